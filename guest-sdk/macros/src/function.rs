@@ -1,0 +1,134 @@
+//! What all roles share: the type that stands for a function, and the macro that tells `plugin!` its role.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, format_ident, quote};
+use syn::{Ident, ItemFn};
+
+use crate::attribute::Arguments;
+
+/// What a function does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    Transform,
+    Join,
+    Aggregate,
+    Process,
+}
+
+impl Role {
+    pub const ALL: [Self; 4] = [Self::Transform, Self::Join, Self::Aggregate, Self::Process];
+
+    /// The name of its attribute, of its modules and of its export.
+    pub fn attribute(self) -> &'static str {
+        match self {
+            Self::Transform => "transform",
+            Self::Join => "join",
+            Self::Aggregate => "aggregate",
+            Self::Process => "process",
+        }
+    }
+
+    /// The name of its variants in the SDK.
+    pub fn variant(self) -> Ident {
+        let name = match self {
+            Self::Transform => "Transform",
+            Self::Join => "Join",
+            Self::Aggregate => "Aggregate",
+            Self::Process => "Process",
+        };
+        Ident::new(name, Span::call_site())
+    }
+}
+
+/// Names that a function can't have: a macro of the same name would be hidden by the function's own.
+const STD_MACROS: &[&str] = &[
+    "assert", "assert_eq", "assert_ne", "cfg", "column", "compile_error", "concat", "dbg", "debug_assert", "env",
+    "eprint", "eprintln", "file", "format", "format_args", "include", "include_bytes", "include_str", "line",
+    "matches", "module_path", "option_env", "panic", "print", "println", "stringify", "thread_local", "todo",
+    "unimplemented", "unreachable", "vec", "write", "writeln",
+];
+
+/// Checks what all plugin functions have in common.
+pub fn check(role: Role, function: &ItemFn) -> syn::Result<()> {
+    let signature = &function.sig;
+    let fail = |tokens: &dyn ToTokens, text: &str| Err(syn::Error::new_spanned(tokens.to_token_stream(), text));
+    if let Some(asyncness) = &signature.asyncness {
+        return fail(asyncness, "a plugin function is called and returns: remove `async`");
+    }
+    let types = signature.generics.type_params().map(|param| &param.ident);
+    if let Some(generic) = types.chain(signature.generics.const_params().map(|param| &param.ident)).next() {
+        return fail(generic, "a plugin function has no type parameters: name the type that it takes");
+    }
+    let name = signature.ident.to_string();
+    if STD_MACROS.contains(&name.as_str()) {
+        let role = role.attribute();
+        let text = format!(
+            "`{name}!` is a macro of std, which this function would hide: call it something else, and #[{role}(name = \"{name}\")] keeps its name in pipelines"
+        );
+        return fail(&signature.ident, &text);
+    }
+    Ok(())
+}
+
+/// What goes into the manifest beside what all have.
+pub struct Derived {
+    pub key: TokenStream,
+    pub timers: TokenStream,
+    pub stores: TokenStream,
+}
+
+/// The function itself, and the type that stands for it: the name of a function is free among the names of types.
+pub fn declare(role: Role, function: &ItemFn, arguments: &Arguments, derived: &Derived) -> TokenStream {
+    let (ident, vis) = (&function.sig.ident, &function.vis);
+    let name = arguments.name.as_ref().map_or_else(|| ident.to_string(), syn::LitStr::value);
+    let spec = implement(role, ident, &name, arguments, derived);
+    let announced = announce(role, ident, &name);
+    let constants = arguments.port_constants();
+    quote! {
+        #function
+        #[doc(hidden)]
+        #[allow(non_camel_case_types)]
+        #vis struct #ident {}
+        impl #ident {
+            #constants
+        }
+        #spec
+        #announced
+    }
+}
+
+/// `impl Function` for the type that stands for a function.
+pub fn implement(role: Role, ident: &Ident, name: &str, arguments: &Arguments, derived: &Derived) -> TokenStream {
+    let (variant, ports, codes, headers) = (role.variant(), arguments.port_specs(), &arguments.codes, arguments.headers);
+    let Derived { key, timers, stores } = derived;
+    quote! {
+        impl ::millrace_sdk::__private::Function for #ident {
+            const SPEC: ::millrace_sdk::__private::Spec = ::millrace_sdk::__private::Spec {
+                name: #name,
+                role: ::millrace_sdk::__private::Role::#variant,
+                ports: &[#ports],
+                key: #key,
+                headers: #headers,
+                timers: #timers,
+                codes: &[#(#codes),*],
+                stores: &[#stores],
+            };
+        }
+    }
+}
+
+/// A macro of the function's own name, through which `plugin!` learns its role and its name in the manifest: a macro
+/// sees only the text it is given, and `plugin!` is given names.
+pub fn announce(role: Role, ident: &Ident, name: &str) -> TokenStream {
+    let inner = format_ident!("__millrace_{}", ident);
+    let role = Ident::new(role.attribute(), Span::call_site());
+    quote! {
+        #[doc(hidden)]
+        #[allow(unused_macros)]
+        macro_rules! #inner {
+            ($($state:tt)*) => { ::millrace_sdk::__private::__collect! { #role #name $($state)* } };
+        }
+        #[allow(unused_imports)]
+        pub(crate) use #inner as #ident;
+    }
+}

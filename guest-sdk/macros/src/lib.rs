@@ -1,0 +1,75 @@
+//! The macros of `millrace-sdk`, which documents them where it re-exports them.
+
+mod aggregate;
+mod attribute;
+mod function;
+mod plugin;
+mod process;
+mod result;
+mod rule;
+mod signature;
+
+use proc_macro::TokenStream;
+
+/// Makes a function a transform: a record in, any number of records out.
+///
+/// See the crate's page for what it can take and return, and for what goes into the parentheses.
+#[proc_macro_attribute]
+pub fn transform(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    finish(rule::expand(function::Role::Transform, arguments.into(), item.into()))
+}
+
+/// Makes a function a join: two sides in, any number of records out. The first value it takes is the left side, the
+/// second the right one.
+///
+/// See the crate's page for what it can take and return, and for what goes into the parentheses.
+#[proc_macro_attribute]
+pub fn join(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    finish(rule::expand(function::Role::Join, arguments.into(), item.into()))
+}
+
+/// Makes an `impl Aggregate for Type` an aggregate.
+///
+/// It takes `name = ".."`, `codes("..")` and `headers`.
+#[proc_macro_attribute]
+pub fn aggregate(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    finish(aggregate::expand(arguments.into(), item.into()))
+}
+
+/// Makes a function a processor: a record in, any number of records out, with stores and timers of its own.
+///
+/// Beside what a transform takes it can take any number of `Store<K, V>`, which have the names of the arguments, and
+/// `Timers`. Then `on_timer = function` says what is called when one is due.
+#[proc_macro_attribute]
+pub fn process(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    finish(process::expand(arguments.into(), item.into()))
+}
+
+/// Makes a function one that a process function names as its `on_timer`.
+///
+/// It can take a `Key`, the `Timer` that is due, `Timers`, `Ctx`, and stores of the process function under the names
+/// that they have there.
+#[proc_macro_attribute]
+pub fn on_timer(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    finish(process::expand_timer(&arguments.into(), item.into()))
+}
+
+/// Makes a crate a plugin: `plugin! { name: "order-status", functions: [resolve] }`.
+///
+/// `version: ".."` is optional (that of the crate), and so is `config: Type`. It defines `pub static PLUGIN`, which
+/// the test bench runs, and in a build for `wasm32` the exports of the component.
+#[proc_macro]
+pub fn plugin(input: TokenStream) -> TokenStream {
+    finish(plugin::begin(input.into()))
+}
+
+/// The second half of `plugin!`: each function's own macro calls it to say what the function is.
+#[doc(hidden)]
+#[proc_macro]
+pub fn __collect(input: TokenStream) -> TokenStream {
+    finish(plugin::collect(input.into()))
+}
+
+fn finish(expanded: syn::Result<proc_macro2::TokenStream>) -> TokenStream {
+    expanded.unwrap_or_else(syn::Error::into_compile_error).into()
+}

@@ -1,0 +1,281 @@
+//! `plugin!`.
+//!
+//! It is given names of functions, but must know their roles. So it calls the macro that each function's attribute
+//! left under the function's name, and that macro calls `__collect!` with the role added; after the last one the
+//! plugin is put together. Between the steps travels the state:
+//! `{ header } [ (role name path) .. ] (path being asked) [ paths to ask .. ]`.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, format_ident, quote};
+use syn::parse::{Parse, ParseStream};
+use syn::punctuated::Punctuated;
+use syn::{Expr, Ident, LitStr, Path, Token, Type, braced, bracketed, parenthesized};
+
+use crate::attribute;
+use crate::function::Role;
+
+/// What stands in `plugin!` beside the functions.
+struct Header {
+    name: LitStr,
+    version: Option<Expr>,
+    config: Option<Type>,
+}
+
+/// What stands in `plugin!`.
+struct Plugin {
+    header: Header,
+    functions: Vec<Path>,
+}
+
+impl Parse for Plugin {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let (mut name, mut version, mut config, mut functions) = (None, None, None, Vec::new());
+        while !input.is_empty() {
+            let field: Ident = input.parse()?;
+            input.parse::<Token![:]>()?;
+            match field.to_string().as_str() {
+                "name" => name = Some(attribute::name(input.parse()?)?),
+                "version" => version = Some(input.parse()?),
+                "config" => config = Some(input.parse()?),
+                "functions" => {
+                    let content;
+                    bracketed!(content in input);
+                    functions.extend(Punctuated::<Path, Token![,]>::parse_terminated(&content)?);
+                }
+                _ => return Err(syn::Error::new(field.span(), format!("unknown field `{field}`: {FIELDS}"))),
+            }
+            if !input.is_empty() {
+                input.parse::<Token![,]>()?;
+            }
+        }
+        let name = name.ok_or_else(|| input.error(format!("`name` is missing: {FIELDS}")))?;
+        if functions.is_empty() {
+            return Err(syn::Error::new(name.span(), format!("a plugin has at least one function: {FIELDS}")));
+        }
+        Ok(Self { header: Header { name, version, config }, functions })
+    }
+}
+
+const FIELDS: &str =
+    "plugin! takes `name: \"..\"`, `functions: [..]` and, if you like, `version: \"..\"` and `config: Type`";
+
+impl Parse for Header {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        Plugin::parse(input).map(|plugin| plugin.header)
+    }
+}
+
+/// The first step.
+pub fn begin(input: TokenStream) -> syn::Result<TokenStream> {
+    let plugin: Plugin = syn::parse2(input)?;
+    let Header { name, version, config } = &plugin.header;
+    let version = version.as_ref().map(|version| quote!(version: #version,));
+    let config = config.as_ref().map(|config| quote!(config: #config,));
+    // Read by `Plugin::parse` again, which wants a function.
+    let header = quote!(name: #name, #version #config functions: [x]);
+    let mut functions = plugin.functions.iter();
+    let first = functions.next();
+    Ok(quote!(#first! { { #header } [] (#first) [#(#functions,)*] }))
+}
+
+/// A function whose role is known.
+struct Known {
+    role: Role,
+    name: LitStr,
+    path: Path,
+}
+
+impl Parse for Known {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let content;
+        parenthesized!(content in input);
+        Ok(Self { role: role(&content)?, name: content.parse()?, path: content.parse()? })
+    }
+}
+
+impl ToTokens for Known {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        let (role, name, path) = (Ident::new(self.role.attribute(), self.name.span()), &self.name, &self.path);
+        tokens.extend(quote!((#role #name #path)));
+    }
+}
+
+fn role(input: ParseStream<'_>) -> syn::Result<Role> {
+    let ident: Ident = input.parse()?;
+    let role = Role::ALL.into_iter().find(|role| ident == role.attribute());
+    role.ok_or_else(|| syn::Error::new(ident.span(), "not a role"))
+}
+
+/// The state between two steps, and what the last one added.
+struct State {
+    header: Header,
+    header_tokens: TokenStream,
+    known: Vec<Known>,
+    rest: Vec<Path>,
+}
+
+impl Parse for State {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let role = role(input)?;
+        let name = input.parse()?;
+        let (header, known, path, rest);
+        braced!(header in input);
+        bracketed!(known in input);
+        parenthesized!(path in input);
+        bracketed!(rest in input);
+        let header_tokens: TokenStream = header.parse()?;
+        let mut functions = Vec::new();
+        while !known.is_empty() {
+            functions.push(known.parse()?);
+        }
+        functions.push(Known { role, name, path: path.parse()? });
+        let rest = Punctuated::<Path, Token![,]>::parse_terminated(&rest)?.into_iter().collect();
+        Ok(Self { header: syn::parse2(header_tokens.clone())?, header_tokens, known: functions, rest })
+    }
+}
+
+/// Every further step.
+pub fn collect(input: TokenStream) -> syn::Result<TokenStream> {
+    let State { header, header_tokens, known, rest } = syn::parse2(input)?;
+    let mut rest = rest.iter();
+    if let Some(next) = rest.next() {
+        return Ok(quote!(#next! { { #header_tokens } [#(#known)*] (#next) [#(#rest,)*] }));
+    }
+    distinct(&known)?;
+    let (plugin, guest) = (plugin(&header, &known), guest(&known));
+    Ok(quote!(#plugin #guest))
+}
+
+fn distinct(known: &[Known]) -> syn::Result<()> {
+    for (index, function) in known.iter().enumerate() {
+        let name = function.name.value();
+        if known.iter().take(index).any(|other| other.name.value() == name) {
+            let role = function.role.attribute();
+            let text = format!(
+                "two functions are called `{name}`: give one of them another name in the manifest, as in #[{role}(name = \"..\")]"
+            );
+            return Err(syn::Error::new_spanned(&function.path, text));
+        }
+    }
+    Ok(())
+}
+
+/// `pub static PLUGIN`.
+fn plugin(header: &Header, known: &[Known]) -> TokenStream {
+    let name = &header.name;
+    let version = header.version.as_ref().map_or_else(|| quote!(::core::env!("CARGO_PKG_VERSION")), |v| quote!(#v));
+    let config = header.config.as_ref().map_or_else(
+        || quote!(::core::option::Option::None),
+        |config| {
+            quote!(::core::option::Option::Some(::millrace_sdk::__private::ConfigSpec {
+                schema: ::millrace_sdk::__private::schema::<#config>,
+                read: ::millrace_sdk::__private::read::<#config>,
+            }))
+        },
+    );
+    let entries = known.iter().map(|function| {
+        let (path, variant) = (&function.path, function.role.variant());
+        let run = match function.role {
+            Role::Transform | Role::Join => {
+                let batch = format_ident!("{}_batch", function.role.attribute());
+                quote!(::millrace_sdk::__private::#batch::<#path>)
+            }
+            Role::Aggregate | Role::Process => {
+                let functions = format_ident!("{}Functions", variant);
+                quote!(::millrace_sdk::__private::#functions::of::<#path>())
+            }
+        };
+        quote!(::millrace_sdk::__private::Entry {
+            spec: &<#path as ::millrace_sdk::__private::Function>::SPEC,
+            run: ::millrace_sdk::__private::Run::#variant(#run),
+        })
+    });
+    quote! {
+        /// The plugin, for native tests.
+        pub static PLUGIN: ::millrace_sdk::Plugin = ::millrace_sdk::Plugin {
+            name: #name,
+            version: #version,
+            functions: &[#(#entries),*],
+            config: #config,
+        };
+    }
+}
+
+/// The exports of the component: `meta`, and the roles in use.
+fn guest(known: &[Known]) -> TokenStream {
+    let roles = Role::ALL.into_iter().filter(|role| known.iter().any(|function| function.role == *role));
+    let exports = roles.map(export);
+    quote! {
+        #[cfg(target_arch = "wasm32")]
+        #[allow(unsafe_code, unused_qualifications)]
+        const _: () = {
+            use ::millrace_sdk::__private as sdk;
+            struct Guest;
+            impl sdk::bindings::base::exports::millrace::plugin::meta::Guest for Guest {
+                fn describe() -> sdk::Manifest {
+                    sdk::describe(&PLUGIN)
+                }
+                fn configure(
+                    json: ::std::string::String,
+                    versions: ::std::vec::Vec<sdk::WriteVersion>,
+                ) -> ::core::result::Result<(), ::std::string::String> {
+                    sdk::configure(&PLUGIN, &json, versions)
+                }
+            }
+            ::millrace_sdk::__private::__export_meta!(Guest with_types_in ::millrace_sdk::__private::bindings::base);
+            #(#exports)*
+        };
+    }
+}
+
+fn export(role: Role) -> TokenStream {
+    let module = Ident::new(role.attribute(), proc_macro2::Span::call_site());
+    let export = format_ident!("__export_{}", module);
+    let functions = match role {
+        Role::Transform => quote! {
+            fn transform(function: u32, payload: sdk::Payload, messages: ::std::vec::Vec<sdk::Message>) -> sdk::Reply {
+                sdk::transform(&PLUGIN, function, payload, messages)
+            }
+        },
+        Role::Join => quote! {
+            fn join(function: u32, payload: sdk::Payload, pairs: ::std::vec::Vec<role::Pair>) -> sdk::Reply {
+                sdk::join(&PLUGIN, function, payload, pairs)
+            }
+        },
+        Role::Aggregate => quote! {
+            fn aggregate(
+                function: u32,
+                payload: sdk::Payload,
+                groups: ::std::vec::Vec<role::Group>,
+                entries: ::std::vec::Vec<role::Entry>,
+                mode: role::Mode,
+            ) -> role::Aggregated {
+                sdk::aggregate(&PLUGIN, function, payload, groups, entries, mode)
+            }
+            fn merge(
+                function: u32,
+                arena: ::std::vec::Vec<u8>,
+                pairs: ::std::vec::Vec<role::MergePair>,
+            ) -> role::Merged {
+                sdk::merge(&PLUGIN, function, arena, pairs)
+            }
+        },
+        Role::Process => quote! {
+            fn process(function: u32, payload: sdk::Payload, message: sdk::Message) -> sdk::Reply {
+                sdk::process(&PLUGIN, function, payload, message)
+            }
+            fn on_timer(function: u32, arena: ::std::vec::Vec<u8>, due: role::Due) -> sdk::Reply {
+                sdk::on_timer(&PLUGIN, function, arena, due)
+            }
+        },
+    };
+    quote! {
+        const _: () = {
+            use sdk::bindings::#module::exports::millrace::plugin::#module as role;
+            impl role::Guest for Guest {
+                #functions
+            }
+            ::millrace_sdk::__private::#export!(Guest with_types_in ::millrace_sdk::__private::bindings::#module);
+        };
+    }
+}

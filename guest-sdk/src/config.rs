@@ -1,0 +1,125 @@
+//! A plugin's config: thresholds and such, which change without a rebuild.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::rc::Rc;
+
+pub use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+
+use crate::bindings::base::exports::millrace::plugin::meta::WriteVersion;
+use crate::function::Plugin;
+
+/// The config of a plugin. Name it in `plugin!`, read it with [`Ctx::config`](crate::Ctx::config).
+///
+/// Where the pipeline says nothing of a config it is read from `{}`: give each field a default, unless the plugin
+/// can't do without it. Fields that the type doesn't know are refused.
+///
+/// ```
+/// use millrace_sdk::prelude::*;
+///
+/// #[derive(serde::Deserialize, schemars::JsonSchema)]
+/// #[serde(default)]
+/// struct Limits {
+///     /// Payments above this are looked at by a person.
+///     review_above: f64,
+/// }
+///
+/// impl Default for Limits {
+///     fn default() -> Self {
+///         Self { review_above: 1000.0 }
+///     }
+/// }
+///
+/// impl Config for Limits {
+///     fn validate(&self) -> Result<(), String> {
+///         if self.review_above > 0.0 { Ok(()) } else { Err("review_above must be over 0".into()) }
+///     }
+/// }
+///
+/// #[transform]
+/// fn review(payment: Doc, ctx: Ctx) -> Result<Option<Unchanged>> {
+///     Ok((payment.f64("amount")? > ctx.config::<Limits>().review_above).then_some(Unchanged))
+/// }
+///
+/// plugin! { name: "review", config: Limits, functions: [review] }
+/// # fn main() {}
+/// ```
+pub trait Config: DeserializeOwned + JsonSchema + 'static {
+    /// Says what is wrong with it, if its type can't. An error refuses the deployment.
+    ///
+    /// # Errors
+    /// For a person: which field, and what would be right.
+    fn validate(&self) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+/// The JSON Schema of a config.
+pub fn schema<C: Config>() -> String {
+    schemars::schema_for!(C).as_value().to_string()
+}
+
+/// Reads and checks a config.
+pub fn read<C: Config>(json: &str) -> Result<Rc<dyn Any>, String> {
+    let mut unknown = Vec::new();
+    let mut input = serde_json::Deserializer::from_str(json);
+    let config: C = serde_ignored::deserialize(&mut input, |path| unknown.push(format!("`{path}`")))
+        .and_then(|config| input.end().map(|()| config))
+        .map_err(|error| error.to_string())?;
+    if !unknown.is_empty() {
+        return Err(format!("unknown field {}", unknown.join(", ")));
+    }
+    config.validate()?;
+    Ok(Rc::new(config))
+}
+
+thread_local! {
+    static CURRENT: RefCell<Current> = const { RefCell::new(Current { config: None, versions: Vec::new() }) };
+}
+
+/// What `configure` said. It is the same for all of the life of an instance.
+struct Current {
+    config: Option<Rc<dyn Any>>,
+    versions: Vec<WriteVersion>,
+}
+
+/// Takes what the host configures.
+pub(crate) fn configure(plugin: &Plugin, json: &str, versions: Vec<WriteVersion>) -> Result<(), String> {
+    let config = match &plugin.config {
+        Some(spec) => Some((spec.read)(json)?),
+        None if json.bytes().filter(|byte| !byte.is_ascii_whitespace()).eq(*b"{}") => None,
+        None => return Err(format!("plugin `{}` takes no config", plugin.name)),
+    };
+    check_versions(plugin, &versions)?;
+    CURRENT.with_borrow_mut(|current| *current = Current { config, versions });
+    Ok(())
+}
+
+fn check_versions(plugin: &Plugin, versions: &[WriteVersion]) -> Result<(), String> {
+    for wanted in versions {
+        let function = plugin.functions.get(wanted.function as usize);
+        let store = function.and_then(|function| function.spec.stores.get(wanted.store as usize));
+        let writes = store.is_some_and(|store| {
+            store.version == wanted.version || store.writes.contains(&wanted.version)
+        });
+        if !writes {
+            let (function, store, version) = (wanted.function, wanted.store, wanted.version);
+            return Err(format!("function {function} can't write version {version} to its store {store}"));
+        }
+    }
+    Ok(())
+}
+
+/// The config of the plugin, if it has one.
+pub(crate) fn current() -> Option<Rc<dyn Any>> {
+    CURRENT.with_borrow(|current| current.config.clone())
+}
+
+/// The version to write to a store, where it isn't the newest.
+pub(crate) fn write_version(function: u32, store: u32) -> Option<u32> {
+    CURRENT.with_borrow(|current| {
+        let wanted = current.versions.iter().find(|wanted| wanted.function == function && wanted.store == store);
+        wanted.map(|wanted| wanted.version)
+    })
+}

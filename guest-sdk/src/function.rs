@@ -1,0 +1,162 @@
+//! What a plugin is made of: what the macros generate, and what the adapter runs.
+
+use std::any::Any;
+use std::rc::Rc;
+
+use crate::bindings::base::exports::millrace::plugin::meta;
+use crate::error::codes;
+
+pub use meta::{KeyCodec, Role};
+
+/// A plugin: what `plugin!` makes, as `pub static PLUGIN`.
+pub struct Plugin {
+    #[doc(hidden)]
+    pub name: &'static str,
+    #[doc(hidden)]
+    pub version: &'static str,
+    #[doc(hidden)]
+    pub functions: &'static [Entry],
+    #[doc(hidden)]
+    pub config: Option<ConfigSpec>,
+}
+
+/// How a plugin's config is described and read.
+pub struct ConfigSpec {
+    /// Its JSON Schema.
+    pub schema: fn() -> String,
+    /// Reads and checks it.
+    pub read: fn(&str) -> Result<Rc<dyn Any>, String>,
+}
+
+/// A function with its way in.
+pub struct Entry {
+    /// What the manifest says of it.
+    pub spec: &'static Spec,
+    /// How it is called.
+    pub run: crate::adapter::Run,
+}
+
+/// What the macros derive from a function's signature and their arguments.
+pub struct Spec {
+    /// Name.
+    pub name: &'static str,
+    /// Role.
+    pub role: Role,
+    /// Exits, at least one.
+    pub ports: &'static [PortSpec],
+    /// Key codec.
+    pub key: KeyCodec,
+    /// Whether it wants headers.
+    pub headers: bool,
+    /// Whether it sets timers.
+    pub timers: bool,
+    /// Codes it declares.
+    pub codes: &'static [&'static str],
+    /// Its stores.
+    pub stores: &'static [StoreSpec],
+}
+
+/// An exit.
+pub struct PortSpec {
+    /// Name.
+    pub name: &'static str,
+    /// Whether outputs there may have a key of their own.
+    pub rekey: bool,
+}
+
+/// A store.
+pub struct StoreSpec {
+    /// Name.
+    pub name: &'static str,
+    /// Version of its state type.
+    pub version: u32,
+    /// Older versions it can read.
+    pub reads: &'static [u32],
+    /// Older versions it can write.
+    pub writes: &'static [u32],
+}
+
+/// A function of a plugin: the attribute macros implement it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` isn't a plugin function",
+    note = "mark it with #[transform], #[join], #[aggregate] or #[process]"
+)]
+pub trait Function {
+    /// What the manifest says of it.
+    const SPEC: Spec;
+}
+
+/// Index of the store called `name`; stops the build where there is none.
+pub const fn store_index(stores: &[StoreSpec], name: &str) -> u32 {
+    let mut index = 0;
+    let mut rest = stores;
+    while let [store, others @ ..] = rest {
+        if same(store.name.as_bytes(), name.as_bytes()) {
+            return index;
+        }
+        index += 1;
+        rest = others;
+    }
+    no_such_store()
+}
+
+#[allow(clippy::panic, reason = "runs in the compiler only: it is the error message")]
+const fn no_such_store() -> u32 {
+    panic!("an `on_timer` function can only take stores that its process function takes under the same name")
+}
+
+const fn same(left: &[u8], right: &[u8]) -> bool {
+    match (left, right) {
+        ([], []) => true,
+        ([a, left @ ..], [b, right @ ..]) => *a == *b && same(left, right),
+        _ => false,
+    }
+}
+
+impl Spec {
+    /// Whether the function may report this code.
+    pub(crate) fn declares(&self, code: &str) -> bool {
+        self.codes.contains(&code) || codes::ALL.contains(&code)
+    }
+
+    fn manifest(&self) -> meta::Function {
+        meta::Function {
+            name: self.name.into(),
+            role: self.role,
+            ports: self
+                .ports
+                .iter()
+                .map(|port| meta::Port { name: port.name.into(), changes_key: port.rekey })
+                .collect(),
+            key: self.key,
+            wants_headers: self.headers,
+            stores: self.stores.iter().map(StoreSpec::manifest).collect(),
+            timers: self.timers,
+            codes: self.codes.iter().chain(&codes::ALL).map(|code| (*code).into()).collect(),
+        }
+    }
+}
+
+impl StoreSpec {
+    fn manifest(&self) -> meta::Store {
+        let with_newest = |older: &[u32]| older.iter().copied().chain([self.version]).collect();
+        meta::Store {
+            name: self.name.into(),
+            reads: with_newest(self.reads),
+            writes: with_newest(self.writes),
+            queryable: true,
+        }
+    }
+}
+
+impl Plugin {
+    /// The manifest, as the host reads it.
+    pub(crate) fn describe(&self) -> meta::Manifest {
+        meta::Manifest {
+            name: self.name.into(),
+            version: self.version.into(),
+            functions: self.functions.iter().map(|entry| entry.spec.manifest()).collect(),
+            config_schema: self.config.as_ref().map(|config| (config.schema)()).unwrap_or_default(),
+        }
+    }
+}

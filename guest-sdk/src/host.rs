@@ -1,0 +1,26 @@
+//! What a plugin may ask of the host. In a guest these are the imports of the contract; in a native build the test
+//! bench answers.
+
+#[cfg(target_arch = "wasm32")]
+pub(crate) use guest::*;
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) use crate::testing::host::*;
+
+pub use crate::bindings::base::millrace::plugin::logging::Level;
+
+#[cfg(target_arch = "wasm32")]
+mod guest {
+    use crate::bindings::base::millrace::plugin::{budget, logging, metrics};
+
+    pub(crate) use budget::at;
+    pub(crate) use logging::log;
+    pub(crate) use metrics::count;
+
+    pub(crate) mod state {
+        pub(crate) use crate::bindings::process::millrace::plugin::state::{delete, get, prefix, put, range};
+    }
+
+    pub(crate) mod timers {
+        pub(crate) use crate::bindings::process::millrace::plugin::timers::{cancel, set_after, set_at};
+    }
+}

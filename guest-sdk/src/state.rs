@@ -1,0 +1,114 @@
+//! The types that plugins keep in stores.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::{Error, Result, codes};
+
+/// A type that is kept in a store, as JSON, with the version of its format beside it.
+///
+/// Raise [`VERSION`](State::VERSION) when what was written before can't be read any more, or would be read wrongly;
+/// then [`READS`](State::READS) and [`upgrade`](State::upgrade) say how it is read.
+///
+/// ```
+/// use millrace_sdk::prelude::*;
+///
+/// #[derive(Clone, serde::Serialize, serde::Deserialize)]
+/// struct Seen {
+///     count: u64,
+///     last: i64,
+/// }
+///
+/// impl State for Seen {
+///     const VERSION: u32 = 2;
+///     const READS: &[u32] = &[1];
+///
+///     // Version 1 was the bare count.
+///     fn upgrade(version: u32, bytes: &[u8]) -> Result<Self> {
+///         match version {
+///             1 => Ok(Self { count: serde_json::from_slice(bytes)?, last: 0 }),
+///             _ => Err(no_upgrade(version)),
+///         }
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be kept in a store",
+    note = "give it a version: `impl State for {Self} {{ const VERSION: u32 = 1; }}`, and let it derive `serde::Serialize` and `serde::Deserialize`"
+)]
+pub trait State: Serialize + DeserializeOwned {
+    /// The version of the format: what is written, unless the host asks for an older one.
+    const VERSION: u32;
+    /// Older versions that [`upgrade`](State::upgrade) reads.
+    const READS: &'static [u32] = &[];
+    /// Older versions that [`downgrade`](State::downgrade) writes, so that a deployment can be taken back.
+    const WRITES: &'static [u32] = &[];
+
+    /// Reads an older version.
+    ///
+    /// # Errors
+    /// Where it can't.
+    fn upgrade(version: u32, _bytes: &[u8]) -> Result<Self> {
+        Err(no_upgrade(version))
+    }
+
+    /// Writes an older version.
+    ///
+    /// # Errors
+    /// Where it can't.
+    fn downgrade(&self, version: u32) -> Result<Vec<u8>> {
+        Err(Error::permanent(codes::BAD_STATE, format!("state can't be written in version {version}")))
+    }
+}
+
+/// What [`State::upgrade`] says to a version that it doesn't know.
+pub fn no_upgrade(version: u32) -> Error {
+    Error::permanent(codes::BAD_STATE, format!("state is of version {version}, which this plugin can't read"))
+}
+
+/// Reads a state of any version.
+pub(crate) fn decode<S: State>(version: u32, bytes: &[u8]) -> Result<S> {
+    if version != S::VERSION {
+        return S::upgrade(version, bytes);
+    }
+    serde_json::from_slice(bytes).map_err(bad_state)
+}
+
+/// A number that isn't finite is written as null, and would never be read again. Where there is no null, there is
+/// none.
+fn check<S: State>(written: &[u8]) -> Result<()> {
+    if written.windows(4).any(|word| word == b"null") {
+        serde_json::from_slice::<S>(written).map_err(bad_state)?;
+    }
+    Ok(())
+}
+
+#[cold]
+fn bad_state(error: serde_json::Error) -> Error {
+    Error::permanent(codes::BAD_STATE, format!("state: {error}"))
+}
+
+/// Appends a state in the version asked for. Returns the version.
+pub(crate) fn encode<S: State>(state: &S, version: Option<u32>, out: &mut Vec<u8>) -> Result<u32> {
+    match version {
+        Some(older) if older != S::VERSION => {
+            out.extend(state.downgrade(older)?);
+            Ok(older)
+        }
+        _ => {
+            let start = out.len();
+            serde_json::to_writer(&mut *out, state).map_err(bad_state)?;
+            check::<S>(out.get(start..).unwrap_or_default())?;
+            Ok(S::VERSION)
+        }
+    }
+}
+
+macro_rules! plain {
+    ($($type:ty)*) => {$(
+        impl State for $type {
+            const VERSION: u32 = 1;
+        }
+    )*};
+}
+plain!(bool i64 u64 String);

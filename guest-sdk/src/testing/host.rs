@@ -1,0 +1,128 @@
+//! The host's side of the imports, in a native build: one for each thread.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use crate::bindings::process::millrace::plugin::state::{Item, Page, Value};
+use crate::host::Level;
+use crate::timers::Clock;
+
+thread_local! {
+    static HOST: RefCell<Host> = RefCell::new(Host::default());
+}
+
+/// A store: a version and a value under each key.
+type Entries = BTreeMap<Vec<u8>, (u32, Vec<u8>)>;
+
+/// Timers by clock, key and name, with the times they are set for.
+pub(super) type TimerTable = BTreeMap<(bool, Option<Vec<u8>>, String), i64>;
+
+/// What the imports read and write.
+#[derive(Clone, Default)]
+pub(super) struct Host {
+    /// Index of the record at hand.
+    pub(super) at: Option<u32>,
+    pub(super) logs: Vec<(Level, String)>,
+    pub(super) counts: BTreeMap<String, u64>,
+    pub(super) stores: BTreeMap<u32, Entries>,
+    pub(super) timers: TimerTable,
+    /// Key of the record at hand.
+    pub(super) key: Option<Vec<u8>>,
+    pub(super) stream_time: i64,
+    pub(super) wall_time: i64,
+}
+
+/// Runs `work` with `host` behind the imports, and leaves in `host` what came of it.
+pub(super) fn with<T>(host: &mut Host, work: impl FnOnce() -> T) -> T {
+    HOST.with_borrow_mut(|current| std::mem::swap(current, host));
+    let result = work();
+    HOST.with_borrow_mut(|current| std::mem::swap(current, host));
+    result
+}
+
+pub(crate) fn at(index: u32) {
+    HOST.with_borrow_mut(|host| host.at = Some(index));
+}
+
+pub(crate) fn log(level: Level, text: &str) {
+    HOST.with_borrow_mut(|host| host.logs.push((level, text.into())));
+}
+
+pub(crate) fn count(name: &str, n: u64) {
+    HOST.with_borrow_mut(|host| *host.counts.entry(name.into()).or_default() += n);
+}
+
+pub(crate) mod state {
+    use std::ops::Bound;
+
+    use super::{HOST, Item, Page, Value};
+
+    pub(crate) fn get(store: u32, key: &[u8]) -> Option<Value> {
+        HOST.with_borrow(|host| {
+            let (version, bytes) = host.stores.get(&store)?.get(key)?.clone();
+            Some(Value { version, bytes })
+        })
+    }
+
+    pub(crate) fn put(store: u32, key: &[u8], value: &Value) {
+        HOST.with_borrow_mut(|host| {
+            let entries = host.stores.entry(store).or_default();
+            entries.insert(key.into(), (value.version, value.bytes.clone()));
+        });
+    }
+
+    pub(crate) fn delete(store: u32, key: &[u8]) {
+        HOST.with_borrow_mut(|host| host.stores.entry(store).or_default().remove(key));
+    }
+
+    pub(crate) fn range(store: u32, start: Option<&[u8]>, end: Option<&[u8]>, max_bytes: u32) -> Page {
+        page(store, start, max_bytes, |key| end.is_none_or(|end| key < end))
+    }
+
+    pub(crate) fn prefix(store: u32, prefix: &[u8], start: Option<&[u8]>, max_bytes: u32) -> Page {
+        page(store, Some(start.unwrap_or(prefix)), max_bytes, |key| key.starts_with(prefix))
+    }
+
+    fn page(store: u32, start: Option<&[u8]>, max_bytes: u32, within: impl Fn(&[u8]) -> bool) -> Page {
+        HOST.with_borrow(|host| {
+            let mut page = Page { items: Vec::new(), next: None };
+            let Some(entries) = host.stores.get(&store) else { return page };
+            let (start, mut size) = (start.map_or(Bound::Unbounded, Bound::Included), 0);
+            for (key, (version, bytes)) in entries.range::<[u8], _>((start, Bound::Unbounded)) {
+                if !within(key) {
+                    break;
+                }
+                if size > max_bytes as usize {
+                    page.next = Some(key.clone());
+                    break;
+                }
+                size += key.len() + bytes.len();
+                let value = Value { version: *version, bytes: bytes.clone() };
+                page.items.push(Item { key: key.clone(), value });
+            }
+            page
+        })
+    }
+}
+
+pub(crate) mod timers {
+    use super::{Clock, HOST};
+
+    pub(crate) fn set_at(name: &str, time: i64, clock: Clock) {
+        HOST.with_borrow_mut(|host| {
+            let key = (clock == Clock::Wall, host.key.clone(), name.to_owned());
+            host.timers.insert(key, time);
+        });
+    }
+
+    pub(crate) fn set_after(name: &str, delay: u64, clock: Clock) {
+        let now = HOST.with_borrow(|host| if clock == Clock::Wall { host.wall_time } else { host.stream_time });
+        set_at(name, now.saturating_add_unsigned(delay), clock);
+    }
+
+    pub(crate) fn cancel(name: &str, clock: Clock) {
+        HOST.with_borrow_mut(|host| {
+            host.timers.remove(&(clock == Clock::Wall, host.key.clone(), name.to_owned()));
+        });
+    }
+}

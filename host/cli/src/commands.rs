@@ -1,0 +1,40 @@
+//! The commands, one a file.
+
+pub mod demo;
+pub mod replay;
+pub mod run;
+pub mod table;
+pub mod topic;
+
+use std::io::{self, Write};
+
+use anyhow::Result;
+use clap::CommandFactory;
+use millrace_engine::pipeline::render;
+
+use crate::args::{Arguments, Command};
+use crate::load::load;
+
+/// Does what was said.
+///
+/// # Errors
+/// What is to be told to the user, who gets exit code 1.
+pub fn dispatch(command: Command) -> Result<()> {
+    match command {
+        Command::Check(pipeline) => load(&pipeline).map(drop),
+        Command::Run(run) => run::run(&run),
+        Command::Replay(replay) => replay::replay(&replay),
+        Command::Topic(topic) => topic::topic(topic.command),
+        Command::Table(table) => table::table(table.command),
+        Command::Topology(topology) => {
+            let loaded = load(&topology.pipeline)?;
+            let text = render(&loaded.topology, topology.format.into());
+            Ok(writeln!(io::stdout(), "{}", text.trim_end())?)
+        }
+        Command::Demo(demo) => demo::demo(&demo),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Arguments::command(), "millrace", &mut io::stdout());
+            Ok(())
+        }
+    }
+}

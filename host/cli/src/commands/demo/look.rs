@@ -1,0 +1,146 @@
+//! What the demo finds in the log and the table when all is processed.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use bytes::Bytes;
+use millrace_embedded::Worker;
+use millrace_embedded::log::Log;
+use millrace_engine::ports::{Backend, Scan, StoreId};
+use millrace_engine::record::InputRecord;
+use millrace_engine::state::keys::decode_row;
+use millrace_engine::topology::{Operator, StoreKind, TopicKind, Topology};
+
+/// What there is to tell.
+#[derive(Default)]
+pub(super) struct Found {
+    /// Rows of the table by the status in them.
+    pub(super) statuses: BTreeMap<String, u64>,
+    /// Name of the table, and a key in it.
+    pub(super) table: String,
+    pub(super) example: Option<i64>,
+    /// Dead letters by their reason, cut short.
+    pub(super) dead: BTreeMap<String, u64>,
+    /// Name of the dead-letter queue.
+    pub(super) dlq: String,
+    /// Keys that only one side of the join has, by side.
+    pub(super) alone: BTreeMap<String, u64>,
+    /// Keys that both sides have, but too far apart.
+    pub(super) apart: u64,
+    /// The join's window in milliseconds.
+    pub(super) within: i64,
+}
+
+/// Looks at everything.
+pub(super) fn look(worker: &Worker) -> Result<Found> {
+    let topology = worker.topology();
+    let mut found = Found::default();
+    if let Some((store, spec)) = topology.stores.iter().enumerate().find(|(_, spec)| spec.kind == StoreKind::Table) {
+        found.table.clone_from(&spec.name);
+        statuses(worker, StoreId(store), &mut found)?;
+    }
+    for topic in topology.topics.iter().filter(|topic| topic.kind == TopicKind::DeadLetters) {
+        found.dlq.clone_from(&topic.name);
+        each(worker.log(), &topic.name, |record| *found.dead.entry(reason(&record)).or_default() += 1)?;
+    }
+    misses(worker.log(), topology, &mut found)?;
+    Ok(found)
+}
+
+fn statuses(worker: &Worker, store: StoreId, found: &mut Found) -> Result<()> {
+    let database = worker.log().database();
+    for partition in database.partitions(store)? {
+        database.backend(partition).scan(store, &[], None, &mut |key, row| {
+            if found.example.is_none_or(|key| key < 42) {
+                found.example = key.try_into().ok().map(i64::from_be_bytes);
+            }
+            let value = decode_row(&Bytes::copy_from_slice(row)).map(|(_, value)| value).unwrap_or_default();
+            *found.statuses.entry(status(&value)).or_default() += 1;
+            Scan::Continue
+        })?;
+    }
+    Ok(())
+}
+
+fn status(value: &[u8]) -> String {
+    let order: Option<serde_json::Value> = serde_json::from_slice(value).ok();
+    let status = order.as_ref().and_then(|order| order.get("status"));
+    match status {
+        Some(serde_json::Value::String(status)) => status.clone(),
+        _ => "(none)".to_owned(),
+    }
+}
+
+/// The reason of a dead letter: its code, and the text as far as it is the same for many.
+fn reason(record: &InputRecord) -> String {
+    let header = |name: &str| {
+        let header = record.headers.last(name.as_bytes()).and_then(|header| header.value.clone());
+        header.map(|value| String::from_utf8_lossy(&value).into_owned()).unwrap_or_default()
+    };
+    let (step, text) = (header("millrace-step"), header("__streams.errors.message"));
+    let text = text.split(" at line ").next().unwrap_or_default();
+    format!("{step}: {text}")
+}
+
+/// Which keys the first join has not brought together, and why.
+fn misses(log: &Log, topology: &Topology, found: &mut Found) -> Result<()> {
+    for part in &topology.subtopologies {
+        let Some(window) = part.nodes.iter().find_map(|node| match node.operator {
+            Operator::StreamJoin { window, .. } => Some(window),
+            _ => None,
+        }) else {
+            continue;
+        };
+        let [left, right] = part.inputs.as_slice() else { continue };
+        let [one, two] =
+            [left, right].map(|topic| topology.topics.get(topic.0).map_or("", |topic| topic.name.as_str()));
+        let sides = [times(log, one)?, times(log, two)?];
+        found.within = window.before;
+        compare(&sides, [one, two], (window.before, window.after), found);
+    }
+    Ok(())
+}
+
+type Times = BTreeMap<Bytes, Vec<i64>>;
+
+/// Timestamps by key, of records that a join can use.
+fn times(log: &Log, topic: &str) -> Result<Times> {
+    let mut times = Times::new();
+    each(log, topic, |record| {
+        if let (Some(key), Some(_)) = (record.key, record.value)
+            && key.len() == 8
+        {
+            times.entry(key).or_default().push(record.timestamp);
+        }
+    })?;
+    Ok(times)
+}
+
+fn compare(
+    [left, right]: &[Times; 2],
+    [left_name, right_name]: [&str; 2],
+    (before, after): (i64, i64),
+    found: &mut Found,
+) {
+    for (key, lefts) in left {
+        match right.get(key) {
+            None => *found.alone.entry(left_name.to_owned()).or_default() += 1,
+            Some(rights) => {
+                let meets = |l: &i64| rights.iter().any(|r| (l - before..=l + after).contains(r));
+                found.apart += u64::from(!lefts.iter().any(meets));
+            }
+        }
+    }
+    let only_right = right.keys().filter(|key| !left.contains_key(*key)).count();
+    found.alone.insert(right_name.to_owned(), only_right as u64);
+}
+
+fn each(log: &Log, topic: &str, mut visit: impl FnMut(InputRecord)) -> Result<()> {
+    let Some(id) = log.topic(topic) else { return Ok(()) };
+    for partition in 0..log.partitions(id) {
+        for record in log.reader(id, partition, 0)? {
+            visit(record?);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,85 @@
+//! What the demo tells.
+
+use std::collections::BTreeMap;
+use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
+
+use anyhow::Result;
+use millrace_engine::ledger::{Ledger, What};
+
+use super::look::Found;
+use crate::args;
+use crate::data::database_of;
+
+/// Everything there is to tell.
+pub(super) struct Report<'a> {
+    pub(super) arguments: &'a args::Demo,
+    pub(super) records: u64,
+    pub(super) took: Duration,
+    pub(super) ledger: &'a Ledger,
+    pub(super) found: Found,
+}
+
+impl Report<'_> {
+    pub(super) fn print(&self) -> Result<()> {
+        let mut out = io::stdout().lock();
+        let rate = self.ledger.consumed as f64 / self.took.as_secs_f64().max(1e-6);
+        let heading = |text: &str| self.heading(text);
+        writeln!(
+            out,
+            "{}",
+            heading("Payment and stock decided on orders; a sandboxed rule made one decision of the two.")
+        )?;
+        writeln!(out, "  {:>6}  records in, {}", self.records, self.arguments.input.display())?;
+        writeln!(
+            out,
+            "  {:>6}  records processed in {:.0} ms ({rate:.0} records/s), results read back into the table included",
+            self.ledger.consumed,
+            self.took.as_secs_f64() * 1e3
+        )?;
+        let found = &self.found;
+        writeln!(out, "\n{}", heading(&format!("Orders by status (table `{}`)", found.table)))?;
+        counts(&mut out, &found.statuses)?;
+        writeln!(out, "\n{}", heading("Not joined"))?;
+        for (topic, n) in &found.alone {
+            writeln!(out, "  {n:>6}  orders with an answer in {topic} only")?;
+        }
+        let within = found.within as f64 / 1e3;
+        writeln!(out, "  {:>6}  orders with both answers, but more than {within} s apart", found.apart)?;
+        for ((step, what, code), n) in &self.ledger.counts {
+            if *what == What::Dropped {
+                writeln!(out, "  {n:>6}  records left out by step `{step}`: {code}")?;
+            }
+        }
+        writeln!(out, "\n{}", heading(&format!("Dead letters by reason (topic `{}`)", found.dlq)))?;
+        counts(&mut out, &found.dead)?;
+        self.print_next(&mut out)
+    }
+
+    fn print_next(&self, out: &mut impl Write) -> Result<()> {
+        let data = self.arguments.data.display();
+        let found = &self.found;
+        let key = found.example.unwrap_or(1);
+        writeln!(
+            out,
+            "\n{}",
+            self.heading(&format!("Log and state lie in {}. Try next", database_of(&self.arguments.data).display()))
+        )?;
+        writeln!(out, "  ./justw millrace topic read {} --data {data} --limit 3", found.dlq)?;
+        writeln!(out, "  ./justw millrace table get {} {key} --data {data}", found.table)?;
+        writeln!(out, "  change the rule in plugins/order-status/src/lib.rs, and: ./justw demo")?;
+        Ok(())
+    }
+
+    fn heading(&self, text: &str) -> String {
+        let plain = !io::stdout().is_terminal() || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        if plain { text.to_owned() } else { format!("\u{1b}[1m{text}\u{1b}[0m") }
+    }
+}
+
+/// The largest first.
+fn counts(out: &mut impl Write, counts: &BTreeMap<String, u64>) -> io::Result<()> {
+    let mut sorted: Vec<_> = counts.iter().collect();
+    sorted.sort_by_key(|(name, n)| (std::cmp::Reverse(**n), name.as_str()));
+    sorted.into_iter().try_for_each(|(name, n)| writeln!(out, "  {n:>6}  {name}"))
+}

@@ -1,0 +1,121 @@
+//! `millrace replay`: records in, records out.
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use millrace_embedded::WorkerOptions;
+use millrace_embedded::replay::{Replay, ReplayRecord};
+use millrace_engine::task::Produced;
+use millrace_engine::topology::{TopicId, TopicKind, Topology};
+use millrace_store::Durability;
+
+use crate::args;
+use crate::data;
+use crate::lines::{self, KeyCodecs, Line, Reader};
+use crate::load::load;
+
+/// Replays a file of records on a throw-away log.
+///
+/// # Errors
+/// The pipeline or the input is wrong, or the app had to stop.
+pub fn replay(arguments: &args::Replay) -> Result<()> {
+    let loaded = load(&arguments.pipeline)?;
+    let topology = loaded.topology.clone();
+    let input = open_input(arguments)?;
+    let mut output = open_output(arguments.output.as_deref())?;
+    let folder = tempfile::tempdir().context("no folder for the throw-away log")?;
+    let batch = arguments.batch as usize;
+    let options = WorkerOptions { batch, durability: Durability::Buffered, ..WorkerOptions::default() };
+    let (mut worker, mut guests) = data::open_worker(&loaded, folder.path(), options)?;
+    let mut printer = Printer { topology: &topology, line: Vec::new() };
+    let interval = topology.settings.commit_interval;
+    let put_out = |produced: &Produced| printer.print(produced, &mut output);
+    let mut replay = Replay::new(&mut worker, &mut guests, batch, interval, put_out);
+    let codecs = codecs(&topology);
+    let mut reader = Reader::new(input);
+    loop {
+        let record = match reader.read(&codecs)? {
+            Some(line) => record(line, &topology),
+            None => break,
+        };
+        let number = reader.number();
+        let record = record.with_context(|| format!("line {number}"))?;
+        replay.push(record).with_context(|| format!("line {number}"))?;
+    }
+    replay.finish()?;
+    output.flush()?;
+    Ok(())
+}
+
+fn open_input(arguments: &args::Replay) -> Result<Box<dyn BufRead>> {
+    let Some(path) = &arguments.input else { return Ok(Box::new(io::stdin().lock())) };
+    let path = if path.is_dir() { in_folder(path, arguments) } else { path.clone() };
+    let file = File::open(&path).with_context(|| format!("{}: can't be read", path.display()))?;
+    Ok(Box::new(BufReader::with_capacity(1 << 16, file)))
+}
+
+/// The file in a folder that is named after the pipeline.
+fn in_folder(folder: &Path, arguments: &args::Replay) -> PathBuf {
+    let name = arguments.pipeline.files.first().and_then(|file| file.file_stem()).unwrap_or_default();
+    folder.join(name).with_extension("jsonl")
+}
+
+fn open_output(path: Option<&Path>) -> Result<Box<dyn Write>> {
+    let Some(path) = path else { return Ok(Box::new(BufWriter::new(io::stdout().lock()))) };
+    let file = File::create(path).with_context(|| format!("{}: can't be written", path.display()))?;
+    Ok(Box::new(BufWriter::with_capacity(1 << 16, file)))
+}
+
+/// How the keys of the pipeline's topics are written.
+pub fn codecs(topology: &Topology) -> KeyCodecs {
+    topology.topics.iter().map(|topic| (topic.name.clone(), topic.key)).collect()
+}
+
+/// A line as a record of a topic that the pipeline reads.
+fn record(line: Line<'_>, topology: &Topology) -> Result<ReplayRecord> {
+    let topic = read_topic(&line.topic, topology)?;
+    let Line { partition, key, value, timestamp, headers, .. } = line;
+    Ok(ReplayRecord { topic, partition, key, value, timestamp, headers })
+}
+
+fn read_topic(name: &str, topology: &Topology) -> Result<TopicId> {
+    let inputs = || topology.subtopologies.iter().flat_map(|part| &part.inputs);
+    let found = topology.topics.iter().position(|topic| topic.name == name && topic.kind != TopicKind::Repartition);
+    match found.map(TopicId) {
+        Some(topic) if inputs().any(|input| *input == topic) => Ok(topic),
+        _ => {
+            let read = inputs().filter_map(|input| topology.topics.get(input.0));
+            let read = read.filter(|topic| topic.kind != TopicKind::Repartition);
+            let read: Vec<_> = read.map(|topic| format!("`{}`", topic.name)).collect();
+            bail!("nothing in the pipeline reads topic `{name}`; it reads {}", read.join(", "))
+        }
+    }
+}
+
+/// Writes what is put out.
+struct Printer<'t> {
+    topology: &'t Topology,
+    line: Vec<u8>,
+}
+
+impl Printer<'_> {
+    fn print(&mut self, produced: &Produced, output: &mut dyn Write) -> Result<(), millrace_embedded::Error> {
+        let failed = |error: io::Error| millrace_embedded::Error::Output(error);
+        let Some(topic) = self.topology.topics.get(produced.topic.0) else { return Ok(()) };
+        self.line.clear();
+        let line = Line {
+            topic: Cow::Borrowed(&topic.name),
+            partition: Some(produced.partition),
+            key: produced.key.clone(),
+            value: produced.value.clone(),
+            timestamp: Some(produced.timestamp),
+            headers: produced.headers.clone(),
+            window: produced.window,
+        };
+        lines::print(&mut self.line, &line, topic.key).map_err(failed)?;
+        output.write_all(&self.line).map_err(failed)
+    }
+}

@@ -1,0 +1,158 @@
+//! `millrace table`: rows by key, by range and by page.
+
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, anyhow, bail};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use bytes::Bytes;
+use millrace_embedded::catalog::Catalog;
+use millrace_engine::manifest::KeyCodec;
+use millrace_engine::ports::{Backend, Scan, StoreId};
+use millrace_engine::state::keys::decode_row;
+use millrace_store::Database;
+
+use crate::args::TableCommand;
+use crate::data;
+use crate::lines;
+
+/// Looks something up.
+///
+/// # Errors
+/// The data folder, the table or the key is wrong, or there is no such row.
+pub fn table(command: TableCommand) -> Result<()> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    match command {
+        TableCommand::Get { table, key, data } => {
+            let table = Table::open(&data.folder, &table)?;
+            let bytes = table.key(&key)?;
+            let row = table.get(&bytes)?.ok_or_else(|| anyhow!("table `{}` has no row `{key}`", table.name))?;
+            table.print(&bytes, row, &mut out)?;
+        }
+        TableCommand::Scan { table, data, page, size, from, to } => {
+            let table = Table::open(&data.folder, &table)?;
+            let from = from.map(|key| table.key(&key)).transpose()?;
+            let to = to.map(|key| table.key(&key)).transpose()?;
+            for (key, row) in table.page(from, to, page.saturating_mul(size), size)? {
+                table.print(&key, row, &mut out)?;
+            }
+        }
+    }
+    Ok(out.flush()?)
+}
+
+/// A table of a data folder, over all its partitions.
+struct Table {
+    name: String,
+    codec: KeyCodec,
+    store: StoreId,
+    database: Arc<Database>,
+}
+
+type Row = (Bytes, Bytes);
+
+impl Table {
+    fn open(folder: &Path, name: &str) -> Result<Self> {
+        let (database, log) = data::open_to_read(folder)?;
+        let catalog = Catalog::load(&log)?;
+        let store = database.store(name);
+        match (catalog.tables.get(name), store) {
+            (Some(codec), Some(store)) => Ok(Self { name: name.to_owned(), codec: *codec, store, database }),
+            _ if catalog.tables.is_empty() => {
+                bail!("there is no table `{name}`: no pipeline with a table has run here yet")
+            }
+            _ => {
+                let names: Vec<_> = catalog.tables.keys().map(|name| format!("`{name}`")).collect();
+                bail!("there is no table `{name}`; there are {}", names.join(", "))
+            }
+        }
+    }
+
+    fn key(&self, text: &str) -> Result<Bytes> {
+        match self.codec {
+            KeyCodec::I64 => {
+                let number: i64 =
+                    text.parse().with_context(|| format!("key `{text}`: this table's keys are whole numbers"))?;
+                Ok(Bytes::copy_from_slice(&number.to_be_bytes()))
+            }
+            KeyCodec::String => Ok(Bytes::copy_from_slice(text.as_bytes())),
+            KeyCodec::Bytes => Ok(BASE64
+                .decode(text)
+                .with_context(|| format!("key `{text}`: this table's keys are given in base64"))?
+                .into()),
+        }
+    }
+
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>> {
+        for partition in self.database.partitions(self.store)? {
+            if let Some(row) = self.database.backend(partition).get(self.store, key)? {
+                return Ok(Some(row));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Rows from `skip` on, at most `size`, in the order of keys over all partitions.
+    fn page(&self, from: Option<Bytes>, to: Option<Bytes>, skip: u64, size: u64) -> Result<Vec<Row>> {
+        let wanted = usize::try_from(skip.saturating_add(size)).unwrap_or(usize::MAX);
+        let mut rows: Vec<Row> = Vec::new();
+        for partition in self.database.partitions(self.store)? {
+            for (low, high) in self.ranges() {
+                self.collect(partition, (low, high), &from, &to, wanted, &mut rows)?;
+            }
+            rows.sort_by(|a, b| self.order(&a.0).cmp(&self.order(&b.0)));
+            rows.truncate(wanted);
+        }
+        Ok(rows.into_iter().skip(usize::try_from(skip).unwrap_or(usize::MAX)).collect())
+    }
+
+    fn collect(
+        &self,
+        partition: u32,
+        (low, high): (&[u8], Option<&[u8]>),
+        from: &Option<Bytes>,
+        to: &Option<Bytes>,
+        wanted: usize,
+        rows: &mut Vec<Row>,
+    ) -> Result<()> {
+        let mut left = wanted;
+        let inside = |key: &[u8]| {
+            let order = self.order(key);
+            from.as_ref().is_none_or(|from| self.order(from) <= order)
+                && to.as_ref().is_none_or(|to| order <= self.order(to))
+        };
+        let start = from.as_deref().filter(|from| *from >= low).unwrap_or(low);
+        self.database.backend(partition).scan(self.store, start, high, &mut |key, row| {
+            if inside(key) {
+                rows.push((Bytes::copy_from_slice(key), Bytes::copy_from_slice(row)));
+                left -= 1;
+                return if left == 0 { Scan::Stop } else { Scan::Continue };
+            }
+            if to.as_ref().is_some_and(|to| self.order(key) > self.order(to)) { Scan::Stop } else { Scan::Continue }
+        })?;
+        Ok(())
+    }
+
+    /// The ranges of stored keys in the order that people expect: numbers have the negative ones first.
+    fn ranges(&self) -> Vec<(&'static [u8], Option<&'static [u8]>)> {
+        match self.codec {
+            KeyCodec::I64 => vec![(&[0x80], None), (&[], Some(&[0x80]))],
+            KeyCodec::String | KeyCodec::Bytes => vec![(&[], None)],
+        }
+    }
+
+    /// What keys are sorted by.
+    fn order(&self, key: &[u8]) -> (bool, Bytes) {
+        let positive = self.codec != KeyCodec::I64 || key.first().is_some_and(|byte| byte & 0x80 == 0);
+        (positive, Bytes::copy_from_slice(key))
+    }
+
+    fn print(&self, key: &[u8], row: Bytes, out: &mut impl Write) -> Result<()> {
+        let (timestamp, value) = decode_row(&row).context("a row is shorter than its header")?;
+        let mut line = Vec::new();
+        lines::print_row(&mut line, key, &value, timestamp, self.codec)?;
+        Ok(out.write_all(&line)?)
+    }
+}

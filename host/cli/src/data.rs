@@ -1,0 +1,53 @@
+//! Data folders: where the database lies in them, and how it is opened.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use millrace_embedded::log::Log;
+use millrace_embedded::{Worker, WorkerOptions, deploy};
+use millrace_engine::topology::StoreSpec;
+use millrace_plugin::Guests;
+use millrace_store::{Database, OpenOptions};
+
+use crate::load::Loaded;
+
+/// The database of a data folder.
+pub fn database_of(data: &Path) -> PathBuf {
+    data.join("db")
+}
+
+/// Opens the database of a data folder for writing.
+///
+/// # Errors
+/// As [`Database::open`].
+pub fn open(data: &Path, stores: &[StoreSpec]) -> Result<(Arc<Database>, Arc<Log>)> {
+    let folder = database_of(data);
+    std::fs::create_dir_all(&folder).with_context(|| format!("{}: can't be made", folder.display()))?;
+    let options = OpenOptions { families: &Log::FAMILIES, ..OpenOptions::new(stores) };
+    let database = Arc::new(Database::open(&folder, &options)?);
+    let log = Arc::new(Log::open(Arc::clone(&database))?);
+    Ok((database, log))
+}
+
+/// Opens the database of a data folder for reading, also while an app runs on it.
+///
+/// # Errors
+/// As [`Database::open_read_only`].
+pub fn open_to_read(data: &Path) -> Result<(Arc<Database>, Arc<Log>)> {
+    let database = Arc::new(Database::open_read_only(&database_of(data))?);
+    let log = Arc::new(Log::open(Arc::clone(&database))?);
+    Ok((database, log))
+}
+
+/// Opens the tasks of a pipeline in a data folder, with its plugins deployed.
+///
+/// # Errors
+/// The folder can't be opened, or holds state that the plugins can't read.
+pub fn open_worker(loaded: &Loaded, data: &Path, options: WorkerOptions) -> Result<(Worker, Guests)> {
+    let topology = &loaded.topology;
+    let (database, log) = open(data, &topology.stores)?;
+    let active = deploy::activate(&database, &log, &topology.app, &loaded.candidates())?;
+    let worker = Worker::open(Arc::clone(topology), database, log, &active, options)?;
+    Ok((worker, loaded.guests()))
+}

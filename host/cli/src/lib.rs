@@ -1,0 +1,9 @@
+//! What the `millrace` command is made of, as modules that tests can reach.
+
+pub mod args;
+pub mod commands;
+pub mod data;
+pub mod diagnostics;
+pub mod lines;
+pub mod load;
+mod progress;

@@ -1,0 +1,98 @@
+//! Records as lines of JSON: what `replay`, `topic read` and `topic write` read and write.
+//!
+//! ```text
+//! {"topic":"orders","partition":0,"key":42,"value":{"id":42,"price":19.90},"timestamp":1700000000000}
+//! ```
+//!
+//! | field | shape |
+//! |---|---|
+//! | `topic` | string; may be left out where a command names it |
+//! | `partition` | number; without it the key decides |
+//! | `key` | by the topic's codec: `i64` a number, `string` a string, `bytes` base64; null or left out: no key |
+//! | `keyBase64` | in place of `key`: raw bytes, for keys that don't fit the codec |
+//! | `value` | any JSON; its text without white space is the bytes, number literals and the order of fields included; null: a tombstone |
+//! | `valueBase64` | in place of `value`: raw bytes, for what isn't JSON, for empty values and for the JSON text `null` |
+//! | `timestamp` | number: milliseconds since the epoch |
+//! | `headers` | object of name to string, `{"base64": ..}` or null; or a list of pairs `[name, value]` where a name comes twice or isn't text (then it is `{"base64": ..}` too) |
+//! | `window` | `[start, end]` in milliseconds since the epoch |
+//!
+//! [`parse`] and [`print`] are inverse, but for white space in JSON values. A field with another name is an error.
+
+mod headers;
+mod json;
+mod key;
+mod parse;
+mod print;
+mod reader;
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use millrace_engine::manifest::KeyCodec;
+use millrace_engine::record::{Headers, Timestamp, Window};
+
+pub use parse::parse;
+pub use print::{print, print_row};
+pub use reader::{ReadError, Reader};
+
+/// A record as one line of JSON has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line<'a> {
+    /// Topic.
+    pub topic: Cow<'a, str>,
+    /// Partition, where it is given.
+    pub partition: Option<u32>,
+    /// Key; `None` is Kafka's null.
+    pub key: Option<Bytes>,
+    /// Value; `None` is Kafka's null, a tombstone.
+    pub value: Option<Bytes>,
+    /// Event time, where it is given.
+    pub timestamp: Option<Timestamp>,
+    /// Headers.
+    pub headers: Headers,
+    /// Window, where there is one.
+    pub window: Option<Window>,
+}
+
+/// How the keys of each topic are written; `bytes` for a topic that isn't named.
+#[derive(Clone, Debug, Default)]
+pub struct KeyCodecs {
+    topics: BTreeMap<String, KeyCodec>,
+    default_topic: Option<String>,
+}
+
+impl KeyCodecs {
+    /// The codec of a topic's keys.
+    pub fn of(&self, topic: &str) -> KeyCodec {
+        self.topics.get(topic).copied().unwrap_or_default()
+    }
+
+    /// The same, with a topic for lines that name none.
+    pub fn with_default_topic(self, topic: Option<&str>) -> Self {
+        Self { default_topic: topic.map(str::to_owned), ..self }
+    }
+}
+
+impl<T: Into<String>> FromIterator<(T, KeyCodec)> for KeyCodecs {
+    fn from_iter<I: IntoIterator<Item = (T, KeyCodec)>>(topics: I) -> Self {
+        let topics = topics.into_iter().map(|(topic, codec)| (topic.into(), codec)).collect();
+        Self { topics, default_topic: None }
+    }
+}
+
+/// A line that is not a record: the input is wrong, and nothing of the line is used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}{}: {reason}; {help}", field.map(|name| format!(", field `{name}`")).unwrap_or_default())]
+pub struct LineError {
+    /// Number of the line, from 1.
+    pub line: u64,
+    /// Field it is about, where it is about one.
+    pub field: Option<&'static str>,
+    /// What is wrong.
+    pub reason: String,
+    /// What would be right.
+    pub help: String,
+}

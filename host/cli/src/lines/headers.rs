@@ -1,0 +1,141 @@
+//! Headers: an object where names are text and differ, a list of pairs where not.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::io;
+
+use bytes::Bytes;
+use millrace_engine::record::{Header, Headers};
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+
+use super::key;
+
+/// Headers whose JSON text is this; what is wrong otherwise.
+pub(super) fn parse(text: &str) -> Result<Headers, String> {
+    serde_json::from_str::<Parsed>(text).map(|parsed| Headers::from(parsed.0)).map_err(|error| {
+        let reason = error.to_string();
+        reason.rsplit_once(" at line ").map_or(reason.clone(), |(text, _)| text.to_owned())
+    })
+}
+
+/// Writes the value of the field `headers`.
+pub(super) fn print(out: &mut Vec<u8>, headers: &[Header]) -> io::Result<()> {
+    if fit_an_object(headers) { print_object(out, headers) } else { print_pairs(out, headers) }
+}
+
+fn fit_an_object(headers: &[Header]) -> bool {
+    let mut names = BTreeSet::new();
+    headers.iter().all(|header| std::str::from_utf8(&header.name).is_ok() && names.insert(&header.name))
+}
+
+fn print_object(out: &mut Vec<u8>, headers: &[Header]) -> io::Result<()> {
+    for (index, header) in headers.iter().enumerate() {
+        out.push(if index == 0 { b'{' } else { b',' });
+        print_bytes(out, &header.name)?;
+        out.push(b':');
+        print_value(out, header)?;
+    }
+    out.push(b'}');
+    Ok(())
+}
+
+fn print_pairs(out: &mut Vec<u8>, headers: &[Header]) -> io::Result<()> {
+    for (index, header) in headers.iter().enumerate() {
+        out.extend_from_slice(if index == 0 { b"[[" } else { b",[" });
+        print_bytes(out, &header.name)?;
+        out.push(b',');
+        print_value(out, header)?;
+        out.push(b']');
+    }
+    out.push(b']');
+    Ok(())
+}
+
+fn print_value(out: &mut Vec<u8>, header: &Header) -> io::Result<()> {
+    match &header.value {
+        Some(value) => print_bytes(out, value),
+        None => {
+            out.extend_from_slice(b"null");
+            Ok(())
+        }
+    }
+}
+
+fn print_bytes(out: &mut Vec<u8>, bytes: &[u8]) -> io::Result<()> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Ok(serde_json::to_writer(out, text)?),
+        Err(_) => {
+            out.push(b'{');
+            key::raw(out, "base64", bytes)?;
+            out.push(b'}');
+            Ok(())
+        }
+    }
+}
+
+struct Parsed(Vec<Header>);
+
+impl<'de> Deserialize<'de> for Parsed {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Shapes).map(Self)
+    }
+}
+
+struct Shapes;
+
+impl<'de> Visitor<'de> for Shapes {
+    type Value = Vec<Header>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an object or a list of pairs")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut headers: Vec<Header> = Vec::new();
+        while let Some((name, value)) = map.next_entry::<String, Option<Text>>()? {
+            if headers.iter().any(|header| header.name == name.as_bytes()) {
+                return Err(serde::de::Error::custom(format!("the name {name:?} comes twice in an object")));
+            }
+            headers.push(Header { name: name.into(), value: value.map(Bytes::from) });
+        }
+        Ok(headers)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let mut headers = Vec::new();
+        while let Some((name, value)) = list.next_element::<(Text, Option<Text>)>()? {
+            headers.push(Header { name: name.into(), value: value.map(Bytes::from) });
+        }
+        Ok(headers)
+    }
+}
+
+/// A name or a value.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = r#"it must be a string or {"base64": ".."}"#)]
+enum Text {
+    Plain(String),
+    Raw(Raw),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Raw {
+    #[serde(deserialize_with = "decode")]
+    base64: Bytes,
+}
+
+fn decode<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::Error> {
+    let encoded = String::deserialize(deserializer)?;
+    key::base64(&encoded).map_err(serde::de::Error::custom)
+}
+
+impl From<Text> for Bytes {
+    fn from(text: Text) -> Self {
+        match text {
+            Text::Plain(text) => text.into(),
+            Text::Raw(Raw { base64 }) => base64,
+        }
+    }
+}

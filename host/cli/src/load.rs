@@ -1,0 +1,117 @@
+//! From pipeline files to something that can run: files read, plugins loaded, both checked against each other.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use millrace_embedded::deploy::Candidate;
+use millrace_engine::pipeline::{self, Pipeline, SourceFile};
+use millrace_engine::ports::DeploymentId;
+use millrace_engine::topology::{PluginUse, Topology};
+use millrace_plugin::{Guests, Plugin, Runtime};
+
+use crate::args;
+use crate::diagnostics::{Style, render};
+
+/// A pipeline with its plugins, checked.
+pub struct Loaded {
+    /// What to run.
+    pub topology: Arc<Topology>,
+    /// The plugins, in the order of the topology.
+    pub plugins: Vec<(String, Arc<Plugin>)>,
+}
+
+/// Reads pipeline files, loads their plugins and checks all of it.
+///
+/// # Errors
+/// All that is wrong, with places, as one text.
+pub fn load(arguments: &args::Pipeline) -> Result<Loaded> {
+    let files = read(&arguments.files)?;
+    let pipeline = pipeline::read(&files, &arguments.set);
+    let runtime = Runtime::new(cache_folder())?;
+    let plugins: Vec<_> =
+        pipeline.plugins().map(|plugin| (plugin.name.clone(), load_plugin(&runtime, plugin))).collect();
+    let topology = check(&pipeline, &plugins, &files)?;
+    let loaded = plugins.into_iter().map(|(name, plugin)| Ok((name, plugin.map_err(anyhow::Error::msg)?)));
+    Ok(Loaded { topology: Arc::new(topology), plugins: loaded.collect::<Result<_>>()? })
+}
+
+fn read(paths: &[PathBuf]) -> Result<Vec<SourceFile>> {
+    let read = |path: &PathBuf| {
+        let bytes = std::fs::read(path).with_context(|| format!("{}: can't be read", path.display()))?;
+        match String::from_utf8(bytes) {
+            Ok(text) => Ok(SourceFile { path: path.clone(), text }),
+            Err(error) => {
+                let valid = error.utf8_error().valid_up_to();
+                let line = error.as_bytes().iter().take(valid).filter(|byte| **byte == b'\n').count() + 1;
+                bail!("{}:{line}: not UTF-8: a pipeline file is TOML in UTF-8", path.display())
+            }
+        }
+    };
+    paths.iter().map(read).collect()
+}
+
+fn load_plugin(runtime: &Arc<Runtime>, plugin: &PluginUse) -> Result<Arc<Plugin>, String> {
+    let path = &plugin.component;
+    let bytes = std::fs::read(path).map_err(|error| format!("{}: can't be read: {error}", path.display()))?;
+    let name = path.display().to_string();
+    runtime.load(&bytes, &name, &plugin.config, plugin.limits).map_err(|error| error.to_string())
+}
+
+fn check(
+    pipeline: &Pipeline,
+    plugins: &[(String, Result<Arc<Plugin>, String>)],
+    files: &[SourceFile],
+) -> Result<Topology> {
+    let manifests: BTreeMap<String, _> = plugins
+        .iter()
+        .map(|(name, plugin)| {
+            (name.clone(), plugin.as_ref().map(|plugin| plugin.manifest().clone()).map_err(Clone::clone))
+        })
+        .collect();
+    match pipeline::check(pipeline, &manifests) {
+        Ok(topology) => Ok(topology),
+        Err(diagnostics) => {
+            let mut text = String::new();
+            render(&mut text, &diagnostics, files, Style::of_stderr())?;
+            bail!(Wrong(text.trim_end().to_owned()))
+        }
+    }
+}
+
+/// Mistakes that are already written as they are to be shown.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Wrong(pub String);
+
+/// Where compiled plugins are kept from one run to the next; nowhere if there is no home.
+fn cache_folder() -> Option<PathBuf> {
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let cache = cache.filter(|path| path.is_absolute());
+    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
+    Some(cache.or_else(home)?.join("millrace/compiled"))
+}
+
+impl Loaded {
+    /// The plugins as candidates for deployment, each under the number of its place.
+    pub fn candidates(&self) -> Vec<Candidate> {
+        let candidate = |(number, (name, plugin)): (usize, &(String, Arc<Plugin>))| Candidate {
+            name: name.clone(),
+            id: DeploymentId(number as u32),
+            component: plugin.digest().to_owned(),
+            config: plugin.config_digest().to_owned(),
+            manifest: plugin.manifest().clone(),
+        };
+        self.plugins.iter().enumerate().map(candidate).collect()
+    }
+
+    /// Guest calls to the plugins under those numbers.
+    pub fn guests(&self) -> Guests {
+        let mut guests = Guests::new();
+        for (number, (_, plugin)) in self.plugins.iter().enumerate() {
+            guests.deploy(DeploymentId(number as u32), Arc::clone(plugin));
+        }
+        guests
+    }
+}

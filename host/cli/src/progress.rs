@@ -1,0 +1,35 @@
+//! A progress bar for what takes a while, on a terminal only.
+
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// A bar over records.
+pub struct Bar(ProgressBar);
+
+impl Bar {
+    /// A bar for about this many records. It shows itself only on a terminal, and where there are enough of them for
+    /// it to take more than a moment.
+    pub fn new(what: &'static str, records: u64) -> Self {
+        let shown = std::io::stderr().is_terminal() && records > 100_000;
+        let target = if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let bar = ProgressBar::with_draw_target(Some(records), target).with_message(what);
+        if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {human_pos}/{human_len} {per_sec} {eta}") {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(Duration::from_millis(200));
+        Self(bar)
+    }
+
+    /// So many more are done, and so many are left.
+    pub fn advance(&self, done: u64, left: u64) {
+        self.0.inc(done);
+        self.0.set_length(self.0.position() + left);
+    }
+
+    /// It is over.
+    pub fn finish(&self) {
+        self.0.finish_and_clear();
+    }
+}

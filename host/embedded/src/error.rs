@@ -1,0 +1,43 @@
+//! What can go wrong, by what the caller does about it.
+
+use millrace_engine::task::TaskError;
+
+/// The app can't go on. Nothing of the open transaction was committed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The pipeline doesn't fit the topics that are there: mend the pipeline.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Partitions(Vec<millrace_engine::pipeline::PartitionMismatch>),
+    /// A task can't go on: see the reason, and start anew.
+    #[error(transparent)]
+    Task(#[from] TaskError),
+    /// The database can't be read or written.
+    #[error(transparent)]
+    Store(#[from] millrace_store::Error),
+    /// The log can't be read or written.
+    #[error(transparent)]
+    Log(#[from] crate::log::LogError),
+    /// A plugin can't take over from the one that ran before: go back to that one, or start with a new folder.
+    #[error("plugin `{plugin}`: {reason}")]
+    Deployment {
+        /// The plugin.
+        plugin: String,
+        /// Why it can't.
+        reason: String,
+    },
+    /// The inbox can't be read or written.
+    #[error("{}: {source}", path.display())]
+    Inbox {
+        /// The folder.
+        path: std::path::PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// What was put out can't be passed on: see why.
+    #[error("the output can't be written: {0}")]
+    Output(#[source] std::io::Error),
+    /// A record from outside can't be taken: mend the input.
+    #[error("{0}")]
+    Input(String),
+}

@@ -1,0 +1,87 @@
+//! Run: the tasks over the log, in real time, until told to stop.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use millrace_engine::ledger::Ledger;
+use millrace_engine::ports::Logic;
+
+use crate::error::Error;
+use crate::inbox::Inbox;
+use crate::worker::Worker;
+
+/// How to run.
+#[derive(Clone, Debug)]
+pub struct RunOptions {
+    /// Longest time between commits. An idle input commits early.
+    pub commit_interval: Duration,
+    /// Whether to stop once all input is processed, instead of waiting for more.
+    pub until_idle: bool,
+    /// Folder in which other processes leave records for the log.
+    pub inbox: PathBuf,
+}
+
+/// What a run tells after each commit.
+#[derive(Clone, Debug)]
+pub struct Progress<'a> {
+    /// What became of the records of this transaction.
+    pub ledger: &'a Ledger,
+    /// Records in the log that are still to be processed.
+    pub lag: u64,
+}
+
+/// How long an idle run waits before it looks for new records.
+const IDLE_WAIT: Duration = Duration::from_millis(5);
+
+/// Runs until `stop` is set, or until there is nothing to do if that is wanted; commits before it returns.
+///
+/// # Errors
+/// A task can't go on, or the log or state can't be read or written. What was committed before stays.
+pub fn run(
+    worker: &mut Worker,
+    logic: &mut dyn Logic,
+    options: &RunOptions,
+    stop: &AtomicBool,
+    mut tell: impl FnMut(&Progress<'_>),
+) -> Result<(), Error> {
+    let inbox = Inbox::open(&options.inbox)?;
+    let mut last_commit = Instant::now();
+    loop {
+        let stopping = stop.load(Ordering::Relaxed);
+        let now = wall_clock();
+        worker.fill(now)?;
+        let busy = !stopping && worker.run(logic, usize::MAX, |_, _| ())?;
+        let due = last_commit.elapsed() >= options.commit_interval || worker.is_full();
+        if worker.is_dirty() && (due || !busy) {
+            let ledger = worker.commit()?;
+            tell(&Progress { ledger: &ledger, lag: worker.lag() });
+            last_commit = Instant::now();
+            continue;
+        }
+        if stopping {
+            return Ok(());
+        }
+        if !busy && !inbox.take_into(worker, now)? && !wait_for_more(options.until_idle) {
+            return Ok(());
+        }
+    }
+}
+
+fn wait_for_more(until_idle: bool) -> bool {
+    if !until_idle {
+        std::thread::park_timeout(IDLE_WAIT);
+    }
+    !until_idle
+}
+
+/// Milliseconds since the epoch. Only a driver has a clock; the engine is told.
+pub fn wall_clock() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// The inbox of the database in this folder.
+pub fn inbox_of(data: &Path) -> PathBuf {
+    data.join("inbox")
+}

@@ -1,0 +1,187 @@
+//! The tasks of an app over the log: what they read is handed to them, what they put out is appended, and a commit
+//! writes log, offsets and state in one batch.
+
+mod commit;
+mod cursor;
+mod open;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use millrace_engine::ledger::Ledger;
+use millrace_engine::ports::Logic;
+use millrace_engine::record::InputRecord;
+use millrace_engine::task::{Produced, Task};
+use millrace_engine::topology::{TopicId, Topology};
+use millrace_store::{Database, Durability};
+
+use crate::error::Error;
+use crate::log::{self, Log, NewRecord, Tail};
+use cursor::Cursor;
+
+/// What a worker is opened with.
+#[derive(Clone, Copy, Debug)]
+pub struct WorkerOptions {
+    /// How many records go into one guest call at most. Changes the speed, never the result.
+    pub batch: usize,
+    /// Most bytes of live join windows in memory, for each store of each task.
+    pub window_memory: usize,
+    /// Bytes of uncommitted work after which a commit is due, whatever the interval.
+    pub transaction_bytes: usize,
+    /// What a commit survives.
+    pub durability: Durability,
+}
+
+impl Default for WorkerOptions {
+    fn default() -> Self {
+        Self { batch: 500, window_memory: 48 << 20, transaction_bytes: 32 << 20, durability: Durability::Synced }
+    }
+}
+
+/// All tasks of an app, on one thread. What isn't committed leaves nothing behind.
+///
+/// Again and again: [`fill`](Self::fill), [`run`](Self::run), and from time to time [`commit`](Self::commit). After an
+/// error it is of no more use: open it anew.
+pub struct Worker {
+    topology: Arc<Topology>,
+    database: Arc<Database>,
+    log: Arc<Log>,
+    options: WorkerOptions,
+    /// Number of partitions of each topic of the pipeline, and the topic in the log.
+    partitions: Arc<[u32]>,
+    topics: Vec<log::TopicId>,
+    seats: Vec<Seat>,
+    /// Who reads a partition of a topic: seat and input.
+    readers: HashMap<(TopicId, u32), (usize, usize)>,
+    /// Appended since the last commit.
+    tail: Tail,
+    dirty: bool,
+    ledger: Ledger,
+}
+
+/// A task with its places in the log.
+struct Seat {
+    task: Task,
+    cursors: Vec<Cursor>,
+}
+
+impl Worker {
+    /// The app's topology.
+    pub fn topology(&self) -> &Arc<Topology> {
+        &self.topology
+    }
+
+    /// The log.
+    pub fn log(&self) -> &Arc<Log> {
+        &self.log
+    }
+
+    /// Number of partitions of a topic of the pipeline.
+    pub fn partitions(&self, topic: TopicId) -> u32 {
+        self.partitions.get(topic.0).copied().unwrap_or(1)
+    }
+
+    /// Counts of all that is committed since the worker was opened.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Whether there is anything to commit.
+    pub fn is_dirty(&self) -> bool {
+        self.dirty
+    }
+
+    /// Whether so much is uncommitted that a commit is due.
+    pub fn is_full(&self) -> bool {
+        let bytes: usize = self.seats.iter().map(|seat| seat.task.transaction_bytes()).sum();
+        bytes + self.tail.bytes() > self.options.transaction_bytes
+    }
+
+    /// Records that are in the log, committed, and not yet handed to the tasks that read them.
+    pub fn lag(&self) -> u64 {
+        self.seats.iter().flat_map(|seat| &seat.cursors).map(Cursor::left).sum()
+    }
+
+    /// Appends a record to a topic of the pipeline, and hands it to the task that reads it. Returns its offset. `turn`
+    /// and `now` are the record's [`turn`](InputRecord::turn) and [`arrived`](InputRecord::arrived).
+    ///
+    /// # Errors
+    /// There is no such partition.
+    pub fn append(
+        &mut self,
+        topic: TopicId,
+        partition: u32,
+        record: NewRecord,
+        turn: u64,
+        now: i64,
+    ) -> Result<i64, Error> {
+        let place = self.topics.get(topic.0).copied().ok_or_else(|| Error::Input(format!("no topic {}", topic.0)))?;
+        let reader = self.readers.get(&(topic, partition)).copied();
+        let copy = reader.map(|_| record.clone());
+        let offset = self.tail.append(place, partition, record)?;
+        self.dirty = true;
+        if let (Some(reader), Some(record)) = (reader, copy) {
+            self.hand_over(reader, record, offset, turn, now);
+        }
+        Ok(offset)
+    }
+
+    /// Gives a record of the tail to the task that reads it, if that one has read all that comes before; if not, it
+    /// reads it from the log once it is committed.
+    fn hand_over(&mut self, (seat, input): (usize, usize), record: NewRecord, offset: i64, turn: u64, now: i64) {
+        let Some(seat) = self.seats.get_mut(seat) else { return };
+        let Some(cursor) = seat.cursors.get_mut(input) else { return };
+        if !cursor.take(offset) {
+            return;
+        }
+        let NewRecord { timestamp, key, value, headers } = record;
+        let timestamp_type = Default::default();
+        seat.task
+            .offer(input, InputRecord { offset, timestamp, timestamp_type, key, value, headers, arrived: now, turn });
+    }
+
+    /// Hands the tasks what is committed in the log, up to a batch for each input. `now` is the time it arrives.
+    ///
+    /// # Errors
+    /// The log can't be read.
+    pub fn fill(&mut self, now: i64) -> Result<(), Error> {
+        for seat in &mut self.seats {
+            for (input, cursor) in seat.cursors.iter_mut().enumerate() {
+                let wanted = self.options.batch.saturating_sub(seat.task.queued(input));
+                cursor.read(wanted, now, |record| seat.task.offer(input, record))?;
+                let end = self.tail.end_offset(cursor.topic(), cursor.partition())?;
+                seat.task.expect_more(input, cursor.next() < end);
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs the tasks in their order, those that read what others write after these, each until it has nothing to do;
+    /// appends what they put out, and shows it to `seen` with the number of its task. Returns whether there was
+    /// anything to do.
+    ///
+    /// # Errors
+    /// A task can't go on.
+    pub fn run(
+        &mut self,
+        logic: &mut dyn Logic,
+        limit: usize,
+        mut seen: impl FnMut(usize, &Produced),
+    ) -> Result<bool, Error> {
+        let mut any = false;
+        for number in 0..self.seats.len() {
+            while let Some(seat) = self.seats.get_mut(number)
+                && seat.task.ready()
+            {
+                let produced = seat.task.run(logic, limit)?;
+                (any, self.dirty) = (true, true);
+                for record in produced {
+                    seen(number, &record);
+                    let Produced { topic, partition, key, value, timestamp, headers, turn, arrived, .. } = record;
+                    self.append(topic, partition, NewRecord { timestamp, key, value, headers }, turn, arrived)?;
+                }
+            }
+        }
+        Ok(any)
+    }
+}

@@ -1,0 +1,90 @@
+//! Opening a worker: topics, tasks, and their places in the log.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use millrace_engine::ledger::Ledger;
+use millrace_engine::pipeline;
+use millrace_engine::task::{Deployed, Task, TaskOptions};
+use millrace_engine::topology::Topology;
+use millrace_store::Database;
+
+use super::{Cursor, Seat, Worker, WorkerOptions};
+use crate::catalog::Catalog;
+use crate::error::Error;
+use crate::log::{Log, Tail};
+
+impl Worker {
+    /// Opens the tasks of an app over their committed state; makes the topics that aren't there yet.
+    ///
+    /// # Errors
+    /// [`Error::Partitions`]: the topics that are there don't fit together. Otherwise the database or the log can't be
+    /// read.
+    pub fn open(
+        topology: Arc<Topology>,
+        database: Arc<Database>,
+        log: Arc<Log>,
+        deployments: &Arc<[Deployed]>,
+        options: WorkerOptions,
+    ) -> Result<Self, Error> {
+        let known = |name: &str| log.topic(name).map(|topic| log.partitions(topic));
+        let partitions: Arc<[u32]> = pipeline::partitions(&topology, &known).map_err(Error::Partitions)?.into();
+        let topics = topology.topics.iter().zip(partitions.iter());
+        let topics =
+            topics.map(|(topic, partitions)| log.create_topic(&topic.name, *partitions)).collect::<Result<_, _>>()?;
+        let mut catalog = Catalog::load(&log)?;
+        catalog.add(&topology);
+        catalog.save(&database, &log)?;
+        let tail = Tail::new(&log);
+        let mut worker = Self {
+            topology,
+            database,
+            log,
+            options,
+            partitions,
+            topics,
+            seats: Vec::new(),
+            readers: HashMap::new(),
+            tail,
+            dirty: false,
+            ledger: Ledger::default(),
+        };
+        worker.open_tasks(deployments)?;
+        Ok(worker)
+    }
+
+    fn open_tasks(&mut self, deployments: &Arc<[Deployed]>) -> Result<(), Error> {
+        let topology = Arc::clone(&self.topology);
+        for (subtopology, shape) in topology.subtopologies.iter().enumerate() {
+            let counts = shape.inputs.iter().filter_map(|topic| self.partitions.get(topic.0));
+            for partition in 0..counts.copied().max().unwrap_or(0) {
+                let options = TaskOptions {
+                    subtopology,
+                    partition,
+                    partitions: Arc::clone(&self.partitions),
+                    deployments: Arc::clone(deployments),
+                    batch: self.options.batch,
+                    window_memory: self.options.window_memory,
+                };
+                let task = Task::open(Arc::clone(&topology), options, Box::new(self.database.backend(partition)))?;
+                self.seat(task)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Finds a task's places in the log. An input with fewer partitions than another has none for it.
+    fn seat(&mut self, task: Task) -> Result<(), Error> {
+        let mut cursors = Vec::new();
+        for (input, topic) in task.inputs().iter().enumerate() {
+            let Some(place) = self.topics.get(topic.0).copied() else { continue };
+            let partition = (task.partition() < self.partitions(*topic)).then_some(task.partition());
+            cursors.push(Cursor::open(&self.log, &self.topology.app, place, partition)?);
+            if partition.is_some() {
+                self.readers.insert((*topic, task.partition()), (self.seats.len(), input));
+            }
+        }
+        self.seats.push(Seat { task, cursors });
+        Ok(())
+    }
+}

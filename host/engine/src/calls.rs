@@ -1,0 +1,94 @@
+//! Guest calls that always come to a verdict: a batch that breaks a rule is taken apart until the record that did it is
+//! alone, and its neighbours are done without it.
+//!
+//! Guests are pure and calls touch no state, so doing a part of a batch again is free of side effects: nothing has to be
+//! rolled back.
+
+use crate::ports::{Attempt, CallError, Called, Failure, FailureClass, Outcome};
+
+/// Most bytes of keys and values in one call, so that a batch fits into a guest's memory.
+pub(crate) const MAX_CALL_BYTES: usize = 1 << 20;
+
+/// Calls `call` for all items, in pieces of at most `batch` items and [`MAX_CALL_BYTES`], and gives an outcome for each.
+///
+/// Errors are the host's only: a guest's faults become failures of their records.
+pub(crate) fn outcomes<T>(
+    items: &[T],
+    batch: usize,
+    size: impl Fn(&T) -> usize,
+    mut call: impl FnMut(&[T], Attempt) -> Result<Called<Vec<Outcome>>, CallError>,
+) -> Result<Called<Vec<Outcome>>, CallError> {
+    let mut all = Called { result: Vec::with_capacity(items.len()), effects: Vec::new() };
+    let mut rest = items;
+    while !rest.is_empty() {
+        let (piece, after) = rest.split_at(piece(rest, batch, &size));
+        settle(piece, &mut call, &mut all)?;
+        rest = after;
+    }
+    Ok(all)
+}
+
+/// How many of the items go into the next call: always one.
+fn piece<T>(items: &[T], batch: usize, size: &impl Fn(&T) -> usize) -> usize {
+    let mut bytes = 0;
+    let fits = items.iter().take(batch).take_while(|item| {
+        bytes += size(item);
+        bytes <= MAX_CALL_BYTES
+    });
+    fits.count().max(1)
+}
+
+fn settle<T>(
+    items: &[T],
+    call: &mut impl FnMut(&[T], Attempt) -> Result<Called<Vec<Outcome>>, CallError>,
+    all: &mut Called<Vec<Outcome>>,
+) -> Result<(), CallError> {
+    let mut rest = items;
+    while !rest.is_empty() {
+        let at = match call(rest, Attempt::Batch) {
+            Ok(called) => return Ok(keep(called, all)),
+            Err(CallError::Guest { .. }) if rest.len() == 1 => return verdict(rest, call, all),
+            Err(CallError::Guest { at, .. }) => suspect(at, rest.len()),
+            Err(host) => return Err(host),
+        };
+        let (before, from) = rest.split_at(at);
+        let (culprit, after) = from.split_at(1);
+        settle(before, call, all)?;
+        settle(culprit, call, all)?;
+        rest = after;
+    }
+    Ok(())
+}
+
+/// Where to cut: at the record the guest worked on; in the middle if that isn't known. Whatever a guest says of itself,
+/// every part is shorter than the whole.
+pub(crate) fn suspect(at: Option<usize>, length: usize) -> usize {
+    at.filter(|at| *at < length).unwrap_or(length / 2)
+}
+
+fn verdict<T>(
+    item: &[T],
+    call: &mut impl FnMut(&[T], Attempt) -> Result<Called<Vec<Outcome>>, CallError>,
+    all: &mut Called<Vec<Outcome>>,
+) -> Result<(), CallError> {
+    match call(item, Attempt::Verdict) {
+        Ok(called) => keep(called, all),
+        Err(error) => all.result.push(Outcome::Fail(fault(error)?)),
+    }
+    Ok(())
+}
+
+fn keep(called: Called<Vec<Outcome>>, all: &mut Called<Vec<Outcome>>) {
+    all.result.extend(called.result);
+    all.effects.extend(called.effects);
+}
+
+/// A guest's fault as the failure of its record; the host's own errors go on.
+pub(crate) fn fault(error: CallError) -> Result<Failure, CallError> {
+    match error {
+        CallError::Guest { fault, text, .. } => {
+            Ok(Failure { class: FailureClass::Permanent, code: fault.code().to_owned(), text })
+        }
+        host @ CallError::Host(_) => Err(host),
+    }
+}

@@ -1,0 +1,22 @@
+//! The deterministic core of Millrace: no I/O, no clock, no threads, no async.
+//!
+//! A [`topology::Topology`] is what to run, a task runs one part of it for one partition, and [`ports`] is all it asks
+//! of the world. The engine is a function of its decision log: the same records in the same order give the same
+//! outputs, byte for byte, on any driver and after any restart.
+
+mod calls;
+mod dead_letter;
+pub mod ledger;
+pub mod manifest;
+mod operators;
+pub mod partitioner;
+mod path;
+pub mod pipeline;
+pub mod ports;
+mod provenance;
+pub mod record;
+pub mod state;
+pub mod task;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+pub mod topology;

@@ -1,0 +1,60 @@
+//! The operators: each takes the items of a run that have arrived at its node, in order, and does its work on them.
+
+mod aggregate;
+mod lookup;
+mod pairs;
+mod process;
+mod sink;
+mod source;
+mod stream_join;
+mod table;
+mod transform;
+
+use crate::ports::Logic;
+use crate::task::{Item, NodeMemory, Step, TaskError};
+use crate::topology::Operator;
+
+/// Runs a node's operator.
+pub(crate) fn process(
+    step: &mut Step<'_>,
+    items: Vec<Item>,
+    memory: &mut NodeMemory,
+    logic: &mut dyn Logic,
+) -> Result<(), TaskError> {
+    let node = step.node;
+    match &node.operator {
+        Operator::Source { key, value, validate, .. } => {
+            source::process(step, items, *key, *value, validate.as_ref(), logic)
+        }
+        Operator::Table { store } => table::process(step, items, *store),
+        Operator::Transform { call } => transform::process(step, &items, call, logic),
+        Operator::Merge => {
+            pass_on(step, items);
+            Ok(())
+        }
+        Operator::StreamJoin { window, call, .. } => match memory {
+            NodeMemory::Join { left, right } => stream_join::process(step, items, *window, [left, right], call, logic),
+            NodeMemory::None => Ok(()),
+        },
+        Operator::Lookup { kind, table, table_name, call } => {
+            lookup::process(step, items, *kind, (*table, table_name), call, logic)
+        }
+        Operator::Aggregate { store, call } => aggregate::process(step, items, *store, call, logic),
+        Operator::Process { stores, call } => process::process(step, &items, stores, call, logic),
+        Operator::Repartition { topic } => {
+            sink::repartition(step, items, *topic);
+            Ok(())
+        }
+        Operator::Sink { topic, .. } => {
+            sink::process(step, items, *topic);
+            Ok(())
+        }
+    }
+}
+
+/// Sends every item on as it is.
+fn pass_on(step: &mut Step<'_>, items: Vec<Item>) {
+    for item in items {
+        step.emit(&item.path, &mut 0, 0, item.record);
+    }
+}

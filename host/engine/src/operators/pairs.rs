@@ -1,0 +1,51 @@
+//! What all joins share: calling the join function for pairs that belong together.
+
+use crate::calls;
+use crate::path::Path;
+use crate::ports::{Logic, Pair};
+use crate::task::{Parent, Record, Step, TaskError};
+use crate::topology::Call;
+
+/// Two sides that belong together.
+pub(super) struct Match {
+    /// The pair's own place: one record may make several.
+    pub(super) path: Path,
+    pub(super) left: Option<Record>,
+    pub(super) right: Option<Record>,
+    /// What results take over: the shared key, the time of the result, headers of the record that made the pair.
+    pub(super) result: Record,
+}
+
+/// Calls the join function for all pairs, and carries out what it says. `names` are those of the two inputs.
+pub(super) fn join(
+    step: &mut Step<'_>,
+    matches: &[Match],
+    names: [&str; 2],
+    call: &Call,
+    logic: &mut dyn Logic,
+) -> Result<(), TaskError> {
+    let function = step.function(call)?;
+    let [left, right] = names;
+    let pairs: Vec<Pair<'_>> = matches
+        .iter()
+        .map(|found| Pair {
+            key: found.result.key.as_deref(),
+            left: found.left.as_ref().map(|record| record.message(left)),
+            right: found.right.as_ref().map(|record| record.message(right)),
+            timestamp: found.result.timestamp,
+        })
+        .collect();
+    let called =
+        calls::outcomes(&pairs, step.options.batch, size, |piece, attempt| logic.join(function, piece, attempt));
+    let called = called.map_err(|error| step.host_error(error))?;
+    step.effects(called.effects);
+    for (found, outcome) in matches.iter().zip(called.result) {
+        step.settle(&Parent { path: &found.path, record: &found.result }, outcome, call)?;
+    }
+    Ok(())
+}
+
+fn size(pair: &Pair<'_>) -> usize {
+    let sides = pair.left.iter().chain(&pair.right);
+    sides.map(|side| side.value.map_or(0, <[u8]>::len)).sum::<usize>() + pair.key.map_or(0, <[u8]>::len)
+}

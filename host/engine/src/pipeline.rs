@@ -1,0 +1,150 @@
+//! Pipeline files: TOML text in, a [`Topology`] out, or everything that is wrong with it.
+//!
+//! ```text
+//! files, overrides --read--> Pipeline --check, with the manifests of its plugins--> Topology
+//! ```
+//!
+//! [`read`] takes the files of an app apart and never fails: what is wrong in them is remembered, so that [`check`] can
+//! tell it together with what only the plugins' manifests show. [`parse`] and [`build`] are the same in two strict
+//! steps. [`partitions`] says how many partitions each topic has, [`render`] shows a topology to people and tools.
+
+mod app;
+mod checks;
+mod cut;
+mod diagnostic;
+mod emit;
+mod fields;
+mod graph;
+mod keys;
+mod merge;
+mod model;
+mod names;
+mod nesting;
+mod operators;
+mod order;
+mod overrides;
+mod partitions;
+mod render;
+mod resolve;
+mod scalars;
+mod steps;
+mod tree;
+mod unbuilt;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+pub use diagnostic::Diagnostic;
+use diagnostic::{Place, Problems, Sources};
+pub use model::Pipeline;
+pub use partitions::{PartitionMismatch, partitions};
+pub use render::{Format, render};
+
+use crate::manifest::Manifest;
+use crate::topology::Topology;
+
+/// A pipeline file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceFile {
+    /// Its path, for messages; paths of components start from its folder.
+    pub path: PathBuf,
+    /// What is in it.
+    pub text: String,
+}
+
+/// Reads the files of an app, with `--set` overrides as pairs of key and value. What is wrong in them is told by
+/// [`check`] and [`build`].
+pub fn read(files: &[SourceFile], overrides: &[(String, String)]) -> Pipeline {
+    let mut problems = Problems::default();
+    let mut sources = Sources::of(files);
+    if files.is_empty() {
+        problems.add_plain(Place::default(), "there is no pipeline file");
+    }
+    let mut trees = Vec::new();
+    for (index, file) in files.iter().enumerate() {
+        trees.extend(tree::read_file(index, &file.text, &mut problems).map(|entries| (index, entries)));
+    }
+    let partial = trees.len() < files.len() || files.is_empty();
+    let mut merged = merge::merge(trees, &sources, &mut problems);
+    if !partial {
+        overrides::apply(&mut merged, overrides, &mut sources, &mut problems);
+    }
+    let app = app::read_app(merged.app, &mut problems);
+    let plugins = app::read_plugins(merged.plugins, app.limits, &sources, &mut problems);
+    let steps: Vec<_> = merged.steps.into_iter().map(|raw| steps::read_step(raw, &mut problems)).collect();
+    names::check_names(&steps, &sources, &mut problems);
+    Pipeline {
+        app: app.name,
+        settings: app.settings,
+        dlq: app.dlq.map(|dlq| dlq.value),
+        breaker: app.breaker,
+        plugins,
+        steps,
+        kafka: app.kafka,
+        sources,
+        problems,
+        partial,
+    }
+}
+
+/// Like [`read`], but fails with all that is wrong in the files themselves.
+pub fn parse(files: &[SourceFile], overrides: &[(String, String)]) -> Result<Pipeline, Vec<Diagnostic>> {
+    let pipeline = read(files, overrides);
+    match pipeline.problems.count() {
+        0 => Ok(pipeline),
+        _ => Err(pipeline.problems.clone().into_diagnostics(&pipeline.sources)),
+    }
+}
+
+/// Makes the topology of a pipeline whose plugins, by name, have these manifests.
+pub fn build(pipeline: &Pipeline, manifests: &BTreeMap<String, Manifest>) -> Result<Topology, Vec<Diagnostic>> {
+    let manifests = manifests.iter().map(|(name, manifest)| (name.as_str(), Ok(manifest))).collect();
+    check_all(pipeline, &manifests)
+}
+
+/// Like [`build`], but tells what is wrong although some plugins couldn't be loaded: for these, the reason stands in
+/// the place of the manifest, and is among the diagnostics.
+pub fn check(
+    pipeline: &Pipeline,
+    manifests: &BTreeMap<String, Result<Manifest, String>>,
+) -> Result<Topology, Vec<Diagnostic>> {
+    let manifests = manifests.iter().map(|(name, it)| (name.as_str(), it.as_ref().map_err(String::as_str))).collect();
+    check_all(pipeline, &manifests)
+}
+
+fn check_all(pipeline: &Pipeline, manifests: &resolve::Manifests<'_>) -> Result<Topology, Vec<Diagnostic>> {
+    let mut problems = pipeline.problems.clone();
+    let topology = if pipeline.partial { None } else { topology(pipeline, manifests, &mut problems) };
+    match topology {
+        Some(topology) if problems.count() == 0 => Ok(topology),
+        _ => {
+            if problems.count() == 0 {
+                problems.add_plain(Place::default(), "the pipeline is incomplete, and no check has said why: a bug");
+            }
+            Err(problems.into_diagnostics(&pipeline.sources))
+        }
+    }
+}
+
+fn topology(pipeline: &Pipeline, manifests: &resolve::Manifests<'_>, problems: &mut Problems) -> Option<Topology> {
+    let readable = problems.count() == 0;
+    let (graph, resolved) = resolve::resolve(pipeline, manifests, problems);
+    checks::check_topics(&graph, problems);
+    if readable && resolved {
+        // Else a wrong name would be reported a second time, as a step that nothing reads.
+        checks::check_unused(&graph, problems);
+    }
+    unbuilt::check_unbuilt(&graph, problems);
+    let order = checks::check_cycles(&graph, problems)?;
+    let keys = keys::check_keys(&graph, &order, problems);
+    if problems.count() > 0 {
+        return None;
+    }
+    let cut = cut::cut(&graph, &order);
+    let topology = emit::emit(&graph, &keys, &cut)?;
+    checks::check_topology(&graph, &topology, problems);
+    Some(topology)
+}

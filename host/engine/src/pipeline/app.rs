@@ -1,0 +1,175 @@
+//! Reads what counts for the whole app: its settings, its plugins, its Kafka settings.
+
+use std::time::Duration;
+
+use super::diagnostic::{Place, Placed, Problems, Sources};
+use super::fields::Fields;
+use super::model::Plugin;
+use super::scalars::{name_error, topic_error};
+use super::tree::{Entry, Item, Value};
+use crate::topology::{GuestLimits, PluginUse, Settings};
+
+/// Kafka settings that the host sets itself, with the reason.
+const OWNED: [(&str, &str); 12] = [
+    ("group.id", "the consumer group is the app's name"),
+    ("group.protocol", "the driver needs the classic protocol"),
+    ("partition.assignment.strategy", "joins need partitions of the same number on the same member"),
+    ("transactional.id", "each worker has one, made of the app's name"),
+    ("enable.idempotence", "exactly once needs it"),
+    ("acks", "exactly once needs all of them"),
+    ("isolation.level", "exactly once needs read_committed"),
+    ("enable.auto.commit", "offsets are committed with the transaction"),
+    ("enable.auto.offset.store", "offsets are committed with the transaction"),
+    ("enable.partition.eof", "restoring state needs it"),
+    ("auto.offset.reset", "a new app starts at the beginning; a jump over lost records is an error"),
+    ("partitioner", "the engine picks partitions"),
+];
+
+/// The app-wide part of a pipeline.
+pub(super) struct App {
+    pub name: String,
+    pub settings: Settings,
+    pub dlq: Option<Placed<String>>,
+    pub breaker: Option<Place>,
+    pub limits: GuestLimits,
+    pub kafka: Vec<(String, String)>,
+}
+
+/// Reads the app-wide keys.
+pub(super) fn read_app(entries: Vec<Entry>, problems: &mut Problems) -> App {
+    let mut fields = Fields::new("the app", Place::default(), entries, problems);
+    let name = read_name(&mut fields);
+    let dlq = fields.topic("dlq");
+    let commit_interval = fields.some_time("commit-interval").map_or(Duration::from_millis(100), |time| time.value);
+    let threads = fields.integer("threads", 1, 1024).map_or(1, |number| number.value);
+    let breaker = read_breaker(&mut fields);
+    let limits = read_limits(&mut fields, GuestLimits::default());
+    let kafka = fields.take("kafka").map(|entry| read_kafka(entry.item, fields.problems)).unwrap_or_default();
+    fields.finish();
+    let threads = usize::try_from(threads).unwrap_or(1);
+    App { name, settings: Settings { commit_interval, threads }, dlq, breaker, limits, kafka }
+}
+
+fn read_name(fields: &mut Fields<'_>) -> String {
+    let Some(name) = fields.text("app") else { return String::new() };
+    if let Some(why) = topic_error(&name) {
+        let message = format!("the app's name is the start of the names of its internal topics, and {why}");
+        fields.problems.add(name.at, message, "Kafka takes the letters a to z, digits, `.`, `-` and `_`");
+    }
+    name.value
+}
+
+fn read_breaker(fields: &mut Fields<'_>) -> Option<Place> {
+    let mut breaker = fields.table("breaker")?;
+    let at = breaker.at;
+    breaker.number("failures", 0.0, 1.0);
+    breaker.integer("calls", 1, 1_000_000);
+    breaker.some_time("pause");
+    breaker.finish();
+    Some(at)
+}
+
+fn read_limits(fields: &mut Fields<'_>, mut limits: GuestLimits) -> GuestLimits {
+    let Some(mut table) = fields.table("limits") else { return limits };
+    if let Some(deadline) = table.some_time("deadline") {
+        limits.deadline = deadline.value;
+    }
+    if let Some(memory) = table.size("memory") {
+        limits.memory = memory.value;
+    }
+    if let Some(bytes) = table.size("output-bytes") {
+        limits.output_bytes = bytes.value;
+    }
+    if let Some(bytes) = table.size("state-bytes") {
+        limits.state_bytes = bytes.value;
+    }
+    let counts = [("outputs", &mut limits.outputs), ("state-ops", &mut limits.state_ops)];
+    for (key, limit) in counts {
+        let count = table.integer(key, 1, i64::from(u32::MAX));
+        if let Some(count) = count.and_then(|count| usize::try_from(count.value).ok()) {
+            *limit = count;
+        }
+    }
+    table.finish();
+    limits
+}
+
+fn read_kafka(item: Item, problems: &mut Problems) -> Vec<(String, String)> {
+    let mut settings = Vec::new();
+    match item.value {
+        Value::Table(entries) => flatten("", entries, &mut settings, problems),
+        other => problems.add_plain(item.at, format!("[kafka] must be a table, not {}", other.type_name())),
+    }
+    settings
+}
+
+/// Names with dots are nested tables to TOML, unless they are quoted.
+fn flatten(prefix: &str, entries: Vec<Entry>, settings: &mut Vec<(String, String)>, problems: &mut Problems) {
+    for entry in entries {
+        let name = format!("{prefix}{}", entry.name);
+        let value = match entry.item.value {
+            Value::Text(text) => text,
+            Value::Integer(number) => number.to_string(),
+            Value::Float(number) => number.to_string(),
+            Value::Bool(truth) => truth.to_string(),
+            Value::Table(inner) => {
+                flatten(&format!("{name}."), inner, settings, problems);
+                continue;
+            }
+            other => {
+                let message =
+                    format!("`{name}` of [kafka] must be a string, number or boolean, not {}", other.type_name());
+                problems.add_plain(entry.item.at, message);
+                continue;
+            }
+        };
+        match OWNED.iter().find(|(owned, _)| *owned == name) {
+            Some((_, reason)) => problems.add(entry.at, format!("`{name}` of [kafka] is the host's to set"), *reason),
+            None => settings.push((name, value)),
+        }
+    }
+}
+
+/// Reads `[plugins.NAME]` of all files.
+pub(super) fn read_plugins(
+    entries: Vec<Entry>,
+    limits: GuestLimits,
+    sources: &Sources,
+    problems: &mut Problems,
+) -> Vec<Plugin> {
+    entries.into_iter().filter_map(|entry| read_plugin(entry, limits, sources, problems)).collect()
+}
+
+fn read_plugin(entry: Entry, limits: GuestLimits, sources: &Sources, problems: &mut Problems) -> Option<Plugin> {
+    let Entry { name, at, item } = entry;
+    if let Some(why) = name_error(&name) {
+        problems.add(at, why, "names are made of the letters a to z, digits, `-` and `_`");
+    }
+    let mut fields = Fields::of_item(format!("[plugins.{name}]"), item, problems)?;
+    let component = fields.text("component");
+    let component = fields.required("component", component, "give its path: component = \"plugin.wasm\"");
+    let config = fields.take("config");
+    let config_at = config.as_ref().map(|entry| entry.at);
+    let config = config.map_or_else(|| "{}".to_owned(), |entry| read_config(entry.item, &mut fields));
+    let limits = read_limits(&mut fields, limits);
+    let header = fields.at;
+    fields.finish();
+    let component_at = component.as_ref().map_or(header, |component| component.at);
+    let path = component.map(|path| sources.folder(path.at.file).join(&path.value)).unwrap_or_default();
+    Some(Plugin { at, component_at, config_at, plugin: PluginUse { name, component: path, config, limits } })
+}
+
+fn read_config(item: Item, fields: &mut Fields<'_>) -> String {
+    let json = match &item.value {
+        Value::Table(_) => item.value.to_json(),
+        other => {
+            let message = format!("config of {} must be a table, not {}", fields.title, other.type_name());
+            fields.problems.add(item.at, message, "write config = { KEY = VALUE }");
+            return "{}".to_owned();
+        }
+    };
+    json.map(|json| json.to_string()).unwrap_or_else(|| {
+        fields.wrong(item.at, "config", "`nan` and `inf` have no form in JSON", "leave the key out");
+        "{}".to_owned()
+    })
+}

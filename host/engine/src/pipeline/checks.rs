@@ -1,0 +1,167 @@
+//! What must hold between steps: no cycles, no topic read twice, nothing that goes nowhere.
+
+use std::collections::{HashMap, HashSet};
+
+use super::diagnostic::Problems;
+use super::graph::Graph;
+use super::model::StepKind;
+use super::order::{find_cycle, topological};
+use super::partitions::partitions;
+use super::scalars::topic_error;
+use crate::topology::{Operator, Topic, TopicKind, Topology};
+
+/// Reports topics that several steps read.
+pub(super) fn check_topics(graph: &Graph<'_>, problems: &mut Problems) {
+    let mut readers: HashMap<&str, &str> = HashMap::new();
+    for step in &graph.pipeline.steps {
+        let Some(read) = step.read() else { continue };
+        match readers.get(read.topic.as_str()) {
+            Some(other) => problems.add(
+                read.topic.at,
+                format!("{} reads the topic `{}`, which `{other}` reads already", step.title(), *read.topic),
+                format!("read it once, and name `{other}` wherever its records are needed"),
+            ),
+            None => {
+                readers.insert(&read.topic, &step.name);
+            }
+        }
+    }
+}
+
+/// Reports sources and steps whose records nobody takes, and plugins that nobody calls.
+pub(super) fn check_unused(graph: &Graph<'_>, problems: &mut Problems) {
+    let mut used: HashSet<usize> = graph.links().map(|(link, _)| link.from).collect();
+    used.extend(graph.nodes.iter().filter_map(|node| node.table));
+    for (index, node) in graph.nodes.iter().enumerate() {
+        let keeps = match node.step.kind {
+            // Their stores can be queried.
+            StepKind::Table { .. } | StepKind::GlobalTable { .. } | StepKind::Sink { .. } => true,
+            StepKind::Aggregate { .. } | StepKind::Process { .. } => {
+                node.call.is_some_and(|call| call.manifest.stores.iter().any(|store| store.queryable))
+            }
+            _ => false,
+        };
+        if !keeps && !used.contains(&index) {
+            let help = format!("name it in a step or sink: from = \"{}\"; or take it out", node.step.name);
+            problems.add(node.step.name_at, format!("{}: nothing reads it", node.step.title()), help);
+        }
+    }
+    let called: HashSet<usize> = graph.nodes.iter().filter_map(|node| Some(node.call?.plugin)).collect();
+    for (index, plugin) in graph.pipeline.plugins.iter().enumerate() {
+        if !called.contains(&index) {
+            let name = &plugin.plugin.name;
+            problems.add(
+                plugin.at,
+                format!("[plugins.{name}]: nothing calls it"),
+                format!("call = \"{name}.FUNCTION\" in a step does; or take it out"),
+            );
+        }
+    }
+}
+
+/// Reports cycles: of steps, and through topics that the app itself writes. Without any, gives the steps in
+/// topological order.
+pub(super) fn check_cycles(graph: &Graph<'_>, problems: &mut Problems) -> Option<Vec<usize>> {
+    let mut arrows = arrows(graph);
+    let pairs: Vec<_> = arrows.iter().map(|(pair, _)| *pair).collect();
+    let order = topological(graph.nodes.len(), &pairs);
+    while let Some(cycle) = find_cycle(graph.nodes.len(), &arrows.iter().map(|(pair, _)| *pair).collect::<Vec<_>>()) {
+        report_cycle(graph, &cycle, &arrows, problems);
+        arrows.retain(|((from, to), _)| !cycle.contains(from) && !cycle.contains(to));
+    }
+    (order.len() == graph.nodes.len()).then_some(order)
+}
+
+/// An arrow between steps, with the topic that it goes through.
+type Arrow = ((usize, usize), Option<String>);
+
+/// All ways of a record from step to step.
+fn arrows(graph: &Graph<'_>) -> Vec<Arrow> {
+    let mut arrows: Vec<Arrow> = graph.links().map(|(link, to)| ((link.from, to), None)).collect();
+    let tables = graph.nodes.iter().enumerate().filter_map(|(to, node)| Some(((node.table?, to), None)));
+    arrows.extend(tables);
+    let readers: HashMap<&str, usize> = graph
+        .nodes
+        .iter()
+        .enumerate()
+        .filter_map(|(index, node)| Some((node.step.read()?.topic.value.as_str(), index)))
+        .collect();
+    for (from, node) in graph.nodes.iter().enumerate() {
+        for topic in graph.written_topics(node) {
+            if let Some(to) = readers.get(topic.as_str()) {
+                arrows.push(((from, *to), Some(topic)));
+            }
+        }
+    }
+    arrows
+}
+
+fn report_cycle(graph: &Graph<'_>, cycle: &[usize], arrows: &[Arrow], problems: &mut Problems) {
+    let Some(first) = cycle.first().and_then(|first| graph.nodes.get(*first)) else { return };
+    let mut way = format!("`{}`", first.step.name);
+    for (from, to) in cycle.iter().zip(cycle.iter().cycle().skip(1)) {
+        let topic = arrows.iter().find(|(pair, _)| *pair == (*from, *to)).and_then(|(_, topic)| topic.as_ref());
+        if let Some(topic) = topic {
+            way.push_str(&format!(" -> topic `{topic}`"));
+        }
+        let name = graph.nodes.get(*to).map_or("", |node| &node.step.name);
+        way.push_str(&format!(" -> `{name}`"));
+    }
+    let help = "a record would go round for ever: let one of these read from somewhere else";
+    problems.add(first.step.name_at, format!("a cycle: {way}"), help);
+}
+
+/// Reports what only shows in the topology: names that the host makes and that are taken, and numbers of partitions
+/// that differ.
+pub(super) fn check_topology(graph: &Graph<'_>, topology: &Topology, problems: &mut Problems) {
+    check_stores(graph, topology, problems);
+    for mismatch in partitions(topology, &|_| None).err().into_iter().flatten() {
+        let at = place_of(graph, &mismatch.step);
+        problems.add(at, mismatch.to_string(), "say the same `partitions` at both sources, or none");
+    }
+    let internal = internal_topics(topology);
+    for topic in &topology.topics {
+        let step = graph.nodes.iter().map(|node| node.step).find(|step| {
+            step.writes() == Some(&topic.name) || step.read().is_some_and(|read| read.topic.value == topic.name)
+        });
+        let at = step.map(|step| step.name_at).unwrap_or_default();
+        if topic.kind != TopicKind::Repartition && internal.contains(&topic.name) {
+            let message = format!("the topic `{}` has the name of one that the host makes for itself", topic.name);
+            problems.add(at, message, "give the topic another name");
+        }
+    }
+    for name in topology.topics.iter().map(|topic: &Topic| &topic.name).chain(&internal) {
+        if let Some(why) = topic_error(name) {
+            let message = format!("the host's topic `{name}`: {why}");
+            problems.add(Default::default(), message, "give the app and its steps shorter names");
+        }
+    }
+}
+
+/// Names of topics that the host makes for itself.
+fn internal_topics(topology: &Topology) -> HashSet<String> {
+    let app = &topology.app;
+    let nodes = topology.subtopologies.iter().flat_map(|subtopology| &subtopology.nodes);
+    let repartition = nodes.filter_map(|node| match node.operator {
+        Operator::Repartition { topic } => topology.topics.get(topic.0),
+        _ => None,
+    });
+    let changelogs = topology.stores.iter().map(|store| format!("{app}-{}-changelog", store.name));
+    let names = repartition.map(|topic| topic.name.clone()).chain(changelogs);
+    names.chain([format!("{app}-control")]).collect()
+}
+
+fn check_stores(graph: &Graph<'_>, topology: &Topology, problems: &mut Problems) {
+    let mut names = HashSet::new();
+    for store in &topology.stores {
+        if !names.insert(&store.name) {
+            let at = graph.nodes.iter().find(|node| node.step.name == store.name);
+            let message = format!("two stores have the name `{}`: the host makes one for another step", store.name);
+            problems.add(at.map(|node| node.step.name_at).unwrap_or_default(), message, "rename one of the steps");
+        }
+    }
+}
+
+fn place_of(graph: &Graph<'_>, step: &str) -> super::diagnostic::Place {
+    graph.nodes.iter().find(|node| node.step.name == step).map(|node| node.step.name_at).unwrap_or_default()
+}

@@ -1,0 +1,203 @@
+//! Cuts the graph of steps into sub-topologies.
+//!
+//! Operators that are connected, or share a store, are one sub-topology. A port that changes the key is followed by a
+//! repartition topic wherever a step with state comes before the next such port: the graph is cut there.
+
+use std::collections::HashMap;
+
+use super::graph::{Graph, Link};
+use super::order::{topological, topological_or_first};
+
+/// What an operator is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Part {
+    /// The step.
+    pub step: usize,
+    pub role: PartRole,
+}
+
+/// Which operator of a step; in the order of ties.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum PartRole {
+    /// Reads the topic of a table.
+    TableSource,
+    /// The step itself.
+    Step,
+    /// Writes what leaves this port to its repartition topic.
+    Repartition(usize),
+    /// Reads that topic.
+    Repartitioned(usize),
+}
+
+/// An arrow between parts.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Arrow {
+    pub from: usize,
+    pub port: usize,
+    pub to: usize,
+    pub input: usize,
+}
+
+/// The operators and their sub-topologies.
+pub(super) struct Cut {
+    /// In the order of the files.
+    pub parts: Vec<Part>,
+    pub arrows: Vec<Arrow>,
+    /// For each sub-topology its parts, in topological order; sub-topologies in the order of their topics.
+    pub subtopologies: Vec<Vec<usize>>,
+}
+
+/// Cuts a graph without cycles. `order` is a topological order of its steps.
+pub(super) fn cut(graph: &Graph<'_>, order: &[usize]) -> Cut {
+    let crossing = crossing_links(graph, order);
+    let parts = parts(graph, &crossing);
+    let index: HashMap<Part, usize> = parts.iter().enumerate().map(|(index, part)| (*part, index)).collect();
+    let arrows = arrows(graph, &crossing, &index);
+    let tables = graph.nodes.iter().enumerate().filter_map(|(step, node)| {
+        let part = |step| index.get(&Part { step, role: PartRole::Step }).copied();
+        Some((part(node.table?)?, part(step)?))
+    });
+    let mut pairs: Vec<_> = arrows.iter().map(|arrow| (arrow.from, arrow.to)).collect();
+    pairs.extend(tables);
+    let order = topological(parts.len(), &pairs);
+    let group_of = groups(parts.len(), &pairs);
+    let subtopologies = order_groups(graph, &parts, &index, &order, &group_of);
+    Cut { parts, arrows, subtopologies }
+}
+
+/// The ports `(step, port)` that are repartitioned, with the steps that read them from behind the topic.
+fn crossing_links(graph: &Graph<'_>, order: &[usize]) -> HashMap<(usize, usize), Vec<usize>> {
+    let mut outgoing: HashMap<usize, Vec<(&Link, usize)>> = HashMap::new();
+    for (link, to) in graph.links() {
+        outgoing.entry(link.from).or_default().push((link, to));
+    }
+    let changes = |link: &Link| graph.nodes.get(link.from).is_some_and(|node| node.changes_key(link.port));
+    // Whether what arrives at a step comes to state before its key changes again.
+    let mut keyed = vec![false; graph.nodes.len()];
+    for step in order.iter().rev() {
+        let behind = outgoing.get(step).into_iter().flatten();
+        let mut behind =
+            behind.filter(|(link, _)| !changes(link)).map(|(_, to)| keyed.get(*to).copied().unwrap_or(false));
+        let needs = graph.nodes.get(*step).is_some_and(|node| node.is_stateful()) || behind.any(|needs| needs);
+        if let Some(slot) = keyed.get_mut(*step) {
+            *slot = needs;
+        }
+    }
+    let mut crossing: HashMap<(usize, usize), Vec<usize>> = HashMap::new();
+    for (link, to) in graph.links().filter(|(link, to)| changes(link) && keyed.get(*to).copied().unwrap_or(false)) {
+        crossing.entry((link.from, link.port)).or_default().push(to);
+    }
+    crossing
+}
+
+fn parts(graph: &Graph<'_>, crossing: &HashMap<(usize, usize), Vec<usize>>) -> Vec<Part> {
+    let mut parts: Vec<Part> = (0..graph.nodes.len()).map(|step| Part { step, role: PartRole::Step }).collect();
+    let is_table = |node: &super::graph::StepNode<'_>| node.step.table_name() == "table" && node.step.read().is_some();
+    let tables = graph.nodes.iter().enumerate().filter(|(_, node)| is_table(node));
+    parts.extend(tables.map(|(step, _)| Part { step, role: PartRole::TableSource }));
+    for (step, port) in crossing.keys().copied() {
+        parts.push(Part { step, role: PartRole::Repartition(port) });
+        parts.push(Part { step, role: PartRole::Repartitioned(port) });
+    }
+    parts.sort();
+    parts
+}
+
+fn arrows(
+    graph: &Graph<'_>,
+    crossing: &HashMap<(usize, usize), Vec<usize>>,
+    index: &HashMap<Part, usize>,
+) -> Vec<Arrow> {
+    let arrow = |from: Part, port: usize, to: Part, input: usize| {
+        Some(Arrow { from: *index.get(&from)?, port, to: *index.get(&to)?, input })
+    };
+    let step = |step| Part { step, role: PartRole::Step };
+    let mut arrows = Vec::new();
+    for (link, to) in graph.links() {
+        let crosses = crossing.get(&(link.from, link.port)).is_some_and(|steps| steps.contains(&to));
+        let behind = Part { step: link.from, role: PartRole::Repartitioned(link.port) };
+        arrows.extend(match crosses {
+            true => arrow(behind, 0, step(to), link.input),
+            false => arrow(step(link.from), link.port, step(to), link.input),
+        });
+    }
+    for (from, port) in crossing.keys().copied() {
+        arrows.extend(arrow(step(from), port, Part { step: from, role: PartRole::Repartition(port) }, 0));
+    }
+    for part in index.keys().filter(|part| part.role == PartRole::TableSource) {
+        arrows.extend(arrow(*part, 0, step(part.step), 0));
+    }
+    arrows.sort_by_key(|arrow| (arrow.from, arrow.to, arrow.input, arrow.port));
+    arrows
+}
+
+/// The group of each part: the smallest part that it is connected with.
+fn groups(count: usize, pairs: &[(usize, usize)]) -> Vec<usize> {
+    let mut parents: Vec<usize> = (0..count).collect();
+    fn root(parents: &mut [usize], mut part: usize) -> usize {
+        while let Some(parent) = parents.get(part).copied().filter(|parent| *parent != part) {
+            let above = parents.get(parent).copied().unwrap_or(parent);
+            if let Some(slot) = parents.get_mut(part) {
+                *slot = above;
+            }
+            part = parent;
+        }
+        part
+    }
+    for (one, other) in pairs {
+        let (one, other) = (root(&mut parents, *one), root(&mut parents, *other));
+        if let Some(slot) = parents.get_mut(one.max(other)) {
+            *slot = one.min(other);
+        }
+    }
+    (0..count).map(|part| root(&mut parents, part)).collect()
+}
+
+/// Sorts the groups by the topics between them, and gives each its parts in order.
+fn order_groups(
+    graph: &Graph<'_>,
+    parts: &[Part],
+    index: &HashMap<Part, usize>,
+    order: &[usize],
+    group_of: &[usize],
+) -> Vec<Vec<usize>> {
+    let mut members: Vec<Vec<usize>> = vec![Vec::new(); parts.len()];
+    for part in order {
+        if let Some(list) = group_of.get(*part).and_then(|group| members.get_mut(*group)) {
+            list.push(*part);
+        }
+    }
+    let group = |part: &usize| group_of.get(*part).copied();
+    let through_topics = topic_arrows(graph, parts, index);
+    let pairs = through_topics.iter().filter_map(|(from, to)| Some((group(from)?, group(to)?)));
+    let pairs: Vec<_> = pairs.filter(|(from, to)| from != to).collect();
+    let groups = topological_or_first(parts.len(), &pairs);
+    groups.into_iter().filter_map(|group| members.get(group).filter(|list| !list.is_empty()).cloned()).collect()
+}
+
+/// Pairs of parts of which one writes the topic that the other reads.
+fn topic_arrows(graph: &Graph<'_>, parts: &[Part], index: &HashMap<Part, usize>) -> Vec<(usize, usize)> {
+    let mut readers: HashMap<&str, usize> = HashMap::new();
+    for (step, node) in graph.nodes.iter().enumerate() {
+        let Some(read) = node.step.read() else { continue };
+        let source =
+            [PartRole::TableSource, PartRole::Step].iter().find_map(|role| index.get(&Part { step, role: *role }));
+        readers.extend(source.map(|part| (read.topic.as_str(), *part)));
+    }
+    let mut pairs = Vec::new();
+    for (from, part) in parts.iter().enumerate() {
+        let Some(node) = graph.nodes.get(part.step) else { continue };
+        match part.role {
+            PartRole::Repartition(port) => {
+                let behind = index.get(&Part { role: PartRole::Repartitioned(port), ..*part });
+                pairs.extend(behind.map(|to| (from, *to)));
+            }
+            PartRole::Step => {
+                let topics = graph.written_topics(node);
+                pairs.extend(topics.iter().filter_map(|topic| readers.get(topic.as_str())).map(|to| (from, *to)));
+            }
+            PartRole::TableSource | PartRole::Repartitioned(_) => {}
+        }
+    }
+    pairs
+}

@@ -1,0 +1,152 @@
+//! Turns a cut graph into a [`Topology`].
+
+use std::collections::HashMap;
+
+use super::cut::{Cut, Part, PartRole};
+use super::graph::Graph;
+use super::keys::Keys;
+use crate::manifest::KeyCodec;
+use crate::ports::StoreId;
+use crate::topology::{
+    Edge, Node, NodeId, Operator, StoreKind, StoreSpec, SubTopology, Topic, TopicId, TopicKind, Topology,
+};
+
+/// Makes the topology. `None` where a step lacks something: that has been reported when the step was read.
+pub(super) fn emit(graph: &Graph<'_>, keys: &Keys, cut: &Cut) -> Option<Topology> {
+    let mut emitter = Emitter { graph, keys, cut, topics: Vec::new(), stores: Vec::new(), tables: HashMap::new() };
+    emitter.add_topics();
+    let subtopologies = (0..cut.subtopologies.len()).map(|index| emitter.subtopology(index)).collect::<Option<_>>()?;
+    let pipeline = graph.pipeline;
+    Some(Topology {
+        app: pipeline.app.clone(),
+        settings: pipeline.settings.clone(),
+        plugins: pipeline.plugins().cloned().collect(),
+        topics: emitter.topics,
+        stores: emitter.stores,
+        subtopologies,
+    })
+}
+
+/// The topic behind a port that changes the key.
+pub(super) fn repartition_topic(graph: &Graph<'_>, part: Part) -> Option<String> {
+    Some(format!("{}-{}", graph.pipeline.app, repartition_name(graph, part)?))
+}
+
+/// Names the port only where the function has several that change the key, whoever reads them: so that a new reader
+/// doesn't rename the topic.
+fn repartition_name(graph: &Graph<'_>, part: Part) -> Option<String> {
+    let (PartRole::Repartition(port) | PartRole::Repartitioned(port)) = part.role else { return None };
+    let node = graph.nodes.get(part.step)?;
+    let ports = &node.call?.manifest.ports;
+    let step = &node.step.name;
+    if ports.iter().filter(|port| port.changes_key).count() > 1 {
+        return Some(format!("{step}.{}-repartition", ports.get(port)?.name));
+    }
+    Some(format!("{step}-repartition"))
+}
+
+pub(super) struct Emitter<'g, 'a> {
+    pub graph: &'g Graph<'a>,
+    pub keys: &'g Keys,
+    cut: &'g Cut,
+    topics: Vec<Topic>,
+    pub stores: Vec<StoreSpec>,
+    /// Stores of tables, by step.
+    pub tables: HashMap<usize, StoreId>,
+}
+
+impl Emitter<'_, '_> {
+    /// Names all topics: those that are read, then those that are written.
+    fn add_topics(&mut self) {
+        let graph = self.graph;
+        for node in &graph.nodes {
+            if let Some(read) = node.step.read() {
+                let name = read.topic.value.clone();
+                self.topics.push(Topic { name, kind: TopicKind::External, key: read.key, partitions: read.partitions });
+            }
+        }
+        let read = self.topics.len();
+        for (index, node) in graph.nodes.iter().enumerate() {
+            if let Some(topic) = node.step.writes() {
+                self.add_written(read, topic, TopicKind::External, self.keys.read(index));
+            }
+        }
+        for part in &self.cut.parts {
+            if let Some(name) = repartition_topic(graph, *part) {
+                self.add_written(read, &name, TopicKind::Repartition, None);
+            }
+        }
+        for (index, node) in graph.nodes.iter().enumerate().filter(|(_, node)| node.can_dead_letter()) {
+            self.add_written(read, &graph.dlq(node.step), TopicKind::DeadLetters, self.keys.read(index));
+        }
+        for name in graph.nodes.iter().map(|node| graph.dlq(node.step)) {
+            if self.topic(&name).is_none() {
+                self.add_written(read, &name, TopicKind::DeadLetters, None);
+            }
+        }
+    }
+
+    /// Adds a topic that is written. What reads it says how its keys are read (the first `read` topics are those); else
+    /// those that write it do, if they agree.
+    fn add_written(&mut self, read: usize, name: &str, kind: TopicKind, key: Option<KeyCodec>) {
+        let key = key.unwrap_or_default();
+        match self.topics.iter_mut().enumerate().find(|(_, topic)| topic.name == name) {
+            Some((index, topic)) if index >= read && topic.key != key => topic.key = KeyCodec::Bytes,
+            Some(_) => {}
+            None => self.topics.push(Topic { name: name.to_owned(), kind, key, partitions: None }),
+        }
+    }
+
+    pub fn topic(&self, name: &str) -> Option<TopicId> {
+        self.topics.iter().position(|topic| topic.name == name).map(TopicId)
+    }
+
+    fn subtopology(&mut self, index: usize) -> Option<SubTopology> {
+        let parts = self.cut.subtopologies.get(index)?;
+        let ids: HashMap<usize, NodeId> = parts.iter().enumerate().map(|(id, part)| (*part, NodeId(id))).collect();
+        let first_store = self.stores.len();
+        let nodes = parts.iter().map(|part| self.node(index, *part, &ids)).collect::<Option<Vec<_>>>()?;
+        let stores = (first_store..self.stores.len()).map(StoreId).collect();
+        let meta = self.add_store(StoreSpec {
+            name: format!("meta-{index}"),
+            kind: StoreKind::KeyValue,
+            key: KeyCodec::Bytes,
+            queryable: false,
+            subtopology: index,
+        });
+        let mut sources: Vec<(usize, TopicId)> = Vec::new();
+        for (part, node) in parts.iter().zip(&nodes) {
+            if let Operator::Source { topic, .. } = node.operator {
+                sources.push((*part, topic));
+            }
+        }
+        // Parts are numbered in the order of the files.
+        sources.sort();
+        let inputs = sources.into_iter().map(|(_, topic)| topic).collect();
+        Some(SubTopology { inputs, nodes, stores, meta })
+    }
+
+    fn node(&mut self, subtopology: usize, index: usize, ids: &HashMap<usize, NodeId>) -> Option<Node> {
+        let part = *self.cut.parts.get(index)?;
+        let node = self.graph.nodes.get(part.step)?;
+        let operator = self.operator(subtopology, part, node)?;
+        let arrows = self.cut.arrows.iter().filter(|arrow| arrow.from == index);
+        // Sorted by where they lead, which is the order of the files.
+        let edges = arrows.map(|arrow| Some(Edge { port: arrow.port, to: *ids.get(&arrow.to)?, input: arrow.input }));
+        let common = &node.step.common;
+        // What reads a repartition topic is called like the step before it: that is where guests see records come from.
+        let name = match part.role {
+            PartRole::Repartition(_) => repartition_name(self.graph, part)?,
+            _ => node.step.name.clone(),
+        };
+        Some(Node {
+            name,
+            operator,
+            edges: edges.collect::<Option<_>>()?,
+            on_error: common.on_error,
+            on_late: common.on_late.as_ref().map(|late| late.value).unwrap_or_default(),
+            on_null_key: common.on_null_key,
+            dlq: self.topic(&self.graph.dlq(node.step))?,
+        })
+    }
+}

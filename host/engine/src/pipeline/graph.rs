@@ -1,0 +1,92 @@
+//! The pipeline with its names resolved: who reads from whom, and which function each step calls.
+
+use super::diagnostic::Place;
+use super::model::{Pipeline, Step, StepKind, TableOf};
+use crate::manifest::{FunctionManifest, KeyCodec};
+use crate::topology::{OnDrop, OnError, ValueCodec};
+
+/// A pipeline with resolved names. Steps are in the order of the files, and known by their index.
+pub(super) struct Graph<'a> {
+    pub pipeline: &'a Pipeline,
+    pub nodes: Vec<StepNode<'a>>,
+}
+
+/// A step with what its names mean.
+pub(super) struct StepNode<'a> {
+    pub step: &'a Step,
+    /// Where its records come from; what couldn't be resolved is missing, and reported.
+    pub links: Vec<Link>,
+    /// The table of a lookup.
+    pub table: Option<usize>,
+    /// The function it calls.
+    pub call: Option<ResolvedCall<'a>>,
+}
+
+/// An arrow from a port of a step to an input of another.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Link {
+    pub from: usize,
+    pub port: usize,
+    pub input: usize,
+    pub at: Place,
+}
+
+/// A function, found in its manifest.
+#[derive(Clone, Copy)]
+pub(super) struct ResolvedCall<'a> {
+    pub plugin: usize,
+    pub function: u32,
+    pub manifest: &'a FunctionManifest,
+}
+
+impl StepNode<'_> {
+    /// Whether it needs records of one key to be in one partition.
+    pub fn is_stateful(&self) -> bool {
+        match &self.step.kind {
+            StepKind::Table { of } => matches!(of, Some(TableOf::Step(_))),
+            StepKind::Join { .. }
+            | StepKind::Lookup { .. }
+            | StepKind::TableJoin { .. }
+            | StepKind::Aggregate { .. }
+            | StepKind::Dedup { .. } => true,
+            StepKind::Process { .. } => self.call.is_some_and(|call| !call.manifest.stores.is_empty()),
+            _ => false,
+        }
+    }
+
+    /// Whether outputs at this port may have another key than their input.
+    pub fn changes_key(&self, port: usize) -> bool {
+        // A source's function only validates: its outputs are not used.
+        let call = self.call.filter(|_| !matches!(self.step.kind, StepKind::Source { .. }));
+        call.and_then(|call| call.manifest.ports.get(port)).is_some_and(|port| port.changes_key)
+    }
+
+    /// Whether a record of its can end in the dead-letter queue.
+    pub fn can_dead_letter(&self) -> bool {
+        let reads = self.step.read().is_some_and(|read| read.key != KeyCodec::Bytes || read.value != ValueCodec::Bytes);
+        let common = &self.step.common;
+        let late = common.on_late.as_ref().is_some_and(|late| late.value == OnDrop::DeadLetter);
+        let fails = common.on_error == OnError::DeadLetter && (self.step.call().is_some() || reads);
+        fails || late || common.on_null_key == OnDrop::DeadLetter
+    }
+}
+
+impl Graph<'_> {
+    /// The topic that dead letters of a step go to.
+    pub fn dlq(&self, step: &Step) -> String {
+        let pipeline = self.pipeline;
+        let named = step.common.dlq.clone().or_else(|| pipeline.dlq.clone());
+        named.unwrap_or_else(|| format!("{}-dlq", pipeline.app))
+    }
+
+    /// The topics that a step writes to: a sink's own, and that of its dead letters.
+    pub fn written_topics(&self, node: &StepNode<'_>) -> Vec<String> {
+        let dlq = node.can_dead_letter().then(|| self.dlq(node.step));
+        node.step.writes().map(str::to_owned).into_iter().chain(dlq).collect()
+    }
+
+    /// All arrows, with the step they lead to.
+    pub fn links(&self) -> impl Iterator<Item = (&Link, usize)> {
+        self.nodes.iter().enumerate().flat_map(|(to, node)| node.links.iter().map(move |link| (link, to)))
+    }
+}

@@ -1,0 +1,109 @@
+//! What each step is to the engine: the second half of [`super::emit`].
+
+use super::cut::{Part, PartRole};
+use super::emit::{Emitter, repartition_topic};
+use super::graph::{ResolvedCall, StepNode};
+use super::model::{Bounds, StepKind};
+use crate::manifest::KeyCodec;
+use crate::ports::StoreId;
+use crate::topology::{
+    Call, EventTime, JoinKind, JoinWindow, Operator, PluginId, SinkKey, StoreKind, StoreSpec, ValueCodec,
+};
+
+impl Emitter<'_, '_> {
+    pub(super) fn operator(&mut self, subtopology: usize, part: Part, node: &StepNode<'_>) -> Option<Operator> {
+        match part.role {
+            PartRole::TableSource => self.source(node),
+            PartRole::Step => self.step(subtopology, part.step, node),
+            PartRole::Repartition(_) => {
+                Some(Operator::Repartition { topic: self.topic(&repartition_topic(self.graph, part)?)? })
+            }
+            PartRole::Repartitioned(_) => Some(Operator::Source {
+                topic: self.topic(&repartition_topic(self.graph, part)?)?,
+                key: KeyCodec::Bytes,
+                value: ValueCodec::Bytes,
+                timestamp: EventTime::Record,
+                validate: None,
+            }),
+        }
+    }
+
+    fn source(&self, node: &StepNode<'_>) -> Option<Operator> {
+        let read = node.step.read()?;
+        Some(Operator::Source {
+            topic: self.topic(&read.topic)?,
+            key: read.key,
+            value: read.value,
+            timestamp: EventTime::Record,
+            validate: node.call.map(call),
+        })
+    }
+
+    fn step(&mut self, subtopology: usize, index: usize, node: &StepNode<'_>) -> Option<Operator> {
+        let name = node.step.name.as_str();
+        let key = self.keys.read(index).unwrap_or_default();
+        let spec = |suffix: &str, kind, queryable| StoreSpec {
+            name: format!("{name}{suffix}"),
+            kind,
+            key,
+            queryable,
+            subtopology,
+        };
+        match &node.step.kind {
+            StepKind::Source { .. } => self.source(node),
+            StepKind::Table { .. } => {
+                let store = self.add_store(spec("", StoreKind::Table, true));
+                self.tables.insert(index, store);
+                Some(Operator::Table { store })
+            }
+            StepKind::Transform { .. } => Some(Operator::Transform { call: call(node.call?) }),
+            StepKind::Merge { .. } => Some(Operator::Merge),
+            StepKind::Join { kind, bounds, .. } => {
+                let window = window((*bounds)?);
+                let layout = StoreKind::Window { retention: window.retention() };
+                let left = self.add_store(spec("-left", layout, false));
+                let right = self.add_store(spec("-right", layout, false));
+                Some(Operator::StreamJoin { kind: kind.value, window, left, right, call: call(node.call?) })
+            }
+            StepKind::Lookup { kind, .. } => self.lookup(kind.value, node),
+            StepKind::Aggregate { .. } => {
+                let queryable = node.call?.manifest.stores.first().is_some_and(|store| store.queryable);
+                let store = self.add_store(spec("", StoreKind::KeyValue, queryable));
+                Some(Operator::Aggregate { store, call: call(node.call?) })
+            }
+            StepKind::Process { .. } => {
+                let own = node.call?.manifest.stores.iter();
+                let specs = own.map(|own| spec(&format!("-{}", own.name), StoreKind::KeyValue, own.queryable));
+                let stores = specs.map(|spec| self.add_store(spec)).collect();
+                Some(Operator::Process { stores, call: call(node.call?) })
+            }
+            StepKind::Sink { .. } => {
+                Some(Operator::Sink { topic: self.topic(node.step.writes()?)?, key: SinkKey::Plain })
+            }
+            // Refused before: no operator is there yet.
+            StepKind::GlobalTable { .. } | StepKind::TableJoin { .. } | StepKind::Dedup { .. } => None,
+        }
+    }
+
+    fn lookup(&self, kind: JoinKind, node: &StepNode<'_>) -> Option<Operator> {
+        let table = node.table?;
+        let table_name = self.graph.nodes.get(table)?.step.name.clone();
+        Some(Operator::Lookup { kind, table: *self.tables.get(&table)?, table_name, call: call(node.call?) })
+    }
+
+    pub(super) fn add_store(&mut self, store: StoreSpec) -> StoreId {
+        self.stores.push(store);
+        StoreId(self.stores.len() - 1)
+    }
+}
+
+fn call(call: ResolvedCall<'_>) -> Call {
+    Call { plugin: PluginId(call.plugin), function: call.function, manifest: call.manifest.clone() }
+}
+
+fn window(bounds: Bounds) -> JoinWindow {
+    // Durations are at most 100 years.
+    let milliseconds = |time: std::time::Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+    let (before, after, grace) = (milliseconds(bounds.before), milliseconds(bounds.after), milliseconds(bounds.grace));
+    JoinWindow { before, after, grace }
+}

@@ -1,0 +1,177 @@
+//! How many partitions each topic has.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use crate::ports::StoreId;
+use crate::topology::{Node, Operator, SubTopology, TopicId, Topology};
+
+/// Inputs of a step that must have as many partitions as each other, and don't.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartitionMismatch {
+    /// The step that needs records of one key from all of them.
+    pub step: String,
+    /// Names of the topics, with their numbers of partitions.
+    pub topics: Vec<(String, u32)>,
+}
+
+impl fmt::Display for PartitionMismatch {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "`{}` reads topics that must have the same number of partitions, and", self.step)?;
+        for (index, (name, count)) in self.topics.iter().enumerate() {
+            let comma = if index == 0 { "" } else { "," };
+            let noun = if *count == 1 { "partition" } else { "partitions" };
+            write!(out, "{comma} `{name}` has {count} {noun}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for PartitionMismatch {}
+
+/// The number of partitions of every topic, by [`TopicId`]. A topic that is `known` exists and has the number it has;
+/// one that doesn't exist has the number
+/// 1. that the pipeline file says;
+/// 2. else that of the topics that a step with state reads together with it;
+/// 3. else, if the app writes it, the highest one among the inputs of what writes it;
+/// 4. else 1.
+///
+/// # Errors
+/// Every step with state that reads from topics whose numbers differ.
+pub fn partitions(
+    topology: &Topology,
+    known: &dyn Fn(&str) -> Option<u32>,
+) -> Result<Vec<u32>, Vec<PartitionMismatch>> {
+    let given = topology.topics.iter().map(|topic| known(&topic.name).or(topic.partitions).map(|count| count.max(1)));
+    let mut settling = Settling { counts: given.collect(), written: vec![None; topology.topics.len()] };
+    let mut together = Vec::new();
+    for subtopology in &topology.subtopologies {
+        let groups = read_together(subtopology);
+        settling.settle(subtopology, &groups);
+        together.extend(groups);
+    }
+    let counts = settling.finish();
+    let mismatches: Vec<_> = together.iter().filter_map(|group| mismatch(topology, group, &counts)).collect();
+    if mismatches.is_empty() { Ok(counts) } else { Err(mismatches) }
+}
+
+/// A step with state, and the topics whose records reach it.
+struct Together<'t> {
+    step: &'t str,
+    topics: BTreeSet<TopicId>,
+}
+
+fn read_together(subtopology: &SubTopology) -> Vec<Together<'_>> {
+    let nodes = &subtopology.nodes;
+    let mut reach: Vec<BTreeSet<TopicId>> = vec![BTreeSet::new(); nodes.len()];
+    let mut groups = Vec::new();
+    for (index, node) in nodes.iter().enumerate() {
+        let mut topics = reach.get(index).cloned().unwrap_or_default();
+        match &node.operator {
+            Operator::Source { topic, .. } => drop(topics.insert(*topic)),
+            Operator::Lookup { table, .. } => topics.extend(table_topics(nodes, &reach, *table)),
+            _ => {}
+        }
+        for edge in &node.edges {
+            // An edge points to a later node.
+            if let Some(next) = reach.get_mut(edge.to.0) {
+                next.extend(&topics);
+            }
+        }
+        if is_stateful(&node.operator) && topics.len() > 1 {
+            groups.push(Together { step: &node.name, topics });
+        }
+    }
+    groups
+}
+
+fn table_topics(nodes: &[Node], reach: &[BTreeSet<TopicId>], table: StoreId) -> BTreeSet<TopicId> {
+    let is_it = |node: &Node| matches!(node.operator, Operator::Table { store } if store == table);
+    nodes.iter().position(is_it).and_then(|index| reach.get(index)).cloned().unwrap_or_default()
+}
+
+fn is_stateful(operator: &Operator) -> bool {
+    match operator {
+        Operator::Process { stores, .. } => !stores.is_empty(),
+        Operator::Table { .. } | Operator::StreamJoin { .. } | Operator::Lookup { .. } | Operator::Aggregate { .. } => {
+            true
+        }
+        _ => false,
+    }
+}
+
+/// The counts so far.
+struct Settling {
+    counts: Vec<Option<u32>>,
+    /// The highest count among the inputs of those that write a topic.
+    written: Vec<Option<u32>>,
+}
+
+impl Settling {
+    /// Settles the inputs of a sub-topology; what writes them comes before it.
+    fn settle(&mut self, subtopology: &SubTopology, groups: &[Together<'_>]) {
+        let inputs = || subtopology.inputs.iter().copied();
+        while inputs().any(|topic| self.count(topic).is_none()) {
+            self.spread(groups);
+            let Some(open) = inputs().find(|topic| self.count(*topic).is_none()) else { break };
+            // Nothing that is read with it has a number yet: it takes its own, and they take that.
+            let peers = groups.iter().filter(|group| group.topics.contains(&open)).flat_map(|group| &group.topics);
+            let written = peers.chain([&open]).filter_map(|topic| self.written.get(topic.0).copied().flatten()).max();
+            let beside = inputs().filter_map(|topic| self.count(topic)).max();
+            self.set(open, written.or(beside).unwrap_or(1));
+        }
+        let highest = inputs().filter_map(|topic| self.count(topic)).max();
+        for topic in subtopology.nodes.iter().flat_map(outputs) {
+            if let Some(written) = self.written.get_mut(topic.0) {
+                *written = (*written).max(highest);
+            }
+        }
+    }
+
+    /// Gives the open topics of each group the highest number in it.
+    fn spread(&mut self, groups: &[Together<'_>]) {
+        let mut changed = true;
+        while changed {
+            changed = false;
+            for group in groups {
+                let Some(highest) = group.topics.iter().filter_map(|topic| self.count(*topic)).max() else { continue };
+                for topic in &group.topics {
+                    if self.count(*topic).is_none() {
+                        self.set(*topic, highest);
+                        changed = true;
+                    }
+                }
+            }
+        }
+    }
+
+    fn count(&self, topic: TopicId) -> Option<u32> {
+        self.counts.get(topic.0).copied().flatten()
+    }
+
+    fn set(&mut self, topic: TopicId, count: u32) {
+        if let Some(slot) = self.counts.get_mut(topic.0) {
+            *slot = Some(count);
+        }
+    }
+
+    fn finish(self) -> Vec<u32> {
+        self.counts.iter().zip(&self.written).map(|(count, written)| count.or(*written).unwrap_or(1)).collect()
+    }
+}
+
+fn outputs(node: &Node) -> impl Iterator<Item = TopicId> {
+    let own = match node.operator {
+        Operator::Sink { topic, .. } | Operator::Repartition { topic } => Some(topic),
+        _ => None,
+    };
+    own.into_iter().chain([node.dlq])
+}
+
+fn mismatch(topology: &Topology, group: &Together<'_>, counts: &[u32]) -> Option<PartitionMismatch> {
+    let topics =
+        group.topics.iter().filter_map(|id| Some((topology.topics.get(id.0)?.name.clone(), *counts.get(id.0)?)));
+    let topics: Vec<(String, u32)> = topics.collect();
+    let differ = topics.iter().zip(topics.iter().skip(1)).any(|((_, one), (_, other))| one != other);
+    differ.then(|| PartitionMismatch { step: group.step.to_owned(), topics })
+}

@@ -1,0 +1,63 @@
+//! A topology as JSON, for tools. Members are only ever added.
+
+use serde_json::{Value, json};
+
+use super::view::{
+    call, call_name, edge_words, kind, reads, store_kind, store_name, stores, topic_kind, topic_name, writes,
+};
+use crate::topology::{Node, StoreKind, SubTopology, Topology};
+
+/// One line of JSON for each line of a person's reading: indented.
+pub(super) fn json(topology: &Topology) -> String {
+    let document = json!({
+        "app": topology.app,
+        "plugins": topology.plugins.iter().map(|plugin| json!({
+            "name": plugin.name, "component": plugin.component.to_string_lossy(),
+        })).collect::<Vec<_>>(),
+        "topics": topology.topics.iter().map(|topic| json!({
+            "name": topic.name, "kind": topic_kind(topic.kind), "key": topic.key.name(), "partitions": topic.partitions,
+        })).collect::<Vec<_>>(),
+        "stores": topology.stores.iter().map(store).collect::<Vec<_>>(),
+        "subtopologies": topology.subtopologies.iter().map(|it| subtopology(topology, it)).collect::<Vec<_>>(),
+    });
+    format!("{document:#}\n")
+}
+
+fn store(store: &crate::topology::StoreSpec) -> Value {
+    let retention = match store.kind {
+        StoreKind::Window { retention } => Some(retention),
+        _ => None,
+    };
+    json!({
+        "name": store.name, "kind": store_kind(store.kind), "key": store.key.name(), "queryable": store.queryable,
+        "retentionMs": retention, "subtopology": store.subtopology,
+    })
+}
+
+fn subtopology(topology: &Topology, subtopology: &SubTopology) -> Value {
+    json!({
+        "inputs": subtopology.inputs.iter().map(|topic| topic_name(topology, *topic)).collect::<Vec<_>>(),
+        "meta": store_name(topology, subtopology.meta),
+        "nodes": subtopology.nodes.iter().map(|it| node(topology, subtopology, it)).collect::<Vec<_>>(),
+    })
+}
+
+fn node(topology: &Topology, subtopology: &SubTopology, node: &Node) -> Value {
+    let edges = node.edges.iter().filter_map(|edge| {
+        let to = subtopology.nodes.get(edge.to.0)?;
+        let label = edge_words(node, edge, to).join(" ");
+        Some(json!({
+            "node": edge.to.0, "name": to.name, "port": edge.port, "input": edge.input, "label": label,
+        }))
+    });
+    json!({
+        "name": node.name,
+        "kind": kind(&node.operator),
+        "call": call(&node.operator).map(|call| call_name(topology, call)),
+        "reads": reads(&node.operator).map(|topic| topic_name(topology, topic)),
+        "writes": writes(&node.operator).map(|topic| topic_name(topology, topic)),
+        "stores": stores(&node.operator).into_iter().map(|store| store_name(topology, store)).collect::<Vec<_>>(),
+        "deadLetters": topic_name(topology, node.dlq),
+        "to": edges.collect::<Vec<_>>(),
+    })
+}

@@ -1,0 +1,233 @@
+//! Resolves names: steps, ports, plugins, functions, roles.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::diagnostic::{Placed, Problems};
+use super::graph::{Graph, Link, ResolvedCall, StepNode};
+use super::model::{CallName, Input, Pipeline, Step, StepKind};
+use super::scalars::{did_you_mean, listed};
+use crate::manifest::{Manifest, Role};
+
+/// What came of loading each plugin: its manifest, or why there is none.
+pub(super) type Manifests<'a> = BTreeMap<&'a str, Result<&'a Manifest, &'a str>>;
+
+/// Resolves all names of a pipeline. `complete` in the result says whether everything could be.
+pub(super) fn resolve<'a>(
+    pipeline: &'a Pipeline,
+    manifests: &Manifests<'a>,
+    problems: &mut Problems,
+) -> (Graph<'a>, bool) {
+    let before = problems.count();
+    check_plugins(pipeline, manifests, problems);
+    let calls = pipeline.steps.iter().map(|step| resolve_call(step, pipeline, manifests, problems)).collect::<Vec<_>>();
+    let mut resolver = Resolver { pipeline, calls: &calls, by_name: HashMap::new(), problems };
+    for (index, step) in pipeline.steps.iter().enumerate() {
+        resolver.by_name.entry(&step.name).or_insert(index);
+    }
+    let nodes = pipeline.steps.iter().zip(&calls).map(|(step, call)| StepNode {
+        step,
+        links: resolver.links(step),
+        table: resolver.table(step),
+        call: *call,
+    });
+    let nodes = nodes.collect();
+    let complete = problems.count() == before;
+    (Graph { pipeline, nodes }, complete)
+}
+
+fn check_plugins(pipeline: &Pipeline, manifests: &Manifests<'_>, problems: &mut Problems) {
+    for plugin in &pipeline.plugins {
+        let name = plugin.plugin.name.as_str();
+        match manifests.get(name) {
+            Some(Ok(manifest)) if manifest.config_schema.is_empty() => {
+                if let Some(at) = plugin.config_at.filter(|_| plugin.plugin.config != "{}") {
+                    problems.add(at, format!("the plugin `{name}` takes no config"), "leave `config` out");
+                }
+            }
+            Some(Ok(_)) => {}
+            Some(Err(reason)) => problems.add_plain(plugin.component_at, format!("the plugin `{name}`: {reason}")),
+            // Without a component, that is reported already.
+            None if plugin.plugin.component.as_os_str().is_empty() => {}
+            None => problems.add_plain(plugin.component_at, format!("the plugin `{name}` was not loaded")),
+        }
+    }
+}
+
+fn with_article(role: Role) -> String {
+    format!("{} {}", if role == Role::Aggregate { "an" } else { "a" }, role.name())
+}
+
+/// The role of the functions that a step calls.
+fn role_of(step: &Step) -> Role {
+    match step.kind {
+        StepKind::Join { .. } | StepKind::Lookup { .. } | StepKind::TableJoin { .. } => Role::Join,
+        StepKind::Aggregate { .. } => Role::Aggregate,
+        StepKind::Process { .. } => Role::Process,
+        _ => Role::Transform,
+    }
+}
+
+fn resolve_call<'a>(
+    step: &Step,
+    pipeline: &Pipeline,
+    manifests: &Manifests<'a>,
+    problems: &mut Problems,
+) -> Option<ResolvedCall<'a>> {
+    let call = step.call()?;
+    let names = || pipeline.plugins.iter().map(|plugin| plugin.plugin.name.as_str());
+    let Some(plugin) = names().position(|name| name == call.plugin) else {
+        let message = format!(
+            "{} calls the unknown plugin `{}`{}",
+            step.title(),
+            call.plugin,
+            did_you_mean(&call.plugin, names())
+        );
+        problems.add(call.at, message, format!("add [plugins.{}] with its component", call.plugin));
+        return None;
+    };
+    // A plugin that didn't load is reported where it is named.
+    let manifest = (*manifests.get(call.plugin.as_str())?).ok()?;
+    find_function(step, call, manifest, problems).map(|(function, manifest)| ResolvedCall {
+        plugin,
+        function,
+        manifest,
+    })
+}
+
+fn find_function<'a>(
+    step: &Step,
+    call: &Placed<CallName>,
+    manifest: &'a Manifest,
+    problems: &mut Problems,
+) -> Option<(u32, &'a crate::manifest::FunctionManifest)> {
+    let role = role_of(step);
+    let CallName { plugin, function } = &call.value;
+    let fitting = || manifest.functions.iter().filter(|function| function.role == role).map(|it| it.name.as_str());
+    let help = match fitting().next() {
+        Some(_) => format!("its {} functions are {}", role.name(), listed(fitting(), "and")),
+        None => format!("it has no {} functions", role.name()),
+    };
+    let Some(index) = manifest.functions.iter().position(|it| it.name == *function) else {
+        let guess = did_you_mean(function, manifest.functions.iter().map(|it| it.name.as_str()));
+        problems.add(call.at, format!("the plugin `{plugin}` has no function `{function}`{guess}"), help);
+        return None;
+    };
+    let found = manifest.functions.get(index)?;
+    if found.role != role {
+        let (is, wants) = (with_article(found.role), with_article(role));
+        let message = format!("{} needs {wants} function, and `{plugin}.{function}` is {is} function", step.title());
+        problems.add(call.at, message, help);
+        return None;
+    }
+    Some((u32::try_from(index).ok()?, found))
+}
+
+struct Resolver<'r, 'a> {
+    pipeline: &'a Pipeline,
+    calls: &'r [Option<ResolvedCall<'a>>],
+    by_name: HashMap<&'a str, usize>,
+    problems: &'r mut Problems,
+}
+
+/// What an input takes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    Any,
+    Stream,
+    Table,
+}
+
+impl Resolver<'_, '_> {
+    fn links(&mut self, step: &Step) -> Vec<Link> {
+        let wanted = match step.kind {
+            StepKind::Join { .. } | StepKind::Lookup { .. } => Wanted::Stream,
+            StepKind::TableJoin { .. } => Wanted::Table,
+            _ => Wanted::Any,
+        };
+        // Only a join has inputs that differ.
+        let two_sided = matches!(step.kind, StepKind::Join { .. } | StepKind::TableJoin { .. });
+        let inputs = step.inputs().into_iter().enumerate();
+        let links =
+            inputs.filter_map(|(index, input)| self.link(step, if two_sided { index } else { 0 }, input, wanted));
+        links.collect()
+    }
+
+    fn link(&mut self, step: &Step, input: usize, name: &Placed<Input>, wanted: Wanted) -> Option<Link> {
+        let from = self.find(step, name)?;
+        let source = self.pipeline.steps.get(from)?;
+        let is_table = matches!(source.kind, StepKind::Table { .. } | StepKind::TableJoin { .. });
+        let (message, help) = match &source.kind {
+            StepKind::Sink { .. } => {
+                (format!("`{}` is a sink: nothing comes out of it", name.step), "name the step before it")
+            }
+            StepKind::GlobalTable { .. } => (
+                format!("`{}` is a global table: it is looked up, not read", name.step),
+                "use [[lookup]], or read the topic with a [[source]]",
+            ),
+            _ if wanted == Wanted::Stream && is_table => (
+                format!("{} needs a stream here, and `{}` is a table", step.title(), name.step),
+                "a stream and a table meet in a [[lookup]], two tables in a [[table-join]]",
+            ),
+            _ if wanted == Wanted::Table && !is_table => (
+                format!("{} needs a table here, and `{}` is a [[{}]]", step.title(), name.step, source.table_name()),
+                "two streams meet in a [[join]]; [[table]] with `from` makes a table of a stream",
+            ),
+            _ => return Some(Link { from, port: self.port(from, source, name)?, input, at: name.at }),
+        };
+        self.problems.add(name.at, message, help);
+        None
+    }
+
+    /// The table of a lookup.
+    fn table(&mut self, step: &Step) -> Option<usize> {
+        let StepKind::Lookup { table: Some(name), .. } = &step.kind else { return None };
+        let from = self.find(step, name)?;
+        let source = self.pipeline.steps.get(from)?;
+        if !matches!(source.kind, StepKind::Table { .. } | StepKind::GlobalTable { .. }) {
+            let message =
+                format!("{} needs a table, and `{}` is a [[{}]]", step.title(), name.step, source.table_name());
+            self.problems.add(name.at, message, format!("make a table of it: [[table]] with from = \"{}\"", name.step));
+            return None;
+        }
+        self.port(from, source, name).map(|_| from)
+    }
+
+    fn find(&mut self, step: &Step, name: &Placed<Input>) -> Option<usize> {
+        if let Some(index) = self.by_name.get(name.step.as_str()) {
+            return Some(*index);
+        }
+        let steps = &self.pipeline.steps;
+        let guess =
+            did_you_mean(&name.step, steps.iter().filter(|it| it.table_name() != "sink").map(|it| it.name.as_str()));
+        let message = format!("{} reads from the unknown step `{}`{guess}", step.title(), name.step);
+        let reader = steps.iter().find(|it| it.read().is_some_and(|read| read.topic.value == name.value.to_string()));
+        let help = match reader {
+            Some(reader) => format!("a topic is named by the step that reads it: `{}`", reader.name),
+            None => "name a source, a table or a step of the app".to_owned(),
+        };
+        self.problems.add(name.at, message, help);
+        None
+    }
+
+    /// Index of the port that `step.port` means.
+    fn port(&mut self, from: usize, source: &Step, name: &Placed<Input>) -> Option<usize> {
+        let Some(port) = &name.port else { return Some(0) };
+        if matches!(source.kind, StepKind::Source { .. }) || source.call().is_none() {
+            let message = format!("{} has no ports, so there is no `{}`", source.title(), name.value);
+            self.problems.add(name.at, message, format!("write \"{}\"", name.step));
+            return None;
+        }
+        // Without a function, its call is reported already.
+        let ports = &self.calls.get(from)?.as_ref()?.manifest.ports;
+        let found = ports.iter().position(|it| it.name == *port);
+        if found.is_none() && port == "late" && matches!(source.kind, StepKind::Aggregate { .. }) {
+            let help = "late records are those of windows, and windows are not there yet either";
+            self.problems.add(name.at, format!("`{}`: not yet", name.value), help);
+        } else if found.is_none() {
+            let names = || ports.iter().map(|it| it.name.as_str());
+            let message = format!("{} has no port `{port}`{}", source.title(), did_you_mean(port, names()));
+            self.problems.add(name.at, message, format!("its ports are {}", listed(names(), "and")));
+        }
+        found
+    }
+}

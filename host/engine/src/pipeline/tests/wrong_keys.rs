@@ -1,0 +1,247 @@
+//! Keys and tables that a file has and should not, or lacks.
+
+use super::*;
+
+#[test]
+fn an_unknown_key_comes_with_the_one_that_was_meant() {
+    let body = r#"
+        [[source]]
+        name = "payments"
+        topik = "payment-orders"
+        keys = "i64"
+    "#;
+    insta::assert_snapshot!(errors(body), @r#"
+    a.toml:3:1: [[source]] `payments` has no `topic`
+      help: say what it reads: topic = "payment-orders"
+    a.toml:5:1: unknown key `topik` in [[source]] `payments`; did you mean `topic`?
+      help: it can have `name`, `topic`, `key`, `value`, `partitions`, `timestamp`, `validate`, `on-error`, `on-late`, `on-null-key`, `dlq` and `retry`
+    a.toml:6:1: unknown key `keys` in [[source]] `payments`; did you mean `key`?
+      help: it can have `name`, `topic`, `key`, `value`, `partitions`, `timestamp`, `validate`, `on-error`, `on-late`, `on-null-key`, `dlq` and `retry`
+    "#);
+}
+
+#[test]
+fn an_unknown_table_comes_with_the_one_that_was_meant() {
+    let body = r#"
+        treads = 2
+        [[sorce]]
+        name = "payments"
+        [plugin.p]
+        component = "p.wasm"
+    "#;
+    insta::assert_snapshot!(errors(body), @r"
+    a.toml:3:1: unknown key `treads`; did you mean `threads`?
+      help: app-wide keys are app, dlq, commit-interval, threads, breaker, limits, kafka, plugins; steps are source, table, global-table, transform, merge, join, lookup, table-join, aggregate, process, dedup, sink
+    a.toml:4:3: unknown key `sorce`; did you mean `source`?
+      help: app-wide keys are app, dlq, commit-interval, threads, breaker, limits, kafka, plugins; steps are source, table, global-table, transform, merge, join, lookup, table-join, aggregate, process, dedup, sink
+    a.toml:6:2: unknown key `plugin`; did you mean `plugins`?
+      help: app-wide keys are app, dlq, commit-interval, threads, breaker, limits, kafka, plugins; steps are source, table, global-table, transform, merge, join, lookup, table-join, aggregate, process, dedup, sink
+    ");
+}
+
+#[test]
+fn a_step_with_one_bracket_is_told_about_two() {
+    let body = r#"
+        [source]
+        name = "payments"
+        topic = "payment-orders"
+    "#;
+    insta::assert_snapshot!(errors(body), @r"
+    a.toml:3:1: `source` must be a list of tables, not a table
+      help: write [[source]] with two brackets
+    ");
+}
+
+#[test]
+fn a_step_that_is_no_table_is_told_about_brackets() {
+    let body = r#"
+        source = ["payments"]
+        sink = 5
+    "#;
+    insta::assert_snapshot!(errors(body), @r"
+    a.toml:3:11: `source` must be a list of tables, not of a string
+      help: write [[source]] with two brackets
+    a.toml:4:8: `sink` must be a list of tables, not an integer
+      help: write [[sink]] with two brackets
+    ");
+}
+
+#[test]
+fn what_a_step_needs_must_be_there() {
+    let body = r#"
+        [[source]]
+        [[table]]
+        name = "rows"
+        [[join]]
+        name = "resolve"
+        [[lookup]]
+        name = "found"
+        [[dedup]]
+        name = "once"
+        [[sink]]
+    "#;
+    insta::assert_snapshot!(errors(body), @r#"
+    a.toml:3:1: [[source]] has no `name`
+      help: give it a name, for other steps to refer to
+    a.toml:3:1: [[source]] has no `topic`
+      help: say what it reads: topic = "payment-orders"
+    a.toml:4:1: [[table]] `rows` has no `topic`
+      help: a table is kept of a topic (topic = "...", key = "...") or of a step (from = "...")
+    a.toml:6:1: [[join]] `resolve` has no `call`
+      help: name a function of a plugin: call = "plugin.function"
+    a.toml:6:1: [[join]] `resolve` has no `left`
+      help: name a step, or one of its ports: "step" or "step.port"
+    a.toml:6:1: [[join]] `resolve` has no `right`
+      help: name a step, or one of its ports: "step" or "step.port"
+    a.toml:6:1: [[join]] `resolve` has no `within`
+      help: say within = "10s" for both directions, or before = "10s" and after = "0s"
+    a.toml:8:1: [[lookup]] `found` has no `call`
+      help: name a function of a plugin: call = "plugin.function"
+    a.toml:8:1: [[lookup]] `found` has no `stream`
+      help: name a step, or one of its ports: "step" or "step.port"
+    a.toml:8:1: [[lookup]] `found` has no `table`
+      help: name a step, or one of its ports: "step" or "step.port"
+    a.toml:10:1: [[dedup]] `once` has no `by`
+      help: list headers and fields, the first that is there counts: by = ["header:NAME", "field:NAME"]
+    a.toml:10:1: [[dedup]] `once` has no `from`
+      help: name a step, or one of its ports: "step" or "step.port"
+    a.toml:10:1: [[dedup]] `once` has no `within`
+      help: say how long a duplicate is known as one: within = "1d"
+    a.toml:10:1: [[dedup]] `once`: not yet
+      help: a [[process]] function with a store can do it
+    a.toml:12:1: [[sink]] has no `from`
+      help: name a step, or one of its ports: "step" or "step.port"
+    a.toml:12:1: [[sink]] has no `topic`
+      help: say what it writes: topic = "orders"
+    "#);
+}
+
+#[test]
+fn a_join_has_one_form_of_its_bounds() {
+    let body = r#"
+        [[join]]
+        name = "both"
+        left = "a"
+        right = "b"
+        within = "10s"
+        before = "5s"
+        call = "p.pair"
+        [[join]]
+        name = "half"
+        left = "a"
+        right = "b"
+        after = "5s"
+        call = "p.pair"
+    "#;
+    insta::assert_snapshot!(errors(body), @r#"
+    a.toml:3:1: [[join]] `both` has `within` and also `before` or `after`
+      help: say within = "10s" for both directions, or before = "10s" and after = "0s"
+    a.toml:5:8: [[join]] `both` reads from the unknown step `a`
+      help: name a source, a table or a step of the app
+    a.toml:6:9: [[join]] `both` reads from the unknown step `b`
+      help: name a source, a table or a step of the app
+    a.toml:10:1: [[join]] `half` has no `before`
+      help: say within = "10s" for both directions, or before = "10s" and after = "0s"
+    a.toml:12:8: [[join]] `half` reads from the unknown step `a`
+      help: name a source, a table or a step of the app
+    a.toml:13:9: [[join]] `half` reads from the unknown step `b`
+      help: name a source, a table or a step of the app
+    "#);
+}
+
+#[test]
+fn a_table_is_kept_of_one_thing() {
+    let body = r#"
+        [[table]]
+        name = "rows"
+        topic = "t"
+        from = "a"
+    "#;
+    insta::assert_snapshot!(errors(body), @r#"
+    a.toml:6:8: from of [[table]] `rows`: there is a `topic` too
+      help: a table is kept of a topic (topic = "...", key = "...") or of a step (from = "...")
+    "#);
+}
+
+#[test]
+fn a_window_is_of_one_kind() {
+    let body = r#"
+        [[aggregate]]
+        name = "two"
+        from = "a"
+        call = "p.sum"
+        window = { tumbling = "5m", sliding = "5m" }
+        [[aggregate]]
+        name = "none"
+        from = "a"
+        call = "p.sum"
+        window = {}
+        [[aggregate]]
+        name = "half"
+        from = "a"
+        call = "p.sum"
+        window = { hopping = "5m" }
+        [[aggregate]]
+        name = "more"
+        from = "a"
+        call = "p.sum"
+        window = { session = "5m", every = "1m" }
+        [[aggregate]]
+        name = "odd"
+        from = "a"
+        call = "p.sum"
+        window = { tumblin = "5m" }
+    "#;
+    insta::assert_snapshot!(errors(body), @r#"
+    a.toml:5:8: [[aggregate]] `two` reads from the unknown step `a`
+      help: name a source, a table or a step of the app
+    a.toml:7:10: `window` of [[aggregate]] `two`: not yet
+      help: leave it out for one result a key
+    a.toml:7:10: window of [[aggregate]] `two` must name one kind of window, not 2
+      help: write { tumbling = "5m" }, { hopping = "5m", every = "1m" }, { sliding = "5m" } or { session = "30m" }
+    a.toml:10:8: [[aggregate]] `none` reads from the unknown step `a`
+      help: name a source, a table or a step of the app
+    a.toml:12:10: `window` of [[aggregate]] `none`: not yet
+      help: leave it out for one result a key
+    a.toml:12:10: window of [[aggregate]] `none` must name one kind of window, not 0
+      help: write { tumbling = "5m" }, { hopping = "5m", every = "1m" }, { sliding = "5m" } or { session = "30m" }
+    a.toml:15:8: [[aggregate]] `half` reads from the unknown step `a`
+      help: name a source, a table or a step of the app
+    a.toml:17:10: `window` of [[aggregate]] `half`: not yet
+      help: leave it out for one result a key
+    a.toml:17:10: window of [[aggregate]] `half` has no `every`
+      help: write { tumbling = "5m" }, { hopping = "5m", every = "1m" }, { sliding = "5m" } or { session = "30m" }
+    a.toml:20:8: [[aggregate]] `more` reads from the unknown step `a`
+      help: name a source, a table or a step of the app
+    a.toml:22:10: `window` of [[aggregate]] `more`: not yet
+      help: leave it out for one result a key
+    a.toml:22:36: every of window of [[aggregate]] `more`: only hopping windows have it
+      help: write { tumbling = "5m" }, { hopping = "5m", every = "1m" }, { sliding = "5m" } or { session = "30m" }
+    a.toml:25:8: [[aggregate]] `odd` reads from the unknown step `a`
+      help: name a source, a table or a step of the app
+    a.toml:27:10: `window` of [[aggregate]] `odd`: not yet
+      help: leave it out for one result a key
+    a.toml:27:10: window of [[aggregate]] `odd` must name one kind of window, not 0
+      help: write { tumbling = "5m" }, { hopping = "5m", every = "1m" }, { sliding = "5m" } or { session = "30m" }
+    a.toml:27:12: unknown key `tumblin` in window of [[aggregate]] `odd`; did you mean `tumbling`?
+      help: it can have `tumbling`, `hopping`, `sliding`, `session` and `every`
+    "#);
+}
+
+#[test]
+fn the_hosts_own_kafka_settings_are_refused_with_the_reason() {
+    let body = r#"
+        [kafka]
+        bootstrap.servers = "localhost:9092"
+        group.id = "mine"
+        "isolation.level" = "read_uncommitted"
+        fetch.min.bytes = [1]
+    "#;
+    insta::assert_snapshot!(errors(body), @r"
+    a.toml:5:7: `group.id` of [kafka] is the host's to set
+      help: the consumer group is the app's name
+    a.toml:6:1: `isolation.level` of [kafka] is the host's to set
+      help: exactly once needs read_committed
+    a.toml:7:19: `fetch.min.bytes` of [kafka] must be a string, number or boolean, not a list
+    ");
+}

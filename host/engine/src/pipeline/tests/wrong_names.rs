@@ -1,0 +1,312 @@
+//! Names that don't clash, and names that must be there.
+
+use super::*;
+
+#[test]
+fn names_must_differ_in_all_files_of_an_app() {
+    let source = "[[source]]\nname = \"payments\"\ntopic = \"payment-orders\"\n";
+    let sink = "[[sink]]\nfrom = \"payments\"\ntopic = \"copy\"\n";
+    let merge = "[[merge]]\nname = \"payments\"\nfrom = [\"payments\"]\n";
+    let files =
+        [raw("one.toml", &format!("app = \"a\"\n{source}{sink}")), raw("two.toml", &format!("app = \"a\"\n{merge}"))];
+    insta::assert_snapshot!(errors_in(&files, &[]), @r"
+    two.toml:3:8: the name `payments` is taken by the [[source]] at one.toml:3
+      help: names must differ in all files of an app
+    ");
+}
+
+#[test]
+fn a_plugin_is_named_in_one_file_only() {
+    let plugin = "app = \"a\"\n[plugins.p]\ncomponent = \"p.wasm\"\n";
+    insta::assert_snapshot!(errors_in(&[raw("one.toml", plugin), raw("two.toml", plugin)], &[]), @r"
+    two.toml:2:10: the plugin `p` is there already: one.toml:2
+      help: name each plugin in one of the app's files only; every file can call it
+    ");
+}
+
+#[test]
+fn files_that_run_together_are_of_one_app() {
+    let one = raw("one.toml", "app = \"orders\"\nthreads = 2\ndlq = \"dead\"\n");
+    let two = raw("two.toml", "app = \"ordres\"\nthreads = 3\ndlq = \"dead\"\n");
+    let three = raw("three.toml", "dlq = \"dead\"\n");
+    insta::assert_snapshot!(errors_in(&[one, two, three], &[]), @r#"
+    two.toml:1:7: `app` differs from one.toml:1
+      help: files that are run together are one app; run two apps apart
+    two.toml:2:11: `threads` differs from one.toml:2
+      help: it counts for the whole app: say it in one file, or the same in all
+    three.toml: the file has no `app`
+      help: say which app this is part of: app = "orders"
+    "#);
+}
+
+#[test]
+fn a_step_is_not_named_like_an_app_wide_key() {
+    let body = r#"
+        [[source]]
+        name = "limits"
+        topic = "t"
+        [[sink]]
+        from = "limits"
+        topic = "u"
+    "#;
+    insta::assert_snapshot!(errors(body), @r"
+    a.toml:4:8: [[source]] `limits`: `limits` is the name of an app-wide key
+      help: give the step another name
+    ");
+}
+
+#[test]
+fn an_unknown_step_comes_with_the_one_that_was_meant() {
+    let body = r#"
+        [[source]]
+        name = "payments"
+        topic = "payment-orders"
+        [[sink]]
+        from = "paymets"
+        topic = "one"
+        [[sink]]
+        from = "payment-orders"
+        topic = "two"
+        [[lookup]]
+        name = "found"
+        stream = "payments"
+        table = "customers"
+        call = "p.pair"
+    "#;
+    insta::assert_snapshot!(errors(body), @r"
+    a.toml:7:8: [[sink]] to `one` reads from the unknown step `paymets`; did you mean `payments`?
+      help: name a source, a table or a step of the app
+    a.toml:10:8: [[sink]] to `two` reads from the unknown step `payment-orders`
+      help: a topic is named by the step that reads it: `payments`
+    a.toml:15:9: [[lookup]] `found` reads from the unknown step `customers`
+      help: name a source, a table or a step of the app
+    ");
+}
+
+#[test]
+fn an_unknown_plugin_comes_with_the_one_that_was_meant() {
+    let body = r#"
+        [[source]]
+        name = "payments"
+        topic = "payment-orders"
+        validate = "p.check"
+        [[transform]]
+        name = "one"
+        from = "payments"
+        call = "q.check"
+        [[transform]]
+        name = "other"
+        from = "payments"
+        call = "nothing.check"
+    "#;
+    insta::assert_snapshot!(errors(body), @r"
+    a.toml:10:8: [[transform]] `one` calls the unknown plugin `q`; did you mean `p`?
+      help: add [plugins.q] with its component
+    a.toml:14:8: [[transform]] `other` calls the unknown plugin `nothing`
+      help: add [plugins.nothing] with its component
+    ");
+}
+
+#[test]
+fn an_unknown_function_comes_with_the_one_that_was_meant() {
+    let body = r#"
+        [[source]]
+        name = "payments"
+        topic = "payment-orders"
+        [[transform]]
+        name = "one"
+        from = "payments"
+        call = "p.chek"
+    "#;
+    insta::assert_snapshot!(errors(body), @r"
+    a.toml:9:8: the plugin `p` has no function `chek`; did you mean `check`?
+      help: its transform functions are `check`, `split`, `rekey`, `fan`, `deal` and `texts`
+    ");
+}
+
+#[test]
+fn a_function_of_another_role_is_refused() {
+    let body = r#"
+        [[source]]
+        name = "payments"
+        topic = "payment-orders"
+        validate = "p.sum"
+        [[transform]]
+        name = "one"
+        from = "payments"
+        call = "p.pair"
+        [[join]]
+        name = "two"
+        left = "payments"
+        right = "payments"
+        within = "10s"
+        call = "p.check"
+        [[aggregate]]
+        name = "three"
+        from = "payments"
+        call = "p.track"
+        [[process]]
+        name = "four"
+        from = "payments"
+        call = "p.sum"
+    "#;
+    insta::assert_snapshot!(errors(body), @r"
+    a.toml:6:12: [[source]] `payments` needs a transform function, and `p.sum` is an aggregate function
+      help: its transform functions are `check`, `split`, `rekey`, `fan`, `deal` and `texts`
+    a.toml:10:8: [[transform]] `one` needs a transform function, and `p.pair` is a join function
+      help: its transform functions are `check`, `split`, `rekey`, `fan`, `deal` and `texts`
+    a.toml:16:8: [[join]] `two` needs a join function, and `p.check` is a transform function
+      help: its join functions are `pair`, `resolve` and `moved`
+    a.toml:20:8: [[aggregate]] `three` needs an aggregate function, and `p.track` is a process function
+      help: its aggregate functions are `sum`, `shown` and `text`
+    a.toml:24:8: [[process]] `four` needs a process function, and `p.sum` is an aggregate function
+      help: its process functions are `track`, `plain` and `timed`
+    ");
+}
+
+#[test]
+fn an_unknown_port_comes_with_those_that_are_there() {
+    let body = r#"
+        [[source]]
+        name = "payments"
+        topic = "payment-orders"
+        [[transform]]
+        name = "sizes"
+        from = "payments"
+        call = "p.split"
+        [[sink]]
+        from = "sizes.hihg"
+        topic = "one"
+        [[sink]]
+        from = "payments.out"
+        topic = "two"
+        [[aggregate]]
+        name = "sums"
+        from = "sizes.low"
+        call = "p.sum"
+        [[sink]]
+        from = "sums.late"
+        topic = "three"
+    "#;
+    insta::assert_snapshot!(errors(body), @r#"
+    a.toml:11:8: [[transform]] `sizes` has no port `hihg`; did you mean `high`?
+      help: its ports are `high` and `low`
+    a.toml:14:8: [[source]] `payments` has no ports, so there is no `payments.out`
+      help: write "payments"
+    a.toml:21:8: `sums.late`: not yet
+      help: late records are those of windows, and windows are not there yet either
+    "#);
+}
+
+#[test]
+fn streams_and_tables_are_not_mixed_up() {
+    let body = r#"
+        [[source]]
+        name = "payments"
+        topic = "payment-orders"
+        [[table]]
+        name = "customers"
+        topic = "customers"
+        [[global-table]]
+        name = "rates"
+        topic = "rates"
+        [[join]]
+        name = "one"
+        left = "payments"
+        right = "customers"
+        within = "10s"
+        call = "p.pair"
+        [[lookup]]
+        name = "two"
+        stream = "customers"
+        table = "payments"
+        call = "p.pair"
+        [[table-join]]
+        name = "three"
+        left = "customers"
+        right = "payments"
+        call = "p.pair"
+        [[sink]]
+        from = "payments"
+        topic = "copy"
+        [[sink]]
+        from = "sink-copy"
+        topic = "copy"
+        [[sink]]
+        from = "rates"
+        topic = "rates-copy"
+        [[lookup]]
+        name = "four"
+        stream = "payments"
+        table = "customers.out"
+        call = "p.pair"
+    "#;
+    insta::assert_snapshot!(errors(body), @r#"
+    a.toml:9:1: [[global-table]] `rates`: not yet
+      help: [[table]] is there, with as many partitions as what looks it up
+    a.toml:15:9: [[join]] `one` needs a stream here, and `customers` is a table
+      help: a stream and a table meet in a [[lookup]], two tables in a [[table-join]]
+    a.toml:20:10: [[lookup]] `two` needs a stream here, and `customers` is a table
+      help: a stream and a table meet in a [[lookup]], two tables in a [[table-join]]
+    a.toml:21:9: [[lookup]] `two` needs a table, and `payments` is a [[source]]
+      help: make a table of it: [[table]] with from = "payments"
+    a.toml:23:1: [[table-join]] `three`: not yet
+      help: [[lookup]] is there, for a stream and a table
+    a.toml:26:9: [[table-join]] `three` needs a table here, and `payments` is a [[source]]
+      help: two streams meet in a [[join]]; [[table]] with `from` makes a table of a stream
+    a.toml:32:8: `sink-copy` is a sink: nothing comes out of it
+      help: name the step before it
+    a.toml:35:8: `rates` is a global table: it is looked up, not read
+      help: use [[lookup]], or read the topic with a [[source]]
+    a.toml:40:9: [[table]] `customers` has no ports, so there is no `customers.out`
+      help: write "customers"
+    "#);
+}
+
+#[test]
+fn a_plugin_that_did_not_load_hides_no_other_mistake() {
+    let body = "
+        [[source]]
+        name = \"payments\"
+        topic = \"payment-orders\"
+        [[transform]]
+        name = \"one\"
+        from = \"payment\"
+        call = \"p.check\"
+        thing = 1
+    ";
+    let manifests = [("p".to_owned(), Err("no such file: p.wasm".to_owned()))].into();
+    let wrong = crate::pipeline::check(&read(&[file(body)], &[]), &manifests).unwrap_err();
+    insta::assert_snapshot!(show(&wrong), @r"
+    a.toml:2:23: the plugin `p`: no such file: p.wasm
+    a.toml:8:8: [[transform]] `one` reads from the unknown step `payment`; did you mean `payments`?
+      help: name a source, a table or a step of the app
+    a.toml:10:1: unknown key `thing` in [[transform]] `one`
+      help: it can have `name`, `from`, `call`, `on-error`, `on-late`, `on-null-key`, `dlq` and `retry`
+    ");
+}
+
+#[test]
+fn a_plugin_without_config_takes_none() {
+    let mut manifest = manifest(PLUGIN);
+    manifest.config_schema.clear();
+    let body = "
+        plugins.p.config = { x = 1 }
+        [[source]]
+        name = \"payments\"
+        topic = \"payment-orders\"
+        [[transform]]
+        name = \"one\"
+        from = \"payments\"
+        call = \"p.check\"
+        [[sink]]
+        from = \"one\"
+        topic = \"out\"
+    ";
+    let pipeline = parse(&[file(&format!("\n{body}"))], &[]).unwrap();
+    let wrong = build(&pipeline, &[("p".to_owned(), manifest)].into()).unwrap_err();
+    insta::assert_snapshot!(show(&wrong), @r"
+    a.toml:4:11: the plugin `p` takes no config
+      help: leave `config` out
+    ");
+}

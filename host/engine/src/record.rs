@@ -1,0 +1,101 @@
+//! Records and what they are made of.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+/// Event time in milliseconds since the epoch.
+pub type Timestamp = i64;
+
+/// A record header. Names are bytes: Kafka doesn't ask for UTF-8, and neither do we.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Header {
+    /// Name.
+    pub name: Bytes,
+    /// Value; `None` is Kafka's null.
+    pub value: Option<Bytes>,
+}
+
+impl Header {
+    /// A header with a value.
+    pub fn new(name: impl Into<Bytes>, value: impl Into<Bytes>) -> Self {
+        Self { name: name.into(), value: Some(value.into()) }
+    }
+}
+
+/// The headers of a record, shared between all that inherit them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Headers(Option<Arc<[Header]>>);
+
+impl Headers {
+    /// No headers.
+    pub const EMPTY: Self = Self(None);
+
+    /// The headers as a slice.
+    pub fn as_slice(&self) -> &[Header] {
+        self.0.as_deref().unwrap_or_default()
+    }
+
+    /// The value of the last header of this name, as Kafka's `lastHeader` has it.
+    pub fn last(&self, name: &[u8]) -> Option<&Header> {
+        self.as_slice().iter().rev().find(|header| header.name == name)
+    }
+}
+
+impl From<Vec<Header>> for Headers {
+    fn from(headers: Vec<Header>) -> Self {
+        if headers.is_empty() { Self::EMPTY } else { Self(Some(headers.into())) }
+    }
+}
+
+/// A window of event time. The end is exclusive for tumbling and hopping windows, inclusive for sliding and
+/// session windows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Window {
+    /// First instant, in milliseconds since the epoch.
+    pub start: Timestamp,
+    /// End, in milliseconds since the epoch.
+    pub end: Timestamp,
+}
+
+/// What a broker says of a record's timestamp.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TimestampType {
+    /// The producer set it.
+    #[default]
+    CreateTime,
+    /// The broker set it when it appended the record.
+    LogAppendTime,
+}
+
+impl TimestampType {
+    /// Kafka's own name for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::CreateTime => "CreateTime",
+            Self::LogAppendTime => "LogAppendTime",
+        }
+    }
+}
+
+/// A record as a driver hands it to a task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InputRecord {
+    /// Offset in its partition.
+    pub offset: i64,
+    /// Event time.
+    pub timestamp: Timestamp,
+    /// Who set the timestamp.
+    pub timestamp_type: TimestampType,
+    /// Key; `None` is Kafka's null.
+    pub key: Option<Bytes>,
+    /// Value; `None` is Kafka's null.
+    pub value: Option<Bytes>,
+    /// Headers.
+    pub headers: Headers,
+    /// When the driver got it, by its own clock: the time of failure if it fails.
+    pub arrived: Timestamp,
+    /// Orders records before their timestamps do: a record with a lower turn is always chosen first. Outputs carry
+    /// the turn of the record they come from. Zero where a driver has no use for it; `replay` numbers input lines.
+    pub turn: u64,
+}

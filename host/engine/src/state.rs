@@ -1,0 +1,121 @@
+//! State of a task: what is committed, and the open transaction over it.
+//!
+//! The overlay is the engine's own, not the database's: that reads see the transaction and that an abort leaves nothing
+//! are the same on every driver.
+
+pub mod keys;
+mod overlay;
+mod scope;
+pub(crate) mod table;
+pub(crate) mod window;
+
+use bytes::Bytes;
+
+use crate::ports::{Backend, BackendError, Scan, StoreChanges, StoreId};
+use overlay::{Before, Overlay};
+pub use scope::{Page, ProcessScope};
+
+/// Committed state with the open transaction over it.
+pub(crate) struct TaskState {
+    backend: Box<dyn Backend>,
+    overlays: Vec<Overlay>,
+    expire: Vec<Option<i64>>,
+}
+
+impl TaskState {
+    /// An empty transaction over committed state; `stores` is the number of stores of the topology.
+    pub(crate) fn new(backend: Box<dyn Backend>, stores: usize) -> Self {
+        let overlays = std::iter::repeat_with(Overlay::default).take(stores).collect();
+        Self { backend, overlays, expire: vec![None; stores] }
+    }
+
+    /// What stands in for the state while a process function has it.
+    pub(crate) fn lent() -> Self {
+        Self::new(Box::new(Lent), 0)
+    }
+
+    pub(crate) fn get(&self, store: StoreId, key: &[u8]) -> Result<Option<Bytes>, BackendError> {
+        match self.overlays.get(store.0).and_then(|overlay| overlay.get(key)) {
+            Some(written) => Ok(written.clone()),
+            None => self.backend.get(store, key),
+        }
+    }
+
+    pub(crate) fn put(&mut self, store: StoreId, key: Bytes, value: Option<Bytes>) -> Before {
+        self.overlays.get_mut(store.0).and_then(|overlay| overlay.put(key, value))
+    }
+
+    pub(crate) fn restore(&mut self, store: StoreId, key: Bytes, before: Before) {
+        if let Some(overlay) = self.overlays.get_mut(store.0) {
+            overlay.restore(key, before);
+        }
+    }
+
+    /// Visits the entries from `from` (inclusive) to `to` (exclusive), in the order of their keys.
+    pub(crate) fn scan(
+        &self,
+        store: StoreId,
+        from: &[u8],
+        to: Option<&[u8]>,
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> Scan,
+    ) -> Result<(), BackendError> {
+        let Some(overlay) = self.overlays.get(store.0) else { return Ok(()) };
+        let mut written = overlay.range(from, to);
+        let mut stopped = false;
+        self.backend.scan(store, from, to, &mut |key, value| {
+            let verdict = written.merge(key, value, visit);
+            stopped = verdict == Scan::Stop;
+            verdict
+        })?;
+        if !stopped {
+            written.finish(visit);
+        }
+        Ok(())
+    }
+
+    /// Entries of a window store with an earlier timestamp are expired.
+    pub(crate) fn expire(&mut self, store: StoreId, before: i64) {
+        if let Some(limit) = self.expire.get_mut(store.0) {
+            *limit = Some(limit.map_or(before, |limit| limit.max(before)));
+        }
+    }
+
+    /// Memory of the open transaction in bytes, roughly.
+    pub(crate) fn bytes(&self) -> usize {
+        self.overlays.iter().map(Overlay::bytes).sum()
+    }
+
+    /// Takes the transaction's writes, store by store, each in the order of its keys.
+    pub(crate) fn take_changes(&mut self) -> Vec<StoreChanges> {
+        let overlays = self.overlays.iter_mut().zip(&mut self.expire).enumerate();
+        let changes = overlays.map(|(store, (overlay, expire))| StoreChanges {
+            store: StoreId(store),
+            entries: overlay.drain(),
+            expire_before: expire.take(),
+        });
+        changes.filter(|changes| !changes.entries.is_empty() || changes.expire_before.is_some()).collect()
+    }
+}
+
+/// The backend of a state that is lent out: nobody may ask it.
+struct Lent;
+
+impl Backend for Lent {
+    fn get(&self, _: StoreId, _: &[u8]) -> Result<Option<Bytes>, BackendError> {
+        Err(lent())
+    }
+
+    fn scan(
+        &self,
+        _: StoreId,
+        _: &[u8],
+        _: Option<&[u8]>,
+        _: &mut dyn FnMut(&[u8], &[u8]) -> Scan,
+    ) -> Result<(), BackendError> {
+        Err(lent())
+    }
+}
+
+fn lent() -> BackendError {
+    BackendError { store: "all".into(), reason: "the state is with a process function".into() }
+}

@@ -1,0 +1,112 @@
+//! Layout of keys and values in stores. All numbers big-endian, so that bytes compare as what they mean.
+//!
+//! | store | key | value |
+//! |---|---|---|
+//! | key-value | key | state version u32, bytes |
+//! | aggregate | key | state version u32, timestamp i64, state |
+//! | table | key | timestamp i64, value |
+//! | window | length of key u32, key, timestamp i64 with its sign bit flipped, sequence u64 | value |
+//! | meta | name | as the name says |
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+use crate::ports::Stored;
+use crate::record::Timestamp;
+
+/// A value with its state version.
+pub fn encode_stored(stored: &Stored) -> Bytes {
+    let mut out = BytesMut::with_capacity(4 + stored.bytes.len());
+    out.put_u32(stored.version);
+    out.put_slice(&stored.bytes);
+    out.freeze()
+}
+
+/// The value of a key-value store; `None` if the bytes aren't one.
+pub fn decode_stored(bytes: &Bytes) -> Option<Stored> {
+    let version = u32::from_be_bytes(*bytes.first_chunk()?);
+    Some(Stored { version, bytes: bytes.slice(4..) })
+}
+
+/// State of an aggregate, with the highest timestamp that went into it.
+pub fn encode_aggregate(timestamp: Timestamp, stored: &Stored) -> Bytes {
+    let mut out = BytesMut::with_capacity(12 + stored.bytes.len());
+    out.put_u32(stored.version);
+    out.put_i64(timestamp);
+    out.put_slice(&stored.bytes);
+    out.freeze()
+}
+
+/// Timestamp and state of an aggregate; `None` if the bytes aren't one.
+pub fn decode_aggregate(bytes: &Bytes) -> Option<(Timestamp, Stored)> {
+    let version = u32::from_be_bytes(*bytes.first_chunk()?);
+    let timestamp = i64::from_be_bytes(*bytes.get(4..)?.first_chunk()?);
+    Some((timestamp, Stored { version, bytes: bytes.slice(12..) }))
+}
+
+/// A row of a table.
+pub fn encode_row(timestamp: Timestamp, value: &[u8]) -> Bytes {
+    let mut out = BytesMut::with_capacity(8 + value.len());
+    out.put_i64(timestamp);
+    out.put_slice(value);
+    out.freeze()
+}
+
+/// Timestamp and value of a table's row; `None` if the bytes aren't one.
+pub fn decode_row(bytes: &Bytes) -> Option<(Timestamp, Bytes)> {
+    let timestamp = i64::from_be_bytes(*bytes.first_chunk()?);
+    Some((timestamp, bytes.slice(8..)))
+}
+
+/// Flips the sign bit, so that negative numbers sort below positive ones.
+fn ordered(timestamp: Timestamp) -> u64 {
+    (timestamp as u64) ^ (1 << 63)
+}
+
+/// The key of a window store's entry.
+pub fn window_key(key: &[u8], timestamp: Timestamp, sequence: u64) -> Bytes {
+    let mut out = BytesMut::with_capacity(4 + key.len() + 16);
+    out.put_u32(key.len() as u32);
+    out.put_slice(key);
+    out.put_u64(ordered(timestamp));
+    out.put_u64(sequence);
+    out.freeze()
+}
+
+/// What a window store's key holds: key, timestamp, sequence; `None` if the bytes aren't one.
+pub fn decode_window_key(bytes: &[u8]) -> Option<(&[u8], Timestamp, u64)> {
+    let (length, rest) = bytes.split_first_chunk::<4>()?;
+    let (key, rest) = rest.split_at_checked(u32::from_be_bytes(*length) as usize)?;
+    let (timestamp, rest) = rest.split_first_chunk::<8>()?;
+    let sequence: [u8; 8] = rest.try_into().ok()?;
+    Some((key, (u64::from_be_bytes(*timestamp) ^ (1 << 63)) as i64, u64::from_be_bytes(sequence)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn window_keys_sort_by_key_then_time_then_sequence() {
+        let ordered = [(b"a" as &[u8], -5, 0), (b"a", 0, 1), (b"a", 7, 0), (b"a", 7, 1), (b"b", -9, 0), (b"aa", 0, 0)];
+        let keys: Vec<_> = ordered.iter().map(|(key, time, sequence)| window_key(key, *time, *sequence)).collect();
+        assert!(keys.is_sorted());
+        for (key, (name, time, sequence)) in keys.iter().zip(ordered) {
+            assert_eq!(decode_window_key(key), Some((name, time, sequence)));
+        }
+    }
+
+    #[test]
+    fn truncated_values_are_not_misread() {
+        let stored = Stored { version: 3, bytes: Bytes::from_static(b"state") };
+        assert_eq!(decode_stored(&encode_stored(&stored)), Some(stored.clone()));
+        assert_eq!(decode_aggregate(&encode_aggregate(-1, &stored)), Some((-1, stored)));
+        assert_eq!(decode_row(&encode_row(9, b"v")), Some((9, Bytes::from_static(b"v"))));
+        for length in 0..4 {
+            let short = Bytes::from(vec![0; length]);
+            assert_eq!(decode_stored(&short), None);
+            assert_eq!(decode_row(&short), None);
+            assert_eq!(decode_aggregate(&short), None);
+            assert_eq!(decode_window_key(&short), None);
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! The writes of an open transaction to one store.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
+use bytes::Bytes;
+
+use crate::ports::Scan;
+
+/// What is written since the last commit: keys with their new values, `None` for deleted ones.
+#[derive(Debug, Default)]
+pub(crate) struct Overlay {
+    entries: BTreeMap<Bytes, Option<Bytes>>,
+    bytes: usize,
+}
+
+/// What an entry was before a write: absent from the overlay, or present with a value or a deletion.
+pub(crate) type Before = Option<Option<Bytes>>;
+
+/// About what an entry costs beside its key and value.
+const ENTRY_OVERHEAD: usize = 96;
+
+impl Overlay {
+    /// `Some(None)`: deleted in this transaction; `None`: not written in it.
+    pub(crate) fn get(&self, key: &[u8]) -> Option<&Option<Bytes>> {
+        self.entries.get(key)
+    }
+
+    /// Writes a key and tells what was there.
+    pub(crate) fn put(&mut self, key: Bytes, value: Option<Bytes>) -> Before {
+        let length = key.len();
+        self.bytes += size(length, &value);
+        let before = self.entries.insert(key, value);
+        if let Some(old) = &before {
+            self.bytes -= size(length, old);
+        }
+        before
+    }
+
+    /// Puts a key back to what it was before a write.
+    pub(crate) fn restore(&mut self, key: Bytes, before: Before) {
+        match before {
+            Some(value) => drop(self.put(key, value)),
+            None => {
+                if let Some(old) = self.entries.remove(&key) {
+                    self.bytes -= size(key.len(), &old);
+                }
+            }
+        }
+    }
+
+    /// Memory it holds, in bytes, roughly.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Takes all entries, in the order of their keys.
+    pub(crate) fn drain(&mut self) -> Vec<(Bytes, Option<Bytes>)> {
+        self.bytes = 0;
+        std::mem::take(&mut self.entries).into_iter().collect()
+    }
+
+    /// Entries of a range, for merging with what is committed.
+    pub(crate) fn range(&self, from: &[u8], to: Option<&[u8]>) -> OverlayRange<'_> {
+        let upper = to.map_or(Bound::Unbounded, Bound::Excluded);
+        let empty = to.is_some_and(|to| to <= from);
+        let range = (!empty).then(|| self.entries.range::<[u8], _>((Bound::Included(from), upper)));
+        OverlayRange { entries: range.into_iter().flatten().peekable() }
+    }
+}
+
+fn size(key: usize, value: &Option<Bytes>) -> usize {
+    key + value.as_ref().map_or(0, Bytes::len) + ENTRY_OVERHEAD
+}
+
+type Entries<'a> =
+    std::iter::Flatten<std::option::IntoIter<std::collections::btree_map::Range<'a, Bytes, Option<Bytes>>>>;
+
+/// A range of the overlay, on its way through a merge.
+pub(crate) struct OverlayRange<'a> {
+    entries: std::iter::Peekable<Entries<'a>>,
+}
+
+impl OverlayRange<'_> {
+    /// Visits what comes before a committed entry, and the committed entry itself unless it is overwritten.
+    pub(crate) fn merge(&mut self, key: &[u8], value: &[u8], visit: &mut dyn FnMut(&[u8], &[u8]) -> Scan) -> Scan {
+        while let Some((ours, new)) = self.entries.next_if(|(ours, _)| ours.as_ref() <= key) {
+            if let Some(new) = new
+                && visit(ours, new) == Scan::Stop
+            {
+                return Scan::Stop;
+            }
+            if ours.as_ref() == key {
+                return Scan::Continue;
+            }
+        }
+        visit(key, value)
+    }
+
+    /// Visits what is left when the committed entries have ended.
+    pub(crate) fn finish(&mut self, visit: &mut dyn FnMut(&[u8], &[u8]) -> Scan) {
+        for (key, value) in self.entries.by_ref() {
+            if let Some(value) = value
+                && visit(key, value) == Scan::Stop
+            {
+                return;
+            }
+        }
+    }
+}

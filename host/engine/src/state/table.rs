@@ -1,0 +1,49 @@
+//! Tables within a run: what readers see while later records of the same run have already been written.
+//!
+//! A table's node processes all of a run's rows before the nodes that look rows up. Each write keeps its path, and a
+//! reader sees the last write before its own path. So a run is never cut for a look-up.
+
+use bytes::Bytes;
+use hashbrown::HashMap;
+use smallvec::SmallVec;
+
+use super::TaskState;
+use crate::path::Path;
+use crate::ports::{BackendError, StoreId};
+
+/// The writes of a run to tables that other nodes read.
+#[derive(Default)]
+pub(crate) struct Versions {
+    rows: HashMap<(StoreId, Bytes), SmallVec<[(Path, Option<Bytes>); 1]>>,
+}
+
+impl Versions {
+    /// Writes a row. Rows of a table come in the order of their paths.
+    pub(crate) fn write(&mut self, store: StoreId, key: Bytes, path: Path, row: Option<Bytes>) {
+        self.rows.entry((store, key)).or_default().push((path, row));
+    }
+
+    /// The row as it was just before `path`.
+    pub(crate) fn read(
+        &self,
+        state: &TaskState,
+        store: StoreId,
+        key: &Bytes,
+        path: &Path,
+    ) -> Result<Option<Bytes>, BackendError> {
+        let versions = self.rows.get(&(store, key.clone())).map(SmallVec::as_slice).unwrap_or_default();
+        match versions.iter().rev().find(|(written, _)| written < path) {
+            Some((_, row)) => Ok(row.clone()),
+            None => state.get(store, key),
+        }
+    }
+
+    /// Moves the last version of each row into the transaction, at the end of the run.
+    pub(crate) fn settle(self, state: &mut TaskState) {
+        for ((store, key), mut versions) in self.rows {
+            if let Some((_, row)) = versions.pop() {
+                state.put(store, key, row);
+            }
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! A task: one sub-topology for one partition number, from chosen records to outputs and state changes.
+//!
+//! A driver calls its methods in this order, again and again:
+//!
+//! ```text
+//! open ── offer* ── run ──┬── offer* ── run ── ... ── prepare ── (the driver commits) ── committed ──┐
+//!   ▲                     └──────────────────────────────────────────────────────────────────────────┤
+//!   └── after anything but an acknowledged commit: drop it and open it anew ──────────────────────────┘
+//! ```
+//!
+//! Outputs are returned, not sent; state changes are handed over, not written. A task that isn't committed leaves
+//! nothing behind.
+
+mod item;
+mod memory;
+mod queues;
+mod run;
+mod step;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::ledger::Ledger;
+use crate::ports::{Backend, BackendError, DeploymentId, Failure, Logic, StoreChanges};
+use crate::record::{Headers, InputRecord, Timestamp, Window};
+use crate::state::TaskState;
+use crate::topology::{NodeId, Operator, SubTopology, TopicId, Topology};
+pub(crate) use item::{Item, Record};
+pub(crate) use memory::NodeMemory;
+use queues::Queues;
+use run::Run;
+pub(crate) use step::{Parent, Step};
+
+/// What a task is told when it is opened.
+#[derive(Clone, Debug)]
+pub struct TaskOptions {
+    /// Index of the sub-topology.
+    pub subtopology: usize,
+    /// Partition number.
+    pub partition: u32,
+    /// Number of partitions of each topic, by [`TopicId`].
+    pub partitions: Arc<[u32]>,
+    /// Active deployment of each plugin, by plugin id.
+    pub deployments: Arc<[Deployed]>,
+    /// How many guest calls of a step are deferred at most: how many records go into one call. Changes the speed, never
+    /// the result.
+    pub batch: usize,
+    /// Most bytes of live join windows kept in memory, for each store.
+    pub window_memory: usize,
+}
+
+/// The active deployment of a plugin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deployed {
+    /// How [`Logic`] knows it.
+    pub id: DeploymentId,
+    /// Which one it is, counted from 1 in the life of the app.
+    pub generation: u32,
+    /// Digest of the component, for dead letters.
+    pub digest: String,
+}
+
+/// A record that a task put out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Produced {
+    /// Topic.
+    pub topic: TopicId,
+    /// Partition.
+    pub partition: u32,
+    /// Key.
+    pub key: Option<Bytes>,
+    /// Value.
+    pub value: Option<Bytes>,
+    /// Event time.
+    pub timestamp: Timestamp,
+    /// Headers.
+    pub headers: Headers,
+    /// Its window, where it has one.
+    pub window: Option<Window>,
+    /// The turn of the input record it comes from.
+    pub turn: u64,
+    /// When that record arrived, by the driver's clock.
+    pub arrived: Timestamp,
+}
+
+/// What a task hands over to be committed, all of it in one transaction.
+#[derive(Clone, Debug, Default)]
+pub struct Prepared {
+    /// Changes of its stores.
+    pub changes: Vec<StoreChanges>,
+    /// For each topic it reads, the offset of the next record to process; `None` if it has processed none since it was
+    /// opened.
+    pub offsets: Vec<(TopicId, Option<i64>)>,
+    /// What became of the records.
+    pub ledger: Ledger,
+}
+
+/// Why a task can't go on. Nothing of its open transaction may be committed.
+#[derive(Debug, thiserror::Error)]
+pub enum TaskError {
+    /// Committed state can't be read: open the task anew, or stop.
+    #[error(transparent)]
+    State(#[from] BackendError),
+    /// The host can't make guest calls: open the task anew, or stop.
+    #[error("step `{step}`: {reason}")]
+    Host {
+        /// The step that called.
+        step: String,
+        /// What went wrong.
+        reason: String,
+    },
+    /// A record failed at a step that has `on-error = "fail"`: stop, and tell.
+    #[error("step `{step}` stops on errors, and a record failed: {} ({})", failure.text, failure.code)]
+    Stopped {
+        /// The step.
+        step: String,
+        /// Why the record failed.
+        failure: Failure,
+    },
+    /// The state was written by a newer deployment than the one that is active: wait for it, or stop.
+    #[error("plugin `{plugin}`: the state was written by generation {recorded}, but generation {active} is active")]
+    OldDeployment {
+        /// The plugin.
+        plugin: String,
+        /// Generation in the state.
+        recorded: u32,
+        /// Generation the driver named.
+        active: u32,
+    },
+}
+
+/// One sub-topology for one partition number.
+pub struct Task {
+    topology: Arc<Topology>,
+    options: TaskOptions,
+    queues: Queues,
+    state: TaskState,
+    memory: Vec<NodeMemory>,
+    ledger: Ledger,
+    /// The node of each input.
+    sources: Vec<NodeId>,
+    /// Whether it reads a topic that it writes itself: then it takes one turn at a time, because what one turn puts out
+    /// comes before the next.
+    feeds_itself: bool,
+}
+
+impl Task {
+    /// Opens a task over its committed state.
+    pub fn open(topology: Arc<Topology>, options: TaskOptions, backend: Box<dyn Backend>) -> Result<Self, TaskError> {
+        let mut state = TaskState::new(backend, topology.stores.len());
+        let shape = shape(&topology, options.subtopology);
+        let memory = memory::open(&topology, shape, &options, &mut state)?;
+        let sources = shape.inputs.iter().map(|topic| source_of(shape, *topic)).collect();
+        let queues = Queues::new(shape.inputs.len());
+        let feeds_itself = feeds_itself(shape);
+        Ok(Self { topology, options, queues, state, memory, ledger: Ledger::default(), sources, feeds_itself })
+    }
+
+    /// Topics it reads, in the order that breaks ties of timestamps.
+    pub fn inputs(&self) -> &[TopicId] {
+        &shape(&self.topology, self.options.subtopology).inputs
+    }
+
+    /// Partition number.
+    pub fn partition(&self) -> u32 {
+        self.options.partition
+    }
+
+    /// Index of the sub-topology.
+    pub fn subtopology(&self) -> usize {
+        self.options.subtopology
+    }
+
+    /// Adds a record to an input, by its index in [`inputs`](Self::inputs). Records of an input come in the order of
+    /// their offsets.
+    pub fn offer(&mut self, input: usize, record: InputRecord) {
+        self.queues.offer(input, record);
+    }
+
+    /// Says whether more records are known to come on an input. While one is, and its queue is empty, no record is
+    /// chosen: the next one there may have the lowest timestamp.
+    pub fn expect_more(&mut self, input: usize, more: bool) {
+        self.queues.expect_more(input, more);
+    }
+
+    /// Records that wait on an input.
+    pub fn queued(&self, input: usize) -> usize {
+        self.queues.queued(input)
+    }
+
+    /// Whether [`run`](Self::run) would process anything.
+    pub fn ready(&self) -> bool {
+        self.queues.next().is_some()
+    }
+
+    /// Memory of the open transaction in bytes, roughly: a driver commits early when it grows too large.
+    pub fn transaction_bytes(&self) -> usize {
+        self.state.bytes()
+    }
+
+    /// Memory of live join windows in bytes, roughly.
+    pub fn window_bytes(&self) -> usize {
+        self.memory.iter().map(NodeMemory::bytes).sum()
+    }
+
+    /// Chooses up to `limit` records and processes them. Returns what they put out, in the order in which one record at
+    /// a time, depth first, would have.
+    pub fn run(&mut self, logic: &mut dyn Logic, limit: usize) -> Result<Vec<Produced>, TaskError> {
+        let mut turn = None;
+        let chosen = std::iter::from_fn(|| {
+            if self.feeds_itself {
+                let next = self.queues.turn();
+                if turn.is_some() && turn != next {
+                    return None;
+                }
+                turn = next;
+            }
+            self.queues.choose()
+        });
+        let chosen: Vec<_> = chosen.take(limit).collect();
+        self.ledger.consumed += chosen.len() as u64;
+        let produced = Run::new(self, chosen).process(logic)?;
+        self.ledger.produced += produced.len() as u64;
+        Ok(produced)
+    }
+
+    /// Takes what the open transaction has changed. To be called once for each commit, after the last run.
+    pub fn prepare(&mut self) -> Prepared {
+        memory::prepare(&self.topology, &self.options, &mut self.memory, &mut self.state);
+        let inputs = shape(&self.topology, self.options.subtopology).inputs.iter();
+        Prepared {
+            changes: self.state.take_changes(),
+            offsets: inputs.zip(self.queues.positions()).map(|(topic, next)| (*topic, next)).collect(),
+            ledger: std::mem::take(&mut self.ledger),
+        }
+    }
+}
+
+/// The sub-topology of a task. Made from the same topology as the task, so it is there.
+fn shape(topology: &Topology, index: usize) -> &SubTopology {
+    #[expect(clippy::indexing_slicing, reason = "the driver opens tasks for the sub-topologies of this topology")]
+    &topology.subtopologies[index]
+}
+
+/// The node that reads a topic. Every input has one, by construction of the topology.
+fn source_of(shape: &SubTopology, topic: TopicId) -> NodeId {
+    let reads = |operator: &Operator| matches!(operator, Operator::Source { topic: read, .. } if *read == topic);
+    NodeId(shape.nodes.iter().position(|node| reads(&node.operator)).unwrap_or(0))
+}
+
+fn feeds_itself(shape: &SubTopology) -> bool {
+    shape.nodes.iter().any(|node| match node.operator {
+        Operator::Sink { topic, .. } | Operator::Repartition { topic } => shape.inputs.contains(&topic),
+        _ => false,
+    })
+}

@@ -1,0 +1,49 @@
+//! What travels along the edges.
+
+use bytes::Bytes;
+
+use crate::path::Path;
+use crate::ports::Message;
+use crate::record::{Headers, Timestamp, Window};
+use crate::topology::NodeId;
+
+/// A record on its way through the operators.
+#[derive(Clone, Debug)]
+pub(crate) struct Record {
+    pub(crate) key: Option<Bytes>,
+    pub(crate) value: Option<Bytes>,
+    pub(crate) timestamp: Timestamp,
+    pub(crate) headers: Headers,
+    pub(crate) window: Option<Window>,
+}
+
+impl Record {
+    /// The record as a guest sees it, coming from the step `input`.
+    pub(crate) fn message<'a>(&'a self, input: &'a str) -> Message<'a> {
+        Message {
+            input,
+            key: self.key.as_deref(),
+            value: self.value.as_deref(),
+            timestamp: self.timestamp,
+            headers: self.headers.as_slice(),
+            window: self.window,
+        }
+    }
+
+    /// Bytes of key and value.
+    pub(crate) fn size(&self) -> usize {
+        self.key.as_ref().map_or(0, Bytes::len) + self.value.as_ref().map_or(0, Bytes::len)
+    }
+}
+
+/// A record that has arrived at a node.
+#[derive(Clone, Debug)]
+pub(crate) struct Item {
+    /// Its place in the order of processing.
+    pub(crate) path: Path,
+    /// The node it comes from.
+    pub(crate) from: NodeId,
+    /// The input of the node it has arrived at.
+    pub(crate) input: usize,
+    pub(crate) record: Record,
+}

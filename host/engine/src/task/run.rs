@@ -1,0 +1,113 @@
+//! A run: some chosen records on their way through all operators.
+//!
+//! Nodes are processed one after another in topological order, each with all of the run's items for it in the order of
+//! their paths. So a step makes its guest calls for the whole run at once, and still every store sees its reads and
+//! writes in the order that one record at a time, depth first, would give: a store is written by one node only, and
+//! those that read another node's table see it as it was at their own place in the order (see [`crate::state::table`]).
+
+use super::item::{Item, Record};
+use super::queues::Chosen;
+use super::{Produced, Step, Task, TaskError, shape};
+use crate::operators;
+use crate::path::Path;
+use crate::ports::Logic;
+use crate::provenance::Origin;
+use crate::record::InputRecord;
+use crate::state::table::Versions;
+use crate::topology::{NodeId, SubTopology, TopicId};
+
+/// What the steps of one run work on together.
+pub(crate) struct Run<'t> {
+    task: &'t mut Task,
+    chosen: Vec<Chosen>,
+}
+
+/// What a run has produced so far.
+pub(crate) struct Progress {
+    /// Items that wait for each node.
+    pub(crate) queues: Vec<Vec<Item>>,
+    pub(crate) produced: Vec<(Path, Produced)>,
+    /// What the run has written to tables that other nodes read.
+    pub(crate) versions: Versions,
+    /// The records of the run.
+    pub(crate) records: Vec<InputRecord>,
+    /// The topic of each.
+    pub(crate) sources: Vec<TopicId>,
+    /// Where records of repartition topics come from.
+    pub(crate) origins: Vec<Option<Origin>>,
+}
+
+impl<'t> Run<'t> {
+    pub(super) fn new(task: &'t mut Task, chosen: Vec<Chosen>) -> Self {
+        Self { task, chosen }
+    }
+
+    pub(super) fn process(self, logic: &mut dyn Logic) -> Result<Vec<Produced>, TaskError> {
+        let Self { task, chosen } = self;
+        let topology = task.topology.clone();
+        let shape = shape(&topology, task.options.subtopology);
+        let mut progress = start(shape, chosen, &task.sources);
+        for (index, node) in shape.nodes.iter().enumerate() {
+            let Some(items) = progress.queues.get_mut(index).map(std::mem::take) else { continue };
+            let Some(memory) = task.memory.get_mut(index) else { continue };
+            if items.is_empty() {
+                continue;
+            }
+            let mut step = Step {
+                topology: &topology,
+                shape,
+                node,
+                id: NodeId(index),
+                options: &task.options,
+                state: &mut task.state,
+                ledger: &mut task.ledger,
+                progress: &mut progress,
+            };
+            operators::process(&mut step, in_order(items), memory, logic)?;
+        }
+        progress.versions.settle(&mut task.state);
+        Ok(ordered(progress.produced))
+    }
+}
+
+fn start(shape: &SubTopology, chosen: Vec<Chosen>, sources: &[NodeId]) -> Progress {
+    let mut queues: Vec<Vec<Item>> = std::iter::repeat_with(Vec::new).take(shape.nodes.len()).collect();
+    let mut records = Vec::with_capacity(chosen.len());
+    let mut topics = Vec::with_capacity(chosen.len());
+    for (number, Chosen { input, record }) in chosen.into_iter().enumerate() {
+        if let Some(source) = sources.get(input)
+            && let Some(queue) = queues.get_mut(source.0)
+        {
+            queue.push(Item { path: Path::root(number as u32), from: *source, input: 0, record: whole(&record) });
+        }
+        topics.push(shape.inputs.get(input).copied().unwrap_or(TopicId(0)));
+        records.push(record);
+    }
+    let origins = vec![None; records.len()];
+    Progress { queues, produced: Vec::new(), versions: Versions::default(), records, sources: topics, origins }
+}
+
+fn whole(record: &InputRecord) -> Record {
+    Record {
+        key: record.key.clone(),
+        value: record.value.clone(),
+        timestamp: record.timestamp,
+        headers: record.headers.clone(),
+        window: None,
+    }
+}
+
+/// Items of several upstream nodes in the order of their paths. From one node they are in order already.
+fn in_order(mut items: Vec<Item>) -> Vec<Item> {
+    if !items.is_sorted_by(|a, b| a.path <= b.path) {
+        items.sort_by(|a, b| a.path.cmp(&b.path));
+    }
+    items
+}
+
+fn ordered(mut produced: Vec<(Path, Produced)>) -> Vec<Produced> {
+    if !produced.is_sorted_by(|(a, _), (b, _)| a <= b) {
+        produced.sort_by(|(a, _), (b, _)| a.cmp(b));
+    }
+    produced.into_iter().map(|(_, produced)| produced).collect()
+}

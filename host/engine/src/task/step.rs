@@ -1,0 +1,209 @@
+//! One operator at work in a run: what it can do to the run, the state and the ledger.
+
+use bytes::Bytes;
+
+use super::item::{Item, Record};
+use super::run::Progress;
+use super::{Deployed, Produced, TaskError, TaskOptions};
+use crate::dead_letter::{self, Failed};
+use crate::ledger::{Ledger, LogLine, What};
+use crate::partitioner::partition_of;
+use crate::path::Path;
+use crate::ports::{CallError, Effect, Failure, FailureClass, Field, FunctionId, Outcome, Output};
+use crate::provenance::Origin;
+use crate::record::InputRecord;
+use crate::state::TaskState;
+use crate::topology::{Call, Node, NodeId, OnDrop, OnError, SubTopology, TopicId, Topology};
+
+/// An operator at work.
+pub(crate) struct Step<'a> {
+    pub(crate) topology: &'a Topology,
+    pub(crate) shape: &'a SubTopology,
+    pub(crate) node: &'a Node,
+    pub(crate) id: NodeId,
+    pub(crate) options: &'a TaskOptions,
+    pub(crate) state: &'a mut TaskState,
+    pub(crate) ledger: &'a mut Ledger,
+    pub(crate) progress: &'a mut Progress,
+}
+
+/// What outputs take over from where they don't say otherwise. An inherited value is checked where guests are called:
+/// without one here it is null.
+pub(crate) struct Parent<'a> {
+    pub(crate) path: &'a Path,
+    pub(crate) record: &'a Record,
+}
+
+impl<'a> Step<'a> {
+    /// Name of a node, for a guest.
+    pub(crate) fn name_of(&self, node: NodeId) -> &'a str {
+        self.shape.nodes.get(node.0).map_or("", |node| node.name.as_str())
+    }
+
+    /// Name of what feeds an input of this node, for a guest.
+    pub(crate) fn input_name(&self, input: usize) -> &'a str {
+        let feeds = |node: &&Node| node.edges.iter().any(|edge| edge.to == self.id && edge.input == input);
+        self.shape.nodes.iter().find(feeds).map_or("", |node| node.name.as_str())
+    }
+
+    /// The function to call, in its active deployment.
+    pub(crate) fn function(&self, call: &Call) -> Result<FunctionId, TaskError> {
+        let deployed = self.deployed(call).ok_or_else(|| TaskError::Host {
+            step: self.node.name.clone(),
+            reason: "its plugin has no deployment".into(),
+        })?;
+        Ok(FunctionId { deployment: deployed.id, function: call.function })
+    }
+
+    fn deployed(&self, call: &Call) -> Option<&'a Deployed> {
+        self.options.deployments.get(call.plugin.0)
+    }
+
+    /// An error of the host while a guest was called.
+    pub(crate) fn host_error(&self, error: CallError) -> TaskError {
+        TaskError::Host { step: self.node.name.clone(), reason: error.to_string() }
+    }
+
+    /// Sends a record out of a port, to all that listen there, in the order of the files. `child` numbers the children
+    /// of one parent.
+    pub(crate) fn emit(&mut self, parent: &Path, child: &mut u32, port: usize, record: Record) {
+        let mut edges = self.node.edges.iter().filter(|edge| edge.port == port).peekable();
+        let mut record = Some(record);
+        while let Some(edge) = edges.next() {
+            let copy = if edges.peek().is_some() { record.clone() } else { record.take() };
+            let (Some(record), Some(queue)) = (copy, self.progress.queues.get_mut(edge.to.0)) else { continue };
+            queue.push(Item { path: parent.child(*child), from: self.id, input: edge.input, record });
+            *child += 1;
+        }
+    }
+
+    /// Carries out what a rule said of a record.
+    pub(crate) fn settle(&mut self, parent: &Parent<'_>, outcome: Outcome, call: &Call) -> Result<(), TaskError> {
+        match outcome {
+            Outcome::Outputs(outputs) => {
+                let mut child = 0;
+                for output in outputs {
+                    let port = output.port as usize;
+                    self.emit(parent.path, &mut child, port, inherit(parent.record, output));
+                }
+                Ok(())
+            }
+            Outcome::Skip(code) => {
+                self.ledger.count(&self.node.name, What::Skipped, &code, 1);
+                Ok(())
+            }
+            Outcome::Fail(failure) => self.fail(parent.path, &failure, Some(call)),
+        }
+    }
+
+    /// What guests asked for beside their outcomes.
+    pub(crate) fn effects(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Count { name, n } => self.ledger.count(&self.node.name, What::Plugin, &name, n),
+                Effect::Log { level, text } => {
+                    self.ledger.log(LogLine { step: self.node.name.clone(), level, text });
+                }
+            }
+        }
+    }
+
+    /// A record failed here.
+    pub(crate) fn fail(&mut self, path: &Path, failure: &Failure, call: Option<&Call>) -> Result<(), TaskError> {
+        match self.node.on_error {
+            OnError::DeadLetter => self.bury(path, failure, call),
+            OnError::Skip => self.ledger.count(&self.node.name, What::Dropped, &failure.code, 1),
+            OnError::Fail => {
+                return Err(TaskError::Stopped { step: self.node.name.clone(), failure: failure.clone() });
+            }
+        }
+        Ok(())
+    }
+
+    /// A record that this operator has no use for.
+    pub(crate) fn leave_out(&mut self, path: &Path, code: &str, text: &str, what_then: OnDrop) {
+        match what_then {
+            OnDrop::Drop => self.ledger.count(&self.node.name, What::Dropped, code, 1),
+            OnDrop::DeadLetter => {
+                let failure = Failure { class: FailureClass::Permanent, code: code.into(), text: text.into() };
+                self.bury(path, &failure, None);
+            }
+        }
+    }
+
+    /// Writes the original record to the dead-letter queue.
+    fn bury(&mut self, path: &Path, failure: &Failure, call: Option<&Call>) {
+        let Some(record) = self.progress.records.get(path.record()) else { return };
+        let origin = self.origin(path.record(), record);
+        let plugin = call.and_then(|call| {
+            let name = &self.topology.plugins.get(call.plugin.0)?.name;
+            Some((name.as_str(), self.deployed(call)?.digest.as_str()))
+        });
+        let failed = Failed {
+            app: &self.topology.app,
+            step: &self.node.name,
+            plugin,
+            failure,
+            origin: &origin,
+            at: record.arrived,
+        };
+        let original = Origin::detach(&record.headers).map_or_else(|| record.headers.clone(), |(_, headers)| headers);
+        let headers = dead_letter::headers(&original, &failed);
+        let letter = Record {
+            key: record.key.clone(),
+            value: record.value.clone(),
+            timestamp: record.timestamp.max(0),
+            headers,
+            window: None,
+        };
+        self.ledger.count(&self.node.name, What::DeadLettered, &failure.code, 1);
+        self.produce(path.clone(), self.node.dlq, letter);
+    }
+
+    /// Puts a record out of the task.
+    pub(crate) fn produce(&mut self, path: Path, topic: TopicId, record: Record) {
+        let input = self.progress.records.get(path.record());
+        let (sequence, turn, arrived) = input.map_or((0, 0, 0), |input| (input.offset, input.turn, input.arrived));
+        let partitions = self.options.partitions.get(topic.0).copied().unwrap_or(1);
+        let partition = partition_of(record.key.as_deref(), sequence, partitions);
+        let Record { key, value, timestamp, headers, window } = record;
+        let produced = Produced { topic, partition, key, value, timestamp, headers, window, turn, arrived };
+        self.progress.produced.push((path, produced));
+    }
+
+    /// Where the input record with this number within the run truly comes from.
+    pub(crate) fn origin_of(&self, path: &Path) -> Option<Origin> {
+        Some(self.origin(path.record(), self.progress.records.get(path.record())?))
+    }
+
+    fn origin(&self, number: usize, record: &InputRecord) -> Origin {
+        if let Some(Some(origin)) = self.progress.origins.get(number) {
+            return origin.clone();
+        }
+        let source = self.progress.sources.get(number).copied();
+        let topic = source.and_then(|topic: TopicId| self.topology.topics.get(topic.0));
+        Origin {
+            topic: topic.map(|topic| Bytes::copy_from_slice(topic.name.as_bytes())).unwrap_or_default(),
+            partition: self.options.partition,
+            offset: record.offset,
+            timestamp: record.timestamp,
+            timestamp_type: record.timestamp_type,
+        }
+    }
+}
+
+/// The record of an output, with what it takes over from its parent.
+fn inherit(parent: &Record, output: Output) -> Record {
+    let pick = |field: Field, inherited: &Option<Bytes>| match field {
+        Field::Inherit => inherited.clone(),
+        Field::Null => None,
+        Field::Bytes(bytes) => Some(bytes),
+    };
+    Record {
+        key: pick(output.key, &parent.key),
+        value: pick(output.value, &parent.value),
+        timestamp: output.timestamp.unwrap_or(parent.timestamp),
+        headers: output.headers.unwrap_or_else(|| parent.headers.clone()),
+        window: parent.window,
+    }
+}

@@ -1,0 +1,361 @@
+//! A pipeline as the engine runs it: sub-topologies of operators, with names, calls and stores resolved.
+//!
+//! [`crate::pipeline`] makes one from pipeline files and the manifests of their plugins; a [`crate::task::Task`] runs
+//! one sub-topology of it for one partition number.
+
+use std::time::Duration;
+
+use crate::manifest::{FunctionManifest, KeyCodec};
+use crate::ports::StoreId;
+
+/// Index into [`Topology::topics`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TopicId(pub usize);
+
+/// Index into [`Topology::plugins`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PluginId(pub usize);
+
+/// Index into [`SubTopology::nodes`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NodeId(pub usize);
+
+/// Everything that one app runs.
+#[derive(Clone, Debug)]
+pub struct Topology {
+    /// Name of the app: the consumer group, and the prefix of internal topics.
+    pub app: String,
+    /// App-wide settings.
+    pub settings: Settings,
+    /// Plugins in the order of the files.
+    pub plugins: Vec<PluginUse>,
+    /// Topics that are read or written.
+    pub topics: Vec<Topic>,
+    /// State stores.
+    pub stores: Vec<StoreSpec>,
+    /// Sub-topologies: one that reads a topic comes after all that write it, unless they write for each other. One may
+    /// also read what it writes itself; no record goes round.
+    pub subtopologies: Vec<SubTopology>,
+}
+
+/// App-wide settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Longest time between commits.
+    pub commit_interval: Duration,
+    /// Worker threads.
+    pub threads: usize,
+}
+
+/// A plugin of the pipeline.
+#[derive(Clone, Debug)]
+pub struct PluginUse {
+    /// Name in the pipeline file.
+    pub name: String,
+    /// Path of the component, as the file has it, resolved against the file's folder.
+    pub component: std::path::PathBuf,
+    /// Config as JSON text, `{}` where there is none.
+    pub config: String,
+    /// Limits of its guests.
+    pub limits: GuestLimits,
+}
+
+/// Limits of a guest. A breach is a verdict on the record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GuestLimits {
+    /// Longest time for one record.
+    pub deadline: Duration,
+    /// Memory of an instance, in bytes.
+    pub memory: usize,
+    /// Bytes of all outputs of one record.
+    pub output_bytes: usize,
+    /// Number of outputs of one record.
+    pub outputs: usize,
+    /// Store operations of one record.
+    pub state_ops: usize,
+    /// Bytes read from and written to stores by one record.
+    pub state_bytes: usize,
+}
+
+impl Default for GuestLimits {
+    fn default() -> Self {
+        Self {
+            deadline: Duration::from_secs(1),
+            memory: 64 << 20,
+            output_bytes: 8 << 20,
+            outputs: 10_000,
+            state_ops: 100_000,
+            state_bytes: 64 << 20,
+        }
+    }
+}
+
+/// A topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Topic {
+    /// Name.
+    pub name: String,
+    /// Who it belongs to.
+    pub kind: TopicKind,
+    /// How keys are read, for who shows them.
+    pub key: KeyCodec,
+    /// Number of partitions, where the file says so (embedded only).
+    pub partitions: Option<u32>,
+}
+
+/// Who a topic belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TopicKind {
+    /// Somebody else's, or for somebody else.
+    External,
+    /// Ours, between two sub-topologies: `<app>-<step>-repartition`.
+    Repartition,
+    /// Ours, for dead letters.
+    DeadLetters,
+}
+
+/// How values are read at a source.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ValueCodec {
+    /// JSON text: what isn't is dead-lettered at the source.
+    #[default]
+    Json,
+    /// Any bytes.
+    Bytes,
+}
+
+/// A state store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreSpec {
+    /// Name, unique in the app.
+    pub name: String,
+    /// Layout and life time.
+    pub kind: StoreKind,
+    /// How its keys are read, for who queries it.
+    pub key: KeyCodec,
+    /// Whether people may query it: tables, and the stores that a plugin says are JSON.
+    pub queryable: bool,
+    /// The sub-topology that owns it.
+    pub subtopology: usize,
+}
+
+/// Layout and life time of a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreKind {
+    /// Key to value, stamped with a state version.
+    KeyValue,
+    /// Key to timestamp and value: a table.
+    Table,
+    /// Key and timestamp to value, duplicates kept, expired by stream time: one side of a stream-stream join.
+    Window {
+        /// How long an entry lives after its timestamp, in milliseconds of stream time.
+        retention: i64,
+    },
+}
+
+/// A part of the topology that is connected without a repartition topic in between.
+#[derive(Clone, Debug)]
+pub struct SubTopology {
+    /// Topics it reads, in the order of their sources in the files: this order breaks ties of timestamps.
+    pub inputs: Vec<TopicId>,
+    /// Operators in topological order: an edge always points to a later node. Ties in the order of the files.
+    pub nodes: Vec<Node>,
+    /// Stores it owns, without `meta`.
+    pub stores: Vec<StoreId>,
+    /// A key-value store for what must survive a restart besides stores: stream times, sequence numbers, deployments.
+    pub meta: StoreId,
+}
+
+/// An operator with its exits.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// Name of the step.
+    pub name: String,
+    /// What it does.
+    pub operator: Operator,
+    /// Where its outputs go, in the order of the files: depth first, this is the order of processing.
+    pub edges: Vec<Edge>,
+    /// What happens to a record that fails.
+    pub on_error: OnError,
+    /// What happens to a record that comes too late.
+    pub on_late: OnDrop,
+    /// What happens to a record without a key where one is needed.
+    pub on_null_key: OnDrop,
+    /// Topic of its dead letters.
+    pub dlq: TopicId,
+}
+
+/// An arrow from a port of one node to an input of another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Edge {
+    /// Port it leaves: index into the ports of the function, 0 for operators without one.
+    pub port: usize,
+    /// Node it goes to.
+    pub to: NodeId,
+    /// Input it arrives at: 0 for left, stream or only, 1 for right.
+    pub input: usize,
+}
+
+/// A record failed: what then?
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnError {
+    /// It goes to the dead-letter queue.
+    #[default]
+    DeadLetter,
+    /// It is dropped and counted.
+    Skip,
+    /// The app stops.
+    Fail,
+}
+
+/// A record is left out by an operator: what then?
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnDrop {
+    /// It is counted.
+    #[default]
+    Drop,
+    /// It goes to the dead-letter queue.
+    DeadLetter,
+}
+
+/// A guest function that an operator calls.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// The plugin.
+    pub plugin: PluginId,
+    /// Index of the function in the plugin's manifest.
+    pub function: u32,
+    /// What the manifest says of it.
+    pub manifest: FunctionManifest,
+}
+
+/// Which records a join puts out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum JoinKind {
+    /// Those with both sides.
+    #[default]
+    Inner,
+    /// All of the left side.
+    Left,
+    /// All of both sides.
+    Outer,
+}
+
+/// Where event time comes from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum EventTime {
+    /// The record's timestamp.
+    #[default]
+    Record,
+    /// This field of the JSON value.
+    Field(String),
+}
+
+/// Stream-stream join settings; times in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JoinWindow {
+    /// How much earlier than the left record the right one may be.
+    pub before: i64,
+    /// How much later than the left record the right one may be.
+    pub after: i64,
+    /// How long after the window a late record is still stored.
+    pub grace: i64,
+}
+
+impl JoinWindow {
+    /// How long each side's records are kept: `before + after + grace`.
+    pub fn retention(&self) -> i64 {
+        self.before.saturating_add(self.after).saturating_add(self.grace)
+    }
+}
+
+/// How the key of a windowed record is written at a sink.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SinkKey {
+    /// The plain key; the window goes into headers.
+    #[default]
+    Plain,
+    /// Key, start and end.
+    Windowed,
+}
+
+/// What a node does.
+#[derive(Clone, Debug)]
+pub enum Operator {
+    /// Reads a topic.
+    Source {
+        /// Topic: one of the sub-topology's inputs.
+        topic: TopicId,
+        /// Key codec; a key that doesn't fit fails.
+        key: KeyCodec,
+        /// Value codec; a value that doesn't fit fails.
+        value: ValueCodec,
+        /// Event time.
+        timestamp: EventTime,
+        /// A transform function whose failures are the source's; its outputs are not used.
+        validate: Option<Call>,
+    },
+    /// Keeps the latest value of each key, and passes changes on.
+    Table {
+        /// Its store.
+        store: StoreId,
+    },
+    /// Calls a transform function.
+    Transform {
+        /// The function.
+        call: Call,
+    },
+    /// Passes on what comes from any of several steps.
+    Merge,
+    /// Joins two streams within a window.
+    StreamJoin {
+        /// Which records come out.
+        kind: JoinKind,
+        /// The window.
+        window: JoinWindow,
+        /// Store of the left side.
+        left: StoreId,
+        /// Store of the right side.
+        right: StoreId,
+        /// The join function.
+        call: Call,
+    },
+    /// Joins each record of a stream (input 0) with the row of a table. The table's node is in the same
+    /// sub-topology and comes earlier.
+    Lookup {
+        /// Inner or left.
+        kind: JoinKind,
+        /// The table's store.
+        table: StoreId,
+        /// Name of the table, for the guest.
+        table_name: String,
+        /// The join function.
+        call: Call,
+    },
+    /// Keeps a state for each key.
+    Aggregate {
+        /// Its store.
+        store: StoreId,
+        /// The aggregate function.
+        call: Call,
+    },
+    /// Calls a process function record by record.
+    Process {
+        /// Its stores, in the order of the function's manifest.
+        stores: Vec<StoreId>,
+        /// The process function.
+        call: Call,
+    },
+    /// Writes to a repartition topic, with the true origin in headers of our own.
+    Repartition {
+        /// The topic.
+        topic: TopicId,
+    },
+    /// Writes to a topic.
+    Sink {
+        /// The topic.
+        topic: TopicId,
+        /// How windowed keys are written.
+        key: SinkKey,
+    },
+}

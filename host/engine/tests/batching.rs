@@ -1,0 +1,85 @@
+//! Batching and restarts are invisible: over random pipelines and random records, whatever the batch size and wherever
+//! the commits and restarts fall, outputs, counts and state are those of one record at a time.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use proptest::prelude::*;
+use support::{Play, topology};
+
+/// A random pipeline: a table and two sources, then steps that each take any earlier ones, and a sink for each.
+fn steps() -> impl Strategy<Value = String> {
+    prop::collection::vec((0..8usize, any::<prop::sample::Index>(), any::<prop::sample::Index>()), 1..7).prop_map(|steps| {
+        let mut text = String::new();
+        for name in ["in", "other"] {
+            text += &format!("[[source]]\nname = \"{name}\"\ntopic = \"{name}\"\nvalue = \"bytes\"\n");
+        }
+        text += "[[table]]\nname = \"rows\"\ntopic = \"rows\"\nvalue = \"bytes\"\n";
+        let mut streams = vec!["in".to_owned(), "other".to_owned()];
+        for (number, (kind, first, second)) in steps.into_iter().enumerate() {
+            let (name, a, b) = (format!("s{number}"), first.get(&streams).clone(), second.get(&streams).clone());
+            text += &step(kind, &name, &a, &b);
+            text += &format!("[[sink]]\nfrom = \"{name}\"\ntopic = \"out-{name}\"\n");
+            streams.push(name);
+        }
+        // A plugin must be called, and sources that no step took are read all the same.
+        text += &step(0, "last", "in", "in");
+        text + "[[sink]]\nfrom = \"last\"\ntopic = \"all\"\n[[sink]]\nfrom = \"in\"\ntopic = \"all\"\n[[sink]]\nfrom = \"other\"\ntopic = \"all\"\n"
+    })
+}
+
+fn step(kind: usize, name: &str, a: &str, b: &str) -> String {
+    let one =
+        |table: &str, call: &str| format!("[[{table}]]\nname = \"{name}\"\nfrom = \"{a}\"\ncall = \"t.{call}\"\n");
+    match kind {
+        0 => one("transform", "upper"),
+        1 => one("transform", "twice"),
+        2 => one("transform", "rekey"),
+        3 => one("aggregate", "append"),
+        4 => one("process", "number"),
+        5 => format!("[[lookup]]\nname = \"{name}\"\nstream = \"{a}\"\ntable = \"rows\"\ncall = \"t.cat\"\n"),
+        6 if a != b => {
+            format!(
+                "[[join]]\nname = \"{name}\"\nleft = \"{a}\"\nright = \"{b}\"\nwithin = \"5ms\"\ncall = \"t.cat\"\n"
+            )
+        }
+        _ if a != b => format!("[[merge]]\nname = \"{name}\"\nfrom = [\"{a}\", \"{b}\"]\n"),
+        _ => one("process", "keys"),
+    }
+}
+
+fn record() -> impl Strategy<Value = String> {
+    let topic = prop::sample::select(vec!["in", "in", "other", "rows"]);
+    let key = prop::sample::select(vec!["a", "b", "c", "-"]);
+    let value = prop::sample::select(vec!["x", "yy", "bz", "c1", "-", "fail", "skip", "trap", "retry"]);
+    (topic, key, value, 0..60i64).prop_map(|(topic, key, value, time)| format!("{topic} {key} {value} @{time}"))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_batch_size_and_any_restart_gives_what_one_record_at_a_time_gives(
+        steps in steps(),
+        records in prop::collection::vec(record(), 1..60),
+        batch in prop::sample::select(vec![1usize, 2, 7, 100, usize::MAX]),
+        commit_every in 1..20usize,
+        window_memory in prop::sample::select(vec![0usize, 1_500, usize::MAX]),
+    ) {
+        let topology = topology(&steps);
+        let lines: Vec<&str> = records.iter().map(String::as_str).collect();
+        let (outputs, ledger, disk) = support::play_on(&topology, &lines, &Play::PLAIN);
+        let way = Play { batch, commit_every, restart: true, window_memory };
+        let (other_outputs, other_ledger, other_disk) = support::play_on(&topology, &lines, &way);
+        prop_assert_eq!(outputs, other_outputs);
+        prop_assert_eq!(ledger.counts, other_ledger.counts);
+        prop_assert_eq!(ledger.consumed, other_ledger.consumed);
+        prop_assert_eq!(tables(&disk), tables(&other_disk));
+    }
+}
+
+/// State without join windows: entries that expired before their commit are not written, which is when they are.
+fn tables(disk: &support::Disk) -> Vec<String> {
+    disk.dump().into_iter().filter(|entry| !entry.contains("b\"\\0\\0\\0")).collect()
+}

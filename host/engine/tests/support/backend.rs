@@ -1,0 +1,71 @@
+//! Committed state in memory.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use millrace_engine::ports::{Backend, BackendError, Scan, StoreChanges, StoreId};
+
+type Stores = BTreeMap<(u32, StoreId), BTreeMap<Bytes, Bytes>>;
+
+/// All that survives a restart.
+#[derive(Clone, Default)]
+pub struct Disk(Arc<Mutex<Stores>>);
+
+impl Disk {
+    pub fn commit(&self, partition: u32, changes: &[StoreChanges]) {
+        let mut stores = self.0.lock().unwrap();
+        for change in changes {
+            let store = stores.entry((partition, change.store)).or_default();
+            assert!(change.entries.is_sorted_by(|a, b| a.0 < b.0), "each key once, in order");
+            for (key, value) in &change.entries {
+                match value {
+                    Some(value) => store.insert(key.clone(), value.clone()),
+                    None => store.remove(key),
+                };
+            }
+        }
+    }
+
+    pub fn partition(&self, partition: u32) -> Box<dyn Backend> {
+        Box::new(Part { disk: self.clone(), partition })
+    }
+
+    /// Everything, for comparisons.
+    pub fn dump(&self) -> Vec<String> {
+        let stores = self.0.lock().unwrap();
+        let entries = stores.iter().flat_map(|(id, store)| store.iter().map(move |entry| (id, entry)));
+        entries.map(|((partition, store), (key, value))| format!("{partition}/{} {key:?} {value:?}", store.0)).collect()
+    }
+}
+
+struct Part {
+    disk: Disk,
+    partition: u32,
+}
+
+impl Backend for Part {
+    fn get(&self, store: StoreId, key: &[u8]) -> Result<Option<Bytes>, BackendError> {
+        let stores = self.disk.0.lock().unwrap();
+        Ok(stores.get(&(self.partition, store)).and_then(|store| store.get(key)).cloned())
+    }
+
+    fn scan(
+        &self,
+        store: StoreId,
+        from: &[u8],
+        to: Option<&[u8]>,
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> Scan,
+    ) -> Result<(), BackendError> {
+        let stores = self.disk.0.lock().unwrap();
+        let Some(store) = stores.get(&(self.partition, store)) else { return Ok(()) };
+        for (key, value) in
+            store.iter().filter(|(key, _)| key.as_ref() >= from && to.is_none_or(|to| key.as_ref() < to))
+        {
+            if visit(key, value) == Scan::Stop {
+                break;
+            }
+        }
+        Ok(())
+    }
+}

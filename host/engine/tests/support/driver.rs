@@ -1,0 +1,208 @@
+//! Runs a topology over lines of input, as `replay` does.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use millrace_engine::ledger::Ledger;
+use millrace_engine::partitioner::partition_of;
+use millrace_engine::pipeline;
+use millrace_engine::ports::DeploymentId;
+use millrace_engine::record::{Headers, InputRecord, TimestampType};
+use millrace_engine::task::{Deployed, Produced, Task, TaskOptions};
+use millrace_engine::topology::{TopicId, TopicKind, Topology};
+
+use super::{Disk, Rules};
+
+/// How to run.
+#[derive(Clone, Debug)]
+pub struct Play {
+    /// Lines between two runs, and guest calls deferred.
+    pub batch: usize,
+    /// Lines between two commits.
+    pub commit_every: usize,
+    /// Whether all tasks are closed and opened after each commit.
+    pub restart: bool,
+    pub window_memory: usize,
+}
+
+impl Play {
+    /// One record at a time, nothing else: what all others must equal.
+    pub const PLAIN: Self = Self { batch: 1, commit_every: usize::MAX, restart: false, window_memory: usize::MAX };
+
+    pub fn ways() -> Vec<Self> {
+        let mut ways = vec![Self::PLAIN];
+        for batch in [1, 2, 7, 100, 100_000] {
+            ways.push(Self { batch, ..Self::PLAIN });
+            for (commit_every, window_memory) in [(1, usize::MAX), (3, usize::MAX), (3, 0), (5, 2_000)] {
+                ways.push(Self { batch, commit_every, restart: true, window_memory });
+            }
+        }
+        ways
+    }
+}
+
+/// What comes out of external topics, and the counts.
+pub fn play(topology: &Arc<Topology>, lines: &[&str], way: &Play) -> (Vec<String>, Ledger) {
+    let (outputs, ledger, _) = play_on(topology, lines, way);
+    (outputs, ledger)
+}
+
+/// The same with the state that is left.
+pub fn play_on(topology: &Arc<Topology>, lines: &[&str], way: &Play) -> (Vec<String>, Ledger, Disk) {
+    let mut driver = Driver::new(topology.clone(), way.clone());
+    for (number, line) in lines.iter().enumerate() {
+        driver.line(number as u64, line);
+        if (number + 1).is_multiple_of(way.batch) {
+            driver.flush();
+        }
+        if (number + 1).is_multiple_of(way.commit_every) {
+            driver.commit();
+        }
+    }
+    driver.commit();
+    (driver.outputs, driver.ledger, driver.disk)
+}
+
+struct Driver {
+    topology: Arc<Topology>,
+    way: Play,
+    partitions: Arc<[u32]>,
+    disk: Disk,
+    tasks: Vec<Task>,
+    rules: Rules,
+    ends: std::collections::HashMap<(TopicId, u32), i64>,
+    outputs: Vec<String>,
+    ledger: Ledger,
+}
+
+impl Driver {
+    fn new(topology: Arc<Topology>, way: Play) -> Self {
+        let partitions: Arc<[u32]> = pipeline::partitions(&topology, &|_| None).expect("partitions").into();
+        let disk = Disk::default();
+        let rules = Rules::new(&topology);
+        let mut this = Self {
+            topology,
+            way,
+            partitions,
+            disk,
+            tasks: Vec::new(),
+            rules,
+            ends: Default::default(),
+            outputs: Vec::new(),
+            ledger: Ledger::default(),
+        };
+        this.open();
+        this
+    }
+
+    fn open(&mut self) {
+        self.tasks.clear();
+        for (subtopology, shape) in self.topology.subtopologies.iter().enumerate() {
+            let partitions = shape.inputs.iter().map(|topic| self.partitions[topic.0]).max().unwrap();
+            for partition in 0..partitions {
+                let options = TaskOptions {
+                    subtopology,
+                    partition,
+                    partitions: self.partitions.clone(),
+                    deployments: vec![Deployed { id: DeploymentId(0), generation: 1, digest: "d1".into() }].into(),
+                    batch: self.way.batch,
+                    window_memory: self.way.window_memory,
+                };
+                let task = Task::open(self.topology.clone(), options, self.disk.partition(partition)).unwrap();
+                self.tasks.push(task);
+            }
+        }
+    }
+
+    /// `topic key value @time`, with `-` for null.
+    fn line(&mut self, turn: u64, line: &str) {
+        let mut words = line.split_whitespace();
+        let mut word = || words.next().unwrap_or_else(|| panic!("too short: {line}"));
+        let (topic, key, value, time) = (word(), word(), word(), word());
+        let field = |text: &str| (text != "-").then(|| Bytes::copy_from_slice(text.as_bytes()));
+        let topic = TopicId(self.topology.topics.iter().position(|known| known.name == topic).expect(topic));
+        let key = field(key);
+        let partition = partition_of(key.as_deref(), turn as i64, self.partitions[topic.0]);
+        let timestamp = time.strip_prefix('@').unwrap().parse().unwrap();
+        self.append(Produced {
+            topic,
+            partition,
+            key,
+            value: field(value),
+            timestamp,
+            headers: Headers::EMPTY,
+            window: None,
+            turn,
+            arrived: 0,
+        });
+    }
+
+    /// Appends to a topic, and offers the record to the task that reads it.
+    fn append(&mut self, record: Produced) {
+        let end = self.ends.entry((record.topic, record.partition)).or_default();
+        let input = InputRecord {
+            offset: *end,
+            timestamp: record.timestamp,
+            timestamp_type: TimestampType::CreateTime,
+            key: record.key,
+            value: record.value,
+            headers: record.headers,
+            arrived: record.arrived,
+            turn: record.turn,
+        };
+        *end += 1;
+        for task in &mut self.tasks {
+            if let Some(index) = task.inputs().iter().position(|topic| *topic == record.topic)
+                && task.partition() == record.partition
+            {
+                task.offer(index, input);
+                return;
+            }
+        }
+    }
+
+    fn flush(&mut self) {
+        let mut produced = Vec::new();
+        for task in 0..self.tasks.len() {
+            while self.tasks[task].ready() {
+                for output in self.tasks[task].run(&mut self.rules, usize::MAX).unwrap() {
+                    self.append(output.clone());
+                    produced.push((output.turn, task, output));
+                }
+            }
+        }
+        produced.sort_by_key(|(turn, task, _)| (*turn, *task));
+        for (_, _, output) in produced {
+            if self.topology.topics[output.topic.0].kind != TopicKind::Repartition {
+                self.outputs.push(self.show(&output));
+            }
+        }
+    }
+
+    fn commit(&mut self) {
+        self.flush();
+        for task in &mut self.tasks {
+            let prepared = task.prepare();
+            self.disk.commit(task.partition(), &prepared.changes);
+            self.ledger.add(&prepared.ledger);
+        }
+        if self.way.restart {
+            self.open();
+        }
+    }
+
+    fn show(&self, output: &Produced) -> String {
+        let field = |bytes: &Option<Bytes>| {
+            bytes.as_ref().map_or("-".into(), |bytes| String::from_utf8_lossy(bytes).into_owned())
+        };
+        let topic = &self.topology.topics[output.topic.0];
+        let mut line = format!("{} {} {} @{}", topic.name, field(&output.key), field(&output.value), output.timestamp);
+        if topic.kind == TopicKind::DeadLetters {
+            let header = |name: &str| field(&output.headers.last(name.as_bytes()).unwrap().value);
+            let (code, step) = (header("millrace-error-code"), header("millrace-step"));
+            let (origin, offset) = (header("__streams.errors.topic"), header("__streams.errors.offset"));
+            line += &format!(" {code} at {step} from {origin}/{offset}");
+        }
+        line
+    }
+}

@@ -1,0 +1,66 @@
+//! A driver in memory and rules in Rust: pipelines as text, records as text, results as text.
+
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod backend;
+mod driver;
+mod rules;
+
+pub use backend::Disk;
+pub use driver::{Play, play, play_on};
+pub use rules::Rules;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use millrace_engine::pipeline::{self, SourceFile};
+use millrace_engine::topology::Topology;
+
+/// What each pipeline starts with.
+const APP: &str = "app = \"test\"\ndlq = \"dead\"\n";
+
+/// The plugin of the tests: what its functions do stands in `rules.rs`.
+const PLUGIN: &str = "[plugins.t]\ncomponent = \"t.wasm\"\n";
+
+/// A topology from the steps of a pipeline file.
+pub fn topology(steps: &str) -> Arc<Topology> {
+    let plugin = if steps.contains("t.") { PLUGIN } else { "" };
+    let text = format!("{APP}{plugin}{steps}");
+    let file = SourceFile { path: PathBuf::from("test.toml"), text };
+    let pipeline = pipeline::parse(&[file], &[]).unwrap_or_else(|errors| panic!("{}", all(&errors)));
+    let manifests = rules::manifests();
+    Arc::new(pipeline::build(&pipeline, &manifests).unwrap_or_else(|errors| panic!("{}", all(&errors))))
+}
+
+fn all(errors: &[pipeline::Diagnostic]) -> String {
+    errors.iter().map(|error| format!("{error}\n")).collect()
+}
+
+/// Runs records through a pipeline in many ways (batches of any size, restarts at every commit, windows on disk) and
+/// compares what comes out with what is expected: `topic key value @time`, one a line, dead letters with their code
+/// and origin.
+#[track_caller]
+pub fn check(steps: &str, input: &str, expected: &str) {
+    let topology = topology(steps);
+    let lines: Vec<&str> = trimmed(input);
+    for way in Play::ways() {
+        let (outputs, _) = play(&topology, &lines, &way);
+        let outputs: Vec<&str> = outputs.iter().map(String::as_str).collect();
+        assert_eq!(outputs, trimmed(expected), "{way:?}");
+    }
+}
+
+/// The counts at the end, as `step what code n`.
+#[track_caller]
+pub fn check_counts(steps: &str, input: &str, expected: &str) {
+    let topology = topology(steps);
+    for way in Play::ways() {
+        let (_, ledger) = play(&topology, &trimmed(input), &way);
+        let counts = ledger.counts.iter().map(|((step, what, code), n)| format!("{step} {} {code} {n}", what.name()));
+        assert_eq!(counts.collect::<Vec<_>>(), trimmed(expected), "{way:?}");
+    }
+}
+
+pub fn trimmed(text: &str) -> Vec<&str> {
+    text.lines().map(str::trim).filter(|line| !line.is_empty()).collect()
+}

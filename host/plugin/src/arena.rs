@@ -1,0 +1,180 @@
+//! The way into a guest: records written into one arena a call.
+
+use std::sync::Arc;
+
+use millrace_engine::ports::{self, Message, Pair};
+use millrace_engine::record;
+
+use crate::abi::{self, HeaderRun, Payload, Span};
+
+/// Buffers that outlive a call, so that the next one allocates nothing.
+#[derive(Debug, Default)]
+pub(crate) struct Buffers {
+    pub payload: Arc<Payload>,
+    pub messages: Arc<Vec<abi::Message>>,
+    pub pairs: Arc<Vec<abi::Pair>>,
+    pub groups: Arc<Vec<abi::Group>>,
+    pub entries: Arc<Vec<abi::Entry>>,
+}
+
+/// An arena larger than this isn't kept for the next call.
+const KEEP: usize = 1 << 20;
+
+/// More bytes than an arena can have.
+#[derive(Debug)]
+pub(crate) struct TooLarge;
+
+impl Buffers {
+    pub(crate) fn messages(&mut self, messages: &[Message<'_>], headers: bool) -> Result<(), TooLarge> {
+        let mut writer = Writer::new(&mut self.payload, headers);
+        let list = Arc::make_mut(&mut self.messages);
+        list.clear();
+        list.extend(messages.iter().map(|message| writer.message(message, None)));
+        writer.finish()
+    }
+
+    pub(crate) fn message(&mut self, message: &Message<'_>, headers: bool) -> Result<abi::Message, TooLarge> {
+        let mut writer = Writer::new(&mut self.payload, headers);
+        let message = writer.message(message, None);
+        writer.finish().map(|()| message)
+    }
+
+    pub(crate) fn pairs(&mut self, pairs: &[Pair<'_>], headers: bool) -> Result<(), TooLarge> {
+        let mut writer = Writer::new(&mut self.payload, headers);
+        let list = Arc::make_mut(&mut self.pairs);
+        list.clear();
+        list.extend(pairs.iter().map(|pair| writer.pair(pair)));
+        writer.finish()
+    }
+
+    pub(crate) fn groups(&mut self, groups: &[ports::Group<'_>], headers: bool) -> Result<(), TooLarge> {
+        let mut writer = Writer::new(&mut self.payload, headers);
+        let list = Arc::make_mut(&mut self.groups);
+        let entries = Arc::make_mut(&mut self.entries);
+        list.clear();
+        entries.clear();
+        for group in groups {
+            let key = writer.bytes(group.key);
+            list.push(writer.group(group, key));
+            entries.extend(group.entries.iter().map(|(change, message)| abi::Entry {
+                change: (*change).into(),
+                message: writer.message(message, Some((group.key, key))),
+            }));
+        }
+        writer.finish()
+    }
+}
+
+/// Fills a payload. Offsets past 4 GiB are noted and told at the end: no guest could take such a call.
+struct Writer<'b> {
+    payload: &'b mut Payload,
+    with_headers: bool,
+    /// Where names of inputs are: a call has few, and each is written once.
+    names: smallvec::SmallVec<[Span; 4]>,
+    too_large: bool,
+}
+
+impl<'b> Writer<'b> {
+    fn new(payload: &'b mut Arc<Payload>, with_headers: bool) -> Self {
+        let payload = Arc::make_mut(payload);
+        payload.arena.clear();
+        payload.arena.shrink_to(KEEP);
+        payload.headers.clear();
+        Self { payload, with_headers, names: smallvec::SmallVec::new(), too_large: false }
+    }
+
+    fn finish(self) -> Result<(), TooLarge> {
+        if self.too_large { Err(TooLarge) } else { Ok(()) }
+    }
+
+    fn u32(&mut self, n: usize) -> u32 {
+        u32::try_from(n).unwrap_or_else(|_| {
+            self.too_large = true;
+            0
+        })
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) -> Span {
+        let span = Span { start: self.u32(self.payload.arena.len()), length: self.u32(bytes.len()) };
+        self.payload.arena.extend_from_slice(bytes);
+        span
+    }
+
+    fn name(&mut self, name: &str) -> Span {
+        let arena = &self.payload.arena;
+        let written = |span: &&Span| {
+            let start = span.start as usize;
+            arena.get(start..start + span.length as usize) == Some(name.as_bytes())
+        };
+        if let Some(span) = self.names.iter().find(written) {
+            return *span;
+        }
+        let span = self.bytes(name.as_bytes());
+        self.names.push(span);
+        span
+    }
+
+    /// A message. Its key is often one that was written just before: the pair's or the group's.
+    fn message(&mut self, message: &Message<'_>, known: Option<(&[u8], Span)>) -> abi::Message {
+        let key = message.key.map(|key| match known {
+            Some((bytes, span)) if bytes == key => span,
+            _ => self.bytes(key),
+        });
+        abi::Message {
+            input: self.name(message.input),
+            key,
+            value: message.value.map(|value| self.bytes(value)),
+            timestamp: message.timestamp,
+            headers: self.headers(message.headers),
+            window: message.window.map(abi::Window::from),
+        }
+    }
+
+    fn pair(&mut self, pair: &Pair<'_>) -> abi::Pair {
+        let key = pair.key.map(|key| (key, self.bytes(key)));
+        abi::Pair {
+            key: key.map(|(_, span)| span),
+            left: pair.left.map(|message| self.message(&message, key)),
+            right: pair.right.map(|message| self.message(&message, key)),
+            timestamp: pair.timestamp,
+        }
+    }
+
+    fn group(&mut self, group: &ports::Group<'_>, key: Span) -> abi::Group {
+        let state = group.state.as_ref();
+        abi::Group {
+            key,
+            window: group.window.map(abi::Window::from),
+            state: state.map(|state| abi::Stored { version: state.version, bytes: self.bytes(&state.bytes) }),
+            entries: self.u32(group.entries.len()),
+        }
+    }
+
+    fn headers(&mut self, headers: &[record::Header]) -> HeaderRun {
+        if !self.with_headers || headers.is_empty() {
+            return HeaderRun::default();
+        }
+        let run = HeaderRun { first: self.u32(self.payload.headers.len()), count: self.u32(headers.len()) };
+        for header in headers {
+            let name = self.bytes(&header.name);
+            let value = header.value.as_ref().map(|value| self.bytes(value));
+            self.payload.headers.push(abi::Header { name, value });
+        }
+        run
+    }
+}
+
+impl From<record::Window> for abi::Window {
+    fn from(window: record::Window) -> Self {
+        Self { start: window.start, end: window.end }
+    }
+}
+
+impl From<ports::Change> for abi::Change {
+    fn from(change: ports::Change) -> Self {
+        match change {
+            ports::Change::Add => Self::Add,
+            ports::Change::Subtract => Self::Subtract,
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! The import `state`: the stores of a process function, each operation counted against the record's limits.
+
+use bytes::Bytes;
+use millrace_engine::ports::{BackendError, Stored};
+use millrace_engine::state::ProcessScope;
+use wasmtime::component::{LinkerInstance, WasmList};
+use wasmtime::{Error, Result, StoreContextMut};
+
+use super::{Host, Process};
+use crate::abi::{GuestValue, Item, Page, Value};
+use crate::fault::Breach;
+
+/// What an entry of a page costs the host beside its bytes.
+const ITEM: usize = 64;
+
+type Context<'a> = StoreContextMut<'a, Host>;
+
+pub(super) fn add(state: &mut LinkerInstance<'_, Host>) -> Result<()> {
+    state.func_wrap("get", get)?;
+    state.func_wrap("put", put)?;
+    state.func_wrap("delete", delete)?;
+    state.func_wrap("range", range)?;
+    state.func_wrap("prefix", prefix)?;
+    Ok(())
+}
+
+fn get(mut cx: Context<'_>, (store, key): (u32, WasmList<u8>)) -> Result<(Option<Value>,)> {
+    let key = first_key(&mut cx, &key)?;
+    let found = scope(&mut cx, store)?.get(store as usize, &key).map_err(unreadable)?;
+    let Some(found) = found else { return Ok((None,)) };
+    moved(&mut cx, found.bytes.len())?;
+    Ok((Some(value(found)),))
+}
+
+fn put(mut cx: Context<'_>, (store, key, value): (u32, WasmList<u8>, GuestValue)) -> Result<()> {
+    let key = first_key(&mut cx, &key)?;
+    moved(&mut cx, value.bytes.len())?;
+    let bytes = Bytes::copy_from_slice(value.bytes.as_le_slice(&cx));
+    let process = process(&mut cx, store)?;
+    if !process.writes(store).contains(&value.version) {
+        let version = value.version;
+        return Err(Breach::contract(format!("wrote state version {version}, which its manifest doesn't name")));
+    }
+    process.scope.put(store as usize, key, Stored { version: value.version, bytes });
+    Ok(())
+}
+
+fn delete(mut cx: Context<'_>, (store, key): (u32, WasmList<u8>)) -> Result<()> {
+    let key = first_key(&mut cx, &key)?;
+    scope(&mut cx, store)?.delete(store as usize, key);
+    Ok(())
+}
+
+type RangeArgs = (u32, Option<WasmList<u8>>, Option<WasmList<u8>>, u32);
+
+fn range(mut cx: Context<'_>, (store, start, end, max_bytes): RangeArgs) -> Result<(Page,)> {
+    operation(&mut cx)?;
+    let start = optional(&mut cx, start)?.unwrap_or_default();
+    let end = optional(&mut cx, end)?;
+    page(cx, store, &start, end.as_deref(), max_bytes)
+}
+
+type PrefixArgs = (u32, WasmList<u8>, Option<WasmList<u8>>, u32);
+
+fn prefix(mut cx: Context<'_>, (store, prefix, start, max_bytes): PrefixArgs) -> Result<(Page,)> {
+    let prefix = first_key(&mut cx, &prefix)?;
+    let start = optional(&mut cx, start)?.unwrap_or_default();
+    let start = start.max(prefix.clone());
+    page(cx, store, &start, after(&prefix).as_deref(), max_bytes)
+}
+
+/// The first key after all that begin with the prefix; none where there is no such key.
+fn after(prefix: &[u8]) -> Option<Vec<u8>> {
+    let last = prefix.iter().rposition(|byte| *byte != u8::MAX)?;
+    let mut after = prefix.get(..=last)?.to_vec();
+    *after.last_mut()? += 1;
+    Some(after)
+}
+
+fn page(mut cx: Context<'_>, store: u32, from: &[u8], to: Option<&[u8]>, max_bytes: u32) -> Result<(Page,)> {
+    let host = cx.data();
+    // A page is never larger than what the record may still read, so that none is built only to be refused.
+    let max_bytes = (max_bytes as usize).min(host.used.state_bytes_left(&host.limits));
+    let scope = scope(&mut cx, store)?;
+    if to.is_some_and(|to| from >= to) {
+        return Ok((Page { items: Vec::new(), next: None },));
+    }
+    let found = scope.range(store as usize, from, to, max_bytes).map_err(unreadable)?;
+    let bytes = found.items.iter().map(|(key, stored)| key.len() + stored.bytes.len() + ITEM).sum();
+    moved(&mut cx, bytes)?;
+    let items = found.items.into_iter().map(|(key, stored)| Item { key: key.to_vec(), value: value(stored) });
+    Ok((Page { items: items.collect(), next: found.next.map(Vec::from) },))
+}
+
+fn operation(cx: &mut Context<'_>) -> Result<()> {
+    let host = cx.data_mut();
+    host.used.state_op(&host.limits)
+}
+
+/// The key of an operation, which is counted with it.
+fn first_key(cx: &mut Context<'_>, key: &WasmList<u8>) -> Result<Bytes> {
+    operation(cx)?;
+    moved(cx, key.len())?;
+    Ok(Bytes::copy_from_slice(key.as_le_slice(&*cx)))
+}
+
+fn optional(cx: &mut Context<'_>, key: Option<WasmList<u8>>) -> Result<Option<Bytes>> {
+    key.map(|key| {
+        moved(cx, key.len())?;
+        Ok(Bytes::copy_from_slice(key.as_le_slice(&*cx)))
+    })
+    .transpose()
+}
+
+fn moved(cx: &mut Context<'_>, bytes: usize) -> Result<()> {
+    let host = cx.data_mut();
+    host.used.state_bytes(bytes, &host.limits)
+}
+
+fn process<'a>(cx: &'a mut Context<'_>, store: u32) -> Result<&'a mut Process> {
+    let Some(process) = cx.data_mut().process.as_mut() else {
+        return Err(Breach::contract("state belongs to process functions: no other call may use it"));
+    };
+    let stores = process.scope.stores();
+    if store as usize >= stores {
+        return Err(Breach::contract(format!("asked for store {store} of a function with {stores}")));
+    }
+    Ok(process)
+}
+
+fn scope<'a>(cx: &'a mut Context<'_>, store: u32) -> Result<&'a mut ProcessScope> {
+    process(cx, store).map(|process| &mut process.scope)
+}
+
+fn unreadable(error: BackendError) -> Error {
+    Error::new(Breach::Host(error.to_string()))
+}
+
+fn value(stored: Stored) -> Value {
+    Value { version: stored.version, bytes: stored.bytes.into() }
+}

@@ -1,0 +1,175 @@
+//! Limits on a guest: how each is counted, and what is said of a breach.
+
+use std::time::Duration;
+
+use millrace_engine::ports::Fault;
+use millrace_engine::topology::GuestLimits;
+use wasmtime::{ResourceLimiter, StoreContextMut};
+
+use crate::fault::Breach;
+use crate::host::Host;
+
+/// Length of a tick of the epoch.
+pub(crate) const TICK: Duration = Duration::from_millis(1);
+
+/// Fuel for each millisecond of the deadline in a verdict. A unit is about one WebAssembly instruction (copies and
+/// fills count a unit a byte), and a guest does one to three million in a millisecond: so a verdict is somewhat more
+/// patient than the clock, and a record that passes by the clock isn't condemned by the count.
+pub const FUEL_PER_MILLISECOND: u64 = 4_000_000;
+
+/// A verdict counts fuel, but a guest that sits in host functions burns little of it. The clock stays as a backstop,
+/// this many times the deadline: far from anything that fuel decides.
+const VERDICT_PATIENCE: u64 = 20;
+
+/// Bytes of log lines and counter names that one record may ask for, and all records of a call together.
+const EFFECT_BYTES: usize = 256 << 10;
+const EFFECT_BYTES_A_CALL: usize = 16 << 20;
+
+/// What an element of a table costs the host, in bytes; a table is part of an instance's memory.
+const TABLE_ELEMENT: usize = size_of::<usize>();
+
+/// How the time of a record is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Meter {
+    /// Ticks of the epoch.
+    Clock { ticks: u64 },
+    /// Fuel, with ticks as a backstop.
+    Fuel { fuel: u64, ticks: u64 },
+}
+
+impl Meter {
+    pub(crate) fn clock(limits: &GuestLimits) -> Self {
+        Self::Clock { ticks: ticks(limits.deadline) }
+    }
+
+    pub(crate) fn fuel(limits: &GuestLimits) -> Self {
+        let millis = u64::try_from(limits.deadline.as_millis()).unwrap_or(u64::MAX).max(1);
+        let ticks = ticks(limits.deadline).saturating_mul(VERDICT_PATIENCE);
+        Self::Fuel { fuel: millis.saturating_mul(FUEL_PER_MILLISECOND), ticks }
+    }
+
+    /// Gives the record that starts now its whole budget.
+    pub(crate) fn renew(self, store: &mut StoreContextMut<'_, Host>) -> wasmtime::Result<()> {
+        match self {
+            Self::Clock { ticks } => store.set_epoch_deadline(ticks),
+            Self::Fuel { fuel, ticks } => {
+                store.set_epoch_deadline(ticks);
+                store.set_fuel(fuel)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Ticks that are at least as long as the duration: the current tick is already running. Bounded, as wasmtime adds
+/// them to the current epoch.
+fn ticks(duration: Duration) -> u64 {
+    let ticks = duration.as_millis().div_ceil(TICK.as_millis()).saturating_add(1);
+    u64::try_from(ticks).unwrap_or(u64::MAX).min(u64::MAX >> 8)
+}
+
+/// The deadline in words.
+pub(crate) fn deadline_text(limits: &GuestLimits, meter: Meter) -> String {
+    match meter {
+        Meter::Clock { .. } => format!("{:?} (limits.deadline)", limits.deadline),
+        Meter::Fuel { fuel, .. } => format!("{:?} (limits.deadline), counted as {fuel} units of fuel", limits.deadline),
+    }
+}
+
+/// Memory of an instance, over all its memories and tables.
+#[derive(Debug)]
+pub(crate) struct MemoryLimit {
+    limit: usize,
+    used: usize,
+}
+
+impl MemoryLimit {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { limit, used: 0 }
+    }
+
+    /// A refusal is an error and so a trap: a guest that could see it might answer differently in a used instance than
+    /// in a fresh one.
+    fn grow(&mut self, by: usize) -> wasmtime::Result<bool> {
+        let used = self.used.saturating_add(by);
+        if used > self.limit {
+            let text = format!("wanted more memory than {} bytes (limits.memory)", self.limit);
+            return Err(Breach::guest(Fault::Memory, text));
+        }
+        self.used = used;
+        Ok(true)
+    }
+}
+
+impl ResourceLimiter for MemoryLimit {
+    fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            return Ok(false);
+        }
+        self.grow(desired.saturating_sub(current))
+    }
+
+    fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            return Ok(false);
+        }
+        self.grow(desired.saturating_sub(current).saturating_mul(TABLE_ELEMENT))
+    }
+}
+
+/// What has been used by the record that a call works on, and by the whole call.
+#[derive(Debug, Default)]
+pub(crate) struct Used {
+    state_ops: usize,
+    state_bytes: usize,
+    effect_bytes: usize,
+    effect_bytes_of_call: usize,
+}
+
+impl Used {
+    /// The next record starts with nothing used.
+    pub(crate) fn next_record(&mut self) {
+        *self = Self { effect_bytes_of_call: self.effect_bytes_of_call, ..Self::default() };
+    }
+
+    /// One store operation.
+    pub(crate) fn state_op(&mut self, limits: &GuestLimits) -> wasmtime::Result<()> {
+        self.state_ops = self.state_ops.saturating_add(1);
+        if self.state_ops <= limits.state_ops {
+            return Ok(());
+        }
+        let text = format!("made more than {} store operations for one record (limits.state-ops)", limits.state_ops);
+        Err(Breach::guest(Fault::State, text))
+    }
+
+    /// Bytes read from or written to a store.
+    pub(crate) fn state_bytes(&mut self, bytes: usize, limits: &GuestLimits) -> wasmtime::Result<()> {
+        self.state_bytes = self.state_bytes.saturating_add(bytes);
+        if self.state_bytes <= limits.state_bytes {
+            return Ok(());
+        }
+        let limit = limits.state_bytes;
+        let text = format!("read and wrote more than {limit} bytes of state for one record (limits.state-bytes)");
+        Err(Breach::guest(Fault::State, text))
+    }
+
+    /// Bytes of state that the record may still move.
+    pub(crate) fn state_bytes_left(&self, limits: &GuestLimits) -> usize {
+        limits.state_bytes.saturating_sub(self.state_bytes)
+    }
+
+    /// Bytes that a log line or a count keeps in the host until the transaction commits.
+    pub(crate) fn effect(&mut self, bytes: usize) -> wasmtime::Result<()> {
+        self.effect_bytes = self.effect_bytes.saturating_add(bytes);
+        self.effect_bytes_of_call = self.effect_bytes_of_call.saturating_add(bytes);
+        if self.effect_bytes > EFFECT_BYTES {
+            let text = format!("logged and counted more than {EFFECT_BYTES} bytes for one record");
+            return Err(Breach::guest(Fault::Output, text));
+        }
+        if self.effect_bytes_of_call > EFFECT_BYTES_A_CALL {
+            let text = format!("logged and counted more than {EFFECT_BYTES_A_CALL} bytes in one call");
+            return Err(Breach::guest(Fault::Output, text));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,151 @@
+//! A loaded plugin: compiled, described, checked, configured.
+
+use std::sync::{Arc, OnceLock};
+
+use millrace_engine::manifest::{Manifest, Role};
+use millrace_engine::ports::CallError;
+use millrace_engine::topology::GuestLimits;
+use sha2::{Digest, Sha256};
+use wit_component::ComponentEncoder;
+
+use crate::abi::interface;
+use crate::check;
+use crate::error::Refusal;
+use crate::inspect::{self, Kind, Names};
+use crate::instance::{Code, Live};
+use crate::runtime::{Course, Runtime};
+
+/// A plugin that was checked and has accepted its config. Shared by all threads; instances are in
+/// [`Guests`](crate::Guests).
+pub struct Plugin {
+    manifest: Arc<Manifest>,
+    digest: String,
+    config_digest: String,
+    config: String,
+    limits: GuestLimits,
+    component: Vec<u8>,
+    ordinary: Code,
+    verdict: OnceLock<Result<Code, String>>,
+    runtime: Arc<Runtime>,
+}
+
+impl Plugin {
+    pub(crate) fn load(
+        runtime: &Arc<Runtime>,
+        bytes: &[u8],
+        config: &str,
+        limits: GuestLimits,
+    ) -> Result<Self, Refusal> {
+        let (component, names) = component(bytes)?;
+        let exports = |name: &str| names.exports.contains(&interface(name));
+        if !exports("meta") {
+            return Err(Refusal::NoMeta);
+        }
+        let compiled = runtime.compile(Course::Ordinary, &component);
+        let compiled = compiled.map_err(|error| Refusal::NotWasm(crate::fault::chain(&error)))?;
+        let ordinary = Code::link(&compiled).map_err(|error| Refusal::Mismatch(crate::fault::chain(&error)))?;
+        let mut first = Live::start(&ordinary, &limits, Course::Ordinary).map_err(at_start)?;
+        let manifest = Manifest::from(first.describe().map_err(at_start)?);
+        check::check(&manifest, |role: Role| exports(role.name())).map_err(Refusal::Manifest)?;
+        let config_digest = check_config(&manifest, config)?;
+        first.configure(config).map_err(at_start)?.map_err(Refusal::Config)?;
+        Ok(Self {
+            manifest: Arc::new(manifest),
+            digest: hex(&Sha256::digest(bytes)),
+            config_digest,
+            config: config.to_owned(),
+            limits,
+            component,
+            ordinary,
+            verdict: OnceLock::new(),
+            runtime: Arc::clone(runtime),
+        })
+    }
+
+    /// What the plugin says of itself.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// SHA-256 of the bytes it was loaded from, in hex.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// SHA-256 of its config as compact JSON, in hex.
+    pub fn config_digest(&self) -> &str {
+        &self.config_digest
+    }
+
+    /// The limits of its guests.
+    pub fn limits(&self) -> &GuestLimits {
+        &self.limits
+    }
+
+    pub(crate) fn shared_manifest(&self) -> Arc<Manifest> {
+        Arc::clone(&self.manifest)
+    }
+
+    /// A configured instance.
+    pub(crate) fn instantiate(&self, course: Course) -> Result<Live, CallError> {
+        let code = match course {
+            Course::Ordinary => &self.ordinary,
+            Course::Verdict => self.verdict_code()?,
+        };
+        let mut live = Live::start(code, &self.limits, course)?;
+        match live.configure(&self.config)? {
+            Ok(()) => Ok(live),
+            Err(text) => Err(CallError::Host(format!("a plugin refused a config that it had accepted: {text}"))),
+        }
+    }
+
+    /// Compiled when it is needed first: most plugins never break a limit.
+    fn verdict_code(&self) -> Result<&Code, CallError> {
+        let code = self.verdict.get_or_init(|| {
+            let compiled = self.runtime.compile(Course::Verdict, &self.component);
+            compiled.and_then(|component| Code::link(&component)).map_err(|error| crate::fault::chain(&error))
+        });
+        code.as_ref().map_err(|reason| CallError::Host(reason.clone()))
+    }
+}
+
+/// The component in the bytes, made from a core module where they are one, and its names.
+fn component(bytes: &[u8]) -> Result<(Vec<u8>, Names), Refusal> {
+    let names = inspect::names(bytes)?;
+    inspect::check(&names)?;
+    if names.kind == Kind::Component {
+        return Ok((bytes.to_vec(), names));
+    }
+    let encoded = ComponentEncoder::default().validate(true).module(bytes).and_then(|mut encoder| encoder.encode());
+    let encoded = encoded.map_err(|error| Refusal::NotWasm(format!("{error:#}")))?;
+    let names = inspect::names(&encoded)?;
+    inspect::check(&names)?;
+    Ok((encoded, names))
+}
+
+/// The digest of the config, if a config may be there.
+fn check_config(manifest: &Manifest, config: &str) -> Result<String, Refusal> {
+    let config: serde_json::Value =
+        serde_json::from_str(config).map_err(|error| Refusal::Config(format!("not JSON: {error}")))?;
+    if manifest.config_schema.is_empty() && config.as_object().is_none_or(|fields| !fields.is_empty()) {
+        return Err(Refusal::Config(format!("the plugin takes no config, but was given {config}")));
+    }
+    Ok(hex(&Sha256::digest(config.to_string())))
+}
+
+fn at_start(error: CallError) -> Refusal {
+    match error {
+        CallError::Guest { text, .. } => Refusal::Start(text),
+        CallError::Host(text) => Refusal::Host(text),
+    }
+}
+
+/// Bytes in lower-case hex.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a string can't fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

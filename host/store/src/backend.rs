@@ -1,0 +1,68 @@
+//! The engine's view of the database: the stores of one task.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use millrace_engine::ports::{Backend, BackendError, Scan, StoreId};
+use smallvec::SmallVec;
+
+use crate::database::Database;
+use crate::error::Error;
+
+/// A key of a store's family; most fit without an allocation.
+type Key = SmallVec<[u8; 64]>;
+
+/// The committed state of one partition. Reads see what [`Database::write`] has written, at once.
+#[derive(Clone)]
+pub struct TaskBackend {
+    database: Arc<Database>,
+    partition: u32,
+}
+
+impl TaskBackend {
+    pub(crate) fn new(database: Arc<Database>, partition: u32) -> Self {
+        Self { database, partition }
+    }
+
+    fn key(&self, key: &[u8]) -> Key {
+        let mut full = Key::with_capacity(4 + key.len());
+        full.extend_from_slice(&self.partition.to_be_bytes());
+        full.extend_from_slice(key);
+        full
+    }
+
+    /// The first key after this partition; `None` behind the last one there can be.
+    fn end(&self) -> Option<Key> {
+        self.partition.checked_add(1).map(|next| Key::from_slice(&next.to_be_bytes()))
+    }
+
+    fn error(&self, store: StoreId, error: &Error) -> BackendError {
+        let name = self.database.store_family(store).map_or_else(|_| store.0.to_string(), |(name, _)| name.to_owned());
+        BackendError { store: name, reason: error.to_string() }
+    }
+}
+
+impl Backend for TaskBackend {
+    fn get(&self, store: StoreId, key: &[u8]) -> Result<Option<Bytes>, BackendError> {
+        let read = || self.database.get(self.database.store_family(store)?.1, &self.key(key));
+        read().map_err(|error| self.error(store, &error))
+    }
+
+    fn scan(
+        &self,
+        store: StoreId,
+        from: &[u8],
+        to: Option<&[u8]>,
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> Scan,
+    ) -> Result<(), BackendError> {
+        let end = to.map(|to| self.key(to)).or_else(|| self.end());
+        let mut scan = || {
+            let family = self.database.store_family(store)?.1;
+            self.database.scan(family, &self.key(from), end.as_deref(), &mut |key, value| {
+                // What is in the range begins with the partition, which isn't the engine's business.
+                visit(key.get(4..).unwrap_or_default(), value)
+            })
+        };
+        scan().map_err(|error| self.error(store, &error))
+    }
+}

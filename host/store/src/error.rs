@@ -1,0 +1,85 @@
+//! What can go wrong, by what the caller does about it.
+
+use std::path::{Path, PathBuf};
+
+/// Why a database can't be opened, read or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Another process has it: stop that one, or choose another folder.
+    #[error("{}: in use by another process; stop it, or choose another folder", path.display())]
+    Locked {
+        /// Folder of the database.
+        path: PathBuf,
+    },
+    /// The folder isn't one of ours, or of a format that this version doesn't know: choose another folder or version.
+    #[error("{}: {reason}", path.display())]
+    NotOurs {
+        /// The folder.
+        path: PathBuf,
+        /// What is there instead.
+        reason: String,
+    },
+    /// What is on disk is damaged: restore it from a copy, or delete it and start anew.
+    #[error("{}: the database is damaged: {reason}", path.display())]
+    Corrupt {
+        /// Folder of the database.
+        path: PathBuf,
+        /// What RocksDB said.
+        reason: String,
+    },
+    /// The disk is full: make room and open it again.
+    #[error("{}: no space left on the disk", path.display())]
+    Full {
+        /// Folder of the database.
+        path: PathBuf,
+    },
+    /// There is no store or family of this name: the caller's mistake.
+    #[error("{}: there is no {what}", path.display())]
+    Unknown {
+        /// Folder of the database.
+        path: PathBuf,
+        /// What was asked for.
+        what: String,
+    },
+    /// Everything else: stop.
+    #[error("{}: {reason}", path.display())]
+    Other {
+        /// Folder of the database.
+        path: PathBuf,
+        /// What was tried and what happened.
+        reason: String,
+    },
+}
+
+impl Error {
+    /// Sorts an error of RocksDB's by its kind and words.
+    pub(crate) fn from_rocksdb(path: &Path, error: &rocksdb::Error) -> Self {
+        let text: &str = error.as_ref();
+        let path = path.to_owned();
+        // The words are those of fs_posix.cc and io_posix.cc; the C interface passes nothing else on.
+        if text.contains("While lock file") || text.contains("lock hold by current process") {
+            Self::Locked { path }
+        } else if text.contains("No space left on device") {
+            Self::Full { path }
+        } else if error.kind() == rocksdb::ErrorKind::Corruption || text.contains("No such file or directory") {
+            Self::Corrupt { path, reason: text.to_owned() }
+        } else {
+            Self::Other { path, reason: text.to_owned() }
+        }
+    }
+
+    /// An error of the file system.
+    pub(crate) fn from_io(path: &Path, doing: &str, error: &std::io::Error) -> Self {
+        let path = path.to_owned();
+        match error.kind() {
+            std::io::ErrorKind::StorageFull => Self::Full { path },
+            std::io::ErrorKind::NotADirectory => Self::NotOurs { path, reason: "this isn't a folder".into() },
+            _ => Self::Other { path, reason: format!("can't {doing}: {error}") },
+        }
+    }
+
+    pub(crate) fn unknown_family(path: &Path, family: &str) -> Self {
+        Self::Unknown { path: path.to_owned(), what: format!("column family `{family}`") }
+    }
+}

@@ -1,0 +1,95 @@
+//! What is expired in window stores: a watermark per store and partition, and the compaction filter that drops what
+//! lies below it.
+//!
+//! Correctness never depends on the filter, as the engine checks times when it reads. But it must not run ahead of what
+//! is durable: after a power failure stream time is that of the last write that reached the disk, and everything that
+//! was alive then is needed. So a watermark is published to the filter only once it is durable itself.
+
+use std::collections::BTreeMap;
+use std::ffi::CStr;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use millrace_engine::record::Timestamp;
+use millrace_engine::state::keys::decode_window_key;
+use rocksdb::CompactionDecision;
+use rocksdb::compaction_filter::CompactionFilter;
+use rocksdb::compaction_filter_factory::{CompactionFilterContext, CompactionFilterFactory};
+
+const KEY: &[u8] = b"expiry/";
+
+/// The watermarks of one store by partition: entries with an earlier timestamp are expired.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Watermarks(Arc<RwLock<BTreeMap<u32, Timestamp>>>);
+
+impl Watermarks {
+    /// Moves a watermark on; never back.
+    pub(crate) fn advance(&self, partition: u32, before: Timestamp) {
+        let mut marks = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mark = marks.entry(partition).or_insert(before);
+        *mark = before.max(*mark);
+    }
+
+    pub(crate) fn get(&self, partition: u32) -> Option<Timestamp> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(&partition).copied()
+    }
+
+    fn snapshot(&self) -> BTreeMap<u32, Timestamp> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// The key under which a watermark is kept.
+pub(crate) fn watermark_key(store: &str, partition: u32) -> Vec<u8> {
+    [KEY, &partition.to_be_bytes(), store.as_bytes()].concat()
+}
+
+/// Store and partition of such a key.
+pub(crate) fn decode_watermark_key(key: &[u8]) -> Option<(&str, u32)> {
+    let (partition, store) = key.strip_prefix(KEY)?.split_first_chunk()?;
+    Some((std::str::from_utf8(store).ok()?, u32::from_be_bytes(*partition)))
+}
+
+/// The prefix of all such keys.
+pub(crate) fn watermark_prefix() -> &'static [u8] {
+    KEY
+}
+
+/// Makes a filter for each compaction of a window store.
+pub(crate) struct ExpiryFactory(pub(crate) Watermarks);
+
+impl CompactionFilterFactory for ExpiryFactory {
+    type Filter = ExpiryFilter;
+
+    fn create(&mut self, _context: CompactionFilterContext) -> ExpiryFilter {
+        ExpiryFilter(self.0.snapshot())
+    }
+
+    fn name(&self) -> &CStr {
+        c"millrace.expiry"
+    }
+}
+
+/// Drops expired entries, by the watermarks as they were when the compaction began.
+pub(crate) struct ExpiryFilter(BTreeMap<u32, Timestamp>);
+
+impl ExpiryFilter {
+    fn is_expired(&self, key: &[u8]) -> Option<bool> {
+        let (partition, entry) = key.split_first_chunk()?;
+        let watermark = self.0.get(&u32::from_be_bytes(*partition))?;
+        let (_, timestamp, _) = decode_window_key(entry)?;
+        Some(timestamp < *watermark)
+    }
+}
+
+impl CompactionFilter for ExpiryFilter {
+    fn filter(&mut self, _level: u32, key: &[u8], _value: &[u8]) -> CompactionDecision {
+        match self.is_expired(key) {
+            Some(true) => CompactionDecision::Remove,
+            _ => CompactionDecision::Keep,
+        }
+    }
+
+    fn name(&self) -> &CStr {
+        c"millrace.expiry"
+    }
+}

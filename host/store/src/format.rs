@@ -1,0 +1,84 @@
+//! The marker that makes a folder a database of ours: a file that says in which format.
+//!
+//! It is written before the database is, so that a folder without it is somebody else's, whatever is in it.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::Path;
+
+use crate::error::Error;
+
+const MARKER: &str = "MILLRACE";
+const PREFIX: &str = "millrace store, format ";
+const VERSION: u32 = 1;
+
+/// Makes sure that the folder is a database of ours, or is new and becomes one.
+pub(crate) fn claim(path: &Path) -> Result<(), Error> {
+    fs::create_dir_all(path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::AlreadyExists => not_ours(path, "this isn't a folder"),
+        _ => Error::from_io(path, "make the folder", &error),
+    })?;
+    if !path.join(MARKER).exists() {
+        let mut entries = fs::read_dir(path).map_err(|error| Error::from_io(path, "read the folder", &error))?;
+        if entries.next().is_some() {
+            return Err(not_ours(path, "the folder isn't empty, and what is in it isn't a database of Millrace's"));
+        }
+        return write(path).map_err(|error| Error::from_io(path, "write to the folder", &error));
+    }
+    check(path)
+}
+
+/// Makes sure that the folder is a database of ours, complete enough to be opened.
+pub(crate) fn check(path: &Path) -> Result<(), Error> {
+    let marker = fs::read_to_string(path.join(MARKER)).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => not_ours(path, "there is no database of Millrace's here"),
+        std::io::ErrorKind::NotADirectory => not_ours(path, "this isn't a folder"),
+        _ => Error::from_io(path, "read the format", &error),
+    })?;
+    match marker.strip_prefix(PREFIX).and_then(|rest| rest.trim_end().parse::<u32>().ok()) {
+        Some(version) if version <= VERSION => {}
+        Some(version) => {
+            let reason = format!(
+                "the database is of format {version}, and this version of Millrace knows formats up to {VERSION}: \
+                 use a newer one"
+            );
+            return Err(not_ours(path, &reason));
+        }
+        None => {
+            return Err(Error::Corrupt { path: path.into(), reason: format!("`{MARKER}` doesn't name a format") });
+        }
+    }
+    // RocksDB takes a folder without this file for a new database, and would drop what is in it.
+    if !path.join("CURRENT").exists() && holds_data(path)? {
+        return Err(Error::Corrupt { path: path.into(), reason: "the file `CURRENT` is missing".into() });
+    }
+    Ok(())
+}
+
+fn not_ours(path: &Path, reason: &str) -> Error {
+    Error::NotOurs { path: path.into(), reason: reason.into() }
+}
+
+fn write(path: &Path) -> std::io::Result<()> {
+    let new = path.join("MILLRACE.new");
+    let mut file = File::create(&new)?;
+    writeln!(file, "{PREFIX}{VERSION}")?;
+    file.sync_all()?;
+    fs::rename(&new, path.join(MARKER))?;
+    File::open(path)?.sync_all()
+}
+
+fn holds_data(path: &Path) -> Result<bool, Error> {
+    let failed = |error: std::io::Error| Error::from_io(path, "read the folder", &error);
+    for entry in fs::read_dir(path).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let name = entry.file_name();
+        let extension = Path::new(&name).extension().and_then(|extension| extension.to_str());
+        match extension {
+            Some("sst" | "blob") => return Ok(true),
+            Some("log") if entry.metadata().map_err(failed)?.len() > 0 => return Ok(true),
+            _ => {}
+        }
+    }
+    Ok(false)
+}

@@ -1,0 +1,62 @@
+//! State stores of Millrace on RocksDB: what is committed, and nothing else.
+//!
+//! One [`Database`] holds the stores of all tasks of a process, and whatever its driver keeps beside them. What a
+//! transaction has written is the engine's until it commits; then all of it goes into one [`Batch`], which
+//! [`Database::write`] makes durable at once or not at all. [`TaskBackend`] is the engine's view of it.
+//!
+//! | column family | key | value |
+//! |---|---|---|
+//! | `s.<store>` | partition u32, key of the engine's (see [`millrace_engine::state::keys`]) | the engine's |
+//! | any other name | the driver's | the driver's |
+//! | `default` | `expiry/`, partition u32, name of a store | i64: entries with an earlier timestamp are expired |
+//!
+//! ```
+//! use bytes::Bytes;
+//! use millrace_engine::manifest::KeyCodec;
+//! use millrace_engine::ports::{Backend, StoreChanges, StoreId};
+//! use millrace_engine::topology::{StoreKind, StoreSpec};
+//! use millrace_store::{Batch, Database, Durability, OpenOptions};
+//! use std::sync::Arc;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! # let path = folder.path();
+//! let orders = StoreSpec {
+//!     name: "orders".into(),
+//!     kind: StoreKind::Table,
+//!     key: KeyCodec::Bytes,
+//!     queryable: true,
+//!     subtopology: 0,
+//! };
+//! let database = Arc::new(Database::open(path, &OpenOptions::new(&[orders]))?);
+//!
+//! let mut batch = Batch::new(&database);
+//! let entries = vec![(Bytes::from("42"), Some(Bytes::from("paid")))];
+//! batch.apply(&StoreChanges { store: StoreId(0), entries, expire_before: None }, 0)?;
+//! database.write(batch, Durability::Buffered)?;
+//!
+//! let task = database.backend(0);
+//! assert_eq!(task.get(StoreId(0), b"42")?, Some(Bytes::from("paid")));
+//! assert_eq!(database.backend(1).get(StoreId(0), b"42")?, None);
+//! # Ok(())
+//! # }
+//! ```
+
+mod backend;
+mod batch;
+mod database;
+mod error;
+mod expiry;
+mod families;
+mod format;
+mod options;
+mod raw;
+mod statistics;
+mod tuning;
+
+pub use backend::TaskBackend;
+pub use batch::{Batch, Durability};
+pub use database::Database;
+pub use error::Error;
+pub use options::{Family, OpenOptions, Shape};
+pub use statistics::{Statistics, StoreStatistics};

@@ -1,0 +1,67 @@
+//! Reading families directly: what a driver keeps beside the stores.
+
+use bytes::Bytes;
+use millrace_engine::ports::Scan;
+use rocksdb::ReadOptions;
+
+use crate::database::Database;
+use crate::error::Error;
+
+impl Database {
+    /// The value of a key.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`]: there is no such family. Otherwise it can't be read.
+    pub fn get(&self, family: &str, key: &[u8]) -> Result<Option<Bytes>, Error> {
+        let found = self.db.get_pinned_cf_opt(self.family(family)?, key, &self.read);
+        let found = found.map_err(|error| self.error(&error))?;
+        Ok(found.map(|value| Bytes::copy_from_slice(&value)))
+    }
+
+    /// Visits the entries from `from` (inclusive) to `to` (exclusive; `None`: the end), in the order of their keys, as
+    /// they are when it begins.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`]: there is no such family. Otherwise they can't be read.
+    pub fn scan(
+        &self,
+        family: &str,
+        from: &[u8],
+        to: Option<&[u8]>,
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> Scan,
+    ) -> Result<(), Error> {
+        // A range that ends before it begins is empty, but RocksDB doesn't say what it makes of one.
+        if to.is_some_and(|to| to <= from) {
+            return Ok(());
+        }
+        let mut options = ReadOptions::default();
+        options.set_iterate_lower_bound(from);
+        if let Some(to) = to {
+            // Without it, an iterator would run on through deleted entries behind the range.
+            options.set_iterate_upper_bound(to);
+        }
+        let mut entries = self.db.raw_iterator_cf_opt(self.family(family)?, options);
+        entries.seek(from);
+        while let Some((key, value)) = entries.item() {
+            if visit(key, value) == Scan::Stop {
+                return Ok(());
+            }
+            entries.next();
+        }
+        entries.status().map_err(|error| self.error(&error))
+    }
+
+    /// The last entry from `from` to `to`, both inclusive.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`]: there is no such family. Otherwise it can't be read.
+    pub fn last(&self, family: &str, from: &[u8], to: &[u8]) -> Result<Option<(Bytes, Bytes)>, Error> {
+        let mut options = ReadOptions::default();
+        options.set_iterate_lower_bound(from);
+        let mut entries = self.db.raw_iterator_cf_opt(self.family(family)?, options);
+        entries.seek_for_prev(to);
+        let found = entries.item().map(|(key, value)| (Bytes::copy_from_slice(key), Bytes::copy_from_slice(value)));
+        entries.status().map_err(|error| self.error(&error))?;
+        Ok(found)
+    }
+}

@@ -1,0 +1,91 @@
+//! Entries of window stores that have expired.
+#![allow(clippy::unwrap_used)]
+
+#[allow(dead_code)]
+mod common;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use common::{WINDOW, dump, open};
+use millrace_engine::ports::{Backend, Scan, StoreChanges};
+use millrace_engine::state::keys::{decode_window_key, window_key};
+use millrace_store::{Batch, Database, Durability};
+
+fn write(database: &Arc<Database>, partition: u32, times: &[i64], expire_before: Option<i64>, durability: Durability) {
+    let entry = |time: &i64| (window_key(b"key", *time, 0), Some(Bytes::from_static(b"value")));
+    let entries = times.iter().map(entry).collect();
+    let mut batch = Batch::new(database);
+    batch.apply(&StoreChanges { store: WINDOW, entries, expire_before }, partition).unwrap();
+    database.write(batch, durability).unwrap();
+}
+
+fn times(database: &Arc<Database>, partition: u32) -> Vec<i64> {
+    let mut times = Vec::new();
+    let mut visit = |key: &[u8], _: &[u8]| {
+        times.extend(decode_window_key(key).map(|(_, time, _)| time));
+        Scan::Continue
+    };
+    database.backend(partition).scan(WINDOW, &[], None, &mut visit).unwrap();
+    times
+}
+
+#[test]
+fn compaction_drops_what_has_expired_in_its_partition_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = open(folder.path());
+    write(&database, 0, &[-5, 0, 9, 10, 11], None, Durability::Buffered);
+    write(&database, 1, &[-5, 0, 9, 10, 11], None, Durability::Buffered);
+    write(&database, 0, &[], Some(10), Durability::Synced);
+    database.compact(WINDOW).unwrap();
+    assert_eq!(times(&database, 0), [10, 11]);
+    assert_eq!(times(&database, 1), [-5, 0, 9, 10, 11]);
+}
+
+#[test]
+fn a_watermark_outlives_the_process_and_never_goes_back() {
+    let folder = tempfile::tempdir().unwrap();
+    write(&open(folder.path()), 0, &[1, 2, 3, 4], Some(3), Durability::Buffered);
+    let database = open(folder.path());
+    assert_eq!(database.expired_before(WINDOW, 0), Some(3));
+    assert_eq!(database.expired_before(WINDOW, 1), None);
+    write(&database, 0, &[], Some(2), Durability::Synced);
+    assert_eq!(database.expired_before(WINDOW, 0), Some(3));
+    database.compact(WINDOW).unwrap();
+    assert_eq!(times(&database, 0), [3, 4]);
+}
+
+#[test]
+fn nothing_is_dropped_before_the_watermark_is_durable() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = open(folder.path());
+    write(&database, 0, &[1, 2], Some(2), Durability::Buffered);
+    assert_eq!(database.expired_before(WINDOW, 0), None);
+    write(&database, 1, &[], None, Durability::Synced);
+    assert_eq!(database.expired_before(WINDOW, 0), Some(2));
+}
+
+#[test]
+fn a_batch_that_was_dropped_expires_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = open(folder.path());
+    write(&database, 0, &[1, 2], None, Durability::Synced);
+    let mut batch = Batch::new(&database);
+    batch.apply(&StoreChanges { store: WINDOW, entries: Vec::new(), expire_before: Some(9) }, 0).unwrap();
+    drop(batch);
+    write(&database, 0, &[3], None, Durability::Synced);
+    database.compact(WINDOW).unwrap();
+    assert_eq!(times(&database, 0), [1, 2, 3]);
+}
+
+#[test]
+fn entries_of_another_layout_are_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = open(folder.path());
+    let entries = vec![(Bytes::from_static(b"odd"), Some(Bytes::from_static(b"1")))];
+    let mut batch = Batch::new(&database);
+    batch.apply(&StoreChanges { store: WINDOW, entries, expire_before: Some(i64::MAX) }, 0).unwrap();
+    database.write(batch, Durability::Synced).unwrap();
+    database.compact(WINDOW).unwrap();
+    assert_eq!(dump(&database, WINDOW, 0), [("odd".into(), "1".into())]);
+}

@@ -1,0 +1,135 @@
+//! The database against the simplest thing that does the same: a map in memory.
+#![allow(clippy::unwrap_used)]
+
+#[allow(dead_code)]
+mod common;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use common::{TABLE, open};
+use millrace_engine::ports::{Backend, Scan, StoreChanges};
+use millrace_store::{Batch, Database, Durability};
+use proptest::prelude::*;
+
+type Model = BTreeMap<(u32, Bytes), Bytes>;
+
+#[derive(Clone, Debug)]
+enum Step {
+    /// Writes a batch: partition, key, new value.
+    Write(Vec<(u32, Bytes, Option<Bytes>)>, Durability),
+    /// Makes a batch and drops it.
+    Abort(Vec<(u32, Bytes, Option<Bytes>)>),
+    Get(u32, Bytes),
+    /// Partition, from, to, number of entries after which to stop.
+    Scan(u32, Bytes, Option<Bytes>, usize),
+    Flush,
+    Compact,
+    Reopen,
+}
+
+/// Few different keys, so that steps meet; bytes at both ends of their range, so that bounds are hit.
+fn key() -> impl Strategy<Value = Bytes> {
+    let byte = prop_oneof![Just(0_u8), Just(1), Just(b'a'), Just(0xff)];
+    prop::collection::vec(byte, 0..4).prop_map(Bytes::from)
+}
+
+/// Neighbours, and the last one there can be.
+fn partition() -> impl Strategy<Value = u32> {
+    prop_oneof![3 => Just(0_u32), 3 => Just(1), 1 => Just(0xff), 1 => Just(u32::MAX)]
+}
+
+fn entries() -> impl Strategy<Value = Vec<(u32, Bytes, Option<Bytes>)>> {
+    let value = prop::option::weighted(0.7, prop::collection::vec(any::<u8>(), 0..50).prop_map(Bytes::from));
+    prop::collection::vec((partition(), key(), value), 0..12)
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let durability = prop_oneof![9 => Just(Durability::Buffered), 1 => Just(Durability::Synced)];
+    prop_oneof![
+        8 => (entries(), durability).prop_map(|(entries, durability)| Step::Write(entries, durability)),
+        2 => entries().prop_map(Step::Abort),
+        6 => (partition(), key()).prop_map(|(partition, key)| Step::Get(partition, key)),
+        6 => (partition(), key(), prop::option::of(key()), 1..9_usize)
+            .prop_map(|(partition, from, to, stop)| Step::Scan(partition, from, to, stop)),
+        1 => Just(Step::Flush),
+        1 => Just(Step::Compact),
+        1 => Just(Step::Reopen),
+    ]
+}
+
+fn batch(database: &Arc<Database>, entries: &[(u32, Bytes, Option<Bytes>)]) -> Batch {
+    let mut batch = Batch::new(database);
+    for (partition, key, value) in entries {
+        let entries = vec![(key.clone(), value.clone())];
+        batch.apply(&StoreChanges { store: TABLE, entries, expire_before: None }, *partition).unwrap();
+    }
+    batch
+}
+
+fn write_model(model: &mut Model, entries: Vec<(u32, Bytes, Option<Bytes>)>) {
+    for (partition, key, value) in entries {
+        match value {
+            Some(value) => model.insert((partition, key), value),
+            None => model.remove(&(partition, key)),
+        };
+    }
+}
+
+fn scan(database: &Arc<Database>, partition: u32, from: &[u8], to: Option<&[u8]>, stop: usize) -> Vec<(Bytes, Bytes)> {
+    let mut found = Vec::new();
+    let mut visit = |key: &[u8], value: &[u8]| {
+        found.push((Bytes::copy_from_slice(key), Bytes::copy_from_slice(value)));
+        if found.len() == stop { Scan::Stop } else { Scan::Continue }
+    };
+    database.backend(partition).scan(TABLE, from, to, &mut visit).unwrap();
+    found
+}
+
+fn scan_model(model: &Model, partition: u32, from: &Bytes, to: Option<&Bytes>, stop: usize) -> Vec<(Bytes, Bytes)> {
+    let of_partition = model.iter().filter(|((other, _), _)| *other == partition);
+    let in_range = of_partition.filter(|((_, key), _)| key >= from && to.is_none_or(|to| key < to));
+    in_range.take(stop).map(|((_, key), value)| (key.clone(), value.clone())).collect()
+}
+
+fn run(steps: Vec<Step>) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut database = open(folder.path());
+    let mut model = Model::new();
+    for step in steps {
+        match step {
+            Step::Write(entries, durability) => {
+                database.write(batch(&database, &entries), durability).unwrap();
+                write_model(&mut model, entries);
+            }
+            Step::Abort(entries) => drop(batch(&database, &entries)),
+            Step::Get(partition, key) => {
+                let found = database.backend(partition).get(TABLE, &key).unwrap();
+                assert_eq!(found.as_ref(), model.get(&(partition, key)));
+            }
+            Step::Scan(partition, from, to, stop) => {
+                let found = scan(&database, partition, &from, to.as_deref(), stop);
+                assert_eq!(found, scan_model(&model, partition, &from, to.as_ref(), stop));
+            }
+            Step::Flush => database.flush().unwrap(),
+            Step::Compact => database.compact(TABLE).unwrap(),
+            Step::Reopen => {
+                drop(database);
+                database = open(folder.path());
+            }
+        }
+    }
+    let mut partitions: Vec<_> = model.keys().map(|(partition, _)| *partition).collect();
+    partitions.dedup();
+    assert_eq!(database.partitions(TABLE).unwrap(), partitions);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_database_does_what_a_map_does(steps in prop::collection::vec(step(), 1..60)) {
+        run(steps);
+    }
+}

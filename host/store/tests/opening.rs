@@ -1,0 +1,175 @@
+//! What a folder can be instead of a good database, and what is said of it.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+#[allow(dead_code)]
+mod common;
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use common::{FAMILIES, TABLE, dump, open, put, specs};
+use millrace_store::{Batch, Database, Durability, Error, OpenOptions};
+
+fn refusal(path: &Path) -> Error {
+    let specs = specs();
+    let options = OpenOptions { families: &FAMILIES, ..OpenOptions::new(&specs) };
+    Database::open(path, &options).err().unwrap()
+}
+
+fn files(path: &Path, extension: &str) -> Vec<std::path::PathBuf> {
+    let entries = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path());
+    entries.filter(|path| path.extension().is_some_and(|found| found == extension)).collect()
+}
+
+#[test]
+fn a_folder_with_something_else_in_it_is_refused_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("thesis.txt"), "precious").unwrap();
+    let error = refusal(folder.path());
+    assert!(matches!(error, Error::NotOurs { .. }), "{error:?}");
+    assert!(error.to_string().ends_with("the folder isn't empty, and what is in it isn't a database of Millrace's"));
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_file_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file");
+    fs::write(&path, "").unwrap();
+    for error in [refusal(&path), Database::open_read_only(&path).err().unwrap()] {
+        assert!(matches!(&error, Error::NotOurs { reason, .. } if reason == "this isn't a folder"), "{error:?}");
+    }
+}
+
+#[test]
+fn reading_makes_no_database() {
+    let folder = tempfile::tempdir().unwrap();
+    for path in [folder.path().to_owned(), folder.path().join("missing")] {
+        let error = Database::open_read_only(&path).err().unwrap();
+        assert!(error.to_string().ends_with("there is no database of Millrace's here"), "{error}");
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_newer_format_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(open(folder.path()));
+    fs::write(folder.path().join("MILLRACE"), "millrace store, format 2\n").unwrap();
+    let error = refusal(folder.path());
+    assert!(matches!(&error, Error::NotOurs { .. }));
+    assert!(error.to_string().contains("is of format 2, and this version of Millrace knows formats up to 1"));
+}
+
+#[test]
+fn a_database_without_its_current_file_is_not_taken_for_a_new_one() {
+    for flushed in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let database = open(folder.path());
+        put(&database, 0, &[("a", Some("1"))]);
+        if flushed {
+            database.flush().unwrap();
+        }
+        drop(database);
+        fs::remove_file(folder.path().join("CURRENT")).unwrap();
+        let error = refusal(folder.path());
+        assert!(matches!(error, Error::Corrupt { .. }), "{error:?}");
+        assert!(error.to_string().ends_with("the database is damaged: the file `CURRENT` is missing"));
+    }
+}
+
+#[test]
+fn damaged_files_are_refused() {
+    let damage: [(&str, fn(&Path)); 3] = [
+        ("a table is missing", |path| fs::remove_file(files(path, "sst").first().unwrap()).unwrap()),
+        ("a table is cut short", |path| {
+            fs::File::options().write(true).open(files(path, "sst").first().unwrap()).unwrap().set_len(40).unwrap();
+        }),
+        ("the list of files is gone", |path| fs::write(path.join("CURRENT"), "MANIFEST-999999\n").unwrap()),
+    ];
+    for (what, damage) in damage {
+        let folder = tempfile::tempdir().unwrap();
+        let database = open(folder.path());
+        put(&database, 0, &[("a", Some("1"))]);
+        database.flush().unwrap();
+        drop(database);
+        damage(folder.path());
+        let error = refusal(folder.path());
+        assert!(matches!(error, Error::Corrupt { .. }), "{what}: {error:?}");
+        assert!(error.to_string().contains("the database is damaged"), "{what}: {error}");
+    }
+}
+
+#[test]
+fn a_folder_whose_first_opening_was_interrupted_can_be_opened() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("MILLRACE"), "millrace store, format 1\n").unwrap();
+    put(&open(folder.path()), 0, &[("a", Some("1"))]);
+    assert_eq!(dump(&open(folder.path()), TABLE, 0), [("a".into(), "1".into())]);
+}
+
+#[test]
+fn what_a_pipeline_no_longer_has_is_kept_and_listed() {
+    let folder = tempfile::tempdir().unwrap();
+    put(&open(folder.path()), 3, &[("a", Some("1"))]);
+
+    let window = specs().split_off(1);
+    let smaller = Arc::new(Database::open(folder.path(), &OpenOptions::new(&window)).unwrap());
+    assert_eq!(smaller.unused(), ["log", "offsets", "s.orders"]);
+    assert_eq!(smaller.stores().collect::<Vec<_>>(), ["payments"]);
+    smaller.flush().unwrap();
+    drop(smaller);
+
+    let database = open(folder.path());
+    assert!(database.unused().is_empty());
+    assert_eq!(dump(&database, TABLE, 3), [("a".into(), "1".into())]);
+}
+
+#[test]
+fn unknown_names_are_the_callers_mistake() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = open(folder.path());
+    let mut batch = Batch::new(&database);
+    let error = batch.put("nonsense", b"k", b"v").err().unwrap();
+    assert!(error.to_string().ends_with("there is no column family `nonsense`"), "{error}");
+    assert!(matches!(database.compact(millrace_engine::ports::StoreId(9)), Err(Error::Unknown { .. })));
+}
+
+#[test]
+fn a_database_that_is_open_for_reading_can_not_be_written() {
+    let folder = tempfile::tempdir().unwrap();
+    put(&open(folder.path()), 0, &[("a", Some("1"))]);
+    let database = Arc::new(Database::open_read_only(folder.path()).unwrap());
+    let mut batch = Batch::new(&database);
+    batch.put("offsets", b"k", b"v").unwrap();
+    assert!(database.write(batch, Durability::Buffered).is_err());
+}
+
+#[test]
+fn statistics_count_entries_and_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = open(folder.path());
+    put(&database, 0, &[("a", Some("1")), ("b", Some("2"))]);
+    let before = database.statistics().unwrap();
+    database.flush().unwrap();
+    let after = database.statistics().unwrap();
+    let entries: Vec<_> = after.stores.iter().map(|store| (store.name.as_str(), store.entries)).collect();
+    assert_eq!(entries, [("orders", 2), ("payments", 0)]);
+    assert_eq!(before.disk, 0);
+    assert!(after.disk > 0 && after.memory > 0 && after.write_buffers > 0, "{after:?}");
+}
+
+#[test]
+fn without_a_write_ahead_log_what_was_flushed_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let specs = specs();
+    let options = OpenOptions { wal: false, families: &FAMILIES, ..OpenOptions::new(&specs) };
+    let database = Arc::new(Database::open(folder.path(), &options).unwrap());
+    put(&database, 0, &[("a", Some("1"))]);
+    database.flush().unwrap();
+    assert!(files(folder.path(), "log").iter().all(|file| file.metadata().unwrap().len() == 0));
+    drop(database);
+    let database = Arc::new(Database::open(folder.path(), &options).unwrap());
+    assert_eq!(dump(&database, TABLE, 0), [("a".into(), "1".into())]);
+}

@@ -1,0 +1,75 @@
+# Recipes for daily work. `./justw RECIPE` sets up what they need and then runs them; see there.
+
+set shell := ["bash", "-euo", "pipefail", "-c"]
+set positional-arguments := true
+
+target := env("CARGO_TARGET_DIR", env("HOME") / ".cache/millrace/target")
+export CARGO_TARGET_DIR := target
+export MILLRACE_GUESTS := env("MILLRACE_GUESTS", target / "guests")
+guest_rustc := env("MILLRACE_GUEST_RUSTC", "")
+
+# What is ours as in a release; dependencies are that way in every build, and so are not built again. Cargo keeps
+# both builds of our crates side by side, since their settings are part of the names of the files.
+as_released := "--config profile.dev.opt-level=3 --config profile.dev.debug-assertions=false --config profile.dev.overflow-checks=false"
+
+# Lists the recipes.
+default:
+    @"{{ just_executable() }}" --justfile "{{ justfile() }}" --list --unsorted
+
+# Builds guests and everything else.
+build: guests
+    cargo build --workspace
+
+# Builds the plugins and the guests of tests, and lays them where pipelines and tests look for them.
+guests:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    names=()
+    for manifest in plugins/*/Cargo.toml tests/guests/*/Cargo.toml; do
+        [ -e "$manifest" ] && names+=("$(sed -n 's/^name = "\(.*\)"/\1/p' "$manifest" | head -n 1)")
+    done
+    # A folder of their own: another compiler may build them, and neither build is to wait for the other.
+    out="$CARGO_TARGET_DIR/wasm"
+    build=(cargo build --target wasm32-unknown-unknown --target-dir "$out" --profile guest "${names[@]/#/--package=}")
+    if [ -n "{{ guest_rustc }}" ]; then
+        export RUSTC="{{ guest_rustc }}" RUSTC_BOOTSTRAP=1
+        build+=(-Zbuild-std=std,panic_abort)
+    fi
+    "${build[@]}"
+    lay() { cmp -s "$1" "$2/$(basename "$1")" || cp "$1" "$2/"; }
+    mkdir -p "$MILLRACE_GUESTS"
+    for name in "${names[@]}"; do
+        wasm="$out/wasm32-unknown-unknown/guest/${name//-/_}.wasm"
+        lay "$wasm" "$MILLRACE_GUESTS"
+        if [ -d "plugins/$name" ]; then lay "$wasm" pipelines; fi
+    done
+
+# Runs the sample orders through their pipeline and shows what became of them.
+demo *args: guests
+    cargo build --package millrace-cli
+    "$CARGO_TARGET_DIR/debug/millrace" demo "$@"
+
+# Runs all tests, those in the documentation too.
+test *args: guests
+    cargo test --workspace "$@"
+
+# Formats the code; `just fmt --check` only says what it would change.
+fmt *args:
+    cargo fmt --all "$@"
+
+# Clippy and the documentation, with warnings as errors.
+lint:
+    cargo clippy --workspace --all-targets -- -D warnings
+    RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps --workspace
+
+# Measures the orders pipeline on the embedded driver.
+bench *args: guests
+    cargo run {{ as_released }} --package millrace-cli --example bench -- "$@"
+
+# Runs the `millrace` command of this checkout.
+millrace *args:
+    @cargo run --quiet --package millrace-cli -- "$@"
+
+# Writes the sample inputs anew.
+samples:
+    cargo run --quiet --package millrace-samples

@@ -1,0 +1,68 @@
+//! What every file owes its reader.
+
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use millrace_layering::{Source, documents, packages, root, sources};
+
+/// A file that is longer holds a second concept.
+const MOST_LINES: usize = 400;
+
+/// Marks of work that isn't done. In two halves, or this file would find itself.
+const UNFINISHED: &[&str] =
+    &[concat!("to", "do!("), concat!("unimple", "mented!("), concat!("FIX", "ME"), concat!("TO", "DO")];
+
+fn places(found: impl IntoIterator<Item = Source>) -> Vec<PathBuf> {
+    found.into_iter().map(|source| source.path).collect()
+}
+
+#[test]
+fn nothing_is_left_for_later() {
+    let unfinished = |source: &Source| UNFINISHED.iter().any(|mark| source.text.contains(mark));
+    let found = sources().unwrap().into_iter().chain(documents().unwrap()).filter(unfinished);
+    assert_eq!(places(found), Vec::<PathBuf>::new(), "these say that something is still to be done");
+}
+
+#[test]
+fn a_file_is_one_concept_and_not_too_long() {
+    let long = sources().unwrap().into_iter().filter(|source| !source.is_test() && source.lines_of_code() > MOST_LINES);
+    assert_eq!(places(long), Vec::<PathBuf>::new(), "over {MOST_LINES} lines: look for the second concept in them");
+}
+
+#[test]
+fn a_file_says_first_what_it_is() {
+    let silent = sources().unwrap().into_iter().filter(|source| !source.is_test() && !source.text.starts_with("//!"));
+    assert_eq!(places(silent), Vec::<PathBuf>::new(), "these don't begin with `//!` and what they are");
+}
+
+#[test]
+fn a_newcomer_finds_every_crate_in_the_documents() {
+    for document in ["README.md", "ARCHITECTURE.md"] {
+        let text = std::fs::read_to_string(root().join(document)).unwrap();
+        for package in packages().unwrap() {
+            let folder = package.folder();
+            if folder.starts_with("host") {
+                assert!(text.contains(&*folder.to_string_lossy()), "{document} does not speak of {}", folder.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_link_in_a_document_leads_somewhere() {
+    for document in documents().unwrap() {
+        let folder = root().join(document.path.parent().unwrap_or(Path::new("")));
+        for target in links(&document.text) {
+            let file = target.split('#').next().unwrap_or_default();
+            assert!(folder.join(file).exists(), "{} links to {file}, which is not there", document.path.display());
+        }
+    }
+}
+
+/// The targets of links to files, as in `[text](target)`.
+fn links(text: &str) -> BTreeSet<&str> {
+    let targets = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+    targets.filter(|target| !target.contains("://") && !target.starts_with('#')).collect()
+}
