@@ -45,7 +45,7 @@
 //!
 //! | column family | key | value |
 //! |---|---|---|
-//! | `log` | topic u32, partition u32, base offset u64 | a [block](codec) of records |
+//! | `log` | topic u32, partition u32, base offset u64 | a block of records, see `log/codec.rs` |
 //! | `topics` | name | topic u32, number of partitions u32 |
 //! | `offsets` | length of app u16, app, topic u32, partition u32 | offset of the next record i64 |
 //! | `control` | any | any |

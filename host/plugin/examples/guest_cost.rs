@@ -87,7 +87,7 @@ struct Order {
 
 impl Order {
     fn new(id: usize) -> Self {
-        let status = |step: usize| if id % step == 0 { "REJECT" } else { "ACCEPT" };
+        let status = |step: usize| if id.is_multiple_of(step) { "REJECT" } else { "ACCEPT" };
         let order = |status: &str, source: &str| {
             format!(
                 r#"{{"id":{id},"customerId":{},"productId":{},"productCount":{},"price":{},"status":"{status}","source":"{source}","createdAt":"2026-03-14T09:26:53.589Z","currency":"EUR","channel":"web","shippingAddress":{{"street":"Rue de la Loi 16","city":"Brussels","postalCode":"1000","country":"BE"}},"note":"please ring twice, the bell is broken"}}"#,

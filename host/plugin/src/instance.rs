@@ -6,12 +6,12 @@ use millrace_engine::topology::GuestLimits;
 use wasmtime::component::{
     Component, ComponentExportIndex, ComponentNamedList, Instance, InstancePre, Lift, Lower, TypedFunc,
 };
-use wasmtime::{AsContextMut, PoolConcurrencyLimitError, Store};
+use wasmtime::{AsContextMut, Store, Trap};
 
 use crate::abi::{
     AggregateArgs, Aggregated, JoinArgs, Manifest, ProcessArgs, Reply, TransformArgs, WriteVersion, interface,
 };
-use crate::fault::{Breach, classify};
+use crate::fault::{Breach, chain, classify};
 use crate::host::{Host, Process, linker};
 use crate::limits::Meter;
 use crate::runtime::Course;
@@ -91,15 +91,16 @@ impl Live {
         let started = meter.renew(&mut store.as_context_mut()).and_then(|()| code.linked.instantiate(&mut store));
         let instance = match started {
             Ok(instance) => instance,
-            Err(error) if error.is::<PoolConcurrencyLimitError>() => {
-                return Err(CallError::Host(format!("no room for another guest instance: {error}")));
+            Err(error) if error.is::<Trap>() || error.is::<Breach>() => {
+                return Err(classify(&error, store.data_mut().scene()));
             }
-            Err(error) => return Err(classify(&error, store.data_mut().scene())),
+            // No room in the pool, no address space: nothing that a record could be blamed for.
+            Err(error) => return Err(CallError::Host(format!("no guest instance: {}", chain(&error)))),
         };
         Self::bind(store, &instance, code).map_err(|error| CallError::Guest {
             fault: Fault::Contract,
             at: None,
-            text: format!("doesn't fit the plugin contract: {}", crate::fault::chain(&error)),
+            text: format!("doesn't fit the plugin contract: {}", chain(&error)),
         })
     }
 

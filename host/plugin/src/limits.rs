@@ -6,15 +6,15 @@ use millrace_engine::ports::Fault;
 use millrace_engine::topology::GuestLimits;
 use wasmtime::{ResourceLimiter, StoreContextMut};
 
-use crate::fault::Breach;
+use crate::fault::{Breach, chain};
 use crate::host::Host;
 
 /// Length of a tick of the epoch.
 pub(crate) const TICK: Duration = Duration::from_millis(1);
 
 /// Fuel for each millisecond of the deadline in a verdict. A unit is about one WebAssembly instruction (copies and
-/// fills count a unit a byte), and a guest does one to three million in a millisecond: so a verdict is somewhat more
-/// patient than the clock, and a record that passes by the clock isn't condemned by the count.
+/// fills count a unit a byte). Chosen to be more patient than the clock, so that a record that passes by the clock
+/// isn't condemned by the count.
 pub const FUEL_PER_MILLISECOND: u64 = 4_000_000;
 
 /// A verdict counts fuel, but a guest that sits in host functions burns little of it. The clock stays as a backstop,
@@ -107,6 +107,11 @@ impl ResourceLimiter for MemoryLimit {
             return Ok(false);
         }
         self.grow(desired.saturating_sub(current))
+    }
+
+    /// Within the limit, and yet the machine had none left: that is not the guest's fault.
+    fn memory_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
+        Err(wasmtime::Error::new(Breach::Host(format!("no memory for a guest: {}", chain(&error)))))
     }
 
     fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {

@@ -11,6 +11,7 @@ use wit_component::ComponentEncoder;
 use crate::abi::interface;
 use crate::check;
 use crate::error::Refusal;
+use crate::fault::chain;
 use crate::inspect::{self, Kind, Names};
 use crate::instance::{Code, Live};
 use crate::runtime::{Course, Runtime};
@@ -42,8 +43,8 @@ impl Plugin {
             return Err(Refusal::NoMeta);
         }
         let compiled = runtime.compile(Course::Ordinary, &component);
-        let compiled = compiled.map_err(|error| Refusal::NotWasm(crate::fault::chain(&error)))?;
-        let ordinary = Code::link(&compiled).map_err(|error| Refusal::Mismatch(crate::fault::chain(&error)))?;
+        let compiled = compiled.map_err(|error| Refusal::NotWasm(chain(&error)))?;
+        let ordinary = Code::link(&compiled).map_err(|error| Refusal::Mismatch(chain(&error)))?;
         let mut first = Live::start(&ordinary, &limits, Course::Ordinary).map_err(at_start)?;
         let manifest = Manifest::from(first.describe().map_err(at_start)?);
         check::check(&manifest, |role: Role| exports(role.name())).map_err(Refusal::Manifest)?;
@@ -103,7 +104,7 @@ impl Plugin {
     fn verdict_code(&self) -> Result<&Code, CallError> {
         let code = self.verdict.get_or_init(|| {
             let compiled = self.runtime.compile(Course::Verdict, &self.component);
-            compiled.and_then(|component| Code::link(&component)).map_err(|error| crate::fault::chain(&error))
+            compiled.and_then(|component| Code::link(&component)).map_err(|error| chain(&error))
         });
         code.as_ref().map_err(|reason| CallError::Host(reason.clone()))
     }

@@ -88,8 +88,8 @@ impl Runtime {
     }
 }
 
-/// Instances come from a pool: a fresh one after a trap costs no system call that waits for others. Where so much
-/// address space isn't to be had, they are made one by one.
+/// Instances come from a pool, whose size bounds how many there can be. Where so much address space isn't to be had,
+/// they are made one by one.
 fn ordinary_engine() -> wasmtime::Result<Engine> {
     let mut pool = PoolingAllocationConfig::default();
     pool.total_component_instances(INSTANCES).total_memories(INSTANCES).total_tables(2 * INSTANCES);
@@ -97,7 +97,7 @@ fn ordinary_engine() -> wasmtime::Result<Engine> {
     let mut config = config();
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     Engine::new(&config).or_else(|error| {
-        tracing::warn!(error = %chain(&error), "no pool of guest instances: they are made one by one, which is slower");
+        tracing::warn!(error = %chain(&error), "no pool of guest instances: they are made one by one");
         Engine::new(&self::config())
     })
 }

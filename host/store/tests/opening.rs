@@ -81,7 +81,8 @@ fn a_database_without_its_current_file_is_not_taken_for_a_new_one() {
 
 #[test]
 fn damaged_files_are_refused() {
-    let damage: [(&str, fn(&Path)); 3] = [
+    type Damage = fn(&Path);
+    let damage: [(&str, Damage); 3] = [
         ("a table is missing", |path| fs::remove_file(files(path, "sst").first().unwrap()).unwrap()),
         ("a table is cut short", |path| {
             fs::File::options().write(true).open(files(path, "sst").first().unwrap()).unwrap().set_len(40).unwrap();

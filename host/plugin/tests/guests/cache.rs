@@ -26,7 +26,7 @@ fn a_compiled_plugin_is_kept_and_found_again() {
     let [file] = files(&folder).try_into().unwrap();
     let written = fs::metadata(&file).unwrap().modified().unwrap();
     load(&folder);
-    assert_eq!(files(&folder), [file.clone()]);
+    assert_eq!(files(&folder), std::slice::from_ref(&file));
     assert_eq!(fs::metadata(&file).unwrap().modified().unwrap(), written);
     assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
 }
