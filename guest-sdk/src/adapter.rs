@@ -9,11 +9,11 @@ mod writer;
 
 use std::rc::Rc;
 
+use crate::bindings::aggregate::exports::millrace::plugin::aggregate as aggregates;
 use crate::bindings::base::exports::millrace::plugin::meta::{Manifest, WriteVersion};
 use crate::bindings::base::millrace::plugin::types::{Message, Payload, Reply};
-use crate::bindings::aggregate::exports::millrace::plugin::aggregate as aggregates;
-use crate::bindings::process::exports::millrace::plugin::process::Due;
 use crate::bindings::join::exports::millrace::plugin::join::Pair;
+use crate::bindings::process::exports::millrace::plugin::process::Due;
 use crate::config;
 use crate::ctx::{self, Call};
 use crate::error::{Error, Result, codes};
@@ -87,12 +87,7 @@ pub fn aggregate(
 }
 
 /// The export `merge`.
-pub fn merge(
-    plugin: &Plugin,
-    function: u32,
-    arena: Vec<u8>,
-    pairs: Vec<aggregates::MergePair>,
-) -> aggregates::Merged {
+pub fn merge(plugin: &Plugin, function: u32, arena: Vec<u8>, pairs: Vec<aggregates::MergePair>) -> aggregates::Merged {
     match &entry(plugin, function).run {
         Run::Aggregate(run) => (run.merge)(function, arena, pairs),
         _ => breach("a function called in a role that isn't its own"),

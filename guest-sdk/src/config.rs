@@ -100,9 +100,8 @@ fn check_versions(plugin: &Plugin, versions: &[WriteVersion]) -> Result<(), Stri
     for wanted in versions {
         let function = plugin.functions.get(wanted.function as usize);
         let store = function.and_then(|function| function.spec.stores.get(wanted.store as usize));
-        let writes = store.is_some_and(|store| {
-            store.version == wanted.version || store.writes.contains(&wanted.version)
-        });
+        let writes =
+            store.is_some_and(|store| store.version == wanted.version || store.writes.contains(&wanted.version));
         if !writes {
             let (function, store, version) = (wanted.function, wanted.store, wanted.version);
             return Err(format!("function {function} can't write version {version} to its store {store}"));

@@ -122,15 +122,19 @@ impl Doc {
     }
 
     /// Reads the object at `range` of the arena. `label` says what it is, for error texts.
+    #[inline]
     pub(crate) fn within(arena: &Rc<Vec<u8>>, range: Range<usize>, label: &'static str) -> Result<Self> {
         let around = arena.get(range.clone()).unwrap_or_default();
         let space = |byte: &u8| matches!(byte, b' ' | b'\n' | b'\r' | b'\t');
         let before = around.iter().take_while(|byte| space(byte)).count();
         let after = around.iter().skip(before).rev().take_while(|byte| space(byte)).count();
         let text = around.get(before..around.len() - after).unwrap_or_default();
-        let fields = scan::object(text).map_err(|fault| malformed(around, before, fault, label))?;
         let (start, end) = ((range.start + before) as u32, (range.end - after) as u32);
-        Ok(Self { arena: Rc::clone(arena), start, end, fields, fresh: SmallVec::new(), label })
+        let (arena, fields, fresh) = (Rc::clone(arena), Fields::new(), SmallVec::new());
+        // Filled in place: a document is some hundred bytes, and each move of it would copy them.
+        let mut doc = Self { arena, start, end, fields, fresh, label };
+        scan::object(text, &mut doc.fields).map_err(|fault| malformed(around, before, fault, label))?;
+        Ok(doc)
     }
 
     fn text(&self) -> &[u8] {

@@ -86,6 +86,15 @@ pub trait Function {
     const SPEC: Spec;
 }
 
+/// Stops the build where a name is of no store.
+pub const fn check_stores(stores: &[StoreSpec], names: &[&str]) {
+    let mut rest = names;
+    while let [name, others @ ..] = rest {
+        store_index(stores, name);
+        rest = others;
+    }
+}
+
 /// Index of the store called `name`; stops the build where there is none.
 pub const fn store_index(stores: &[StoreSpec], name: &str) -> u32 {
     let mut index = 0;

@@ -1,10 +1,10 @@
 //! What a plugin may ask of the host. In a guest these are the imports of the contract; in a native build the test
 //! bench answers.
 
-#[cfg(target_arch = "wasm32")]
-pub(crate) use guest::*;
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) use crate::testing::host::*;
+#[cfg(target_arch = "wasm32")]
+pub(crate) use guest::*;
 
 pub use crate::bindings::base::millrace::plugin::logging::Level;
 

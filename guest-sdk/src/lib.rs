@@ -1,4 +1,25 @@
 //! Write Millrace plugins in Rust: pure rules on records, as WebAssembly components.
+//!
+//! ```
+//! use millrace_sdk::prelude::*;
+//!
+//! /// An order with the tier of its customer, where the customer is known.
+//! #[join]
+//! fn enrich(mut order: Doc, customer: Option<Doc>) -> Result<Doc> {
+//!     let tier = customer.as_ref().map(|customer| customer.str("tier")).transpose()?;
+//!     order.set("customerTier", tier.as_deref());
+//!     Ok(order)
+//! }
+//!
+//! plugin! { name: "enrich-orders", functions: [enrich] }
+//! # fn main() {}
+//! ```
+//!
+//! [`transform`], [`join`], [`aggregate`] and [`process`] mark the rules, [`plugin!`](plugin!) puts them together, and
+//! [`testing`] runs them natively. The crate's README says what rules can take and return.
+//!
+//! Between the host and a rule lies the adapter: it reads arguments from the arena of the call, calls the rule record by
+//! record, and collects outputs in the arena of the reply.
 
 mod adapter;
 mod aggregate;
@@ -53,18 +74,20 @@ pub mod prelude {
 pub mod __private {
     pub use crate::adapter::{
         AggregateFunctions, JoinArgs, JoinFunction, ProcessArgs, ProcessFunction, ProcessFunctions, Run, TimerArgs,
-        TimerFunction, TransformArgs, TransformFunction, Writer, aggregate, configure, describe, join, join_batch, merge,
-        on_timer, process, stateful, store, transform, transform_batch,
+        TimerFunction, TransformArgs, TransformFunction, Writer, aggregate, configure, describe, join, join_batch,
+        merge, on_timer, process, stateful, store, transform, transform_batch,
     };
     pub use crate::bindings;
+    pub use crate::bindings::aggregate::__export_aggregate;
     pub use crate::bindings::base::__export_meta;
     pub use crate::bindings::base::exports::millrace::plugin::meta::{Manifest, WriteVersion};
     pub use crate::bindings::base::millrace::plugin::types::{Message, Payload, Reply};
-    pub use crate::bindings::aggregate::__export_aggregate;
     pub use crate::bindings::join::__export_join;
     pub use crate::bindings::process::__export_process;
     pub use crate::bindings::transform::__export_transform;
     pub use crate::config::{read, schema};
-    pub use crate::function::{ConfigSpec, Entry, Function, KeyCodec, PortSpec, Role, Spec, StoreSpec, store_index};
+    pub use crate::function::{
+        ConfigSpec, Entry, Function, KeyCodec, PortSpec, Role, Spec, StoreSpec, check_stores, store_index,
+    };
     pub use millrace_sdk_macros::__collect;
 }

@@ -19,12 +19,12 @@ pub struct Value<'a> {
 
 impl<'a> Value<'a> {
     /// What the value is, for error texts: "left value (payment)".
-    pub fn label(&self) -> &'static str {
+    pub fn label(self) -> &'static str {
         self.label
     }
 
     /// Whether it is Kafka's null.
-    pub fn is_null(&self) -> bool {
+    pub fn is_null(self) -> bool {
         self.range.is_none()
     }
 
@@ -32,7 +32,7 @@ impl<'a> Value<'a> {
     ///
     /// # Errors
     /// `null-value` where it is null.
-    pub fn bytes(&self) -> Result<&'a [u8]> {
+    pub fn bytes(self) -> Result<&'a [u8]> {
         let range = self.range()?;
         Ok(self.arena.get(range).unwrap_or_default())
     }
@@ -41,8 +41,18 @@ impl<'a> Value<'a> {
     ///
     /// # Errors
     /// `null-value` where it is null, `bad-value` where it isn't UTF-8.
-    pub fn text(&self) -> Result<&'a str> {
+    pub fn text(self) -> Result<&'a str> {
         std::str::from_utf8(self.bytes()?).map_err(|error| Error::bad_value(error.to_string()).about(self.label))
+    }
+
+    #[doc(hidden)]
+    pub fn owned_bytes(self) -> Result<Vec<u8>> {
+        self.bytes().map(<[u8]>::to_vec)
+    }
+
+    #[doc(hidden)]
+    pub fn owned_text(self) -> Result<String> {
+        self.text().map(str::to_owned)
     }
 
     /// The value by `read`, or `None` where it is null.
@@ -51,7 +61,7 @@ impl<'a> Value<'a> {
         if self.is_null() { Ok(None) } else { read(self).map(Some) }
     }
 
-    fn range(&self) -> Result<Range<usize>> {
+    fn range(self) -> Result<Range<usize>> {
         let (start, end) = self
             .range
             .ok_or_else(|| Error::permanent(codes::NULL_VALUE, format!("{}: null, expected a value", self.label)))?;
@@ -81,6 +91,7 @@ impl<'a, T: Deserialize<'a>> FromValue<'a> for T {
 }
 
 impl<'a> FromValue<'a> for Doc {
+    #[inline]
     fn from_value(value: Value<'a>) -> Result<Self> {
         Doc::within(value.arena, value.range()?, value.label)
     }
@@ -123,6 +134,7 @@ impl<T: Serialize> IntoValue for T {
 }
 
 impl IntoValue for Doc {
+    #[inline]
     fn into_value(self, out: &mut Vec<u8>) -> Result<Written> {
         self.write(out);
         Ok(Written::Bytes)

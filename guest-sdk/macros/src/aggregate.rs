@@ -31,9 +31,9 @@ fn check(item: &ItemImpl) -> syn::Result<()> {
     if of.is_none_or(|segment| segment.ident != "Aggregate") {
         return Err(misplaced(&item.self_ty));
     }
-    let missing = ["Key", "Input", "State", "Output"].into_iter().find(|wanted| {
-        !item.items.iter().any(|item| matches!(item, ImplItem::Type(ty) if ty.ident == wanted))
-    });
+    let missing = ["Key", "Input", "State", "Output"]
+        .into_iter()
+        .find(|wanted| !item.items.iter().any(|item| matches!(item, ImplItem::Type(ty) if ty.ident == wanted)));
     match missing {
         Some(name) => Err(syn::Error::new_spanned(
             &item.self_ty,

@@ -100,7 +100,8 @@ impl Arguments {
 
     /// The ports, as the manifest has them.
     pub fn port_specs(&self) -> TokenStream {
-        let spec = |name: String, rekey: bool| quote!(::millrace_sdk::__private::PortSpec { name: #name, rekey: #rekey });
+        let spec =
+            |name: String, rekey: bool| quote!(::millrace_sdk::__private::PortSpec { name: #name, rekey: #rekey });
         if self.ports.is_empty() {
             return spec("out".into(), self.rekey);
         }
@@ -113,9 +114,7 @@ fn known(role: Role) -> &'static str {
     match role {
         Role::Transform | Role::Join => "`name = \"..\"`, `ports(..)`, `rekey`, `codes(\"..\")` and `headers`",
         Role::Aggregate => "`name = \"..\"`, `codes(\"..\")` and `headers`",
-        Role::Process => {
-            "`name = \"..\"`, `ports(..)`, `rekey`, `codes(\"..\")`, `headers` and `on_timer = function`"
-        }
+        Role::Process => "`name = \"..\"`, `ports(..)`, `rekey`, `codes(\"..\")`, `headers` and `on_timer = function`",
     }
 }
 

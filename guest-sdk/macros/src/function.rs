@@ -42,10 +42,39 @@ impl Role {
 
 /// Names that a function can't have: a macro of the same name would be hidden by the function's own.
 const STD_MACROS: &[&str] = &[
-    "assert", "assert_eq", "assert_ne", "cfg", "column", "compile_error", "concat", "dbg", "debug_assert", "env",
-    "eprint", "eprintln", "file", "format", "format_args", "include", "include_bytes", "include_str", "line",
-    "matches", "module_path", "option_env", "panic", "print", "println", "stringify", "thread_local", "todo",
-    "unimplemented", "unreachable", "vec", "write", "writeln",
+    "assert",
+    "assert_eq",
+    "assert_ne",
+    "cfg",
+    "column",
+    "compile_error",
+    "concat",
+    "dbg",
+    "debug_assert",
+    "env",
+    "eprint",
+    "eprintln",
+    "file",
+    "format",
+    "format_args",
+    "include",
+    "include_bytes",
+    "include_str",
+    "line",
+    "matches",
+    "module_path",
+    "option_env",
+    "panic",
+    "print",
+    "println",
+    "stringify",
+    "thread_local",
+    "todo",
+    "unimplemented",
+    "unreachable",
+    "vec",
+    "write",
+    "writeln",
 ];
 
 /// Checks what all plugin functions have in common.
@@ -99,7 +128,8 @@ pub fn declare(role: Role, function: &ItemFn, arguments: &Arguments, derived: &D
 
 /// `impl Function` for the type that stands for a function.
 pub fn implement(role: Role, ident: &Ident, name: &str, arguments: &Arguments, derived: &Derived) -> TokenStream {
-    let (variant, ports, codes, headers) = (role.variant(), arguments.port_specs(), &arguments.codes, arguments.headers);
+    let (variant, ports, codes, headers) =
+        (role.variant(), arguments.port_specs(), &arguments.codes, arguments.headers);
     let Derived { key, timers, stores } = derived;
     quote! {
         impl ::millrace_sdk::__private::Function for #ident {

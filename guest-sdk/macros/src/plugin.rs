@@ -48,7 +48,8 @@ impl Parse for Plugin {
                 input.parse::<Token![,]>()?;
             }
         }
-        let name = name.ok_or_else(|| input.error(format!("`name` is missing: {FIELDS}")))?;
+        let name = name
+            .ok_or_else(|| syn::Error::new(proc_macro2::Span::call_site(), format!("`name` is missing: {FIELDS}")))?;
         if functions.is_empty() {
             return Err(syn::Error::new(name.span(), format!("a plugin has at least one function: {FIELDS}")));
         }

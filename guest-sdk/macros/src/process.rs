@@ -27,8 +27,18 @@ pub fn expand(arguments: TokenStream, item: TokenStream) -> syn::Result<TokenStr
         || quote!(::core::result::Result::Ok(())),
         |path| quote_spanned!(path.span()=> <#path as ::millrace_sdk::__private::TimerFunction>::call::<#ident>(args, out)),
     );
+    // Outside of what is generic, so that it is checked before any code is made.
+    let same_stores = arguments.on_timer.as_ref().map(|path| {
+        quote_spanned! {path.span()=>
+            const _: () = ::millrace_sdk::__private::check_stores(
+                <#ident as ::millrace_sdk::__private::Function>::SPEC.stores,
+                <#path as ::millrace_sdk::__private::TimerFunction>::STORES,
+            );
+        }
+    });
     Ok(quote! {
         #declared
+        #same_stores
         impl ::millrace_sdk::__private::ProcessFunction for #ident {
             #[allow(clippy::let_unit_value, clippy::unit_arg, unused_variables)]
             fn call(
@@ -97,6 +107,8 @@ pub fn expand_timer(arguments: &TokenStream, item: TokenStream) -> syn::Result<T
     function::check(Role::Process, &function)?;
     let taken = signature::arguments(&function.sig)?;
     let body = timer_body(&function, &taken)?;
+    let stores = taken.iter().filter(|argument| matches!(argument.kind, Kind::Store { .. })).map(store_name);
+    let stores = stores.map(|name| Ok(name?.to_string())).collect::<syn::Result<Vec<_>>>()?;
     let (ident, vis) = (&function.sig.ident, &function.vis);
     Ok(quote! {
         #function
@@ -104,6 +116,7 @@ pub fn expand_timer(arguments: &TokenStream, item: TokenStream) -> syn::Result<T
         #[allow(non_camel_case_types)]
         #vis struct #ident {}
         impl ::millrace_sdk::__private::TimerFunction for #ident {
+            const STORES: &'static [&'static str] = &[#(#stores),*];
             #[allow(clippy::let_unit_value, clippy::unit_arg, unused_variables)]
             fn call<P: ::millrace_sdk::__private::Function>(
                 args: &::millrace_sdk::__private::TimerArgs<'_>,
@@ -135,7 +148,8 @@ fn timer_body(function: &ItemFn, taken: &[Argument]) -> syn::Result<TokenStream>
         };
         reads.extend(quote!(let #variable = #read;));
     }
-    let (ident, variables) = (Ident::new(&function.sig.ident.to_string(), Span::call_site()), (0..taken.len()).map(variable));
+    let (ident, variables) =
+        (Ident::new(&function.sig.ident.to_string(), Span::call_site()), (0..taken.len()).map(variable));
     let put = put_out(&function.sig.output, &quote!(#ident(#(#variables),*)));
     Ok(quote!(#reads #put ::core::result::Result::Ok(())))
 }

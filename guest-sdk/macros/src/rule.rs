@@ -142,10 +142,10 @@ pub fn read(argument: &Argument, mut side: impl FnMut() -> (&'static str, &'stat
 /// A function from `Value` to the type. The type itself isn't named: it may have lifetimes.
 fn reader(ty: &Type) -> TokenStream {
     match plain(ty) {
-        Some(Plain::Str) => quote!(|value: ::millrace_sdk::Value<'_>| value.text()),
-        Some(Plain::String) => quote!(|value: ::millrace_sdk::Value<'_>| value.text().map(::std::borrow::ToOwned::to_owned)),
-        Some(Plain::Slice) => quote!(|value: ::millrace_sdk::Value<'_>| value.bytes()),
-        Some(Plain::Bytes) => quote!(|value: ::millrace_sdk::Value<'_>| value.bytes().map(<[u8]>::to_vec)),
+        Some(Plain::Str) => quote!(::millrace_sdk::Value::text),
+        Some(Plain::String) => quote!(::millrace_sdk::Value::owned_text),
+        Some(Plain::Slice) => quote!(::millrace_sdk::Value::bytes),
+        Some(Plain::Bytes) => quote!(::millrace_sdk::Value::owned_bytes),
         None => quote_spanned!(ty.span()=> ::millrace_sdk::FromValue::from_value),
     }
 }

@@ -79,13 +79,13 @@ fn failure(error: &Error, out: &mut Vec<u8>) -> Failure {
         Span { start, length: text.len() as u32 }
     };
     // Two states can't be skipped.
-    let class =
-        if error.kind() == Kind::Transient { FailureClass::Transient } else { FailureClass::Permanent };
+    let class = if error.kind() == Kind::Transient { FailureClass::Transient } else { FailureClass::Permanent };
     Failure { class, code: put(error.code()), text: put(&error.to_string()) }
 }
 
 /// A group whose state is as it was, and which has no value.
 pub(super) fn untouched(group: &Group, call: &Call, out: &mut Writer) -> Grouped {
-    let state = group.state.map(|stored| Stored { version: stored.version, bytes: out.bytes(call.bytes(stored.bytes)) });
+    let state =
+        group.state.map(|stored| Stored { version: stored.version, bytes: out.bytes(call.bytes(stored.bytes)) });
     Grouped { state, value: None }
 }

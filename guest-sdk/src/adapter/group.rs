@@ -80,8 +80,7 @@ struct Run<'a, A: Aggregate> {
 impl<'a, A: Aggregate> Run<'a, A> {
     fn open(task: &'a Task<'a>, careful: bool) -> Result<Self> {
         let key = task.call.key::<A::Key>(Some(task.group.key))?.0;
-        let checkpoint =
-            task.group.state.map(|stored| (stored.version, Cow::Borrowed(task.call.bytes(stored.bytes))));
+        let checkpoint = task.group.state.map(|stored| (stored.version, Cow::Borrowed(task.call.bytes(stored.bytes))));
         let state = Self::read(checkpoint.as_ref(), &key)?;
         Ok(Self { task, careful, key, state, touched: false, checkpoint, since: Vec::new() })
     }

@@ -31,11 +31,11 @@ pub trait ProcessFunction: Function {
 }
 
 /// A function for timers: `#[on_timer]` implements it.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` isn't a function for timers",
-    note = "mark it with #[on_timer]"
-)]
+#[diagnostic::on_unimplemented(message = "`{Self}` isn't a function for timers", note = "mark it with #[on_timer]")]
 pub trait TimerFunction {
+    /// Names of the stores that it takes.
+    const STORES: &'static [&'static str];
+
     /// Takes a timer of the process function `P`.
     ///
     /// # Errors

@@ -60,7 +60,9 @@ impl Doc {
     /// # Errors
     /// As [`str`](Doc::str).
     pub fn f64(&self, name: &str) -> Result<f64> {
-        self.typed(name, "a number", |value| number(value)?.parse().ok().filter(|number: &f64| number.is_finite()).map(Ok))
+        self.typed(name, "a number", |value| {
+            number(value)?.parse().ok().filter(|number: &f64| number.is_finite()).map(Ok)
+        })
     }
 
     /// A number, or `None` where the field is missing or null.
@@ -127,12 +129,7 @@ impl Doc {
     }
 
     /// Reads a field; `read` says `None` when the value isn't of the type.
-    fn typed<'a, T>(
-        &'a self,
-        name: &str,
-        wanted: &str,
-        read: impl FnOnce(&'a [u8]) -> Option<Result<T>>,
-    ) -> Result<T> {
+    fn typed<'a, T>(&'a self, name: &str, wanted: &str, read: impl FnOnce(&'a [u8]) -> Option<Result<T>>) -> Result<T> {
         let value = self.raw(name).ok_or_else(|| self.missing(name))?;
         read(value).unwrap_or_else(|| Err(self.wrong(name, &format!("expected {wanted}, found {}", shown(value)))))
     }

@@ -1,7 +1,5 @@
 //! One pass over the text of a JSON object that checks it and notes where its fields are.
 
-use smallvec::SmallVec;
-
 use super::{Field, Fields};
 
 /// How deep arrays and objects may lie in each other, the outermost counted.
@@ -16,10 +14,10 @@ pub(super) struct Fault {
     pub(super) what: &'static str,
 }
 
-/// Checks that `text` is one JSON object in UTF-8, without white space around it, and finds its fields.
-pub(super) fn object(text: &[u8]) -> Result<Fields, Fault> {
+/// Checks that `text` is one JSON object in UTF-8, without white space around it, and adds its fields to `fields`.
+pub(super) fn object(text: &[u8], fields: &mut Fields) -> Result<(), Fault> {
     let mut scanner = Scanner { text, at: 0, ascii: true };
-    let fields = scanner.fields()?;
+    scanner.fields(fields)?;
     if scanner.at != text.len() {
         return Err(scanner.fault("unexpected text after the object"));
     }
@@ -28,7 +26,7 @@ pub(super) fn object(text: &[u8]) -> Result<Fields, Fault> {
     {
         return Err(Fault { at: error.valid_up_to(), what: "invalid UTF-8" });
     }
-    Ok(fields)
+    Ok(())
 }
 
 struct Scanner<'a> {
@@ -39,12 +37,11 @@ struct Scanner<'a> {
 }
 
 impl Scanner<'_> {
-    fn fields(&mut self) -> Result<Fields, Fault> {
-        let mut fields = SmallVec::new();
+    fn fields(&mut self, fields: &mut Fields) -> Result<(), Fault> {
         self.expect(b'{', "expected `{`")?;
         self.space();
         if self.eat(b'}') {
-            return Ok(fields);
+            return Ok(());
         }
         loop {
             let (key_start, key_end, escaped) = self.key()?;
@@ -55,8 +52,7 @@ impl Scanner<'_> {
             if self.eat(b',') {
                 self.space();
             } else {
-                self.expect(b'}', "expected `,` or `}`")?;
-                return Ok(fields);
+                return self.expect(b'}', "expected `,` or `}`");
             }
         }
     }

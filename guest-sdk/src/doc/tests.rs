@@ -68,7 +68,8 @@ fn of_fields_with_the_same_name_the_last_is_read_and_removing_takes_all() {
 
 #[test]
 fn typed_getters_read_their_type_and_name_what_they_found_instead() {
-    let doc = doc(r#"{"s":"a\n\u00e9\ud83d\ude00","i":-7,"f":1.50,"b":true,"n":null,"o":{"x":1},"l":[1,2],"big":1e400}"#);
+    let doc =
+        doc(r#"{"s":"a\n\u00e9\ud83d\ude00","i":-7,"f":1.50,"b":true,"n":null,"o":{"x":1},"l":[1,2],"big":1e400}"#);
     assert_eq!(doc.str("s").unwrap(), "a\né😀");
     assert_eq!((doc.i64("i").unwrap(), doc.f64("f").unwrap(), doc.bool("b").unwrap()), (-7, 1.5, true));
     assert_eq!((doc.opt_str("n").unwrap(), doc.opt_i64("none").unwrap(), doc.is_null("n")), (None, None, true));

@@ -9,6 +9,10 @@ use millrace_cli::commands::dispatch;
 use millrace_cli::load::Wrong;
 use tracing_subscriber::EnvFilter;
 
+/// Records are many small allocations that live for a transaction: mimalloc is faster at that than the system's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     start_log();

@@ -34,7 +34,7 @@ pub struct WorkerOptions {
 
 impl Default for WorkerOptions {
     fn default() -> Self {
-        Self { batch: 500, window_memory: 48 << 20, transaction_bytes: 32 << 20, durability: Durability::Synced }
+        Self { batch: 500, window_memory: 48 << 20, transaction_bytes: 8 << 20, durability: Durability::Synced }
     }
 }
 

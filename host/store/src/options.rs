@@ -38,7 +38,7 @@ pub struct OpenOptions<'a> {
 
 impl<'a> OpenOptions<'a> {
     /// Memory for cached blocks and write buffers, unless told otherwise.
-    pub const DEFAULT_MEMORY: usize = 96 << 20;
+    pub const DEFAULT_MEMORY: usize = 64 << 20;
 
     /// These stores, no other families, with a write-ahead log.
     pub fn new(stores: &'a [StoreSpec]) -> Self {

@@ -20,6 +20,10 @@ use std::process::Command;
 
 use clap::Parser;
 
+/// As in the `millrace` command.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Measures the orders pipeline on the embedded driver.
 #[derive(Parser)]
 struct Arguments {

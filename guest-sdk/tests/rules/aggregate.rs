@@ -1,0 +1,194 @@
+use millrace_sdk::prelude::*;
+use millrace_sdk::testing::{Bench, Group, Grouped, Mode, Record};
+
+/// A sum that changes its state before it finds that a record is bad.
+struct Sum;
+
+#[aggregate(codes("too-large", "zero"))]
+impl Aggregate for Sum {
+    type Key = String;
+    type Input = f64;
+    type State = Total;
+    type Output = Option<f64>;
+
+    fn init(_key: &String) -> Total {
+        Total::default()
+    }
+
+    fn add(total: &mut Total, key: &String, n: f64, ctx: &Ctx) -> Result<()> {
+        total.sum += n;
+        total.count += 1;
+        ctx.count("adds", 1);
+        if n == 0.0 {
+            return Err(Error::skip("zero"));
+        }
+        if n < 0.0 {
+            return Err(Error::bad_value(format!("{key}: {n} is below 0")));
+        }
+        Ok(())
+    }
+
+    fn subtract(total: &mut Total, _key: &String, n: f64, _ctx: &Ctx) -> Result<()> {
+        total.sum -= n;
+        total.count -= 1;
+        Ok(())
+    }
+
+    fn merge(earlier: Total, later: Total, _key: &String) -> Result<Total> {
+        Ok(Total { sum: earlier.sum + later.sum, count: earlier.count + later.count })
+    }
+
+    fn result(total: &Total, _key: &String, _ctx: &Ctx) -> Result<Option<f64>> {
+        if total.sum > 1e6 && total.sum.is_finite() {
+            return Err(Error::permanent("too-large", "over a million"));
+        }
+        Ok((total.count > 1).then_some(total.sum))
+    }
+
+    fn keep(total: &Total) -> bool {
+        total.count > 0
+    }
+}
+
+#[derive(Clone, Default, serde::Serialize, serde::Deserialize)]
+struct Total {
+    sum: f64,
+    count: i64,
+}
+
+impl State for Total {
+    const VERSION: u32 = 3;
+    const READS: &[u32] = &[2];
+
+    fn upgrade(version: u32, bytes: &[u8]) -> Result<Self> {
+        match version {
+            2 => Ok(Self { sum: serde_json::from_slice(bytes)?, count: 1 }),
+            _ => Err(no_upgrade(version)),
+        }
+    }
+}
+
+plugin! { name: "sums", functions: [Sum] }
+
+fn group(values: &str) -> Group {
+    Group::new("k", values.split_whitespace().map(|value| Record::new("k", value)))
+}
+
+fn run(group: Group, mode: Mode) -> Grouped {
+    Bench::new(&PLUGIN).aggregate("sum", &[group], mode).remove(0)
+}
+
+/// The outcomes of a group in mode `each` and its state, as text.
+fn each(group: Group) -> (Vec<String>, String) {
+    let grouped = run(group, Mode::Each);
+    let outcomes = grouped.outcomes.iter().map(|outcome| match outcome {
+        outcome if outcome.is_good() => outcome.texts().join(","),
+        other => format!("{other:?}").split_whitespace().next().unwrap().to_owned(),
+    });
+    (outcomes.collect(), state(&grouped))
+}
+
+fn state(grouped: &Grouped) -> String {
+    let state = grouped.state.as_ref();
+    state.map_or("none".into(), |(version, bytes)| format!("{version} {}", String::from_utf8_lossy(bytes)))
+}
+
+#[test]
+fn in_mode_each_every_record_puts_out_the_result_so_far() {
+    let (outcomes, state) = each(group("1 2 3"));
+    assert_eq!(outcomes, ["null", "3.0", "6.0"]);
+    assert_eq!(state, r#"3 {"sum":6.0,"count":3}"#);
+}
+
+#[test]
+fn in_mode_last_only_the_group_has_a_result() {
+    let grouped = run(group("1 2 3"), Mode::Last);
+    assert_eq!(grouped.value.as_deref(), Some(&b"6.0"[..]));
+    assert!(grouped.outcomes.iter().all(|outcome| outcome.texts().is_empty()));
+}
+
+#[test]
+fn a_record_that_fails_or_is_skipped_leaves_the_state_as_if_it_had_not_come() {
+    let (outcomes, state) = each(group("1 -5 2 0 x 3 -1"));
+    assert_eq!(outcomes, ["null", "Fail", "3.0", "Skip(\"zero\")", "Fail", "6.0", "Fail"]);
+    assert_eq!(state, r#"3 {"sum":6.0,"count":3}"#);
+    assert_eq!(run(group("-1"), Mode::Each).state, None);
+}
+
+#[test]
+fn a_record_that_is_gone_over_again_counts_once() {
+    let mut bench = Bench::new(&PLUGIN);
+    bench.aggregate("sum", &[group("1 2 -5 3 -5")], Mode::Each);
+    assert_eq!(bench.count("adds"), 5);
+}
+
+#[test]
+fn a_record_whose_result_fails_is_the_one_that_fails_in_both_modes() {
+    for mode in [Mode::Each, Mode::Last] {
+        let grouped = run(group("1 2000000 2"), mode);
+        assert_eq!(grouped.outcomes[1].failure(), "too-large: over a million");
+        assert_eq!(state(&grouped), r#"3 {"sum":3.0,"count":2}"#);
+    }
+}
+
+#[test]
+fn a_state_that_json_can_not_hold_is_the_failure_of_the_record_that_made_it() {
+    for mode in [Mode::Each, Mode::Last] {
+        let grouped = run(group("1 1.7e308 1.7e308 2").state(3, r#"{"sum":1.7e308,"count":1}"#), mode);
+        let failures: Vec<_> = grouped.outcomes.iter().map(|outcome| outcome.failure()).collect();
+        assert_eq!((&*failures[0], &*failures[3]), ("too-large: over a million", "too-large: over a million"));
+        assert!(failures[1..3].iter().all(|failure| failure.starts_with("bad-state: state: invalid type: null")));
+        assert_eq!(state(&grouped), r#"3 {"sum":1.7e308,"count":1}"#);
+    }
+    let (outcomes, _) = each(group("5").state(3, r#"{"sum":1.0,"count":1}"#));
+    assert_eq!(outcomes, ["6.0"]);
+}
+
+#[test]
+fn any_split_of_a_group_gives_the_same_state_and_outcomes() {
+    let values = "0.1 0.2 -1 0.7 x 1e-9 0 3.3 2000000 0.30000000000000004";
+    let (whole, state_of_whole) = each(group(values));
+    let mut outcomes = Vec::new();
+    let mut state: Option<(u32, Vec<u8>)> = None;
+    for value in values.split(' ') {
+        let grouped = run(Group { state, ..group(value) }, Mode::Each);
+        outcomes.extend(grouped.outcomes.iter().map(|outcome| match outcome {
+            outcome if outcome.is_good() => outcome.texts().join(","),
+            other => format!("{other:?}").split_whitespace().next().unwrap().to_owned(),
+        }));
+        state = grouped.state;
+    }
+    let (version, bytes) = state.unwrap();
+    assert_eq!((outcomes, format!("{version} {}", String::from_utf8_lossy(&bytes))), (whole, state_of_whole));
+}
+
+#[test]
+fn states_of_older_versions_are_upgraded_and_of_unknown_ones_refused() {
+    assert_eq!(each(group("1").state(2, "10")).1, r#"3 {"sum":11.0,"count":2}"#);
+    let grouped = run(group("1 2").state(9, "?"), Mode::Each);
+    let text = "bad-state: state is of version 9, which this plugin can't read";
+    assert_eq!(grouped.outcomes.iter().map(|outcome| outcome.failure()).collect::<Vec<_>>(), [text, text]);
+    assert_eq!(state(&grouped), "9 ?");
+}
+
+#[test]
+fn what_is_taken_back_is_subtracted_and_an_empty_state_deleted() {
+    let mut back = group("4 4");
+    back.entries[1].0 = true;
+    assert_eq!(each(back).1, "none");
+}
+
+#[test]
+fn sessions_that_meet_are_merged() {
+    let merge = |earlier, later| Bench::new(&PLUGIN).merge("sum", "k", earlier, later);
+    let (version, bytes) = merge((2, b"1.5"), (3, br#"{"sum":2.0,"count":2}"#)).unwrap();
+    assert_eq!((version, &*String::from_utf8(bytes).unwrap()), (3, r#"{"sum":3.5,"count":3}"#));
+    assert!(merge((2, b"x"), (2, b"1")).unwrap_err().starts_with("bad-"));
+}
+
+#[test]
+fn the_manifest_has_the_one_store_with_its_versions() {
+    let manifest = Bench::new(&PLUGIN).manifest();
+    let store = &manifest.functions[0].stores[0];
+    assert_eq!((&*store.name, &store.reads[..], &store.writes[..]), ("sum", &[2, 3][..], &[3][..]));
+}

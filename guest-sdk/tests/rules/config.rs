@@ -1,0 +1,66 @@
+use millrace_sdk::prelude::*;
+use millrace_sdk::testing::{Bench, Record};
+
+#[derive(serde::Deserialize, schemars::JsonSchema)]
+#[serde(default)]
+struct Settings {
+    /// What is below isn't worth looking at.
+    minimum: f64,
+    tags: Tags,
+}
+
+#[derive(Default, serde::Deserialize, schemars::JsonSchema)]
+#[serde(default)]
+struct Tags {
+    prefix: String,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { minimum: 10.0, tags: Tags::default() }
+    }
+}
+
+impl Config for Settings {
+    fn validate(&self) -> Result<(), String> {
+        if self.minimum < 0.0 { Err("minimum: must not be below 0".into()) } else { Ok(()) }
+    }
+}
+
+#[transform]
+fn tag(amount: f64, ctx: Ctx) -> Option<String> {
+    let settings: &Settings = ctx.config();
+    (amount >= settings.minimum).then(|| format!("{}{amount}", settings.tags.prefix))
+}
+
+plugin! { name: "tag", config: Settings, functions: [tag] }
+
+fn refused(json: &str) -> String {
+    Bench::with_config(&PLUGIN, json).err().unwrap()
+}
+
+#[test]
+fn an_empty_config_gives_the_defaults() {
+    let outcomes = Bench::new(&PLUGIN).transform("tag", &[Record::new("", "9"), Record::new("", "10")]);
+    assert_eq!((outcomes[0].texts().len(), outcomes[1].texts()), (0, vec!["10".into()]));
+}
+
+#[test]
+fn a_config_reaches_the_rule() {
+    let mut bench = Bench::with_config(&PLUGIN, r#"{"minimum":1,"tags":{"prefix":"n="}}"#).unwrap();
+    assert_eq!(bench.transform("tag", &[Record::new("", "2")])[0].texts(), ["n=2"]);
+}
+
+#[test]
+fn what_the_config_does_not_know_or_allow_is_refused() {
+    assert_eq!(refused(r#"{"minimun":1,"tags":{"x":2}}"#), "unknown field `minimun`, `tags.x`");
+    assert_eq!(refused(r#"{"minimum":-1}"#), "minimum: must not be below 0");
+    assert_eq!(refused(r#"{"minimum":"a"}"#), "invalid type: string \"a\", expected f64 at line 1 column 14");
+}
+
+#[test]
+fn the_manifest_has_the_schema_of_the_config() {
+    let schema: serde_json::Value = serde_json::from_str(&Bench::new(&PLUGIN).manifest().config_schema).unwrap();
+    assert_eq!(schema["properties"]["minimum"]["default"], 10.0);
+    assert_eq!(schema["properties"]["minimum"]["description"], "What is below isn't worth looking at.");
+}

@@ -1,0 +1,8 @@
+use millrace_sdk::prelude::*;
+
+#[join]
+fn resolve(payment: Doc) -> Result<Doc> {
+    Ok(payment)
+}
+
+fn main() {}
