@@ -12,13 +12,17 @@ guest_rustc := env("MILLRACE_GUEST_RUSTC", "")
 # both builds of our crates side by side, since their settings are part of the names of the files.
 as_released := "--config profile.dev.opt-level=3 --config profile.dev.debug-assertions=false --config profile.dev.overflow-checks=false"
 
+# Always the same selection: cargo unites the features of what it builds together, and would compile wasmtime and other
+# dependencies once more for another one. Examples are in it because then it has the features that tests have.
+ours := "--workspace --bins --examples"
+
 # Lists the recipes.
 default:
     @"{{ just_executable() }}" --justfile "{{ justfile() }}" --list --unsorted
 
 # Builds guests and everything else.
 build: guests
-    cargo build --workspace
+    cargo build {{ ours }}
 
 # Builds the plugins and the guests of tests, and lays them where pipelines and tests look for them.
 guests:
@@ -46,7 +50,7 @@ guests:
 
 # Runs the sample orders through their pipeline and shows what became of them.
 demo *args: guests
-    cargo build --package millrace-cli
+    cargo build {{ ours }}
     "$CARGO_TARGET_DIR/debug/millrace" demo "$@"
 
 # Runs all tests, those in the documentation too.
@@ -64,12 +68,15 @@ lint:
 
 # Measures the orders pipeline on the embedded driver.
 bench *args: guests
-    cargo run {{ as_released }} --package millrace-cli --example bench -- "$@"
+    cargo build {{ as_released }} {{ ours }}
+    "$CARGO_TARGET_DIR/debug/examples/bench" "$@"
 
 # Runs the `millrace` command of this checkout.
 millrace *args:
-    @cargo run --quiet --package millrace-cli -- "$@"
+    @cargo build --quiet {{ ours }}
+    @"$CARGO_TARGET_DIR/debug/millrace" "$@"
 
 # Writes the sample inputs anew.
 samples:
-    cargo run --quiet --package millrace-samples
+    cargo build --quiet {{ ours }}
+    "$CARGO_TARGET_DIR/debug/millrace-samples"

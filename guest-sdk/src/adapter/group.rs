@@ -9,6 +9,7 @@ use crate::bindings::aggregate::exports::millrace::plugin::aggregate::{Change, E
 use crate::bindings::base::millrace::plugin::types::Stored;
 use crate::ctx::{Call, Ctx};
 use crate::error::Result;
+use crate::function::Function;
 use crate::host;
 use crate::state;
 use crate::value::FromValue;
@@ -30,11 +31,15 @@ impl Task<'_> {
     ///
     /// At first the state is written, and in mode `last` its result taken, once, after all records. If that fails,
     /// some record is to blame: then the group is gone over again, with both after each record.
-    pub(super) fn run<A: Aggregate>(&self, out: &mut Writer) -> Grouped {
+    #[allow(clippy::panic, reason = "there is no record that could fail")]
+    pub(super) fn run<A: Aggregate + Function>(&self, out: &mut Writer) -> Grouped {
         let mark: Mark = out.mark();
         self.attempt::<A>(false, out).unwrap_or_else(|_| {
             out.rewind(mark);
             self.attempt::<A>(true, out).unwrap_or_else(|error| {
+                if self.entries.is_empty() {
+                    panic!("`{}` has no result for a state that it has: {error}", A::SPEC.name);
+                }
                 out.rewind(mark);
                 self.entries.iter().for_each(|_| out.end(Err(error.clone())));
                 untouched(self.group, self.call, out)

@@ -33,7 +33,8 @@ fn a_change_leaves_all_else_where_it_is() {
         change(&mut doc);
         doc.to_string()
     };
-    let cases: [(&str, fn(&mut Doc), &str); 10] = [
+    type Edit = fn(&mut Doc);
+    let cases: [(&str, Edit, &str); 10] = [
         (r#"{"a" : 1 , "b":2}"#, |d| d.set("a", "x"), r#"{"a" : "x" , "b":2}"#),
         (r#"{"a":1, "b": 2 }"#, |d| d.set("b", true), r#"{"a":1, "b": true }"#),
         (r#"{"a":1}"#, |d| d.set("n", 2), r#"{"a":1,"n":2}"#),

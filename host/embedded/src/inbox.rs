@@ -9,12 +9,11 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use bytes::{Buf, BufMut, Bytes};
-use millrace_engine::topology::TopicId;
 use millrace_store::Batch;
 
 use crate::error::Error;
-use crate::log::NewRecord;
 use crate::log::codec::{BlockReader, BlockWriter};
+use crate::log::{Log, NewRecord, TopicId};
 use crate::worker::Worker;
 
 /// The folder, as the running instance sees it.
@@ -86,31 +85,47 @@ impl Inbox {
         Ok(Self { folder: folder.into() })
     }
 
-    /// Takes the next file, by name, and commits it. Tells whether there was one.
+    /// Takes the next file, by name, and commits it. Tells whether there was one. A file that can't be taken is put
+    /// aside under its name with `.refused`, and the reason goes to the log: nothing is lost, and the app goes on.
     pub(crate) fn take_into(&self, worker: &mut Worker, now: i64) -> Result<bool, Error> {
-        let failed = |source| Error::Inbox { path: self.folder.clone(), source };
-        let Some(name) = self.next().map_err(failed)? else { return Ok(false) };
+        let Some(name) = self.next().map_err(|source| self.failed(source))? else { return Ok(false) };
         let path = self.folder.join(&name);
         let noted = format!("inbox/{name}");
         if worker.log().control(noted.as_bytes())?.is_none() {
-            let bytes = fs::read(&path).map_err(failed)?;
-            deliver(worker, &path, bytes.into(), now)?;
+            let bytes = fs::read(&path).map_err(|source| self.failed(source))?;
+            let letters = match open(worker.log(), bytes.into()) {
+                Ok(letters) => letters,
+                Err(reason) => return self.put_aside(&path, &reason).map(|()| true),
+            };
+            for (topic, partition, record) in letters {
+                worker.append_to_log(topic, partition, record, now)?;
+            }
             let mut batch = Batch::new(worker.log().database());
             worker.log().put_control(&mut batch, noted.as_bytes(), b"")?;
             worker.commit_with(batch)?;
         }
-        fs::remove_file(&path).map_err(failed)?;
+        fs::remove_file(&path).map_err(|source| self.failed(source))?;
         let mut batch = Batch::new(worker.log().database());
         worker.log().delete_control(&mut batch, noted.as_bytes())?;
         worker.commit_with(batch)?;
         Ok(true)
     }
 
+    fn put_aside(&self, path: &Path, reason: &str) -> Result<(), Error> {
+        let aside = path.with_extension("refused");
+        tracing::error!(file = %path.display(), kept_as = %aside.display(), reason, "records were refused");
+        fs::rename(path, aside).map_err(|source| self.failed(source))
+    }
+
+    fn failed(&self, source: std::io::Error) -> Error {
+        Error::Inbox { path: self.folder.clone(), source }
+    }
+
     fn next(&self) -> std::io::Result<Option<String>> {
         let mut names: Vec<String> = Vec::new();
         for entry in fs::read_dir(&self.folder)? {
             let name = entry?.file_name().to_string_lossy().into_owned();
-            if !name.starts_with('.') {
+            if !name.starts_with('.') && !name.ends_with(".refused") {
                 names.push(name);
             }
         }
@@ -118,18 +133,23 @@ impl Inbox {
     }
 }
 
-fn deliver(worker: &mut Worker, path: &Path, mut file: Bytes, now: i64) -> Result<(), Error> {
-    let damaged = || Error::Input(format!("{}: not a file of records", path.display()));
+type Placed = (TopicId, u32, NewRecord);
+
+/// All records of a file with their places, or why it can't be taken.
+fn open(log: &Log, mut file: Bytes) -> Result<Vec<Placed>, String> {
+    let mut letters = Vec::new();
     while !file.is_empty() {
-        let (topic, partition, block) = decode(&mut file).ok_or_else(damaged)?;
-        let known = worker.topology().topics.iter().position(|known| known.name == topic);
-        let known = known.ok_or_else(|| Error::Input(format!("topic `{topic}` isn't one of this pipeline")))?;
-        let mut records = BlockReader::new(block).map_err(|_| damaged())?;
-        while let Some(record) = records.next().map_err(|_| damaged())? {
-            worker.append(TopicId(known), partition, record, 0, now)?;
+        let (name, partition, block) = decode(&mut file).ok_or("it isn't a file of records, or is cut off")?;
+        let topic = log.topic(&name).ok_or_else(|| format!("there is no topic `{name}`"))?;
+        if partition >= log.partitions(topic) {
+            return Err(format!("topic `{name}` has no partition {partition}"));
+        }
+        let mut records = BlockReader::new(block)?;
+        while let Some(record) = records.next()? {
+            letters.push((topic, partition, record));
         }
     }
-    Ok(())
+    Ok(letters)
 }
 
 #[cfg(test)]

@@ -116,7 +116,34 @@ impl Worker {
         now: i64,
     ) -> Result<i64, Error> {
         let place = self.topics.get(topic.0).copied().ok_or_else(|| Error::Input(format!("no topic {}", topic.0)))?;
-        let reader = self.readers.get(&(topic, partition)).copied();
+        self.append_at(place, Some(topic), partition, record, turn, now)
+    }
+
+    /// The same for any topic of the log, also one that isn't of this pipeline.
+    ///
+    /// # Errors
+    /// There is no such partition.
+    pub(crate) fn append_to_log(
+        &mut self,
+        place: log::TopicId,
+        partition: u32,
+        record: NewRecord,
+        now: i64,
+    ) -> Result<i64, Error> {
+        let topic = self.topics.iter().position(|known| *known == place).map(TopicId);
+        self.append_at(place, topic, partition, record, 0, now)
+    }
+
+    fn append_at(
+        &mut self,
+        place: log::TopicId,
+        topic: Option<TopicId>,
+        partition: u32,
+        record: NewRecord,
+        turn: u64,
+        now: i64,
+    ) -> Result<i64, Error> {
+        let reader = topic.and_then(|topic| self.readers.get(&(topic, partition)).copied());
         let copy = reader.map(|_| record.clone());
         let offset = self.tail.append(place, partition, record)?;
         self.dirty = true;

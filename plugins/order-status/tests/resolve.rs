@@ -1,6 +1,6 @@
 //! What becomes of an order, through the adapter that the guest has too.
 
-#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 use millrace_sdk::testing::{Bench, Outcome, Pair, Record};
 

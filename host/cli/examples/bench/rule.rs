@@ -1,11 +1,13 @@
-//! The rule alone: in the guest, and natively through the same adapter.
+//! The rule alone: in the guest, and natively through the same adapter. Both are asked as the engine asks, and answer
+//! with outcomes that own their bytes.
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use cpu_time::ThreadTime;
 use millrace_cli::args;
 use millrace_cli::load::load;
-use millrace_engine::ports::{Attempt, DeploymentId, FunctionId, Logic, Message, Pair};
+use millrace_engine::ports::{Attempt, DeploymentId, Field, FunctionId, Logic, Message, Outcome, Output, Pair};
 use millrace_sdk::testing::Bench;
 
 use crate::load::{Random, order};
@@ -28,8 +30,11 @@ pub(crate) fn compare() {
     let function = FunctionId { deployment: DeploymentId(0), function: 0 };
     let mut guest = || assert_eq!(guests.join(function, &pairs, Attempt::Batch).unwrap().result.len(), BATCH);
     let mut bench = Bench::new(&order_status::PLUGIN);
-    let mut bytes = 0;
-    let mut native = || assert_eq!(bench.join_values("resolve", &values, |value| bytes += value.len()), 0);
+    let mut native = || {
+        let mut outcomes = Vec::with_capacity(BATCH);
+        let failed = bench.join_values("resolve", &values, |value| outcomes.push(outcome(value)));
+        assert_eq!((failed, outcomes.len()), (0, BATCH));
+    };
 
     let runs: Vec<(f64, f64)> = (0..=RUNS).map(|_| (time(&mut guest), time(&mut native))).skip(1).collect();
     let guest = median(runs.iter().map(|run| run.0));
@@ -37,6 +42,11 @@ pub(crate) fn compare() {
     println!("| the rule in a guest, {BATCH} pairs a call | {guest:.2} us a pair |");
     println!("| the rule natively | {native:.2} us a pair |");
     println!("| guest to native | {:.2} |", guest / native);
+}
+
+fn outcome(value: &[u8]) -> Outcome {
+    let value = Field::Bytes(Bytes::copy_from_slice(value));
+    Outcome::Outputs(vec![Output { port: 0, key: Field::Inherit, value, timestamp: None, headers: None }])
 }
 
 fn pair<'a>(key: &'a [u8], left: &'a str, right: &'a str) -> Pair<'a> {

@@ -19,8 +19,8 @@ pub(super) struct Found {
     /// Name of the table, and a key in it.
     pub(super) table: String,
     pub(super) example: Option<i64>,
-    /// Dead letters by their reason, cut short.
-    pub(super) dead: BTreeMap<String, u64>,
+    /// Dead letters by code and step, with the text of the first one.
+    pub(super) dead: BTreeMap<String, (u64, String)>,
     /// Name of the dead-letter queue.
     pub(super) dlq: String,
     /// Keys that only one side of the join has, by side.
@@ -41,7 +41,10 @@ pub(super) fn look(worker: &Worker) -> Result<Found> {
     }
     for topic in topology.topics.iter().filter(|topic| topic.kind == TopicKind::DeadLetters) {
         found.dlq.clone_from(&topic.name);
-        each(worker.log(), &topic.name, |record| *found.dead.entry(reason(&record)).or_default() += 1)?;
+        each(worker.log(), &topic.name, |record| {
+            let (kind, text) = reason(&record);
+            found.dead.entry(kind).or_insert((0, text)).0 += 1;
+        })?;
     }
     misses(worker.log(), topology, &mut found)?;
     Ok(found)
@@ -66,20 +69,19 @@ fn status(value: &[u8]) -> String {
     let order: Option<serde_json::Value> = serde_json::from_slice(value).ok();
     let status = order.as_ref().and_then(|order| order.get("status"));
     match status {
-        Some(serde_json::Value::String(status)) => status.clone(),
+        Some(serde_json::Value::String(status)) if !status.is_empty() => status.clone(),
         _ => "(none)".to_owned(),
     }
 }
 
-/// The reason of a dead letter: its code, and the text as far as it is the same for many.
-fn reason(record: &InputRecord) -> String {
+/// The reason of a dead letter: its code and step, and its text.
+fn reason(record: &InputRecord) -> (String, String) {
     let header = |name: &str| {
         let header = record.headers.last(name.as_bytes()).and_then(|header| header.value.clone());
         header.map(|value| String::from_utf8_lossy(&value).into_owned()).unwrap_or_default()
     };
-    let (step, text) = (header("millrace-step"), header("__streams.errors.message"));
-    let text = text.split(" at line ").next().unwrap_or_default();
-    format!("{step}: {text}")
+    let kind = format!("{} at step `{}`", header("millrace-error-code"), header("millrace-step"));
+    (kind, header("__streams.errors.message"))
 }
 
 /// Which keys the first join has not brought together, and why.

@@ -1,5 +1,6 @@
 //! What the demo tells.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
@@ -39,7 +40,9 @@ impl Report<'_> {
         )?;
         let found = &self.found;
         writeln!(out, "\n{}", heading(&format!("Orders by status (table `{}`)", found.table)))?;
-        counts(&mut out, &found.statuses)?;
+        for (status, n) in largest_first(&found.statuses, |n| *n) {
+            writeln!(out, "  {n:>6}  {status}")?;
+        }
         writeln!(out, "\n{}", heading("Not joined"))?;
         for (topic, n) in &found.alone {
             writeln!(out, "  {n:>6}  orders with an answer in {topic} only")?;
@@ -52,7 +55,9 @@ impl Report<'_> {
             }
         }
         writeln!(out, "\n{}", heading(&format!("Dead letters by reason (topic `{}`)", found.dlq)))?;
-        counts(&mut out, &found.dead)?;
+        for (kind, (n, text)) in largest_first(&found.dead, |(n, _)| *n) {
+            writeln!(out, "  {n:>6}  {kind}, such as: {text}")?;
+        }
         self.print_next(&mut out)
     }
 
@@ -77,9 +82,8 @@ impl Report<'_> {
     }
 }
 
-/// The largest first.
-fn counts(out: &mut impl Write, counts: &BTreeMap<String, u64>) -> io::Result<()> {
+fn largest_first<T>(counts: &BTreeMap<String, T>, count: impl Fn(&T) -> u64) -> Vec<(&String, &T)> {
     let mut sorted: Vec<_> = counts.iter().collect();
-    sorted.sort_by_key(|(name, n)| (std::cmp::Reverse(**n), name.as_str()));
-    sorted.into_iter().try_for_each(|(name, n)| writeln!(out, "  {n:>6}  {name}"))
+    sorted.sort_by_key(|(name, entry)| (Reverse(count(entry)), name.as_str()));
+    sorted
 }

@@ -1,0 +1,80 @@
+//! A command that is running.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// How long a test waits for what must happen before it fails.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A command that is running; killed when it goes out of scope.
+pub struct Running {
+    child: Child,
+    log: Receiver<String>,
+}
+
+impl Running {
+    pub fn start(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let (sender, log) = channel();
+        std::thread::spawn(move || stderr.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        Self { child, log }
+    }
+
+    /// Waits for the entry of the log with this message, and gives its fields.
+    pub fn logged(&mut self, message: &str) -> Value {
+        let until = Instant::now() + PATIENCE;
+        let mut seen = Vec::new();
+        loop {
+            let line = self.log.recv_timeout(until.saturating_duration_since(Instant::now()));
+            let line = line.unwrap_or_else(|_| panic!("it never logged `{message}`, but {seen:?}"));
+            let fields = serde_json::from_str::<Value>(&line).map(|entry| entry["fields"].clone()).unwrap_or_default();
+            if fields["message"] == message {
+                return fields;
+            }
+            seen.push(line);
+        }
+    }
+
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// `kill -9`. The exit status tells whether it was still alive.
+    pub fn kill(mut self) -> ExitStatus {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap()
+    }
+
+    /// Asks it to stop, and waits until it has.
+    pub fn terminate(&mut self) -> ExitStatus {
+        let told = Command::new("sh").args(["-c", "kill -TERM $0", &self.child.id().to_string()]).status().unwrap();
+        assert!(told.success());
+        let mut status = None;
+        until("it stops", || {
+            status = self.child.try_wait().unwrap();
+            status.is_some()
+        });
+        status.unwrap()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Waits until something is so.
+pub fn until(what: &str, mut so: impl FnMut() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !so() {
+        assert!(Instant::now() < end, "waited in vain until {what}");
+        std::thread::sleep(Duration::from_micros(200));
+    }
+}
