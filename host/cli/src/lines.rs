@@ -16,7 +16,7 @@
 //! | `headers` | object of name to string, `{"base64": ..}` or null; or a list of pairs `[name, value]` where a name comes twice or isn't text (then it is `{"base64": ..}` too) |
 //! | `window` | `[start, end]` in milliseconds since the epoch |
 //!
-//! [`parse`] and [`print`] are inverse, but for white space in JSON values. A field with another name is an error.
+//! [`parse`] and [`print`](print()) are inverse, but for white space in JSON values. A field with another name is an error.
 
 mod headers;
 mod json;
@@ -68,6 +68,12 @@ impl KeyCodecs {
     /// The codec of a topic's keys.
     pub fn of(&self, topic: &str) -> KeyCodec {
         self.topics.get(topic).copied().unwrap_or_default()
+    }
+
+    /// What would be right in place of a topic that isn't named; `None` for one that is.
+    fn unknown(&self, topic: &str) -> Option<String> {
+        let names: Vec<_> = self.topics.keys().map(|name| format!("`{name}`")).collect();
+        (!self.topics.contains_key(topic)).then(|| format!("there are {}", names.join(", ")))
     }
 
     /// The same, with a topic for lines that name none.

@@ -54,7 +54,12 @@ fn read(paths: &[PathBuf]) -> Result<Vec<SourceFile>> {
 
 fn load_plugin(runtime: &Arc<Runtime>, plugin: &PluginUse) -> Result<Arc<Plugin>, String> {
     let path = &plugin.component;
-    let bytes = std::fs::read(path).map_err(|error| format!("{}: can't be read: {error}", path.display()))?;
+    let bytes = std::fs::read(path).map_err(|error| {
+        format!(
+            "{}: can't be read: {error}; build the plugin, or mend the path: it starts at this file's folder",
+            path.display()
+        )
+    })?;
     let name = path.display().to_string();
     runtime.load(&bytes, &name, &plugin.config, plugin.limits).map_err(|error| error.to_string())
 }

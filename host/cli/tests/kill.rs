@@ -10,10 +10,12 @@ use std::time::{Duration, Instant};
 
 use support::{Dice, Place, Running, copy_folder, until};
 
-const ORDERS: u64 = 30_000;
+const ORDERS: u64 = 75_000;
 const KILLS: u32 = 20;
-/// Bytes that a run writes to the log of its database before it is killed, at most. A commit is about a tenth of that.
-const BYTES: u64 = 400_000;
+/// Bytes that a run writes to the log of its database before it is killed, at most: two commits.
+const BYTES: u64 = 1_600_000;
+/// Time from there to the kill, at most: about what a commit and the work before it take.
+const JITTER: Duration = Duration::from_millis(12);
 
 #[test]
 fn a_run_that_is_killed_twenty_times_puts_out_what_an_undisturbed_one_does() {
@@ -30,6 +32,7 @@ fn a_run_that_is_killed_twenty_times_puts_out_what_an_undisturbed_one_does() {
     let left = last.logged("running")["lag"].as_u64().unwrap();
     last.logged("stopped");
 
+    eprintln!("left at each start: {lags:?}, at the last: {left}");
     assert!(left > 0, "the run was over before the last kill; what was left at each start: {lags:?}");
     let advances = lags.iter().zip(lags.iter().skip(1).chain([&left])).filter(|(before, after)| after < before).count();
     assert!(advances >= 12, "only {advances} kills hit a run that had committed work; left at each start: {lags:?}");
@@ -40,9 +43,9 @@ fn a_run_that_is_killed_twenty_times_puts_out_what_an_undisturbed_one_does() {
 /// that far. Every fifth is killed while it starts, all others once they have committed so many bytes.
 fn run_and_kill(place: &Place, number: u32, dice: &mut Dice) -> Option<u64> {
     let mut run = place.start("run orders.toml --data rough --set commit-interval=1ms");
-    let jitter = Duration::from_micros(dice.below(3_000));
+    let jitter = Duration::from_micros(dice.below(JITTER.as_micros() as u64));
     let lag = if number % 5 == 4 {
-        wait(jitter * 20);
+        wait(jitter * 5);
         None
     } else {
         let bytes = dice.below(BYTES);

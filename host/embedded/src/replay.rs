@@ -102,8 +102,8 @@ impl<'w, F: FnMut(&Produced) -> Result<(), Error>> Replay<'w, F> {
             Some(wanted) if wanted < partitions => Ok(wanted),
             Some(wanted) => {
                 let name = self.worker.topology().topics.get(topic.0).map_or("", |topic| topic.name.as_str());
-                let reason = format!("topic `{name}` has {partitions} partitions, so there is no partition {wanted}");
-                Err(Error::Input(reason))
+                let last = partitions.saturating_sub(1);
+                Err(Error::Input(format!("topic `{name}` has no partition {wanted}: its last one is {last}")))
             }
             None => Ok(partition_of(key, self.turn as i64, partitions)),
         }

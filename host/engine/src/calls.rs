@@ -46,7 +46,10 @@ fn settle<T>(
     let mut rest = items;
     while !rest.is_empty() {
         let at = match call(rest, Attempt::Batch) {
-            Ok(called) => return Ok(keep(called, all)),
+            Ok(called) => {
+                keep(called, all);
+                return Ok(());
+            }
             Err(CallError::Guest { .. }) if rest.len() == 1 => return verdict(rest, call, all),
             Err(CallError::Guest { at, .. }) => suspect(at, rest.len()),
             Err(host) => return Err(host),

@@ -33,7 +33,7 @@ pub(crate) fn process(
             Ok(())
         }
         Operator::StreamJoin { window, call, .. } => match memory {
-            NodeMemory::Join { left, right } => stream_join::process(step, items, *window, [left, right], call, logic),
+            NodeMemory::Join(sides) => stream_join::process(step, items, *window, sides, call, logic),
             NodeMemory::None => Ok(()),
         },
         Operator::Lookup { kind, table, table_name, call } => {

@@ -53,6 +53,13 @@ struct Table {
 
 type Row = (Bytes, Bytes);
 
+/// Stored keys from the first, up to the second.
+type Range = (&'static [u8], Option<&'static [u8]>);
+
+fn is_in((low, high): Range, key: &[u8]) -> bool {
+    low <= key && high.is_none_or(|high| key < high)
+}
+
 impl Table {
     fn open(folder: &Path, name: &str) -> Result<Self> {
         let (database, log) = data::open_to_read(folder)?;
@@ -73,8 +80,9 @@ impl Table {
     fn key(&self, text: &str) -> Result<Bytes> {
         match self.codec {
             KeyCodec::I64 => {
-                let number: i64 =
-                    text.parse().with_context(|| format!("key `{text}`: this table's keys are whole numbers"))?;
+                let number: i64 = text
+                    .parse()
+                    .map_err(|_| anyhow!("key `{text}`: this table's keys are whole numbers of 64 bits"))?;
                 Ok(Bytes::copy_from_slice(&number.to_be_bytes()))
             }
             KeyCodec::String => Ok(Bytes::copy_from_slice(text.as_bytes())),
@@ -99,10 +107,11 @@ impl Table {
         let wanted = usize::try_from(skip.saturating_add(size)).unwrap_or(usize::MAX);
         let mut rows: Vec<Row> = Vec::new();
         for partition in self.database.partitions(self.store)? {
-            for (low, high) in self.ranges() {
-                self.collect(partition, (low, high), &from, &to, wanted, &mut rows)?;
+            let before_from = |range: &Range| from.as_ref().is_some_and(|from| !is_in(*range, from));
+            for range in self.ranges().into_iter().skip_while(before_from) {
+                self.collect(partition, range, &from, &to, wanted, &mut rows)?;
             }
-            rows.sort_by(|a, b| self.order(&a.0).cmp(&self.order(&b.0)));
+            rows.sort_by_cached_key(|(key, _)| self.order(key));
             rows.truncate(wanted);
         }
         Ok(rows.into_iter().skip(usize::try_from(skip).unwrap_or(usize::MAX)).collect())
@@ -111,7 +120,7 @@ impl Table {
     fn collect(
         &self,
         partition: u32,
-        (low, high): (&[u8], Option<&[u8]>),
+        (low, high): Range,
         from: &Option<Bytes>,
         to: &Option<Bytes>,
         wanted: usize,
@@ -123,7 +132,7 @@ impl Table {
             from.as_ref().is_none_or(|from| self.order(from) <= order)
                 && to.as_ref().is_none_or(|to| order <= self.order(to))
         };
-        let start = from.as_deref().filter(|from| *from >= low).unwrap_or(low);
+        let start = from.as_deref().filter(|from| is_in((low, high), from)).unwrap_or(low);
         self.database.backend(partition).scan(self.store, start, high, &mut |key, row| {
             if inside(key) {
                 rows.push((Bytes::copy_from_slice(key), Bytes::copy_from_slice(row)));
@@ -135,8 +144,9 @@ impl Table {
         Ok(())
     }
 
-    /// The ranges of stored keys in the order that people expect: numbers have the negative ones first.
-    fn ranges(&self) -> Vec<(&'static [u8], Option<&'static [u8]>)> {
+    /// The ranges of stored keys in the order that people expect: numbers have the negative ones first. Each key is in
+    /// one of them.
+    fn ranges(&self) -> Vec<Range> {
         match self.codec {
             KeyCodec::I64 => vec![(&[0x80], None), (&[], Some(&[0x80]))],
             KeyCodec::String | KeyCodec::Bytes => vec![(&[], None)],

@@ -65,7 +65,9 @@ fn codec_of(log: &Log, topic: &str) -> KeyCodec {
 fn partitions(log: &Log, topic: TopicId, name: &str, only: Option<u32>) -> Result<std::ops::Range<u32>> {
     let count = log.partitions(topic);
     match only {
-        Some(only) if only >= count => bail!("topic `{name}` has {count} partitions, so there is no partition {only}"),
+        Some(only) if only >= count => {
+            bail!("topic `{name}` has no partition {only}: its last one is {}", count.saturating_sub(1))
+        }
         Some(only) => Ok(only..only + 1),
         None => Ok(0..count),
     }
@@ -200,14 +202,22 @@ impl<'a> Lines<'a> {
         Ok(Self { reader: Reader::new(source), codecs, log: Arc::clone(log), topic, sequence: 0 })
     }
 
-    /// The next records; none at the end.
+    /// The next records; none at the end. Those before them are written when it is called again.
     fn chunk(&mut self) -> Result<Vec<Letter>> {
+        let written = self.reader.number();
+        self.letters().with_context(|| match written {
+            0 => "nothing was written".to_owned(),
+            _ => format!("lines up to {written} were written, and none after it"),
+        })
+    }
+
+    fn letters(&mut self) -> Result<Vec<Letter>> {
         let mut letters = Vec::new();
         while letters.len() < CHUNK {
             let Some(line) = self.reader.read(&self.codecs)? else { break };
             let letter = letter(&self.log, line, self.topic, self.sequence);
             let number = self.reader.number();
-            letters.push(letter.with_context(|| format!("line {number}: nothing from this line on was written"))?);
+            letters.push(letter.with_context(|| format!("line {number}"))?);
             self.sequence += 1;
         }
         Ok(letters)

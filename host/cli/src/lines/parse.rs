@@ -130,7 +130,10 @@ impl<'a> Fields<'a> {
             (Some(raw), None) => {
                 let codec = codecs.of(topic);
                 let key = key::parse(raw.get(), codec);
-                key.map(Some).map_err(|reason| Problem::of_field("key", reason, key::help(codec)))
+                key.map(Some).map_err(|reason| match codecs.unknown(topic) {
+                    Some(help) => Problem::of_field("topic", format!("there is no topic `{topic}` here"), help),
+                    None => Problem::of_field("key", reason, key::help(codec)),
+                })
             }
         }
     }

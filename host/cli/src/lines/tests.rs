@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 
 fn codecs() -> KeyCodecs {
-    [("orders", KeyCodec::I64), ("customers", KeyCodec::String)].into_iter().collect()
+    [("orders", KeyCodec::I64), ("customers", KeyCodec::String), ("raw", KeyCodec::Bytes)].into_iter().collect()
 }
 
 /// What a line is after it was read and written again.

@@ -1,5 +1,5 @@
 //! What the tests of the command share: a folder with the orders pipeline, and the command run in it.
-#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(dead_code, unused_imports, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod dice;
 mod running;

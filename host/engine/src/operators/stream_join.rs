@@ -17,7 +17,7 @@ pub(super) fn process(
     step: &mut Step<'_>,
     items: Vec<Item>,
     window: JoinWindow,
-    sides: [&mut WindowStore; 2],
+    sides: &mut [WindowStore; 2],
     call: &Call,
     logic: &mut dyn Logic,
 ) -> Result<(), TaskError> {

@@ -11,10 +11,13 @@ use super::TaskState;
 use crate::path::Path;
 use crate::ports::{BackendError, StoreId};
 
+/// A row with the path that wrote it; `None`: deleted.
+type Version = (Path, Option<Bytes>);
+
 /// The writes of a run to tables that other nodes read.
 #[derive(Default)]
 pub(crate) struct Versions {
-    rows: HashMap<(StoreId, Bytes), SmallVec<[(Path, Option<Bytes>); 1]>>,
+    rows: HashMap<(StoreId, Bytes), SmallVec<[Version; 1]>>,
 }
 
 impl Versions {

@@ -12,13 +12,8 @@ use crate::topology::{Operator, StoreKind, SubTopology, Topology};
 pub(crate) enum NodeMemory {
     /// Nothing.
     None,
-    /// Both sides of a stream-stream join.
-    Join {
-        /// Left side.
-        left: WindowStore,
-        /// Right side.
-        right: WindowStore,
-    },
+    /// Both sides of a stream-stream join, the left one first.
+    Join(Box<[WindowStore; 2]>),
 }
 
 impl NodeMemory {
@@ -26,7 +21,7 @@ impl NodeMemory {
     pub(crate) fn bytes(&self) -> usize {
         match self {
             Self::None => 0,
-            Self::Join { left, right } => left.bytes() + right.bytes(),
+            Self::Join(sides) => sides.iter().map(WindowStore::bytes).sum(),
         }
     }
 }
@@ -40,10 +35,10 @@ pub(super) fn open(
 ) -> Result<Vec<NodeMemory>, TaskError> {
     check_deployments(topology, shape, options, state)?;
     let nodes = shape.nodes.iter().map(|node| match &node.operator {
-        Operator::StreamJoin { left, right, .. } => Ok(NodeMemory::Join {
-            left: open_window(topology, shape, options, state, *left)?,
-            right: open_window(topology, shape, options, state, *right)?,
-        }),
+        Operator::StreamJoin { left, right, .. } => Ok(NodeMemory::Join(Box::new([
+            open_window(topology, shape, options, state, *left)?,
+            open_window(topology, shape, options, state, *right)?,
+        ]))),
         _ => Ok(NodeMemory::None),
     });
     nodes.collect()
@@ -69,8 +64,8 @@ fn open_window(
 pub(super) fn prepare(topology: &Topology, options: &TaskOptions, memory: &mut [NodeMemory], state: &mut TaskState) {
     let shape = shape(topology, options.subtopology);
     for node in memory {
-        if let NodeMemory::Join { left, right } = node {
-            for side in [left, right] {
+        if let NodeMemory::Join(sides) = node {
+            for side in sides.iter_mut() {
                 side.prepare(state);
                 if side.clock() != WindowClock::default() {
                     state.put(shape.meta, clock_key(topology, side.id()), Some(side.clock().encode()));

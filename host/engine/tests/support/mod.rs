@@ -1,6 +1,6 @@
 //! A driver in memory and rules in Rust: pipelines as text, records as text, results as text.
 
-#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(dead_code, unused_imports, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod backend;
 mod driver;

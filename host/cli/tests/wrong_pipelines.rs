@@ -1,0 +1,188 @@
+//! What `millrace check` says of pipeline files that are wrong: of each in `wrong/`, and of one that is right.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod support;
+
+use std::path::Path;
+
+use insta::assert_snapshot;
+
+use support::Place;
+
+/// What `check` says of a file in `wrong/`.
+fn check(name: &str) -> String {
+    let place = Place::new();
+    let file = format!("{name}.toml");
+    place.write(&file, std::fs::read(wrong().join(&file)).unwrap());
+    place.write("garbage.wasm", "not a component at all");
+    // The header of a module, and an import of a function `f` from `env`.
+    place.write("foreign.wasm", b"\0asm\x01\0\0\0\x01\x04\x01\x60\0\0\x02\x09\x01\x03env\x01f\0\0");
+    place.millrace(&format!("check {file}")).bad()
+}
+
+fn wrong() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/wrong"))
+}
+
+#[test]
+fn a_right_pipeline_is_checked_in_silence() {
+    assert_eq!(check("right"), "exit 0: ");
+    assert_eq!(Place::new().millrace("check orders.toml").bad(), "exit 0: ");
+}
+
+#[test]
+fn an_unknown_key_is_told_with_the_one_that_was_meant() {
+    assert_snapshot!(check("unknown_key"), @r#"
+    exit 1: unknown_key.toml:17:1: [[join]] `resolve` has no `within`
+      help: say within = "10s" for both directions, or before = "10s" and after = "0s"
+    unknown_key.toml:21:1: unknown key `withn` in [[join]] `resolve`; did you mean `within`?
+      help: it can have `name`, `left`, `right`, `kind`, `within`, `before`, `after`, `grace`, `call`, `on-error`, `on-late`, `on-null-key`, `dlq` and `retry`
+    "#);
+}
+
+#[test]
+fn a_function_that_the_plugin_does_not_have_is_told_with_those_it_has() {
+    assert_snapshot!(check("unknown_function"), @"
+    exit 1: unknown_function.toml:22:8: the plugin `order-status` has no function `resolv`; did you mean `resolve`?
+      help: its join functions are `resolve`
+    ");
+}
+
+#[test]
+fn a_plugin_that_is_not_there_is_told_with_those_that_are() {
+    assert_snapshot!(check("unknown_plugin"), @"
+    exit 1: unknown_plugin.toml:22:8: [[join]] `resolve` calls the unknown plugin `order-state`; did you mean `order-status`?
+      help: add [plugins.order-state] with its component
+    ");
+}
+
+#[test]
+fn a_step_that_is_not_there_is_told_with_the_one_that_was_meant() {
+    assert_snapshot!(check("unknown_step"), @"
+    exit 1: unknown_step.toml:20:9: [[join]] `resolve` reads from the unknown step `stocks`; did you mean `stock`?
+      help: name a source, a table or a step of the app
+    ");
+}
+
+#[test]
+fn a_function_of_another_role_is_told_with_its_role() {
+    assert_snapshot!(check("wrong_role"), @"
+    exit 1: wrong_role.toml:20:8: [[transform]] `resolve` needs a transform function, and `order-status.resolve` is a join function
+      help: it has no transform functions
+    ");
+}
+
+#[test]
+fn a_component_file_that_is_not_there_is_told_at_its_plugin() {
+    assert_snapshot!(check("missing_component"), @"exit 1: missing_component.toml:5:13: the plugin `order-status`: orders_status.wasm: can't be read: No such file or directory (os error 2); build the plugin, or mend the path: it starts at this file's folder");
+}
+
+#[test]
+fn a_component_file_that_is_something_else_is_told_at_its_plugin() {
+    assert_snapshot!(check("garbage_component"), @"
+    exit 1: garbage_component.toml:5:13: the plugin `order-status`: garbage.wasm: not a WebAssembly component or module that can be used: magic header not detected: bad magic number - expected=[
+        0x0,
+        0x61,
+        0x73,
+        0x6d,
+    ] actual=[
+        0x6e,
+        0x6f,
+        0x74,
+        0x20,
+    ] (at offset 0x0)
+    ");
+}
+
+#[test]
+fn a_component_that_wants_more_than_the_contract_has_is_told_with_what_it_wants() {
+    assert_snapshot!(check("foreign_component"), @"exit 1: foreign_component.toml:5:13: the plugin `order-status`: foreign.wasm: imports `env`: a plugin links to nothing outside itself; a C function may be missing from its build");
+}
+
+#[test]
+fn steps_that_wait_for_each_other_are_told_as_a_way_around() {
+    assert_snapshot!(check("cycle"), @"
+    exit 1: cycle.toml:29:8: a cycle: `again` -> `round` -> `again`
+      help: a record would go round for ever: let one of these read from somewhere else
+    ");
+}
+
+#[test]
+fn keys_that_do_not_fit_together_are_told_with_both_codecs() {
+    assert_snapshot!(check("key_mismatch"), @"
+    exit 1: key_mismatch.toml:20:9: [[join]] `resolve`: the keys of `payments` are string, those of `stock` are i64
+      help: both sides must have the same `key` at their sources
+    ");
+}
+
+#[test]
+fn a_name_that_is_taken_is_told_with_who_has_it() {
+    assert_snapshot!(check("duplicate_name"), @"
+    exit 1: duplicate_name.toml:13:8: the name `payments` is taken by the [[source]] at duplicate_name.toml:8
+      help: names must differ in all files of an app
+    duplicate_name.toml:20:9: [[join]] `resolve` reads from the unknown step `stock`
+      help: name a source, a table or a step of the app
+    ");
+}
+
+#[test]
+fn a_duration_that_is_none_is_told_with_what_one_looks_like() {
+    assert_snapshot!(check("bad_duration"), @r#"
+    exit 1: bad_duration.toml:21:10: within of [[join]] `resolve`: `10 seconds` is not a duration: there is no unit ` seconds`
+      help: write a whole number and a unit: "250ms", "10s", "5m", "1h" or "1d"
+    "#);
+}
+
+#[test]
+fn a_value_of_another_type_is_told_with_the_right_one() {
+    assert_snapshot!(check("wrong_type"), @"exit 1: wrong_type.toml:26:9: topic of [[sink]] must be a string, not a list");
+}
+
+#[test]
+fn what_is_not_there_yet_is_told_as_that() {
+    assert_snapshot!(check("not_yet"), @r#"
+    exit 1: not_yet.toml:22:8: kind = "left" of [[join]] `resolve`: not yet
+      help: inner joins are there: kind = "inner"
+    "#);
+}
+
+#[test]
+fn broken_toml_is_told_where_it_breaks() {
+    assert_snapshot!(check("broken"), @r#"exit 1: broken.toml:26:16: not TOML: invalid basic string, expected `"`"#);
+}
+
+#[test]
+fn an_empty_file_is_told_what_it_needs() {
+    assert_snapshot!(check("empty"), @r#"
+    exit 1: empty.toml: the file has no `app`
+      help: say which app this is part of: app = "orders"
+    "#);
+}
+
+#[test]
+fn several_mistakes_are_told_at_once() {
+    assert_snapshot!(check("several"), @r#"
+    exit 1: several.toml: the file has no `app`
+      help: say which app this is part of: app = "orders"
+    several.toml:1:1: unknown key `ap`; did you mean `app`?
+      help: app-wide keys are app, dlq, commit-interval, threads, breaker, limits, kafka, plugins; steps are source, table, global-table, transform, merge, join, lookup, table-join, aggregate, process, dedup, sink
+    several.toml:14:9: topic of [[source]] `stock`: ' ' can't be in the name of a topic
+      help: Kafka takes the letters a to z, digits, `.`, `-` and `_`
+    several.toml:21:10: within of [[join]] `resolve` must be a string, not an integer
+    several.toml:22:8: the plugin `order-status` has no function `resolved`; did you mean `resolve`?
+      help: its join functions are `resolve`
+    several.toml:24:1: [[sink]] to `orders` has no `from`
+      help: name a step, or one of its ports: "step" or "step.port"
+    several.toml:25:1: unknown key `form` in [[sink]] to `orders`; did you mean `from`?
+      help: it can have `from`, `topic`, `key`, `on-error`, `on-late`, `on-null-key`, `dlq` and `retry`
+    "#);
+}
+
+#[test]
+fn every_wrong_file_has_its_test() {
+    let tests = include_str!("wrong_pipelines.rs");
+    for file in std::fs::read_dir(wrong()).unwrap() {
+        let name = file.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned();
+        assert!(tests.contains(&format!("check(\"{name}\")")), "{name}.toml");
+    }
+}
