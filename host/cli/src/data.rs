@@ -43,11 +43,13 @@ pub fn open_to_read(data: &Path) -> Result<(Arc<Database>, Arc<Log>)> {
 /// Opens the tasks of a pipeline in a data folder, with its plugins deployed.
 ///
 /// # Errors
-/// The folder can't be opened, or holds state that the plugins can't read.
+/// The folder can't be opened, belongs to another app, or holds state that the plugins can't read. It stays what it was
+/// for the app that ran there before.
 pub fn open_worker(loaded: &Loaded, data: &Path, options: WorkerOptions) -> Result<(Worker, Guests)> {
     let topology = &loaded.topology;
     let (database, log) = open(data, &topology.stores)?;
-    let active = deploy::activate(&database, &log, &topology.app, &loaded.candidates())?;
-    let worker = Worker::open(Arc::clone(topology), database, log, &active, options)?;
+    let plan = deploy::plan(&log, &topology.app, &loaded.candidates())?;
+    let worker = Worker::open(Arc::clone(topology), database, Arc::clone(&log), plan.active(), options)?;
+    plan.remember(&log)?;
     Ok((worker, loaded.guests()))
 }

@@ -1,4 +1,8 @@
-//! Which deployment of each plugin is active: a generation that grows whenever the component or its config changes.
+//! Which app a data folder belongs to, and which deployment of each of its plugins is active: a generation that grows
+//! whenever the component or its config changes.
+//!
+//! Planning writes nothing: what can't start leaves the folder as it was, and what ran before can run again. Only what
+//! has started is remembered.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,7 +10,7 @@ use std::sync::Arc;
 use millrace_engine::manifest::Manifest;
 use millrace_engine::ports::DeploymentId;
 use millrace_engine::task::Deployed;
-use millrace_store::{Batch, Database, Durability};
+use millrace_store::{Batch, Durability};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
@@ -38,30 +42,63 @@ struct Record {
     state_versions: BTreeMap<String, Vec<u32>>,
 }
 
-/// Makes the candidates, in the order of the topology's plugins, the active deployments of the app, and remembers them.
+/// Under this key stands the name of the app that the folder belongs to.
+const APP: &[u8] = b"app";
+
+/// A start of an app that nothing speaks against, and that isn't remembered yet.
+#[derive(Debug)]
+#[must_use = "a plan is to be remembered once the app has started"]
+pub struct Plan {
+    app: String,
+    active: Arc<[Deployed]>,
+    /// Keys and values of the records.
+    records: Vec<(String, Vec<u8>)>,
+}
+
+/// Plans the start of an app with the candidates, in the order of the topology's plugins, as its active deployments.
+/// Writes nothing.
 ///
 /// # Errors
-/// [`Error::Deployment`]: a candidate can't read the state that is there.
-pub fn activate(
-    database: &Arc<Database>,
-    log: &Log,
-    app: &str,
-    candidates: &[Candidate],
-) -> Result<Arc<[Deployed]>, Error> {
-    let mut batch = Batch::new(database);
-    let mut active = Vec::new();
+/// [`Error::OtherApp`]: the folder belongs to another app. [`Error::Deployment`]: a candidate can't read the state that
+/// is there.
+pub fn plan(log: &Log, app: &str, candidates: &[Candidate]) -> Result<Plan, Error> {
+    if let Some(owner) = log.control(APP)?.filter(|owner| owner != app) {
+        let owner = String::from_utf8_lossy(&owner).into_owned();
+        return Err(Error::OtherApp { owner, app: app.to_owned() });
+    }
+    let (mut active, mut records) = (Vec::new(), Vec::new());
     for candidate in candidates {
         let key = format!("deployment/{app}/{}", candidate.name);
         let before = log.control(key.as_bytes())?.map(|bytes| serde_json::from_slice::<Record>(&bytes)).transpose();
         let before = before.map_err(|error| refused(candidate, format!("its record can't be read: {error}")))?;
         let record = next(candidate, before)?;
         let bytes = serde_json::to_vec(&record).map_err(|error| refused(candidate, error.to_string()))?;
-        log.put_control(&mut batch, key.as_bytes(), &bytes)?;
+        records.push((key, bytes));
         let (id, digest) = (candidate.id, candidate.component.clone());
         active.push(Deployed { id, generation: record.generation, digest });
     }
-    database.write(batch, Durability::Synced)?;
-    Ok(active.into())
+    Ok(Plan { app: app.to_owned(), active: active.into(), records })
+}
+
+impl Plan {
+    /// The deployments that the tasks are opened with.
+    pub fn active(&self) -> &Arc<[Deployed]> {
+        &self.active
+    }
+
+    /// Makes the folder the app's, and the candidates its active deployments. To be called when its tasks are open, and
+    /// before they run: a commit may leave state that only these deployments can read.
+    ///
+    /// # Errors
+    /// It can't be written.
+    pub fn remember(self, log: &Log) -> Result<(), Error> {
+        let mut batch = Batch::new(log.database());
+        log.put_control(&mut batch, APP, self.app.as_bytes())?;
+        for (key, bytes) in &self.records {
+            log.put_control(&mut batch, key.as_bytes(), bytes)?;
+        }
+        Ok(log.database().write(batch, Durability::Synced)?)
+    }
 }
 
 /// The record of the candidate after the one before it.

@@ -26,8 +26,16 @@ pub enum Error {
         /// Why it can't.
         reason: String,
     },
+    /// The folder holds what another app keeps: use another one.
+    #[error("the folder belongs to app `{owner}`; use another --data for `{app}`")]
+    OtherApp {
+        /// The app that it belongs to.
+        owner: String,
+        /// The app that was to run.
+        app: String,
+    },
     /// The inbox can't be read or written.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: the inbox can't be read or written", path.display())]
     Inbox {
         /// The folder.
         path: std::path::PathBuf,
@@ -35,9 +43,31 @@ pub enum Error {
         source: std::io::Error,
     },
     /// What was put out can't be passed on: see why.
-    #[error("the output can't be written: {0}")]
+    #[error("the output can't be written")]
     Output(#[source] std::io::Error),
     /// A record from outside can't be taken: mend the input.
     #[error("{0}")]
     Input(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn each_link_of_the_chain_speaks_for_itself_only() {
+        let full = || io::Error::other("the disk is full");
+        for error in [Error::Inbox { path: "inbox".into(), source: full() }, Error::Output(full())] {
+            let mut said = error.to_string();
+            let mut link = error.source();
+            while let Some(error) = link {
+                said += &format!(": {error}");
+                link = error.source();
+            }
+            assert_eq!(said.matches("the disk is full").count(), 1, "{said}");
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! Replay: records in, records out, on a clock that the records themselves move. The same input gives the same output,
 //! byte for byte, whatever the batch size.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,11 +9,11 @@ use millrace_engine::ledger::Ledger;
 use millrace_engine::partitioner::partition_of;
 use millrace_engine::ports::Logic;
 use millrace_engine::record::Headers;
+use millrace_engine::stage::Stage;
 use millrace_engine::task::Produced;
 use millrace_engine::topology::{TopicId, TopicKind};
 
 use crate::error::Error;
-use crate::log::NewRecord;
 use crate::worker::Worker;
 
 /// A record to replay.
@@ -42,6 +43,9 @@ pub struct Replay<'w, F> {
     /// Records so far, and those since the last flush.
     turn: u64,
     pending: usize,
+    stage: Stage,
+    /// Whether what a turn puts out may come back, so that the next one has to wait for it.
+    one_at_a_time: bool,
     put_out: F,
 }
 
@@ -57,7 +61,9 @@ impl<'w, F: FnMut(&Produced) -> Result<(), Error>> Replay<'w, F> {
         put_out: F,
     ) -> Self {
         let commit_interval = i64::try_from(commit_interval.as_millis()).unwrap_or(i64::MAX).max(1);
-        Self { worker, logic, batch: batch.max(1), commit_interval, clock: i64::MIN, turn: 0, pending: 0, put_out }
+        let (batch, one_at_a_time) = (batch.max(1), worker.topology().feeds_back());
+        let (clock, turn, pending, stage) = (i64::MIN, 0, 0, Stage::default());
+        Self { worker, logic, batch, commit_interval, clock, turn, pending, stage, one_at_a_time, put_out }
     }
 
     /// Takes the next record.
@@ -72,15 +78,16 @@ impl<'w, F: FnMut(&Produced) -> Result<(), Error>> Replay<'w, F> {
         let before = self.clock;
         self.clock = before.max(timestamp);
         let partition = self.partition(topic, partition, key.as_deref())?;
-        let record = NewRecord { timestamp, key, value, headers };
-        self.worker.append(topic, partition, record, self.turn, self.clock)?;
+        let (turn, arrived) = (self.turn, self.clock);
+        let record = Produced { topic, partition, key, value, timestamp, headers, window: None, turn, arrived };
+        self.stage.put(Stage::OUTSIDE, record);
         self.turn += 1;
         self.pending += 1;
         let crossed = before != i64::MIN
             && before.div_euclid(self.commit_interval) != self.clock.div_euclid(self.commit_interval);
         if crossed || self.worker.is_full() {
             self.commit()
-        } else if self.pending >= self.batch {
+        } else if self.pending >= self.batch || self.one_at_a_time {
             self.flush()
         } else {
             Ok(())
@@ -109,11 +116,13 @@ impl<'w, F: FnMut(&Produced) -> Result<(), Error>> Replay<'w, F> {
         }
     }
 
-    /// Makes all deferred calls, and puts out what they give in the order of the input.
+    /// Processes what is pending, and puts out what comes of it in the order of the input.
     fn flush(&mut self) -> Result<(), Error> {
         self.pending = 0;
-        let mut outcomes: Vec<(usize, Produced)> = Vec::new();
-        self.worker.run(self.logic, usize::MAX, |task, produced| outcomes.push((task, produced.clone())))?;
+        let mut outcomes = if self.one_at_a_time { self.circulate()? } else { self.cascade()? };
+        if self.worker.is_ready() {
+            return Err(Error::Input("records are left over after all tasks have run: a bug".into()));
+        }
         outcomes.sort_by_key(|(task, produced)| (produced.turn, *task));
         for (_, produced) in &outcomes {
             let kind = self.worker.topology().topics.get(produced.topic.0).map(|topic| topic.kind);
@@ -122,6 +131,45 @@ impl<'w, F: FnMut(&Produced) -> Result<(), Error>> Replay<'w, F> {
             }
         }
         Ok(())
+    }
+
+    /// Sub-topologies in their order, each when all that write its topics have run.
+    fn cascade(&mut self) -> Result<Vec<(usize, Produced)>, Error> {
+        let topology = Arc::clone(self.worker.topology());
+        let mut outcomes = Vec::new();
+        for (part, shape) in topology.subtopologies.iter().enumerate() {
+            for record in shape.inputs.iter().flat_map(|topic| self.stage.take(*topic)) {
+                self.worker.append_produced(record)?;
+            }
+            self.run_part(part, &mut outcomes)?;
+        }
+        self.deliver()?;
+        Ok(outcomes)
+    }
+
+    /// Sub-topologies again and again, until what one turn has set going has come to rest.
+    fn circulate(&mut self) -> Result<Vec<(usize, Produced)>, Error> {
+        let mut outcomes = Vec::new();
+        self.deliver()?;
+        while self.worker.is_ready() {
+            for part in 0..self.worker.topology().subtopologies.len() {
+                self.run_part(part, &mut outcomes)?;
+                self.deliver()?;
+            }
+        }
+        Ok(outcomes)
+    }
+
+    fn run_part(&mut self, part: usize, outcomes: &mut Vec<(usize, Produced)>) -> Result<(), Error> {
+        let stage = &mut self.stage;
+        self.worker.run_part(part, self.logic, |task, produced| {
+            stage.put(task + 1, produced.clone());
+            outcomes.push((task, produced));
+        })
+    }
+
+    fn deliver(&mut self) -> Result<(), Error> {
+        self.stage.take_all().into_iter().try_for_each(|record| self.worker.append_produced(record))
     }
 
     fn commit(&mut self) -> Result<(), Error> {

@@ -51,7 +51,7 @@ pub fn run(
         let stopping = stop.load(Ordering::Relaxed);
         let now = wall_clock();
         worker.fill(now)?;
-        let busy = !stopping && worker.run(logic, usize::MAX, |_, _| ())?;
+        let busy = !stopping && worker.run(logic)?;
         let due = last_commit.elapsed() >= options.commit_interval || worker.is_full();
         if worker.is_dirty() && (due || !busy) {
             let ledger = worker.commit()?;

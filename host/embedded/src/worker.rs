@@ -5,7 +5,7 @@ mod commit;
 mod cursor;
 mod open;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use millrace_engine::ledger::Ledger;
@@ -169,46 +169,105 @@ impl Worker {
 
     /// Hands the tasks what is committed in the log, up to a batch for each input. `now` is the time it arrives.
     ///
+    /// An input expects more as long as there is more in the log, or a task that writes it has something to do: what it
+    /// will write may have the lowest timestamp.
+    ///
     /// # Errors
     /// The log can't be read.
     pub fn fill(&mut self, now: i64) -> Result<(), Error> {
-        for seat in &mut self.seats {
-            for (input, cursor) in seat.cursors.iter_mut().enumerate() {
-                let wanted = self.options.batch.saturating_sub(seat.task.queued(input));
-                cursor.read(wanted, now, |record| seat.task.offer(input, record))?;
-                let end = self.tail.end_offset(cursor.topic(), cursor.partition())?;
-                seat.task.expect_more(input, cursor.next() < end);
+        let mut busy: BTreeSet<TopicId> = BTreeSet::new();
+        for part in 0..self.topology.subtopologies.len() {
+            let mut has_work = false;
+            for seat in self.seats.iter_mut().filter(|seat| seat.task.subtopology() == part) {
+                seat.fill(self.options.batch, now)?;
+                has_work |= seat.mark(&self.tail, &busy)?;
+            }
+            if let (true, Some(part)) = (has_work, self.topology.subtopologies.get(part)) {
+                busy.extend(part.outputs().filter(|topic| !part.inputs.contains(topic)));
             }
         }
         Ok(())
     }
 
-    /// Runs the tasks in their order, those that read what others write after these, each until it has nothing to do;
-    /// appends what they put out, and shows it to `seen` with the number of its task. Returns whether there was
-    /// anything to do.
+    /// Runs the tasks in their order, those that read what others write after these, until none has anything to do;
+    /// appends what they put out. Returns whether there was anything to do.
     ///
     /// # Errors
     /// A task can't go on.
-    pub fn run(
-        &mut self,
-        logic: &mut dyn Logic,
-        limit: usize,
-        mut seen: impl FnMut(usize, &Produced),
-    ) -> Result<bool, Error> {
+    pub fn run(&mut self, logic: &mut dyn Logic) -> Result<bool, Error> {
         let mut any = false;
-        for number in 0..self.seats.len() {
-            while let Some(seat) = self.seats.get_mut(number)
-                && seat.task.ready()
-            {
-                let produced = seat.task.run(logic, limit)?;
-                (any, self.dirty) = (true, true);
-                for record in produced {
-                    seen(number, &record);
-                    let Produced { topic, partition, key, value, timestamp, headers, turn, arrived, .. } = record;
-                    self.append(topic, partition, NewRecord { timestamp, key, value, headers }, turn, arrived)?;
+        while self.seats.iter().any(|seat| seat.task.ready()) && !self.is_full() {
+            any = true;
+            for part in 0..self.topology.subtopologies.len() {
+                let mut outputs = Vec::new();
+                self.run_part(part, logic, |_, produced| outputs.push(produced))?;
+                for record in outputs {
+                    self.append_produced(record)?;
                 }
             }
         }
         Ok(any)
+    }
+
+    /// Runs the tasks of a sub-topology, each until it has nothing to do. What they put out is `seen` with the number of
+    /// its task, and appended by nobody.
+    ///
+    /// # Errors
+    /// A task can't go on.
+    pub fn run_part(
+        &mut self,
+        part: usize,
+        logic: &mut dyn Logic,
+        mut seen: impl FnMut(usize, Produced),
+    ) -> Result<(), Error> {
+        for (number, seat) in self.seats.iter_mut().enumerate().filter(|(_, seat)| seat.task.subtopology() == part) {
+            while seat.task.ready() {
+                self.dirty = true;
+                seat.task.run(logic, usize::MAX)?.into_iter().for_each(|produced| seen(number, produced));
+            }
+        }
+        Ok(())
+    }
+
+    /// Appends what a task has put out, and hands it to the task that reads it.
+    ///
+    /// # Errors
+    /// There is no such partition.
+    pub fn append_produced(&mut self, record: Produced) -> Result<(), Error> {
+        let Produced { topic, partition, key, value, timestamp, headers, turn, arrived, .. } = record;
+        self.append(topic, partition, NewRecord { timestamp, key, value, headers }, turn, arrived)?;
+        Ok(())
+    }
+
+    /// Whether a task has something to do.
+    pub fn is_ready(&self) -> bool {
+        self.seats.iter().any(|seat| seat.task.ready())
+    }
+}
+
+/// Bytes that wait on an input, after which nothing more is read for it.
+const QUEUE_BYTES: usize = 4 << 20;
+
+impl Seat {
+    fn fill(&mut self, batch: usize, now: i64) -> Result<(), Error> {
+        for (input, cursor) in self.cursors.iter_mut().enumerate() {
+            let bytes = QUEUE_BYTES.saturating_sub(self.task.queued_bytes(input));
+            let records = batch.saturating_sub(self.task.queued(input));
+            cursor.read(records, bytes, now, |record| self.task.offer(input, record))?;
+        }
+        Ok(())
+    }
+
+    /// Says which inputs expect more: those with more in the log or the tail, and those that a busy task writes. Tells
+    /// whether the task has work, or will have.
+    fn mark(&mut self, tail: &Tail, busy: &BTreeSet<TopicId>) -> Result<bool, Error> {
+        let mut has_work = false;
+        let topics = self.task.inputs().to_vec();
+        for ((input, cursor), topic) in self.cursors.iter().enumerate().zip(topics) {
+            let more = cursor.next() < tail.end_offset(cursor.topic(), cursor.partition())? || busy.contains(&topic);
+            self.task.expect_more(input, more);
+            has_work |= more || self.task.queued(input) > 0;
+        }
+        Ok(has_work)
     }
 }

@@ -45,7 +45,8 @@ pub struct Ledger {
     pub consumed: u64,
     /// Records put out, dead letters and internal topics included.
     pub produced: u64,
-    /// By step, what, and code.
+    /// By step, what, and code. Guests make up codes: what goes beyond [`Ledger::MAX_CODES`] for a step and a kind is
+    /// counted under [`Ledger::OTHER`].
     pub counts: BTreeMap<(String, What, String), u64>,
     /// What plugins logged, at most [`Ledger::MAX_LOGS`] lines a transaction.
     pub logs: Vec<LogLine>,
@@ -57,9 +58,28 @@ impl Ledger {
     /// Most log lines kept between two commits of a task.
     pub const MAX_LOGS: usize = 1_000;
 
-    /// Counts one more.
+    /// Most codes of one kind that a step has, beside [`Ledger::OTHER`].
+    pub const MAX_CODES: usize = 100;
+
+    /// The code under which all others are counted once there are too many.
+    pub const OTHER: &str = "other";
+
+    /// Counts `n` more.
     pub fn count(&mut self, step: &str, what: What, code: &str, n: u64) {
-        *self.counts.entry((step.to_owned(), what, code.to_owned())).or_default() += n;
+        let mut key = (step.to_owned(), what, code.to_owned());
+        if !self.counts.contains_key(&key) && self.codes(step, what) >= Self::MAX_CODES {
+            key.2 = Self::OTHER.to_owned();
+        }
+        let counter = self.counts.entry(key).or_default();
+        *counter = counter.saturating_add(n);
+    }
+
+    /// Number of codes of a step's kind, without the one for all others.
+    fn codes(&self, step: &str, what: What) -> usize {
+        let from = (step.to_owned(), what, String::new());
+        let keys = self.counts.range(from..).map(|(key, _)| key);
+        let own = keys.take_while(|(name, kind, _)| name == step && *kind == what);
+        own.filter(|(_, _, code)| code != Self::OTHER).count()
     }
 
     /// Keeps a line for the log.
@@ -72,13 +92,47 @@ impl Ledger {
         self.consumed += other.consumed;
         self.produced += other.produced;
         self.logs_dropped += other.logs_dropped;
-        for (key, n) in &other.counts {
-            *self.counts.entry(key.clone()).or_default() += n;
+        for ((step, what, code), n) in &other.counts {
+            self.count(step, *what, code, *n);
         }
     }
 
     /// The sum over all steps of one kind.
     pub fn total(&self, what: What) -> u64 {
-        self.counts.iter().filter(|((_, kind, _), _)| *kind == what).map(|(_, n)| n).sum()
+        self.counts.iter().filter(|((_, kind, _), _)| *kind == what).fold(0, |sum, (_, n)| u64::saturating_add(sum, *n))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_a_guest_makes_up_without_end_are_counted_as_others() {
+        let mut ledger = Ledger::default();
+        for number in 0..1_000 {
+            ledger.count("step", What::Plugin, &format!("order-{number}"), 2);
+            ledger.count("step", What::Skipped, &format!("order-{number}"), 1);
+        }
+        ledger.count("another", What::Plugin, "order-999", 1);
+        ledger.count("step", What::Plugin, "order-0", 5);
+        assert_eq!(ledger.counts.len(), 2 * (Ledger::MAX_CODES + 1) + 1);
+        let count = |step: &str, code: &str| ledger.counts.get(&(step.into(), What::Plugin, code.into())).copied();
+        assert_eq!(count("step", "order-0"), Some(7));
+        assert_eq!(count("step", Ledger::OTHER), Some(2 * 900));
+        assert_eq!(count("another", "order-999"), Some(1), "each step has its own");
+        assert_eq!(ledger.total(What::Plugin), 2_006, "none is lost");
+    }
+
+    #[test]
+    fn the_sum_of_ledgers_is_bounded_too() {
+        let mut sum = Ledger::default();
+        for number in 0..1_000 {
+            let mut ledger = Ledger::default();
+            ledger.count("step", What::Plugin, &format!("order-{number}"), u64::MAX / 2);
+            sum.add(&ledger);
+        }
+        assert_eq!(sum.counts.len(), Ledger::MAX_CODES + 1);
+        assert_eq!(sum.total(What::Plugin), u64::MAX, "it doesn't overflow");
     }
 }

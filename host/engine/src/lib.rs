@@ -15,6 +15,7 @@ pub mod pipeline;
 pub mod ports;
 mod provenance;
 pub mod record;
+pub mod stage;
 pub mod state;
 pub mod task;
 #[cfg(any(test, feature = "testing"))]

@@ -17,6 +17,11 @@ pub enum Role {
 }
 
 impl Role {
+    /// Whether a record can matter without an output: it may have changed a state.
+    pub fn keeps_state(self) -> bool {
+        matches!(self, Self::Aggregate | Self::Process)
+    }
+
     /// Its name, as in the contract and in pipeline files.
     pub fn name(self) -> &'static str {
         match self {

@@ -23,8 +23,8 @@ pub(crate) fn process(
 ) -> Result<(), TaskError> {
     let node = step.node;
     match &node.operator {
-        Operator::Source { key, value, validate, .. } => {
-            source::process(step, items, *key, *value, validate.as_ref(), logic)
+        Operator::Source { topic, key, value, validate, .. } => {
+            source::process(step, items, *topic, (*key, *value), validate.as_ref(), logic)
         }
         Operator::Table { store } => table::process(step, items, *store),
         Operator::Transform { call } => transform::process(step, &items, call, logic),

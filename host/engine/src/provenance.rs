@@ -34,8 +34,14 @@ impl Origin {
     /// The origin of a record from a repartition topic, and its headers without it.
     pub(crate) fn detach(headers: &Headers) -> Option<(Self, Headers)> {
         let origin = Self::decode(headers.last(HEADER)?.value.clone()?)?;
-        let others: Vec<_> = headers.as_slice().iter().filter(|header| header.name != HEADER).cloned().collect();
-        Some((origin, others.into()))
+        Some((origin, Self::strip(headers)?))
+    }
+
+    /// Headers without ours: outside of repartition topics nobody may have it.
+    pub(crate) fn strip(headers: &Headers) -> Option<Headers> {
+        headers.last(HEADER)?;
+        let others = headers.as_slice().iter().filter(|header| header.name != HEADER).cloned();
+        Some(others.collect::<Vec<_>>().into())
     }
 
     fn decode(mut value: Bytes) -> Option<Self> {
@@ -65,5 +71,6 @@ mod tests {
         assert_eq!(Origin::detach(&origin.attach(&headers)), Some((origin.clone(), headers)));
         assert_eq!(Origin::detach(&origin.attach(&Headers::EMPTY)), Some((origin, Headers::EMPTY)));
         assert_eq!(Origin::detach(&Headers::EMPTY), None);
+        assert_eq!(Origin::strip(&Headers::EMPTY), None);
     }
 }

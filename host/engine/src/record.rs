@@ -99,3 +99,12 @@ pub struct InputRecord {
     /// the turn of the record they come from. Zero where a driver has no use for it; `replay` numbers input lines.
     pub turn: u64,
 }
+
+impl InputRecord {
+    /// Bytes of key, value and headers.
+    pub fn size(&self) -> usize {
+        let field = |bytes: &Option<Bytes>| bytes.as_ref().map_or(0, Bytes::len);
+        let headers = self.headers.as_slice().iter().map(|header| header.name.len() + field(&header.value));
+        field(&self.key) + field(&self.value) + headers.sum::<usize>()
+    }
+}

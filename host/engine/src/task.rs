@@ -130,6 +130,9 @@ pub enum TaskError {
     },
 }
 
+/// Bytes of input after which a run is closed: large records go in smaller runs.
+const MAX_RUN_BYTES: usize = 4 << 20;
+
 /// One sub-topology for one partition number.
 pub struct Task {
     topology: Arc<Topology>,
@@ -140,8 +143,8 @@ pub struct Task {
     ledger: Ledger,
     /// The node of each input.
     sources: Vec<NodeId>,
-    /// Whether it reads a topic that it writes itself: then it takes one turn at a time, because what one turn puts out
-    /// comes before the next.
+    /// Whether it reads a topic that it writes itself: then it takes one record at a time, because what that puts out may
+    /// be the next.
     feeds_itself: bool,
 }
 
@@ -153,7 +156,7 @@ impl Task {
         let memory = memory::open(&topology, shape, &options, &mut state)?;
         let sources = shape.inputs.iter().map(|topic| source_of(shape, *topic)).collect();
         let queues = Queues::new(shape.inputs.len());
-        let feeds_itself = feeds_itself(shape);
+        let feeds_itself = shape.outputs().any(|topic| shape.inputs.contains(&topic));
         Ok(Self { topology, options, queues, state, memory, ledger: Ledger::default(), sources, feeds_itself })
     }
 
@@ -189,6 +192,11 @@ impl Task {
         self.queues.queued(input)
     }
 
+    /// Bytes of the records that wait on an input.
+    pub fn queued_bytes(&self, input: usize) -> usize {
+        self.queues.queued_bytes(input)
+    }
+
     /// Whether [`run`](Self::run) would process anything.
     pub fn ready(&self) -> bool {
         self.queues.next().is_some()
@@ -196,7 +204,7 @@ impl Task {
 
     /// Memory of the open transaction in bytes, roughly: a driver commits early when it grows too large.
     pub fn transaction_bytes(&self) -> usize {
-        self.state.bytes()
+        self.state.bytes() + self.memory.iter().map(NodeMemory::pending_bytes).sum::<usize>()
     }
 
     /// Memory of live join windows in bytes, roughly.
@@ -204,21 +212,19 @@ impl Task {
         self.memory.iter().map(NodeMemory::bytes).sum()
     }
 
-    /// Chooses up to `limit` records and processes them. Returns what they put out, in the order in which one record at
+    /// Chooses up to `limit` records, or fewer where they are large, and processes them. Returns what they put out, in the order in which one record at
     /// a time, depth first, would have.
     pub fn run(&mut self, logic: &mut dyn Logic, limit: usize) -> Result<Vec<Produced>, TaskError> {
-        let mut turn = None;
-        let chosen = std::iter::from_fn(|| {
-            if self.feeds_itself {
-                let next = self.queues.turn();
-                if turn.is_some() && turn != next {
-                    return None;
-                }
-                turn = next;
-            }
-            self.queues.choose()
-        });
-        let chosen: Vec<_> = chosen.take(limit).collect();
+        let limit = if self.feeds_itself { limit.min(1) } else { limit };
+        let mut bytes = 0;
+        let mut chosen = Vec::new();
+        while chosen.len() < limit
+            && bytes < MAX_RUN_BYTES
+            && let Some(next) = self.queues.choose()
+        {
+            bytes += next.record.size();
+            chosen.push(next);
+        }
         self.ledger.consumed += chosen.len() as u64;
         let produced = Run::new(self, chosen).process(logic)?;
         self.ledger.produced += produced.len() as u64;
@@ -247,11 +253,4 @@ fn shape(topology: &Topology, index: usize) -> &SubTopology {
 fn source_of(shape: &SubTopology, topic: TopicId) -> NodeId {
     let reads = |operator: &Operator| matches!(operator, Operator::Source { topic: read, .. } if *read == topic);
     NodeId(shape.nodes.iter().position(|node| reads(&node.operator)).unwrap_or(0))
-}
-
-fn feeds_itself(shape: &SubTopology) -> bool {
-    shape.nodes.iter().any(|node| match node.operator {
-        Operator::Sink { topic, .. } | Operator::Repartition { topic } => shape.inputs.contains(&topic),
-        _ => false,
-    })
 }

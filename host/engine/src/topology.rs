@@ -135,7 +135,7 @@ pub struct StoreSpec {
     pub key: KeyCodec,
     /// Whether people may query it: tables, and the stores that a plugin says are JSON.
     pub queryable: bool,
-    /// The sub-topology that owns it.
+    /// The sub-topology that owns it; 0 for the one that all share: [`SubTopology::meta`].
     pub subtopology: usize,
 }
 
@@ -163,6 +163,8 @@ pub struct SubTopology {
     /// Stores it owns, without `meta`.
     pub stores: Vec<StoreId>,
     /// A key-value store for what must survive a restart besides stores: stream times, sequence numbers, deployments.
+    /// All sub-topologies have the same one, which outlives changes of the pipeline: its keys have the names of stores
+    /// and plugins. Tasks of the same partition share its entries.
     pub meta: StoreId,
 }
 

@@ -8,28 +8,40 @@ mod support;
 use proptest::prelude::*;
 use support::{Play, topology};
 
-/// A random pipeline: a table and two sources, then steps that each take any earlier ones, and a sink for each.
+/// A random pipeline: a table and two sources, then steps that each take any earlier ones, and a sink for each. Some
+/// sinks write to a topic that is read again, and that records come to from outside too.
 fn steps() -> impl Strategy<Value = String> {
-    prop::collection::vec((0..8usize, any::<prop::sample::Index>(), any::<prop::sample::Index>()), 1..7).prop_map(|steps| {
+    let step = || (0..8usize, any::<prop::sample::Index>(), any::<prop::sample::Index>(), any::<bool>());
+    let layer = |most| prop::collection::vec(step(), 1..most);
+    (layer(6), layer(4), 1..4u32).prop_map(|(first, second, partitions)| {
         let mut text = String::new();
-        for name in ["in", "other"] {
-            text += &format!("[[source]]\nname = \"{name}\"\ntopic = \"{name}\"\nvalue = \"bytes\"\n");
+        for (table, name) in [("source", "in"), ("source", "other"), ("source", "mid"), ("table", "rows")] {
+            text += &format!("[[{table}]]\nname = \"{name}\"\ntopic = \"{name}\"\nvalue = \"bytes\"\n");
+            text += &format!("partitions = {partitions}\n");
         }
-        text += "[[table]]\nname = \"rows\"\ntopic = \"rows\"\nvalue = \"bytes\"\n";
+        // A plugin must be called, and sources that no step takes are read all the same.
         let mut streams = vec!["in".to_owned(), "other".to_owned()];
-        for (number, (kind, first, second)) in steps.into_iter().enumerate() {
-            let (name, a, b) = (format!("s{number}"), first.get(&streams).clone(), second.get(&streams).clone());
-            text += &step(kind, &name, &a, &b);
-            text += &format!("[[sink]]\nfrom = \"{name}\"\ntopic = \"out-{name}\"\n");
+        text += &step_of(0, "last", "in", "in");
+        for name in ["last", "in", "other", "mid"] {
+            text += &format!("[[sink]]\nfrom = \"{name}\"\ntopic = \"all\"\n");
+        }
+        let split = first.len();
+        for (number, (kind, a, b, to_mid)) in first.into_iter().chain(second).enumerate() {
+            if number == split {
+                // From here on steps may also take what comes back, and so nothing may go there.
+                streams.push("mid".to_owned());
+            }
+            let (name, a, b) = (format!("s{number}"), a.get(&streams).clone(), b.get(&streams).clone());
+            text += &step_of(kind, &name, &a, &b);
+            let topic = if to_mid && number < split { "mid".to_owned() } else { format!("out-{name}") };
+            text += &format!("[[sink]]\nfrom = \"{name}\"\ntopic = \"{topic}\"\n");
             streams.push(name);
         }
-        // A plugin must be called, and sources that no step took are read all the same.
-        text += &step(0, "last", "in", "in");
-        text + "[[sink]]\nfrom = \"last\"\ntopic = \"all\"\n[[sink]]\nfrom = \"in\"\ntopic = \"all\"\n[[sink]]\nfrom = \"other\"\ntopic = \"all\"\n"
+        text
     })
 }
 
-fn step(kind: usize, name: &str, a: &str, b: &str) -> String {
+fn step_of(kind: usize, name: &str, a: &str, b: &str) -> String {
     let one =
         |table: &str, call: &str| format!("[[{table}]]\nname = \"{name}\"\nfrom = \"{a}\"\ncall = \"t.{call}\"\n");
     match kind {
@@ -50,7 +62,7 @@ fn step(kind: usize, name: &str, a: &str, b: &str) -> String {
 }
 
 fn record() -> impl Strategy<Value = String> {
-    let topic = prop::sample::select(vec!["in", "in", "other", "rows"]);
+    let topic = prop::sample::select(vec!["in", "in", "other", "mid", "rows"]);
     let key = prop::sample::select(vec!["a", "b", "c", "-"]);
     let value = prop::sample::select(vec!["x", "yy", "bz", "c1", "-", "fail", "skip", "trap", "retry"]);
     (topic, key, value, 0..60i64).prop_map(|(topic, key, value, time)| format!("{topic} {key} {value} @{time}"))

@@ -49,15 +49,26 @@ impl Cursor {
         is_next
     }
 
-    /// Hands over up to `wanted` committed records.
-    pub(super) fn read(&mut self, wanted: usize, now: i64, mut hand: impl FnMut(InputRecord)) -> Result<(), Error> {
+    /// Hands over committed records: up to `records` of them, and until they have `bytes` bytes.
+    pub(super) fn read(
+        &mut self,
+        records: usize,
+        bytes: usize,
+        now: i64,
+        mut hand: impl FnMut(InputRecord),
+    ) -> Result<(), Error> {
         let Some(reader) = &mut self.reader else { return Ok(()) };
         if reader.offset() != self.next {
             reader.seek(self.next);
         }
-        for _ in 0..wanted {
-            let Some(record) = reader.next_record()? else { break };
+        let (mut count, mut size) = (0, 0);
+        while count < records
+            && size < bytes
+            && let Some(record) = reader.next_record()?
+        {
             self.next = reader.offset();
+            count += 1;
+            size += record.size();
             hand(InputRecord { arrived: now, ..record });
         }
         Ok(())

@@ -2,6 +2,7 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
+use crate::provenance::Origin;
 use crate::record::{Header, Headers, Window};
 use crate::task::{Item, Step};
 use crate::topology::TopicId;
@@ -9,6 +10,9 @@ use crate::topology::TopicId;
 /// Writes to a topic, with a plain key; the window goes into headers.
 pub(super) fn process(step: &mut Step<'_>, items: Vec<Item>, topic: TopicId) {
     for Item { path, mut record, .. } in items {
+        if let Some(headers) = Origin::strip(&record.headers) {
+            record.headers = headers;
+        }
         if let Some(window) = record.window {
             record.headers = with_window(&record.headers, window);
         }

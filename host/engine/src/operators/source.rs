@@ -7,19 +7,19 @@ use crate::manifest::KeyCodec;
 use crate::ports::{Failure, FailureClass, Logic, Outcome};
 use crate::provenance::Origin;
 use crate::task::{Item, Record, Step, TaskError};
-use crate::topology::{Call, OnDrop, ValueCodec};
+use crate::topology::{Call, OnDrop, TopicId, TopicKind, ValueCodec};
 
 pub(super) fn process(
     step: &mut Step<'_>,
     items: Vec<Item>,
-    key: KeyCodec,
-    value: ValueCodec,
+    topic: TopicId,
+    (key, value): (KeyCodec, ValueCodec),
     validate: Option<&Call>,
     logic: &mut dyn Logic,
 ) -> Result<(), TaskError> {
     let mut good = Vec::with_capacity(items.len());
     for mut item in items {
-        find_origin(step, &mut item);
+        find_origin(step, &mut item, topic);
         if item.record.timestamp < 0 {
             step.leave_out(&item.path, "negative-timestamp", "its timestamp is negative", OnDrop::Drop);
         } else if let Some(failure) = misfit(&item.record, key, value) {
@@ -35,13 +35,17 @@ pub(super) fn process(
     Ok(())
 }
 
-/// A record of a repartition topic says itself where it comes from.
-fn find_origin(step: &mut Step<'_>, item: &mut Item) {
-    if let Some((origin, headers)) = Origin::detach(&item.record.headers) {
+/// A record of a repartition topic says itself where it comes from. From any other topic, nobody is believed.
+fn find_origin(step: &mut Step<'_>, item: &mut Item, topic: TopicId) {
+    let ours = step.topology.topics.get(topic.0).is_some_and(|topic| topic.kind == TopicKind::Repartition);
+    if ours
+        && let Some((origin, headers)) = Origin::detach(&item.record.headers)
+        && let Some(place) = step.progress.origins.get_mut(item.path.record())
+    {
         item.record.headers = headers;
-        if let Some(place) = step.progress.origins.get_mut(item.path.record()) {
-            *place = Some(origin);
-        }
+        *place = Some(origin);
+    } else if let Some(headers) = Origin::strip(&item.record.headers) {
+        item.record.headers = headers;
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::diagnostic::Problems;
+use super::emit::META;
 use super::graph::Graph;
 use super::model::StepKind;
 use super::order::{find_cycle, topological};
@@ -156,7 +157,11 @@ fn check_stores(graph: &Graph<'_>, topology: &Topology, problems: &mut Problems)
     for store in &topology.stores {
         if !names.insert(&store.name) {
             let at = graph.nodes.iter().find(|node| node.step.name == store.name);
-            let message = format!("two stores have the name `{}`: the host makes one for another step", store.name);
+            let message = if store.name == META {
+                format!("the store `{META}` has the name of one that the host keeps for itself")
+            } else {
+                format!("two stores have the name `{}`: the host makes one for another step", store.name)
+            };
             problems.add(at.map(|node| node.step.name_at).unwrap_or_default(), message, "rename one of the steps");
         }
     }

@@ -11,11 +11,23 @@ use crate::topology::{
     Edge, Node, NodeId, Operator, StoreKind, StoreSpec, SubTopology, Topic, TopicId, TopicKind, Topology,
 };
 
+/// Name of the store that all sub-topologies share. It doesn't depend on where a step stands in the files: an app finds
+/// again what it has kept, however its pipeline is edited.
+pub(super) const META: &str = "meta";
+
 /// Makes the topology. `None` where a step lacks something: that has been reported when the step was read.
 pub(super) fn emit(graph: &Graph<'_>, keys: &Keys, cut: &Cut) -> Option<Topology> {
     let mut emitter = Emitter { graph, keys, cut, topics: Vec::new(), stores: Vec::new(), tables: HashMap::new() };
     emitter.add_topics();
-    let subtopologies = (0..cut.subtopologies.len()).map(|index| emitter.subtopology(index)).collect::<Option<_>>()?;
+    let meta = emitter.add_store(StoreSpec {
+        name: META.to_owned(),
+        kind: StoreKind::KeyValue,
+        key: KeyCodec::Bytes,
+        queryable: false,
+        subtopology: 0,
+    });
+    let subtopologies = (0..cut.subtopologies.len()).map(|index| emitter.subtopology(index, meta));
+    let subtopologies = subtopologies.collect::<Option<_>>()?;
     let pipeline = graph.pipeline;
     Some(Topology {
         app: pipeline.app.clone(),
@@ -101,19 +113,12 @@ impl Emitter<'_, '_> {
         self.topics.iter().position(|topic| topic.name == name).map(TopicId)
     }
 
-    fn subtopology(&mut self, index: usize) -> Option<SubTopology> {
+    fn subtopology(&mut self, index: usize, meta: StoreId) -> Option<SubTopology> {
         let parts = self.cut.subtopologies.get(index)?;
         let ids: HashMap<usize, NodeId> = parts.iter().enumerate().map(|(id, part)| (*part, NodeId(id))).collect();
         let first_store = self.stores.len();
         let nodes = parts.iter().map(|part| self.node(index, *part, &ids)).collect::<Option<Vec<_>>>()?;
         let stores = (first_store..self.stores.len()).map(StoreId).collect();
-        let meta = self.add_store(StoreSpec {
-            name: format!("meta-{index}"),
-            kind: StoreKind::KeyValue,
-            key: KeyCodec::Bytes,
-            queryable: false,
-            subtopology: index,
-        });
         let mut sources: Vec<(usize, TopicId)> = Vec::new();
         for (part, node) in parts.iter().zip(&nodes) {
             if let Operator::Source { topic, .. } = node.operator {

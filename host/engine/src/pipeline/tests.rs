@@ -108,10 +108,12 @@ fn assert_sound(topology: &Topology) {
         inputs.sort();
         sources.sort();
         assert_eq!(inputs, sources, "sources of sub-topology {number}");
-        for store in subtopology.stores.iter().chain([&subtopology.meta]) {
+        for store in &subtopology.stores {
             assert_eq!(topology.stores[store.0].subtopology, number);
         }
     }
-    let owned: usize = topology.subtopologies.iter().map(|subtopology| subtopology.stores.len() + 1).sum();
-    assert_eq!(owned, topology.stores.len());
+    let owned: usize = topology.subtopologies.iter().map(|subtopology| subtopology.stores.len()).sum();
+    assert_eq!(owned + 1, topology.stores.len());
+    let shared = topology.stores.iter().position(|store| store.name == "meta").map(crate::ports::StoreId);
+    assert!(topology.subtopologies.iter().all(|subtopology| Some(subtopology.meta) == shared));
 }

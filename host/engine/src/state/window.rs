@@ -4,7 +4,7 @@
 //! transaction commits are never written at all. Past the limit the store reads and writes through the overlay. Both
 //! ways give the same answers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use hashbrown::HashMap;
@@ -95,6 +95,11 @@ impl WindowStore {
         self.memory.as_ref().map_or(0, |memory| memory.bytes)
     }
 
+    /// Memory of the entries that wait for the next commit, in bytes, roughly.
+    pub(crate) fn pending_bytes(&self) -> usize {
+        self.memory.as_ref().map_or(0, |memory| memory.pending_bytes)
+    }
+
     /// The first timestamp that is still kept. Kafka Streams bounds its reads so: `observed - retention + 1`.
     fn horizon(&self) -> Timestamp {
         self.clock.observed.saturating_sub(self.retention).saturating_add(1)
@@ -116,7 +121,8 @@ impl WindowStore {
         self.clock.next_sequence += 1;
         match &mut self.memory {
             Some(memory) => {
-                memory.pending.push(entry.clone());
+                memory.pending_bytes += entry.cost();
+                memory.pending.push_back(entry.clone());
                 memory.insert(entry);
                 if memory.bytes > self.limit {
                     self.leave_memory(state);
@@ -142,7 +148,8 @@ impl WindowStore {
         }
         if let Some(memory) = &self.memory {
             let entries = memory.by_key.get(key).map(SmallVec::as_slice).unwrap_or_default();
-            let inside = entries.iter().filter(|entry| (from..=to).contains(&entry.timestamp));
+            let first = entries.partition_point(|entry| entry.timestamp < from);
+            let inside = entries.iter().skip(first).take_while(|entry| entry.timestamp <= to);
             inside.for_each(|entry| visit(entry.timestamp, &entry.value));
             return Ok(());
         }
@@ -159,6 +166,7 @@ impl WindowStore {
     pub(crate) fn prepare(&mut self, state: &mut TaskState) {
         let horizon = self.horizon();
         if let Some(memory) = &mut self.memory {
+            memory.pending_bytes = 0;
             let live = memory.pending.drain(..).filter(|entry| entry.timestamp >= horizon);
             live.for_each(|entry| write(state, self.store, entry));
         }
@@ -211,23 +219,29 @@ struct Memory {
     slices: BTreeMap<i64, Vec<Bytes>>,
     slice: i64,
     /// Entries that no commit has seen yet.
-    pending: Vec<Entry>,
+    pending: VecDeque<Entry>,
+    pending_bytes: usize,
     bytes: usize,
 }
 
 impl Memory {
     fn new(retention: i64) -> Self {
         let slice = (retention / 16).max(1);
-        Self { by_key: HashMap::new(), slices: BTreeMap::new(), slice, pending: Vec::new(), bytes: 0 }
+        let (by_key, slices, pending) = (HashMap::new(), BTreeMap::new(), VecDeque::new());
+        Self { by_key, slices, slice, pending, pending_bytes: 0, bytes: 0 }
     }
 
     fn insert(&mut self, entry: Entry) {
         self.bytes += entry.cost();
-        let slice = entry.timestamp.div_euclid(self.slice);
-        self.slices.entry(slice).or_default().push(entry.key.clone());
+        let slice = |entry: &Entry| entry.timestamp.div_euclid(self.slice);
         let entries = self.by_key.entry_ref(&entry.key).or_default();
-        let place =
-            entries.partition_point(|other| (other.timestamp, other.sequence) <= (entry.timestamp, entry.sequence));
+        let order = |entry: &Entry| (entry.timestamp, entry.sequence);
+        let place = entries.partition_point(|other| order(other) <= order(&entry));
+        // A slice names each of its keys once: the neighbours tell whether it does already.
+        let neighbours = [place.checked_sub(1).and_then(|before| entries.get(before)), entries.get(place)];
+        if !neighbours.into_iter().flatten().any(|neighbour| slice(neighbour) == slice(&entry)) {
+            self.slices.entry(slice(&entry)).or_default().push(entry.key.clone());
+        }
         entries.insert(place, entry);
     }
 
@@ -241,13 +255,16 @@ impl Memory {
                 self.drop_expired(&key, horizon);
             }
         }
+        // What has expired before its commit is never written. Stragglers behind a live entry go at the commit.
+        while let Some(entry) = self.pending.pop_front_if(|entry| entry.timestamp < horizon) {
+            self.pending_bytes -= entry.cost();
+        }
     }
 
     fn drop_expired(&mut self, key: &Bytes, horizon: Timestamp) {
         let Some(entries) = self.by_key.get_mut(key) else { return };
-        let freed: usize = entries.iter().filter(|entry| entry.timestamp < horizon).map(Entry::cost).sum();
-        self.bytes -= freed;
-        entries.retain(|entry| entry.timestamp >= horizon);
+        let live = entries.partition_point(|entry| entry.timestamp < horizon);
+        self.bytes -= entries.drain(..live).map(|entry| entry.cost()).sum::<usize>();
         if entries.is_empty() {
             self.by_key.remove(key);
         }

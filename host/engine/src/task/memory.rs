@@ -24,6 +24,14 @@ impl NodeMemory {
             Self::Join(sides) => sides.iter().map(WindowStore::bytes).sum(),
         }
     }
+
+    /// Memory of what the open transaction has yet to write, in bytes, roughly.
+    pub(crate) fn pending_bytes(&self) -> usize {
+        match self {
+            Self::None => 0,
+            Self::Join(sides) => sides.iter().map(WindowStore::pending_bytes).sum(),
+        }
+    }
 }
 
 /// Loads what the nodes of a task remember.

@@ -12,6 +12,7 @@ pub(super) struct Queues {
 #[derive(Default)]
 struct Input {
     records: VecDeque<InputRecord>,
+    bytes: usize,
     more: bool,
     /// Offset of the next record to process.
     position: Option<i64>,
@@ -30,6 +31,7 @@ impl Queues {
 
     pub(super) fn offer(&mut self, input: usize, record: InputRecord) {
         if let Some(input) = self.inputs.get_mut(input) {
+            input.bytes += record.size();
             input.records.push_back(record);
         }
     }
@@ -44,6 +46,10 @@ impl Queues {
         self.inputs.get(input).map_or(0, |input| input.records.len())
     }
 
+    pub(super) fn queued_bytes(&self, input: usize) -> usize {
+        self.inputs.get(input).map_or(0, |input| input.bytes)
+    }
+
     /// The input of the next record: that with the lowest turn, then the lowest timestamp at its head, then the first.
     /// None while an input that is to get more is empty.
     pub(super) fn next(&self) -> Option<usize> {
@@ -54,16 +60,11 @@ impl Queues {
         heads.min_by_key(|(head, index)| (head.turn, head.timestamp, *index)).map(|(_, index)| index)
     }
 
-    /// The turn of the next record.
-    pub(super) fn turn(&self) -> Option<u64> {
-        let input = self.inputs.get(self.next()?)?;
-        input.records.front().map(|record| record.turn)
-    }
-
     pub(super) fn choose(&mut self) -> Option<Chosen> {
         let index = self.next()?;
         let input = self.inputs.get_mut(index)?;
         let record = input.records.pop_front()?;
+        input.bytes -= record.size();
         input.position = Some(record.offset + 1);
         Some(Chosen { input: index, record })
     }

@@ -53,17 +53,10 @@ impl<'t> Run<'t> {
             if items.is_empty() {
                 continue;
             }
-            let mut step = Step {
-                topology: &topology,
-                shape,
-                node,
-                id: NodeId(index),
-                options: &task.options,
-                state: &mut task.state,
-                ledger: &mut task.ledger,
-                progress: &mut progress,
-            };
+            let place = (&*topology, shape, NodeId(index), node);
+            let mut step = Step::new(place, &task.options, &mut task.state, &mut task.ledger, &mut progress);
             operators::process(&mut step, in_order(items), memory, logic)?;
+            step.finish();
         }
         progress.versions.settle(&mut task.state);
         Ok(ordered(progress.produced))

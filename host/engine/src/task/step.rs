@@ -25,6 +25,9 @@ pub(crate) struct Step<'a> {
     pub(crate) state: &'a mut TaskState,
     pub(crate) ledger: &'a mut Ledger,
     pub(crate) progress: &'a mut Progress,
+    /// Records of which a rule made nothing, and outputs at ports that nobody listens at. Counted here and told once.
+    filtered: u64,
+    unread: u64,
 }
 
 /// What outputs take over from where they don't say otherwise. An inherited value is checked where guests are called:
@@ -35,6 +38,26 @@ pub(crate) struct Parent<'a> {
 }
 
 impl<'a> Step<'a> {
+    /// Starts the work of a node.
+    pub(crate) fn new(
+        (topology, shape, id, node): (&'a Topology, &'a SubTopology, NodeId, &'a Node),
+        options: &'a TaskOptions,
+        state: &'a mut TaskState,
+        ledger: &'a mut Ledger,
+        progress: &'a mut Progress,
+    ) -> Self {
+        Self { topology, shape, node, id, options, state, ledger, progress, filtered: 0, unread: 0 }
+    }
+
+    /// Ends the work of a node.
+    pub(crate) fn finish(self) {
+        for (code, n) in [("filtered", self.filtered), ("unread-port", self.unread)] {
+            if n > 0 {
+                self.ledger.count(&self.node.name, What::Skipped, code, n);
+            }
+        }
+    }
+
     /// Name of a node, for a guest.
     pub(crate) fn name_of(&self, node: NodeId) -> &'a str {
         self.shape.nodes.get(node.0).map_or("", |node| node.name.as_str())
@@ -81,9 +104,12 @@ impl<'a> Step<'a> {
     pub(crate) fn settle(&mut self, parent: &Parent<'_>, outcome: Outcome, call: &Call) -> Result<(), TaskError> {
         match outcome {
             Outcome::Outputs(outputs) => {
+                self.filtered += u64::from(outputs.is_empty() && !call.manifest.role.keeps_state());
                 let mut child = 0;
                 for output in outputs {
                     let port = output.port as usize;
+                    let read = self.node.edges.iter().any(|edge| edge.port == port);
+                    self.unread += u64::from(!read && !call.manifest.role.keeps_state());
                     self.emit(parent.path, &mut child, port, inherit(parent.record, output));
                 }
                 Ok(())
@@ -147,7 +173,7 @@ impl<'a> Step<'a> {
             origin: &origin,
             at: record.arrived,
         };
-        let original = Origin::detach(&record.headers).map_or_else(|| record.headers.clone(), |(_, headers)| headers);
+        let original = Origin::strip(&record.headers).unwrap_or_else(|| record.headers.clone());
         let headers = dead_letter::headers(&original, &failed);
         let letter = Record {
             key: record.key.clone(),

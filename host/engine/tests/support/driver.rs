@@ -8,6 +8,7 @@ use millrace_engine::partitioner::partition_of;
 use millrace_engine::pipeline;
 use millrace_engine::ports::DeploymentId;
 use millrace_engine::record::{Headers, InputRecord, TimestampType};
+use millrace_engine::stage::Stage;
 use millrace_engine::task::{Deployed, Produced, Task, TaskOptions};
 use millrace_engine::topology::{TopicId, TopicKind, Topology};
 
@@ -52,7 +53,7 @@ pub fn play_on(topology: &Arc<Topology>, lines: &[&str], way: &Play) -> (Vec<Str
     let mut driver = Driver::new(topology.clone(), way.clone());
     for (number, line) in lines.iter().enumerate() {
         driver.line(number as u64, line);
-        if (number + 1).is_multiple_of(way.batch) {
+        if (number + 1).is_multiple_of(way.batch) || topology.feeds_back() {
             driver.flush();
         }
         if (number + 1).is_multiple_of(way.commit_every) {
@@ -69,6 +70,7 @@ struct Driver {
     partitions: Arc<[u32]>,
     disk: Disk,
     tasks: Vec<Task>,
+    stage: Stage,
     rules: Rules,
     ends: std::collections::HashMap<(TopicId, u32), i64>,
     outputs: Vec<String>,
@@ -86,6 +88,7 @@ impl Driver {
             partitions,
             disk,
             tasks: Vec::new(),
+            stage: Stage::default(),
             rules,
             ends: Default::default(),
             outputs: Vec::new(),
@@ -124,7 +127,7 @@ impl Driver {
         let key = field(key);
         let partition = partition_of(key.as_deref(), turn as i64, self.partitions[topic.0]);
         let timestamp = time.strip_prefix('@').unwrap().parse().unwrap();
-        self.append(Produced {
+        let record = Produced {
             topic,
             partition,
             key,
@@ -134,7 +137,8 @@ impl Driver {
             window: None,
             turn,
             arrived: 0,
-        });
+        };
+        self.stage.put(Stage::OUTSIDE, record);
     }
 
     /// Appends to a topic, and offers the record to the task that reads it.
@@ -163,18 +167,43 @@ impl Driver {
 
     fn flush(&mut self) {
         let mut produced = Vec::new();
-        for task in 0..self.tasks.len() {
-            while self.tasks[task].ready() {
-                for output in self.tasks[task].run(&mut self.rules, usize::MAX).unwrap() {
-                    self.append(output.clone());
-                    produced.push((output.turn, task, output));
+        if self.topology.feeds_back() {
+            self.deliver_all();
+            while self.tasks.iter().any(Task::ready) {
+                for part in 0..self.topology.subtopologies.len() {
+                    self.run_part(part, &mut produced);
+                    self.deliver_all();
                 }
             }
+        } else {
+            for part in 0..self.topology.subtopologies.len() {
+                for topic in self.topology.subtopologies[part].inputs.clone() {
+                    self.stage.take(topic).into_iter().for_each(|record| self.append(record));
+                }
+                self.run_part(part, &mut produced);
+            }
+            self.deliver_all();
         }
+        assert!(!self.tasks.iter().any(Task::ready), "everything is processed");
         produced.sort_by_key(|(turn, task, _)| (*turn, *task));
         for (_, _, output) in produced {
             if self.topology.topics[output.topic.0].kind != TopicKind::Repartition {
                 self.outputs.push(self.show(&output));
+            }
+        }
+    }
+
+    fn deliver_all(&mut self) {
+        self.stage.take_all().into_iter().for_each(|record| self.append(record));
+    }
+
+    fn run_part(&mut self, part: usize, produced: &mut Vec<(u64, usize, Produced)>) {
+        for task in 0..self.tasks.len() {
+            while self.tasks[task].subtopology() == part && self.tasks[task].ready() {
+                for output in self.tasks[task].run(&mut self.rules, usize::MAX).unwrap() {
+                    self.stage.put(task + 1, output.clone());
+                    produced.push((output.turn, task, output));
+                }
             }
         }
     }

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use super::view::{
     call, call_name, edge_words, kind, reads, store_kind, store_name, stores, topic_kind, topic_name, writes,
 };
-use crate::topology::{Node, StoreKind, SubTopology, Topology};
+use crate::ports::StoreId;
+use crate::topology::{Node, StoreKind, StoreSpec, SubTopology, Topology};
 
 /// One line of JSON for each line of a person's reading: indented.
 pub(super) fn json(topology: &Topology) -> String {
@@ -17,20 +18,22 @@ pub(super) fn json(topology: &Topology) -> String {
         "topics": topology.topics.iter().map(|topic| json!({
             "name": topic.name, "kind": topic_kind(topic.kind), "key": topic.key.name(), "partitions": topic.partitions,
         })).collect::<Vec<_>>(),
-        "stores": topology.stores.iter().map(store).collect::<Vec<_>>(),
+        "stores": topology.stores.iter().enumerate().map(|(id, it)| store(topology, StoreId(id), it)).collect::<Vec<_>>(),
         "subtopologies": topology.subtopologies.iter().map(|it| subtopology(topology, it)).collect::<Vec<_>>(),
     });
     format!("{document:#}\n")
 }
 
-fn store(store: &crate::topology::StoreSpec) -> Value {
+fn store(topology: &Topology, id: StoreId, store: &StoreSpec) -> Value {
+    // None: they share it.
+    let owner = topology.subtopologies.iter().position(|subtopology| subtopology.stores.contains(&id));
     let retention = match store.kind {
         StoreKind::Window { retention } => Some(retention),
         _ => None,
     };
     json!({
         "name": store.name, "kind": store_kind(store.kind), "key": store.key.name(), "queryable": store.queryable,
-        "retentionMs": retention, "subtopology": store.subtopology,
+        "retentionMs": retention, "subtopology": owner,
     })
 }
 

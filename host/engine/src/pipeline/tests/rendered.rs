@@ -14,8 +14,8 @@ fn a_mermaid_flowchart_shows_topics_operators_and_stores() {
         n0_1["source stock"]
         n0_2["join resolve<br/>order-status.resolve"]
         n0_3["sink sink-orders"]
-        st0[("resolve-left")]
-        st1[("resolve-right")]
+        st1[("resolve-left")]
+        st2[("resolve-right")]
       end
       subgraph s1["sub-topology 1"]
         n1_0["source orders"]
@@ -27,8 +27,8 @@ fn a_mermaid_flowchart_shows_topics_operators_and_stores() {
       t1 --> n0_1
       n0_1 -->|"right"| n0_2
       n0_2 --> n0_3
-      n0_2 <--> st0
       n0_2 <--> st1
+      n0_2 <--> st2
       n0_3 --> t2
       t2 --> n1_0
       n1_0 --> n1_1
@@ -50,8 +50,8 @@ fn a_graphviz_digraph_shows_the_same() {
         n0_1 [shape=box, label="source stock"];
         n0_2 [shape=box, label="join resolve\norder-status.resolve"];
         n0_3 [shape=box, label="sink sink-orders"];
-        st0 [shape=cylinder, label="resolve-left"];
-        st1 [shape=cylinder, label="resolve-right"];
+        st1 [shape=cylinder, label="resolve-left"];
+        st2 [shape=cylinder, label="resolve-right"];
       }
       subgraph cluster_1 {
         label="sub-topology 1";
@@ -64,8 +64,8 @@ fn a_graphviz_digraph_shows_the_same() {
       t1 -> n0_1;
       n0_1 -> n0_2 [label="right"];
       n0_2 -> n0_3;
-      n0_2 -> st0 [dir=both];
       n0_2 -> st1 [dir=both];
+      n0_2 -> st2 [dir=both];
       n0_3 -> t2;
       t2 -> n1_0;
       n1_0 -> n1_1;
@@ -111,15 +111,15 @@ fn ports_and_tables_are_labelled() {
         n0_2["table rows"]
         n0_3["lookup found<br/>p.pair"]
         n0_4["sink sink-out"]
-        st0[("rows")]
+        st1[("rows")]
       end
       t0 --> n0_0
       n0_0 --> n0_1
       n0_1 -->|"low"| n0_2
       n0_1 -->|"high"| n0_3
-      n0_2 <--> st0
+      n0_2 <--> st1
       n0_3 --> n0_4
-      st0 --> n0_3
+      st1 --> n0_3
       n0_4 --> t1
     "#);
 }
@@ -163,6 +163,14 @@ fn json_has_all_of_it() {
       ],
       "stores": [
         {
+          "name": "meta",
+          "kind": "key-value",
+          "key": "bytes",
+          "queryable": false,
+          "retentionMs": null,
+          "subtopology": null
+        },
+        {
           "name": "resolve-left",
           "kind": "window",
           "key": "i64",
@@ -179,26 +187,10 @@ fn json_has_all_of_it() {
           "subtopology": 0
         },
         {
-          "name": "meta-0",
-          "kind": "key-value",
-          "key": "bytes",
-          "queryable": false,
-          "retentionMs": null,
-          "subtopology": 0
-        },
-        {
           "name": "orders",
           "kind": "table",
           "key": "i64",
           "queryable": true,
-          "retentionMs": null,
-          "subtopology": 1
-        },
-        {
-          "name": "meta-1",
-          "kind": "key-value",
-          "key": "bytes",
-          "queryable": false,
           "retentionMs": null,
           "subtopology": 1
         }
@@ -209,7 +201,7 @@ fn json_has_all_of_it() {
             "payment-orders",
             "stock-orders"
           ],
-          "meta": "meta-0",
+          "meta": "meta",
           "nodes": [
             {
               "name": "payments",
@@ -284,7 +276,7 @@ fn json_has_all_of_it() {
           "inputs": [
             "orders"
           ],
-          "meta": "meta-1",
+          "meta": "meta",
           "nodes": [
             {
               "name": "orders",

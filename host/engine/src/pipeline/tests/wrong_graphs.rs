@@ -284,13 +284,13 @@ fn stores_of_the_host_and_tables_do_not_clash() {
         name = "ab-left"
         from = "ab"
         [[table]]
-        name = "meta-0"
+        name = "meta"
         from = "ab"
     "#;
     insta::assert_snapshot!(errors(body), @r"
     a.toml:16:8: two stores have the name `ab-left`: the host makes one for another step
       help: rename one of the steps
-    a.toml:19:8: two stores have the name `meta-0`: the host makes one for another step
+    a.toml:19:8: the store `meta` has the name of one that the host keeps for itself
       help: rename one of the steps
     ");
 }

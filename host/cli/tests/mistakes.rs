@@ -1,0 +1,261 @@
+//! What the command says of typical mistakes.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod support;
+
+use insta::assert_snapshot;
+
+use support::{Place, Said};
+
+/// Commands with what each of them says.
+fn transcript(place: &Place, commands: &[&str]) -> String {
+    let said = |command: &&str| {
+        let Said { code, out, err } = place.millrace(command);
+        assert_eq!(out, "", "{command}: standard output is for results");
+        format!("$ millrace {command}\n{}\nexit {}\n", err.trim_end(), code.unwrap())
+    };
+    commands.iter().map(said).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn a_wrong_command_line_is_exit_code_2() {
+    let commands = [
+        "chekc orders.toml",
+        "check",
+        "run orders.toml --daat x",
+        "run orders.toml --set resolve.within",
+        "replay orders.toml --batch 0",
+        "topic read orders",
+        "topic create orders --data data --partitions 0",
+        "topic read orders --data data --key i32",
+        "table scan orders --data data --size 0",
+        "completions dash",
+    ];
+    assert_snapshot!(transcript(&Place::new(), &commands), @"
+    $ millrace chekc orders.toml
+    error: unrecognized subcommand 'chekc'
+
+      tip: a similar subcommand exists: 'check'
+
+    Usage: millrace <COMMAND>
+
+    For more information, try '--help'.
+    exit 2
+
+    $ millrace check
+    error: the following required arguments were not provided:
+      <PIPELINE>...
+
+    Usage: millrace check <PIPELINE>...
+
+    For more information, try '--help'.
+    exit 2
+
+    $ millrace run orders.toml --daat x
+    error: unexpected argument '--daat' found
+
+      tip: a similar argument exists: '--data'
+
+    Usage: millrace run --data <DIR> <PIPELINE>...
+
+    For more information, try '--help'.
+    exit 2
+
+    $ millrace run orders.toml --set resolve.within
+    error: invalid value 'resolve.within' for '--set <KEY=VALUE>': expected KEY=VALUE, such as commit-interval=100ms
+
+    For more information, try '--help'.
+    exit 2
+
+    $ millrace replay orders.toml --batch 0
+    error: invalid value '0' for '--batch <N>': 0 is not in 1..=4294967295
+
+    For more information, try '--help'.
+    exit 2
+
+    $ millrace topic read orders
+    error: the following required arguments were not provided:
+      --data <DIR>
+
+    Usage: millrace topic read --data <DIR> <TOPIC>
+
+    For more information, try '--help'.
+    exit 2
+
+    $ millrace topic create orders --data data --partitions 0
+    error: invalid value '0' for '--partitions <PARTITIONS>': 0 is not in 1..=4294967295
+
+    For more information, try '--help'.
+    exit 2
+
+    $ millrace topic read orders --data data --key i32
+    error: invalid value 'i32' for '--key <CODEC>'
+      [possible values: bytes, string, i64]
+
+    For more information, try '--help'.
+    exit 2
+
+    $ millrace table scan orders --data data --size 0
+    error: invalid value '0' for '--size <SIZE>': 0 is not in 1..=100000
+
+    For more information, try '--help'.
+    exit 2
+
+    $ millrace completions dash
+    error: invalid value 'dash' for '<SHELL>'
+      [possible values: bash, elvish, fish, powershell, zsh]
+
+      tip: a similar value exists: 'bash'
+
+    For more information, try '--help'.
+    exit 2
+    ");
+    let bare = Place::new().millrace("");
+    assert_eq!((bare.code, bare.out.as_str()), (Some(2), ""));
+    assert!(bare.err.contains("Usage: millrace <COMMAND>"));
+}
+
+#[test]
+fn files_and_folders_that_are_not_there_or_not_ours_are_exit_code_1() {
+    let place = Place::new();
+    std::fs::create_dir_all(place.path("other/db")).unwrap();
+    place.write("other/db/notes.txt", "mine");
+    place.write("file", "mine");
+    let commands = [
+        "check ordres.toml",
+        "replay orders.toml --in ordres.jsonl",
+        "replay orders.toml --in other",
+        "replay orders.toml --in file",
+        "replay orders.toml --out nowhere/out.jsonl",
+        "topic list --data nowhere",
+        "topic list --data other",
+        "topic list --data file",
+        "topic write --data data --in ordres.jsonl",
+        "table scan orders --data other",
+        "run orders.toml --data other",
+        "run orders.toml --data file",
+        "run orders.toml --kafka localhost:9092",
+    ];
+    assert_snapshot!(transcript(&place, &commands), @r#"
+    $ millrace check ordres.toml
+    error: ordres.toml: can't be read: No such file or directory (os error 2)
+    exit 1
+
+    $ millrace replay orders.toml --in ordres.jsonl
+    error: ordres.jsonl: can't be read: No such file or directory (os error 2)
+    exit 1
+
+    $ millrace replay orders.toml --in other
+    error: other/orders.jsonl: can't be read: No such file or directory (os error 2)
+    exit 1
+
+    $ millrace replay orders.toml --in file
+    error: line 1: not a JSON object; a line is a record such as {"topic":"orders","key":42,"value":{"id":42},"timestamp":1700000000000}
+    exit 1
+
+    $ millrace replay orders.toml --out nowhere/out.jsonl
+    error: nowhere/out.jsonl: can't be written: No such file or directory (os error 2)
+    exit 1
+
+    $ millrace topic list --data nowhere
+    error: nowhere/db: there is no database of Millrace's here
+    exit 1
+
+    $ millrace topic list --data other
+    error: other/db: there is no database of Millrace's here
+    exit 1
+
+    $ millrace topic list --data file
+    error: file/db: this isn't a folder
+    exit 1
+
+    $ millrace topic write --data data --in ordres.jsonl
+    error: ordres.jsonl: can't be read: No such file or directory (os error 2)
+    exit 1
+
+    $ millrace table scan orders --data other
+    error: other/db: there is no database of Millrace's here
+    exit 1
+
+    $ millrace run orders.toml --data other
+    error: other/db: the folder isn't empty, and what is in it isn't a database of Millrace's
+    exit 1
+
+    $ millrace run orders.toml --data file
+    error: file/db: can't be made: Not a directory (os error 20)
+    exit 1
+
+    $ millrace run orders.toml --kafka localhost:9092
+    error: --kafka isn't supported yet; without it the log is embedded, in the data folder
+    exit 1
+    "#);
+    assert!(!place.path("nowhere").exists(), "a command that only reads makes nothing");
+    assert_eq!(std::fs::read_dir(place.path("other/db")).unwrap().count(), 1, "what isn't ours stays as it is");
+}
+
+#[test]
+fn names_and_keys_that_are_not_there_are_exit_code_1() {
+    let place = Place::new();
+    place.create_topics("empty", 2);
+    place.millrace("run orders.toml --data data --until-idle").good();
+    let commands = [
+        "topic read ordres --data data",
+        "topic read orders --data data --partition 3",
+        "topic write ordres --data data",
+        "topic create orders --data data --partitions 2",
+        "table get ordres 1 --data data",
+        "table get orders one --data data",
+        "table get orders 1 --data data",
+        "table scan orders --from a --data data",
+        "table scan orders --data empty",
+        "run orders.toml --data data --set resolve.withn=1s",
+        "run orders.toml --data data --set commit-interval=fast",
+    ];
+    assert_snapshot!(transcript(&place, &commands), @r#"
+    $ millrace topic read ordres --data data
+    error: there is no topic `ordres`; there are `orders`, `payment-orders`, `recovererDLQ`, `stock-orders`
+    exit 1
+
+    $ millrace topic read orders --data data --partition 3
+    error: topic `orders` has no partition 3: its last one is 0
+    exit 1
+
+    $ millrace topic write ordres --data data
+    error: there is no topic `ordres`; there are `orders`, `payment-orders`, `recovererDLQ`, `stock-orders`
+    exit 1
+
+    $ millrace topic create orders --data data --partitions 2
+    error: topic `orders` has 1 partitions, not 2
+    exit 1
+
+    $ millrace table get ordres 1 --data data
+    error: there is no table `ordres`; there are `orders`
+    exit 1
+
+    $ millrace table get orders one --data data
+    error: key `one`: this table's keys are whole numbers of 64 bits
+    exit 1
+
+    $ millrace table get orders 1 --data data
+    error: table `orders` has no row `1`
+    exit 1
+
+    $ millrace table scan orders --from a --data data
+    error: key `a`: this table's keys are whole numbers of 64 bits
+    exit 1
+
+    $ millrace table scan orders --data empty
+    error: there is no table `orders`: no pipeline with a table has run here yet
+    exit 1
+
+    $ millrace run orders.toml --data data --set resolve.withn=1s
+    --set resolve.withn=1s: unknown key `withn` in [[join]] `resolve`; did you mean `within`?
+      help: it can have `name`, `left`, `right`, `kind`, `within`, `before`, `after`, `grace`, `call`, `on-error`, `on-late`, `on-null-key`, `dlq` and `retry`
+    exit 1
+
+    $ millrace run orders.toml --data data --set commit-interval=fast
+    --set commit-interval=fast: commit-interval of the app: `fast` is not a duration
+      help: write a whole number and a unit: "250ms", "10s", "5m", "1h" or "1d"
+    exit 1
+    "#);
+}

@@ -1,0 +1,72 @@
+//! Which rows `millrace table scan` shows.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod support;
+
+use std::fmt::Write;
+
+use serde_json::Value;
+
+use support::Place;
+
+/// One table, of `in`, with these keys.
+fn with_table(codec: &str, keys: &[&str]) -> Place {
+    let place = Place::new();
+    let source = format!("[[source]]\nname = 's'\ntopic = 'in'\nkey = '{codec}'\n");
+    place.write("a.toml", format!("app = 'a'\n{source}[[table]]\nname = 'rows'\nfrom = 's'\n"));
+    place.millrace(&format!("topic create in --data data --partitions 2 --key {codec}")).good();
+    let lines = keys.iter().fold(String::new(), |mut lines, key| {
+        writeln!(lines, r#"{{"topic":"in","key":{key},"value":1,"timestamp":1}}"#).unwrap();
+        lines
+    });
+    assert_eq!(place.millrace_with("topic write --data data", &lines).code, Some(0));
+    place.millrace("run a.toml --data data --until-idle").good();
+    place
+}
+
+/// The keys that a scan shows.
+fn scan(place: &Place, arguments: &str) -> Vec<Value> {
+    let rows = place.millrace(&format!("table scan rows --data data {arguments}")).good();
+    rows.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["key"].take()).collect()
+}
+
+#[test]
+fn a_range_of_numbers_may_begin_or_end_on_either_side_of_zero() {
+    let place = with_table("i64", &["4", "-7", "0", "-3"]);
+    assert_eq!(scan(&place, ""), [-7, -3, 0, 4]);
+    assert_eq!(scan(&place, "--from=-5"), [-3, 0, 4]);
+    assert_eq!(scan(&place, "--from=-5 --to=2"), [-3, 0]);
+    assert_eq!(scan(&place, "--from=-5 --to=-2"), [-3]);
+    assert_eq!(scan(&place, "--from=-3 --to=-3"), [-3]);
+    assert_eq!(scan(&place, "--to=-5"), [-7]);
+    assert_eq!(scan(&place, "--to=0"), [-7, -3, 0]);
+    assert_eq!(scan(&place, "--from=0"), [0, 4]);
+    assert_eq!(scan(&place, "--from=1"), [4]);
+    assert_eq!(scan(&place, "--from=-1 --size 1 --page 1"), [4]);
+    assert!(scan(&place, "--from=2 --to=-2").is_empty());
+    assert!(scan(&place, "--from=5").is_empty());
+}
+
+#[test]
+fn a_range_of_strings_is_in_the_order_of_their_bytes() {
+    let place = with_table("string", &["\"b\"", "\"\"", "\"ä\"", "\"a\""]);
+    assert_eq!(scan(&place, ""), ["", "a", "b", "ä"]);
+    assert_eq!(scan(&place, "--from=aa"), ["b", "ä"]);
+    assert_eq!(scan(&place, "--from=a --to=b"), ["a", "b"]);
+    assert_eq!(scan(&place, "--to=a"), ["", "a"]);
+}
+
+#[test]
+fn a_folder_is_not_shared_by_two_apps() {
+    let place = with_table("i64", &["1"]);
+    let other = place.read("a.toml").replace("app = 'a'", "app = 'b'");
+    place.write("b.toml", other);
+    let refused = place.millrace("run b.toml --data data --until-idle");
+    assert_eq!(refused.code, Some(1));
+    assert!(
+        refused.err.contains("error: the folder belongs to app `a`; use another --data for `b`"),
+        "{}",
+        refused.err
+    );
+    assert_eq!(scan(&place, ""), [1]);
+}

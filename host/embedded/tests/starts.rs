@@ -1,0 +1,175 @@
+//! What a start leaves in the data folder, and what a later one with another pipeline finds there.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use millrace_embedded::deploy::{self, Candidate};
+use millrace_embedded::log::{Log, NewRecord};
+use millrace_embedded::{Error, Worker, WorkerOptions};
+use millrace_engine::manifest::Manifest;
+use millrace_engine::pipeline::{self, SourceFile};
+use millrace_engine::ports::{
+    Attempt, CallError, Called, DeploymentId, FunctionId, Group, Grouped, Logic, Message, Mode, Outcome, Pair,
+};
+use millrace_engine::state::ProcessScope;
+use millrace_engine::task::{Deployed, TaskError};
+use millrace_engine::testing::manifest;
+use millrace_engine::topology::{TopicId, Topology};
+use millrace_store::{Database, OpenOptions};
+
+const TABLE: &str = "[[source]]\nname = 'first'\ntopic = 'first-in'\n[[table]]\nname = 'old'\nfrom = 'first'\n";
+const RULE: &str = "[plugins.p]\ncomponent = 'p.wasm'\n[[source]]\nname = 'items'\ntopic = 'in'\n\
+    [[aggregate]]\nname = 'sums'\nfrom = 'items'\ncall = 'p.sum'\n[[sink]]\nfrom = 'sums'\ntopic = 'out'\n\
+    [[source]]\nname = 'rest'\ntopic = 'rest-in'\n[[table]]\nname = 'rows'\nfrom = 'rest'\n";
+
+/// It can't start where `in` and `other` have different numbers of partitions.
+const JOIN: &str = "[plugins.p]\ncomponent = 'p.wasm'\n[[source]]\nname = 'items'\ntopic = 'in'\n\
+    [[source]]\nname = 'others'\ntopic = 'other'\n[[join]]\nname = 'pairs'\nleft = 'items'\nright = 'others'\n\
+    within = '1s'\ncall = 'p.pair'\n[[sink]]\nfrom = 'pairs'\ntopic = 'out'\n";
+
+fn topology(app: &str, steps: &str) -> Arc<Topology> {
+    let file = SourceFile { path: "a.toml".into(), text: format!("app = '{app}'\n{steps}") };
+    let manifests = BTreeMap::from([("p".to_owned(), rules(1))]);
+    Arc::new(pipeline::build(&pipeline::parse(&[file], &[]).unwrap(), &manifests).unwrap())
+}
+
+/// A plugin whose state has this version.
+fn rules(version: u32) -> Manifest {
+    let mut rules = manifest("p: aggregate sum; join pair");
+    for store in rules.functions.iter_mut().flat_map(|function| &mut function.stores) {
+        (store.reads, store.writes) = (vec![version], vec![version]);
+    }
+    rules
+}
+
+fn candidate(component: &str, version: u32) -> Candidate {
+    let (component, config, manifest) = (component.to_owned(), String::new(), rules(version));
+    Candidate { name: "p".into(), id: DeploymentId(0), component, config, manifest }
+}
+
+fn log(folder: &Path, topology: &Topology) -> Arc<Log> {
+    let options = OpenOptions { families: &Log::FAMILIES, memory: 8 << 20, ..OpenOptions::new(&topology.stores) };
+    Arc::new(Log::open(Arc::new(Database::open(folder, &options).unwrap())).unwrap())
+}
+
+/// Starts an app as the command does.
+fn start(folder: &Path, topology: &Arc<Topology>, candidate: Candidate) -> Result<Worker, Error> {
+    let log = log(folder, topology);
+    let plan = deploy::plan(&log, &topology.app, &[candidate])?;
+    let database = Arc::clone(log.database());
+    let worker =
+        Worker::open(Arc::clone(topology), database, Arc::clone(&log), plan.active(), WorkerOptions::default())?;
+    plan.remember(&log)?;
+    Ok(worker)
+}
+
+/// Tables call nobody.
+struct NoRules;
+
+impl Logic for NoRules {
+    fn transform(&mut self, _: FunctionId, _: &[Message<'_>], _: Attempt) -> Result<Called<Vec<Outcome>>, CallError> {
+        unreachable!()
+    }
+
+    fn join(&mut self, _: FunctionId, _: &[Pair<'_>], _: Attempt) -> Result<Called<Vec<Outcome>>, CallError> {
+        unreachable!()
+    }
+
+    fn aggregate(
+        &mut self,
+        _: FunctionId,
+        _: &[Group<'_>],
+        _: Mode,
+        _: Attempt,
+    ) -> Result<Called<Vec<Grouped>>, CallError> {
+        unreachable!()
+    }
+
+    fn process(
+        &mut self,
+        _: FunctionId,
+        _: Message<'_>,
+        _: ProcessScope,
+        _: Attempt,
+    ) -> (Result<Called<Outcome>, CallError>, ProcessScope) {
+        unreachable!()
+    }
+}
+
+/// The generation that a start with this component would have.
+fn generation(folder: &Path, topology: &Topology, component: &str) -> u32 {
+    let plan = deploy::plan(&log(folder, topology), &topology.app, &[candidate(component, 1)]).unwrap();
+    plan.active().first().unwrap().generation
+}
+
+#[test]
+fn what_a_task_remembers_is_found_again_after_steps_above_it_are_taken_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let before = topology("a", &format!("{TABLE}{RULE}"));
+    start(folder.path(), &before, candidate("one", 1)).unwrap();
+    let mut worker = start(folder.path(), &before, candidate("two", 1)).unwrap();
+    let topic = before.topics.iter().position(|topic| topic.name == "rest-in").map(TopicId).unwrap();
+    worker.append(topic, 0, NewRecord::new(1, "k", "1"), 0, 0).unwrap();
+    worker.run(&mut NoRules).unwrap();
+    worker.commit().unwrap();
+    drop(worker);
+
+    let after = topology("a", RULE);
+    let log = log(folder.path(), &after);
+    let plan = deploy::plan(&log, "a", &[candidate("two", 1)]).unwrap();
+    let older = plan.active().iter().map(|active| Deployed { generation: 1, ..active.clone() });
+    let database = Arc::clone(log.database());
+    let opened = Worker::open(after, database, log, &older.collect(), WorkerOptions::default());
+    match opened.err().unwrap() {
+        Error::Task(TaskError::OldDeployment { recorded: 2, active: 1, .. }) => {}
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn a_folder_belongs_to_the_first_app_that_has_started_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    // A topic that is made beforehand makes it nobody's.
+    log(folder.path(), &topology("one", TABLE)).create_topic("first-in", 1).unwrap();
+    start(folder.path(), &topology("one", RULE), candidate("p", 1)).unwrap();
+    let refused = start(folder.path(), &topology("two", RULE), candidate("p", 1)).err().unwrap();
+    assert_eq!(refused.to_string(), "the folder belongs to app `one`; use another --data for `two`");
+    start(folder.path(), &topology("one", RULE), candidate("p", 1)).unwrap();
+}
+
+#[test]
+fn a_start_that_fails_is_not_remembered() {
+    let folder = tempfile::tempdir().unwrap();
+    let good = topology("a", RULE);
+    let worker = start(folder.path(), &good, candidate("one", 1)).unwrap();
+    worker.log().create_topic("other", 2).unwrap();
+    drop(worker);
+    let failed = start(folder.path(), &topology("a", JOIN), candidate("two", 1)).err().unwrap();
+    assert!(matches!(failed, Error::Partitions(_)), "{failed}");
+    assert_eq!(generation(folder.path(), &good, "one"), 1, "what ran before is still the active one");
+    start(folder.path(), &good, candidate("one", 1)).unwrap();
+}
+
+#[test]
+fn a_first_start_that_fails_leaves_the_folder_to_any_app() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = log(folder.path(), &topology("one", JOIN));
+    made.create_topic("in", 1).unwrap();
+    made.create_topic("other", 2).unwrap();
+    drop(made);
+    assert!(start(folder.path(), &topology("one", JOIN), candidate("p", 1)).is_err());
+    start(folder.path(), &topology("two", RULE), candidate("p", 2)).unwrap();
+}
+
+#[test]
+fn a_plugin_that_can_not_read_the_state_is_refused_and_the_one_before_runs_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let app = topology("a", RULE);
+    start(folder.path(), &app, candidate("one", 1)).unwrap();
+    let refused = start(folder.path(), &app, candidate("two", 2)).err().unwrap();
+    assert!(matches!(refused, Error::Deployment { .. }), "{refused}");
+    assert_eq!(generation(folder.path(), &app, "one"), 1);
+    assert_eq!(generation(folder.path(), &app, "three"), 2);
+}

@@ -1,0 +1,62 @@
+//! Records on their way from the tasks that write a topic to those that read it, for a driver that lets many turns go
+//! through a task at once.
+//!
+//! A topic may have several writers: tasks of several partitions or sub-topologies, and the world outside. One turn at a
+//! time, they would write by turns; with many turns at once, each task writes all of its turns before the next task
+//! does. So what is written waits here until all writers have run, and is then taken in the order of turns.
+
+use std::collections::BTreeMap;
+
+use crate::task::Produced;
+use crate::topology::{Operator, SubTopology, TopicId, Topology};
+
+/// Records that are written and not yet in their topics.
+#[derive(Debug, Default)]
+pub struct Stage {
+    topics: BTreeMap<TopicId, Vec<(usize, Produced)>>,
+}
+
+impl Stage {
+    /// The writer of what comes from outside: within a turn it is the first.
+    pub const OUTSIDE: usize = 0;
+
+    /// Adds a record. Writers have the numbers of their order in a turn, from 1 on; each adds its records in their order.
+    pub fn put(&mut self, writer: usize, record: Produced) {
+        self.topics.entry(record.topic).or_default().push((writer, record));
+    }
+
+    /// Takes the records of a topic in the order of turns, then of writers.
+    pub fn take(&mut self, topic: TopicId) -> Vec<Produced> {
+        let mut records = self.topics.remove(&topic).unwrap_or_default();
+        records.sort_by_key(|(writer, record)| (record.turn, *writer));
+        records.into_iter().map(|(_, record)| record).collect()
+    }
+
+    /// Takes the records of all topics, topic by topic.
+    pub fn take_all(&mut self) -> Vec<Produced> {
+        let topics: Vec<TopicId> = self.topics.keys().copied().collect();
+        topics.into_iter().flat_map(|topic| self.take(topic)).collect()
+    }
+}
+
+impl Topology {
+    /// Whether a sub-topology reads what it writes itself, or what one that comes later writes. Then there is no order in
+    /// which all writers of a topic run before its readers, and a driver takes one turn at a time.
+    pub fn feeds_back(&self) -> bool {
+        let reads = |part: &SubTopology, topic| part.inputs.contains(&topic);
+        let parts = self.subtopologies.iter().enumerate();
+        parts
+            .flat_map(|(index, part)| part.outputs().map(move |topic| (index, topic)))
+            .any(|(index, topic)| self.subtopologies.iter().take(index + 1).any(|earlier| reads(earlier, topic)))
+    }
+}
+
+impl SubTopology {
+    /// Topics it writes, without dead letters.
+    pub fn outputs(&self) -> impl Iterator<Item = TopicId> {
+        self.nodes.iter().filter_map(|node| match node.operator {
+            Operator::Sink { topic, .. } | Operator::Repartition { topic } => Some(topic),
+            _ => None,
+        })
+    }
+}
