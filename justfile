@@ -28,9 +28,14 @@ build: guests
 guests:
     #!/usr/bin/env bash
     set -euo pipefail
-    names=()
+    names=() folders=()
     for manifest in plugins/*/Cargo.toml tests/guests/*/Cargo.toml; do
-        [ -e "$manifest" ] && names+=("$(sed -n 's/^name = "\(.*\)"/\1/p' "$manifest" | head -n 1)")
+        [ -e "$manifest" ] || continue
+        if ! grep -q '"cdylib"' "$manifest"; then
+            echo "$manifest: a plugin is a library for the sandbox: add crate-type = [\"cdylib\", \"rlib\"] under [lib]" >&2
+            exit 1
+        fi
+        names+=("$(sed -n 's/^name = "\(.*\)"/\1/p' "$manifest" | head -n 1)") folders+=("${manifest%/*}")
     done
     # A folder of their own: another compiler may build them, and neither build is to wait for the other.
     out="$CARGO_TARGET_DIR/wasm"
@@ -42,10 +47,10 @@ guests:
     "${build[@]}"
     lay() { cmp -s "$1" "$2/$(basename "$1")" || cp "$1" "$2/"; }
     mkdir -p "$MILLRACE_GUESTS"
-    for name in "${names[@]}"; do
-        wasm="$out/wasm32-unknown-unknown/guest/${name//-/_}.wasm"
+    for i in "${!names[@]}"; do
+        wasm="$out/wasm32-unknown-unknown/guest/${names[i]//-/_}.wasm"
         lay "$wasm" "$MILLRACE_GUESTS"
-        if [ -d "plugins/$name" ]; then lay "$wasm" pipelines; fi
+        case ${folders[i]} in plugins/*) lay "$wasm" pipelines ;; esac
     done
 
 # Runs the sample orders through their pipeline and shows what became of them.
@@ -72,6 +77,7 @@ bench *args: guests
     "$CARGO_TARGET_DIR/debug/examples/bench" "$@"
 
 # Runs the `millrace` command of this checkout.
+[no-exit-message]
 millrace *args:
     @cargo build --quiet {{ ours }}
     @"$CARGO_TARGET_DIR/debug/millrace" "$@"

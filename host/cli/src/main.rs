@@ -33,7 +33,9 @@ fn main() -> ExitCode {
 fn start_log() {
     let filter = EnvFilter::try_from_env("MILLRACE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     let terminal = io::stderr().is_terminal();
+    // Whoever reads the log may go away; that must not stop the app.
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false);
+    let builder = builder.log_internal_errors(false);
     if terminal {
         builder.with_ansi(std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())).init();
     } else {

@@ -55,18 +55,3 @@ fn a_range_of_strings_is_in_the_order_of_their_bytes() {
     assert_eq!(scan(&place, "--from=a --to=b"), ["a", "b"]);
     assert_eq!(scan(&place, "--to=a"), ["", "a"]);
 }
-
-#[test]
-fn a_folder_is_not_shared_by_two_apps() {
-    let place = with_table("i64", &["1"]);
-    let other = place.read("a.toml").replace("app = 'a'", "app = 'b'");
-    place.write("b.toml", other);
-    let refused = place.millrace("run b.toml --data data --until-idle");
-    assert_eq!(refused.code, Some(1));
-    assert!(
-        refused.err.contains("error: the folder belongs to app `a`; use another --data for `b`"),
-        "{}",
-        refused.err
-    );
-    assert_eq!(scan(&place, ""), [1]);
-}

@@ -51,7 +51,8 @@ pub fn replay(arguments: &args::Replay) -> Result<()> {
 }
 
 fn open_input(arguments: &args::Replay) -> Result<Box<dyn BufRead>> {
-    let Some(path) = &arguments.input else { return Ok(Box::new(io::stdin().lock())) };
+    let given = arguments.input.as_ref().filter(|path| path.as_os_str() != "-");
+    let Some(path) = given else { return Ok(Box::new(io::stdin().lock())) };
     let path = if path.is_dir() { in_folder(path, arguments) } else { path.clone() };
     let file = File::open(&path).with_context(|| format!("{}: can't be read", path.display()))?;
     Ok(Box::new(BufReader::with_capacity(1 << 16, file)))

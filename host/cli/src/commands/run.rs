@@ -1,5 +1,6 @@
 //! `millrace run`: until told to stop.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -34,7 +35,11 @@ pub fn run(arguments: &args::Run) -> Result<()> {
     };
     tracing::info!(app, data = %data.display(), lag = worker.lag(), "running");
     let bar = Bar::new("processing", worker.lag());
-    run::run(&mut worker, &mut guests, &options, &stop, |progress| tell(&bar, progress))?;
+    let mut warned = BTreeSet::new();
+    run::run(&mut worker, &mut guests, &options, &stop, |progress| {
+        tell(&bar, progress);
+        warn_of_dead_letters(progress.ledger, &mut warned);
+    })?;
     bar.finish();
     report(app, worker.ledger());
     Ok(())
@@ -60,6 +65,19 @@ fn tell(bar: &Bar, progress: &Progress<'_>) {
             "warn" => tracing::warn!(step = line.step, "{}", line.text),
             "info" => tracing::info!(step = line.step, "{}", line.text),
             _ => tracing::debug!(step = line.step, "{}", line.text),
+        }
+    }
+}
+
+/// The first time that a step has dead letters with a code; how many there were is in the report at the end.
+fn warn_of_dead_letters(ledger: &Ledger, warned: &mut BTreeSet<(String, String)>) {
+    for (step, what, code) in ledger.counts.keys() {
+        if *what == What::DeadLettered && warned.insert((step.clone(), code.clone())) {
+            tracing::warn!(
+                step,
+                code,
+                "records fail: they go to the dead-letter queue, with the reason in their headers"
+            );
         }
     }
 }

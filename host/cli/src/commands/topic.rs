@@ -130,6 +130,8 @@ fn write(folder: &Path, topic: Option<&str>, input: Option<&Path>, key: Option<K
         }
         None => Box::new(io::stdin().lock()),
     };
+    // A folder that isn't one yet is a mistake here: a pipeline makes it, or `topic create`.
+    data::open_to_read(folder)?;
     let (database, log) = match data::open(folder, &[]) {
         Ok(own) => own,
         Err(error) if is_locked(&error) => {

@@ -1,0 +1,47 @@
+//! Whose a data folder is, and what a start that fails leaves in it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod support;
+
+use insta::assert_snapshot;
+use millrace_cli::data;
+use serde_json::Value;
+
+use support::{Place, guest};
+
+const RUN: &str = "run orders.toml --data data --until-idle";
+
+/// Which deployment of the rule is remembered.
+fn generation(place: &Place) -> u64 {
+    let (_, log) = data::open_to_read(&place.path("data")).unwrap();
+    let record = log.control(b"deployment/orders/order-status").unwrap().unwrap();
+    serde_json::from_slice::<Value>(&record).unwrap()["generation"].as_u64().unwrap()
+}
+
+#[test]
+fn a_folder_is_not_shared_by_two_apps() {
+    let place = Place::new();
+    place.millrace(RUN).good();
+    place.write("sales.toml", place.read("orders.toml").replace("app = \"orders\"", "app = \"sales\""));
+    let refused = place.millrace("run sales.toml --data data --until-idle");
+    assert_snapshot!(refused.bad(), @"exit 1: error: the folder belongs to app `orders`; use another --data for `sales`");
+    place.millrace("run sales.toml --data other --until-idle").good();
+    place.millrace(RUN).good();
+}
+
+#[test]
+fn a_start_that_fails_is_not_remembered() {
+    let place = Place::new();
+    place.millrace(RUN).good();
+    place.millrace("topic create other-in --data data --partitions 2 --key i64").good();
+    let pipeline = place.read("orders.toml");
+    place.write("orders.toml", pipeline.replace("topic = \"stock-orders\"", "topic = \"other-in\""));
+    // A custom section at the end, named `note`: another component, the same code.
+    place.write("order_status.wasm", guest().into_iter().chain(*b"\0\x05\x04note").collect::<Vec<_>>());
+    assert_snapshot!(place.millrace(RUN).bad(), @"exit 1: error: `resolve` reads topics that must have the same number of partitions, and `payment-orders` has 1 partition, `other-in` has 2 partitions");
+    assert_eq!(generation(&place), 1);
+    place.write("orders.toml", pipeline);
+    place.write("order_status.wasm", guest());
+    place.millrace(RUN).good();
+    assert_eq!(generation(&place), 1);
+}
