@@ -56,6 +56,7 @@ impl Task<'_> {
                 run.restore()?;
             } else {
                 run.since.push(entry);
+                run.gone = !A::keep(&run.state);
             }
             out.end(result);
         }
@@ -80,6 +81,9 @@ struct Run<'a, A: Aggregate> {
     checkpoint: Option<(u32, Cow<'a, [u8]>)>,
     /// The records that came in well after the checkpoint.
     since: Vec<&'a Entry>,
+    /// Whether the state isn't kept after the last good record: the next one begins with a new state, as it would if it
+    /// came in a call of its own.
+    gone: bool,
 }
 
 impl<'a, A: Aggregate> Run<'a, A> {
@@ -87,7 +91,7 @@ impl<'a, A: Aggregate> Run<'a, A> {
         let key = task.call.key::<A::Key>(Some(task.group.key))?.0;
         let checkpoint = task.group.state.map(|stored| (stored.version, Cow::Borrowed(task.call.bytes(stored.bytes))));
         let state = Self::read(checkpoint.as_ref(), &key)?;
-        Ok(Self { task, careful, key, state, touched: false, checkpoint, since: Vec::new() })
+        Ok(Self { task, careful, key, state, touched: false, checkpoint, since: Vec::new(), gone: false })
     }
 
     fn read(checkpoint: Option<&(u32, Cow<'a, [u8]>)>, key: &A::Key) -> Result<A::State> {
@@ -99,6 +103,11 @@ impl<'a, A: Aggregate> Run<'a, A> {
 
     /// One record, with the result where it is wanted.
     fn entry(&mut self, entry: &'a Entry, out: &mut Writer) -> Result<()> {
+        if self.gone {
+            self.state = A::init(&self.key);
+            self.checkpoint = None;
+            self.since.clear();
+        }
         // The second time over a group its records have logged and counted already.
         self.apply(entry, self.careful)?;
         let ctx = self.ctx(entry, self.careful);
@@ -134,6 +143,9 @@ impl<'a, A: Aggregate> Run<'a, A> {
             return Ok(());
         }
         self.state = Self::read(self.checkpoint.as_ref(), &self.key)?;
+        if self.gone {
+            return Ok(());
+        }
         for entry in std::mem::take(&mut self.since) {
             self.apply(entry, true)?;
         }
@@ -160,10 +172,8 @@ impl<'a, A: Aggregate> Run<'a, A> {
             Mode::Each => None,
             Mode::Last => out.content(A::result(&self.state, &self.key, &self.group_ctx(self.careful))?)?,
         };
-        let state = match A::keep(&self.state) {
-            true => Some(self.stored(out)?),
-            false => None,
-        };
+        let keeps = !self.gone && A::keep(&self.state);
+        let state = if keeps { Some(self.stored(out)?) } else { None };
         out.settle();
         Ok(Grouped { state, value })
     }

@@ -185,6 +185,20 @@ fn what_is_taken_back_is_subtracted_and_an_empty_state_deleted() {
 }
 
 #[test]
+fn after_a_state_that_is_not_kept_the_next_record_of_the_group_begins_anew() {
+    // What is left of the sum, -1, went with the state; a record that fails in between changes nothing.
+    let mut group = group("3 4 -7 5 6");
+    group.entries[1].0 = true;
+    let (outcomes, state) = each(group);
+    assert_eq!(outcomes, ["null", "null", "Fail", "null", "11.0"]);
+    assert_eq!(state, r#"3 {"sum":11.0,"count":2}"#);
+
+    let mut gone = self::group("3 4 -7");
+    gone.entries[1].0 = true;
+    assert_eq!(each(gone).1, "none");
+}
+
+#[test]
 fn sessions_that_meet_are_merged() {
     let merge = |earlier, later| Bench::new(&PLUGIN).merge("sum", "k", earlier, later);
     let (version, bytes) = merge((2, b"1.5"), (3, br#"{"sum":2.0,"count":2}"#)).unwrap();
