@@ -33,6 +33,18 @@ impl Drop for SmallDisk {
     }
 }
 
+/// Bytes that no compression makes fewer: else flushes could keep up for ever.
+fn incompressible(seed: u32) -> Vec<u8> {
+    let mut state = u64::from(seed) + 1;
+    let next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()
+    };
+    std::iter::repeat_with(next).take(12_500).flatten().collect()
+}
+
 #[test]
 fn a_full_disk_is_reported_as_such_and_what_was_written_before_stays() {
     let Some(disk) = SmallDisk::mount() else {
@@ -45,7 +57,7 @@ fn a_full_disk_is_reported_as_such_and_what_was_written_before_stays() {
     let mut written = 0_u32;
     let error = loop {
         let mut batch = Batch::new(&database);
-        batch.put("offsets", &written.to_be_bytes(), &[0; 100_000]).unwrap();
+        batch.put("offsets", &written.to_be_bytes(), &incompressible(written)).unwrap();
         match database.write(batch, Durability::Buffered) {
             Ok(()) => written += 1,
             Err(error) => break error,
