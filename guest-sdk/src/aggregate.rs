@@ -93,7 +93,8 @@ pub trait Aggregate {
     /// Then the record that was added last fails.
     fn result(state: &Self::State, key: &Self::Key, ctx: &Ctx<'_>) -> Result<Self::Output>;
 
-    /// Whether the state is still worth keeping; false deletes it.
+    /// Whether the state is still worth keeping; false deletes it. Asked after each record that was processed: the next
+    /// one begins with [`init`](Self::init).
     fn keep(_state: &Self::State) -> bool {
         true
     }

@@ -36,15 +36,17 @@ fn aggregate_batch<A: Aggregate + Function>(
     let call = Call::new(payload);
     let version = config::write_version(function, 0);
     let mut out = Writer::new(const { &A::SPEC }, entries.len(), call.arena.len());
-    let mut results = Vec::with_capacity(groups.len());
+    let (mut results, mut deleted) = (Vec::with_capacity(groups.len()), Vec::new());
     let mut first = 0_usize;
     for group in &groups {
         let end = first.saturating_add(group.entries as usize);
         let own = entries.get(first..end).unwrap_or_else(|| super::breach("a group has more entries than there are"));
-        results.push(Task { call: &call, group, entries: own, first, mode, version }.run::<A>(&mut out));
+        let done = Task { call: &call, group, entries: own, first, mode, version }.run::<A>(&mut out);
+        results.push(done.grouped);
+        deleted.extend(done.deleted);
         first = end;
     }
-    Aggregated { reply: out.reply, groups: results }
+    Aggregated { reply: out.reply, groups: results, deleted }
 }
 
 fn merge_batch<A: Aggregate + Function>(function: u32, arena: Vec<u8>, pairs: Vec<MergePair>) -> Merged {

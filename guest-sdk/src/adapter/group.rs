@@ -26,13 +26,20 @@ pub(super) struct Task<'a> {
     pub(super) version: Option<u32>,
 }
 
+/// A group afterwards.
+pub(super) struct Done {
+    pub(super) grouped: Grouped,
+    /// Indexes, in the call, of the entries after which the state was gone.
+    pub(super) deleted: Vec<u32>,
+}
+
 impl Task<'_> {
     /// Takes the group's records.
     ///
     /// At first the state is written, and in mode `last` its result taken, once, after all records. If that fails,
     /// some record is to blame: then the group is gone over again, with both after each record.
     #[allow(clippy::panic, reason = "there is no record that could fail")]
-    pub(super) fn run<A: Aggregate + Function>(&self, out: &mut Writer) -> Grouped {
+    pub(super) fn run<A: Aggregate + Function>(&self, out: &mut Writer) -> Done {
         let mark: Mark = out.mark();
         self.attempt::<A>(false, out).unwrap_or_else(|_| {
             out.rewind(mark);
@@ -42,21 +49,20 @@ impl Task<'_> {
                 }
                 out.rewind(mark);
                 self.entries.iter().for_each(|_| out.end(Err(error.clone())));
-                untouched(self.group, self.call, out)
+                Done { grouped: untouched(self.group, self.call, out), deleted: Vec::new() }
             })
         })
     }
 
-    fn attempt<A: Aggregate>(&self, careful: bool, out: &mut Writer) -> Result<Grouped> {
+    fn attempt<A: Aggregate>(&self, careful: bool, out: &mut Writer) -> Result<Done> {
         let mut run = Run::<A>::open(self, careful)?;
         for (index, entry) in self.entries.iter().enumerate() {
-            host::at(self.first.saturating_add(index) as u32);
+            let index = self.first.saturating_add(index) as u32;
+            host::at(index);
             let result = run.entry(entry, out);
-            if result.is_err() {
-                run.restore()?;
-            } else {
-                run.since.push(entry);
-                run.gone = !A::keep(&run.state);
+            match result {
+                Ok(()) => run.settle(entry, index),
+                Err(_) => run.restore()?,
             }
             out.end(result);
         }
@@ -81,9 +87,11 @@ struct Run<'a, A: Aggregate> {
     checkpoint: Option<(u32, Cow<'a, [u8]>)>,
     /// The records that came in well after the checkpoint.
     since: Vec<&'a Entry>,
-    /// Whether the state isn't kept after the last good record: the next one begins with a new state, as it would if it
-    /// came in a call of its own.
+    /// Whether there is no state to keep: the key is new, or the state wasn't kept after the last good record. The next
+    /// one begins with a new state, as it would if it came in a call of its own.
     gone: bool,
+    /// Indexes, in the call, of the entries after which the state was gone.
+    deleted: Vec<u32>,
 }
 
 impl<'a, A: Aggregate> Run<'a, A> {
@@ -91,7 +99,8 @@ impl<'a, A: Aggregate> Run<'a, A> {
         let key = task.call.key::<A::Key>(Some(task.group.key))?.0;
         let checkpoint = task.group.state.map(|stored| (stored.version, Cow::Borrowed(task.call.bytes(stored.bytes))));
         let state = Self::read(checkpoint.as_ref(), &key)?;
-        Ok(Self { task, careful, key, state, touched: false, checkpoint, since: Vec::new(), gone: false })
+        let (since, gone, deleted) = (Vec::new(), checkpoint.is_none(), Vec::new());
+        Ok(Self { task, careful, key, state, touched: false, checkpoint, since, gone, deleted })
     }
 
     fn read(checkpoint: Option<&(u32, Cow<'a, [u8]>)>, key: &A::Key) -> Result<A::State> {
@@ -115,7 +124,9 @@ impl<'a, A: Aggregate> Run<'a, A> {
             out.value(A::result(&self.state, &self.key, &ctx)?)?;
         }
         if self.careful {
-            state::encode(&self.state, self.task.version, &mut Vec::new())?;
+            if A::keep(&self.state) {
+                state::encode(&self.state, self.task.version, &mut Vec::new())?;
+            }
             A::result(&self.state, &self.key, &ctx).map(drop)?;
         }
         Ok(())
@@ -133,6 +144,15 @@ impl<'a, A: Aggregate> Run<'a, A> {
         match entry.change {
             Change::Add => A::add(&mut self.state, &self.key, input, &ctx),
             Change::Subtract => A::subtract(&mut self.state, &self.key, input, &ctx),
+        }
+    }
+
+    /// A record that came in well: it stands, and so does what it means for the state.
+    fn settle(&mut self, entry: &'a Entry, index: u32) {
+        self.since.push(entry);
+        self.gone = !A::keep(&self.state);
+        if self.gone {
+            self.deleted.push(index);
         }
     }
 
@@ -167,15 +187,14 @@ impl<'a, A: Aggregate> Run<'a, A> {
     }
 
     /// Writes the state, and the result where it is wanted.
-    fn close(self, out: &mut Writer) -> Result<Grouped> {
+    fn close(self, out: &mut Writer) -> Result<Done> {
         let value = match self.task.mode {
             Mode::Each => None,
             Mode::Last => out.content(A::result(&self.state, &self.key, &self.group_ctx(self.careful))?)?,
         };
-        let keeps = !self.gone && A::keep(&self.state);
-        let state = if keeps { Some(self.stored(out)?) } else { None };
+        let state = if self.gone { None } else { Some(self.stored(out)?) };
         out.settle();
-        Ok(Grouped { state, value })
+        Ok(Done { grouped: Grouped { state, value }, deleted: self.deleted })
     }
 
     fn stored(&self, out: &mut Writer) -> Result<Stored> {

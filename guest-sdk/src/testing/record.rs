@@ -153,6 +153,8 @@ pub struct Grouped {
     pub value: Option<Vec<u8>>,
     /// One outcome a record.
     pub outcomes: Vec<Outcome>,
+    /// Indexes of the group's records after which the state was gone.
+    pub deleted: Vec<usize>,
 }
 
 /// What became of a record.

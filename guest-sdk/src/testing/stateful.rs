@@ -30,14 +30,19 @@ impl Bench {
         });
         let ports = self.ports(index);
         let mut outcomes = arena::outcomes(&called.reply, &ports, inputs).into_iter();
-        let results = called.groups.iter().zip(groups);
-        results
-            .map(|(result, group)| Grouped {
+        let mut deleted = called.deleted.iter().map(|index| *index as usize).peekable();
+        let mut end = 0;
+        let results = called.groups.iter().zip(groups).map(|(result, group)| {
+            let start = end;
+            end += group.entries.len();
+            Grouped {
                 state: result.state.map(|stored| owned(&called.reply.arena, stored)),
                 value: result.value.map(|span| arena::bytes(&called.reply.arena, span).to_vec()),
                 outcomes: outcomes.by_ref().take(group.entries.len()).collect(),
-            })
-            .collect()
+                deleted: std::iter::from_fn(|| deleted.next_if(|index| *index < end)).map(|at| at - start).collect(),
+            }
+        });
+        results.collect()
     }
 
     /// Merges the states of two sessions of a key; each is its version and its bytes.

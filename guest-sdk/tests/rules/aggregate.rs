@@ -198,6 +198,59 @@ fn after_a_state_that_is_not_kept_the_next_record_of_the_group_begins_anew() {
     assert_eq!(each(gone).1, "none");
 }
 
+/// A group of values, of which those with `~` before them are taken back.
+fn with_backs(values: &[&str]) -> Group {
+    let entry = |value: &&str| (value.starts_with('~'), Record::new("k", value.trim_start_matches('~')));
+    Group { entries: values.iter().map(entry).collect(), ..group("") }
+}
+
+#[test]
+fn the_host_is_told_after_which_processed_records_the_state_was_gone() {
+    // 2000000 fails only for its result: in mode `last` that is found by going over the group once more.
+    for values in ["3 ~4 -7 5 ~5 0 x 6 7", "3 ~4 -7 5 ~5 2000000 x 6 7"] {
+        let values: Vec<&str> = values.split(' ').collect();
+        for mode in [Mode::Each, Mode::Last] {
+            let grouped = run(with_backs(&values), mode);
+            assert_eq!(
+                (&*grouped.deleted, &*state(&grouped)),
+                (&[1, 4][..], r#"3 {"sum":13.0,"count":2}"#),
+                "{mode:?}"
+            );
+            let gone = run(with_backs(&values[..7]), mode);
+            assert_eq!((&*gone.deleted, &*state(&gone)), (&[1, 4][..], "none"), "{mode:?}");
+        }
+    }
+    let groups = [with_backs(&["1", "~1"]), with_backs(&["2"]), with_backs(&["3", "~3", "4", "~4"])];
+    let results = Bench::new(&PLUGIN).aggregate("sum", &groups, Mode::Each);
+    let deleted: Vec<_> = results.into_iter().map(|grouped| grouped.deleted).collect();
+    assert_eq!(deleted, [vec![1], vec![], vec![1, 3]]);
+}
+
+#[test]
+fn any_split_of_a_group_whose_state_is_deleted_gives_the_same() {
+    let values = ["3", "~4", "-7", "5", "x", "~5", "0", "2000000", "~1", "6", "1", "~2000000", "~1", "~9", "8"];
+    let whole = run(with_backs(&values), Mode::Each);
+    for size in 1..values.len() {
+        let mut all = Grouped { state: None, value: None, outcomes: Vec::new(), deleted: Vec::new() };
+        for part in values.chunks(size) {
+            let next = run(Group { state: all.state.take(), ..with_backs(part) }, Mode::Each);
+            let first = all.outcomes.len();
+            all.deleted.extend(next.deleted.into_iter().map(|index| first + index));
+            all.outcomes.extend(next.outcomes);
+            all.state = next.state;
+        }
+        assert_eq!(all, whole, "parts of {size}");
+    }
+}
+
+#[test]
+fn a_state_that_is_not_kept_need_not_be_one_that_can_be_written() {
+    // Infinite after the third, which deletes it; the last fails for its result, if it is asked for.
+    let grouped = run(with_backs(&["1.7e308", "~-1.7e308", "2000000", "3"]), Mode::Last);
+    let good: Vec<_> = grouped.outcomes.iter().map(Outcome::is_good).collect();
+    assert_eq!((good, grouped.deleted), (vec![true, true, false, true], vec![1]));
+}
+
 #[test]
 fn sessions_that_meet_are_merged() {
     let merge = |earlier, later| Bench::new(&PLUGIN).merge("sum", "k", earlier, later);

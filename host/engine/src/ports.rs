@@ -109,6 +109,18 @@ pub struct Grouped {
     pub value: Option<Bytes>,
     /// One outcome an entry.
     pub outcomes: Vec<Outcome>,
+    /// Indexes of the entries after which the state was gone, ascending: the next one began with none.
+    pub deleted_after: Vec<usize>,
+}
+
+impl Grouped {
+    /// Goes on with what became of the entries after these, which began with the state of these.
+    pub fn append(&mut self, next: Self) {
+        let first = self.outcomes.len();
+        self.deleted_after.extend(next.deleted_after.into_iter().map(|index| first.saturating_add(index)));
+        self.outcomes.extend(next.outcomes);
+        (self.state, self.value) = (next.state, next.value);
+    }
 }
 
 /// A field of an output: taken over from the input, null, or new.

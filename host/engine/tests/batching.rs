@@ -64,7 +64,8 @@ fn step_of(kind: usize, name: &str, a: &str, b: &str) -> String {
 fn record() -> impl Strategy<Value = String> {
     let topic = prop::sample::select(vec!["in", "in", "other", "mid", "rows"]);
     let key = prop::sample::select(vec!["a", "b", "c", "-"]);
-    let value = prop::sample::select(vec!["x", "yy", "bz", "c1", "-", "fail", "skip", "trap", "retry"]);
+    let values = vec!["x", "yy", "bz", "c1", "-", "clear", "fail", "skip", "trap", "retry"];
+    let value = prop::sample::select(values);
     (topic, key, value, 0..60i64).prop_map(|(topic, key, value, time)| format!("{topic} {key} {value} @{time}"))
 }
 

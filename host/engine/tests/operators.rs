@@ -232,6 +232,32 @@ fn a_record_that_fails_in_an_aggregate_leaves_the_state_as_if_it_had_not_come() 
 }
 
 #[test]
+fn a_state_that_was_deleted_takes_its_time_with_it() {
+    let steps = one("[[aggregate]]\nname = \"step\"\nfrom = \"in\"\ncall = \"t.append\"");
+    check(
+        &steps,
+        "in a 1 @50\nin a clear @60\nin a 3 @3",
+        "out a ,1 @50
+         out a gone @60
+         out a ,3 @3",
+    );
+    check(
+        &steps,
+        "in a 1 @50\nin b 2 @70\nin a clear @40\nin a fail @99\nin a 3 @3\nin a trap @98\nin a 4 @2\nin b clear @5\nin b 5 @1\nin b clear @4\nin b 6 @-9",
+        "out a ,1 @50
+         out b ,2 @70
+         out a gone @50
+         dead a fail @99 bad at step from in/3
+         out a ,3 @3
+         dead a trap @98 trap at step from in/5
+         out a ,3,4 @3
+         out b gone @70
+         out b ,5 @1
+         out b gone @4",
+    );
+}
+
+#[test]
 fn a_process_step_keeps_state_and_undoes_what_a_failed_record_wrote() {
     let steps = one("[[process]]\nname = \"step\"\nfrom = \"in\"\ncall = \"t.number\"");
     check(

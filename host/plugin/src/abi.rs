@@ -248,6 +248,8 @@ pub(crate) struct Aggregated {
     pub reply: Reply,
     #[component(name = "groups")]
     pub groups: Vec<Grouped>,
+    #[component(name = "deleted")]
+    pub deleted: Vec<u32>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ComponentType, Lift)]

@@ -48,21 +48,52 @@ pub(crate) fn outcomes(reply: abi::Reply, records: usize, rules: Rules<'_>) -> R
 
 /// The results of an aggregate call over groups with so many entries each.
 pub(crate) fn grouped(reply: abi::Aggregated, entries: &[usize], rules: Rules<'_>) -> Result<Vec<Grouped>, CallError> {
-    let abi::Aggregated { reply, groups } = reply;
+    let abi::Aggregated { reply, groups, deleted } = reply;
     let decoder = Decoder { arena: reply.arena.into(), headers: reply.headers, rules };
     if groups.len() != entries.len() {
         let text = format!("gave {} results for {} groups", groups.len(), entries.len());
         return Err(blame(Broken { fault: Fault::Contract, text }, None));
     }
     let outcomes = decoder.outcomes(&reply.outcomes, reply.outputs, entries.iter().sum())?;
-    let mut outcomes = outcomes.into_iter();
+    let deleted = deletions(&deleted, outcomes.len()).map_err(|broken| blame(broken, None))?;
+    let (mut outcomes, mut deleted) = (outcomes.into_iter(), deleted.into_iter().peekable());
     let mut first = 0;
     let groups = groups.iter().zip(entries).map(|(group, entries)| {
-        let at = (*entries > 0).then_some(first);
-        first += entries;
-        decoder.group(group, outcomes.by_ref().take(*entries).collect()).map_err(|broken| blame(broken, at))
+        let (start, end) = (first, first + entries);
+        first = end;
+        let outcomes = outcomes.by_ref().take(*entries).collect();
+        let deleted = std::iter::from_fn(|| deleted.next_if(|index| *index < end));
+        let deleted = deleted.map(|index| index - start).collect();
+        let at = (*entries > 0).then_some(start);
+        decoder.group(group, outcomes, deleted).map_err(|broken| blame(broken, at))
     });
     groups.collect()
+}
+
+/// Where states were deleted, over all groups.
+fn deletions(deleted: &[u32], records: usize) -> Checked<Vec<usize>> {
+    let indexes: Vec<usize> = deleted.iter().map(|index| *index as usize).collect();
+    if !indexes.is_sorted_by(|one, next| one < next) {
+        return contract("deleted states in an order other than that of the records");
+    }
+    match indexes.last() {
+        Some(last) if *last >= records => contract(format!("deleted a state after record {last} of {records}")),
+        _ => Ok(indexes),
+    }
+}
+
+/// A state is deleted by a record that was processed, and is gone at the end if the last of those deleted it.
+fn check_deletions(state: Option<&Stored>, outcomes: &[Outcome], deleted: &[usize]) -> Checked<()> {
+    let processed = |index: usize| matches!(outcomes.get(index), Some(Outcome::Outputs(_)));
+    if deleted.iter().any(|index| !processed(*index)) {
+        return contract("deleted a state after a record that wasn't processed");
+    }
+    match (0..outcomes.len()).rfind(|index| processed(*index)) {
+        Some(last) if state.is_none() != (deleted.last() == Some(&last)) => {
+            contract("gave a state that doesn't fit what it says of the record that it was deleted after")
+        }
+        _ => Ok(()),
+    }
 }
 
 fn blame(broken: Broken, at: Option<usize>) -> CallError {
@@ -180,14 +211,15 @@ impl Decoder<'_> {
         Ok(headers.into())
     }
 
-    fn group(&self, group: &abi::Grouped, outcomes: Vec<Outcome>) -> Checked<Grouped> {
+    fn group(&self, group: &abi::Grouped, outcomes: Vec<Outcome>, deleted_after: Vec<usize>) -> Checked<Grouped> {
         let mut size = Size::default();
         let state = group.state.map(|state| self.stored(state, &mut size)).transpose()?;
         let value = group.value.map(|value| self.sized(value, &mut size)).transpose()?;
         if value.is_some() && self.rules.outputs {
             return contract("gave a last result where one for each record was asked for");
         }
-        Ok(Grouped { state, value, outcomes })
+        check_deletions(state.as_ref(), &outcomes, &deleted_after)?;
+        Ok(Grouped { state, value, outcomes, deleted_after })
     }
 
     fn stored(&self, stored: abi::Stored, size: &mut Size) -> Checked<Stored> {

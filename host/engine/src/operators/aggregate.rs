@@ -124,7 +124,8 @@ fn to_group<'i>(step: &Step<'i>, work: &'i Work, items: &'i [Item]) -> Group<'i>
     Group { key: &work.key, window: None, state: work.state.clone(), entries }
 }
 
-/// Keeps the new state, and the outcomes with their times: the highest that has gone into the state.
+/// Keeps the new state, and the outcomes with their times: the highest that has gone into the state. A state that was
+/// deleted takes its time with it, be that in the middle of a group or at its end.
 fn store_result(
     step: &mut Step<'_>,
     store: StoreId,
@@ -134,13 +135,17 @@ fn store_result(
     outcomes: &mut [Option<(Outcome, Timestamp)>],
 ) {
     let (mut timestamp, mut changed) = (work.timestamp, false);
-    for (number, outcome) in work.items.iter().zip(result.outcomes) {
+    let mut deleted = result.deleted_after.into_iter().peekable();
+    for (index, (number, outcome)) in work.items.iter().zip(result.outcomes).enumerate() {
         if matches!(outcome, Outcome::Outputs(_)) {
             timestamp = items.get(*number).map_or(timestamp, |item| timestamp.max(item.record.timestamp));
             changed = true;
         }
         if let Some(place) = outcomes.get_mut(*number) {
             *place = Some((outcome, timestamp));
+        }
+        if deleted.next_if_eq(&index).is_some() {
+            timestamp = Timestamp::MIN;
         }
     }
     if changed {
@@ -176,13 +181,14 @@ impl Guest<'_> {
 
     /// A group that broke a rule: its records one after another, the state going from each to the next.
     fn entries(&mut self, group: &Group<'_>) -> Result<Grouped, CallError> {
-        let mut all = Grouped { state: group.state.clone(), value: None, outcomes: Vec::new() };
+        let (outcomes, deleted_after) = (Vec::with_capacity(group.entries.len()), Vec::new());
+        let mut all = Grouped { state: group.state.clone(), value: None, outcomes, deleted_after };
         let mut rest = group.entries.as_slice();
         while !rest.is_empty() {
             let at = match self.part(group, rest, &all.state, Attempt::Batch) {
                 Ok(done) => {
-                    all.outcomes.extend(done.outcomes);
-                    return Ok(Grouped { state: done.state, ..all });
+                    all.append(done);
+                    return Ok(all);
                 }
                 Err(CallError::Guest { .. }) if rest.len() == 1 => {
                     self.alone(group, rest, &mut all)?;
@@ -213,10 +219,7 @@ impl Guest<'_> {
             other => other,
         };
         match done {
-            Ok(done) => {
-                all.state = done.state;
-                all.outcomes.extend(done.outcomes);
-            }
+            Ok(done) => all.append(done),
             Err(error) => all.outcomes.push(Outcome::Fail(calls::fault(error)?)),
         }
         Ok(())

@@ -1,5 +1,5 @@
 //! Rules in Rust, in place of guests. A value that contains `trap` traps, with or without telling at which record;
-//! `fail`, `retry` and `skip` do as they say.
+//! `fail`, `retry` and `skip` do as they say; `clear` deletes the state of an aggregate.
 
 use std::collections::BTreeMap;
 
@@ -150,15 +150,21 @@ impl Logic for Rules {
         }
         let grouped = |group: &Group<'_>| {
             let mut state = group.state.as_ref().map(|state| text(Some(&state.bytes))).unwrap_or_default();
-            let mut outcomes = Vec::new();
-            for (_, message) in &group.entries {
-                outcomes.push(ordered(&text(message.value)).unwrap_or_else(|| {
-                    state += &format!(",{}", text(message.value));
+            let (mut outcomes, mut deleted_after) = (Vec::new(), Vec::new());
+            for (index, (_, message)) in group.entries.iter().enumerate() {
+                let v = text(message.value);
+                outcomes.push(ordered(&v).unwrap_or_else(|| {
+                    if v.contains("clear") {
+                        state.clear();
+                        deleted_after.push(index);
+                        return Outcome::Outputs(vec![value("gone")]);
+                    }
+                    state += &format!(",{v}");
                     Outcome::Outputs(vec![value(state.clone())])
                 }));
             }
             let state = (!state.is_empty()).then(|| Stored { version: 1, bytes: state.into() });
-            Grouped { state, value: None, outcomes }
+            Grouped { state, value: None, outcomes, deleted_after }
         };
         Ok(Called { result: groups.iter().map(grouped).collect(), effects: vec![] })
     }

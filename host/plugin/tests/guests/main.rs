@@ -5,6 +5,7 @@
 
 mod cache;
 mod canonical;
+mod deletions;
 mod faults;
 mod outcomes;
 mod process;

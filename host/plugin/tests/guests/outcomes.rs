@@ -54,12 +54,14 @@ fn an_aggregate_gives_state_and_results() {
     let state = Some(Stored { version: 1, bytes: Bytes::from_static(b"two") });
     let each = ["one", "two"].map(|value| Outcome::Outputs(vec![output(text(value))]));
     for attempt in BOTH {
+        let grouped =
+            |value, outcomes| vec![Grouped { state: state.clone(), value, outcomes, deleted_after: Vec::new() }];
         let called = guests.aggregate(FIRST, std::slice::from_ref(&group), Mode::Each, attempt).unwrap();
-        assert_eq!(called.result, vec![Grouped { state: state.clone(), value: None, outcomes: each.to_vec() }]);
+        assert_eq!(called.result, grouped(None, each.to_vec()));
         let called = guests.aggregate(FIRST, std::slice::from_ref(&group), Mode::Last, attempt).unwrap();
         let value = Some(Bytes::from_static(b"two"));
         let outcomes = vec![Outcome::Outputs(vec![]); 2];
-        assert_eq!(called.result, vec![Grouped { state: state.clone(), value, outcomes }]);
+        assert_eq!(called.result, grouped(value, outcomes));
     }
 }
 

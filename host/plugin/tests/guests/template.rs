@@ -179,6 +179,7 @@ const COMMON: &str = r#"
     (global $outputs (mut i32) (i32.const 0x20000))
     (global $outputs-len (mut i32) (i32.const 0))
     (global $outcomes-len (mut i32) (i32.const 0))
+    (global $deleted-len (mut i32) (i32.const 0))
     (global $arg (mut i32) (i32.const 0))
     (func $realloc (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
         (global.set $heap (i32.and (i32.add (global.get $heap) (i32.const 15)) (i32.const -16)))
@@ -189,7 +190,8 @@ const COMMON: &str = r#"
         (global.set $arena-len (local.get $arena-len))
         (global.set $outputs (i32.const 0x20000))
         (global.set $outputs-len (i32.const 0))
-        (global.set $outcomes-len (i32.const 0)))
+        (global.set $outcomes-len (i32.const 0))
+        (global.set $deleted-len (i32.const 0)))
     (func $outcome (param $i i32) (result i32)
         (i32.add (i32.const 0x10000) (i32.mul (local.get $i) (i32.const 24))))
     (func $output (param $i i32) (result i32)
@@ -256,7 +258,7 @@ const JOIN: &str = r#"
         (call $reply))"#;
 
 // For one group: its state becomes the value of the last entry, which is also the result of each and of the last. Groups
-// in the answer are 28 bytes from 0x9000: state (version, span) and value.
+// in the answer are 28 bytes from 0x9000: state (version, span) and value. Where states were deleted stands from 0xa000.
 const AGGREGATE: &str = r#"
     (func (export "millrace:plugin/aggregate@0.1.0#aggregate")
         (param $f i32) (param $arena i32) (param $arena-len i32) (param i32 i32) (param i32) (param $groups i32)
@@ -283,6 +285,8 @@ const AGGREGATE: &str = r#"
         (drop (call $reply))
         (i32.store (i32.const 0x8020) (i32.const 0x9000))
         (i32.store (i32.const 0x8024) (local.get $groups))
+        (i32.store (i32.const 0x8028) (i32.const 0xa000))
+        (i32.store (i32.const 0x802c) (global.get $deleted-len))
         (i32.const 0x8000))
     (func (export "millrace:plugin/aggregate@0.1.0#merge") (param i32 i32 i32 i32 i32) (result i32) unreachable)"#;
 
