@@ -16,6 +16,12 @@ as_released := "--config profile.dev.opt-level=3 --config profile.dev.debug-asse
 # dependencies once more for another one. Examples are in it because then it has the features that tests have.
 ours := "--workspace --bins --examples"
 
+# Who only wants a broker compiles no more than that: seconds, where the workspace takes minutes. In a folder of its
+# own it needn't wait for another build either, nor be optimised.
+broker_target := target / "broker"
+quick := "--config 'profile.dev.package.\"*\".opt-level=0'"
+broker := "--package millrace-broker --target-dir '" + broker_target + "' " + quick
+
 # Lists the recipes.
 default:
     @"{{ just_executable() }}" --justfile "{{ justfile() }}" --list --unsorted
@@ -58,9 +64,21 @@ demo *args: guests
     cargo build {{ ours }}
     "$CARGO_TARGET_DIR/debug/millrace" demo "$@"
 
-# Runs all tests, those in the documentation too.
+# Runs all tests, those in the documentation too, and names those that Kafka would have been needed for.
 test *args: guests
-    cargo test --workspace "$@"
+    #!/usr/bin/env bash
+    set -euo pipefail
+    not_run="$CARGO_TARGET_DIR/kafka-tests-not-run"
+    rm -f "$not_run"
+    status=0
+    cargo test --workspace "$@" || status=$?
+    if [ -s "$not_run" ]; then
+        printf '\nNOT RUN, since Kafka is not to be had on this machine:\n' >&2
+        sort -u "$not_run" | sed 's/^/  /' >&2
+        # What a change has to pass, it has to pass whole.
+        if [ "${CI:-}" = true ] && [ "$status" = 0 ]; then status=1; fi
+    fi
+    exit "$status"
 
 # Formats the code; `just fmt --check` only says what it would change.
 fmt *args:
@@ -75,6 +93,18 @@ lint:
 bench *args: guests
     cargo build {{ as_released }} {{ ours }}
     "$CARGO_TARGET_DIR/debug/examples/bench" "$@"
+
+# Apache Kafka on this machine: `kafka up [--nodes 3]`, `kafka status`, `kafka down`.
+[no-exit-message]
+kafka *args:
+    @cargo build --quiet {{ broker }}
+    @"{{ broker_target }}/debug/millrace-broker" "$@"
+
+# Measures the orders pipeline on Kafka, beside Kafka Streams; see benches/README.md.
+bench-kafka *args: guests
+    cargo build {{ as_released }} {{ ours }}
+    mvn -q -B -f benches/kafka-streams/pom.xml "-Doutput=$CARGO_TARGET_DIR/kafka-streams" package
+    "$CARGO_TARGET_DIR/debug/millrace-bench-kafka" "$@"
 
 # Runs the `millrace` command of this checkout.
 [no-exit-message]

@@ -1,11 +1,15 @@
 //! What can be said on the command line.
 
+mod place;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use millrace_engine::manifest::KeyCodec;
 use millrace_engine::pipeline::Format;
+
+pub use place::{At, Data, KafkaSet, Place, Which};
 
 /// Stream processing with the business rules in sandboxed WebAssembly plugins.
 #[derive(Debug, Parser)]
@@ -31,7 +35,7 @@ pub enum Command {
     Run(Run),
     /// Run records from a file through a pipeline, on a clock that they move: the same input gives the same output
     Replay(Replay),
-    /// Read, write and list the topics of a data folder
+    /// Read, write, list and make the topics of a data folder, or of a Kafka cluster
     Topic(Topic),
     /// Look up what is in the tables of a data folder
     Table(Table),
@@ -39,6 +43,8 @@ pub enum Command {
     Topology(Topology),
     /// See it work: the sample orders through their pipeline, and what became of them
     Demo(Demo),
+    /// Have an app on Kafka start anew: deletes its committed offsets, its internal topics and its state on disk
+    Reset(Reset),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -53,21 +59,17 @@ pub struct Pipeline {
     #[arg(required = true, value_name = "PIPELINE")]
     pub files: Vec<PathBuf>,
     /// Change a setting, such as `commit-interval=100ms`, `resolve.within=1m` or `plugins.NAME.config.KEY=VALUE`
-    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = key_value)]
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = setting)]
     pub set: Vec<(String, String)>,
 }
 
-fn key_value(text: &str) -> Result<(String, String), String> {
-    let (key, value) = text.split_once('=').ok_or("expected KEY=VALUE, such as commit-interval=100ms")?;
-    Ok((key.trim().to_owned(), value.trim().to_owned()))
+fn setting(text: &str) -> Result<(String, String), String> {
+    key_value(text).map_err(|expected| format!("{expected}, such as commit-interval=100ms"))
 }
 
-/// Where an app keeps its log and state.
-#[derive(Debug, Args)]
-pub struct Data {
-    /// Folder of the log and the state
-    #[arg(long = "data", value_name = "DIR")]
-    pub folder: PathBuf,
+fn key_value(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("expected KEY=VALUE")?;
+    Ok((key.trim().to_owned(), value.trim().to_owned()))
 }
 
 /// `millrace run`.
@@ -120,58 +122,75 @@ pub struct Topic {
 #[derive(Debug, Subcommand)]
 pub enum TopicCommand {
     /// Print the records of a topic, one JSON object a line, partition by partition
+    ///
+    /// These are the records that are committed when the command begins.
     Read {
         /// Name of the topic
         topic: String,
-        /// The data folder.
+        /// Where it is.
         #[command(flatten)]
-        data: Data,
+        place: Place,
         /// Only this partition
         #[arg(long, value_name = "N")]
         partition: Option<u32>,
-        /// Start at this offset of each partition
+        /// Start at this offset of each partition, or where its log begins if that is later
         #[arg(long, value_name = "OFFSET", default_value_t = 0)]
         from: i64,
         /// At most this many records
         #[arg(long, value_name = "N")]
         limit: Option<u64>,
-        /// Print keys like this, whatever the pipeline says
+        /// Print keys like this. Without it, as the pipeline says that ran on the data folder; Kafka doesn't know, so
+        /// there it is `bytes`
         #[arg(long, value_name = "CODEC")]
         key: Option<KeyForm>,
     },
-    /// Append records, one JSON object a line as `topic read` prints them; also while an app is running on the folder
+    /// Append records, one JSON object a line as `topic read` prints them; also while an app is running
+    ///
+    /// The topics must be there. A line that names no partition goes where its key belongs, as with the JVM's clients;
+    /// one without a key goes to each partition in turn.
     Write {
         /// Name of the topic, for lines that have none
         topic: Option<String>,
-        /// The data folder.
+        /// Where it is.
         #[command(flatten)]
-        data: Data,
+        place: Place,
         /// File of records; without it, standard input
         #[arg(long = "in", value_name = "FILE")]
         input: Option<PathBuf>,
-        /// Read keys like this, whatever the pipeline says
+        /// Read keys like this. Without it, as the pipeline says that ran on the data folder; Kafka doesn't know, so
+        /// there it is `bytes`
         #[arg(long, value_name = "CODEC")]
         key: Option<KeyForm>,
     },
     /// List topics with their partitions and numbers of records
+    ///
+    /// On Kafka the number is that of offsets, which marks of transactions and compacted records take too; topics of
+    /// Kafka's own (`__consumer_offsets`) are left out.
     List {
-        /// The data folder.
+        /// Where they are.
         #[command(flatten)]
-        data: Data,
+        place: Place,
     },
-    /// Make a topic; a pipeline makes its own when it first runs
+    /// Make a topic
+    ///
+    /// In a data folder, a pipeline makes its own when it first runs; on Kafka, those that it reads from others and
+    /// writes for others must be there before.
     Create {
         /// Name of the topic
         topic: String,
-        /// The data folder.
+        /// Where it is to be.
         #[command(flatten)]
-        data: Data,
+        place: Place,
         /// Number of partitions
         #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
         partitions: u32,
-        /// What its keys are
-        #[arg(long, value_name = "CODEC", default_value = "bytes")]
+        /// What its keys are, in a data folder
+        #[arg(long, value_name = "CODEC", default_value = "bytes", conflicts_with = "kafka")]
         key: KeyForm,
+        /// A setting of the topic, on Kafka; may come several times. A topic for records with old timestamps needs
+        /// `retention.ms=-1`, or Kafka deletes them soon
+        #[arg(long, value_name = "KEY=VALUE", conflicts_with = "data", value_parser = key_value)]
+        config: Vec<(String, String)>,
     },
 }
 
@@ -236,12 +255,37 @@ pub struct Demo {
     /// Folder of the log and the state; emptied first
     #[arg(long, value_name = "DIR", default_value = ".millrace/demo")]
     pub data: PathBuf,
+    /// Run it on this Kafka cluster, on topics of its own: `millrace-demo-...`, deleted and made anew
+    #[arg(long, value_name = "BOOTSTRAP")]
+    pub kafka: Option<String>,
+    /// Settings of the cluster.
+    #[command(flatten)]
+    pub set: KafkaSet,
     /// The pipeline to run
     #[arg(long, value_name = "PIPELINE", default_value = "pipelines/orders.toml")]
     pub pipeline: PathBuf,
     /// The records to run through it
     #[arg(long = "in", value_name = "FILE", default_value = "samples/orders.jsonl")]
     pub input: PathBuf,
+}
+
+/// `millrace reset`.
+#[derive(Debug, Args)]
+pub struct Reset {
+    /// Name of the app
+    pub app: String,
+    /// Bootstrap servers of its Kafka cluster
+    #[arg(long, value_name = "BOOTSTRAP")]
+    pub kafka: String,
+    /// Settings of the cluster.
+    #[command(flatten)]
+    pub set: KafkaSet,
+    /// Folder with the state of an instance of the app
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Don't ask
+    #[arg(long)]
+    pub yes: bool,
 }
 
 /// How keys are written.

@@ -2,6 +2,7 @@
 
 pub mod demo;
 pub mod replay;
+pub mod reset;
 pub mod run;
 pub mod table;
 pub mod topic;
@@ -32,6 +33,7 @@ pub fn dispatch(command: Command) -> Result<()> {
             Ok(writeln!(io::stdout(), "{}", text.trim_end())?)
         }
         Command::Demo(demo) => demo::demo(&demo),
+        Command::Reset(reset) => reset::reset(&reset),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Arguments::command(), "millrace", &mut io::stdout());
             Ok(())

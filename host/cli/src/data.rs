@@ -1,12 +1,16 @@
 //! Data folders: where the database lies in them, and how it is opened.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use millrace_embedded::catalog::Catalog;
 use millrace_embedded::log::Log;
 use millrace_embedded::{Worker, WorkerOptions, deploy};
+use millrace_engine::manifest::KeyCodec;
 use millrace_engine::topology::StoreSpec;
+use millrace_kafka::folder;
 use millrace_plugin::Guests;
 use millrace_store::{Database, OpenOptions};
 
@@ -17,11 +21,21 @@ pub fn database_of(data: &Path) -> PathBuf {
     data.join("db")
 }
 
+/// A folder of an app that runs on Kafka has no log.
+fn check_embedded(data: &Path) -> Result<()> {
+    if folder::is_instance(data) {
+        let app = folder::app_of(data)?.unwrap_or_default();
+        bail!("{}: it belongs to the app `{app}`, whose log is on Kafka: say --kafka BOOTSTRAP", data.display());
+    }
+    Ok(())
+}
+
 /// Opens the database of a data folder for writing.
 ///
 /// # Errors
-/// As [`Database::open`].
+/// As [`Database::open`]; and the folder is that of an app on Kafka.
 pub fn open(data: &Path, stores: &[StoreSpec]) -> Result<(Arc<Database>, Arc<Log>)> {
+    check_embedded(data)?;
     let folder = database_of(data);
     std::fs::create_dir_all(&folder).with_context(|| format!("{}: can't be made", folder.display()))?;
     let options = OpenOptions { families: &Log::FAMILIES, ..OpenOptions::new(stores) };
@@ -33,11 +47,25 @@ pub fn open(data: &Path, stores: &[StoreSpec]) -> Result<(Arc<Database>, Arc<Log
 /// Opens the database of a data folder for reading, also while an app runs on it.
 ///
 /// # Errors
-/// As [`Database::open_read_only`].
+/// As [`Database::open_read_only`]; and the folder is that of an app on Kafka.
 pub fn open_to_read(data: &Path) -> Result<(Arc<Database>, Arc<Log>)> {
+    check_embedded(data)?;
     let database = Arc::new(Database::open_read_only(&database_of(data))?);
     let log = Arc::new(Log::open(Arc::clone(&database))?);
     Ok((database, log))
+}
+
+/// Opens the state of a data folder for reading, with its tables and how their keys are written; also while an app runs
+/// on it, and wherever its log is.
+///
+/// # Errors
+/// As [`Database::open_read_only`].
+pub fn open_tables(data: &Path) -> Result<(Arc<Database>, BTreeMap<String, KeyCodec>)> {
+    if folder::is_instance(data) {
+        return Ok(folder::open_to_read(data)?);
+    }
+    let (database, log) = open_to_read(data)?;
+    Ok((database, Catalog::load(&log)?.tables))
 }
 
 /// Opens the tasks of a pipeline in a data folder, with its plugins deployed.

@@ -6,4 +6,5 @@ pub mod data;
 pub mod diagnostics;
 pub mod lines;
 pub mod load;
+mod nearest;
 mod progress;

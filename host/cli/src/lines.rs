@@ -61,19 +61,25 @@ pub struct Line<'a> {
 #[derive(Clone, Debug, Default)]
 pub struct KeyCodecs {
     topics: BTreeMap<String, KeyCodec>,
+    others: KeyCodec,
     default_topic: Option<String>,
 }
 
 impl KeyCodecs {
+    /// The same codec for all topics, whatever their names.
+    pub fn same(codec: KeyCodec) -> Self {
+        Self { others: codec, ..Self::default() }
+    }
+
     /// The codec of a topic's keys.
     pub fn of(&self, topic: &str) -> KeyCodec {
-        self.topics.get(topic).copied().unwrap_or_default()
+        self.topics.get(topic).copied().unwrap_or(self.others)
     }
 
     /// What would be right in place of a topic that isn't named; `None` for one that is.
     fn unknown(&self, topic: &str) -> Option<String> {
         let names: Vec<_> = self.topics.keys().map(|name| format!("`{name}`")).collect();
-        (!self.topics.contains_key(topic)).then(|| format!("there are {}", names.join(", ")))
+        (!names.is_empty() && !self.topics.contains_key(topic)).then(|| format!("there are {}", names.join(", ")))
     }
 
     /// The same, with a topic for lines that name none.
@@ -85,7 +91,7 @@ impl KeyCodecs {
 impl<T: Into<String>> FromIterator<(T, KeyCodec)> for KeyCodecs {
     fn from_iter<I: IntoIterator<Item = (T, KeyCodec)>>(topics: I) -> Self {
         let topics = topics.into_iter().map(|(topic, codec)| (topic.into(), codec)).collect();
-        Self { topics, default_topic: None }
+        Self { topics, ..Self::default() }
     }
 }
 

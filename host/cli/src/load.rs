@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use millrace_embedded::deploy::Candidate;
+use millrace_engine::deployment::Candidate;
 use millrace_engine::pipeline::{self, Pipeline, SourceFile};
 use millrace_engine::ports::DeploymentId;
 use millrace_engine::topology::{PluginUse, Topology};
@@ -113,8 +113,23 @@ impl Loaded {
 
     /// Guest calls to the plugins under those numbers.
     pub fn guests(&self) -> Guests {
+        self.loaded_plugins().guests()
+    }
+
+    /// The plugins by themselves, for who makes guest calls on several threads.
+    pub fn loaded_plugins(&self) -> Plugins {
+        Plugins(self.plugins.iter().map(|(_, plugin)| Arc::clone(plugin)).collect())
+    }
+}
+
+/// Loaded plugins, in the order of the topology.
+pub struct Plugins(Vec<Arc<Plugin>>);
+
+impl Plugins {
+    /// Guest calls to them, for one thread.
+    pub fn guests(&self) -> Guests {
         let mut guests = Guests::new();
-        for (number, (_, plugin)) in self.plugins.iter().enumerate() {
+        for (number, plugin) in self.0.iter().enumerate() {
             guests.deploy(DeploymentId(number as u32), Arc::clone(plugin));
         }
         guests

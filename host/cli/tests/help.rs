@@ -26,10 +26,12 @@ fn help_names_all_commands_and_exit_codes() {
                    finished and committed
       replay       Run records from a file through a pipeline, on a clock that they move: the same input
                    gives the same output
-      topic        Read, write and list the topics of a data folder
+      topic        Read, write, list and make the topics of a data folder, or of a Kafka cluster
       table        Look up what is in the tables of a data folder
       topology     Show what a pipeline consists of
       demo         See it work: the sample orders through their pipeline, and what became of them
+      reset        Have an app on Kafka start anew: deletes its committed offsets, its internal topics
+                   and its state on disk
       completions  Print a completion script for a shell
       help         Print this message or the help of the given subcommand(s)
 
@@ -114,16 +116,16 @@ fn help_of_replay() {
 #[test]
 fn help_of_topic() {
     assert_snapshot!(help("topic"), @"
-    Read, write and list the topics of a data folder
+    Read, write, list and make the topics of a data folder, or of a Kafka cluster
 
     Usage: millrace topic <COMMAND>
 
     Commands:
       read    Print the records of a topic, one JSON object a line, partition by partition
       write   Append records, one JSON object a line as `topic read` prints them; also while an app is
-              running on the folder
+              running
       list    List topics with their partitions and numbers of records
-      create  Make a topic; a pipeline makes its own when it first runs
+      create  Make a topic
       help    Print this message or the help of the given subcommand(s)
 
     Options:
@@ -137,7 +139,9 @@ fn help_of_topic_read() {
     assert_snapshot!(help("topic read"), @"
     Print the records of a topic, one JSON object a line, partition by partition
 
-    Usage: millrace topic read [OPTIONS] --data <DIR> <TOPIC>
+    These are the records that are committed when the command begins.
+
+    Usage: millrace topic read [OPTIONS] <--data <DIR>|--kafka <BOOTSTRAP>> <TOPIC>
 
     Arguments:
       <TOPIC>
@@ -145,13 +149,20 @@ fn help_of_topic_read() {
 
     Options:
           --data <DIR>
-              Folder of the log and the state
+              Folder of the embedded log and its state
+
+          --kafka <BOOTSTRAP>
+              Bootstrap servers of a Kafka cluster, such as `127.0.0.1:9092`
+
+          --kafka-set <KEY=VALUE>
+              A setting of librdkafka, such as `security.protocol=SASL_SSL` or `ssl.ca.location=ca.pem`;
+              may come several times
 
           --partition <N>
               Only this partition
 
           --from <OFFSET>
-              Start at this offset of each partition
+              Start at this offset of each partition, or where its log begins if that is later
 
               [default: 0]
 
@@ -159,7 +170,8 @@ fn help_of_topic_read() {
               At most this many records
 
           --key <CODEC>
-              Print keys like this, whatever the pipeline says
+              Print keys like this. Without it, as the pipeline says that ran on the data folder; Kafka
+              doesn't know, so there it is `bytes`
 
               Possible values:
               - bytes:  Base64 of any bytes
@@ -177,10 +189,12 @@ fn help_of_topic_read() {
 #[test]
 fn help_of_topic_write() {
     assert_snapshot!(help("topic write"), @"
-    Append records, one JSON object a line as `topic read` prints them; also while an app is running on
-    the folder
+    Append records, one JSON object a line as `topic read` prints them; also while an app is running
 
-    Usage: millrace topic write [OPTIONS] --data <DIR> [TOPIC]
+    The topics must be there. A line that names no partition goes where its key belongs, as with the
+    JVM's clients; one without a key goes to each partition in turn.
+
+    Usage: millrace topic write [OPTIONS] <--data <DIR>|--kafka <BOOTSTRAP>> [TOPIC]
 
     Arguments:
       [TOPIC]
@@ -188,13 +202,21 @@ fn help_of_topic_write() {
 
     Options:
           --data <DIR>
-              Folder of the log and the state
+              Folder of the embedded log and its state
+
+          --kafka <BOOTSTRAP>
+              Bootstrap servers of a Kafka cluster, such as `127.0.0.1:9092`
+
+          --kafka-set <KEY=VALUE>
+              A setting of librdkafka, such as `security.protocol=SASL_SSL` or `ssl.ca.location=ca.pem`;
+              may come several times
 
           --in <FILE>
               File of records; without it, standard input
 
           --key <CODEC>
-              Read keys like this, whatever the pipeline says
+              Read keys like this. Without it, as the pipeline says that ran on the data folder; Kafka
+              doesn't know, so there it is `bytes`
 
               Possible values:
               - bytes:  Base64 of any bytes
@@ -214,21 +236,39 @@ fn help_of_topic_list() {
     assert_snapshot!(help("topic list"), @"
     List topics with their partitions and numbers of records
 
-    Usage: millrace topic list --data <DIR>
+    On Kafka the number is that of offsets, which marks of transactions and compacted records take too;
+    topics of Kafka's own (`__consumer_offsets`) are left out.
+
+    Usage: millrace topic list [OPTIONS] <--data <DIR>|--kafka <BOOTSTRAP>>
 
     Options:
-          --data <DIR>  Folder of the log and the state
-      -h, --help        Print help
-      -V, --version     Print version
+          --data <DIR>
+              Folder of the embedded log and its state
+
+          --kafka <BOOTSTRAP>
+              Bootstrap servers of a Kafka cluster, such as `127.0.0.1:9092`
+
+          --kafka-set <KEY=VALUE>
+              A setting of librdkafka, such as `security.protocol=SASL_SSL` or `ssl.ca.location=ca.pem`;
+              may come several times
+
+      -h, --help
+              Print help (see a summary with '-h')
+
+      -V, --version
+              Print version
     ");
 }
 
 #[test]
 fn help_of_topic_create() {
     assert_snapshot!(help("topic create"), @"
-    Make a topic; a pipeline makes its own when it first runs
+    Make a topic
 
-    Usage: millrace topic create [OPTIONS] --data <DIR> <TOPIC>
+    In a data folder, a pipeline makes its own when it first runs; on Kafka, those that it reads from
+    others and writes for others must be there before.
+
+    Usage: millrace topic create [OPTIONS] <--data <DIR>|--kafka <BOOTSTRAP>> <TOPIC>
 
     Arguments:
       <TOPIC>
@@ -236,7 +276,14 @@ fn help_of_topic_create() {
 
     Options:
           --data <DIR>
-              Folder of the log and the state
+              Folder of the embedded log and its state
+
+          --kafka <BOOTSTRAP>
+              Bootstrap servers of a Kafka cluster, such as `127.0.0.1:9092`
+
+          --kafka-set <KEY=VALUE>
+              A setting of librdkafka, such as `security.protocol=SASL_SSL` or `ssl.ca.location=ca.pem`;
+              may come several times
 
           --partitions <PARTITIONS>
               Number of partitions
@@ -244,7 +291,7 @@ fn help_of_topic_create() {
               [default: 1]
 
           --key <CODEC>
-              What its keys are
+              What its keys are, in a data folder
 
               Possible values:
               - bytes:  Base64 of any bytes
@@ -252,6 +299,10 @@ fn help_of_topic_create() {
               - i64:    Numbers of 8 bytes
 
               [default: bytes]
+
+          --config <KEY=VALUE>
+              A setting of the topic, on Kafka; may come several times. A topic for records with old
+              timestamps needs `retention.ms=-1`, or Kafka deletes them soon
 
       -h, --help
               Print help (see a summary with '-h')
@@ -361,12 +412,38 @@ fn help_of_demo() {
     Usage: millrace demo [OPTIONS]
 
     Options:
-          --data <DIR>           Folder of the log and the state; emptied first [default:
-                                 .millrace/demo]
-          --pipeline <PIPELINE>  The pipeline to run [default: pipelines/orders.toml]
-          --in <FILE>            The records to run through it [default: samples/orders.jsonl]
-      -h, --help                 Print help
-      -V, --version              Print version
+          --data <DIR>             Folder of the log and the state; emptied first [default:
+                                   .millrace/demo]
+          --kafka <BOOTSTRAP>      Run it on this Kafka cluster, on topics of its own:
+                                   `millrace-demo-...`, deleted and made anew
+          --kafka-set <KEY=VALUE>  A setting of librdkafka, such as `security.protocol=SASL_SSL` or
+                                   `ssl.ca.location=ca.pem`; may come several times
+          --pipeline <PIPELINE>    The pipeline to run [default: pipelines/orders.toml]
+          --in <FILE>              The records to run through it [default: samples/orders.jsonl]
+      -h, --help                   Print help
+      -V, --version                Print version
+    ");
+}
+
+#[test]
+fn help_of_reset() {
+    assert_snapshot!(help("reset"), @"
+    Have an app on Kafka start anew: deletes its committed offsets, its internal topics and its state on
+    disk
+
+    Usage: millrace reset [OPTIONS] --kafka <BOOTSTRAP> <APP>
+
+    Arguments:
+      <APP>  Name of the app
+
+    Options:
+          --kafka <BOOTSTRAP>      Bootstrap servers of its Kafka cluster
+          --kafka-set <KEY=VALUE>  A setting of librdkafka, such as `security.protocol=SASL_SSL` or
+                                   `ssl.ca.location=ca.pem`; may come several times
+          --data <DIR>             Folder with the state of an instance of the app
+          --yes                    Don't ask
+      -h, --help                   Print help
+      -V, --version                Print version
     ");
 }
 
@@ -394,7 +471,7 @@ fn completions_are_scripts_of_the_shell_that_know_the_commands() {
     {
         let script = place.millrace(&format!("completions {shell}")).good();
         assert!(script.starts_with(start), "{shell}: {}", script.lines().take(2).collect::<String>());
-        for command in ["check", "run", "replay", "topic", "table", "topology", "demo", "completions"] {
+        for command in ["check", "run", "replay", "topic", "table", "topology", "demo", "reset", "completions"] {
             assert!(script.contains(command), "{shell}: {command}");
         }
     }

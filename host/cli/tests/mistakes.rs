@@ -26,6 +26,12 @@ fn a_wrong_command_line_is_exit_code_2() {
         "run orders.toml --set resolve.within",
         "replay orders.toml --batch 0",
         "topic read orders",
+        "topic read orders --data data --kafka 127.0.0.1:9092",
+        "topic list --data data --kafka-set security.protocol=ssl",
+        "topic create orders --data data --config retention.ms=-1",
+        "topic create orders --kafka 127.0.0.1:9092 --key i64",
+        "topic create orders --kafka 127.0.0.1:9092 --config retention.ms",
+        "reset orders",
         "topic create orders --data data --partitions 0",
         "topic read orders --data data --key i32",
         "table scan orders --data data --size 0",
@@ -75,9 +81,56 @@ fn a_wrong_command_line_is_exit_code_2() {
 
     $ millrace topic read orders
     error: the following required arguments were not provided:
-      --data <DIR>
+      <--data <DIR>|--kafka <BOOTSTRAP>>
 
-    Usage: millrace topic read --data <DIR> <TOPIC>
+    Usage: millrace topic read <--data <DIR>|--kafka <BOOTSTRAP>> <TOPIC>
+
+    For more information, try '--help'.
+    exit 2
+
+    $ millrace topic read orders --data data --kafka 127.0.0.1:9092
+    error: the argument '--data <DIR>' cannot be used with '--kafka <BOOTSTRAP>'
+
+    Usage: millrace topic read <--data <DIR>|--kafka <BOOTSTRAP>> <TOPIC>
+
+    For more information, try '--help'.
+    exit 2
+
+    $ millrace topic list --data data --kafka-set security.protocol=ssl
+    error: the argument '--data <DIR>' cannot be used with '--kafka-set <KEY=VALUE>'
+
+    Usage: millrace topic list <--data <DIR>|--kafka <BOOTSTRAP>>
+
+    For more information, try '--help'.
+    exit 2
+
+    $ millrace topic create orders --data data --config retention.ms=-1
+    error: the argument '--data <DIR>' cannot be used with '--config <KEY=VALUE>'
+
+    Usage: millrace topic create <--data <DIR>|--kafka <BOOTSTRAP>> <TOPIC>
+
+    For more information, try '--help'.
+    exit 2
+
+    $ millrace topic create orders --kafka 127.0.0.1:9092 --key i64
+    error: the argument '--kafka <BOOTSTRAP>' cannot be used with '--key <CODEC>'
+
+    Usage: millrace topic create <--data <DIR>|--kafka <BOOTSTRAP>> <TOPIC>
+
+    For more information, try '--help'.
+    exit 2
+
+    $ millrace topic create orders --kafka 127.0.0.1:9092 --config retention.ms
+    error: invalid value 'retention.ms' for '--config <KEY=VALUE>': expected KEY=VALUE
+
+    For more information, try '--help'.
+    exit 2
+
+    $ millrace reset orders
+    error: the following required arguments were not provided:
+      --kafka <BOOTSTRAP>
+
+    Usage: millrace reset --kafka <BOOTSTRAP> <APP>
 
     For more information, try '--help'.
     exit 2
@@ -134,7 +187,8 @@ fn files_and_folders_that_are_not_there_or_not_ours_are_exit_code_1() {
         "table scan orders --data other",
         "run orders.toml --data other",
         "run orders.toml --data file",
-        "run orders.toml --kafka localhost:9092",
+        "topic list --kafka 127.0.0.1:1 --kafka-set security.protocl=ssl",
+        "reset orders --kafka 127.0.0.1:1 --kafka-set group.id=x",
     ];
     assert_snapshot!(transcript(&place, &commands), @r#"
     $ millrace check ordres.toml
@@ -185,8 +239,12 @@ fn files_and_folders_that_are_not_there_or_not_ours_are_exit_code_1() {
     error: file/db: can't be made: Not a directory (os error 20)
     exit 1
 
-    $ millrace run orders.toml --kafka localhost:9092
-    error: --kafka isn't supported yet; without it the log is embedded, in the data folder
+    $ millrace topic list --kafka 127.0.0.1:1 --kafka-set security.protocl=ssl
+    error: Kafka setting `security.protocl`: No such configuration property: "security.protocl"
+    exit 1
+
+    $ millrace reset orders --kafka 127.0.0.1:1 --kafka-set group.id=x
+    error: `group.id` can't be set here: the command is in no group
     exit 1
     "#);
     assert!(!place.path("nowhere").exists(), "a command that only reads makes nothing");

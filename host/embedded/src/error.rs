@@ -1,5 +1,6 @@
 //! What can go wrong, by what the caller does about it.
 
+use millrace_engine::deployment::Refused;
 use millrace_engine::task::TaskError;
 
 /// The app can't go on. Nothing of the open transaction was committed.
@@ -19,13 +20,8 @@ pub enum Error {
     #[error(transparent)]
     Log(#[from] crate::log::LogError),
     /// A plugin can't take over from the one that ran before: go back to that one, or start with a new folder.
-    #[error("plugin `{plugin}`: {reason}")]
-    Deployment {
-        /// The plugin.
-        plugin: String,
-        /// Why it can't.
-        reason: String,
-    },
+    #[error(transparent)]
+    Deployment(#[from] Refused),
     /// The folder holds what another app keeps: use another one.
     #[error("the folder belongs to app `{owner}`; use another --data for `{app}`")]
     OtherApp {

@@ -3,14 +3,21 @@
 //! Three sets of headers, so that existing tools read them: those of Kafka Streams (`__streams.errors.*`, values as text,
 //! KIP-1034), those of Spring (`kafka_dlt-*`, numbers as big-endian bytes, `DeadLetterPublishingRecoverer`), and ours
 //! (`millrace-*`, text) for what neither has.
+//!
+//! A letter that is larger than its topic takes loses what can be spared, until it fits: first the value, then headers of
+//! the original record, then the key. For each, a header of ours gives the bytes that were left out; where the original
+//! is stands in the others. Texts are cut before anything but the value is left out, though not to less than says
+//! something.
 
 use bytes::Bytes;
 
 use crate::ports::{Failure, FailureClass};
 use crate::provenance::Origin;
-use crate::record::{Header, Headers, Timestamp};
+use crate::record::{Header, Headers, InputRecord, Timestamp, length};
+use crate::task::Record;
 
 /// Who failed on it, for the headers.
+#[derive(Clone, Copy)]
 pub(crate) struct Failed<'a> {
     pub(crate) app: &'a str,
     pub(crate) step: &'a str,
@@ -22,13 +29,117 @@ pub(crate) struct Failed<'a> {
     pub(crate) at: Timestamp,
 }
 
+/// The dead letter of a record for a topic that takes records of up to `limit` bytes. Ours alone are about 2 KiB: if not
+/// even they fit, the letter is larger than the limit.
+pub(crate) fn letter(record: &InputRecord, failed: &Failed<'_>, limit: usize) -> Record {
+    let mut draft = Draft {
+        key: record.key.clone(),
+        value: record.value.clone(),
+        timestamp: record.timestamp.max(0),
+        headers: Origin::strip(&record.headers).unwrap_or_else(|| record.headers.clone()),
+        omitted: Vec::new(),
+    };
+    let whole = draft.letter(failed);
+    if whole.whole_size() <= limit {
+        return whole;
+    }
+    let spares: [fn(&mut Draft); 3] = [Draft::spare_value, Draft::spare_headers, Draft::spare_key];
+    for spare in spares {
+        spare(&mut draft);
+        let room = draft.room_for_text(failed, limit);
+        if room >= failed.failure.text.len().min(SHORTEST_TEXT) {
+            return draft.short_letter(failed, room);
+        }
+    }
+    draft.short_letter(failed, draft.room_for_text(failed, limit))
+}
+
+/// How often the failure's text stands in the headers.
+const COPIES: usize = 2;
+
+/// Bytes of a failure's text that are worth more than what else could be left out.
+const SHORTEST_TEXT: usize = 200;
+
+/// Longest code in a letter that didn't fit: rules make up their own.
+const LONGEST_CODE: usize = 100;
+
+/// What goes into a letter beside the reason.
+struct Draft {
+    key: Option<Bytes>,
+    value: Option<Bytes>,
+    timestamp: Timestamp,
+    /// Those of the original record.
+    headers: Headers,
+    /// What was left out.
+    omitted: Vec<Header>,
+}
+
+impl Draft {
+    fn letter(&self, failed: &Failed<'_>) -> Record {
+        let (key, value) = (self.key.clone(), self.value.clone());
+        let headers = headers(&self.headers, failed, &self.omitted);
+        Record { key, value, timestamp: self.timestamp, headers, window: None }
+    }
+
+    /// The letter with at most this many bytes of the failure's text.
+    fn short_letter(&self, failed: &Failed<'_>, room: usize) -> Record {
+        let Failure { class, code, text } = failed.failure;
+        let failure = Failure { class: *class, code: cut(code, LONGEST_CODE), text: cut(text, room) };
+        self.letter(&Failed { failure: &failure, ..*failed })
+    }
+
+    /// Bytes of the failure's text that the limit leaves room for.
+    fn room_for_text(&self, failed: &Failed<'_>, limit: usize) -> usize {
+        limit.saturating_sub(self.short_letter(failed, 0).whole_size()) / COPIES
+    }
+
+    fn spare_value(&mut self) {
+        let bytes = length(&self.value);
+        self.value = None;
+        self.omit("millrace-value-omitted", bytes);
+    }
+
+    fn spare_headers(&mut self) {
+        let bytes = self.headers.size();
+        self.headers = Headers::EMPTY;
+        self.omit("millrace-headers-omitted", bytes);
+    }
+
+    fn spare_key(&mut self) {
+        let bytes = length(&self.key);
+        self.key = None;
+        self.omit("millrace-key-omitted", bytes);
+    }
+
+    /// Says what was left out, if it was anything.
+    fn omit(&mut self, name: &'static str, bytes: usize) {
+        if bytes > 0 {
+            text(&mut self.omitted, name, bytes.to_string());
+        }
+    }
+}
+
+/// At most this many bytes of a text; one that is cut says so.
+fn cut(text: &str, most: usize) -> String {
+    const MARK: &str = "...";
+    match text.len() <= most {
+        true => text.to_owned(),
+        false if most < MARK.len() => String::new(),
+        false => {
+            let (kept, _) = text.split_at(text.floor_char_boundary(most - MARK.len()));
+            format!("{kept}{MARK}")
+        }
+    }
+}
+
 /// The headers of a dead letter: those of the original record, then ours.
-pub(crate) fn headers(original: &Headers, failed: &Failed<'_>) -> Headers {
+fn headers(original: &Headers, failed: &Failed<'_>, omitted: &[Header]) -> Headers {
     let mut all = original.as_slice().to_vec();
     let exception = format!("millrace.{}", failed.failure.code);
     streams(&mut all, failed, &exception);
     spring(&mut all, failed, &exception);
     ours(&mut all, failed);
+    all.extend_from_slice(omitted);
     all.into()
 }
 
@@ -83,5 +194,103 @@ fn place(failed: &Failed<'_>) -> String {
     match failed.plugin {
         Some((name, digest)) => format!("at step {} of {}, plugin {name} ({digest})", failed.step, failed.app),
         None => format!("at step {} of {}", failed.step, failed.app),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::record::TimestampType;
+
+    /// A letter for a record with this value, these bytes of headers of its own, and this failure text.
+    fn letter_of(key: usize, value: usize, headers: usize, text: &str, limit: usize) -> Record {
+        let some = |length: usize| Some(Bytes::from(vec![b'x'; length]));
+        let record = InputRecord {
+            offset: 41,
+            timestamp: 7,
+            timestamp_type: TimestampType::CreateTime,
+            key: some(key),
+            value: some(value),
+            headers: vec![Header { name: Bytes::from("own"), value: some(headers) }].into(),
+            arrived: 8,
+            turn: 0,
+        };
+        let origin = Origin {
+            topic: Bytes::from("payments"),
+            partition: 3,
+            offset: 41,
+            timestamp: 7,
+            timestamp_type: TimestampType::CreateTime,
+        };
+        let failure = Failure { class: FailureClass::Permanent, code: "bad".into(), text: text.into() };
+        let plugin = Some(("rule", "0123"));
+        let failed = Failed { app: "app", step: "step", plugin, failure: &failure, origin: &origin, at: 8 };
+        letter(&record, &failed, limit)
+    }
+
+    fn header<'l>(letter: &'l Record, name: &str) -> Option<&'l str> {
+        std::str::from_utf8(letter.headers.last(name.as_bytes())?.value.as_ref()?).ok()
+    }
+
+    fn omitted(letter: &Record) -> [Option<&str>; 3] {
+        ["value", "headers", "key"].map(|part| header(letter, &format!("millrace-{part}-omitted")))
+    }
+
+    #[test]
+    fn a_letter_that_fits_is_whole() {
+        let letter = letter_of(5, 500, 50, "why", usize::MAX);
+        assert_eq!((length(&letter.key), length(&letter.value)), (5, 500));
+        assert_eq!(omitted(&letter), [None, None, None]);
+        let exact = letter_of(5, 500, 50, "why", letter.whole_size());
+        assert_eq!(exact.value, letter.value);
+    }
+
+    #[test]
+    fn a_letter_that_is_too_large_leaves_its_value_out_and_says_how_large_it_was_and_where_it_is() {
+        let letter = letter_of(5, 5_000, 50, "why", 3_000);
+        assert!(letter.whole_size() <= 3_000);
+        assert_eq!(letter.value, None);
+        assert_eq!(omitted(&letter), [Some("5000"), None, None]);
+        assert_eq!(header(&letter, "__streams.errors.topic"), Some("payments"));
+        assert_eq!(header(&letter, "__streams.errors.partition"), Some("3"));
+        assert_eq!(header(&letter, "__streams.errors.offset"), Some("41"));
+        assert_eq!(header(&letter, "__streams.errors.message"), Some("why"));
+        assert!(header(&letter, "own").is_some());
+    }
+
+    #[test]
+    fn without_its_value_texts_are_cut_to_what_there_is_room_for() {
+        let text = "\u{17c}".repeat(5_000);
+        for limit in 3_000..3_010 {
+            let letter = letter_of(5, 5_000, 50, &text, limit);
+            let size = letter.whole_size();
+            assert!(size <= limit && size + 6 > limit, "{size} of {limit}");
+            assert_eq!(omitted(&letter), [Some("5000"), None, None]);
+            let message = header(&letter, "__streams.errors.message").unwrap();
+            assert!(message.ends_with("\u{17c}...") && text.starts_with(message.trim_end_matches('.')));
+            assert_eq!(header(&letter, "kafka_dlt-exception-message"), Some(message));
+        }
+    }
+
+    #[test]
+    fn headers_and_key_of_the_record_are_left_out_before_the_reason_is() {
+        let text = "why ".repeat(100);
+        let letter = letter_of(5, 5_000, 5_000, &text, 3_000);
+        assert_eq!(omitted(&letter), [Some("5000"), Some("5003"), None]);
+        assert_eq!(header(&letter, "own"), None);
+        assert_eq!(header(&letter, "millrace-error-code"), Some("bad"));
+        assert_eq!(header(&letter, "__streams.errors.message"), Some(text.as_str()));
+
+        let letter = letter_of(5_000, 0, 5_000, &text, 3_000);
+        assert_eq!(omitted(&letter), [None, Some("5003"), Some("5000")]);
+        assert_eq!((letter.key.is_none(), letter.value.is_none()), (true, true));
+        assert!(letter.whole_size() <= 3_000);
+    }
+
+    #[test]
+    fn what_is_left_at_last_is_about_two_kilobytes() {
+        let letter = letter_of(5_000, 5_000, 5_000, &"why ".repeat(1_000), 0);
+        assert!(letter.whole_size() < 2_048, "{}", letter.whole_size());
     }
 }

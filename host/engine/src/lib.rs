@@ -6,8 +6,10 @@
 
 mod calls;
 mod dead_letter;
+pub mod deployment;
 pub mod ledger;
 pub mod manifest;
+mod meta;
 mod operators;
 pub mod partitioner;
 mod path;

@@ -41,14 +41,8 @@ pub(crate) fn process(
         }
         Operator::Aggregate { store, call } => aggregate::process(step, items, *store, call, logic),
         Operator::Process { stores, call } => process::process(step, &items, stores, call, logic),
-        Operator::Repartition { topic } => {
-            sink::repartition(step, items, *topic);
-            Ok(())
-        }
-        Operator::Sink { topic, .. } => {
-            sink::process(step, items, *topic);
-            Ok(())
-        }
+        Operator::Repartition { topic } => sink::repartition(step, items, *topic),
+        Operator::Sink { topic, .. } => sink::process(step, items, *topic),
     }
 }
 

@@ -36,6 +36,11 @@ impl Headers {
         self.0.as_deref().unwrap_or_default()
     }
 
+    /// Bytes of their names and values.
+    pub fn size(&self) -> usize {
+        self.as_slice().iter().map(|header| header.name.len() + length(&header.value)).sum()
+    }
+
     /// The value of the last header of this name, as Kafka's `lastHeader` has it.
     pub fn last(&self, name: &[u8]) -> Option<&Header> {
         self.as_slice().iter().rev().find(|header| header.name == name)
@@ -103,8 +108,11 @@ pub struct InputRecord {
 impl InputRecord {
     /// Bytes of key, value and headers.
     pub fn size(&self) -> usize {
-        let field = |bytes: &Option<Bytes>| bytes.as_ref().map_or(0, Bytes::len);
-        let headers = self.headers.as_slice().iter().map(|header| header.name.len() + field(&header.value));
-        field(&self.key) + field(&self.value) + headers.sum::<usize>()
+        length(&self.key) + length(&self.value) + self.headers.size()
     }
+}
+
+/// Bytes of a part of a record; null has none.
+pub(crate) fn length(bytes: &Option<Bytes>) -> usize {
+    bytes.as_ref().map_or(0, Bytes::len)
 }

@@ -41,6 +41,11 @@ impl TaskState {
         }
     }
 
+    /// The value that the open transaction has for a key.
+    fn written(&self, store: StoreId, key: &[u8]) -> Option<&Bytes> {
+        self.overlays.get(store.0)?.get(key)?.as_ref()
+    }
+
     pub(crate) fn put(&mut self, store: StoreId, key: Bytes, value: Option<Bytes>) -> Before {
         self.overlays.get_mut(store.0).and_then(|overlay| overlay.put(key, value))
     }

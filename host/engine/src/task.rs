@@ -12,6 +12,7 @@
 //! nothing behind.
 
 mod item;
+mod limits;
 mod memory;
 mod queues;
 mod run;
@@ -27,6 +28,7 @@ use crate::record::{Headers, InputRecord, Timestamp, Window};
 use crate::state::TaskState;
 use crate::topology::{NodeId, Operator, SubTopology, TopicId, Topology};
 pub(crate) use item::{Item, Record};
+use memory::Memory;
 pub(crate) use memory::NodeMemory;
 use queues::Queues;
 use run::Run;
@@ -48,6 +50,29 @@ pub struct TaskOptions {
     pub batch: usize,
     /// Most bytes of live join windows kept in memory, for each store.
     pub window_memory: usize,
+    /// Most bytes of key, value and headers that a record of a topic may have, by [`TopicId`]; a topic behind the end has
+    /// no limit. What is larger fails where it is put out. Changes the result.
+    pub record_bytes: Arc<[usize]>,
+    /// Most bytes that an entry of a store may have, key and value together. A record that would leave a larger one
+    /// fails, and the state stays as if it hadn't come. Changes the result.
+    pub state_bytes: usize,
+}
+
+impl TaskOptions {
+    /// A task that makes its guest calls one by one, keeps its windows on disk and has no limits of sizes: for a driver to
+    /// say what it wants otherwise.
+    pub fn new(subtopology: usize, partition: u32, partitions: Arc<[u32]>, deployments: Arc<[Deployed]>) -> Self {
+        Self {
+            subtopology,
+            partition,
+            partitions,
+            deployments,
+            batch: 1,
+            window_memory: 0,
+            record_bytes: Arc::default(),
+            state_bytes: usize::MAX,
+        }
+    }
 }
 
 /// The active deployment of a plugin.
@@ -89,11 +114,22 @@ pub struct Produced {
 pub struct Prepared {
     /// Changes of its stores.
     pub changes: Vec<StoreChanges>,
-    /// For each topic it reads, the offset of the next record to process; `None` if it has processed none since it was
-    /// opened.
-    pub offsets: Vec<(TopicId, Option<i64>)>,
+    /// Where it stands in each topic it reads, in the order of its inputs.
+    pub offsets: Vec<InputPosition>,
     /// What became of the records.
     pub ledger: Ledger,
+}
+
+/// Where a task stands in a topic that it reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InputPosition {
+    /// The topic.
+    pub topic: TopicId,
+    /// Offset of the next record to process; `None` if it has processed none since it was opened.
+    pub next: Option<i64>,
+    /// Highest timestamp processed, also before it was opened if the driver has [restored](Task::restore_time) that:
+    /// Kafka Streams' partition time. `None` if there is none; records with a negative timestamp don't count.
+    pub time: Option<Timestamp>,
 }
 
 /// Why a task can't go on. Nothing of its open transaction may be committed.
@@ -139,7 +175,7 @@ pub struct Task {
     options: TaskOptions,
     queues: Queues,
     state: TaskState,
-    memory: Vec<NodeMemory>,
+    memory: Memory,
     ledger: Ledger,
     /// The node of each input.
     sources: Vec<NodeId>,
@@ -151,9 +187,9 @@ pub struct Task {
 impl Task {
     /// Opens a task over its committed state.
     pub fn open(topology: Arc<Topology>, options: TaskOptions, backend: Box<dyn Backend>) -> Result<Self, TaskError> {
-        let mut state = TaskState::new(backend, topology.stores.len());
+        let state = TaskState::new(backend, topology.stores.len());
         let shape = shape(&topology, options.subtopology);
-        let memory = memory::open(&topology, shape, &options, &mut state)?;
+        let memory = memory::open(&topology, shape, &options, &state)?;
         let sources = shape.inputs.iter().map(|topic| source_of(shape, *topic)).collect();
         let queues = Queues::new(shape.inputs.len());
         let feeds_itself = shape.outputs().any(|topic| shape.inputs.contains(&topic));
@@ -187,6 +223,12 @@ impl Task {
         self.queues.expect_more(input, more);
     }
 
+    /// Sets the [time](InputPosition::time) that an input had reached when its position was committed, after a restart.
+    /// It never goes back.
+    pub fn restore_time(&mut self, input: usize, time: Timestamp) {
+        self.queues.restore_time(input, time);
+    }
+
     /// Records that wait on an input.
     pub fn queued(&self, input: usize) -> usize {
         self.queues.queued(input)
@@ -204,12 +246,12 @@ impl Task {
 
     /// Memory of the open transaction in bytes, roughly: a driver commits early when it grows too large.
     pub fn transaction_bytes(&self) -> usize {
-        self.state.bytes() + self.memory.iter().map(NodeMemory::pending_bytes).sum::<usize>()
+        self.state.bytes() + self.memory.nodes.iter().map(NodeMemory::pending_bytes).sum::<usize>()
     }
 
     /// Memory of live join windows in bytes, roughly.
     pub fn window_bytes(&self) -> usize {
-        self.memory.iter().map(NodeMemory::bytes).sum()
+        self.memory.nodes.iter().map(NodeMemory::bytes).sum()
     }
 
     /// Chooses up to `limit` records, or fewer where they are large, and processes them. Returns what they put out, in the order in which one record at
@@ -233,11 +275,14 @@ impl Task {
 
     /// Takes what the open transaction has changed. To be called once for each commit, after the last run.
     pub fn prepare(&mut self) -> Prepared {
-        memory::prepare(&self.topology, &self.options, &mut self.memory, &mut self.state);
+        self.memory.prepare(&self.topology, &self.options, &mut self.state);
         let inputs = shape(&self.topology, self.options.subtopology).inputs.iter();
         Prepared {
             changes: self.state.take_changes(),
-            offsets: inputs.zip(self.queues.positions()).map(|(topic, next)| (*topic, next)).collect(),
+            offsets: inputs
+                .zip(self.queues.positions())
+                .map(|(topic, (next, time))| InputPosition { topic: *topic, next, time })
+                .collect(),
             ledger: std::mem::take(&mut self.ledger),
         }
     }

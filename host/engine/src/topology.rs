@@ -36,6 +36,8 @@ pub struct Topology {
     /// Sub-topologies: one that reads a topic comes after all that write it, unless they write for each other. One may
     /// also read what it writes itself; no record goes round.
     pub subtopologies: Vec<SubTopology>,
+    /// The `[kafka]` table: raw settings for the client, in the order of the files. None is one that the host owns.
+    pub kafka: Vec<(String, String)>,
 }
 
 /// App-wide settings.
@@ -43,8 +45,20 @@ pub struct Topology {
 pub struct Settings {
     /// Longest time between commits.
     pub commit_interval: Duration,
-    /// Worker threads.
+    /// Worker threads, on Kafka.
     pub threads: usize,
+    /// What happens when a worker thread can't go on, on Kafka.
+    pub on_worker_failure: OnWorkerFailure,
+}
+
+/// A worker thread can't go on: what then?
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnWorkerFailure {
+    /// Another one takes over from what is committed.
+    #[default]
+    Replace,
+    /// The app stops.
+    Stop,
 }
 
 /// A plugin of the pipeline.
@@ -164,7 +178,7 @@ pub struct SubTopology {
     pub stores: Vec<StoreId>,
     /// A key-value store for what must survive a restart besides stores: stream times, sequence numbers, deployments.
     /// All sub-topologies have the same one, which outlives changes of the pipeline: its keys have the names of stores
-    /// and plugins. Tasks of the same partition share its entries.
+    /// and steps. Tasks of the same partition share it, and each key is of one of them: [`Topology::meta_owner`].
     pub meta: StoreId,
 }
 
@@ -360,4 +374,19 @@ pub enum Operator {
         /// How windowed keys are written.
         key: SinkKey,
     },
+}
+
+impl Operator {
+    /// The guest function it calls.
+    pub fn call(&self) -> Option<&Call> {
+        match self {
+            Self::Source { validate: call, .. } => call.as_ref(),
+            Self::Transform { call }
+            | Self::StreamJoin { call, .. }
+            | Self::Lookup { call, .. }
+            | Self::Aggregate { call, .. }
+            | Self::Process { call, .. } => Some(call),
+            Self::Table { .. } | Self::Merge | Self::Repartition { .. } | Self::Sink { .. } => None,
+        }
+    }
 }

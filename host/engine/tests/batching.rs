@@ -1,12 +1,13 @@
 //! Batching and restarts are invisible: over random pipelines and random records, whatever the batch size and wherever
-//! the commits and restarts fall, outputs, counts and state are those of one record at a time.
+//! the commits and restarts fall, outputs, counts and state are those of one record at a time. With limits of sizes and
+//! without.
 
 #![allow(clippy::unwrap_used)]
 
 mod support;
 
 use proptest::prelude::*;
-use support::{Play, topology};
+use support::{Limits, Play, topology};
 
 /// A random pipeline: a table and two sources, then steps that each take any earlier ones, and a sink for each. Some
 /// sinks write to a topic that is read again, and that records come to from outside too.
@@ -79,11 +80,14 @@ proptest! {
         batch in prop::sample::select(vec![1usize, 2, 7, 100, usize::MAX]),
         commit_every in 1..20usize,
         window_memory in prop::sample::select(vec![0usize, 1_500, usize::MAX]),
+        record_bytes in prop::sample::select(vec![9usize, 55, usize::MAX]),
+        state_bytes in prop::sample::select(vec![18usize, 25, 40, usize::MAX]),
     ) {
+        let limits = Limits { record_bytes, state_bytes };
         let topology = topology(&steps);
         let lines: Vec<&str> = records.iter().map(String::as_str).collect();
-        let (outputs, ledger, disk) = support::play_on(&topology, &lines, &Play::PLAIN);
-        let way = Play { batch, commit_every, restart: true, window_memory };
+        let (outputs, ledger, disk) = support::play_on(&topology, &lines, &Play { limits, ..Play::PLAIN });
+        let way = Play { batch, commit_every, restart: true, window_memory, limits };
         let (other_outputs, other_ledger, other_disk) = support::play_on(&topology, &lines, &way);
         prop_assert_eq!(outputs, other_outputs);
         prop_assert_eq!(ledger.counts, other_ledger.counts);

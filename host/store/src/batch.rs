@@ -1,11 +1,11 @@
 //! What is written together.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use millrace_engine::ports::StoreChanges;
+use millrace_engine::ports::{StoreChanges, StoreId};
 use millrace_engine::record::Timestamp;
-use rocksdb::WriteBatch;
+use rocksdb::{ColumnFamily, WriteBatch};
 
 use crate::database::Database;
 use crate::error::Error;
@@ -25,16 +25,40 @@ pub enum Durability {
 pub struct Batch {
     pub(crate) database: Arc<Database>,
     pub(crate) writes: WriteBatch,
+    /// What goes past the write-ahead log.
+    pub(crate) unlogged: WriteBatch,
     /// By store and partition.
     pub(crate) expired: BTreeMap<(usize, u32), Timestamp>,
-    key: Vec<u8>,
+    /// Stores and partitions that are emptied: what was known of their expiry is void.
+    pub(crate) cleared: BTreeSet<(usize, u32)>,
+    key: Key,
+}
+
+/// The key of an entry as its family has it, made again and again in the same place.
+#[derive(Default)]
+struct Key {
+    bytes: Vec<u8>,
+    /// Length of the longest so far.
+    longest: usize,
+}
+
+impl Key {
+    fn of(&mut self, partition: u32, key: &[u8]) -> &[u8] {
+        self.bytes.clear();
+        self.bytes.extend_from_slice(&partition.to_be_bytes());
+        self.bytes.extend_from_slice(key);
+        self.longest = self.longest.max(self.bytes.len());
+        &self.bytes
+    }
 }
 
 impl Batch {
     /// An empty batch.
     pub fn new(database: &Arc<Database>) -> Self {
         let database = Arc::clone(database);
-        Self { database, writes: WriteBatch::default(), expired: BTreeMap::new(), key: Vec::new() }
+        let (expired, cleared) = (BTreeMap::new(), BTreeSet::new());
+        let (writes, unlogged) = (WriteBatch::default(), WriteBatch::default());
+        Self { database, writes, unlogged, expired, cleared, key: Key::default() }
     }
 
     /// What a task's transaction changes in one store. Where the changes say that entries are expired, they are
@@ -45,21 +69,55 @@ impl Batch {
     pub fn apply(&mut self, changes: &StoreChanges, partition: u32) -> Result<(), Error> {
         let (name, family) = self.database.store_family(changes.store)?;
         let family = self.database.family(family)?;
+        let writes = if self.database.is_logged(changes.store) { &mut self.writes } else { &mut self.unlogged };
         for (key, value) in &changes.entries {
-            self.key.clear();
-            self.key.extend_from_slice(&partition.to_be_bytes());
-            self.key.extend_from_slice(key);
-            match value {
-                Some(value) => self.writes.put_cf(family, &self.key, value),
-                None => self.writes.delete_cf(family, &self.key),
-            }
+            put(writes, family, self.key.of(partition, key), value.as_deref());
         }
         if let Some(before) = changes.expire_before {
             let own = self.database.family(families::OWN)?;
-            self.writes.put_cf(own, expiry::watermark_key(name, partition), before.to_be_bytes());
+            writes.put_cf(own, expiry::watermark_key(name, partition), before.to_be_bytes());
             self.expired.insert((changes.store.0, partition), before);
         }
         Ok(())
+    }
+
+    /// One entry of a store as it is kept, `None` to delete it: for who restores a store from its changelog.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`]: there is no such store.
+    pub fn set(&mut self, store: StoreId, partition: u32, key: &[u8], value: Option<&[u8]>) -> Result<(), Error> {
+        let family = self.database.family(self.database.store_family(store)?.1)?;
+        let writes = if self.database.is_logged(store) { &mut self.writes } else { &mut self.unlogged };
+        put(writes, family, self.key.of(partition, key), value);
+        Ok(())
+    }
+
+    /// Empties a partition of a store: all entries that are there, and those that this batch has set before. What has
+    /// expired in it is no longer known either: it may be filled with older entries again.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`]: there is no such store. Otherwise it can't be read.
+    pub fn clear(&mut self, store: StoreId, partition: u32) -> Result<(), Error> {
+        let (name, family) = self.database.store_family(store)?;
+        let end = match partition.checked_add(1) {
+            Some(next) => next.to_be_bytes().to_vec(),
+            None => self.end_of_keys(family)?,
+        };
+        let family = self.database.family(family)?;
+        let writes = if self.database.is_logged(store) { &mut self.writes } else { &mut self.unlogged };
+        writes.delete_range_cf(family, &partition.to_be_bytes()[..], &end[..]);
+        let own = self.database.family(families::OWN)?;
+        writes.delete_cf(own, expiry::watermark_key(name, partition));
+        self.expired.remove(&(store.0, partition));
+        self.cleared.insert((store.0, partition));
+        Ok(())
+    }
+
+    /// A key behind all of a family, in the database and in this batch. No partition follows the last one there can be,
+    /// and RocksDB has no range without an end; but behind any key is one of more bytes that are all as high as they get.
+    fn end_of_keys(&self, family: &str) -> Result<Vec<u8>, Error> {
+        let last = self.database.last_key(family)?.map_or(0, |key| key.len());
+        Ok(vec![u8::MAX; last.max(self.key.longest) + 1])
     }
 
     /// Sets a key of a family of the driver's.
@@ -68,6 +126,16 @@ impl Batch {
     /// [`Error::Unknown`]: there is no such family.
     pub fn put(&mut self, family: &str, key: &[u8], value: &[u8]) -> Result<(), Error> {
         self.writes.put_cf(self.database.family(family)?, key, value);
+        Ok(())
+    }
+
+    /// Sets a key of a family of the driver's, to be lost or kept together with what is written to the store.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`]: there is no such family.
+    pub fn put_beside(&mut self, store: StoreId, family: &str, key: &[u8], value: &[u8]) -> Result<(), Error> {
+        let writes = if self.database.is_logged(store) { &mut self.writes } else { &mut self.unlogged };
+        writes.put_cf(self.database.family(family)?, key, value);
         Ok(())
     }
 
@@ -82,11 +150,18 @@ impl Batch {
 
     /// Bytes that it will write.
     pub fn bytes(&self) -> usize {
-        self.writes.size_in_bytes()
+        self.writes.size_in_bytes() + self.unlogged.size_in_bytes()
     }
 
     /// Whether there is nothing in it.
     pub fn is_empty(&self) -> bool {
-        self.writes.is_empty()
+        self.writes.is_empty() && self.unlogged.is_empty()
+    }
+}
+
+fn put(writes: &mut WriteBatch, family: &ColumnFamily, key: &[u8], value: Option<&[u8]>) {
+    match value {
+        Some(value) => writes.put_cf(family, key, value),
+        None => writes.delete_cf(family, key),
     }
 }

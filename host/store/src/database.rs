@@ -7,13 +7,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use millrace_engine::ports::{Scan, StoreId};
 use millrace_engine::record::Timestamp;
+use millrace_engine::topology::{StoreKind, StoreSpec};
 use rocksdb::{ColumnFamily, ColumnFamilyDescriptor, DB, Options, ReadOptions, WriteOptions};
 
 use crate::backend::TaskBackend;
 use crate::batch::{Batch, Durability};
 use crate::error::Error;
-use crate::expiry::{self, Watermarks};
-use crate::options::{OpenOptions, Shape};
+use crate::expiry::{self, Pending, Watermarks};
+use crate::options::{OpenOptions, Shape, Wal};
 use crate::tuning::{self, Memory};
 use crate::{families, format};
 
@@ -32,21 +33,27 @@ pub struct Database {
     pub(crate) read: ReadOptions,
     stores: Vec<Store>,
     unused: Vec<String>,
-    wal: bool,
     unsynced: AtomicUsize,
-    /// Watermarks that are written, but not durable yet: store, partition, timestamp.
-    unpublished: Mutex<Vec<(usize, u32, Timestamp)>>,
+    /// Watermarks that no filter knows yet.
+    unpublished: Mutex<Pending>,
 }
 
 struct Store {
     name: String,
     family: String,
     watermarks: Watermarks,
+    /// Whether its writes go to the write-ahead log.
+    logged: bool,
 }
 
 impl Store {
-    fn new(name: &str) -> Self {
-        Self { name: name.into(), family: families::of_store(name), watermarks: Watermarks::default() }
+    fn new(name: &str, logged: bool) -> Self {
+        Self { name: name.into(), family: families::of_store(name), watermarks: Watermarks::default(), logged }
+    }
+
+    fn of(spec: &StoreSpec, wal: Wal) -> Self {
+        let is_window = matches!(spec.kind, StoreKind::Window { .. });
+        Self::new(&spec.name, wal == Wal::Everything || !is_window)
     }
 }
 
@@ -61,7 +68,7 @@ impl Database {
         format::claim(path)?;
         let memory = Memory::new(options.memory);
         let database = tuning::database(&memory, options.wal);
-        let stores: Vec<_> = options.stores.iter().map(|spec| Store::new(&spec.name)).collect();
+        let stores: Vec<_> = options.stores.iter().map(|spec| Store::of(spec, options.wal)).collect();
         let mut descriptors = Vec::new();
         for (store, spec) in stores.iter().zip(options.stores) {
             let settings = tuning::store(&memory, spec.kind, &store.watermarks);
@@ -76,15 +83,15 @@ impl Database {
         let names = descriptors.iter().map(|family| family.name().to_owned()).collect();
         let db =
             DB::open_cf_descriptors(&database, path, descriptors).map_err(|error| Error::from_rocksdb(path, &error))?;
-        let opened = Self::new(path, db, memory, stores, names, unused, options.wal);
+        let opened = Self::new(path, db, memory, stores, names, unused);
         opened.load_watermarks()?;
         Ok(opened)
     }
 
     /// Opens the database in this folder for reading only, also while another process is writing to it.
     ///
-    /// What is read is as of the moment of opening: everything that process had written by then, if it uses a
-    /// write-ahead log, and otherwise what it had flushed. Later writes are not seen; open it again for them. All
+    /// What is read is as of the moment of opening: everything that process had written by then, but of stores without a
+    /// write-ahead log only what it had flushed. Later writes are not seen; open it again for them. All
     /// stores that the database has are there, and [`Database::store`] finds them by name; writing is an error.
     ///
     /// # Errors
@@ -107,12 +114,13 @@ impl Database {
         let memory = Memory::new(OpenOptions::DEFAULT_MEMORY);
         let database = Options::default();
         let names = existing(path, &database)?;
-        let stores = names.iter().filter_map(|family| families::store_of(family)).map(Store::new).collect();
+        let stores =
+            names.iter().filter_map(|family| families::store_of(family)).map(|name| Store::new(name, true)).collect();
         let descriptors =
             names.iter().map(|name| ColumnFamilyDescriptor::new(name, tuning::family(&memory, Shape::Entries)));
         let db = DB::open_cf_descriptors_read_only(&database, path, descriptors, false)
             .map_err(|error| Error::from_rocksdb(path, &error))?;
-        Ok(Self::new(path, db, memory, stores, names, Vec::new(), true))
+        Ok(Self::new(path, db, memory, stores, names, Vec::new()))
     }
 
     fn new(
@@ -122,7 +130,6 @@ impl Database {
         stores: Vec<Store>,
         names: BTreeSet<String>,
         unused: Vec<String>,
-        wal: bool,
     ) -> Self {
         Self {
             db,
@@ -132,7 +139,6 @@ impl Database {
             read: ReadOptions::default(),
             stores,
             unused,
-            wal,
             unsynced: AtomicUsize::new(0),
             unpublished: Mutex::default(),
         }
@@ -184,7 +190,7 @@ impl Database {
         Ok(partitions)
     }
 
-    /// Writes a batch, at once or not at all.
+    /// Writes a batch, at once or not at all. What has no write-ahead log is apart: it may be lost without the rest.
     ///
     /// # Errors
     /// [`Error::Full`]: the disk is. After any error the database has to be opened again: whether the batch was written
@@ -192,34 +198,48 @@ impl Database {
     pub fn write(&self, batch: Batch, durability: Durability) -> Result<(), Error> {
         let bytes = batch.bytes();
         let unsynced = self.unsynced.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
-        let sync = self.wal && (durability == Durability::Synced || unsynced >= SYNC_EVERY);
+        let sync = durability == Durability::Synced || unsynced >= SYNC_EVERY;
         let mut options = WriteOptions::default();
-        options.disable_wal(!self.wal);
         options.set_sync(sync);
-        let Batch { writes, expired, .. } = batch;
-        // What is durable after a synced write is what was written before it began.
-        let durable = if sync { std::mem::take(&mut *self.unpublished()) } else { Vec::new() };
+        let Batch { writes, unlogged, expired, cleared, .. } = batch;
+        let written = self.forget(&cleared);
+        if !unlogged.is_empty() {
+            self.db.write_without_wal(unlogged).map_err(|error| self.error(&error))?;
+        }
         self.db.write_opt(writes, &options).map_err(|error| self.error(&error))?;
-        let expired = expired.into_iter().map(|((store, partition), before)| (store, partition, before));
-        // Without a write-ahead log, whoever replays the rest brings the watermarks with it.
-        if sync || !self.wal {
+        let mut unpublished = self.unpublished();
+        // What is durable after a synced write is what was written before it began, and its own.
+        let durable = if sync { unpublished.take(written) } else { Vec::new() };
+        if sync {
             self.unsynced.store(0, Ordering::Relaxed);
-            self.publish(durable.into_iter().chain(expired));
+            durable.iter().for_each(|mark| self.publish(mark.store, mark.partition, mark.before));
+            expired.into_iter().for_each(|((store, partition), before)| self.publish(store, partition, before));
         } else {
-            self.unpublished().extend(expired);
+            expired.into_iter().for_each(|((store, partition), before)| unpublished.push(store, partition, before));
         }
         Ok(())
     }
 
-    fn unpublished(&self) -> MutexGuard<'_, Vec<(usize, u32, Timestamp)>> {
+    /// Forgets the watermarks of what a batch empties, before it is written: what it puts there may be older than they
+    /// are, and a filter without a watermark drops nothing. Tells which watermarks are written by now.
+    fn forget(&self, cleared: &BTreeSet<(usize, u32)>) -> u64 {
+        let mut unpublished = self.unpublished();
+        for (store, partition) in cleared {
+            unpublished.forget(*store, *partition);
+            if let Some(store) = self.stores.get(*store) {
+                store.watermarks.forget(*partition);
+            }
+        }
+        unpublished.so_far()
+    }
+
+    fn unpublished(&self) -> MutexGuard<'_, Pending> {
         self.unpublished.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn publish(&self, watermarks: impl Iterator<Item = (usize, u32, Timestamp)>) {
-        for (store, partition, before) in watermarks {
-            if let Some(store) = self.stores.get(store) {
-                store.watermarks.advance(partition, before);
-            }
+    fn publish(&self, store: usize, partition: u32, before: Timestamp) {
+        if let Some(store) = self.stores.get(store) {
+            store.watermarks.advance(partition, before);
         }
     }
 
@@ -264,6 +284,11 @@ impl Database {
     pub(crate) fn store_family(&self, store: StoreId) -> Result<(&str, &str), Error> {
         let found = self.stores.get(store.0).map(|store| (store.name.as_str(), store.family.as_str()));
         found.ok_or_else(|| Error::Unknown { path: self.path.clone(), what: format!("store {}", store.0) })
+    }
+
+    /// Whether the writes to a store go to the write-ahead log.
+    pub(crate) fn is_logged(&self, store: StoreId) -> bool {
+        self.stores.get(store.0).is_none_or(|store| store.logged)
     }
 
     pub(crate) fn family(&self, name: &str) -> Result<&ColumnFamily, Error> {

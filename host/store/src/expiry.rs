@@ -29,12 +29,58 @@ impl Watermarks {
         *mark = before.max(*mark);
     }
 
+    /// Forgets a watermark: what lies below it may be alive again.
+    pub(crate) fn forget(&self, partition: u32) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(&partition);
+    }
+
     pub(crate) fn get(&self, partition: u32) -> Option<Timestamp> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).get(&partition).copied()
     }
 
     fn snapshot(&self) -> BTreeMap<u32, Timestamp> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Watermarks that are written, but not durable yet.
+#[derive(Debug, Default)]
+pub(crate) struct Pending {
+    marks: Vec<Mark>,
+    /// Number of the next mark.
+    next: u64,
+}
+
+/// A watermark of a store's partition.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mark {
+    pub(crate) store: usize,
+    pub(crate) partition: u32,
+    pub(crate) before: Timestamp,
+    number: u64,
+}
+
+impl Pending {
+    pub(crate) fn push(&mut self, store: usize, partition: u32, before: Timestamp) {
+        self.marks.push(Mark { store, partition, before, number: self.next });
+        self.next += 1;
+    }
+
+    /// Forgets the marks of a store's partition.
+    pub(crate) fn forget(&mut self, store: usize, partition: u32) {
+        self.marks.retain(|mark| (mark.store, mark.partition) != (store, partition));
+    }
+
+    /// A number that all marks so far are below.
+    pub(crate) fn so_far(&self) -> u64 {
+        self.next
+    }
+
+    /// Takes the marks below a number.
+    pub(crate) fn take(&mut self, below: u64) -> Vec<Mark> {
+        let (taken, left) = self.marks.drain(..).partition(|mark| mark.number < below);
+        self.marks = left;
+        taken
     }
 }
 

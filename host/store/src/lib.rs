@@ -58,5 +58,5 @@ pub use backend::TaskBackend;
 pub use batch::{Batch, Durability};
 pub use database::Database;
 pub use error::Error;
-pub use options::{Family, OpenOptions, Shape};
+pub use options::{Family, OpenOptions, Shape, Wal};
 pub use statistics::{Statistics, StoreStatistics};

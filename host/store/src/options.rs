@@ -21,6 +21,19 @@ pub struct Family<'a> {
     pub shape: Shape,
 }
 
+/// Which writes go to a write-ahead log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Wal {
+    /// All: what is written outlives the process.
+    #[default]
+    Everything,
+    /// All but those to window stores, and what is put [beside](crate::Batch::put_beside) them: what was written there
+    /// since the last flush is lost when the process dies, and who opens the database replays it from elsewhere. Windows
+    /// are most of what a join writes, nobody queries them, and the log would be a third copy. All families are then
+    /// flushed together, so that windows and what is beside them are lost together.
+    WithoutWindows,
+}
+
 /// What to open a database with.
 #[derive(Clone, Copy, Debug)]
 pub struct OpenOptions<'a> {
@@ -30,18 +43,16 @@ pub struct OpenOptions<'a> {
     pub families: &'a [Family<'a>],
     /// Bytes of memory for cached blocks and write buffers together.
     pub memory: usize,
-    /// Whether a write goes to a write-ahead log first. Without one, what was written since the last flush is lost
-    /// when the process dies: for who can replay it from elsewhere. All families are then flushed together, so that
-    /// what was written in one batch is lost together.
-    pub wal: bool,
+    /// Which writes go to a write-ahead log first.
+    pub wal: Wal,
 }
 
 impl<'a> OpenOptions<'a> {
     /// Memory for cached blocks and write buffers, unless told otherwise.
     pub const DEFAULT_MEMORY: usize = 64 << 20;
 
-    /// These stores, no other families, with a write-ahead log.
+    /// These stores, no other families, with a write-ahead log for everything.
     pub fn new(stores: &'a [StoreSpec]) -> Self {
-        Self { stores, families: &[], memory: Self::DEFAULT_MEMORY, wal: true }
+        Self { stores, families: &[], memory: Self::DEFAULT_MEMORY, wal: Wal::Everything }
     }
 }

@@ -64,4 +64,13 @@ impl Database {
         entries.status().map_err(|error| self.error(&error))?;
         Ok(found)
     }
+
+    /// The highest key of a family.
+    pub(crate) fn last_key(&self, family: &str) -> Result<Option<Bytes>, Error> {
+        let mut entries = self.db.raw_iterator_cf_opt(self.family(family)?, ReadOptions::default());
+        entries.seek_to_last();
+        let found = entries.key().map(Bytes::copy_from_slice);
+        entries.status().map_err(|error| self.error(&error))?;
+        Ok(found)
+    }
 }

@@ -4,7 +4,7 @@ use millrace_engine::topology::StoreKind;
 use rocksdb::{BlockBasedOptions, Cache, DBCompressionType, LogLevel, LruCacheOptions, Options, WriteBufferManager};
 
 use crate::expiry::{ExpiryFactory, Watermarks};
-use crate::options::Shape;
+use crate::options::{Shape, Wal};
 
 /// Cached blocks and write buffers, under one limit: write buffers are charged to the cache.
 pub(crate) struct Memory {
@@ -28,11 +28,11 @@ impl Memory {
 }
 
 /// Settings of the whole database.
-pub(crate) fn database(memory: &Memory, wal: bool) -> Options {
+pub(crate) fn database(memory: &Memory, wal: Wal) -> Options {
     let mut options = Options::default();
     options.create_if_missing(true);
     options.create_missing_column_families(true);
-    options.set_atomic_flush(!wal);
+    options.set_atomic_flush(wal == Wal::WithoutWindows);
     options.set_write_buffer_manager(&memory.buffers);
     options.set_max_total_wal_size(4 * memory.buffer as u64);
     options.set_wal_bytes_per_sync(1 << 20);
@@ -54,6 +54,8 @@ pub(crate) fn database(memory: &Memory, wal: bool) -> Options {
 pub(crate) fn store(memory: &Memory, kind: StoreKind, watermarks: &Watermarks) -> Options {
     let mut options = entries(memory);
     if let StoreKind::Window { .. } = kind {
+        // Most of it has expired before it is read again.
+        options.set_compression_type(DBCompressionType::None);
         options.set_compaction_filter_factory(ExpiryFactory(watermarks.clone()));
     }
     options

@@ -19,6 +19,8 @@ type Model = BTreeMap<(u32, Bytes), Bytes>;
 enum Step {
     /// Writes a batch: partition, key, new value.
     Write(Vec<(u32, Bytes, Option<Bytes>)>, Durability),
+    /// Writes a batch that puts entries, empties a partition, and puts more.
+    Clear(Vec<(u32, Bytes, Option<Bytes>)>, u32, Vec<(u32, Bytes, Option<Bytes>)>),
     /// Makes a batch and drops it.
     Abort(Vec<(u32, Bytes, Option<Bytes>)>),
     Get(u32, Bytes),
@@ -49,6 +51,7 @@ fn step() -> impl Strategy<Value = Step> {
     let durability = prop_oneof![9 => Just(Durability::Buffered), 1 => Just(Durability::Synced)];
     prop_oneof![
         8 => (entries(), durability).prop_map(|(entries, durability)| Step::Write(entries, durability)),
+        2 => (entries(), partition(), entries()).prop_map(|(before, partition, after)| Step::Clear(before, partition, after)),
         2 => entries().prop_map(Step::Abort),
         6 => (partition(), key()).prop_map(|(partition, key)| Step::Get(partition, key)),
         6 => (partition(), key(), prop::option::of(key()), 1..9_usize)
@@ -65,6 +68,12 @@ fn batch(database: &Arc<Database>, entries: &[(u32, Bytes, Option<Bytes>)]) -> B
         let entries = vec![(key.clone(), value.clone())];
         batch.apply(&StoreChanges { store: TABLE, entries, expire_before: None }, *partition).unwrap();
     }
+    batch
+}
+
+fn clear(database: &Arc<Database>, before: &[(u32, Bytes, Option<Bytes>)], partition: u32) -> Batch {
+    let mut batch = batch(database, before);
+    batch.clear(TABLE, partition).unwrap();
     batch
 }
 
@@ -102,6 +111,16 @@ fn run(steps: Vec<Step>) {
             Step::Write(entries, durability) => {
                 database.write(batch(&database, &entries), durability).unwrap();
                 write_model(&mut model, entries);
+            }
+            Step::Clear(before, partition, after) => {
+                let mut batch = clear(&database, &before, partition);
+                for (partition, key, value) in &after {
+                    batch.set(TABLE, *partition, key, value.as_deref()).unwrap();
+                }
+                database.write(batch, Durability::Buffered).unwrap();
+                write_model(&mut model, before);
+                model.retain(|(other, _), _| *other != partition);
+                write_model(&mut model, after);
             }
             Step::Abort(entries) => drop(batch(&database, &entries)),
             Step::Get(partition, key) => {

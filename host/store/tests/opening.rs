@@ -8,8 +8,9 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use common::{FAMILIES, TABLE, dump, open, put, specs};
-use millrace_store::{Batch, Database, Durability, Error, OpenOptions};
+use common::{FAMILIES, TABLE, WINDOW, dump, open, put, specs};
+use millrace_engine::ports::{Backend, StoreId};
+use millrace_store::{Batch, Database, Durability, Error, OpenOptions, Wal};
 
 fn refusal(path: &Path) -> Error {
     let specs = specs();
@@ -134,7 +135,23 @@ fn unknown_names_are_the_callers_mistake() {
     let mut batch = Batch::new(&database);
     let error = batch.put("nonsense", b"k", b"v").err().unwrap();
     assert!(error.to_string().ends_with("there is no column family `nonsense`"), "{error}");
-    assert!(matches!(database.compact(millrace_engine::ports::StoreId(9)), Err(Error::Unknown { .. })));
+    assert!(matches!(database.compact(StoreId(9)), Err(Error::Unknown { .. })));
+}
+
+#[test]
+fn a_reader_sees_what_a_running_process_has_written_before_it_came_synced_or_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = open(folder.path());
+    put(&running, 0, &[("a", Some("1"))]);
+    running.flush().unwrap();
+    put(&running, 0, &[("b", Some("2"))]);
+    let reader = Arc::new(Database::open_read_only(folder.path()).unwrap());
+    let table = reader.store("orders").unwrap();
+    assert_eq!(dump(&reader, table, 0), [("a".into(), "1".into()), ("b".into(), "2".into())]);
+    put(&running, 0, &[("a", None)]);
+    assert_eq!(dump(&reader, table, 0).len(), 2, "later writes are seen by who opens it anew");
+    let reader = Arc::new(Database::open_read_only(folder.path()).unwrap());
+    assert_eq!(dump(&reader, table, 0), [("b".into(), "2".into())]);
 }
 
 #[test]
@@ -162,15 +179,35 @@ fn statistics_count_entries_and_bytes() {
 }
 
 #[test]
-fn without_a_write_ahead_log_what_was_flushed_is_there() {
+fn without_a_write_ahead_log_windows_are_lost_together_with_what_is_beside_them_and_nothing_else_is() {
     let folder = tempfile::tempdir().unwrap();
     let specs = specs();
-    let options = OpenOptions { wal: false, families: &FAMILIES, ..OpenOptions::new(&specs) };
+    let options = OpenOptions { wal: Wal::WithoutWindows, families: &FAMILIES, ..OpenOptions::new(&specs) };
+    let family = FAMILIES[0].name;
+    let write = |database: &Arc<Database>, key: &'static str| {
+        let mut batch = Batch::new(database);
+        for store in [TABLE, WINDOW] {
+            batch.set(store, 0, key.as_bytes(), Some(b"1")).unwrap();
+            batch.put_beside(store, family, format!("{key}-{}", store.0).as_bytes(), b"1").unwrap();
+        }
+        database.write(batch, Durability::Buffered).unwrap();
+    };
     let database = Arc::new(Database::open(folder.path(), &options).unwrap());
-    put(&database, 0, &[("a", Some("1"))]);
+    write(&database, "flushed");
     database.flush().unwrap();
-    assert!(files(folder.path(), "log").iter().all(|file| file.metadata().unwrap().len() == 0));
-    drop(database);
-    let database = Arc::new(Database::open(folder.path(), &options).unwrap());
-    assert_eq!(dump(&database, TABLE, 0), [("a".into(), "1".into())]);
+    write(&database, "written");
+    // What a process that dies now leaves behind.
+    let left = tempfile::tempdir().unwrap();
+    for file in fs::read_dir(folder.path()).unwrap().map(Result::unwrap) {
+        fs::copy(file.path(), left.path().join(file.file_name())).unwrap();
+    }
+    let database = Arc::new(Database::open(left.path(), &options).unwrap());
+    let has = |store: StoreId, key: &str| {
+        let beside = database.get(family, format!("{key}-{}", store.0).as_bytes()).unwrap().is_some();
+        (database.backend(0).get(store, key.as_bytes()).unwrap().is_some(), beside)
+    };
+    assert_eq!(has(TABLE, "flushed"), (true, true));
+    assert_eq!(has(WINDOW, "flushed"), (true, true));
+    assert_eq!(has(TABLE, "written"), (true, true));
+    assert_eq!(has(WINDOW, "written"), (false, false));
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::root;
 
 /// The folders that hold what is ours.
-const FOLDERS: &[&str] = &["guest-sdk", "host", "plugins", "tests"];
+const FOLDERS: &[&str] = &["benches", "guest-sdk", "host", "plugins", "tests"];
 
 /// A text file.
 #[derive(Debug)]

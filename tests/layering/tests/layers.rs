@@ -9,9 +9,10 @@ use millrace_layering::{Kind, Package, packages, sources, tree_of};
 
 /// Who may use whom of us.
 const LAYERS: &[(&str, &[&str])] = &[
-    ("millrace-cli", &["millrace-embedded", "millrace-engine", "millrace-plugin", "millrace-store"]),
+    ("millrace-cli", &["millrace-embedded", "millrace-engine", "millrace-kafka", "millrace-plugin", "millrace-store"]),
     ("millrace-embedded", &["millrace-engine", "millrace-store"]),
     ("millrace-engine", &[]),
+    ("millrace-kafka", &["millrace-engine", "millrace-store"]),
     ("millrace-plugin", &["millrace-engine"]),
     ("millrace-store", &["millrace-engine"]),
 ];

@@ -8,7 +8,6 @@ use anyhow::{Context, Result, anyhow, bail};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
-use millrace_embedded::catalog::Catalog;
 use millrace_engine::manifest::KeyCodec;
 use millrace_engine::ports::{Backend, Scan, StoreId};
 use millrace_engine::state::keys::decode_row;
@@ -62,16 +61,15 @@ fn is_in((low, high): Range, key: &[u8]) -> bool {
 
 impl Table {
     fn open(folder: &Path, name: &str) -> Result<Self> {
-        let (database, log) = data::open_to_read(folder)?;
-        let catalog = Catalog::load(&log)?;
+        let (database, tables) = data::open_tables(folder)?;
         let store = database.store(name);
-        match (catalog.tables.get(name), store) {
+        match (tables.get(name), store) {
             (Some(codec), Some(store)) => Ok(Self { name: name.to_owned(), codec: *codec, store, database }),
-            _ if catalog.tables.is_empty() => {
+            _ if tables.is_empty() => {
                 bail!("there is no table `{name}`: no pipeline with a table has run here yet")
             }
             _ => {
-                let names: Vec<_> = catalog.tables.keys().map(|name| format!("`{name}`")).collect();
+                let names: Vec<_> = tables.keys().map(|name| format!("`{name}`")).collect();
                 bail!("there is no table `{name}`; there are {}", names.join(", "))
             }
         }

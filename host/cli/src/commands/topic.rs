@@ -1,243 +1,123 @@
-//! `millrace topic`: the embedded log, record by record.
+//! `millrace topic`: records by hand, in a data folder or on Kafka.
+
+mod folder;
+mod kafka;
 
 use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 
-use anyhow::{Context, Result, anyhow, bail};
-use millrace_embedded::catalog::Catalog;
-use millrace_embedded::log::{Log, NewRecord, Tail, TopicId};
-use millrace_embedded::run::{inbox_of, wall_clock};
-use millrace_embedded::{Letter, send};
+use anyhow::{Context, Result, bail};
 use millrace_engine::manifest::KeyCodec;
-use millrace_engine::partitioner::partition_of;
 use millrace_engine::record::InputRecord;
-use millrace_store::{Batch, Database, Durability};
 
-use crate::args::TopicCommand;
-use crate::data;
-use crate::lines::{self, KeyCodecs, Line, Reader};
+use crate::args::{At, TopicCommand};
+use crate::lines::{self, Line};
 
-/// Records of one write to the log.
+pub(super) use kafka::write as write_to_kafka;
+use kafka::{Written, connect};
+
+/// Records of one write: a mistake in a line before is told with nothing of them written.
 const CHUNK: usize = 10_000;
 
 /// Does what is to be done with topics.
 ///
 /// # Errors
-/// The data folder, the topic or the input is wrong.
+/// The data folder or the cluster, the topic or the input is wrong.
 pub fn topic(command: TopicCommand) -> Result<()> {
     match command {
-        TopicCommand::Read { topic, data, partition, from, limit, key } => {
-            let (_, log) = data::open_to_read(&data.folder)?;
-            let id = find(&log, &topic)?;
-            let codec = key.map_or_else(|| codec_of(&log, &topic), KeyCodec::from);
-            let mut printer = Printer { topic: &topic, codec, limit: limit.unwrap_or(u64::MAX), line: Vec::new() };
+        TopicCommand::Read { topic, place, partition, from, limit, key } => {
+            let limit = limit.unwrap_or(u64::MAX);
+            let wanted = Wanted { topic: &topic, partition, from, limit, key: key.map(KeyCodec::from) };
             let mut out = BufWriter::new(io::stdout().lock());
-            for number in partitions(&log, id, &topic, partition)? {
-                printer.partition(&log, id, number, from, &mut out)?;
+            match place.at() {
+                At::Folder(folder) => folder::read(folder, &wanted, &mut out)?,
+                At::Kafka(bootstrap, set) => kafka::read(&connect(bootstrap, set)?, &wanted, &mut out)?,
             }
             Ok(out.flush()?)
         }
-        TopicCommand::Write { topic, data, input, key } => {
-            write(&data.folder, topic.as_deref(), input.as_deref(), key.map(KeyCodec::from))
+        TopicCommand::Write { topic, place, input, key } => {
+            let (topic, input, key) = (topic.as_deref(), input.as_deref(), key.map(KeyCodec::from));
+            match place.at() {
+                At::Folder(folder) => folder::write(folder, topic, input, key),
+                At::Kafka(bootstrap, set) => {
+                    let connection = connect(bootstrap, set)?;
+                    let written = kafka::write(&connection, topic, open_input(input)?, key.unwrap_or_default())?;
+                    tell(&written);
+                    Ok(())
+                }
+            }
         }
-        TopicCommand::List { data } => list(&data.folder),
-        TopicCommand::Create { topic, data, partitions, key } => create(&data.folder, &topic, partitions, key.into()),
+        TopicCommand::List { place } => list(match place.at() {
+            At::Folder(folder) => folder::list(folder)?,
+            At::Kafka(bootstrap, set) => kafka::list(&connect(bootstrap, set)?)?,
+        }),
+        TopicCommand::Create { topic, place, partitions, key, config } => match place.at() {
+            At::Folder(folder) => folder::create(folder, &topic, partitions, key.into()),
+            At::Kafka(bootstrap, set) => Ok(connect(bootstrap, set)?.create(&topic, partitions, &config)?),
+        },
     }
 }
 
-fn find(log: &Log, name: &str) -> Result<TopicId> {
-    log.topic(name).ok_or_else(|| {
-        let names: Vec<_> = log.topics().into_iter().map(|(name, _, _)| format!("`{name}`")).collect();
-        match names.is_empty() {
-            true => anyhow!("there is no topic `{name}`: the log has none yet; a pipeline makes its topics when it first runs, and `topic create` makes one"),
-            false => anyhow!("there is no topic `{name}`; there are {}", names.join(", ")),
-        }
-    })
-}
-
-fn codec_of(log: &Log, topic: &str) -> KeyCodec {
-    Catalog::load(log).ok().and_then(|catalog| catalog.topics.get(topic).copied()).unwrap_or_default()
-}
-
-fn partitions(log: &Log, topic: TopicId, name: &str, only: Option<u32>) -> Result<std::ops::Range<u32>> {
-    let count = log.partitions(topic);
-    match only {
-        Some(only) if only >= count => {
-            bail!("topic `{name}` has no partition {only}: its last one is {}", count.saturating_sub(1))
-        }
-        Some(only) => Ok(only..only + 1),
-        None => Ok(0..count),
+fn tell(written: &Written) {
+    eprintln!("{} records written", written.records);
+    if written.moved > 0 {
+        eprintln!("{} of them with the timestamp 1 in place of 0, which the client takes for now", written.moved);
     }
 }
 
+/// What is to be read.
+struct Wanted<'a> {
+    topic: &'a str,
+    partition: Option<u32>,
+    from: i64,
+    limit: u64,
+    key: Option<KeyCodec>,
+}
+
+/// Prints records, up to a limit.
 struct Printer<'a> {
     topic: &'a str,
     codec: KeyCodec,
-    limit: u64,
+    left: u64,
     line: Vec<u8>,
 }
 
 impl Printer<'_> {
-    fn partition(&mut self, log: &Log, id: TopicId, number: u32, from: i64, out: &mut impl Write) -> Result<()> {
-        let mut reader = log.reader(id, number, from)?;
-        while self.limit > 0
-            && let Some(record) = reader.next_record()?
-        {
-            self.limit -= 1;
-            self.line.clear();
-            lines::print(&mut self.line, &line(self.topic, number, record), self.codec)?;
-            out.write_all(&self.line)?;
-        }
-        Ok(())
+    fn print(&mut self, partition: u32, record: InputRecord, out: &mut impl Write) -> Result<()> {
+        self.left = self.left.saturating_sub(1);
+        self.line.clear();
+        let InputRecord { key, value, timestamp, headers, .. } = record;
+        let (topic, partition, timestamp) = (Cow::Borrowed(self.topic), Some(partition), Some(timestamp));
+        let line = Line { topic, partition, key, value, timestamp, headers, window: None };
+        lines::print(&mut self.line, &line, self.codec)?;
+        Ok(out.write_all(&self.line)?)
     }
 }
 
-fn line(topic: &str, partition: u32, record: InputRecord) -> Line<'_> {
-    let InputRecord { key, value, timestamp, headers, .. } = record;
-    let (topic, partition, timestamp) = (Cow::Borrowed(topic), Some(partition), Some(timestamp));
-    Line { topic, partition, key, value, timestamp, headers, window: None }
-}
-
-fn list(folder: &Path) -> Result<()> {
-    let (_, log) = data::open_to_read(folder)?;
+/// Prints topics with their numbers of partitions and records.
+fn list(topics: Vec<(String, u32, i64)>) -> Result<()> {
     let mut out = io::stdout().lock();
-    let topics = log.topics();
     let width = topics.iter().map(|(name, _, _)| name.len()).max().unwrap_or(0).max(5);
     writeln!(out, "{:width$}  partitions  records", "topic")?;
-    for (name, id, partitions) in topics {
-        let records = (0..partitions).map(|number| log.end_offset(id, number)).sum::<Result<i64, _>>()?;
+    for (name, partitions, records) in topics {
         writeln!(out, "{name:width$}  {partitions:>10}  {records:>7}")?;
     }
     Ok(())
 }
 
-fn create(folder: &Path, topic: &str, partitions: u32, key: KeyCodec) -> Result<()> {
-    let (database, log) = data::open(folder, &[])?;
-    log.create_topic(topic, partitions)?;
-    let mut catalog = Catalog::load(&log)?;
-    catalog.topics.insert(topic.to_owned(), key);
-    Ok(catalog.save(&database, &log)?)
+/// The lines of a file, or of standard input.
+fn open_input(path: Option<&Path>) -> Result<Box<dyn BufRead>> {
+    let Some(path) = path else { return Ok(Box::new(io::stdin().lock())) };
+    let file = File::open(path).with_context(|| format!("{}: can't be read", path.display()))?;
+    Ok(Box::new(BufReader::new(file)))
 }
 
-/// Appends records: to the log itself, or where an app runs on it, through its inbox.
-fn write(folder: &Path, topic: Option<&str>, input: Option<&Path>, key: Option<KeyCodec>) -> Result<()> {
-    let source: Box<dyn BufRead> = match input {
-        Some(path) => {
-            Box::new(BufReader::new(File::open(path).with_context(|| format!("{}: can't be read", path.display()))?))
-        }
-        None => Box::new(io::stdin().lock()),
-    };
-    // A folder that isn't one yet is a mistake here: a pipeline makes it, or `topic create`.
-    data::open_to_read(folder)?;
-    let (database, log) = match data::open(folder, &[]) {
-        Ok(own) => own,
-        Err(error) if is_locked(&error) => {
-            let (_, log) = data::open_to_read(folder)?;
-            return forward(folder, Lines::new(source, &log, topic, key)?);
-        }
-        Err(error) => return Err(error),
-    };
-    append(&database, &log, Lines::new(source, &log, topic, key)?)
-}
-
-fn is_locked(error: &anyhow::Error) -> bool {
-    matches!(error.downcast_ref(), Some(millrace_store::Error::Locked { .. }))
-}
-
-fn append(database: &Arc<Database>, log: &Arc<Log>, mut lines: Lines<'_>) -> Result<()> {
-    let mut count = 0;
-    loop {
-        let mut tail = Tail::new(log);
-        let letters = lines.chunk()?;
-        if letters.is_empty() {
-            break;
-        }
-        count += letters.len();
-        for Letter { topic, partition, record } in letters {
-            tail.append(find(log, &topic)?, partition, record)?;
-        }
-        let mut batch = Batch::new(database);
-        let appended = log.prepare(&mut tail, &mut batch)?;
-        database.write(batch, Durability::Synced)?;
-        appended.publish();
+/// A line that names another topic than the command is a mistake.
+fn check_topic(topic: &str, wanted: Option<&str>) -> Result<()> {
+    match wanted {
+        Some(wanted) if wanted != topic => bail!("it is for topic `{topic}`, but the command writes to `{wanted}`"),
+        _ => Ok(()),
     }
-    eprintln!("{count} records written");
-    Ok(())
-}
-
-fn forward(folder: &Path, mut lines: Lines<'_>) -> Result<()> {
-    let inbox: PathBuf = inbox_of(folder);
-    let mut count = 0;
-    for part in 0.. {
-        let letters = lines.chunk()?;
-        if letters.is_empty() {
-            break;
-        }
-        count += letters.len();
-        let name = format!("{:020}-{:010}-{part:06}", wall_clock(), std::process::id());
-        send(&inbox, &name, &letters)?;
-    }
-    eprintln!("{count} records handed to the app that runs on this folder");
-    Ok(())
-}
-
-/// Lines of input as letters to partitions.
-struct Lines<'a> {
-    reader: Reader<Box<dyn BufRead>>,
-    codecs: KeyCodecs,
-    log: Arc<Log>,
-    topic: Option<&'a str>,
-    sequence: i64,
-}
-
-impl<'a> Lines<'a> {
-    fn new(source: Box<dyn BufRead>, log: &Arc<Log>, topic: Option<&'a str>, key: Option<KeyCodec>) -> Result<Self> {
-        if let Some(topic) = topic {
-            find(log, topic)?;
-        }
-        let names = log.topics().into_iter().map(|(name, _, _)| name);
-        let codecs: KeyCodecs = names.map(|name| (name.clone(), key.unwrap_or_else(|| codec_of(log, &name)))).collect();
-        let codecs = codecs.with_default_topic(topic);
-        Ok(Self { reader: Reader::new(source), codecs, log: Arc::clone(log), topic, sequence: 0 })
-    }
-
-    /// The next records; none at the end. Those before them are written when it is called again.
-    fn chunk(&mut self) -> Result<Vec<Letter>> {
-        let written = self.reader.number();
-        self.letters().with_context(|| match written {
-            0 => "nothing was written".to_owned(),
-            _ => format!("lines up to {written} were written, and none after it"),
-        })
-    }
-
-    fn letters(&mut self) -> Result<Vec<Letter>> {
-        let mut letters = Vec::new();
-        while letters.len() < CHUNK {
-            let Some(line) = self.reader.read(&self.codecs)? else { break };
-            let letter = letter(&self.log, line, self.topic, self.sequence);
-            let number = self.reader.number();
-            letters.push(letter.with_context(|| format!("line {number}"))?);
-            self.sequence += 1;
-        }
-        Ok(letters)
-    }
-}
-
-fn letter(log: &Log, line: Line<'_>, wanted: Option<&str>, sequence: i64) -> Result<Letter> {
-    let Line { topic, partition, key, value, timestamp, headers, .. } = line;
-    if let Some(wanted) = wanted
-        && wanted != topic
-    {
-        bail!("it is for topic `{topic}`, but the command writes to `{wanted}`");
-    }
-    let id = find(log, &topic)?;
-    let partition = match partition {
-        Some(number) => partitions(log, id, &topic, Some(number))?.start,
-        None => partition_of(key.as_deref(), sequence, log.partitions(id)),
-    };
-    let record = NewRecord { timestamp: timestamp.unwrap_or_else(wall_clock), key, value, headers };
-    Ok(Letter { topic: topic.into_owned(), partition, record })
 }

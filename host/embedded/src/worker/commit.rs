@@ -40,8 +40,8 @@ impl Worker {
             for changes in &prepared.changes {
                 batch.apply(changes, seat.task.partition())?;
             }
-            for (topic, next) in prepared.offsets {
-                if let (Some(next), Some(topic)) = (next, self.topics.get(topic.0)) {
+            for position in prepared.offsets {
+                if let (Some(next), Some(topic)) = (position.next, self.topics.get(position.topic.0)) {
                     self.log.commit_offset(batch, &self.topology.app, *topic, seat.task.partition(), next)?;
                 }
             }

@@ -58,13 +58,11 @@ impl Worker {
         for (subtopology, shape) in topology.subtopologies.iter().enumerate() {
             let counts = shape.inputs.iter().filter_map(|topic| self.partitions.get(topic.0));
             for partition in 0..counts.copied().max().unwrap_or(0) {
+                let (partitions, deployments) = (Arc::clone(&self.partitions), Arc::clone(deployments));
                 let options = TaskOptions {
-                    subtopology,
-                    partition,
-                    partitions: Arc::clone(&self.partitions),
-                    deployments: Arc::clone(deployments),
                     batch: self.options.batch,
                     window_memory: self.options.window_memory,
+                    ..TaskOptions::new(subtopology, partition, partitions, deployments)
                 };
                 let task = Task::open(Arc::clone(&topology), options, Box::new(self.database.backend(partition)))?;
                 self.seat(task)?;

@@ -1,20 +1,22 @@
 //! Aggregate without windows: a state for each key.
 //!
 //! The records of a run are grouped by key, and each group goes to the guest once, with its state: a guest decodes and
-//! encodes a state once for many records.
+//! encodes a state once for many records. Where states have a limit, a group goes record by record, because only the
+//! guest knows how large a state was in between; a record that makes it too large fails (`state-too-large`).
+
+mod guest;
+mod rounds;
 
 use bytes::Bytes;
 use hashbrown::HashMap;
 
-use crate::calls::{self, MAX_CALL_BYTES};
-use crate::ports::{
-    Attempt, BackendError, CallError, Called, Change, Effect, FunctionId, Group, Grouped, Logic, Message, Mode,
-    Outcome, StoreId, Stored,
-};
+use crate::calls::MAX_CALL_BYTES;
+use crate::ports::{BackendError, Change, Failure, Group, Grouped, Logic, Outcome, StoreId, Stored};
 use crate::record::Timestamp;
-use crate::state::keys::{decode_aggregate, encode_aggregate};
+use crate::state::keys::{AGGREGATE_OVERHEAD, decode_aggregate, encode_aggregate};
 use crate::task::{Item, Parent, Record, Step, TaskError};
 use crate::topology::Call;
+use guest::Guest;
 
 /// The items of one key, with the state they go to.
 struct Work {
@@ -39,7 +41,12 @@ pub(super) fn process(
     let mut outcomes: Vec<Option<(Outcome, Timestamp)>> = vec![None; items.len()];
     for batch in batches(&works, &items, step.options.batch) {
         let groups: Vec<Group<'_>> = batch.iter().map(|work| to_group(step, work, &items)).collect();
-        let results = guest.groups(&groups).map_err(|error| step.host_error(error))?;
+        let results = if may_outgrow(step, call, &groups) {
+            guest.rounds(&groups, |group, state| misfit(step, store, group, state))
+        } else {
+            guest.groups(&groups)
+        };
+        let results = results.map_err(|error| step.host_error(error))?;
         for (work, result) in batch.iter().zip(results) {
             store_result(step, store, work, result, &items, &mut outcomes);
         }
@@ -52,6 +59,14 @@ pub(super) fn process(
         }
     }
     Ok(())
+}
+
+/// Whether a guest could make a state that is larger than an entry may be. All that it gives back was in its memory, so
+/// with the usual limits it can't; where it could, only calls with one record a key show which record it was.
+fn may_outgrow(step: &Step<'_>, call: &Call, groups: &[Group<'_>]) -> bool {
+    let memory = step.topology.plugins.get(call.plugin.0).map_or(usize::MAX, |plugin| plugin.limits.memory);
+    let key = groups.iter().map(|group| group.key.len()).max().unwrap_or(0);
+    memory.saturating_add(key).saturating_add(AGGREGATE_OVERHEAD) > step.options.state_bytes
 }
 
 /// Without a key or a value there is nothing to aggregate (Kafka Streams, unwindowed aggregates).
@@ -124,6 +139,11 @@ fn to_group<'i>(step: &Step<'i>, work: &'i Work, items: &'i [Item]) -> Group<'i>
     Group { key: &work.key, window: None, state: work.state.clone(), entries }
 }
 
+/// Why a state can't be kept, if it is too large.
+fn misfit(step: &Step<'_>, store: StoreId, group: &Group<'_>, state: &Stored) -> Option<Failure> {
+    step.misfit_of_state(store, group.key.len(), state.bytes.len() + AGGREGATE_OVERHEAD)
+}
+
 /// Keeps the new state, and the outcomes with their times: the highest that has gone into the state. A state that was
 /// deleted takes its time with it, be that in the middle of a group or at its end.
 fn store_result(
@@ -151,95 +171,5 @@ fn store_result(
     if changed {
         let bytes = result.state.map(|state| encode_aggregate(timestamp, &state));
         step.state.put(store, work.key.clone(), bytes);
-    }
-}
-
-/// Calls of the aggregate function that always come to a verdict, record by record where they must.
-struct Guest<'l> {
-    logic: &'l mut dyn Logic,
-    function: FunctionId,
-    effects: Vec<Effect>,
-}
-
-impl Guest<'_> {
-    /// One result a group.
-    fn groups(&mut self, groups: &[Group<'_>]) -> Result<Vec<Grouped>, CallError> {
-        match self.call(groups, Attempt::Batch) {
-            Err(CallError::Guest { .. }) => {}
-            other => return other,
-        }
-        match groups {
-            [one] => Ok(vec![self.entries(one)?]),
-            many => {
-                let (first, second) = many.split_at(many.len() / 2);
-                let mut results = self.groups(first)?;
-                results.extend(self.groups(second)?);
-                Ok(results)
-            }
-        }
-    }
-
-    /// A group that broke a rule: its records one after another, the state going from each to the next.
-    fn entries(&mut self, group: &Group<'_>) -> Result<Grouped, CallError> {
-        let (outcomes, deleted_after) = (Vec::with_capacity(group.entries.len()), Vec::new());
-        let mut all = Grouped { state: group.state.clone(), value: None, outcomes, deleted_after };
-        let mut rest = group.entries.as_slice();
-        while !rest.is_empty() {
-            let at = match self.part(group, rest, &all.state, Attempt::Batch) {
-                Ok(done) => {
-                    all.append(done);
-                    return Ok(all);
-                }
-                Err(CallError::Guest { .. }) if rest.len() == 1 => {
-                    self.alone(group, rest, &mut all)?;
-                    break;
-                }
-                Err(CallError::Guest { at, .. }) => calls::suspect(at, rest.len()),
-                Err(host) => return Err(host),
-            };
-            let (before, from) = rest.split_at(at);
-            let (culprit, after) = from.split_at(1);
-            for part in before.chunks(1).chain([culprit]) {
-                self.alone(group, part, &mut all)?;
-            }
-            rest = after;
-        }
-        Ok(all)
-    }
-
-    /// One record: in a batch of its own, then by verdict.
-    fn alone(
-        &mut self,
-        group: &Group<'_>,
-        entry: &[(Change, Message<'_>)],
-        all: &mut Grouped,
-    ) -> Result<(), CallError> {
-        let done = match self.part(group, entry, &all.state, Attempt::Batch) {
-            Err(CallError::Guest { .. }) => self.part(group, entry, &all.state, Attempt::Verdict),
-            other => other,
-        };
-        match done {
-            Ok(done) => all.append(done),
-            Err(error) => all.outcomes.push(Outcome::Fail(calls::fault(error)?)),
-        }
-        Ok(())
-    }
-
-    fn part(
-        &mut self,
-        group: &Group<'_>,
-        entries: &[(Change, Message<'_>)],
-        state: &Option<Stored>,
-        attempt: Attempt,
-    ) -> Result<Grouped, CallError> {
-        let part = Group { key: group.key, window: group.window, state: state.clone(), entries: entries.to_vec() };
-        let mut results = self.call(&[part], attempt)?;
-        results.pop().ok_or_else(|| CallError::Host("a call with one group gave no result".into()))
-    }
-
-    fn call(&mut self, groups: &[Group<'_>], attempt: Attempt) -> Result<Vec<Grouped>, CallError> {
-        let Called { result, effects } = self.logic.aggregate(self.function, groups, Mode::Each, attempt)?;
-        self.effects.extend(effects);
-        Ok(result)
     }
 }

@@ -1,7 +1,8 @@
-//! Process: record by record, with stores of its own.
+//! Process: record by record, with stores of its own. A record that leaves an entry there that is larger than a store
+//! takes fails (`state-too-large`).
 
 use crate::calls;
-use crate::ports::{Attempt, CallError, Called, FunctionId, Logic, Outcome, StoreId};
+use crate::ports::{Attempt, CallError, Called, Failure, FunctionId, Logic, Outcome, StoreId};
 use crate::state::{ProcessScope, TaskState};
 use crate::task::{Item, Parent, Step, TaskError};
 use crate::topology::Call;
@@ -43,8 +44,21 @@ fn attempt(
     let message = item.record.message(step.name_of(item.from));
     let state = std::mem::replace(step.state, TaskState::lent());
     let scope = ProcessScope::new(state, stores.to_vec());
-    let (outcome, scope) = logic.process(function, message, scope, attempt);
+    let (mut outcome, scope) = logic.process(function, message, scope, attempt);
+    if let Ok(called) = &mut outcome
+        && let Some(failure) = misfit(step, &scope)
+    {
+        called.result = Outcome::Fail(failure);
+    }
     let good = matches!(&outcome, Ok(called) if !matches!(called.result, Outcome::Fail(_)));
     *step.state = scope.into_state(good);
     outcome
+}
+
+/// Why what a call has written can't stay, if something is too large.
+fn misfit(step: &Step<'_>, scope: &ProcessScope) -> Option<Failure> {
+    if step.options.state_bytes == usize::MAX {
+        return None;
+    }
+    scope.written().find_map(|(store, key, value)| step.misfit_of_state(store, key, value))
 }

@@ -2,11 +2,13 @@
 //!
 //! As Kafka Streams does it: a record first probes the other side, then is stored itself; both ends of the window are
 //! inclusive; matches come out at once, also for records out of order; late records are not dropped, they probe what
-//! the other side still has (KAFKA-16123).
+//! the other side still has (KAFKA-16123). A record that is larger than a store takes fails (`state-too-large`) and makes
+//! no pair.
 
 use super::pairs::{self, Match};
-use crate::ports::Logic;
+use crate::ports::{Failure, Logic};
 use crate::record::{Headers, Timestamp};
+use crate::state::keys::WINDOW_KEY_OVERHEAD;
 use crate::state::window::WindowStore;
 use crate::task::{Item, Record, Step, TaskError};
 use crate::topology::{Call, JoinWindow};
@@ -25,11 +27,21 @@ pub(super) fn process(
     let mut matches = Vec::with_capacity(items.len());
     for item in items {
         let (own, other) = if item.input == LEFT { (&mut *left, &*right) } else { (&mut *right, &*left) };
+        if let Some(failure) = misfit(step, &item, own) {
+            step.fail(&item.path, &failure, None)?;
+            continue;
+        }
         probe(step, &item, window, other, &mut matches)?;
         keep(step, &item, own);
     }
     let names = [step.input_name(LEFT), step.input_name(1)];
     pairs::join(step, &matches, names, call, logic)
+}
+
+/// Why a record can't be kept, if it is too large for that.
+fn misfit(step: &Step<'_>, item: &Item, own: &WindowStore) -> Option<Failure> {
+    let (key, value) = (item.record.key.as_ref()?, item.record.value.as_ref()?);
+    step.misfit_of_state(own.id(), key.len() + WINDOW_KEY_OVERHEAD, value.len())
 }
 
 /// Finds what the other side has for a record.

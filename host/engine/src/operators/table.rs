@@ -1,4 +1,5 @@
-//! Table: the latest value of each key, in the order of offsets.
+//! Table: the latest value of each key, in the order of offsets. A record whose row is larger than a store takes fails
+//! (`state-too-large`), and the row before it stays.
 
 use crate::state::keys::encode_row;
 use crate::task::{Item, Step, TaskError};
@@ -19,6 +20,11 @@ pub(super) fn process(step: &mut Step<'_>, items: Vec<Item>, store: StoreId) -> 
             continue;
         };
         let row = item.record.value.as_ref().map(|value| encode_row(item.record.timestamp, value));
+        let misfit = row.as_ref().and_then(|row| step.misfit_of_state(store, key.len(), row.len()));
+        if let Some(failure) = misfit {
+            step.fail(&item.path, &failure, None)?;
+            continue;
+        }
         if is_read {
             step.progress.versions.write(store, key, item.path.clone(), row);
         } else {

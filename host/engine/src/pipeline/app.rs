@@ -7,23 +7,43 @@ use super::fields::Fields;
 use super::model::Plugin;
 use super::scalars::{name_error, topic_error};
 use super::tree::{Entry, Item, Value};
-use crate::topology::{GuestLimits, PluginUse, Settings};
+use crate::topology::{GuestLimits, OnWorkerFailure, PluginUse, Settings};
 
-/// Kafka settings that the host sets itself, with the reason.
-const OWNED: [(&str, &str); 12] = [
+/// Kafka settings that the host sets itself, with the reason. Other names that the client has for the same setting are
+/// here too: what is given twice is set in no certain order.
+const OWNED: [(&str, &str); 21] = [
+    ("bootstrap.servers", BROKER),
+    ("metadata.broker.list", BROKER),
+    ("client.id", "the host makes it of the app's name and the instance's"),
+    ("client.rack", "assigning partitions by racks would part those that joins need together"),
     ("group.id", "the consumer group is the app's name"),
+    ("group.instance.id", "each instance needs its own, and they all read this file"),
     ("group.protocol", "the driver needs the classic protocol"),
+    ("group.remote.assignor", "the driver needs the classic protocol"),
     ("partition.assignment.strategy", "joins need partitions of the same number on the same member"),
     ("transactional.id", "each worker has one, made of the app's name"),
     ("enable.idempotence", "exactly once needs it"),
-    ("acks", "exactly once needs all of them"),
+    ("acks", ACKS),
+    ("request.required.acks", ACKS),
     ("isolation.level", "exactly once needs read_committed"),
-    ("enable.auto.commit", "offsets are committed with the transaction"),
-    ("enable.auto.offset.store", "offsets are committed with the transaction"),
+    ("enable.auto.commit", OFFSETS),
+    ("auto.commit.enable", OFFSETS),
+    ("enable.auto.offset.store", OFFSETS),
     ("enable.partition.eof", "restoring state needs it"),
     ("auto.offset.reset", "a new app starts at the beginning; a jump over lost records is an error"),
+    (
+        "allow.auto.create.topics",
+        "a topic that a broker makes has the broker's number of partitions, and not the right one",
+    ),
     ("partitioner", "the engine picks partitions"),
 ];
+
+const BROKER: &str = "it is given on the command line: --kafka BOOTSTRAP";
+const ACKS: &str = "exactly once needs all of them";
+const OFFSETS: &str = "offsets are committed with the transaction";
+
+const ON_WORKER_FAILURE: [(&str, OnWorkerFailure); 2] =
+    [("replace", OnWorkerFailure::Replace), ("stop", OnWorkerFailure::Stop)];
 
 /// The app-wide part of a pipeline.
 pub(super) struct App {
@@ -42,12 +62,14 @@ pub(super) fn read_app(entries: Vec<Entry>, problems: &mut Problems) -> App {
     let dlq = fields.topic("dlq");
     let commit_interval = fields.some_time("commit-interval").map_or(Duration::from_millis(100), |time| time.value);
     let threads = fields.integer("threads", 1, 1024).map_or(1, |number| number.value);
+    let on_worker_failure = fields.choice("on-worker-failure", &ON_WORKER_FAILURE).map(|choice| choice.value);
     let breaker = read_breaker(&mut fields);
     let limits = read_limits(&mut fields, GuestLimits::default());
     let kafka = fields.take("kafka").map(|entry| read_kafka(entry.item, fields.problems)).unwrap_or_default();
     fields.finish();
     let threads = usize::try_from(threads).unwrap_or(1);
-    App { name, settings: Settings { commit_interval, threads }, dlq, breaker, limits, kafka }
+    let on_worker_failure = on_worker_failure.unwrap_or_default();
+    App { name, settings: Settings { commit_interval, threads, on_worker_failure }, dlq, breaker, limits, kafka }
 }
 
 fn read_name(fields: &mut Fields<'_>) -> String {

@@ -36,6 +36,7 @@ pub(super) fn emit(graph: &Graph<'_>, keys: &Keys, cut: &Cut) -> Option<Topology
         topics: emitter.topics,
         stores: emitter.stores,
         subtopologies,
+        kafka: pipeline.kafka.clone(),
     })
 }
 

@@ -61,7 +61,9 @@ impl StepNode<'_> {
         call.and_then(|call| call.manifest.ports.get(port)).is_some_and(|port| port.changes_key)
     }
 
-    /// Whether a record of its can end in the dead-letter queue.
+    /// Whether a record of its can end in the dead-letter queue. One that is too large for a topic or a store doesn't
+    /// count: an app may copy its own dead letters to somewhere else, and none goes round there for ever, because a letter
+    /// grows with each round until its value is left out.
     pub fn can_dead_letter(&self) -> bool {
         let reads = self.step.read().is_some_and(|read| read.key != KeyCodec::Bytes || read.value != ValueCodec::Bytes);
         let common = &self.step.common;

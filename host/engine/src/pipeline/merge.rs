@@ -7,7 +7,8 @@ use super::scalars::did_you_mean;
 use super::tree::{Entry, Item, Value};
 
 /// App-wide keys besides `plugins`.
-pub(super) const APP_KEYS: [&str; 7] = ["app", "dlq", "commit-interval", "threads", "breaker", "limits", "kafka"];
+pub(super) const APP_KEYS: [&str; 8] =
+    ["app", "dlq", "commit-interval", "threads", "on-worker-failure", "breaker", "limits", "kafka"];
 
 /// The tables of steps.
 pub(super) const STEP_TABLES: [&str; 12] = [

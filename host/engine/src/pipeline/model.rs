@@ -31,19 +31,9 @@ impl Pipeline {
         &self.app
     }
 
-    /// App-wide settings.
-    pub fn settings(&self) -> &Settings {
-        &self.settings
-    }
-
     /// The plugins to load, in the order of the files.
     pub fn plugins(&self) -> impl Iterator<Item = &PluginUse> {
         self.plugins.iter().map(|plugin| &plugin.plugin)
-    }
-
-    /// The `[kafka]` table: raw settings for the client, in the order of the files. None is one that the host owns.
-    pub fn kafka(&self) -> &[(String, String)] {
-        &self.kafka
     }
 }
 

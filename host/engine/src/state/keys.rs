@@ -27,9 +27,12 @@ pub fn decode_stored(bytes: &Bytes) -> Option<Stored> {
     Some(Stored { version, bytes: bytes.slice(4..) })
 }
 
+/// Bytes of an aggregate's value beside the state.
+pub(crate) const AGGREGATE_OVERHEAD: usize = 4 + 8;
+
 /// State of an aggregate, with the highest timestamp that went into it.
 pub fn encode_aggregate(timestamp: Timestamp, stored: &Stored) -> Bytes {
-    let mut out = BytesMut::with_capacity(12 + stored.bytes.len());
+    let mut out = BytesMut::with_capacity(AGGREGATE_OVERHEAD + stored.bytes.len());
     out.put_u32(stored.version);
     out.put_i64(timestamp);
     out.put_slice(&stored.bytes);
@@ -62,9 +65,12 @@ fn ordered(timestamp: Timestamp) -> u64 {
     (timestamp as u64) ^ (1 << 63)
 }
 
+/// Bytes of a window store's key beside the record's key.
+pub(crate) const WINDOW_KEY_OVERHEAD: usize = 4 + 8 + 8;
+
 /// The key of a window store's entry.
 pub fn window_key(key: &[u8], timestamp: Timestamp, sequence: u64) -> Bytes {
-    let mut out = BytesMut::with_capacity(4 + key.len() + 16);
+    let mut out = BytesMut::with_capacity(key.len() + WINDOW_KEY_OVERHEAD);
     out.put_u32(key.len() as u32);
     out.put_slice(key);
     out.put_u64(ordered(timestamp));

@@ -45,6 +45,14 @@ impl ProcessScope {
         self.state
     }
 
+    /// The entries that the call has written, as they are now: the store, and the lengths of key and value.
+    pub(crate) fn written(&self) -> impl Iterator<Item = (StoreId, usize, usize)> {
+        self.undo.iter().filter_map(|(store, key, _)| {
+            let value = self.state.written(*store, key)?;
+            Some((*store, key.len(), value.len()))
+        })
+    }
+
     /// Number of stores: valid indexes are below it.
     pub fn stores(&self) -> usize {
         self.stores.len()

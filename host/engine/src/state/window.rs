@@ -25,6 +25,8 @@ pub(crate) struct WindowStore {
     limit: usize,
     /// The horizon at the last commit.
     committed_horizon: Timestamp,
+    /// The clock at the last commit.
+    committed_clock: WindowClock,
 }
 
 /// What a window store must know after a restart beside its entries.
@@ -66,7 +68,15 @@ impl WindowStore {
         clock: WindowClock,
         limit: usize,
     ) -> Result<Self, BackendError> {
-        let mut this = Self { store, retention, clock, memory: None, limit, committed_horizon: Timestamp::MIN };
+        let mut this = Self {
+            store,
+            retention,
+            clock,
+            memory: None,
+            limit,
+            committed_horizon: Timestamp::MIN,
+            committed_clock: clock,
+        };
         let mut memory = Memory::new(retention);
         let (horizon, mut fits) = (this.horizon(), true);
         state.scan(store, &[], None, &mut |entry, value| {
@@ -84,10 +94,6 @@ impl WindowStore {
 
     pub(crate) fn id(&self) -> StoreId {
         self.store
-    }
-
-    pub(crate) fn clock(&self) -> WindowClock {
-        self.clock
     }
 
     /// Memory it holds, in bytes, roughly.
@@ -162,8 +168,9 @@ impl WindowStore {
         })
     }
 
-    /// Moves what must be committed into the transaction. Called once, when it is prepared.
-    pub(crate) fn prepare(&mut self, state: &mut TaskState) {
+    /// Moves what must be committed into the transaction. Called once, when it is prepared. Gives the clock, if that must
+    /// be committed too: it has moved since the last time.
+    pub(crate) fn prepare(&mut self, state: &mut TaskState) -> Option<WindowClock> {
         let horizon = self.horizon();
         if let Some(memory) = &mut self.memory {
             memory.pending_bytes = 0;
@@ -174,6 +181,9 @@ impl WindowStore {
             self.committed_horizon = horizon;
             state.expire(self.store, horizon);
         }
+        let moved = self.clock != self.committed_clock;
+        self.committed_clock = self.clock;
+        moved.then_some(self.clock)
     }
 
     fn leave_memory(&mut self, state: &mut TaskState) {

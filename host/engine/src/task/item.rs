@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use crate::path::Path;
 use crate::ports::Message;
-use crate::record::{Headers, Timestamp, Window};
+use crate::record::{Headers, Timestamp, Window, length};
 use crate::topology::NodeId;
 
 /// A record on its way through the operators.
@@ -32,7 +32,12 @@ impl Record {
 
     /// Bytes of key and value.
     pub(crate) fn size(&self) -> usize {
-        self.key.as_ref().map_or(0, Bytes::len) + self.value.as_ref().map_or(0, Bytes::len)
+        length(&self.key) + length(&self.value)
+    }
+
+    /// Bytes of key, value and headers: what a topic's limit is about.
+    pub(crate) fn whole_size(&self) -> usize {
+        self.size() + self.headers.size()
     }
 }
 

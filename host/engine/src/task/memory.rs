@@ -1,12 +1,21 @@
 //! What nodes remember between runs, and how it survives a restart.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 
 use super::{TaskError, TaskOptions, shape};
+use crate::meta::{clock_key, decode_deployment, deployment_key, encode_deployment};
 use crate::ports::StoreId;
 use crate::state::TaskState;
 use crate::state::window::{WindowClock, WindowStore};
 use crate::topology::{Operator, StoreKind, SubTopology, Topology};
+
+/// What a task remembers.
+pub(super) struct Memory {
+    /// By node.
+    pub(super) nodes: Vec<NodeMemory>,
+    /// Entries of the meta store that say which deployments the state has seen, where they aren't written yet.
+    unrecorded: Vec<(Bytes, Bytes)>,
+}
 
 /// What a node remembers.
 pub(crate) enum NodeMemory {
@@ -34,14 +43,14 @@ impl NodeMemory {
     }
 }
 
-/// Loads what the nodes of a task remember.
+/// Loads what a task remembers.
 pub(super) fn open(
     topology: &Topology,
     shape: &SubTopology,
     options: &TaskOptions,
-    state: &mut TaskState,
-) -> Result<Vec<NodeMemory>, TaskError> {
-    check_deployments(topology, shape, options, state)?;
+    state: &TaskState,
+) -> Result<Memory, TaskError> {
+    let unrecorded = check_deployments(topology, shape, options, state)?;
     let nodes = shape.nodes.iter().map(|node| match &node.operator {
         Operator::StreamJoin { left, right, .. } => Ok(NodeMemory::Join(Box::new([
             open_window(topology, shape, options, state, *left)?,
@@ -49,7 +58,7 @@ pub(super) fn open(
         ]))),
         _ => Ok(NodeMemory::None),
     });
-    nodes.collect()
+    Ok(Memory { nodes: nodes.collect::<Result<_, TaskError>>()?, unrecorded })
 }
 
 fn open_window(
@@ -63,61 +72,61 @@ fn open_window(
         Some(StoreKind::Window { retention }) => retention,
         _ => 0,
     };
-    let clock = state.get(shape.meta, &clock_key(topology, store))?;
+    let clock = state.get(shape.meta, &clock_key(store_name(topology, store)))?;
     let clock = clock.and_then(|bytes| WindowClock::decode(&bytes)).unwrap_or_default();
     Ok(WindowStore::open(state, store, retention, clock, options.window_memory)?)
 }
 
-/// Moves into the transaction what must be committed.
-pub(super) fn prepare(topology: &Topology, options: &TaskOptions, memory: &mut [NodeMemory], state: &mut TaskState) {
-    let shape = shape(topology, options.subtopology);
-    for node in memory {
-        if let NodeMemory::Join(sides) = node {
-            for side in sides.iter_mut() {
-                side.prepare(state);
-                if side.clock() != WindowClock::default() {
-                    state.put(shape.meta, clock_key(topology, side.id()), Some(side.clock().encode()));
-                }
-            }
-        }
-    }
-    if state.bytes() > 0 {
-        record_deployments(topology, shape, options, state);
-    }
-}
-
-/// By name: the number of a store changes with the pipeline.
-fn clock_key(topology: &Topology, store: StoreId) -> Bytes {
-    let name = topology.stores.get(store.0).map_or("", |spec| spec.name.as_str());
-    format!("window-clock/{name}").into()
-}
-
-/// A task never runs an older deployment than its state has seen.
+/// A task never runs an older deployment than its state has seen. Gives what is to be recorded: a step's generation, if
+/// it is newer than what is recorded, or of another plugin.
 fn check_deployments(
     topology: &Topology,
     shape: &SubTopology,
     options: &TaskOptions,
     state: &TaskState,
-) -> Result<(), TaskError> {
-    for (plugin, deployed) in topology.plugins.iter().zip(options.deployments.iter()) {
-        let recorded = state.get(shape.meta, &deployment_key(&plugin.name))?;
-        let recorded = recorded.and_then(|bytes| Some(u32::from_be_bytes(*bytes.first_chunk()?))).unwrap_or(0);
-        if recorded > deployed.generation {
+) -> Result<Vec<(Bytes, Bytes)>, TaskError> {
+    let mut unrecorded = Vec::new();
+    for (node, call) in shape.nodes.iter().filter_map(|node| Some((node, node.operator.call()?))) {
+        let plugin = topology.plugins.get(call.plugin.0);
+        let (Some(plugin), Some(deployed)) = (plugin, options.deployments.get(call.plugin.0)) else { continue };
+        let key = deployment_key(&node.name);
+        let recorded = state.get(shape.meta, &key)?;
+        if let Some((recorded, of)) = recorded.as_deref().and_then(decode_deployment)
+            && of == plugin.name
+            && recorded > deployed.generation
+        {
             let plugin = plugin.name.clone();
             return Err(TaskError::OldDeployment { plugin, recorded, active: deployed.generation });
         }
+        let value = encode_deployment(deployed.generation, &plugin.name);
+        if recorded.as_ref() != Some(&value) {
+            unrecorded.push((key, value));
+        }
     }
-    Ok(())
+    Ok(unrecorded)
 }
 
-fn record_deployments(topology: &Topology, shape: &SubTopology, options: &TaskOptions, state: &mut TaskState) {
-    for (plugin, deployed) in topology.plugins.iter().zip(options.deployments.iter()) {
-        let mut generation = BytesMut::with_capacity(4);
-        generation.put_u32(deployed.generation);
-        state.put(shape.meta, deployment_key(&plugin.name), Some(generation.freeze()));
+impl Memory {
+    /// Moves into the transaction what must be committed, and is not yet.
+    pub(super) fn prepare(&mut self, topology: &Topology, options: &TaskOptions, state: &mut TaskState) {
+        let shape = shape(topology, options.subtopology);
+        for node in &mut self.nodes {
+            if let NodeMemory::Join(sides) = node {
+                for side in sides.iter_mut() {
+                    if let Some(clock) = side.prepare(state) {
+                        state.put(shape.meta, clock_key(store_name(topology, side.id())), Some(clock.encode()));
+                    }
+                }
+            }
+        }
+        if state.bytes() > 0 {
+            for (key, value) in self.unrecorded.drain(..) {
+                state.put(shape.meta, key, Some(value));
+            }
+        }
     }
 }
 
-fn deployment_key(plugin: &str) -> Bytes {
-    format!("deployment/{plugin}").into()
+fn store_name(topology: &Topology, store: StoreId) -> &str {
+    topology.stores.get(store.0).map_or("", |spec| spec.name.as_str())
 }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::record::InputRecord;
+use crate::record::{InputRecord, Timestamp};
 
 /// The input queues of a task.
 pub(super) struct Queues {
@@ -15,7 +15,9 @@ struct Input {
     bytes: usize,
     more: bool,
     /// Offset of the next record to process.
-    position: Option<i64>,
+    next: Option<i64>,
+    /// Highest timestamp of the records that were processed.
+    time: Option<Timestamp>,
 }
 
 /// A chosen record with the input it is from.
@@ -65,12 +67,29 @@ impl Queues {
         let input = self.inputs.get_mut(index)?;
         let record = input.records.pop_front()?;
         input.bytes -= record.size();
-        input.position = Some(record.offset + 1);
+        input.next = Some(record.offset + 1);
+        input.advance(record.timestamp);
         Some(Chosen { input: index, record })
     }
 
-    /// For each input, the offset of the next record to process.
-    pub(super) fn positions(&self) -> impl Iterator<Item = Option<i64>> {
-        self.inputs.iter().map(|input| input.position)
+    /// The time that an input had reached before the task was opened.
+    pub(super) fn restore_time(&mut self, input: usize, time: Timestamp) {
+        if let Some(input) = self.inputs.get_mut(input) {
+            input.advance(time);
+        }
+    }
+
+    /// For each input, the offset of the next record to process, and the highest timestamp so far.
+    pub(super) fn positions(&self) -> impl Iterator<Item = (Option<i64>, Option<Timestamp>)> {
+        self.inputs.iter().map(|input| (input.next, input.time))
+    }
+}
+
+impl Input {
+    /// Moves its time on; never back. A negative timestamp is none.
+    fn advance(&mut self, time: Timestamp) {
+        if time >= 0 {
+            self.time = self.time.max(Some(time));
+        }
     }
 }

@@ -49,7 +49,7 @@ impl<'t> Run<'t> {
         let mut progress = start(shape, chosen, &task.sources);
         for (index, node) in shape.nodes.iter().enumerate() {
             let Some(items) = progress.queues.get_mut(index).map(std::mem::take) else { continue };
-            let Some(memory) = task.memory.get_mut(index) else { continue };
+            let Some(memory) = task.memory.nodes.get_mut(index) else { continue };
             if items.is_empty() {
                 continue;
             }

@@ -173,20 +173,12 @@ impl<'a> Step<'a> {
             origin: &origin,
             at: record.arrived,
         };
-        let original = Origin::strip(&record.headers).unwrap_or_else(|| record.headers.clone());
-        let headers = dead_letter::headers(&original, &failed);
-        let letter = Record {
-            key: record.key.clone(),
-            value: record.value.clone(),
-            timestamp: record.timestamp.max(0),
-            headers,
-            window: None,
-        };
+        let letter = dead_letter::letter(record, &failed, self.record_limit(self.node.dlq));
         self.ledger.count(&self.node.name, What::DeadLettered, &failure.code, 1);
         self.produce(path.clone(), self.node.dlq, letter);
     }
 
-    /// Puts a record out of the task.
+    /// Puts a record out of the task, whatever its size.
     pub(crate) fn produce(&mut self, path: Path, topic: TopicId, record: Record) {
         let input = self.progress.records.get(path.record());
         let (sequence, turn, arrived) = input.map_or((0, 0, 0), |input| (input.offset, input.turn, input.arrived));

@@ -24,18 +24,38 @@ pub struct Play {
     /// Whether all tasks are closed and opened after each commit.
     pub restart: bool,
     pub window_memory: usize,
+    pub limits: Limits,
+}
+
+/// What is too large; part of what the result depends on.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Of records of all topics but those of dead letters.
+    pub record_bytes: usize,
+    pub state_bytes: usize,
+}
+
+impl Limits {
+    pub const NONE: Self = Self { record_bytes: usize::MAX, state_bytes: usize::MAX };
+
+    fn of_topics(self, topology: &Topology) -> Arc<[usize]> {
+        let limit = |kind| if kind == TopicKind::DeadLetters { usize::MAX } else { self.record_bytes };
+        topology.topics.iter().map(|topic| limit(topic.kind)).collect()
+    }
 }
 
 impl Play {
     /// One record at a time, nothing else: what all others must equal.
-    pub const PLAIN: Self = Self { batch: 1, commit_every: usize::MAX, restart: false, window_memory: usize::MAX };
+    pub const PLAIN: Self =
+        Self { batch: 1, commit_every: usize::MAX, restart: false, window_memory: usize::MAX, limits: Limits::NONE };
 
-    pub fn ways() -> Vec<Self> {
-        let mut ways = vec![Self::PLAIN];
+    pub fn ways(limits: Limits) -> Vec<Self> {
+        let plain = Self { limits, ..Self::PLAIN };
+        let mut ways = vec![plain.clone()];
         for batch in [1, 2, 7, 100, 100_000] {
-            ways.push(Self { batch, ..Self::PLAIN });
+            ways.push(Self { batch, ..plain.clone() });
             for (commit_every, window_memory) in [(1, usize::MAX), (3, usize::MAX), (3, 0), (5, 2_000)] {
-                ways.push(Self { batch, commit_every, restart: true, window_memory });
+                ways.push(Self { batch, commit_every, restart: true, window_memory, limits });
             }
         }
         ways
@@ -103,13 +123,13 @@ impl Driver {
         for (subtopology, shape) in self.topology.subtopologies.iter().enumerate() {
             let partitions = shape.inputs.iter().map(|topic| self.partitions[topic.0]).max().unwrap();
             for partition in 0..partitions {
+                let deployed = vec![Deployed { id: DeploymentId(0), generation: 1, digest: "d1".into() }];
                 let options = TaskOptions {
-                    subtopology,
-                    partition,
-                    partitions: self.partitions.clone(),
-                    deployments: vec![Deployed { id: DeploymentId(0), generation: 1, digest: "d1".into() }].into(),
                     batch: self.way.batch,
                     window_memory: self.way.window_memory,
+                    record_bytes: self.way.limits.of_topics(&self.topology),
+                    state_bytes: self.way.limits.state_bytes,
+                    ..TaskOptions::new(subtopology, partition, self.partitions.clone(), deployed.into())
                 };
                 let task = Task::open(self.topology.clone(), options, self.disk.partition(partition)).unwrap();
                 self.tasks.push(task);
@@ -212,6 +232,10 @@ impl Driver {
         self.flush();
         for task in &mut self.tasks {
             let prepared = task.prepare();
+            let meta = self.topology.subtopologies[task.subtopology()].meta;
+            for (key, _) in prepared.changes.iter().filter(|change| change.store == meta).flat_map(|it| &it.entries) {
+                assert_eq!(self.topology.meta_owner(key), Some(task.subtopology()), "{key:?} has one owner");
+            }
             self.disk.commit(task.partition(), &prepared.changes);
             self.ledger.add(&prepared.ledger);
         }

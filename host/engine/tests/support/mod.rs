@@ -7,7 +7,7 @@ mod driver;
 mod rules;
 
 pub use backend::Disk;
-pub use driver::{Play, play, play_on};
+pub use driver::{Limits, Play, play, play_on};
 pub use rules::Rules;
 
 use std::path::PathBuf;
@@ -41,9 +41,15 @@ fn all(errors: &[pipeline::Diagnostic]) -> String {
 /// and origin.
 #[track_caller]
 pub fn check(steps: &str, input: &str, expected: &str) {
+    check_within(Limits::NONE, steps, input, expected);
+}
+
+/// The same where records and states have limits.
+#[track_caller]
+pub fn check_within(limits: Limits, steps: &str, input: &str, expected: &str) {
     let topology = topology(steps);
     let lines: Vec<&str> = trimmed(input);
-    for way in Play::ways() {
+    for way in Play::ways(limits) {
         let (outputs, _) = play(&topology, &lines, &way);
         let outputs: Vec<&str> = outputs.iter().map(String::as_str).collect();
         assert_eq!(outputs, trimmed(expected), "{way:?}");
@@ -54,7 +60,7 @@ pub fn check(steps: &str, input: &str, expected: &str) {
 #[track_caller]
 pub fn check_counts(steps: &str, input: &str, expected: &str) {
     let topology = topology(steps);
-    for way in Play::ways() {
+    for way in Play::ways(Limits::NONE) {
         let (_, ledger) = play(&topology, &trimmed(input), &way);
         let counts = ledger.counts.iter().map(|((step, what, code), n)| format!("{step} {} {code} {n}", what.name()));
         assert_eq!(counts.collect::<Vec<_>>(), trimmed(expected), "{way:?}");

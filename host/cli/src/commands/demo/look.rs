@@ -1,15 +1,21 @@
 //! What the demo finds in the log and the table when all is processed.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use anyhow::Result;
 use bytes::Bytes;
-use millrace_embedded::Worker;
-use millrace_embedded::log::Log;
 use millrace_engine::ports::{Backend, Scan, StoreId};
 use millrace_engine::record::InputRecord;
 use millrace_engine::state::keys::decode_row;
 use millrace_engine::topology::{Operator, StoreKind, TopicKind, Topology};
+use millrace_store::Database;
+
+/// Topics, wherever they are.
+pub(super) trait Source {
+    /// Shows all records of a topic; none if there is no such topic.
+    fn each(&mut self, topic: &str, visit: &mut dyn FnMut(InputRecord)) -> Result<()>;
+}
 
 /// What there is to tell.
 #[derive(Default)]
@@ -32,26 +38,26 @@ pub(super) struct Found {
 }
 
 /// Looks at everything.
-pub(super) fn look(worker: &Worker) -> Result<Found> {
-    let topology = worker.topology();
+pub(super) fn look(topology: &Topology, database: &Arc<Database>, source: &mut dyn Source) -> Result<Found> {
     let mut found = Found::default();
     if let Some((store, spec)) = topology.stores.iter().enumerate().find(|(_, spec)| spec.kind == StoreKind::Table) {
         found.table.clone_from(&spec.name);
-        statuses(worker, StoreId(store), &mut found)?;
+        // A database that is open for reading has its stores in an order of its own.
+        let store = database.store(&spec.name).unwrap_or(StoreId(store));
+        statuses(database, store, &mut found)?;
     }
     for topic in topology.topics.iter().filter(|topic| topic.kind == TopicKind::DeadLetters) {
         found.dlq.clone_from(&topic.name);
-        each(worker.log(), &topic.name, |record| {
+        source.each(&topic.name, &mut |record| {
             let (kind, text) = reason(&record);
             found.dead.entry(kind).or_insert((0, text)).0 += 1;
         })?;
     }
-    misses(worker.log(), topology, &mut found)?;
+    misses(source, topology, &mut found)?;
     Ok(found)
 }
 
-fn statuses(worker: &Worker, store: StoreId, found: &mut Found) -> Result<()> {
-    let database = worker.log().database();
+fn statuses(database: &Arc<Database>, store: StoreId, found: &mut Found) -> Result<()> {
     for partition in database.partitions(store)? {
         database.backend(partition).scan(store, &[], None, &mut |key, row| {
             if found.example.is_none_or(|key| key < 42) {
@@ -85,7 +91,7 @@ fn reason(record: &InputRecord) -> (String, String) {
 }
 
 /// Which keys the first join has not brought together, and why.
-fn misses(log: &Log, topology: &Topology, found: &mut Found) -> Result<()> {
+fn misses(source: &mut dyn Source, topology: &Topology, found: &mut Found) -> Result<()> {
     for part in &topology.subtopologies {
         let Some(window) = part.nodes.iter().find_map(|node| match node.operator {
             Operator::StreamJoin { window, .. } => Some(window),
@@ -96,7 +102,7 @@ fn misses(log: &Log, topology: &Topology, found: &mut Found) -> Result<()> {
         let [left, right] = part.inputs.as_slice() else { continue };
         let [one, two] =
             [left, right].map(|topic| topology.topics.get(topic.0).map_or("", |topic| topic.name.as_str()));
-        let sides = [times(log, one)?, times(log, two)?];
+        let sides = [times(source, one)?, times(source, two)?];
         found.within = window.before;
         compare(&sides, [one, two], (window.before, window.after), found);
     }
@@ -106,9 +112,9 @@ fn misses(log: &Log, topology: &Topology, found: &mut Found) -> Result<()> {
 type Times = BTreeMap<Bytes, Vec<i64>>;
 
 /// Timestamps by key, of records that a join can use.
-fn times(log: &Log, topic: &str) -> Result<Times> {
+fn times(source: &mut dyn Source, topic: &str) -> Result<Times> {
     let mut times = Times::new();
-    each(log, topic, |record| {
+    source.each(topic, &mut |record| {
         if let (Some(key), Some(_)) = (record.key, record.value)
             && key.len() == 8
         {
@@ -135,14 +141,4 @@ fn compare(
     }
     let only_right = right.keys().filter(|key| !left.contains_key(*key)).count();
     found.alone.insert(right_name.to_owned(), only_right as u64);
-}
-
-fn each(log: &Log, topic: &str, mut visit: impl FnMut(InputRecord)) -> Result<()> {
-    let Some(id) = log.topic(topic) else { return Ok(()) };
-    for partition in 0..log.partitions(id) {
-        for record in log.reader(id, partition, 0)? {
-            visit(record?);
-        }
-    }
-    Ok(())
 }

@@ -62,17 +62,20 @@ impl Report<'_> {
     }
 
     fn print_next(&self, out: &mut impl Write) -> Result<()> {
-        let data = self.arguments.data.display();
+        let args::Demo { data, kafka, .. } = self.arguments;
+        let (database, data) = (database_of(data), data.display());
+        let lie = match kafka {
+            Some(bootstrap) => format!("Topics are on {bootstrap}, state lies in {}. Try next", database.display()),
+            None => format!("Log and state lie in {}. Try next", database.display()),
+        };
+        let place = kafka.as_ref().map_or_else(|| format!("--data {data}"), |bootstrap| format!("--kafka {bootstrap}"));
+        let again = kafka.as_ref().map_or_else(String::new, |bootstrap| format!(" --kafka {bootstrap}"));
         let found = &self.found;
         let key = found.example.unwrap_or(1);
-        writeln!(
-            out,
-            "\n{}",
-            self.heading(&format!("Log and state lie in {}. Try next", database_of(&self.arguments.data).display()))
-        )?;
-        writeln!(out, "  ./justw millrace topic read {} --data {data} --limit 3", found.dlq)?;
+        writeln!(out, "\n{}", self.heading(&lie))?;
+        writeln!(out, "  ./justw millrace topic read {} {place} --limit 3", found.dlq)?;
         writeln!(out, "  ./justw millrace table get {} {key} --data {data}", found.table)?;
-        writeln!(out, "  change the rule in plugins/order-status/src/lib.rs, and: ./justw demo")?;
+        writeln!(out, "  change the rule in plugins/order-status/src/lib.rs, and: ./justw demo{again}")?;
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! A topology as a picture: Mermaid and Graphviz.
 
-use super::view::{call, call_name, edge_words, kind, reads, store_name, stores, topic_name, writes};
+use super::view::{call_name, edge_words, kind, reads, store_name, stores, topic_name, writes};
 use crate::topology::{Node, TopicId, Topology};
 
 /// A Mermaid flowchart.
@@ -59,7 +59,7 @@ pub(super) fn dot(topology: &Topology) -> String {
 /// in names of functions, which come from plugins.
 fn label(topology: &Topology, node: &Node, newline: &str) -> String {
     let mut label = format!("{} {}", kind(&node.operator), node.name);
-    if let Some(call) = call(&node.operator) {
+    if let Some(call) = node.operator.call() {
         let name = plain(&call_name(topology, call));
         label.push_str(&format!("{newline}{name}"));
     }

@@ -2,9 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::view::{
-    call, call_name, edge_words, kind, reads, store_kind, store_name, stores, topic_kind, topic_name, writes,
-};
+use super::view::{call_name, edge_words, kind, reads, store_kind, store_name, stores, topic_kind, topic_name, writes};
 use crate::ports::StoreId;
 use crate::topology::{Node, StoreKind, StoreSpec, SubTopology, Topology};
 
@@ -56,7 +54,7 @@ fn node(topology: &Topology, subtopology: &SubTopology, node: &Node) -> Value {
     json!({
         "name": node.name,
         "kind": kind(&node.operator),
-        "call": call(&node.operator).map(|call| call_name(topology, call)),
+        "call": node.operator.call().map(|call| call_name(topology, call)),
         "reads": reads(&node.operator).map(|topic| topic_name(topology, topic)),
         "writes": writes(&node.operator).map(|topic| topic_name(topology, topic)),
         "stores": stores(&node.operator).into_iter().map(|store| store_name(topology, store)).collect::<Vec<_>>(),

@@ -22,19 +22,6 @@ pub(super) fn kind(operator: &Operator) -> &'static str {
     }
 }
 
-/// The function it calls.
-pub(super) fn call(operator: &Operator) -> Option<&Call> {
-    match operator {
-        Operator::Source { validate: call, .. } => call.as_ref(),
-        Operator::Transform { call }
-        | Operator::StreamJoin { call, .. }
-        | Operator::Lookup { call, .. }
-        | Operator::Aggregate { call, .. }
-        | Operator::Process { call, .. } => Some(call),
-        _ => None,
-    }
-}
-
 /// `plugin.function`.
 pub(super) fn call_name(topology: &Topology, call: &Call) -> String {
     let plugin = topology.plugins.get(call.plugin.0).map_or("", |plugin| &plugin.name);
@@ -123,7 +110,7 @@ pub(super) fn describe_store(store: &StoreSpec) -> String {
 /// What is said of an operator behind its kind and name.
 pub(super) fn details(topology: &Topology, node: &Node) -> Vec<String> {
     let mut words = Vec::new();
-    words.extend(call(&node.operator).map(|call| format!("calls {}", call_name(topology, call))));
+    words.extend(node.operator.call().map(|call| format!("calls {}", call_name(topology, call))));
     match &node.operator {
         Operator::Source { topic, key, value, timestamp, .. } => {
             words.insert(0, format!("topic {}", topic_name(topology, *topic)));
@@ -149,7 +136,7 @@ pub(super) fn details(topology: &Topology, node: &Node) -> Vec<String> {
 /// What is said of an edge: its port, where the function has several, and its side, where it goes to a join.
 pub(super) fn edge_words(from: &Node, edge: &Edge, to: &Node) -> Vec<String> {
     let mut words = Vec::new();
-    let ports = call(&from.operator).filter(|_| reads(&from.operator).is_none()).map(|call| &call.manifest.ports);
+    let ports = from.operator.call().filter(|_| reads(&from.operator).is_none()).map(|call| &call.manifest.ports);
     if let Some(port) = ports.filter(|ports| ports.len() > 1).and_then(|ports| ports.get(edge.port)) {
         words.push(port.name.clone());
     }

@@ -82,6 +82,7 @@ fn overrides_change_settings_steps_and_plugins() {
     ";
     let overrides = [
         ("threads", "7"),
+        ("on-worker-failure", "stop"),
         ("commit-interval", "250ms"),
         ("dlq", "dead"),
         ("limits.memory", "1MiB"),
@@ -89,7 +90,7 @@ fn overrides_change_settings_steps_and_plugins() {
         ("plugins.p.component", "other/q.wasm"),
         ("plugins.p.config.a.c", "text"),
         ("plugins.p.config.a.b", "[1, 2.5, true]"),
-        ("kafka.bootstrap.servers", "broker:9092"),
+        ("kafka.ssl.ca.location", "ca.pem"),
         ("aa.within", "1m"),
         ("aa.on-error", "fail"),
         ("sink-out.sums.topic", "elsewhere"),
@@ -128,11 +129,12 @@ fn overrides_change_settings_steps_and_plugins() {
         },
     ]
     "#);
-    insta::assert_debug_snapshot!((pipeline.settings(), pipeline.kafka()), @r#"
+    insta::assert_debug_snapshot!((topology.settings, topology.kafka), @r#"
     (
         Settings {
             commit_interval: 250ms,
             threads: 7,
+            on_worker_failure: Stop,
         },
         [
             (
@@ -140,8 +142,8 @@ fn overrides_change_settings_steps_and_plugins() {
                 "5",
             ),
             (
-                "bootstrap.servers",
-                "broker:9092",
+                "ssl.ca.location",
+                "ca.pem",
             ),
         ],
     )

@@ -31,11 +31,11 @@ fn an_unknown_table_comes_with_the_one_that_was_meant() {
     "#;
     insta::assert_snapshot!(errors(body), @r"
     a.toml:3:1: unknown key `treads`; did you mean `threads`?
-      help: app-wide keys are app, dlq, commit-interval, threads, breaker, limits, kafka, plugins; steps are source, table, global-table, transform, merge, join, lookup, table-join, aggregate, process, dedup, sink
+      help: app-wide keys are app, dlq, commit-interval, threads, on-worker-failure, breaker, limits, kafka, plugins; steps are source, table, global-table, transform, merge, join, lookup, table-join, aggregate, process, dedup, sink
     a.toml:4:3: unknown key `sorce`; did you mean `source`?
-      help: app-wide keys are app, dlq, commit-interval, threads, breaker, limits, kafka, plugins; steps are source, table, global-table, transform, merge, join, lookup, table-join, aggregate, process, dedup, sink
+      help: app-wide keys are app, dlq, commit-interval, threads, on-worker-failure, breaker, limits, kafka, plugins; steps are source, table, global-table, transform, merge, join, lookup, table-join, aggregate, process, dedup, sink
     a.toml:6:2: unknown key `plugin`; did you mean `plugins`?
-      help: app-wide keys are app, dlq, commit-interval, threads, breaker, limits, kafka, plugins; steps are source, table, global-table, transform, merge, join, lookup, table-join, aggregate, process, dedup, sink
+      help: app-wide keys are app, dlq, commit-interval, threads, on-worker-failure, breaker, limits, kafka, plugins; steps are source, table, global-table, transform, merge, join, lookup, table-join, aggregate, process, dedup, sink
     ");
 }
 
@@ -236,12 +236,71 @@ fn the_hosts_own_kafka_settings_are_refused_with_the_reason() {
         group.id = "mine"
         "isolation.level" = "read_uncommitted"
         fetch.min.bytes = [1]
+        client.id = "me"
+        client.rack = "here"
+        allow.auto.create.topics = true
+        group.instance.id = "one"
     "#;
     insta::assert_snapshot!(errors(body), @r"
+    a.toml:4:11: `bootstrap.servers` of [kafka] is the host's to set
+      help: it is given on the command line: --kafka BOOTSTRAP
     a.toml:5:7: `group.id` of [kafka] is the host's to set
       help: the consumer group is the app's name
     a.toml:6:1: `isolation.level` of [kafka] is the host's to set
       help: exactly once needs read_committed
     a.toml:7:19: `fetch.min.bytes` of [kafka] must be a string, number or boolean, not a list
+    a.toml:8:8: `client.id` of [kafka] is the host's to set
+      help: the host makes it of the app's name and the instance's
+    a.toml:9:8: `client.rack` of [kafka] is the host's to set
+      help: assigning partitions by racks would part those that joins need together
+    a.toml:10:19: `allow.auto.create.topics` of [kafka] is the host's to set
+      help: a topic that a broker makes has the broker's number of partitions, and not the right one
+    a.toml:11:16: `group.instance.id` of [kafka] is the host's to set
+      help: each instance needs its own, and they all read this file
+    ");
+}
+
+#[test]
+fn a_kafka_setting_of_the_hosts_is_known_by_its_other_name_too() {
+    let body = r#"
+        [kafka]
+        metadata.broker.list = "localhost:9092"
+        request.required.acks = 1
+        auto.commit.enable = true
+    "#;
+    insta::assert_snapshot!(errors(body), @r"
+    a.toml:4:17: `metadata.broker.list` of [kafka] is the host's to set
+      help: it is given on the command line: --kafka BOOTSTRAP
+    a.toml:5:18: `request.required.acks` of [kafka] is the host's to set
+      help: exactly once needs all of them
+    a.toml:6:13: `auto.commit.enable` of [kafka] is the host's to set
+      help: offsets are committed with the transaction
+    ");
+}
+
+#[test]
+fn what_a_pipeline_may_tune_on_kafka_is_passed_on() {
+    let body = r#"
+        [kafka]
+        transaction.timeout.ms = 20000
+        message.max.bytes = 2097152
+        queued.max.messages.kbytes = 1024
+        session.timeout.ms = 10000
+        "sasl.username" = "orders"
+        [[source]]
+        name = "a"
+        topic = "in"
+        [[sink]]
+        from = "a"
+        topic = "out"
+    "#;
+    let settings = topology_of(&[file(body)], &[]).kafka;
+    let settings: Vec<_> = settings.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    insta::assert_snapshot!(settings.join("\n"), @r"
+    transaction.timeout.ms=20000
+    message.max.bytes=2097152
+    queued.max.messages.kbytes=1024
+    session.timeout.ms=10000
+    sasl.username=orders
     ");
 }

@@ -322,3 +322,11 @@ fn a_call_names_plugin_and_function() {
       help: name a function of a plugin: call = "plugin.function"
     "#);
 }
+
+#[test]
+fn what_becomes_of_a_failed_worker_is_one_of_two_words() {
+    insta::assert_snapshot!(errors("\non-worker-failure = \"restart\"\n"), @r"
+    a.toml:3:21: on-worker-failure of the app: `restart` is not known
+      help: it can be `replace` or `stop`
+    ");
+}

@@ -1,0 +1,38 @@
+//! Why there is no measurement. All of it ends the program; a reader must be able to tell whose fault it was.
+
+use std::io;
+
+use thiserror::Error;
+
+/// What went wrong.
+#[derive(Debug, Error)]
+pub(crate) enum Failure {
+    /// No broker.
+    #[error("the broker: {0}")]
+    Broker(#[from] millrace_broker::Error),
+    /// A file or a process of this machine.
+    #[error("{what}: {source}")]
+    Io { what: String, source: io::Error },
+    /// What is to be run isn't there.
+    #[error("{0}")]
+    NotBuilt(String),
+    /// A process ended by itself.
+    #[error("{name} ended with {status}; its log ends with:\n{log}")]
+    Ended { name: String, status: String, log: String },
+    /// A process lives and gets nowhere.
+    #[error("{name} {what} for {seconds} s; its log ends with:\n{log}")]
+    Stalled { name: String, what: &'static str, seconds: u64, log: String },
+    /// A process answered with something else.
+    #[error("{name} didn't say `{field}`, but: {line}")]
+    Odd { name: String, field: &'static str, line: String },
+    /// Results that are wrong: then it doesn't matter how fast they came.
+    #[error("the results of {run} are wrong: {what}")]
+    Wrong { run: String, what: String },
+}
+
+impl Failure {
+    /// For `map_err`: says what was tried.
+    pub(crate) fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io { what: what.into(), source }
+    }
+}

@@ -1,0 +1,120 @@
+//! `millrace run --kafka`: an instance, with its log.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use millrace_engine::ledger::{Ledger, What};
+use millrace_engine::ports::Logic;
+use millrace_kafka::{Guests, Options, Report, State, WorkerOptions};
+
+use super::summary::{self, Commits};
+use crate::load::Loaded;
+use crate::progress::Bar;
+
+/// Runs until `stop` is set.
+pub(super) fn run(loaded: &Loaded, bootstrap: &str, data: PathBuf, until_idle: bool, stop: &AtomicBool) -> Result<()> {
+    let topology = Arc::clone(&loaded.topology);
+    let app = topology.app.clone();
+    tracing::info!(app, data = %data.display(), kafka = bootstrap, "starting");
+    let plugins = loaded.loaded_plugins();
+    let guests: Arc<Guests> = Arc::new(move || -> Box<dyn Logic> { Box::new(plugins.guests()) });
+    let options = Options { bootstrap: bootstrap.into(), data, worker: WorkerOptions::default(), until_idle };
+    let mut log = Log::new()?;
+    let result =
+        millrace_kafka::run(topology, &loaded.candidates(), guests, &options, stop, &mut |report| log.take(&report));
+    log.finish(&app);
+    Ok(result?)
+}
+
+/// What was told so far.
+struct Log {
+    ledger: Ledger,
+    commits: Commits,
+    warned: BTreeSet<(String, String)>,
+    restore: Restore,
+}
+
+/// Restoring, as it is shown.
+#[derive(Default)]
+struct Restore {
+    bar: Option<Bar>,
+    began: Option<Instant>,
+    records: u64,
+    left: u64,
+    took: Duration,
+}
+
+impl Log {
+    fn new() -> Result<Self> {
+        let (ledger, commits) = (Ledger::default(), Commits::new()?);
+        Ok(Self { ledger, commits, warned: BTreeSet::new(), restore: Restore::default() })
+    }
+
+    fn take(&mut self, report: &Report<'_>) {
+        match report {
+            Report::Restoring(records) => self.restore.begin(*records),
+            Report::Restored(records) => self.restore.advance(*records),
+            Report::State(State::Running) => {
+                self.restore.end();
+                tracing::info!("running");
+            }
+            Report::Committed(ledger, took) => {
+                summary::log_lines(ledger);
+                summary::warn_of_dead_letters(ledger, &mut self.warned);
+                self.ledger.add(ledger);
+                self.commits.add(*took);
+            }
+            _ => {}
+        }
+    }
+
+    fn finish(&mut self, app: &str) {
+        self.restore.end();
+        tracing::info!(
+            app,
+            consumed = self.ledger.consumed,
+            produced = self.ledger.produced,
+            dropped = self.ledger.total(What::Dropped),
+            skipped = self.ledger.total(What::Skipped),
+            dead_lettered = self.ledger.total(What::DeadLettered),
+            commits = self.commits.count(),
+            commit_p50_ms = self.commits.quantile(0.5),
+            commit_p99_ms = self.commits.quantile(0.99),
+            restored = self.restore.records,
+            restore_ms = self.restore.took.as_millis() as u64,
+            "stopped"
+        );
+    }
+}
+
+impl Restore {
+    fn begin(&mut self, records: u64) {
+        tracing::info!(records, "restoring");
+        self.began.get_or_insert_with(Instant::now);
+        self.left += records;
+        self.bar.get_or_insert_with(|| Bar::new("restoring", records));
+    }
+
+    fn advance(&mut self, records: u64) {
+        self.records += records;
+        self.left = self.left.saturating_sub(records);
+        if let Some(bar) = &self.bar {
+            bar.advance(records, self.left);
+        }
+    }
+
+    fn end(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish();
+        }
+        if let Some(began) = self.began.take() {
+            self.took += began.elapsed();
+            self.left = 0;
+            tracing::info!(records = self.records, ms = self.took.as_millis() as u64, "restored");
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! What a run says of what becomes of the records.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+use millrace_engine::ledger::{Ledger, What};
+
+/// What plugins have logged.
+pub(super) fn log_lines(ledger: &Ledger) {
+    for line in &ledger.logs {
+        match line.level {
+            "error" => tracing::error!(step = line.step, "{}", line.text),
+            "warn" => tracing::warn!(step = line.step, "{}", line.text),
+            "info" => tracing::info!(step = line.step, "{}", line.text),
+            _ => tracing::debug!(step = line.step, "{}", line.text),
+        }
+    }
+}
+
+/// The first time that a step has dead letters with a code; how many there were is in the report at the end.
+pub(super) fn warn_of_dead_letters(ledger: &Ledger, warned: &mut BTreeSet<(String, String)>) {
+    for (step, what, code) in ledger.counts.keys() {
+        if *what == What::DeadLettered && warned.insert((step.clone(), code.clone())) {
+            tracing::warn!(
+                step,
+                code,
+                "records fail: they go to the dead-letter queue, with the reason in their headers"
+            );
+        }
+    }
+}
+
+/// How long commits took.
+pub(super) struct Commits(Histogram<u64>);
+
+impl Commits {
+    pub(super) fn new() -> anyhow::Result<Self> {
+        // Up to a minute in microseconds; what takes longer counts as that.
+        Ok(Self(Histogram::new_with_bounds(1, 60_000_000, 2)?))
+    }
+
+    pub(super) fn add(&mut self, took: Duration) {
+        self.0.saturating_record(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
+    }
+
+    pub(super) fn count(&self) -> u64 {
+        self.0.len()
+    }
+
+    /// In milliseconds.
+    pub(super) fn quantile(&self, quantile: f64) -> f64 {
+        self.0.value_at_quantile(quantile) as f64 / 1_000.0
+    }
+}

@@ -1,0 +1,46 @@
+//! Groups taken record by record, so that each state is seen: first the first record of every group in one call, then the
+//! second of every group that has one, and so on.
+
+use super::guest::Guest;
+use crate::ports::{CallError, Failure, Group, Grouped, Outcome, Stored};
+
+impl Guest<'_> {
+    /// One result a group. A record that leaves a state with which something is wrong fails, and the state stays what it
+    /// was.
+    pub(super) fn rounds(
+        &mut self,
+        groups: &[Group<'_>],
+        misfit: impl Fn(&Group<'_>, &Stored) -> Option<Failure>,
+    ) -> Result<Vec<Grouped>, CallError> {
+        let mut results: Vec<Grouped> = groups.iter().map(nothing_yet).collect();
+        let rounds = groups.iter().map(|group| group.entries.len()).max().unwrap_or(0);
+        for round in 0..rounds {
+            let parts: Vec<Group<'_>> =
+                groups.iter().zip(&results).filter_map(|(group, so_far)| part(group, round, so_far)).collect();
+            let mut done = self.groups(&parts)?.into_iter();
+            let going = groups.iter().zip(&mut results).filter(|(group, _)| group.entries.len() > round);
+            for ((group, so_far), done) in going.zip(&mut done) {
+                match done.state.as_ref().filter(|_| has_changed(&done)).and_then(|state| misfit(group, state)) {
+                    Some(failure) => so_far.outcomes.push(Outcome::Fail(failure)),
+                    None => so_far.append(done),
+                }
+            }
+        }
+        Ok(results)
+    }
+}
+
+fn nothing_yet(group: &Group<'_>) -> Grouped {
+    Grouped { state: group.state.clone(), value: None, outcomes: Vec::new(), deleted_after: Vec::new() }
+}
+
+/// One record of a group, with the state that those before it have left.
+fn part<'g>(group: &Group<'g>, entry: usize, so_far: &Grouped) -> Option<Group<'g>> {
+    let entries = vec![*group.entries.get(entry)?];
+    Some(Group { key: group.key, window: group.window, state: so_far.state.clone(), entries })
+}
+
+/// A record that is skipped or fails leaves the state as it was, however large that is.
+fn has_changed(done: &Grouped) -> bool {
+    matches!(done.outcomes.as_slice(), [Outcome::Outputs(_)])
+}

@@ -1,0 +1,41 @@
+//! What is too large for its topic or store, and fails instead of standing in the way of a commit for ever.
+
+use super::item::Record;
+use super::{Step, TaskError};
+use crate::path::Path;
+use crate::ports::{Failure, FailureClass, StoreId};
+use crate::topology::TopicId;
+
+impl Step<'_> {
+    /// Most bytes of key, value and headers that a record of this topic may have.
+    pub(crate) fn record_limit(&self, topic: TopicId) -> usize {
+        self.options.record_bytes.get(topic.0).copied().unwrap_or(usize::MAX)
+    }
+
+    /// Puts a record out of the task, unless it is larger than its topic takes: then it fails here.
+    pub(crate) fn put_out(&mut self, path: Path, topic: TopicId, record: Record) -> Result<(), TaskError> {
+        let (size, limit) = (record.whole_size(), self.record_limit(topic));
+        if size <= limit {
+            self.produce(path, topic, record);
+            return Ok(());
+        }
+        let name = self.topology.topics.get(topic.0).map_or("", |topic| topic.name.as_str());
+        let text = format!("the record has {size} bytes with its headers, and the topic `{name}` takes {limit}");
+        self.fail(&path, &permanent("too-large", text), None)
+    }
+
+    /// Why an entry with a key and a value of these lengths can't be in a store, if it can't.
+    pub(crate) fn misfit_of_state(&self, store: StoreId, key: usize, value: usize) -> Option<Failure> {
+        let (size, limit) = (key.saturating_add(value), self.options.state_bytes);
+        if size <= limit {
+            return None;
+        }
+        let name = self.topology.stores.get(store.0).map_or("", |store| store.name.as_str());
+        let text = format!("its entry in the store `{name}` would have {size} bytes, and {limit} are the most");
+        Some(permanent("state-too-large", text))
+    }
+}
+
+fn permanent(code: &str, text: String) -> Failure {
+    Failure { class: FailureClass::Permanent, code: code.into(), text }
+}

@@ -1,0 +1,189 @@
+//! What is too large for a topic or a store fails, and leaves nothing.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use support::{Limits, check_within};
+
+const RECORDS: Limits = Limits { record_bytes: 6, ..Limits::NONE };
+
+const COPY: &str = r#"
+    [[source]]
+    name = "in"
+    topic = "in"
+    value = "bytes"
+    [[sink]]
+    from = "in"
+    topic = "out"
+"#;
+
+#[test]
+fn a_record_that_is_larger_than_its_topic_takes_fails_at_the_sink() {
+    let input = "in k fits @1\nin k too-long @2\nin key fits @3\nin - exactl @4";
+    let expected = "out k fits @1\ndead k too-long @2 too-large at sink-out from in/1\n\
+        dead key fits @3 too-large at sink-out from in/2\nout - exactl @4";
+    check_within(RECORDS, COPY, input, expected);
+}
+
+#[test]
+fn a_sink_may_skip_what_is_too_large() {
+    let steps = format!("{COPY}on-error = \"skip\"\n");
+    check_within(RECORDS, &steps, "in k too-long @1\nin k fits @2", "out k fits @2");
+}
+
+#[test]
+fn of_the_sinks_of_a_step_each_has_its_own_verdict() {
+    let steps = r#"
+        [[source]]
+        name = "in"
+        topic = "in"
+        value = "bytes"
+        [[transform]]
+        name = "both"
+        from = "in"
+        call = "t.twice"
+        [[sink]]
+        from = "in"
+        topic = "short"
+        [[sink]]
+        from = "both"
+        topic = "long"
+    "#;
+    let input = "in k abcd @1\nin k abc @2";
+    let expected = "dead k abcd @1 too-large at sink-long from in/0\n\
+        dead k abcd @1 too-large at sink-long from in/0\nshort k abcd @1\n\
+        long k abc.1 @2\nlong k abc.2 @2\nshort k abc @2";
+    check_within(RECORDS, steps, input, expected);
+}
+
+#[test]
+fn the_way_into_a_repartition_topic_has_a_limit_too() {
+    let steps = r#"
+        [[source]]
+        name = "in"
+        topic = "in"
+        value = "bytes"
+        [[transform]]
+        name = "keyed"
+        from = "in"
+        call = "t.rekey"
+        [[aggregate]]
+        name = "sum"
+        from = "keyed"
+        call = "t.append"
+        [[sink]]
+        from = "sum"
+        topic = "out"
+    "#;
+    // The true origin goes along in a header of 40 bytes.
+    let limits = Limits { record_bytes: 45, ..Limits::NONE };
+    let input = "in k abcd @1\nin k abcde @2";
+    check_within(limits, steps, input, "out a ,abcd @1\ndead k abcde @2 too-large at keyed-repartition from in/1");
+}
+
+const SUM: &str = r#"
+    [[source]]
+    name = "in"
+    topic = "in"
+    value = "bytes"
+    [[aggregate]]
+    name = "sum"
+    from = "in"
+    call = "t.append"
+    [[sink]]
+    from = "sum"
+    topic = "out"
+"#;
+
+#[test]
+fn a_record_that_makes_a_state_too_large_fails_and_the_state_goes_on_without_it() {
+    // Beside the key and the state, an entry has 12 bytes.
+    let limits = Limits { state_bytes: 1 + 12 + 6, ..Limits::NONE };
+    let input = "in k aaa @1\nin k bbbb @9\nin k c @2\nin k d @3\nin l bbbbb @4\nin k clear @5\nin k eeeee @6";
+    let expected = "out k ,aaa @1\ndead k bbbb @9 state-too-large at sum from in/1\nout k ,aaa,c @2\n\
+        dead k d @3 state-too-large at sum from in/3\nout l ,bbbbb @4\nout k gone @5\nout k ,eeeee @6";
+    check_within(limits, SUM, input, expected);
+}
+
+#[test]
+fn a_state_that_was_too_large_only_in_between_counts_as_too_large() {
+    let limits = Limits { state_bytes: 1 + 12 + 2, ..Limits::NONE };
+    let input = "in k long @1\nin k clear @2\nin k b @3";
+    check_within(limits, SUM, input, "dead k long @1 state-too-large at sum from in/0\nout k gone @2\nout k ,b @3");
+}
+
+#[test]
+fn what_a_processor_has_written_is_undone_when_one_entry_is_too_large() {
+    let steps = r#"
+        [[source]]
+        name = "in"
+        topic = "in"
+        value = "bytes"
+        [[process]]
+        name = "keys"
+        from = "in"
+        call = "t.keys"
+        [[sink]]
+        from = "keys"
+        topic = "out"
+    "#;
+    let limits = Limits { state_bytes: 4 + 4, ..Limits::NONE };
+    let input = "in k ab @1\nin k abc @2\nin k cd @3\nin k delab @4";
+    let expected = "out k k/ab @1\ndead k abc @2 state-too-large at keys from in/1\n\
+        out k k/ab|k/cd @3\nout k k/cd @4";
+    check_within(limits, steps, input, expected);
+}
+
+#[test]
+fn a_row_that_is_too_large_leaves_the_one_before_it() {
+    let steps = r#"
+        [[table]]
+        name = "rows"
+        topic = "rows"
+        value = "bytes"
+        [[source]]
+        name = "in"
+        topic = "in"
+        value = "bytes"
+        [[lookup]]
+        name = "found"
+        stream = "in"
+        table = "rows"
+        call = "t.cat"
+        [[sink]]
+        from = "found"
+        topic = "out"
+    "#;
+    let limits = Limits { state_bytes: 1 + 8 + 2, ..Limits::NONE };
+    let input = "rows k ab @1\nrows k abc @2\nin k x @3\nrows k - @4\nin k y @5";
+    check_within(limits, steps, input, "dead k abc @2 state-too-large at rows from rows/1\nout k x+ab @3");
+}
+
+#[test]
+fn a_record_that_a_join_can_not_keep_makes_no_pair() {
+    let steps = r#"
+        [[source]]
+        name = "left"
+        topic = "left"
+        value = "bytes"
+        [[source]]
+        name = "right"
+        topic = "right"
+        value = "bytes"
+        [[join]]
+        name = "pairs"
+        left = "left"
+        right = "right"
+        within = "5ms"
+        call = "t.cat"
+        [[sink]]
+        from = "pairs"
+        topic = "out"
+    "#;
+    let limits = Limits { state_bytes: 1 + 20 + 2, ..Limits::NONE };
+    let input = "left k a @1\nright k bcd @2\nright k e @3\nleft k fgh @4\nleft - fgh @5";
+    let expected = "dead k bcd @2 state-too-large at pairs from right/0\nout k a+e @3\n\
+        dead k fgh @4 state-too-large at pairs from left/1";
+    check_within(limits, steps, input, expected);
+}

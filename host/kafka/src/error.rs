@@ -1,0 +1,98 @@
+//! What can go wrong, by what the caller does about it.
+
+use std::path::PathBuf;
+
+use millrace_engine::pipeline::PartitionMismatch;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+
+/// Why an app can't start, or can't go on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A person has to mend the pipeline, the topics or the folder.
+    #[error("{0}")]
+    Setup(String),
+    /// Topics of others are missing: have them made.
+    #[error("missing topics: `{0}`; make them, and it goes on")]
+    Missing(String),
+    /// Topics don't have the partitions that a step needs: make them anew.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Partitions(Vec<PartitionMismatch>),
+    /// Another process has the folder: stop that one, or choose another folder.
+    #[error("{}: another process runs on this folder; stop it, or give this one a folder of its own with --data", path.display())]
+    InUse {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The folder belongs to something else: choose another one.
+    #[error("{}: {reason}", path.display())]
+    NotOurs {
+        /// The folder.
+        path: PathBuf,
+        /// What it holds.
+        reason: String,
+    },
+    /// Another process has taken over this one's transactional ids: only one of them may go on.
+    #[error(
+        "another process has taken over the transactional id `{id}`: it runs on a copy of this folder; give each process a folder of its own"
+    )]
+    TakenOver {
+        /// The id.
+        id: String,
+    },
+    /// A task can't go on, and would fail again.
+    #[error("{0}")]
+    Task(String),
+    /// Local state can't be read or written.
+    #[error(transparent)]
+    Store(#[from] millrace_store::Error),
+    /// The cluster doesn't do what it is asked.
+    #[error("Kafka: {0}")]
+    Kafka(#[from] KafkaError),
+    /// The file system doesn't.
+    #[error("{}: {error}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What it said.
+        error: std::io::Error,
+    },
+}
+
+/// What to do about something that happened to a worker.
+#[derive(Debug)]
+pub(crate) enum Reaction {
+    /// The transaction can't be committed: abort it, drop what it changed, and go on from what is committed.
+    Abort(String),
+    /// Nobody knows what became of the transaction, or the producer is of no more use: make a new one, which fences
+    /// what may be in flight, and go on from what is committed.
+    Rebuild(String),
+    /// The worker can't go on. Another one may.
+    Fail(Error),
+    /// No worker can go on.
+    Stop(Error),
+}
+
+impl From<Error> for Reaction {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Kafka(error) => Self::Rebuild(error.to_string()),
+            Error::Store(_) | Error::File { .. } => Self::Fail(error),
+            _ => Self::Stop(error),
+        }
+    }
+}
+
+impl From<millrace_store::Error> for Reaction {
+    fn from(error: millrace_store::Error) -> Self {
+        Self::Fail(error.into())
+    }
+}
+
+/// The code of an error, wherever it is kept.
+pub(crate) fn code(error: &KafkaError) -> Option<RDKafkaErrorCode> {
+    match error {
+        KafkaError::Transaction(error) => Some(error.code()),
+        other => other.rdkafka_error_code(),
+    }
+}

@@ -1,0 +1,234 @@
+//! An instance: a process that runs its share of an app's tasks.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use millrace_engine::deployment::Candidate;
+use millrace_engine::ledger::Ledger;
+use millrace_engine::topology::Topology;
+use rdkafka::consumer::Consumer;
+
+use crate::crew::{Crew, Guests};
+use crate::error::Error;
+use crate::group::{Member, Membership};
+use crate::lifecycle::State;
+use crate::purge::Purge;
+use crate::start;
+use crate::worker::{Event, Shared, WorkerOptions};
+
+/// How to run.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Bootstrap servers of the cluster.
+    pub bootstrap: String,
+    /// Folder of the instance.
+    pub data: PathBuf,
+    /// What its workers are opened with.
+    pub worker: WorkerOptions,
+    /// Whether to stop when nothing has come for a second.
+    pub until_idle: bool,
+}
+
+/// What an instance tells as it goes.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Report<'a> {
+    /// It does something else now.
+    State(State),
+    /// It has begun to restore so many changelog records, beside what it restores already.
+    Restoring(u64),
+    /// It has restored so many.
+    Restored(u64),
+    /// It has committed: what became of the records, and how long it took to commit.
+    Committed(&'a Ledger, Duration),
+    /// A transaction failed, and goes on from what is committed.
+    Recovering(&'a str),
+}
+
+/// How long what is under way may take when it is told to stop.
+const DRAIN: Duration = Duration::from_secs(30);
+
+/// How long to wait for news from the group at a time.
+const TICK: Duration = Duration::from_millis(20);
+
+/// After so long without records it is idle.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// Runs an instance until `stop` is set; then commits, and leaves the group. Brokers that are away are waited for, and so
+/// are topics of others that aren't there yet.
+///
+/// # Errors
+/// It can't start, or can't go on. What was committed stays.
+pub fn run(
+    topology: Arc<Topology>,
+    candidates: &[Candidate],
+    guests: Arc<Guests>,
+    options: &Options,
+    stop: &AtomicBool,
+    tell: &mut dyn FnMut(Report<'_>),
+) -> Result<(), Error> {
+    let Some(shared) = start::prepare(topology, candidates, options, stop)? else {
+        tell(Report::State(State::Stopped));
+        return Ok(());
+    };
+    let shared = Arc::new(shared);
+    let mut instance = Instance::join(Arc::clone(&shared), guests, options.until_idle, tell)?;
+    let result = instance.run(stop);
+    let result = instance.drain(result);
+    instance.become_(if result.is_ok() { State::Stopped } else { State::Failed });
+    result
+}
+
+/// A running instance.
+struct Instance<'t> {
+    shared: Arc<Shared>,
+    crew: Crew,
+    events: Receiver<Event>,
+    state: State,
+    /// Workers whose tasks are all open.
+    ready: BTreeSet<usize>,
+    idle: BTreeSet<usize>,
+    last_commit: Instant,
+    rebalances: u64,
+    until_idle: bool,
+    purge: Purge,
+    tell: &'t mut dyn FnMut(Report<'_>),
+}
+
+impl<'t> Instance<'t> {
+    /// Starts the workers, and joins the group.
+    fn join(
+        shared: Arc<Shared>,
+        guests: Arc<Guests>,
+        until_idle: bool,
+        tell: &'t mut dyn FnMut(Report<'_>),
+    ) -> Result<Self, Error> {
+        let membership = Membership::new(Arc::clone(&shared.topology), Arc::clone(&shared.partitions));
+        let member: Member = shared.settings.member().create_with_context(membership)?;
+        let member = shared.member.get_or_init(|| member);
+        let (sender, events) = channel();
+        let crew = Crew::start(Arc::clone(&shared), guests, sender, member)?;
+        let inputs: BTreeSet<_> = shared.topology.subtopologies.iter().flat_map(|part| &part.inputs).collect();
+        let topics = inputs.iter().filter_map(|topic| shared.topology.topics.get(topic.0));
+        let topics: Vec<_> = topics.map(|topic| topic.name.as_str()).collect();
+        member.subscribe(&topics)?;
+        let mut instance = Self {
+            crew,
+            events,
+            state: State::Created,
+            ready: BTreeSet::new(),
+            idle: BTreeSet::new(),
+            last_commit: Instant::now(),
+            rebalances: 0,
+            until_idle,
+            purge: Purge::new(),
+            tell,
+            shared: Arc::clone(&shared),
+        };
+        instance.become_(State::Rebalancing);
+        Ok(instance)
+    }
+
+    fn run(&mut self, stop: &AtomicBool) -> Result<(), Error> {
+        let shared = Arc::clone(&self.shared);
+        let Some(member) = shared.member.get() else { return Ok(()) };
+        while !stop.load(Ordering::Relaxed) && !self.is_idle() {
+            self.turn(member)?;
+            self.crew.tend(member)?;
+            self.purge.run(&shared.cluster, &shared.topology);
+        }
+        Ok(())
+    }
+
+    /// One round: news from the group, news from the workers.
+    fn turn(&mut self, member: &Member) -> Result<(), Error> {
+        if let Some(Err(error)) = member.poll(TICK) {
+            tracing::debug!(%error, "the group says");
+        }
+        if let Some((code, text)) = member.client().fatal_error() {
+            return Err(Error::Setup(format!("the group has no place for this instance: {text} ({code})")));
+        }
+        if let Some(reason) = member.context().refused() {
+            return Err(Error::Setup(reason));
+        }
+        let rebalances = member.context().rebalances();
+        if rebalances != self.rebalances {
+            self.rebalances = rebalances;
+            self.ready.clear();
+            self.idle.clear();
+        }
+        while let Ok(event) = self.events.try_recv() {
+            self.hear(event);
+        }
+        let all = self.ready.len() >= self.shared.topology.settings.threads.max(1);
+        self.become_(match (member.context().assigned(), all) {
+            (None, _) => State::Rebalancing,
+            (Some(_), false) => State::Restoring,
+            (Some(_), true) => State::Running,
+        });
+        Ok(())
+    }
+
+    fn hear(&mut self, event: Event) {
+        match event {
+            Event::Restoring { worker, records } => {
+                self.ready.remove(&worker);
+                (self.tell)(Report::Restoring(records));
+            }
+            Event::Restored { records } => (self.tell)(Report::Restored(records)),
+            Event::Running { worker } => drop(self.ready.insert(worker)),
+            Event::Committed(commit) => {
+                self.last_commit = Instant::now();
+                self.purge.note(&commit.purgeable);
+                (self.tell)(Report::Committed(&commit.ledger, commit.took));
+            }
+            Event::Idle { worker, idle: true } => drop(self.idle.insert(worker)),
+            Event::Idle { worker, idle: false } => drop(self.idle.remove(&worker)),
+            Event::Recovering { reason } => (self.tell)(Report::Recovering(&reason)),
+        }
+    }
+
+    /// Whether all workers have nothing to do, and nobody has had anything to do for a while. A worker without tasks
+    /// never has.
+    fn is_idle(&self) -> bool {
+        self.until_idle
+            && self.state == State::Running
+            && self.idle.len() >= self.shared.topology.settings.threads.max(1)
+            && self.last_commit.elapsed() > IDLE
+    }
+
+    /// Has the workers commit what is under way, and waits for them.
+    fn drain(&mut self, result: Result<(), Error>) -> Result<(), Error> {
+        self.become_(State::Draining);
+        self.shared.stopping.store(true, Ordering::SeqCst);
+        let limit = Instant::now() + DRAIN;
+        let shared = Arc::clone(&self.shared);
+        let Some(member) = shared.member.get() else { return result };
+        let mut result = result;
+        while !self.crew.is_gone() {
+            drop(member.poll(TICK));
+            result = result.and(self.crew.tend(member));
+            while let Ok(event) = self.events.try_recv() {
+                self.hear(event);
+            }
+            if Instant::now() > limit {
+                let seconds = DRAIN.as_secs();
+                return result.and(Err(Error::Task(format!("a worker didn't finish within {seconds} s"))));
+            }
+        }
+        result
+    }
+
+    fn become_(&mut self, wanted: State) {
+        let next = self.state.towards(wanted);
+        if next != self.state {
+            tracing::info!(from = %self.state, to = %next, "state");
+            self.state = next;
+            (self.tell)(Report::State(next));
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! Reading many records with one call.
+
+use std::ffi::{CStr, CString, c_void};
+use std::marker::PhantomData;
+use std::ptr::{self, NonNull};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use millrace_engine::record::{Header, Headers, TimestampType};
+use rdkafka::TopicPartitionList;
+use rdkafka::bindings as c;
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+
+use crate::context::Log;
+use crate::error::Error;
+use crate::settings::client;
+
+/// Most records of one call.
+const BATCH: usize = 1_000;
+
+/// Bytes that records share an allocation of.
+const BUFFER: usize = 4 << 10;
+
+/// A consumer of partitions that it is told, with its own queue. Not a member of the group: what it reads counts only
+/// when a transaction with the member's generation commits it.
+pub(crate) struct Fetcher {
+    /// The consumer's own queue. Destroyed before the consumer: see `drop`.
+    queue: NonNull<c::rd_kafka_queue_t>,
+    consumer: BaseConsumer<Log>,
+    messages: Vec<*mut c::rd_kafka_message_t>,
+}
+
+// SAFETY: librdkafka's handles may be used from any thread; `messages` is empty between calls.
+unsafe impl Send for Fetcher {}
+
+/// Something that was fetched from a partition.
+pub(crate) enum Fetched<'a> {
+    /// A record.
+    Record(Message<'a>),
+    /// The partition has been read up to this offset, which is its end for now. Behind the last record there may be
+    /// marks of transactions.
+    End(i64),
+    /// The partition can't be read from here.
+    Failed(RDKafkaErrorCode, String),
+}
+
+/// A record in librdkafka's memory.
+pub(crate) struct Message<'a>(&'a c::rd_kafka_message_t);
+
+impl Fetcher {
+    /// Connects, and reads nothing yet.
+    pub(crate) fn new(config: &ClientConfig) -> Result<Self, Error> {
+        let consumer: BaseConsumer<Log> = client(config)?;
+        // SAFETY: the client lives as long as `consumer`, and has a consumer queue because it has a group id.
+        let queue = unsafe { c::rd_kafka_queue_get_consumer(consumer.client().native_ptr()) };
+        let queue = NonNull::new(queue)
+            .ok_or_else(|| Error::Kafka(KafkaError::ClientCreation("a consumer without a queue".into())))?;
+        Ok(Self { queue, consumer, messages: Vec::with_capacity(BATCH) })
+    }
+
+    /// Reads these partitions from the offsets given, and no others.
+    pub(crate) fn assign(&self, places: &TopicPartitionList) -> Result<(), Error> {
+        Ok(self.consumer.assign(places)?)
+    }
+
+    /// Stops fetching these partitions; what is fetched and not yet read is dropped, and fetched again on `resume`.
+    pub(crate) fn pause(&self, places: &TopicPartitionList) -> Result<(), Error> {
+        Ok(self.consumer.pause(places)?)
+    }
+
+    /// Goes on fetching.
+    pub(crate) fn resume(&self, places: &TopicPartitionList) -> Result<(), Error> {
+        Ok(self.consumer.resume(places)?)
+    }
+
+    /// The high watermark of a partition as the last fetch of it knew it. Asks nobody; none before the first fetch.
+    pub(crate) fn known_end(&self, topic: &CStr, partition: i32) -> Option<i64> {
+        let (mut low, mut high) = (-1, -1);
+        // SAFETY: the client lives; both pointers are to locals, which the call fills in.
+        let code = unsafe {
+            let client = self.consumer.client().native_ptr();
+            c::rd_kafka_get_watermark_offsets(client, topic.as_ptr(), partition, &mut low, &mut high)
+        };
+        (RDKafkaErrorCode::from(code) == RDKafkaErrorCode::NoError && high >= 0).then_some(high)
+    }
+
+    /// Waits for records, at most `timeout`, and hands over all that are there, up to a batch: topic handle (the same
+    /// for the same topic as long as the client lives), partition, and what came. Returns how many there were.
+    pub(crate) fn poll(&mut self, timeout: Duration, mut take: impl FnMut(Topic<'_>, i32, Fetched<'_>)) -> usize {
+        let wait = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
+        // SAFETY: `messages` has room for `BATCH` pointers; the call writes as many as it says.
+        unsafe {
+            let got = c::rd_kafka_consume_batch_queue(self.queue.as_ptr(), wait, self.messages.as_mut_ptr(), BATCH);
+            self.messages.set_len(usize::try_from(got).unwrap_or(0));
+        }
+        let count = self.messages.len();
+        for pointer in self.messages.drain(..) {
+            // SAFETY: each is a message of ours until it is destroyed, once, below; what was made of it doesn't outlive
+            // the call of `take`.
+            unsafe {
+                let message = &*pointer;
+                if !message.rkt.is_null() {
+                    take(Topic(message.rkt, PhantomData), message.partition, fetched(message));
+                }
+                c::rd_kafka_message_destroy(pointer);
+            }
+        }
+        count
+    }
+}
+
+impl Drop for Fetcher {
+    fn drop(&mut self) {
+        // SAFETY: the queue is ours and is used no more; the client is destroyed after it.
+        unsafe { c::rd_kafka_queue_destroy(self.queue.as_ptr()) }
+    }
+}
+
+/// A topic of a message.
+#[derive(Clone, Copy)]
+pub(crate) struct Topic<'a>(*mut c::rd_kafka_topic_t, PhantomData<&'a ()>);
+
+impl Topic<'_> {
+    /// Tells topics apart without their names.
+    pub(crate) fn handle(self) -> usize {
+        self.0 as usize
+    }
+
+    /// Its name.
+    pub(crate) fn name(self) -> String {
+        // SAFETY: the topic lives as long as the message, and its name is a C string.
+        unsafe { CStr::from_ptr(c::rd_kafka_topic_name(self.0)) }.to_string_lossy().into_owned()
+    }
+}
+
+fn fetched(message: &c::rd_kafka_message_t) -> Fetched<'_> {
+    match RDKafkaErrorCode::from(message.err) {
+        RDKafkaErrorCode::NoError => Fetched::Record(Message(message)),
+        RDKafkaErrorCode::PartitionEOF => Fetched::End(message.offset),
+        code => {
+            // SAFETY: a message with an error has a text for it, which lives as long as it.
+            let text = unsafe { CStr::from_ptr(c::rd_kafka_message_errstr(message)) };
+            Fetched::Failed(code, text.to_string_lossy().into_owned())
+        }
+    }
+}
+
+impl Message<'_> {
+    pub(crate) fn offset(&self) -> i64 {
+        self.0.offset
+    }
+
+    pub(crate) fn key(&self) -> Option<&[u8]> {
+        // SAFETY: key and length belong together.
+        unsafe { bytes(self.0.key, self.0.key_len) }
+    }
+
+    pub(crate) fn value(&self) -> Option<&[u8]> {
+        // SAFETY: payload and length belong together.
+        unsafe { bytes(self.0.payload, self.0.len) }
+    }
+
+    /// Key and value, copied into a buffer that many records share: each with an allocation of its own would cost more
+    /// than the copy. It is small, so that a record that is kept doesn't keep much else in memory.
+    pub(crate) fn copy(&self, buffer: &mut BytesMut) -> (Option<Bytes>, Option<Bytes>) {
+        let (key, value) = (self.key(), self.value());
+        let middle = key.map_or(0, <[u8]>::len);
+        let size = middle + value.map_or(0, <[u8]>::len);
+        if buffer.capacity() < size {
+            *buffer = BytesMut::with_capacity(size.max(BUFFER));
+        }
+        buffer.extend_from_slice(key.unwrap_or_default());
+        buffer.extend_from_slice(value.unwrap_or_default());
+        let mut both = buffer.split().freeze();
+        let rest = both.split_off(middle);
+        (key.map(|_| both), value.map(|_| rest))
+    }
+
+    /// Timestamp and who set it.
+    pub(crate) fn timestamp(&self) -> (i64, TimestampType) {
+        let mut kind = c::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
+        // SAFETY: the message lives, and `kind` is a local.
+        let timestamp = unsafe { c::rd_kafka_message_timestamp(self.0, &mut kind) };
+        match kind {
+            c::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_LOG_APPEND_TIME => {
+                (timestamp, TimestampType::LogAppendTime)
+            }
+            _ => (timestamp, TimestampType::CreateTime),
+        }
+    }
+
+    pub(crate) fn headers(&self) -> Headers {
+        let mut list = ptr::null_mut();
+        let mut headers = Vec::new();
+        // SAFETY: the list belongs to the message, and so do names and values, which are copied at once.
+        unsafe {
+            if RDKafkaErrorCode::from(c::rd_kafka_message_headers(self.0, &mut list)) != RDKafkaErrorCode::NoError {
+                return Headers::EMPTY;
+            }
+            let (mut name, mut value, mut size) = (ptr::null(), ptr::null(), 0);
+            while RDKafkaErrorCode::from(c::rd_kafka_header_get_all(
+                list,
+                headers.len(),
+                &mut name,
+                &mut value,
+                &mut size,
+            )) == RDKafkaErrorCode::NoError
+            {
+                let name = Bytes::copy_from_slice(CStr::from_ptr(name).to_bytes());
+                headers.push(Header { name, value: bytes(value, size).map(Bytes::copy_from_slice) });
+            }
+        }
+        headers.into()
+    }
+}
+
+/// The bytes at a pointer, none where it is null.
+///
+/// # Safety
+/// A pointer that isn't null points to `length` bytes that live as long as the result.
+unsafe fn bytes<'a>(pointer: *const c_void, length: usize) -> Option<&'a [u8]> {
+    if pointer.is_null() {
+        return None;
+    }
+    // SAFETY: as the caller says.
+    Some(unsafe { std::slice::from_raw_parts(pointer.cast(), length) })
+}
+
+/// A topic's name as librdkafka takes it. Topic names have no null bytes: pipelines check them.
+pub(crate) fn c_name(name: &str) -> CString {
+    CString::new(name).unwrap_or_default()
+}

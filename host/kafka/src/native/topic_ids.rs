@@ -1,0 +1,77 @@
+//! The ids of topics: a topic that was deleted and made anew has another one.
+
+use std::collections::BTreeMap;
+use std::ffi::CStr;
+use std::ptr;
+use std::time::Duration;
+
+use rdkafka::admin::AdminClient;
+use rdkafka::bindings as c;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+
+use super::fetch::c_name;
+use crate::context::Log;
+
+/// The ids of those of these topics that exist, by name.
+pub(crate) fn topic_ids(
+    admin: &AdminClient<Log>,
+    names: &[&str],
+    timeout: Duration,
+) -> Result<BTreeMap<String, String>, KafkaError> {
+    let owned: Vec<_> = names.iter().map(|name| c_name(name)).collect();
+    let mut pointers: Vec<_> = owned.iter().map(|name| name.as_ptr()).collect();
+    let wait = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
+    // SAFETY: the client lives for all of this. Everything that is made here is destroyed here, once; names and ids are
+    // copied while the event that owns them lives.
+    unsafe {
+        let client = admin.inner().native_ptr();
+        let queue = c::rd_kafka_queue_new(client);
+        let topics = c::rd_kafka_TopicCollection_of_topic_names(pointers.as_mut_ptr(), pointers.len());
+        let options = c::rd_kafka_AdminOptions_new(client, c::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS);
+        c::rd_kafka_AdminOptions_set_request_timeout(options, wait, ptr::null_mut(), 0);
+        c::rd_kafka_DescribeTopics(client, topics, options, queue);
+        let event = c::rd_kafka_queue_poll(queue, wait.saturating_add(1_000));
+        let answer = if event.is_null() {
+            Err(KafkaError::MetadataFetch(RDKafkaErrorCode::OperationTimedOut))
+        } else {
+            read(event)
+        };
+        if !event.is_null() {
+            c::rd_kafka_event_destroy(event);
+        }
+        c::rd_kafka_AdminOptions_destroy(options);
+        c::rd_kafka_TopicCollection_destroy(topics);
+        c::rd_kafka_queue_destroy(queue);
+        answer
+    }
+}
+
+/// # Safety
+/// The event is the answer to a `DescribeTopics`.
+unsafe fn read(event: *mut c::rd_kafka_event_t) -> Result<BTreeMap<String, String>, KafkaError> {
+    let mut ids = BTreeMap::new();
+    // SAFETY: as the caller says; the answer and its parts live as long as the event.
+    unsafe {
+        let code = RDKafkaErrorCode::from(c::rd_kafka_event_error(event));
+        if code != RDKafkaErrorCode::NoError {
+            return Err(KafkaError::MetadataFetch(code));
+        }
+        let mut count = 0;
+        let result = c::rd_kafka_event_DescribeTopics_result(event);
+        if result.is_null() {
+            return Ok(ids);
+        }
+        let topics = c::rd_kafka_DescribeTopics_result_topics(result, &mut count);
+        for index in 0..count {
+            let topic = *topics.add(index);
+            let error = c::rd_kafka_TopicDescription_error(topic);
+            if RDKafkaErrorCode::from(c::rd_kafka_error_code(error)) != RDKafkaErrorCode::NoError {
+                continue;
+            }
+            let name = CStr::from_ptr(c::rd_kafka_TopicDescription_name(topic));
+            let id = CStr::from_ptr(c::rd_kafka_Uuid_base64str(c::rd_kafka_TopicDescription_topic_id(topic)));
+            ids.insert(name.to_string_lossy().into_owned(), id.to_string_lossy().into_owned());
+        }
+    }
+    Ok(ids)
+}

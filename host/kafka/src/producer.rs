@@ -1,0 +1,330 @@
+//! Transactions: everything that a worker puts out, with the offsets of what it has read, at once or not at all.
+//!
+//! ```text
+//!            send, or offsets to commit                 acknowledged
+//!   ready ────────────────────────────▶ open ── commit ───────────────▶ ready
+//!     ▲                                   │  └─ abort ── acknowledged ──▶ ready
+//!     └──────────── a new one ◀───────────┴── anything else: nobody knows
+//! ```
+//!
+//! librdkafka has no second part of KIP-890: an end of a transaction that was delayed on its way can end a later one.
+//! So after anything but a clean acknowledgement a new producer takes over the transactional id, which fences whatever
+//! is still under way.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use rdkafka::TopicPartitionList;
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::ConsumerGroupMetadata;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{DeliveryResult, Message};
+use rdkafka::producer::{BaseProducer, Producer, ProducerContext};
+use rdkafka::statistics::Statistics;
+
+use crate::context;
+use crate::error::{Error, Reaction, code};
+use crate::faults::{self, Point};
+use crate::native::{Record, Sender};
+use crate::settings::ClientSettings;
+
+/// The client behind it.
+pub(crate) type Client = BaseProducer<Deliveries>;
+
+/// How long one attempt of a call may take before it is made again.
+const ATTEMPT: Duration = Duration::from_secs(5);
+
+/// A commit that takes longer may have been sent more than once: see above.
+const SUSPICIOUS: Duration = Duration::from_secs(2);
+
+/// How long to wait for delivery reports at a time. The binding's own poll would spin for less than a millisecond.
+const TICK: Duration = Duration::from_micros(250);
+
+/// A producer of transactions under one transactional id.
+pub(crate) struct Transactions {
+    id: String,
+    // Dropped before the client that it belongs to.
+    sender: Sender,
+    client: Client,
+    timeout: Duration,
+    /// When the open transaction began.
+    open: Option<Instant>,
+}
+
+/// What delivery reports have said since the transaction began.
+#[derive(Default)]
+pub(crate) struct Deliveries {
+    reports: Mutex<Reports>,
+    /// A connection broke: a request may have been sent twice.
+    disturbed: AtomicBool,
+}
+
+#[derive(Default)]
+struct Reports {
+    failed: Option<String>,
+    /// By slot: the offset after the last record delivered, where it is known.
+    ends: Vec<Option<i64>>,
+}
+
+impl Deliveries {
+    fn reports(&self) -> MutexGuard<'_, Reports> {
+        self.reports.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ClientContext for Deliveries {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        context::log(level, facility, message);
+    }
+
+    fn stats(&self, _: Statistics) {}
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.disturbed.store(true, Ordering::Relaxed);
+        context::log_error(&error, reason);
+    }
+}
+
+impl ProducerContext for Deliveries {
+    /// The slot that wants to know the record's offset, counted from 1; 0 for nobody.
+    type DeliveryOpaque = usize;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, slot: usize) {
+        match result {
+            Ok(_) if slot == 0 => {}
+            // Without an offset, the record was a duplicate of one that had arrived: its place stays unknown.
+            Ok(message) if message.offset() < 0 => {}
+            Ok(message) => {
+                if let Some(end) = self.reports().ends.get_mut(slot - 1) {
+                    *end = Some(message.offset() + 1);
+                }
+            }
+            Err((error, message)) => {
+                let text = format!("{} [{}]: {error}", message.topic(), message.partition());
+                self.reports().failed.get_or_insert(text);
+            }
+        }
+    }
+}
+
+impl Transactions {
+    /// Takes over the transactional id, and ends what its last owner left open. Tries until it succeeds, as long as
+    /// `go_on` says so; `None` when it doesn't. `topics` are known by their places from then on.
+    pub(crate) fn open<'a>(
+        settings: &ClientSettings,
+        id: &str,
+        topics: impl Iterator<Item = &'a str>,
+        go_on: &dyn Fn() -> bool,
+    ) -> Result<Option<Self>, Reaction> {
+        let config = settings.producer(id);
+        let client: Client = config.create_with_context(Deliveries::default()).map_err(Error::from)?;
+        while let Err(error) = client.init_transactions(ATTEMPT) {
+            match is_retriable(&error) {
+                true if go_on() => tracing::warn!(%error, id, "waiting for the transaction coordinator"),
+                true => return Ok(None),
+                false => return Err(Error::from(error).into()),
+            }
+        }
+        let sender = Sender::new(&client, topics)
+            .map_err(|code| Error::Setup(format!("a topic of the pipeline has a name that Kafka refuses: {code}")))?;
+        let timeout = settings.transaction_timeout();
+        Ok(Some(Self { id: id.into(), sender, client, timeout, open: None }))
+    }
+
+    /// Makes room for the offsets that `slots` partitions get; see [`send`](Self::send).
+    pub(crate) fn set_slots(&mut self, slots: usize) {
+        let mut reports = self.client.context().reports();
+        reports.ends.clear();
+        reports.ends.resize(slots, None);
+    }
+
+    /// Puts a record into the transaction, and opens one if there is none. Waits while the queue is full: that is how a
+    /// slow broker slows the worker down. The offset that the record gets is kept under `slot`, if there is one.
+    pub(crate) fn send(&mut self, topic: usize, record: &Record<'_>, slot: Option<usize>) -> Result<(), Reaction> {
+        self.begin()?;
+        let opaque = slot.map_or(0, |slot| slot + 1);
+        loop {
+            match self.sender.send(&self.client, topic, record, opaque) {
+                Ok(()) => return Ok(()),
+                // Records that can't be delivered leave the queue too, after a time, and then `check` says so.
+                Err(RDKafkaErrorCode::QueueFull) => self.wait_for_some()?,
+                Err(RDKafkaErrorCode::MessageSizeTooLarge) => return Err(too_large(record)),
+                Err(code) => return Err(self.unusable().unwrap_or_else(|| Reaction::Abort(code.to_string()))),
+            }
+        }
+    }
+
+    /// Serves delivery reports that have come.
+    pub(crate) fn serve(&mut self) -> Result<(), Reaction> {
+        self.poll();
+        self.check()
+    }
+
+    /// Serves all reports that have come. Whether there were any.
+    fn poll(&self) -> bool {
+        let before = self.client.in_flight_count();
+        let mut left = before;
+        loop {
+            self.client.poll(Duration::ZERO);
+            let now = self.client.in_flight_count();
+            if now >= left {
+                return left < before;
+            }
+            left = now;
+        }
+    }
+
+    fn wait_for_some(&mut self) -> Result<(), Reaction> {
+        if !self.poll() {
+            std::thread::park_timeout(TICK);
+        }
+        self.check()
+    }
+
+    /// Opens a transaction if none is open.
+    fn begin(&mut self) -> Result<(), Reaction> {
+        if self.open.is_none() {
+            self.client.begin_transaction().map_err(|error| self.react(&error))?;
+            self.client.context().disturbed.store(false, Ordering::Relaxed);
+            self.open = Some(Instant::now());
+        }
+        Ok(())
+    }
+
+    /// Commits what was sent together with the offsets of the group, which `group` names as it is now.
+    pub(crate) fn commit(
+        &mut self,
+        offsets: &TopicPartitionList,
+        group: impl Fn() -> Result<ConsumerGroupMetadata, Reaction>,
+    ) -> Result<Committed, Reaction> {
+        self.begin()?;
+        self.wait_for_deliveries()?;
+        faults::hit(Point::Produced);
+        let began = Instant::now();
+        let group = group()?;
+        self.again(|client| client.send_offsets_to_transaction(offsets, &group, ATTEMPT))?;
+        faults::hit(Point::OffsetsSent);
+        self.end()?;
+        faults::hit(Point::Acknowledged);
+        let disturbed = self.client.context().disturbed.load(Ordering::Relaxed) || began.elapsed() > SUSPICIOUS;
+        let ends = self.client.context().reports().ends.iter_mut().map(Option::take).collect();
+        Ok(Committed { ends, disturbed })
+    }
+
+    /// Commits what was sent, for who has read nothing.
+    pub(crate) fn commit_records(&mut self) -> Result<(), Reaction> {
+        self.wait_for_deliveries()?;
+        self.end()
+    }
+
+    fn end(&mut self) -> Result<(), Reaction> {
+        self.again(|client| client.commit_transaction(ATTEMPT))?;
+        self.open = None;
+        Ok(())
+    }
+
+    /// Drops what was sent, on the broker too.
+    pub(crate) fn abort(&mut self) -> Result<(), Reaction> {
+        if self.open.is_none() {
+            return Ok(());
+        }
+        // An abort waits for delivery reports that nobody serves meanwhile; and one that overtakes the first record on
+        // its way to the broker is fatal (librdkafka#4849). So what is under way comes first, but not for ever.
+        let began = Instant::now();
+        while self.client.in_flight_count() > 0 && began.elapsed() < ATTEMPT {
+            if !self.poll() {
+                std::thread::park_timeout(TICK);
+            }
+        }
+        self.again(|client| client.abort_transaction(ATTEMPT))?;
+        self.open = None;
+        let mut reports = self.client.context().reports();
+        reports.failed = None;
+        reports.ends.iter_mut().for_each(|end| *end = None);
+        Ok(())
+    }
+
+    /// `commit_transaction` would wait for them in steps of 100 ms.
+    fn wait_for_deliveries(&mut self) -> Result<(), Reaction> {
+        while self.client.in_flight_count() > 0 {
+            self.wait_for_some()?;
+        }
+        self.check()
+    }
+
+    /// Whether a record couldn't be delivered.
+    fn check(&mut self) -> Result<(), Reaction> {
+        match self.client.context().reports().failed.take() {
+            Some(text) => Err(self.unusable().unwrap_or(Reaction::Abort(text))),
+            None => Ok(()),
+        }
+    }
+
+    /// Makes a call again while it may be, until the transaction must have timed out.
+    fn again(&mut self, call: impl Fn(&Client) -> Result<(), KafkaError>) -> Result<(), Reaction> {
+        let limit = self.open.unwrap_or_else(Instant::now) + self.timeout;
+        loop {
+            match call(&self.client) {
+                Ok(()) => return Ok(()),
+                Err(error) if is_retriable(&error) && Instant::now() < limit => {
+                    tracing::warn!(%error, id = self.id, "a transaction waits for the broker");
+                }
+                Err(error) => return Err(self.react(&error)),
+            }
+        }
+    }
+
+    fn react(&self, error: &KafkaError) -> Reaction {
+        if let Some(reaction) = self.unusable() {
+            return reaction;
+        }
+        match error {
+            KafkaError::Transaction(inner) if inner.txn_requires_abort() => Reaction::Abort(error.to_string()),
+            _ if code(error).is_some_and(is_fence) => self.fenced(error.to_string()),
+            _ => Reaction::Rebuild(error.to_string()),
+        }
+    }
+
+    /// What to do if the client has had a fatal error.
+    fn unusable(&self) -> Option<Reaction> {
+        let (code, text) = self.client.client().fatal_error()?;
+        Some(if is_fence(code) { self.fenced(text) } else { Reaction::Rebuild(text) })
+    }
+
+    /// Somebody has a newer epoch: the broker, which has given up on a transaction that was open for too long, or
+    /// another process under the same id.
+    fn fenced(&self, text: String) -> Reaction {
+        match self.open {
+            Some(began) if began.elapsed() >= self.timeout => Reaction::Rebuild(text),
+            _ => Reaction::Stop(Error::TakenOver { id: self.id.clone() }),
+        }
+    }
+}
+
+/// An acknowledged commit.
+pub(crate) struct Committed {
+    /// For each slot, the offset after its last record, where something was sent and its place is known.
+    pub(crate) ends: Vec<Option<i64>>,
+    /// Whether a request may have been sent more than once: then the producer is to be replaced.
+    pub(crate) disturbed: bool,
+}
+
+fn is_retriable(error: &KafkaError) -> bool {
+    matches!(error, KafkaError::Transaction(inner) if inner.is_retriable())
+}
+
+fn is_fence(code: RDKafkaErrorCode) -> bool {
+    use RDKafkaErrorCode::{Fenced, InvalidProducerEpoch, ProducerFenced};
+    matches!(code, Fenced | InvalidProducerEpoch | ProducerFenced)
+}
+
+/// Sinks check sizes before; what comes here is state.
+fn too_large(record: &Record<'_>) -> Reaction {
+    let bytes = record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len);
+    Reaction::Stop(Error::Task(format!(
+        "an entry of a store has {bytes} bytes, and no changelog record may be so large: make the state smaller, or raise \
+         `message.max.bytes` under [kafka] and `max.message.bytes` of the changelog topic"
+    )))
+}

@@ -1,0 +1,177 @@
+//! How the driver's clients are set up: what the host owns, and under it what the pipeline file passes through.
+
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
+
+use crate::context::Log;
+use crate::error::Error;
+
+/// Bytes that a fetching client holds for its worker.
+const QUEUE_BYTES: usize = 2 << 20;
+
+/// Most bytes of an answer to a fetch. Larger ones would be memory that is asked of the system each time.
+const FETCH_BYTES: usize = 1 << 20;
+
+/// Most bytes of one partition in it.
+const PARTITION_BYTES: usize = 256 << 10;
+
+/// Bytes of a batch of records, as librdkafka has it: less than a topic takes that nobody has set up otherwise.
+const BATCH_BYTES: usize = 1_000_000;
+
+/// Bytes that wait in a producer. What comes then has to wait: see `Transactions::send`.
+const PRODUCE_BYTES: usize = 8 << 20;
+
+/// The largest record that a client takes: what a topic allows is checked against the topic. More than a guest's memory
+/// has by default, so that no state is too large for its changelog, and less than a broker's `socket.request.max.bytes`.
+const RECORD_BYTES: usize = 80 << 20;
+
+/// Kafka's default for transactions of streams: what is left open by a dead process blocks readers for so long.
+const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Settings of all clients of an instance.
+#[derive(Clone, Debug)]
+pub struct ClientSettings {
+    app: String,
+    instance: String,
+    bootstrap: String,
+    /// The `[kafka]` table. The pipeline checks that nothing in it is the host's.
+    raw: Vec<(String, String)>,
+    transaction_timeout: Duration,
+    /// The most bytes of a batch that a producer sends.
+    batch_bytes: usize,
+}
+
+impl ClientSettings {
+    /// For an instance of an app; `commit_interval` is the longest that a transaction is meant to be open.
+    pub fn new(
+        app: &str,
+        instance: &str,
+        bootstrap: &str,
+        raw: &[(String, String)],
+        commit_interval: Duration,
+    ) -> Self {
+        let batch = raw.iter().find(|(name, _)| name == "batch.size").and_then(|(_, value)| value.parse().ok());
+        let timeout = raw.iter().find(|(name, _)| name == "transaction.timeout.ms");
+        let timeout = timeout.and_then(|(_, value)| value.parse().ok()).map(Duration::from_millis);
+        Self {
+            app: app.into(),
+            instance: instance.into(),
+            bootstrap: bootstrap.into(),
+            raw: raw.to_vec(),
+            transaction_timeout: timeout.unwrap_or(TRANSACTION_TIMEOUT.max(commit_interval * 4)),
+            batch_bytes: batch.unwrap_or(BATCH_BYTES),
+        }
+    }
+
+    /// The same for an instance that now has its id.
+    pub(crate) fn with_instance(&self, instance: &str) -> Self {
+        Self { instance: instance.into(), ..self.clone() }
+    }
+
+    /// The same for producers to topics of which one takes batches of no more than so many bytes: librdkafka doesn't know
+    /// of a topic's limit, and what the broker refuses it doesn't divide.
+    pub(crate) fn with_batch_bytes(&self, bytes: usize) -> Self {
+        Self { batch_bytes: bytes.min(self.batch_bytes), ..self.clone() }
+    }
+
+    /// How long the broker lets a transaction be open.
+    pub(crate) fn transaction_timeout(&self) -> Duration {
+        self.transaction_timeout
+    }
+
+    /// The largest record that clients take, in bytes.
+    pub(crate) fn record_bytes(&self) -> usize {
+        self.number("message.max.bytes").unwrap_or(RECORD_BYTES)
+    }
+
+    fn number(&self, name: &str) -> Option<usize> {
+        self.raw.iter().find(|(own, _)| own == name).and_then(|(_, value)| value.parse().ok())
+    }
+
+    /// A client that asks and administers. It reads to the end of what is written, committed or not.
+    pub(crate) fn admin(&self) -> ClientConfig {
+        let mut config = self.base("admin");
+        config.set("isolation.level", "read_uncommitted");
+        config
+    }
+
+    /// The consumer that is the instance's member of the group. It never fetches.
+    pub(crate) fn member(&self) -> ClientConfig {
+        let mut config = self.consumer("member");
+        config.set("partition.assignment.strategy", "range");
+        config.set("group.protocol", "classic");
+        config.set("queued.min.messages", "1");
+        // Nothing is read, so there is nothing to reset.
+        config.set("auto.offset.reset", "latest");
+        config
+    }
+
+    /// A consumer of partitions that it is told, for one worker.
+    pub(crate) fn fetcher(&self, role: &str) -> ClientConfig {
+        let mut config = self.consumer(role);
+        config.set("enable.partition.eof", "true");
+        // An input that has nothing new is known to have nothing only when its fetch is answered.
+        self.default(&mut config, "fetch.wait.max.ms", 20);
+        self.default(&mut config, "fetch.max.bytes", FETCH_BYTES);
+        self.default(&mut config, "fetch.message.max.bytes", PARTITION_BYTES);
+        self.default(&mut config, "fetch.error.backoff.ms", 50);
+        // A full queue is soon half empty; the default is a second.
+        self.default(&mut config, "fetch.queue.backoff.ms", 2);
+        self.default(&mut config, "queued.max.messages.kbytes", QUEUE_BYTES >> 10);
+        config
+    }
+
+    /// A producer of transactions.
+    pub(crate) fn producer(&self, transactional_id: &str) -> ClientConfig {
+        let mut config = self.base("producer");
+        config.set("transactional.id", transactional_id);
+        config.set("transaction.timeout.ms", self.transaction_timeout.as_millis().to_string());
+        config.set("enable.idempotence", "true");
+        config.set("acks", "all");
+        config.set("batch.size", self.batch_bytes.max(1).to_string());
+        // Partitions are the engine's choice.
+        config.set("message.max.bytes", self.record_bytes().to_string());
+        self.default(&mut config, "linger.ms", 1);
+        self.default(&mut config, "queue.buffering.max.kbytes", PRODUCE_BYTES >> 10);
+        self.default(&mut config, "queue.buffering.max.messages", 200_000);
+        config
+    }
+
+    fn consumer(&self, role: &str) -> ClientConfig {
+        let mut config = self.base(role);
+        config.set("group.id", &self.app);
+        config.set("isolation.level", "read_committed");
+        config.set("enable.auto.commit", "false");
+        config.set("enable.auto.offset.store", "false");
+        config.set("auto.offset.reset", "error");
+        config
+    }
+
+    fn base(&self, role: &str) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        for (name, value) in &self.raw {
+            config.set(name, value);
+        }
+        config.set("bootstrap.servers", &self.bootstrap);
+        config.set("client.id", format!("{}-{}-{role}", self.app, self.instance));
+        config.set("allow.auto.create.topics", "false");
+        self.default(&mut config, "reconnect.backoff.ms", 50);
+        self.default(&mut config, "reconnect.backoff.max.ms", 1_000);
+        config.set_log_level(RDKafkaLogLevel::Info);
+        config
+    }
+
+    /// Sets what the pipeline file doesn't.
+    fn default(&self, config: &mut ClientConfig, name: &str, value: impl ToString) {
+        if !self.raw.iter().any(|(own, _)| own == name) {
+            config.set(name, value.to_string());
+        }
+    }
+}
+
+/// Makes a client that logs as everything else does.
+pub(crate) fn client<T: FromClientConfigAndContext<Log>>(config: &ClientConfig) -> Result<T, Error> {
+    config.create_with_context(Log).map_err(Error::from)
+}

@@ -1,0 +1,102 @@
+//! What an instance makes sure of before it joins the group: that the cluster answers, that the topics are there and fit
+//! together, that the plugins can take over, and that the folder is its own.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use millrace_engine::deployment::Candidate;
+use millrace_engine::pipeline;
+use millrace_engine::topology::{TopicKind, Topology};
+
+use crate::cluster::Cluster;
+use crate::control;
+use crate::error::Error;
+use crate::folder::Folder;
+use crate::instance::Options;
+use crate::internal_topics;
+use crate::settings::ClientSettings;
+use crate::worker::Shared;
+
+/// How long to wait before something is looked at again.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// How often to say what is waited for.
+const SAY: Duration = Duration::from_secs(10);
+
+/// Makes sure of everything. `None` if it is told to stop before.
+pub(crate) fn prepare(
+    topology: Arc<Topology>,
+    candidates: &[Candidate],
+    options: &Options,
+    stop: &AtomicBool,
+) -> Result<Option<Shared>, Error> {
+    let app = topology.app.as_str();
+    let settings =
+        ClientSettings::new(app, "start", &options.bootstrap, &topology.kafka, topology.settings.commit_interval);
+    let cluster = Cluster::new(&settings)?;
+    let Some(id) = patiently(stop, || cluster.id().map(Some))? else { return Ok(None) };
+    let folder = Folder::open(&options.data, &topology, &id)?;
+    let Some(known) = patiently(stop, || external_topics(&cluster, &topology))? else { return Ok(None) };
+    let partitions = pipeline::partitions(&topology, &|name| known.get(name).copied()).map_err(Error::Partitions)?;
+    let specs = internal_topics::all(&topology, &partitions, settings.record_bytes());
+    if patiently(stop, || internal_topics::ensure(&cluster, &specs).map(Some))?.is_none() {
+        return Ok(None);
+    }
+    let own: Vec<_> = specs.into_iter().filter(|spec| spec.config.contains_key("cleanup.policy")).collect();
+    let own: Vec<_> = own.into_iter().map(|spec| spec.name).collect();
+    let go_on = || !stop.load(Ordering::Relaxed);
+    let deploy = || control::deploy(&settings, &cluster, app, candidates, &own, &go_on);
+    let Some(deployments) = patiently(stop, deploy)? else { return Ok(None) };
+    Ok(Some(Shared {
+        settings: settings.with_instance(&folder.instance),
+        changelogs: internal_topics::changelogs(&topology),
+        instance: folder.instance,
+        database: folder.database,
+        partitions: partitions.into(),
+        deployments,
+        options: options.worker,
+        member: OnceLock::new(),
+        stopping: AtomicBool::new(false),
+        cluster,
+        topology,
+    }))
+}
+
+/// Numbers of partitions of the topics that exist, internal ones too; `None`, with words in the log, while one that
+/// belongs to somebody else is missing: nobody but they know how it is meant to be.
+fn external_topics(cluster: &Cluster, topology: &Topology) -> Result<Option<BTreeMap<String, u32>>, Error> {
+    let (mut known, mut missing) = (BTreeMap::new(), Vec::new());
+    for topic in &topology.topics {
+        match (cluster.partitions(&topic.name)?, topic.kind) {
+            (Some(count), _) => drop(known.insert(topic.name.clone(), count)),
+            (None, TopicKind::External) => missing.push(topic.name.as_str()),
+            (None, _) => {}
+        }
+    }
+    if missing.is_empty() {
+        return Ok(Some(known));
+    }
+    Err(Error::Missing(missing.join("`, `")))
+}
+
+/// Tries until it succeeds: as long as brokers don't answer, or topics are missing. `None` if it is told to stop before.
+fn patiently<T>(stop: &AtomicBool, attempt: impl Fn() -> Result<Option<T>, Error>) -> Result<Option<T>, Error> {
+    let mut said: Option<(String, Instant)> = None;
+    while !stop.load(Ordering::Relaxed) {
+        match attempt() {
+            Err(error @ (Error::Kafka(_) | Error::Missing(_))) => {
+                let text = error.to_string();
+                if said.as_ref().is_none_or(|(before, at)| *before != text || at.elapsed() > SAY) {
+                    tracing::warn!(reason = text, "waiting");
+                    said = Some((text, Instant::now()));
+                }
+                std::thread::park_timeout(RETRY);
+            }
+            result => return result,
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,132 @@
+//! Which tasks an instance has, and which of its workers runs each.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use millrace_engine::topology::{SubTopology, Topology};
+
+/// A task: a sub-topology for a partition number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct TaskId {
+    /// Index of the sub-topology.
+    pub(crate) subtopology: usize,
+    /// Partition number.
+    pub(crate) partition: u32,
+}
+
+impl std::fmt::Display for TaskId {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "{}_{}", self.subtopology, self.partition)
+    }
+}
+
+/// The tasks of these partitions of topics.
+///
+/// # Errors
+/// A step with state needs a partition that is somebody else's: topics that are read together are not assigned
+/// together. Says which.
+pub(crate) fn tasks_of(
+    topology: &Topology,
+    partitions: &[u32],
+    assigned: &BTreeSet<(String, u32)>,
+) -> Result<BTreeSet<TaskId>, String> {
+    let mut tasks = BTreeSet::new();
+    for (subtopology, part) in topology.subtopologies.iter().enumerate() {
+        for partition in 0..crate::internal_topics::tasks_of(part, partitions) {
+            let inputs = inputs_of(topology, part, partitions, partition);
+            let (ours, others): (Vec<_>, Vec<_>) = inputs.partition(|input| assigned.contains(input));
+            if ours.is_empty() {
+                continue;
+            }
+            if let (Some((topic, _)), false) = (others.first(), part.stores.is_empty()) {
+                return Err(format!(
+                    "partition {partition} of topic `{topic}` is assigned to another process than that of the topics it is \
+                     read together with"
+                ));
+            }
+            tasks.insert(TaskId { subtopology, partition });
+        }
+    }
+    Ok(tasks)
+}
+
+/// Topics and partitions that a task reads: an input with fewer partitions than others has none for some tasks.
+pub(crate) fn inputs_of<'t>(
+    topology: &'t Topology,
+    part: &'t SubTopology,
+    partitions: &'t [u32],
+    partition: u32,
+) -> impl Iterator<Item = (String, u32)> + 't {
+    let has = move |topic: &&millrace_engine::topology::TopicId| {
+        partitions.get(topic.0).is_some_and(|count| partition < *count)
+    };
+    let topics = part.inputs.iter().filter(has).filter_map(|topic| topology.topics.get(topic.0));
+    topics.map(move |topic| (topic.name.clone(), partition))
+}
+
+/// Spreads tasks over `workers`: those of each sub-topology evenly, and each to the worker that had it if that one has
+/// room, because then it goes on where it was.
+pub(crate) fn spread(
+    tasks: &BTreeSet<TaskId>,
+    before: &BTreeMap<TaskId, usize>,
+    workers: usize,
+) -> BTreeMap<TaskId, usize> {
+    let mut placed: BTreeMap<TaskId, usize> = BTreeMap::new();
+    let mut total = vec![0_usize; workers];
+    let parts: BTreeSet<usize> = tasks.iter().map(|task| task.subtopology).collect();
+    for part in parts {
+        let own: Vec<TaskId> = tasks.iter().copied().filter(|task| task.subtopology == part).collect();
+        let room = own.len().div_ceil(workers.max(1));
+        let mut load = vec![0_usize; workers];
+        let mut homeless = Vec::new();
+        for task in own {
+            match before.get(&task).filter(|worker| load.get(**worker).is_some_and(|load| *load < room)) {
+                Some(worker) => place(task, *worker, &mut placed, &mut load, &mut total),
+                None => homeless.push(task),
+            }
+        }
+        for task in homeless {
+            let lightest = (0..workers).min_by_key(|worker| (load.get(*worker), total.get(*worker)));
+            place(task, lightest.unwrap_or(0), &mut placed, &mut load, &mut total);
+        }
+    }
+    placed
+}
+
+fn place(task: TaskId, worker: usize, placed: &mut BTreeMap<TaskId, usize>, load: &mut [usize], total: &mut [usize]) {
+    placed.insert(task, worker);
+    for counter in [load.get_mut(worker), total.get_mut(worker)].into_iter().flatten() {
+        *counter += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tasks(parts: usize, partitions: u32) -> BTreeSet<TaskId> {
+        let of = |subtopology| (0..partitions).map(move |partition| TaskId { subtopology, partition });
+        (0..parts).flat_map(of).collect()
+    }
+
+    fn loads(placed: &BTreeMap<TaskId, usize>, workers: usize) -> Vec<usize> {
+        (0..workers).map(|worker| placed.values().filter(|at| **at == worker).count()).collect()
+    }
+
+    #[test]
+    fn tasks_are_spread_evenly_over_the_workers() {
+        assert_eq!(loads(&spread(&tasks(2, 4), &BTreeMap::new(), 2), 2), [4, 4]);
+        assert_eq!(loads(&spread(&tasks(1, 4), &BTreeMap::new(), 3), 3), [2, 1, 1]);
+        assert_eq!(loads(&spread(&tasks(3, 1), &BTreeMap::new(), 3), 3), [1, 1, 1]);
+        assert_eq!(loads(&spread(&tasks(1, 2), &BTreeMap::new(), 4), 4), [1, 1, 0, 0]);
+    }
+
+    #[test]
+    fn a_task_stays_with_its_worker_when_others_come_and_go() {
+        let all = spread(&tasks(2, 6), &BTreeMap::new(), 2);
+        let fewer: BTreeSet<_> = tasks(2, 6).into_iter().filter(|task| task.partition % 3 != 0).collect();
+        let after = spread(&fewer, &all, 2);
+        let again = spread(&tasks(2, 6), &after, 2);
+        assert_eq!(loads(&again, 2), [6, 6]);
+        assert!(after.iter().all(|(task, worker)| again.get(task) == Some(worker)));
+    }
+}

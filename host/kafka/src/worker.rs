@@ -1,0 +1,369 @@
+//! A worker: a thread with its tasks, its consumer, its producer and its guests. Nothing of it is shared on the way of
+//! a record.
+//!
+//! ```text
+//!              Assign                      all restored
+//!   waiting ───────────▶ opening ─────────────────────────▶ running
+//!      ▲                    │ Suspend, Drop     Suspend, Drop  │
+//!      └────────────────────┴──────────────────────────────────┘
+//! ```
+//!
+//! When a transaction fails, its tasks are dropped with all that it changed in them, and opened anew from what is
+//! committed: that is `opening` again.
+
+mod commit;
+mod feed;
+mod messages;
+mod open;
+mod seat;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use bytes::BytesMut;
+use millrace_engine::ports::Logic;
+use millrace_engine::record::Headers;
+use millrace_engine::task::Deployed;
+use millrace_engine::topology::Topology;
+use millrace_store::Database;
+
+use crate::cluster::Cluster;
+use crate::error::{Error, Reaction};
+use crate::group::Member;
+use crate::native::{Fetcher, Record};
+use crate::producer::Transactions;
+use crate::settings::ClientSettings;
+use crate::tasks::TaskId;
+pub(crate) use messages::{Command, Commit, Ear, Event, Line};
+use seat::Seat;
+
+/// What the workers of an instance have in common. None of it is written on the way of a record.
+pub(crate) struct Shared {
+    pub(crate) topology: Arc<Topology>,
+    pub(crate) settings: ClientSettings,
+    pub(crate) cluster: Cluster,
+    pub(crate) instance: String,
+    pub(crate) database: Arc<Database>,
+    /// Number of partitions of each topic of the pipeline.
+    pub(crate) partitions: Arc<[u32]>,
+    /// Names of the stores' changelogs.
+    pub(crate) changelogs: Vec<String>,
+    pub(crate) deployments: Arc<[Deployed]>,
+    pub(crate) options: WorkerOptions,
+    /// The instance's member of the group; there before any task is assigned.
+    pub(crate) member: OnceLock<Member>,
+    pub(crate) stopping: AtomicBool,
+}
+
+/// What workers are opened with.
+#[derive(Clone, Copy, Debug)]
+pub struct WorkerOptions {
+    /// How many records go into one guest call at most. Changes the speed, never the result.
+    pub batch: usize,
+    /// Most bytes of live join windows in memory, for each store of each task.
+    pub window_memory: usize,
+    /// Bytes of uncommitted work of a worker after which a commit is due, whatever the interval.
+    pub transaction_bytes: usize,
+}
+
+impl Default for WorkerOptions {
+    fn default() -> Self {
+        Self { batch: 500, window_memory: 16 << 20, transaction_bytes: 8 << 20 }
+    }
+}
+
+/// How long a worker without anything to do waits for something to come.
+const IDLE: Duration = Duration::from_millis(20);
+
+/// How long a suspended task can be kept: less than it takes until the group gives it to another member without asking.
+const KEEP: Duration = Duration::from_secs(30);
+
+/// Pauses between attempts to go on after a failure.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+
+/// What a worker is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Waiting,
+    Opening,
+    Running,
+}
+
+/// A worker, on its thread.
+pub(crate) struct Worker {
+    number: usize,
+    shared: Arc<Shared>,
+    ear: Ear,
+    events: Sender<Event>,
+    logic: Box<dyn Logic>,
+    phase: Phase,
+    /// The tasks it is to have.
+    wanted: Vec<TaskId>,
+    seats: Vec<Seat>,
+    /// Who reads a partition of a topic: seat and input. By handle of the topic.
+    readers: HashMap<(usize, i32), Option<(usize, usize)>>,
+    fetcher: Option<Fetcher>,
+    /// Where records are copied to.
+    buffer: BytesMut,
+    producer: Option<Transactions>,
+    /// Largest record of each topic.
+    record_bytes: Arc<[usize]>,
+    last_commit: Instant,
+    /// How many records a task takes at a time: see [`Worker::pace`].
+    limit: usize,
+    failures: u32,
+    told_idle: bool,
+    /// Since when its tasks wait for an assignment.
+    suspended: Option<Instant>,
+}
+
+impl Worker {
+    pub(crate) fn new(
+        number: usize,
+        shared: Arc<Shared>,
+        ear: Ear,
+        events: Sender<Event>,
+        logic: Box<dyn Logic>,
+    ) -> Self {
+        let limit = shared.options.batch;
+        Self {
+            number,
+            shared,
+            ear,
+            events,
+            logic,
+            phase: Phase::Waiting,
+            wanted: Vec::new(),
+            seats: Vec::new(),
+            readers: HashMap::new(),
+            fetcher: None,
+            buffer: BytesMut::new(),
+            producer: None,
+            record_bytes: Arc::new([]),
+            last_commit: Instant::now(),
+            limit,
+            failures: 0,
+            told_idle: false,
+            suspended: None,
+        }
+    }
+
+    /// Works until it is told to stop, or can't go on.
+    pub(crate) fn run(mut self) -> Result<(), Reaction> {
+        while !self.shared.stopping.load(Ordering::Relaxed) {
+            match self.turn() {
+                Ok(()) => {}
+                Err(reaction) => self.recover(reaction)?,
+            }
+        }
+        match self.commit() {
+            Ok(()) => Ok(()),
+            // What isn't committed is done again by who comes next.
+            Err(Reaction::Abort(reason) | Reaction::Rebuild(reason)) => {
+                tracing::warn!(reason, "the last transaction was not committed");
+                Ok(())
+            }
+            Err(reaction) => Err(reaction),
+        }
+    }
+
+    fn turn(&mut self) -> Result<(), Reaction> {
+        // Where there is nothing to read, nothing else keeps it from turning in place.
+        let nothing = self.phase == Phase::Waiting || (self.phase == Phase::Running && self.seats.is_empty());
+        let patience = if nothing { IDLE } else { Duration::ZERO };
+        while let Some(command) = self.ear.hear(patience) {
+            self.obey(command)?;
+        }
+        match self.phase {
+            Phase::Waiting => Ok(()),
+            Phase::Opening => self.open(),
+            Phase::Running => self.work(),
+        }
+    }
+
+    fn obey(&mut self, command: Command) -> Result<(), Reaction> {
+        match command {
+            Command::Assign(tasks) => {
+                let stale = self.suspended.take().is_none_or(|since| since.elapsed() > KEEP);
+                self.seats.retain(|seat| !stale && tasks.contains(&seat.id));
+                self.wanted = tasks;
+                self.phase = Phase::Opening;
+                Ok(())
+            }
+            Command::Suspend(done) => {
+                self.phase = Phase::Waiting;
+                self.suspended = Some(Instant::now());
+                let result = self.commit();
+                self.stop_fetching();
+                // A failure drops the tasks: they are opened anew wherever they come.
+                let result = result.or_else(|reaction| self.recover(reaction));
+                let _ = done.send(());
+                result
+            }
+            Command::Drop(done) => {
+                self.phase = Phase::Waiting;
+                self.wanted.clear();
+                self.stop_fetching();
+                let result = self.abort();
+                let _ = done.send(());
+                result
+            }
+        }
+    }
+
+    /// One round: read, process, send, and commit if it is time.
+    fn work(&mut self) -> Result<(), Reaction> {
+        let fetched = self.feed()?;
+        let mut processed = false;
+        for seat in 0..self.seats.len() {
+            while self.step(seat)? {
+                processed = true;
+                if self.is_full() {
+                    self.commit()?;
+                }
+            }
+        }
+        if let Some(producer) = &mut self.producer {
+            producer.serve()?;
+        }
+        let quiet = fetched == 0 && !processed && self.seats.iter().all(Seat::is_at_end);
+        let dirty = self.seats.iter().any(|seat| seat.dirty);
+        if dirty && (quiet || self.last_commit.elapsed() >= self.shared.topology.settings.commit_interval) {
+            self.commit()?;
+        } else if quiet {
+            self.commit_ends()?;
+        }
+        self.tell_idle(quiet && !dirty);
+        Ok(())
+    }
+
+    /// Runs a task over some of what it has. Whether there was anything.
+    fn step(&mut self, seat: usize) -> Result<bool, Reaction> {
+        let Some(seat) = self.seats.get_mut(seat).filter(|seat| seat.task.ready()) else { return Ok(false) };
+        let Some(producer) = &mut self.producer else { return Ok(false) };
+        seat.dirty = true;
+        let began = Instant::now();
+        let produced = seat.task.run(self.logic.as_mut(), self.limit).map_err(task_error)?;
+        self.limit = pace(self.limit, self.shared.options.batch, began.elapsed());
+        for record in &produced {
+            producer.send(record.topic.0, &sendable(record), None)?;
+        }
+        Ok(true)
+    }
+
+    fn is_full(&self) -> bool {
+        let bytes: usize = self.seats.iter().map(|seat| seat.task.transaction_bytes()).sum();
+        bytes > self.shared.options.transaction_bytes
+    }
+
+    fn tell_idle(&mut self, idle: bool) {
+        if idle != self.told_idle {
+            self.told_idle = idle;
+            self.tell(Event::Idle { worker: self.number, idle });
+        }
+    }
+
+    /// Nobody listens any more when the instance stops.
+    fn tell(&self, event: Event) {
+        drop(self.events.send(event));
+    }
+
+    /// Does what a failure asks for.
+    fn recover(&mut self, reaction: Reaction) -> Result<(), Reaction> {
+        let reason = match reaction {
+            Reaction::Abort(reason) => {
+                self.abort()?;
+                reason
+            }
+            Reaction::Rebuild(reason) => {
+                self.rebuild();
+                reason
+            }
+            reaction => return Err(reaction),
+        };
+        if self.phase == Phase::Running {
+            self.phase = Phase::Opening;
+        }
+        tracing::warn!(worker = self.number, reason, "a transaction failed: going on from what is committed");
+        self.tell(Event::Recovering { reason });
+        self.back_off();
+        Ok(())
+    }
+
+    /// Drops the tasks and what their transaction changed.
+    fn abort(&mut self) -> Result<(), Reaction> {
+        self.seats.clear();
+        let Some(producer) = &mut self.producer else { return Ok(()) };
+        if let Err(reaction) = producer.abort() {
+            self.producer = None;
+            if let Reaction::Stop(_) | Reaction::Fail(_) = reaction {
+                return Err(reaction);
+            }
+        }
+        Ok(())
+    }
+
+    fn rebuild(&mut self) {
+        self.seats.clear();
+        self.producer = None;
+    }
+
+    /// Waits before the next attempt, longer each time, unless it is called.
+    fn back_off(&mut self) {
+        let wait = BACKOFF.0.saturating_mul(1 << self.failures.min(16)).min(BACKOFF.1);
+        self.failures = self.failures.saturating_add(1);
+        let until = Instant::now() + wait;
+        while Instant::now() < until && self.may_go_on() {
+            std::thread::park_timeout(IDLE);
+        }
+    }
+
+    /// Whether nobody wants anything from it.
+    fn may_go_on(&self) -> bool {
+        !self.ear.is_called() && !self.shared.stopping.load(Ordering::Relaxed)
+    }
+
+    fn stop_fetching(&mut self) {
+        self.readers.clear();
+        self.fetcher = None;
+    }
+}
+
+/// Runs of about a tenth of a second: where rules are slow, fewer records at a time, so that commits and rebalances
+/// don't wait. What comes out is the same.
+fn pace(limit: usize, most: usize, took: Duration) -> usize {
+    match took.as_millis() {
+        0..=50 => (limit * 2).min(most),
+        51..=100 => limit,
+        _ => (limit / 2).max(1),
+    }
+}
+
+/// A record as Kafka takes it. To librdkafka, time 0 is none, and it would set its own; before that Kafka has no time.
+fn sendable(record: &millrace_engine::task::Produced) -> Record<'_> {
+    let timestamp = record.timestamp.max(1);
+    Record {
+        timestamp,
+        partition: record.partition,
+        key: record.key.as_deref(),
+        value: record.value.as_deref(),
+        headers: &record.headers,
+    }
+}
+
+/// A changelog record: an entry of a store as it is now. Its time is that of writing.
+fn entry<'a>(partition: u32, key: &'a [u8], value: Option<&'a [u8]>, now: i64) -> Record<'a> {
+    Record { partition, key: Some(key), value, timestamp: now, headers: &Headers::EMPTY }
+}
+
+fn task_error(error: millrace_engine::task::TaskError) -> Reaction {
+    use millrace_engine::task::TaskError;
+    let text = Error::Task(error.to_string());
+    match error {
+        TaskError::State(_) | TaskError::Host { .. } => Reaction::Fail(text),
+        TaskError::Stopped { .. } | TaskError::OldDeployment { .. } => Reaction::Stop(text),
+    }
+}

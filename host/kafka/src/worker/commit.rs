@@ -1,0 +1,150 @@
+//! A commit: everything that the tasks have read, put out and changed, in one transaction; then the local state.
+
+use std::time::Instant;
+
+use millrace_engine::ledger::Ledger;
+use millrace_engine::ports::StoreChanges;
+use millrace_engine::topology::TopicKind;
+use millrace_store::{Batch, Durability};
+use rdkafka::consumer::{Consumer, ConsumerGroupMetadata};
+use rdkafka::{Offset, TopicPartitionList};
+
+use super::seat::Seat;
+use super::{Commit, Event, Shared, Worker, entry};
+use crate::error::Reaction;
+use crate::faults::{self, Point};
+use crate::metadata;
+use crate::positions::{Position, wall_clock};
+use crate::producer::Transactions;
+
+impl Worker {
+    /// Commits what the tasks have done since the last commit, if they have done anything.
+    pub(super) fn commit(&mut self) -> Result<(), Reaction> {
+        let began = Instant::now();
+        let Some(producer) = &mut self.producer else { return Ok(()) };
+        let mut ledger = Ledger::default();
+        let mut changed = Vec::new();
+        for seat in self.seats.iter_mut().filter(|seat| seat.dirty) {
+            let prepared = seat.task.prepare();
+            send_changes(&self.shared, seat, producer, &prepared.changes)?;
+            seat.locate(&prepared.offsets);
+            ledger.add(&prepared.ledger);
+            ledger.logs.extend(prepared.ledger.logs);
+            changed.push((seat, prepared.changes));
+        }
+        if changed.is_empty() {
+            return Ok(());
+        }
+        let offsets = offsets(changed.iter().map(|(seat, _)| &**seat))?;
+        let committed = producer.commit(&offsets, || generation(&self.shared))?;
+        store(&self.shared, &changed, &committed.ends)?;
+        faults::hit(Point::Stored);
+        changed.into_iter().for_each(|(seat, _)| seat.settle());
+        self.after_commit(ledger, began, committed.disturbed);
+        Ok(())
+    }
+
+    /// Commits that inputs are read to their ends, where these are marks of transactions.
+    pub(super) fn commit_ends(&mut self) -> Result<(), Reaction> {
+        let began = Instant::now();
+        if self.last_commit.elapsed() < self.shared.topology.settings.commit_interval {
+            return Ok(());
+        }
+        let Some(producer) = &mut self.producer else { return Ok(()) };
+        let moved: Vec<&mut Seat> =
+            self.seats.iter_mut().filter_map(|seat| seat.skip_marks().then_some(seat)).collect();
+        if moved.is_empty() {
+            return Ok(());
+        }
+        let offsets = offsets(moved.iter().map(|seat| &**seat))?;
+        let committed = producer.commit(&offsets, || generation(&self.shared))?;
+        moved.into_iter().for_each(Seat::settle);
+        self.after_commit(Ledger::default(), began, committed.disturbed);
+        Ok(())
+    }
+
+    fn after_commit(&mut self, ledger: Ledger, began: Instant, disturbed: bool) {
+        self.last_commit = Instant::now();
+        self.failures = 0;
+        if disturbed {
+            // Its next transaction must not be ended by a late request of this one.
+            self.producer = None;
+            self.phase = super::Phase::Opening;
+        }
+        let repartition = |topic: &millrace_engine::topology::TopicId| {
+            self.shared.topology.topics.get(topic.0).is_some_and(|topic| topic.kind == TopicKind::Repartition)
+        };
+        let inputs = self.seats.iter().flat_map(|seat| &seat.inputs).filter(|input| repartition(&input.topic));
+        let purgeable =
+            inputs.filter_map(|input| Some((input.topic, input.partition?.cast_unsigned(), input.committed)));
+        let commit = Commit { ledger, took: began.elapsed(), purgeable: purgeable.collect() };
+        self.tell(Event::Committed(Box::new(commit)));
+    }
+}
+
+/// Sends what the task has changed in its stores to their changelogs.
+fn send_changes(
+    shared: &Shared,
+    seat: &Seat,
+    producer: &mut Transactions,
+    changes: &[StoreChanges],
+) -> Result<(), Reaction> {
+    let (first, now) = (shared.topology.topics.len(), wall_clock());
+    for change in changes {
+        let slot = seat.slots.iter().find(|slot| slot.store == change.store).map(|slot| slot.number);
+        for (key, value) in &change.entries {
+            producer.send(first + change.store.0, &entry(seat.id.partition, key, value.as_deref(), now), slot)?;
+        }
+    }
+    Ok(())
+}
+
+/// Where the tasks stand in all their inputs: also where nothing has moved, because it is these that fence who had them
+/// before.
+fn offsets<'s>(seats: impl Iterator<Item = &'s Seat>) -> Result<TopicPartitionList, Reaction> {
+    let mut list = TopicPartitionList::new();
+    for input in seats.flat_map(|seat| &seat.inputs) {
+        let Some(partition) = input.partition else { continue };
+        let mut place = list.add_partition(&input.name.to_string_lossy(), partition);
+        let set = place.set_offset(Offset::Offset(input.position));
+        set.map_err(|error| Reaction::Abort(error.to_string()))?;
+        if let Some(time) = input.time {
+            place.set_metadata(metadata::encode(time));
+        }
+    }
+    Ok(list)
+}
+
+/// The generation of the group that the tasks were assigned in.
+fn generation(shared: &Shared) -> Result<ConsumerGroupMetadata, Reaction> {
+    let metadata = shared.member.get().and_then(Consumer::group_metadata);
+    metadata.ok_or_else(|| Reaction::Abort("not a member of the group".into()))
+}
+
+/// Bytes of a write to the local state. Each store's part of a commit is whole in it, and stands for itself: what is
+/// missing after a crash comes from the changelog.
+const WRITE_BYTES: usize = 512 << 10;
+
+/// Writes the changes to the local state, with the changelog positions that they reflect.
+fn store(shared: &Shared, changed: &[(&mut Seat, Vec<StoreChanges>)], ends: &[Option<i64>]) -> Result<(), Reaction> {
+    let mut batch = Batch::new(&shared.database);
+    let at = wall_clock();
+    for (seat, changes) in changed {
+        for change in changes {
+            batch.apply(change, seat.id.partition)?;
+            if let Some(slot) = seat.slots.iter().find(|slot| slot.store == change.store)
+                && let Some(next) = ends.get(slot.number).copied().flatten()
+            {
+                Position { topic: slot.topic.clone(), next, at }.write(&mut batch, slot.store, &slot.key)?;
+            }
+            if batch.bytes() >= WRITE_BYTES {
+                let whole = std::mem::replace(&mut batch, Batch::new(&shared.database));
+                shared.database.write(whole, Durability::Buffered)?;
+            }
+        }
+    }
+    if !batch.is_empty() {
+        shared.database.write(batch, Durability::Buffered)?;
+    }
+    Ok(())
+}

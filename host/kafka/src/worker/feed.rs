@@ -1,0 +1,118 @@
+//! Reading: from the worker's consumer into the queues of its tasks.
+
+use std::time::Duration;
+
+use millrace_engine::record::InputRecord;
+use rdkafka::TopicPartitionList;
+use rdkafka::error::RDKafkaErrorCode;
+
+use super::seat::{Input, Seat};
+use super::{IDLE, Worker};
+use crate::error::{Error, Reaction};
+use crate::native::{Fetched, Fetcher};
+use crate::positions::wall_clock;
+
+/// Bytes that wait on an input of a task, after which nothing more is fetched for it.
+const QUEUE_BYTES: usize = 2 << 20;
+
+/// How long to wait for records that are known to come.
+const SOON: Duration = Duration::from_millis(2);
+
+impl Worker {
+    /// Reads what there is into the tasks' queues. Returns how much it was.
+    pub(super) fn feed(&mut self) -> Result<usize, Reaction> {
+        let patience = self.patience();
+        let Self { fetcher: Some(fetcher), seats, readers, buffer, .. } = self else { return Ok(0) };
+        let now = wall_clock();
+        let mut failed = None;
+        let count = fetcher.poll(patience, |topic, partition, fetched| {
+            let find = || place_of(seats, &topic.name(), partition);
+            let Some((seat, input)) = *readers.entry((topic.handle(), partition)).or_insert_with(find) else { return };
+            let Some(seat) = seats.get_mut(seat) else { return };
+            let Some(place) = seat.inputs.get_mut(input) else { return };
+            match fetched {
+                Fetched::Record(message) if message.offset() < place.next => {}
+                Fetched::Record(message) => {
+                    place.next = message.offset() + 1;
+                    place.end = None;
+                    let (key, value) = message.copy(buffer);
+                    let (timestamp, timestamp_type) = message.timestamp();
+                    let (offset, headers) = (message.offset(), message.headers());
+                    let (arrived, turn) = (now, 0);
+                    let record = InputRecord { offset, timestamp, timestamp_type, key, value, headers, arrived, turn };
+                    seat.task.offer(input, record);
+                }
+                Fetched::End(offset) => place.end = Some(offset),
+                Fetched::Failed(code, text) => failed = failed.take().or(failure(place, partition, code, &text)),
+            }
+        });
+        if let Some(reaction) = failed {
+            return Err(reaction);
+        }
+        for seat in seats {
+            mark(seat, fetcher)?;
+        }
+        Ok(count)
+    }
+
+    fn patience(&self) -> Duration {
+        if self.seats.iter().any(|seat| seat.task.ready()) {
+            return Duration::ZERO;
+        }
+        match (self.seats.iter().any(|seat| seat.dirty), self.seats.iter().all(Seat::is_at_end)) {
+            // There is something to commit, and no more to come: not even the time of a wait is to be lost.
+            (true, true) => Duration::ZERO,
+            (true, false) => SOON,
+            (false, _) => IDLE,
+        }
+    }
+}
+
+fn place_of(seats: &[Seat], topic: &str, partition: i32) -> Option<(usize, usize)> {
+    let is_it = |input: &Input| input.partition == Some(partition) && input.name.as_bytes() == topic.as_bytes();
+    seats.iter().enumerate().find_map(|(number, seat)| Some((number, seat.inputs.iter().position(is_it)?)))
+}
+
+/// Says which inputs expect more, and stops or goes on fetching for them.
+fn mark(seat: &mut Seat, fetcher: &Fetcher) -> Result<(), Reaction> {
+    for (input, place) in seat.inputs.iter_mut().enumerate() {
+        let queued = seat.task.queued_bytes(input);
+        // While something waits, the answer makes no difference to the task's choice.
+        place.more = if seat.task.queued(input) == 0 { place.expects_more(fetcher) } else { place.end.is_none() };
+        seat.task.expect_more(input, place.more);
+        let Some(partition) = place.partition else { continue };
+        let change = if place.paused { queued <= QUEUE_BYTES / 4 } else { queued > QUEUE_BYTES };
+        if change {
+            let mut list = TopicPartitionList::new();
+            list.add_partition(&place.name.to_string_lossy(), partition);
+            place.paused = !place.paused;
+            if place.paused { fetcher.pause(&list)? } else { fetcher.resume(&list)? }
+        }
+    }
+    Ok(())
+}
+
+/// What an error on a partition means. Those of connections mean nothing: librdkafka goes on trying.
+fn failure(place: &Input, partition: i32, code: RDKafkaErrorCode, text: &str) -> Option<Reaction> {
+    let topic = place.name.to_string_lossy();
+    match code {
+        RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange => {
+            Some(Reaction::Stop(Error::Setup(format!(
+                "topic `{topic}`, partition {partition}: the record at offset {} is to be processed next, and isn't there \
+                 any more: it was deleted before it was read. Set the group's offset to where to go on, or start anew with \
+                 `millrace reset`",
+                place.next
+            ))))
+        }
+        RDKafkaErrorCode::UnknownTopicOrPartition
+        | RDKafkaErrorCode::UnknownTopic
+        | RDKafkaErrorCode::UnknownPartition
+        | RDKafkaErrorCode::TopicAuthorizationFailed => {
+            Some(Reaction::Abort(format!("topic `{topic}`, partition {partition} can't be read: {text}")))
+        }
+        _ => {
+            tracing::debug!(%topic, partition, %code, "{text}");
+            None
+        }
+    }
+}

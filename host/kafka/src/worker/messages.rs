@@ -1,0 +1,96 @@
+//! What workers are told, and what they tell.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
+
+use millrace_engine::ledger::Ledger;
+use millrace_engine::topology::TopicId;
+
+use crate::tasks::TaskId;
+
+/// What a worker is told.
+pub(crate) enum Command {
+    /// Have these tasks, and no others.
+    Assign(Vec<TaskId>),
+    /// Commit, and wait; then say so. The tasks may come back.
+    Suspend(Sender<()>),
+    /// The tasks are somebody else's already: drop them with what isn't committed; then say so.
+    Drop(Sender<()>),
+}
+
+/// How a worker is told something.
+#[derive(Clone)]
+pub(crate) struct Line {
+    commands: Sender<Command>,
+    /// Set while there are commands: what takes long looks at it.
+    called: Arc<AtomicBool>,
+}
+
+impl Line {
+    /// A line, and its other end.
+    pub(crate) fn new() -> (Self, Ear) {
+        let (commands, heard) = channel();
+        let called = Arc::new(AtomicBool::new(false));
+        (Self { commands, called: Arc::clone(&called) }, Ear { commands: heard, called })
+    }
+
+    /// A worker that has ended hears nothing, and nothing is missed: another one takes its number.
+    pub(crate) fn tell(&self, command: Command) {
+        self.called.store(true, Ordering::SeqCst);
+        drop(self.commands.send(command));
+    }
+}
+
+/// Where a worker hears.
+pub(crate) struct Ear {
+    commands: Receiver<Command>,
+    called: Arc<AtomicBool>,
+}
+
+impl Ear {
+    /// Whether something was said that isn't heard yet.
+    pub(super) fn is_called(&self) -> bool {
+        self.called.load(Ordering::SeqCst)
+    }
+
+    /// The next command, waiting for it at most so long.
+    pub(super) fn hear(&self, patience: Duration) -> Option<Command> {
+        if patience.is_zero() && !self.is_called() {
+            return None;
+        }
+        // Cleared before the look: what is said after it sets it again.
+        self.called.store(false, Ordering::SeqCst);
+        let command = self.commands.recv_timeout(patience).ok()?;
+        self.called.store(true, Ordering::SeqCst);
+        Some(command)
+    }
+}
+
+/// What a worker tells the instance.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// It has begun to restore state: so many changelog records.
+    Restoring { worker: usize, records: u64 },
+    /// It has restored some.
+    Restored { records: u64 },
+    /// All its tasks are open.
+    Running { worker: usize },
+    /// It has committed.
+    Committed(Box<Commit>),
+    /// Nothing is left to do: all inputs are read up to these ends, and committed.
+    Idle { worker: usize, idle: bool },
+    /// Something failed, and it goes on from what is committed.
+    Recovering { reason: String },
+}
+
+/// A commit.
+#[derive(Debug)]
+pub(crate) struct Commit {
+    pub(crate) ledger: Ledger,
+    /// How long it took from the last record to the acknowledgement and the write of the state.
+    pub(crate) took: Duration,
+    /// Acknowledged offsets of repartition topics: what is before may be deleted.
+    pub(crate) purgeable: Vec<(TopicId, u32, i64)>,
+}

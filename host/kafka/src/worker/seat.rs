@@ -1,0 +1,98 @@
+//! A task with its places in its input partitions.
+
+use std::ffi::CString;
+
+use millrace_engine::record::Timestamp;
+use millrace_engine::task::{InputPosition, Task};
+use millrace_engine::topology::TopicId;
+
+use crate::native::Fetcher;
+use crate::tasks::TaskId;
+
+/// A task of a worker.
+pub(super) struct Seat {
+    pub(super) id: TaskId,
+    pub(super) task: Task,
+    /// In the order of the task's inputs.
+    pub(super) inputs: Vec<Input>,
+    /// For each of its stores: the slot under which the producer keeps the offsets of its changelog records. The meta
+    /// store is the last.
+    pub(super) slots: Vec<Slot>,
+    /// Whether it has processed anything since the last commit.
+    pub(super) dirty: bool,
+}
+
+/// A changelog partition of a task.
+pub(super) struct Slot {
+    pub(super) store: millrace_engine::ports::StoreId,
+    pub(super) number: usize,
+    /// Key of its position in the state.
+    pub(super) key: Vec<u8>,
+    /// Id of the changelog topic.
+    pub(super) topic: String,
+}
+
+/// Where a task stands in an input partition.
+pub(super) struct Input {
+    pub(super) topic: TopicId,
+    pub(super) name: CString,
+    /// None if the topic has no partition of this number.
+    pub(super) partition: Option<i32>,
+    /// Offset of the next record to be read into the task's queue.
+    pub(super) next: i64,
+    /// Offset of the next record to process.
+    pub(super) position: i64,
+    /// Offset that is committed.
+    pub(super) committed: i64,
+    /// Highest timestamp processed.
+    pub(super) time: Option<Timestamp>,
+    /// End of the partition behind all marks of transactions, if it was met since the last record.
+    pub(super) end: Option<i64>,
+    /// Whether more records are known to come, or nothing is known yet.
+    pub(super) more: bool,
+    /// Whether fetching waits for the queue to become shorter.
+    pub(super) paused: bool,
+}
+
+impl Input {
+    /// Whether more records are known to come, or it isn't known whether there are.
+    pub(super) fn expects_more(&self, fetcher: &Fetcher) -> bool {
+        let Some(partition) = self.partition else { return false };
+        self.end.is_none() && fetcher.known_end(&self.name, partition).is_none_or(|end| self.next < end)
+    }
+}
+
+impl Seat {
+    /// Takes over where the task says that it stands. Where nothing waits any more, what comes next comes behind the
+    /// marks of transactions that have been met: a position on a mark would look like a record that is left.
+    pub(super) fn locate(&mut self, positions: &[InputPosition]) {
+        for (input, position) in self.inputs.iter_mut().zip(positions) {
+            input.position = position.next.unwrap_or(input.position);
+            input.time = position.time;
+        }
+        self.skip_marks();
+    }
+
+    /// Moves positions behind marks of transactions. Whether any did move.
+    pub(super) fn skip_marks(&mut self) -> bool {
+        let mut moved = false;
+        for (number, input) in self.inputs.iter_mut().enumerate() {
+            if let Some(end) = input.end.filter(|end| *end > input.position && self.task.queued(number) == 0) {
+                input.position = end;
+                moved = true;
+            }
+        }
+        moved
+    }
+
+    /// Everything is committed up to where it stands.
+    pub(super) fn settle(&mut self) {
+        self.dirty = false;
+        self.inputs.iter_mut().for_each(|input| input.committed = input.position);
+    }
+
+    /// Whether it has processed all that there is, as far as is known.
+    pub(super) fn is_at_end(&self) -> bool {
+        self.inputs.iter().enumerate().all(|(input, place)| !place.more && self.task.queued(input) == 0)
+    }
+}
