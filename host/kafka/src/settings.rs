@@ -113,7 +113,7 @@ impl ClientSettings {
         let mut config = self.consumer(role);
         config.set("enable.partition.eof", "true");
         // An input that has nothing new is known to have nothing only when its fetch is answered.
-        self.default(&mut config, "fetch.wait.max.ms", 20);
+        self.default(&mut config, "fetch.wait.max.ms", 10);
         self.default(&mut config, "fetch.max.bytes", FETCH_BYTES);
         self.default(&mut config, "fetch.message.max.bytes", PARTITION_BYTES);
         self.default(&mut config, "fetch.error.backoff.ms", 50);
@@ -134,6 +134,8 @@ impl ClientSettings {
         // Partitions are the engine's choice.
         config.set("message.max.bytes", self.record_bytes().to_string());
         self.default(&mut config, "linger.ms", 1);
+        // The coordinator is often still busy with the end of the last transaction.
+        self.default(&mut config, "retry.backoff.ms", 5);
         self.default(&mut config, "queue.buffering.max.kbytes", PRODUCE_BYTES >> 10);
         self.default(&mut config, "queue.buffering.max.messages", 200_000);
         config

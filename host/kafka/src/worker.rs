@@ -229,14 +229,17 @@ impl Worker {
         if let Some(producer) = &mut self.producer {
             producer.serve()?;
         }
-        let quiet = fetched == 0 && !processed && self.seats.iter().all(Seat::is_at_end);
         let dirty = self.seats.iter().any(|seat| seat.dirty);
-        if dirty && (quiet || self.last_commit.elapsed() >= self.shared.topology.settings.commit_interval) {
+        // Whoever is caught up commits at once: what comes meanwhile goes together into the next transaction.
+        let early = self.seats.iter().all(Seat::is_caught_up);
+        if dirty && (early || self.last_commit.elapsed() >= self.shared.topology.settings.commit_interval) {
             self.commit()?;
-        } else if quiet {
+        }
+        let quiet = fetched == 0 && !processed && !dirty && self.seats.iter().all(Seat::is_at_end);
+        if quiet {
             self.commit_ends()?;
         }
-        self.tell_idle(quiet && !dirty);
+        self.tell_idle(quiet);
         Ok(())
     }
 

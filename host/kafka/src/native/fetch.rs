@@ -89,11 +89,10 @@ impl Fetcher {
     /// Waits for records, at most `timeout`, and hands over all that are there, up to a batch: topic handle (the same
     /// for the same topic as long as the client lives), partition, and what came. Returns how many there were.
     pub(crate) fn poll(&mut self, timeout: Duration, mut take: impl FnMut(Topic<'_>, i32, Fetched<'_>)) -> usize {
+        // The call waits for as many as it is asked for: so for one, and then it takes what is there.
         let wait = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
-        // SAFETY: `messages` has room for `BATCH` pointers; the call writes as many as it says.
-        unsafe {
-            let got = c::rd_kafka_consume_batch_queue(self.queue.as_ptr(), wait, self.messages.as_mut_ptr(), BATCH);
-            self.messages.set_len(usize::try_from(got).unwrap_or(0));
+        if wait == 0 || self.receive(wait, 1) == 1 {
+            self.receive(0, BATCH - 1);
         }
         let count = self.messages.len();
         for pointer in self.messages.drain(..) {
@@ -108,6 +107,20 @@ impl Fetcher {
             }
         }
         count
+    }
+
+    /// Receives up to `most` messages behind those that are there, and waits for them for at most so many milliseconds.
+    fn receive(&mut self, wait: i32, most: usize) -> usize {
+        let there = self.messages.len();
+        let most = most.min(BATCH - there);
+        // SAFETY: `messages` has room for `BATCH` pointers; the call writes as many as it says, behind those that are there.
+        unsafe {
+            let place = self.messages.as_mut_ptr().add(there);
+            let got = c::rd_kafka_consume_batch_queue(self.queue.as_ptr(), wait, place, most);
+            let got = usize::try_from(got).unwrap_or(0);
+            self.messages.set_len(there + got);
+            got
+        }
     }
 }
 

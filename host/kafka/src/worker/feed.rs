@@ -59,8 +59,8 @@ impl Worker {
         if self.seats.iter().any(|seat| seat.task.ready()) {
             return Duration::ZERO;
         }
-        match (self.seats.iter().any(|seat| seat.dirty), self.seats.iter().all(Seat::is_at_end)) {
-            // There is something to commit, and no more to come: not even the time of a wait is to be lost.
+        match (self.seats.iter().any(|seat| seat.dirty), self.seats.iter().all(Seat::is_caught_up)) {
+            // There is something to commit, and little to come: not even the time of a wait is to be lost.
             (true, true) => Duration::ZERO,
             (true, false) => SOON,
             (false, _) => IDLE,
@@ -77,9 +77,8 @@ fn place_of(seats: &[Seat], topic: &str, partition: i32) -> Option<(usize, usize
 fn mark(seat: &mut Seat, fetcher: &Fetcher) -> Result<(), Reaction> {
     for (input, place) in seat.inputs.iter_mut().enumerate() {
         let queued = seat.task.queued_bytes(input);
-        // While something waits, the answer makes no difference to the task's choice.
-        place.more = if seat.task.queued(input) == 0 { place.expects_more(fetcher) } else { place.end.is_none() };
-        seat.task.expect_more(input, place.more);
+        place.look(fetcher);
+        seat.task.expect_more(input, place.expects_more());
         let Some(partition) = place.partition else { continue };
         let change = if place.paused { queued <= QUEUE_BYTES / 4 } else { queued > QUEUE_BYTES };
         if change {

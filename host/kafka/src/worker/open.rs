@@ -187,20 +187,9 @@ impl Worker {
             }
             let (next, position, committed) = (start.offset, start.offset, start.offset);
             let (name, time) = (c_name(&name), start.time);
-            let more = partition.is_some();
-            inputs.push(Input {
-                topic,
-                name,
-                partition,
-                next,
-                position,
-                committed,
-                time,
-                end: None,
-                more,
-                paused: false,
-            });
-            task.expect_more(number, more);
+            let (end, left, paused) = (None, None, false);
+            inputs.push(Input { topic, name, partition, next, position, committed, time, end, left, paused });
+            task.expect_more(number, partition.is_some());
         }
         let slots = self.stores(id).into_iter().filter_map(|store| {
             let topic = shared.changelogs.get(store.0).and_then(|name| ids.get(name)).cloned()?;

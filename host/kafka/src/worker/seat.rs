@@ -48,17 +48,34 @@ pub(super) struct Input {
     pub(super) time: Option<Timestamp>,
     /// End of the partition behind all marks of transactions, if it was met since the last record.
     pub(super) end: Option<i64>,
-    /// Whether more records are known to come, or nothing is known yet.
-    pub(super) more: bool,
+    /// Offsets that are left to be read; none while that isn't known.
+    pub(super) left: Option<i64>,
     /// Whether fetching waits for the queue to become shorter.
     pub(super) paused: bool,
 }
 
+/// So few offsets are no backlog: they may be marks of transactions, which nobody gets, or records that have just come.
+const FEW: i64 = 100;
+
 impl Input {
-    /// Whether more records are known to come, or it isn't known whether there are.
-    pub(super) fn expects_more(&self, fetcher: &Fetcher) -> bool {
-        let Some(partition) = self.partition else { return false };
-        self.end.is_none() && fetcher.known_end(&self.name, partition).is_none_or(|end| self.next < end)
+    /// Looks how much more there is, as far as the last fetch knew.
+    pub(super) fn look(&mut self, fetcher: &Fetcher) {
+        let Some(partition) = self.partition else { return };
+        self.left = match self.end {
+            Some(_) => Some(0),
+            None => fetcher.known_end(&self.name, partition).map(|end| end.saturating_sub(self.next).max(0)),
+        };
+    }
+
+    /// Whether more records are known to come, or nothing is known yet. The next offset may be a mark: then it shows
+    /// with the next fetch that nothing comes.
+    pub(super) fn expects_more(&self) -> bool {
+        self.partition.is_some() && self.left != Some(0)
+    }
+
+    /// Whether there is no backlog.
+    fn is_caught_up(&self) -> bool {
+        self.partition.is_none() || self.left.is_some_and(|left| left <= FEW)
     }
 }
 
@@ -93,6 +110,12 @@ impl Seat {
 
     /// Whether it has processed all that there is, as far as is known.
     pub(super) fn is_at_end(&self) -> bool {
-        self.inputs.iter().enumerate().all(|(input, place)| !place.more && self.task.queued(input) == 0)
+        self.inputs.iter().enumerate().all(|(input, place)| !place.expects_more() && self.task.queued(input) == 0)
+    }
+
+    /// Whether it has no backlog: what it has done can be committed without making transactions small when there is much
+    /// to do.
+    pub(super) fn is_caught_up(&self) -> bool {
+        self.inputs.iter().all(Input::is_caught_up)
     }
 }
