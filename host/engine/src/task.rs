@@ -254,8 +254,8 @@ impl Task {
         self.memory.nodes.iter().map(NodeMemory::bytes).sum()
     }
 
-    /// Chooses up to `limit` records, or fewer where they are large, and processes them. Returns what they put out, in the order in which one record at
-    /// a time, depth first, would have.
+    /// Chooses up to `limit` records, or fewer where they are large, and processes them. Returns what they put out, in the
+    /// order in which one record at a time, depth first, would have.
     pub fn run(&mut self, logic: &mut dyn Logic, limit: usize) -> Result<Vec<Produced>, TaskError> {
         let limit = if self.feeds_itself { limit.min(1) } else { limit };
         let mut bytes = 0;

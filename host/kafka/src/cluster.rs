@@ -1,6 +1,7 @@
 //! Asking a cluster about its topics, and changing them.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_executor::block_on;
@@ -14,11 +15,13 @@ use crate::native;
 use crate::settings::{ClientSettings, client};
 
 /// How long a request may take.
-pub(crate) const REQUEST: Duration = Duration::from_secs(15);
+pub(crate) const REQUEST: Duration = Duration::from_secs(5);
 
 /// A connection for questions and administration.
 pub struct Cluster {
-    admin: AdminClient<Log>,
+    settings: ClientSettings,
+    /// The client, which others may be using while a new one takes its place.
+    admin: Mutex<Arc<AdminClient<Log>>>,
 }
 
 /// A topic to be made.
@@ -38,7 +41,24 @@ impl Cluster {
     /// # Errors
     /// A setting is wrong.
     pub fn new(settings: &ClientSettings) -> Result<Self, Error> {
-        Ok(Self { admin: client(&settings.admin())? })
+        let admin = Mutex::new(Arc::new(client(&settings.admin())?));
+        Ok(Self { settings: settings.clone(), admin })
+    }
+
+    /// Asks something. A client that got no good answer is replaced: an idle one doesn't notice that a broker has gone or
+    /// that another one leads, and would ask the same again.
+    fn ask<T>(&self, question: impl FnOnce(&AdminClient<Log>) -> Result<T, Error>) -> Result<T, Error> {
+        let admin = Arc::clone(&self.admin());
+        let answer = question(&admin);
+        if let Err(Error::Kafka(_)) = answer {
+            let new = Arc::new(client(&self.settings.admin())?);
+            *self.admin() = new;
+        }
+        answer
+    }
+
+    fn admin(&self) -> MutexGuard<'_, Arc<AdminClient<Log>>> {
+        self.admin.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The cluster's id.
@@ -46,8 +66,8 @@ impl Cluster {
     /// # Errors
     /// No broker answers.
     pub fn id(&self) -> Result<String, Error> {
-        let id = self.admin.inner().fetch_cluster_id(REQUEST);
-        id.ok_or(Error::Kafka(KafkaError::MetadataFetch(RDKafkaErrorCode::AllBrokersDown)))
+        let none = Error::Kafka(KafkaError::MetadataFetch(RDKafkaErrorCode::AllBrokersDown));
+        self.ask(|admin| admin.inner().fetch_cluster_id(REQUEST).ok_or(none))
     }
 
     /// Names of all topics with their numbers of partitions.
@@ -55,7 +75,7 @@ impl Cluster {
     /// # Errors
     /// No broker answers.
     pub fn topics(&self) -> Result<BTreeMap<String, u32>, Error> {
-        let metadata = self.admin.inner().fetch_metadata(None, REQUEST)?;
+        let metadata = self.ask(|admin| Ok(admin.inner().fetch_metadata(None, REQUEST)?))?;
         let topics = metadata.topics().iter().filter(|topic| topic.error().is_none());
         Ok(topics.map(|topic| (topic.name().to_owned(), topic.partitions().len() as u32)).collect())
     }
@@ -65,7 +85,7 @@ impl Cluster {
     /// # Errors
     /// [`Error::Setup`]: we may not know. Otherwise no broker answers.
     pub fn partitions(&self, topic: &str) -> Result<Option<u32>, Error> {
-        let metadata = self.admin.inner().fetch_metadata(Some(topic), REQUEST)?;
+        let metadata = self.ask(|admin| Ok(admin.inner().fetch_metadata(Some(topic), REQUEST)?))?;
         let Some(found) = metadata.topics().first() else { return Ok(None) };
         match found.error().map(RDKafkaErrorCode::from) {
             None if found.partitions().is_empty() => Ok(None),
@@ -83,7 +103,7 @@ impl Cluster {
         if topics.is_empty() {
             return Ok(BTreeMap::new());
         }
-        Ok(native::topic_ids(&self.admin, topics, REQUEST)?)
+        self.ask(|admin| Ok(native::topic_ids(admin, topics, REQUEST)?))
     }
 
     /// First offset of a partition, and the one after its last record, committed or not.
@@ -92,7 +112,7 @@ impl Cluster {
     /// No broker answers.
     pub fn range(&self, topic: &str, partition: u32) -> Result<(i64, i64), Error> {
         let partition = i32::try_from(partition).unwrap_or(i32::MAX);
-        Ok(self.admin.inner().fetch_watermarks(topic, partition, REQUEST)?)
+        self.ask(|admin| Ok(admin.inner().fetch_watermarks(topic, partition, REQUEST)?))
     }
 
     /// The settings of topics, by topic and name; those that we may not see are missing.
@@ -104,7 +124,7 @@ impl Cluster {
         if resources.is_empty() {
             return Ok(BTreeMap::new());
         }
-        let answers = block_on(self.admin.describe_configs(&resources, &options()))?;
+        let answers = self.ask(|admin| Ok(block_on(admin.describe_configs(&resources, &options()))?))?;
         let mut configs = BTreeMap::new();
         for resource in answers.into_iter().flatten() {
             let rdkafka::admin::OwnedResourceSpecifier::Topic(name) = resource.specifier else { continue };
@@ -128,9 +148,10 @@ impl Cluster {
         if new.is_empty() {
             return Ok(());
         }
-        for answer in block_on(self.admin.create_topics(&new, &options()))? {
+        for answer in self.ask(|admin| Ok(block_on(admin.create_topics(&new, &options()))?))? {
             match answer {
                 Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+                Err((_, code)) if is_passing(code) => return Err(Error::Kafka(KafkaError::AdminOp(code))),
                 Err((topic, code)) => return Err(Error::Setup(format!("topic `{topic}` can't be made: {code}"))),
             }
         }
@@ -140,7 +161,7 @@ impl Cluster {
     /// Gives a topic more partitions.
     pub(crate) fn grow(&self, topic: &str, partitions: u32) -> Result<(), Error> {
         let wanted = NewPartitions::new(topic, partitions as usize);
-        for answer in block_on(self.admin.create_partitions(&[wanted], &options()))? {
+        for answer in self.ask(|admin| Ok(block_on(admin.create_partitions(&[wanted], &options()))?))? {
             if let Err((topic, code)) = answer {
                 return Err(Error::Setup(format!("topic `{topic}` can't get {partitions} partitions: {code}")));
             }
@@ -168,7 +189,7 @@ impl Cluster {
     /// # Errors
     /// [`Error::Setup`]: the broker refuses. Otherwise none answers.
     pub fn delete(&self, topics: &[&str]) -> Result<(), Error> {
-        for answer in block_on(self.admin.delete_topics(topics, &options()))? {
+        for answer in self.ask(|admin| Ok(block_on(admin.delete_topics(topics, &options()))?))? {
             match answer {
                 Ok(_) | Err((_, RDKafkaErrorCode::UnknownTopicOrPartition)) => {}
                 Err((topic, code)) => return Err(Error::Setup(format!("topic `{topic}` can't be deleted: {code}"))),
@@ -182,7 +203,7 @@ impl Cluster {
     /// # Errors
     /// [`Error::Setup`]: it has members, or the broker refuses. Otherwise none answers.
     pub fn delete_group(&self, group: &str) -> Result<(), Error> {
-        for answer in block_on(self.admin.delete_groups(&[group], &options()))? {
+        for answer in self.ask(|admin| Ok(block_on(admin.delete_groups(&[group], &options()))?))? {
             match answer {
                 Ok(_) | Err((_, RDKafkaErrorCode::GroupIdNotFound)) => {}
                 Err((_, RDKafkaErrorCode::NonEmptyGroup)) => {
@@ -202,11 +223,17 @@ impl Cluster {
         for (topic, partition, offset) in before {
             list.add_partition_offset(topic, *partition as i32, Offset::Offset(*offset))?;
         }
-        for element in block_on(self.admin.delete_records(&list, &options()))?.elements() {
+        for element in self.ask(|admin| Ok(block_on(admin.delete_records(&list, &options()))?))?.elements() {
             element.error()?;
         }
         Ok(())
     }
+}
+
+/// While a cluster starts, it has too few brokers, or none that leads.
+fn is_passing(code: RDKafkaErrorCode) -> bool {
+    use RDKafkaErrorCode::{InvalidReplicationFactor, NotController, RequestTimedOut};
+    matches!(code, InvalidReplicationFactor | NotController | RequestTimedOut)
 }
 
 fn options() -> AdminOptions {

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use millrace_engine::deployment::{self, Candidate, Record};
 use millrace_engine::record::Headers;
 use millrace_engine::task::Deployed;
+use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::{Offset, TopicPartitionList};
 
 use crate::cluster::{Cluster, REQUEST};
@@ -47,12 +48,17 @@ pub(crate) fn deploy(
         match try_to_deploy(settings, cluster, &control, candidates, topics, go_on) {
             Ok(deployed) => return Ok(deployed),
             // Another instance has taken the id while this one was between two calls.
-            Err(Reaction::Stop(Error::TakenOver { .. }) | Reaction::Abort(_) | Reaction::Rebuild(_))
-                if attempt < ATTEMPTS && go_on() =>
-            {
+            Err(Reaction::Stop(Error::TakenOver { .. })) if attempt < ATTEMPTS && go_on() => {
                 std::thread::park_timeout(WAIT);
             }
-            Err(Reaction::Abort(reason) | Reaction::Rebuild(reason)) => return Err(Error::Setup(reason)),
+            // Brokers are away, or don't know of the topic yet.
+            Err(Reaction::Abort(reason) | Reaction::Rebuild(reason)) if go_on() => {
+                if attempt % ATTEMPTS == 0 {
+                    tracing::warn!(topic = control, reason, "waiting");
+                }
+                std::thread::park_timeout(WAIT);
+            }
+            Err(Reaction::Abort(_) | Reaction::Rebuild(_)) => return Ok(None),
             Err(Reaction::Fail(error) | Reaction::Stop(error)) => return Err(error),
         }
     }
@@ -67,7 +73,8 @@ fn try_to_deploy(
     topics: &[String],
     go_on: &dyn Fn() -> bool,
 ) -> Result<Option<Arc<[Deployed]>>, Reaction> {
-    let Some(mut producer) = Transactions::open(settings, control, std::iter::once(control), go_on)? else {
+    let Some(mut producer) = Transactions::open(settings, control, std::iter::once(control), Arc::default(), go_on)?
+    else {
         return Ok(None);
     };
     // Whoever had the id before can't write any more: what is there now stays.
@@ -127,8 +134,11 @@ fn read(
     let mut list = TopicPartitionList::new();
     list.add_partition_offset(control, 0, Offset::Offset(low))?;
     fetcher.assign(&list)?;
-    let mut done = false;
+    let (mut done, mut refused) = (false, None);
     while !done && go_on() {
+        if let Some(text) = refused {
+            return Err(Error::Setup(format!("topic `{control}` can't be read: {text}")));
+        }
         fetcher.poll(WAIT, |_, _, fetched| match fetched {
             Fetched::Record(message) => {
                 let key = String::from_utf8_lossy(message.key().unwrap_or_default()).into_owned();
@@ -138,6 +148,7 @@ fn read(
                 }
             }
             Fetched::End(offset) => done = offset >= high,
+            Fetched::Failed(RDKafkaErrorCode::TopicAuthorizationFailed, text) => refused = Some(text),
             Fetched::Failed(code, text) => tracing::debug!(control, %code, "{text}"),
         });
     }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -11,6 +12,7 @@ use millrace_engine::topology::OnWorkerFailure;
 
 use crate::error::{Error, Reaction};
 use crate::group::Member;
+use crate::pulse::Pulse;
 use crate::worker::{Event, Line, Shared, Worker};
 
 /// So many replacements within [`WITHIN`] are enough: what fails again and again isn't mended by another thread.
@@ -27,8 +29,14 @@ pub(crate) struct Crew {
     guests: Arc<Guests>,
     events: Sender<Event>,
     /// By number; none where a worker has ended well.
-    threads: Vec<Option<JoinHandle<Result<(), Reaction>>>>,
+    threads: Vec<Option<Thread>>,
     replaced: VecDeque<Instant>,
+}
+
+/// A worker at work.
+struct Thread {
+    handle: JoinHandle<Result<(), Reaction>>,
+    pulse: Arc<Pulse>,
 }
 
 impl Crew {
@@ -48,14 +56,16 @@ impl Crew {
         Ok(crew)
     }
 
-    fn spawn(&self, number: usize, member: &Member) -> Result<JoinHandle<Result<(), Reaction>>, Error> {
+    fn spawn(&self, number: usize, member: &Member) -> Result<Thread, Error> {
         let (line, ear) = Line::new();
         let (shared, guests, events) = (Arc::clone(&self.shared), Arc::clone(&self.guests), self.events.clone());
-        let run = move || Worker::new(number, shared, ear, events, guests()).run();
-        let thread = thread::Builder::new().name(format!("worker-{number}")).spawn(run);
-        let thread = thread.map_err(|error| Error::Task(format!("a worker thread can't be started: {error}")))?;
+        let pulse = Arc::new(Pulse::default());
+        let own = Arc::clone(&pulse);
+        let run = move || Worker::new(number, shared, own, ear, events, guests()).run();
+        let handle = thread::Builder::new().name(format!("worker-{number}")).spawn(run);
+        let handle = handle.map_err(|error| Error::Task(format!("a worker thread can't be started: {error}")))?;
         rdkafka::consumer::Consumer::context(member).connect(number, line);
-        Ok(thread)
+        Ok(Thread { handle, pulse })
     }
 
     /// Looks after those that have ended.
@@ -64,9 +74,13 @@ impl Crew {
     /// One can't go on, and isn't to be replaced.
     pub(crate) fn tend(&mut self, member: &Member) -> Result<(), Error> {
         for number in 0..self.threads.len() {
-            let ended = self.threads.get_mut(number).and_then(|slot| slot.take_if(|thread| thread.is_finished()));
-            let Some(thread) = ended else { continue };
-            match thread.join() {
+            let Some(slot) = self.threads.get_mut(number) else { continue };
+            if slot.take_if(|thread| !thread.handle.is_finished() && thread.pulse.give_up()).is_some() {
+                self.succeed(number, member)?;
+                continue;
+            }
+            let Some(thread) = slot.take_if(|thread| thread.handle.is_finished()) else { continue };
+            match thread.handle.join() {
                 Ok(Ok(())) => {}
                 Ok(Err(Reaction::Stop(error))) => return Err(error),
                 Ok(Err(Reaction::Fail(error))) => self.replace(number, error, member)?,
@@ -75,6 +89,24 @@ impl Crew {
                 }
                 Err(panic) => self.replace(number, Error::Task(panic_text(panic.as_ref())), member)?,
             }
+        }
+        Ok(())
+    }
+
+    /// A worker doesn't come back from a call into librdkafka. Whatever the call was to do, the successor fences it.
+    fn succeed(&mut self, number: usize, member: &Member) -> Result<(), Error> {
+        tracing::error!(
+            worker = number,
+            "a worker hangs in a call to Kafka: another one takes over from what is committed"
+        );
+        if self.shared.stopping.load(Ordering::SeqCst) {
+            return Err(Error::Task(
+                "a worker hangs in a call to Kafka, and its last transaction was not committed".into(),
+            ));
+        }
+        let thread = self.spawn(number, member)?;
+        if let Some(slot) = self.threads.get_mut(number) {
+            *slot = Some(thread);
         }
         Ok(())
     }

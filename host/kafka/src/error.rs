@@ -49,6 +49,9 @@ pub enum Error {
     /// The cluster doesn't do what it is asked.
     #[error("Kafka: {0}")]
     Kafka(#[from] KafkaError),
+    /// The worker was given up, and another one has its place.
+    #[error("a worker that was given up has come back, and ends")]
+    GivenUp,
     /// The file system doesn't.
     #[error("{}: {error}", path.display())]
     File {

@@ -67,6 +67,7 @@ impl Folder {
         if let Some(known) = &known {
             check(path, known, &topology.app, cluster)?;
         }
+        let identity = claim(path, known, topology, cluster)?;
         let options = OpenOptions {
             families: &FAMILIES,
             wal: Wal::WithoutWindows,
@@ -77,14 +78,6 @@ impl Folder {
             millrace_store::Error::Locked { .. } => Error::InUse { path: path.into() },
             error => error.into(),
         })?;
-        // With the database goes the lock: only one process at a time comes here.
-        let identity = known.unwrap_or_else(|| Identity {
-            format: FORMAT,
-            app: topology.app.clone(),
-            instance: Uuid::new_v4().simple().to_string(),
-            cluster: cluster.to_owned(),
-        });
-        write_json(&path.join("instance.json"), &identity)?;
         write_json(&path.join("catalog.json"), &tables(topology))?;
         Ok(Self { instance: identity.instance, database: Arc::new(database) })
     }
@@ -111,6 +104,26 @@ pub fn app_of(path: &Path) -> Result<Option<String>, Error> {
 pub fn open_to_read(path: &Path) -> Result<(Arc<Database>, BTreeMap<String, KeyCodec>), Error> {
     let tables = read_json(&path.join("catalog.json"))?.unwrap_or_default();
     Ok((Arc::new(Database::open_read_only(&path.join("db"))?), tables))
+}
+
+/// Whose folder it is: of who claimed it first. Before the database, so that one without it is somebody else's.
+fn claim(path: &Path, known: Option<Identity>, topology: &Topology, cluster: &str) -> Result<Identity, Error> {
+    if let Some(known) = known {
+        return Ok(known);
+    }
+    let instance = Uuid::new_v4().simple().to_string();
+    let draft = path.join(format!("instance.{instance}"));
+    let (app, cluster) = (topology.app.clone(), cluster.to_owned());
+    write_json(&draft, &Identity { format: FORMAT, app, instance, cluster: cluster.clone() })?;
+    let linked = fs::hard_link(&draft, path.join("instance.json"));
+    fs::remove_file(&draft).map_err(|error| file_error(path, error))?;
+    match linked {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(file_error(path, error)),
+        _ => {}
+    }
+    let first = identity(path)?.ok_or_else(|| not_ours(path, "its `instance.json` has gone"))?;
+    check(path, &first, &topology.app, &cluster)?;
+    Ok(first)
 }
 
 fn tables(topology: &Topology) -> BTreeMap<String, KeyCodec> {

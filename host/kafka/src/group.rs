@@ -4,9 +4,9 @@
 //! of earlier owners, and knows the committed offsets. Workers read with consumers of their own.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use millrace_engine::topology::Topology;
 use rdkafka::TopicPartitionList;
@@ -14,12 +14,12 @@ use rdkafka::bindings::rd_kafka_resp_err_t;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::statistics::Statistics;
 
 use crate::context;
 use crate::tasks::{TaskId, spread, tasks_of};
-use crate::worker::{Command, Line};
+use crate::worker::{Command, Generation, Line};
 
 /// The instance's member of the group.
 pub(crate) type Member = BaseConsumer<Membership>;
@@ -27,11 +27,16 @@ pub(crate) type Member = BaseConsumer<Membership>;
 /// How long workers may take to commit when their tasks are taken away. Longer than a commit that waits for a broker.
 const HANDOVER: Duration = Duration::from_secs(30);
 
+/// How often to say that the cluster doesn't answer.
+const SAY: Duration = Duration::from_secs(30);
+
 /// Hears of assignments, and tells the workers.
 pub(crate) struct Membership {
     topology: Arc<Topology>,
     partitions: Arc<[u32]>,
     state: Mutex<State>,
+    /// When it was last said that the cluster doesn't answer.
+    said: Mutex<Option<Instant>>,
 }
 
 #[derive(Default)]
@@ -41,6 +46,8 @@ struct State {
     assigned: Option<BTreeSet<TaskId>>,
     /// Who has each task, or had it last.
     placed: BTreeMap<TaskId, usize>,
+    /// The generation that it is of.
+    generation: Option<Generation>,
     /// Why the assignment can't be worked with.
     refused: Option<String>,
     /// How often the assignment has changed.
@@ -49,7 +56,7 @@ struct State {
 
 impl Membership {
     pub(crate) fn new(topology: Arc<Topology>, partitions: Arc<[u32]>) -> Self {
-        Self { topology, partitions, state: Mutex::default() }
+        Self { topology, partitions, state: Mutex::default(), said: Mutex::default() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -60,7 +67,7 @@ impl Membership {
     pub(crate) fn connect(&self, number: usize, line: Line) {
         let mut state = self.state();
         if state.assigned.is_some() {
-            line.tell(Command::Assign(state.tasks_at(number)));
+            line.tell(Command::Assign(state.tasks_at(number), state.generation.clone()));
         }
         match state.lines.get_mut(number) {
             Some(place) => *place = line,
@@ -83,15 +90,40 @@ impl Membership {
         self.state().refused.clone()
     }
 
-    fn take(&self, list: &TopicPartitionList) {
-        let assigned =
+    fn take(&self, list: &TopicPartitionList, generation: Option<Generation>) {
+        let assigned: BTreeSet<(String, u32)> =
             list.elements().iter().map(|place| (place.topic().to_owned(), place.partition() as u32)).collect();
         let mut state = self.state();
         state.rebalances += 1;
+        state.generation = generation;
+        if let Some(topic) = self.grown(&assigned) {
+            state.refused =
+                Some(format!("topic `{topic}` has more partitions than when the app started: start it again"));
+            return;
+        }
         match tasks_of(&self.topology, &self.partitions, &assigned) {
             Ok(tasks) => state.assign(tasks),
             Err(reason) => state.refused = Some(reason),
         }
+    }
+
+    /// Whether it hasn't been said for a while: librdkafka says it at every attempt.
+    fn may_say_so(&self) -> bool {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        let may = said.is_none_or(|at| at.elapsed() > SAY);
+        if may {
+            *said = Some(Instant::now());
+        }
+        may
+    }
+
+    /// A topic with a partition that wasn't there at the start: nobody would read it.
+    fn grown(&self, assigned: &BTreeSet<(String, u32)>) -> Option<String> {
+        let counts = self.topology.topics.iter().zip(self.partitions.iter());
+        let is_new = |(topic, partition): &&(String, u32)| {
+            counts.clone().any(|(known, count)| known.name == *topic && partition >= count)
+        };
+        assigned.iter().find(is_new).map(|(topic, _)| topic.clone())
     }
 
     /// Has the workers let go of their tasks, and waits until they have.
@@ -107,8 +139,15 @@ impl Membership {
         }
         drop(done);
         // A worker that has ended has dropped its end, and is waited for no longer.
-        for _ in 0..state.lines.len() {
-            if acknowledged.recv_timeout(HANDOVER).is_err() {
+        let limit = Instant::now() + HANDOVER;
+        for answered in 0..state.lines.len() {
+            let left = limit.saturating_duration_since(Instant::now());
+            if acknowledged.recv_timeout(left) == Err(RecvTimeoutError::Timeout) {
+                let silent = state.lines.len() - answered;
+                tracing::error!(
+                    silent,
+                    "workers didn't hand their tasks over in time: what they do now isn't committed"
+                );
                 break;
             }
         }
@@ -120,7 +159,7 @@ impl State {
         self.placed = spread(&tasks, &self.placed, self.lines.len());
         self.assigned = Some(tasks);
         for (number, line) in self.lines.iter().enumerate() {
-            line.tell(Command::Assign(self.tasks_at(number)));
+            line.tell(Command::Assign(self.tasks_at(number), self.generation.clone()));
         }
     }
 
@@ -137,6 +176,11 @@ impl ClientContext for Membership {
     fn stats(&self, _: Statistics) {}
 
     fn error(&self, error: KafkaError, reason: &str) {
+        use RDKafkaErrorCode::{AllBrokersDown, Authentication, SSL};
+        // Said once for the instance, by its member; its other clients have the same trouble.
+        if matches!(error.rdkafka_error_code(), Some(AllBrokersDown | Authentication | SSL)) && self.may_say_so() {
+            tracing::warn!(%error, reason, "the cluster doesn't answer: waiting for it");
+        }
         context::log_error(&error, reason);
     }
 }
@@ -147,7 +191,7 @@ impl ConsumerContext for Membership {
             rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => {
                 // Paused, it fetches nothing: that is the workers' part.
                 let result = member.assign(list).and_then(|()| member.pause(list));
-                self.take(list);
+                self.take(list, member.group_metadata().map(Arc::new));
                 result
             }
             _ => {

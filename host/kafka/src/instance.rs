@@ -17,6 +17,7 @@ use crate::error::Error;
 use crate::group::{Member, Membership};
 use crate::lifecycle::State;
 use crate::purge::Purge;
+use crate::settings::wrong_settings;
 use crate::start;
 use crate::worker::{Event, Shared, WorkerOptions};
 
@@ -51,6 +52,9 @@ pub enum Report<'a> {
 
 /// How long what is under way may take when it is told to stop.
 const DRAIN: Duration = Duration::from_secs(30);
+
+/// How long to wait until the group has let it go.
+const LEAVE: Duration = Duration::from_secs(5);
 
 /// How long to wait for news from the group at a time.
 const TICK: Duration = Duration::from_millis(20);
@@ -108,7 +112,7 @@ impl<'t> Instance<'t> {
         tell: &'t mut dyn FnMut(Report<'_>),
     ) -> Result<Self, Error> {
         let membership = Membership::new(Arc::clone(&shared.topology), Arc::clone(&shared.partitions));
-        let member: Member = shared.settings.member().create_with_context(membership)?;
+        let member: Member = shared.settings.member().create_with_context(membership).map_err(wrong_settings)?;
         let member = shared.member.get_or_init(|| member);
         let (sender, events) = channel();
         let crew = Crew::start(Arc::clone(&shared), guests, sender, member)?;
@@ -139,7 +143,7 @@ impl<'t> Instance<'t> {
         while !stop.load(Ordering::Relaxed) && !self.is_idle() {
             self.turn(member)?;
             self.crew.tend(member)?;
-            self.purge.run(&shared.cluster, &shared.topology);
+            self.purge.run(&shared);
         }
         Ok(())
     }
@@ -158,6 +162,7 @@ impl<'t> Instance<'t> {
         let rebalances = member.context().rebalances();
         if rebalances != self.rebalances {
             self.rebalances = rebalances;
+            self.purge.forget();
             self.ready.clear();
             self.idle.clear();
         }
@@ -188,7 +193,11 @@ impl<'t> Instance<'t> {
             }
             Event::Idle { worker, idle: true } => drop(self.idle.insert(worker)),
             Event::Idle { worker, idle: false } => drop(self.idle.remove(&worker)),
-            Event::Recovering { reason } => (self.tell)(Report::Recovering(&reason)),
+            Event::Recovering { worker, reason } => {
+                self.ready.remove(&worker);
+                self.idle.remove(&worker);
+                (self.tell)(Report::Recovering(&reason));
+            }
         }
     }
 
@@ -217,10 +226,22 @@ impl<'t> Instance<'t> {
             }
             if Instant::now() > limit {
                 let seconds = DRAIN.as_secs();
-                return result.and(Err(Error::Task(format!("a worker didn't finish within {seconds} s"))));
+                result = result.and(Err(Error::Task(format!("a worker didn't finish within {seconds} s"))));
+                break;
             }
         }
-        result
+        self.leave(member);
+        // Windows have no write-ahead log; and a worker that was given up may keep the database from being closed.
+        result.and(shared.database.flush().map_err(Error::from))
+    }
+
+    /// Leaves the group, so that others needn't wait until they miss this instance.
+    fn leave(&self, member: &Member) {
+        member.unsubscribe();
+        let limit = Instant::now() + LEAVE;
+        while member.context().assigned().is_some() && Instant::now() < limit {
+            drop(member.poll(TICK));
+        }
     }
 
     fn become_(&mut self, wanted: State) {

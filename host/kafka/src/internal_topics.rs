@@ -112,7 +112,9 @@ pub(crate) fn ensure(cluster: &Cluster, specs: &[TopicSpec]) -> Result<(), Error
     let configs = cluster.configs(&names)?;
     for (spec, count) in present {
         check_partitions(cluster, spec, count)?;
-        if let Some(config) = configs.get(&spec.name) {
+        // Dead letters are cut to what their topic takes, and how long they are kept is somebody else's choice.
+        let is_ours = spec.config.contains_key("cleanup.policy");
+        if let Some(config) = configs.get(&spec.name).filter(|_| is_ours) {
             check_policy(spec, config)?;
         }
     }
@@ -137,13 +139,20 @@ fn check_partitions(cluster: &Cluster, spec: &TopicSpec, count: u32) -> Result<(
 }
 
 fn check_policy(spec: &TopicSpec, config: &BTreeMap<String, String>) -> Result<(), Error> {
-    let wanted = spec.config.get("cleanup.policy");
-    let (Some(wanted), Some(found)) = (wanted, config.get("cleanup.policy")) else { return Ok(()) };
-    if wanted == found {
-        return Ok(());
+    for (name, wanted) in &spec.config {
+        let Some(found) = config.get(*name) else { continue };
+        let number = |text: &str| text.parse().map_or(0, |number: i64| if number < 0 { i64::MAX } else { number });
+        let good = match *name {
+            "retention.ms" | "max.message.bytes" => number(found) >= number(wanted),
+            "cleanup.policy" => found == wanted,
+            _ => true,
+        };
+        if !good {
+            return Err(Error::Setup(format!(
+                "internal topic `{}` has {name}={found}, and records would be lost or refused: set it to {wanted}",
+                spec.name
+            )));
+        }
     }
-    Err(Error::Setup(format!(
-        "internal topic `{}` has cleanup.policy={found}, and records would be lost: set it to {wanted}",
-        spec.name
-    )))
+    Ok(())
 }

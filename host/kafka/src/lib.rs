@@ -16,6 +16,7 @@ mod metadata;
 mod native;
 mod positions;
 mod producer;
+mod pulse;
 mod purge;
 pub mod records;
 pub mod reset;

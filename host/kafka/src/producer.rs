@@ -11,8 +11,8 @@
 //! So after anything but a clean acknowledgement a new producer takes over the transactional id, which fences whatever
 //! is still under way.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::TopicPartitionList;
@@ -28,7 +28,8 @@ use crate::context;
 use crate::error::{Error, Reaction, code};
 use crate::faults::{self, Point};
 use crate::native::{Record, Sender};
-use crate::settings::ClientSettings;
+use crate::pulse::Pulse;
+use crate::settings::{ClientSettings, wrong_settings};
 
 /// The client behind it.
 pub(crate) type Client = BaseProducer<Deliveries>;
@@ -37,7 +38,7 @@ pub(crate) type Client = BaseProducer<Deliveries>;
 const ATTEMPT: Duration = Duration::from_secs(5);
 
 /// A commit that takes longer may have been sent more than once: see above.
-const SUSPICIOUS: Duration = Duration::from_secs(2);
+const SUSPICIOUS: Duration = Duration::from_millis(500);
 
 /// How long to wait for delivery reports at a time. The binding's own poll would spin for less than a millisecond.
 const TICK: Duration = Duration::from_micros(250);
@@ -49,8 +50,12 @@ pub(crate) struct Transactions {
     sender: Sender,
     client: Client,
     timeout: Duration,
+    /// By which it shows whether calls come back.
+    pulse: Arc<Pulse>,
     /// When the open transaction began.
     open: Option<Instant>,
+    /// Bytes of all records that were sent.
+    sent: usize,
 }
 
 /// What delivery reports have said since the transaction began.
@@ -59,11 +64,14 @@ pub(crate) struct Deliveries {
     reports: Mutex<Reports>,
     /// A connection broke: a request may have been sent twice.
     disturbed: AtomicBool,
+    /// Bytes of all records whose fate is known.
+    served: AtomicUsize,
 }
 
 #[derive(Default)]
 struct Reports {
-    failed: Option<String>,
+    /// Why a record wasn't delivered, and whether it was too large.
+    failed: Option<(String, bool)>,
     /// By slot: the offset after the last record delivered, where it is known.
     ends: Vec<Option<i64>>,
 }
@@ -76,6 +84,10 @@ impl Deliveries {
 
 impl ClientContext for Deliveries {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        // A connection that breaks is a line of the log and no error, unless nobody was about to use it.
+        if facility == "FAIL" {
+            self.disturbed.store(true, Ordering::Relaxed);
+        }
         context::log(level, facility, message);
     }
 
@@ -92,6 +104,8 @@ impl ProducerContext for Deliveries {
     type DeliveryOpaque = usize;
 
     fn delivery(&self, result: &DeliveryResult<'_>, slot: usize) {
+        let (Ok(message) | Err((_, message))) = result;
+        self.served.fetch_add(bytes_of(message.key(), message.payload()), Ordering::Relaxed);
         match result {
             Ok(_) if slot == 0 => {}
             // Without an offset, the record was a duplicate of one that had arrived: its place stays unknown.
@@ -103,7 +117,8 @@ impl ProducerContext for Deliveries {
             }
             Err((error, message)) => {
                 let text = format!("{} [{}]: {error}", message.topic(), message.partition());
-                self.reports().failed.get_or_insert(text);
+                let too_large = error.rdkafka_error_code() == Some(RDKafkaErrorCode::MessageSizeTooLarge);
+                self.reports().failed.get_or_insert((text, too_large));
             }
         }
     }
@@ -116,11 +131,13 @@ impl Transactions {
         settings: &ClientSettings,
         id: &str,
         topics: impl Iterator<Item = &'a str>,
+        pulse: Arc<Pulse>,
         go_on: &dyn Fn() -> bool,
     ) -> Result<Option<Self>, Reaction> {
         let config = settings.producer(id);
-        let client: Client = config.create_with_context(Deliveries::default()).map_err(Error::from)?;
-        while let Err(error) = client.init_transactions(ATTEMPT) {
+        let client: Client = config.create_with_context(Deliveries::default()).map_err(wrong_settings)?;
+        let init = || pulse.call(|| client.init_transactions(ATTEMPT)).ok_or(Reaction::Fail(Error::GivenUp));
+        while let Err(error) = init()? {
             match is_retriable(&error) {
                 true if go_on() => tracing::warn!(%error, id, "waiting for the transaction coordinator"),
                 true => return Ok(None),
@@ -130,7 +147,7 @@ impl Transactions {
         let sender = Sender::new(&client, topics)
             .map_err(|code| Error::Setup(format!("a topic of the pipeline has a name that Kafka refuses: {code}")))?;
         let timeout = settings.transaction_timeout();
-        Ok(Some(Self { id: id.into(), sender, client, timeout, open: None }))
+        Ok(Some(Self { id: id.into(), sender, client, timeout, pulse, open: None, sent: 0 }))
     }
 
     /// Makes room for the offsets that `slots` partitions get; see [`send`](Self::send).
@@ -145,15 +162,25 @@ impl Transactions {
     pub(crate) fn send(&mut self, topic: usize, record: &Record<'_>, slot: Option<usize>) -> Result<(), Reaction> {
         self.begin()?;
         let opaque = slot.map_or(0, |slot| slot + 1);
+        while self.waiting() > PRODUCE_BYTES {
+            self.wait_for_some()?;
+        }
+        self.sent = self.sent.wrapping_add(bytes_of(record.key, record.value));
         loop {
             match self.sender.send(&self.client, topic, record, opaque) {
                 Ok(()) => return Ok(()),
                 // Records that can't be delivered leave the queue too, after a time, and then `check` says so.
-                Err(RDKafkaErrorCode::QueueFull) => self.wait_for_some()?,
+                Err(RDKafkaErrorCode::QueueFull) if self.client.in_flight_count() > 0 => self.wait_for_some()?,
+                Err(RDKafkaErrorCode::QueueFull) => return Err(too_large(record)),
                 Err(RDKafkaErrorCode::MessageSizeTooLarge) => return Err(too_large(record)),
                 Err(code) => return Err(self.unusable().unwrap_or_else(|| Reaction::Abort(code.to_string()))),
             }
         }
+    }
+
+    /// Bytes that are on their way.
+    fn waiting(&self) -> usize {
+        self.sent.wrapping_sub(self.client.context().served.load(Ordering::Relaxed))
     }
 
     /// Serves delivery reports that have come.
@@ -186,28 +213,29 @@ impl Transactions {
     /// Opens a transaction if none is open.
     fn begin(&mut self) -> Result<(), Reaction> {
         if self.open.is_none() {
-            self.client.begin_transaction().map_err(|error| self.react(&error))?;
             self.client.context().disturbed.store(false, Ordering::Relaxed);
+            self.client.begin_transaction().map_err(|error| self.react(&error))?;
             self.open = Some(Instant::now());
         }
         Ok(())
     }
 
-    /// Commits what was sent together with the offsets of the group, which `group` names as it is now.
+    /// Commits what was sent together with the offsets of the group, if that still has the generation `group`.
     pub(crate) fn commit(
         &mut self,
         offsets: &TopicPartitionList,
-        group: impl Fn() -> Result<ConsumerGroupMetadata, Reaction>,
+        group: &ConsumerGroupMetadata,
     ) -> Result<Committed, Reaction> {
         self.begin()?;
         self.wait_for_deliveries()?;
         faults::hit(Point::Produced);
         let began = Instant::now();
-        let group = group()?;
-        self.again(|client| client.send_offsets_to_transaction(offsets, &group, ATTEMPT))?;
+        self.again(|client| client.send_offsets_to_transaction(offsets, group, ATTEMPT))?;
         faults::hit(Point::OffsetsSent);
         self.end()?;
         faults::hit(Point::Acknowledged);
+        // What happened on the way may be told only now.
+        self.poll();
         let disturbed = self.client.context().disturbed.load(Ordering::Relaxed) || began.elapsed() > SUSPICIOUS;
         let ends = self.client.context().reports().ends.iter_mut().map(Option::take).collect();
         Ok(Committed { ends, disturbed })
@@ -257,7 +285,9 @@ impl Transactions {
     /// Whether a record couldn't be delivered.
     fn check(&mut self) -> Result<(), Reaction> {
         match self.client.context().reports().failed.take() {
-            Some(text) => Err(self.unusable().unwrap_or(Reaction::Abort(text))),
+            // The topic takes less than it did: a new producer comes with new limits.
+            Some((text, true)) => Err(self.unusable().unwrap_or(Reaction::Rebuild(text))),
+            Some((text, false)) => Err(self.unusable().unwrap_or(Reaction::Abort(text))),
             None => Ok(()),
         }
     }
@@ -266,7 +296,7 @@ impl Transactions {
     fn again(&mut self, call: impl Fn(&Client) -> Result<(), KafkaError>) -> Result<(), Reaction> {
         let limit = self.open.unwrap_or_else(Instant::now) + self.timeout;
         loop {
-            match call(&self.client) {
+            match self.pulse.call(|| call(&self.client)).ok_or(Reaction::Fail(Error::GivenUp))? {
                 Ok(()) => return Ok(()),
                 Err(error) if is_retriable(&error) && Instant::now() < limit => {
                     tracing::warn!(%error, id = self.id, "a transaction waits for the broker");
@@ -311,6 +341,13 @@ pub(crate) struct Committed {
     pub(crate) disturbed: bool,
 }
 
+/// Bytes that wait in a producer. What comes then has to wait, but one record always goes.
+const PRODUCE_BYTES: usize = 8 << 20;
+
+fn bytes_of(key: Option<&[u8]>, value: Option<&[u8]>) -> usize {
+    key.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len)
+}
+
 fn is_retriable(error: &KafkaError) -> bool {
     matches!(error, KafkaError::Transaction(inner) if inner.is_retriable())
 }
@@ -322,7 +359,7 @@ fn is_fence(code: RDKafkaErrorCode) -> bool {
 
 /// Sinks check sizes before; what comes here is state.
 fn too_large(record: &Record<'_>) -> Reaction {
-    let bytes = record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len);
+    let bytes = bytes_of(record.key, record.value);
     Reaction::Stop(Error::Task(format!(
         "an entry of a store has {bytes} bytes, and no changelog record may be so large: make the state smaller, or raise \
          `message.max.bytes` under [kafka] and `max.message.bytes` of the changelog topic"

@@ -1,11 +1,13 @@
 //! Repartition topics keep what isn't read yet, and nothing else: what is before an acknowledged offset is deleted.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use millrace_engine::topology::{TopicId, Topology};
+use millrace_engine::topology::TopicId;
 
-use crate::cluster::Cluster;
+use crate::worker::Shared;
 
 /// How often.
 const EVERY: Duration = Duration::from_secs(30);
@@ -13,37 +15,50 @@ const EVERY: Duration = Duration::from_secs(30);
 /// Acknowledged offsets of repartition topics.
 pub(crate) struct Purge {
     acknowledged: BTreeMap<(TopicId, u32), i64>,
-    /// Up to where it was deleted.
+    /// Up to where it was deleted, or was to be: the next offset comes soon.
     deleted: BTreeMap<(TopicId, u32), i64>,
     last: Instant,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Purge {
     pub(crate) fn new() -> Self {
-        Self { acknowledged: BTreeMap::new(), deleted: BTreeMap::new(), last: Instant::now() }
+        Self { acknowledged: BTreeMap::new(), deleted: BTreeMap::new(), last: Instant::now(), thread: None }
     }
 
     pub(crate) fn note(&mut self, offsets: &[(TopicId, u32, i64)]) {
         self.acknowledged.extend(offsets.iter().map(|(topic, partition, offset)| ((*topic, *partition), *offset)));
     }
 
-    /// Deletes, if it is time. That it fails is no harm: it is tried again.
-    pub(crate) fn run(&mut self, cluster: &Cluster, topology: &Topology) {
-        if self.last.elapsed() < EVERY {
+    /// What other processes acknowledge from now on isn't known here.
+    pub(crate) fn forget(&mut self) {
+        self.acknowledged.clear();
+    }
+
+    /// Deletes, if it is time, on a thread of its own: a slow broker mustn't hold up who serves the group. That it fails
+    /// is no harm: it is tried again.
+    pub(crate) fn run(&mut self, shared: &Arc<Shared>) {
+        let busy = self.thread.as_ref().is_some_and(|thread| !thread.is_finished());
+        if self.last.elapsed() < EVERY || busy {
             return;
         }
         self.last = Instant::now();
         let moved = |(place, offset): &(&(TopicId, u32), &i64)| self.deleted.get(*place) < Some(*offset);
-        let before = self.acknowledged.iter().filter(moved).filter_map(|((topic, partition), offset)| {
-            Some((topology.topics.get(topic.0)?.name.clone(), *partition, *offset))
-        });
+        let topics = &shared.topology.topics;
+        let before =
+            self.acknowledged.iter().filter(moved).filter_map(|((topic, partition), offset)| {
+                Some((topics.get(topic.0)?.name.clone(), *partition, *offset))
+            });
         let before: Vec<_> = before.collect();
         if before.is_empty() {
             return;
         }
-        match cluster.delete_records(&before) {
-            Ok(()) => self.deleted.clone_from(&self.acknowledged),
-            Err(error) => tracing::warn!(%error, "processed records of repartition topics could not be deleted"),
-        }
+        self.deleted.extend(self.acknowledged.iter().map(|(place, offset)| (*place, *offset)));
+        let shared = Arc::clone(shared);
+        self.thread = Some(std::thread::spawn(move || {
+            if let Err(error) = shared.cluster.delete_records(&before) {
+                tracing::warn!(%error, "processed records of repartition topics could not be deleted");
+            }
+        }));
     }
 }

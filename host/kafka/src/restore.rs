@@ -8,13 +8,14 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
-use millrace_engine::ports::StoreId;
+use millrace_engine::ports::{Backend, Scan, StoreId};
 use millrace_engine::topology::StoreKind;
 use millrace_store::{Batch, Durability};
 use rdkafka::{Offset, TopicPartitionList};
 
 use crate::error::{Error, Reaction};
 use crate::faults::{self, Point};
+use crate::folder::POSITIONS;
 use crate::internal_topics::DELETE_RETENTION;
 use crate::native::{Fetched, Fetcher};
 use crate::positions::{Position, wall_clock};
@@ -65,9 +66,17 @@ pub(crate) struct Restore {
 
 impl Restore {
     /// Finds what is missing. A state that doesn't fit its changelog any more is emptied, to be restored from the start.
-    pub(crate) fn plan(shared: &Shared, changelogs: Vec<Changelog>) -> Result<Self, Reaction> {
+    /// `None` if `go_on` says no before it is done.
+    pub(crate) fn plan(
+        shared: &Shared,
+        changelogs: Vec<Changelog>,
+        go_on: &dyn Fn() -> bool,
+    ) -> Result<Option<Self>, Reaction> {
         let mut gaps = Vec::new();
         for changelog in changelogs {
+            if !go_on() {
+                return Ok(None);
+            }
             let (low, high) = shared.cluster.range(&changelog.topic, changelog.task.partition)?;
             let position = Position::read(&shared.database, &changelog.key)?;
             let next = match &position {
@@ -93,7 +102,7 @@ impl Restore {
                 gaps.push(Gap { changelog, next, until: high, done: false, dirty: false });
             }
         }
-        Ok(Self { gaps })
+        Ok(Some(Self { gaps }))
     }
 
     pub(crate) fn is_done(&self) -> bool {
@@ -136,11 +145,12 @@ impl Restore {
                     }
                 }
             });
-            tell(result?);
+            let records = result?;
+            tell(records);
             if batch.bytes() >= WRITE_BYTES || (count == 0 && !batch.is_empty()) {
                 self.write(shared, std::mem::replace(&mut batch, Batch::new(&shared.database)))?;
             }
-            if count > 0 {
+            if records > 0 {
                 moved = Instant::now();
             } else if warned.elapsed() > STALLED && moved.elapsed() > STALLED {
                 warned = Instant::now();
@@ -222,20 +232,32 @@ fn stale(shared: &Shared, changelog: &Changelog, position: &Position, low: i64, 
         Some("its changelog ends before it")
     } else if position.next < low {
         Some("its changelog begins after it")
-    } else if !windows && wall_clock().saturating_sub(position.at) > DELETE_RETENTION && position.next < high {
+    } else if !windows && wall_clock().saturating_sub(position.at) > DELETE_RETENTION && position.next + 1 < high {
         Some("what was deleted since then can't be seen in its changelog any more")
     } else {
         None
     }
 }
 
-/// Empties a store before it is restored from the start. Of the meta store others have entries too: they stay.
+/// Empties a store before it is restored from the start. Of the meta store others have entries too: theirs stay.
 fn empty(shared: &Shared, changelog: &Changelog) -> Result<(), Reaction> {
-    if is_meta(shared, changelog) {
-        return Ok(());
-    }
     let mut batch = Batch::new(&shared.database);
-    batch.clear(changelog.store, changelog.task.partition)?;
+    batch.delete_beside(changelog.store, POSITIONS, &changelog.key)?;
+    if is_meta(shared, changelog) {
+        let own = |key: &[u8]| shared.topology.meta_owner(key) == Some(changelog.task.subtopology);
+        let mut keys = Vec::new();
+        let backend = shared.database.backend(changelog.task.partition);
+        let scanned = backend.scan(changelog.store, &[], None, &mut |key, _| {
+            keys.extend(own(key).then(|| key.to_vec()));
+            Scan::Continue
+        });
+        scanned.map_err(|error| Reaction::Fail(Error::Task(error.to_string())))?;
+        for key in keys {
+            batch.set(changelog.store, changelog.task.partition, &key, None)?;
+        }
+    } else {
+        batch.clear(changelog.store, changelog.task.partition)?;
+    }
     Ok(shared.database.write(batch, Durability::Buffered)?)
 }
 
@@ -259,7 +281,12 @@ fn apply(shared: &Shared, gap: &mut Gap, fetched: &Fetched<'_>, batch: &mut Batc
             Ok(1)
         }
         Fetched::End(offset) => {
-            gap.done = *offset >= gap.until;
+            // Behind the last record there are only marks: the next start needn't look for more.
+            if *offset >= gap.until {
+                gap.next = gap.next.max(*offset);
+                gap.dirty = true;
+                gap.done = true;
+            }
             Ok(0)
         }
         Fetched::Failed(code, text) => {
@@ -271,6 +298,9 @@ fn apply(shared: &Shared, gap: &mut Gap, fetched: &Fetched<'_>, batch: &mut Batc
                 | Code::UnknownTopicOrPartition
                 | Code::UnknownPartition => {
                     Err(Reaction::Abort(format!("changelog `{}` can't be read: {text}", changelog.topic)))
+                }
+                Code::TopicAuthorizationFailed => {
+                    Err(Reaction::Stop(Error::Setup(format!("changelog `{}` can't be read: {text}", changelog.topic))))
                 }
                 _ => Ok(0),
             }

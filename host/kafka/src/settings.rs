@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use rdkafka::ClientConfig;
 use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
+use rdkafka::error::KafkaError;
 
 use crate::context::Log;
 use crate::error::Error;
@@ -19,9 +20,6 @@ const PARTITION_BYTES: usize = 256 << 10;
 
 /// Bytes of a batch of records, as librdkafka has it: less than a topic takes that nobody has set up otherwise.
 const BATCH_BYTES: usize = 1_000_000;
-
-/// Bytes that wait in a producer. What comes then has to wait: see `Transactions::send`.
-const PRODUCE_BYTES: usize = 8 << 20;
 
 /// The largest record that a client takes: what a topic allows is checked against the topic. More than a guest's memory
 /// has by default, so that no state is too large for its changelog, and less than a broker's `socket.request.max.bytes`.
@@ -103,6 +101,9 @@ impl ClientSettings {
         config.set("partition.assignment.strategy", "range");
         config.set("group.protocol", "classic");
         config.set("queued.min.messages", "1");
+        // How long the partitions of a process that was killed wait for another owner. Nothing but the death of the
+        // process keeps the member from its heartbeat, so it needn't be Kafka's 45 s.
+        self.default(&mut config, "session.timeout.ms", 10_000);
         // Nothing is read, so there is nothing to reset.
         config.set("auto.offset.reset", "latest");
         config
@@ -112,9 +113,12 @@ impl ClientSettings {
     pub(crate) fn fetcher(&self, role: &str) -> ClientConfig {
         let mut config = self.consumer(role);
         config.set("enable.partition.eof", "true");
+        // Reading in batches prints log lines of the client as they are, past our log.
+        config.set_log_level(RDKafkaLogLevel::Emerg);
         // An input that has nothing new is known to have nothing only when its fetch is answered.
         self.default(&mut config, "fetch.wait.max.ms", 10);
-        self.default(&mut config, "fetch.max.bytes", FETCH_BYTES);
+        // librdkafka wants it to be no less than the other.
+        self.default(&mut config, "fetch.max.bytes", FETCH_BYTES.max(self.number("message.max.bytes").unwrap_or(0)));
         self.default(&mut config, "fetch.message.max.bytes", PARTITION_BYTES);
         self.default(&mut config, "fetch.error.backoff.ms", 50);
         // A full queue is soon half empty; the default is a second.
@@ -131,12 +135,12 @@ impl ClientSettings {
         config.set("enable.idempotence", "true");
         config.set("acks", "all");
         config.set("batch.size", self.batch_bytes.max(1).to_string());
-        // Partitions are the engine's choice.
         config.set("message.max.bytes", self.record_bytes().to_string());
         self.default(&mut config, "linger.ms", 1);
         // The coordinator is often still busy with the end of the last transaction.
         self.default(&mut config, "retry.backoff.ms", 5);
-        self.default(&mut config, "queue.buffering.max.kbytes", PRODUCE_BYTES >> 10);
+        // What waits is bounded by `Transactions::send`; here it need only be more than the largest record.
+        self.default(&mut config, "queue.buffering.max.kbytes", (self.record_bytes() >> 10) * 2);
         self.default(&mut config, "queue.buffering.max.messages", 200_000);
         config
     }
@@ -175,5 +179,10 @@ impl ClientSettings {
 
 /// Makes a client that logs as everything else does.
 pub(crate) fn client<T: FromClientConfigAndContext<Log>>(config: &ClientConfig) -> Result<T, Error> {
-    config.create_with_context(Log).map_err(Error::from)
+    config.create_with_context(Log).map_err(wrong_settings)
+}
+
+/// A client that can't be made: no other attempt will do better.
+pub(crate) fn wrong_settings(error: KafkaError) -> Error {
+    Error::Setup(format!("a setting for the Kafka client is wrong: {error}"))
 }

@@ -35,9 +35,10 @@ use crate::error::{Error, Reaction};
 use crate::group::Member;
 use crate::native::{Fetcher, Record};
 use crate::producer::Transactions;
+use crate::pulse::Pulse;
 use crate::settings::ClientSettings;
 use crate::tasks::TaskId;
-pub(crate) use messages::{Command, Commit, Ear, Event, Line};
+pub(crate) use messages::{Command, Commit, Ear, Event, Generation, Line};
 use seat::Seat;
 
 /// What the workers of an instance have in common. None of it is written on the way of a record.
@@ -81,6 +82,9 @@ const IDLE: Duration = Duration::from_millis(20);
 /// How long a suspended task can be kept: less than it takes until the group gives it to another member without asking.
 const KEEP: Duration = Duration::from_secs(30);
 
+/// How many records the first run has, when nothing is known of how long a rule takes.
+const FIRST: usize = 16;
+
 /// Pauses between attempts to go on after a failure.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
@@ -100,6 +104,8 @@ pub(crate) struct Worker {
     events: Sender<Event>,
     logic: Box<dyn Logic>,
     phase: Phase,
+    /// The group's generation that its tasks were assigned in.
+    generation: Option<Generation>,
     /// The tasks it is to have.
     wanted: Vec<TaskId>,
     seats: Vec<Seat>,
@@ -109,6 +115,7 @@ pub(crate) struct Worker {
     /// Where records are copied to.
     buffer: BytesMut,
     producer: Option<Transactions>,
+    pulse: Arc<Pulse>,
     /// Largest record of each topic.
     record_bytes: Arc<[usize]>,
     last_commit: Instant,
@@ -124,11 +131,12 @@ impl Worker {
     pub(crate) fn new(
         number: usize,
         shared: Arc<Shared>,
+        pulse: Arc<Pulse>,
         ear: Ear,
         events: Sender<Event>,
         logic: Box<dyn Logic>,
     ) -> Self {
-        let limit = shared.options.batch;
+        let limit = shared.options.batch.min(FIRST);
         Self {
             number,
             shared,
@@ -136,12 +144,14 @@ impl Worker {
             events,
             logic,
             phase: Phase::Waiting,
+            generation: None,
             wanted: Vec::new(),
             seats: Vec::new(),
             readers: HashMap::new(),
             fetcher: None,
             buffer: BytesMut::new(),
             producer: None,
+            pulse,
             record_bytes: Arc::new([]),
             last_commit: Instant::now(),
             limit,
@@ -186,7 +196,8 @@ impl Worker {
 
     fn obey(&mut self, command: Command) -> Result<(), Reaction> {
         match command {
-            Command::Assign(tasks) => {
+            Command::Assign(tasks, generation) => {
+                self.generation = generation;
                 let stale = self.suspended.take().is_none_or(|since| since.elapsed() > KEEP);
                 self.seats.retain(|seat| !stale && tasks.contains(&seat.id));
                 self.wanted = tasks;
@@ -197,6 +208,8 @@ impl Worker {
                 self.phase = Phase::Waiting;
                 self.suspended = Some(Instant::now());
                 let result = self.commit();
+                self.generation = None;
+                self.wanted.clear();
                 self.stop_fetching();
                 // A failure drops the tasks: they are opened anew wherever they come.
                 let result = result.or_else(|reaction| self.recover(reaction));
@@ -205,6 +218,7 @@ impl Worker {
             }
             Command::Drop(done) => {
                 self.phase = Phase::Waiting;
+                self.generation = None;
                 self.wanted.clear();
                 self.stop_fetching();
                 let result = self.abort();
@@ -221,8 +235,12 @@ impl Worker {
         for seat in 0..self.seats.len() {
             while self.step(seat)? {
                 processed = true;
-                if self.is_full() {
+                if self.is_full() || self.is_due() {
                     self.commit()?;
+                }
+                // Slow rules don't keep anybody waiting: what is left waits in the queues.
+                if !self.may_go_on() {
+                    return Ok(());
                 }
             }
         }
@@ -232,7 +250,7 @@ impl Worker {
         let dirty = self.seats.iter().any(|seat| seat.dirty);
         // Whoever is caught up commits at once: what comes meanwhile goes together into the next transaction.
         let early = self.seats.iter().all(Seat::is_caught_up);
-        if dirty && (early || self.last_commit.elapsed() >= self.shared.topology.settings.commit_interval) {
+        if dirty && (early || self.is_due()) {
             self.commit()?;
         }
         let quiet = fetched == 0 && !processed && !dirty && self.seats.iter().all(Seat::is_at_end);
@@ -255,6 +273,10 @@ impl Worker {
             producer.send(record.topic.0, &sendable(record), None)?;
         }
         Ok(true)
+    }
+
+    fn is_due(&self) -> bool {
+        self.last_commit.elapsed() >= self.shared.topology.settings.commit_interval
     }
 
     fn is_full(&self) -> bool {
@@ -291,7 +313,7 @@ impl Worker {
             self.phase = Phase::Opening;
         }
         tracing::warn!(worker = self.number, reason, "a transaction failed: going on from what is committed");
-        self.tell(Event::Recovering { reason });
+        self.tell(Event::Recovering { worker: self.number, reason });
         self.back_off();
         Ok(())
     }

@@ -139,6 +139,16 @@ impl Batch {
         Ok(())
     }
 
+    /// Deletes what was [put beside](Self::put_beside) a store.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`]: there is no such family.
+    pub fn delete_beside(&mut self, store: StoreId, family: &str, key: &[u8]) -> Result<(), Error> {
+        let writes = if self.database.is_logged(store) { &mut self.writes } else { &mut self.unlogged };
+        writes.delete_cf(self.database.family(family)?, key);
+        Ok(())
+    }
+
     /// Deletes a key of a family of the driver's.
     ///
     /// # Errors

@@ -37,7 +37,8 @@ impl Record {
 
     /// Bytes of key, value and headers: what a topic's limit is about.
     pub(crate) fn whole_size(&self) -> usize {
-        self.size() + self.headers.size()
+        // Each header has two lengths of up to five bytes beside its name and value.
+        self.size() + self.headers.size() + 10 * self.headers.as_slice().len()
     }
 }
 

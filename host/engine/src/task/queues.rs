@@ -26,6 +26,11 @@ pub(super) struct Chosen {
     pub(super) record: InputRecord,
 }
 
+/// Bytes that a waiting record holds: its own and those of its place, or small ones would be no load at all.
+fn held(record: &InputRecord) -> usize {
+    record.size() + size_of::<InputRecord>()
+}
+
 impl Queues {
     pub(super) fn new(inputs: usize) -> Self {
         Self { inputs: std::iter::repeat_with(Input::default).take(inputs).collect() }
@@ -33,7 +38,7 @@ impl Queues {
 
     pub(super) fn offer(&mut self, input: usize, record: InputRecord) {
         if let Some(input) = self.inputs.get_mut(input) {
-            input.bytes += record.size();
+            input.bytes += held(&record);
             input.records.push_back(record);
         }
     }
@@ -66,7 +71,7 @@ impl Queues {
         let index = self.next()?;
         let input = self.inputs.get_mut(index)?;
         let record = input.records.pop_front()?;
-        input.bytes -= record.size();
+        input.bytes -= held(&record);
         input.next = Some(record.offset + 1);
         input.advance(record.timestamp);
         Some(Chosen { input: index, record })

@@ -104,7 +104,10 @@ impl Writer {
                     self.client.poll(Duration::ZERO);
                     return Ok(());
                 }
-                Err((error, back)) if code(&error) == Some(RDKafkaErrorCode::QueueFull) => {
+                // Where nothing waits, the record alone is more than the queue takes.
+                Err((error, back))
+                    if code(&error) == Some(RDKafkaErrorCode::QueueFull) && self.client.in_flight_count() > 0 =>
+                {
                     message = back;
                     self.client.poll(TICK);
                 }

@@ -6,12 +6,12 @@ use millrace_engine::ledger::Ledger;
 use millrace_engine::ports::StoreChanges;
 use millrace_engine::topology::TopicKind;
 use millrace_store::{Batch, Durability};
-use rdkafka::consumer::{Consumer, ConsumerGroupMetadata};
+use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::seat::Seat;
-use super::{Commit, Event, Shared, Worker, entry};
-use crate::error::Reaction;
+use super::{Commit, Event, Generation, Phase, Shared, Worker, entry};
+use crate::error::{Error, Reaction};
 use crate::faults::{self, Point};
 use crate::metadata;
 use crate::positions::{Position, wall_clock};
@@ -36,8 +36,10 @@ impl Worker {
             return Ok(());
         }
         let offsets = offsets(changed.iter().map(|(seat, _)| &**seat))?;
-        let committed = producer.commit(&offsets, || generation(&self.shared))?;
+        let committed = producer.commit(&offsets, generation(&self.generation)?)?;
+        let held = self.pulse.hold().ok_or(Reaction::Fail(Error::GivenUp))?;
         store(&self.shared, &changed, &committed.ends)?;
+        drop(held);
         faults::hit(Point::Stored);
         changed.into_iter().for_each(|(seat, _)| seat.settle());
         self.after_commit(ledger, began, committed.disturbed);
@@ -57,7 +59,7 @@ impl Worker {
             return Ok(());
         }
         let offsets = offsets(moved.iter().map(|seat| &**seat))?;
-        let committed = producer.commit(&offsets, || generation(&self.shared))?;
+        let committed = producer.commit(&offsets, generation(&self.generation)?)?;
         moved.into_iter().for_each(Seat::settle);
         self.after_commit(Ledger::default(), began, committed.disturbed);
         Ok(())
@@ -69,7 +71,9 @@ impl Worker {
         if disturbed {
             // Its next transaction must not be ended by a late request of this one.
             self.producer = None;
-            self.phase = super::Phase::Opening;
+            if self.phase == Phase::Running {
+                self.phase = Phase::Opening;
+            }
         }
         let repartition = |topic: &millrace_engine::topology::TopicId| {
             self.shared.topology.topics.get(topic.0).is_some_and(|topic| topic.kind == TopicKind::Repartition)
@@ -115,10 +119,9 @@ fn offsets<'s>(seats: impl Iterator<Item = &'s Seat>) -> Result<TopicPartitionLi
     Ok(list)
 }
 
-/// The generation of the group that the tasks were assigned in.
-fn generation(shared: &Shared) -> Result<ConsumerGroupMetadata, Reaction> {
-    let metadata = shared.member.get().and_then(Consumer::group_metadata);
-    metadata.ok_or_else(|| Reaction::Abort("not a member of the group".into()))
+/// The generation that the tasks were assigned in, not the one that the group has come to since.
+fn generation(generation: &Option<Generation>) -> Result<&ConsumerGroupMetadata, Reaction> {
+    generation.as_deref().ok_or_else(|| Reaction::Abort("the tasks are no longer assigned".into()))
 }
 
 /// Bytes of a write to the local state. Each store's part of a commit is whole in it, and stands for itself: what is

@@ -7,13 +7,17 @@ use std::time::Duration;
 
 use millrace_engine::ledger::Ledger;
 use millrace_engine::topology::TopicId;
+use rdkafka::consumer::ConsumerGroupMetadata;
 
 use crate::tasks::TaskId;
 
+/// The generation of the group in which tasks were assigned: who commits under an older one is fenced.
+pub(crate) type Generation = Arc<ConsumerGroupMetadata>;
+
 /// What a worker is told.
 pub(crate) enum Command {
-    /// Have these tasks, and no others.
-    Assign(Vec<TaskId>),
+    /// Have these tasks, and no others, under this generation of the group.
+    Assign(Vec<TaskId>, Option<Generation>),
     /// Commit, and wait; then say so. The tasks may come back.
     Suspend(Sender<()>),
     /// The tasks are somebody else's already: drop them with what isn't committed; then say so.
@@ -38,8 +42,9 @@ impl Line {
 
     /// A worker that has ended hears nothing, and nothing is missed: another one takes its number.
     pub(crate) fn tell(&self, command: Command) {
-        self.called.store(true, Ordering::SeqCst);
         drop(self.commands.send(command));
+        // After it: who hears the call finds the command.
+        self.called.store(true, Ordering::SeqCst);
     }
 }
 
@@ -82,7 +87,7 @@ pub(crate) enum Event {
     /// Nothing is left to do: all inputs are read up to these ends, and committed.
     Idle { worker: usize, idle: bool },
     /// Something failed, and it goes on from what is committed.
-    Recovering { reason: String },
+    Recovering { worker: usize, reason: String },
 }
 
 /// A commit.

@@ -76,7 +76,7 @@ impl Worker {
         let id = format!("{}-{}-{}", shared.topology.app, shared.instance, self.number);
         let own = shared.topology.topics.iter().map(|topic| topic.name.as_str());
         let topics = own.chain(shared.changelogs.iter().map(String::as_str));
-        self.producer = Transactions::open(&settings, &id, topics, &|| self.may_go_on())?;
+        self.producer = Transactions::open(&settings, &id, topics, Arc::clone(&self.pulse), &|| self.may_go_on())?;
         Ok(self.producer.is_some())
     }
 
@@ -121,7 +121,9 @@ impl Worker {
                 changelogs.extend(self.changelog(*task, store, ids)?);
             }
         }
-        let mut restore = Restore::plan(&self.shared, changelogs)?;
+        let Some(mut restore) = Restore::plan(&self.shared, changelogs, &|| self.may_go_on())? else {
+            return Ok(false);
+        };
         if restore.is_done() {
             return Ok(true);
         }

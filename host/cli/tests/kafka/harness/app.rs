@@ -1,0 +1,285 @@
+//! An app with its topics and folders.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rdkafka::error::KafkaResult;
+use tempfile::TempDir;
+
+use super::feeder::Feeder;
+use super::input::{Answer, PARTITIONS, Shape, input};
+use super::process::Process;
+use super::records::Kafka;
+use super::{until, within};
+
+pub use crate::support::copy_folder;
+
+const GUESTS: [&str; 2] = ["order_status.wasm", "product_sums.wasm"];
+
+/// What a scenario may want otherwise.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Window of the join. Where brokers go away, one topic may come back long before the other: then it must be wide
+    /// enough that nothing is ever late.
+    pub within: &'static str,
+    /// Lines under `[kafka]`, beside how soon a member of the group is missed.
+    pub kafka: &'static str,
+    /// After how many milliseconds it is.
+    pub session: u32,
+    /// `max.message.bytes` of the topic `orders`.
+    pub largest_order: usize,
+    /// Whether the topic `orders` is there from the start.
+    pub with_orders: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { within: "10s", kafka: "", session: 2_000, largest_order: 1_048_588, with_orders: true }
+    }
+}
+
+impl Settings {
+    /// The window in milliseconds.
+    pub fn window_ms(&self) -> i64 {
+        let (number, unit) = self.within.split_at(self.within.len() - 1);
+        number.parse::<i64>().unwrap() * if unit == "m" { 60_000 } else { 1_000 }
+    }
+}
+
+/// An app, on a cluster, with the input that it is to get.
+pub struct App {
+    pub name: String,
+    pub kafka: Kafka,
+    pub input: Arc<Vec<Answer>>,
+    pub settings: Settings,
+    bootstrap: String,
+    folder: TempDir,
+    started: Cell<usize>,
+}
+
+impl App {
+    /// Makes its topics. Its name is also the beginning of theirs, and no other app's may begin with it.
+    pub fn new(bootstrap: &str, name: &str, shape: Shape, settings: Settings) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for guest in GUESTS {
+            std::fs::write(folder.path().join(guest), self::guest(guest)).unwrap();
+        }
+        std::fs::write(folder.path().join("pipeline.toml"), pipeline(name, settings)).unwrap();
+        let app = Self {
+            name: name.into(),
+            kafka: Kafka::new(bootstrap, name),
+            input: Arc::new(input(shape)),
+            settings,
+            bootstrap: bootstrap.into(),
+            folder,
+            started: Cell::new(0),
+        };
+        for topic in ["payments", "stock", "sums"] {
+            app.create_topic(topic);
+        }
+        if settings.with_orders {
+            app.create_topic("orders");
+        }
+        app
+    }
+
+    /// Makes one of its topics, for records of any age.
+    pub fn create_topic(&self, topic: &str) {
+        let largest = match topic {
+            "orders" => self.settings.largest_order,
+            _ => 4_000_000,
+        };
+        self.kafka.create(
+            &self.topic(topic),
+            PARTITIONS as i32,
+            &[("retention.ms", "-1"), ("max.message.bytes", &largest.to_string())],
+        );
+    }
+
+    /// The full name of one of its topics.
+    pub fn topic(&self, topic: &str) -> String {
+        format!("{}-{topic}", self.name)
+    }
+
+    /// A folder or file of the scenario.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Starts a process on this folder.
+    pub fn start(&self, data: &str) -> Process {
+        self.start_with(data, "")
+    }
+
+    /// Starts a process that dies at a point, such as `stored:3`.
+    pub fn start_with(&self, data: &str, fault: &str) -> Process {
+        let mut command = self.command(&format!("run pipeline.toml --kafka {} --data {data}", self.bootstrap));
+        if !fault.is_empty() {
+            command.env("MILLRACE_FAULT", fault);
+        }
+        let number = self.started.get();
+        self.started.set(number + 1);
+        Process::start(command, &self.path(&format!("process-{number}.log")))
+    }
+
+    /// The `millrace` command with these words, divided by spaces, in the folder of the scenario.
+    pub fn command(&self, words: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_millrace"));
+        command
+            .args(words.split_whitespace())
+            .current_dir(self.folder.path())
+            .env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"))
+            .env("MILLRACE_LOG", "info")
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Sends all input.
+    pub fn feed_all(&self) {
+        self.feed(None).finish();
+    }
+
+    /// Sends the input, so many records a second.
+    pub fn feed(&self, rate: Option<u32>) -> Feeder {
+        Feeder::start(&self.bootstrap, &self.name, Arc::clone(&self.input), rate)
+    }
+
+    /// All topics of the app, the internal ones too, with their numbers of partitions.
+    pub fn topics(&self) -> KafkaResult<BTreeMap<String, i32>> {
+        self.kafka.topics(&format!("{}-", self.name))
+    }
+
+    /// How much of its inputs isn't processed and committed, its own repartition topic and table included.
+    pub fn lag(&self) -> KafkaResult<i64> {
+        let own = [self.topic("payments"), self.topic("stock"), self.topic("orders")];
+        let mut lag = 0;
+        for (topic, partitions) in self.topics()? {
+            if own.contains(&topic) || topic.ends_with("-repartition") {
+                let ends = self.kafka.ends(&topic, partitions)?;
+                let positions = self.kafka.positions(&topic, partitions)?;
+                lag += ends.iter().zip(positions).map(|(end, position)| end.high - position.max(0)).sum::<i64>();
+            }
+        }
+        Ok(lag)
+    }
+
+    /// Records that were put out to `orders`, committed or not.
+    pub fn put_out(&self) -> i64 {
+        let ends = self.kafka.ends(&self.topic("orders"), PARTITIONS as i32);
+        ends.map_or(0, |ends| ends.iter().map(|end| end.high).sum())
+    }
+
+    /// Waits until so many more records are put out.
+    pub fn wait_for_more(&self, records: i64) {
+        let before = self.put_out();
+        until("more is put out", || self.put_out() >= before + records);
+    }
+
+    /// Waits until all that was sent is processed and committed.
+    pub fn wait_until_caught_up(&self, patience: Duration) {
+        let mut last = None;
+        let caught_up = || {
+            last = self.lag().ok();
+            last == Some(0)
+        };
+        // Said with what is left: a lag that stands still is something else than one that shrinks slowly.
+        let caught = std::panic::AssertUnwindSafe(|| within(patience, "everything is processed", caught_up));
+        if std::panic::catch_unwind(caught).is_err() {
+            panic!("not all was processed in {patience:?}; what is left: {last:?}");
+        }
+    }
+}
+
+impl Drop for App {
+    /// Who looks at a failure wants to know what the processes said.
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        let mut text = String::new();
+        for number in 0..self.started.get() {
+            let log = std::fs::read_to_string(self.path(&format!("process-{number}.log"))).unwrap_or_default();
+            let lines: Vec<_> = log.lines().collect();
+            let from = lines.len().saturating_sub(25);
+            text += &format!("--- {}, process {number} ---\n{}\n", self.name, lines[from..].join("\n"));
+        }
+        eprintln!("{text}");
+    }
+}
+
+fn guest(name: &str) -> Vec<u8> {
+    let folder = std::env::var_os("MILLRACE_GUESTS").map(PathBuf::from);
+    let folder = folder.expect("MILLRACE_GUESTS names no folder of guests; `./justw test` sets it");
+    let path: &Path = &folder.join(name);
+    std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}; `./justw guests` builds it", path.display()))
+}
+
+/// A join, a table of what comes out of it, and behind a change of keys an aggregate.
+fn pipeline(app: &str, Settings { within, kafka, session, .. }: Settings) -> String {
+    let heartbeat = session / 5;
+    format!(
+        r#"
+app = "{app}"
+dlq = "{app}-dead"
+commit-interval = "100ms"
+threads = 2
+
+[kafka]
+"session.timeout.ms" = {session}
+"heartbeat.interval.ms" = {heartbeat}
+{kafka}
+
+[plugins.order-status]
+component = "order_status.wasm"
+
+[plugins.product-sums]
+component = "product_sums.wasm"
+
+[[source]]
+name = "payments"
+topic = "{app}-payments"
+key = "i64"
+partitions = {PARTITIONS}
+
+[[source]]
+name = "stock"
+topic = "{app}-stock"
+key = "i64"
+partitions = {PARTITIONS}
+
+[[join]]
+name = "resolve"
+left = "payments"
+right = "stock"
+within = "{within}"
+call = "order-status.resolve"
+
+[[sink]]
+from = "resolve"
+topic = "{app}-orders"
+
+[[table]]
+name = "orders"
+topic = "{app}-orders"
+key = "i64"
+
+[[transform]]
+name = "by-product"
+from = "resolve"
+call = "product-sums.by_product"
+
+[[aggregate]]
+name = "sums"
+from = "by-product"
+call = "product-sums.sums"
+
+[[sink]]
+from = "sums"
+topic = "{app}-sums"
+"#
+    )
+}

@@ -1,0 +1,147 @@
+//! What must come of the input: the decisions as `millrace replay` makes them, the rest recomputed from the input.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::app::App;
+use super::input::{Answer, Fate, Side};
+
+/// Where a record of the input lies: topic, partition, offset.
+pub type Origin = (String, i32, i64);
+
+/// A decision: its time, and its value.
+pub type Decision = (i64, String);
+
+/// What must come of the input.
+pub struct Expected {
+    /// Decisions on each order, in their order.
+    pub orders: BTreeMap<i64, Vec<Decision>>,
+    /// How many decisions are too large for the topic `orders`, by order.
+    pub too_large: BTreeMap<i64, usize>,
+    /// Orders and pieces of each product.
+    pub sums: BTreeMap<i64, (i64, i64)>,
+    /// How often the aggregate refuses an order that has no pieces, by order.
+    pub without_pieces: BTreeMap<i64, usize>,
+    /// What the sources refuse, with the code.
+    pub refused: BTreeMap<Origin, &'static str>,
+    /// How many records have no key or value.
+    pub dropped: usize,
+    /// All records of the input, by where they lie.
+    pub origins: BTreeMap<Origin, Answer>,
+}
+
+/// A line that `replay` writes.
+#[derive(Deserialize)]
+struct Line<'a> {
+    topic: &'a str,
+    timestamp: i64,
+    #[serde(borrow)]
+    key: Option<&'a RawValue>,
+    #[serde(borrow)]
+    value: Option<&'a RawValue>,
+}
+
+/// Tells it.
+pub fn expected(app: &App) -> Expected {
+    let origins = origins(app);
+    let mut expected = Expected {
+        orders: BTreeMap::new(),
+        too_large: BTreeMap::new(),
+        sums: BTreeMap::new(),
+        without_pieces: BTreeMap::new(),
+        refused: BTreeMap::new(),
+        dropped: 0,
+        origins: BTreeMap::new(),
+    };
+    for (origin, answer) in &origins {
+        match answer.fate {
+            Fate::Joined => {}
+            Fate::Dropped => expected.dropped += 1,
+            Fate::Refused(code) => drop(expected.refused.insert(origin.clone(), code)),
+        }
+    }
+    decide(app, &mut expected);
+    sum_up(app, &mut expected);
+    Expected { origins, ..expected }
+}
+
+/// The topic that an answer is sent to.
+pub fn topic_of(app: &App, side: Side) -> String {
+    app.topic(if side == Side::Payments { "payments" } else { "stock" })
+}
+
+fn origins(app: &App) -> BTreeMap<Origin, Answer> {
+    let mut next: BTreeMap<(String, i32), i64> = BTreeMap::new();
+    let mut place = |answer: &Answer| {
+        let (topic, partition) = (topic_of(app, answer.side), answer.partition);
+        let offset = next.entry((topic.clone(), partition)).or_default();
+        *offset += 1;
+        ((topic, partition, *offset - 1), answer.clone())
+    };
+    app.input.iter().map(&mut place).collect()
+}
+
+/// Lets `replay` decide.
+fn decide(app: &App, expected: &mut Expected) {
+    let mut file = std::io::BufWriter::new(std::fs::File::create(app.path("input.jsonl")).unwrap());
+    for answer in app.input.iter() {
+        writeln!(file, "{}", line(app, answer)).unwrap();
+    }
+    file.flush().unwrap();
+    let said = app.command("replay pipeline.toml --in input.jsonl --out expected.jsonl").output().unwrap();
+    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+    let text = std::fs::read_to_string(app.path("expected.jsonl")).unwrap();
+    let orders = app.topic("orders");
+    for line in text.lines().filter(|line| line.contains(&orders)) {
+        let line: Line<'_> = serde_json::from_str(line).unwrap();
+        if line.topic != orders {
+            continue;
+        }
+        let key = line.key.expect("decisions have keys").get().parse().unwrap();
+        let value = line.value.expect("decisions have values").get();
+        if value.len() > app.settings.largest_order {
+            *expected.too_large.entry(key).or_default() += 1;
+        } else {
+            expected.orders.entry(key).or_default().push((line.timestamp, value.to_owned()));
+        }
+    }
+}
+
+fn line(app: &App, answer: &Answer) -> String {
+    let key = match answer.key.as_deref() {
+        None => r#""key":null"#.to_owned(),
+        Some(key) => format!(r#""keyBase64":"{}""#, BASE64.encode(key)),
+    };
+    let value = match answer.value.as_deref() {
+        None => r#""value":null"#.to_owned(),
+        Some(value) => format!(r#""valueBase64":"{}""#, BASE64.encode(value)),
+    };
+    let (topic, partition, timestamp) = (topic_of(app, answer.side), answer.partition, answer.timestamp);
+    format!(r#"{{"topic":"{topic}","partition":{partition},{key},{value},"timestamp":{timestamp}}}"#)
+}
+
+/// Finds the pairs again, and adds them up.
+fn sum_up(app: &App, expected: &mut Expected) {
+    let within = app.settings.window_ms();
+    let mut sides: BTreeMap<i64, [Vec<&Answer>; 2]> = BTreeMap::new();
+    for answer in app.input.iter().filter(|answer| answer.fate == Fate::Joined) {
+        sides.entry(answer.order.id).or_default()[usize::from(answer.side == Side::Stock)].push(answer);
+    }
+    for (id, [payments, stock]) in &sides {
+        let pairs = payments.iter().flat_map(|payment| stock.iter().map(move |stock| (payment, stock)));
+        for (payment, _) in pairs.filter(|(payment, stock)| (payment.timestamp - stock.timestamp).abs() <= within) {
+            let order = payment.order;
+            if order.pieces == 0 {
+                *expected.without_pieces.entry(*id).or_default() += 1;
+                continue;
+            }
+            let sum = expected.sums.entry(order.product).or_default();
+            (sum.0, sum.1) = (sum.0 + 1, sum.1 + order.pieces);
+        }
+    }
+}

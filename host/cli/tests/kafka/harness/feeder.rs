@@ -1,0 +1,129 @@
+//! Sending the input: at once, or as a load that goes on while things happen.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use rdkafka::ClientContext;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::DeliveryResult;
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
+
+use super::input::{Answer, Side};
+use super::records::config;
+
+/// How long brokers may be away while it sends.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Records a second when there is nothing more to wait for. Not all at once: one of the two topics would run ahead of the
+/// other by more than the window of their join.
+const HURRY: u32 = 4_000;
+
+/// What couldn't be sent in time is not made up for by a burst, for the same reason.
+const BEHIND: Duration = Duration::from_millis(100);
+
+/// A thread that sends.
+pub struct Feeder {
+    thread: Option<JoinHandle<()>>,
+    pace: Arc<Pace>,
+}
+
+/// How it is told to be quicker.
+#[derive(Default)]
+struct Pace {
+    hurry: AtomicBool,
+    stop: AtomicBool,
+}
+
+/// Sees that everything arrives.
+#[derive(Clone, Default)]
+struct Deliveries(Arc<AtomicUsize>);
+
+impl ClientContext for Deliveries {}
+
+impl ProducerContext for Deliveries {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        if result.is_ok() {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Feeder {
+    /// Sends this input to the topics of an app, so many records a second; without a rate, as fast as it goes.
+    pub fn start(bootstrap: &str, app: &str, input: Arc<Vec<Answer>>, rate: Option<u32>) -> Self {
+        let pace = Arc::new(Pace::default());
+        let told = Arc::clone(&pace);
+        let producer = producer(bootstrap);
+        let topics = [format!("{app}-payments"), format!("{app}-stock")];
+        let thread = std::thread::spawn(move || feed(&producer, &topics, &input, rate, &told));
+        Self { thread: Some(thread), pace }
+    }
+
+    /// Whether it has ended, well or not.
+    pub fn has_ended(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
+    /// Has the rest sent quickly, and waits until all is acknowledged.
+    pub fn finish(mut self) {
+        self.pace.hurry.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            thread.join().expect("the input could not be sent");
+        }
+    }
+}
+
+impl Drop for Feeder {
+    fn drop(&mut self) {
+        self.pace.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            drop(thread.join());
+        }
+    }
+}
+
+fn producer(bootstrap: &str) -> BaseProducer<Deliveries> {
+    let mut config = config(bootstrap);
+    config.set("enable.idempotence", "true").set("linger.ms", "5").set("message.max.bytes", "4000000");
+    config.set("message.timeout.ms", PATIENCE.as_millis().to_string());
+    config.create_with_context(Deliveries::default()).unwrap()
+}
+
+fn feed(producer: &BaseProducer<Deliveries>, topics: &[String; 2], input: &[Answer], rate: Option<u32>, pace: &Pace) {
+    let mut due = Instant::now();
+    for answer in input {
+        let hurry = pace.hurry.load(Ordering::Relaxed);
+        if let Some(rate) = rate.map(|rate| if hurry { HURRY.max(rate) } else { rate }) {
+            due = due.max(Instant::now() - BEHIND) + Duration::from_secs(1) / rate;
+        }
+        // Between two records, reports of others are served: that is what it waits with.
+        while Instant::now() < due && !pace.stop.load(Ordering::Relaxed) {
+            producer.poll(Duration::from_millis(2));
+        }
+        if pace.stop.load(Ordering::Relaxed) {
+            return;
+        }
+        send(producer, topics, answer);
+    }
+    producer.flush(PATIENCE).unwrap();
+    let delivered = producer.context().0.load(Ordering::Relaxed);
+    assert_eq!(delivered, input.len(), "input got lost on its way to the broker");
+}
+
+fn send(producer: &BaseProducer<Deliveries>, topics: &[String; 2], answer: &Answer) {
+    let topic = &topics[usize::from(answer.side == Side::Stock)];
+    let mut record = BaseRecord::<[u8], [u8], ()>::to(topic).partition(answer.partition).timestamp(answer.timestamp);
+    record.key = answer.key.as_deref();
+    record.payload = answer.value.as_deref();
+    while let Err((error, unsent)) = producer.send(record) {
+        match error {
+            KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull) => record = unsent,
+            error => panic!("the input can't be sent: {error}"),
+        }
+        producer.poll(Duration::from_millis(20));
+    }
+}

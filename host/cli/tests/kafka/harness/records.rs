@@ -1,0 +1,201 @@
+//! The tests' own way to Kafka: nothing of it is the driver's.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use futures_executor::block_on;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::message::{Headers, Message};
+use rdkafka::{Offset, TopicPartitionList};
+
+/// How long a request may take. Brokers are killed here, so some take long.
+const REQUEST: Duration = Duration::from_secs(5);
+
+/// How long reading a topic to its end may take.
+const READ: Duration = Duration::from_secs(60);
+
+/// A record as it lies in a partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    pub offset: i64,
+    pub key: Option<Vec<u8>>,
+    pub value: Option<Vec<u8>>,
+    pub timestamp: i64,
+    pub headers: BTreeMap<String, String>,
+}
+
+impl Record {
+    /// Its key as a number; a key that is none is a failure of the test.
+    pub fn number(&self) -> i64 {
+        i64::from_be_bytes(self.key.as_deref().expect("a key").try_into().expect("a key of 8 bytes"))
+    }
+
+    /// A header, empty if it isn't there.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", String::as_str)
+    }
+}
+
+/// Where a partition ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ends {
+    /// Behind what readers of committed records may see.
+    pub stable: i64,
+    /// Behind all that was written.
+    pub high: i64,
+}
+
+/// A cluster as a client sees it.
+pub struct Kafka {
+    bootstrap: String,
+    app: String,
+    clients: RefCell<Rc<Clients>>,
+}
+
+/// Readers that are only asked where partitions end.
+struct Clients {
+    committed: BaseConsumer,
+    uncommitted: BaseConsumer,
+}
+
+impl Kafka {
+    /// For the app whose committed offsets are asked for.
+    pub fn new(bootstrap: &str, app: &str) -> Self {
+        let clients = RefCell::new(Rc::new(Clients::new(bootstrap, app)));
+        Self { bootstrap: bootstrap.into(), app: app.into(), clients }
+    }
+
+    /// Asks. After a failure, with new clients: one that reads nothing goes on asking a leader that is gone.
+    fn ask<T>(&self, question: impl FnOnce(&Clients) -> KafkaResult<T>) -> KafkaResult<T> {
+        let clients = Rc::clone(&self.clients.borrow());
+        let answer = question(&clients);
+        if answer.is_err() {
+            *self.clients.borrow_mut() = Rc::new(Clients::new(&self.bootstrap, &self.app));
+        }
+        answer
+    }
+
+    /// Topics whose names begin so, with their numbers of partitions.
+    pub fn topics(&self, prefix: &str) -> KafkaResult<BTreeMap<String, i32>> {
+        let metadata = self.ask(|clients| clients.committed.fetch_metadata(None, REQUEST))?;
+        let topics = metadata.topics().iter().filter(|topic| topic.name().starts_with(prefix));
+        Ok(topics.map(|topic| (topic.name().to_owned(), topic.partitions().len() as i32)).collect())
+    }
+
+    /// Where the partitions of a topic end.
+    pub fn ends(&self, topic: &str, partitions: i32) -> KafkaResult<Vec<Ends>> {
+        let end = |clients: &Clients, partition| {
+            let stable = clients.committed.fetch_watermarks(topic, partition, REQUEST)?.1;
+            let high = clients.uncommitted.fetch_watermarks(topic, partition, REQUEST)?.1;
+            Ok(Ends { stable, high })
+        };
+        self.ask(|clients| (0..partitions).map(|partition| end(clients, partition)).collect())
+    }
+
+    /// The offsets that the app has committed; -1 where it has none.
+    pub fn positions(&self, topic: &str, partitions: i32) -> KafkaResult<Vec<i64>> {
+        let mut list = TopicPartitionList::new();
+        list.add_partition_range(topic, 0, partitions - 1);
+        let committed = self.ask(|clients| clients.committed.committed_offsets(list, REQUEST))?;
+        let offset = |offset| if let Offset::Offset(offset) = offset { offset } else { -1 };
+        Ok(committed.elements().iter().map(|place| offset(place.offset())).collect())
+    }
+
+    /// The fewest replicas in sync that any partition has.
+    pub fn replicas_in_sync(&self) -> KafkaResult<usize> {
+        let metadata = self.ask(|clients| clients.committed.fetch_metadata(None, REQUEST))?;
+        let partitions = metadata.topics().iter().flat_map(|topic| topic.partitions());
+        Ok(partitions.map(|partition| partition.isr().len()).min().unwrap_or(0))
+    }
+
+    /// How many members a group has.
+    pub fn members(&self, group: &str) -> KafkaResult<usize> {
+        let list = self.ask(|clients| clients.committed.fetch_group_list(Some(group), REQUEST))?;
+        Ok(list.groups().iter().map(|group| group.members().len()).sum())
+    }
+
+    /// All committed records of a topic, by partition.
+    pub fn read(&self, topic: &str) -> Vec<Vec<Record>> {
+        let partitions = self.topics(topic).unwrap().get(topic).copied().unwrap_or(0);
+        let mut config = config(&self.bootstrap);
+        config.set("group.id", "reader").set("isolation.level", "read_committed").set("enable.partition.eof", "true");
+        let reader: BaseConsumer = config.create().unwrap();
+        let mut list = TopicPartitionList::new();
+        for partition in 0..partitions {
+            list.add_partition_offset(topic, partition, Offset::Beginning).unwrap();
+        }
+        reader.assign(&list).unwrap();
+        let mut read = vec![Vec::new(); partitions as usize];
+        let mut at_end = vec![false; partitions as usize];
+        let limit = Instant::now() + READ;
+        while at_end.contains(&false) {
+            assert!(Instant::now() < limit, "`{topic}` could not be read to its end");
+            match reader.poll(Duration::from_millis(100)) {
+                Some(Ok(message)) => read[message.partition() as usize].push(record(&message)),
+                Some(Err(KafkaError::PartitionEOF(partition))) => at_end[partition as usize] = true,
+                Some(Err(_)) | None => {}
+            }
+        }
+        read
+    }
+
+    /// Makes a topic, and returns when it can be written to.
+    pub fn create(&self, topic: &str, partitions: i32, settings: &[(&str, &str)]) {
+        let new = NewTopic::new(topic, partitions, TopicReplication::Fixed(-1));
+        let new = settings.iter().fold(new, |new, (name, value)| new.set(name, value));
+        for made in block_on(self.admin().create_topics(&[new], &AdminOptions::new())).unwrap() {
+            made.unwrap();
+        }
+        super::until(&format!("`{topic}` is there"), || self.ends(topic, partitions).is_ok());
+    }
+
+    fn admin(&self) -> AdminClient<DefaultClientContext> {
+        config(&self.bootstrap).create().unwrap()
+    }
+
+    /// Deletes a topic, and returns when it is gone.
+    pub fn delete(&self, topic: &str) {
+        for deleted in block_on(self.admin().delete_topics(&[topic], &AdminOptions::new())).unwrap() {
+            deleted.unwrap();
+        }
+        super::until(&format!("`{topic}` is gone"), || {
+            self.topics(topic).is_ok_and(|topics| !topics.contains_key(topic))
+        });
+    }
+}
+
+impl Clients {
+    fn new(bootstrap: &str, app: &str) -> Self {
+        let consumer = |isolation: &str| {
+            let config = config(bootstrap).set("group.id", app).set("isolation.level", isolation).clone();
+            config.create::<BaseConsumer>().unwrap()
+        };
+        Self { committed: consumer("read_committed"), uncommitted: consumer("read_uncommitted") }
+    }
+}
+
+fn record(message: &impl Message) -> Record {
+    let headers = message.headers().into_iter().flat_map(|headers| headers.iter());
+    let text = |bytes: Option<&[u8]>| String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned();
+    Record {
+        offset: message.offset(),
+        key: message.key().map(<[u8]>::to_vec),
+        value: message.payload().map(<[u8]>::to_vec),
+        timestamp: message.timestamp().to_millis().unwrap_or(-1),
+        headers: headers.map(|header| (header.key.to_owned(), text(header.value))).collect(),
+    }
+}
+
+pub(super) fn config(bootstrap: &str) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", bootstrap).set("reconnect.backoff.max.ms", "500");
+    // Brokers come and go, which these clients needn't tell.
+    config.set("log_level", "0");
+    config
+}

@@ -1,0 +1,86 @@
+//! Brokers that go away under load.
+
+use std::time::{Duration, Instant};
+
+use millrace_broker::{Cluster, Options};
+
+use crate::harness::{App, Process, Settings, Shape, options, own_broker, until};
+
+/// Records a second.
+const RATE: u32 = 300;
+
+/// How long a broker is away: longer than transactions may be open, and than a member of a group is missed.
+const AWAY: Duration = Duration::from_secs(20);
+
+/// A topic may come back long before another.
+const SETTINGS: Settings = Settings {
+    within: "10m",
+    kafka: r#""transaction.timeout.ms" = 10000"#,
+    session: 6_000,
+    largest_order: 1_048_588,
+    with_orders: true,
+};
+
+#[test]
+fn a_broker_that_is_away_for_long_is_waited_for() {
+    let Some(mut cluster) = own_broker(options()) else { return };
+    let app = App::new(&cluster.bootstrap(), "away", Shape { seed: 20, orders: 30_000, giants: None }, SETTINGS);
+    let feeder = app.feed(Some(RATE));
+    let mut process = app.start("data");
+    process.wait_until_running();
+    app.wait_for_more(1_000);
+    cluster.stop(0).unwrap();
+    stays_alive_for(&mut process, AWAY);
+    cluster.start_node(0).unwrap();
+    app.wait_for_more(1_000);
+    assert!(process.is_alive(), "it should wait for brokers");
+    feeder.finish();
+    app.finish(process, "data");
+}
+
+/// With three nodes, as it is meant to be: Kafka 4.3 on a single node forgets the marks of transactions that are open
+/// when it is killed, if they end before it has found its partitions' leaders again ("Couldn't find leader endpoint").
+/// No client can make up for that.
+#[test]
+fn a_node_of_three_that_loses_its_power_is_not_missed() {
+    harm_each_node("power", |cluster, node| cluster.kill(node).unwrap());
+}
+
+#[test]
+fn nodes_are_rolled_one_by_one_under_load() {
+    harm_each_node("rolled", |cluster, node| cluster.stop(node).unwrap());
+}
+
+fn harm_each_node(name: &str, harm: impl Fn(&mut Cluster, usize)) {
+    let settings = options().settings;
+    let Some(mut cluster) = own_broker(Options { nodes: 3, settings, ..Options::default() }) else { return };
+    let app = App::new(&cluster.bootstrap(), name, Shape { seed: 21, orders: 30_000, giants: None }, SETTINGS);
+    let feeder = app.feed(Some(RATE));
+    let mut process = app.start("data");
+    process.wait_until_running();
+    app.wait_for_more(500);
+    for node in 0..cluster.nodes() {
+        harm(&mut cluster, node);
+        app.wait_for_more(500);
+        // Tasks move while a node is gone, and so have to ask who leads what.
+        let mut other = app.start("other");
+        other.wait_until_running();
+        app.wait_for_more(200);
+        other.stop();
+        app.wait_for_more(200);
+        cluster.start_node(node).unwrap();
+        until("all replicas are in sync", || app.kafka.replicas_in_sync().is_ok_and(|replicas| replicas == 3));
+    }
+    assert!(process.is_alive(), "two of three nodes are enough");
+    feeder.finish();
+    app.finish(process, "data");
+}
+
+/// Waits for nothing: this is how long the harm lasts.
+fn stays_alive_for(process: &mut Process, time: Duration) {
+    let end = Instant::now() + time;
+    while Instant::now() < end {
+        assert!(process.is_alive(), "it should wait for brokers");
+        std::thread::park_timeout(Duration::from_millis(50));
+    }
+}

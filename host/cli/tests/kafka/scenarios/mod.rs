@@ -1,0 +1,12 @@
+//! One scenario a file.
+
+mod brokers;
+mod copies;
+mod kills;
+mod leaving;
+mod points;
+mod restoring;
+mod scaling;
+mod topics;
+mod undisturbed;
+mod zombies;

@@ -1,0 +1,39 @@
+//! A process dies at each place between which something could be lost or done twice.
+
+use std::os::unix::process::ExitStatusExt;
+
+use crate::harness::{App, Settings, Shape, shared_broker};
+
+/// Places on the way of a commit, twice each: in an early one, and when there is state already.
+const POINTS: [&str; 8] = [
+    "produced:1",
+    "offsets-sent:1",
+    "acknowledged:1",
+    "stored:1",
+    "produced:4",
+    "offsets-sent:4",
+    "acknowledged:4",
+    "stored:4",
+];
+
+/// Records a second.
+const RATE: u32 = 600;
+
+#[test]
+fn a_process_that_dies_at_any_point_of_a_commit_is_taken_up_where_it_was() {
+    let Some(broker) = shared_broker() else { return };
+    let app = App::new(&broker, "points", Shape { seed: 4, orders: 30_000, giants: None }, Settings::default());
+    let feeder = app.feed(Some(RATE));
+    for point in POINTS {
+        let mut process = app.start_with("data", point);
+        assert_eq!(process.wait().signal(), Some(6), "it was to die at {point}");
+    }
+    std::fs::remove_dir_all(app.path("data")).unwrap();
+    for _ in 0..2 {
+        let mut process = app.start_with("data", "restoring:1");
+        assert_eq!(process.wait().signal(), Some(6), "it was to die while it restores");
+    }
+    let process = app.start("data");
+    feeder.finish();
+    app.finish(process, "data");
+}

@@ -1,0 +1,74 @@
+//! What a process finds when it starts: its own state, none, or somebody else's.
+
+use crate::harness::{App, PATIENCE, Process, Settings, Shape, copy_folder, shared_broker};
+
+/// The changelog of operators' clocks belongs to several tasks: each reads what the others have put there meanwhile.
+const FEW: u64 = 500;
+
+/// How many changelog records a process had to restore until it ran.
+fn restored(process: &Process) -> u64 {
+    process.logged("restored").iter().filter_map(|entry| entry["records"].as_u64()).max().unwrap_or(0)
+}
+
+#[test]
+fn a_restart_restores_the_tail_and_a_wiped_folder_everything() {
+    let Some(broker) = shared_broker() else { return };
+    let app = App::new(&broker, "tail", Shape { seed: 10, orders: 8_000, giants: None }, Settings::default());
+    app.feed_all();
+    let mut process = app.start("data");
+    process.wait_until_running();
+    app.wait_until_caught_up(PATIENCE);
+    process.stop();
+
+    let mut process = app.start("data");
+    process.wait_until_running();
+    assert!(restored(&process) < FEW, "after a stop, nothing is missing: {:?}", process.logged("restored"));
+    process.kill();
+
+    let mut process = app.start("data");
+    process.wait_until_running();
+    assert!(restored(&process) < FEW, "a kill takes nothing that is committed: {:?}", process.logged("restored"));
+    process.stop();
+
+    copy_folder(&app.path("data"), &app.path("kept"));
+    std::fs::remove_dir_all(app.path("data")).unwrap();
+    let mut process = app.start("data");
+    process.wait_until_running();
+    assert!(restored(&process) > 10_000, "all of it should be restored: {:?}", process.logged("restored"));
+    app.finish(process, "data");
+    app.check("kept");
+}
+
+#[test]
+fn a_folder_of_something_else_is_refused_with_words() {
+    let Some(broker) = shared_broker() else { return };
+    let shape = Shape { seed: 11, orders: 500, giants: None };
+    let (mine, other) =
+        (App::new(&broker, "mine", shape, Settings::default()), App::new(&broker, "other", shape, Settings::default()));
+    other.feed_all();
+    other.finish(other.start("data"), "data");
+    copy_folder(&other.path("data"), &mine.path("data"));
+    let mut process = mine.start("data");
+    assert_eq!(process.wait().code(), Some(1));
+    assert!(process.says("it belongs to the app `other`, and this is `mine`"), "{:?}", process.entries().last());
+
+    let said = mine.command("run pipeline.toml --data embedded --until-idle").output().unwrap();
+    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+    let mut process = mine.start("embedded");
+    assert_eq!(process.wait().code(), Some(1));
+    assert!(process.says("it holds an embedded log"), "{:?}", process.entries().last());
+}
+
+#[test]
+fn state_whose_changelog_was_deleted_and_made_anew_is_not_used() {
+    let Some(broker) = shared_broker() else { return };
+    let app = App::new(&broker, "anew", Shape { seed: 12, orders: 1_000, giants: None }, Settings::default());
+    app.feed_all();
+    app.finish(app.start("data"), "data");
+    let changelog = app.topic("sums-changelog");
+    app.kafka.delete(&changelog);
+    let mut process = app.start("data");
+    process.wait_until_running();
+    assert!(process.says("its changelog was deleted and made anew"), "{:?}", process.entries());
+    process.stop();
+}

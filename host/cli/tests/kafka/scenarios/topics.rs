@@ -1,0 +1,56 @@
+//! An output topic that isn't there, goes away, or may not be written to.
+
+use millrace_broker::{Operation, Options};
+
+use crate::harness::{App, Settings, Shape, allow, own_broker, shared_broker};
+
+/// Records a second.
+const RATE: u32 = 400;
+
+#[test]
+fn a_missing_topic_is_named_and_waited_for() {
+    let Some(broker) = shared_broker() else { return };
+    let settings = Settings { with_orders: false, ..Settings::default() };
+    let app = App::new(&broker, "missing", Shape { seed: 30, orders: 1_000, giants: None }, settings);
+    app.feed_all();
+    let process = app.start("data");
+    process.wait_until_it_says("missing topics: `missing-orders`");
+    app.create_topic("orders");
+    app.finish(process, "data");
+}
+
+#[test]
+fn a_topic_that_is_deleted_while_it_is_written_is_named_and_waited_for() {
+    let Some(broker) = shared_broker() else { return };
+    let settings = Settings { kafka: r#""transaction.timeout.ms" = 5000"#, ..Settings::default() };
+    let app = App::new(&broker, "deleted", Shape { seed: 31, orders: 20_000, giants: None }, settings);
+    let feeder = app.feed(Some(RATE));
+    let mut process = app.start("data");
+    process.wait_until_running();
+    app.wait_for_more(500);
+    app.kafka.delete(&app.topic("sums"));
+    process.wait_until_it_says("deleted-sums");
+    app.create_topic("sums");
+    feeder.finish();
+    app.wait_until_caught_up(crate::harness::PATIENCE);
+    assert!(process.is_alive());
+    process.stop();
+    app.check_but_for_sums_before_the_topic_was_made("data");
+}
+
+#[test]
+fn a_topic_that_may_not_be_written_to_is_named_and_waited_for() {
+    let Some(mut cluster) = own_broker(Options { acls: true, ..crate::harness::options() }) else { return };
+    let app =
+        App::new(&cluster.bootstrap(), "barred", Shape { seed: 32, orders: 20_000, giants: None }, Settings::default());
+    let feeder = app.feed(Some(RATE));
+    let mut process = app.start("data");
+    process.wait_until_running();
+    app.wait_for_more(500);
+    let orders = app.topic("orders");
+    cluster.forbid(&orders, Operation::Write).unwrap();
+    process.wait_until_it_says("barred-orders");
+    allow(&cluster.bootstrap(), &orders);
+    feeder.finish();
+    app.finish(process, "data");
+}

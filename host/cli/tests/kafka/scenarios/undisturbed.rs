@@ -1,0 +1,20 @@
+//! Nothing happens: two workers, four partitions, and among good records those that nobody can process.
+
+use crate::harness::{App, PATIENCE, Settings, Shape, shared_broker};
+
+/// More than the topic `orders` takes, and less than those that the input and the sums go through.
+const GIANT: usize = 40_000;
+
+#[test]
+fn what_is_broken_empty_or_too_large_harms_nobody_in_its_transaction() {
+    let Some(broker) = shared_broker() else { return };
+    let shape = Shape { seed: 1, orders: 30_000, giants: Some((500, GIANT)) };
+    let app = App::new(&broker, "calm", shape, Settings { largest_order: 20_000, ..Settings::default() });
+    app.feed_all();
+    let process = app.start("data");
+    app.wait_until_caught_up(PATIENCE);
+    let said = process.stop();
+    let found = app.check("data");
+    assert_eq!(said["dead_lettered"].as_u64(), Some(found.dead_letters as u64), "{said}");
+    assert_eq!(said["dropped"].as_u64(), Some(found.dropped as u64), "{said}");
+}
