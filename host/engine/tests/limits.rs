@@ -76,8 +76,8 @@ fn the_way_into_a_repartition_topic_has_a_limit_too() {
         from = "sum"
         topic = "out"
     "#;
-    // The true origin goes along in a header of 40 bytes.
-    let limits = Limits { record_bytes: 45, ..Limits::NONE };
+    // The true origin goes along in a header of 40 bytes, with 10 for its lengths.
+    let limits = Limits { record_bytes: 55, ..Limits::NONE };
     let input = "in k abcd @1\nin k abcde @2";
     check_within(limits, steps, input, "out a ,abcd @1\ndead k abcde @2 too-large at keyed-repartition from in/1");
 }

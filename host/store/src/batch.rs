@@ -117,7 +117,7 @@ impl Batch {
     /// and RocksDB has no range without an end; but behind any key is one of more bytes that are all as high as they get.
     fn end_of_keys(&self, family: &str) -> Result<Vec<u8>, Error> {
         let last = self.database.last_key(family)?.map_or(0, |key| key.len());
-        Ok(vec![u8::MAX; last.max(self.key.longest) + 1])
+        Ok(vec![u8::MAX; last.max(self.key.longest).max(size_of::<u32>()) + 1])
     }
 
     /// Sets a key of a family of the driver's.
