@@ -165,10 +165,13 @@ impl Transactions {
         while self.waiting() > PRODUCE_BYTES {
             self.wait_for_some()?;
         }
-        self.sent = self.sent.wrapping_add(bytes_of(record.key, record.value));
         loop {
             match self.sender.send(&self.client, topic, record, opaque) {
-                Ok(()) => return Ok(()),
+                Ok(()) => {
+                    // Only what was taken is ever served.
+                    self.sent = self.sent.wrapping_add(bytes_of(record.key, record.value));
+                    return Ok(());
+                }
                 // Records that can't be delivered leave the queue too, after a time, and then `check` says so.
                 Err(RDKafkaErrorCode::QueueFull) if self.client.in_flight_count() > 0 => self.wait_for_some()?,
                 Err(RDKafkaErrorCode::QueueFull) => return Err(too_large(record)),

@@ -39,7 +39,7 @@ pub(crate) fn prepare(
     let cluster = Cluster::new(&settings)?;
     let Some(id) = patiently(stop, || cluster.id().map(Some))? else { return Ok(None) };
     let folder = Folder::open(&options.data, &topology, &id)?;
-    let Some(known) = patiently(stop, || external_topics(&cluster, &topology))? else { return Ok(None) };
+    let Some(known) = patiently(stop, || external_topics(&cluster, &topology).map(Some))? else { return Ok(None) };
     let partitions = pipeline::partitions(&topology, &|name| known.get(name).copied()).map_err(Error::Partitions)?;
     let specs = internal_topics::all(&topology, &partitions, settings.record_bytes());
     if patiently(stop, || internal_topics::ensure(&cluster, &specs).map(Some))?.is_none() {
@@ -65,9 +65,11 @@ pub(crate) fn prepare(
     }))
 }
 
-/// Numbers of partitions of the topics that exist, internal ones too; `None`, with words in the log, while one that
-/// belongs to somebody else is missing: nobody but they know how it is meant to be.
-fn external_topics(cluster: &Cluster, topology: &Topology) -> Result<Option<BTreeMap<String, u32>>, Error> {
+/// Numbers of partitions of the topics that exist, internal ones too.
+///
+/// # Errors
+/// [`Error::Missing`]: one that belongs to somebody else isn't there, and nobody but they know how it is meant to be.
+fn external_topics(cluster: &Cluster, topology: &Topology) -> Result<BTreeMap<String, u32>, Error> {
     let (mut known, mut missing) = (BTreeMap::new(), Vec::new());
     for topic in &topology.topics {
         match (cluster.partitions(&topic.name)?, topic.kind) {
@@ -77,7 +79,7 @@ fn external_topics(cluster: &Cluster, topology: &Topology) -> Result<Option<BTre
         }
     }
     if missing.is_empty() {
-        return Ok(Some(known));
+        return Ok(known);
     }
     Err(Error::Missing(missing.join("`, `")))
 }

@@ -79,8 +79,9 @@ impl Default for WorkerOptions {
 /// How long a worker without anything to do waits for something to come.
 const IDLE: Duration = Duration::from_millis(20);
 
-/// How long a suspended task can be kept: less than it takes until the group gives it to another member without asking.
-const KEEP: Duration = Duration::from_secs(30);
+/// How long a suspended task can be kept: less than any session, after which the group gives it to another member without
+/// asking. Brokers allow none below 6 s (`group.min.session.timeout.ms`).
+const KEEP: Duration = Duration::from_secs(5);
 
 /// How many records the first run has, when nothing is known of how long a rule takes.
 const FIRST: usize = 16;
@@ -119,7 +120,7 @@ pub(crate) struct Worker {
     /// Largest record of each topic.
     record_bytes: Arc<[usize]>,
     last_commit: Instant,
-    /// How many records a task takes at a time: see [`Worker::pace`].
+    /// How many records a task takes at a time: see [`pace`].
     limit: usize,
     failures: u32,
     told_idle: bool,
