@@ -1,8 +1,8 @@
-//! The meta store: what must survive a restart beside the stores themselves, under keys that are names.
+//! The meta store: what must survive a restart and belongs to no store, under keys that are names. Clocks are in the
+//! stores of their steps: see [`CLOCK_KEY`](crate::state::keys::CLOCK_KEY).
 //!
 //! | key | value |
 //! |---|---|
-//! | `window-clock/<store>` | stream time of a side of a join, i64, and the number of its next entry, u64 |
 //! | `deployment/<step>` | generation of the plugin that the step last kept state with, u32, and the plugin's name |
 //!
 //! A number would shift when a step is added to a file; a name stays. And each key belongs to one sub-topology: tasks of
@@ -10,16 +10,9 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use crate::ports::StoreId;
 use crate::topology::{Node, Topology};
 
-const CLOCK: &str = "window-clock/";
 const DEPLOYMENT: &str = "deployment/";
-
-/// The key for the clock of a window store.
-pub(crate) fn clock_key(store: &str) -> Bytes {
-    format!("{CLOCK}{store}").into()
-}
 
 /// The key for the deployment that a step's state has seen.
 pub(crate) fn deployment_key(step: &str) -> Bytes {
@@ -41,8 +34,8 @@ pub(crate) fn decode_deployment(value: &[u8]) -> Option<(u32, &str)> {
 }
 
 impl Topology {
-    /// Whether the tasks of a sub-topology have anything in the meta store: clocks and deployments are those of steps that
-    /// call a plugin.
+    /// Whether the tasks of a sub-topology have anything in the meta store: deployments are those of steps
+    /// that call a plugin.
     pub fn keeps_meta(&self, subtopology: usize) -> bool {
         let calls = |node: &Node| node.operator.call().is_some();
         self.subtopologies.get(subtopology).is_some_and(|part| part.nodes.iter().any(calls))
@@ -52,10 +45,6 @@ impl Topology {
     /// longer has what the key names, or the key isn't one.
     pub fn meta_owner(&self, key: &[u8]) -> Option<usize> {
         let key = std::str::from_utf8(key).ok()?;
-        if let Some(store) = key.strip_prefix(CLOCK) {
-            let named = |id: &StoreId| self.stores.get(id.0).is_some_and(|spec| spec.name == store);
-            return self.subtopologies.iter().position(|part| part.stores.iter().any(named));
-        }
         let step = key.strip_prefix(DEPLOYMENT)?;
         // Behind a repartition topic there is a source with the name of the step before it. It calls nobody.
         let has = |node: &Node| node.name == step && node.operator.call().is_some();

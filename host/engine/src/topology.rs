@@ -176,7 +176,7 @@ pub struct SubTopology {
     pub nodes: Vec<Node>,
     /// Stores it owns, without `meta`.
     pub stores: Vec<StoreId>,
-    /// A key-value store for what must survive a restart besides stores: stream times, sequence numbers, deployments.
+    /// A key-value store for what must survive a restart and belongs to no store: deployments.
     /// All sub-topologies have the same one, which outlives changes of the pipeline: its keys have the names of stores
     /// and steps. Tasks of the same partition share it, and each key is of one of them: [`Topology::meta_owner`].
     pub meta: StoreId,

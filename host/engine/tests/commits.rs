@@ -124,22 +124,22 @@ fn what_has_not_changed_is_not_written_again() {
     let mut task = open(&topology, &disk, 0, 1).unwrap();
     assert_eq!(entries(&commit(&mut task, &disk)), 0, "nothing was processed");
     run(&mut task, &topology, 0, 0, 20);
-    let first = ["deployment/keyed", "deployment/pairs", "deployment/sum", "window-clock/pairs-left"];
+    let first = ["deployment/keyed", "deployment/pairs", "deployment/sum"];
     assert_eq!(meta(&topology, &commit(&mut task, &disk)), first);
     run(&mut task, &topology, 1, 0, 20);
-    assert_eq!(meta(&topology, &commit(&mut task, &disk)), ["window-clock/pairs-right"]);
+    let second = commit(&mut task, &disk);
+    assert_eq!((meta(&topology, &second), entries(&second)), (Vec::new(), 2), "a record and the clock of its side");
     assert_eq!(entries(&commit(&mut task, &disk)), 0);
 
     let mut task = open(&topology, &disk, 0, 1).unwrap();
     assert_eq!(entries(&commit(&mut task, &disk)), 0, "a restart changes nothing");
     run(&mut task, &topology, 0, 1, 21);
-    assert_eq!(meta(&topology, &commit(&mut task, &disk)), ["window-clock/pairs-left"]);
+    assert_eq!(meta(&topology, &commit(&mut task, &disk)), [""; 0]);
 
     let mut task = open(&topology, &disk, 0, 2).unwrap();
     assert_eq!(entries(&commit(&mut task, &disk)), 0, "another deployment has kept nothing yet");
     run(&mut task, &topology, 1, 1, 22);
-    let newer = ["deployment/keyed", "deployment/pairs", "deployment/sum", "window-clock/pairs-right"];
-    assert_eq!(meta(&topology, &commit(&mut task, &disk)), newer);
+    assert_eq!(meta(&topology, &commit(&mut task, &disk)), first);
 }
 
 #[test]
@@ -174,8 +174,6 @@ fn each_key_of_the_meta_store_has_one_owner_and_what_is_gone_has_none() {
     let owner = |key: &str| topology.meta_owner(key.as_bytes());
     assert_eq!(topology.subtopologies.len(), 2);
     for (key, expected) in [
-        ("window-clock/pairs-left", Some(0)),
-        ("window-clock/pairs-right", Some(0)),
         ("deployment/pairs", Some(0)),
         ("deployment/sum", Some(0)),
         // Its repartition topic is read by a node of the same name in the second one.
@@ -184,8 +182,7 @@ fn each_key_of_the_meta_store_has_one_owner_and_what_is_gone_has_none() {
         // It calls nobody.
         ("deployment/left", None),
         ("deployment/gone", None),
-        ("window-clock/gone-left", None),
-        ("window-clock/", None),
+        ("deployment/", None),
         ("something-else/pairs", None),
     ] {
         assert_eq!(owner(key), expected, "{key}");

@@ -1,4 +1,4 @@
-//! A worker: a thread with its tasks, its consumer, its producer and its guests. Nothing of it is shared on the way of
+//! A worker: a thread with its tasks, its consumer, its producers and its guests. Nothing of it is shared on the way of
 //! a record.
 //!
 //! ```text
@@ -34,7 +34,7 @@ use crate::cluster::Cluster;
 use crate::error::{Error, Reaction};
 use crate::group::Member;
 use crate::native::{Fetcher, Record};
-use crate::producer::Transactions;
+use crate::producer::Turns;
 use crate::pulse::Pulse;
 use crate::settings::ClientSettings;
 use crate::tasks::TaskId;
@@ -115,7 +115,7 @@ pub(crate) struct Worker {
     fetcher: Option<Fetcher>,
     /// Where records are copied to.
     buffer: BytesMut,
-    producer: Option<Transactions>,
+    producer: Option<Turns>,
     pulse: Arc<Pulse>,
     /// Largest record of each topic.
     record_bytes: Arc<[usize]>,

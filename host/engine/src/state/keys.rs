@@ -6,6 +6,7 @@
 //! | aggregate | key | state version u32, timestamp i64, state |
 //! | table | key | timestamp i64, value |
 //! | window | length of key u32, key, timestamp i64 with its sign bit flipped, sequence u64 | value |
+//! | any with a clock | [`CLOCK_KEY`] | as the store has it |
 //! | meta | name | as the name says |
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -59,6 +60,10 @@ pub fn decode_row(bytes: &Bytes) -> Option<(Timestamp, Bytes)> {
     let timestamp = i64::from_be_bytes(*bytes.first_chunk()?);
     Some((timestamp, bytes.slice(8..)))
 }
+
+/// The key under which a store keeps its own clock: empty, which no other key of such a store is. In the store and not
+/// beside it, because on Kafka each partition that a transaction writes costs a request.
+pub const CLOCK_KEY: Bytes = Bytes::new();
 
 /// Flips the sign bit, so that negative numbers sort below positive ones.
 fn ordered(timestamp: Timestamp) -> u64 {

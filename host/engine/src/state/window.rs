@@ -11,7 +11,7 @@ use hashbrown::HashMap;
 use smallvec::SmallVec;
 
 use super::TaskState;
-use super::keys::{decode_window_key, window_key};
+use super::keys::{CLOCK_KEY, decode_window_key, window_key};
 use crate::ports::{BackendError, Scan, StoreId};
 use crate::record::Timestamp;
 
@@ -19,7 +19,7 @@ use crate::record::Timestamp;
 pub(crate) struct WindowStore {
     store: StoreId,
     retention: i64,
-    /// Highest timestamp put, and the number of the next entry. Persisted with the transaction.
+    /// Highest timestamp put, and the number of the next entry. Kept in the store too.
     clock: WindowClock,
     memory: Option<Memory>,
     limit: usize,
@@ -31,11 +31,11 @@ pub(crate) struct WindowStore {
 
 /// What a window store must know after a restart beside its entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct WindowClock {
+struct WindowClock {
     /// Highest timestamp put: the store's own stream time.
-    pub(crate) observed: Timestamp,
+    observed: Timestamp,
     /// Number of the next entry: keeps duplicates apart and in order.
-    pub(crate) next_sequence: u64,
+    next_sequence: u64,
 }
 
 impl Default for WindowClock {
@@ -45,14 +45,14 @@ impl Default for WindowClock {
 }
 
 impl WindowClock {
-    pub(crate) fn encode(self) -> Bytes {
+    fn encode(self) -> Bytes {
         let mut out = BytesMut::with_capacity(16);
         out.put_i64(self.observed);
         out.put_u64(self.next_sequence);
         out.freeze()
     }
 
-    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+    fn decode(bytes: &[u8]) -> Option<Self> {
         let (observed, rest) = bytes.split_first_chunk::<8>()?;
         let next: [u8; 8] = rest.try_into().ok()?;
         Some(Self { observed: i64::from_be_bytes(*observed), next_sequence: u64::from_be_bytes(next) })
@@ -65,9 +65,9 @@ impl WindowStore {
         state: &TaskState,
         store: StoreId,
         retention: i64,
-        clock: WindowClock,
         limit: usize,
     ) -> Result<Self, BackendError> {
+        let clock = state.get(store, &CLOCK_KEY)?.and_then(|bytes| WindowClock::decode(&bytes)).unwrap_or_default();
         let mut this = Self {
             store,
             retention,
@@ -168,9 +168,8 @@ impl WindowStore {
         })
     }
 
-    /// Moves what must be committed into the transaction. Called once, when it is prepared. Gives the clock, if that must
-    /// be committed too: it has moved since the last time.
-    pub(crate) fn prepare(&mut self, state: &mut TaskState) -> Option<WindowClock> {
+    /// Moves what must be committed into the transaction. Called once, when it is prepared.
+    pub(crate) fn prepare(&mut self, state: &mut TaskState) {
         let horizon = self.horizon();
         if let Some(memory) = &mut self.memory {
             memory.pending_bytes = 0;
@@ -181,9 +180,10 @@ impl WindowStore {
             self.committed_horizon = horizon;
             state.expire(self.store, horizon);
         }
-        let moved = self.clock != self.committed_clock;
-        self.committed_clock = self.clock;
-        moved.then_some(self.clock)
+        if self.clock != self.committed_clock {
+            self.committed_clock = self.clock;
+            state.put(self.store, CLOCK_KEY, Some(self.clock.encode()));
+        }
     }
 
     fn leave_memory(&mut self, state: &mut TaskState) {

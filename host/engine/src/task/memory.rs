@@ -3,10 +3,10 @@
 use bytes::Bytes;
 
 use super::{TaskError, TaskOptions, shape};
-use crate::meta::{clock_key, decode_deployment, deployment_key, encode_deployment};
+use crate::meta::{decode_deployment, deployment_key, encode_deployment};
 use crate::ports::StoreId;
 use crate::state::TaskState;
-use crate::state::window::{WindowClock, WindowStore};
+use crate::state::window::WindowStore;
 use crate::topology::{Operator, StoreKind, SubTopology, Topology};
 
 /// What a task remembers.
@@ -53,8 +53,8 @@ pub(super) fn open(
     let unrecorded = check_deployments(topology, shape, options, state)?;
     let nodes = shape.nodes.iter().map(|node| match &node.operator {
         Operator::StreamJoin { left, right, .. } => Ok(NodeMemory::Join(Box::new([
-            open_window(topology, shape, options, state, *left)?,
-            open_window(topology, shape, options, state, *right)?,
+            open_window(topology, options, state, *left)?,
+            open_window(topology, options, state, *right)?,
         ]))),
         _ => Ok(NodeMemory::None),
     });
@@ -63,7 +63,6 @@ pub(super) fn open(
 
 fn open_window(
     topology: &Topology,
-    shape: &SubTopology,
     options: &TaskOptions,
     state: &TaskState,
     store: StoreId,
@@ -72,9 +71,7 @@ fn open_window(
         Some(StoreKind::Window { retention }) => retention,
         _ => 0,
     };
-    let clock = state.get(shape.meta, &clock_key(store_name(topology, store)))?;
-    let clock = clock.and_then(|bytes| WindowClock::decode(&bytes)).unwrap_or_default();
-    Ok(WindowStore::open(state, store, retention, clock, options.window_memory)?)
+    Ok(WindowStore::open(state, store, retention, options.window_memory)?)
 }
 
 /// A task never runs an older deployment than its state has seen. Gives what is to be recorded: a step's generation, if
@@ -112,11 +109,7 @@ impl Memory {
         let shape = shape(topology, options.subtopology);
         for node in &mut self.nodes {
             if let NodeMemory::Join(sides) = node {
-                for side in sides.iter_mut() {
-                    if let Some(clock) = side.prepare(state) {
-                        state.put(shape.meta, clock_key(store_name(topology, side.id())), Some(clock.encode()));
-                    }
-                }
+                sides.iter_mut().for_each(|side| side.prepare(state));
             }
         }
         if state.bytes() > 0 {
@@ -125,8 +118,4 @@ impl Memory {
             }
         }
     }
-}
-
-fn store_name(topology: &Topology, store: StoreId) -> &str {
-    topology.stores.get(store.0).map_or("", |spec| spec.name.as_str())
 }

@@ -15,7 +15,7 @@ use crate::error::{Error, Reaction};
 use crate::faults::{self, Point};
 use crate::metadata;
 use crate::positions::{Position, wall_clock};
-use crate::producer::Transactions;
+use crate::producer::Turns;
 
 impl Worker {
     /// Commits what the tasks have done since the last commit, if they have done anything.
@@ -90,7 +90,7 @@ impl Worker {
 fn send_changes(
     shared: &Shared,
     seat: &Seat,
-    producer: &mut Transactions,
+    producer: &mut Turns,
     changes: &[StoreChanges],
 ) -> Result<(), Reaction> {
     let (first, now) = (shared.topology.topics.len(), wall_clock());

@@ -18,7 +18,7 @@ use crate::limits;
 use crate::metadata;
 use crate::native::{Fetcher, c_name};
 use crate::positions;
-use crate::producer::Transactions;
+use crate::producer::Turns;
 use crate::restore::{Changelog, Restore};
 use crate::tasks::TaskId;
 
@@ -68,15 +68,15 @@ impl Worker {
         Ok(())
     }
 
-    /// Takes over the worker's transactional id. Whatever its last owner left open is aborted by it.
+    /// Takes over the worker's transactional ids. Whatever their last owner left open is aborted by it.
     fn open_producer(&mut self) -> Result<bool, Reaction> {
         let shared = Arc::clone(&self.shared);
         self.record_bytes = limits::record_bytes(&shared.cluster, &shared.topology, shared.settings.record_bytes())?;
         let settings = shared.settings.with_batch_bytes(self.record_bytes.iter().copied().min().unwrap_or(usize::MAX));
         let id = format!("{}-{}-{}", shared.topology.app, shared.instance, self.number);
         let own = shared.topology.topics.iter().map(|topic| topic.name.as_str());
-        let topics = own.chain(shared.changelogs.iter().map(String::as_str));
-        self.producer = Transactions::open(&settings, &id, topics, Arc::clone(&self.pulse), &|| self.may_go_on())?;
+        let topics: Vec<&str> = own.chain(shared.changelogs.iter().map(String::as_str)).collect();
+        self.producer = Turns::open(&settings, &id, &topics, &self.pulse, &|| self.may_go_on())?;
         Ok(self.producer.is_some())
     }
 
