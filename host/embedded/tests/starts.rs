@@ -12,7 +12,8 @@ use millrace_engine::deployment::Candidate;
 use millrace_engine::manifest::Manifest;
 use millrace_engine::pipeline::{self, SourceFile};
 use millrace_engine::ports::{
-    Attempt, CallError, Called, DeploymentId, FunctionId, Group, Grouped, Logic, Message, Mode, Outcome, Pair, Stored,
+    Attempt, CallError, Called, DeploymentId, Due, FunctionId, Group, Grouped, Logic, Message, Mode, Outcome, Pair,
+    Stored,
 };
 use millrace_engine::state::ProcessScope;
 use millrace_engine::task::{Deployed, TaskError};
@@ -98,6 +99,16 @@ impl Logic for Keeps {
         &mut self,
         _: FunctionId,
         _: Message<'_>,
+        _: ProcessScope,
+        _: Attempt,
+    ) -> (Result<Called<Outcome>, CallError>, ProcessScope) {
+        unreachable!()
+    }
+
+    fn on_timer(
+        &mut self,
+        _: FunctionId,
+        _: Due<'_>,
         _: ProcessScope,
         _: Attempt,
     ) -> (Result<Called<Outcome>, CallError>, ProcessScope) {

@@ -11,7 +11,7 @@ mod table;
 mod transform;
 
 use crate::ports::Logic;
-use crate::task::{Item, NodeMemory, Step, TaskError};
+use crate::task::{Item, NodeMemory, Step, TaskError, Wake};
 use crate::topology::Operator;
 
 /// Runs a node's operator.
@@ -36,14 +36,25 @@ pub(crate) fn process(
             NodeMemory::Join(sides) => stream_join::process(step, items, *window, sides, call, logic),
             NodeMemory::None => Ok(()),
         },
-        Operator::Lookup { kind, table, table_name, call } => {
-            lookup::process(step, items, *kind, (*table, table_name), call, logic)
-        }
-        Operator::Aggregate { store, call } => aggregate::process(step, items, *store, call, logic),
-        Operator::Process { stores, call } => process::process(step, &items, stores, call, logic),
+        Operator::Lookup { kind, table, call } => lookup::process(step, items, *kind, table, call, logic),
+        Operator::TableJoin { .. } => Ok(()),
+        Operator::Aggregate { store, call, .. } => aggregate::process(step, items, *store, call, logic),
+        Operator::Process { stores, call, .. } => process::process(step, &items, stores, call, logic),
+        Operator::Dedup { .. } => Ok(()),
         Operator::Repartition { topic } => sink::repartition(step, items, *topic),
         Operator::Sink { topic, .. } => sink::process(step, items, *topic),
     }
+}
+
+/// Lets a node do what the moment asks for.
+pub(crate) fn wake(
+    step: &mut Step<'_>,
+    wake: Wake,
+    memory: &mut NodeMemory,
+    logic: &mut dyn Logic,
+) -> Result<(), TaskError> {
+    let _ = (step, wake, memory, logic);
+    Ok(())
 }
 
 /// Sends every item on as it is.

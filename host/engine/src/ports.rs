@@ -87,7 +87,10 @@ pub struct Group<'a> {
     pub window: Option<Window>,
     /// The state so far.
     pub state: Option<Stored>,
-    /// What changes it, in order.
+    /// States of sessions that become one with this: merged into it before the entries, in order. Where there are any,
+    /// `state` is none: merging begins with a new one.
+    pub absorbed: Vec<Stored>,
+    /// What changes it, in order. None: the value of the state is asked for.
     pub entries: Vec<(Change, Message<'a>)>,
 }
 
@@ -258,6 +261,28 @@ pub enum CallError {
     Host(String),
 }
 
+/// What a timer is measured by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Clock {
+    /// Event time: the highest timestamp that the step has seen.
+    Stream,
+    /// The driver's clock.
+    Wall,
+}
+
+/// A timer that is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Due<'a> {
+    /// Key of the record that set it.
+    pub key: Option<&'a [u8]>,
+    /// Name it was set under.
+    pub name: &'a str,
+    /// The time it was set for.
+    pub time: Timestamp,
+    /// The clock it was set on.
+    pub clock: Clock,
+}
+
 /// The guest calls of a worker. Pure but for `process`: the same arguments give the same results, whatever was
 /// called before.
 pub trait Logic {
@@ -292,6 +317,15 @@ pub trait Logic {
         &mut self,
         function: FunctionId,
         message: Message<'_>,
+        scope: ProcessScope,
+        attempt: Attempt,
+    ) -> (Result<Called<Outcome>, CallError>, ProcessScope);
+
+    /// Calls a process function because a timer is due; otherwise like [`process`](Self::process).
+    fn on_timer(
+        &mut self,
+        function: FunctionId,
+        due: Due<'_>,
         scope: ProcessScope,
         attempt: Attempt,
     ) -> (Result<Called<Outcome>, CallError>, ProcessScope);

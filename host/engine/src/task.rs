@@ -3,9 +3,9 @@
 //! A driver calls its methods in this order, again and again:
 //!
 //! ```text
-//! open ── offer* ── run ──┬── offer* ── run ── ... ── prepare ── (the driver commits) ── committed ──┐
-//!   ▲                     └──────────────────────────────────────────────────────────────────────────┤
-//!   └── after anything but an acknowledged commit: drop it and open it anew ──────────────────────────┘
+//! open ── offer* ── run ──┬── offer* ── run, tick ── ... ── flush ── prepare ── (the driver commits) ── committed ──┐
+//!   ▲                     └─────────────────────────────────────────────────────────────────────────────────────────┤
+//!   └── after anything but an acknowledged commit: drop it and open it anew ─────────────────────────────────────────┘
 //! ```
 //!
 //! Outputs are returned, not sent; state changes are handed over, not written. A task that isn't committed leaves
@@ -32,6 +32,7 @@ use memory::Memory;
 pub(crate) use memory::NodeMemory;
 use queues::Queues;
 use run::Run;
+pub(crate) use run::Wake;
 pub(crate) use step::{Parent, Step};
 
 /// What a task is told when it is opened.
@@ -269,6 +270,40 @@ impl Task {
         }
         self.ledger.consumed += chosen.len() as u64;
         let produced = Run::new(self, chosen).process(logic)?;
+        self.ledger.produced += produced.len() as u64;
+        Ok(produced)
+    }
+
+    /// When [`tick`](Self::tick) has something to do next, by the driver's clock; `None` if no timer is set on it.
+    pub fn next_tick(&self) -> Option<Timestamp> {
+        self.memory.nodes.iter().filter_map(NodeMemory::next_tick).min()
+    }
+
+    /// Lets the driver's clock reach `now`: fires the timers that are due on it. `turn` is that of what they put out.
+    pub fn tick(&mut self, logic: &mut dyn Logic, now: Timestamp, turn: u64) -> Result<Vec<Produced>, TaskError> {
+        if self.next_tick().is_none_or(|next| next > now) {
+            return Ok(Vec::new());
+        }
+        self.wake(logic, Wake::Tick, now, turn)
+    }
+
+    /// Puts out what waits for a commit. To be called before each [`prepare`](Self::prepare), until no task puts out
+    /// anything that another one still has to process in this transaction. `now` is the driver's clock.
+    pub fn flush(&mut self, logic: &mut dyn Logic, now: Timestamp, turn: u64) -> Result<Vec<Produced>, TaskError> {
+        if !self.memory.nodes.iter().any(NodeMemory::waits_for_commit) {
+            return Ok(Vec::new());
+        }
+        self.wake(logic, Wake::Commit, now, turn)
+    }
+
+    fn wake(
+        &mut self,
+        logic: &mut dyn Logic,
+        wake: Wake,
+        now: Timestamp,
+        turn: u64,
+    ) -> Result<Vec<Produced>, TaskError> {
+        let produced = Run::awake(self, wake, now, turn).process(logic)?;
         self.ledger.produced += produced.len() as u64;
         Ok(produced)
     }

@@ -33,6 +33,8 @@ pub struct Topology {
     pub topics: Vec<Topic>,
     /// State stores.
     pub stores: Vec<StoreSpec>,
+    /// Tables that every instance has whole.
+    pub globals: Vec<GlobalTable>,
     /// Sub-topologies: one that reads a topic comes after all that write it, unless they write for each other. One may
     /// also read what it writes itself; no record goes round.
     pub subtopologies: Vec<SubTopology>,
@@ -149,8 +151,24 @@ pub struct StoreSpec {
     pub key: KeyCodec,
     /// Whether people may query it: tables, and the stores that a plugin says are JSON.
     pub queryable: bool,
-    /// The sub-topology that owns it; 0 for the one that all share: [`SubTopology::meta`].
+    /// The sub-topology that owns it; 0 for those that all share: [`SubTopology::meta`] and [`Topology::globals`].
     pub subtopology: usize,
+}
+
+/// A table that every instance has whole, whatever partitions it works on. Drivers keep it: its rows change between
+/// transactions only, by [`crate::global::row`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GlobalTable {
+    /// Name.
+    pub name: String,
+    /// Topic it is kept of. No sub-topology reads it through this table.
+    pub topic: TopicId,
+    /// Key codec; a record whose key doesn't fit is left out.
+    pub key: KeyCodec,
+    /// Value codec; a record whose value doesn't fit is left out.
+    pub value: ValueCodec,
+    /// Its store, of kind [`StoreKind::Table`]: the same for all partitions.
+    pub store: StoreId,
 }
 
 /// Layout and life time of a store.
@@ -160,11 +178,27 @@ pub enum StoreKind {
     KeyValue,
     /// Key to timestamp and value: a table.
     Table,
-    /// Key and timestamp to value, duplicates kept, expired by stream time: one side of a stream-stream join.
+    /// Key and timestamp to value, duplicates kept, expired by stream time: records of a stream-stream join. No entry is
+    /// written twice.
     Window {
         /// How long an entry lives after its timestamp, in milliseconds of stream time.
         retention: i64,
     },
+    /// The same keys, but entries change while they live: states of an aggregate's windows.
+    Windowed {
+        /// How long an entry lives after its timestamp, in milliseconds of stream time.
+        retention: i64,
+    },
+}
+
+impl StoreKind {
+    /// How long an entry lives after its timestamp, in milliseconds of stream time, in stores whose entries expire.
+    pub fn retention(self) -> Option<i64> {
+        match self {
+            Self::Window { retention } | Self::Windowed { retention } => Some(retention),
+            Self::KeyValue | Self::Table => None,
+        }
+    }
 }
 
 /// A part of the topology that is connected without a repartition topic in between.
@@ -210,7 +244,13 @@ pub struct Edge {
     pub to: NodeId,
     /// Input it arrives at: 0 for left, stream or only, 1 for right.
     pub input: usize,
+    /// Whether also what is taken back goes this way: old rows of a table, on their way to an aggregate that subtracts
+    /// them.
+    pub changes: bool,
 }
+
+/// The port of records that a step leaves out because they come too late: `from = "step.late"`.
+pub const LATE_PORT: usize = usize::MAX;
 
 /// A record failed: what then?
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -255,6 +295,86 @@ pub enum JoinKind {
     Left,
     /// All of both sides.
     Outer,
+}
+
+/// What to do with a timestamp that is further ahead of the driver's clock than a limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ahead {
+    /// How far ahead a timestamp may be, in milliseconds.
+    pub limit: i64,
+    /// What becomes of a record that is further ahead.
+    pub then: OnAhead,
+}
+
+/// A record is too far ahead: what then?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnAhead {
+    /// Its timestamp is set to the driver's clock when it arrived.
+    Clamp,
+    /// It goes to the dead-letter queue.
+    DeadLetter,
+}
+
+/// Windows of an aggregate; times in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Windows {
+    /// Which windows a record falls into.
+    pub kind: WindowKind,
+    /// How long after its end a window still takes late records.
+    pub grace: i64,
+}
+
+/// Which windows a record falls into; times in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WindowKind {
+    /// Windows `[start, start + size)` that begin at each multiple of `every` since the epoch; tumbling where both are
+    /// equal.
+    Hopping {
+        /// Length.
+        size: i64,
+        /// Distance between the starts of two windows; at most `size`.
+        every: i64,
+    },
+    /// Windows `[end - difference, end]`, one for each set of records that are no further apart.
+    Sliding {
+        /// Length.
+        difference: i64,
+    },
+    /// Windows `[first, last]` of records that follow one another within a gap.
+    Session {
+        /// Longest pause within a session.
+        gap: i64,
+    },
+}
+
+/// When an aggregate puts out results.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Emit {
+    /// After each record.
+    #[default]
+    Each,
+    /// At each commit, the last result of each key and window that has changed since the one before.
+    Commit,
+    /// Once for each window, when no more records can come into it.
+    Final,
+}
+
+/// By what a duplicate is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Identity {
+    /// The value of the last header of this name.
+    Header(String),
+    /// This field of the JSON value.
+    Field(String),
+}
+
+/// A table that a step reads, with the name it has for guests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableUse {
+    /// Its store.
+    pub store: StoreId,
+    /// Its name.
+    pub name: String,
 }
 
 /// Where event time comes from.
@@ -308,6 +428,10 @@ pub enum Operator {
         value: ValueCodec,
         /// Event time.
         timestamp: EventTime,
+        /// What becomes of records whose time is negative or can't be read: left out by default.
+        on_bad_time: OnDrop,
+        /// What becomes of records from the future; as they are where there is none.
+        ahead: Option<Ahead>,
         /// A transform function whose failures are the source's; its outputs are not used.
         validate: Option<Call>,
     },
@@ -333,6 +457,8 @@ pub enum Operator {
         left: StoreId,
         /// Store of the right side.
         right: StoreId,
+        /// Where records wait that have no match yet, in a left or outer join.
+        unmatched: Option<StoreId>,
         /// The join function.
         call: Call,
     },
@@ -341,17 +467,32 @@ pub enum Operator {
     Lookup {
         /// Inner or left.
         kind: JoinKind,
-        /// The table's store.
-        table: StoreId,
-        /// Name of the table, for the guest.
-        table_name: String,
+        /// The table, which may be one of [`Topology::globals`].
+        table: TableUse,
         /// The join function.
         call: Call,
     },
-    /// Keeps a state for each key.
+    /// Joins two tables (inputs 0 and 1) whose nodes are in the same sub-topology and come earlier.
+    TableJoin {
+        /// Which rows come out.
+        kind: JoinKind,
+        /// The left table.
+        left: TableUse,
+        /// The right table.
+        right: TableUse,
+        /// The join function.
+        call: Call,
+    },
+    /// Keeps a state for each key, or for each key and window.
     Aggregate {
-        /// Its store.
+        /// Its store: [`StoreKind::KeyValue`] without windows, [`StoreKind::Windowed`] with.
         store: StoreId,
+        /// Its windows, if it has any.
+        windows: Option<Windows>,
+        /// When results come out.
+        emit: Emit,
+        /// With [`Emit::Final`]: a key-value store with the windows that are open, in the order of their ends.
+        open: Option<StoreId>,
         /// The aggregate function.
         call: Call,
     },
@@ -359,8 +500,19 @@ pub enum Operator {
     Process {
         /// Its stores, in the order of the function's manifest.
         stores: Vec<StoreId>,
+        /// A key-value store with its timers, if the function sets any.
+        timers: Option<StoreId>,
         /// The process function.
         call: Call,
+    },
+    /// Leaves out what has come before.
+    Dedup {
+        /// What it has seen: a [`StoreKind::Window`].
+        store: StoreId,
+        /// By what records are known; the first that is there counts.
+        by: Vec<Identity>,
+        /// How far apart in event time two records with the same identity are duplicates, in milliseconds.
+        within: i64,
     },
     /// Writes to a repartition topic, with the true origin in headers of our own.
     Repartition {
@@ -384,9 +536,12 @@ impl Operator {
             Self::Transform { call }
             | Self::StreamJoin { call, .. }
             | Self::Lookup { call, .. }
+            | Self::TableJoin { call, .. }
             | Self::Aggregate { call, .. }
             | Self::Process { call, .. } => Some(call),
-            Self::Table { .. } | Self::Merge | Self::Repartition { .. } | Self::Sink { .. } => None,
+            Self::Table { .. } | Self::Merge | Self::Dedup { .. } | Self::Repartition { .. } | Self::Sink { .. } => {
+                None
+            }
         }
     }
 }

@@ -67,12 +67,17 @@ fn spec(name: String, partitions: u32, config: impl IntoIterator<Item = (&'stati
     TopicSpec { name, partitions, config: config.into_iter().collect() }
 }
 
-/// A changelog is the log of a store: the last record of each key is its entry. Join windows have each key once, and
-/// their entries go with time: the time at which they were written, so that a backlog of old records keeps its own.
+/// A changelog is the log of a store: the last record of each key is its entry. Entries of windows go with time: the time
+/// at which they were written, so that a backlog of old records keeps its own. Join windows have each key once, and need
+/// no compaction.
 fn cleanup(store: &StoreSpec) -> Vec<(&'static str, String)> {
     match store.kind {
         StoreKind::Window { retention } => vec![
             ("cleanup.policy", "delete".into()),
+            ("retention.ms", retention.saturating_add(WINDOW_MARGIN).to_string()),
+        ],
+        StoreKind::Windowed { retention } => vec![
+            ("cleanup.policy", "compact,delete".into()),
             ("retention.ms", retention.saturating_add(WINDOW_MARGIN).to_string()),
         ],
         StoreKind::KeyValue | StoreKind::Table => {

@@ -9,7 +9,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
 use millrace_engine::ports::{Backend, Scan, StoreId};
-use millrace_engine::topology::StoreKind;
 use millrace_store::{Batch, Durability};
 use rdkafka::{Offset, TopicPartitionList};
 
@@ -225,7 +224,7 @@ impl Restore {
 
 /// Why a state at this position can't be brought up to date by the rest of the changelog.
 fn stale(shared: &Shared, changelog: &Changelog, position: &Position, low: i64, high: i64) -> Option<&'static str> {
-    let windows = matches!(shared.topology.stores.get(changelog.store.0)?.kind, StoreKind::Window { .. });
+    let windows = shared.topology.stores.get(changelog.store.0)?.kind.retention().is_some();
     if position.topic != changelog.id {
         Some("its changelog was deleted and made anew")
     } else if position.next > high {

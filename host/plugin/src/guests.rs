@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use millrace_engine::manifest::{FunctionManifest, Role};
 use millrace_engine::ports::{
-    Attempt, CallError, Called, DeploymentId, Fault, FunctionId, Group, Grouped, Logic, Message, Mode, Outcome, Pair,
+    Attempt, CallError, Called, DeploymentId, Due, Fault, FunctionId, Group, Grouped, Logic, Message, Mode, Outcome,
+    Pair,
 };
 use millrace_engine::state::ProcessScope;
 use wasmtime::component::{ComponentNamedList, Lift, Lower, TypedFunc};
@@ -156,6 +157,16 @@ impl Logic for Guests {
             Some(scope) => (result, scope),
             None => unreachable!("a call gives back the stores that it was given"),
         }
+    }
+
+    fn on_timer(
+        &mut self,
+        _: FunctionId,
+        _: Due<'_>,
+        scope: ProcessScope,
+        _: Attempt,
+    ) -> (Result<Called<Outcome>, CallError>, ProcessScope) {
+        (Err(CallError::Host("timers can't be called yet".into())), scope)
     }
 }
 

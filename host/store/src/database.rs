@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use millrace_engine::ports::{Scan, StoreId};
 use millrace_engine::record::Timestamp;
-use millrace_engine::topology::{StoreKind, StoreSpec};
+use millrace_engine::topology::StoreSpec;
 use rocksdb::{ColumnFamily, ColumnFamilyDescriptor, DB, Options, ReadOptions, WriteOptions};
 
 use crate::backend::TaskBackend;
@@ -52,7 +52,7 @@ impl Store {
     }
 
     fn of(spec: &StoreSpec, wal: Wal) -> Self {
-        let is_window = matches!(spec.kind, StoreKind::Window { .. });
+        let is_window = spec.kind.retention().is_some();
         Self::new(&spec.name, wal == Wal::Everything || !is_window)
     }
 }

@@ -53,7 +53,7 @@ pub(crate) fn database(memory: &Memory, wal: Wal) -> Options {
 /// Settings of a store's family.
 pub(crate) fn store(memory: &Memory, kind: StoreKind, watermarks: &Watermarks) -> Options {
     let mut options = entries(memory);
-    if let StoreKind::Window { .. } = kind {
+    if kind.retention().is_some() {
         // Most of it has expired before it is read again.
         options.set_compression_type(DBCompressionType::None);
         options.set_compaction_filter_factory(ExpiryFactory(watermarks.clone()));

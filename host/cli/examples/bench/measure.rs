@@ -11,7 +11,7 @@ use millrace_cli::load::load;
 use millrace_embedded::WorkerOptions;
 use millrace_embedded::run::{self, RunOptions};
 use millrace_engine::ports::{
-    Attempt, CallError, Called, FunctionId, Group, Grouped, Logic, Message, Mode, Outcome, Pair,
+    Attempt, CallError, Called, Due, FunctionId, Group, Grouped, Logic, Message, Mode, Outcome, Pair,
 };
 use millrace_engine::state::ProcessScope;
 
@@ -65,6 +65,16 @@ impl<L: Logic> Logic for Timed<L> {
         attempt: Attempt,
     ) -> (Result<Called<Outcome>, CallError>, ProcessScope) {
         self.inner.process(function, message, scope, attempt)
+    }
+
+    fn on_timer(
+        &mut self,
+        function: FunctionId,
+        due: Due<'_>,
+        scope: ProcessScope,
+        attempt: Attempt,
+    ) -> (Result<Called<Outcome>, CallError>, ProcessScope) {
+        self.inner.on_timer(function, due, scope, attempt)
     }
 }
 

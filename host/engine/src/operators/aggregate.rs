@@ -136,7 +136,7 @@ fn batches<'w>(works: &'w [Work], items: &[Item], batch: usize) -> Vec<&'w [Work
 fn to_group<'i>(step: &Step<'i>, work: &'i Work, items: &'i [Item]) -> Group<'i> {
     let items = work.items.iter().filter_map(|number| items.get(*number));
     let entries = items.map(|item| (Change::Add, item.record.message(step.name_of(item.from)))).collect();
-    Group { key: &work.key, window: None, state: work.state.clone(), entries }
+    Group { key: &work.key, window: None, state: work.state.clone(), absorbed: Vec::new(), entries }
 }
 
 /// Why a state can't be kept, if it is too large.

@@ -1,17 +1,17 @@
 //! Lookup: each record of a stream with the row of a table, as the table is at that moment.
 
 use super::pairs::{self, Match};
-use crate::ports::{BackendError, Logic, StoreId};
+use crate::ports::{BackendError, Logic};
 use crate::record::Headers;
 use crate::state::keys::decode_row;
 use crate::task::{Item, Record, Step, TaskError};
-use crate::topology::{Call, JoinKind};
+use crate::topology::{Call, JoinKind, TableUse};
 
 pub(super) fn process(
     step: &mut Step<'_>,
     items: Vec<Item>,
     kind: JoinKind,
-    (table, table_name): (StoreId, &str),
+    table: &TableUse,
     call: &Call,
     logic: &mut dyn Logic,
 ) -> Result<(), TaskError> {
@@ -29,8 +29,8 @@ pub(super) fn process(
                 continue;
             }
             Some(key) => {
-                let row = step.progress.versions.read(step.state, table, key, &item.path)?;
-                row.map(|row| decode_row(&row).ok_or_else(|| corrupt(table_name))).transpose()?
+                let row = step.progress.versions.read(step.state, table.store, key, &item.path)?;
+                row.map(|row| decode_row(&row).ok_or_else(|| corrupt(&table.name))).transpose()?
             }
         };
         if row.is_none() && kind == JoinKind::Inner {
@@ -39,7 +39,7 @@ pub(super) fn process(
         }
         matches.push(pair(item, row));
     }
-    let names = [step.input_name(0), table_name];
+    let names = [step.input_name(0), table.name.as_str()];
     pairs::join(step, &matches, names, call, logic)
 }
 

@@ -36,5 +36,9 @@ pub(super) fn process(step: &mut Step<'_>, items: Vec<Item>, store: StoreId) -> 
 }
 
 fn reads(operator: &Operator, store: StoreId) -> bool {
-    matches!(operator, Operator::Lookup { table, .. } if *table == store)
+    match operator {
+        Operator::Lookup { table, .. } => table.store == store,
+        Operator::TableJoin { left, right, .. } => left.store == store || right.store == store,
+        _ => false,
+    }
 }

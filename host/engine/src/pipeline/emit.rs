@@ -35,6 +35,7 @@ pub(super) fn emit(graph: &Graph<'_>, keys: &Keys, cut: &Cut) -> Option<Topology
         plugins: pipeline.plugins().cloned().collect(),
         topics: emitter.topics,
         stores: emitter.stores,
+        globals: Vec::new(),
         subtopologies,
         kafka: pipeline.kafka.clone(),
     })
@@ -138,7 +139,8 @@ impl Emitter<'_, '_> {
         let operator = self.operator(subtopology, part, node)?;
         let arrows = self.cut.arrows.iter().filter(|arrow| arrow.from == index);
         // Sorted by where they lead, which is the order of the files.
-        let edges = arrows.map(|arrow| Some(Edge { port: arrow.port, to: *ids.get(&arrow.to)?, input: arrow.input }));
+        let edges = arrows
+            .map(|arrow| Some(Edge { port: arrow.port, to: *ids.get(&arrow.to)?, input: arrow.input, changes: false }));
         let common = &node.step.common;
         // What reads a repartition topic is called like the step before it: that is where guests see records come from.
         let name = match part.role {

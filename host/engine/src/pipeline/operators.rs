@@ -7,7 +7,8 @@ use super::model::{Bounds, StepKind};
 use crate::manifest::KeyCodec;
 use crate::ports::StoreId;
 use crate::topology::{
-    Call, EventTime, JoinKind, JoinWindow, Operator, PluginId, SinkKey, StoreKind, StoreSpec, ValueCodec,
+    Call, Emit, EventTime, JoinKind, JoinWindow, OnDrop, Operator, PluginId, SinkKey, StoreKind, StoreSpec, TableUse,
+    ValueCodec,
 };
 
 impl Emitter<'_, '_> {
@@ -23,6 +24,8 @@ impl Emitter<'_, '_> {
                 key: KeyCodec::Bytes,
                 value: ValueCodec::Bytes,
                 timestamp: EventTime::Record,
+                on_bad_time: OnDrop::Drop,
+                ahead: None,
                 validate: None,
             }),
         }
@@ -35,6 +38,8 @@ impl Emitter<'_, '_> {
             key: read.key,
             value: read.value,
             timestamp: EventTime::Record,
+            on_bad_time: OnDrop::Drop,
+            ahead: None,
             validate: node.call.map(call),
         })
     }
@@ -63,19 +68,21 @@ impl Emitter<'_, '_> {
                 let layout = StoreKind::Window { retention: window.retention() };
                 let left = self.add_store(spec("-left", layout, false));
                 let right = self.add_store(spec("-right", layout, false));
-                Some(Operator::StreamJoin { kind: kind.value, window, left, right, call: call(node.call?) })
+                let call = call(node.call?);
+                Some(Operator::StreamJoin { kind: kind.value, window, left, right, unmatched: None, call })
             }
             StepKind::Lookup { kind, .. } => self.lookup(kind.value, node),
             StepKind::Aggregate { .. } => {
                 let queryable = node.call?.manifest.stores.first().is_some_and(|store| store.queryable);
                 let store = self.add_store(spec("", StoreKind::KeyValue, queryable));
-                Some(Operator::Aggregate { store, call: call(node.call?) })
+                let call = call(node.call?);
+                Some(Operator::Aggregate { store, windows: None, emit: Emit::Each, open: None, call })
             }
             StepKind::Process { .. } => {
                 let own = node.call?.manifest.stores.iter();
                 let specs = own.map(|own| spec(&format!("-{}", own.name), StoreKind::KeyValue, own.queryable));
                 let stores = specs.map(|spec| self.add_store(spec)).collect();
-                Some(Operator::Process { stores, call: call(node.call?) })
+                Some(Operator::Process { stores, timers: None, call: call(node.call?) })
             }
             StepKind::Sink { .. } => {
                 Some(Operator::Sink { topic: self.topic(node.step.writes()?)?, key: SinkKey::Plain })
@@ -87,8 +94,9 @@ impl Emitter<'_, '_> {
 
     fn lookup(&self, kind: JoinKind, node: &StepNode<'_>) -> Option<Operator> {
         let table = node.table?;
-        let table_name = self.graph.nodes.get(table)?.step.name.clone();
-        Some(Operator::Lookup { kind, table: *self.tables.get(&table)?, table_name, call: call(node.call?) })
+        let name = self.graph.nodes.get(table)?.step.name.clone();
+        let table = TableUse { store: *self.tables.get(&table)?, name };
+        Some(Operator::Lookup { kind, table, call: call(node.call?) })
     }
 
     pub(super) fn add_store(&mut self, store: StoreSpec) -> StoreId {

@@ -69,7 +69,7 @@ fn read_together(subtopology: &SubTopology) -> Vec<Together<'_>> {
         let mut topics = reach.get(index).cloned().unwrap_or_default();
         match &node.operator {
             Operator::Source { topic, .. } => drop(topics.insert(*topic)),
-            Operator::Lookup { table, .. } => topics.extend(table_topics(nodes, &reach, *table)),
+            Operator::Lookup { table, .. } => topics.extend(table_topics(nodes, &reach, table.store)),
             _ => {}
         }
         for edge in &node.edges {

@@ -100,7 +100,8 @@ fn assert_sound(topology: &Topology) {
             }
             if let Operator::Lookup { table, .. } = &node.operator {
                 let mut earlier = subtopology.nodes[..index].iter();
-                let found = earlier.any(|node| matches!(node.operator, Operator::Table { store } if store == *table));
+                let found =
+                    earlier.any(|node| matches!(node.operator, Operator::Table { store } if store == table.store));
                 assert!(found, "the table of `{}` comes later", node.name);
             }
         }

@@ -61,12 +61,7 @@ impl WindowClock {
 
 impl WindowStore {
     /// Opens the store and loads its live entries, up to `limit` bytes.
-    pub(crate) fn open(
-        state: &TaskState,
-        store: StoreId,
-        retention: i64,
-        limit: usize,
-    ) -> Result<Self, BackendError> {
+    pub(crate) fn open(state: &TaskState, store: StoreId, retention: i64, limit: usize) -> Result<Self, BackendError> {
         let clock = state.get(store, &CLOCK_KEY)?.and_then(|bytes| WindowClock::decode(&bytes)).unwrap_or_default();
         let mut this = Self {
             store,

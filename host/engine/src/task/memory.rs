@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::{TaskError, TaskOptions, shape};
 use crate::meta::{decode_deployment, deployment_key, encode_deployment};
 use crate::ports::StoreId;
+use crate::record::Timestamp;
 use crate::state::TaskState;
 use crate::state::window::WindowStore;
 use crate::topology::{Operator, StoreKind, SubTopology, Topology};
@@ -31,6 +32,20 @@ impl NodeMemory {
         match self {
             Self::None => 0,
             Self::Join(sides) => sides.iter().map(WindowStore::bytes).sum(),
+        }
+    }
+
+    /// When it wants to be woken by the driver's clock.
+    pub(crate) fn next_tick(&self) -> Option<Timestamp> {
+        match self {
+            Self::None | Self::Join(_) => None,
+        }
+    }
+
+    /// Whether it has something to put out at the next commit.
+    pub(crate) fn waits_for_commit(&self) -> bool {
+        match self {
+            Self::None | Self::Join(_) => false,
         }
     }
 

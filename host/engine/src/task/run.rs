@@ -12,7 +12,7 @@ use crate::operators;
 use crate::path::Path;
 use crate::ports::Logic;
 use crate::provenance::Origin;
-use crate::record::InputRecord;
+use crate::record::{Headers, InputRecord, Timestamp, TimestampType};
 use crate::state::table::Versions;
 use crate::topology::{NodeId, SubTopology, TopicId};
 
@@ -20,7 +20,21 @@ use crate::topology::{NodeId, SubTopology, TopicId};
 pub(crate) struct Run<'t> {
     task: &'t mut Task,
     chosen: Vec<Chosen>,
+    wake: Option<Wake>,
 }
+
+/// What makes steps put out something without a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wake {
+    /// The driver's clock has moved: to the `arrived` of the run's only record, which stands for the moment and is at no
+    /// node.
+    Tick,
+    /// A commit follows.
+    Commit,
+}
+
+/// The offset of what was in no topic.
+const NO_OFFSET: i64 = -1;
 
 /// What a run has produced so far.
 pub(crate) struct Progress {
@@ -29,33 +43,53 @@ pub(crate) struct Progress {
     pub(crate) produced: Vec<(Path, Produced)>,
     /// What the run has written to tables that other nodes read.
     pub(crate) versions: Versions,
-    /// The records of the run.
+    /// The records of the run, and behind them those that a place is [about](Path::about).
     pub(crate) records: Vec<InputRecord>,
     /// The topic of each.
     pub(crate) sources: Vec<TopicId>,
     /// Where records of repartition topics come from.
     pub(crate) origins: Vec<Option<Origin>>,
+    /// What steps have put out because of the moment, and not of a record: see [`Step::at_the_moment`].
+    pub(crate) moments: u32,
 }
 
 impl<'t> Run<'t> {
     pub(super) fn new(task: &'t mut Task, chosen: Vec<Chosen>) -> Self {
-        Self { task, chosen }
+        Self { task, chosen, wake: None }
+    }
+
+    /// A run without records, in which steps do what the moment asks for.
+    pub(super) fn awake(task: &'t mut Task, wake: Wake, now: Timestamp, turn: u64) -> Self {
+        let moment = InputRecord {
+            offset: NO_OFFSET,
+            timestamp: now,
+            timestamp_type: TimestampType::CreateTime,
+            key: None,
+            value: None,
+            headers: Headers::EMPTY,
+            arrived: now,
+            turn,
+        };
+        Self { task, chosen: vec![Chosen { input: usize::MAX, record: moment }], wake: Some(wake) }
     }
 
     pub(super) fn process(self, logic: &mut dyn Logic) -> Result<Vec<Produced>, TaskError> {
-        let Self { task, chosen } = self;
+        let Self { task, chosen, wake } = self;
         let topology = task.topology.clone();
         let shape = shape(&topology, task.options.subtopology);
         let mut progress = start(shape, chosen, &task.sources);
         for (index, node) in shape.nodes.iter().enumerate() {
             let Some(items) = progress.queues.get_mut(index).map(std::mem::take) else { continue };
             let Some(memory) = task.memory.nodes.get_mut(index) else { continue };
-            if items.is_empty() {
+            if items.is_empty() && wake.is_none() {
                 continue;
             }
             let place = (&*topology, shape, NodeId(index), node);
             let mut step = Step::new(place, &task.options, &mut task.state, &mut task.ledger, &mut progress);
             operators::process(&mut step, in_order(items), memory, logic)?;
+            if let Some(wake) = wake {
+                operators::wake(&mut step, wake, memory, logic)?;
+            }
             step.finish();
         }
         progress.versions.settle(&mut task.state);
@@ -77,7 +111,8 @@ fn start(shape: &SubTopology, chosen: Vec<Chosen>, sources: &[NodeId]) -> Progre
         records.push(record);
     }
     let origins = vec![None; records.len()];
-    Progress { queues, produced: Vec::new(), versions: Versions::default(), records, sources: topics, origins }
+    let (produced, versions, moments) = (Vec::new(), Versions::default(), 0);
+    Progress { queues, produced, versions, records, sources: topics, origins, moments }
 }
 
 fn whole(record: &InputRecord) -> Record {

@@ -178,6 +178,32 @@ impl<'a> Step<'a> {
         self.produce(path.clone(), self.node.dlq, letter);
     }
 
+    /// The next place of what comes out because of the moment, in a run that was [awakened](super::Wake).
+    pub(crate) fn at_the_moment(&mut self) -> Path {
+        let path = Path::root(0).child(self.progress.moments);
+        self.progress.moments += 1;
+        path
+    }
+
+    /// The same place, for a record that nobody has just sent: one that has waited, or that a step has made of several.
+    /// If it fails, it is what the dead letter shows. Its origin is where it truly comes from, if that is known, and else
+    /// that of the record at whose time it comes out.
+    pub(crate) fn about(&mut self, path: &Path, record: &Record, origin: Option<Origin>) -> Path {
+        let number = path.record();
+        let trigger = self.progress.records.get(number);
+        let origin = origin.or_else(|| Some(self.origin(number, trigger?)));
+        let (offset, turn, arrived) = trigger.map_or((0, 0, 0), |input| (input.offset, input.turn, input.arrived));
+        let timestamp_type = origin.as_ref().map(|origin| origin.timestamp_type).unwrap_or_default();
+        let Record { key, value, timestamp, headers, .. } = record.clone();
+        let input = InputRecord { offset, timestamp, timestamp_type, key, value, headers, arrived, turn };
+        let progress = &mut *self.progress;
+        let cause = progress.records.len();
+        progress.records.push(input);
+        progress.sources.push(progress.sources.get(number).copied().unwrap_or(TopicId(0)));
+        progress.origins.push(origin);
+        path.about(cause as u32)
+    }
+
     /// Puts a record out of the task, whatever its size.
     pub(crate) fn produce(&mut self, path: Path, topic: TopicId, record: Record) {
         let input = self.progress.records.get(path.record());

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use millrace_engine::manifest::{FunctionManifest, KeyCodec, Manifest, Port, Role, StoreManifest};
 use millrace_engine::ports::{
-    Attempt, CallError, Called, Effect, Failure, FailureClass, Fault, Field, FunctionId, Group, Grouped, Logic,
+    Attempt, CallError, Called, Due, Effect, Failure, FailureClass, Fault, Field, FunctionId, Group, Grouped, Logic,
     Message, Mode, Outcome, Output, Pair, Stored,
 };
 use millrace_engine::state::ProcessScope;
@@ -186,6 +186,16 @@ impl Logic for Rules {
             return (Err(self.trap(0)), scope);
         }
         (Ok(Called { result: ordered(&v).unwrap_or(outcome), effects: vec![] }), scope)
+    }
+
+    fn on_timer(
+        &mut self,
+        _: FunctionId,
+        _: Due<'_>,
+        _: ProcessScope,
+        _: Attempt,
+    ) -> (Result<Called<Outcome>, CallError>, ProcessScope) {
+        unreachable!()
     }
 }
 

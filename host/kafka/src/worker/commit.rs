@@ -87,12 +87,7 @@ impl Worker {
 }
 
 /// Sends what the task has changed in its stores to their changelogs.
-fn send_changes(
-    shared: &Shared,
-    seat: &Seat,
-    producer: &mut Turns,
-    changes: &[StoreChanges],
-) -> Result<(), Reaction> {
+fn send_changes(shared: &Shared, seat: &Seat, producer: &mut Turns, changes: &[StoreChanges]) -> Result<(), Reaction> {
     let (first, now) = (shared.topology.topics.len(), wall_clock());
     for change in changes {
         let slot = seat.slots.iter().find(|slot| slot.store == change.store).map(|slot| slot.number);

@@ -83,7 +83,13 @@ impl Guest<'_> {
         state: &Option<Stored>,
         attempt: Attempt,
     ) -> Result<Grouped, CallError> {
-        let part = Group { key: group.key, window: group.window, state: state.clone(), entries: entries.to_vec() };
+        let part = Group {
+            key: group.key,
+            window: group.window,
+            state: state.clone(),
+            absorbed: Vec::new(),
+            entries: entries.to_vec(),
+        };
         let mut results = self.call(&[part], attempt)?;
         results.pop().ok_or_else(|| CallError::Host("a call with one group gave no result".into()))
     }

@@ -37,7 +37,7 @@ fn nothing_yet(group: &Group<'_>) -> Grouped {
 /// One record of a group, with the state that those before it have left.
 fn part<'g>(group: &Group<'g>, entry: usize, so_far: &Grouped) -> Option<Group<'g>> {
     let entries = vec![*group.entries.get(entry)?];
-    Some(Group { key: group.key, window: group.window, state: so_far.state.clone(), entries })
+    Some(Group { key: group.key, window: group.window, state: so_far.state.clone(), absorbed: Vec::new(), entries })
 }
 
 /// A record that is skipped or fails leaves the state as it was, however large that is.

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::view::{call_name, edge_words, kind, reads, store_kind, store_name, stores, topic_kind, topic_name, writes};
 use crate::ports::StoreId;
-use crate::topology::{Node, StoreKind, StoreSpec, SubTopology, Topology};
+use crate::topology::{Node, StoreSpec, SubTopology, Topology};
 
 /// One line of JSON for each line of a person's reading: indented.
 pub(super) fn json(topology: &Topology) -> String {
@@ -25,10 +25,7 @@ pub(super) fn json(topology: &Topology) -> String {
 fn store(topology: &Topology, id: StoreId, store: &StoreSpec) -> Value {
     // None: they share it.
     let owner = topology.subtopologies.iter().position(|subtopology| subtopology.stores.contains(&id));
-    let retention = match store.kind {
-        StoreKind::Window { retention } => Some(retention),
-        _ => None,
-    };
+    let retention = store.kind.retention();
     json!({
         "name": store.name, "kind": store_kind(store.kind), "key": store.key.name(), "queryable": store.queryable,
         "retentionMs": retention, "subtopology": owner,

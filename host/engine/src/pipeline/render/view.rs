@@ -15,8 +15,10 @@ pub(super) fn kind(operator: &Operator) -> &'static str {
         Operator::Merge => "merge",
         Operator::StreamJoin { .. } => "join",
         Operator::Lookup { .. } => "lookup",
+        Operator::TableJoin { .. } => "table-join",
         Operator::Aggregate { .. } => "aggregate",
         Operator::Process { .. } => "process",
+        Operator::Dedup { .. } => "dedup",
         Operator::Repartition { .. } => "repartition",
         Operator::Sink { .. } => "sink",
     }
@@ -44,14 +46,20 @@ pub(super) fn writes(operator: &Operator) -> Option<TopicId> {
     }
 }
 
-/// The stores it uses, in their order; of a lookup, that of its table.
+/// The stores it uses, in their order; of a lookup or a join of tables, those of its tables.
 pub(super) fn stores(operator: &Operator) -> Vec<StoreId> {
     match operator {
-        Operator::Table { store } | Operator::Aggregate { store, .. } => vec![*store],
-        Operator::StreamJoin { left, right, .. } => vec![*left, *right],
-        Operator::Lookup { table, .. } => vec![*table],
-        Operator::Process { stores, .. } => stores.clone(),
-        _ => Vec::new(),
+        Operator::Table { store } | Operator::Dedup { store, .. } => vec![*store],
+        Operator::Aggregate { store, open, .. } => [*store].into_iter().chain(*open).collect(),
+        Operator::StreamJoin { left, right, unmatched, .. } => [*left, *right].into_iter().chain(*unmatched).collect(),
+        Operator::Lookup { table, .. } => vec![table.store],
+        Operator::TableJoin { left, right, .. } => vec![left.store, right.store],
+        Operator::Process { stores, timers, .. } => stores.iter().copied().chain(*timers).collect(),
+        Operator::Source { .. }
+        | Operator::Transform { .. }
+        | Operator::Merge
+        | Operator::Repartition { .. }
+        | Operator::Sink { .. } => Vec::new(),
     }
 }
 
@@ -92,13 +100,14 @@ pub(super) fn store_kind(kind: StoreKind) -> &'static str {
         StoreKind::KeyValue => "key-value",
         StoreKind::Table => "table",
         StoreKind::Window { .. } => "window",
+        StoreKind::Windowed { .. } => "windowed",
     }
 }
 
 /// A store, in words.
 pub(super) fn describe_store(store: &StoreSpec) -> String {
     let mut words = store_kind(store.kind).to_owned();
-    if let StoreKind::Window { retention } = store.kind {
+    if let Some(retention) = store.kind.retention() {
         words.push_str(&format!(", kept {}", show_milliseconds(retention)));
     }
     if store.queryable {
@@ -124,8 +133,11 @@ pub(super) fn details(topology: &Topology, node: &Node) -> Vec<String> {
             let time = format!("{before} before to {after} after, grace {}", show_milliseconds(window.grace));
             words.insert(0, format!("{}, {time}", join_kind(*kind)));
         }
-        Operator::Lookup { kind, table_name, .. } => {
-            words.insert(0, format!("{}, table {table_name}", join_kind(*kind)));
+        Operator::Lookup { kind, table, .. } => {
+            words.insert(0, format!("{}, table {}", join_kind(*kind), table.name));
+        }
+        Operator::TableJoin { kind, left, right, .. } => {
+            words.insert(0, format!("{}, tables {} and {}", join_kind(*kind), left.name, right.name));
         }
         _ => {}
     }
