@@ -30,6 +30,7 @@ mod scalars;
 mod steps;
 mod tree;
 mod unbuilt;
+mod windows;
 
 #[cfg(test)]
 mod tests;

@@ -347,6 +347,19 @@ pub enum WindowKind {
     },
 }
 
+impl Windows {
+    /// How long a state lives after the time that it is kept under: a window's start, a session's end. As in Kafka
+    /// Streams, where nothing else is said.
+    pub fn retention(&self) -> i64 {
+        let length = match self.kind {
+            WindowKind::Hopping { size, .. } => size,
+            WindowKind::Sliding { difference } => difference.saturating_mul(2),
+            WindowKind::Session { gap } => gap,
+        };
+        length.saturating_add(self.grace)
+    }
+}
+
 /// When an aggregate puts out results.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Emit {

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 
 use super::graph::{Graph, Link};
+use super::model::StepKind;
 use super::order::{topological, topological_or_first};
 
 /// What an operator is made of.
@@ -91,7 +92,10 @@ fn crossing_links(graph: &Graph<'_>, order: &[usize]) -> HashMap<(usize, usize),
 }
 
 fn parts(graph: &Graph<'_>, crossing: &HashMap<(usize, usize), Vec<usize>>) -> Vec<Part> {
-    let mut parts: Vec<Part> = (0..graph.nodes.len()).map(|step| Part { step, role: PartRole::Step }).collect();
+    // A global table is no part of any sub-topology: the driver keeps it.
+    let runs = |node: &super::graph::StepNode<'_>| !matches!(node.step.kind, StepKind::GlobalTable { .. });
+    let steps = graph.nodes.iter().enumerate().filter(|(_, node)| runs(node));
+    let mut parts: Vec<Part> = steps.map(|(step, _)| Part { step, role: PartRole::Step }).collect();
     let is_table = |node: &super::graph::StepNode<'_>| node.step.table_name() == "table" && node.step.read().is_some();
     let tables = graph.nodes.iter().enumerate().filter(|(_, node)| is_table(node));
     parts.extend(tables.map(|(step, _)| Part { step, role: PartRole::TableSource }));

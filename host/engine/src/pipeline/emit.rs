@@ -5,10 +5,11 @@ use std::collections::HashMap;
 use super::cut::{Cut, Part, PartRole};
 use super::graph::Graph;
 use super::keys::Keys;
+use super::model::StepKind;
 use crate::manifest::KeyCodec;
 use crate::ports::StoreId;
 use crate::topology::{
-    Edge, Node, NodeId, Operator, StoreKind, StoreSpec, SubTopology, Topic, TopicId, TopicKind, Topology,
+    Edge, GlobalTable, Node, NodeId, Operator, StoreKind, StoreSpec, SubTopology, Topic, TopicId, TopicKind, Topology,
 };
 
 /// Name of the store that all sub-topologies share. It doesn't depend on where a step stands in the files: an app finds
@@ -26,6 +27,7 @@ pub(super) fn emit(graph: &Graph<'_>, keys: &Keys, cut: &Cut) -> Option<Topology
         queryable: false,
         subtopology: 0,
     });
+    let globals = emitter.globals()?;
     let subtopologies = (0..cut.subtopologies.len()).map(|index| emitter.subtopology(index, meta));
     let subtopologies = subtopologies.collect::<Option<_>>()?;
     let pipeline = graph.pipeline;
@@ -35,7 +37,7 @@ pub(super) fn emit(graph: &Graph<'_>, keys: &Keys, cut: &Cut) -> Option<Topology
         plugins: pipeline.plugins().cloned().collect(),
         topics: emitter.topics,
         stores: emitter.stores,
-        globals: Vec::new(),
+        globals,
         subtopologies,
         kafka: pipeline.kafka.clone(),
     })
@@ -113,6 +115,32 @@ impl Emitter<'_, '_> {
 
     pub fn topic(&self, name: &str) -> Option<TopicId> {
         self.topics.iter().position(|topic| topic.name == name).map(TopicId)
+    }
+
+    /// Tables that the driver keeps.
+    fn globals(&mut self) -> Option<Vec<GlobalTable>> {
+        let graph = self.graph;
+        let mut globals = Vec::new();
+        for (index, node) in graph.nodes.iter().enumerate() {
+            let StepKind::GlobalTable { .. } = node.step.kind else { continue };
+            let (name, read) = (node.step.name.clone(), node.step.read()?);
+            let store = self.add_store(StoreSpec {
+                name: name.clone(),
+                kind: StoreKind::Table,
+                key: read.key,
+                queryable: true,
+                subtopology: 0,
+            });
+            self.tables.insert(index, store);
+            globals.push(GlobalTable {
+                name,
+                topic: self.topic(&read.topic)?,
+                key: read.key,
+                value: read.value,
+                store,
+            });
+        }
+        Some(globals)
     }
 
     fn subtopology(&mut self, index: usize, meta: StoreId) -> Option<SubTopology> {

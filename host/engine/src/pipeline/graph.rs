@@ -3,7 +3,7 @@
 use super::diagnostic::Place;
 use super::model::{Pipeline, Step, StepKind, TableOf};
 use crate::manifest::{FunctionManifest, KeyCodec};
-use crate::topology::{OnDrop, OnError, ValueCodec};
+use crate::topology::{OnAhead, OnDrop, OnError, ValueCodec};
 
 /// A pipeline with resolved names. Steps are in the order of the files, and known by their index.
 pub(super) struct Graph<'a> {
@@ -18,6 +18,8 @@ pub(super) struct StepNode<'a> {
     pub links: Vec<Link>,
     /// The table of a lookup.
     pub table: Option<usize>,
+    /// Whether that is a global one: then any partition will do.
+    pub global: bool,
     /// The function it calls.
     pub call: Option<ResolvedCall<'a>>,
 }
@@ -44,12 +46,23 @@ impl StepNode<'_> {
     pub fn is_stateful(&self) -> bool {
         match &self.step.kind {
             StepKind::Table { of } => matches!(of, Some(TableOf::Step(_))),
+            StepKind::Lookup { .. } => !self.global,
             StepKind::Join { .. }
-            | StepKind::Lookup { .. }
             | StepKind::TableJoin { .. }
             | StepKind::Aggregate { .. }
             | StepKind::Dedup { .. } => true,
-            StepKind::Process { .. } => self.call.is_some_and(|call| !call.manifest.stores.is_empty()),
+            StepKind::Process { .. } => {
+                self.call.is_some_and(|call| !call.manifest.stores.is_empty() || call.manifest.timers)
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether records can come too late for it: then it has the port `late`.
+    pub fn can_be_late(step: &Step) -> bool {
+        match &step.kind {
+            StepKind::Join { .. } | StepKind::Dedup { .. } => true,
+            StepKind::Aggregate { windows, .. } => windows.is_some(),
             _ => false,
         }
     }
@@ -69,7 +82,13 @@ impl StepNode<'_> {
         let common = &self.step.common;
         let late = common.on_late.as_ref().is_some_and(|late| late.value == OnDrop::DeadLetter);
         let fails = common.on_error == OnError::DeadLetter && (self.step.call().is_some() || reads);
-        fails || late || common.on_null_key == OnDrop::DeadLetter
+        let time = match &self.step.kind {
+            StepKind::Source { on_bad_time, ahead, .. } => {
+                *on_bad_time == OnDrop::DeadLetter || ahead.is_some_and(|ahead| ahead.then == OnAhead::DeadLetter)
+            }
+            _ => false,
+        };
+        fails || late || time || common.on_null_key == OnDrop::DeadLetter
     }
 }
 

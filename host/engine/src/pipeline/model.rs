@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use super::diagnostic::{Place, Placed, Problems, Sources};
 use crate::manifest::KeyCodec;
-use crate::topology::{JoinKind, OnDrop, OnError, PluginUse, Settings, SinkKey, ValueCodec};
+use crate::topology::{
+    Ahead, Emit, Identity, JoinKind, OnDrop, OnError, PluginUse, Settings, SinkKey, ValueCodec, Windows,
+};
 
 /// The pipeline of an app: its files, read and checked for all that needs no plugin.
 #[derive(Clone, Debug)]
@@ -116,20 +118,15 @@ pub(super) enum TableOf {
     Step(Placed<Input>),
 }
 
-/// What is set that no operator does yet: the place, and the words of the setting.
-#[derive(Clone, Debug)]
-pub(super) struct Unbuilt {
-    pub at: Place,
-    pub what: &'static str,
-    pub instead: &'static str,
-}
-
 /// The kinds of steps. What is `None` was missing or wrong, and is reported.
 #[derive(Clone, Debug)]
 pub(super) enum StepKind {
     Source {
         read: Option<Read>,
-        timestamp: Option<Placed<String>>,
+        /// The field that event time is in.
+        timestamp: Option<String>,
+        on_bad_time: OnDrop,
+        ahead: Option<Ahead>,
         validate: Option<Placed<CallName>>,
     },
     Table {
@@ -159,12 +156,14 @@ pub(super) enum StepKind {
     },
     TableJoin {
         sides: Sides,
+        kind: Placed<JoinKind>,
         call: Option<Placed<CallName>>,
     },
     Aggregate {
         from: Option<Placed<Input>>,
         call: Option<Placed<CallName>>,
-        unbuilt: Vec<Unbuilt>,
+        windows: Option<Windows>,
+        emit: Emit,
     },
     Process {
         from: Vec<Placed<Input>>,
@@ -172,6 +171,8 @@ pub(super) enum StepKind {
     },
     Dedup {
         from: Option<Placed<Input>>,
+        by: Vec<Identity>,
+        within: Option<Duration>,
     },
     Sink {
         from: Option<Placed<Input>>,
@@ -226,7 +227,7 @@ impl Step {
                 sides.left.iter().chain(&sides.right).collect()
             }
             StepKind::Lookup { stream, .. } => stream.iter().collect(),
-            StepKind::Aggregate { from, .. } | StepKind::Dedup { from } | StepKind::Sink { from, .. } => {
+            StepKind::Aggregate { from, .. } | StepKind::Dedup { from, .. } | StepKind::Sink { from, .. } => {
                 from.iter().collect()
             }
         }

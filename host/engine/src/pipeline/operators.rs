@@ -3,12 +3,12 @@
 use super::cut::{Part, PartRole};
 use super::emit::{Emitter, repartition_topic};
 use super::graph::{ResolvedCall, StepNode};
-use super::model::{Bounds, StepKind};
+use super::model::{Bounds, Input, StepKind};
+use super::windows::milliseconds;
 use crate::manifest::KeyCodec;
 use crate::ports::StoreId;
 use crate::topology::{
-    Call, Emit, EventTime, JoinKind, JoinWindow, OnDrop, Operator, PluginId, SinkKey, StoreKind, StoreSpec, TableUse,
-    ValueCodec,
+    Call, Emit, EventTime, JoinKind, JoinWindow, OnDrop, Operator, PluginId, StoreKind, StoreSpec, TableUse, ValueCodec,
 };
 
 impl Emitter<'_, '_> {
@@ -33,13 +33,20 @@ impl Emitter<'_, '_> {
 
     fn source(&self, node: &StepNode<'_>) -> Option<Operator> {
         let read = node.step.read()?;
+        let (timestamp, on_bad_time, ahead) = match &node.step.kind {
+            StepKind::Source { timestamp, on_bad_time, ahead, .. } => {
+                let field = timestamp.clone().map(EventTime::Field);
+                (field.unwrap_or_default(), *on_bad_time, *ahead)
+            }
+            _ => Default::default(),
+        };
         Some(Operator::Source {
             topic: self.topic(&read.topic)?,
             key: read.key,
             value: read.value,
-            timestamp: EventTime::Record,
-            on_bad_time: OnDrop::Drop,
-            ahead: None,
+            timestamp,
+            on_bad_time,
+            ahead,
             validate: node.call.map(call),
         })
     }
@@ -68,27 +75,46 @@ impl Emitter<'_, '_> {
                 let layout = StoreKind::Window { retention: window.retention() };
                 let left = self.add_store(spec("-left", layout, false));
                 let right = self.add_store(spec("-right", layout, false));
+                let waits = kind.value != JoinKind::Inner;
+                let unmatched = waits.then(|| self.add_store(spec("-unmatched", StoreKind::KeyValue, false)));
                 let call = call(node.call?);
-                Some(Operator::StreamJoin { kind: kind.value, window, left, right, unmatched: None, call })
+                Some(Operator::StreamJoin { kind: kind.value, window, left, right, unmatched, call })
             }
             StepKind::Lookup { kind, .. } => self.lookup(kind.value, node),
-            StepKind::Aggregate { .. } => {
+            StepKind::TableJoin { kind, sides, .. } => {
+                let (left, right) = (self.table_of(sides.left.as_ref()?)?, self.table_of(sides.right.as_ref()?)?);
+                Some(Operator::TableJoin { kind: kind.value, left, right, call: call(node.call?) })
+            }
+            StepKind::Aggregate { windows, emit, .. } => {
                 let queryable = node.call?.manifest.stores.first().is_some_and(|store| store.queryable);
-                let store = self.add_store(spec("", StoreKind::KeyValue, queryable));
-                let call = call(node.call?);
-                Some(Operator::Aggregate { store, windows: None, emit: Emit::Each, open: None, call })
+                let layout = match windows {
+                    None => StoreKind::KeyValue,
+                    Some(windows) => StoreKind::Windowed { retention: windows.retention() },
+                };
+                let store = self.add_store(spec("", layout, queryable && windows.is_none()));
+                let last = *emit == Emit::Final;
+                let open = last.then(|| self.add_store(spec("-open", StoreKind::KeyValue, false)));
+                Some(Operator::Aggregate { store, windows: *windows, emit: *emit, open, call: call(node.call?) })
             }
             StepKind::Process { .. } => {
                 let own = node.call?.manifest.stores.iter();
                 let specs = own.map(|own| spec(&format!("-{}", own.name), StoreKind::KeyValue, own.queryable));
                 let stores = specs.map(|spec| self.add_store(spec)).collect();
-                Some(Operator::Process { stores, timers: None, call: call(node.call?) })
+                let timed = node.call?.manifest.timers;
+                let timers = timed.then(|| self.add_store(spec("-timers", StoreKind::KeyValue, false)));
+                Some(Operator::Process { stores, timers, call: call(node.call?) })
             }
-            StepKind::Sink { .. } => {
-                Some(Operator::Sink { topic: self.topic(node.step.writes()?)?, key: SinkKey::Plain })
+            StepKind::Dedup { by, within, .. } => {
+                let within = milliseconds((*within)?);
+                let retention = within.saturating_mul(2);
+                let store = self.add_store(spec("", StoreKind::Window { retention }, false));
+                Some(Operator::Dedup { store, by: by.clone(), within })
             }
-            // Refused before: no operator is there yet.
-            StepKind::GlobalTable { .. } | StepKind::TableJoin { .. } | StepKind::Dedup { .. } => None,
+            StepKind::Sink { key, .. } => {
+                Some(Operator::Sink { topic: self.topic(node.step.writes()?)?, key: key.value })
+            }
+            // No part of a sub-topology.
+            StepKind::GlobalTable { .. } => None,
         }
     }
 
@@ -97,6 +123,11 @@ impl Emitter<'_, '_> {
         let name = self.graph.nodes.get(table)?.step.name.clone();
         let table = TableUse { store: *self.tables.get(&table)?, name };
         Some(Operator::Lookup { kind, table, call: call(node.call?) })
+    }
+
+    fn table_of(&self, name: &Input) -> Option<TableUse> {
+        let table = self.graph.nodes.iter().position(|node| node.step.name == name.step)?;
+        Some(TableUse { store: *self.tables.get(&table)?, name: name.step.clone() })
     }
 
     pub(super) fn add_store(&mut self, store: StoreSpec) -> StoreId {
@@ -110,8 +141,6 @@ fn call(call: ResolvedCall<'_>) -> Call {
 }
 
 fn window(bounds: Bounds) -> JoinWindow {
-    // Durations are at most 100 years.
-    let milliseconds = |time: std::time::Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
     let (before, after, grace) = (milliseconds(bounds.before), milliseconds(bounds.after), milliseconds(bounds.grace));
     JoinWindow { before, after, grace }
 }

@@ -78,25 +78,36 @@ fn read_together(subtopology: &SubTopology) -> Vec<Together<'_>> {
                 next.extend(&topics);
             }
         }
-        if is_stateful(&node.operator) && topics.len() > 1 {
+        if is_stateful(nodes, &node.operator) && topics.len() > 1 {
             groups.push(Together { step: &node.name, topics });
         }
     }
     groups
 }
 
-fn table_topics(nodes: &[Node], reach: &[BTreeSet<TopicId>], table: StoreId) -> BTreeSet<TopicId> {
-    let is_it = |node: &Node| matches!(node.operator, Operator::Table { store } if store == table);
-    nodes.iter().position(is_it).and_then(|index| reach.get(index)).cloned().unwrap_or_default()
+/// The node of a table; a global one has none.
+fn node_of(nodes: &[Node], table: StoreId) -> Option<usize> {
+    nodes.iter().position(|node| matches!(node.operator, Operator::Table { store } if store == table))
 }
 
-fn is_stateful(operator: &Operator) -> bool {
+fn table_topics(nodes: &[Node], reach: &[BTreeSet<TopicId>], table: StoreId) -> BTreeSet<TopicId> {
+    node_of(nodes, table).and_then(|index| reach.get(index)).cloned().unwrap_or_default()
+}
+
+fn is_stateful(nodes: &[Node], operator: &Operator) -> bool {
     match operator {
-        Operator::Process { stores, .. } => !stores.is_empty(),
-        Operator::Table { .. } | Operator::StreamJoin { .. } | Operator::Lookup { .. } | Operator::Aggregate { .. } => {
-            true
-        }
-        _ => false,
+        Operator::Process { stores, timers, .. } => !stores.is_empty() || timers.is_some(),
+        Operator::Lookup { table, .. } => node_of(nodes, table.store).is_some(),
+        Operator::Table { .. }
+        | Operator::StreamJoin { .. }
+        | Operator::TableJoin { .. }
+        | Operator::Aggregate { .. }
+        | Operator::Dedup { .. } => true,
+        Operator::Source { .. }
+        | Operator::Transform { .. }
+        | Operator::Merge
+        | Operator::Repartition { .. }
+        | Operator::Sink { .. } => false,
     }
 }
 

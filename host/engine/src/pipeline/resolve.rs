@@ -7,6 +7,7 @@ use super::graph::{Graph, Link, ResolvedCall, StepNode};
 use super::model::{CallName, Input, Pipeline, Step, StepKind};
 use super::scalars::{did_you_mean, listed};
 use crate::manifest::{Manifest, Role};
+use crate::topology::LATE_PORT;
 
 /// What came of loading each plugin: its manifest, or why there is none.
 pub(super) type Manifests<'a> = BTreeMap<&'a str, Result<&'a Manifest, &'a str>>;
@@ -28,6 +29,7 @@ pub(super) fn resolve<'a>(
         step,
         links: resolver.links(step),
         table: resolver.table(step),
+        global: resolver.is_global(step),
         call: *call,
     });
     let nodes = nodes.collect();
@@ -168,6 +170,10 @@ impl Resolver<'_, '_> {
                 format!("{} needs a stream here, and `{}` is a table", step.title(), name.step),
                 "a stream and a table meet in a [[lookup]], two tables in a [[table-join]]",
             ),
+            StepKind::TableJoin { .. } if wanted == Wanted::Table => (
+                format!("{} needs a kept table here, and `{}` is a [[table-join]]", step.title(), name.step),
+                "keep its rows: [[table]] with `from`, and name that",
+            ),
             _ if wanted == Wanted::Table && !is_table => (
                 format!("{} needs a table here, and `{}` is a [[{}]]", step.title(), name.step, source.table_name()),
                 "two streams meet in a [[join]]; [[table]] with `from` makes a table of a stream",
@@ -192,6 +198,13 @@ impl Resolver<'_, '_> {
         self.port(from, source, name).map(|_| from)
     }
 
+    /// Whether it is a lookup in a global table.
+    fn is_global(&self, step: &Step) -> bool {
+        let StepKind::Lookup { table: Some(name), .. } = &step.kind else { return false };
+        let table = self.by_name.get(name.step.as_str()).and_then(|index| self.pipeline.steps.get(*index));
+        table.is_some_and(|table| matches!(table.kind, StepKind::GlobalTable { .. }))
+    }
+
     fn find(&mut self, step: &Step, name: &Placed<Input>) -> Option<usize> {
         if let Some(index) = self.by_name.get(name.step.as_str()) {
             return Some(*index);
@@ -212,6 +225,10 @@ impl Resolver<'_, '_> {
     /// Index of the port that `step.port` means.
     fn port(&mut self, from: usize, source: &Step, name: &Placed<Input>) -> Option<usize> {
         let Some(port) = &name.port else { return Some(0) };
+        let late = port == "late" && StepNode::can_be_late(source);
+        if late && source.call().is_none() {
+            return Some(LATE_PORT);
+        }
         if matches!(source.kind, StepKind::Source { .. }) || source.call().is_none() {
             let message = format!("{} has no ports, so there is no `{}`", source.title(), name.value);
             self.problems.add(name.at, message, format!("write \"{}\"", name.step));
@@ -220,11 +237,12 @@ impl Resolver<'_, '_> {
         // Without a function, its call is reported already.
         let ports = &self.calls.get(from)?.as_ref()?.manifest.ports;
         let found = ports.iter().position(|it| it.name == *port);
-        if found.is_none() && port == "late" && matches!(source.kind, StepKind::Aggregate { .. }) {
-            let help = "late records are those of windows, and windows are not there yet either";
-            self.problems.add(name.at, format!("`{}`: not yet", name.value), help);
-        } else if found.is_none() {
-            let names = || ports.iter().map(|it| it.name.as_str());
+        if found.is_none() && late {
+            return Some(LATE_PORT);
+        }
+        if found.is_none() {
+            let late = StepNode::can_be_late(source).then_some("late");
+            let names = || ports.iter().map(|it| it.name.as_str()).chain(late);
             let message = format!("{} has no port `{port}`{}", source.title(), did_you_mean(port, names()));
             self.problems.add(name.at, message, format!("its ports are {}", listed(names(), "and")));
         }

@@ -3,14 +3,18 @@
 use super::diagnostic::{Place, Placed, Problems};
 use super::fields::Fields;
 use super::merge::{RawStep, text};
-use super::model::{Bounds, CallName, Common, Input, Read, Sides, Step, StepKind, TableOf, Unbuilt, title};
+use super::model::{Bounds, CallName, Common, Input, Read, Sides, Step, StepKind, TableOf, title};
 use super::scalars::name_error;
+use super::windows;
 use crate::manifest::KeyCodec;
-use crate::topology::{JoinKind, OnDrop, OnError, SinkKey, ValueCodec};
+use crate::topology::{Ahead, Identity, JoinKind, OnAhead, OnDrop, OnError, SinkKey, ValueCodec};
 
 const KEYS: [(&str, KeyCodec); 3] = [("bytes", KeyCodec::Bytes), ("string", KeyCodec::String), ("i64", KeyCodec::I64)];
 const VALUES: [(&str, ValueCodec); 2] = [("json", ValueCodec::Json), ("bytes", ValueCodec::Bytes)];
 const DROPS: [(&str, OnDrop); 2] = [("drop", OnDrop::Drop), ("dead-letter", OnDrop::DeadLetter)];
+/// None: as they are.
+const AHEADS: [(&str, Option<OnAhead>); 3] =
+    [("accept", None), ("clamp", Some(OnAhead::Clamp)), ("dead-letter", Some(OnAhead::DeadLetter))];
 const ERRORS: [(&str, OnError); 3] =
     [("dead-letter", OnError::DeadLetter), ("skip", OnError::Skip), ("fail", OnError::Fail)];
 const JOINS: [(&str, JoinKind); 3] = [("inner", JoinKind::Inner), ("left", JoinKind::Left), ("outer", JoinKind::Outer)];
@@ -40,17 +44,20 @@ fn read_kind(table: &str, fields: &mut Fields<'_>) -> StepKind {
     match table {
         "source" => read_source(fields),
         "table" => StepKind::Table { of: read_table(fields) },
-        "global-table" => StepKind::GlobalTable { of: read_table(fields) },
+        "global-table" => StepKind::GlobalTable { of: read_global_table(fields) },
         "transform" => StepKind::Transform { from: inputs(fields, true), call: call(fields) },
         "merge" => StepKind::Merge { from: inputs(fields, false) },
         "join" => read_join(fields),
         "lookup" => read_lookup(fields),
         "table-join" => {
             let sides = Sides { left: input(fields, "left"), right: input(fields, "right") };
-            fields.choice("kind", &JOINS);
-            StepKind::TableJoin { sides, call: call(fields) }
+            StepKind::TableJoin { sides, kind: join_kind(fields, &JOINS), call: call(fields) }
         }
-        "aggregate" => read_aggregate(fields),
+        "aggregate" => {
+            let (from, call) = (input(fields, "from"), call(fields));
+            let (windows, emit) = windows::read(fields);
+            StepKind::Aggregate { from, call, windows, emit }
+        }
         "process" => StepKind::Process { from: inputs(fields, true), call: call(fields) },
         "dedup" => read_dedup(fields),
         _ => read_sink(fields),
@@ -83,15 +90,34 @@ fn read_source(fields: &mut Fields<'_>) -> StepKind {
     let read = read_topic(fields, topic);
     let timestamp = fields.text("timestamp").and_then(|text| match text.split_once(':') {
         None if *text == "record" => None,
-        Some(("field", name)) if !name.is_empty() => Some(Placed { at: text.at, value: name.to_owned() }),
+        Some(("field", name)) if !name.is_empty() => Some(name.to_owned()),
         _ => {
             let why = format!("`{}` is not known", *text);
             fields.wrong(text.at, "timestamp", why, "it can be \"record\" or \"field:NAME\"");
             None
         }
     });
+    let on_bad_time = fields.choice("on-bad-time", &DROPS).map(|word| word.value).unwrap_or_default();
+    let ahead = read_ahead(fields);
     let validate = fields.text("validate").and_then(|text| call_name(fields, "validate", text));
-    StepKind::Source { read, timestamp, validate }
+    StepKind::Source { read, timestamp, on_bad_time, ahead, validate }
+}
+
+fn read_ahead(fields: &mut Fields<'_>) -> Option<Ahead> {
+    const HELP: &str = "say how far ahead of the clock a timestamp may be: max-ahead = \"1h\"";
+    let limit = fields.duration("max-ahead");
+    let then = fields.choice("on-ahead", &AHEADS);
+    match (limit, then) {
+        (Some(limit), then) => {
+            let then = then.map_or(Some(OnAhead::DeadLetter), |then| then.value)?;
+            Some(Ahead { limit: windows::milliseconds(limit.value), then })
+        }
+        (None, Some(then)) if then.value.is_some() => {
+            fields.missing("max-ahead", HELP);
+            None
+        }
+        _ => None,
+    }
 }
 
 fn read_topic(fields: &mut Fields<'_>, topic: Option<Placed<String>>) -> Option<Read> {
@@ -119,6 +145,17 @@ fn read_table(fields: &mut Fields<'_>) -> Option<TableOf> {
             None
         }
     }
+}
+
+/// Every instance reads it whole, so it can't be of a step, whose records are spread over the instances.
+fn read_global_table(fields: &mut Fields<'_>) -> Option<TableOf> {
+    let of = read_table(fields);
+    if let Some(TableOf::Step(from)) = &of {
+        let help = "write the step's records to a topic with a [[sink]], and name that topic here";
+        fields.wrong(from.at, "from", "a global table is kept of a topic", help);
+        return None;
+    }
+    of
 }
 
 fn read_join(fields: &mut Fields<'_>) -> StepKind {
@@ -154,59 +191,22 @@ fn read_lookup(fields: &mut Fields<'_>) -> StepKind {
     }
 }
 
-fn read_aggregate(fields: &mut Fields<'_>) -> StepKind {
-    let (from, call) = (input(fields, "from"), call(fields));
-    let window = read_window(fields);
-    let grace = fields.duration("grace").map(|grace| grace.at);
-    let emit = fields.choice("emit", &[("each", false), ("commit", true), ("final", true)]);
-    let emit = emit.filter(|late| late.value).map(|emit| emit.at);
-    let settings = [
-        (window, "`window`", "leave it out for one result a key"),
-        (grace, "`grace` (of a window)", "leave it out"),
-        (emit, "`emit` other than \"each\"", "with \"each\" there is a result for every record"),
-    ];
-    let unbuilt = settings.into_iter().filter_map(|(at, what, instead)| Some(Unbuilt { at: at?, what, instead }));
-    StepKind::Aggregate { from, call, unbuilt: unbuilt.collect() }
-}
-
-fn read_window(fields: &mut Fields<'_>) -> Option<Place> {
-    const HELP: &str = "write { tumbling = \"5m\" }, { hopping = \"5m\", every = \"1m\" }, { sliding = \"5m\" } or \
-                        { session = \"30m\" }";
-    let mut window = fields.table("window")?;
-    let at = window.at;
-    let kinds = ["tumbling", "hopping", "sliding", "session"];
-    for kind in kinds {
-        window.some_time(kind);
-    }
-    let every = window.some_time("every");
-    let given = kinds.iter().filter(|kind| window.given(kind)).count();
-    if given != 1 {
-        window.problems.add(at, format!("{} must name one kind of window, not {given}", window.title), HELP);
-    }
-    if window.given("hopping") {
-        window.required("every", every, HELP);
-    } else if let Some(every) = every {
-        window.wrong(every.at, "every", "only hopping windows have it", HELP);
-    }
-    window.finish();
-    Some(at)
-}
-
 fn read_dedup(fields: &mut Fields<'_>) -> StepKind {
     const HELP: &str =
         "list headers and fields, the first that is there counts: by = [\"header:NAME\", \"field:NAME\"]";
     let from = input(fields, "from");
     let by = fields.texts("by", false);
+    let mut identities = Vec::new();
     for text in fields.required("by", by, HELP).unwrap_or_default() {
-        let known =
-            text.split_once(':').is_some_and(|(kind, name)| matches!(kind, "header" | "field") && !name.is_empty());
-        if !known {
-            fields.wrong(text.at, "by", format!("`{}` is neither", *text), HELP);
+        match text.split_once(':').filter(|(_, name)| !name.is_empty()) {
+            Some(("header", name)) => identities.push(Identity::Header(name.to_owned())),
+            Some(("field", name)) => identities.push(Identity::Field(name.to_owned())),
+            _ => fields.wrong(text.at, "by", format!("`{}` is neither", *text), HELP),
         }
     }
     let within = fields.some_time("within");
-    fields.required("within", within, "say how long a duplicate is known as one: within = \"1d\"");
-    StepKind::Dedup { from }
+    let within = fields.required("within", within, "say how long a duplicate is known as one: within = \"1d\"");
+    StepKind::Dedup { from, by: identities, within: within.map(|within| within.value) }
 }
 
 fn read_sink(fields: &mut Fields<'_>) -> StepKind {

@@ -1,0 +1,77 @@
+//! Reads the windows of an aggregate.
+
+use std::time::Duration;
+
+use super::diagnostic::Placed;
+use super::fields::Fields;
+use crate::topology::{Emit, WindowKind, Windows};
+
+const HELP: &str = "write { tumbling = \"5m\" }, { hopping = \"5m\", every = \"1m\" }, { sliding = \"5m\" } or \
+                    { session = \"30m\" }";
+const EMITS: [(&str, Emit); 3] = [("each", Emit::Each), ("commit", Emit::Commit), ("final", Emit::Final)];
+
+/// Reads `window`, `grace` and `emit`. No windows are there where the file has none, or wrong ones.
+pub(super) fn read(fields: &mut Fields<'_>) -> (Option<Windows>, Emit) {
+    let kind = read_window(fields);
+    let grace = fields.duration("grace");
+    let emit = fields.choice("emit", &EMITS);
+    if !fields.given("window") {
+        if let Some(grace) = &grace {
+            fields.wrong(
+                grace.at,
+                "grace",
+                "there is no `window` that it could be of",
+                "leave it out, or add a window",
+            );
+        }
+        if let Some(emit) = emit.as_ref().filter(|emit| emit.value == Emit::Final) {
+            let why = "without a `window` no result is ever final";
+            fields.wrong(emit.at, "emit", why, "it can be \"each\" or \"commit\" here, or add a window");
+        }
+    }
+    let grace = grace.map(|grace| grace.value).unwrap_or_default();
+    (kind.map(|kind| Windows { kind, grace: milliseconds(grace) }), emit.map(|emit| emit.value).unwrap_or_default())
+}
+
+/// Durations are at most 100 years.
+pub(super) fn milliseconds(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn read_window(fields: &mut Fields<'_>) -> Option<WindowKind> {
+    let mut window = fields.table("window")?;
+    let at = window.at;
+    let tumbling = window.some_time("tumbling");
+    let hopping = window.some_time("hopping");
+    let sliding = window.some_time("sliding");
+    let session = window.some_time("session");
+    let every = window.some_time("every");
+    let kinds = ["tumbling", "hopping", "sliding", "session"];
+    let given = kinds.iter().filter(|kind| window.given(kind)).count();
+    if given != 1 {
+        window.problems.add(at, format!("{} must name one kind of window, not {given}", window.title), HELP);
+    }
+    let kind = if window.given("hopping") {
+        let every = window.required("every", every, HELP);
+        hopping.zip(every).and_then(|(size, every)| read_hops(&mut window, &size, &every))
+    } else {
+        if let Some(every) = every {
+            window.wrong(every.at, "every", "only hopping windows have it", HELP);
+        }
+        let time = |time: Option<Placed<Duration>>| time.map(|time| milliseconds(time.value));
+        let tumbling = time(tumbling).map(|size| WindowKind::Hopping { size, every: size });
+        let sliding = time(sliding).map(|difference| WindowKind::Sliding { difference });
+        tumbling.or(sliding).or(time(session).map(|gap| WindowKind::Session { gap }))
+    };
+    window.finish();
+    kind.filter(|_| given == 1)
+}
+
+fn read_hops(window: &mut Fields<'_>, size: &Placed<Duration>, every: &Placed<Duration>) -> Option<WindowKind> {
+    if every.value > size.value {
+        let why = "windows further apart than they are long would leave out what lies between";
+        window.wrong(every.at, "every", why, "it can be as long as the window at most");
+        return None;
+    }
+    Some(WindowKind::Hopping { size: milliseconds(size.value), every: milliseconds(every.value) })
+}
