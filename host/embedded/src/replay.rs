@@ -40,11 +40,14 @@ pub struct Replay<'w, F> {
     batch: usize,
     commit_interval: i64,
     clock: i64,
-    /// Records so far, and those since the last flush.
+    /// Turns so far: one for each record, and for each time that something came out without one.
     turn: u64,
+    /// Records so far, and those since the last flush.
+    records: i64,
     pending: usize,
     stage: Stage,
-    /// Whether what a turn puts out may come back, so that the next one has to wait for it.
+    /// Whether the next turn has to wait for this one: what a turn puts out may come back, or its records may set timers,
+    /// of which nobody knows beforehand when they are due.
     one_at_a_time: bool,
     put_out: F,
 }
@@ -61,9 +64,10 @@ impl<'w, F: FnMut(&Produced) -> Result<(), Error>> Replay<'w, F> {
         put_out: F,
     ) -> Self {
         let commit_interval = i64::try_from(commit_interval.as_millis()).unwrap_or(i64::MAX).max(1);
-        let (batch, one_at_a_time) = (batch.max(1), worker.topology().feeds_back());
-        let (clock, turn, pending, stage) = (i64::MIN, 0, 0, Stage::default());
-        Self { worker, logic, batch, commit_interval, clock, turn, pending, stage, one_at_a_time, put_out }
+        let (batch, topology) = (batch.max(1), worker.topology());
+        let one_at_a_time = topology.feeds_back() || topology.sets_timers();
+        let (clock, turn, records, pending, stage) = (i64::MIN, 0, 0, 0, Stage::default());
+        Self { worker, logic, batch, commit_interval, clock, turn, records, pending, stage, one_at_a_time, put_out }
     }
 
     /// Takes the next record.
@@ -78,10 +82,11 @@ impl<'w, F: FnMut(&Produced) -> Result<(), Error>> Replay<'w, F> {
         let before = self.clock;
         self.clock = before.max(timestamp);
         let partition = self.partition(topic, partition, key.as_deref())?;
-        let (turn, arrived) = (self.turn, self.clock);
+        self.tick()?;
+        let (turn, arrived) = (self.next_turn(), self.clock);
         let record = Produced { topic, partition, key, value, timestamp, headers, window: None, turn, arrived };
         self.stage.put(Stage::OUTSIDE, record);
-        self.turn += 1;
+        self.records += 1;
         self.pending += 1;
         let crossed = before != i64::MIN
             && before.div_euclid(self.commit_interval) != self.clock.div_euclid(self.commit_interval);
@@ -94,11 +99,20 @@ impl<'w, F: FnMut(&Produced) -> Result<(), Error>> Replay<'w, F> {
         }
     }
 
-    /// Processes what is left, commits, and tells what became of all records.
+    /// Processes what is left, lets the clock go on until all timers have fired that are set on it, commits, and tells
+    /// what became of all records. Timers that are set meanwhile fire only if they are due before the last of those: one
+    /// that sets itself again would never end.
     ///
     /// # Errors
     /// A task can't go on, or the database can't be written.
     pub fn finish(mut self) -> Result<Ledger, Error> {
+        self.flush()?;
+        let last = self.worker.last_tick();
+        while let Some(next) = self.worker.next_tick().filter(|next| Some(*next) <= last) {
+            // A timer that is overdue when it is set fires with the next instant.
+            self.clock = next.max(self.clock.saturating_add(1));
+            self.tick()?;
+        }
         self.commit()?;
         Ok(self.worker.ledger().clone())
     }
@@ -112,14 +126,23 @@ impl<'w, F: FnMut(&Produced) -> Result<(), Error>> Replay<'w, F> {
                 let last = partitions.saturating_sub(1);
                 Err(Error::Input(format!("topic `{name}` has no partition {wanted}: its last one is {last}")))
             }
-            None => Ok(partition_of(key, self.turn as i64, partitions)),
+            None => Ok(partition_of(key, self.records, partitions)),
         }
     }
 
     /// Processes what is pending, and puts out what comes of it in the order of the input.
     fn flush(&mut self) -> Result<(), Error> {
+        self.process(Vec::new())
+    }
+
+    /// Runs all tasks over what is staged, and puts out what comes of it behind what has come before.
+    fn process(&mut self, mut outcomes: Vec<(usize, Produced)>) -> Result<(), Error> {
         self.pending = 0;
-        let mut outcomes = if self.one_at_a_time { self.circulate()? } else { self.cascade()? };
+        if self.one_at_a_time {
+            self.circulate(&mut outcomes)?
+        } else {
+            self.cascade(&mut outcomes)?
+        };
         if self.worker.is_ready() {
             return Err(Error::Input("records are left over after all tasks have run: a bug".into()));
         }
@@ -134,30 +157,27 @@ impl<'w, F: FnMut(&Produced) -> Result<(), Error>> Replay<'w, F> {
     }
 
     /// Sub-topologies in their order, each when all that write its topics have run.
-    fn cascade(&mut self) -> Result<Vec<(usize, Produced)>, Error> {
+    fn cascade(&mut self, outcomes: &mut Vec<(usize, Produced)>) -> Result<(), Error> {
         let topology = Arc::clone(self.worker.topology());
-        let mut outcomes = Vec::new();
         for (part, shape) in topology.subtopologies.iter().enumerate() {
             for record in shape.inputs.iter().flat_map(|topic| self.stage.take(*topic)) {
                 self.worker.append_produced(record)?;
             }
-            self.run_part(part, &mut outcomes)?;
+            self.run_part(part, outcomes)?;
         }
-        self.deliver()?;
-        Ok(outcomes)
+        self.deliver()
     }
 
     /// Sub-topologies again and again, until what one turn has set going has come to rest.
-    fn circulate(&mut self) -> Result<Vec<(usize, Produced)>, Error> {
-        let mut outcomes = Vec::new();
+    fn circulate(&mut self, outcomes: &mut Vec<(usize, Produced)>) -> Result<(), Error> {
         self.deliver()?;
         while self.worker.is_ready() {
             for part in 0..self.worker.topology().subtopologies.len() {
-                self.run_part(part, &mut outcomes)?;
+                self.run_part(part, outcomes)?;
                 self.deliver()?;
             }
         }
-        Ok(outcomes)
+        Ok(())
     }
 
     fn run_part(&mut self, part: usize, outcomes: &mut Vec<(usize, Produced)>) -> Result<(), Error> {
@@ -172,8 +192,42 @@ impl<'w, F: FnMut(&Produced) -> Result<(), Error>> Replay<'w, F> {
         self.stage.take_all().into_iter().try_for_each(|record| self.worker.append_produced(record))
     }
 
+    /// Fires the timers that the clock has reached. What they put out has a turn of its own.
+    fn tick(&mut self) -> Result<(), Error> {
+        if self.worker.next_tick().is_none_or(|next| next > self.clock) {
+            return Ok(());
+        }
+        self.flush()?;
+        let (now, turn) = (self.clock, self.next_turn());
+        let mut outcomes = Vec::new();
+        self.worker.tick(self.logic, now, turn, |task, produced| outcomes.push((task, produced)))?;
+        self.follow(outcomes)
+    }
+
+    fn next_turn(&mut self) -> u64 {
+        self.turn += 1;
+        self.turn - 1
+    }
+
+    /// Puts out what came without a record, and lets the tasks that read it go on.
+    fn follow(&mut self, outcomes: Vec<(usize, Produced)>) -> Result<(), Error> {
+        for (task, produced) in &outcomes {
+            self.stage.put(task + 1, produced.clone());
+        }
+        self.process(outcomes)
+    }
+
     fn commit(&mut self) -> Result<(), Error> {
         self.flush()?;
+        loop {
+            let (now, turn) = (self.clock, self.next_turn());
+            let mut outcomes = Vec::new();
+            self.worker.flush(self.logic, now, turn, |task, produced| outcomes.push((task, produced)))?;
+            if outcomes.is_empty() {
+                break;
+            }
+            self.follow(outcomes)?;
+        }
         self.worker.commit().map(drop)
     }
 }

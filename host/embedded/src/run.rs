@@ -51,9 +51,10 @@ pub fn run(
         let stopping = stop.load(Ordering::Relaxed);
         let now = wall_clock();
         worker.fill(now)?;
-        let busy = !stopping && worker.run(logic)?;
+        let busy = !stopping && step(worker, logic, now)?;
         let due = last_commit.elapsed() >= options.commit_interval || worker.is_full();
         if worker.is_dirty() && (due || !busy) {
+            flush(worker, logic, now)?;
             let ledger = worker.commit()?;
             tell(&Progress { ledger: &ledger, lag: worker.lag() });
             last_commit = Instant::now();
@@ -65,6 +66,29 @@ pub fn run(
         if !busy && !inbox.take_into(worker, now)? && !wait_for_more(options.until_idle) {
             return Ok(());
         }
+    }
+}
+
+/// Fires the timers that are due, and runs the tasks. Whether there was anything to do.
+fn step(worker: &mut Worker, logic: &mut dyn Logic, now: i64) -> Result<bool, Error> {
+    let mut outputs = Vec::new();
+    worker.tick(logic, now, 0, |_, produced| outputs.push(produced))?;
+    let any = !outputs.is_empty();
+    outputs.into_iter().try_for_each(|record| worker.append_produced(record))?;
+    Ok(worker.run(logic)? || any)
+}
+
+/// Puts out what waits for the commit. What reads it does so in the same transaction, or that part of it which waits for
+/// a commit in its turn would be lost.
+fn flush(worker: &mut Worker, logic: &mut dyn Logic, now: i64) -> Result<(), Error> {
+    loop {
+        let mut outputs = Vec::new();
+        worker.flush(logic, now, 0, |_, produced| outputs.push(produced))?;
+        if outputs.is_empty() {
+            return Ok(());
+        }
+        outputs.into_iter().try_for_each(|record| worker.append_produced(record))?;
+        while worker.run(logic)? {}
     }
 }
 

@@ -229,6 +229,55 @@ impl Worker {
         Ok(())
     }
 
+    /// When a timer is due next, by the clock that [`tick`](Self::tick) moves.
+    pub fn next_tick(&self) -> Option<i64> {
+        self.seats.iter().filter_map(|seat| seat.task.next_tick()).min()
+    }
+
+    /// When the last of the timers is due that are set now.
+    pub fn last_tick(&self) -> Option<i64> {
+        self.seats.iter().filter_map(|seat| seat.task.last_tick()).max()
+    }
+
+    /// Lets the clock reach `now`: the tasks fire the timers that are due, in their order. What they put out is `seen`
+    /// with the number of its task, and appended by nobody. `turn` is that of these records.
+    ///
+    /// # Errors
+    /// A task can't go on.
+    pub fn tick(
+        &mut self,
+        logic: &mut dyn Logic,
+        now: i64,
+        turn: u64,
+        mut seen: impl FnMut(usize, Produced),
+    ) -> Result<(), Error> {
+        for (number, seat) in self.seats.iter_mut().enumerate() {
+            if seat.task.next_tick().is_some_and(|next| next <= now) {
+                self.dirty = true;
+                seat.task.tick(logic, now, turn)?.into_iter().for_each(|produced| seen(number, produced));
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets the tasks put out what waits for a commit. To be called before [`commit`](Self::commit), until nothing more
+    /// comes; what comes is `seen` as in [`tick`](Self::tick).
+    ///
+    /// # Errors
+    /// A task can't go on.
+    pub fn flush(
+        &mut self,
+        logic: &mut dyn Logic,
+        now: i64,
+        turn: u64,
+        mut seen: impl FnMut(usize, Produced),
+    ) -> Result<(), Error> {
+        for (number, seat) in self.seats.iter_mut().enumerate() {
+            seat.task.flush(logic, now, turn)?.into_iter().for_each(|produced| seen(number, produced));
+        }
+        Ok(())
+    }
+
     /// Appends what a task has put out, and hands it to the task that reads it.
     ///
     /// # Errors

@@ -51,6 +51,14 @@ impl Topology {
     }
 }
 
+impl Topology {
+    /// Whether a step sets timers.
+    pub fn sets_timers(&self) -> bool {
+        let timed = |operator: &Operator| matches!(operator, Operator::Process { timers: Some(_), .. });
+        self.subtopologies.iter().flat_map(|part| &part.nodes).any(|node| timed(&node.operator))
+    }
+}
+
 impl SubTopology {
     /// Topics it writes, without dead letters.
     pub fn outputs(&self) -> impl Iterator<Item = TopicId> {

@@ -279,6 +279,11 @@ impl Task {
         self.memory.nodes.iter().filter_map(NodeMemory::next_tick).min()
     }
 
+    /// When the last of the timers is due that are set on the driver's clock now; `None` if none is.
+    pub fn last_tick(&self) -> Option<Timestamp> {
+        self.memory.nodes.iter().filter_map(NodeMemory::last_tick).max()
+    }
+
     /// Lets the driver's clock reach `now`: fires the timers that are due on it. `turn` is that of what they put out.
     pub fn tick(&mut self, logic: &mut dyn Logic, now: Timestamp, turn: u64) -> Result<Vec<Produced>, TaskError> {
         if self.next_tick().is_none_or(|next| next > now) {

@@ -42,6 +42,13 @@ impl NodeMemory {
         }
     }
 
+    /// When the last of its timers on the driver's clock is due.
+    pub(crate) fn last_tick(&self) -> Option<Timestamp> {
+        match self {
+            Self::None | Self::Join(_) => None,
+        }
+    }
+
     /// Whether it has something to put out at the next commit.
     pub(crate) fn waits_for_commit(&self) -> bool {
         match self {
