@@ -34,6 +34,7 @@ use crate::cluster::Cluster;
 use crate::error::{Error, Reaction};
 use crate::group::Member;
 use crate::native::{Fetcher, Record};
+use crate::positions::wall_clock;
 use crate::producer::Turns;
 use crate::pulse::Pulse;
 use crate::settings::ClientSettings;
@@ -232,7 +233,7 @@ impl Worker {
     /// One round: read, process, send, and commit if it is time.
     fn work(&mut self) -> Result<(), Reaction> {
         let fetched = self.feed()?;
-        let mut processed = false;
+        let mut processed = self.tick()?;
         for seat in 0..self.seats.len() {
             while self.step(seat)? {
                 processed = true;
@@ -272,6 +273,24 @@ impl Worker {
         self.limit = pace(self.limit, self.shared.options.batch, began.elapsed());
         for record in &produced {
             producer.send(record.topic.0, &sendable(record), None)?;
+        }
+        Ok(true)
+    }
+
+    /// Fires the timers that are due. Whether there were any.
+    fn tick(&mut self) -> Result<bool, Reaction> {
+        let Self { producer: Some(producer), seats, logic, .. } = self else { return Ok(false) };
+        let Some(next) = seats.iter().filter_map(|seat| seat.task.next_tick()).min() else { return Ok(false) };
+        let now = wall_clock();
+        if next > now {
+            return Ok(false);
+        }
+        for seat in seats {
+            let produced = seat.task.tick(logic.as_mut(), now, 0).map_err(task_error)?;
+            seat.dirty |= !produced.is_empty() || seat.task.transaction_bytes() > 0;
+            for record in &produced {
+                producer.send(record.topic.0, &sendable(record), None)?;
+            }
         }
         Ok(true)
     }

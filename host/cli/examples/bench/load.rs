@@ -55,7 +55,7 @@ pub(crate) fn load(folder: &Path, pairs: u64, partitions: u32) {
     write(&database, &log, &mut tail);
 }
 
-fn write(database: &Arc<Database>, log: &Arc<Log>, tail: &mut Tail) {
+pub(crate) fn write(database: &Arc<Database>, log: &Arc<Log>, tail: &mut Tail) {
     let mut batch = Batch::new(database);
     let appended = log.prepare(tail, &mut batch).unwrap();
     database.write(batch, Durability::Buffered).unwrap();

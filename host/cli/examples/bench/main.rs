@@ -1,8 +1,8 @@
-//! What orders cost on the embedded driver: `just bench`.
+//! What orders and operators cost on the embedded driver: `just bench`.
 //!
 //! Loads pairs of payment and stock decisions into a log, runs the orders pipeline over it in a process of its own with
 //! one worker, and prints records/s, CPU of the whole process for each input record, and the peak of its memory; then
-//! what a call of the rule costs in the guest and natively.
+//! what a call of the rule costs in the guest and natively. Then a row for each operator (`operators.rs`).
 
 #![allow(
     clippy::unwrap_used,
@@ -13,6 +13,7 @@
 
 mod load;
 mod measure;
+mod operators;
 mod rule;
 
 use std::path::{Path, PathBuf};
@@ -24,7 +25,7 @@ use clap::Parser;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Measures the orders pipeline on the embedded driver.
+/// Measures the orders pipeline and each operator on the embedded driver.
 #[derive(Parser)]
 struct Arguments {
     /// Pairs of records to run through the pipeline
@@ -36,17 +37,61 @@ struct Arguments {
     /// Where the log and the state go for the time of the measurement [default: a temporary folder]
     #[arg(long)]
     data: Option<PathBuf>,
+    /// Measure only this: `orders`, or operators by the names of their files in benches/operators
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
+    /// Numbers of records in each of the topics that operators are measured with: with several, growth shows
+    #[arg(long, value_delimiter = ',', default_value = "1000000")]
+    records: Vec<u64>,
     /// Measure the pipeline in this process, over a log that is loaded already
     #[arg(long, hide = true)]
     measure: bool,
+    /// The pipeline of an operator, for --measure
+    #[arg(long, hide = true)]
+    operator: Option<PathBuf>,
+}
+
+impl Arguments {
+    fn wants(&self, name: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|only| only == name)
+    }
 }
 
 fn main() {
     let arguments = Arguments::parse();
     if arguments.measure {
-        measure::run(arguments.data.as_deref().expect("--measure comes with --data"));
+        let data = arguments.data.as_deref().expect("--measure comes with --data");
+        match &arguments.operator {
+            Some(pipeline) => operators::run(pipeline, data),
+            None => measure::run(data),
+        }
         return;
     }
+    if arguments.wants("orders") {
+        measure_orders(&arguments);
+    }
+    measure_operators(&arguments);
+}
+
+fn measure_operators(arguments: &Arguments) {
+    let names: Vec<String> = operators::names().into_iter().filter(|name| arguments.wants(name)).collect();
+    if names.is_empty() {
+        return;
+    }
+    println!("\noperators on the embedded driver, 1 worker, {} partitions\n", arguments.partitions);
+    println!(
+        "| operator | input records | CPU (us a record) | records out | peak RSS (MiB) | state, at its largest (MiB) |"
+    );
+    println!("|---|---|---|---|---|---|");
+    for name in names {
+        for records in &arguments.records {
+            let place = tempfile::tempdir().unwrap();
+            operators::measure(&name, *records, arguments.partitions, place.path());
+        }
+    }
+}
+
+fn measure_orders(arguments: &Arguments) {
     let temporary = tempfile::tempdir().unwrap();
     let data = arguments.data.clone().unwrap_or_else(|| temporary.path().join("data"));
     eprintln!("loading {} pairs", arguments.pairs);

@@ -10,7 +10,7 @@ use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::seat::Seat;
-use super::{Commit, Event, Generation, Phase, Shared, Worker, entry};
+use super::{Commit, Event, Generation, Phase, Shared, Worker, entry, sendable, task_error};
 use crate::error::{Error, Reaction};
 use crate::faults::{self, Point};
 use crate::metadata;
@@ -25,6 +25,9 @@ impl Worker {
         let mut ledger = Ledger::default();
         let mut changed = Vec::new();
         for seat in self.seats.iter_mut().filter(|seat| seat.dirty) {
+            for record in seat.task.flush(self.logic.as_mut(), wall_clock(), 0).map_err(task_error)? {
+                producer.send(record.topic.0, &sendable(&record), None)?;
+            }
             let prepared = seat.task.prepare();
             send_changes(&self.shared, seat, producer, &prepared.changes)?;
             seat.locate(&prepared.offsets);

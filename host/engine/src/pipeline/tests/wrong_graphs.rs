@@ -352,7 +352,7 @@ fn mistakes_of_all_kinds_are_told_at_once() {
     insta::assert_snapshot!(errors(body), @r#"
     a.toml:3:11: threads of the app must be an integer, not a string
     a.toml:7:1: unknown key `keey` in [[source]] `a`; did you mean `key`?
-      help: it can have `name`, `topic`, `key`, `value`, `partitions`, `timestamp`, `validate`, `on-error`, `on-late`, `on-null-key`, `dlq` and `retry`
+      help: it can have `name`, `topic`, `key`, `value`, `partitions`, `timestamp`, `on-bad-time`, `max-ahead`, `on-ahead`, `validate`, `on-error`, `on-late`, `on-null-key`, `dlq` and `retry`
     a.toml:9:8: a cycle: `b` -> `c` -> `b`
       help: a record would go round for ever: let one of these read from somewhere else
     a.toml:11:8: the plugin `p` has no function `chek`; did you mean `check`?
@@ -361,8 +361,6 @@ fn mistakes_of_all_kinds_are_told_at_once() {
       help: name a source, a table or a step of the app
     a.toml:17:9: [[source]] `again` reads the topic `t`, which `a` reads already
       help: read it once, and name `a` wherever its records are needed
-    a.toml:18:1: [[dedup]] `once`: not yet
-      help: a [[process]] function with a store can do it
     a.toml:22:10: within of [[dedup]] `once`: `1x` is not a duration: there is no unit `x`
       help: write a whole number and a unit: "250ms", "10s", "5m", "1h" or "1d"
     "#);

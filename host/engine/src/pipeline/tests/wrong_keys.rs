@@ -14,9 +14,9 @@ fn an_unknown_key_comes_with_the_one_that_was_meant() {
     a.toml:3:1: [[source]] `payments` has no `topic`
       help: say what it reads: topic = "payment-orders"
     a.toml:5:1: unknown key `topik` in [[source]] `payments`; did you mean `topic`?
-      help: it can have `name`, `topic`, `key`, `value`, `partitions`, `timestamp`, `validate`, `on-error`, `on-late`, `on-null-key`, `dlq` and `retry`
+      help: it can have `name`, `topic`, `key`, `value`, `partitions`, `timestamp`, `on-bad-time`, `max-ahead`, `on-ahead`, `validate`, `on-error`, `on-late`, `on-null-key`, `dlq` and `retry`
     a.toml:6:1: unknown key `keys` in [[source]] `payments`; did you mean `key`?
-      help: it can have `name`, `topic`, `key`, `value`, `partitions`, `timestamp`, `validate`, `on-error`, `on-late`, `on-null-key`, `dlq` and `retry`
+      help: it can have `name`, `topic`, `key`, `value`, `partitions`, `timestamp`, `on-bad-time`, `max-ahead`, `on-ahead`, `validate`, `on-error`, `on-late`, `on-null-key`, `dlq` and `retry`
     "#);
 }
 
@@ -107,8 +107,6 @@ fn what_a_step_needs_must_be_there() {
       help: name a step, or one of its ports: "step" or "step.port"
     a.toml:10:1: [[dedup]] `once` has no `within`
       help: say how long a duplicate is known as one: within = "1d"
-    a.toml:10:1: [[dedup]] `once`: not yet
-      help: a [[process]] function with a store can do it
     a.toml:12:1: [[sink]] has no `from`
       help: name a step, or one of its ports: "step" or "step.port"
     a.toml:12:1: [[sink]] has no `topic`
@@ -195,32 +193,22 @@ fn a_window_is_of_one_kind() {
     insta::assert_snapshot!(errors(body), @r#"
     a.toml:5:8: [[aggregate]] `two` reads from the unknown step `a`
       help: name a source, a table or a step of the app
-    a.toml:7:10: `window` of [[aggregate]] `two`: not yet
-      help: leave it out for one result a key
     a.toml:7:10: window of [[aggregate]] `two` must name one kind of window, not 2
       help: write { tumbling = "5m" }, { hopping = "5m", every = "1m" }, { sliding = "5m" } or { session = "30m" }
     a.toml:10:8: [[aggregate]] `none` reads from the unknown step `a`
       help: name a source, a table or a step of the app
-    a.toml:12:10: `window` of [[aggregate]] `none`: not yet
-      help: leave it out for one result a key
     a.toml:12:10: window of [[aggregate]] `none` must name one kind of window, not 0
       help: write { tumbling = "5m" }, { hopping = "5m", every = "1m" }, { sliding = "5m" } or { session = "30m" }
     a.toml:15:8: [[aggregate]] `half` reads from the unknown step `a`
       help: name a source, a table or a step of the app
-    a.toml:17:10: `window` of [[aggregate]] `half`: not yet
-      help: leave it out for one result a key
     a.toml:17:10: window of [[aggregate]] `half` has no `every`
       help: write { tumbling = "5m" }, { hopping = "5m", every = "1m" }, { sliding = "5m" } or { session = "30m" }
     a.toml:20:8: [[aggregate]] `more` reads from the unknown step `a`
       help: name a source, a table or a step of the app
-    a.toml:22:10: `window` of [[aggregate]] `more`: not yet
-      help: leave it out for one result a key
     a.toml:22:36: every of window of [[aggregate]] `more`: only hopping windows have it
       help: write { tumbling = "5m" }, { hopping = "5m", every = "1m" }, { sliding = "5m" } or { session = "30m" }
     a.toml:25:8: [[aggregate]] `odd` reads from the unknown step `a`
       help: name a source, a table or a step of the app
-    a.toml:27:10: `window` of [[aggregate]] `odd`: not yet
-      help: leave it out for one result a key
     a.toml:27:10: window of [[aggregate]] `odd` must name one kind of window, not 0
       help: write { tumbling = "5m" }, { hopping = "5m", every = "1m" }, { sliding = "5m" } or { session = "30m" }
     a.toml:27:12: unknown key `tumblin` in window of [[aggregate]] `odd`; did you mean `tumbling`?

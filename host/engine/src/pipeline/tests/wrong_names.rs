@@ -193,8 +193,8 @@ fn an_unknown_port_comes_with_those_that_are_there() {
       help: its ports are `high` and `low`
     a.toml:14:8: [[source]] `payments` has no ports, so there is no `payments.out`
       help: write "payments"
-    a.toml:21:8: `sums.late`: not yet
-      help: late records are those of windows, and windows are not there yet either
+    a.toml:21:8: [[aggregate]] `sums` has no port `late`
+      help: its ports are `out`
     "#);
 }
 
@@ -242,16 +242,12 @@ fn streams_and_tables_are_not_mixed_up() {
         call = "p.pair"
     "#;
     insta::assert_snapshot!(errors(body), @r#"
-    a.toml:9:1: [[global-table]] `rates`: not yet
-      help: [[table]] is there, with as many partitions as what looks it up
     a.toml:15:9: [[join]] `one` needs a stream here, and `customers` is a table
       help: a stream and a table meet in a [[lookup]], two tables in a [[table-join]]
     a.toml:20:10: [[lookup]] `two` needs a stream here, and `customers` is a table
       help: a stream and a table meet in a [[lookup]], two tables in a [[table-join]]
     a.toml:21:9: [[lookup]] `two` needs a table, and `payments` is a [[source]]
       help: make a table of it: [[table]] with from = "payments"
-    a.toml:23:1: [[table-join]] `three`: not yet
-      help: [[lookup]] is there, for a stream and a table
     a.toml:26:9: [[table-join]] `three` needs a table here, and `payments` is a [[source]]
       help: two streams meet in a [[join]]; [[table]] with `from` makes a table of a stream
     a.toml:32:8: `sink-copy` is a sink: nothing comes out of it

@@ -63,7 +63,7 @@ fn zero_bytes_and_foreign_letters_are_refused_in_names() {
     a.toml:4:9: topic of [[source]] `płatności`: '\0' can't be in the name of a topic
       help: Kafka takes the letters a to z, digits, `.`, `-` and `_`
     a.toml:5:1: unknown key `🦀` in [[source]] `płatności`
-      help: it can have `name`, `topic`, `key`, `value`, `partitions`, `timestamp`, `validate`, `on-error`, `on-late`, `on-null-key`, `dlq` and `retry`
+      help: it can have `name`, `topic`, `key`, `value`, `partitions`, `timestamp`, `on-bad-time`, `max-ahead`, `on-ahead`, `validate`, `on-error`, `on-late`, `on-null-key`, `dlq` and `retry`
     a.toml:6:2: unknown key ``
       help: app-wide keys are app, dlq, commit-interval, threads, on-worker-failure, breaker, limits, kafka, plugins; steps are source, table, global-table, transform, merge, join, lookup, table-join, aggregate, process, dedup, sink
     ");

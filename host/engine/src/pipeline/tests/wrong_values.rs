@@ -265,16 +265,12 @@ fn duplicates_are_known_by_headers_and_fields() {
         within = "1d"
     "#;
     insta::assert_snapshot!(errors(body), @r#"
-    a.toml:3:1: [[dedup]] `once`: not yet
-      help: a [[process]] function with a store can do it
     a.toml:5:8: [[dedup]] `once` reads from the unknown step `a`
       help: name a source, a table or a step of the app
     a.toml:6:7: by of [[dedup]] `once`: `eventId` is neither
       help: list headers and fields, the first that is there counts: by = ["header:NAME", "field:NAME"]
     a.toml:6:18: by of [[dedup]] `once`: `header:` is neither
       help: list headers and fields, the first that is there counts: by = ["header:NAME", "field:NAME"]
-    a.toml:8:1: [[dedup]] `never`: not yet
-      help: a [[process]] function with a store can do it
     a.toml:10:8: [[dedup]] `never` reads from the unknown step `a`
       help: name a source, a table or a step of the app
     a.toml:11:6: by of [[dedup]] `never` is empty
