@@ -88,6 +88,9 @@ impl<'w, F: FnMut(&Produced) -> Result<(), Error>> Replay<'w, F> {
         self.stage.put(Stage::OUTSIDE, record);
         self.records += 1;
         self.pending += 1;
+        if self.worker.topology().globals.iter().any(|table| table.topic == topic) {
+            return self.learn();
+        }
         let crossed = before != i64::MIN
             && before.div_euclid(self.commit_interval) != self.clock.div_euclid(self.commit_interval);
         if crossed || self.worker.is_full() {
@@ -190,6 +193,12 @@ impl<'w, F: FnMut(&Produced) -> Result<(), Error>> Replay<'w, F> {
 
     fn deliver(&mut self) -> Result<(), Error> {
         self.stage.take_all().into_iter().try_for_each(|record| self.worker.append_produced(record))
+    }
+
+    /// A row of a global table has come: it is there from the next record on.
+    fn learn(&mut self) -> Result<(), Error> {
+        self.commit()?;
+        self.worker.learn(self.clock).map(drop)
     }
 
     /// Fires the timers that the clock has reached. What they put out has a turn of its own.

@@ -46,6 +46,7 @@ pub fn run(
     mut tell: impl FnMut(&Progress<'_>),
 ) -> Result<(), Error> {
     let inbox = Inbox::open(&options.inbox)?;
+    worker.learn(wall_clock())?;
     let mut last_commit = Instant::now();
     loop {
         let stopping = stop.load(Ordering::Relaxed);
@@ -53,15 +54,19 @@ pub fn run(
         worker.fill(now)?;
         let busy = !stopping && step(worker, logic, now)?;
         let due = last_commit.elapsed() >= options.commit_interval || worker.is_full();
-        if worker.is_dirty() && (due || !busy) {
+        if worker.is_dirty() && (due || !busy || worker.has_news()) {
             flush(worker, logic, now)?;
             let ledger = worker.commit()?;
             tell(&Progress { ledger: &ledger, lag: worker.lag() });
             last_commit = Instant::now();
+            worker.learn(now)?;
             continue;
         }
         if stopping {
             return Ok(());
+        }
+        if worker.learn(now)? {
+            continue;
         }
         if !busy && !inbox.take_into(worker, now)? && !wait_for_more(options.until_idle) {
             return Ok(());

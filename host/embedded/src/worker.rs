@@ -3,6 +3,7 @@
 
 mod commit;
 mod cursor;
+mod globals;
 mod open;
 
 use std::collections::{BTreeSet, HashMap};
@@ -18,6 +19,7 @@ use millrace_store::{Database, Durability};
 use crate::error::Error;
 use crate::log::{self, Log, NewRecord, Tail};
 use cursor::Cursor;
+use globals::Global;
 
 /// What a worker is opened with.
 #[derive(Clone, Copy, Debug)]
@@ -51,6 +53,7 @@ pub struct Worker {
     partitions: Arc<[u32]>,
     topics: Vec<log::TopicId>,
     seats: Vec<Seat>,
+    globals: Vec<Global>,
     /// Who reads a partition of a topic: seat and input.
     readers: HashMap<(TopicId, u32), (usize, usize)>,
     /// Appended since the last commit.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
+use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
 use millrace_engine::deployment::Candidate;
@@ -14,6 +15,7 @@ use rdkafka::consumer::Consumer;
 
 use crate::crew::{Crew, Guests};
 use crate::error::Error;
+use crate::globals::Globals;
 use crate::group::{Member, Membership};
 use crate::lifecycle::State;
 use crate::purge::Purge;
@@ -75,13 +77,13 @@ pub fn run(
     stop: &AtomicBool,
     tell: &mut dyn FnMut(Report<'_>),
 ) -> Result<(), Error> {
-    let Some(shared) = start::prepare(topology, candidates, options, stop)? else {
+    let Some((shared, globals)) = start::prepare(topology, candidates, options, stop)? else {
         tell(Report::State(State::Stopped));
         return Ok(());
     };
     let shared = Arc::new(shared);
     let mut instance = Instance::join(Arc::clone(&shared), guests, options.until_idle, tell)?;
-    let result = instance.run(stop);
+    let result = instance.follow(globals).and_then(|()| instance.run(stop));
     let result = instance.drain(result);
     instance.become_(if result.is_ok() { State::Stopped } else { State::Failed });
     result
@@ -96,6 +98,8 @@ struct Instance<'t> {
     /// Workers whose tasks are all open.
     ready: BTreeSet<usize>,
     idle: BTreeSet<usize>,
+    /// Keeps global tables.
+    follower: Option<JoinHandle<Result<(), Error>>>,
     last_commit: Instant,
     rebalances: u64,
     until_idle: bool,
@@ -126,6 +130,7 @@ impl<'t> Instance<'t> {
             state: State::Created,
             ready: BTreeSet::new(),
             idle: BTreeSet::new(),
+            follower: None,
             last_commit: Instant::now(),
             rebalances: 0,
             until_idle,
@@ -137,10 +142,30 @@ impl<'t> Instance<'t> {
         Ok(instance)
     }
 
+    /// Starts to follow the topics of global tables.
+    fn follow(&mut self, globals: Option<Globals>) -> Result<(), Error> {
+        let (Some(globals), Some(gate)) = (globals, self.shared.gate.clone()) else { return Ok(()) };
+        let shared = Arc::clone(&self.shared);
+        let thread = Builder::new().name("global-tables".into());
+        let follower = thread.spawn(move || globals.follow(&gate, &shared.stopping));
+        self.follower = Some(follower.map_err(|error| Error::Setup(format!("no thread can be started: {error}")))?);
+        Ok(())
+    }
+
+    /// It ends by itself only when it can't go on.
+    fn check_follower(&mut self) -> Result<(), Error> {
+        match self.follower.take_if(|follower| follower.is_finished()).map(JoinHandle::join) {
+            None => Ok(()),
+            Some(Ok(result)) => result,
+            Some(Err(_)) => Err(Error::Task("who keeps the global tables has panicked: a bug".into())),
+        }
+    }
+
     fn run(&mut self, stop: &AtomicBool) -> Result<(), Error> {
         let shared = Arc::clone(&self.shared);
         let Some(member) = shared.member.get() else { return Ok(()) };
         while !stop.load(Ordering::Relaxed) && !self.is_idle() {
+            self.check_follower()?;
             self.turn(member)?;
             self.crew.tend(member)?;
             self.purge.run(&shared);
@@ -231,6 +256,9 @@ impl<'t> Instance<'t> {
             }
         }
         self.leave(member);
+        if let Some(follower) = self.follower.take() {
+            drop(follower.join());
+        }
         // Windows have no write-ahead log; and a worker that was given up may keep the database from being closed.
         result.and(shared.database.flush().map_err(Error::from))
     }

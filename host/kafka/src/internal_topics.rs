@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use millrace_engine::ports::StoreId;
-use millrace_engine::topology::{StoreKind, StoreSpec, TopicKind, Topology};
+use millrace_engine::topology::{GlobalTable, StoreKind, StoreSpec, TopicKind, Topology};
 
 use crate::cluster::{Cluster, TopicSpec};
 use crate::error::Error;
@@ -27,9 +27,18 @@ pub(crate) fn control(app: &str) -> String {
     format!("{app}-control")
 }
 
-/// The changelogs of the stores, by their ids.
+/// The changelogs of the stores, by their ids. That of a global table is its topic: nobody else writes it down.
 pub(crate) fn changelogs(topology: &Topology) -> Vec<String> {
-    topology.stores.iter().map(|store| changelog(&topology.app, &store.name)).collect()
+    let name = |(id, store): (usize, &StoreSpec)| match global(topology, StoreId(id)) {
+        Some(table) => topology.topics.get(table.topic.0).map(|topic| topic.name.clone()).unwrap_or_default(),
+        None => changelog(&topology.app, &store.name),
+    };
+    topology.stores.iter().enumerate().map(name).collect()
+}
+
+/// The global table that a store is of.
+fn global(topology: &Topology, store: StoreId) -> Option<&GlobalTable> {
+    topology.globals.iter().find(|table| table.store == store)
 }
 
 /// All internal topics of a pipeline whose topics have these numbers of partitions.
@@ -52,7 +61,8 @@ pub(crate) fn all(topology: &Topology, partitions: &[u32], record_bytes: usize) 
             TopicKind::External => {}
         }
     }
-    for (index, store) in topology.stores.iter().enumerate() {
+    let kept = |(id, _): &(usize, &StoreSpec)| global(topology, StoreId(*id)).is_none();
+    for (index, store) in topology.stores.iter().enumerate().filter(kept) {
         let count = store_partitions(topology, StoreId(index), partitions);
         specs.push(spec(
             changelog(&topology.app, &store.name),

@@ -7,6 +7,8 @@ mod crew;
 mod error;
 mod faults;
 pub mod folder;
+mod gate;
+mod globals;
 mod group;
 mod instance;
 mod internal_topics;

@@ -15,6 +15,7 @@ use crate::cluster::Cluster;
 use crate::control;
 use crate::error::Error;
 use crate::folder::Folder;
+use crate::globals::Globals;
 use crate::instance::Options;
 use crate::internal_topics;
 use crate::settings::ClientSettings;
@@ -26,13 +27,13 @@ const RETRY: Duration = Duration::from_millis(500);
 /// How often to say what is waited for.
 const SAY: Duration = Duration::from_secs(10);
 
-/// Makes sure of everything. `None` if it is told to stop before.
+/// Makes sure of everything, and reads global tables. `None` if it is told to stop before.
 pub(crate) fn prepare(
     topology: Arc<Topology>,
     candidates: &[Candidate],
     options: &Options,
     stop: &AtomicBool,
-) -> Result<Option<Shared>, Error> {
+) -> Result<Option<(Shared, Option<Globals>)>, Error> {
     let app = topology.app.as_str();
     let settings =
         ClientSettings::new(app, "start", &options.bootstrap, &topology.kafka, topology.settings.commit_interval);
@@ -50,7 +51,14 @@ pub(crate) fn prepare(
     let go_on = || !stop.load(Ordering::Relaxed);
     let deploy = || control::deploy(&settings, &cluster, app, candidates, &own, &go_on);
     let Some(deployments) = patiently(stop, deploy)? else { return Ok(None) };
-    Ok(Some(Shared {
+    let open = || Globals::open(&topology, &settings, &cluster, &folder.database, &partitions).map(Some);
+    let Some(mut globals) = patiently(stop, open)? else { return Ok(None) };
+    if let Some(globals) = &mut globals
+        && !globals.catch_up(stop)?
+    {
+        return Ok(None);
+    }
+    let shared = Shared {
         settings: settings.with_instance(&folder.instance),
         changelogs: internal_topics::changelogs(&topology),
         instance: folder.instance,
@@ -60,9 +68,12 @@ pub(crate) fn prepare(
         options: options.worker,
         member: OnceLock::new(),
         stopping: AtomicBool::new(false),
+        gate: globals.as_ref().map(|_| Arc::default()),
+        shared_stores: topology.globals.iter().map(|table| table.store).collect(),
         cluster,
         topology,
-    }))
+    };
+    Ok(Some((shared, globals)))
 }
 
 /// Numbers of partitions of the topics that exist, internal ones too.

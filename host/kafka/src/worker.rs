@@ -24,7 +24,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
-use millrace_engine::ports::Logic;
+use millrace_engine::ports::{Logic, StoreId};
 use millrace_engine::record::Headers;
 use millrace_engine::task::Deployed;
 use millrace_engine::topology::Topology;
@@ -32,6 +32,7 @@ use millrace_store::Database;
 
 use crate::cluster::Cluster;
 use crate::error::{Error, Reaction};
+use crate::gate::{Gate, Pass};
 use crate::group::Member;
 use crate::native::{Fetcher, Record};
 use crate::positions::wall_clock;
@@ -55,6 +56,10 @@ pub(crate) struct Shared {
     pub(crate) changelogs: Vec<String>,
     pub(crate) deployments: Arc<[Deployed]>,
     pub(crate) options: WorkerOptions,
+    /// What keeps global tables as they are during a transaction, if there are any.
+    pub(crate) gate: Option<Arc<Gate>>,
+    /// Their stores.
+    pub(crate) shared_stores: Arc<[StoreId]>,
     /// The instance's member of the group; there before any task is assigned.
     pub(crate) member: OnceLock<Member>,
     pub(crate) stopping: AtomicBool,
@@ -118,6 +123,8 @@ pub(crate) struct Worker {
     buffer: BytesMut,
     producer: Option<Turns>,
     pulse: Arc<Pulse>,
+    /// While a transaction is open: global tables stay as they are.
+    pass: Option<Pass>,
     /// Largest record of each topic.
     record_bytes: Arc<[usize]>,
     last_commit: Instant,
@@ -154,6 +161,7 @@ impl Worker {
             buffer: BytesMut::new(),
             producer: None,
             pulse,
+            pass: None,
             record_bytes: Arc::new([]),
             last_commit: Instant::now(),
             limit,
@@ -267,6 +275,7 @@ impl Worker {
     fn step(&mut self, seat: usize) -> Result<bool, Reaction> {
         let Some(seat) = self.seats.get_mut(seat).filter(|seat| seat.task.ready()) else { return Ok(false) };
         let Some(producer) = &mut self.producer else { return Ok(false) };
+        enter(&self.shared, &mut self.pass);
         seat.dirty = true;
         let began = Instant::now();
         let produced = seat.task.run(self.logic.as_mut(), self.limit).map_err(task_error)?;
@@ -279,12 +288,13 @@ impl Worker {
 
     /// Fires the timers that are due. Whether there were any.
     fn tick(&mut self) -> Result<bool, Reaction> {
-        let Self { producer: Some(producer), seats, logic, .. } = self else { return Ok(false) };
+        let Self { producer: Some(producer), seats, logic, shared, pass, .. } = self else { return Ok(false) };
         let Some(next) = seats.iter().filter_map(|seat| seat.task.next_tick()).min() else { return Ok(false) };
         let now = wall_clock();
         if next > now {
             return Ok(false);
         }
+        enter(shared, pass);
         for seat in seats {
             let produced = seat.task.tick(logic.as_mut(), now, 0).map_err(task_error)?;
             seat.dirty |= !produced.is_empty() || seat.task.transaction_bytes() > 0;
@@ -340,6 +350,7 @@ impl Worker {
 
     /// Drops the tasks and what their transaction changed.
     fn abort(&mut self) -> Result<(), Reaction> {
+        self.pass = None;
         self.seats.clear();
         let Some(producer) = &mut self.producer else { return Ok(()) };
         if let Err(reaction) = producer.abort() {
@@ -352,6 +363,7 @@ impl Worker {
     }
 
     fn rebuild(&mut self) {
+        self.pass = None;
         self.seats.clear();
         self.producer = None;
     }
@@ -374,6 +386,13 @@ impl Worker {
     fn stop_fetching(&mut self) {
         self.readers.clear();
         self.fetcher = None;
+    }
+}
+
+/// Holds global tables still until the transaction ends.
+fn enter(shared: &Shared, pass: &mut Option<Pass>) {
+    if let (Some(gate), None) = (&shared.gate, &pass) {
+        *pass = Some(gate.enter());
     }
 }
 

@@ -17,23 +17,36 @@ type Key = SmallVec<[u8; 64]>;
 pub struct TaskBackend {
     database: Arc<Database>,
     partition: u32,
+    shared: Arc<[StoreId]>,
 }
+
+/// The partition of stores that all partitions share.
+pub const SHARED: u32 = 0;
 
 impl TaskBackend {
     pub(crate) fn new(database: Arc<Database>, partition: u32) -> Self {
-        Self { database, partition }
+        Self { database, partition, shared: Arc::default() }
     }
 
-    fn key(&self, key: &[u8]) -> Key {
+    /// With stores that all partitions share, such as global tables: they are those of partition [`SHARED`].
+    pub fn sharing(self, shared: Arc<[StoreId]>) -> Self {
+        Self { shared, ..self }
+    }
+
+    fn partition_of(&self, store: StoreId) -> u32 {
+        if self.shared.contains(&store) { SHARED } else { self.partition }
+    }
+
+    fn key(&self, store: StoreId, key: &[u8]) -> Key {
         let mut full = Key::with_capacity(4 + key.len());
-        full.extend_from_slice(&self.partition.to_be_bytes());
+        full.extend_from_slice(&self.partition_of(store).to_be_bytes());
         full.extend_from_slice(key);
         full
     }
 
     /// The first key after this partition; `None` behind the last one there can be.
-    fn end(&self) -> Option<Key> {
-        self.partition.checked_add(1).map(|next| Key::from_slice(&next.to_be_bytes()))
+    fn end(&self, store: StoreId) -> Option<Key> {
+        self.partition_of(store).checked_add(1).map(|next| Key::from_slice(&next.to_be_bytes()))
     }
 
     fn error(&self, store: StoreId, error: &Error) -> BackendError {
@@ -44,7 +57,7 @@ impl TaskBackend {
 
 impl Backend for TaskBackend {
     fn get(&self, store: StoreId, key: &[u8]) -> Result<Option<Bytes>, BackendError> {
-        let read = || self.database.get(self.database.store_family(store)?.1, &self.key(key));
+        let read = || self.database.get(self.database.store_family(store)?.1, &self.key(store, key));
         read().map_err(|error| self.error(store, &error))
     }
 
@@ -55,10 +68,10 @@ impl Backend for TaskBackend {
         to: Option<&[u8]>,
         visit: &mut dyn FnMut(&[u8], &[u8]) -> Scan,
     ) -> Result<(), BackendError> {
-        let end = to.map(|to| self.key(to)).or_else(|| self.end());
+        let end = to.map(|to| self.key(store, to)).or_else(|| self.end(store));
         let mut scan = || {
             let family = self.database.store_family(store)?.1;
-            self.database.scan(family, &self.key(from), end.as_deref(), &mut |key, value| {
+            self.database.scan(family, &self.key(store, from), end.as_deref(), &mut |key, value| {
                 // What is in the range begins with the partition, which isn't the engine's business.
                 visit(key.get(4..).unwrap_or_default(), value)
             })

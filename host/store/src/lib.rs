@@ -54,7 +54,7 @@ mod raw;
 mod statistics;
 mod tuning;
 
-pub use backend::TaskBackend;
+pub use backend::{SHARED, TaskBackend};
 pub use batch::{Batch, Durability};
 pub use database::Database;
 pub use error::Error;

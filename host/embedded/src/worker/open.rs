@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use millrace_engine::ledger::Ledger;
 use millrace_engine::pipeline;
+use millrace_engine::ports::StoreId;
 use millrace_engine::task::{Deployed, Task, TaskOptions};
 use millrace_engine::topology::Topology;
 use millrace_store::Database;
@@ -44,17 +45,32 @@ impl Worker {
             partitions,
             topics,
             seats: Vec::new(),
+            globals: Vec::new(),
             readers: HashMap::new(),
             tail,
             dirty: false,
             ledger: Ledger::default(),
         };
+        worker.open_globals()?;
         worker.open_tasks(deployments)?;
         Ok(worker)
     }
 
+    fn open_globals(&mut self) -> Result<(), Error> {
+        let topology = Arc::clone(&self.topology);
+        for table in &topology.globals {
+            let Some(place) = self.topics.get(table.topic.0).copied() else { continue };
+            let partitions = 0..self.partitions(table.topic);
+            let open = |partition| Cursor::open(&self.log, &topology.app, place, Some(partition));
+            let cursors = partitions.map(open).collect::<Result<_, _>>()?;
+            self.globals.push(Global { table: table.clone(), cursors });
+        }
+        Ok(())
+    }
+
     fn open_tasks(&mut self, deployments: &Arc<[Deployed]>) -> Result<(), Error> {
         let topology = Arc::clone(&self.topology);
+        let shared: Arc<[StoreId]> = topology.globals.iter().map(|table| table.store).collect();
         for (subtopology, shape) in topology.subtopologies.iter().enumerate() {
             let counts = shape.inputs.iter().filter_map(|topic| self.partitions.get(topic.0));
             for partition in 0..counts.copied().max().unwrap_or(0) {
@@ -64,7 +80,8 @@ impl Worker {
                     window_memory: self.options.window_memory,
                     ..TaskOptions::new(subtopology, partition, partitions, deployments)
                 };
-                let task = Task::open(Arc::clone(&topology), options, Box::new(self.database.backend(partition)))?;
+                let backend = self.database.backend(partition).sharing(Arc::clone(&shared));
+                let task = Task::open(Arc::clone(&topology), options, Box::new(backend))?;
                 self.seat(task)?;
             }
         }

@@ -36,6 +36,7 @@ impl Worker {
             changed.push((seat, prepared.changes));
         }
         if changed.is_empty() {
+            self.pass = None;
             return Ok(());
         }
         let offsets = offsets(changed.iter().map(|(seat, _)| &**seat))?;
@@ -69,6 +70,7 @@ impl Worker {
     }
 
     fn after_commit(&mut self, ledger: Ledger, began: Instant, disturbed: bool) {
+        self.pass = None;
         self.last_commit = Instant::now();
         self.failures = 0;
         if disturbed {

@@ -175,7 +175,7 @@ impl Worker {
                 Arc::clone(&shared.deployments),
             )
         };
-        let backend = Box::new(shared.database.backend(id.partition));
+        let backend = Box::new(shared.database.backend(id.partition).sharing(Arc::clone(&shared.shared_stores)));
         let mut task = Task::open(Arc::clone(&shared.topology), options, backend).map_err(task_error)?;
         let mut inputs = Vec::new();
         for (number, topic) in task.inputs().to_vec().into_iter().enumerate() {

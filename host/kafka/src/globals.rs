@@ -1,0 +1,262 @@
+//! Global tables: every instance reads their topics whole, outside of the group, and keeps them in its own database.
+//!
+//! An instance has all rows before it takes on its first task. After that, rows change between transactions only: see
+//! [`Gate`](crate::gate::Gate). Where it stands in a topic is kept with the rows, so that a restart reads the rest.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::time::Duration;
+
+use millrace_engine::global;
+use millrace_engine::record::InputRecord;
+use millrace_engine::topology::{GlobalTable, Topology};
+use millrace_store::{Batch, Database, Durability, SHARED};
+use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::{Offset, TopicPartitionList};
+
+use crate::cluster::Cluster;
+use crate::error::Error;
+use crate::gate::Gate;
+use crate::internal_topics::DELETE_RETENTION;
+use crate::native::{Fetched, Fetcher, Message};
+use crate::positions::{Position, wall_clock};
+use crate::settings::ClientSettings;
+
+/// How long to wait for records at a time.
+const WAIT: Duration = Duration::from_millis(50);
+
+/// Bytes of rows that are written together.
+const WRITE_BYTES: usize = 1 << 20;
+
+/// How long to wait for workers to be between transactions. Longer than any transaction that doesn't hang.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Reads the topics of global tables.
+pub(crate) struct Globals {
+    database: Arc<Database>,
+    fetcher: Fetcher,
+    tables: Vec<Table>,
+    /// Who a partition of a topic belongs to: table and place. By handle of the topic.
+    places: HashMap<(usize, i32), Option<(usize, usize)>>,
+    batch: Batch,
+}
+
+struct Table {
+    table: GlobalTable,
+    topic: String,
+    /// Id of the topic.
+    id: String,
+    partitions: Vec<Partition>,
+    /// Records that were left out.
+    left_out: u64,
+}
+
+struct Partition {
+    /// Offset of the next record.
+    next: i64,
+    /// Whether it has been read to where it ended once.
+    caught_up: bool,
+    /// Whether something was read since the position was written.
+    dirty: bool,
+}
+
+impl Globals {
+    /// Finds where to go on. `None` if the app has no global tables.
+    pub(crate) fn open(
+        topology: &Topology,
+        settings: &ClientSettings,
+        cluster: &Cluster,
+        database: &Arc<Database>,
+        partitions: &[u32],
+    ) -> Result<Option<Self>, Error> {
+        if topology.globals.is_empty() {
+            return Ok(None);
+        }
+        let mut tables = Vec::new();
+        for table in &topology.globals {
+            let topic = topology.topics.get(table.topic.0).map(|topic| topic.name.clone()).unwrap_or_default();
+            let count = partitions.get(table.topic.0).copied().unwrap_or(0);
+            tables.push(Table::open(table, topic, count, cluster, database)?);
+        }
+        let mut list = TopicPartitionList::new();
+        for table in &tables {
+            for (number, partition) in (0..).zip(&table.partitions) {
+                list.add_partition_offset(&table.topic, number, Offset::Offset(partition.next))?;
+            }
+        }
+        let fetcher = Fetcher::new(&settings.fetcher("global-tables"))?;
+        fetcher.assign(&list)?;
+        let batch = Batch::new(database);
+        Ok(Some(Self { database: Arc::clone(database), fetcher, tables, places: HashMap::new(), batch }))
+    }
+
+    /// Reads all that is there, before anybody looks. Whether it is done; not if it is told to stop before.
+    pub(crate) fn catch_up(&mut self, stop: &AtomicBool) -> Result<bool, Error> {
+        while !self.tables.iter().all(Table::is_caught_up) {
+            if stop.load(Ordering::Relaxed) {
+                return Ok(false);
+            }
+            self.read()?;
+            if self.batch.bytes() >= WRITE_BYTES {
+                self.write()?;
+            }
+        }
+        self.write()?;
+        Ok(true)
+    }
+
+    /// Follows the topics until it is told to stop.
+    pub(crate) fn follow(mut self, gate: &Gate, stop: &AtomicBool) -> Result<(), Error> {
+        while !stop.load(Ordering::Relaxed) {
+            let idle = self.read()? == 0;
+            let waiting = self.tables.iter().flat_map(|table| &table.partitions).any(|partition| partition.dirty);
+            if waiting && (idle || self.batch.bytes() >= WRITE_BYTES) {
+                // If somebody hangs in a transaction, the rows come later.
+                gate.alone(PATIENCE, || self.write()).transpose()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads what has come. Returns how much it was.
+    fn read(&mut self) -> Result<usize, Error> {
+        let Self { fetcher, tables, places, batch, .. } = self;
+        let mut failed = None;
+        let count = fetcher.poll(WAIT, |topic, number, fetched| {
+            let find = || place_of(tables, &topic.name(), number);
+            let Some((table, number)) = *places.entry((topic.handle(), number)).or_insert_with(find) else { return };
+            let Some(table) = tables.get_mut(table) else { return };
+            if let Err(error) = table.take(number, &fetched, batch) {
+                failed = failed.take().or(Some(error));
+            }
+        });
+        failed.map_or(Ok(count), Err)
+    }
+
+    /// Writes the rows that have come, with the positions that they reach.
+    fn write(&mut self) -> Result<(), Error> {
+        let mut batch = std::mem::replace(&mut self.batch, Batch::new(&self.database));
+        let at = wall_clock();
+        for table in &mut self.tables {
+            for (number, partition) in (0..).zip(&mut table.partitions).filter(|(_, partition)| partition.dirty) {
+                partition.dirty = false;
+                let position = Position { topic: table.id.clone(), next: partition.next, at };
+                position.write(&mut batch, table.table.store, &key(&table.table, number))?;
+            }
+        }
+        if !batch.is_empty() {
+            self.database.write(batch, Durability::Buffered)?;
+        }
+        Ok(())
+    }
+}
+
+impl Table {
+    fn open(
+        table: &GlobalTable,
+        topic: String,
+        partitions: u32,
+        cluster: &Cluster,
+        database: &Arc<Database>,
+    ) -> Result<Self, Error> {
+        let ids: BTreeMap<String, String> = cluster.ids(&[topic.as_str()])?;
+        let id = ids.get(&topic).cloned().ok_or_else(|| Error::Missing(topic.clone()))?;
+        let (mut nexts, mut usable) = (Vec::new(), true);
+        let mut lows = Vec::new();
+        for number in 0..partitions {
+            let (low, high) = cluster.range(&topic, number)?;
+            let position = Position::read(database, &key(table, number))?;
+            let fits = position.filter(|position| is_usable(position, &id, low, high));
+            usable &= fits.is_some();
+            nexts.push(fits.map_or(low, |position| position.next));
+            lows.push(low);
+        }
+        if !usable {
+            // Rows of all partitions lie together: what one lacks can't be told from what another has.
+            let mut batch = Batch::new(database);
+            batch.clear(table.store, SHARED)?;
+            database.write(batch, Durability::Buffered)?;
+            nexts = lows;
+        }
+        let partitions = nexts.into_iter().map(|next| Partition { next, caught_up: false, dirty: false }).collect();
+        Ok(Self { table: table.clone(), topic, id, partitions, left_out: 0 })
+    }
+
+    fn is_caught_up(&self) -> bool {
+        self.partitions.iter().all(|partition| partition.caught_up)
+    }
+
+    fn take(&mut self, number: usize, fetched: &Fetched<'_>, batch: &mut Batch) -> Result<(), Error> {
+        let Some(partition) = self.partitions.get_mut(number) else { return Ok(()) };
+        match fetched {
+            Fetched::Record(message) if message.offset() < partition.next => Ok(()),
+            Fetched::Record(message) => {
+                partition.next = message.offset() + 1;
+                partition.dirty = true;
+                self.put(&input(message), number, batch)
+            }
+            Fetched::End(offset) => {
+                partition.dirty |= *offset > partition.next;
+                partition.next = partition.next.max(*offset);
+                partition.caught_up = true;
+                Ok(())
+            }
+            Fetched::Failed(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange, text) => {
+                Err(Error::Setup(format!(
+                    "topic `{}`, partition {number}, of the global table `{}`: the record at offset {} is not there any \
+                     more ({text}): start the app again, and the table is read from the start",
+                    self.topic, self.table.name, partition.next
+                )))
+            }
+            // Those of connections mean nothing: librdkafka goes on trying.
+            Fetched::Failed(code, text) => {
+                tracing::debug!(topic = self.topic, partition = number, %code, "{text}");
+                Ok(())
+            }
+        }
+    }
+
+    fn put(&mut self, record: &InputRecord, number: usize, batch: &mut Batch) -> Result<(), Error> {
+        match global::row(&self.table, record) {
+            Ok((key, row)) => Ok(batch.set(self.table.store, SHARED, &key, row.as_deref())?),
+            // Every instance reads it, so nobody dead-letters it.
+            Err(reason) => {
+                self.left_out += 1;
+                let (table, offset, left_out) = (&self.table.name, record.offset, self.left_out);
+                tracing::warn!(table, partition = number, offset, left_out, %reason, "a record is no row of the table");
+                Ok(())
+            }
+        }
+    }
+}
+
+fn place_of(tables: &[Table], topic: &str, number: i32) -> Option<(usize, usize)> {
+    let table = tables.iter().position(|table| table.topic == topic)?;
+    Some((table, usize::try_from(number).ok()?))
+}
+
+fn key(table: &GlobalTable, partition: u32) -> Vec<u8> {
+    format!("{}/{partition}", table.name).into_bytes()
+}
+
+/// Whether rows that reach to this position can be brought up to date by what follows.
+fn is_usable(position: &Position, id: &str, low: i64, high: i64) -> bool {
+    let forgotten = wall_clock().saturating_sub(position.at) > DELETE_RETENTION && position.next + 1 < high;
+    position.topic == id && (low..=high).contains(&position.next) && !forgotten
+}
+
+fn input(message: &Message<'_>) -> InputRecord {
+    let copy = |bytes: Option<&[u8]>| bytes.map(bytes::Bytes::copy_from_slice);
+    let (timestamp, timestamp_type) = message.timestamp();
+    InputRecord {
+        offset: message.offset(),
+        timestamp,
+        timestamp_type,
+        key: copy(message.key()),
+        value: copy(message.value()),
+        headers: message.headers(),
+        arrived: wall_clock(),
+        turn: 0,
+    }
+}
