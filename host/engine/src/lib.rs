@@ -7,6 +7,7 @@
 mod calls;
 mod dead_letter;
 pub mod deployment;
+pub mod global;
 pub mod ledger;
 pub mod manifest;
 mod meta;

@@ -13,6 +13,7 @@ mod transform;
 use crate::ports::Logic;
 use crate::task::{Item, NodeMemory, Step, TaskError, Wake};
 use crate::topology::Operator;
+pub(crate) use source::misfit;
 
 /// Runs a node's operator.
 pub(crate) fn process(

@@ -4,8 +4,8 @@
 //! [`Gate`](crate::gate::Gate). Where it stands in a topic is kept with the rows, so that a restart reads the rest.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use millrace_engine::global;

@@ -10,7 +10,7 @@ use millrace_engine::task::{Deployed, Task, TaskOptions};
 use millrace_engine::topology::Topology;
 use millrace_store::Database;
 
-use super::{Cursor, Seat, Worker, WorkerOptions};
+use super::{Cursor, Global, Seat, Worker, WorkerOptions};
 use crate::catalog::Catalog;
 use crate::error::Error;
 use crate::log::{Log, Tail};

@@ -1,12 +1,13 @@
 //! Sources: records are checked against the codecs of their topic.
 
+use bytes::Bytes;
 use serde::de::IgnoredAny;
 
 use super::transform;
 use crate::manifest::KeyCodec;
 use crate::ports::{Failure, FailureClass, Logic, Outcome};
 use crate::provenance::Origin;
-use crate::task::{Item, Record, Step, TaskError};
+use crate::task::{Item, Step, TaskError};
 use crate::topology::{Call, OnDrop, TopicId, TopicKind, ValueCodec};
 
 pub(super) fn process(
@@ -22,7 +23,7 @@ pub(super) fn process(
         find_origin(step, &mut item, topic);
         if item.record.timestamp < 0 {
             step.leave_out(&item.path, "negative-timestamp", "its timestamp is negative", OnDrop::Drop);
-        } else if let Some(failure) = misfit(&item.record, key, value) {
+        } else if let Some(failure) = misfit(item.record.key.as_ref(), item.record.value.as_ref(), key, value) {
             step.fail(&item.path, &failure, None)?;
         } else {
             good.push(item);
@@ -49,9 +50,15 @@ fn find_origin(step: &mut Step<'_>, item: &mut Item, topic: TopicId) {
     }
 }
 
-fn misfit(record: &Record, key: KeyCodec, value: ValueCodec) -> Option<Failure> {
+/// Why key and value don't fit their codecs, if they don't.
+pub(crate) fn misfit(
+    key_bytes: Option<&Bytes>,
+    value_bytes: Option<&Bytes>,
+    key: KeyCodec,
+    value: ValueCodec,
+) -> Option<Failure> {
     let failure = |code: &str, text: String| Failure { class: FailureClass::Permanent, code: code.into(), text };
-    if let Some(bytes) = &record.key {
+    if let Some(bytes) = key_bytes {
         match key {
             KeyCodec::I64 if bytes.len() != 8 => {
                 return Some(failure("bad-key", format!("the key has {} bytes, but an i64 key has 8", bytes.len())));
@@ -64,7 +71,7 @@ fn misfit(record: &Record, key: KeyCodec, value: ValueCodec) -> Option<Failure> 
             KeyCodec::I64 | KeyCodec::Bytes => {}
         }
     }
-    match (value, &record.value) {
+    match (value, value_bytes) {
         (ValueCodec::Json, Some(bytes)) => not_json(bytes).map(|text| failure("bad-value", text)),
         _ => None,
     }
