@@ -11,7 +11,7 @@ use std::rc::Rc;
 
 use crate::bindings::aggregate::exports::millrace::plugin::aggregate as aggregates;
 use crate::bindings::base::exports::millrace::plugin::meta::{Manifest, WriteVersion};
-use crate::bindings::base::millrace::plugin::types::{Message, Payload, Reply};
+use crate::bindings::base::millrace::plugin::types::{Message, Payload, Reply, Stored};
 use crate::bindings::join::exports::millrace::plugin::join::Pair;
 use crate::bindings::process::exports::millrace::plugin::process::Due;
 use crate::config;
@@ -22,7 +22,7 @@ use crate::key::{Key, KeyType};
 use crate::panic;
 use crate::value::Value;
 
-pub use aggregate::AggregateFunctions;
+pub use aggregate::{AggregateFunction, AggregateFunctions};
 pub use join::{JoinArgs, JoinFunction, join_batch};
 pub use process::{ProcessArgs, ProcessFunction, ProcessFunctions, TimerArgs, TimerFunction, stateful, store};
 pub use transform::{TransformArgs, TransformFunction, transform_batch};
@@ -77,19 +77,12 @@ pub fn aggregate(
     function: u32,
     payload: Payload,
     groups: Vec<aggregates::Group>,
+    absorbed: Vec<Stored>,
     entries: Vec<aggregates::Entry>,
     mode: aggregates::Mode,
 ) -> aggregates::Aggregated {
     match &entry(plugin, function).run {
-        Run::Aggregate(run) => (run.aggregate)(function, payload, groups, entries, mode),
-        _ => breach("a function called in a role that isn't its own"),
-    }
-}
-
-/// The export `merge`.
-pub fn merge(plugin: &Plugin, function: u32, arena: Vec<u8>, pairs: Vec<aggregates::MergePair>) -> aggregates::Merged {
-    match &entry(plugin, function).run {
-        Run::Aggregate(run) => (run.merge)(function, arena, pairs),
+        Run::Aggregate(run) => run.call(function, payload, groups, absorbed, entries, mode),
         _ => breach("a function called in a role that isn't its own"),
     }
 }

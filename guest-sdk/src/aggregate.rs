@@ -4,7 +4,6 @@ use crate::ctx::Ctx;
 use crate::error::{Error, Result};
 use crate::key::KeyType;
 use crate::state::State;
-use crate::value::{FromValue, IntoValue};
 
 /// A state for each key (and window), and records that change it. `#[aggregate]` belongs on the `impl`; the function's
 /// name in the manifest is the type's in snake case.
@@ -55,12 +54,13 @@ use crate::value::{FromValue, IntoValue};
 pub trait Aggregate {
     /// The key that records are grouped by.
     type Key: KeyType;
-    /// The value of a record.
-    type Input: for<'a> FromValue<'a>;
+    /// The value of a record: what the other roles can take as one, as long as it borrows nothing. `Option<Doc>` takes
+    /// null values too.
+    type Input;
     /// What is kept.
     type State: State;
-    /// What is put out; what serde writes as `null`, such as `None`, is a null value.
-    type Output: IntoValue;
+    /// What is put out: a type of value, or an `Option` of one, of which `None` is a null value.
+    type Output;
 
     /// The state of a key that has none yet.
     fn init(key: &Self::Key) -> Self::State;
@@ -71,7 +71,8 @@ pub trait Aggregate {
     /// Why the record isn't processed.
     fn add(state: &mut Self::State, key: &Self::Key, input: Self::Input, ctx: &Ctx<'_>) -> Result<()>;
 
-    /// Takes a record back: the old row of a table that changed.
+    /// Takes a record back: the old row of a table that changed. The manifest says whether it is written, and a
+    /// pipeline that aggregates over a table is refused where it isn't.
     ///
     /// # Errors
     /// Why the record isn't processed. Unless written otherwise, always.
@@ -79,10 +80,13 @@ pub trait Aggregate {
         Err(Error::bad_value("this aggregate can't take records back: `subtract` isn't written"))
     }
 
-    /// Joins the states of two sessions of a key that became one.
+    /// Makes one of two states, as of sessions that a record has brought together: `earlier` begins as a
+    /// [new one](Self::init), and then the sessions are merged into it one by one, the earliest first, before the record
+    /// is added. The manifest says whether it is written, and a pipeline that aggregates over sessions is refused where
+    /// it isn't.
     ///
     /// # Errors
-    /// Why they can't be joined. Unless written otherwise, always.
+    /// Why the record isn't processed; the sessions stay as they were. Unless written otherwise, always.
     fn merge(_earlier: Self::State, _later: Self::State, _key: &Self::Key) -> Result<Self::State> {
         Err(Error::bad_value("this aggregate can't be used with sessions: `merge` isn't written"))
     }

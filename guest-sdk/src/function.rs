@@ -50,6 +50,10 @@ pub struct Spec {
     pub headers: bool,
     /// Whether it sets timers.
     pub timers: bool,
+    /// Whether it can take records back.
+    pub subtracts: bool,
+    /// Whether it can merge states.
+    pub merges: bool,
     /// Codes it declares.
     pub codes: &'static [&'static str],
     /// Its stores.
@@ -141,6 +145,8 @@ impl Spec {
             wants_headers: self.headers,
             stores: self.stores.iter().map(StoreSpec::manifest).collect(),
             timers: self.timers,
+            subtracts: self.subtracts,
+            merges: self.merges,
             codes: self.codes.iter().chain(&codes::ALL).map(|code| (*code).into()).collect(),
         }
     }

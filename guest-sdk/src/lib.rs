@@ -73,15 +73,15 @@ pub mod prelude {
 #[doc(hidden)]
 pub mod __private {
     pub use crate::adapter::{
-        AggregateFunctions, JoinArgs, JoinFunction, ProcessArgs, ProcessFunction, ProcessFunctions, Run, TimerArgs,
+        AggregateFunction, AggregateFunctions, JoinArgs, JoinFunction, ProcessArgs, ProcessFunction, ProcessFunctions, Run, TimerArgs,
         TimerFunction, TransformArgs, TransformFunction, Writer, aggregate, configure, describe, join, join_batch,
-        merge, on_timer, process, stateful, store, transform, transform_batch,
+        on_timer, process, stateful, store, transform, transform_batch,
     };
     pub use crate::bindings;
     pub use crate::bindings::aggregate::__export_aggregate;
     pub use crate::bindings::base::__export_meta;
     pub use crate::bindings::base::exports::millrace::plugin::meta::{Manifest, WriteVersion};
-    pub use crate::bindings::base::millrace::plugin::types::{Message, Payload, Reply};
+    pub use crate::bindings::base::millrace::plugin::types::{Message, Payload, Reply, Stored};
     pub use crate::bindings::join::__export_join;
     pub use crate::bindings::process::__export_process;
     pub use crate::bindings::transform::__export_transform;

@@ -146,6 +146,7 @@ impl Bench {
         // Another bench on this thread may have configured something else.
         config::configure(self.plugin, &self.json, Vec::new()).expect("the config was good before");
         let host = self.hosts.entry(index).or_default();
+        host.at = None;
         let result = host::with(host, work);
         self.logs.append(&mut host.logs);
         for (name, n) in std::mem::take(&mut host.counts) {

@@ -1,11 +1,14 @@
 //! `#[aggregate]`.
 
 use proc_macro2::TokenStream;
-use quote::quote;
-use syn::{ImplItem, ItemImpl, Type};
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned;
+use syn::{Ident, ImplItem, ItemImpl, Type};
 
 use crate::attribute::Arguments;
 use crate::function::{self, Derived, Role};
+use crate::rule::reader;
+use crate::signature::{generic, plain};
 
 /// Expands the attribute.
 pub fn expand(arguments: TokenStream, item: TokenStream) -> syn::Result<TokenStream> {
@@ -18,12 +21,79 @@ pub fn expand(arguments: TokenStream, item: TokenStream) -> syn::Result<TokenStr
     let name = arguments.name.as_ref().map_or_else(|| snake_case(&ident.to_string()), syn::LitStr::value);
     let derived = Derived {
         key: quote!(<<#ident as ::millrace_sdk::Aggregate>::Key as ::millrace_sdk::KeyType>::CODEC),
-        timers: quote!(false),
+        timers: false,
+        subtracts: has_fn(&item, "subtract"),
+        merges: has_fn(&item, "merge"),
         stores: quote!(::millrace_sdk::__private::stateful::<<#ident as ::millrace_sdk::Aggregate>::State>(#name)),
     };
     let spec = function::implement(Role::Aggregate, ident, &name, &arguments, &derived);
     let announced = function::announce(Role::Aggregate, ident, &name);
-    Ok(quote!(#item #spec #announced))
+    let values = values(&item, ident);
+    Ok(quote!(#item #spec #announced #values))
+}
+
+/// How inputs are read and results written: as those of the other roles, told apart by the names of their types.
+fn values(item: &ItemImpl, ident: &Ident) -> TokenStream {
+    let (input, output) = (assigned(item, "Input").map(read), assigned(item, "Output").map(write));
+    quote! {
+        impl ::millrace_sdk::__private::AggregateFunction for #ident {
+            fn input(value: ::millrace_sdk::Value<'_>) -> ::millrace_sdk::Result<Self::Input> {
+                #input
+            }
+            fn output(
+                output: Self::Output,
+                out: &mut ::std::vec::Vec<u8>,
+            ) -> ::millrace_sdk::Result<::millrace_sdk::Written> {
+                #output
+            }
+        }
+    }
+}
+
+fn read(ty: &Type) -> TokenStream {
+    let span = ty.span();
+    match generic(ty, "Option") {
+        Some(inner) => {
+            let read = reader(&inner);
+            quote_spanned!(span=> value.option(#read))
+        }
+        None => {
+            let read = reader(ty);
+            quote_spanned!(span=> (#read)(value))
+        }
+    }
+}
+
+fn write(ty: &Type) -> TokenStream {
+    let span = ty.span();
+    if let Some(inner) = generic(ty, "Option") {
+        let inner = write(&inner);
+        return quote_spanned! {span=>
+            match output {
+                ::core::option::Option::Some(output) => { #inner }
+                ::core::option::Option::None => ::core::result::Result::Ok(::millrace_sdk::Written::Null),
+            }
+        };
+    }
+    if plain(ty).is_some() {
+        return quote_spanned! {span=>
+            out.extend_from_slice(output.as_ref());
+            ::core::result::Result::Ok(::millrace_sdk::Written::Bytes)
+        };
+    }
+    quote_spanned!(span=> ::millrace_sdk::IntoValue::into_value(output, out))
+}
+
+/// The type after `type NAME =`.
+fn assigned<'a>(item: &'a ItemImpl, name: &str) -> Option<&'a Type> {
+    item.items.iter().find_map(|item| match item {
+        ImplItem::Type(ty) if ty.ident == name => Some(&ty.ty),
+        _ => None,
+    })
+}
+
+fn has_fn(item: &ItemImpl, name: &str) -> bool {
+    item.items.iter().any(|item| matches!(item, ImplItem::Fn(function) if function.sig.ident == name))
 }
 
 fn check(item: &ItemImpl) -> syn::Result<()> {
@@ -33,7 +103,7 @@ fn check(item: &ItemImpl) -> syn::Result<()> {
     }
     let missing = ["Key", "Input", "State", "Output"]
         .into_iter()
-        .find(|wanted| !item.items.iter().any(|item| matches!(item, ImplItem::Type(ty) if ty.ident == wanted)));
+        .find(|wanted| assigned(item, wanted).is_none());
     match missing {
         Some(name) => Err(syn::Error::new_spanned(
             &item.self_ty,

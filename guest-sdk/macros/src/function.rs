@@ -102,7 +102,9 @@ pub fn check(role: Role, function: &ItemFn) -> syn::Result<()> {
 /// What goes into the manifest beside what all have.
 pub struct Derived {
     pub key: TokenStream,
-    pub timers: TokenStream,
+    pub timers: bool,
+    pub subtracts: bool,
+    pub merges: bool,
     pub stores: TokenStream,
 }
 
@@ -130,7 +132,7 @@ pub fn declare(role: Role, function: &ItemFn, arguments: &Arguments, derived: &D
 pub fn implement(role: Role, ident: &Ident, name: &str, arguments: &Arguments, derived: &Derived) -> TokenStream {
     let (variant, ports, codes, headers) =
         (role.variant(), arguments.port_specs(), &arguments.codes, arguments.headers);
-    let Derived { key, timers, stores } = derived;
+    let Derived { key, timers, subtracts, merges, stores } = derived;
     quote! {
         impl ::millrace_sdk::__private::Function for #ident {
             const SPEC: ::millrace_sdk::__private::Spec = ::millrace_sdk::__private::Spec {
@@ -140,6 +142,8 @@ pub fn implement(role: Role, ident: &Ident, name: &str, arguments: &Arguments, d
                 key: #key,
                 headers: #headers,
                 timers: #timers,
+                subtracts: #subtracts,
+                merges: #merges,
                 codes: &[#(#codes),*],
                 stores: &[#stores],
             };

@@ -248,17 +248,11 @@ fn export(role: Role) -> TokenStream {
                 function: u32,
                 payload: sdk::Payload,
                 groups: ::std::vec::Vec<role::Group>,
+                absorbed: ::std::vec::Vec<sdk::Stored>,
                 entries: ::std::vec::Vec<role::Entry>,
                 mode: role::Mode,
             ) -> role::Aggregated {
-                sdk::aggregate(&PLUGIN, function, payload, groups, entries, mode)
-            }
-            fn merge(
-                function: u32,
-                arena: ::std::vec::Vec<u8>,
-                pairs: ::std::vec::Vec<role::MergePair>,
-            ) -> role::Merged {
-                sdk::merge(&PLUGIN, function, arena, pairs)
+                sdk::aggregate(&PLUGIN, function, payload, groups, absorbed, entries, mode)
             }
         },
         Role::Process => quote! {

@@ -19,8 +19,8 @@ pub fn expand(arguments: TokenStream, item: TokenStream) -> syn::Result<TokenStr
     let taken = signature::arguments(&function.sig)?;
     check(&taken, &arguments)?;
     let ident = &function.sig.ident;
-    let (timers, stores) = (arguments.on_timer.is_some(), store_specs(&taken)?);
-    let derived = Derived { key: key_codec(&taken), timers: quote!(#timers), stores };
+    let (key, timers, stores) = (key_codec(&taken), arguments.on_timer.is_some(), store_specs(&taken)?);
+    let derived = Derived { key, timers, subtracts: false, merges: false, stores };
     let declared = function::declare(Role::Process, &function, &arguments, &derived);
     let body = body(Role::Process, &function, &taken);
     let on_timer = arguments.on_timer.as_ref().map_or_else(

@@ -18,7 +18,8 @@ pub fn expand(role: Role, arguments: TokenStream, item: TokenStream) -> syn::Res
     let taken = signature::arguments(&function.sig)?;
     check(role, &function, &taken)?;
     let ident = &function.sig.ident;
-    let derived = Derived { key: key_codec(&taken), timers: quote!(false), stores: quote!() };
+    let key = key_codec(&taken);
+    let derived = Derived { key, timers: false, subtracts: false, merges: false, stores: quote!() };
     let declared = function::declare(role, &function, &arguments, &derived);
     let called = call(role, ident, &function, &taken);
     Ok(quote!(#declared #called))
@@ -140,7 +141,7 @@ pub fn read(argument: &Argument, mut side: impl FnMut() -> (&'static str, &'stat
 }
 
 /// A function from `Value` to the type. The type itself isn't named: it may have lifetimes.
-fn reader(ty: &Type) -> TokenStream {
+pub fn reader(ty: &Type) -> TokenStream {
     match plain(ty) {
         Some(Plain::Str) => quote!(::millrace_sdk::Value::text),
         Some(Plain::String) => quote!(::millrace_sdk::Value::owned_text),

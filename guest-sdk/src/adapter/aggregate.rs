@@ -3,33 +3,59 @@
 use super::group::Task;
 use super::writer::Writer;
 use crate::aggregate::Aggregate;
-use crate::bindings::aggregate::exports::millrace::plugin::aggregate::{
-    Aggregated, Entry, Group, Grouped, MergePair, Merged, Mode,
-};
-use crate::bindings::base::millrace::plugin::types::{Failure, FailureClass, Payload, Span, Stored};
+use crate::bindings::aggregate::exports::millrace::plugin::aggregate::{Aggregated, Entry, Group, Grouped, Mode};
+use crate::bindings::base::millrace::plugin::types::{Payload, Stored};
 use crate::config;
 use crate::ctx::Call;
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::function::Function;
-use crate::state;
+use crate::value::{Value, Written};
 
-/// The ways into an aggregate, compiled for each.
-pub struct AggregateFunctions {
-    pub(super) aggregate: fn(u32, Payload, Vec<Group>, Vec<Entry>, Mode) -> Aggregated,
-    pub(super) merge: fn(u32, Vec<u8>, Vec<MergePair>) -> Merged,
+/// An aggregate as the adapter sees it: `#[aggregate]` implements it. How values are read and written follows from the
+/// names of their types, as in the other roles.
+pub trait AggregateFunction: Aggregate + Function {
+    /// Reads the value of a record.
+    ///
+    /// # Errors
+    /// Where it isn't of the type.
+    fn input(value: Value<'_>) -> Result<Self::Input>;
+
+    /// Appends a result.
+    ///
+    /// # Errors
+    /// Where it can't be written.
+    fn output(output: Self::Output, out: &mut Vec<u8>) -> Result<Written>;
 }
 
+type Run = fn(u32, Payload, Vec<Group>, Vec<Stored>, Vec<Entry>, Mode) -> Aggregated;
+
+/// The way into an aggregate, compiled for each.
+pub struct AggregateFunctions(Run);
+
 impl AggregateFunctions {
-    /// Those of this aggregate.
-    pub const fn of<A: Aggregate + Function>() -> Self {
-        Self { aggregate: aggregate_batch::<A>, merge: merge_batch::<A> }
+    /// That of this aggregate.
+    pub const fn of<A: AggregateFunction>() -> Self {
+        Self(aggregate_batch::<A>)
+    }
+
+    pub(super) fn call(
+        &self,
+        function: u32,
+        payload: Payload,
+        groups: Vec<Group>,
+        absorbed: Vec<Stored>,
+        entries: Vec<Entry>,
+        mode: Mode,
+    ) -> Aggregated {
+        (self.0)(function, payload, groups, absorbed, entries, mode)
     }
 }
 
-fn aggregate_batch<A: Aggregate + Function>(
+fn aggregate_batch<A: AggregateFunction>(
     function: u32,
     payload: Payload,
     groups: Vec<Group>,
+    absorbed: Vec<Stored>,
     entries: Vec<Entry>,
     mode: Mode,
 ) -> Aggregated {
@@ -37,52 +63,24 @@ fn aggregate_batch<A: Aggregate + Function>(
     let version = config::write_version(function, 0);
     let mut out = Writer::new(const { &A::SPEC }, entries.len(), call.arena.len());
     let (mut results, mut deleted) = (Vec::with_capacity(groups.len()), Vec::new());
-    let mut first = 0_usize;
+    let (mut first, mut merged) = (0_usize, 0_usize);
     for group in &groups {
-        let end = first.saturating_add(group.entries as usize);
-        let own = entries.get(first..end).unwrap_or_else(|| super::breach("a group has more entries than there are"));
-        let done = Task { call: &call, group, entries: own, first, mode, version }.run::<A>(&mut out);
+        let absorbed = next(&absorbed, &mut merged, group.absorbed);
+        let start = first;
+        let entries = next(&entries, &mut first, group.entries);
+        let task = Task { call: &call, group, absorbed, entries, first: start, mode, version };
+        let done = task.run::<A>(&mut out);
         results.push(done.grouped);
         deleted.extend(done.deleted);
-        first = end;
     }
     Aggregated { reply: out.reply, groups: results, deleted }
 }
 
-fn merge_batch<A: Aggregate + Function>(function: u32, arena: Vec<u8>, pairs: Vec<MergePair>) -> Merged {
-    let call = Call::new(Payload { arena, headers: Vec::new() });
-    let version = config::write_version(function, 0);
-    let mut out = Vec::with_capacity(call.arena.len());
-    let states = pairs.iter().enumerate().map(|(index, pair)| {
-        crate::host::at(index as u32);
-        let start = out.len();
-        merged::<A>(&call, pair, version, &mut out).map_err(|error| {
-            out.truncate(start);
-            failure(&error, &mut out)
-        })
-    });
-    let states = states.collect();
-    Merged { arena: out, states }
-}
-
-fn merged<A: Aggregate>(call: &Call, pair: &MergePair, version: Option<u32>, out: &mut Vec<u8>) -> Result<Stored> {
-    let key = call.key::<A::Key>(Some(pair.key))?.0;
-    let read = |stored: &Stored| state::decode(stored.version, call.bytes(stored.bytes));
-    let state = A::merge(read(&pair.left)?, read(&pair.right)?, &key)?;
-    let start = out.len();
-    let version = state::encode(&state, version, out)?;
-    Ok(Stored { version, bytes: Span { start: start as u32, length: (out.len() - start) as u32 } })
-}
-
-fn failure(error: &Error, out: &mut Vec<u8>) -> Failure {
-    let mut put = |text: &str| {
-        let start = out.len() as u32;
-        out.extend_from_slice(text.as_bytes());
-        Span { start, length: text.len() as u32 }
-    };
-    // Two states can't be skipped.
-    let class = if error.kind() == Kind::Transient { FailureClass::Transient } else { FailureClass::Permanent };
-    Failure { class, code: put(error.code()), text: put(&error.to_string()) }
+/// The next `count` parts of a list that all groups share.
+fn next<'l, T>(list: &'l [T], first: &mut usize, count: u32) -> &'l [T] {
+    let start = *first;
+    *first = start.saturating_add(count as usize);
+    list.get(start..*first).unwrap_or_else(|| super::breach("a group has more parts than there are"))
 }
 
 /// A group whose state is as it was, and which has no value.

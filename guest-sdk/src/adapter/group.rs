@@ -1,23 +1,21 @@
 //! One group of an aggregate.
 
-use std::borrow::Cow;
-
-use super::aggregate::untouched;
+use super::aggregate::{AggregateFunction, untouched};
 use super::writer::{Mark, Writer};
-use crate::aggregate::Aggregate;
 use crate::bindings::aggregate::exports::millrace::plugin::aggregate::{Change, Entry, Group, Grouped, Mode};
-use crate::bindings::base::millrace::plugin::types::Stored;
+use crate::bindings::base::millrace::plugin::types::{Span, Stored};
 use crate::ctx::{Call, Ctx};
 use crate::error::Result;
-use crate::function::Function;
 use crate::host;
 use crate::state;
-use crate::value::FromValue;
+use crate::value::Written;
 
 /// What a group is worked on with.
 pub(super) struct Task<'a> {
     pub(super) call: &'a Call,
     pub(super) group: &'a Group,
+    /// States that become one with the group's.
+    pub(super) absorbed: &'a [Stored],
     pub(super) entries: &'a [Entry],
     /// Index of the first entry in the call.
     pub(super) first: usize,
@@ -33,17 +31,20 @@ pub(super) struct Done {
     pub(super) deleted: Vec<u32>,
 }
 
-impl Task<'_> {
+impl<'a> Task<'a> {
     /// Takes the group's records.
     ///
     /// At first the state is written, and in mode `last` its result taken, once, after all records. If that fails,
     /// some record is to blame: then the group is gone over again, with both after each record.
     #[allow(clippy::panic, reason = "there is no record that could fail")]
-    pub(super) fn run<A: Aggregate + Function>(&self, out: &mut Writer) -> Done {
+    pub(super) fn run<A: AggregateFunction>(&self, out: &mut Writer) -> Done {
         let mark: Mark = out.mark();
-        self.attempt::<A>(false, out).unwrap_or_else(|_| {
+        // What the group needs before its first record belongs to that.
+        let mut announced = 0;
+        self.announce(0, &mut announced);
+        self.attempt::<A>(false, &mut announced, out).unwrap_or_else(|_| {
             out.rewind(mark);
-            self.attempt::<A>(true, out).unwrap_or_else(|error| {
+            self.attempt::<A>(true, &mut announced, out).unwrap_or_else(|error| {
                 if self.entries.is_empty() {
                     panic!("`{}` has no result for a state that it has: {error}", A::SPEC.name);
                 }
@@ -54,19 +55,41 @@ impl Task<'_> {
         })
     }
 
-    fn attempt<A: Aggregate>(&self, careful: bool, out: &mut Writer) -> Result<Done> {
+    /// Tells the host which of the group's records is next, once for each however often it is gone over: a record's
+    /// budget is renewed once.
+    fn announce(&self, index: usize, announced: &mut usize) {
+        if index == *announced && index < self.entries.len() {
+            host::at(self.index(index));
+            *announced = index.saturating_add(1);
+        }
+    }
+
+    /// The index in the call of an entry of this group.
+    fn index(&self, entry: usize) -> u32 {
+        self.first.saturating_add(entry) as u32
+    }
+
+    fn attempt<A: AggregateFunction>(&self, careful: bool, announced: &mut usize, out: &mut Writer) -> Result<Done> {
         let mut run = Run::<A>::open(self, careful)?;
         for (index, entry) in self.entries.iter().enumerate() {
-            let index = self.first.saturating_add(index) as u32;
-            host::at(index);
+            self.announce(index, announced);
             let result = run.entry(entry, out);
             match result {
-                Ok(()) => run.settle(entry, index),
+                Ok(()) => run.settle(entry, self.index(index)),
                 Err(_) => run.restore()?,
             }
             out.end(result);
         }
         run.close(out)
+    }
+
+    fn new_state<A: AggregateFunction>(&self, key: &A::Key) -> Result<A::State> {
+        let absorb = |state, absorbed: &Stored| A::merge(state, self.read(*absorbed)?, key);
+        self.absorbed.iter().try_fold(A::init(key), absorb)
+    }
+
+    fn read<S: state::State>(&self, stored: Stored) -> Result<S> {
+        state::decode(stored.version, self.call.bytes(stored.bytes))
     }
 }
 
@@ -76,15 +99,15 @@ impl Task<'_> {
 /// good ones pay for it; so the state is restored when a record has failed: from a checkpoint, over which the good
 /// records since then are gone once more. What was restored is the next checkpoint, so that each record is gone over
 /// at most twice.
-struct Run<'a, A: Aggregate> {
+struct Run<'a, A: AggregateFunction> {
     task: &'a Task<'a>,
     careful: bool,
     key: A::Key,
     state: A::State,
     /// Whether the state may have been changed by the record at hand.
     touched: bool,
-    /// The state before `since`, and its version; none is that of a new key.
-    checkpoint: Option<(u32, Cow<'a, [u8]>)>,
+    /// The state before `since`.
+    checkpoint: Checkpoint,
     /// The records that came in well after the checkpoint.
     since: Vec<&'a Entry>,
     /// Whether there is no state to keep: the key is new, or the state wasn't kept after the last good record. The next
@@ -94,19 +117,31 @@ struct Run<'a, A: Aggregate> {
     deleted: Vec<u32>,
 }
 
-impl<'a, A: Aggregate> Run<'a, A> {
+/// A state that can be had again.
+enum Checkpoint {
+    /// That which the group came with: its own, or those that it absorbs, merged.
+    Group,
+    /// That of a new key.
+    New,
+    /// One that was written for this: its version and bytes.
+    Written(u32, Vec<u8>),
+}
+
+impl<'a, A: AggregateFunction> Run<'a, A> {
     fn open(task: &'a Task<'a>, careful: bool) -> Result<Self> {
         let key = task.call.key::<A::Key>(Some(task.group.key))?.0;
-        let checkpoint = task.group.state.map(|stored| (stored.version, Cow::Borrowed(task.call.bytes(stored.bytes))));
-        let state = Self::read(checkpoint.as_ref(), &key)?;
-        let (since, gone, deleted) = (Vec::new(), checkpoint.is_none(), Vec::new());
+        let state = Self::read(task, &Checkpoint::Group, &key)?;
+        let gone = task.group.state.is_none() && task.absorbed.is_empty();
+        let (checkpoint, since, deleted) = (Checkpoint::Group, Vec::new(), Vec::new());
         Ok(Self { task, careful, key, state, touched: false, checkpoint, since, gone, deleted })
     }
 
-    fn read(checkpoint: Option<&(u32, Cow<'a, [u8]>)>, key: &A::Key) -> Result<A::State> {
-        match checkpoint {
-            Some((version, bytes)) => state::decode(*version, bytes),
-            None => Ok(A::init(key)),
+    fn read(task: &Task<'_>, checkpoint: &Checkpoint, key: &A::Key) -> Result<A::State> {
+        match (checkpoint, task.group.state) {
+            (Checkpoint::Group, Some(stored)) => task.read(stored),
+            (Checkpoint::Group, None) => task.new_state::<A>(key),
+            (Checkpoint::New, _) => Ok(A::init(key)),
+            (Checkpoint::Written(version, bytes), _) => state::decode(*version, bytes),
         }
     }
 
@@ -114,14 +149,15 @@ impl<'a, A: Aggregate> Run<'a, A> {
     fn entry(&mut self, entry: &'a Entry, out: &mut Writer) -> Result<()> {
         if self.gone {
             self.state = A::init(&self.key);
-            self.checkpoint = None;
+            self.checkpoint = Checkpoint::New;
             self.since.clear();
         }
         // The second time over a group its records have logged and counted already.
         self.apply(entry, self.careful)?;
         let ctx = self.ctx(entry, self.careful);
         if self.task.mode == Mode::Each {
-            out.value(A::result(&self.state, &self.key, &ctx)?)?;
+            let result = A::result(&self.state, &self.key, &ctx)?;
+            out.written(|bytes| A::output(result, bytes))?;
         }
         if self.careful {
             if A::keep(&self.state) {
@@ -138,7 +174,7 @@ impl<'a, A: Aggregate> Run<'a, A> {
             Change::Add => "value",
             Change::Subtract => "old value",
         };
-        let input = A::Input::from_value(self.task.call.value(&entry.message, label))?;
+        let input = A::input(self.task.call.value(&entry.message, label))?;
         let ctx = self.ctx(entry, quiet);
         self.touched = true;
         match entry.change {
@@ -162,7 +198,7 @@ impl<'a, A: Aggregate> Run<'a, A> {
         if !self.touched {
             return Ok(());
         }
-        self.state = Self::read(self.checkpoint.as_ref(), &self.key)?;
+        self.state = Self::read(self.task, &self.checkpoint, &self.key)?;
         if self.gone {
             return Ok(());
         }
@@ -171,7 +207,7 @@ impl<'a, A: Aggregate> Run<'a, A> {
         }
         let mut bytes = Vec::new();
         let version = state::encode(&self.state, None, &mut bytes)?;
-        self.checkpoint = Some((version, Cow::Owned(bytes)));
+        self.checkpoint = Checkpoint::Written(version, bytes);
         Ok(())
     }
 
@@ -190,11 +226,22 @@ impl<'a, A: Aggregate> Run<'a, A> {
     fn close(self, out: &mut Writer) -> Result<Done> {
         let value = match self.task.mode {
             Mode::Each => None,
-            Mode::Last => out.content(A::result(&self.state, &self.key, &self.group_ctx(self.careful))?)?,
+            Mode::Last => self.value(out)?,
         };
-        let state = if self.gone { None } else { Some(self.stored(out)?) };
+        let only_asked = self.task.entries.is_empty() && self.task.absorbed.is_empty();
+        let state = match (only_asked, self.gone) {
+            (true, _) => untouched(self.task.group, self.task.call, out).state,
+            (false, true) => None,
+            (false, false) => Some(self.stored(out)?),
+        };
         out.settle();
         Ok(Done { grouped: Grouped { state, value }, deleted: self.deleted })
+    }
+
+    fn value(&self, out: &mut Writer) -> Result<Option<Span>> {
+        let result = A::result(&self.state, &self.key, &self.group_ctx(self.careful))?;
+        let (written, span) = out.build(|bytes| A::output(result, bytes))?;
+        Ok((written == Written::Bytes).then_some(span))
     }
 
     fn stored(&self, out: &mut Writer) -> Result<Stored> {

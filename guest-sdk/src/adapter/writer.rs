@@ -116,12 +116,6 @@ impl Writer {
         Span { start: start as u32, length: bytes.len() as u32 }
     }
 
-    /// Puts a value into the arena; none is null.
-    pub(super) fn content(&mut self, value: impl IntoValue) -> Result<Option<Span>> {
-        let (written, span) = self.build(|arena| value.into_value(arena))?;
-        Ok((written == Written::Bytes).then_some(span))
-    }
-
     /// Puts into the arena what `build` appends to it.
     pub(super) fn build<T>(&mut self, build: impl FnOnce(&mut Vec<u8>) -> Result<T>) -> Result<(T, Span)> {
         let start = self.reply.arena.len();
@@ -135,7 +129,15 @@ impl Writer {
     /// # Errors
     /// Where it can't be written.
     pub fn value(&mut self, value: impl IntoValue) -> Result<()> {
-        let value = self.content(value)?.map_or(NewValue::Tombstone, NewValue::Bytes);
+        self.written(|arena| value.into_value(arena))
+    }
+
+    /// Puts out on the first port what `write` appends to the arena.
+    pub(super) fn written(&mut self, write: impl FnOnce(&mut Vec<u8>) -> Result<Written>) -> Result<()> {
+        let value = match self.build(write)? {
+            (Written::Bytes, span) => NewValue::Bytes(span),
+            (Written::Null, _) => NewValue::Tombstone,
+        };
         self.push(0, NewKey::Inherit, value)
     }
 

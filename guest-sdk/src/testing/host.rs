@@ -40,8 +40,14 @@ pub(super) fn with<T>(host: &mut Host, work: impl FnOnce() -> T) -> T {
     result
 }
 
+/// As in the host, indexes rise.
+#[allow(clippy::panic, reason = "a test bench")]
 pub(crate) fn at(index: u32) {
-    HOST.with_borrow_mut(|host| host.at = Some(index));
+    HOST.with_borrow_mut(|host| {
+        if host.at.replace(index).is_some_and(|before| index <= before) {
+            panic!("said that it is at record {index} after a later one");
+        }
+    });
 }
 
 pub(crate) fn log(level: Level, text: &str) {

@@ -125,6 +125,8 @@ pub struct Group {
     pub window: Option<Window>,
     /// The state so far: its version and its bytes.
     pub state: Option<(u32, Vec<u8>)>,
+    /// States of sessions that become one with this, the earliest first.
+    pub absorbed: Vec<(u32, Vec<u8>)>,
     /// The records that are added, in order; `true` is one that is taken back.
     pub entries: Vec<(bool, Record)>,
 }
@@ -140,6 +142,13 @@ impl Group {
     #[must_use]
     pub fn state(mut self, version: u32, bytes: impl Into<Vec<u8>>) -> Self {
         self.state = Some((version, bytes.into()));
+        self
+    }
+
+    /// The same with one more session to absorb: its state. Where there are any, there is no state before.
+    #[must_use]
+    pub fn absorb(mut self, version: u32, bytes: impl Into<Vec<u8>>) -> Self {
+        self.absorbed.push((version, bytes.into()));
         self
     }
 }

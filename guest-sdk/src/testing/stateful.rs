@@ -1,13 +1,12 @@
 //! The roles with state: aggregates and processors.
 
 use super::arena::{self, Arena, Input};
-use super::record::{Group, Grouped, IntoKey, Outcome, Record};
+use super::record::{Group, Grouped, Outcome, Record};
 use super::{Bench, Change, Mode};
 use crate::adapter;
 use crate::bindings::aggregate::exports::millrace::plugin::aggregate as raw;
-use crate::bindings::base::millrace::plugin::types::{Reply, Span, Stored};
+use crate::bindings::base::millrace::plugin::types::{Reply, Stored};
 use crate::bindings::process::exports::millrace::plugin::process::Due;
-use crate::error::Result;
 use crate::state::{self, State};
 use crate::store::StoreKey;
 use crate::timers::Clock;
@@ -23,8 +22,9 @@ impl Bench {
         });
         let entries = entries.collect();
         let raw_groups = groups.iter().map(|group| raw_group(&mut arena, group)).collect();
-        let payload = arena.payload();
-        let called = self.call(index, || adapter::aggregate(self.plugin, index, payload, raw_groups, entries, mode));
+        let absorbed = groups.iter().flat_map(|group| &group.absorbed).map(|state| stored(&mut arena, state)).collect();
+        let (payload, plugin) = (arena.payload(), self.plugin);
+        let called = self.call(index, || adapter::aggregate(plugin, index, payload, raw_groups, absorbed, entries, mode));
         let inputs = groups.iter().flat_map(|group| {
             group.entries.iter().map(|(_, record)| Input { key: Some(group.key.clone()), ..Input::record(record) })
         });
@@ -43,32 +43,6 @@ impl Bench {
             }
         });
         results.collect()
-    }
-
-    /// Merges the states of two sessions of a key; each is its version and its bytes.
-    ///
-    /// # Errors
-    /// Code and text of the failure, as `code: text`.
-    pub fn merge(
-        &mut self,
-        function: &str,
-        key: impl IntoKey,
-        earlier: (u32, &[u8]),
-        later: (u32, &[u8]),
-    ) -> Result<(u32, Vec<u8>), String> {
-        let index = self.index(function);
-        let mut arena = Arena::default();
-        let mut stored = |(version, bytes): (u32, &[u8])| Stored { version, bytes: arena.span(bytes) };
-        let (left, right) = (stored(earlier), stored(later));
-        let pair = raw::MergePair { key: arena.span(&key.into_key()), left, right };
-        let bytes = arena.payload().arena;
-        let merged = self.call(index, || adapter::merge(self.plugin, index, bytes, vec![pair]));
-        let text = |span: Span| String::from_utf8_lossy(arena::bytes(&merged.arena, span)).into_owned();
-        match merged.states.first() {
-            Some(Ok(stored)) => Ok(owned(&merged.arena, *stored)),
-            Some(Err(failure)) => Err(format!("{}: {}", text(failure.code), text(failure.text))),
-            None => Err("no result".into()),
-        }
     }
 
     /// Processes a record. Stream time goes to its timestamp, if that is later; timers that are due by then fire with
@@ -148,9 +122,14 @@ fn raw_group(arena: &mut Arena, group: &Group) -> raw::Group {
     raw::Group {
         key: arena.span(&group.key),
         window: group.window.map(arena::window),
-        state: group.state.as_ref().map(|(version, bytes)| Stored { version: *version, bytes: arena.span(bytes) }),
+        state: group.state.as_ref().map(|state| stored(arena, state)),
+        absorbed: group.absorbed.len() as u32,
         entries: group.entries.len() as u32,
     }
+}
+
+fn stored(arena: &mut Arena, (version, bytes): &(u32, Vec<u8>)) -> Stored {
+    Stored { version: *version, bytes: arena.span(bytes) }
 }
 
 fn owned(arena: &[u8], stored: Stored) -> (u32, Vec<u8>) {

@@ -96,6 +96,10 @@ pub struct FunctionManifest {
     pub stores: Vec<StoreManifest>,
     /// Whether it sets timers.
     pub timers: bool,
+    /// Of an aggregate: whether it can take records back.
+    pub subtracts: bool,
+    /// Of an aggregate: whether it can merge states.
+    pub merges: bool,
     /// Codes of failures and skips it may report.
     pub codes: Vec<String>,
 }

@@ -7,6 +7,7 @@ pub mod keys;
 mod overlay;
 mod scope;
 pub(crate) mod table;
+pub(crate) mod timers;
 pub(crate) mod window;
 
 use bytes::Bytes;

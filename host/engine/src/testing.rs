@@ -10,7 +10,8 @@ use crate::manifest::{FunctionManifest, KeyCodec, Manifest, Port, Role, StoreMan
 /// - `stores=NAME,NAME`: its stores, with `?` behind one that is queryable (an aggregate: `state`; else none);
 /// - `codes=NAME,NAME`: its codes (none);
 /// - `headers`: it wants headers;
-/// - `timers`: it sets timers.
+/// - `timers`: it sets timers;
+/// - `subtracts` and `merges`: as an aggregate it can take records back, and merge states.
 ///
 /// The plugin takes any config.
 ///
@@ -48,6 +49,8 @@ fn function(text: &str) -> FunctionManifest {
         wants_headers: false,
         stores,
         timers: false,
+        subtracts: false,
+        merges: false,
         codes: Vec::new(),
     };
     for option in words {
@@ -61,6 +64,8 @@ fn function(text: &str) -> FunctionManifest {
             ("codes", names) => function.codes = names.split(',').map(str::to_owned).collect(),
             ("headers", "") => function.wants_headers = true,
             ("timers", "") => function.timers = true,
+            ("subtracts", "") => function.subtracts = true,
+            ("merges", "") => function.merges = true,
             _ => panic!("no option {option:?} of a function"),
         }
     }

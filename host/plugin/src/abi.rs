@@ -135,6 +135,8 @@ pub(crate) struct Group {
     pub window: Option<Window>,
     #[component(name = "state")]
     pub state: Option<Stored>,
+    #[component(name = "absorbed")]
+    pub absorbed: u32,
     #[component(name = "entries")]
     pub entries: u32,
 }
@@ -325,6 +327,7 @@ pub(crate) type TransformArgs = (u32, Shared<Payload>, Shared<Vec<Message>>);
 /// `join.join`.
 pub(crate) type JoinArgs = (u32, Shared<Payload>, Shared<Vec<Pair>>);
 /// `aggregate.aggregate`.
-pub(crate) type AggregateArgs = (u32, Shared<Payload>, Shared<Vec<Group>>, Shared<Vec<Entry>>, Mode);
+pub(crate) type AggregateArgs =
+    (u32, Shared<Payload>, Shared<Vec<Group>>, Shared<Vec<Stored>>, Shared<Vec<Entry>>, Mode);
 /// `process.process`.
 pub(crate) type ProcessArgs = (u32, Shared<Payload>, Message);

@@ -14,6 +14,7 @@ pub(crate) struct Buffers {
     pub messages: Arc<Vec<abi::Message>>,
     pub pairs: Arc<Vec<abi::Pair>>,
     pub groups: Arc<Vec<abi::Group>>,
+    pub absorbed: Arc<Vec<abi::Stored>>,
     pub entries: Arc<Vec<abi::Entry>>,
 }
 
@@ -50,12 +51,15 @@ impl Buffers {
     pub(crate) fn groups(&mut self, groups: &[ports::Group<'_>], headers: bool) -> Result<(), TooLarge> {
         let mut writer = Writer::new(&mut self.payload, headers);
         let list = Arc::make_mut(&mut self.groups);
+        let absorbed = Arc::make_mut(&mut self.absorbed);
         let entries = Arc::make_mut(&mut self.entries);
         list.clear();
+        absorbed.clear();
         entries.clear();
         for group in groups {
             let key = writer.bytes(group.key);
             list.push(writer.group(group, key));
+            absorbed.extend(group.absorbed.iter().map(|state| writer.stored(state)));
             entries.extend(group.entries.iter().map(|(change, message)| abi::Entry {
                 change: (*change).into(),
                 message: writer.message(message, Some((group.key, key))),
@@ -141,13 +145,17 @@ impl<'b> Writer<'b> {
     }
 
     fn group(&mut self, group: &ports::Group<'_>, key: Span) -> abi::Group {
-        let state = group.state.as_ref();
         abi::Group {
             key,
             window: group.window.map(abi::Window::from),
-            state: state.map(|state| abi::Stored { version: state.version, bytes: self.bytes(&state.bytes) }),
+            state: group.state.as_ref().map(|state| self.stored(state)),
+            absorbed: self.u32(group.absorbed.len()),
             entries: self.u32(group.entries.len()),
         }
+    }
+
+    fn stored(&mut self, state: &ports::Stored) -> abi::Stored {
+        abi::Stored { version: state.version, bytes: self.bytes(&state.bytes) }
     }
 
     fn headers(&mut self, headers: &[record::Header]) -> HeaderRun {

@@ -52,6 +52,8 @@ fn check_function(function: &FunctionManifest) -> Result<(), String> {
         Role::Aggregate if stores != 1 => Err(format!("an aggregate has exactly one store, not {stores}")),
         Role::Transform | Role::Join if stores != 0 => Err(format!("a {} function has no stores", role.name())),
         _ if function.timers && role != Role::Process => Err("only a process function has timers".into()),
+        _ if function.subtracts && role != Role::Aggregate => Err("only an aggregate takes records back".into()),
+        _ if function.merges && role != Role::Aggregate => Err("only an aggregate merges states".into()),
         _ => Ok(()),
     }
 }
@@ -108,6 +110,8 @@ impl From<abi::Function> for FunctionManifest {
             wants_headers: function.wants_headers,
             stores: stores.map(StoreManifest::from).collect(),
             timers: function.timers,
+            subtracts: function.subtracts,
+            merges: function.merges,
             codes: function.codes,
         }
     }

@@ -112,12 +112,12 @@ impl Logic for Guests {
         if groups.is_empty() {
             return Ok(nothing());
         }
-        let entries: Vec<usize> = groups.iter().map(|group| group.entries.len()).collect();
         let keys: Vec<&[u8]> = groups.iter().flat_map(|group| group.entries.iter().map(|_| group.key)).collect();
-        let records = count(entries.iter().sum())?.unwrap_or(0);
+        let records = count(keys.len())?.unwrap_or(0);
         buffers.groups(groups, manifest.wants_headers).map_err(too_large)?;
-        let (payload, groups) = (buffers.payload.clone(), buffers.groups.clone());
-        let args = (function.function, payload, groups, buffers.entries.clone(), mode.into());
+        let Buffers { payload, groups: list, absorbed, entries, .. } = buffers;
+        let lists = (list.clone(), absorbed.clone(), entries.clone());
+        let args = (function.function, payload.clone(), lists.0, lists.1, lists.2, mode.into());
         deployed.pure(
             attempt,
             |functions| functions.aggregate,
@@ -127,7 +127,7 @@ impl Logic for Guests {
                 let key = |at: usize| keys.get(at).copied();
                 let outputs = mode == Mode::Each;
                 let rules = Rules { inherits_value: false, outputs, ..rules(&plugin, manifest, &key) };
-                reply::grouped(reply, &entries, rules)
+                reply::grouped(reply, groups, rules)
             },
         )
     }

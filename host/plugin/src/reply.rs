@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 use millrace_engine::manifest::FunctionManifest;
-use millrace_engine::ports::{CallError, Failure, FailureClass, Fault, Field, Grouped, Outcome, Output, Stored};
+use millrace_engine::ports::{CallError, Failure, FailureClass, Fault, Field, Group, Grouped, Outcome, Output, Stored};
 use millrace_engine::record::{Header, Headers};
 use millrace_engine::topology::GuestLimits;
 
@@ -46,28 +46,42 @@ pub(crate) fn outcomes(reply: abi::Reply, records: usize, rules: Rules<'_>) -> R
     decoder.outcomes(&outcomes, outputs, records)
 }
 
-/// The results of an aggregate call over groups with so many entries each.
-pub(crate) fn grouped(reply: abi::Aggregated, entries: &[usize], rules: Rules<'_>) -> Result<Vec<Grouped>, CallError> {
+/// The results of an aggregate call over these groups.
+pub(crate) fn grouped(
+    reply: abi::Aggregated,
+    asked: &[Group<'_>],
+    rules: Rules<'_>,
+) -> Result<Vec<Grouped>, CallError> {
     let abi::Aggregated { reply, groups, deleted } = reply;
     let decoder = Decoder { arena: reply.arena.into(), headers: reply.headers, rules };
-    if groups.len() != entries.len() {
-        let text = format!("gave {} results for {} groups", groups.len(), entries.len());
+    if groups.len() != asked.len() {
+        let text = format!("gave {} results for {} groups", groups.len(), asked.len());
         return Err(blame(Broken { fault: Fault::Contract, text }, None));
     }
-    let outcomes = decoder.outcomes(&reply.outcomes, reply.outputs, entries.iter().sum())?;
+    let records = asked.iter().map(|group| group.entries.len()).sum();
+    let outcomes = decoder.outcomes(&reply.outcomes, reply.outputs, records)?;
     let deleted = deletions(&deleted, outcomes.len()).map_err(|broken| blame(broken, None))?;
     let (mut outcomes, mut deleted) = (outcomes.into_iter(), deleted.into_iter().peekable());
     let mut first = 0;
-    let groups = groups.iter().zip(entries).map(|(group, entries)| {
-        let (start, end) = (first, first + entries);
+    let groups = groups.iter().zip(asked).map(|(group, asked)| {
+        let (start, end) = (first, first + asked.entries.len());
         first = end;
-        let outcomes = outcomes.by_ref().take(*entries).collect();
+        let outcomes = outcomes.by_ref().take(end - start).collect();
         let deleted = std::iter::from_fn(|| deleted.next_if(|index| *index < end));
         let deleted = deleted.map(|index| index - start).collect();
-        let at = (*entries > 0).then_some(start);
-        decoder.group(group, outcomes, deleted).map_err(|broken| blame(broken, at))
+        let grouped = decoder.group(group, outcomes, deleted).and_then(|grouped| unchanged(asked, grouped));
+        grouped.map_err(|broken| blame(broken, (end > start).then_some(start)))
     });
     groups.collect()
+}
+
+/// Who asks for the value of a state gets that and no other state.
+fn unchanged(asked: &Group<'_>, grouped: Grouped) -> Checked<Grouped> {
+    let only_asks = asked.entries.is_empty() && asked.absorbed.is_empty();
+    if only_asks && asked.state != grouped.state {
+        return contract("changed a state of which it was asked the value only");
+    }
+    Ok(grouped)
 }
 
 /// Where states were deleted, over all groups.

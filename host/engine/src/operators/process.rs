@@ -43,7 +43,7 @@ fn attempt(
 ) -> Result<Called<Outcome>, CallError> {
     let message = item.record.message(step.name_of(item.from));
     let state = std::mem::replace(step.state, TaskState::lent());
-    let scope = ProcessScope::new(state, stores.to_vec());
+    let scope = ProcessScope::new(state, stores.to_vec(), None);
     let (mut outcome, scope) = logic.process(function, message, scope, attempt);
     if let Ok(called) = &mut outcome
         && let Some(failure) = misfit(step, &scope)
@@ -51,7 +51,7 @@ fn attempt(
         called.result = Outcome::Fail(failure);
     }
     let good = matches!(&outcome, Ok(called) if !matches!(called.result, Outcome::Fail(_)));
-    *step.state = scope.into_state(good);
+    (*step.state, _) = scope.into_parts(good);
     outcome
 }
 

@@ -7,6 +7,7 @@
 //! | table | key | timestamp i64, value |
 //! | window | length of key u32, key, timestamp i64 with its sign bit flipped, sequence u64 | value |
 //! | any with a clock | [`CLOCK_KEY`] | as the store has it |
+//! | timers | see `timers.rs` | |
 //! | meta | name | as the name says |
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -66,8 +67,13 @@ pub fn decode_row(bytes: &Bytes) -> Option<(Timestamp, Bytes)> {
 pub const CLOCK_KEY: Bytes = Bytes::new();
 
 /// Flips the sign bit, so that negative numbers sort below positive ones.
-fn ordered(timestamp: Timestamp) -> u64 {
+pub(crate) fn ordered(timestamp: Timestamp) -> u64 {
     (timestamp as u64) ^ (1 << 63)
+}
+
+/// The number that [`ordered`] was made of.
+pub(crate) fn unordered(ordered: u64) -> Timestamp {
+    (ordered ^ (1 << 63)) as Timestamp
 }
 
 /// Bytes of a window store's key beside the record's key.
@@ -89,7 +95,7 @@ pub fn decode_window_key(bytes: &[u8]) -> Option<(&[u8], Timestamp, u64)> {
     let (key, rest) = rest.split_at_checked(u32::from_be_bytes(*length) as usize)?;
     let (timestamp, rest) = rest.split_first_chunk::<8>()?;
     let sequence: [u8; 8] = rest.try_into().ok()?;
-    Some((key, (u64::from_be_bytes(*timestamp) ^ (1 << 63)) as i64, u64::from_be_bytes(sequence)))
+    Some((key, unordered(u64::from_be_bytes(*timestamp)), u64::from_be_bytes(sequence)))
 }
 
 #[cfg(test)]

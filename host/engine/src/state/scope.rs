@@ -5,14 +5,32 @@ use bytes::Bytes;
 use super::TaskState;
 use super::keys::{decode_stored, encode_stored};
 use super::overlay::Before;
-use crate::ports::{Backend, BackendError, Scan, StoreId, Stored};
+use super::timers::{self, Timers};
+use crate::ports::{Backend, BackendError, Clock, Scan, StoreId, Stored};
+use crate::record::Timestamp;
 
-/// The stores of one process step, for the length of one call. Writes are undone by the engine unless the call goes
-/// well. Who implements [`Logic::process`](crate::ports::Logic::process) gets it and gives it back.
+/// The stores and timers of one process step, for the length of one call. Writes are undone by the engine unless the
+/// call goes well. Who implements [`Logic::process`](crate::ports::Logic::process) gets it and gives it back.
 pub struct ProcessScope {
     state: TaskState,
     stores: Vec<StoreId>,
     undo: Vec<(StoreId, Bytes, Before)>,
+    timing: Option<Timing>,
+}
+
+/// What a call needs to set timers.
+pub(crate) struct Timing {
+    pub(crate) timers: Timers,
+    /// Key of the record, or of the timer that is due.
+    pub(crate) key: Option<Bytes>,
+    /// The driver's clock.
+    pub(crate) now: Timestamp,
+    /// Where the record comes from, for the dead letter of a timer that fails.
+    pub(crate) origin: Bytes,
+    /// No timer of this clock is set for this time or an earlier one: it is set for the next millisecond instead.
+    pub(crate) not_before: Option<(Clock, Timestamp)>,
+    /// Entries of the timers that the call has set, by time.
+    pub(crate) set: Vec<Bytes>,
 }
 
 /// A part of a range of keys.
@@ -25,24 +43,41 @@ pub struct Page {
 }
 
 impl ProcessScope {
-    pub(crate) fn new(state: TaskState, stores: Vec<StoreId>) -> Self {
-        Self { state, stores, undo: Vec::new() }
+    pub(crate) fn new(state: TaskState, stores: Vec<StoreId>, timing: Option<Timing>) -> Self {
+        Self { state, stores, undo: Vec::new(), timing }
     }
 
     /// A scope of its own over committed state, with stores 0 to `stores - 1` of the backend: for who tests an
     /// implementation of [`Logic`](crate::ports::Logic).
     pub fn over(backend: Box<dyn Backend>, stores: usize) -> Self {
-        Self::new(TaskState::new(backend, stores), (0..stores).map(StoreId).collect())
+        Self::new(TaskState::new(backend, stores), (0..stores).map(StoreId).collect(), None)
     }
 
-    /// Gives the state back, with the writes of the call in it or without.
-    pub(crate) fn into_state(mut self, keep: bool) -> TaskState {
+    /// The same with timers, in store number `stores` of the backend: for a record with this key and timestamp, which is
+    /// the stream time, when the driver's clock is `now`.
+    pub fn with_timers(
+        backend: Box<dyn Backend>,
+        stores: usize,
+        key: Option<Bytes>,
+        timestamp: Timestamp,
+        now: Timestamp,
+    ) -> Result<Self, BackendError> {
+        let state = TaskState::new(backend, stores.saturating_add(1));
+        let mut timers = Timers::open(&state, StoreId(stores))?;
+        timers.observe(timestamp);
+        let timing = Timing { timers, key, now, origin: Bytes::new(), not_before: None, set: Vec::new() };
+        Ok(Self::new(state, (0..stores).map(StoreId).collect(), Some(timing)))
+    }
+
+    /// Gives the state back, with the writes of the call in it or without; and what it knows of timers, as they are after
+    /// the call.
+    pub(crate) fn into_parts(mut self, keep: bool) -> (TaskState, Option<Timing>) {
         if !keep {
             for (store, key, before) in self.undo.drain(..).rev() {
                 self.state.restore(store, key, before);
             }
         }
-        self.state
+        (self.state, self.timing)
     }
 
     /// The entries that the call has written, as they are now: the store, and the lengths of key and value.
@@ -96,11 +131,66 @@ impl ProcessScope {
         if readable { Ok(page) } else { Err(corrupt(store)) }
     }
 
+    /// Whether the function may set timers: whether its manifest says that it does.
+    pub fn has_timers(&self) -> bool {
+        self.timing.is_some()
+    }
+
+    /// Sets a timer of the record's key. One with the same name on the same clock is replaced. A timer for a time that has
+    /// come already is due at once: one of the stream's clock after this record, or, where a timer sets it, after the next
+    /// one; one of the driver's clock when that is looked at next. An error also if the function has no timers.
+    pub fn set_at(&mut self, name: &str, time: Timestamp, clock: Clock) -> Result<(), BackendError> {
+        self.cancel(name, clock)?;
+        let timing = self.timing.as_mut().ok_or_else(no_timers)?;
+        let time = match timing.not_before {
+            Some((of, passed)) if of == clock => time.max(passed.saturating_add(1)),
+            _ => time,
+        };
+        let [by_time, by_name] = timers::keys(timing.key.as_deref(), name, time, clock);
+        let (store, origin) = (timing.timers.store(), timing.origin.clone());
+        timing.timers.added(time, clock);
+        timing.set.push(by_time.clone());
+        self.write_to(store, by_time, Some(origin));
+        self.write_to(store, by_name, Some(Bytes::copy_from_slice(&time.to_be_bytes())));
+        Ok(())
+    }
+
+    /// Sets a timer for `delay` milliseconds from now: from the step's stream time, or from the driver's clock, which is
+    /// when the record arrived or the timer fired. Otherwise like [`set_at`](Self::set_at).
+    pub fn set_after(&mut self, name: &str, delay: u64, clock: Clock) -> Result<(), BackendError> {
+        let timing = self.timing.as_ref().ok_or_else(no_timers)?;
+        let now = match clock {
+            Clock::Stream => timing.timers.stream_time().unwrap_or(timing.now),
+            Clock::Wall => timing.now,
+        };
+        self.set_at(name, now.saturating_add_unsigned(delay), clock)
+    }
+
+    /// Takes back a timer of the record's key, if it is set. An error also if the function has no timers.
+    pub fn cancel(&mut self, name: &str, clock: Clock) -> Result<(), BackendError> {
+        let Some(time) = self.timer(name, clock)? else { return Ok(()) };
+        let timing = self.timing.as_ref().ok_or_else(no_timers)?;
+        let (store, keys) = (timing.timers.store(), timers::keys(timing.key.as_deref(), name, time, clock));
+        keys.into_iter().for_each(|key| self.write_to(store, key, None));
+        let timing = self.timing.as_mut().ok_or_else(no_timers)?;
+        timing.timers.removed(&self.state, time, clock)
+    }
+
+    /// The time that a timer of the record's key is set for, if it is. An error also if the function has no timers.
+    pub fn timer(&self, name: &str, clock: Clock) -> Result<Option<Timestamp>, BackendError> {
+        let timing = self.timing.as_ref().ok_or_else(no_timers)?;
+        timing.timers.time(&self.state, timing.key.as_deref(), name, clock)
+    }
+
     fn write(&mut self, store: usize, key: Bytes, value: Option<Bytes>) {
         if let Some(store) = self.stores.get(store).copied() {
-            let before = self.state.put(store, key.clone(), value);
-            self.undo.push((store, key, before));
+            self.write_to(store, key, value);
         }
+    }
+
+    fn write_to(&mut self, store: StoreId, key: Bytes, value: Option<Bytes>) {
+        let before = self.state.put(store, key.clone(), value);
+        self.undo.push((store, key, before));
     }
 
     fn store(&self, index: usize) -> Result<StoreId, BackendError> {
@@ -109,6 +199,10 @@ impl ProcessScope {
             reason: format!("the function has {} stores", self.stores.len()),
         })
     }
+}
+
+fn no_timers() -> BackendError {
+    BackendError { store: "timers".into(), reason: "the function has no timers".into() }
 }
 
 fn corrupt(store: StoreId) -> BackendError {

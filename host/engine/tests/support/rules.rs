@@ -41,6 +41,8 @@ pub fn manifests() -> BTreeMap<String, Manifest> {
             .map(|name| StoreManifest { name: (*name).into(), reads: vec![1], writes: vec![1], queryable: false })
             .collect(),
         timers: false,
+        subtracts: *role == Role::Aggregate,
+        merges: *role == Role::Aggregate,
         codes: vec![],
     });
     let manifest = Manifest {

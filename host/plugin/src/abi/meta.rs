@@ -69,6 +69,10 @@ pub(crate) struct Function {
     pub stores: Vec<Store>,
     #[component(name = "timers")]
     pub timers: bool,
+    #[component(name = "subtracts")]
+    pub subtracts: bool,
+    #[component(name = "merges")]
+    pub merges: bool,
     #[component(name = "codes")]
     pub codes: Vec<String>,
 }

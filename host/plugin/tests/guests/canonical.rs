@@ -66,7 +66,7 @@ impl Memory {
             self.list(&ports),
             vec![key, function.wants_headers.into(), 0, 0],
             self.list(&stores),
-            vec![function.timers.into(), 0, 0, 0],
+            vec![function.timers.into(), function.subtracts.into(), function.merges.into(), 0],
             self.list(&codes),
         ]
         .concat()

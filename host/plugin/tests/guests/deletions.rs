@@ -29,7 +29,7 @@ fn call(misbehave: &str, groups: &[&[&'static str]], mode: Mode, attempt: Attemp
         .iter()
         .map(|values| {
             let entries = values.iter().map(|value| (Change::Add, message(value))).collect();
-            Group { key: b"key", window: None, state: None, entries }
+            Group { key: b"key", window: None, state: None, absorbed: Vec::new(), entries }
         })
         .collect();
     guest.deploy(limits()).aggregate(FIRST, &groups, mode, attempt).map(|called| called.result)

@@ -147,7 +147,9 @@ pub fn function(name: &str, role: Role) -> FunctionManifest {
         key: KeyCodec::Bytes,
         wants_headers: false,
         stores: if matches!(role, Role::Aggregate | Role::Process) { vec![store] } else { vec![] },
-        timers: false,
+        timers: role == Role::Process,
+        subtracts: role == Role::Aggregate,
+        merges: role == Role::Aggregate,
         codes: vec!["bad".into()],
     }
 }

@@ -1,0 +1,247 @@
+//! Timers of a process step: kept by record key, name and clock, and found by time.
+//!
+//! Each timer is two entries of the step's timer store, written together:
+//!
+//! | key | value |
+//! |---|---|
+//! | `T`, clock, time with its sign bit flipped, record key, name | where the record that set it comes from |
+//! | `N`, clock, record key, name | time |
+//!
+//! The record key is a byte that says whether there is one, then its bytes with an end that sorts below all of them, so
+//! that entries of the first kind lie in the order in which timers fire. The store also has the step's stream time, under
+//! [`CLOCK_KEY`].
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+use super::TaskState;
+use super::keys::{CLOCK_KEY, ordered, unordered};
+use crate::ports::{BackendError, Clock, Scan, StoreId};
+use crate::record::Timestamp;
+
+/// What a process step knows of its timers. The rest is in the store.
+#[derive(Clone, Debug)]
+pub(crate) struct Timers {
+    store: StoreId,
+    /// The step's stream time: the highest timestamp that has come to it. Kept in the store too.
+    observed: Option<Timestamp>,
+    /// The same at the last commit.
+    committed: Option<Timestamp>,
+    /// When the first timer of each clock is due.
+    stream: Option<Timestamp>,
+    wall: Option<Timestamp>,
+}
+
+/// A timer that is set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Timer {
+    pub(crate) key: Option<Bytes>,
+    pub(crate) name: String,
+    pub(crate) time: Timestamp,
+    pub(crate) clock: Clock,
+    /// Where the record that set it comes from, as [`Origin`](crate::provenance::Origin) writes it.
+    pub(crate) origin: Bytes,
+}
+
+impl Timers {
+    /// Reads from the store when the first timers are due, and the stream time.
+    pub(crate) fn open(state: &TaskState, store: StoreId) -> Result<Self, BackendError> {
+        let clock = state.get(store, &CLOCK_KEY)?;
+        let observed = clock.and_then(|bytes| Some(i64::from_be_bytes(*bytes.first_chunk()?)));
+        let mut this = Self { store, observed, committed: observed, stream: None, wall: None };
+        for clock in [Clock::Stream, Clock::Wall] {
+            *this.first_mut(clock) = this.first_from(state, clock, Timestamp::MIN)?;
+        }
+        Ok(this)
+    }
+
+    /// The store they are in.
+    pub(crate) fn store(&self) -> StoreId {
+        self.store
+    }
+
+    /// The step's stream time, once a record has come.
+    pub(crate) fn stream_time(&self) -> Option<Timestamp> {
+        self.observed
+    }
+
+    /// A record has come to the step.
+    pub(crate) fn observe(&mut self, timestamp: Timestamp) {
+        self.observed = self.observed.max(Some(timestamp));
+    }
+
+    /// When the first timer of a clock is due.
+    pub(crate) fn first(&self, clock: Clock) -> Option<Timestamp> {
+        match clock {
+            Clock::Stream => self.stream,
+            Clock::Wall => self.wall,
+        }
+    }
+
+    fn first_mut(&mut self, clock: Clock) -> &mut Option<Timestamp> {
+        match clock {
+            Clock::Stream => &mut self.stream,
+            Clock::Wall => &mut self.wall,
+        }
+    }
+
+    /// The time that a timer is set for, if it is.
+    pub(super) fn time(
+        &self,
+        state: &TaskState,
+        key: Option<&[u8]>,
+        name: &str,
+        clock: Clock,
+    ) -> Result<Option<Timestamp>, BackendError> {
+        let time = state.get(self.store, &by_name(key, name, clock))?;
+        Ok(time.and_then(|bytes| Some(i64::from_be_bytes(*bytes.first_chunk()?))))
+    }
+
+    /// Notes that a timer is set.
+    pub(super) fn added(&mut self, time: Timestamp, clock: Clock) {
+        let first = self.first_mut(clock);
+        *first = Some(first.map_or(time, |first| first.min(time)));
+    }
+
+    /// Notes that a timer is set no more. Only if it was the first one, the store is asked for the next: what lies before
+    /// it needn't be looked at, however many timers have been there.
+    pub(super) fn removed(&mut self, state: &TaskState, time: Timestamp, clock: Clock) -> Result<(), BackendError> {
+        if self.first(clock) == Some(time) {
+            *self.first_mut(clock) = self.first_from(state, clock, time)?;
+        }
+        Ok(())
+    }
+
+    fn first_from(&self, state: &TaskState, clock: Clock, time: Timestamp) -> Result<Option<Timestamp>, BackendError> {
+        let mut first = None;
+        state.scan(self.store, &times(clock, time), Some(&behind(clock)), &mut |key, value| {
+            first = decode(key, value).map(|timer| timer.time);
+            if first.is_some() { Scan::Stop } else { Scan::Continue }
+        })?;
+        Ok(first)
+    }
+
+    /// Moves the stream time into the transaction, if it has changed.
+    pub(crate) fn prepare(&mut self, state: &mut TaskState) {
+        if self.observed != self.committed
+            && let Some(observed) = self.observed
+        {
+            self.committed = self.observed;
+            state.put(self.store, CLOCK_KEY, Some(Bytes::copy_from_slice(&observed.to_be_bytes())));
+        }
+    }
+}
+
+/// The two keys of a timer: that by time, and that by name.
+pub(super) fn keys(key: Option<&[u8]>, name: &str, time: Timestamp, clock: Clock) -> [Bytes; 2] {
+    let mut by_time = times(clock, time);
+    put_names(&mut by_time, key, name);
+    [by_time.freeze(), by_name(key, name, clock)]
+}
+
+const BY_TIME: u8 = b'T';
+const BY_NAME: u8 = b'N';
+
+/// Where a clock's timers for a time, or later, begin.
+fn times(clock: Clock, time: Timestamp) -> BytesMut {
+    let mut out = BytesMut::with_capacity(64);
+    out.put_slice(&[BY_TIME, number(clock)]);
+    out.put_u64(ordered(time));
+    out
+}
+
+/// The end of a clock's timers.
+fn behind(clock: Clock) -> [u8; 2] {
+    [BY_TIME, number(clock) + 1]
+}
+
+fn by_name(key: Option<&[u8]>, name: &str, clock: Clock) -> Bytes {
+    let mut out = BytesMut::with_capacity(64);
+    out.put_slice(&[BY_NAME, number(clock)]);
+    put_names(&mut out, key, name);
+    out.freeze()
+}
+
+fn number(clock: Clock) -> u8 {
+    match clock {
+        Clock::Stream => 0,
+        Clock::Wall => 1,
+    }
+}
+
+/// A zero byte in a key, and the end of a key.
+const ZERO: [u8; 2] = [0, 1];
+const END: [u8; 2] = [0, 0];
+
+fn put_names(out: &mut BytesMut, key: Option<&[u8]>, name: &str) {
+    out.put_u8(u8::from(key.is_some()));
+    for byte in key.unwrap_or_default() {
+        match byte {
+            0 => out.put_slice(&ZERO),
+            other => out.put_u8(*other),
+        }
+    }
+    out.put_slice(&END);
+    out.put_slice(name.as_bytes());
+}
+
+/// The timer of an entry by time; `None` if it isn't one.
+fn decode(entry: &[u8], origin: &[u8]) -> Option<Timer> {
+    let rest = entry.strip_prefix(&[BY_TIME])?;
+    let (clock, rest) = rest.split_first()?;
+    let clock = if *clock == number(Clock::Stream) { Clock::Stream } else { Clock::Wall };
+    let (time, rest) = rest.split_first_chunk::<8>()?;
+    let (has_key, mut rest) = rest.split_first()?;
+    let mut key = Vec::with_capacity(rest.len());
+    let name = loop {
+        let zero = rest.iter().position(|byte| *byte == 0)?;
+        let (part, behind) = rest.split_at(zero);
+        key.extend_from_slice(part);
+        match behind.split_first_chunk()? {
+            (&END, name) => break name,
+            (_, more) => {
+                key.push(0);
+                rest = more;
+            }
+        }
+    };
+    Some(Timer {
+        key: (*has_key == 1).then(|| key.into()),
+        name: std::str::from_utf8(name).ok()?.to_owned(),
+        time: unordered(u64::from_be_bytes(*time)),
+        clock,
+        origin: Bytes::copy_from_slice(origin),
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timers_lie_in_the_order_of_time_then_key_then_name_and_are_read_back() {
+        let stream = Clock::Stream;
+        let all: [(Option<&[u8]>, &str, i64, Clock); 10] = [
+            (Some(b"z"), "late", i64::MIN, stream),
+            (None, "", -1, stream),
+            (None, "b", -1, stream),
+            (Some(b""), "z", -1, stream),
+            (Some(b"\0"), "a", -1, stream),
+            (Some(b"\0\0"), "a", -1, stream),
+            (Some(b"\0\x01"), "a", -1, stream),
+            (Some(b"a"), "z", -1, stream),
+            (Some(b"aa"), "a", -1, stream),
+            (Some(b"a"), "a", 0, Clock::Wall),
+        ];
+        let keys = all.map(|(key, name, time, clock)| keys(key, name, time, clock));
+        assert!(keys.is_sorted_by(|[a, _], [b, _]| a < b));
+        for ([by_time, by_name], (key, name, time, clock)) in keys.iter().zip(all) {
+            let timer = decode(by_time, b"origin").unwrap();
+            let key = key.map(Bytes::copy_from_slice);
+            assert_eq!(timer, Timer { key, name: name.into(), time, clock, origin: Bytes::from_static(b"origin") });
+            assert_eq!(decode(by_name, b""), None);
+        }
+        let names: std::collections::BTreeSet<_> = keys.iter().map(|[_, by_name]| by_name).collect();
+        assert_eq!(names.len(), all.len(), "no two have the same name");
+    }
+}
