@@ -73,9 +73,9 @@ pub mod prelude {
 #[doc(hidden)]
 pub mod __private {
     pub use crate::adapter::{
-        AggregateFunction, AggregateFunctions, JoinArgs, JoinFunction, ProcessArgs, ProcessFunction, ProcessFunctions, Run, TimerArgs,
-        TimerFunction, TransformArgs, TransformFunction, Writer, aggregate, configure, describe, join, join_batch,
-        on_timer, process, stateful, store, transform, transform_batch,
+        AggregateFunction, AggregateFunctions, JoinArgs, JoinFunction, ProcessArgs, ProcessFunction, ProcessFunctions,
+        Run, TimerArgs, TimerFunction, TransformArgs, TransformFunction, Writer, aggregate, configure, describe, join,
+        join_batch, on_timer, process, stateful, store, transform, transform_batch,
     };
     pub use crate::bindings;
     pub use crate::bindings::aggregate::__export_aggregate;

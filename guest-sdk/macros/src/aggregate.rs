@@ -101,9 +101,7 @@ fn check(item: &ItemImpl) -> syn::Result<()> {
     if of.is_none_or(|segment| segment.ident != "Aggregate") {
         return Err(misplaced(&item.self_ty));
     }
-    let missing = ["Key", "Input", "State", "Output"]
-        .into_iter()
-        .find(|wanted| assigned(item, wanted).is_none());
+    let missing = ["Key", "Input", "State", "Output"].into_iter().find(|wanted| assigned(item, wanted).is_none());
     match missing {
         Some(name) => Err(syn::Error::new_spanned(
             &item.self_ty,

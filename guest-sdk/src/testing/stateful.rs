@@ -24,7 +24,8 @@ impl Bench {
         let raw_groups = groups.iter().map(|group| raw_group(&mut arena, group)).collect();
         let absorbed = groups.iter().flat_map(|group| &group.absorbed).map(|state| stored(&mut arena, state)).collect();
         let (payload, plugin) = (arena.payload(), self.plugin);
-        let called = self.call(index, || adapter::aggregate(plugin, index, payload, raw_groups, absorbed, entries, mode));
+        let called =
+            self.call(index, || adapter::aggregate(plugin, index, payload, raw_groups, absorbed, entries, mode));
         let inputs = groups.iter().flat_map(|group| {
             group.entries.iter().map(|(_, record)| Input { key: Some(group.key.clone()), ..Input::record(record) })
         });

@@ -1,0 +1,154 @@
+//! A pipeline with every operator on a real broker: killed again and again, it must put out what a replay of the same
+//! input does.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod input;
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::collections::BTreeMap;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use support::{Dice, Place};
+
+/// Partitions of each topic.
+pub const PARTITIONS: u64 = 3;
+
+/// How often it is killed at least, before it may finish.
+const KILLS: u32 = 12;
+
+/// How long the last process may take.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// Topics whose records of a key must be equal in their order.
+const ORDERED: [&str; 14] = [
+    "inner", "outer", "found", "named", "both", "total", "tumbling", "late", "hopping", "sliding", "session", "closed",
+    "silent", "once",
+];
+
+/// Topics of which the last record of each key must be equal.
+const LAST: [&str; 3] = ["last-commit", "last-groups", "last-row-groups"];
+
+#[test]
+fn every_operator_puts_out_under_kills_what_a_replay_does() {
+    let Some(cluster) = millrace_broker::for_test(millrace_broker::Options::default()).unwrap() else { return };
+    let place = Place::new();
+    place.write("operators.wasm", guest());
+    place.write("every.toml", include_str!("every.toml"));
+    let kafka = format!("--kafka {}", cluster.bootstrap());
+    let input = input::lines(7);
+    for topic in ["left", "right", "names"].iter().chain(&ORDERED).chain(&LAST) {
+        place
+            .millrace(&format!("topic create every-{topic} --partitions {PARTITIONS} --config retention.ms=-1 {kafka}"))
+            .good();
+    }
+    place.millrace_with(&format!("topic write --key i64 {kafka}"), &input).good();
+
+    kill_and_finish(&place, &kafka);
+
+    let replayed = place.millrace_with("replay every.toml", &input).good();
+    let expected = by_topic(replayed.lines());
+    for topic in ORDERED {
+        let found = read(&place, &kafka, topic);
+        let expected = expected.get(topic).cloned().unwrap_or_default();
+        assert!(!expected.is_empty(), "nothing was to come out to {topic}: the test shows nothing");
+        assert_same(topic, &keyed(&expected), &keyed(&found));
+    }
+    for topic in LAST {
+        let found = read(&place, &kafka, topic);
+        let expected = expected.get(topic).cloned().unwrap_or_default();
+        assert!(!expected.is_empty(), "nothing was to come out to {topic}: the test shows nothing");
+        assert_same(topic, &last(&expected), &last(&found));
+    }
+}
+
+/// The rules of the pipeline.
+fn guest() -> Vec<u8> {
+    let folder = std::env::var_os("MILLRACE_GUESTS").expect("`./justw test` says where guests are");
+    std::fs::read(std::path::Path::new(&folder).join("operators.wasm")).expect("`./justw guests` builds it")
+}
+
+/// Starts it and kills it, until it has been killed often enough; then lets it work off what is left.
+fn kill_and_finish(place: &Place, kafka: &str) {
+    let mut dice = Dice::new(1);
+    for _ in 0..KILLS {
+        let mut process = start(place, kafka);
+        let end = Instant::now() + Duration::from_millis(1_000 + dice.below(3_000));
+        // It may be done before that; then the next one shows that nothing is left.
+        while Instant::now() < end && process.try_wait().unwrap().is_none() {
+            std::thread::park_timeout(Duration::from_millis(10));
+        }
+        process.kill().unwrap();
+        process.wait().unwrap();
+    }
+    let mut last = start(place, kafka);
+    let end = Instant::now() + PATIENCE;
+    let status = loop {
+        if let Some(status) = last.try_wait().unwrap() {
+            break status;
+        }
+        assert!(Instant::now() < end, "it doesn't come to rest");
+        std::thread::park_timeout(Duration::from_millis(20));
+    };
+    assert!(status.success(), "{status}");
+}
+
+fn start(place: &Place, kafka: &str) -> Child {
+    let words = format!("run every.toml --data data --until-idle {kafka}");
+    let mut command: Command = place.command(&words);
+    command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+/// What was committed to a topic, in the form of a replay.
+fn read(place: &Place, kafka: &str, topic: &str) -> Vec<Value> {
+    let lines = place.millrace(&format!("topic read every-{topic} --key {} {kafka}", codec(topic))).good();
+    lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// A windowed key is no number.
+fn codec(topic: &str) -> &'static str {
+    if topic == "hopping" { "bytes" } else { "i64" }
+}
+
+fn by_topic<'l>(lines: impl Iterator<Item = &'l str>) -> BTreeMap<String, Vec<Value>> {
+    let mut topics: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    for line in lines {
+        let record: Value = serde_json::from_str(line).unwrap();
+        let topic = record["topic"].as_str().unwrap().trim_start_matches("every-").to_owned();
+        topics.entry(topic).or_default().push(record);
+    }
+    topics
+}
+
+/// What must be equal of a record. Its window stands in its key or headers.
+fn essence(record: &Value) -> String {
+    let field = |name: &str| record.get(name).map(Value::to_string).unwrap_or_default();
+    [field("value"), field("valueBase64"), field("timestamp"), field("headers")].join(" ")
+}
+
+fn key(record: &Value) -> String {
+    [&record["partition"], &record["key"], &record["keyBase64"]].map(Value::to_string).join(" ")
+}
+
+/// The records of each key, in order.
+fn keyed(records: &[Value]) -> BTreeMap<String, Vec<String>> {
+    let mut keys: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for record in records {
+        keys.entry(key(record)).or_default().push(essence(record));
+    }
+    keys
+}
+
+/// The value of the last record of each key.
+fn last(records: &[Value]) -> BTreeMap<String, Vec<String>> {
+    records.iter().map(|record| (key(record), vec![record["value"].to_string()])).collect()
+}
+
+fn assert_same(topic: &str, expected: &BTreeMap<String, Vec<String>>, found: &BTreeMap<String, Vec<String>>) {
+    for key in expected.keys().chain(found.keys()) {
+        let (expected, found) = (expected.get(key), found.get(key));
+        assert_eq!(expected, found, "records of key {key} in every-{topic}: a replay's, and those on Kafka");
+    }
+}
