@@ -35,12 +35,14 @@ pub(crate) fn process(
         }
         Operator::StreamJoin { window, call, .. } => match memory {
             NodeMemory::Join(sides) => stream_join::process(step, items, *window, sides, call, logic),
-            NodeMemory::None => Ok(()),
+            _ => Ok(()),
         },
         Operator::Lookup { kind, table, call } => lookup::process(step, items, *kind, table, call, logic),
         Operator::TableJoin { .. } => Ok(()),
         Operator::Aggregate { store, call, .. } => aggregate::process(step, items, *store, call, logic),
-        Operator::Process { stores, call, .. } => process::process(step, &items, stores, call, logic),
+        Operator::Process { stores, call, .. } => {
+            process::Process { stores, timers: memory.timers(), call }.records(step, &items, logic)
+        }
         Operator::Dedup { .. } => Ok(()),
         Operator::Repartition { topic } => sink::repartition(step, items, *topic),
         Operator::Sink { topic, .. } => sink::process(step, items, *topic),
@@ -54,8 +56,13 @@ pub(crate) fn wake(
     memory: &mut NodeMemory,
     logic: &mut dyn Logic,
 ) -> Result<(), TaskError> {
-    let _ = (step, wake, memory, logic);
-    Ok(())
+    match (&step.node.operator, wake) {
+        (Operator::Process { stores, call, .. }, Wake::Tick) => {
+            let now = step.now();
+            process::Process { stores, timers: memory.timers(), call }.tick(step, now, logic)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Sends every item on as it is.

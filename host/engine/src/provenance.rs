@@ -20,14 +20,8 @@ pub(crate) struct Origin {
 impl Origin {
     /// The headers of a record on its way into a repartition topic.
     pub(crate) fn attach(&self, headers: &Headers) -> Headers {
-        let mut value = BytesMut::with_capacity(21 + self.topic.len());
-        value.put_u32(self.partition);
-        value.put_i64(self.offset);
-        value.put_i64(self.timestamp);
-        value.put_u8(u8::from(self.timestamp_type == TimestampType::LogAppendTime));
-        value.put_slice(&self.topic);
         let mut all = headers.as_slice().to_vec();
-        all.push(Header::new(Bytes::from_static(HEADER), value.freeze()));
+        all.push(Header::new(Bytes::from_static(HEADER), self.encode()));
         all.into()
     }
 
@@ -44,7 +38,19 @@ impl Origin {
         Some(others.collect::<Vec<_>>().into())
     }
 
-    fn decode(mut value: Bytes) -> Option<Self> {
+    /// As bytes, for who keeps it.
+    pub(crate) fn encode(&self) -> Bytes {
+        let mut value = BytesMut::with_capacity(21 + self.topic.len());
+        value.put_u32(self.partition);
+        value.put_i64(self.offset);
+        value.put_i64(self.timestamp);
+        value.put_u8(u8::from(self.timestamp_type == TimestampType::LogAppendTime));
+        value.put_slice(&self.topic);
+        value.freeze()
+    }
+
+    /// What [`encode`](Self::encode) has written; `None` if the bytes aren't that.
+    pub(crate) fn decode(mut value: Bytes) -> Option<Self> {
         let partition = value.try_get_u32().ok()?;
         let offset = value.try_get_i64().ok()?;
         let timestamp = value.try_get_i64().ok()?;

@@ -14,6 +14,7 @@ use bytes::Bytes;
 
 use crate::ports::{Backend, BackendError, Scan, StoreChanges, StoreId};
 use overlay::{Before, Overlay};
+pub(crate) use scope::Timing;
 pub use scope::{Page, ProcessScope};
 
 /// Committed state with the open transaction over it.

@@ -12,7 +12,7 @@ use support::{Limits, Play, topology};
 /// A random pipeline: a table and two sources, then steps that each take any earlier ones, and a sink for each. Some
 /// sinks write to a topic that is read again, and that records come to from outside too.
 fn steps() -> impl Strategy<Value = String> {
-    let step = || (0..8usize, any::<prop::sample::Index>(), any::<prop::sample::Index>(), any::<bool>());
+    let step = || (0..9usize, any::<prop::sample::Index>(), any::<prop::sample::Index>(), any::<bool>());
     let layer = |most| prop::collection::vec(step(), 1..most);
     (layer(6), layer(4), 1..4u32).prop_map(|(first, second, partitions)| {
         let mut text = String::new();
@@ -51,6 +51,7 @@ fn step_of(kind: usize, name: &str, a: &str, b: &str) -> String {
         2 => one("transform", "rekey"),
         3 => one("aggregate", "append"),
         4 => one("process", "number"),
+        7 => one("process", "alarm"),
         5 => format!("[[lookup]]\nname = \"{name}\"\nstream = \"{a}\"\ntable = \"rows\"\ncall = \"t.cat\"\n"),
         6 if a != b => {
             format!(
@@ -63,10 +64,24 @@ fn step_of(kind: usize, name: &str, a: &str, b: &str) -> String {
 }
 
 fn record() -> impl Strategy<Value = String> {
-    let topic = prop::sample::select(vec!["in", "in", "other", "mid", "rows"]);
+    let topic = prop::sample::select(vec!["in", "in", "other", "mid", "rows", "tick"]);
     let key = prop::sample::select(vec!["a", "b", "c", "-"]);
     let values = vec!["x", "yy", "bz", "c1", "-", "clear", "fail", "skip", "trap", "retry"];
-    let value = prop::sample::select(values);
+    let timers = vec![
+        "at.again.20",
+        "in.chain.4",
+        "in.bad.5+in.boom.5",
+        "in.stop.9+in.victim.9",
+        "in.move.9",
+        "off.chain",
+        "win.again.3",
+        "wat.chain.30+wat.stop.30",
+        "win.boom.2",
+        "win.victim.7",
+        "wat.victim.0",
+        "woff.victim",
+    ];
+    let value = prop::sample::select(values.into_iter().chain(timers).collect::<Vec<_>>());
     (topic, key, value, 0..60i64).prop_map(|(topic, key, value, time)| format!("{topic} {key} {value} @{time}"))
 }
 

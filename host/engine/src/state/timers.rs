@@ -34,6 +34,8 @@ pub(crate) struct Timers {
 /// A timer that is set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Timer {
+    /// Key of its entry by time.
+    pub(crate) entry: Bytes,
     pub(crate) key: Option<Bytes>,
     pub(crate) name: String,
     pub(crate) time: Timestamp,
@@ -108,6 +110,45 @@ impl Timers {
         if self.first(clock) == Some(time) {
             *self.first_mut(clock) = self.first_from(state, clock, time)?;
         }
+        Ok(())
+    }
+
+    /// Up to `limit` timers of a clock from `begin` to `end`, both inclusive, behind the entry `after`.
+    pub(crate) fn due(
+        &self,
+        state: &TaskState,
+        (clock, begin, end): (Clock, Timestamp, Timestamp),
+        after: Option<&Bytes>,
+        limit: usize,
+    ) -> Result<Vec<Timer>, BackendError> {
+        let begin = times(clock, begin);
+        let from = after.map_or(&*begin, |after| after);
+        let mut page = Vec::new();
+        state.scan(self.store, from, Some(&behind(clock)), &mut |key, value| {
+            let Some(timer) = decode(key, value).filter(|timer| Some(&timer.entry) != after) else {
+                return Scan::Continue;
+            };
+            if timer.time > end || page.len() >= limit {
+                return Scan::Stop;
+            }
+            page.push(timer);
+            Scan::Continue
+        })?;
+        Ok(page)
+    }
+
+    /// Takes out a timer that fires. [`fired`](Self::fired) is to follow after the last one.
+    pub(crate) fn remove(&self, state: &mut TaskState, timer: &Timer) {
+        let by_name = by_name(timer.key.as_deref(), &timer.name, timer.clock);
+        for key in [timer.entry.clone(), by_name] {
+            state.put(self.store, key, None);
+        }
+    }
+
+    /// Timers of a clock have fired, from `begin` on.
+    pub(crate) fn fired(&mut self, state: &TaskState, clock: Clock, begin: Timestamp) -> Result<(), BackendError> {
+        let begin = self.first(clock).map_or(begin, |first| first.min(begin));
+        *self.first_mut(clock) = self.first_from(state, clock, begin)?;
         Ok(())
     }
 
@@ -205,6 +246,7 @@ fn decode(entry: &[u8], origin: &[u8]) -> Option<Timer> {
         }
     };
     Some(Timer {
+        entry: Bytes::copy_from_slice(entry),
         key: (*has_key == 1).then(|| key.into()),
         name: std::str::from_utf8(name).ok()?.to_owned(),
         time: unordered(u64::from_be_bytes(*time)),
@@ -238,7 +280,8 @@ mod tests {
         for ([by_time, by_name], (key, name, time, clock)) in keys.iter().zip(all) {
             let timer = decode(by_time, b"origin").unwrap();
             let key = key.map(Bytes::copy_from_slice);
-            assert_eq!(timer, Timer { key, name: name.into(), time, clock, origin: Bytes::from_static(b"origin") });
+            let (entry, origin) = (by_time.clone(), Bytes::from_static(b"origin"));
+            assert_eq!(timer, Timer { entry, key, name: name.into(), time, clock, origin });
             assert_eq!(decode(by_name, b""), None);
         }
         let names: std::collections::BTreeSet<_> = keys.iter().map(|[_, by_name]| by_name).collect();

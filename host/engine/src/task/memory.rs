@@ -4,9 +4,10 @@ use bytes::Bytes;
 
 use super::{TaskError, TaskOptions, shape};
 use crate::meta::{decode_deployment, deployment_key, encode_deployment};
-use crate::ports::StoreId;
+use crate::ports::{Clock, StoreId};
 use crate::record::Timestamp;
 use crate::state::TaskState;
+use crate::state::timers::Timers;
 use crate::state::window::WindowStore;
 use crate::topology::{Operator, StoreKind, SubTopology, Topology};
 
@@ -24,13 +25,15 @@ pub(crate) enum NodeMemory {
     None,
     /// Both sides of a stream-stream join, the left one first.
     Join(Box<[WindowStore; 2]>),
+    /// When the timers of a process step are due.
+    Process(Timers),
 }
 
 impl NodeMemory {
     /// Memory it holds, in bytes, roughly.
     pub(crate) fn bytes(&self) -> usize {
         match self {
-            Self::None => 0,
+            Self::None | Self::Process(_) => 0,
             Self::Join(sides) => sides.iter().map(WindowStore::bytes).sum(),
         }
     }
@@ -39,6 +42,7 @@ impl NodeMemory {
     pub(crate) fn next_tick(&self) -> Option<Timestamp> {
         match self {
             Self::None | Self::Join(_) => None,
+            Self::Process(timers) => timers.first(Clock::Wall),
         }
     }
 
@@ -52,14 +56,22 @@ impl NodeMemory {
     /// Whether it has something to put out at the next commit.
     pub(crate) fn waits_for_commit(&self) -> bool {
         match self {
-            Self::None | Self::Join(_) => false,
+            Self::None | Self::Join(_) | Self::Process(_) => false,
+        }
+    }
+
+    /// The timers of a process step that has any.
+    pub(crate) fn timers(&mut self) -> Option<&mut Timers> {
+        match self {
+            Self::Process(timers) => Some(timers),
+            _ => None,
         }
     }
 
     /// Memory of what the open transaction has yet to write, in bytes, roughly.
     pub(crate) fn pending_bytes(&self) -> usize {
         match self {
-            Self::None => 0,
+            Self::None | Self::Process(_) => 0,
             Self::Join(sides) => sides.iter().map(WindowStore::pending_bytes).sum(),
         }
     }
@@ -78,6 +90,7 @@ pub(super) fn open(
             open_window(topology, options, state, *left)?,
             open_window(topology, options, state, *right)?,
         ]))),
+        Operator::Process { timers: Some(store), .. } => Ok(NodeMemory::Process(Timers::open(state, *store)?)),
         _ => Ok(NodeMemory::None),
     });
     Ok(Memory { nodes: nodes.collect::<Result<_, TaskError>>()?, unrecorded })
@@ -130,8 +143,10 @@ impl Memory {
     pub(super) fn prepare(&mut self, topology: &Topology, options: &TaskOptions, state: &mut TaskState) {
         let shape = shape(topology, options.subtopology);
         for node in &mut self.nodes {
-            if let NodeMemory::Join(sides) = node {
-                sides.iter_mut().for_each(|side| side.prepare(state));
+            match node {
+                NodeMemory::None => {}
+                NodeMemory::Join(sides) => sides.iter_mut().for_each(|side| side.prepare(state)),
+                NodeMemory::Process(timers) => timers.prepare(state),
             }
         }
         if state.bytes() > 0 {

@@ -11,7 +11,7 @@ use crate::partitioner::partition_of;
 use crate::path::Path;
 use crate::ports::{CallError, Effect, Failure, FailureClass, Field, FunctionId, Outcome, Output};
 use crate::provenance::Origin;
-use crate::record::InputRecord;
+use crate::record::{InputRecord, Timestamp};
 use crate::state::TaskState;
 use crate::topology::{Call, Node, NodeId, OnDrop, OnError, SubTopology, TopicId, Topology};
 
@@ -176,6 +176,11 @@ impl<'a> Step<'a> {
         let letter = dead_letter::letter(record, &failed, self.record_limit(self.node.dlq));
         self.ledger.count(&self.node.name, What::DeadLettered, &failure.code, 1);
         self.produce(path.clone(), self.node.dlq, letter);
+    }
+
+    /// The driver's clock, in a run that was [awakened](super::Wake).
+    pub(crate) fn now(&self) -> Timestamp {
+        self.progress.records.first().map_or(0, |moment| moment.arrived)
     }
 
     /// The next place of what comes out because of the moment, in a run that was [awakened](super::Wake).

@@ -95,6 +95,8 @@ struct Driver {
     ends: std::collections::HashMap<(TopicId, u32), i64>,
     outputs: Vec<String>,
     ledger: Ledger,
+    /// The clock, which ticks move.
+    now: i64,
 }
 
 impl Driver {
@@ -113,6 +115,7 @@ impl Driver {
             ends: Default::default(),
             outputs: Vec::new(),
             ledger: Ledger::default(),
+            now: 0,
         };
         this.open();
         this
@@ -137,16 +140,19 @@ impl Driver {
         }
     }
 
-    /// `topic key value @time`, with `-` for null.
+    /// `topic key value @time`, with `-` for null; `tick - - @time` moves the clock.
     fn line(&mut self, turn: u64, line: &str) {
         let mut words = line.split_whitespace();
         let mut word = || words.next().unwrap_or_else(|| panic!("too short: {line}"));
         let (topic, key, value, time) = (word(), word(), word(), word());
+        let timestamp = time.strip_prefix('@').unwrap().parse().unwrap();
+        if topic == "tick" {
+            return self.tick(turn, timestamp);
+        }
         let field = |text: &str| (text != "-").then(|| Bytes::copy_from_slice(text.as_bytes()));
         let topic = TopicId(self.topology.topics.iter().position(|known| known.name == topic).expect(topic));
         let key = field(key);
         let partition = partition_of(key.as_deref(), turn as i64, self.partitions[topic.0]);
-        let timestamp = time.strip_prefix('@').unwrap().parse().unwrap();
         let record = Produced {
             topic,
             partition,
@@ -156,7 +162,7 @@ impl Driver {
             headers: Headers::EMPTY,
             window: None,
             turn,
-            arrived: 0,
+            arrived: self.now,
         };
         self.stage.put(Stage::OUTSIDE, record);
     }
@@ -185,6 +191,21 @@ impl Driver {
         }
     }
 
+    /// The clock moves, after all that has come before.
+    fn tick(&mut self, turn: u64, now: i64) {
+        self.flush();
+        self.now = self.now.max(now);
+        let mut produced = Vec::new();
+        for task in 0..self.tasks.len() {
+            for output in self.tasks[task].tick(&mut self.rules, self.now, turn).unwrap() {
+                self.stage.put(task + 1, output.clone());
+                produced.push((turn, task, output));
+            }
+        }
+        self.show_all(produced);
+        self.flush();
+    }
+
     fn flush(&mut self) {
         let mut produced = Vec::new();
         if self.topology.feeds_back() {
@@ -205,6 +226,10 @@ impl Driver {
             self.deliver_all();
         }
         assert!(!self.tasks.iter().any(Task::ready), "everything is processed");
+        self.show_all(produced);
+    }
+
+    fn show_all(&mut self, mut produced: Vec<(u64, usize, Produced)>) {
         produced.sort_by_key(|(turn, task, _)| (*turn, *task));
         for (_, _, output) in produced {
             if self.topology.topics[output.topic.0].kind != TopicKind::Repartition {

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::alarms;
 use bytes::Bytes;
 use millrace_engine::manifest::{FunctionManifest, KeyCodec, Manifest, Port, Role, StoreManifest};
 use millrace_engine::ports::{
@@ -13,7 +14,7 @@ use millrace_engine::state::ProcessScope;
 use millrace_engine::topology::Topology;
 
 /// Name, role, ports (`!` changes the key), stores.
-const FUNCTIONS: [(&str, Role, &[&str], &[&str]); 9] = [
+const FUNCTIONS: [(&str, Role, &[&str], &[&str]); 10] = [
     ("upper", Role::Transform, &["out"], &[]),
     ("twice", Role::Transform, &["out"], &[]),
     ("size", Role::Transform, &["small", "large"], &[]),
@@ -23,6 +24,7 @@ const FUNCTIONS: [(&str, Role, &[&str], &[&str]); 9] = [
     ("append", Role::Aggregate, &["out"], &["state"]),
     ("number", Role::Process, &["out"], &["numbers"]),
     ("keys", Role::Process, &["out"], &["seen"]),
+    ("alarm", Role::Process, &["out"], &["fired"]),
 ];
 
 /// The manifest of plugin `t`.
@@ -40,7 +42,7 @@ pub fn manifests() -> BTreeMap<String, Manifest> {
             .iter()
             .map(|name| StoreManifest { name: (*name).into(), reads: vec![1], writes: vec![1], queryable: false })
             .collect(),
-        timers: false,
+        timers: *name == "alarm",
         subtracts: *role == Role::Aggregate,
         merges: *role == Role::Aggregate,
         codes: vec![],
@@ -181,6 +183,7 @@ impl Logic for Rules {
         let (key, v) = (message.key.unwrap_or_default(), text(message.value));
         let outcome = match Self::name(function) {
             "number" => number(&mut scope, key, &v),
+            "alarm" => alarms::on_record(&mut scope, &v),
             _ => seen(&mut scope, key, &v),
         };
         // Only now, after the writes: they must be undone.
@@ -193,11 +196,16 @@ impl Logic for Rules {
     fn on_timer(
         &mut self,
         _: FunctionId,
-        _: Due<'_>,
-        _: ProcessScope,
+        due: Due<'_>,
+        mut scope: ProcessScope,
         _: Attempt,
     ) -> (Result<Called<Outcome>, CallError>, ProcessScope) {
-        unreachable!()
+        let outcome = alarms::on_timer(&mut scope, due);
+        // Only now, after the writes: they must be undone.
+        if due.name.starts_with("boom") {
+            return (Err(self.trap(0)), scope);
+        }
+        (Ok(Called { result: outcome, effects: vec![] }), scope)
     }
 }
 

@@ -1,0 +1,159 @@
+//! Timers of process functions, in every way of running: what `alarm` does stands in `support/alarms.rs`.
+
+mod support;
+
+use support::{Limits, check, check_counts, check_within};
+
+const STEPS: &str = "
+[[source]]
+name = \"in\"
+topic = \"in\"
+value = \"bytes\"
+[[process]]
+name = \"step\"
+from = \"in\"
+call = \"t.alarm\"
+[[sink]]
+from = \"step\"
+topic = \"out\"
+";
+
+#[test]
+fn a_timer_fires_once_after_the_record_with_which_the_stream_time_has_reached_it() {
+    check(
+        STEPS,
+        "in k at.a.5 @1\nin x y @4\nin x z @5\nin x late @2\nin x far @900",
+        "out k at.a.5 @1\nout x y @4\nout x z @5\nout k a.5#1 @5\nout x late @2\nout x far @900",
+    );
+}
+
+#[test]
+fn after_a_jump_timers_fire_in_the_order_of_time_then_key_then_name() {
+    check(
+        STEPS,
+        "in b at.z.7+at.a.7 @1\nin a at.q.7+at.p.9 @1\nin - at.n.7 @1\nin c at.first.2 @1\nin x y @100",
+        "out b at.z.7+at.a.7 @1\nout a at.q.7+at.p.9 @1\nout - at.n.7 @1\nout c at.first.2 @1\nout x y @100
+         out c first.2#1 @2\nout - n.7#1 @7\nout a q.7#1 @7\nout b a.7#1 @7\nout b z.7#2 @7\nout a p.9#2 @9",
+    );
+}
+
+#[test]
+fn a_timer_set_anew_is_replaced_and_one_taken_back_does_not_fire() {
+    check(
+        STEPS,
+        "in k at.a.5+at.b.5+at.c.5 @1\nin k at.a.8+off.b+off.nobody @2\nin k x @7\nin k y @8",
+        "out k at.a.5+at.b.5+at.c.5 @1\nout k at.a.8+off.b+off.nobody @2\nout k x @7\nout k c.5#1 @5
+         out k y @8\nout k a.8#2 @8",
+    );
+}
+
+#[test]
+fn the_same_name_is_another_timer_for_another_key_and_another_clock() {
+    check(
+        STEPS,
+        "in k at.a.5+wat.a.5 @1\nin l at.a.5+wat.a.5 @1\nin k off.a @1\nin k woff.b @9\ntick - - @5",
+        "out k at.a.5+wat.a.5 @1\nout l at.a.5+wat.a.5 @1\nout k off.a @1\nout k woff.b @9\nout l a.5#1 @5
+         out k wa.5#1 @9\nout l wa.5#2 @9",
+    );
+}
+
+#[test]
+fn a_delay_counts_from_the_stream_time_also_for_a_record_that_is_late() {
+    check(
+        STEPS,
+        "in k x @50\nin k in.a.5 @1\nin k y @54\nin k z @55",
+        "out k x @50\nout k in.a.5 @1\nout k y @54\nout k z @55\nout k a.55#1 @55",
+    );
+}
+
+#[test]
+fn a_timer_for_a_time_that_has_come_fires_at_once_if_a_record_sets_it_and_after_the_next_record_if_a_timer_does() {
+    check(STEPS, "in k at.a.5 @9\nin k at.b.9 @9", "out k at.a.5 @9\nout k a.5#1 @5\nout k at.b.9 @9\nout k b.9#2 @9");
+    check(
+        STEPS,
+        "in k at.again.5 @9\nin x y @1\nin x y @1\nin x y @1",
+        "out k at.again.5 @9\nout k again.5#1 @5\nout x y @1\nout k again.5#2 @5\nout x y @1\nout k again.5#3 @5
+         out x y @1",
+    );
+}
+
+#[test]
+fn a_timer_may_set_another_one_take_back_one_that_is_due_or_put_it_off() {
+    check(
+        STEPS,
+        "in k at.chain.5 @1\nin k x @6\nin k y @9",
+        "out k at.chain.5 @1\nout k x @6\nout k chain.5#1 @5\nout k y @9\nout k end.9#2 @9",
+    );
+    check(
+        STEPS,
+        "in k at.stop.5+at.victim.6+at.z.7 @1\nin k x @9\nin k y @9",
+        "out k at.stop.5+at.victim.6+at.z.7 @1\nout k x @9\nout k stop.5#1 @5\nout k z.7#2 @7\nout k y @9",
+    );
+    check(
+        STEPS,
+        "in k at.move.5+at.victim.6+at.z.7 @1\nin k x @9\nin k y @9",
+        "out k at.move.5+at.victim.6+at.z.7 @1\nout k x @9\nout k move.5#1 @5\nout k z.7#2 @7\nout k y @9
+         out k victim.5#3 @5",
+    );
+}
+
+#[test]
+fn a_failed_timer_is_gone_with_all_it_wrote_and_the_dead_letter_is_about_the_record_that_set_it() {
+    check(
+        STEPS,
+        "in x y @1\nin k at.bad.5+at.boom.5+at.ok.5 @2\nin x z @7\nin x z @8",
+        "out x y @1\nout k at.bad.5+at.boom.5+at.ok.5 @2\nout x z @7\ndead k - @5 bad at step from in/1
+         dead k - @5 trap at step from in/1\nout k ok.5#1 @5\nout x z @8",
+    );
+    check_counts(STEPS, "in k at.bad.5+at.boom.5 @2\nin x z @7", "step dead-lettered bad 1\nstep dead-lettered trap 1");
+}
+
+#[test]
+fn a_failed_record_sets_no_timers_and_takes_none_back() {
+    check(
+        STEPS,
+        "in k at.a.5 @1\nin k off.a+at.b.5+fail @2\nin k at.a.7+trap @3\nin x y @9",
+        "out k at.a.5 @1\ndead k off.a+at.b.5+fail @2 bad at step from in/1
+         dead k at.a.7+trap @3 trap at step from in/2\nout x y @9\nout k a.5#1 @5",
+    );
+}
+
+#[test]
+fn timers_of_the_drivers_clock_fire_in_its_ticks_at_the_stream_time() {
+    check(
+        STEPS,
+        "tick - - @100\nin k win.a.5+wat.b.300 @7\nin x y @20\ntick - - @104\ntick - - @105\ntick - - @105\ntick - - @400",
+        "out k win.a.5+wat.b.300 @7\nout x y @20\nout k wa.105#1 @20\nout k wb.300#2 @20",
+    );
+}
+
+#[test]
+fn a_timer_of_the_drivers_clock_that_sets_itself_for_now_fires_in_the_next_millisecond() {
+    check(
+        STEPS,
+        "in k wat.again.5 @1\ntick - - @9\ntick - - @9\ntick - - @10\ntick - - @50",
+        "out k wat.again.5 @1\nout k wagain.5#1 @1\nout k wagain.10#2 @1\nout k wagain.11#3 @1",
+    );
+}
+
+#[test]
+fn a_failed_timer_of_the_drivers_clock_is_about_the_record_that_set_it_too() {
+    check(
+        STEPS,
+        "in x y @1\nin k wat.chain.5+wat.boom.6 @2\ntick - - @7\ntick - - @10",
+        "out x y @1\nout k wat.chain.5+wat.boom.6 @2\nout k wchain.5#1 @2\ndead k - @2 trap at step from in/1
+         out k wend.10#2 @2",
+    );
+}
+
+#[test]
+fn a_record_whose_timer_is_too_large_for_the_store_fails() {
+    let limits = Limits { state_bytes: 40, ..Limits::NONE };
+    check_within(
+        limits,
+        STEPS,
+        "in k at.name-that-is-too-long.5 @1\nin k at.a.5 @2\nin k x @5",
+        "dead k at.name-that-is-too-long.5 @1 state-too-large at step from in/0
+         out k at.a.5 @2\nout k x @5\nout k a.5#1 @5",
+    );
+}
