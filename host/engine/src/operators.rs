@@ -45,7 +45,7 @@ pub(crate) fn process(
         }
         Operator::Dedup { .. } => Ok(()),
         Operator::Repartition { topic } => sink::repartition(step, items, *topic),
-        Operator::Sink { topic, .. } => sink::process(step, items, *topic),
+        Operator::Sink { topic, key } => sink::process(step, items, *topic, *key),
     }
 }
 

@@ -1,24 +1,40 @@
 //! Sinks: records leave the task. One that is larger than its topic takes fails (`too-large`).
+//!
+//! With `key = "windowed"` the window of a record is part of its key; a record without a window keeps its plain key, and a
+//! null key stays null. All windows of a key go to the partition of that key, as in Kafka Streams.
 
 use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::provenance::Origin;
 use crate::record::{Header, Headers, Window};
 use crate::task::{Item, Step, TaskError};
-use crate::topology::TopicId;
+use crate::topology::{SinkKey, TopicId};
 
-/// Writes to a topic, with a plain key; the window goes into headers.
-pub(super) fn process(step: &mut Step<'_>, items: Vec<Item>, topic: TopicId) -> Result<(), TaskError> {
+/// Writes to a topic: with a plain key, and the window of a record in headers; or with the window in the key.
+pub(super) fn process(step: &mut Step<'_>, items: Vec<Item>, topic: TopicId, key: SinkKey) -> Result<(), TaskError> {
     for Item { path, mut record, .. } in items {
         if let Some(headers) = Origin::strip(&record.headers) {
             record.headers = headers;
         }
-        if let Some(window) = record.window {
-            record.headers = with_window(&record.headers, window);
+        let plain = record.key.clone();
+        match (key, record.window) {
+            (SinkKey::Plain, Some(window)) => record.headers = with_window(&record.headers, window),
+            (SinkKey::Windowed, Some(window)) => record.key = plain.as_ref().map(|key| windowed(key, window)),
+            (_, None) => {}
         }
-        step.put_out(path, topic, record)?;
+        step.put_out(path, topic, record, plain.as_deref())?;
     }
     Ok(())
+}
+
+/// A key with its window: its bytes, then start and end, 8 bytes big-endian each. (Kafka Streams writes key and start for
+/// time windows, where the reader must know their length; and key, end and start for sessions.)
+fn windowed(key: &[u8], window: Window) -> Bytes {
+    let mut bytes = BytesMut::with_capacity(key.len() + 16);
+    bytes.put_slice(key);
+    bytes.put_i64(window.start);
+    bytes.put_i64(window.end);
+    bytes.freeze()
 }
 
 /// Writes to a repartition topic, with the true origin in a header of our own.
@@ -31,7 +47,8 @@ pub(super) fn repartition(step: &mut Step<'_>, items: Vec<Item>, topic: TopicId)
         if let Some(origin) = step.origin_of(&path) {
             record.headers = origin.attach(&record.headers);
         }
-        step.put_out(path, topic, record)?;
+        let key = record.key.clone();
+        step.put_out(path, topic, record, key.as_deref())?;
     }
     Ok(())
 }
@@ -44,4 +61,16 @@ fn with_window(headers: &Headers, window: Window) -> Headers {
         all.push(Header::new(Bytes::from_static(name.as_bytes()), bytes.freeze()));
     }
     all.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_windowed_key_is_the_key_then_start_and_end() {
+        let key = windowed(b"k", Window { start: 1, end: -2 });
+        assert_eq!(key.as_ref(), b"k\0\0\0\0\0\0\0\x01\xff\xff\xff\xff\xff\xff\xff\xfe");
+        assert_eq!(windowed(b"", Window { start: 0, end: 0 }).as_ref(), [0; 16]);
+    }
 }

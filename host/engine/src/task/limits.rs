@@ -12,11 +12,18 @@ impl Step<'_> {
         self.options.record_bytes.get(topic.0).copied().unwrap_or(usize::MAX)
     }
 
-    /// Puts a record out of the task, unless it is larger than its topic takes: then it fails here.
-    pub(crate) fn put_out(&mut self, path: Path, topic: TopicId, record: Record) -> Result<(), TaskError> {
+    /// Puts a record out of the task, to the partition of `key`, unless it is larger than its topic takes: then it fails
+    /// here.
+    pub(crate) fn put_out(
+        &mut self,
+        path: Path,
+        topic: TopicId,
+        record: Record,
+        key: Option<&[u8]>,
+    ) -> Result<(), TaskError> {
         let (size, limit) = (record.whole_size(), self.record_limit(topic));
         if size <= limit {
-            self.produce(path, topic, record);
+            self.produce(path, topic, record, key);
             return Ok(());
         }
         let name = self.topology.topics.get(topic.0).map_or("", |topic| topic.name.as_str());

@@ -175,7 +175,8 @@ impl<'a> Step<'a> {
         };
         let letter = dead_letter::letter(record, &failed, self.record_limit(self.node.dlq));
         self.ledger.count(&self.node.name, What::DeadLettered, &failure.code, 1);
-        self.produce(path.clone(), self.node.dlq, letter);
+        let key = letter.key.clone();
+        self.produce(path.clone(), self.node.dlq, letter, key.as_deref());
     }
 
     /// The driver's clock, in a run that was [awakened](super::Wake).
@@ -209,12 +210,12 @@ impl<'a> Step<'a> {
         path.about(cause as u32)
     }
 
-    /// Puts a record out of the task, whatever its size.
-    pub(crate) fn produce(&mut self, path: Path, topic: TopicId, record: Record) {
+    /// Puts a record out of the task, to the partition of `key`, whatever its size.
+    pub(crate) fn produce(&mut self, path: Path, topic: TopicId, record: Record, key: Option<&[u8]>) {
         let input = self.progress.records.get(path.record());
         let (sequence, turn, arrived) = input.map_or((0, 0, 0), |input| (input.offset, input.turn, input.arrived));
         let partitions = self.options.partitions.get(topic.0).copied().unwrap_or(1);
-        let partition = partition_of(record.key.as_deref(), sequence, partitions);
+        let partition = partition_of(key, sequence, partitions);
         let Record { key, value, timestamp, headers, window } = record;
         let produced = Produced { topic, partition, key, value, timestamp, headers, window, turn, arrived };
         self.progress.produced.push((path, produced));
