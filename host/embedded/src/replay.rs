@@ -110,7 +110,7 @@ impl<'w, F: FnMut(&Produced) -> Result<(), Error>> Replay<'w, F> {
     /// A task can't go on, or the database can't be written.
     pub fn finish(mut self) -> Result<Ledger, Error> {
         self.flush()?;
-        let last = self.worker.last_tick();
+        let last = self.worker.last_tick()?;
         while let Some(next) = self.worker.next_tick().filter(|next| Some(*next) <= last) {
             // A timer that is overdue when it is set fires with the next instant.
             self.clock = next.max(self.clock.saturating_add(1));

@@ -238,8 +238,15 @@ impl Worker {
     }
 
     /// When the last of the timers is due that are set now.
-    pub fn last_tick(&self) -> Option<i64> {
-        self.seats.iter().filter_map(|seat| seat.task.last_tick()).max()
+    ///
+    /// # Errors
+    /// The state can't be read.
+    pub fn last_tick(&self) -> Result<Option<i64>, Error> {
+        let mut last = None;
+        for seat in &self.seats {
+            last = last.max(seat.task.last_tick()?);
+        }
+        Ok(last)
     }
 
     /// Lets the clock reach `now`: the tasks fire the timers that are due, in their order. What they put out is `seen`

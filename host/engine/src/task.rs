@@ -279,9 +279,11 @@ impl Task {
         self.memory.nodes.iter().filter_map(NodeMemory::next_tick).min()
     }
 
-    /// When the last of the timers is due that are set on the driver's clock now; `None` if none is.
-    pub fn last_tick(&self) -> Option<Timestamp> {
-        self.memory.nodes.iter().filter_map(NodeMemory::last_tick).max()
+    /// When the last of the timers is due that are set on the driver's clock now; `None` if none is. It reads through all
+    /// of them.
+    pub fn last_tick(&self) -> Result<Option<Timestamp>, TaskError> {
+        let last = self.memory.nodes.iter().map(|node| node.last_tick(&self.state));
+        Ok(last.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().max())
     }
 
     /// Lets the driver's clock reach `now`: fires the timers that are due on it. `turn` is that of what they put out.

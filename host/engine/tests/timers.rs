@@ -1,8 +1,10 @@
 //! Timers of process functions, in every way of running: what `alarm` does stands in `support/alarms.rs`.
 
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
-use support::{Limits, check, check_counts, check_within};
+use support::{Limits, Single, check, check_counts, check_within, header, value};
 
 const STEPS: &str = "
 [[source]]
@@ -156,4 +158,37 @@ fn a_record_whose_timer_is_too_large_for_the_store_fails() {
         "dead k at.name-that-is-too-long.5 @1 state-too-large at step from in/0
          out k at.a.5 @2\nout k x @5\nout k a.5#1 @5",
     );
+}
+
+#[test]
+fn the_dead_letter_of_a_timer_names_it() {
+    let mut single = Single::new(STEPS, 1);
+    single.offer("in", 7, "at.bad.5", 1, 0);
+    single.offer("in", 8, "x", 6, 0);
+    let outputs = single.run();
+    let letter = outputs.iter().find(|output| output.value.is_none()).unwrap();
+    assert_eq!(header(letter, "__streams.errors.message"), "timer `bad`, set for 5: no use");
+    assert_eq!(header(letter, "__streams.errors.offset"), "7");
+    assert_eq!(header(letter, "millrace-plugin"), "t");
+}
+
+#[test]
+fn the_next_and_the_last_timer_of_the_drivers_clock_are_known_also_after_a_restart() {
+    let mut single = Single::new(STEPS, 1);
+    let due = |single: &Single| (single.task.next_tick(), single.task.last_tick().unwrap());
+    assert_eq!(due(&single), (None, None));
+    single.offer("in", 0, "win.a.5+win.b.9+win.c.7+at.d.2000", 1, 1_000);
+    assert_eq!(single.run().len(), 1);
+    assert_eq!(due(&single), (Some(1_005), Some(1_009)));
+    single.commit();
+    single.reopen();
+    assert_eq!(due(&single), (Some(1_005), Some(1_009)));
+    single.offer("in", 1, "woff.b+win.a.8", 1, 1_001);
+    single.run();
+    assert_eq!(due(&single), (Some(1_007), Some(1_009)));
+    assert_eq!(single.tick(1_007).iter().map(value).collect::<Vec<_>>(), ["wc.1007#1"]);
+    assert_eq!(due(&single), (Some(1_009), Some(1_009)));
+    single.offer("in", 2, "woff.a", 1, 1_008);
+    single.run();
+    assert_eq!(due(&single), (None, None));
 }

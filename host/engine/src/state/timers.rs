@@ -113,6 +113,17 @@ impl Timers {
         Ok(())
     }
 
+    /// When the last timer of a clock is due.
+    pub(crate) fn last(&self, state: &TaskState, clock: Clock) -> Result<Option<Timestamp>, BackendError> {
+        let mut last = None;
+        let first = self.first(clock).unwrap_or(Timestamp::MAX);
+        state.scan(self.store, &times(clock, first), Some(&behind(clock)), &mut |key, value| {
+            last = decode(key, value).map(|timer| timer.time).or(last);
+            Scan::Continue
+        })?;
+        Ok(last)
+    }
+
     /// Up to `limit` timers of a clock from `begin` to `end`, both inclusive, behind the entry `after`.
     pub(crate) fn due(
         &self,

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::{TaskError, TaskOptions, shape};
 use crate::meta::{decode_deployment, deployment_key, encode_deployment};
-use crate::ports::{Clock, StoreId};
+use crate::ports::{BackendError, Clock, StoreId};
 use crate::record::Timestamp;
 use crate::state::TaskState;
 use crate::state::timers::Timers;
@@ -47,9 +47,10 @@ impl NodeMemory {
     }
 
     /// When the last of its timers on the driver's clock is due.
-    pub(crate) fn last_tick(&self) -> Option<Timestamp> {
+    pub(crate) fn last_tick(&self, state: &TaskState) -> Result<Option<Timestamp>, BackendError> {
         match self {
-            Self::None | Self::Join(_) => None,
+            Self::None | Self::Join(_) => Ok(None),
+            Self::Process(timers) => timers.last(state, Clock::Wall),
         }
     }
 

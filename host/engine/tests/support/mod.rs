@@ -6,10 +6,12 @@ mod alarms;
 mod backend;
 mod driver;
 mod rules;
+mod single;
 
 pub use backend::Disk;
 pub use driver::{Limits, Play, play, play_on};
 pub use rules::Rules;
+pub use single::{Single, header, value};
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -1,0 +1,83 @@
+//! One task by hand: for what a line of text can't say.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use millrace_engine::ledger::Ledger;
+use millrace_engine::ports::DeploymentId;
+use millrace_engine::record::{Headers, InputRecord, TimestampType};
+use millrace_engine::task::{Deployed, InputPosition, Produced, Task, TaskOptions};
+use millrace_engine::topology::Topology;
+
+use super::{Disk, Rules, topology};
+
+pub struct Single {
+    pub topology: Arc<Topology>,
+    pub disk: Disk,
+    pub task: Task,
+    rules: Rules,
+}
+
+impl Single {
+    /// The first sub-topology of a pipeline's steps, where each topic has this many partitions.
+    pub fn new(steps: &str, partitions: u32) -> Self {
+        let (topology, disk) = (topology(steps), Disk::default());
+        let task = open(&topology, &disk, partitions);
+        let rules = Rules::new(&topology);
+        Self { topology, disk, task, rules }
+    }
+
+    /// Offers a record without a turn: the event time decides.
+    pub fn offer(&mut self, topic: &str, offset: i64, value: &str, timestamp: i64, arrived: i64) {
+        let wanted = |id: &millrace_engine::topology::TopicId| self.topology.topics[id.0].name == topic;
+        let input = self.task.inputs().iter().position(wanted).expect("an input");
+        let record = InputRecord {
+            offset,
+            timestamp,
+            timestamp_type: TimestampType::CreateTime,
+            key: Some(Bytes::from("k")),
+            value: Some(Bytes::copy_from_slice(value.as_bytes())),
+            headers: Headers::EMPTY,
+            arrived,
+            turn: 0,
+        };
+        self.task.offer(input, record);
+    }
+
+    pub fn run(&mut self) -> Vec<Produced> {
+        self.task.run(&mut self.rules, usize::MAX).unwrap()
+    }
+
+    /// Commits, and tells where the inputs stand, and the counts.
+    pub fn commit(&mut self) -> (Vec<InputPosition>, Ledger) {
+        let prepared = self.task.prepare();
+        self.disk.commit(0, &prepared.changes);
+        (prepared.offsets, prepared.ledger)
+    }
+
+    pub fn reopen(&mut self) {
+        self.task = open(&self.topology, &self.disk, 1);
+    }
+
+    pub fn tick(&mut self, now: i64) -> Vec<Produced> {
+        self.task.tick(&mut self.rules, now, 0).unwrap()
+    }
+}
+
+fn open(topology: &Arc<Topology>, disk: &Disk, partitions: u32) -> Task {
+    let deployed = [Deployed { id: DeploymentId(0), generation: 1, digest: "d".into() }];
+    let partitions = topology.topics.iter().map(|_| partitions).collect();
+    let options = TaskOptions { batch: 100, ..TaskOptions::new(0, 0, partitions, deployed.into()) };
+    Task::open(topology.clone(), options, disk.partition(0)).unwrap()
+}
+
+/// The value of a record, as text.
+pub fn value(record: &Produced) -> String {
+    String::from_utf8(record.value.clone().unwrap().to_vec()).unwrap()
+}
+
+/// A header of a record, as text.
+pub fn header(record: &Produced, name: &str) -> String {
+    let header = record.headers.last(name.as_bytes()).unwrap();
+    String::from_utf8(header.value.clone().unwrap().to_vec()).unwrap()
+}
