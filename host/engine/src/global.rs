@@ -1,47 +1,73 @@
-//! Rows of global tables. A driver reads their topics itself, because every instance has all of their partitions; what a
-//! record means for the table is said here.
+//! Global tables: what a record of their topic does to their rows. Drivers keep them, because every instance has them
+//! whole, and no task may see a row change within a transaction.
 
 use bytes::Bytes;
 
-use crate::operators::misfit;
+use crate::codec::{Misfit, misfit};
 use crate::record::InputRecord;
 use crate::state::keys::encode_row;
 use crate::topology::GlobalTable;
 
-/// Why a record is no row.
+/// Why a record of a global table's topic is left out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum LeftOut {
-    /// It has no key.
+pub enum NoRow {
+    /// A row needs a key.
     #[error("a table needs a key, and the record has none")]
     NullKey,
-    /// Key or value don't fit their codecs.
-    #[error("{text}")]
-    Misfit {
-        /// `bad-key` or `bad-value`.
-        code: String,
-        /// What is wrong.
-        text: String,
-    },
+    /// The key doesn't fit its codec.
+    #[error("{0}")]
+    BadKey(String),
+    /// The value doesn't fit its codec.
+    #[error("{0}")]
+    BadValue(String),
 }
 
-impl LeftOut {
-    /// Label of a metric.
-    pub fn code(&self) -> &str {
+impl NoRow {
+    /// The code in counters: `null-key`, `bad-key` or `bad-value`.
+    pub fn code(&self) -> &'static str {
         match self {
             Self::NullKey => "null-key",
-            Self::Misfit { code, .. } => code,
+            Self::BadKey(_) => "bad-key",
+            Self::BadValue(_) => "bad-value",
         }
     }
 }
 
-/// The key that a record sets in the table's store, with its new row; `None` deletes it.
+/// The key of the row that a record changes, and the row as the table's store keeps it; `None` deletes it. The last record
+/// of a key counts, whatever its timestamp: as in every table, and as in Kafka Streams' global tables.
+///
+/// ```
+/// use millrace_engine::global::row;
+/// use millrace_engine::manifest::KeyCodec;
+/// use millrace_engine::ports::StoreId;
+/// use millrace_engine::record::{Headers, InputRecord, TimestampType};
+/// use millrace_engine::topology::{GlobalTable, TopicId, ValueCodec};
+///
+/// let (key, value) = (KeyCodec::String, ValueCodec::Json);
+/// let table = GlobalTable { name: "countries".into(), topic: TopicId(0), key, value, store: StoreId(0) };
+/// let record = |value: Option<&'static str>| InputRecord {
+///     offset: 0,
+///     timestamp: 7,
+///     timestamp_type: TimestampType::CreateTime,
+///     key: Some("pl".into()),
+///     value: value.map(Into::into),
+///     headers: Headers::EMPTY,
+///     arrived: 8,
+///     turn: 0,
+/// };
+/// assert!(matches!(row(&table, &record(Some("{}"))), Ok((key, Some(_))) if key == "pl"));
+/// assert_eq!(row(&table, &record(None)), Ok(("pl".into(), None)));
+/// assert_eq!(row(&table, &record(Some("{"))).map_err(|why| why.code()), Err("bad-value"));
+/// ```
 ///
 /// # Errors
-/// It is no row: the driver leaves it out.
-pub fn row(table: &GlobalTable, record: &InputRecord) -> Result<(Bytes, Option<Bytes>), LeftOut> {
-    let Some(key) = record.key.clone() else { return Err(LeftOut::NullKey) };
-    if let Some(failure) = misfit(Some(&key), record.value.as_ref(), table.key, table.value) {
-        return Err(LeftOut::Misfit { code: failure.code, text: failure.text });
+/// The record is no row of the table.
+pub fn row(table: &GlobalTable, record: &InputRecord) -> Result<(Bytes, Option<Bytes>), NoRow> {
+    match misfit((record.key.as_ref(), record.value.as_ref()), (table.key, table.value)) {
+        Some(Misfit::Key(text)) => return Err(NoRow::BadKey(text)),
+        Some(Misfit::Value(text)) => return Err(NoRow::BadValue(text)),
+        None => {}
     }
+    let key = record.key.clone().ok_or(NoRow::NullKey)?;
     Ok((key, record.value.as_ref().map(|value| encode_row(record.timestamp, value))))
 }

@@ -5,9 +5,12 @@
 //! outputs, byte for byte, on any driver and after any restart.
 
 mod calls;
+mod codec;
 mod dead_letter;
 pub mod deployment;
+mod event_time;
 pub mod global;
+mod json;
 pub mod ledger;
 pub mod manifest;
 mod meta;
@@ -18,6 +21,7 @@ pub mod pipeline;
 pub mod ports;
 mod provenance;
 pub mod record;
+mod rfc3339;
 pub mod stage;
 pub mod state;
 pub mod task;

@@ -10,10 +10,10 @@ mod stream_join;
 mod table;
 mod transform;
 
+use crate::event_time::Timing;
 use crate::ports::Logic;
 use crate::task::{Item, NodeMemory, Step, TaskError, Wake};
 use crate::topology::Operator;
-pub(crate) use source::misfit;
 
 /// Runs a node's operator.
 pub(crate) fn process(
@@ -24,9 +24,14 @@ pub(crate) fn process(
 ) -> Result<(), TaskError> {
     let node = step.node;
     match &node.operator {
-        Operator::Source { topic, key, value, validate, .. } => {
-            source::process(step, items, *topic, (*key, *value), validate.as_ref(), logic)
+        Operator::Source { topic, key, value, timestamp, on_bad_time, ahead, validate } => source::Source {
+            topic: *topic,
+            codecs: (*key, *value),
+            timing: Timing { event: timestamp.clone(), ahead: *ahead },
+            on_bad_time: *on_bad_time,
+            validate: validate.as_ref(),
         }
+        .process(step, items, logic),
         Operator::Table { store } => table::process(step, items, *store),
         Operator::Transform { call } => transform::process(step, &items, call, logic),
         Operator::Merge => {

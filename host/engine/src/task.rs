@@ -22,6 +22,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::event_time::Timing;
 use crate::ledger::Ledger;
 use crate::ports::{Backend, BackendError, DeploymentId, Failure, Logic, StoreChanges};
 use crate::record::{Headers, InputRecord, Timestamp, Window};
@@ -128,8 +129,8 @@ pub struct InputPosition {
     pub topic: TopicId,
     /// Offset of the next record to process; `None` if it has processed none since it was opened.
     pub next: Option<i64>,
-    /// Highest timestamp processed, also before it was opened if the driver has [restored](Task::restore_time) that:
-    /// Kafka Streams' partition time. `None` if there is none; records with a negative timestamp don't count.
+    /// Highest event time processed, also before it was opened if the driver has [restored](Task::restore_time) that:
+    /// Kafka Streams' partition time. `None` if there is none; records with a negative time, or none, don't count.
     pub time: Option<Timestamp>,
 }
 
@@ -191,8 +192,8 @@ impl Task {
         let state = TaskState::new(backend, topology.stores.len());
         let shape = shape(&topology, options.subtopology);
         let memory = memory::open(&topology, shape, &options, &state)?;
-        let sources = shape.inputs.iter().map(|topic| source_of(shape, *topic)).collect();
-        let queues = Queues::new(shape.inputs.len());
+        let sources: Vec<NodeId> = shape.inputs.iter().map(|topic| source_of(shape, *topic)).collect();
+        let queues = Queues::new(sources.iter().map(|source| timing_of(shape, *source)));
         let feeds_itself = shape.outputs().any(|topic| shape.inputs.contains(&topic));
         Ok(Self { topology, options, queues, state, memory, ledger: Ledger::default(), sources, feeds_itself })
     }
@@ -340,4 +341,12 @@ fn shape(topology: &Topology, index: usize) -> &SubTopology {
 fn source_of(shape: &SubTopology, topic: TopicId) -> NodeId {
     let reads = |operator: &Operator| matches!(operator, Operator::Source { topic: read, .. } if *read == topic);
     NodeId(shape.nodes.iter().position(|node| reads(&node.operator)).unwrap_or(0))
+}
+
+/// How a source tells the time of its records.
+fn timing_of(shape: &SubTopology, source: NodeId) -> Timing {
+    match shape.nodes.get(source.0).map(|node| &node.operator) {
+        Some(Operator::Source { timestamp, ahead, .. }) => Timing { event: timestamp.clone(), ahead: *ahead },
+        _ => Timing::default(),
+    }
 }

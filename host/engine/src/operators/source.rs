@@ -1,39 +1,58 @@
-//! Sources: records are checked against the codecs of their topic.
-
-use bytes::Bytes;
-use serde::de::IgnoredAny;
+//! Sources: records are checked against the codecs of their topic, and have a time that can be used.
+//!
+//! A record whose time is missing, unreadable (`bad-time`) or negative (`negative-timestamp`) is left out by
+//! `on-bad-time`; one that is further ahead of the clock than the source allows takes the time of its arrival or is
+//! dead-lettered (`future-timestamp`). A value that isn't JSON is that first: as in Kafka Streams, times are read from what
+//! could be deserialized.
 
 use super::transform;
+use crate::codec::{self, Misfit};
+use crate::event_time::{BadTime, Timing};
 use crate::manifest::KeyCodec;
 use crate::ports::{Failure, FailureClass, Logic, Outcome};
 use crate::provenance::Origin;
-use crate::task::{Item, Step, TaskError};
+use crate::task::{Item, Record, Step, TaskError};
 use crate::topology::{Call, OnDrop, TopicId, TopicKind, ValueCodec};
 
-pub(super) fn process(
-    step: &mut Step<'_>,
-    items: Vec<Item>,
-    topic: TopicId,
-    (key, value): (KeyCodec, ValueCodec),
-    validate: Option<&Call>,
-    logic: &mut dyn Logic,
-) -> Result<(), TaskError> {
-    let mut good = Vec::with_capacity(items.len());
-    for mut item in items {
-        find_origin(step, &mut item, topic);
-        if item.record.timestamp < 0 {
-            step.leave_out(&item.path, "negative-timestamp", "its timestamp is negative", OnDrop::Drop);
-        } else if let Some(failure) = misfit(item.record.key.as_ref(), item.record.value.as_ref(), key, value) {
-            step.fail(&item.path, &failure, None)?;
-        } else {
-            good.push(item);
+/// A source.
+pub(super) struct Source<'s> {
+    pub(super) topic: TopicId,
+    pub(super) codecs: (KeyCodec, ValueCodec),
+    pub(super) timing: Timing,
+    pub(super) on_bad_time: OnDrop,
+    pub(super) validate: Option<&'s Call>,
+}
+
+impl Source<'_> {
+    pub(super) fn process(self, step: &mut Step<'_>, items: Vec<Item>, logic: &mut dyn Logic) -> Result<(), TaskError> {
+        let mut good = Vec::with_capacity(items.len());
+        for mut item in items {
+            find_origin(step, &mut item, self.topic);
+            if let Some(failure) = misfit(&item.record, self.codecs) {
+                step.fail(&item.path, &failure, None)?;
+            } else if item.record.timestamp < 0 {
+                self.leave_out(step, &item);
+            } else {
+                good.push(item);
+            }
         }
+        if let Some(call) = self.validate {
+            good = valid(step, good, call, logic)?;
+        }
+        super::pass_on(step, good);
+        Ok(())
     }
-    if let Some(call) = validate {
-        good = valid(step, good, call, logic)?;
+
+    /// A record whose time can't be used, as it was found when it was chosen.
+    fn leave_out(&self, step: &mut Step<'_>, item: &Item) {
+        let record = step.progress.records.get(item.path.record());
+        let bad = record.and_then(|record| self.timing.of(record).err()).unwrap_or(BadTime::Negative);
+        let what_then = match bad {
+            BadTime::Future { .. } => OnDrop::DeadLetter,
+            _ => self.on_bad_time,
+        };
+        step.leave_out(&item.path, bad.code(), &bad.to_string(), what_then);
     }
-    super::pass_on(step, good);
-    Ok(())
 }
 
 /// A record of a repartition topic says itself where it comes from. From any other topic, nobody is believed.
@@ -50,43 +69,13 @@ fn find_origin(step: &mut Step<'_>, item: &mut Item, topic: TopicId) {
     }
 }
 
-/// Why key and value don't fit their codecs, if they don't.
-pub(crate) fn misfit(
-    key_bytes: Option<&Bytes>,
-    value_bytes: Option<&Bytes>,
-    key: KeyCodec,
-    value: ValueCodec,
-) -> Option<Failure> {
-    let failure = |code: &str, text: String| Failure { class: FailureClass::Permanent, code: code.into(), text };
-    if let Some(bytes) = key_bytes {
-        match key {
-            KeyCodec::I64 if bytes.len() != 8 => {
-                return Some(failure("bad-key", format!("the key has {} bytes, but an i64 key has 8", bytes.len())));
-            }
-            KeyCodec::String => {
-                if let Err(error) = std::str::from_utf8(bytes) {
-                    return Some(failure("bad-key", format!("the key isn't UTF-8: {error}")));
-                }
-            }
-            KeyCodec::I64 | KeyCodec::Bytes => {}
-        }
-    }
-    match (value, value_bytes) {
-        (ValueCodec::Json, Some(bytes)) => not_json(bytes).map(|text| failure("bad-value", text)),
-        _ => None,
-    }
-}
-
-/// Why bytes aren't JSON.
-fn not_json(bytes: &[u8]) -> Option<String> {
-    if bytes.is_empty() {
-        return Some("the value is empty, but JSON was expected (a null value is a deletion)".into());
-    }
-    let text = match std::str::from_utf8(bytes) {
-        Ok(text) => text,
-        Err(error) => return Some(format!("the value isn't UTF-8: {error}")),
+/// Why a record doesn't fit its codecs, if it doesn't.
+fn misfit(record: &Record, codecs: (KeyCodec, ValueCodec)) -> Option<Failure> {
+    let (code, text) = match codec::misfit((record.key.as_ref(), record.value.as_ref()), codecs)? {
+        Misfit::Key(text) => ("bad-key", text),
+        Misfit::Value(text) => ("bad-value", text),
     };
-    serde_json::from_str::<IgnoredAny>(text).err().map(|error| format!("the value isn't JSON: {error}"))
+    Some(Failure { class: FailureClass::Permanent, code: code.into(), text })
 }
 
 /// The items that a validating function doesn't reject. Its outputs aren't used.

@@ -70,7 +70,7 @@ impl<'t> Run<'t> {
             arrived: now,
             turn,
         };
-        Self { task, chosen: vec![Chosen { input: usize::MAX, record: moment }], wake: Some(wake) }
+        Self { task, chosen: vec![Chosen { input: usize::MAX, record: moment, time: now }], wake: Some(wake) }
     }
 
     pub(super) fn process(self, logic: &mut dyn Logic) -> Result<Vec<Produced>, TaskError> {
@@ -101,11 +101,12 @@ fn start(shape: &SubTopology, chosen: Vec<Chosen>, sources: &[NodeId]) -> Progre
     let mut queues: Vec<Vec<Item>> = std::iter::repeat_with(Vec::new).take(shape.nodes.len()).collect();
     let mut records = Vec::with_capacity(chosen.len());
     let mut topics = Vec::with_capacity(chosen.len());
-    for (number, Chosen { input, record }) in chosen.into_iter().enumerate() {
+    for (number, Chosen { input, record, time }) in chosen.into_iter().enumerate() {
         if let Some(source) = sources.get(input)
             && let Some(queue) = queues.get_mut(source.0)
         {
-            queue.push(Item { path: Path::root(number as u32), from: *source, input: 0, record: whole(&record) });
+            let record = whole(&record, time);
+            queue.push(Item { path: Path::root(number as u32), from: *source, input: 0, record });
         }
         topics.push(shape.inputs.get(input).copied().unwrap_or(TopicId(0)));
         records.push(record);
@@ -115,11 +116,11 @@ fn start(shape: &SubTopology, chosen: Vec<Chosen>, sources: &[NodeId]) -> Progre
     Progress { queues, produced, versions, records, sources: topics, origins, moments }
 }
 
-fn whole(record: &InputRecord) -> Record {
+fn whole(record: &InputRecord, time: Timestamp) -> Record {
     Record {
         key: record.key.clone(),
         value: record.value.clone(),
-        timestamp: record.timestamp,
+        timestamp: time,
         headers: record.headers.clone(),
         window: None,
     }

@@ -1,0 +1,105 @@
+//! Where event time comes from, and what becomes of records without one that can be used.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+mod support;
+
+use support::{Single, check, check_counts, header, value};
+
+fn source(settings: &str) -> String {
+    format!(
+        "[[source]]\nname = \"in\"\ntopic = \"in\"\n{settings}\n
+         [[sink]]\nfrom = \"in\"\ntopic = \"out\"\n"
+    )
+}
+
+const FIELD: &str = "timestamp = \"field:at\"";
+
+#[test]
+fn event_time_is_read_from_a_field() {
+    check(
+        &source(FIELD),
+        "in k {\"at\":50} @1\nin k {\"at\":\"1970-01-01T00:00:01.5Z\"} @2",
+        "out k {\"at\":50} @50\nout k {\"at\":\"1970-01-01T00:00:01.5Z\"} @1500",
+    );
+}
+
+const BAD: &str = "in k {} @1\nin k {\"at\":true} @2\nin k - @3\nin k {\"at\":-5} @4\nin k { @5\nin k {\"at\":7} @6";
+
+#[test]
+fn a_record_without_a_time_is_dropped_and_counted() {
+    let steps = source(FIELD);
+    check(&steps, BAD, "dead k { @5 bad-value at in from in/4\nout k {\"at\":7} @7");
+    check_counts(&steps, BAD, "in dropped bad-time 3\nin dropped negative-timestamp 1\nin dead-lettered bad-value 1");
+}
+
+#[test]
+fn a_record_without_a_time_may_go_to_the_dead_letters_with_its_own_timestamp() {
+    check(
+        &source(&format!("{FIELD}\non-bad-time = \"dead-letter\"")),
+        BAD,
+        "dead k {} @1 bad-time at in from in/0
+         dead k {\"at\":true} @2 bad-time at in from in/1
+         dead k - @3 bad-time at in from in/2
+         dead k {\"at\":-5} @4 negative-timestamp at in from in/3
+         dead k { @5 bad-value at in from in/4
+         out k {\"at\":7} @7",
+    );
+    check(
+        &source("on-bad-time = \"dead-letter\""),
+        "in k 1 @-1\nin k 2 @2",
+        "dead k 1 @0 negative-timestamp at in from in/0\nout k 2 @2",
+    );
+}
+
+#[test]
+fn a_record_from_the_future_takes_the_time_of_its_arrival_or_is_a_dead_letter() {
+    let input = "tick - - @1000\nin k 1 @1050\nin k 2 @1051\nin k 3 @5";
+    check(&source("max-ahead = \"50ms\"\non-ahead = \"clamp\""), input, "out k 1 @1050\nout k 2 @1000\nout k 3 @5");
+    check(
+        &source("max-ahead = \"50ms\"\non-ahead = \"dead-letter\""),
+        input,
+        "out k 1 @1050\ndead k 2 @1051 future-timestamp at in from in/1\nout k 3 @5",
+    );
+}
+
+const TWO: &str = r#"
+    [[source]]
+    name = "left"
+    topic = "left"
+    timestamp = "field:at"
+    max-ahead = "50ms"
+    on-ahead = "dead-letter"
+    [[source]]
+    name = "right"
+    topic = "right"
+    [[merge]]
+    name = "both"
+    from = ["left", "right"]
+    [[sink]]
+    from = "both"
+    topic = "out"
+"#;
+
+#[test]
+fn the_event_time_decides_which_record_is_next_and_one_without_holds_nobody_up() {
+    let mut single = Single::new(TWO, 1);
+    single.offer("left", 0, r#"{"at":30}"#, 1, 100);
+    single.offer("left", 1, r#"{"at":900}"#, 1, 100);
+    single.offer("left", 2, r#"{"at":20}"#, 1, 100);
+    single.offer("left", 3, "{}", 1, 100);
+    single.offer("right", 0, "25", 25, 100);
+    single.offer("right", 1, "31", 31, 100);
+    let outputs = single.run();
+    let (letters, outputs): (Vec<_>, Vec<_>) =
+        outputs.iter().partition(|output| output.headers.last(b"millrace-step").is_some());
+    assert_eq!(outputs.iter().map(|output| output.timestamp).collect::<Vec<_>>(), [25, 30, 20, 31]);
+    assert_eq!(letters.len(), 1);
+    assert_eq!(value(letters[0]), r#"{"at":900}"#);
+    assert_eq!(header(letters[0], "millrace-error-code"), "future-timestamp");
+    let (positions, ledger) = single.commit();
+    assert_eq!(positions.iter().map(|position| position.next).collect::<Vec<_>>(), [Some(4), Some(2)]);
+    let times: Vec<_> = positions.iter().map(|position| position.time).collect();
+    assert_eq!(times, [Some(30), Some(31)], "what has no time moves none on");
+    assert_eq!(ledger.consumed, 6);
+}
