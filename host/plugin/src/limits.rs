@@ -143,7 +143,10 @@ impl Used {
         if self.state_ops <= limits.state_ops {
             return Ok(());
         }
-        let text = format!("made more than {} store operations for one record (limits.state-ops)", limits.state_ops);
+        let text = format!(
+            "made more than {} operations on stores and timers for one record (limits.state-ops)",
+            limits.state_ops
+        );
         Err(Breach::guest(Fault::State, text))
     }
 
