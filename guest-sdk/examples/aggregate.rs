@@ -1,4 +1,15 @@
-//! An aggregate: a state for each key and window.
+//! An aggregate over sessions: a state for each key and session. A record between two sessions makes them one.
+//!
+//! ```text
+//! [[aggregate]]
+//! name = "visits"
+//! from = "events"
+//! window = { session = "30m" }
+//! grace = "5m"
+//! call = "activity.activity"
+//! ```
+//!
+//! The same aggregate works over all other windows and without any.
 
 use std::collections::BTreeMap;
 
@@ -57,5 +68,51 @@ fn main() {
         for outcome in &group.outcomes {
             println!("{}", outcome.texts().concat());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use millrace_sdk::testing::Grouped;
+
+    use super::*;
+
+    fn events(names: &str) -> Group {
+        Group::new("ann", names.split(' ').map(|name| Record::new("ann", format!(r#"{{"activityType":"{name}"}}"#))))
+    }
+
+    fn run(group: Group) -> Grouped {
+        Bench::new(&PLUGIN).aggregate("activity", &[group], Mode::Each).remove(0)
+    }
+
+    fn state(group: &Grouped) -> String {
+        group.state.as_ref().map(|(_, bytes)| String::from_utf8_lossy(bytes).into_owned()).unwrap_or_default()
+    }
+
+    #[test]
+    fn each_event_is_counted_by_its_type() {
+        let group = run(events("VIEW BUY VIEW"));
+        let results: Vec<String> = group.outcomes.iter().flat_map(|outcome| outcome.texts()).collect();
+        assert_eq!(
+            results,
+            [
+                r#"{"total":1,"byType":{"VIEW":1}}"#,
+                r#"{"total":2,"byType":{"BUY":1,"VIEW":1}}"#,
+                r#"{"total":3,"byType":{"BUY":1,"VIEW":2}}"#,
+            ]
+        );
+    }
+
+    #[test]
+    fn an_event_between_two_sessions_makes_one_of_them() {
+        let (morning, noon) = (state(&run(events("VIEW VIEW"))), state(&run(events("BUY"))));
+        let merged = run(events("VIEW").absorb(1, morning).absorb(1, noon));
+        assert_eq!(state(&merged), r#"{"total":4,"byType":{"BUY":1,"VIEW":3}}"#);
+    }
+
+    #[test]
+    fn an_event_without_a_type_fails_and_is_not_counted() {
+        let group = Group::new("ann", [Record::new("ann", "{}")]);
+        assert!(run(group).outcomes.iter().all(|outcome| outcome.failure().contains("activityType")));
     }
 }

@@ -24,3 +24,30 @@ fn main() {
         println!("{outcome:?}");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use millrace_sdk::testing::Outcome;
+
+    use super::*;
+
+    fn split_one(value: &str) -> Outcome {
+        Bench::new(&PLUGIN).transform("split", &[Record::new("ann", value)]).remove(0)
+    }
+
+    #[test]
+    fn payments_go_to_the_port_of_their_size_unchanged() {
+        for (amount, port) in [("10.50", "small"), ("1000", "small"), ("1000.01", "large")] {
+            let payment = format!(r#"{{ "amount": {amount} }}"#);
+            let outcome = split_one(&payment);
+            assert_eq!(outcome.texts(), [payment]);
+            assert_eq!(outcome.ports(), [port]);
+        }
+    }
+
+    #[test]
+    fn payments_of_nothing_are_left_out_and_negative_ones_fail() {
+        assert_eq!(split_one(r#"{"amount":0}"#), Outcome::Skip("nothing".into()));
+        assert!(split_one(r#"{"amount":-1}"#).failure().contains("must not be below 0"));
+    }
+}

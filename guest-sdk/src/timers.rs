@@ -6,8 +6,16 @@ use crate::host;
 
 pub use crate::bindings::process::millrace::plugin::timers::Clock;
 
-/// Sets and cancels timers, as an argument of a process function. A timer belongs to the key of the record at hand
-/// and has a name; setting it anew replaces it. When it is due, the host calls the function that `on_timer` names.
+/// Sets and cancels timers, as an argument of a process function or of its `on_timer` function. A timer belongs to the
+/// key of the record or timer at hand, and has a clock and a name of at most 255 bytes; setting it anew replaces it. When
+/// it is due, the host calls the function that `on_timer` names, once.
+///
+/// Timers are kept like stores: they outlive restarts, and what a record or timer has set is undone if it fails.
+///
+/// A timer of the stream clock is due after the record with which the step's stream time, the highest timestamp that has
+/// come to it, reaches the timer's time; without records nothing moves that clock. One of the wall clock is due when the
+/// driver's clock reaches it, whether records come or not. A clock that jumps fires each timer once; what a timer sets for
+/// a time that has come already waits for the next record, or for the next millisecond.
 #[derive(Clone, Copy, Debug)]
 pub struct Timers(());
 
@@ -17,7 +25,7 @@ impl Timers {
         Self(())
     }
 
-    /// Sets a timer for an instant, in milliseconds since the epoch.
+    /// Sets a timer for an instant, in milliseconds since the epoch. If it has come already, the timer is due at once.
     pub fn set_at(&self, name: &str, time: i64, clock: Clock) {
         host::timers::set_at(name, time, clock);
     }

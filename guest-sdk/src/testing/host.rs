@@ -1,7 +1,7 @@
 //! The host's side of the imports, in a native build: one for each thread.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::bindings::process::millrace::plugin::state::{Item, Page, Value};
 use crate::host::Level;
@@ -14,8 +14,13 @@ thread_local! {
 /// A store: a version and a value under each key.
 type Entries = BTreeMap<Vec<u8>, (u32, Vec<u8>)>;
 
-/// Timers by clock, key and name, with the times they are set for.
-pub(super) type TimerTable = BTreeMap<(bool, Option<Vec<u8>>, String), i64>;
+/// What a timer is kept by. Of timers for one time, that with the lower key fires first, then that with the lower name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct TimerId {
+    pub(super) wall: bool,
+    pub(super) key: Option<Vec<u8>>,
+    pub(super) name: String,
+}
 
 /// What the imports read and write.
 #[derive(Clone, Default)]
@@ -25,11 +30,54 @@ pub(super) struct Host {
     pub(super) logs: Vec<(Level, String)>,
     pub(super) counts: BTreeMap<String, u64>,
     pub(super) stores: BTreeMap<u32, Entries>,
-    pub(super) timers: TimerTable,
-    /// Key of the record at hand.
+    /// Timers with the times they are set for.
+    pub(super) timers: BTreeMap<TimerId, i64>,
+    /// Those that were set since timers began to fire: they wait for the next time.
+    pub(super) fresh: BTreeSet<TimerId>,
+    /// Key of the record or timer at hand.
     pub(super) key: Option<Vec<u8>>,
-    pub(super) stream_time: i64,
+    /// Whether a timer of the wall clock is at hand.
+    pub(super) wall_is_due: bool,
+    /// None before the first record.
+    pub(super) stream_time: Option<i64>,
     pub(super) wall_time: i64,
+}
+
+impl Host {
+    /// Moves a clock on, never back, and gives the timers that are due then, in their order.
+    pub(super) fn advance(&mut self, clock: Clock, time: i64) -> Vec<(TimerId, i64)> {
+        let now = match clock {
+            Clock::Stream => self.stream_time.insert(self.stream_time.map_or(time, |now| now.max(time))),
+            Clock::Wall => {
+                self.wall_time = self.wall_time.max(time);
+                &mut self.wall_time
+            }
+        };
+        let (now, wall) = (*now, clock == Clock::Wall);
+        self.fresh.clear();
+        let due = self.timers.iter().filter(|(timer, time)| timer.wall == wall && **time <= now);
+        let mut due: Vec<_> = due.map(|(timer, time)| (timer.clone(), *time)).collect();
+        due.sort_by_key(|(_, time)| *time);
+        due
+    }
+
+    /// Takes a timer that was due, unless another one that fired has taken it back or set it anew.
+    pub(super) fn take(&mut self, timer: &TimerId, time: i64) -> bool {
+        let there = !self.fresh.contains(timer) && self.timers.get(timer) == Some(&time);
+        if there {
+            self.timers.remove(timer);
+        }
+        there
+    }
+
+    /// What a timer of this name is kept by. As in the host, a longer name is a breach.
+    #[allow(clippy::panic, reason = "a test bench")]
+    fn timer(&self, name: &str, clock: Clock) -> TimerId {
+        if name.len() > 255 {
+            panic!("the name of a timer has {} bytes; it has at most 255", name.len());
+        }
+        TimerId { wall: clock == Clock::Wall, key: self.key.clone(), name: name.to_owned() }
+    }
 }
 
 /// Runs `work` with `host` behind the imports, and leaves in `host` what came of it.
@@ -116,19 +164,25 @@ pub(crate) mod timers {
 
     pub(crate) fn set_at(name: &str, time: i64, clock: Clock) {
         HOST.with_borrow_mut(|host| {
-            let key = (clock == Clock::Wall, host.key.clone(), name.to_owned());
-            host.timers.insert(key, time);
+            let timer = host.timer(name, clock);
+            let not_before = if timer.wall && host.wall_is_due { host.wall_time.saturating_add(1) } else { i64::MIN };
+            host.fresh.insert(timer.clone());
+            host.timers.insert(timer, time.max(not_before));
         });
     }
 
     pub(crate) fn set_after(name: &str, delay: u64, clock: Clock) {
-        let now = HOST.with_borrow(|host| if clock == Clock::Wall { host.wall_time } else { host.stream_time });
+        let now = HOST.with_borrow(|host| match clock {
+            Clock::Stream => host.stream_time.unwrap_or(host.wall_time),
+            Clock::Wall => host.wall_time,
+        });
         set_at(name, now.saturating_add_unsigned(delay), clock);
     }
 
     pub(crate) fn cancel(name: &str, clock: Clock) {
         HOST.with_borrow_mut(|host| {
-            host.timers.remove(&(clock == Clock::Wall, host.key.clone(), name.to_owned()));
+            let timer = host.timer(name, clock);
+            host.timers.remove(&timer);
         });
     }
 }

@@ -195,6 +195,16 @@ impl Outcome {
         outputs.iter().map(Put::text).collect()
     }
 
+    /// The ports of the outputs.
+    ///
+    /// # Panics
+    /// If the record wasn't processed.
+    #[allow(clippy::panic, reason = "a test bench")]
+    pub fn ports(&self) -> Vec<&'static str> {
+        let Self::Outputs(outputs) = self else { panic!("expected outputs, found {self:?}") };
+        outputs.iter().map(|output| output.port).collect()
+    }
+
     /// Code and text of a failure, as `code: text`.
     ///
     /// # Panics

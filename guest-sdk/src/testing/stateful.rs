@@ -1,7 +1,8 @@
 //! The roles with state: aggregates and processors.
 
 use super::arena::{self, Arena, Input};
-use super::record::{Group, Grouped, Outcome, Record};
+use super::host::TimerId;
+use super::record::{Group, Grouped, IntoKey, Outcome, Record};
 use super::{Bench, Change, Mode};
 use crate::adapter;
 use crate::bindings::aggregate::exports::millrace::plugin::aggregate as raw;
@@ -55,37 +56,52 @@ impl Bench {
         let payload = arena.payload();
         let plugin = self.plugin;
         let host = self.hosts.entry(index).or_default();
-        host.stream_time = host.stream_time.max(record.timestamp);
+        host.stream_time = host.stream_time.max(Some(record.timestamp));
         self.guarded(index, Input::record(record), || adapter::process(plugin, index, payload, message))
     }
 
-    /// Moves a clock of a function on to `time`, and fires the timers that are due, in the order of their times.
-    /// What they set for no later fires too.
-    pub fn advance(&mut self, function: &str, clock: Clock, time: i64) -> Vec<Outcome> {
-        let index = self.index(function);
-        let host = self.hosts.entry(index).or_default();
-        let now = if clock == Clock::Wall { &mut host.wall_time } else { &mut host.stream_time };
-        *now = time.max(*now);
-        let now = *now;
+    /// Processes records as a host does: each is followed by the timers of the stream clock that are due with it.
+    pub fn process_all(&mut self, function: &str, records: &[Record]) -> Vec<Outcome> {
         let mut outcomes = Vec::new();
-        while let Some((key, name, time)) = self.next_due(index, clock, now) {
-            let mut arena = Arena::default();
-            let key_span = key.as_ref().map(|key| arena.span(key));
-            let due = Due { key: key_span, name: arena.span(name.as_bytes()), time, clock };
-            let (bytes, plugin) = (arena.payload().arena, self.plugin);
-            let input = Input { key, value: None, timestamp: time, headers: Vec::new() };
-            outcomes.push(self.guarded(index, input, || adapter::on_timer(plugin, index, bytes, due)));
+        for record in records {
+            outcomes.push(self.process(function, record));
+            outcomes.extend(self.advance(function, Clock::Stream, record.timestamp));
         }
         outcomes
     }
 
-    /// Takes the timer that is due first.
-    fn next_due(&mut self, index: u32, clock: Clock, now: i64) -> Option<(Option<Vec<u8>>, String, i64)> {
-        let timers = &mut self.hosts.entry(index).or_default().timers;
-        let due = timers.iter().filter(|((wall, ..), time)| *wall == (clock == Clock::Wall) && **time <= now);
-        let (timer, time) = due.min_by_key(|(_, time)| **time).map(|(timer, time)| (timer.clone(), *time))?;
-        timers.remove(&timer);
-        Some((timer.1, timer.2, time))
+    /// Moves a clock of a function on to `time`, and fires the timers that are due, in the order of their times, then of
+    /// their keys, then of their names. What they set themselves waits for the next time, even if it is due already. A
+    /// clock never goes back: to an earlier time it stays where it is.
+    pub fn advance(&mut self, function: &str, clock: Clock, time: i64) -> Vec<Outcome> {
+        let index = self.index(function);
+        let due = self.hosts.entry(index).or_default().advance(clock, time);
+        due.into_iter().filter_map(|(timer, time)| self.fire(index, timer, time)).collect()
+    }
+
+    fn fire(&mut self, index: u32, timer: TimerId, time: i64) -> Option<Outcome> {
+        let host = self.hosts.entry(index).or_default();
+        if !host.take(&timer, time) {
+            return None;
+        }
+        // Outputs of a timer of the wall clock have the stream time.
+        let timestamp = if timer.wall { host.stream_time.unwrap_or(time) } else { time };
+        let clock = if timer.wall { Clock::Wall } else { Clock::Stream };
+        let mut arena = Arena::default();
+        let key = timer.key.as_ref().map(|key| arena.span(key));
+        let due = Due { key, name: arena.span(timer.name.as_bytes()), time, clock };
+        let (bytes, plugin) = (arena.payload().arena, self.plugin);
+        let input = Input { key: timer.key, value: None, timestamp, headers: Vec::new() };
+        host.wall_is_due = timer.wall;
+        let outcome = self.guarded(index, input, || adapter::on_timer(plugin, index, bytes, due));
+        self.hosts.entry(index).or_default().wall_is_due = false;
+        Some(outcome)
+    }
+
+    /// The time that a timer of a key is set for, if it is.
+    pub fn timer(&self, function: &str, key: impl IntoKey, name: &str, clock: Clock) -> Option<i64> {
+        let timer = TimerId { wall: clock == Clock::Wall, key: Some(key.into_key()), name: name.to_owned() };
+        self.hosts.get(&self.index(function))?.timers.get(&timer).copied()
     }
 
     /// Makes a call with one outcome, and undoes its writes unless that is good.

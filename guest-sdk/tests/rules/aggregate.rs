@@ -4,7 +4,7 @@ use millrace_sdk::testing::{Bench, Group, Grouped, Mode, Outcome, Record};
 /// A sum that changes its state before it finds that a record is bad.
 struct Sum;
 
-#[aggregate(codes("too-large", "zero"))]
+#[aggregate(codes("too-large", "zero", "odd"))]
 impl Aggregate for Sum {
     type Key = String;
     type Input = f64;
@@ -34,7 +34,10 @@ impl Aggregate for Sum {
         Ok(())
     }
 
-    fn merge(earlier: Total, later: Total, _key: &String) -> Result<Total> {
+    fn merge(earlier: Total, later: Total, key: &String) -> Result<Total> {
+        if later.count < 0 {
+            return Err(Error::transient("odd", format!("{key}: a count below 0")));
+        }
         Ok(Total { sum: earlier.sum + later.sum, count: earlier.count + later.count })
     }
 
@@ -68,7 +71,57 @@ impl State for Total {
     }
 }
 
-plugin! { name: "sums", functions: [Sum] }
+/// The values of a key as text, the newest first; it can neither subtract nor merge.
+struct Texts;
+
+#[aggregate]
+impl Aggregate for Texts {
+    type Key = Vec<u8>;
+    type Input = Option<String>;
+    type State = String;
+    type Output = Option<String>;
+
+    fn init(_key: &Vec<u8>) -> String {
+        String::new()
+    }
+
+    fn add(all: &mut String, _key: &Vec<u8>, value: Option<String>, _ctx: &Ctx) -> Result<()> {
+        *all = format!("{} {all}", value.as_deref().unwrap_or("nothing"));
+        Ok(())
+    }
+
+    fn result(all: &String, _key: &Vec<u8>, _ctx: &Ctx) -> Result<Option<String>> {
+        Ok((!all.starts_with("hide")).then(|| all.clone()))
+    }
+}
+
+/// The last order that wasn't null, as it came.
+struct Latest;
+
+#[aggregate]
+impl Aggregate for Latest {
+    type Key = i64;
+    type Input = Option<Doc>;
+    type State = String;
+    type Output = Vec<u8>;
+
+    fn init(_key: &i64) -> String {
+        String::new()
+    }
+
+    fn add(latest: &mut String, _key: &i64, order: Option<Doc>, _ctx: &Ctx) -> Result<()> {
+        if let Some(order) = order {
+            *latest = order.str("id")?.into_owned();
+        }
+        Ok(())
+    }
+
+    fn result(latest: &String, _key: &i64, _ctx: &Ctx) -> Result<Vec<u8>> {
+        Ok(latest.clone().into_bytes())
+    }
+}
+
+plugin! { name: "sums", functions: [Sum, Texts, Latest] }
 
 fn group(values: &str) -> Group {
     Group::new("k", values.split_whitespace().map(|value| Record::new("k", value)))
@@ -252,11 +305,83 @@ fn a_state_that_is_not_kept_need_not_be_one_that_can_be_written() {
 }
 
 #[test]
-fn sessions_that_meet_are_merged() {
-    let merge = |earlier, later| Bench::new(&PLUGIN).merge("sum", "k", earlier, later);
-    let (version, bytes) = merge((2, b"1.5"), (3, br#"{"sum":2.0,"count":2}"#)).unwrap();
-    assert_eq!((version, &*String::from_utf8(bytes).unwrap()), (3, r#"{"sum":3.5,"count":3}"#));
-    assert!(merge((2, b"x"), (2, b"1")).unwrap_err().starts_with("bad-"));
+fn sessions_that_meet_are_merged_before_their_records_are_added() {
+    let sessions = |values| group(values).absorb(2, "1.5").absorb(3, r#"{"sum":2.0,"count":2}"#);
+    assert_eq!(each(sessions("1")), (vec!["4.5".into()], r#"3 {"sum":4.5,"count":4}"#.into()));
+    let merged = run(sessions(""), Mode::Last);
+    assert_eq!((state(&merged), merged.value), (r#"3 {"sum":3.5,"count":3}"#.into(), Some(b"3.5".to_vec())));
+}
+
+#[test]
+fn a_record_that_fails_leaves_merged_sessions_as_they_were_before_it() {
+    let sessions = |values| group(values).absorb(2, "1").absorb(2, "2");
+    let (outcomes, state) = each(sessions("-1 3 -1 4"));
+    assert_eq!(outcomes, ["Fail", "6.0", "Fail", "10.0"]);
+    assert_eq!(state, r#"3 {"sum":10.0,"count":4}"#);
+    assert_eq!(each(sessions("-1")).1, r#"3 {"sum":3.0,"count":2}"#);
+}
+
+#[test]
+fn after_merged_sessions_that_are_not_kept_the_next_record_begins_anew() {
+    let mut group = group("1 4").absorb(2, "1");
+    group.entries[0].0 = true;
+    let grouped = run(group, Mode::Each);
+    assert_eq!((&*grouped.deleted, &*state(&grouped)), (&[0][..], r#"3 {"sum":4.0,"count":1}"#));
+}
+
+#[test]
+fn a_merge_that_fails_fails_every_record_of_its_group_and_no_other() {
+    for mode in [Mode::Each, Mode::Last] {
+        let bad = [group("1 2").absorb(2, "1").absorb(3, r#"{"sum":0.0,"count":-1}"#), group("1").absorb(2, "x")];
+        let groups = [group("7"), bad[0].clone(), bad[1].clone(), group("8")];
+        let [first, odd, unreadable, last] = Bench::new(&PLUGIN).aggregate("sum", &groups, mode).try_into().unwrap();
+        assert!(odd.outcomes.iter().all(|outcome| outcome.failure() == "odd: k: a count below 0"));
+        assert!(unreadable.outcomes[0].failure().starts_with("bad-value: expected value"));
+        assert_eq!((odd.outcomes.len(), &odd.state, &unreadable.state), (2, &None, &None));
+        assert!(first.outcomes[0].is_good() && last.outcomes[0].is_good());
+    }
+}
+
+#[test]
+fn a_group_without_records_tells_the_value_of_its_state_and_leaves_it_as_it_is() {
+    let older = run(group("").state(2, " 10 "), Mode::Last);
+    assert_eq!((state(&older), older.value), ("2  10 ".into(), None));
+    let groups = [group("").state(3, r#"{"sum":5,"count":2}"#), group("1")];
+    let [asked, added] = Bench::new(&PLUGIN).aggregate("sum", &groups, Mode::Last).try_into().unwrap();
+    assert_eq!((state(&asked), asked.value), (r#"3 {"sum":5,"count":2}"#.into(), Some(b"5.0".to_vec())));
+    assert_eq!(added.outcomes.len(), 1);
+}
+
+#[test]
+fn text_is_taken_and_given_as_it_is_and_null_where_the_type_has_it() {
+    let records = ["\"a\"", "", "hide"].map(|value| Record::new("k", value));
+    let group = Group::new("k", records.into_iter().chain([Record::new("k", "").null_value()]));
+    let grouped = Bench::new(&PLUGIN).aggregate("texts", &[group], Mode::Each).remove(0);
+    let texts: Vec<_> = grouped.outcomes.iter().flat_map(Outcome::texts).collect();
+    assert_eq!(texts, ["\"a\" ", " \"a\" ", "null", "nothing hide  \"a\" "]);
+}
+
+#[test]
+fn a_null_document_reaches_an_aggregate_that_takes_it_and_no_other() {
+    let records = [Record::new(1_i64, r#"{"id":"x"}"#), Record::new(1_i64, "").null_value()];
+    let group = Group::new(1_i64, records);
+    let grouped = Bench::new(&PLUGIN).aggregate("latest", &[group], Mode::Each).remove(0);
+    assert_eq!(grouped.outcomes.iter().flat_map(Outcome::texts).collect::<Vec<_>>(), ["x", "x"]);
+    let null = Group::new("k", [Record::new("k", "").null_value()]);
+    assert_eq!(run(null, Mode::Each).outcomes[0].failure(), "null-value: value: null, expected a value");
+}
+
+#[test]
+fn who_can_neither_subtract_nor_merge_says_so_in_the_manifest_and_in_failures() {
+    let functions = Bench::new(&PLUGIN).manifest().functions;
+    let can: Vec<_> = functions.iter().map(|function| (function.subtracts, function.merges)).collect();
+    assert_eq!(can, [(true, true), (false, false), (false, false)]);
+    let mut back = Group::new("k", [Record::new("k", "a")]);
+    back.entries[0].0 = true;
+    let sessions = Group::new("k", [Record::new("k", "a")]).absorb(1, "\"b\"");
+    let results = Bench::new(&PLUGIN).aggregate("texts", &[back, sessions], Mode::Each);
+    assert!(results[0].outcomes[0].failure().contains("`subtract` isn't written"));
+    assert!(results[1].outcomes[0].failure().contains("`merge` isn't written"));
 }
 
 #[test]

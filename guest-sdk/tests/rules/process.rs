@@ -40,7 +40,38 @@ fn order(key: Key<i64>, seen: Store<i64, bool>) -> Result<Vec<i64>> {
     seen.range(None, None).map(|entry| Ok(entry?.0)).collect()
 }
 
-plugin! { name: "notes", functions: [note, order] }
+/// Does with timers what it is told: a clock, what to do, and a time.
+#[process(on_timer = rung, codes("told-to"))]
+fn alarm(text: &str, timers: Timers) -> Result<()> {
+    for command in text.split(';') {
+        let words: Vec<&str> = command.split_whitespace().collect();
+        let clock = |name| if name == "wall" { Clock::Wall } else { Clock::Stream };
+        match *words {
+            ["at", of, time, name] => timers.set_at(name, time.parse()?, clock(of)),
+            ["after", of, time, name] => timers.set_after(name, Duration::from_millis(time.parse()?), clock(of)),
+            ["cancel", of, name] => timers.cancel(name, clock(of)),
+            _ => return Err(Error::permanent("told-to", command)),
+        }
+    }
+    Ok(())
+}
+
+/// Says what rang. `again` sets itself once more for the same time, `stop` takes `late` back, `fail` fails.
+#[on_timer]
+fn rung(timer: Timer, timers: Timers, ctx: Ctx) -> Result<String> {
+    match &*timer.name {
+        "again" => timers.set_at("again", timer.time, timer.clock),
+        "stop" => timers.cancel("late", timer.clock),
+        "fail" => {
+            timers.set_after("undone", Duration::ZERO, timer.clock);
+            return Err(Error::permanent("told-to", "fail"));
+        }
+        _ => {}
+    }
+    Ok(format!("{} {}", timer.name, ctx.timestamp()))
+}
+
+plugin! { name: "notes", functions: [note, order, alarm] }
 
 #[test]
 fn writes_are_kept_for_the_next_record_and_undone_when_the_record_fails() {
@@ -65,6 +96,80 @@ fn timers_fire_in_the_order_of_their_times_and_not_before() {
         ["bell at 11000: ring 10", "bell at 21000: ring 20"]
     );
     assert_eq!(texts(bench.advance("note", Clock::Stream, 90_000)), [""; 0]);
+}
+
+fn rung_texts(outcomes: &[Outcome]) -> Vec<String> {
+    outcomes.iter().filter(|outcome| outcome.is_good()).flat_map(Outcome::texts).collect()
+}
+
+#[test]
+fn timers_of_either_clock_fire_when_that_clock_moves() {
+    let mut bench = Bench::new(&PLUGIN);
+    bench.advance("alarm", Clock::Wall, 5_000);
+    let text = "after stream 10 event; after wall 10 real; at wall 5005 soon";
+    bench.process("alarm", &Record::new("k", text).at(100));
+    assert_eq!(bench.timer("alarm", "k", "event", Clock::Stream), Some(110));
+    assert_eq!(bench.timer("alarm", "k", "real", Clock::Wall), Some(5_010));
+    let wall = bench.advance("alarm", Clock::Wall, 6_000);
+    assert_eq!(rung_texts(&wall), ["soon 5005", "real 5010"]);
+    let Outcome::Outputs(outputs) = &wall[0] else { panic!("it failed") };
+    assert_eq!(outputs[0].timestamp, 100, "what a timer of the wall clock puts out has the stream time");
+    assert_eq!(rung_texts(&bench.advance("alarm", Clock::Stream, 109)), [""; 0]);
+    assert_eq!(rung_texts(&bench.advance("alarm", Clock::Stream, 110)), ["event 110"]);
+}
+
+#[test]
+fn of_timers_for_one_time_the_lower_key_fires_first_then_the_lower_name() {
+    let mut bench = Bench::new(&PLUGIN);
+    for (key, names) in [("b", ["1", "2"]), ("a", ["4", "3"])] {
+        names.map(|name| bench.process("alarm", &Record::new(key, format!("at stream 9 {name}"))));
+    }
+    bench.process("alarm", &Record::new("", "at stream 9 5").null_key());
+    assert_eq!(rung_texts(&bench.advance("alarm", Clock::Stream, 9)), ["5 9", "3 9", "4 9", "1 9", "2 9"]);
+}
+
+#[test]
+fn what_a_timer_sets_waits_for_the_next_time_and_what_it_takes_back_does_not_fire() {
+    let mut bench = Bench::new(&PLUGIN);
+    bench.process("alarm", &Record::new("k", "at stream 5 again; at stream 6 stop; at stream 7 late; at wall 5 again"));
+    assert_eq!(rung_texts(&bench.advance("alarm", Clock::Stream, 20)), ["again 5", "stop 6"]);
+    assert_eq!(rung_texts(&bench.advance("alarm", Clock::Stream, 0)), ["again 5"]);
+    assert_eq!(rung_texts(&bench.advance("alarm", Clock::Wall, 20)), ["again 5"]);
+    assert_eq!(rung_texts(&bench.advance("alarm", Clock::Wall, 20)), [""; 0]);
+    assert_eq!(rung_texts(&bench.advance("alarm", Clock::Wall, 21)), ["again 21"]);
+}
+
+#[test]
+fn a_timer_that_fails_is_gone_and_what_it_set_is_undone() {
+    let mut bench = Bench::new(&PLUGIN);
+    bench.process("alarm", &Record::new("k", "at stream 5 fail"));
+    assert_eq!(bench.advance("alarm", Clock::Stream, 5)[0].failure(), "told-to: fail");
+    assert!(bench.advance("alarm", Clock::Stream, 1_000).is_empty());
+}
+
+#[test]
+fn timers_that_a_record_sets_before_it_fails_are_undone_and_those_it_cancels_stay() {
+    let mut bench = Bench::new(&PLUGIN);
+    bench.process("alarm", &Record::new("k", "at stream 5 kept"));
+    bench.process("alarm", &Record::new("k", "cancel stream kept; at stream 6 new; fail"));
+    assert_eq!(rung_texts(&bench.advance("alarm", Clock::Stream, 9)), ["kept 5"]);
+}
+
+#[test]
+fn records_one_after_another_are_followed_by_the_timers_that_they_make_due() {
+    let records = [(1, "at stream 5 a; at stream 9 b"), (6, "at stream 3 past"), (4, "at wall 1 never")];
+    let records = records.map(|(time, text)| Record::new("k", text).at(time));
+    let outcomes = Bench::new(&PLUGIN).process_all("alarm", &records);
+    let texts: Vec<_> = outcomes.iter().map(|outcome| outcome.texts().concat()).collect();
+    assert_eq!(texts, ["", "", "past 3", "a 5", ""]);
+}
+
+#[test]
+#[should_panic(expected = "the name of a timer has 256 bytes; it has at most 255")]
+fn the_name_of_a_timer_is_no_longer_than_the_host_takes() {
+    let text = |length| format!("at stream 5 {}", "x".repeat(length));
+    assert!(Bench::new(&PLUGIN).process("alarm", &Record::new("k", text(255))).is_good());
+    Bench::new(&PLUGIN).process("alarm", &Record::new("k", text(256)));
 }
 
 #[test]

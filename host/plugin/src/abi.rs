@@ -269,15 +269,27 @@ pub(crate) enum Level {
     Error,
 }
 
-#[derive(Clone, Copy, Debug, ComponentType, Lift)]
+#[derive(Clone, Copy, Debug, ComponentType, Lift, Lower)]
 #[component(enum)]
 #[repr(u8)]
-#[allow(dead_code, reason = "made from what a guest says, by the code that wasmtime derives")]
 pub(crate) enum Clock {
     #[component(name = "stream")]
     Stream,
     #[component(name = "wall")]
     Wall,
+}
+
+#[derive(Clone, Copy, Debug, ComponentType, Lower)]
+#[component(record)]
+pub(crate) struct Due {
+    #[component(name = "key")]
+    pub key: Option<Span>,
+    #[component(name = "name")]
+    pub name: Span,
+    #[component(name = "time")]
+    pub time: i64,
+    #[component(name = "clock")]
+    pub clock: Clock,
 }
 
 /// `state.value`, on its way into a guest.
@@ -331,3 +343,5 @@ pub(crate) type AggregateArgs =
     (u32, Shared<Payload>, Shared<Vec<Group>>, Shared<Vec<Stored>>, Shared<Vec<Entry>>, Mode);
 /// `process.process`.
 pub(crate) type ProcessArgs = (u32, Shared<Payload>, Message);
+/// `process.on-timer`.
+pub(crate) type TimerArgs = (u32, Shared<Vec<u8>>, Due);

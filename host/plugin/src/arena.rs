@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use millrace_engine::ports::{self, Message, Pair};
+use millrace_engine::ports::{self, Due, Message, Pair};
 use millrace_engine::record;
 
 use crate::abi::{self, HeaderRun, Payload, Span};
@@ -16,6 +16,8 @@ pub(crate) struct Buffers {
     pub groups: Arc<Vec<abi::Group>>,
     pub absorbed: Arc<Vec<abi::Stored>>,
     pub entries: Arc<Vec<abi::Entry>>,
+    /// Key and name of a timer, which come without a payload.
+    pub timer: Arc<Vec<u8>>,
 }
 
 /// An arena larger than this isn't kept for the next call.
@@ -38,6 +40,20 @@ impl Buffers {
         let mut writer = Writer::new(&mut self.payload, headers);
         let message = writer.message(message, None);
         writer.finish().map(|()| message)
+    }
+
+    pub(crate) fn due(&mut self, due: &Due<'_>) -> Result<abi::Due, TooLarge> {
+        let arena = Arc::make_mut(&mut self.timer);
+        arena.clear();
+        arena.shrink_to(KEEP);
+        let mut put = |bytes: &[u8]| {
+            let start = u32::try_from(arena.len()).map_err(|_| TooLarge)?;
+            let length = u32::try_from(bytes.len()).map_err(|_| TooLarge)?;
+            arena.extend_from_slice(bytes);
+            Ok(Span { start, length })
+        };
+        let (key, name) = (due.key.map(&mut put).transpose()?, put(due.name.as_bytes())?);
+        Ok(abi::Due { key, name, time: due.time, clock: due.clock.into() })
     }
 
     pub(crate) fn pairs(&mut self, pairs: &[Pair<'_>], headers: bool) -> Result<(), TooLarge> {
@@ -175,6 +191,15 @@ impl<'b> Writer<'b> {
 impl From<record::Window> for abi::Window {
     fn from(window: record::Window) -> Self {
         Self { start: window.start, end: window.end }
+    }
+}
+
+impl From<ports::Clock> for abi::Clock {
+    fn from(clock: ports::Clock) -> Self {
+        match clock {
+            ports::Clock::Stream => Self::Stream,
+            ports::Clock::Wall => Self::Wall,
+        }
     }
 }
 

@@ -139,38 +139,47 @@ impl Logic for Guests {
         scope: ProcessScope,
         attempt: Attempt,
     ) -> (Result<Called<Outcome>, CallError>, ProcessScope) {
-        let prepared = self.prepare_process(function, &message);
+        let prepared = self.prepare(function, |buffers, headers| {
+            let message = buffers.message(&message, headers)?;
+            Ok((function.function, buffers.payload.clone(), message))
+        });
         let (deployed, plugin, args) = match prepared {
             Ok(prepared) => prepared,
             Err(error) => return (Err(error), scope),
         };
-        let index = function.function as usize;
-        let process = Process { scope, manifest: plugin.shared_manifest(), function: index };
-        let check = |reply| {
-            let manifest = manifest(&plugin, function, Role::Process)?;
+        let check = |reply, manifest: &FunctionManifest| {
             let key = |_| message.key;
-            let mut outcomes = reply::outcomes(reply, 1, rules(&plugin, manifest, &key))?;
-            outcomes.pop().ok_or_else(|| CallError::Host("one outcome was checked, and none is there".into()))
+            reply::outcomes(reply, 1, rules(&plugin, manifest, &key))
         };
-        let (result, scope) = deployed.call(attempt, |functions| functions.process, args, 1, Some(process), check);
-        match scope {
-            Some(scope) => (result, scope),
-            None => unreachable!("a call gives back the stores that it was given"),
-        }
+        deployed.with_stores(function, attempt, |functions| functions.process, args, scope, check)
     }
 
     fn on_timer(
         &mut self,
-        _: FunctionId,
-        _: Due<'_>,
+        function: FunctionId,
+        due: Due<'_>,
         scope: ProcessScope,
-        _: Attempt,
+        attempt: Attempt,
     ) -> (Result<Called<Outcome>, CallError>, ProcessScope) {
-        (Err(CallError::Host("timers can't be called yet".into())), scope)
+        let prepared = self.prepare(function, |buffers, _| {
+            let timer = buffers.due(&due)?;
+            Ok((function.function, buffers.timer.clone(), timer))
+        });
+        let (deployed, plugin, args) = match prepared {
+            Ok(prepared) => prepared,
+            Err(error) => return (Err(error), scope),
+        };
+        // The key is that of the record that set the timer, and there is no value to take over.
+        let check = |reply, manifest: &FunctionManifest| {
+            let key = |_| due.key;
+            reply::outcomes(reply, 1, Rules { inherits_value: false, ..rules(&plugin, manifest, &key) })
+        };
+        deployed.with_stores(function, attempt, |functions| functions.on_timer, args, scope, check)
     }
 }
 
-type ProcessCall<'a> = (&'a mut Deployed, Arc<Plugin>, abi::ProcessArgs);
+/// A process function with the arguments for a call.
+type ProcessCall<'a, A> = (&'a mut Deployed, Arc<Plugin>, A);
 
 impl Guests {
     fn parts(&mut self, function: FunctionId) -> Result<(&mut Deployed, &mut Buffers), CallError> {
@@ -181,12 +190,17 @@ impl Guests {
         }
     }
 
-    fn prepare_process(&mut self, function: FunctionId, message: &Message<'_>) -> Result<ProcessCall<'_>, CallError> {
+    /// Looks up a process function, and writes the arguments of a call; `write` is told whether it wants headers.
+    fn prepare<A>(
+        &mut self,
+        function: FunctionId,
+        write: impl FnOnce(&mut Buffers, bool) -> Result<A, TooLarge>,
+    ) -> Result<ProcessCall<'_, A>, CallError> {
         let (deployed, buffers) = self.parts(function)?;
         let plugin = Arc::clone(&deployed.plugin);
         let wants_headers = manifest(&plugin, function, Role::Process)?.wants_headers;
-        let message = buffers.message(message, wants_headers).map_err(too_large)?;
-        Ok((deployed, plugin, (function.function, buffers.payload.clone(), message)))
+        let args = write(buffers, wants_headers).map_err(too_large)?;
+        Ok((deployed, plugin, args))
     }
 }
 
@@ -206,6 +220,32 @@ impl Deployed {
         (R,): ComponentNamedList + Lift,
     {
         self.call(attempt, choose, args, records, None, check).0
+    }
+
+    /// A call of a process function, which has one outcome.
+    fn with_stores<A>(
+        &mut self,
+        function: FunctionId,
+        attempt: Attempt,
+        choose: impl FnOnce(Functions) -> Option<TypedFunc<A, (abi::Reply,)>>,
+        args: A,
+        scope: ProcessScope,
+        check: impl FnOnce(abi::Reply, &FunctionManifest) -> Result<Vec<Outcome>, CallError>,
+    ) -> (Result<Called<Outcome>, CallError>, ProcessScope)
+    where
+        A: ComponentNamedList + Lower,
+    {
+        let plugin = Arc::clone(&self.plugin);
+        let process = Process { scope, manifest: plugin.shared_manifest(), function: function.function as usize };
+        let check = |reply| {
+            let mut outcomes = check(reply, manifest(&plugin, function, Role::Process)?)?;
+            outcomes.pop().ok_or_else(|| CallError::Host("one outcome was checked, and none is there".into()))
+        };
+        let (result, scope) = self.call(attempt, choose, args, 1, Some(process), check);
+        match scope {
+            Some(scope) => (result, scope),
+            None => unreachable!("a call gives back the stores that it was given"),
+        }
     }
 
     /// A call in the kept instance, or for a verdict in one of its own. The instance is kept only if all went well.

@@ -2,6 +2,7 @@
 
 mod imports;
 mod state;
+mod timers;
 
 use std::sync::Arc;
 

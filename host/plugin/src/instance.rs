@@ -9,7 +9,8 @@ use wasmtime::component::{
 use wasmtime::{AsContextMut, Store, Trap};
 
 use crate::abi::{
-    AggregateArgs, Aggregated, JoinArgs, Manifest, ProcessArgs, Reply, TransformArgs, WriteVersion, interface,
+    AggregateArgs, Aggregated, JoinArgs, Manifest, ProcessArgs, Reply, TimerArgs, TransformArgs, WriteVersion,
+    interface,
 };
 use crate::fault::{Breach, chain, classify};
 use crate::host::{Host, Process, linker};
@@ -28,6 +29,7 @@ pub(crate) struct Code {
     join: Option<ComponentExportIndex>,
     aggregate: Option<ComponentExportIndex>,
     process: Option<ComponentExportIndex>,
+    on_timer: Option<ComponentExportIndex>,
 }
 
 impl Code {
@@ -50,6 +52,7 @@ impl Code {
             join: export("join", "join"),
             aggregate: export("aggregate", "aggregate"),
             process: export("process", "process"),
+            on_timer: export("process", "on-timer"),
         })
     }
 }
@@ -61,6 +64,7 @@ pub(crate) struct Functions {
     pub join: Option<TypedFunc<JoinArgs, (Reply,)>>,
     pub aggregate: Option<TypedFunc<AggregateArgs, (Aggregated,)>>,
     pub process: Option<TypedFunc<ProcessArgs, (Reply,)>>,
+    pub on_timer: Option<TypedFunc<TimerArgs, (Reply,)>>,
 }
 
 /// Hands over the config; the plugin may refuse it.
@@ -110,6 +114,7 @@ impl Live {
             join: find(&mut store, instance, code.join.as_ref())?,
             aggregate: find(&mut store, instance, code.aggregate.as_ref())?,
             process: find(&mut store, instance, code.process.as_ref())?,
+            on_timer: find(&mut store, instance, code.on_timer.as_ref())?,
         };
         let describe = instance.get_typed_func(&mut store, code.describe)?;
         let configure = instance.get_typed_func(&mut store, code.configure)?;

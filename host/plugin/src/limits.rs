@@ -137,13 +137,16 @@ impl Used {
         *self = Self { effect_bytes_of_call: self.effect_bytes_of_call, ..Self::default() };
     }
 
-    /// One store operation.
+    /// One operation on a store or a timer.
     pub(crate) fn state_op(&mut self, limits: &GuestLimits) -> wasmtime::Result<()> {
         self.state_ops = self.state_ops.saturating_add(1);
         if self.state_ops <= limits.state_ops {
             return Ok(());
         }
-        let text = format!("made more than {} store operations for one record (limits.state-ops)", limits.state_ops);
+        let text = format!(
+            "made more than {} operations on stores and timers for one record (limits.state-ops)",
+            limits.state_ops
+        );
         Err(Breach::guest(Fault::State, text))
     }
 

@@ -1,11 +1,11 @@
-//! The imports that every plugin has: log, count, at; and timers, which only say that they aren't there yet.
+//! The imports that every plugin has: log, count and at.
 
 use millrace_engine::ports::Effect;
 use wasmtime::component::{Linker, WasmStr};
 use wasmtime::{Engine, Result, StoreContextMut};
 
-use super::{Host, state};
-use crate::abi::{Clock, Level, interface};
+use super::{Host, state, timers};
+use crate::abi::{Level, interface};
 use crate::fault::Breach;
 
 /// A longer line is cut: a log is for people.
@@ -21,10 +21,7 @@ pub(crate) fn linker(engine: &Engine) -> Result<Linker<Host>> {
     linker.instance(&interface("metrics"))?.func_wrap("count", count)?;
     linker.instance(&interface("budget"))?.func_wrap("at", at)?;
     state::add(&mut linker.instance(&interface("state"))?)?;
-    let mut timers = linker.instance(&interface("timers"))?;
-    timers.func_wrap("set-at", |cx, _: (WasmStr, i64, Clock)| no_timers(&cx))?;
-    timers.func_wrap("set-after", |cx, _: (WasmStr, u64, Clock)| no_timers(&cx))?;
-    timers.func_wrap("cancel", |cx, _: (WasmStr, Clock)| no_timers(&cx))?;
+    timers::add(&mut linker.instance(&interface("timers"))?)?;
     Ok(linker)
 }
 
@@ -62,14 +59,6 @@ fn at(mut cx: StoreContextMut<'_, Host>, (index,): (u32,)) -> Result<()> {
     host.last_error = None;
     let meter = host.meter;
     meter.renew(&mut cx)
-}
-
-fn no_timers(cx: &StoreContextMut<'_, Host>) -> Result<()> {
-    let text = match cx.data().process {
-        Some(_) => "timers are not supported yet",
-        None => "timers belong to process functions: no other call may use them",
-    };
-    Err(Breach::contract(text))
 }
 
 fn line(cx: &StoreContextMut<'_, Host>, text: &WasmStr) -> Result<String> {

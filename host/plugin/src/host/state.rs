@@ -92,7 +92,7 @@ fn page(mut cx: Context<'_>, store: u32, from: &[u8], to: Option<&[u8]>, max_byt
     Ok((Page { items: items.collect(), next: found.next.map(Vec::from) },))
 }
 
-fn operation(cx: &mut Context<'_>) -> Result<()> {
+pub(super) fn operation(cx: &mut Context<'_>) -> Result<()> {
     let host = cx.data_mut();
     host.used.state_op(&host.limits)
 }
@@ -112,7 +112,7 @@ fn optional(cx: &mut Context<'_>, key: Option<WasmList<u8>>) -> Result<Option<By
     .transpose()
 }
 
-fn moved(cx: &mut Context<'_>, bytes: usize) -> Result<()> {
+pub(super) fn moved(cx: &mut Context<'_>, bytes: usize) -> Result<()> {
     let host = cx.data_mut();
     host.used.state_bytes(bytes, &host.limits)
 }
@@ -132,7 +132,7 @@ fn scope<'a>(cx: &'a mut Context<'_>, store: u32) -> Result<&'a mut ProcessScope
     process(cx, store).map(|process| &mut process.scope)
 }
 
-fn unreadable(error: BackendError) -> Error {
+pub(super) fn unreadable(error: BackendError) -> Error {
     Error::new(Breach::Host(error.to_string()))
 }
 

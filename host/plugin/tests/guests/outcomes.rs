@@ -50,7 +50,7 @@ fn a_join_sees_both_sides_of_each_pair() {
 fn an_aggregate_gives_state_and_results() {
     let mut guests = Guest::good(&[Role::Aggregate]).deploy(limits());
     let entries = vec![(Change::Add, message("one")), (Change::Subtract, message("two"))];
-    let group = Group { key: b"key", window: None, state: None, entries };
+    let group = Group { key: b"key", window: None, state: None, absorbed: Vec::new(), entries };
     let state = Some(Stored { version: 1, bytes: Bytes::from_static(b"two") });
     let each = ["one", "two"].map(|value| Outcome::Outputs(vec![output(text(value))]));
     for attempt in BOTH {

@@ -130,6 +130,16 @@ fn a_manifest_that_contradicts_itself_is_refused() {
         |m| m.functions[0].timers = true,
         "function `transform`: only a process function has timers",
     );
+    check_manifest(
+        transform,
+        |m| m.functions[0].subtracts = true,
+        "function `transform`: only an aggregate takes records back",
+    );
+    check_manifest(
+        transform,
+        |m| m.functions[0].merges = true,
+        "function `transform`: only an aggregate merges states",
+    );
     check_manifest(transform, |m| m.config_schema = "{".into(), "the JSON Schema of the config is not JSON");
 }
 

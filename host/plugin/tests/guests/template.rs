@@ -170,7 +170,9 @@ const STATE_IMPORTS: &str = r#"
     (import "millrace:plugin/state@0.1.0" "put" (func $put (param i32 i32 i32 i32 i32 i32)))
     (import "millrace:plugin/state@0.1.0" "delete" (func $delete (param i32 i32 i32)))
     (import "millrace:plugin/state@0.1.0" "prefix" (func $prefix (param i32 i32 i32 i32 i32 i32 i32 i32)))
-    (import "millrace:plugin/timers@0.1.0" "set-at" (func $set-at (param i32 i32 i64 i32)))"#;
+    (import "millrace:plugin/timers@0.1.0" "set-at" (func $set-at (param i32 i32 i64 i32)))
+    (import "millrace:plugin/timers@0.1.0" "set-after" (func $set-after (param i32 i32 i64 i32)))
+    (import "millrace:plugin/timers@0.1.0" "cancel" (func $cancel (param i32 i32 i32)))"#;
 
 // The reply is at 0x8000, outcomes of 24 bytes from 0x10000, outputs of 64 bytes from 0x20000, what a guest is handed
 // from 0x100000. Misbehaviour changes the globals, or what is at these addresses.
@@ -264,7 +266,7 @@ const JOIN: &str = r#"
 const AGGREGATE: &str = r#"
     (func (export "millrace:plugin/aggregate@0.1.0#aggregate")
         (param $f i32) (param $arena i32) (param $arena-len i32) (param i32 i32) (param i32) (param $groups i32)
-        (param $list i32) (param $n i32) (param $mode i32)
+        (param i32 i32) (param $list i32) (param $n i32) (param $mode i32)
         (result i32) (local $i i32) (local $last i32)
         (call $begin (local.get $arena) (local.get $arena-len))
         (memory.fill (i32.const 0x9000) (i32.const 0) (i32.const 28))
@@ -289,10 +291,9 @@ const AGGREGATE: &str = r#"
         (i32.store (i32.const 0x8024) (local.get $groups))
         (i32.store (i32.const 0x8028) (i32.const 0xa000))
         (i32.store (i32.const 0x802c) (global.get $deleted-len))
-        (i32.const 0x8000))
-    (func (export "millrace:plugin/aggregate@0.1.0#merge") (param i32 i32 i32 i32 i32) (result i32) unreachable)"#;
+        (i32.const 0x8000))"#;
 
-// Stores the value under the key and puts the record out as it came.
+// Stores the value under the key and puts the record out as it came. Of a timer it puts out the name.
 const PROCESS: &str = r#"
     (func (export "millrace:plugin/process@0.1.0#process") (param $call i32) (result i32)
         (call $begin (i32.load offset=4 (local.get $call)) (i32.load offset=8 (local.get $call)))
@@ -305,5 +306,12 @@ const PROCESS: &str = r#"
         (call $emit (i32.const -1) (i32.const 0))
         (if (call $bad (global.get $arg)) (then (call $misbehave (i32.const 0))))
         (call $reply))
-    (func (export "millrace:plugin/process@0.1.0#on-timer") (param i32 i32 i32 i32 i32 i32 i32 i32 i64 i32) (result i32)
-        unreachable)"#;
+    (func (export "millrace:plugin/process@0.1.0#on-timer")
+        (param $f i32) (param $arena i32) (param $arena-len i32) (param i32 i32 i32)
+        (param $name i32) (param $name-len i32) (param i64 i32) (result i32)
+        (call $begin (local.get $arena) (local.get $arena-len))
+        (call $at (i32.const 0))
+        (call $emit (local.get $name) (local.get $name-len))
+        (if (i32.eq (i32.const 33) (i32.load8_u (i32.add (local.get $arena) (local.get $name))))
+            (then (call $misbehave (i32.const 0))))
+        (call $reply))"#;

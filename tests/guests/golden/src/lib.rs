@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use millrace_sdk::prelude::*;
-use millrace_sdk::{FromValue, IntoValue, Value, Written};
 
 /// `left+right`, with `~` for a side that is missing.
 #[join]
@@ -12,29 +11,29 @@ pub fn join(left: Option<&str>, right: Option<&str>) -> String {
 }
 
 /// All that has come, as text: `,value` for what was added, `,-value` for what was taken back, `|` where two states
-/// became one.
+/// became one. A null value is the text `null`.
 pub struct Append;
 
 #[aggregate]
 impl Aggregate for Append {
     type Key = Vec<u8>;
-    type Input = Text;
+    type Input = Option<String>;
     type State = String;
-    type Output = Text;
+    type Output = String;
 
     fn init(_key: &Vec<u8>) -> String {
         String::new()
     }
 
-    fn add(all: &mut String, _key: &Vec<u8>, Text(value): Text, _ctx: &Ctx) -> Result<()> {
+    fn add(all: &mut String, _key: &Vec<u8>, value: Option<String>, _ctx: &Ctx) -> Result<()> {
         all.push(',');
-        all.push_str(&value);
+        all.push_str(value.as_deref().unwrap_or("null"));
         Ok(())
     }
 
-    fn subtract(all: &mut String, _key: &Vec<u8>, Text(value): Text, _ctx: &Ctx) -> Result<()> {
+    fn subtract(all: &mut String, _key: &Vec<u8>, value: Option<String>, _ctx: &Ctx) -> Result<()> {
         all.push_str(",-");
-        all.push_str(&value);
+        all.push_str(value.as_deref().unwrap_or("null"));
         Ok(())
     }
 
@@ -42,25 +41,8 @@ impl Aggregate for Append {
         Ok(format!("{earlier}|{later}"))
     }
 
-    fn result(all: &String, _key: &Vec<u8>, _ctx: &Ctx) -> Result<Text> {
-        Ok(Text(all.clone()))
-    }
-}
-
-/// A value that is text and not JSON; a null value is the text `null`.
-pub struct Text(String);
-
-impl<'a> FromValue<'a> for Text {
-    fn from_value(value: Value<'a>) -> Result<Self> {
-        let text = if value.is_null() { "null" } else { value.text()? };
-        Ok(Self(text.to_owned()))
-    }
-}
-
-impl IntoValue for Text {
-    fn into_value(self, out: &mut Vec<u8>) -> Result<Written> {
-        out.extend_from_slice(self.0.as_bytes());
-        Ok(Written::Bytes)
+    fn result(all: &String, _key: &Vec<u8>, _ctx: &Ctx) -> Result<String> {
+        Ok(all.clone())
     }
 }
 

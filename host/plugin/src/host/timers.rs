@@ -1,0 +1,80 @@
+//! The import `timers`: set and cancelled by a process function, each call counted like an operation on a store.
+
+use millrace_engine::ports;
+use millrace_engine::state::ProcessScope;
+use wasmtime::component::{LinkerInstance, WasmStr};
+use wasmtime::{Result, StoreContextMut};
+
+use super::state::{moved, operation, unreadable};
+use super::{Host, Process};
+use crate::abi::Clock;
+use crate::fault::Breach;
+
+/// Bytes that the name of a timer may have.
+const NAME: usize = 255;
+
+type Context<'a> = StoreContextMut<'a, Host>;
+
+pub(super) fn add(timers: &mut LinkerInstance<'_, Host>) -> Result<()> {
+    timers.func_wrap("set-at", set_at)?;
+    timers.func_wrap("set-after", set_after)?;
+    timers.func_wrap("cancel", cancel)?;
+    Ok(())
+}
+
+fn set_at(mut cx: Context<'_>, (name, time, clock): (WasmStr, i64, Clock)) -> Result<()> {
+    let name = begin(&mut cx, &name)?;
+    scope(&mut cx)?.set_at(&name, time, clock.into()).map_err(unreadable)
+}
+
+fn set_after(mut cx: Context<'_>, (name, delay, clock): (WasmStr, u64, Clock)) -> Result<()> {
+    let name = begin(&mut cx, &name)?;
+    scope(&mut cx)?.set_after(&name, delay, clock.into()).map_err(unreadable)
+}
+
+fn cancel(mut cx: Context<'_>, (name, clock): (WasmStr, Clock)) -> Result<()> {
+    let name = begin(&mut cx, &name)?;
+    scope(&mut cx)?.cancel(&name, clock.into()).map_err(unreadable)
+}
+
+/// Whether the call may use timers at all, and the name, counted with the operation.
+fn begin(cx: &mut Context<'_>, name: &WasmStr) -> Result<String> {
+    scope(cx)?;
+    operation(cx)?;
+    let text = name.to_str(&*cx);
+    let text = text.map_err(|error| Breach::contract(format!("the name of a timer is no text: {error}")))?;
+    let bytes = text.len();
+    if bytes > NAME {
+        return Err(Breach::contract(format!("named a timer with {bytes} bytes; a name has at most {NAME}")));
+    }
+    let text = text.into_owned();
+    moved(cx, bytes)?;
+    Ok(text)
+}
+
+fn scope<'a>(cx: &'a mut Context<'_>) -> Result<&'a mut ProcessScope> {
+    let Some(process) = cx.data_mut().process.as_mut() else {
+        return Err(Breach::contract("timers belong to process functions: no other call may use them"));
+    };
+    if !process.has_timers() {
+        return Err(Breach::contract("used timers, but its manifest doesn't say that it does"));
+    }
+    Ok(&mut process.scope)
+}
+
+impl Process {
+    /// Whether the function may set timers: by its manifest, and by what the engine has given it, which are the same.
+    fn has_timers(&self) -> bool {
+        let function = self.manifest.functions.get(self.function);
+        function.is_some_and(|function| function.timers) && self.scope.has_timers()
+    }
+}
+
+impl From<Clock> for ports::Clock {
+    fn from(clock: Clock) -> Self {
+        match clock {
+            Clock::Stream => Self::Stream,
+            Clock::Wall => Self::Wall,
+        }
+    }
+}
