@@ -139,6 +139,7 @@ fn topology(pipeline: &Pipeline, manifests: &resolve::Manifests<'_>, problems: &
         checks::check_unused(&graph, problems);
     }
     unbuilt::check_unbuilt(&graph, problems);
+    checks::check_sessions(&graph, problems);
     let order = checks::check_cycles(&graph, problems)?;
     let keys = keys::check_keys(&graph, &order, problems);
     if problems.count() > 0 {

@@ -9,7 +9,7 @@ use super::model::StepKind;
 use super::order::{find_cycle, topological};
 use super::partitions::partitions;
 use super::scalars::topic_error;
-use crate::topology::{Operator, Topic, TopicKind, Topology};
+use crate::topology::{Operator, Topic, TopicKind, Topology, WindowKind, Windows};
 
 /// Reports topics that several steps read.
 pub(super) fn check_topics(graph: &Graph<'_>, problems: &mut Problems) {
@@ -56,6 +56,28 @@ pub(super) fn check_unused(graph: &Graph<'_>, problems: &mut Problems) {
                 format!("[plugins.{name}]: nothing calls it"),
                 format!("call = \"{name}.FUNCTION\" in a step does; or take it out"),
             );
+        }
+    }
+}
+
+/// Reports aggregates with sessions whose function can't make one session of two.
+pub(super) fn check_sessions(graph: &Graph<'_>, problems: &mut Problems) {
+    for node in &graph.nodes {
+        let StepKind::Aggregate { windows: Some(Windows { kind: WindowKind::Session { .. }, .. }), .. } =
+            node.step.kind
+        else {
+            continue;
+        };
+        if let (Some(call), Some(name)) = (node.call, node.step.call())
+            && !call.manifest.merges
+        {
+            let message = format!(
+                "{} has sessions, and `{}.{}` can't merge the states of two",
+                node.step.title(),
+                name.plugin,
+                name.function
+            );
+            problems.add(name.at, message, "give the function a `merge`, or take windows of another kind");
         }
     }
 }

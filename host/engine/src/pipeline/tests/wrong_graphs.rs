@@ -365,3 +365,27 @@ fn mistakes_of_all_kinds_are_told_at_once() {
       help: write a whole number and a unit: "250ms", "10s", "5m", "1h" or "1d"
     "#);
 }
+
+#[test]
+fn sessions_need_a_function_that_can_merge_them() {
+    let body = r#"
+        [[source]]
+        name = "a"
+        topic = "a-in"
+        [[aggregate]]
+        name = "visits"
+        from = "a"
+        call = "p.sum"
+        window = { session = "5m" }
+        [[sink]]
+        from = "visits"
+        topic = "out"
+        [[sink]]
+        from = "visits.late"
+        topic = "late"
+    "#;
+    insta::assert_snapshot!(errors(body), @"
+    a.toml:9:8: [[aggregate]] `visits` has sessions, and `p.sum` can't merge the states of two
+      help: give the function a `merge`, or take windows of another kind
+    ");
+}

@@ -205,6 +205,8 @@ fn a_window_is_of_one_kind() {
       help: write { tumbling = "5m" }, { hopping = "5m", every = "1m" }, { sliding = "5m" } or { session = "30m" }
     a.toml:20:8: [[aggregate]] `more` reads from the unknown step `a`
       help: name a source, a table or a step of the app
+    a.toml:21:8: [[aggregate]] `more` has sessions, and `p.sum` can't merge the states of two
+      help: give the function a `merge`, or take windows of another kind
     a.toml:22:36: every of window of [[aggregate]] `more`: only hopping windows have it
       help: write { tumbling = "5m" }, { hopping = "5m", every = "1m" }, { sliding = "5m" } or { session = "30m" }
     a.toml:25:8: [[aggregate]] `odd` reads from the unknown step `a`
