@@ -73,12 +73,8 @@ impl Emitter<'_, '_> {
             StepKind::Join { kind, bounds, .. } => {
                 let window = window((*bounds)?);
                 let layout = StoreKind::Window { retention: window.retention() };
-                let left = self.add_store(spec("-left", layout, false));
-                let right = self.add_store(spec("-right", layout, false));
-                let waits = kind.value != JoinKind::Inner;
-                let unmatched = waits.then(|| self.add_store(spec("-unmatched", StoreKind::KeyValue, false)));
-                let call = call(node.call?);
-                Some(Operator::StreamJoin { kind: kind.value, window, left, right, unmatched, call })
+                let store = self.add_store(spec("-window", layout, false));
+                Some(Operator::StreamJoin { kind: kind.value, window, store, call: call(node.call?) })
             }
             StepKind::Lookup { kind, .. } => self.lookup(kind.value, node),
             StepKind::TableJoin { kind, sides, .. } => {

@@ -68,8 +68,19 @@ pub fn play(topology: &Arc<Topology>, lines: &[&str], way: &Play) -> (Vec<String
     (outputs, ledger)
 }
 
+/// What comes out of external topics, each with the number of the line that it came after.
+pub fn play_numbered(topology: &Arc<Topology>, lines: &[&str], way: &Play) -> Vec<(u64, String)> {
+    let driver = run(topology, lines, way);
+    driver.turns.into_iter().zip(driver.outputs).collect()
+}
+
 /// The same with the state that is left.
 pub fn play_on(topology: &Arc<Topology>, lines: &[&str], way: &Play) -> (Vec<String>, Ledger, Disk) {
+    let driver = run(topology, lines, way);
+    (driver.outputs, driver.ledger, driver.disk)
+}
+
+fn run(topology: &Arc<Topology>, lines: &[&str], way: &Play) -> Driver {
     let mut driver = Driver::new(topology.clone(), way.clone());
     for (number, line) in lines.iter().enumerate() {
         driver.line(number as u64, line);
@@ -81,7 +92,7 @@ pub fn play_on(topology: &Arc<Topology>, lines: &[&str], way: &Play) -> (Vec<Str
         }
     }
     driver.commit();
-    (driver.outputs, driver.ledger, driver.disk)
+    driver
 }
 
 struct Driver {
@@ -94,6 +105,8 @@ struct Driver {
     rules: Rules,
     ends: std::collections::HashMap<(TopicId, u32), i64>,
     outputs: Vec<String>,
+    /// The turn of each.
+    turns: Vec<u64>,
     ledger: Ledger,
     /// The clock, which ticks move.
     now: i64,
@@ -114,6 +127,7 @@ impl Driver {
             rules,
             ends: Default::default(),
             outputs: Vec::new(),
+            turns: Vec::new(),
             ledger: Ledger::default(),
             now: 0,
         };
@@ -231,8 +245,9 @@ impl Driver {
 
     fn show_all(&mut self, mut produced: Vec<(u64, usize, Produced)>) {
         produced.sort_by_key(|(turn, task, _)| (*turn, *task));
-        for (_, _, output) in produced {
+        for (turn, _, output) in produced {
             if self.topology.topics[output.topic.0].kind != TopicKind::Repartition {
+                self.turns.push(turn);
                 self.outputs.push(self.show(&output));
             }
         }
