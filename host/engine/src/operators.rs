@@ -1,6 +1,7 @@
 //! The operators: each takes the items of a run that have arrived at its node, in order, and does its work on them.
 
 mod aggregate;
+mod dedup;
 mod lookup;
 mod pairs;
 mod process;
@@ -51,7 +52,10 @@ pub(crate) fn process(
         Operator::Process { stores, call, .. } => {
             process::Process { stores, timers: memory.timers(), call }.records(step, &items, logic)
         }
-        Operator::Dedup { .. } => Ok(()),
+        Operator::Dedup { by, within, .. } => match memory {
+            NodeMemory::Dedup(seen) => dedup::process(step, items, by, *within, seen),
+            _ => Ok(()),
+        },
         Operator::Repartition { topic } => sink::repartition(step, items, *topic),
         Operator::Sink { topic, key } => sink::process(step, items, *topic, *key),
     }

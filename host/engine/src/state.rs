@@ -7,6 +7,7 @@ pub(crate) mod join;
 pub mod keys;
 mod overlay;
 mod scope;
+pub(crate) mod seen;
 pub(crate) mod table;
 pub(crate) mod timers;
 pub(crate) mod waiting;

@@ -12,7 +12,7 @@ use support::{Limits, Play, topology};
 /// A random pipeline: a table and two sources, then steps that each take any earlier ones, and a sink for each. Some
 /// sinks write to a topic that is read again, and that records come to from outside too.
 fn steps() -> impl Strategy<Value = String> {
-    let step = || (0..17usize, any::<prop::sample::Index>(), any::<prop::sample::Index>(), any::<bool>());
+    let step = || (0..18usize, any::<prop::sample::Index>(), any::<prop::sample::Index>(), any::<bool>());
     let layer = |most| prop::collection::vec(step(), 1..most);
     (layer(6), layer(4), 1..4u32).prop_map(|(first, second, partitions)| {
         let mut text = String::new();
@@ -57,6 +57,10 @@ fn step_of(kind: usize, name: &str, a: &str, b: &str) -> String {
         3 => one("aggregate", "append"),
         4 => one("process", "number"),
         16 => one("process", "alarm"),
+        17 => format!(
+            "[[dedup]]\nname = \"{name}\"\nfrom = \"{a}\"\nby = [\"field:id\"]\nwithin = \"9ms\"\n
+             [[sink]]\nfrom = \"{name}.late\"\ntopic = \"late-{name}\"\n"
+        ),
         5 => format!("[[lookup]]\nname = \"{name}\"\nstream = \"{a}\"\ntable = \"rows\"\ncall = \"t.cat\"\n"),
         6..9 if a != b => {
             let settings = ["within = \"5ms\"", "kind = \"left\"\nwithin = \"5ms\"", OUTER][kind - 6];
@@ -93,10 +97,12 @@ fn step_of(kind: usize, name: &str, a: &str, b: &str) -> String {
     }
 }
 
+const IDS: [&str; 3] = ["{\"id\":1}", "{\"id\":\"1\"}", "{\"id\":2,\"x\":0}"];
+
 fn record() -> impl Strategy<Value = String> {
     let topic = prop::sample::select(vec!["in", "in", "other", "mid", "rows", "tick"]);
     let key = prop::sample::select(vec!["a", "b", "c", "-"]);
-    let values = vec!["x", "yy", "bz", "c1", "-", "clear", "fail", "skip", "trap", "retry"];
+    let values = vec!["x", "yy", "bz", "c1", "-", "clear", "fail", "skip", "trap", "retry", IDS[0], IDS[1], IDS[2]];
     let timers = vec![
         "at.again.20",
         "in.chain.4",

@@ -7,6 +7,7 @@ use super::model::{Bounds, Input, StepKind};
 use super::windows::milliseconds;
 use crate::manifest::KeyCodec;
 use crate::ports::StoreId;
+use crate::state::seen::Seen;
 use crate::topology::{
     Call, Emit, EventTime, JoinKind, JoinWindow, OnDrop, Operator, PluginId, StoreKind, StoreSpec, TableUse, ValueCodec,
 };
@@ -102,7 +103,7 @@ impl Emitter<'_, '_> {
             }
             StepKind::Dedup { by, within, .. } => {
                 let within = milliseconds((*within)?);
-                let retention = within.saturating_mul(2);
+                let retention = Seen::retention(within);
                 let store = self.add_store(spec("", StoreKind::Window { retention }, false));
                 Some(Operator::Dedup { store, by: by.clone(), within })
             }

@@ -85,8 +85,8 @@ impl WindowStore {
         self.clock.observed.saturating_sub(self.retention).saturating_add(1)
     }
 
-    /// Puts a record, unless it is expired already. Tells whether it was kept.
-    pub(crate) fn put(&mut self, state: &mut TaskState, key: &[u8], timestamp: Timestamp, value: &[u8]) -> bool {
+    /// Moves the store's stream time on, to that of a record that may not be put.
+    pub(crate) fn observe(&mut self, timestamp: Timestamp) {
         if timestamp > self.clock.observed {
             self.clock.observed = timestamp;
             let horizon = self.horizon();
@@ -94,6 +94,11 @@ impl WindowStore {
                 memory.expire(horizon);
             }
         }
+    }
+
+    /// Puts a record, unless it is expired already. Tells whether it was kept.
+    pub(crate) fn put(&mut self, state: &mut TaskState, key: &[u8], timestamp: Timestamp, value: &[u8]) -> bool {
+        self.observe(timestamp);
         if timestamp < self.horizon() {
             return false;
         }

@@ -8,6 +8,7 @@ use crate::ports::{BackendError, Clock};
 use crate::record::Timestamp;
 use crate::state::TaskState;
 use crate::state::join::JoinStore;
+use crate::state::seen::Seen;
 use crate::state::timers::Timers;
 use crate::topology::{JoinKind, Operator, SubTopology, Topology};
 
@@ -27,6 +28,8 @@ pub(crate) enum NodeMemory {
     Join(Box<JoinStore>),
     /// When the timers of a process step are due.
     Process(Timers),
+    /// What a deduplicating step has seen.
+    Dedup(Box<Seen>),
 }
 
 impl NodeMemory {
@@ -35,13 +38,14 @@ impl NodeMemory {
         match self {
             Self::None | Self::Process(_) => 0,
             Self::Join(store) => store.bytes(),
+            Self::Dedup(seen) => seen.bytes(),
         }
     }
 
     /// When it wants to be woken by the driver's clock.
     pub(crate) fn next_tick(&self) -> Option<Timestamp> {
         match self {
-            Self::None | Self::Join(_) => None,
+            Self::None | Self::Join(_) | Self::Dedup(_) => None,
             Self::Process(timers) => timers.first(Clock::Wall),
         }
     }
@@ -49,7 +53,7 @@ impl NodeMemory {
     /// When the last of its timers on the driver's clock is due.
     pub(crate) fn last_tick(&self, state: &TaskState) -> Result<Option<Timestamp>, BackendError> {
         match self {
-            Self::None | Self::Join(_) => Ok(None),
+            Self::None | Self::Join(_) | Self::Dedup(_) => Ok(None),
             Self::Process(timers) => timers.last(state, Clock::Wall),
         }
     }
@@ -57,7 +61,7 @@ impl NodeMemory {
     /// Whether it has something to put out at the next commit.
     pub(crate) fn waits_for_commit(&self) -> bool {
         match self {
-            Self::None | Self::Join(_) | Self::Process(_) => false,
+            Self::None | Self::Join(_) | Self::Process(_) | Self::Dedup(_) => false,
         }
     }
 
@@ -74,6 +78,7 @@ impl NodeMemory {
         match self {
             Self::None | Self::Process(_) => 0,
             Self::Join(store) => store.pending_bytes(),
+            Self::Dedup(seen) => seen.pending_bytes(),
         }
     }
 }
@@ -93,6 +98,9 @@ pub(super) fn open(
             Ok(NodeMemory::Join(Box::new(store)))
         }
         Operator::Process { timers: Some(store), .. } => Ok(NodeMemory::Process(Timers::open(state, *store)?)),
+        Operator::Dedup { store, within, .. } => {
+            Ok(NodeMemory::Dedup(Box::new(Seen::open(state, *store, *within, options.window_memory)?)))
+        }
         _ => Ok(NodeMemory::None),
     });
     Ok(Memory { nodes: nodes.collect::<Result<_, TaskError>>()?, unrecorded })
@@ -136,6 +144,7 @@ impl Memory {
                 NodeMemory::None => {}
                 NodeMemory::Join(store) => store.prepare(state),
                 NodeMemory::Process(timers) => timers.prepare(state),
+                NodeMemory::Dedup(seen) => seen.prepare(state),
             }
         }
         if state.bytes() > 0 {

@@ -7,7 +7,7 @@ use millrace_engine::ledger::Ledger;
 use millrace_engine::partitioner::partition_of;
 use millrace_engine::pipeline;
 use millrace_engine::ports::DeploymentId;
-use millrace_engine::record::{Headers, InputRecord, TimestampType};
+use millrace_engine::record::{Header, InputRecord, TimestampType};
 use millrace_engine::stage::Stage;
 use millrace_engine::task::{Deployed, Produced, Task, TaskOptions};
 use millrace_engine::topology::{TopicId, TopicKind, Topology};
@@ -95,6 +95,12 @@ fn run(topology: &Arc<Topology>, lines: &[&str], way: &Play) -> Driver {
     driver
 }
 
+fn header(word: &str) -> Option<Header> {
+    let (name, value) = word.split_once('=')?;
+    let value = (value != "-").then(|| Bytes::copy_from_slice(value.as_bytes()));
+    Some(Header { name: Bytes::copy_from_slice(name.as_bytes()), value })
+}
+
 struct Driver {
     topology: Arc<Topology>,
     way: Play,
@@ -154,7 +160,8 @@ impl Driver {
         }
     }
 
-    /// `topic key value @time`, with `-` for null; `tick - - @time` moves the clock.
+    /// `topic key value @time`, with `-` for null, and `name=value` behind it for a header; `tick - - @time` moves the
+    /// clock.
     fn line(&mut self, turn: u64, line: &str) {
         let mut words = line.split_whitespace();
         let mut word = || words.next().unwrap_or_else(|| panic!("too short: {line}"));
@@ -173,7 +180,7 @@ impl Driver {
             key,
             value: field(value),
             timestamp,
-            headers: Headers::EMPTY,
+            headers: words.filter_map(header).collect::<Vec<_>>().into(),
             window: None,
             turn,
             arrived: self.now,
