@@ -59,8 +59,7 @@ fn the_demo_finds_the_same_as_without_kafka_however_often_it_runs() {
       committed offsets of the group `millrace-demo`
       internal topic `millrace-demo-meta-changelog`
       internal topic `millrace-demo-orders-changelog`
-      internal topic `millrace-demo-resolve-left-changelog`
-      internal topic `millrace-demo-resolve-right-changelog`
+      internal topic `millrace-demo-resolve-window-changelog`
       internal topic `millrace-demo-control`
       state in demo
     What the app reads from others and writes for others stays, its dead letters too.
@@ -70,8 +69,7 @@ fn the_demo_finds_the_same_as_without_kafka_however_often_it_runs() {
       committed offsets of the group `millrace-demo`
       internal topic `millrace-demo-meta-changelog`
       internal topic `millrace-demo-orders-changelog`
-      internal topic `millrace-demo-resolve-left-changelog`
-      internal topic `millrace-demo-resolve-right-changelog`
+      internal topic `millrace-demo-resolve-window-changelog`
       internal topic `millrace-demo-control`
       state in demo
     What the app reads from others and writes for others stays, its dead letters too.

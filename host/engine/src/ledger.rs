@@ -11,6 +11,8 @@ pub enum What {
     Skipped,
     /// Failed, and written to the dead-letter queue.
     DeadLettered,
+    /// Passed on, though something about it is worth knowing.
+    Noted,
     /// A counter of the plugin's own.
     Plugin,
 }
@@ -22,6 +24,7 @@ impl What {
             Self::Dropped => "dropped",
             Self::Skipped => "skipped",
             Self::DeadLettered => "dead-lettered",
+            Self::Noted => "noted",
             Self::Plugin => "plugin",
         }
     }

@@ -1,6 +1,7 @@
 //! The operators: each takes the items of a run that have arrived at its node, in order, and does its work on them.
 
 mod aggregate;
+mod dedup;
 mod lookup;
 mod pairs;
 mod process;
@@ -8,6 +9,7 @@ mod sink;
 mod source;
 mod stream_join;
 mod table;
+mod table_join;
 mod transform;
 
 use crate::event_time::Timing;
@@ -33,22 +35,27 @@ pub(crate) fn process(
         }
         .process(step, items, logic),
         Operator::Table { store } => table::process(step, items, *store),
-        Operator::Transform { call } => transform::process(step, &items, call, logic),
+        Operator::Transform { call } => transform::process(step, items, call, logic),
         Operator::Merge => {
             pass_on(step, items);
             Ok(())
         }
-        Operator::StreamJoin { window, call, .. } => match memory {
-            NodeMemory::Join(sides) => stream_join::process(step, items, *window, sides, call, logic),
+        Operator::StreamJoin { kind, window, call, .. } => match memory {
+            NodeMemory::Join(store) => stream_join::process(step, items, (*kind, *window), store, call, logic),
             _ => Ok(()),
         },
         Operator::Lookup { kind, table, call } => lookup::process(step, items, *kind, table, call, logic),
-        Operator::TableJoin { .. } => Ok(()),
+        Operator::TableJoin { kind, left, right, call } => {
+            table_join::process(step, items, *kind, [left, right], call, logic)
+        }
         Operator::Aggregate { store, call, .. } => aggregate::process(step, items, *store, call, logic),
         Operator::Process { stores, call, .. } => {
             process::Process { stores, timers: memory.timers(), call }.records(step, &items, logic)
         }
-        Operator::Dedup { .. } => Ok(()),
+        Operator::Dedup { by, within, .. } => match memory {
+            NodeMemory::Dedup(seen) => dedup::process(step, items, by, *within, seen),
+            _ => Ok(()),
+        },
         Operator::Repartition { topic } => sink::repartition(step, items, *topic),
         Operator::Sink { topic, key } => sink::process(step, items, *topic, *key),
     }
@@ -73,6 +80,6 @@ pub(crate) fn wake(
 /// Sends every item on as it is.
 fn pass_on(step: &mut Step<'_>, items: Vec<Item>) {
     for item in items {
-        step.emit(&item.path, &mut 0, 0, item.record);
+        step.emit_row(&item.path, &mut 0, 0, item.record, item.row);
     }
 }

@@ -24,6 +24,13 @@ impl Path {
         path
     }
 
+    /// The place of the parent.
+    pub(crate) fn parent(&self) -> Self {
+        let mut path = self.clone();
+        path.place.pop();
+        path
+    }
+
     /// The same place, for what is about another record than the one at whose time it comes out: a record that has waited
     /// for a match, or a window that has closed.
     pub(crate) fn about(&self, cause: u32) -> Self {

@@ -9,6 +9,7 @@
 //! steps. [`partitions`] says how many partitions each topic has, [`render`] shows a topology to people and tools.
 
 mod app;
+mod changes;
 mod checks;
 mod cut;
 mod diagnostic;
@@ -141,6 +142,7 @@ fn topology(pipeline: &Pipeline, manifests: &resolve::Manifests<'_>, problems: &
     unbuilt::check_unbuilt(&graph, problems);
     checks::check_sessions(&graph, problems);
     let order = checks::check_cycles(&graph, problems)?;
+    changes::check_aggregates(&graph, &order, problems);
     let keys = keys::check_keys(&graph, &order, problems);
     if problems.count() > 0 {
         return None;

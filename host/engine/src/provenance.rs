@@ -1,11 +1,18 @@
-//! Where a record truly comes from, carried through repartition topics in a header of the host's own.
+//! Where a record truly comes from, and what it says of a row of a table, carried through repartition topics in headers
+//! of the host's own.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use crate::record::{Header, Headers, Timestamp, TimestampType};
+use crate::task::Row;
 
-/// The header's name. Guests don't see it, and sinks don't write it.
+/// The headers' names. Guests don't see them, and sinks don't write them.
 const HEADER: &[u8] = b"__millrace.origin";
+const ROW: &[u8] = b"__millrace.row";
+
+fn is_ours(header: &Header) -> bool {
+    header.name == HEADER || header.name == ROW
+}
 
 /// The record of an external topic that something comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,10 +38,13 @@ impl Origin {
         Some((origin, Self::strip(headers)?))
     }
 
-    /// Headers without ours: outside of repartition topics nobody may have it.
+    /// Headers without ours, if there are any: outside of repartition topics nobody may have them.
     pub(crate) fn strip(headers: &Headers) -> Option<Headers> {
-        headers.last(HEADER)?;
-        let others = headers.as_slice().iter().filter(|header| header.name != HEADER).cloned();
+        let all = headers.as_slice();
+        if !all.iter().any(is_ours) {
+            return None;
+        }
+        let others = all.iter().filter(|header| !is_ours(header)).cloned();
         Some(others.collect::<Vec<_>>().into())
     }
 
@@ -60,6 +70,29 @@ impl Origin {
     }
 }
 
+/// Headers that say what a record says of a row, unless that goes without saying. An old row's own time goes with it: the
+/// record has the time of the change.
+pub(crate) fn attach_row(headers: &Headers, row: Row, timestamp: Timestamp) -> Option<Headers> {
+    let value = match row {
+        Row::New => return None,
+        Row::Old { .. } => Bytes::copy_from_slice(&timestamp.to_be_bytes()),
+        Row::Gone => Bytes::new(),
+    };
+    let mut all = headers.as_slice().to_vec();
+    all.push(Header::new(Bytes::from_static(ROW), value));
+    Some(all.into())
+}
+
+/// What these headers of a record with this time say of a row, and the row's own time.
+pub(crate) fn row(headers: &Headers, until: Timestamp) -> (Row, Timestamp) {
+    let value = headers.last(ROW).and_then(|header| header.value.as_deref());
+    match value.map(<[u8; 8]>::try_from) {
+        None => (Row::New, until),
+        Some(Ok(timestamp)) => (Row::Old { until }, Timestamp::from_be_bytes(timestamp)),
+        Some(Err(_)) => (Row::Gone, until),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -78,5 +111,17 @@ mod tests {
         assert_eq!(Origin::detach(&origin.attach(&Headers::EMPTY)), Some((origin, Headers::EMPTY)));
         assert_eq!(Origin::detach(&Headers::EMPTY), None);
         assert_eq!(Origin::strip(&Headers::EMPTY), None);
+    }
+
+    #[test]
+    fn what_a_record_says_of_a_row_survives_a_repartition_topic() {
+        let headers: Headers = vec![Header::new("trace", "abc")].into();
+        for (said, timestamp) in [(Row::Old { until: 9 }, 4), (Row::Gone, 9)] {
+            let attached = attach_row(&headers, said, timestamp).unwrap_or_default();
+            assert_eq!(row(&attached, 9), (said, timestamp));
+            assert_eq!(Origin::strip(&attached), Some(headers.clone()));
+        }
+        assert_eq!(attach_row(&headers, Row::New, 9), None);
+        assert_eq!(row(&headers, 9), (Row::New, 9));
     }
 }

@@ -3,11 +3,14 @@
 //! The overlay is the engine's own, not the database's: that reads see the transaction and that an abort leaves nothing
 //! are the same on every driver.
 
+pub(crate) mod join;
 pub mod keys;
 mod overlay;
 mod scope;
+pub(crate) mod seen;
 pub(crate) mod table;
 pub(crate) mod timers;
+pub(crate) mod waiting;
 pub(crate) mod window;
 
 use bytes::Bytes;
@@ -78,6 +81,11 @@ impl TaskState {
             written.finish(visit);
         }
         Ok(())
+    }
+
+    /// Takes a write of the open transaction back: the key was in no earlier one.
+    fn forget(&mut self, store: StoreId, key: &Bytes) {
+        self.restore(store, key.clone(), None);
     }
 
     /// Entries of a window store with an earlier timestamp are expired.

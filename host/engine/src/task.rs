@@ -15,6 +15,7 @@ mod item;
 mod limits;
 mod memory;
 mod queues;
+mod row;
 mod run;
 mod step;
 
@@ -32,6 +33,7 @@ pub(crate) use item::{Item, Record};
 use memory::Memory;
 pub(crate) use memory::NodeMemory;
 use queues::Queues;
+pub(crate) use row::Row;
 use run::Run;
 pub(crate) use run::Wake;
 pub(crate) use step::{Parent, Step};
@@ -50,7 +52,7 @@ pub struct TaskOptions {
     /// How many guest calls of a step are deferred at most: how many records go into one call. Changes the speed, never
     /// the result.
     pub batch: usize,
-    /// Most bytes of live join windows kept in memory, for each store.
+    /// Most bytes of live join windows kept in memory, for each side of a join, and for what waits there for a match.
     pub window_memory: usize,
     /// Most bytes of key, value and headers that a record of a topic may have, by [`TopicId`]; a topic behind the end has
     /// no limit. What is larger fails where it is put out. Changes the result.

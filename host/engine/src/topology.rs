@@ -179,7 +179,7 @@ pub enum StoreKind {
     /// Key to timestamp and value: a table.
     Table,
     /// Key and timestamp to value, duplicates kept, expired by stream time: records of a stream-stream join. No entry is
-    /// written twice.
+    /// written twice. Those that wait for a match are deleted one by one, and don't expire.
     Window {
         /// How long an entry lives after its timestamp, in milliseconds of stream time.
         retention: i64,
@@ -466,12 +466,8 @@ pub enum Operator {
         kind: JoinKind,
         /// The window.
         window: JoinWindow,
-        /// Store of the left side.
-        left: StoreId,
-        /// Store of the right side.
-        right: StoreId,
-        /// Where records wait that have no match yet, in a left or outer join.
-        unmatched: Option<StoreId>,
+        /// Its store, a [`StoreKind::Window`]: both sides, and the records that wait for a match in a left or outer join.
+        store: StoreId,
         /// The join function.
         call: Call,
     },

@@ -2,7 +2,7 @@
 //! the commits and restarts fall, outputs, counts and state are those of one record at a time. With limits of sizes and
 //! without.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod support;
 
@@ -12,7 +12,7 @@ use support::{Limits, Play, topology};
 /// A random pipeline: a table and two sources, then steps that each take any earlier ones, and a sink for each. Some
 /// sinks write to a topic that is read again, and that records come to from outside too.
 fn steps() -> impl Strategy<Value = String> {
-    let step = || (0..9usize, any::<prop::sample::Index>(), any::<prop::sample::Index>(), any::<bool>());
+    let step = || (0..19usize, any::<prop::sample::Index>(), any::<prop::sample::Index>(), any::<bool>());
     let layer = |most| prop::collection::vec(step(), 1..most);
     (layer(6), layer(4), 1..4u32).prop_map(|(first, second, partitions)| {
         let mut text = String::new();
@@ -42,20 +42,54 @@ fn steps() -> impl Strategy<Value = String> {
     })
 }
 
+/// Of which one side's record may be later, and late.
+const OUTER: &str = "kind = \"outer\"\nbefore = \"0ms\"\nafter = \"7ms\"\ngrace = \"3ms\"";
+
 fn step_of(kind: usize, name: &str, a: &str, b: &str) -> String {
     let one =
         |table: &str, call: &str| format!("[[{table}]]\nname = \"{name}\"\nfrom = \"{a}\"\ncall = \"t.{call}\"\n");
+    let table = |from: &str| format!("[[table]]\nname = \"{name}-rows\"\nfrom = \"{from}\"\n");
+    let upper = |from: &str| format!("[[transform]]\nname = \"{name}\"\nfrom = \"{from}\"\ncall = \"t.upper\"\n");
     match kind {
         0 => one("transform", "upper"),
         1 => one("transform", "twice"),
         2 => one("transform", "rekey"),
         3 => one("aggregate", "append"),
         4 => one("process", "number"),
-        7 => one("process", "alarm"),
+        16 => one("process", "alarm"),
+        17 => format!(
+            "[[dedup]]\nname = \"{name}\"\nfrom = \"{a}\"\nby = [\"field:id\"]\nwithin = \"9ms\"\n
+             [[sink]]\nfrom = \"{name}.late\"\ntopic = \"late-{name}\"\n"
+        ),
         5 => format!("[[lookup]]\nname = \"{name}\"\nstream = \"{a}\"\ntable = \"rows\"\ncall = \"t.cat\"\n"),
-        6 if a != b => {
+        6..9 if a != b => {
+            let settings = ["within = \"5ms\"", "kind = \"left\"\nwithin = \"5ms\"", OUTER][kind - 6];
+            format!("[[join]]\nname = \"{name}\"\nleft = \"{a}\"\nright = \"{b}\"\n{settings}\ncall = \"t.cat\"\n")
+        }
+        9 => {
             format!(
-                "[[join]]\nname = \"{name}\"\nleft = \"{a}\"\nright = \"{b}\"\nwithin = \"5ms\"\ncall = \"t.cat\"\n"
+                "[[lookup]]\nname = \"{name}\"\nstream = \"{a}\"\ntable = \"rows\"\nkind = \"left\"\ncall = \"t.cat\"\n"
+            )
+        }
+        10 => format!("{}{}", table(a), upper(&format!("{name}-rows"))),
+        11..14 => {
+            let kind = ["inner", "left", "outer"][kind - 11];
+            let (rows, both, kept) = (format!("{name}-rows"), format!("{name}-both"), format!("{name}-kept"));
+            format!(
+                "{}[[table-join]]\nname = \"{both}\"\nleft = \"rows\"\nright = \"{rows}\"\nkind = \"{kind}\"\n\
+                 call = \"t.cat\"\n[[table]]\nname = \"{kept}\"\nfrom = \"{both}\"\n{}",
+                table(a),
+                upper(&kept)
+            )
+        }
+        14 => format!("{}[[aggregate]]\nname = \"{name}\"\nfrom = \"{name}-rows\"\ncall = \"t.append\"\n", table(a)),
+        15 => {
+            let new = format!("{name}-new");
+            format!(
+                "{}[[transform]]\nname = \"{new}\"\nfrom = \"{name}-rows\"\ncall = \"t.rekey\"\n\
+                 [[sink]]\nfrom = \"{new}\"\ntopic = \"all\"\n\
+                 [[aggregate]]\nname = \"{name}\"\nfrom = \"{new}\"\ncall = \"t.append\"\n",
+                table(a)
             )
         }
         _ if a != b => format!("[[merge]]\nname = \"{name}\"\nfrom = [\"{a}\", \"{b}\"]\n"),
@@ -63,10 +97,12 @@ fn step_of(kind: usize, name: &str, a: &str, b: &str) -> String {
     }
 }
 
+const IDS: [&str; 3] = ["{\"id\":1}", "{\"id\":\"1\"}", "{\"id\":2,\"x\":0}"];
+
 fn record() -> impl Strategy<Value = String> {
     let topic = prop::sample::select(vec!["in", "in", "other", "mid", "rows", "tick"]);
     let key = prop::sample::select(vec!["a", "b", "c", "-"]);
-    let values = vec!["x", "yy", "bz", "c1", "-", "clear", "fail", "skip", "trap", "retry"];
+    let values = vec!["x", "yy", "bz", "c1", "-", "clear", "fail", "skip", "trap", "retry", IDS[0], IDS[1], IDS[2]];
     let timers = vec![
         "at.again.20",
         "in.chain.4",
@@ -111,7 +147,9 @@ proptest! {
     }
 }
 
-/// State without join windows: entries that expired before their commit are not written, which is when they are.
+/// State without the sides of joins: entries that expired before their commit are not written, which is when they are.
+/// Their keys begin with a part and a length.
 fn tables(disk: &support::Disk) -> Vec<String> {
-    disk.dump().into_iter().filter(|entry| !entry.contains("b\"\\0\\0\\0")).collect()
+    let of_side = |entry: &String| ["b\"\\0\\0\\0\\0", "b\"\\x01\\0\\0\\0"].iter().any(|start| entry.contains(start));
+    disk.dump().into_iter().filter(|entry| !of_side(entry)).collect()
 }

@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn only_what_has_the_name_of_an_internal_topic_is_one() {
-        for name in ["orders-control", "orders-resolve-left-changelog", "orders-by-customer-repartition"] {
+        for name in ["orders-control", "orders-resolve-window-changelog", "orders-by-customer-repartition"] {
             assert!(is_internal("orders", name), "{name}");
         }
         for name in ["orders", "orders-in", "ordersx-control", "payment-orders", "-control", "orders-dlq"] {

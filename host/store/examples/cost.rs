@@ -12,7 +12,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use millrace_engine::manifest::KeyCodec;
 use millrace_engine::ports::{Backend, StoreChanges, StoreId};
-use millrace_engine::state::keys::window_key;
+use millrace_engine::state::keys::{part, window_key};
 use millrace_engine::topology::{StoreKind, StoreSpec};
 use millrace_store::{Batch, Database, Durability, Family, OpenOptions, Shape};
 
@@ -128,7 +128,7 @@ fn miss(database: &Arc<Database>, entries: u64) -> Outcome<()> {
 fn window(database: &Arc<Database>, entries: u64) -> Outcome<()> {
     for first in (0..entries).step_by(BATCH as usize) {
         let range = first..(first + BATCH).min(entries);
-        let mut entries: Vec<_> = range.map(|n| (window_key(&key(n), n as i64, n), Some(value(n)))).collect();
+        let mut entries: Vec<_> = range.map(|n| (window_key(part::LEFT, &key(n), n as i64, n), Some(value(n)))).collect();
         entries.sort_by(|one, other| one.0.cmp(&other.0));
         let before = (first as i64).saturating_sub(10_000);
         write(database, &StoreChanges { store: StoreId(1), entries, expire_before: Some(before) })?;

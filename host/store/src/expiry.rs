@@ -119,10 +119,11 @@ impl CompactionFilterFactory for ExpiryFactory {
 pub(crate) struct ExpiryFilter(BTreeMap<u32, Timestamp>);
 
 impl ExpiryFilter {
+    /// What waits for a match has another form of key, and so never expires.
     fn is_expired(&self, key: &[u8]) -> Option<bool> {
         let (partition, entry) = key.split_first_chunk()?;
         let watermark = self.0.get(&u32::from_be_bytes(*partition))?;
-        let (_, timestamp, _) = decode_window_key(entry)?;
+        let (_, _, timestamp, _) = decode_window_key(entry)?;
         Some(timestamp < *watermark)
     }
 }

@@ -9,11 +9,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use common::{WINDOW, dump, open};
 use millrace_engine::ports::{Backend, Scan, StoreChanges};
-use millrace_engine::state::keys::{decode_window_key, window_key};
+use millrace_engine::state::keys::{decode_window_key, part, window_key};
 use millrace_store::{Batch, Database, Durability};
 
 fn write(database: &Arc<Database>, partition: u32, times: &[i64], expire_before: Option<i64>, durability: Durability) {
-    let entry = |time: &i64| (window_key(b"key", *time, 0), Some(Bytes::from_static(b"value")));
+    let entry = |time: &i64| (window_key(part::LEFT, b"key", *time, 0), Some(Bytes::from_static(b"value")));
     let entries = times.iter().map(entry).collect();
     let mut batch = Batch::new(database);
     batch.apply(&StoreChanges { store: WINDOW, entries, expire_before }, partition).unwrap();
@@ -23,7 +23,7 @@ fn write(database: &Arc<Database>, partition: u32, times: &[i64], expire_before:
 fn times(database: &Arc<Database>, partition: u32) -> Vec<i64> {
     let mut times = Vec::new();
     let mut visit = |key: &[u8], _: &[u8]| {
-        times.extend(decode_window_key(key).map(|(_, time, _)| time));
+        times.extend(decode_window_key(key).map(|(_, _, time, _)| time));
         Scan::Continue
     };
     database.backend(partition).scan(WINDOW, &[], None, &mut visit).unwrap();
@@ -40,6 +40,22 @@ fn compaction_drops_what_has_expired_in_its_partition_only() {
     database.compact(WINDOW).unwrap();
     assert_eq!(times(&database, 0), [10, 11]);
     assert_eq!(times(&database, 1), [-5, 0, 9, 10, 11]);
+}
+
+#[test]
+fn both_sides_of_a_join_expire_and_what_waits_for_a_match_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = open(folder.path());
+    let sides = [part::LEFT, part::RIGHT].map(|side| [1, 9].map(|time| window_key(side, b"key", time, 0)));
+    let waiting = Bytes::from([&[part::WAITING][..], &[0; 32]].concat());
+    let keys = sides.concat().into_iter().chain([waiting.clone()]);
+    let entries = keys.map(|key| (key, Some(Bytes::from_static(b"value")))).collect();
+    let mut batch = Batch::new(&database);
+    batch.apply(&StoreChanges { store: WINDOW, entries, expire_before: Some(5) }, 0).unwrap();
+    database.write(batch, Durability::Synced).unwrap();
+    database.compact(WINDOW).unwrap();
+    assert_eq!(times(&database, 0), [9, 9]);
+    assert!(database.backend(0).get(WINDOW, &waiting).unwrap().is_some());
 }
 
 #[test]

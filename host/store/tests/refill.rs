@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use common::{TABLE, WINDOW, dump, open, put};
 use millrace_engine::ports::{StoreChanges, StoreId};
-use millrace_engine::state::keys::window_key;
+use millrace_engine::state::keys::{part, window_key};
 use millrace_store::{Batch, Database, Durability, Error};
 
 fn keys(database: &Arc<Database>, partition: u32) -> Vec<String> {
@@ -24,7 +24,7 @@ fn clear(database: &Arc<Database>, store: StoreId, partition: u32, durability: D
 
 /// Writes entries of the window store with these times.
 fn put_times(database: &Arc<Database>, times: &[i64], expire_before: Option<i64>, durability: Durability) {
-    let entry = |time: &i64| (window_key(b"key", *time, 0), Some(Bytes::from_static(b"value")));
+    let entry = |time: &i64| (window_key(part::LEFT, b"key", *time, 0), Some(Bytes::from_static(b"value")));
     let changes = StoreChanges { store: WINDOW, entries: times.iter().map(entry).collect(), expire_before };
     let mut batch = Batch::new(database);
     batch.apply(&changes, 0).unwrap();

@@ -1,5 +1,9 @@
 //! Aggregate without windows: a state for each key.
 //!
+//! Of a table, each new row is added, after the row that it replaces has been taken back. Each of both gives a result:
+//! Kafka Streams has only the second where both have the same key, as `emit = "commit"` does. The result's time is the
+//! highest of the records that have changed the state, also by taking rows back.
+//!
 //! The records of a run are grouped by key, and each group goes to the guest once, with its state: a guest decodes and
 //! encodes a state once for many records. Where states have a limit, a group goes record by record, because only the
 //! guest knows how large a state was in between; a record that makes it too large fails (`state-too-large`).
@@ -73,6 +77,11 @@ fn may_outgrow(step: &Step<'_>, call: &Call, groups: &[Group<'_>]) -> bool {
 fn usable(step: &mut Step<'_>, items: Vec<Item>) -> Vec<Item> {
     let mut good = Vec::with_capacity(items.len());
     for item in items {
+        let lacks = item.record.key.is_none() || item.record.value.is_none();
+        if lacks && item.row.change() == Change::Subtract {
+            // It was left out, and counted, when it was new.
+            continue;
+        }
         if item.record.key.is_none() {
             let text = "an aggregate needs a key, and the record has none";
             step.leave_out(&item.path, "null-key", text, step.node.on_null_key);
@@ -135,7 +144,7 @@ fn batches<'w>(works: &'w [Work], items: &[Item], batch: usize) -> Vec<&'w [Work
 
 fn to_group<'i>(step: &Step<'i>, work: &'i Work, items: &'i [Item]) -> Group<'i> {
     let items = work.items.iter().filter_map(|number| items.get(*number));
-    let entries = items.map(|item| (Change::Add, item.record.message(step.name_of(item.from)))).collect();
+    let entries = items.map(|item| (item.row.change(), item.record.message(step.name_of(item.from)))).collect();
     Group { key: &work.key, window: None, state: work.state.clone(), absorbed: Vec::new(), entries }
 }
 
@@ -158,7 +167,7 @@ fn store_result(
     let mut deleted = result.deleted_after.into_iter().peekable();
     for (index, (number, outcome)) in work.items.iter().zip(result.outcomes).enumerate() {
         if matches!(outcome, Outcome::Outputs(_)) {
-            timestamp = items.get(*number).map_or(timestamp, |item| timestamp.max(item.record.timestamp));
+            timestamp = items.get(*number).map_or(timestamp, |item| timestamp.max(item.time()));
             changed = true;
         }
         if let Some(place) = outcomes.get_mut(*number) {

@@ -1,10 +1,14 @@
 //! What all joins share: calling the join function for pairs that belong together.
 
+use bytes::Bytes;
+
 use crate::calls;
 use crate::path::Path;
-use crate::ports::{Logic, Pair};
+use crate::ports::{BackendError, Logic, Pair};
+use crate::record::{Headers, Timestamp};
+use crate::state::keys::decode_row;
 use crate::task::{Parent, Record, Step, TaskError};
-use crate::topology::Call;
+use crate::topology::{Call, TableUse};
 
 /// Two sides that belong together.
 pub(super) struct Match {
@@ -43,6 +47,21 @@ pub(super) fn join(
         step.settle(&Parent { path: &found.path, record: &found.result }, outcome, call)?;
     }
     Ok(())
+}
+
+/// The row of a table, as it was just before `path`.
+pub(super) fn row(step: &Step<'_>, table: &TableUse, key: &Bytes, path: &Path) -> Result<Option<Record>, TaskError> {
+    let Some(row) = step.progress.versions.read(step.state, table.store, key, path)? else { return Ok(None) };
+    let (timestamp, value) = is_row(&row, &table.name)?;
+    let (key, value) = (Some(key.clone()), Some(value));
+    Ok(Some(Record { key, value, timestamp, headers: Headers::EMPTY, window: None }))
+}
+
+/// Timestamp and value of a row of this table.
+pub(super) fn is_row(row: &Bytes, table: &str) -> Result<(Timestamp, Bytes), TaskError> {
+    let row = decode_row(row);
+    let reason = "a row is shorter than its header";
+    Ok(row.ok_or_else(|| BackendError { store: table.into(), reason: reason.into() })?)
 }
 
 fn size(pair: &Pair<'_>) -> usize {

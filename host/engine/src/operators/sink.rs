@@ -5,9 +5,9 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use crate::provenance::Origin;
+use crate::provenance::{self, Origin};
 use crate::record::{Header, Headers, Window};
-use crate::task::{Item, Step, TaskError};
+use crate::task::{Item, Row, Step, TaskError};
 use crate::topology::{SinkKey, TopicId};
 
 /// Writes to a topic: with a plain key, and the window of a record in headers; or with the window in the key.
@@ -39,13 +39,23 @@ fn windowed(key: &[u8], window: Window) -> Bytes {
 
 /// Writes to a repartition topic, with the true origin in a header of our own.
 pub(super) fn repartition(step: &mut Step<'_>, items: Vec<Item>, topic: TopicId) -> Result<(), TaskError> {
-    for Item { path, mut record, .. } in items {
+    for Item { path, mut record, row, .. } in items {
         if record.key.is_none() {
+            if let Row::Old { .. } = row {
+                // It was left out, and counted, when it was new.
+                continue;
+            }
             step.leave_out(&path, "null-key", "a new key is needed here, and it is null", step.node.on_null_key);
             continue;
         }
         if let Some(origin) = step.origin_of(&path) {
             record.headers = origin.attach(&record.headers);
+        }
+        if let Some(headers) = provenance::attach_row(&record.headers, row, record.timestamp) {
+            record.headers = headers;
+        }
+        if let Row::Old { until } = row {
+            record.timestamp = until;
         }
         let key = record.key.clone();
         step.put_out(path, topic, record, key.as_deref())?;

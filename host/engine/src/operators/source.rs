@@ -10,7 +10,7 @@ use crate::codec::{self, Misfit};
 use crate::event_time::{BadTime, Timing};
 use crate::manifest::KeyCodec;
 use crate::ports::{Failure, FailureClass, Logic, Outcome};
-use crate::provenance::Origin;
+use crate::provenance::{self, Origin};
 use crate::task::{Item, Record, Step, TaskError};
 use crate::topology::{Call, OnDrop, TopicId, TopicKind, ValueCodec};
 
@@ -55,15 +55,17 @@ impl Source<'_> {
     }
 }
 
-/// A record of a repartition topic says itself where it comes from. From any other topic, nobody is believed.
+/// A record of a repartition topic says itself where it comes from, and what it says of a row of a table. From any other
+/// topic, nobody is believed.
 fn find_origin(step: &mut Step<'_>, item: &mut Item, topic: TopicId) {
     let ours = step.topology.topics.get(topic.0).is_some_and(|topic| topic.kind == TopicKind::Repartition);
     if ours
         && let Some((origin, headers)) = Origin::detach(&item.record.headers)
         && let Some(place) = step.progress.origins.get_mut(item.path.record())
     {
-        item.record.headers = headers;
         *place = Some(origin);
+        (item.row, item.record.timestamp) = provenance::row(&item.record.headers, item.record.timestamp);
+        item.record.headers = headers;
     } else if let Some(headers) = Origin::strip(&item.record.headers) {
         item.record.headers = headers;
     }

@@ -4,98 +4,225 @@
 //! inclusive; matches come out at once, also for records out of order; late records are not dropped, they probe what
 //! the other side still has (KAFKA-16123). A record that is larger than a store takes fails (`state-too-large`) and makes
 //! no pair.
+//!
+//! In a left or outer join, what has no match waits, and comes out alone when none can come any more (KAFKA-10847); at
+//! once where its own window is over already, or where it has no key. A record with the time of the join itself, which is
+//! the highest of both sides, looks for those that have waited enough, before it makes pairs of its own. Null values and,
+//! on a side that doesn't come out alone, null keys are left out and counted; but their times count.
+//!
+//! A record that is too late to be stored is counted (`late`). If it has made no pair and hasn't come out alone, it leaves
+//! by the port `late` where somebody listens there, and else as `on-late` says.
+//!
+//! Other than in Kafka Streams, what comes out alone has its own headers and not those of the record at whose time it
+//! comes out; and the clocks survive a restart (KAFKA-20099).
 
 use super::pairs::{self, Match};
+use crate::ledger::What;
 use crate::ports::{Failure, Logic};
 use crate::record::{Headers, Timestamp};
+use crate::state::join::JoinStore;
 use crate::state::keys::WINDOW_KEY_OVERHEAD;
-use crate::state::window::WindowStore;
+use crate::state::waiting::{Side, Unmatched, Waiting};
 use crate::task::{Item, Record, Step, TaskError};
-use crate::topology::{Call, JoinWindow};
+use crate::topology::{Call, JoinKind, JoinWindow, LATE_PORT};
 
 const LEFT: usize = 0;
 
 pub(super) fn process(
     step: &mut Step<'_>,
     items: Vec<Item>,
-    window: JoinWindow,
-    sides: &mut [WindowStore; 2],
+    (kind, window): (JoinKind, JoinWindow),
+    store: &mut JoinStore,
     call: &Call,
     logic: &mut dyn Logic,
 ) -> Result<(), TaskError> {
-    let [left, right] = sides;
-    let mut matches = Vec::with_capacity(items.len());
+    let mut found = Vec::with_capacity(items.len());
     for item in items {
-        let (own, other) = if item.input == LEFT { (&mut *left, &*right) } else { (&mut *right, &*left) };
-        if let Some(failure) = misfit(step, &item, own) {
-            step.fail(&item.path, &failure, None)?;
-            continue;
-        }
-        probe(step, &item, window, other, &mut matches)?;
-        keep(step, &item, own);
+        let side = if item.input == LEFT { Side::Left } else { Side::Right };
+        let mut arrival = Arrival { item: &item, side, kind, window, child: 0, found: &mut found };
+        arrival.take(step, store)?;
     }
     let names = [step.input_name(LEFT), step.input_name(1)];
-    pairs::join(step, &matches, names, call, logic)
+    pairs::join(step, &found, names, call, logic)
 }
 
-/// Why a record can't be kept, if it is too large for that.
-fn misfit(step: &Step<'_>, item: &Item, own: &WindowStore) -> Option<Failure> {
-    let (key, value) = (item.record.key.as_ref()?, item.record.value.as_ref()?);
-    step.misfit_of_state(own.id(), key.len() + WINDOW_KEY_OVERHEAD, value.len())
-}
-
-/// Finds what the other side has for a record.
-fn probe(
-    step: &mut Step<'_>,
-    item: &Item,
+/// A record at the moment of its arrival.
+struct Arrival<'a> {
+    item: &'a Item,
+    side: Side,
+    kind: JoinKind,
     window: JoinWindow,
-    other: &WindowStore,
-    matches: &mut Vec<Match>,
-) -> Result<(), TaskError> {
-    let record = &item.record;
-    let Some(key) = &record.key else {
-        step.leave_out(&item.path, "null-key", "a join needs a key, and the record has none", step.node.on_null_key);
-        return Ok(());
-    };
-    if record.value.is_none() {
-        step.leave_out(&item.path, "null-value", "an inner join has no use for a null value", Default::default());
-        return Ok(());
+    /// Number of the next child.
+    child: u32,
+    found: &'a mut Vec<Match>,
+}
+
+/// What has become of a record beside being stored.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// It has come out: in pairs, or alone.
+    Out,
+    /// It waits.
+    Waits,
+    /// Nothing.
+    None,
+}
+
+impl Arrival<'_> {
+    fn take(&mut self, step: &mut Step<'_>, store: &mut JoinStore) -> Result<(), TaskError> {
+        if let Some(failure) = self.misfit(step, store) {
+            return step.fail(&self.item.path, &failure, None);
+        }
+        let Record { key, value, timestamp, .. } = &self.item.record;
+        if let Some(waiting) = &mut store.waiting {
+            waiting.observe(*timestamp);
+        }
+        match (key, value) {
+            (None, Some(_)) if self.comes_alone(self.side) => self.alone(),
+            (None, _) => {
+                let text = "a join needs a key, and the record has none";
+                step.leave_out(&self.item.path, "null-key", text, step.node.on_null_key);
+            }
+            (_, None) => {
+                let text = "a join has no use for a null value";
+                step.leave_out(&self.item.path, "null-value", text, Default::default());
+            }
+            (Some(key), Some(value)) => {
+                self.close(step, store)?;
+                let mut fate = self.probe(step, store, key)?;
+                if fate == Fate::None && self.comes_alone(self.side) {
+                    fate = self.wait(step, store);
+                }
+                let own = if self.side == Side::Left { &mut store.left } else { &mut store.right };
+                if !own.put(step.state, key, *timestamp, value) {
+                    self.late(step, fate);
+                }
+            }
+        }
+        Ok(())
     }
-    let (earlier, later) = match item.input {
-        LEFT => (window.before, window.after),
-        _ => (window.after, window.before),
-    };
-    let from = record.timestamp.saturating_sub(earlier).max(0);
-    let to = record.timestamp.saturating_add(later).max(0);
-    let mut child = 0;
-    other.fetch(step.state, key, from, to, &mut |timestamp, value| {
-        let stored = Record {
-            key: Some(key.clone()),
-            value: Some(value.clone()),
-            timestamp,
-            headers: Headers::EMPTY,
-            window: None,
+
+    /// Whether records of a side come out without a match.
+    fn comes_alone(&self, side: Side) -> bool {
+        match self.kind {
+            JoinKind::Inner => false,
+            JoinKind::Left => side == Side::Left,
+            JoinKind::Outer => true,
+        }
+    }
+
+    /// How much earlier and later the other side's record may be.
+    fn reach(&self) -> (i64, i64) {
+        match self.side {
+            Side::Left => (self.window.before, self.window.after),
+            Side::Right => (self.window.after, self.window.before),
+        }
+    }
+
+    /// Why the record can't be kept, if it is too large for that. What may have to wait must fit there too.
+    fn misfit(&self, step: &Step<'_>, store: &JoinStore) -> Option<Failure> {
+        let record = &self.item.record;
+        let (key, value) = (record.key.as_ref()?, record.value.as_ref()?);
+        let (mut in_key, mut in_value) = (key.len() + WINDOW_KEY_OVERHEAD, value.len());
+        if self.comes_alone(self.side) && step.options.state_bytes < usize::MAX {
+            (in_key, in_value) = Waiting::lengths(key, value, &record.headers, &step.origin_of(&self.item.path)?);
+        }
+        step.misfit_of_state(store.id(), in_key, in_value)
+    }
+
+    /// Lets those out that have waited enough.
+    fn close(&mut self, step: &mut Step<'_>, store: &mut JoinStore) -> Result<(), TaskError> {
+        let Some(waiting) = &mut store.waiting else { return Ok(()) };
+        let closed = waiting.close(step.state, self.side, self.item.record.timestamp, self.window)?;
+        for Unmatched { side, record, origin } in closed {
+            let path = step.about(&self.next_path(), &record, Some(origin));
+            self.found.push(one_sided(path, side, &record));
+        }
+        Ok(())
+    }
+
+    /// Finds what the other side has.
+    fn probe(&mut self, step: &mut Step<'_>, store: &mut JoinStore, key: &bytes::Bytes) -> Result<Fate, TaskError> {
+        let (earlier, later) = self.reach();
+        let from = self.item.record.timestamp.saturating_sub(earlier).max(0);
+        let to = self.item.record.timestamp.saturating_add(later).max(0);
+        let (other, other_side) = match self.side {
+            Side::Left => (&store.right, Side::Right),
+            Side::Right => (&store.left, Side::Left),
         };
-        matches.push(pair(item, stored, child));
-        child += 1;
-    })?;
-    Ok(())
-}
-
-fn pair(item: &Item, stored: Record, child: u32) -> Match {
-    let record = &item.record;
-    let timestamp: Timestamp = record.timestamp.max(stored.timestamp);
-    let result =
-        Record { key: record.key.clone(), value: None, timestamp, headers: record.headers.clone(), window: None };
-    let path = item.path.child(child);
-    let (left, right) = if item.input == LEFT { (record.clone(), stored) } else { (stored, record.clone()) };
-    Match { path, left: Some(left), right: Some(right), result }
-}
-
-fn keep(step: &mut Step<'_>, item: &Item, own: &mut WindowStore) {
-    if let (Some(key), Some(value)) = (&item.record.key, &item.record.value)
-        && !own.put(step.state, key, item.record.timestamp, value)
-    {
-        step.ledger.count(&step.node.name, crate::ledger::What::Dropped, "late", 1);
+        let first = self.found.len();
+        let mut matched: Option<Timestamp> = None;
+        let mut times = Vec::new();
+        other.fetch(step.state, key, from, to, &mut |timestamp, value| {
+            let (key, value) = (Some(key.clone()), Some(value.clone()));
+            self.pair(Record { key, value, timestamp, headers: Headers::EMPTY, window: None });
+            if matched.replace(timestamp) != Some(timestamp) {
+                times.push(timestamp);
+            }
+        })?;
+        if let Some(waiting) = store.waiting.as_mut().filter(|_| self.comes_alone(other_side)) {
+            for timestamp in times {
+                waiting.take(step.state, other_side, key, timestamp)?;
+            }
+        }
+        Ok(if self.found.len() > first { Fate::Out } else { Fate::None })
     }
+
+    /// A record without a match waits, unless its window is over.
+    fn wait(&mut self, step: &mut Step<'_>, store: &mut JoinStore) -> Fate {
+        let record = &self.item.record;
+        let (_, later) = self.reach();
+        let end = record.timestamp.saturating_add(later).max(0);
+        let open = store.waiting.as_mut().filter(|waiting| end >= waiting.clock().stream_time);
+        let Some((waiting, origin)) = open.zip(step.origin_of(&self.item.path)) else {
+            self.alone();
+            return Fate::Out;
+        };
+        waiting.put(step.state, self.side, record, &origin);
+        Fate::Waits
+    }
+
+    /// The record comes out without a match.
+    fn alone(&mut self) {
+        let path = self.next_path();
+        self.found.push(one_sided(path, self.side, &self.item.record));
+    }
+
+    fn pair(&mut self, stored: Record) {
+        let record = &self.item.record;
+        let timestamp = record.timestamp.max(stored.timestamp);
+        let result =
+            Record { key: record.key.clone(), value: None, timestamp, headers: record.headers.clone(), window: None };
+        let path = self.next_path();
+        let (left, right) = if self.side == Side::Left { (record.clone(), stored) } else { (stored, record.clone()) };
+        self.found.push(Match { path, left: Some(left), right: Some(right), result });
+    }
+
+    /// The record was too late to be stored.
+    fn late(&mut self, step: &mut Step<'_>, fate: Fate) {
+        let path = &self.item.path;
+        if fate != Fate::None {
+            step.ledger.count(&step.node.name, What::Dropped, "late", 1);
+        } else if step.node.edges.iter().any(|edge| edge.port == LATE_PORT) {
+            step.emit(path, &mut self.child, LATE_PORT, self.item.record.clone());
+        } else {
+            let text = "its window is over, and it has made no pair";
+            step.leave_out(path, "late", text, step.node.on_late);
+        }
+    }
+
+    fn next_path(&mut self) -> crate::path::Path {
+        self.child += 1;
+        self.item.path.child(self.child - 1)
+    }
+}
+
+/// A record without its counterpart; the result has its time and its headers.
+fn one_sided(path: crate::path::Path, side: Side, record: &Record) -> Match {
+    let result = Record { value: None, window: None, ..record.clone() };
+    let (left, right) = match side {
+        Side::Left => (Some(record.clone()), None),
+        Side::Right => (None, Some(record.clone())),
+    };
+    Match { path, left, right, result }
 }

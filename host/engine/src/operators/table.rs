@@ -1,38 +1,55 @@
 //! Table: the latest value of each key, in the order of offsets. A record whose row is larger than a store takes fails
 //! (`state-too-large`), and the row before it stays.
+//!
+//! Every record goes on, deletions of what isn't there too. On its way to an aggregate, the row that it replaces goes
+//! ahead of it, to be taken back: with the time that it came with, because a rule on the way shall see what it saw then.
 
-use crate::state::keys::encode_row;
-use crate::task::{Item, Step, TaskError};
-use crate::topology::Operator;
+use bytes::Bytes;
 
+use super::pairs::is_row;
+use crate::path::Path;
 use crate::ports::StoreId;
+use crate::record::{Headers, Timestamp};
+use crate::state::keys::encode_row;
+use crate::task::{Item, Record, Row, Step, TaskError};
+use crate::topology::Operator;
 
 pub(super) fn process(step: &mut Step<'_>, items: Vec<Item>, store: StoreId) -> Result<(), TaskError> {
     let is_read = step.shape.nodes.iter().any(|node| reads(&node.operator, store));
-    for item in items {
-        let Some(key) = item.record.key.clone() else {
-            step.leave_out(
-                &item.path,
-                "null-key",
-                "a table needs a key, and the record has none",
-                step.node.on_null_key,
-            );
+    let tells_old = step.node.edges.iter().any(|edge| edge.changes);
+    for Item { path, record, .. } in items {
+        let Some(key) = record.key.clone() else {
+            let text = "a table needs a key, and the record has none";
+            step.leave_out(&path, "null-key", text, step.node.on_null_key);
             continue;
         };
-        let row = item.record.value.as_ref().map(|value| encode_row(item.record.timestamp, value));
+        let row = record.value.as_ref().map(|value| encode_row(record.timestamp, value));
         let misfit = row.as_ref().and_then(|row| step.misfit_of_state(store, key.len(), row.len()));
         if let Some(failure) = misfit {
-            step.fail(&item.path, &failure, None)?;
+            step.fail(&path, &failure, None)?;
             continue;
         }
+        let old = if tells_old { old_row(step, store, &key, &path)? } else { None };
         if is_read {
-            step.progress.versions.write(store, key, item.path.clone(), row);
+            step.progress.versions.write(store, key.clone(), path.clone(), row);
         } else {
-            step.state.put(store, key, row);
+            step.state.put(store, key.clone(), row);
         }
-        step.emit(&item.path, &mut 0, 0, item.record);
+        let mut child = 0;
+        if let Some((timestamp, value)) = old {
+            let (key, value) = (Some(key), Some(value));
+            let old = Record { key, value, timestamp, headers: Headers::EMPTY, window: None };
+            step.emit_row(&path, &mut child, 0, old, Row::Old { until: record.timestamp });
+        }
+        let row = if record.value.is_some() { Row::New } else { Row::Gone };
+        step.emit_row(&path, &mut child, 0, record, row);
     }
     Ok(())
+}
+
+fn old_row(step: &Step<'_>, store: StoreId, key: &Bytes, path: &Path) -> Result<Option<(Timestamp, Bytes)>, TaskError> {
+    let row = step.progress.versions.read(step.state, store, key, path)?;
+    row.map(|row| is_row(&row, &step.node.name)).transpose()
 }
 
 fn reads(operator: &Operator, store: StoreId) -> bool {

@@ -1,19 +1,33 @@
 //! Transform: filter, map, branch, flat-map.
+//!
+//! An old row of a table, on its way to an aggregate that takes it back, goes through the rule as it did when it was new,
+//! and what comes out is taken back too. If the rule fails or skips it, it did so then, and that has been told.
 
 use crate::calls;
-use crate::ports::{Logic, Message, Outcome};
-use crate::task::{Item, Parent, Step, TaskError};
+use crate::ports::{Effect, Logic, Message, Outcome};
+use crate::task::{Item, Parent, Row, Step, TaskError};
 use crate::topology::Call;
 
 pub(super) fn process(
     step: &mut Step<'_>,
-    items: &[Item],
+    items: Vec<Item>,
     call: &Call,
     logic: &mut dyn Logic,
 ) -> Result<(), TaskError> {
-    let outcomes = self::call(step, items, call, logic)?;
-    for (item, outcome) in items.iter().zip(outcomes) {
-        step.settle(&Parent { path: &item.path, record: &item.record }, outcome, call)?;
+    let (old, now): (Vec<_>, Vec<_>) = items.into_iter().partition(|item| matches!(item.row, Row::Old { .. }));
+    let outcomes = self::call(step, &now, call, logic)?;
+    for (item, outcome) in now.iter().zip(outcomes) {
+        step.settle_row(&Parent { path: &item.path, record: &item.record }, item.row, outcome, call)?;
+    }
+    if old.is_empty() {
+        return Ok(());
+    }
+    // What the rule counts and logs, it did when the row was new.
+    let (outcomes, _) = self::outcomes(step, &old, call, logic)?;
+    for (item, outcome) in old.iter().zip(outcomes) {
+        if let Outcome::Outputs(_) = outcome {
+            step.settle_row(&Parent { path: &item.path, record: &item.record }, item.row, outcome, call)?;
+        }
     }
     Ok(())
 }
@@ -25,6 +39,17 @@ pub(super) fn call(
     call: &Call,
     logic: &mut dyn Logic,
 ) -> Result<Vec<Outcome>, TaskError> {
+    let (outcomes, effects) = outcomes(step, items, call, logic)?;
+    step.effects(effects);
+    Ok(outcomes)
+}
+
+fn outcomes(
+    step: &Step<'_>,
+    items: &[Item],
+    call: &Call,
+    logic: &mut dyn Logic,
+) -> Result<(Vec<Outcome>, Vec<Effect>), TaskError> {
     let function = step.function(call)?;
     let messages: Vec<Message<'_>> = items.iter().map(|item| item.record.message(step.name_of(item.from))).collect();
     let size = |message: &Message<'_>| message.key.map_or(0, <[u8]>::len) + message.value.map_or(0, <[u8]>::len);
@@ -32,6 +57,5 @@ pub(super) fn call(
         logic.transform(function, piece, attempt)
     });
     let called = called.map_err(|error| step.host_error(error))?;
-    step.effects(called.effects);
-    Ok(called.result)
+    Ok((called.result, called.effects))
 }

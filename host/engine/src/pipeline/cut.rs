@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 
+use super::changes::ChangeWays;
 use super::graph::{Graph, Link};
 use super::model::StepKind;
 use super::order::{topological, topological_or_first};
@@ -37,6 +38,8 @@ pub(super) struct Arrow {
     pub port: usize,
     pub to: usize,
     pub input: usize,
+    /// Whether old rows of a table go along it.
+    pub changes: bool,
 }
 
 /// The operators and their sub-topologies.
@@ -53,7 +56,7 @@ pub(super) fn cut(graph: &Graph<'_>, order: &[usize]) -> Cut {
     let crossing = crossing_links(graph, order);
     let parts = parts(graph, &crossing);
     let index: HashMap<Part, usize> = parts.iter().enumerate().map(|(index, part)| (*part, index)).collect();
-    let arrows = arrows(graph, &crossing, &index);
+    let arrows = arrows(graph, &crossing, &index, &ChangeWays::find(graph, order));
     let tables = graph.nodes.iter().enumerate().filter_map(|(step, node)| {
         let part = |step| index.get(&Part { step, role: PartRole::Step }).copied();
         Some((part(node.table?)?, part(step)?))
@@ -111,9 +114,10 @@ fn arrows(
     graph: &Graph<'_>,
     crossing: &HashMap<(usize, usize), Vec<usize>>,
     index: &HashMap<Part, usize>,
+    ways: &ChangeWays,
 ) -> Vec<Arrow> {
-    let arrow = |from: Part, port: usize, to: Part, input: usize| {
-        Some(Arrow { from: *index.get(&from)?, port, to: *index.get(&to)?, input })
+    let arrow = |from: Part, port: usize, to: Part, input: usize, changes: bool| {
+        Some(Arrow { from: *index.get(&from)?, port, to: *index.get(&to)?, input, changes })
     };
     let step = |step| Part { step, role: PartRole::Step };
     let mut arrows = Vec::new();
@@ -121,15 +125,19 @@ fn arrows(
         let crosses = crossing.get(&(link.from, link.port)).is_some_and(|steps| steps.contains(&to));
         let behind = Part { step: link.from, role: PartRole::Repartitioned(link.port) };
         arrows.extend(match crosses {
-            true => arrow(behind, 0, step(to), link.input),
-            false => arrow(step(link.from), link.port, step(to), link.input),
+            true => arrow(behind, 0, step(to), link.input, ways.has(link, to)),
+            false => arrow(step(link.from), link.port, step(to), link.input, ways.has(link, to)),
         });
     }
-    for (from, port) in crossing.keys().copied() {
-        arrows.extend(arrow(step(from), port, Part { step: from, role: PartRole::Repartition(port) }, 0));
+    for ((from, port), readers) in crossing {
+        let (from, port) = (*from, *port);
+        let mut links =
+            graph.links().filter(|(link, to)| (link.from, link.port) == (from, port) && readers.contains(to));
+        let changes = links.any(|(link, to)| ways.has(link, to));
+        arrows.extend(arrow(step(from), port, Part { step: from, role: PartRole::Repartition(port) }, 0, changes));
     }
     for part in index.keys().filter(|part| part.role == PartRole::TableSource) {
-        arrows.extend(arrow(*part, 0, step(part.step), 0));
+        arrows.extend(arrow(*part, 0, step(part.step), 0, false));
     }
     arrows.sort_by_key(|arrow| (arrow.from, arrow.to, arrow.input, arrow.port));
     arrows

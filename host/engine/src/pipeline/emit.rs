@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::cut::{Cut, Part, PartRole};
+use super::cut::{Arrow, Cut, Part, PartRole};
 use super::graph::Graph;
 use super::keys::Keys;
 use super::model::StepKind;
@@ -167,8 +167,10 @@ impl Emitter<'_, '_> {
         let operator = self.operator(subtopology, part, node)?;
         let arrows = self.cut.arrows.iter().filter(|arrow| arrow.from == index);
         // Sorted by where they lead, which is the order of the files.
-        let edges = arrows
-            .map(|arrow| Some(Edge { port: arrow.port, to: *ids.get(&arrow.to)?, input: arrow.input, changes: false }));
+        let edges = arrows.map(|arrow| {
+            let Arrow { port, input, changes, .. } = *arrow;
+            Some(Edge { port, to: *ids.get(&arrow.to)?, input, changes })
+        });
         let common = &node.step.common;
         // What reads a repartition topic is called like the step before it: that is where guests see records come from.
         let name = match part.role {

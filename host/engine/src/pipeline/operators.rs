@@ -7,6 +7,7 @@ use super::model::{Bounds, Input, StepKind};
 use super::windows::milliseconds;
 use crate::manifest::KeyCodec;
 use crate::ports::StoreId;
+use crate::state::seen::Seen;
 use crate::topology::{
     Call, Emit, EventTime, JoinKind, JoinWindow, OnDrop, Operator, PluginId, StoreKind, StoreSpec, TableUse, ValueCodec,
 };
@@ -73,12 +74,8 @@ impl Emitter<'_, '_> {
             StepKind::Join { kind, bounds, .. } => {
                 let window = window((*bounds)?);
                 let layout = StoreKind::Window { retention: window.retention() };
-                let left = self.add_store(spec("-left", layout, false));
-                let right = self.add_store(spec("-right", layout, false));
-                let waits = kind.value != JoinKind::Inner;
-                let unmatched = waits.then(|| self.add_store(spec("-unmatched", StoreKind::KeyValue, false)));
-                let call = call(node.call?);
-                Some(Operator::StreamJoin { kind: kind.value, window, left, right, unmatched, call })
+                let store = self.add_store(spec("-window", layout, false));
+                Some(Operator::StreamJoin { kind: kind.value, window, store, call: call(node.call?) })
             }
             StepKind::Lookup { kind, .. } => self.lookup(kind.value, node),
             StepKind::TableJoin { kind, sides, .. } => {
@@ -106,7 +103,7 @@ impl Emitter<'_, '_> {
             }
             StepKind::Dedup { by, within, .. } => {
                 let within = milliseconds((*within)?);
-                let retention = within.saturating_mul(2);
+                let retention = Seen::retention(within);
                 let store = self.add_store(spec("", StoreKind::Window { retention }, false));
                 Some(Operator::Dedup { store, by: by.clone(), within })
             }

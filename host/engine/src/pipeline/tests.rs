@@ -8,6 +8,7 @@ mod not_yet;
 mod overridden;
 mod rendered;
 mod repartitions;
+mod wrong_aggregates;
 mod wrong_graphs;
 mod wrong_keys;
 mod wrong_names;

@@ -5,7 +5,8 @@
 //! | key-value | key | state version u32, bytes |
 //! | aggregate | key | state version u32, timestamp i64, state |
 //! | table | key | timestamp i64, value |
-//! | window | length of key u32, key, timestamp i64 with its sign bit flipped, sequence u64 | value |
+//! | window | part u8, length of key u32, key, timestamp i64 with its sign bit flipped, sequence u64 | value |
+//! | waiting for a match | part u8, timestamp as above, side u8, key with its end marked, sequence u64 | origin, headers, value |
 //! | any with a clock | [`CLOCK_KEY`] | as the store has it |
 //! | timers | see `timers.rs` | |
 //! | meta | name | as the name says |
@@ -66,6 +67,17 @@ pub fn decode_row(bytes: &Bytes) -> Option<(Timestamp, Bytes)> {
 /// beside it, because on Kafka each partition that a transaction writes costs a request.
 pub const CLOCK_KEY: Bytes = Bytes::new();
 
+/// Parts of a window store, each a byte in front of its keys. A join has both sides in one store, because on Kafka each
+/// partition that a transaction writes costs a request. Windows of aggregates have the first part only.
+pub mod part {
+    /// Records of the left side, and all that has no sides.
+    pub const LEFT: u8 = 0;
+    /// Records of the right side.
+    pub const RIGHT: u8 = 1;
+    /// Records of either side that wait for a match: what comes first in time comes first.
+    pub const WAITING: u8 = 2;
+}
+
 /// Flips the sign bit, so that negative numbers sort below positive ones.
 pub(crate) fn ordered(timestamp: Timestamp) -> u64 {
     (timestamp as u64) ^ (1 << 63)
@@ -77,11 +89,12 @@ pub(crate) fn unordered(ordered: u64) -> Timestamp {
 }
 
 /// Bytes of a window store's key beside the record's key.
-pub(crate) const WINDOW_KEY_OVERHEAD: usize = 4 + 8 + 8;
+pub(crate) const WINDOW_KEY_OVERHEAD: usize = 1 + 4 + 8 + 8;
 
-/// The key of a window store's entry.
-pub fn window_key(key: &[u8], timestamp: Timestamp, sequence: u64) -> Bytes {
+/// The key of a window store's entry in a [`part`] that isn't [`WAITING`](part::WAITING).
+pub fn window_key(part: u8, key: &[u8], timestamp: Timestamp, sequence: u64) -> Bytes {
     let mut out = BytesMut::with_capacity(key.len() + WINDOW_KEY_OVERHEAD);
+    out.put_u8(part);
     out.put_u32(key.len() as u32);
     out.put_slice(key);
     out.put_u64(ordered(timestamp));
@@ -89,13 +102,15 @@ pub fn window_key(key: &[u8], timestamp: Timestamp, sequence: u64) -> Bytes {
     out.freeze()
 }
 
-/// What a window store's key holds: key, timestamp, sequence; `None` if the bytes aren't one.
-pub fn decode_window_key(bytes: &[u8]) -> Option<(&[u8], Timestamp, u64)> {
-    let (length, rest) = bytes.split_first_chunk::<4>()?;
+/// What a window store's key holds: part, key, timestamp, sequence. `None` if the bytes aren't one, as those of a record
+/// that waits: no time makes it expire.
+pub fn decode_window_key(bytes: &[u8]) -> Option<(u8, &[u8], Timestamp, u64)> {
+    let (part, rest) = bytes.split_first().filter(|(part, _)| **part < part::WAITING)?;
+    let (length, rest) = rest.split_first_chunk::<4>()?;
     let (key, rest) = rest.split_at_checked(u32::from_be_bytes(*length) as usize)?;
     let (timestamp, rest) = rest.split_first_chunk::<8>()?;
     let sequence: [u8; 8] = rest.try_into().ok()?;
-    Some((key, unordered(u64::from_be_bytes(*timestamp)), u64::from_be_bytes(sequence)))
+    Some((*part, key, unordered(u64::from_be_bytes(*timestamp)), u64::from_be_bytes(sequence)))
 }
 
 #[cfg(test)]
@@ -103,12 +118,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn window_keys_sort_by_key_then_time_then_sequence() {
-        let ordered = [(b"a" as &[u8], -5, 0), (b"a", 0, 1), (b"a", 7, 0), (b"a", 7, 1), (b"b", -9, 0), (b"aa", 0, 0)];
-        let keys: Vec<_> = ordered.iter().map(|(key, time, sequence)| window_key(key, *time, *sequence)).collect();
+    fn window_keys_sort_by_part_then_key_then_time_then_sequence() {
+        let ordered = [
+            (part::LEFT, b"a" as &[u8], -5, 0),
+            (part::LEFT, b"a", 0, 1),
+            (part::LEFT, b"a", 7, 0),
+            (part::LEFT, b"a", 7, 1),
+            (part::LEFT, b"b", -9, 0),
+            (part::LEFT, b"aa", 0, 0),
+            (part::RIGHT, b"a", -9, 0),
+        ];
+        let keys: Vec<_> =
+            ordered.iter().map(|(part, key, time, number)| window_key(*part, key, *time, *number)).collect();
         assert!(keys.is_sorted());
-        for (key, (name, time, sequence)) in keys.iter().zip(ordered) {
-            assert_eq!(decode_window_key(key), Some((name, time, sequence)));
+        for (key, expected) in keys.iter().zip(ordered) {
+            assert_eq!(decode_window_key(key), Some(expected));
         }
     }
 

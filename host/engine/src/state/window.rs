@@ -1,4 +1,5 @@
-//! One side of a stream-stream join: records by key and time, kept for as long as a match can come.
+//! One side of a stream-stream join: records by key and time, kept for as long as a match can come. It is a
+//! [part](super::keys::part) of a store; who has the store keeps the clock.
 //!
 //! Live entries are in memory while they fit, and then a probe touches no database; entries that expire before their
 //! transaction commits are never written at all. Past the limit the store reads and writes through the overlay. Both
@@ -11,31 +12,27 @@ use hashbrown::HashMap;
 use smallvec::SmallVec;
 
 use super::TaskState;
-use super::keys::{CLOCK_KEY, decode_window_key, window_key};
+use super::keys::{decode_window_key, window_key};
 use crate::ports::{BackendError, Scan, StoreId};
 use crate::record::Timestamp;
 
-/// The store of one side.
+/// The records of one side.
 pub(crate) struct WindowStore {
     store: StoreId,
+    part: u8,
     retention: i64,
-    /// Highest timestamp put, and the number of the next entry. Kept in the store too.
     clock: WindowClock,
     memory: Option<Memory>,
     limit: usize,
-    /// The horizon at the last commit.
-    committed_horizon: Timestamp,
-    /// The clock at the last commit.
-    committed_clock: WindowClock,
 }
 
-/// What a window store must know after a restart beside its entries.
+/// What a window must know after a restart beside its entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct WindowClock {
-    /// Highest timestamp put: the store's own stream time.
-    observed: Timestamp,
+pub(crate) struct WindowClock {
+    /// Highest timestamp put: the window's own stream time.
+    pub(crate) observed: Timestamp,
     /// Number of the next entry: keeps duplicates apart and in order.
-    next_sequence: u64,
+    pub(crate) next_sequence: u64,
 }
 
 impl Default for WindowClock {
@@ -44,38 +41,20 @@ impl Default for WindowClock {
     }
 }
 
-impl WindowClock {
-    fn encode(self) -> Bytes {
-        let mut out = BytesMut::with_capacity(16);
-        out.put_i64(self.observed);
-        out.put_u64(self.next_sequence);
-        out.freeze()
-    }
-
-    fn decode(bytes: &[u8]) -> Option<Self> {
-        let (observed, rest) = bytes.split_first_chunk::<8>()?;
-        let next: [u8; 8] = rest.try_into().ok()?;
-        Some(Self { observed: i64::from_be_bytes(*observed), next_sequence: u64::from_be_bytes(next) })
-    }
-}
-
 impl WindowStore {
-    /// Opens the store and loads its live entries, up to `limit` bytes.
-    pub(crate) fn open(state: &TaskState, store: StoreId, retention: i64, limit: usize) -> Result<Self, BackendError> {
-        let clock = state.get(store, &CLOCK_KEY)?.and_then(|bytes| WindowClock::decode(&bytes)).unwrap_or_default();
-        let mut this = Self {
-            store,
-            retention,
-            clock,
-            memory: None,
-            limit,
-            committed_horizon: Timestamp::MIN,
-            committed_clock: clock,
-        };
+    /// Opens a part of a store as its clock was at the last commit, and loads its live entries, up to `limit` bytes.
+    pub(crate) fn open(
+        state: &TaskState,
+        (store, part): (StoreId, u8),
+        clock: WindowClock,
+        retention: i64,
+        limit: usize,
+    ) -> Result<Self, BackendError> {
+        let mut this = Self { store, part, retention, clock, memory: None, limit };
         let mut memory = Memory::new(retention);
         let (horizon, mut fits) = (this.horizon(), true);
-        state.scan(store, &[], None, &mut |entry, value| {
-            if let Some((key, timestamp, sequence)) = decode_window_key(entry)
+        state.scan(store, &[part], Some(&[part + 1]), &mut |entry, value| {
+            if let Some((_, key, timestamp, sequence)) = decode_window_key(entry)
                 && timestamp >= horizon
             {
                 memory.insert(Entry::new(key, value, timestamp, sequence));
@@ -87,8 +66,8 @@ impl WindowStore {
         Ok(this)
     }
 
-    pub(crate) fn id(&self) -> StoreId {
-        self.store
+    pub(crate) fn clock(&self) -> WindowClock {
+        self.clock
     }
 
     /// Memory it holds, in bytes, roughly.
@@ -102,12 +81,12 @@ impl WindowStore {
     }
 
     /// The first timestamp that is still kept. Kafka Streams bounds its reads so: `observed - retention + 1`.
-    fn horizon(&self) -> Timestamp {
+    pub(crate) fn horizon(&self) -> Timestamp {
         self.clock.observed.saturating_sub(self.retention).saturating_add(1)
     }
 
-    /// Puts a record, unless it is expired already. Tells whether it was kept.
-    pub(crate) fn put(&mut self, state: &mut TaskState, key: &[u8], timestamp: Timestamp, value: &[u8]) -> bool {
+    /// Moves the store's stream time on, to that of a record that may not be put.
+    pub(crate) fn observe(&mut self, timestamp: Timestamp) {
         if timestamp > self.clock.observed {
             self.clock.observed = timestamp;
             let horizon = self.horizon();
@@ -115,6 +94,11 @@ impl WindowStore {
                 memory.expire(horizon);
             }
         }
+    }
+
+    /// Puts a record, unless it is expired already. Tells whether it was kept.
+    pub(crate) fn put(&mut self, state: &mut TaskState, key: &[u8], timestamp: Timestamp, value: &[u8]) -> bool {
+        self.observe(timestamp);
         if timestamp < self.horizon() {
             return false;
         }
@@ -129,7 +113,7 @@ impl WindowStore {
                     self.leave_memory(state);
                 }
             }
-            None => write(state, self.store, entry),
+            None => write(state, (self.store, self.part), entry),
         }
         true
     }
@@ -154,9 +138,9 @@ impl WindowStore {
             inside.for_each(|entry| visit(entry.timestamp, &entry.value));
             return Ok(());
         }
-        let end = window_key(key, to, u64::MAX);
-        state.scan(self.store, &window_key(key, from, 0), Some(&end), &mut |entry, value| {
-            if let Some((_, timestamp, _)) = decode_window_key(entry) {
+        let (first, end) = (window_key(self.part, key, from, 0), window_key(self.part, key, to, u64::MAX));
+        state.scan(self.store, &first, Some(&end), &mut |entry, value| {
+            if let Some((_, _, timestamp, _)) = decode_window_key(entry) {
                 visit(timestamp, &Bytes::copy_from_slice(value));
             }
             Scan::Continue
@@ -165,31 +149,23 @@ impl WindowStore {
 
     /// Moves what must be committed into the transaction. Called once, when it is prepared.
     pub(crate) fn prepare(&mut self, state: &mut TaskState) {
-        let horizon = self.horizon();
+        let (place, horizon) = ((self.store, self.part), self.horizon());
         if let Some(memory) = &mut self.memory {
             memory.pending_bytes = 0;
             let live = memory.pending.drain(..).filter(|entry| entry.timestamp >= horizon);
-            live.for_each(|entry| write(state, self.store, entry));
-        }
-        if self.clock.observed != Timestamp::MIN && horizon > self.committed_horizon {
-            self.committed_horizon = horizon;
-            state.expire(self.store, horizon);
-        }
-        if self.clock != self.committed_clock {
-            self.committed_clock = self.clock;
-            state.put(self.store, CLOCK_KEY, Some(self.clock.encode()));
+            live.for_each(|entry| write(state, place, entry));
         }
     }
 
     fn leave_memory(&mut self, state: &mut TaskState) {
         if let Some(memory) = self.memory.take() {
-            memory.pending.into_iter().for_each(|entry| write(state, self.store, entry));
+            memory.pending.into_iter().for_each(|entry| write(state, (self.store, self.part), entry));
         }
     }
 }
 
-fn write(state: &mut TaskState, store: StoreId, entry: Entry) {
-    state.put(store, window_key(&entry.key, entry.timestamp, entry.sequence), Some(entry.value));
+fn write(state: &mut TaskState, (store, part): (StoreId, u8), entry: Entry) {
+    state.put(store, window_key(part, &entry.key, entry.timestamp, entry.sequence), Some(entry.value));
 }
 
 /// A record of one side. Key and value are copied out of the batch they came in, which they would otherwise keep alive.

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::Row;
 use crate::path::Path;
 use crate::ports::Message;
 use crate::record::{Headers, Timestamp, Window, length};
@@ -52,4 +53,16 @@ pub(crate) struct Item {
     /// The input of the node it has arrived at.
     pub(crate) input: usize,
     pub(crate) record: Record,
+    /// What it says of a row, where it comes from a table.
+    pub(crate) row: Row,
+}
+
+impl Item {
+    /// When what it does to the state of an aggregate happens.
+    pub(crate) fn time(&self) -> Timestamp {
+        match self.row {
+            Row::Old { until } => until,
+            Row::New | Row::Gone => self.record.timestamp,
+        }
+    }
 }

@@ -4,12 +4,13 @@ use bytes::Bytes;
 
 use super::{TaskError, TaskOptions, shape};
 use crate::meta::{decode_deployment, deployment_key, encode_deployment};
-use crate::ports::{BackendError, Clock, StoreId};
+use crate::ports::{BackendError, Clock};
 use crate::record::Timestamp;
 use crate::state::TaskState;
+use crate::state::join::JoinStore;
+use crate::state::seen::Seen;
 use crate::state::timers::Timers;
-use crate::state::window::WindowStore;
-use crate::topology::{Operator, StoreKind, SubTopology, Topology};
+use crate::topology::{JoinKind, Operator, SubTopology, Topology};
 
 /// What a task remembers.
 pub(super) struct Memory {
@@ -23,10 +24,12 @@ pub(super) struct Memory {
 pub(crate) enum NodeMemory {
     /// Nothing.
     None,
-    /// Both sides of a stream-stream join, the left one first.
-    Join(Box<[WindowStore; 2]>),
+    /// What a stream-stream join keeps.
+    Join(Box<JoinStore>),
     /// When the timers of a process step are due.
     Process(Timers),
+    /// What a deduplicating step has seen.
+    Dedup(Box<Seen>),
 }
 
 impl NodeMemory {
@@ -34,14 +37,15 @@ impl NodeMemory {
     pub(crate) fn bytes(&self) -> usize {
         match self {
             Self::None | Self::Process(_) => 0,
-            Self::Join(sides) => sides.iter().map(WindowStore::bytes).sum(),
+            Self::Join(store) => store.bytes(),
+            Self::Dedup(seen) => seen.bytes(),
         }
     }
 
     /// When it wants to be woken by the driver's clock.
     pub(crate) fn next_tick(&self) -> Option<Timestamp> {
         match self {
-            Self::None | Self::Join(_) => None,
+            Self::None | Self::Join(_) | Self::Dedup(_) => None,
             Self::Process(timers) => timers.first(Clock::Wall),
         }
     }
@@ -49,7 +53,7 @@ impl NodeMemory {
     /// When the last of its timers on the driver's clock is due.
     pub(crate) fn last_tick(&self, state: &TaskState) -> Result<Option<Timestamp>, BackendError> {
         match self {
-            Self::None | Self::Join(_) => Ok(None),
+            Self::None | Self::Join(_) | Self::Dedup(_) => Ok(None),
             Self::Process(timers) => timers.last(state, Clock::Wall),
         }
     }
@@ -57,7 +61,7 @@ impl NodeMemory {
     /// Whether it has something to put out at the next commit.
     pub(crate) fn waits_for_commit(&self) -> bool {
         match self {
-            Self::None | Self::Join(_) | Self::Process(_) => false,
+            Self::None | Self::Join(_) | Self::Process(_) | Self::Dedup(_) => false,
         }
     }
 
@@ -73,7 +77,8 @@ impl NodeMemory {
     pub(crate) fn pending_bytes(&self) -> usize {
         match self {
             Self::None | Self::Process(_) => 0,
-            Self::Join(sides) => sides.iter().map(WindowStore::pending_bytes).sum(),
+            Self::Join(store) => store.pending_bytes(),
+            Self::Dedup(seen) => seen.pending_bytes(),
         }
     }
 }
@@ -87,27 +92,18 @@ pub(super) fn open(
 ) -> Result<Memory, TaskError> {
     let unrecorded = check_deployments(topology, shape, options, state)?;
     let nodes = shape.nodes.iter().map(|node| match &node.operator {
-        Operator::StreamJoin { left, right, .. } => Ok(NodeMemory::Join(Box::new([
-            open_window(topology, options, state, *left)?,
-            open_window(topology, options, state, *right)?,
-        ]))),
+        Operator::StreamJoin { store, kind, window, .. } => {
+            let waits = *kind != JoinKind::Inner;
+            let store = JoinStore::open(state, *store, window.retention(), waits, options.window_memory)?;
+            Ok(NodeMemory::Join(Box::new(store)))
+        }
         Operator::Process { timers: Some(store), .. } => Ok(NodeMemory::Process(Timers::open(state, *store)?)),
+        Operator::Dedup { store, within, .. } => {
+            Ok(NodeMemory::Dedup(Box::new(Seen::open(state, *store, *within, options.window_memory)?)))
+        }
         _ => Ok(NodeMemory::None),
     });
     Ok(Memory { nodes: nodes.collect::<Result<_, TaskError>>()?, unrecorded })
-}
-
-fn open_window(
-    topology: &Topology,
-    options: &TaskOptions,
-    state: &TaskState,
-    store: StoreId,
-) -> Result<WindowStore, TaskError> {
-    let retention = match topology.stores.get(store.0).map(|spec| spec.kind) {
-        Some(StoreKind::Window { retention }) => retention,
-        _ => 0,
-    };
-    Ok(WindowStore::open(state, store, retention, options.window_memory)?)
 }
 
 /// A task never runs an older deployment than its state has seen. Gives what is to be recorded: a step's generation, if
@@ -146,8 +142,9 @@ impl Memory {
         for node in &mut self.nodes {
             match node {
                 NodeMemory::None => {}
-                NodeMemory::Join(sides) => sides.iter_mut().for_each(|side| side.prepare(state)),
+                NodeMemory::Join(store) => store.prepare(state),
                 NodeMemory::Process(timers) => timers.prepare(state),
+                NodeMemory::Dedup(seen) => seen.prepare(state),
             }
         }
         if state.bytes() > 0 {

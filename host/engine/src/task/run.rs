@@ -7,7 +7,7 @@
 
 use super::item::{Item, Record};
 use super::queues::Chosen;
-use super::{Produced, Step, Task, TaskError, shape};
+use super::{Produced, Row, Step, Task, TaskError, shape};
 use crate::operators;
 use crate::path::Path;
 use crate::ports::Logic;
@@ -105,8 +105,8 @@ fn start(shape: &SubTopology, chosen: Vec<Chosen>, sources: &[NodeId]) -> Progre
         if let Some(source) = sources.get(input)
             && let Some(queue) = queues.get_mut(source.0)
         {
-            let record = whole(&record, time);
-            queue.push(Item { path: Path::root(number as u32), from: *source, input: 0, record });
+            let (path, record) = (Path::root(number as u32), whole(&record, time));
+            queue.push(Item { path, from: *source, input: 0, record, row: Row::New });
         }
         topics.push(shape.inputs.get(input).copied().unwrap_or(TopicId(0)));
         records.push(record);

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::item::{Item, Record};
 use super::run::Progress;
-use super::{Deployed, Produced, TaskError, TaskOptions};
+use super::{Deployed, Produced, Row, TaskError, TaskOptions};
 use crate::dead_letter::{self, Failed};
 use crate::ledger::{Ledger, LogLine, What};
 use crate::partitioner::partition_of;
@@ -13,7 +13,7 @@ use crate::ports::{CallError, Effect, Failure, FailureClass, Field, FunctionId, 
 use crate::provenance::Origin;
 use crate::record::{InputRecord, Timestamp};
 use crate::state::TaskState;
-use crate::topology::{Call, Node, NodeId, OnDrop, OnError, SubTopology, TopicId, Topology};
+use crate::topology::{Call, Edge, Node, NodeId, OnDrop, OnError, SubTopology, TopicId, Topology};
 
 /// An operator at work.
 pub(crate) struct Step<'a> {
@@ -90,27 +90,47 @@ impl<'a> Step<'a> {
     /// Sends a record out of a port, to all that listen there, in the order of the files. `child` numbers the children
     /// of one parent.
     pub(crate) fn emit(&mut self, parent: &Path, child: &mut u32, port: usize, record: Record) {
-        let mut edges = self.node.edges.iter().filter(|edge| edge.port == port).peekable();
+        self.emit_row(parent, child, port, record, Row::New);
+    }
+
+    /// The same where it is a row of a table: not all edges carry each.
+    pub(crate) fn emit_row(&mut self, parent: &Path, child: &mut u32, port: usize, record: Record, row: Row) {
+        let (topology, shape) = (self.topology, self.shape);
+        let carries = |edge: &&Edge| edge.port == port && row.goes_along(edge, topology, shape);
+        let mut edges = self.node.edges.iter().filter(carries).peekable();
         let mut record = Some(record);
         while let Some(edge) = edges.next() {
             let copy = if edges.peek().is_some() { record.clone() } else { record.take() };
             let (Some(record), Some(queue)) = (copy, self.progress.queues.get_mut(edge.to.0)) else { continue };
-            queue.push(Item { path: parent.child(*child), from: self.id, input: edge.input, record });
+            queue.push(Item { path: parent.child(*child), from: self.id, input: edge.input, record, row });
             *child += 1;
         }
     }
 
     /// Carries out what a rule said of a record.
     pub(crate) fn settle(&mut self, parent: &Parent<'_>, outcome: Outcome, call: &Call) -> Result<(), TaskError> {
+        self.settle_row(parent, Row::New, outcome, call)
+    }
+
+    /// The same where the outputs are rows of a table, as the record is.
+    pub(crate) fn settle_row(
+        &mut self,
+        parent: &Parent<'_>,
+        row: Row,
+        outcome: Outcome,
+        call: &Call,
+    ) -> Result<(), TaskError> {
+        // What is taken back was counted when it was new.
+        let counts = u64::from(!matches!(row, Row::Old { .. }) && !call.manifest.role.keeps_state());
         match outcome {
             Outcome::Outputs(outputs) => {
-                self.filtered += u64::from(outputs.is_empty() && !call.manifest.role.keeps_state());
+                self.filtered += u64::from(outputs.is_empty()) * counts;
                 let mut child = 0;
                 for output in outputs {
                     let port = output.port as usize;
                     let read = self.node.edges.iter().any(|edge| edge.port == port);
-                    self.unread += u64::from(!read && !call.manifest.role.keeps_state());
-                    self.emit(parent.path, &mut child, port, inherit(parent.record, output));
+                    self.unread += u64::from(!read) * counts;
+                    self.emit_row(parent.path, &mut child, port, inherit(parent.record, output), row);
                 }
                 Ok(())
             }

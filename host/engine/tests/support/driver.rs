@@ -7,7 +7,7 @@ use millrace_engine::ledger::Ledger;
 use millrace_engine::partitioner::partition_of;
 use millrace_engine::pipeline;
 use millrace_engine::ports::DeploymentId;
-use millrace_engine::record::{Headers, InputRecord, TimestampType};
+use millrace_engine::record::{Header, InputRecord, TimestampType};
 use millrace_engine::stage::Stage;
 use millrace_engine::task::{Deployed, Produced, Task, TaskOptions};
 use millrace_engine::topology::{TopicId, TopicKind, Topology};
@@ -68,8 +68,19 @@ pub fn play(topology: &Arc<Topology>, lines: &[&str], way: &Play) -> (Vec<String
     (outputs, ledger)
 }
 
+/// What comes out of external topics, each with the number of the line that it came after.
+pub fn play_numbered(topology: &Arc<Topology>, lines: &[&str], way: &Play) -> Vec<(u64, String)> {
+    let driver = run(topology, lines, way);
+    driver.turns.into_iter().zip(driver.outputs).collect()
+}
+
 /// The same with the state that is left.
 pub fn play_on(topology: &Arc<Topology>, lines: &[&str], way: &Play) -> (Vec<String>, Ledger, Disk) {
+    let driver = run(topology, lines, way);
+    (driver.outputs, driver.ledger, driver.disk)
+}
+
+fn run(topology: &Arc<Topology>, lines: &[&str], way: &Play) -> Driver {
     let mut driver = Driver::new(topology.clone(), way.clone());
     for (number, line) in lines.iter().enumerate() {
         driver.line(number as u64, line);
@@ -81,7 +92,13 @@ pub fn play_on(topology: &Arc<Topology>, lines: &[&str], way: &Play) -> (Vec<Str
         }
     }
     driver.commit();
-    (driver.outputs, driver.ledger, driver.disk)
+    driver
+}
+
+fn header(word: &str) -> Option<Header> {
+    let (name, value) = word.split_once('=')?;
+    let value = (value != "-").then(|| Bytes::copy_from_slice(value.as_bytes()));
+    Some(Header { name: Bytes::copy_from_slice(name.as_bytes()), value })
 }
 
 struct Driver {
@@ -94,6 +111,8 @@ struct Driver {
     rules: Rules,
     ends: std::collections::HashMap<(TopicId, u32), i64>,
     outputs: Vec<String>,
+    /// The turn of each.
+    turns: Vec<u64>,
     ledger: Ledger,
     /// The clock, which ticks move.
     now: i64,
@@ -114,6 +133,7 @@ impl Driver {
             rules,
             ends: Default::default(),
             outputs: Vec::new(),
+            turns: Vec::new(),
             ledger: Ledger::default(),
             now: 0,
         };
@@ -140,7 +160,8 @@ impl Driver {
         }
     }
 
-    /// `topic key value @time`, with `-` for null; `tick - - @time` moves the clock.
+    /// `topic key value @time`, with `-` for null, and `name=value` behind it for a header; `tick - - @time` moves the
+    /// clock.
     fn line(&mut self, turn: u64, line: &str) {
         let mut words = line.split_whitespace();
         let mut word = || words.next().unwrap_or_else(|| panic!("too short: {line}"));
@@ -159,7 +180,7 @@ impl Driver {
             key,
             value: field(value),
             timestamp,
-            headers: Headers::EMPTY,
+            headers: words.filter_map(header).collect::<Vec<_>>().into(),
             window: None,
             turn,
             arrived: self.now,
@@ -231,8 +252,9 @@ impl Driver {
 
     fn show_all(&mut self, mut produced: Vec<(u64, usize, Produced)>) {
         produced.sort_by_key(|(turn, task, _)| (*turn, *task));
-        for (_, _, output) in produced {
+        for (turn, _, output) in produced {
             if self.topology.topics[output.topic.0].kind != TopicKind::Repartition {
+                self.turns.push(turn);
                 self.outputs.push(self.show(&output));
             }
         }

@@ -1,5 +1,6 @@
 //! Rules in Rust, in place of guests. A value that contains `trap` traps, with or without telling at which record;
-//! `fail`, `retry` and `skip` do as they say; `clear` deletes the state of an aggregate.
+//! `fail`, `retry` and `skip` do as they say; `clear` deletes the state of an aggregate. A side that is missing in a join is
+//! `~`.
 
 use std::collections::BTreeMap;
 
@@ -7,8 +8,8 @@ use super::alarms;
 use bytes::Bytes;
 use millrace_engine::manifest::{FunctionManifest, KeyCodec, Manifest, Port, Role, StoreManifest};
 use millrace_engine::ports::{
-    Attempt, CallError, Called, Due, Effect, Failure, FailureClass, Fault, Field, FunctionId, Group, Grouped, Logic,
-    Message, Mode, Outcome, Output, Pair, Stored,
+    Attempt, CallError, Called, Change, Due, Effect, Failure, FailureClass, Fault, Field, FunctionId, Group, Grouped,
+    Logic, Message, Mode, Outcome, Output, Pair, Stored,
 };
 use millrace_engine::state::ProcessScope;
 use millrace_engine::topology::Topology;
@@ -155,9 +156,18 @@ impl Logic for Rules {
         let grouped = |group: &Group<'_>| {
             let mut state = group.state.as_ref().map(|state| text(Some(&state.bytes))).unwrap_or_default();
             let (mut outcomes, mut deleted_after) = (Vec::new(), Vec::new());
-            for (index, (_, message)) in group.entries.iter().enumerate() {
+            for (index, (change, message)) in group.entries.iter().enumerate() {
                 let v = text(message.value);
                 outcomes.push(ordered(&v).unwrap_or_else(|| {
+                    if *change == Change::Subtract {
+                        state = state.replacen(&format!(",{v}"), "", 1);
+                        if state.is_empty() {
+                            deleted_after.push(index);
+                        }
+                        return Outcome::Outputs(vec![value(
+                            if state.is_empty() { "none" } else { &state }.to_owned(),
+                        )]);
+                    }
                     if v.contains("clear") {
                         state.clear();
                         deleted_after.push(index);

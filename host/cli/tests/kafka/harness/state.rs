@@ -28,7 +28,7 @@ pub fn check(app: &App, folder: &Path, orders: &[Vec<Record>]) {
         let folded = fold(&changelog);
         assert!(!folded.is_empty(), "the changelog of `{name}` is empty");
         match name.as_str() {
-            "resolve-left" | "resolve-right" => check_window(app, name, &stored, folded),
+            "resolve-window" => check_window(app, name, &stored, folded),
             _ => assert_same(&format!("state of `{name}` against its changelog"), &folded, &stored),
         }
         if name == "orders" {
@@ -69,13 +69,20 @@ fn check_window(app: &App, name: &str, stored: &Entries, mut folded: Entries) {
     let mut stored = stored.clone();
     let clocks = |entries: &mut Entries| entries.extract_if(.., |(_, key), _| *key == CLOCK_KEY).collect::<Vec<_>>();
     assert_eq!(clocks(&mut stored), clocks(&mut folded), "clocks of `{name}` against its changelog");
-    let time = |key: &[u8]| decode_window_key(key).expect("the key of a window").1;
-    let mut newest: BTreeMap<u32, i64> = BTreeMap::new();
+    let side_and_time = |key: &[u8]| {
+        let (side, _, time, _) = decode_window_key(key).expect("the key of a window");
+        (side, time)
+    };
+    let mut newest: BTreeMap<(u32, u8), i64> = BTreeMap::new();
     for (partition, key) in folded.keys() {
-        let newest = newest.entry(*partition).or_insert(i64::MIN);
-        *newest = time(key).max(*newest);
+        let (side, time) = side_and_time(key);
+        let newest = newest.entry((*partition, side)).or_insert(i64::MIN);
+        *newest = time.max(*newest);
     }
-    let expired = |partition: &u32, key: &[u8]| time(key) < newest[partition] - app.settings.window_ms();
+    let expired = |partition: &u32, key: &[u8]| {
+        let (side, time) = side_and_time(key);
+        time < newest[&(*partition, side)] - app.settings.window_ms()
+    };
     let live: Entries =
         folded.into_iter().filter(|(place, _)| stored.contains_key(place) || !expired(&place.0, &place.1)).collect();
     assert_same(&format!("state of `{name}` against its changelog"), &live, &stored);

@@ -49,9 +49,8 @@ pub(super) fn writes(operator: &Operator) -> Option<TopicId> {
 /// The stores it uses, in their order; of a lookup or a join of tables, those of its tables.
 pub(super) fn stores(operator: &Operator) -> Vec<StoreId> {
     match operator {
-        Operator::Table { store } | Operator::Dedup { store, .. } => vec![*store],
+        Operator::Table { store } | Operator::StreamJoin { store, .. } | Operator::Dedup { store, .. } => vec![*store],
         Operator::Aggregate { store, open, .. } => [*store].into_iter().chain(*open).collect(),
-        Operator::StreamJoin { left, right, unmatched, .. } => [*left, *right].into_iter().chain(*unmatched).collect(),
         Operator::Lookup { table, .. } => vec![table.store],
         Operator::TableJoin { left, right, .. } => vec![left.store, right.store],
         Operator::Process { stores, timers, .. } => stores.iter().copied().chain(*timers).collect(),

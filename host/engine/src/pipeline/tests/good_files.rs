@@ -14,8 +14,7 @@ fn orders_join_two_sources_and_keep_a_table() {
       source stock: topic stock-orders; i64 keys, json values
         -> join resolve (right)
       join resolve: inner, 10s before to 10s after, grace 0s; calls order-status.resolve
-        store resolve-left: window, kept 20s
-        store resolve-right: window, kept 20s
+        store resolve-window: window, kept 20s
         -> sink sink-orders
       sink sink-orders: topic orders
       dead letters: recovererDLQ

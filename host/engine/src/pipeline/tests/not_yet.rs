@@ -87,7 +87,5 @@ fn what_is_not_there_yet_is_said_with_what_is() {
       help: leave it out: failures are dead-lettered one by one
     a.toml:39:9: `retry` of [[lookup]] `found`: not yet
       help: leave it out: what fails is dead-lettered at once
-    a.toml:66:8: [[aggregate]] `rows` of the table `t`: not yet
-      help: aggregates of streams are there
     ");
 }

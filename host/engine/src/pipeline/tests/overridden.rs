@@ -106,8 +106,7 @@ fn overrides_change_settings_steps_and_plugins() {
         -> join aa (left)
         -> join aa (right)
       join aa: inner, 1m before to 1m after, grace 0s; calls p.pair
-        store aa-left: window, kept 2m
-        store aa-right: window, kept 2m
+        store aa-window: window, kept 2m
         -> sink sink-elsewhere
       sink sink-elsewhere: topic elsewhere
       dead letters: dead

@@ -14,13 +14,12 @@ fn a_mermaid_flowchart_shows_topics_operators_and_stores() {
         n0_1["source stock"]
         n0_2["join resolve<br/>order-status.resolve"]
         n0_3["sink sink-orders"]
-        st1[("resolve-left")]
-        st2[("resolve-right")]
+        st1[("resolve-window")]
       end
       subgraph s1["sub-topology 1"]
         n1_0["source orders"]
         n1_1["table orders"]
-        st3[("orders")]
+        st2[("orders")]
       end
       t0 --> n0_0
       n0_0 -->|"left"| n0_2
@@ -28,11 +27,10 @@ fn a_mermaid_flowchart_shows_topics_operators_and_stores() {
       n0_1 -->|"right"| n0_2
       n0_2 --> n0_3
       n0_2 <--> st1
-      n0_2 <--> st2
       n0_3 --> t2
       t2 --> n1_0
       n1_0 --> n1_1
-      n1_1 <--> st3
+      n1_1 <--> st2
     "#);
 }
 
@@ -50,14 +48,13 @@ fn a_graphviz_digraph_shows_the_same() {
         n0_1 [shape=box, label="source stock"];
         n0_2 [shape=box, label="join resolve\norder-status.resolve"];
         n0_3 [shape=box, label="sink sink-orders"];
-        st1 [shape=cylinder, label="resolve-left"];
-        st2 [shape=cylinder, label="resolve-right"];
+        st1 [shape=cylinder, label="resolve-window"];
       }
       subgraph cluster_1 {
         label="sub-topology 1";
         n1_0 [shape=box, label="source orders"];
         n1_1 [shape=box, label="table orders"];
-        st3 [shape=cylinder, label="orders"];
+        st2 [shape=cylinder, label="orders"];
       }
       t0 -> n0_0;
       n0_0 -> n0_2 [label="left"];
@@ -65,11 +62,10 @@ fn a_graphviz_digraph_shows_the_same() {
       n0_1 -> n0_2 [label="right"];
       n0_2 -> n0_3;
       n0_2 -> st1 [dir=both];
-      n0_2 -> st2 [dir=both];
       n0_3 -> t2;
       t2 -> n1_0;
       n1_0 -> n1_1;
-      n1_1 -> st3 [dir=both];
+      n1_1 -> st2 [dir=both];
     }
     "#);
 }
@@ -171,15 +167,7 @@ fn json_has_all_of_it() {
           "subtopology": null
         },
         {
-          "name": "resolve-left",
-          "kind": "window",
-          "key": "i64",
-          "queryable": false,
-          "retentionMs": 20000,
-          "subtopology": 0
-        },
-        {
-          "name": "resolve-right",
+          "name": "resolve-window",
           "kind": "window",
           "key": "i64",
           "queryable": false,
@@ -246,8 +234,7 @@ fn json_has_all_of_it() {
               "reads": null,
               "writes": null,
               "stores": [
-                "resolve-left",
-                "resolve-right"
+                "resolve-window"
               ],
               "deadLetters": "recovererDLQ",
               "to": [

@@ -188,8 +188,7 @@ fn ports_are_repartitioned_one_by_one() {
       source dealt: topic a-dealt.right-repartition; bytes keys, bytes values
         -> join met (right)
       join met: inner, 1d before to 90m after, grace 250ms; calls p.pair
-        store met-left: window, kept 91800250ms
-        store met-right: window, kept 91800250ms
+        store met-window: window, kept 91800250ms
         -> sink sink-met
       sink sink-met: topic met
       dead letters: a-dlq

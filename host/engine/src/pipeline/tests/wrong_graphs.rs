@@ -281,14 +281,14 @@ fn stores_of_the_host_and_tables_do_not_clash() {
         within = "10s"
         call = "p.pair"
         [[table]]
-        name = "ab-left"
+        name = "ab-window"
         from = "ab"
         [[table]]
         name = "meta"
         from = "ab"
     "#;
     insta::assert_snapshot!(errors(body), @r"
-    a.toml:16:8: two stores have the name `ab-left`: the host makes one for another step
+    a.toml:16:8: two stores have the name `ab-window`: the host makes one for another step
       help: rename one of the steps
     a.toml:19:8: the store `meta` has the name of one that the host keeps for itself
       help: rename one of the steps

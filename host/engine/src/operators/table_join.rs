@@ -1,0 +1,55 @@
+//! Table-table join: a row for each key, of what both tables have at that moment.
+//!
+//! As Kafka Streams does it: each record of either table makes a new row of the result, at the later of both times. Where
+//! a side is missing that must not be, the row is deleted without a call: the tombstone leaves by all ports, because
+//! nobody knows by which the row left. It also does if there was no row. Nothing comes out where both sides are missing and
+//! were before. A record that makes no row isn't lost: its table keeps it.
+
+use super::pairs::{self, Match};
+use crate::ports::Logic;
+use crate::task::{Item, Record, Step, TaskError};
+use crate::topology::{Call, JoinKind, TableUse};
+
+const LEFT: usize = 0;
+
+pub(super) fn process(
+    step: &mut Step<'_>,
+    items: Vec<Item>,
+    kind: JoinKind,
+    [left, right]: [&TableUse; 2],
+    call: &Call,
+    logic: &mut dyn Logic,
+) -> Result<(), TaskError> {
+    let mut matches = Vec::with_capacity(items.len());
+    for item in items {
+        let Some(key) = &item.record.key else { continue };
+        let (own, other) = if item.input == LEFT { (left, right) } else { (right, left) };
+        let stored = pairs::row(step, other, key, &item.path)?;
+        if stored.is_none() && !comes_alone(kind, item.input) {
+            continue;
+        }
+        let time = stored.as_ref().map_or(item.record.timestamp, |row| row.timestamp.max(item.record.timestamp));
+        let result = Record { value: None, timestamp: time, window: None, ..item.record.clone() };
+        let is_there = item.record.value.is_some();
+        if is_there || (stored.is_some() && comes_alone(kind, 1 - item.input.min(1))) {
+            let record = is_there.then_some(item.record);
+            let (left, right) = if item.input == LEFT { (record, stored) } else { (stored, record) };
+            matches.push(Match { path: item.path, left, right, result });
+        } else if stored.is_some() || pairs::row(step, own, key, &item.path.parent())?.is_some() {
+            let mut child = 0;
+            for port in 0..call.manifest.ports.len() {
+                step.emit(&item.path, &mut child, port, result.clone());
+            }
+        }
+    }
+    pairs::join(step, &matches, [left.name.as_str(), right.name.as_str()], call, logic)
+}
+
+/// Whether rows of an input come out where the other has none.
+fn comes_alone(kind: JoinKind, input: usize) -> bool {
+    match kind {
+        JoinKind::Inner => false,
+        JoinKind::Left => input == LEFT,
+        JoinKind::Outer => true,
+    }
+}

@@ -1,0 +1,87 @@
+//! Aggregates of what has no old rows to take back, or no windows to put them in.
+
+use super::*;
+
+#[test]
+fn an_aggregate_takes_rows_of_a_table_and_not_of_a_join_of_tables() {
+    let body = r#"
+        [[table]]
+        name = "one"
+        topic = "one"
+        [[table]]
+        name = "two"
+        topic = "two"
+        [[table-join]]
+        name = "both"
+        left = "one"
+        right = "two"
+        call = "p.pair"
+        [[transform]]
+        name = "checked"
+        from = "both"
+        call = "p.check"
+        [[aggregate]]
+        name = "direct"
+        from = "both"
+        call = "p.shown"
+        [[aggregate]]
+        name = "behind"
+        from = "checked"
+        call = "p.shown"
+        [[aggregate]]
+        name = "windowed"
+        from = "one"
+        call = "p.shown"
+        window = { tumbling = "1m" }
+        [[sink]]
+        from = "windowed"
+        topic = "out"
+    "#;
+    insta::assert_snapshot!(errors(body), @"
+    a.toml:20:8: [[aggregate]] `direct` aggregates rows of `both`, which keeps no old ones
+      help: put a [[table]] between: from = \"both\"
+    a.toml:24:8: [[aggregate]] `behind` aggregates rows of `both`, which keeps no old ones
+      help: put a [[table]] between: from = \"both\"
+    a.toml:28:8: [[aggregate]] `windowed` has a window, and aggregates rows of a table
+      help: leave `window` out: the result is that of the rows as they are; windows are for streams
+    ");
+}
+
+#[test]
+fn old_rows_go_along_transforms_and_repartition_topics_to_aggregates_and_nowhere_else() {
+    let body = r#"
+        [[table]]
+        name = "rows"
+        topic = "rows"
+        [[transform]]
+        name = "new"
+        from = "rows"
+        call = "p.rekey"
+        [[aggregate]]
+        name = "sum"
+        from = "new"
+        call = "p.sum"
+        [[sink]]
+        from = "sum"
+        topic = "sums"
+        [[sink]]
+        from = "new"
+        topic = "copies"
+    "#;
+    let pipeline = parse(&[file(body)], &[]).unwrap();
+    let topology = build(&pipeline, &manifests(&[PLUGIN])).unwrap();
+    let mut ways = Vec::new();
+    for shape in &topology.subtopologies {
+        for (node, edge) in shape.nodes.iter().flat_map(|node| node.edges.iter().map(move |edge| (node, edge))) {
+            ways.push(format!("{} -> {}: {}", node.name, shape.nodes[edge.to.0].name, edge.changes));
+        }
+    }
+    insta::assert_snapshot!(ways.join("\n"), @"
+    rows -> rows: false
+    rows -> new: true
+    new -> new-repartition: true
+    new -> sink-copies: false
+    new -> sum: true
+    sum -> sink-sums: false
+    ");
+}

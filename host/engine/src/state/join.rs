@@ -1,0 +1,121 @@
+//! All that a stream-stream join keeps, in one store: both sides, the records that wait for a match, and their clocks.
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+use super::TaskState;
+use super::keys::{CLOCK_KEY, part};
+use super::waiting::{Waiting, WaitingClock};
+use super::window::{WindowClock, WindowStore};
+use crate::ports::{BackendError, StoreId};
+use crate::record::Timestamp;
+
+/// The store of a join.
+pub(crate) struct JoinStore {
+    store: StoreId,
+    pub(crate) left: WindowStore,
+    pub(crate) right: WindowStore,
+    /// What waits for a match; an inner join has none.
+    pub(crate) waiting: Option<Waiting>,
+    /// The clock at the last commit.
+    committed: JoinClock,
+    /// The horizon at the last commit.
+    committed_horizon: Timestamp,
+}
+
+/// All clocks of a join: one entry of its store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct JoinClock {
+    left: WindowClock,
+    right: WindowClock,
+    waiting: WaitingClock,
+}
+
+impl JoinStore {
+    /// Opens a store whose entries live for `retention`. Each side, and what waits, has up to `limit` bytes in memory.
+    pub(crate) fn open(
+        state: &TaskState,
+        store: StoreId,
+        retention: i64,
+        waits: bool,
+        limit: usize,
+    ) -> Result<Self, BackendError> {
+        let clock = state.get(store, &CLOCK_KEY)?.and_then(|bytes| JoinClock::decode(&bytes)).unwrap_or_default();
+        let waiting = waits.then(|| Waiting::open(state, store, clock.waiting, limit)).transpose()?;
+        Ok(Self {
+            store,
+            left: WindowStore::open(state, (store, part::LEFT), clock.left, retention, limit)?,
+            right: WindowStore::open(state, (store, part::RIGHT), clock.right, retention, limit)?,
+            waiting,
+            committed: clock,
+            committed_horizon: Timestamp::MIN,
+        })
+    }
+
+    pub(crate) fn id(&self) -> StoreId {
+        self.store
+    }
+
+    /// Memory it holds, in bytes, roughly.
+    pub(crate) fn bytes(&self) -> usize {
+        self.left.bytes() + self.right.bytes() + self.waiting.as_ref().map_or(0, Waiting::bytes)
+    }
+
+    /// Memory of the entries that wait for the next commit, in bytes, roughly.
+    pub(crate) fn pending_bytes(&self) -> usize {
+        self.left.pending_bytes() + self.right.pending_bytes()
+    }
+
+    /// Moves what must be committed into the transaction. Called once, when it is prepared.
+    pub(crate) fn prepare(&mut self, state: &mut TaskState) {
+        self.left.prepare(state);
+        self.right.prepare(state);
+        let clock = JoinClock {
+            left: self.left.clock(),
+            right: self.right.clock(),
+            waiting: self.waiting.as_ref().map(Waiting::clock).unwrap_or_default(),
+        };
+        // One limit for both sides: the lower, because each has a time of its own.
+        let horizon = self.left.horizon().min(self.right.horizon());
+        if clock.left.observed.min(clock.right.observed) != Timestamp::MIN && horizon > self.committed_horizon {
+            self.committed_horizon = horizon;
+            state.expire(self.store, horizon);
+        }
+        if clock != self.committed {
+            self.committed = clock;
+            state.put(self.store, CLOCK_KEY, Some(clock.encode()));
+        }
+    }
+}
+
+impl JoinClock {
+    fn encode(self) -> Bytes {
+        let mut out = BytesMut::with_capacity(7 * 8);
+        for side in [self.left, self.right] {
+            out.put_i64(side.observed);
+            out.put_u64(side.next_sequence);
+        }
+        out.put_i64(self.waiting.stream_time);
+        out.put_i64(self.waiting.min_time);
+        out.put_u64(self.waiting.next_sequence);
+        out.freeze()
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let ([left, left_next, right, right_next, stream_time, min_time, next], []) = bytes.as_chunks::<8>() else {
+            return None;
+        };
+        let side = |observed: &[u8; 8], next: &[u8; 8]| WindowClock {
+            observed: i64::from_be_bytes(*observed),
+            next_sequence: u64::from_be_bytes(*next),
+        };
+        Some(Self {
+            left: side(left, left_next),
+            right: side(right, right_next),
+            waiting: WaitingClock {
+                stream_time: i64::from_be_bytes(*stream_time),
+                min_time: i64::from_be_bytes(*min_time),
+                next_sequence: u64::from_be_bytes(*next),
+            },
+        })
+    }
+}

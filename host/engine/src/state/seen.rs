@@ -1,0 +1,104 @@
+//! What a deduplicating step has seen: identities with the time of their first record, for as long as another record can
+//! be a duplicate of it, or can't be told from one.
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+use super::TaskState;
+use super::keys::{CLOCK_KEY, part};
+use super::window::{WindowClock, WindowStore};
+use crate::ports::{BackendError, StoreId};
+use crate::record::Timestamp;
+
+/// The identities that a step has seen.
+pub(crate) struct Seen {
+    store: StoreId,
+    window: WindowStore,
+    /// The clock at the last commit.
+    committed: WindowClock,
+    /// The horizon at the last commit.
+    committed_horizon: Timestamp,
+}
+
+impl Seen {
+    /// How long an identity is kept, where records that are no further apart than `within` are duplicates: as long as
+    /// records come that are not late, which are at most `within` behind the stream time, and have all that they are to
+    /// be compared with, which is at most `within` before them.
+    pub(crate) fn retention(within: i64) -> i64 {
+        within.saturating_mul(2).saturating_add(1)
+    }
+
+    /// Opens the store and loads what is live, up to `limit` bytes.
+    pub(crate) fn open(state: &TaskState, store: StoreId, within: i64, limit: usize) -> Result<Self, BackendError> {
+        let clock = state.get(store, &CLOCK_KEY)?.and_then(|bytes| decode(&bytes)).unwrap_or_default();
+        let window = WindowStore::open(state, (store, part::LEFT), clock, Self::retention(within), limit)?;
+        Ok(Self { store, window, committed: clock, committed_horizon: Timestamp::MIN })
+    }
+
+    pub(crate) fn id(&self) -> StoreId {
+        self.store
+    }
+
+    /// Memory it holds, in bytes, roughly.
+    pub(crate) fn bytes(&self) -> usize {
+        self.window.bytes()
+    }
+
+    /// Memory of what waits for the next commit, in bytes, roughly.
+    pub(crate) fn pending_bytes(&self) -> usize {
+        self.window.pending_bytes()
+    }
+
+    /// A record with an identity has come: moves the stream time on.
+    pub(crate) fn observe(&mut self, timestamp: Timestamp) {
+        self.window.observe(timestamp);
+    }
+
+    /// Whether an identity has been kept for a time in `[from, to]`.
+    pub(crate) fn has(
+        &self,
+        state: &TaskState,
+        identity: &[u8],
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<bool, BackendError> {
+        let mut found = false;
+        self.window.fetch(state, identity, from, to, &mut |_, _: &Bytes| found = true)?;
+        Ok(found)
+    }
+
+    /// Whether everything from this time on is still kept.
+    pub(crate) fn reaches(&self, from: Timestamp) -> bool {
+        self.window.horizon() <= from
+    }
+
+    /// Keeps an identity.
+    pub(crate) fn keep(&mut self, state: &mut TaskState, identity: &[u8], timestamp: Timestamp) {
+        self.window.put(state, identity, timestamp, &[]);
+    }
+
+    /// Moves what must be committed into the transaction. Called once, when it is prepared.
+    pub(crate) fn prepare(&mut self, state: &mut TaskState) {
+        self.window.prepare(state);
+        let (clock, horizon) = (self.window.clock(), self.window.horizon());
+        if clock.observed != Timestamp::MIN && horizon > self.committed_horizon {
+            self.committed_horizon = horizon;
+            state.expire(self.store, horizon);
+        }
+        if clock != self.committed {
+            self.committed = clock;
+            state.put(self.store, CLOCK_KEY, Some(encode(clock)));
+        }
+    }
+}
+
+fn encode(clock: WindowClock) -> Bytes {
+    let mut out = BytesMut::with_capacity(16);
+    out.put_i64(clock.observed);
+    out.put_u64(clock.next_sequence);
+    out.freeze()
+}
+
+fn decode(bytes: &[u8]) -> Option<WindowClock> {
+    let ([observed, next], []) = bytes.as_chunks::<8>() else { return None };
+    Some(WindowClock { observed: i64::from_be_bytes(*observed), next_sequence: u64::from_be_bytes(*next) })
+}
