@@ -1,6 +1,7 @@
 //! The operators: each takes the items of a run that have arrived at its node, in order, and does its work on them.
 
 mod aggregate;
+mod late;
 mod lookup;
 mod pairs;
 mod process;
@@ -14,6 +15,7 @@ use crate::event_time::Timing;
 use crate::ports::Logic;
 use crate::task::{Item, NodeMemory, Step, TaskError, Wake};
 use crate::topology::Operator;
+pub(crate) use aggregate::{AggregateMemory, Waiting};
 
 /// Runs a node's operator.
 pub(crate) fn process(
@@ -44,7 +46,7 @@ pub(crate) fn process(
         },
         Operator::Lookup { kind, table, call } => lookup::process(step, items, *kind, table, call, logic),
         Operator::TableJoin { .. } => Ok(()),
-        Operator::Aggregate { store, call, .. } => aggregate::process(step, items, *store, call, logic),
+        Operator::Aggregate { store, call, .. } => aggregate::process(step, items, *store, memory, call, logic),
         Operator::Process { stores, call, .. } => {
             process::Process { stores, timers: memory.timers(), call }.records(step, &items, logic)
         }
@@ -65,6 +67,10 @@ pub(crate) fn wake(
         (Operator::Process { stores, call, .. }, Wake::Tick) => {
             let now = step.now();
             process::Process { stores, timers: memory.timers(), call }.tick(step, now, logic)
+        }
+        (Operator::Aggregate { .. }, Wake::Commit) => {
+            aggregate::flush(step, memory);
+            Ok(())
         }
         _ => Ok(()),
     }

@@ -9,6 +9,7 @@ mod scope;
 pub(crate) mod table;
 pub(crate) mod timers;
 pub(crate) mod window;
+pub(crate) mod windowed;
 
 use bytes::Bytes;
 

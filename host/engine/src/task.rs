@@ -34,7 +34,7 @@ pub(crate) use memory::NodeMemory;
 use queues::Queues;
 use run::Run;
 pub(crate) use run::Wake;
-pub(crate) use step::{Parent, Step};
+pub(crate) use step::{Parent, Step, inherited};
 
 /// What a task is told when it is opened.
 #[derive(Clone, Debug)]

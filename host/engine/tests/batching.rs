@@ -2,17 +2,18 @@
 //! the commits and restarts fall, outputs, counts and state are those of one record at a time. With limits of sizes and
 //! without.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod support;
 
+use millrace_engine::topology::{StoreKind, StoreSpec, Topology};
 use proptest::prelude::*;
 use support::{Limits, Play, topology};
 
 /// A random pipeline: a table and two sources, then steps that each take any earlier ones, and a sink for each. Some
 /// sinks write to a topic that is read again, and that records come to from outside too.
 fn steps() -> impl Strategy<Value = String> {
-    let step = || (0..9usize, any::<prop::sample::Index>(), any::<prop::sample::Index>(), any::<bool>());
+    let step = || (0..14usize, any::<prop::sample::Index>(), any::<prop::sample::Index>(), any::<bool>());
     let layer = |most| prop::collection::vec(step(), 1..most);
     (layer(6), layer(4), 1..4u32).prop_map(|(first, second, partitions)| {
         let mut text = String::new();
@@ -45,19 +46,29 @@ fn steps() -> impl Strategy<Value = String> {
 fn step_of(kind: usize, name: &str, a: &str, b: &str) -> String {
     let one =
         |table: &str, call: &str| format!("[[{table}]]\nname = \"{name}\"\nfrom = \"{a}\"\ncall = \"t.{call}\"\n");
+    let windowed = |window: &str, emit: &str| {
+        let settings = format!("window = {{ {window} }}\ngrace = \"3ms\"\nemit = \"{emit}\"\n");
+        one("aggregate", "append") + &settings
+    };
+    // Where each record makes many, not too many steps in a row may do so.
+    let of_source = ["in", "other"].contains(&a);
     match kind {
         0 => one("transform", "upper"),
         1 => one("transform", "twice"),
         2 => one("transform", "rekey"),
         3 => one("aggregate", "append"),
         4 => one("process", "number"),
-        7 => one("process", "alarm"),
         5 => format!("[[lookup]]\nname = \"{name}\"\nstream = \"{a}\"\ntable = \"rows\"\ncall = \"t.cat\"\n"),
         6 if a != b => {
             format!(
                 "[[join]]\nname = \"{name}\"\nleft = \"{a}\"\nright = \"{b}\"\nwithin = \"5ms\"\ncall = \"t.cat\"\n"
             )
         }
+        7 => one("process", "alarm"),
+        8 => windowed("tumbling = \"10ms\"", "each"),
+        9 => windowed("hopping = \"20ms\", every = \"7ms\"", "final"),
+        10 => windowed("session = \"4ms\"", if of_source { "each" } else { "final" }),
+        11 => windowed("sliding = \"6ms\"", if of_source { "each" } else { "final" }),
         _ if a != b => format!("[[merge]]\nname = \"{name}\"\nfrom = [\"{a}\", \"{b}\"]\n"),
         _ => one("process", "keys"),
     }
@@ -107,11 +118,14 @@ proptest! {
         prop_assert_eq!(outputs, other_outputs);
         prop_assert_eq!(ledger.counts, other_ledger.counts);
         prop_assert_eq!(ledger.consumed, other_ledger.consumed);
-        prop_assert_eq!(tables(&disk), tables(&other_disk));
+        prop_assert_eq!(tables(&topology, &disk), tables(&topology, &other_disk));
     }
 }
 
 /// State without join windows: entries that expired before their commit are not written, which is when they are.
-fn tables(disk: &support::Disk) -> Vec<String> {
-    disk.dump().into_iter().filter(|entry| !entry.contains("b\"\\0\\0\\0")).collect()
+fn tables(topology: &Topology, disk: &support::Disk) -> Vec<String> {
+    let is_join = |spec: &StoreSpec| matches!(spec.kind, StoreKind::Window { .. });
+    let joins: Vec<usize> = (0..topology.stores.len()).filter(|store| is_join(&topology.stores[*store])).collect();
+    let of = |entry: &str| entry.split(['/', ' ']).nth(1).and_then(|store| store.parse().ok());
+    disk.dump().into_iter().filter(|entry| !of(entry).is_some_and(|store| joins.contains(&store))).collect()
 }

@@ -4,12 +4,14 @@ use bytes::Bytes;
 
 use super::{TaskError, TaskOptions, shape};
 use crate::meta::{decode_deployment, deployment_key, encode_deployment};
+use crate::operators::{AggregateMemory, Waiting};
 use crate::ports::{BackendError, Clock, StoreId};
 use crate::record::Timestamp;
 use crate::state::TaskState;
 use crate::state::timers::Timers;
 use crate::state::window::WindowStore;
-use crate::topology::{Operator, StoreKind, SubTopology, Topology};
+use crate::state::windowed::WindowedStore;
+use crate::topology::{Emit, Operator, StoreKind, SubTopology, Topology};
 
 /// What a task remembers.
 pub(super) struct Memory {
@@ -27,13 +29,15 @@ pub(crate) enum NodeMemory {
     Join(Box<[WindowStore; 2]>),
     /// When the timers of a process step are due.
     Process(Timers),
+    /// Windows of an aggregate, and results that wait for a commit.
+    Aggregate(Box<AggregateMemory>),
 }
 
 impl NodeMemory {
     /// Memory it holds, in bytes, roughly.
     pub(crate) fn bytes(&self) -> usize {
         match self {
-            Self::None | Self::Process(_) => 0,
+            Self::None | Self::Process(_) | Self::Aggregate(_) => 0,
             Self::Join(sides) => sides.iter().map(WindowStore::bytes).sum(),
         }
     }
@@ -41,7 +45,7 @@ impl NodeMemory {
     /// When it wants to be woken by the driver's clock.
     pub(crate) fn next_tick(&self) -> Option<Timestamp> {
         match self {
-            Self::None | Self::Join(_) => None,
+            Self::None | Self::Join(_) | Self::Aggregate(_) => None,
             Self::Process(timers) => timers.first(Clock::Wall),
         }
     }
@@ -49,7 +53,7 @@ impl NodeMemory {
     /// When the last of its timers on the driver's clock is due.
     pub(crate) fn last_tick(&self, state: &TaskState) -> Result<Option<Timestamp>, BackendError> {
         match self {
-            Self::None | Self::Join(_) => Ok(None),
+            Self::None | Self::Join(_) | Self::Aggregate(_) => Ok(None),
             Self::Process(timers) => timers.last(state, Clock::Wall),
         }
     }
@@ -58,6 +62,7 @@ impl NodeMemory {
     pub(crate) fn waits_for_commit(&self) -> bool {
         match self {
             Self::None | Self::Join(_) | Self::Process(_) => false,
+            Self::Aggregate(memory) => !memory.waiting.is_empty(),
         }
     }
 
@@ -74,6 +79,7 @@ impl NodeMemory {
         match self {
             Self::None | Self::Process(_) => 0,
             Self::Join(sides) => sides.iter().map(WindowStore::pending_bytes).sum(),
+            Self::Aggregate(memory) => memory.waiting.bytes(),
         }
     }
 }
@@ -92,6 +98,16 @@ pub(super) fn open(
             open_window(topology, options, state, *right)?,
         ]))),
         Operator::Process { timers: Some(store), .. } => Ok(NodeMemory::Process(Timers::open(state, *store)?)),
+        Operator::Aggregate { windows: None, emit: Emit::Each | Emit::Final, .. } => Ok(NodeMemory::None),
+        Operator::Aggregate { store, windows, emit, open, .. } => {
+            let windows = windows.map(|windows| {
+                let retention = topology.stores.get(store.0).and_then(|spec| spec.kind.retention());
+                let retention = retention.unwrap_or(windows.retention());
+                WindowedStore::open(state, (*store, *open), windows, *emit, retention)
+            });
+            let (windows, waiting) = (windows.transpose()?, Waiting::default());
+            Ok(NodeMemory::Aggregate(Box::new(AggregateMemory { windows, waiting })))
+        }
         _ => Ok(NodeMemory::None),
     });
     Ok(Memory { nodes: nodes.collect::<Result<_, TaskError>>()?, unrecorded })
@@ -148,6 +164,7 @@ impl Memory {
                 NodeMemory::None => {}
                 NodeMemory::Join(sides) => sides.iter_mut().for_each(|side| side.prepare(state)),
                 NodeMemory::Process(timers) => timers.prepare(state),
+                NodeMemory::Aggregate(memory) => memory.windows.iter_mut().for_each(|windows| windows.prepare(state)),
             }
         }
         if state.bytes() > 0 {

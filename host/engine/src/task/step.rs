@@ -102,15 +102,24 @@ impl<'a> Step<'a> {
 
     /// Carries out what a rule said of a record.
     pub(crate) fn settle(&mut self, parent: &Parent<'_>, outcome: Outcome, call: &Call) -> Result<(), TaskError> {
+        self.settle_from(parent, &mut 0, outcome, call)
+    }
+
+    /// The same for one of several outcomes of a record: `child` numbers the children of all.
+    pub(crate) fn settle_from(
+        &mut self,
+        parent: &Parent<'_>,
+        child: &mut u32,
+        outcome: Outcome,
+        call: &Call,
+    ) -> Result<(), TaskError> {
         match outcome {
             Outcome::Outputs(outputs) => {
                 self.filtered += u64::from(outputs.is_empty() && !call.manifest.role.keeps_state());
-                let mut child = 0;
-                for output in outputs {
-                    let port = output.port as usize;
+                for (port, record) in inherited(parent.record, outputs) {
                     let read = self.node.edges.iter().any(|edge| edge.port == port);
                     self.unread += u64::from(!read && !call.manifest.role.keeps_state());
-                    self.emit(parent.path, &mut child, port, inherit(parent.record, output));
+                    self.emit(parent.path, child, port, record);
                 }
                 Ok(())
             }
@@ -240,6 +249,11 @@ impl<'a> Step<'a> {
             timestamp_type: record.timestamp_type,
         }
     }
+}
+
+/// The records of outputs, with their ports.
+pub(crate) fn inherited(parent: &Record, outputs: Vec<Output>) -> impl Iterator<Item = (usize, Record)> {
+    outputs.into_iter().map(|output| (output.port as usize, inherit(parent, output)))
 }
 
 /// The record of an output, with what it takes over from its parent.

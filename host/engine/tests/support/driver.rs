@@ -68,8 +68,19 @@ pub fn play(topology: &Arc<Topology>, lines: &[&str], way: &Play) -> (Vec<String
     (outputs, ledger)
 }
 
+/// What comes out of external topics, each with the number of the line at which it does.
+pub fn play_numbered(topology: &Arc<Topology>, lines: &[&str], way: &Play) -> Vec<(u64, Produced)> {
+    driven(topology, lines, way).outputs
+}
+
 /// The same with the state that is left.
 pub fn play_on(topology: &Arc<Topology>, lines: &[&str], way: &Play) -> (Vec<String>, Ledger, Disk) {
+    let driver = driven(topology, lines, way);
+    let outputs = driver.outputs.iter().map(|(_, output)| driver.show(output)).collect();
+    (outputs, driver.ledger, driver.disk)
+}
+
+fn driven(topology: &Arc<Topology>, lines: &[&str], way: &Play) -> Driver {
     let mut driver = Driver::new(topology.clone(), way.clone());
     for (number, line) in lines.iter().enumerate() {
         driver.line(number as u64, line);
@@ -81,7 +92,7 @@ pub fn play_on(topology: &Arc<Topology>, lines: &[&str], way: &Play) -> (Vec<Str
         }
     }
     driver.commit();
-    (driver.outputs, driver.ledger, driver.disk)
+    driver
 }
 
 struct Driver {
@@ -93,7 +104,9 @@ struct Driver {
     stage: Stage,
     rules: Rules,
     ends: std::collections::HashMap<(TopicId, u32), i64>,
-    outputs: Vec<String>,
+    outputs: Vec<(u64, Produced)>,
+    /// The last line.
+    turn: u64,
     ledger: Ledger,
     /// The clock, which ticks move.
     now: i64,
@@ -114,6 +127,7 @@ impl Driver {
             rules,
             ends: Default::default(),
             outputs: Vec::new(),
+            turn: 0,
             ledger: Ledger::default(),
             now: 0,
         };
@@ -142,6 +156,7 @@ impl Driver {
 
     /// `topic key value @time`, with `-` for null; `tick - - @time` moves the clock.
     fn line(&mut self, turn: u64, line: &str) {
+        self.turn = turn;
         let mut words = line.split_whitespace();
         let mut word = || words.next().unwrap_or_else(|| panic!("too short: {line}"));
         let (topic, key, value, time) = (word(), word(), word(), word());
@@ -233,7 +248,7 @@ impl Driver {
         produced.sort_by_key(|(turn, task, _)| (*turn, *task));
         for (_, _, output) in produced {
             if self.topology.topics[output.topic.0].kind != TopicKind::Repartition {
-                self.outputs.push(self.show(&output));
+                self.outputs.push((output.turn, output));
             }
         }
     }
@@ -253,8 +268,27 @@ impl Driver {
         }
     }
 
+    /// Puts out what waits for a commit, until nothing does.
+    fn wake(&mut self) {
+        loop {
+            self.flush();
+            let mut produced = Vec::new();
+            for (number, task) in self.tasks.iter_mut().enumerate() {
+                for output in task.flush(&mut self.rules, self.now, self.turn).unwrap() {
+                    self.stage.put(number + 1, output.clone());
+                    produced.push(output);
+                }
+            }
+            if produced.is_empty() {
+                return;
+            }
+            let external = |output: &Produced| self.topology.topics[output.topic.0].kind != TopicKind::Repartition;
+            self.outputs.extend(produced.into_iter().filter(external).map(|output| (output.turn, output)));
+        }
+    }
+
     fn commit(&mut self) {
-        self.flush();
+        self.wake();
         for task in &mut self.tasks {
             let prepared = task.prepare();
             let meta = self.topology.subtopologies[task.subtopology()].meta;
@@ -275,6 +309,9 @@ impl Driver {
         };
         let topic = &self.topology.topics[output.topic.0];
         let mut line = format!("{} {} {} @{}", topic.name, field(&output.key), field(&output.value), output.timestamp);
+        if let Some(window) = output.window {
+            line += &format!(" [{},{}]", window.start, window.end);
+        }
         if topic.kind == TopicKind::DeadLetters {
             let header = |name: &str| field(&output.headers.last(name.as_bytes()).unwrap().value);
             let (code, step) = (header("millrace-error-code"), header("millrace-step"));
