@@ -2,6 +2,7 @@
 
 mod aggregate;
 mod dedup;
+mod late;
 mod lookup;
 mod pairs;
 mod process;
@@ -16,6 +17,7 @@ use crate::event_time::Timing;
 use crate::ports::Logic;
 use crate::task::{Item, NodeMemory, Step, TaskError, Wake};
 use crate::topology::Operator;
+pub(crate) use aggregate::{AggregateMemory, Waiting};
 
 /// Runs a node's operator.
 pub(crate) fn process(
@@ -48,7 +50,7 @@ pub(crate) fn process(
         Operator::TableJoin { kind, left, right, call } => {
             table_join::process(step, items, *kind, [left, right], call, logic)
         }
-        Operator::Aggregate { store, call, .. } => aggregate::process(step, items, *store, call, logic),
+        Operator::Aggregate { store, call, .. } => aggregate::process(step, items, *store, memory, call, logic),
         Operator::Process { stores, call, .. } => {
             process::Process { stores, timers: memory.timers(), call }.records(step, &items, logic)
         }
@@ -72,6 +74,10 @@ pub(crate) fn wake(
         (Operator::Process { stores, call, .. }, Wake::Tick) => {
             let now = step.now();
             process::Process { stores, timers: memory.timers(), call }.tick(step, now, logic)
+        }
+        (Operator::Aggregate { .. }, Wake::Commit) => {
+            aggregate::flush(step, memory);
+            Ok(())
         }
         _ => Ok(()),
     }

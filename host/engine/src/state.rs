@@ -12,6 +12,7 @@ pub(crate) mod table;
 pub(crate) mod timers;
 pub(crate) mod waiting;
 pub(crate) mod window;
+pub(crate) mod windowed;
 
 use bytes::Bytes;
 

@@ -36,7 +36,7 @@ use queues::Queues;
 pub(crate) use row::Row;
 use run::Run;
 pub(crate) use run::Wake;
-pub(crate) use step::{Parent, Step};
+pub(crate) use step::{Parent, Step, inherited};
 
 /// What a task is told when it is opened.
 #[derive(Clone, Debug)]

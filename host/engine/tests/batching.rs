@@ -6,13 +6,14 @@
 
 mod support;
 
+use millrace_engine::topology::{StoreKind, StoreSpec, Topology};
 use proptest::prelude::*;
 use support::{Limits, Play, topology};
 
 /// A random pipeline: a table and two sources, then steps that each take any earlier ones, and a sink for each. Some
 /// sinks write to a topic that is read again, and that records come to from outside too.
 fn steps() -> impl Strategy<Value = String> {
-    let step = || (0..19usize, any::<prop::sample::Index>(), any::<prop::sample::Index>(), any::<bool>());
+    let step = || (0..24usize, any::<prop::sample::Index>(), any::<prop::sample::Index>(), any::<bool>());
     let layer = |most| prop::collection::vec(step(), 1..most);
     (layer(6), layer(4), 1..4u32).prop_map(|(first, second, partitions)| {
         let mut text = String::new();
@@ -50,6 +51,15 @@ fn step_of(kind: usize, name: &str, a: &str, b: &str) -> String {
         |table: &str, call: &str| format!("[[{table}]]\nname = \"{name}\"\nfrom = \"{a}\"\ncall = \"t.{call}\"\n");
     let table = |from: &str| format!("[[table]]\nname = \"{name}-rows\"\nfrom = \"{from}\"\n");
     let upper = |from: &str| format!("[[transform]]\nname = \"{name}\"\nfrom = \"{from}\"\ncall = \"t.upper\"\n");
+    let windowed = |window: &str, emit: &str| {
+        // Behind a merge rows of a table are records like any others: windows are for those.
+        let merge = format!("[[merge]]\nname = \"{name}-in\"\nfrom = [\"{a}\"]\n");
+        let settings = format!("window = {{ {window} }}\ngrace = \"3ms\"\nemit = \"{emit}\"\n");
+        let from = format!("[[aggregate]]\nname = \"{name}\"\nfrom = \"{name}-in\"\ncall = \"t.append\"\n");
+        merge + &from + &settings
+    };
+    // Where each record makes many, not too many steps in a row may do so.
+    let of_source = ["in", "other"].contains(&a);
     match kind {
         0 => one("transform", "upper"),
         1 => one("transform", "twice"),
@@ -92,6 +102,10 @@ fn step_of(kind: usize, name: &str, a: &str, b: &str) -> String {
                 table(a)
             )
         }
+        18 => windowed("tumbling = \"10ms\"", "each"),
+        19 => windowed("hopping = \"20ms\", every = \"7ms\"", "final"),
+        20 => windowed("session = \"4ms\"", if of_source { "each" } else { "final" }),
+        21 => windowed("sliding = \"6ms\"", if of_source { "each" } else { "final" }),
         _ if a != b => format!("[[merge]]\nname = \"{name}\"\nfrom = [\"{a}\", \"{b}\"]\n"),
         _ => one("process", "keys"),
     }
@@ -143,13 +157,17 @@ proptest! {
         prop_assert_eq!(outputs, other_outputs);
         prop_assert_eq!(ledger.counts, other_ledger.counts);
         prop_assert_eq!(ledger.consumed, other_ledger.consumed);
-        prop_assert_eq!(tables(&disk), tables(&other_disk));
+        prop_assert_eq!(tables(&topology, &disk), tables(&topology, &other_disk));
     }
 }
 
-/// State without the sides of joins: entries that expired before their commit are not written, which is when they are.
-/// Their keys begin with a part and a length.
-fn tables(disk: &support::Disk) -> Vec<String> {
+/// State without join windows: entries that expired before their commit are not written, which is when they are. What
+/// waits in them is compared; its keys begin with a part of their own.
+fn tables(topology: &Topology, disk: &support::Disk) -> Vec<String> {
+    let is_join = |spec: &StoreSpec| matches!(spec.kind, StoreKind::Window { .. });
+    let joins: Vec<usize> = (0..topology.stores.len()).filter(|store| is_join(&topology.stores[*store])).collect();
+    let of = |entry: &str| entry.split(['/', ' ']).nth(1).and_then(|store| store.parse().ok());
     let of_side = |entry: &String| ["b\"\\0\\0\\0\\0", "b\"\\x01\\0\\0\\0"].iter().any(|start| entry.contains(start));
-    disk.dump().into_iter().filter(|entry| !of_side(entry)).collect()
+    let is_side = |entry: &String| of(entry).is_some_and(|store| joins.contains(&store)) && of_side(entry);
+    disk.dump().into_iter().filter(|entry| !is_side(entry)).collect()
 }

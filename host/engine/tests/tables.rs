@@ -154,7 +154,7 @@ fn a_row_that_failed_on_its_way_when_it_was_new_fails_silently_when_it_is_taken_
     check_counts(
         &steps,
         input,
-        "up skipped unwanted 1\nup dead-lettered bad 1\nup dead-lettered trap 1\nup plugin seen 4",
+        "step plugin entries 4\nup skipped unwanted 1\nup dead-lettered bad 1\nup dead-lettered trap 1\nup plugin seen 4",
     );
 }
 

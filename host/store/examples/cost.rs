@@ -128,7 +128,8 @@ fn miss(database: &Arc<Database>, entries: u64) -> Outcome<()> {
 fn window(database: &Arc<Database>, entries: u64) -> Outcome<()> {
     for first in (0..entries).step_by(BATCH as usize) {
         let range = first..(first + BATCH).min(entries);
-        let mut entries: Vec<_> = range.map(|n| (window_key(part::LEFT, &key(n), n as i64, n), Some(value(n)))).collect();
+        let mut entries: Vec<_> =
+            range.map(|n| (window_key(part::LEFT, &key(n), n as i64, n), Some(value(n)))).collect();
         entries.sort_by(|one, other| one.0.cmp(&other.0));
         let before = (first as i64).saturating_sub(10_000);
         write(database, &StoreChanges { store: StoreId(1), entries, expire_before: Some(before) })?;

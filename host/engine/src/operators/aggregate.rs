@@ -1,4 +1,4 @@
-//! Aggregate without windows: a state for each key.
+//! Aggregates. Those with windows are in [`windowed`]; this is the one without: a state for each key.
 //!
 //! Of a table, each new row is added, after the row that it replaces has been taken back. Each of both gives a result:
 //! Kafka Streams has only the second where both have the same key, as `emit = "commit"` does. The result's time is the
@@ -8,19 +8,37 @@
 //! encodes a state once for many records. Where states have a limit, a group goes record by record, because only the
 //! guest knows how large a state was in between; a record that makes it too large fails (`state-too-large`).
 
+mod batches;
+mod calls;
 mod guest;
+mod hopping;
+mod plan;
 mod rounds;
+mod session;
+mod sliding;
+mod waiting;
+mod windowed;
 
 use bytes::Bytes;
 use hashbrown::HashMap;
 
-use crate::calls::MAX_CALL_BYTES;
-use crate::ports::{BackendError, Change, Failure, Group, Grouped, Logic, Outcome, StoreId, Stored};
+use crate::ports::{BackendError, Change, Failure, Group, Grouped, Logic, Mode, Outcome, StoreId, Stored};
 use crate::record::Timestamp;
 use crate::state::keys::{AGGREGATE_OVERHEAD, decode_aggregate, encode_aggregate};
-use crate::task::{Item, Parent, Record, Step, TaskError};
+use crate::state::windowed::WindowedStore;
+use crate::task::{Item, NodeMemory, Parent, Record, Step, TaskError, inherited};
 use crate::topology::Call;
+use batches::batches;
 use guest::Guest;
+pub(crate) use waiting::Waiting;
+
+/// What an aggregate remembers between runs, if it has windows or waits for commits.
+pub(crate) struct AggregateMemory {
+    /// Its windows.
+    pub(crate) windows: Option<WindowedStore>,
+    /// With [`Emit::Commit`](crate::topology::Emit::Commit): results that wait for it.
+    pub(crate) waiting: Waiting,
+}
 
 /// The items of one key, with the state they go to.
 struct Work {
@@ -31,24 +49,41 @@ struct Work {
     items: Vec<usize>,
 }
 
+impl Work {
+    /// Records and bytes.
+    fn size(&self, items: &[Item]) -> (usize, usize) {
+        let records = self.items.iter().filter_map(|number| items.get(*number));
+        let state = self.state.as_ref().map_or(0, |state| state.bytes.len());
+        (self.items.len(), state + records.map(|item| item.record.size()).sum::<usize>())
+    }
+}
+
 pub(super) fn process(
     step: &mut Step<'_>,
     items: Vec<Item>,
     store: StoreId,
+    memory: &mut NodeMemory,
     call: &Call,
     logic: &mut dyn Logic,
 ) -> Result<(), TaskError> {
+    let mut waiting = match memory {
+        NodeMemory::Aggregate(memory) if memory.windows.is_some() => {
+            return windowed::process(step, items, memory, call, logic);
+        }
+        NodeMemory::Aggregate(memory) => Some(&mut memory.waiting),
+        _ => None,
+    };
     let items = usable(step, items);
     let works = group(step, &items, store)?;
     let function = step.function(call)?;
     let mut guest = Guest { logic, function, effects: Vec::new() };
     let mut outcomes: Vec<Option<(Outcome, Timestamp)>> = vec![None; items.len()];
-    for batch in batches(&works, &items, step.options.batch) {
+    for batch in batches(&works, step.options.batch, |work| work.size(&items)) {
         let groups: Vec<Group<'_>> = batch.iter().map(|work| to_group(step, work, &items)).collect();
-        let results = if may_outgrow(step, call, &groups) {
+        let results = if may_outgrow(step, call, groups.iter().map(|group| group.key.len()).max().unwrap_or(0)) {
             guest.rounds(&groups, |group, state| misfit(step, store, group, state))
         } else {
-            guest.groups(&groups)
+            guest.groups(&groups, Mode::Each)
         };
         let results = results.map_err(|error| step.host_error(error))?;
         for (work, result) in batch.iter().zip(results) {
@@ -57,19 +92,29 @@ pub(super) fn process(
     }
     step.effects(guest.effects);
     for (item, outcome) in items.iter().zip(outcomes) {
-        if let Some((outcome, timestamp)) = outcome {
-            let record = Record { value: None, timestamp, ..item.record.clone() };
-            step.settle(&Parent { path: &item.path, record: &record }, outcome, call)?;
+        let Some((outcome, timestamp)) = outcome else { continue };
+        let record = Record { value: None, timestamp, ..item.record.clone() };
+        match (&mut waiting, outcome) {
+            (Some(waiting), Outcome::Outputs(outputs)) => {
+                waiting.put(step, item, None, inherited(&record, outputs).collect(), false);
+            }
+            (_, outcome) => step.settle(&Parent { path: &item.path, record: &record }, outcome, call)?,
         }
     }
     Ok(())
 }
 
+/// Puts out what has waited for a commit.
+pub(super) fn flush(step: &mut Step<'_>, memory: &mut NodeMemory) {
+    if let NodeMemory::Aggregate(memory) = memory {
+        memory.waiting.put_out(step);
+    }
+}
+
 /// Whether a guest could make a state that is larger than an entry may be. All that it gives back was in its memory, so
 /// with the usual limits it can't; where it could, only calls with one record a key show which record it was.
-fn may_outgrow(step: &Step<'_>, call: &Call, groups: &[Group<'_>]) -> bool {
+fn may_outgrow(step: &Step<'_>, call: &Call, key: usize) -> bool {
     let memory = step.topology.plugins.get(call.plugin.0).map_or(usize::MAX, |plugin| plugin.limits.memory);
-    let key = groups.iter().map(|group| group.key.len()).max().unwrap_or(0);
     memory.saturating_add(key).saturating_add(AGGREGATE_OVERHEAD) > step.options.state_bytes
 }
 
@@ -118,28 +163,6 @@ fn load(step: &Step<'_>, store: StoreId, key: &[u8]) -> Result<(Timestamp, Optio
         reason: "a state is shorter than its header".into(),
     })?;
     Ok((timestamp, Some(stored)))
-}
-
-/// Groups that go into one call: bounded in records and in bytes, but always one.
-fn batches<'w>(works: &'w [Work], items: &[Item], batch: usize) -> Vec<&'w [Work]> {
-    let size = |work: &Work| {
-        let records = work.items.iter().filter_map(|number| items.get(*number));
-        let state = work.state.as_ref().map_or(0, |state| state.bytes.len());
-        (work.items.len(), state + records.map(|item| item.record.size()).sum::<usize>())
-    };
-    let (mut all, mut rest) = (Vec::new(), works);
-    while !rest.is_empty() {
-        let (mut records, mut bytes) = (0, 0);
-        let fits = rest.iter().take_while(|work| {
-            let (more, larger) = size(work);
-            (records, bytes) = (records + more, bytes + larger);
-            records <= batch && bytes <= MAX_CALL_BYTES
-        });
-        let (now, later) = rest.split_at(fits.count().max(1));
-        all.push(now);
-        rest = later;
-    }
-    all
 }
 
 fn to_group<'i>(step: &Step<'i>, work: &'i Work, items: &'i [Item]) -> Group<'i> {

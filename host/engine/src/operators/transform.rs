@@ -17,7 +17,7 @@ pub(super) fn process(
     let (old, now): (Vec<_>, Vec<_>) = items.into_iter().partition(|item| matches!(item.row, Row::Old { .. }));
     let outcomes = self::call(step, &now, call, logic)?;
     for (item, outcome) in now.iter().zip(outcomes) {
-        step.settle_row(&Parent { path: &item.path, record: &item.record }, item.row, outcome, call)?;
+        step.settle_row(&Parent { path: &item.path, record: &item.record }, item.row, &mut 0, outcome, call)?;
     }
     if old.is_empty() {
         return Ok(());
@@ -26,7 +26,7 @@ pub(super) fn process(
     let (outcomes, _) = self::outcomes(step, &old, call, logic)?;
     for (item, outcome) in old.iter().zip(outcomes) {
         if let Outcome::Outputs(_) = outcome {
-            step.settle_row(&Parent { path: &item.path, record: &item.record }, item.row, outcome, call)?;
+            step.settle_row(&Parent { path: &item.path, record: &item.record }, item.row, &mut 0, outcome, call)?;
         }
     }
     Ok(())

@@ -4,13 +4,15 @@ use bytes::Bytes;
 
 use super::{TaskError, TaskOptions, shape};
 use crate::meta::{decode_deployment, deployment_key, encode_deployment};
+use crate::operators::{AggregateMemory, Waiting};
 use crate::ports::{BackendError, Clock};
 use crate::record::Timestamp;
 use crate::state::TaskState;
 use crate::state::join::JoinStore;
 use crate::state::seen::Seen;
 use crate::state::timers::Timers;
-use crate::topology::{JoinKind, Operator, SubTopology, Topology};
+use crate::state::windowed::WindowedStore;
+use crate::topology::{Emit, JoinKind, Operator, SubTopology, Topology};
 
 /// What a task remembers.
 pub(super) struct Memory {
@@ -30,13 +32,15 @@ pub(crate) enum NodeMemory {
     Process(Timers),
     /// What a deduplicating step has seen.
     Dedup(Box<Seen>),
+    /// Windows of an aggregate, and results that wait for a commit.
+    Aggregate(Box<AggregateMemory>),
 }
 
 impl NodeMemory {
     /// Memory it holds, in bytes, roughly.
     pub(crate) fn bytes(&self) -> usize {
         match self {
-            Self::None | Self::Process(_) => 0,
+            Self::None | Self::Process(_) | Self::Aggregate(_) => 0,
             Self::Join(store) => store.bytes(),
             Self::Dedup(seen) => seen.bytes(),
         }
@@ -45,7 +49,7 @@ impl NodeMemory {
     /// When it wants to be woken by the driver's clock.
     pub(crate) fn next_tick(&self) -> Option<Timestamp> {
         match self {
-            Self::None | Self::Join(_) | Self::Dedup(_) => None,
+            Self::None | Self::Join(_) | Self::Dedup(_) | Self::Aggregate(_) => None,
             Self::Process(timers) => timers.first(Clock::Wall),
         }
     }
@@ -53,7 +57,7 @@ impl NodeMemory {
     /// When the last of its timers on the driver's clock is due.
     pub(crate) fn last_tick(&self, state: &TaskState) -> Result<Option<Timestamp>, BackendError> {
         match self {
-            Self::None | Self::Join(_) | Self::Dedup(_) => Ok(None),
+            Self::None | Self::Join(_) | Self::Dedup(_) | Self::Aggregate(_) => Ok(None),
             Self::Process(timers) => timers.last(state, Clock::Wall),
         }
     }
@@ -62,6 +66,7 @@ impl NodeMemory {
     pub(crate) fn waits_for_commit(&self) -> bool {
         match self {
             Self::None | Self::Join(_) | Self::Process(_) | Self::Dedup(_) => false,
+            Self::Aggregate(memory) => !memory.waiting.is_empty(),
         }
     }
 
@@ -79,6 +84,7 @@ impl NodeMemory {
             Self::None | Self::Process(_) => 0,
             Self::Join(store) => store.pending_bytes(),
             Self::Dedup(seen) => seen.pending_bytes(),
+            Self::Aggregate(memory) => memory.waiting.bytes(),
         }
     }
 }
@@ -100,6 +106,16 @@ pub(super) fn open(
         Operator::Process { timers: Some(store), .. } => Ok(NodeMemory::Process(Timers::open(state, *store)?)),
         Operator::Dedup { store, within, .. } => {
             Ok(NodeMemory::Dedup(Box::new(Seen::open(state, *store, *within, options.window_memory)?)))
+        }
+        Operator::Aggregate { windows: None, emit: Emit::Each | Emit::Final, .. } => Ok(NodeMemory::None),
+        Operator::Aggregate { store, windows, emit, open, .. } => {
+            let windows = windows.map(|windows| {
+                let retention = topology.stores.get(store.0).and_then(|spec| spec.kind.retention());
+                let retention = retention.unwrap_or(windows.retention());
+                WindowedStore::open(state, (*store, *open), windows, *emit, retention)
+            });
+            let (windows, waiting) = (windows.transpose()?, Waiting::default());
+            Ok(NodeMemory::Aggregate(Box::new(AggregateMemory { windows, waiting })))
         }
         _ => Ok(NodeMemory::None),
     });
@@ -145,6 +161,7 @@ impl Memory {
                 NodeMemory::Join(store) => store.prepare(state),
                 NodeMemory::Process(timers) => timers.prepare(state),
                 NodeMemory::Dedup(seen) => seen.prepare(state),
+                NodeMemory::Aggregate(memory) => memory.windows.iter_mut().for_each(|windows| windows.prepare(state)),
             }
         }
         if state.bytes() > 0 {

@@ -109,7 +109,18 @@ impl<'a> Step<'a> {
 
     /// Carries out what a rule said of a record.
     pub(crate) fn settle(&mut self, parent: &Parent<'_>, outcome: Outcome, call: &Call) -> Result<(), TaskError> {
-        self.settle_row(parent, Row::New, outcome, call)
+        self.settle_row(parent, Row::New, &mut 0, outcome, call)
+    }
+
+    /// The same for one of several outcomes of a record: `child` numbers the children of all.
+    pub(crate) fn settle_from(
+        &mut self,
+        parent: &Parent<'_>,
+        child: &mut u32,
+        outcome: Outcome,
+        call: &Call,
+    ) -> Result<(), TaskError> {
+        self.settle_row(parent, Row::New, child, outcome, call)
     }
 
     /// The same where the outputs are rows of a table, as the record is.
@@ -117,6 +128,7 @@ impl<'a> Step<'a> {
         &mut self,
         parent: &Parent<'_>,
         row: Row,
+        child: &mut u32,
         outcome: Outcome,
         call: &Call,
     ) -> Result<(), TaskError> {
@@ -125,12 +137,10 @@ impl<'a> Step<'a> {
         match outcome {
             Outcome::Outputs(outputs) => {
                 self.filtered += u64::from(outputs.is_empty()) * counts;
-                let mut child = 0;
-                for output in outputs {
-                    let port = output.port as usize;
+                for (port, record) in inherited(parent.record, outputs) {
                     let read = self.node.edges.iter().any(|edge| edge.port == port);
                     self.unread += u64::from(!read) * counts;
-                    self.emit_row(parent.path, &mut child, port, inherit(parent.record, output), row);
+                    self.emit_row(parent.path, child, port, record, row);
                 }
                 Ok(())
             }
@@ -260,6 +270,11 @@ impl<'a> Step<'a> {
             timestamp_type: record.timestamp_type,
         }
     }
+}
+
+/// The records of outputs, with their ports.
+pub(crate) fn inherited(parent: &Record, outputs: Vec<Output>) -> impl Iterator<Item = (usize, Record)> {
+    outputs.into_iter().map(|output| (output.port as usize, inherit(parent, output)))
 }
 
 /// The record of an output, with what it takes over from its parent.

@@ -1,6 +1,7 @@
 //! Committed state in memory.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -10,7 +11,7 @@ type Stores = BTreeMap<(u32, StoreId), BTreeMap<Bytes, Bytes>>;
 
 /// All that survives a restart.
 #[derive(Clone, Default)]
-pub struct Disk(Arc<Mutex<Stores>>);
+pub struct Disk(Arc<Mutex<Stores>>, Arc<AtomicUsize>);
 
 impl Disk {
     pub fn commit(&self, partition: u32, changes: &[StoreChanges]) {
@@ -29,6 +30,11 @@ impl Disk {
 
     pub fn partition(&self, partition: u32) -> Box<dyn Backend> {
         Box::new(Part { disk: self.clone(), partition })
+    }
+
+    /// Entries that scans have come by.
+    pub fn visited(&self) -> usize {
+        self.1.load(Ordering::Relaxed)
     }
 
     /// Everything, for comparisons.
@@ -62,6 +68,7 @@ impl Backend for Part {
         for (key, value) in
             store.iter().filter(|(key, _)| key.as_ref() >= from && to.is_none_or(|to| key.as_ref() < to))
         {
+            self.disk.1.fetch_add(1, Ordering::Relaxed);
             if visit(key, value) == Scan::Stop {
                 break;
             }

@@ -70,17 +70,23 @@ pub fn play(topology: &Arc<Topology>, lines: &[&str], way: &Play) -> (Vec<String
 
 /// What comes out of external topics, each with the number of the line that it came after.
 pub fn play_numbered(topology: &Arc<Topology>, lines: &[&str], way: &Play) -> Vec<(u64, String)> {
-    let driver = run(topology, lines, way);
-    driver.turns.into_iter().zip(driver.outputs).collect()
+    let driver = driven(topology, lines, way);
+    driver.outputs.iter().map(|(turn, output)| (*turn, driver.show(output))).collect()
+}
+
+/// The same as records.
+pub fn play_records(topology: &Arc<Topology>, lines: &[&str], way: &Play) -> Vec<(u64, Produced)> {
+    driven(topology, lines, way).outputs
 }
 
 /// The same with the state that is left.
 pub fn play_on(topology: &Arc<Topology>, lines: &[&str], way: &Play) -> (Vec<String>, Ledger, Disk) {
-    let driver = run(topology, lines, way);
-    (driver.outputs, driver.ledger, driver.disk)
+    let driver = driven(topology, lines, way);
+    let outputs = driver.outputs.iter().map(|(_, output)| driver.show(output)).collect();
+    (outputs, driver.ledger, driver.disk)
 }
 
-fn run(topology: &Arc<Topology>, lines: &[&str], way: &Play) -> Driver {
+fn driven(topology: &Arc<Topology>, lines: &[&str], way: &Play) -> Driver {
     let mut driver = Driver::new(topology.clone(), way.clone());
     for (number, line) in lines.iter().enumerate() {
         driver.line(number as u64, line);
@@ -110,9 +116,9 @@ struct Driver {
     stage: Stage,
     rules: Rules,
     ends: std::collections::HashMap<(TopicId, u32), i64>,
-    outputs: Vec<String>,
-    /// The turn of each.
-    turns: Vec<u64>,
+    outputs: Vec<(u64, Produced)>,
+    /// The last line.
+    turn: u64,
     ledger: Ledger,
     /// The clock, which ticks move.
     now: i64,
@@ -133,7 +139,7 @@ impl Driver {
             rules,
             ends: Default::default(),
             outputs: Vec::new(),
-            turns: Vec::new(),
+            turn: 0,
             ledger: Ledger::default(),
             now: 0,
         };
@@ -163,6 +169,7 @@ impl Driver {
     /// `topic key value @time`, with `-` for null, and `name=value` behind it for a header; `tick - - @time` moves the
     /// clock.
     fn line(&mut self, turn: u64, line: &str) {
+        self.turn = turn;
         let mut words = line.split_whitespace();
         let mut word = || words.next().unwrap_or_else(|| panic!("too short: {line}"));
         let (topic, key, value, time) = (word(), word(), word(), word());
@@ -254,8 +261,7 @@ impl Driver {
         produced.sort_by_key(|(turn, task, _)| (*turn, *task));
         for (turn, _, output) in produced {
             if self.topology.topics[output.topic.0].kind != TopicKind::Repartition {
-                self.turns.push(turn);
-                self.outputs.push(self.show(&output));
+                self.outputs.push((turn, output));
             }
         }
     }
@@ -275,8 +281,27 @@ impl Driver {
         }
     }
 
+    /// Puts out what waits for a commit, until nothing does.
+    fn wake(&mut self) {
+        loop {
+            self.flush();
+            let mut produced = Vec::new();
+            for (number, task) in self.tasks.iter_mut().enumerate() {
+                for output in task.flush(&mut self.rules, self.now, self.turn).unwrap() {
+                    self.stage.put(number + 1, output.clone());
+                    produced.push(output);
+                }
+            }
+            if produced.is_empty() {
+                return;
+            }
+            let external = |output: &Produced| self.topology.topics[output.topic.0].kind != TopicKind::Repartition;
+            self.outputs.extend(produced.into_iter().filter(external).map(|output| (output.turn, output)));
+        }
+    }
+
     fn commit(&mut self) {
-        self.flush();
+        self.wake();
         for task in &mut self.tasks {
             let prepared = task.prepare();
             let meta = self.topology.subtopologies[task.subtopology()].meta;
@@ -297,6 +322,9 @@ impl Driver {
         };
         let topic = &self.topology.topics[output.topic.0];
         let mut line = format!("{} {} {} @{}", topic.name, field(&output.key), field(&output.value), output.timestamp);
+        if let Some(window) = output.window {
+            line += &format!(" [{},{}]", window.start, window.end);
+        }
         if topic.kind == TopicKind::DeadLetters {
             let header = |name: &str| field(&output.headers.last(name.as_bytes()).unwrap().value);
             let (code, step) = (header("millrace-error-code"), header("millrace-step"));

@@ -5,11 +5,12 @@
 mod alarms;
 mod backend;
 mod driver;
+pub mod golden;
 mod rules;
 mod single;
 
 pub use backend::Disk;
-pub use driver::{Limits, Play, play, play_numbered, play_on};
+pub use driver::{Limits, Play, play, play_numbered, play_on, play_records};
 pub use rules::Rules;
 pub use single::{Single, header, value};
 

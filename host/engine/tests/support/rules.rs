@@ -148,39 +148,13 @@ impl Logic for Rules {
         mode: Mode,
         _: Attempt,
     ) -> Result<Called<Vec<Grouped>>, CallError> {
-        assert_eq!(mode, Mode::Each);
         let entries = groups.iter().flat_map(|group| &group.entries);
         if let Some(at) = entries.clone().position(|(_, message)| text(message.value).contains("trap")) {
             return Err(self.trap(at));
         }
-        let grouped = |group: &Group<'_>| {
-            let mut state = group.state.as_ref().map(|state| text(Some(&state.bytes))).unwrap_or_default();
-            let (mut outcomes, mut deleted_after) = (Vec::new(), Vec::new());
-            for (index, (change, message)) in group.entries.iter().enumerate() {
-                let v = text(message.value);
-                outcomes.push(ordered(&v).unwrap_or_else(|| {
-                    if *change == Change::Subtract {
-                        state = state.replacen(&format!(",{v}"), "", 1);
-                        if state.is_empty() {
-                            deleted_after.push(index);
-                        }
-                        return Outcome::Outputs(vec![value(
-                            if state.is_empty() { "none" } else { &state }.to_owned(),
-                        )]);
-                    }
-                    if v.contains("clear") {
-                        state.clear();
-                        deleted_after.push(index);
-                        return Outcome::Outputs(vec![value("gone")]);
-                    }
-                    state += &format!(",{v}");
-                    Outcome::Outputs(vec![value(state.clone())])
-                }));
-            }
-            let state = (!state.is_empty()).then(|| Stored { version: 1, bytes: state.into() });
-            Grouped { state, value: None, outcomes, deleted_after }
-        };
-        Ok(Called { result: groups.iter().map(grouped).collect(), effects: vec![] })
+        let effects = entries.map(|_| Effect::Count { name: "entries".into(), n: 1 }).collect();
+        let grouped = |group: &Group<'_>| grouped(group, mode);
+        Ok(Called { result: groups.iter().map(grouped).collect(), effects })
     }
 
     fn process(
@@ -217,6 +191,41 @@ impl Logic for Rules {
         }
         (Ok(Called { result: outcome, effects: vec![] }), scope)
     }
+}
+
+/// Absorbed states join with `|`; each value goes behind a comma, null as a word.
+fn grouped(group: &Group<'_>, mode: Mode) -> Grouped {
+    assert!(group.state.is_none() || group.absorbed.is_empty(), "merging begins with a new state");
+    let bytes = |stored: &Stored| text(Some(&stored.bytes));
+    let base = group.state.as_ref().map(bytes);
+    let merged = |merged: String, state: &Stored| merged + "|" + &bytes(state);
+    let mut state = group.absorbed.iter().fold(base.clone().unwrap_or_default(), merged);
+    let mut is_kept = base.is_some();
+    let (mut outcomes, mut deleted_after) = (Vec::new(), Vec::new());
+    for (index, (change, message)) in group.entries.iter().enumerate() {
+        let v = message.value.map_or("null".into(), |value| text(Some(value)));
+        outcomes.push(ordered(&v).unwrap_or_else(|| {
+            if *change == Change::Subtract {
+                state = state.replacen(&format!(",{v}"), "", 1);
+                is_kept = !state.is_empty();
+                if !is_kept {
+                    deleted_after.push(index);
+                }
+                return Outcome::Outputs(vec![value(if is_kept { state.clone() } else { "none".into() })]);
+            }
+            is_kept = !v.contains("clear");
+            if !is_kept {
+                state.clear();
+                deleted_after.push(index);
+                return Outcome::Outputs(vec![value("gone")]);
+            }
+            state += &format!(",{v}");
+            Outcome::Outputs(vec![value(state.clone())])
+        }));
+    }
+    let result = (mode == Mode::Last).then(|| Bytes::from(state.clone()));
+    let state = is_kept.then(|| Stored { version: 1, bytes: state.into() });
+    Grouped { state, value: result, outcomes, deleted_after }
 }
 
 /// Numbers the records of each key.

@@ -2,7 +2,7 @@
 
 use crate::calls;
 use crate::ports::{
-    Attempt, CallError, Called, Change, Effect, FunctionId, Group, Grouped, Logic, Message, Mode, Outcome, Stored,
+    Attempt, CallError, Called, Change, Effect, FunctionId, Group, Grouped, Logic, Message, Mode, Outcome,
 };
 
 /// The aggregate function of a step.
@@ -13,36 +13,57 @@ pub(super) struct Guest<'l> {
 }
 
 impl Guest<'_> {
-    /// One result a group.
-    pub(super) fn groups(&mut self, groups: &[Group<'_>]) -> Result<Vec<Grouped>, CallError> {
-        match self.call(groups, Attempt::Batch) {
+    /// One result a group, unless a rule was broken: then nothing has happened.
+    pub(super) fn attempt(&mut self, groups: &[Group<'_>], mode: Mode) -> Result<Option<Vec<Grouped>>, CallError> {
+        match self.call(groups, mode, Attempt::Batch) {
+            Ok(results) => Ok(Some(results)),
+            Err(CallError::Guest { .. }) => Ok(None),
+            Err(host) => Err(host),
+        }
+    }
+
+    /// One result a group. A group without entries that has no value all the same has an outcome that says why.
+    pub(super) fn groups(&mut self, groups: &[Group<'_>], mode: Mode) -> Result<Vec<Grouped>, CallError> {
+        match self.call(groups, mode, Attempt::Batch) {
             Err(CallError::Guest { .. }) => {}
             other => return other,
         }
         match groups {
-            [one] => Ok(vec![self.entries(one)?]),
+            [one] if one.entries.is_empty() => Ok(vec![self.value(one, mode)?]),
+            [one] => Ok(vec![self.entries(one, mode)?]),
             many => {
                 let (first, second) = many.split_at(many.len() / 2);
-                let mut results = self.groups(first)?;
-                results.extend(self.groups(second)?);
+                let mut results = self.groups(first, mode)?;
+                results.extend(self.groups(second, mode)?);
                 Ok(results)
             }
         }
     }
 
+    /// The value of a state that broke a rule in a batch.
+    fn value(&mut self, group: &Group<'_>, mode: Mode) -> Result<Grouped, CallError> {
+        let mut all = nothing_yet(group);
+        match self.part(group, &[], &all, mode, Attempt::Verdict) {
+            Ok(done) => Ok(done),
+            Err(error) => {
+                all.outcomes.push(Outcome::Fail(calls::fault(error)?));
+                Ok(all)
+            }
+        }
+    }
+
     /// A group that broke a rule: its records one after another, the state going from each to the next.
-    fn entries(&mut self, group: &Group<'_>) -> Result<Grouped, CallError> {
-        let (outcomes, deleted_after) = (Vec::with_capacity(group.entries.len()), Vec::new());
-        let mut all = Grouped { state: group.state.clone(), value: None, outcomes, deleted_after };
+    fn entries(&mut self, group: &Group<'_>, mode: Mode) -> Result<Grouped, CallError> {
+        let mut all = nothing_yet(group);
         let mut rest = group.entries.as_slice();
         while !rest.is_empty() {
-            let at = match self.part(group, rest, &all.state, Attempt::Batch) {
+            let at = match self.part(group, rest, &all, mode, Attempt::Batch) {
                 Ok(done) => {
                     all.append(done);
                     return Ok(all);
                 }
                 Err(CallError::Guest { .. }) if rest.len() == 1 => {
-                    self.alone(group, rest, &mut all)?;
+                    self.alone(group, rest, &mut all, mode)?;
                     break;
                 }
                 Err(CallError::Guest { at, .. }) => calls::suspect(at, rest.len()),
@@ -51,7 +72,7 @@ impl Guest<'_> {
             let (before, from) = rest.split_at(at);
             let (culprit, after) = from.split_at(1);
             for part in before.chunks(1).chain([culprit]) {
-                self.alone(group, part, &mut all)?;
+                self.alone(group, part, &mut all, mode)?;
             }
             rest = after;
         }
@@ -64,9 +85,10 @@ impl Guest<'_> {
         group: &Group<'_>,
         entry: &[(Change, Message<'_>)],
         all: &mut Grouped,
+        mode: Mode,
     ) -> Result<(), CallError> {
-        let done = match self.part(group, entry, &all.state, Attempt::Batch) {
-            Err(CallError::Guest { .. }) => self.part(group, entry, &all.state, Attempt::Verdict),
+        let done = match self.part(group, entry, all, mode, Attempt::Batch) {
+            Err(CallError::Guest { .. }) => self.part(group, entry, all, mode, Attempt::Verdict),
             other => other,
         };
         match done {
@@ -80,23 +102,35 @@ impl Guest<'_> {
         &mut self,
         group: &Group<'_>,
         entries: &[(Change, Message<'_>)],
-        state: &Option<Stored>,
+        so_far: &Grouped,
+        mode: Mode,
         attempt: Attempt,
     ) -> Result<Grouped, CallError> {
+        // What is absorbed goes into the state with the first record that comes in.
+        let begun = so_far.outcomes.iter().any(|outcome| matches!(outcome, Outcome::Outputs(_)));
         let part = Group {
             key: group.key,
             window: group.window,
-            state: state.clone(),
-            absorbed: Vec::new(),
+            state: so_far.state.clone(),
+            absorbed: if begun { Vec::new() } else { group.absorbed.clone() },
             entries: entries.to_vec(),
         };
-        let mut results = self.call(&[part], attempt)?;
+        let mut results = self.call(&[part], mode, attempt)?;
         results.pop().ok_or_else(|| CallError::Host("a call with one group gave no result".into()))
     }
 
-    fn call(&mut self, groups: &[Group<'_>], attempt: Attempt) -> Result<Vec<Grouped>, CallError> {
-        let Called { result, effects } = self.logic.aggregate(self.function, groups, Mode::Each, attempt)?;
+    fn call(&mut self, groups: &[Group<'_>], mode: Mode, attempt: Attempt) -> Result<Vec<Grouped>, CallError> {
+        let Called { result, effects } = self.logic.aggregate(self.function, groups, mode, attempt)?;
+        if result.len() != groups.len() {
+            return Err(CallError::Host(format!("{} groups gave {} results", groups.len(), result.len())));
+        }
         self.effects.extend(effects);
         Ok(result)
     }
+}
+
+/// A group before its first record.
+pub(super) fn nothing_yet(group: &Group<'_>) -> Grouped {
+    let outcomes = Vec::with_capacity(group.entries.len());
+    Grouped { state: group.state.clone(), value: None, outcomes, deleted_after: Vec::new() }
 }

@@ -1,8 +1,8 @@
 //! Groups taken record by record, so that each state is seen: first the first record of every group in one call, then the
 //! second of every group that has one, and so on.
 
-use super::guest::Guest;
-use crate::ports::{CallError, Failure, Group, Grouped, Outcome, Stored};
+use super::guest::{Guest, nothing_yet};
+use crate::ports::{CallError, Failure, Group, Grouped, Mode, Outcome, Stored};
 
 impl Guest<'_> {
     /// One result a group. A record that leaves a state with which something is wrong fails, and the state stays what it
@@ -17,7 +17,7 @@ impl Guest<'_> {
         for round in 0..rounds {
             let parts: Vec<Group<'_>> =
                 groups.iter().zip(&results).filter_map(|(group, so_far)| part(group, round, so_far)).collect();
-            let mut done = self.groups(&parts)?.into_iter();
+            let mut done = self.groups(&parts, Mode::Each)?.into_iter();
             let going = groups.iter().zip(&mut results).filter(|(group, _)| group.entries.len() > round);
             for ((group, so_far), done) in going.zip(&mut done) {
                 match done.state.as_ref().filter(|_| has_changed(&done)).and_then(|state| misfit(group, state)) {
@@ -28,10 +28,6 @@ impl Guest<'_> {
         }
         Ok(results)
     }
-}
-
-fn nothing_yet(group: &Group<'_>) -> Grouped {
-    Grouped { state: group.state.clone(), value: None, outcomes: Vec::new(), deleted_after: Vec::new() }
 }
 
 /// One record of a group, with the state that those before it have left.

@@ -1,0 +1,110 @@
+//! The calls of a plan: level by level, so that each group finds the states that it begins with.
+
+use super::batches::batches;
+use super::guest::Guest;
+use super::plan::{Draft, StateRef};
+use crate::ports::{CallError, Change, Failure, Group, Grouped, Mode, Outcome, Stored};
+use crate::task::{Item, Step};
+
+/// What the groups of a plan have come to, by their numbers.
+pub(super) type Results = Vec<Option<Grouped>>;
+
+/// How a plan is carried out.
+pub(super) struct Calls<'c, 's, 'l> {
+    pub(super) step: &'c Step<'s>,
+    pub(super) items: &'c [Item],
+    pub(super) guest: &'c mut Guest<'l>,
+    /// Why a state can't be kept, if something is wrong with it.
+    pub(super) misfit: &'c dyn Fn(&Group<'_>, &Stored) -> Option<Failure>,
+}
+
+impl Calls<'_, '_, '_> {
+    /// Makes all calls. `None` if a record didn't come in, or has left no state: then what was planned for later ones
+    /// is wrong. With one record there are no later ones, and each group has its result whatever it is.
+    pub(super) fn make(&mut self, drafts: &[Draft]) -> Result<Option<Results>, CallError> {
+        let mut results: Results = drafts.iter().map(|_| None).collect();
+        let mut order: Vec<usize> = (0..drafts.len()).collect();
+        let turn = |number: &usize| drafts.get(*number).map(|draft| (draft.level, draft.mode() == Mode::Last));
+        order.sort_by_key(turn);
+        for same in order.chunk_by(|a, b| turn(a) == turn(b)) {
+            let mode = same.first().and_then(|number| drafts.get(*number)).map_or(Mode::Each, Draft::mode);
+            let groups: Vec<Group<'_>> =
+                same.iter().filter_map(|number| Some(self.group(drafts.get(*number)?, &results))).collect();
+            let mut done = Vec::with_capacity(groups.len());
+            for batch in batches(&groups, self.step.options.batch.max(1), size) {
+                match self.call(batch, mode)? {
+                    Some(batch) => done.extend(batch),
+                    None => return Ok(None),
+                }
+            }
+            for (number, result) in same.iter().zip(done) {
+                if let Some(place) = results.get_mut(*number) {
+                    *place = Some(result);
+                }
+            }
+        }
+        Ok(Some(results))
+    }
+
+    fn call(&mut self, groups: &[Group<'_>], mode: Mode) -> Result<Option<Vec<Grouped>>, CallError> {
+        if let [_] = self.items {
+            let mut results = self.guest.groups(groups, mode)?;
+            for (group, result) in groups.iter().zip(&mut results) {
+                if let Some(failure) = self.trouble(group, result) {
+                    result.outcomes = vec![Outcome::Fail(failure)];
+                }
+            }
+            return Ok(Some(results));
+        }
+        let results = self.guest.attempt(groups, mode)?;
+        let good =
+            |results: &Vec<Grouped>| groups.iter().zip(results).all(|(group, result)| self.is_good(group, result));
+        Ok(results.filter(good))
+    }
+
+    fn is_good(&self, group: &Group<'_>, result: &Grouped) -> bool {
+        let came_in = |outcome: &Outcome| matches!(outcome, Outcome::Outputs(_));
+        result.outcomes.iter().all(came_in)
+            && result.deleted_after.is_empty()
+            && (group.entries.is_empty() || result.state.is_some())
+            && self.trouble(group, result).is_none()
+    }
+
+    /// Why the state that a group has left can't be kept.
+    fn trouble(&self, group: &Group<'_>, result: &Grouped) -> Option<Failure> {
+        let changed = matches!(result.outcomes.last(), Some(Outcome::Outputs(_)));
+        let state = result.state.as_ref().filter(|_| changed && !group.entries.is_empty())?;
+        (self.misfit)(group, state)
+    }
+
+    fn group<'g>(&self, draft: &'g Draft, results: &Results) -> Group<'g>
+    where
+        Self: 'g,
+    {
+        let state = |state: &StateRef| state_of(state, results);
+        let records = draft.entries.iter().filter_map(|number| self.items.get(*number));
+        Group {
+            key: &draft.key,
+            window: Some(draft.window),
+            state: draft.base.as_ref().and_then(state),
+            absorbed: draft.absorbed.iter().filter_map(state).collect(),
+            entries: records.map(|item| (Change::Add, item.record.message(self.step.name_of(item.from)))).collect(),
+        }
+    }
+}
+
+/// The state that a plan means.
+pub(super) fn state_of(state: &StateRef, results: &Results) -> Option<Stored> {
+    match state {
+        StateRef::Kept(stored) => Some(stored.clone()),
+        StateRef::Made(group) => results.get(*group)?.as_ref()?.state.clone(),
+    }
+}
+
+/// Records and bytes of a group.
+fn size(group: &Group<'_>) -> (usize, usize) {
+    let states = group.state.iter().chain(&group.absorbed).map(|state| state.bytes.len()).sum::<usize>();
+    let length = |bytes: Option<&[u8]>| bytes.map_or(0, <[u8]>::len);
+    let records = group.entries.iter().map(|(_, message)| length(message.key) + length(message.value)).sum::<usize>();
+    (group.entries.len().max(1), states + records)
+}

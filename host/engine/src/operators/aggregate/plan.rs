@@ -1,0 +1,360 @@
+//! What some records do to windows, worked out before a guest is called.
+//!
+//! Which windows a record goes to hangs on which windows there are and on their times, and never on what is in their
+//! states. So the host can go through many records alone, each as it would be done if all before it come in well, and
+//! note which states go into which calls; states that are still to be made stand in as the numbers of their groups.
+//! If a record doesn't come in after all, the plan is void: see [`super::windowed`].
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use crate::ports::{BackendError, Mode, Scan, StoreId, Stored};
+use crate::record::{Timestamp, Window};
+use crate::state::TaskState;
+use crate::state::keys::decode_aggregate;
+use crate::state::windowed::{
+    WindowedClock, WindowedStore, entries_from, entries_to, entry_key, entry_of, open_from, open_key, opened, time_of,
+};
+use crate::topology::{Emit, WindowKind};
+
+/// A plan in the making, over the state that it will change.
+pub(super) struct Plan<'p> {
+    state: &'p TaskState,
+    pub(super) store: &'p WindowedStore,
+    /// Whether a group may have several records: not where each state must be seen.
+    joint: bool,
+    pub(super) outline: Outline,
+}
+
+/// What was planned.
+pub(super) struct Outline {
+    pub(super) clock: WindowedClock,
+    pub(super) earliest: Timestamp,
+    /// Windows that change, by the key of their entry; `None`: gone.
+    pub(super) windows: BTreeMap<Bytes, Option<Live>>,
+    /// Entries of the store of open windows that are written, or deleted.
+    pub(super) open: BTreeMap<Bytes, bool>,
+    pub(super) groups: Vec<Draft>,
+    pub(super) records: Vec<Planned>,
+}
+
+/// A group of a call to come.
+pub(super) struct Draft {
+    pub(super) key: Bytes,
+    pub(super) window: Window,
+    pub(super) base: Option<StateRef>,
+    pub(super) absorbed: Vec<StateRef>,
+    /// Numbers of the records. Without any, the value is asked for.
+    pub(super) entries: Vec<usize>,
+    /// Groups of one level don't need each other's results, only those of lower levels.
+    pub(super) level: usize,
+    /// Something needs the state as it is after these entries.
+    sealed: bool,
+}
+
+impl Draft {
+    pub(super) fn mode(&self) -> Mode {
+        if self.entries.is_empty() { Mode::Last } else { Mode::Each }
+    }
+}
+
+/// A window with a state.
+#[derive(Clone)]
+pub(super) struct Live {
+    pub(super) timestamp: Timestamp,
+    pub(super) state: StateRef,
+}
+
+/// A state.
+#[derive(Clone)]
+pub(super) enum StateRef {
+    /// This one.
+    Kept(Stored),
+    /// The one that a group leaves.
+    Made(usize),
+}
+
+/// What a record does.
+#[derive(Default)]
+pub(super) struct Planned {
+    /// What it changes, in the order in which results come out.
+    pub(super) changes: Vec<Changed>,
+    /// Windows that it would go to, were they not closed.
+    pub(super) missed: u64,
+    /// Whether it goes nowhere, because it comes too late.
+    pub(super) late: bool,
+    /// Windows that close at its time.
+    pub(super) closing: Vec<Closing>,
+    /// Windows that close at its time, but were kept for too short a time to come out.
+    pub(super) lost: u64,
+}
+
+/// A window that closes.
+pub(super) struct Closing {
+    pub(super) key: Bytes,
+    pub(super) window: Window,
+    pub(super) timestamp: Timestamp,
+    /// The group that its value is asked of.
+    pub(super) group: usize,
+}
+
+/// What a record does to one window.
+pub(super) struct Changed {
+    pub(super) window: Window,
+    pub(super) timestamp: Timestamp,
+    /// Whether the window was there before.
+    pub(super) existed: bool,
+    pub(super) result: ResultOf,
+}
+
+/// Where the result is to be found.
+#[derive(Clone, Copy)]
+pub(super) enum ResultOf {
+    /// There is none: the window has become part of another one.
+    Gone,
+    /// The outcome of an entry: group, and index within it.
+    Entry(usize, usize),
+    /// The value of a group.
+    Value(usize),
+}
+
+/// Whether an entry of a range is wanted.
+pub(super) enum Wanted {
+    Yes,
+    /// Only the last of these.
+    IfLast,
+    /// Neither this nor a later one.
+    Enough,
+}
+
+impl<'p> Plan<'p> {
+    pub(super) fn new(state: &'p TaskState, store: &'p WindowedStore, joint: bool) -> Self {
+        let outline = Outline {
+            clock: store.clock,
+            earliest: store.earliest,
+            windows: BTreeMap::new(),
+            open: BTreeMap::new(),
+            groups: Vec::new(),
+            records: Vec::new(),
+        };
+        Self { state, store, joint, outline }
+    }
+
+    /// A record has come with this time, whatever becomes of it.
+    pub(super) fn reach(&mut self, time: Timestamp) {
+        self.outline.clock.time = self.outline.clock.time.max(time);
+    }
+
+    /// Windows that end before this take no records any more.
+    pub(super) fn close(&self) -> Timestamp {
+        self.store.close(&self.outline.clock)
+    }
+
+    /// The window's state, if it can be seen.
+    pub(super) fn find(&self, key: &[u8], window: Window) -> Result<Option<Live>, BackendError> {
+        let kind = self.store.windows.kind;
+        if time_of(kind, window) < self.store.horizon(&self.outline.clock) {
+            return Ok(None);
+        }
+        self.read(&entry_key(kind, key, window))
+    }
+
+    fn read(&self, entry: &[u8]) -> Result<Option<Live>, BackendError> {
+        if let Some(planned) = self.outline.windows.get(entry) {
+            return Ok(planned.clone());
+        }
+        self.state.get(self.store.store, entry)?.map(|bytes| self.live(&bytes)).transpose()
+    }
+
+    fn live(&self, bytes: &Bytes) -> Result<Live, BackendError> {
+        let (timestamp, stored) = decode_aggregate(bytes).ok_or_else(|| BackendError {
+            store: format!("number {}", self.store.store.0),
+            reason: "a state is shorter than its header".into(),
+        })?;
+        Ok(Live { timestamp, state: StateRef::Kept(stored) })
+    }
+
+    /// The windows of a key that can be seen and are kept under a time in `[from, to]`, in the order of time.
+    pub(super) fn range(
+        &self,
+        key: &[u8],
+        (from, to): (Timestamp, Timestamp),
+        wanted: impl Fn(Window) -> Wanted,
+    ) -> Result<Vec<(Window, Live)>, BackendError> {
+        let from = from.max(self.store.horizon(&self.outline.clock));
+        if from > to {
+            return Ok(Vec::new());
+        }
+        let kind = self.store.windows.kind;
+        let (first, end) = (entries_from(key, from), entries_to(key, to));
+        let mut found: Vec<(Window, Bytes)> = Vec::new();
+        self.state.scan(self.store.store, &first, Some(&end), &mut |entry, value| {
+            let Some((_, window)) = entry_of(kind, entry) else { return Scan::Continue };
+            if self.outline.windows.contains_key(entry) {
+                return Scan::Continue;
+            }
+            match wanted(window) {
+                Wanted::Enough => return Scan::Stop,
+                // What comes before the last is of no use, and may be long.
+                Wanted::IfLast => found.clear(),
+                Wanted::Yes => {}
+            }
+            found.push((window, Bytes::copy_from_slice(value)));
+            Scan::Continue
+        })?;
+        let stored = found.into_iter().map(|(window, bytes)| Ok((window, self.live(&bytes)?)));
+        let mut windows = stored.collect::<Result<Vec<_>, BackendError>>()?;
+        for (entry, live) in self.outline.windows.range(first..end) {
+            if let (Some((_, window)), Some(live)) = (entry_of(kind, entry), live)
+                && !matches!(wanted(window), Wanted::Enough)
+            {
+                windows.push((window, live.clone()));
+            }
+        }
+        windows.sort_by_key(|(window, _)| (time_of(kind, *window), window.start));
+        let unwanted = windows.iter().take_while(|(window, _)| matches!(wanted(*window), Wanted::IfLast)).count();
+        windows.drain(..unwanted.saturating_sub(1));
+        Ok(windows)
+    }
+
+    /// A record goes into a window. What is absorbed makes a new state, into which it goes then.
+    pub(super) fn add(
+        &mut self,
+        record: usize,
+        key: &Bytes,
+        (window, timestamp): (Window, Timestamp),
+        base: Option<Live>,
+        absorbed: Vec<StateRef>,
+        existed: bool,
+    ) -> Changed {
+        let base = base.map(|live| live.state);
+        let group = match base {
+            Some(StateRef::Made(group)) if self.takes(group, window) => group,
+            base => self.group(key, window, base, absorbed),
+        };
+        let entries = self.outline.groups.get_mut(group).map(|group| &mut group.entries);
+        let index = entries.map_or(0, |entries| {
+            entries.push(record);
+            entries.len() - 1
+        });
+        self.keep(key, window, Live { timestamp, state: StateRef::Made(group) });
+        Changed { window, timestamp, existed, result: ResultOf::Entry(group, index) }
+    }
+
+    /// Whether a record may join a group: it is of the same window, and nobody needs the state in between.
+    fn takes(&self, group: usize, window: Window) -> bool {
+        let group = self.outline.groups.get(group);
+        self.joint && group.is_some_and(|group| !group.sealed && !group.entries.is_empty() && group.window == window)
+    }
+
+    /// A window begins with the state of another one, and without a record of its own.
+    pub(super) fn copy(&mut self, key: &Bytes, window: Window, of: Live) -> Option<Changed> {
+        let timestamp = of.timestamp;
+        let asked = (self.store.emit != Emit::Final).then(|| self.group(key, window, Some(of.state.clone()), vec![]));
+        self.seal(&of.state);
+        self.keep(key, window, of);
+        Some(Changed { window, timestamp, existed: false, result: ResultOf::Value(asked?) })
+    }
+
+    fn keep(&mut self, key: &Bytes, window: Window, live: Live) {
+        let kind = self.store.windows.kind;
+        let outline = &mut self.outline;
+        outline.clock.observed = outline.clock.observed.max(time_of(kind, window));
+        outline.windows.insert(entry_key(kind, key, window), Some(live));
+        if self.store.open.is_some() {
+            outline.open.insert(open_key(key, window), true);
+            outline.earliest = outline.earliest.min(window.end);
+        }
+    }
+
+    /// A window becomes part of another one.
+    pub(super) fn remove(&mut self, key: &Bytes, window: Window) -> Changed {
+        self.outline.windows.insert(entry_key(self.store.windows.kind, key, window), None);
+        if self.store.open.is_some() {
+            self.outline.open.insert(open_key(key, window), false);
+        }
+        Changed { window, timestamp: window.end, existed: true, result: ResultOf::Gone }
+    }
+
+    fn group(&mut self, key: &Bytes, window: Window, base: Option<StateRef>, absorbed: Vec<StateRef>) -> usize {
+        let levels = base.iter().chain(&absorbed).map(|state| self.seal(state));
+        let level = levels.max().unwrap_or(0);
+        self.outline.groups.push(Draft {
+            key: key.clone(),
+            window,
+            base,
+            absorbed,
+            entries: Vec::new(),
+            level,
+            sealed: false,
+        });
+        self.outline.groups.len() - 1
+    }
+
+    /// A state is needed as it is now. Gives the level of what needs it.
+    pub(super) fn seal(&mut self, state: &StateRef) -> usize {
+        let StateRef::Made(group) = state else { return 0 };
+        self.outline.groups.get_mut(*group).map_or(0, |group| {
+            group.sealed = true;
+            group.level + 1
+        })
+    }
+
+    /// Closes what is over by now: the windows come out in the order of their ends.
+    pub(super) fn close_windows(&mut self, planned: &mut Planned) -> Result<(), BackendError> {
+        let (Some(open), close) = (self.store.open, self.close()) else { return Ok(()) };
+        let from = self.outline.clock.closed;
+        if close <= from {
+            return Ok(());
+        }
+        self.outline.clock.closed = close;
+        if self.outline.earliest >= close {
+            return Ok(());
+        }
+        for entry in self.take_open(open, from, close)? {
+            let Some((window, key)) = opened(&entry) else { continue };
+            let key = entry.slice_ref(key);
+            self.outline.open.insert(entry.clone(), false);
+            match self.visible_at_close(&key, window)? {
+                Some(live) => {
+                    let group = self.group(&key, window, Some(live.state), vec![]);
+                    planned.closing.push(Closing { key, window, timestamp: live.timestamp, group });
+                }
+                None => planned.lost += 1,
+            }
+        }
+        Ok(())
+    }
+
+    /// Kafka Streams asks a window store for what can be seen in it, and a session store for all.
+    fn visible_at_close(&self, key: &[u8], window: Window) -> Result<Option<Live>, BackendError> {
+        match self.store.windows.kind {
+            kind @ WindowKind::Session { .. } => self.read(&entry_key(kind, key, window)),
+            _ => self.find(key, window),
+        }
+    }
+
+    /// Open windows that end in `[from, to)`, in order; notes when the next one ends.
+    fn take_open(&mut self, open: StoreId, from: Timestamp, to: Timestamp) -> Result<Vec<Bytes>, BackendError> {
+        let (first, end) = (open_from(from), open_from(to));
+        let (mut found, mut next) = (Vec::new(), Timestamp::MAX);
+        let written = &self.outline.open;
+        self.state.scan(open, &first, None, &mut |entry, _| {
+            if written.contains_key(entry) {
+                return Scan::Continue;
+            }
+            if entry >= end.as_ref() {
+                next = opened(entry).map_or(Timestamp::MIN, |(window, _)| window.end);
+                return Scan::Stop;
+            }
+            found.push(Bytes::copy_from_slice(entry));
+            Scan::Continue
+        })?;
+        found.extend(written.range(first..end.clone()).filter(|(_, is)| **is).map(|(entry, _)| entry.clone()));
+        let later = written.range(end..).find(|(_, is)| **is).and_then(|(entry, _)| opened(entry));
+        self.outline.earliest = later.map_or(next, |(window, _)| next.min(window.end));
+        found.sort();
+        Ok(found)
+    }
+}

@@ -1,0 +1,34 @@
+//! Session windows: a record and the sessions that lie within the gap of it become one.
+//!
+//! Late is a record whose session, with all that it would absorb, has closed. Kafka Streams takes a null value like any
+//! other. What was absorbed is deleted downstream first, with the end of the old session as its time.
+
+use super::plan::{Plan, Planned, Wanted};
+use crate::ports::BackendError;
+use crate::record::Window;
+use crate::task::Item;
+
+pub(super) fn plan(plan: &mut Plan<'_>, (number, item): (usize, &Item), gap: i64) -> Result<Planned, BackendError> {
+    let (mut planned, time) = (Planned::default(), item.record.timestamp);
+    let Some(key) = &item.record.key else { return Ok(planned) };
+    let (from, latest_start) = (time.saturating_sub(gap).max(0), time.saturating_add(gap));
+    // Sessions of a key don't overlap: where one begins too late, so do all that end later.
+    let near = |session: Window| if session.start > latest_start { Wanted::Enough } else { Wanted::Yes };
+    let found = plan.range(key, (from, i64::MAX), near)?;
+    let own = Window { start: time, end: time };
+    let merged = found.iter().fold(own, |merged, (session, _)| Window {
+        start: merged.start.min(session.start),
+        end: merged.end.max(session.end),
+    });
+    if merged.end < plan.close() {
+        planned.late = true;
+        return Ok(planned);
+    }
+    let existed = found.iter().any(|(session, _)| *session == merged);
+    if merged != own {
+        planned.changes.extend(found.iter().map(|(session, _)| plan.remove(key, *session)));
+    }
+    let absorbed = found.into_iter().map(|(_, live)| live.state).collect();
+    planned.changes.push(plan.add(number, key, (merged, merged.end), None, absorbed, existed));
+    Ok(planned)
+}

@@ -1,0 +1,284 @@
+//! Aggregates with windows.
+//!
+//! What happens to a record is decided in the order of processing, by the host alone; the calls of many records are
+//! made together. A [plan](super::plan) works both out for as many records as a batch has, on the assumption that all
+//! of them come in. Where one doesn't (it fails, is skipped, or deletes its state), the plan is dropped and made anew
+//! for fewer records, down to one. That one counts for nothing if it doesn't come in: a record goes into all of its
+//! windows or into none, and leaves neither a window nor a merged session behind. Only time moves on with it.
+//!
+//! Final results come out after the record at whose time their window closes. As in Kafka Streams, a window store
+//! shows only what its retention holds, also to final results: where time jumps by more than a window, what was open
+//! is lost. It is counted (`expired-window`). Sessions are never lost so, which is where we differ: Kafka Streams keeps
+//! them in segments of a minute or more, and loses those of a segment that a jump goes past.
+
+use super::AggregateMemory;
+use super::calls::{Calls, Results, state_of};
+use super::guest::Guest;
+use super::plan::{Changed, Closing, Outline, Plan, Planned, ResultOf};
+use super::{hopping, session, sliding};
+use crate::ledger::What;
+use crate::operators::late;
+use crate::ports::{BackendError, Group, Grouped, Logic, Outcome, Output, Stored};
+use crate::record::Headers;
+use crate::state::keys::{AGGREGATE_OVERHEAD, WINDOW_KEY_OVERHEAD, encode_aggregate};
+use crate::state::windowed::{WindowedStore, entry_of, open_key};
+use crate::task::{Item, Parent, Record, Step, TaskError, inherited};
+use crate::topology::{Call, Emit, WindowKind};
+
+pub(super) fn process(
+    step: &mut Step<'_>,
+    items: Vec<Item>,
+    memory: &mut AggregateMemory,
+    call: &Call,
+    logic: &mut dyn Logic,
+) -> Result<(), TaskError> {
+    let AggregateMemory { windows: Some(windows), waiting } = memory else { return Ok(()) };
+    let items = usable(step, items, windows.windows.kind);
+    let joint = !may_outgrow(step, call, &items);
+    let function = step.function(call)?;
+    let batch = step.options.batch.max(1);
+    let (mut rest, mut size) = (items.as_slice(), batch);
+    while !rest.is_empty() {
+        let (now, later) = rest.split_at(size.min(rest.len()));
+        let mut guest = Guest { logic: &mut *logic, function, effects: Vec::new() };
+        let outline = outline(step, windows, now, joint)?;
+        let results = make(step, windows, now, &outline, &mut guest)?;
+        let (outline, results, failed) = match (results, now) {
+            (None, _) => {
+                // One record in a hundred that fails must not undo the other ninety-nine each time.
+                size = (now.len() / 4).max(1);
+                continue;
+            }
+            (Some(results), [one]) => match verdict(&outline, &results) {
+                None => (outline, results, None),
+                Some(outcome) => {
+                    let outline = without(step, windows, one)?;
+                    let results = make(step, windows, now, &outline, &mut guest)?.unwrap_or_default();
+                    (outline, results, Some(outcome))
+                }
+            },
+            (Some(results), _) => (outline, results, None),
+        };
+        let effects = guest.effects;
+        step.effects(effects);
+        if let (Some(outcome), [one]) = (failed, now) {
+            step.settle(&Parent { path: &one.path, record: &one.record }, outcome, call)?;
+        }
+        let mut settling = Settling { step, emit: windows.emit, waiting, results, call };
+        for (item, planned) in now.iter().zip(&outline.records) {
+            settling.record(item, planned)?;
+        }
+        let results = settling.results;
+        write(step, windows, outline, &results);
+        (rest, size) = (later, size.saturating_mul(2).min(batch));
+    }
+    Ok(())
+}
+
+/// Records that can be aggregated: those with a key, and where windows slide also with a value (Kafka Streams).
+fn usable(step: &mut Step<'_>, items: Vec<Item>, kind: WindowKind) -> Vec<Item> {
+    let mut good = Vec::with_capacity(items.len());
+    for item in items {
+        if item.record.key.is_none() {
+            let text = "an aggregate needs a key, and the record has none";
+            step.leave_out(&item.path, "null-key", text, step.node.on_null_key);
+        } else if item.record.value.is_none() && matches!(kind, WindowKind::Sliding { .. }) {
+            let text = "an aggregate with sliding windows has no use for a null value";
+            step.leave_out(&item.path, "null-value", text, Default::default());
+        } else if item.record.timestamp < 0 {
+            let text = "no window begins before the epoch, and the record has a negative timestamp";
+            step.leave_out(&item.path, "negative-timestamp", text, Default::default());
+        } else {
+            good.push(item);
+        }
+    }
+    good
+}
+
+/// Whether a guest could make a state that is larger than an entry may be: then each state must be seen.
+fn may_outgrow(step: &Step<'_>, call: &Call, items: &[Item]) -> bool {
+    let key = items.iter().filter_map(|item| item.record.key.as_ref()).map(|key| key.len()).max().unwrap_or(0);
+    super::may_outgrow(step, call, key + WINDOW_KEY_OVERHEAD)
+}
+
+fn outline(step: &Step<'_>, windows: &WindowedStore, items: &[Item], joint: bool) -> Result<Outline, BackendError> {
+    let mut plan = Plan::new(step.state, windows, joint);
+    for numbered in items.iter().enumerate() {
+        plan.reach(numbered.1.record.timestamp);
+        let (mut planned, closes) = match windows.windows.kind {
+            WindowKind::Hopping { size, every } => (hopping::plan(&mut plan, numbered, (size, every))?, true),
+            WindowKind::Sliding { difference } => sliding::plan(&mut plan, numbered, difference)?,
+            WindowKind::Session { gap } => (session::plan(&mut plan, numbered, gap)?, true),
+        };
+        if closes {
+            plan.close_windows(&mut planned)?;
+        }
+        plan.outline.records.push(planned);
+    }
+    Ok(plan.outline)
+}
+
+/// What is left of a record that doesn't come in: its time.
+fn without(step: &Step<'_>, windows: &WindowedStore, item: &Item) -> Result<Outline, BackendError> {
+    let (mut plan, mut planned) = (Plan::new(step.state, windows, false), Planned::default());
+    plan.reach(item.record.timestamp);
+    plan.close_windows(&mut planned)?;
+    plan.outline.records.push(planned);
+    Ok(plan.outline)
+}
+
+fn make(
+    step: &Step<'_>,
+    windows: &WindowedStore,
+    items: &[Item],
+    outline: &Outline,
+    guest: &mut Guest<'_>,
+) -> Result<Option<Results>, TaskError> {
+    let misfit = |group: &Group<'_>, state: &Stored| {
+        let key = group.key.len() + WINDOW_KEY_OVERHEAD;
+        step.misfit_of_state(windows.store, key, state.bytes.len() + AGGREGATE_OVERHEAD)
+    };
+    let mut calls = Calls { step, items, guest, misfit: &misfit };
+    calls.make(&outline.groups).map_err(|error| step.host_error(error))
+}
+
+/// Why the only record of a plan doesn't come in, if it doesn't: the first of its windows decides.
+fn verdict(outline: &Outline, results: &Results) -> Option<Outcome> {
+    let changes = outline.records.iter().flat_map(|planned| &planned.changes);
+    let mut outcomes = changes.filter_map(|change| {
+        let (group, index) = match change.result {
+            ResultOf::Gone => return None,
+            ResultOf::Entry(group, index) => (group, index),
+            ResultOf::Value(group) => (group, 0),
+        };
+        results.get(group)?.as_ref()?.outcomes.get(index)
+    });
+    outcomes.find(|outcome| !matches!(outcome, Outcome::Outputs(_))).cloned()
+}
+
+/// What a plan comes to, record by record.
+struct Settling<'a, 's> {
+    step: &'a mut Step<'s>,
+    emit: Emit,
+    waiting: &'a mut super::Waiting,
+    results: Results,
+    call: &'a Call,
+}
+
+impl Settling<'_, '_> {
+    fn record(&mut self, item: &Item, planned: &Planned) -> Result<(), TaskError> {
+        let mut child = 0;
+        for change in &planned.changes {
+            match self.emit {
+                Emit::Each => self.put_out(item, change, &mut child)?,
+                Emit::Commit => self.keep(item, change),
+                Emit::Final => {}
+            }
+        }
+        if planned.late {
+            late::leave(self.step, item, &mut child, "all windows of the record have closed");
+        } else if planned.missed > 0 {
+            self.count("late-window", planned.missed);
+        }
+        for closing in &planned.closing {
+            self.close(item, closing, &mut child)?;
+        }
+        if planned.lost > 0 {
+            self.count("expired-window", planned.lost);
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, code: &str, n: u64) {
+        self.step.ledger.count(&self.step.node.name, What::Dropped, code, n);
+    }
+
+    fn put_out(&mut self, item: &Item, change: &Changed, child: &mut u32) -> Result<(), TaskError> {
+        let record = result_record(item, change);
+        match change.result {
+            ResultOf::Gone => self.step.emit(&item.path, child, 0, record),
+            ResultOf::Value(group) => {
+                let value = self.taken(group).and_then(|grouped| grouped.value.take());
+                self.step.emit(&item.path, child, 0, Record { value, ..record });
+            }
+            ResultOf::Entry(group, index) => {
+                let outcome = Outcome::Outputs(self.outputs(group, index));
+                self.step.settle_from(&Parent { path: &item.path, record: &record }, child, outcome, self.call)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, item: &Item, change: &Changed) {
+        let record = result_record(item, change);
+        let records = match change.result {
+            ResultOf::Gone => return self.waiting.remove(self.step, item, change.window, record),
+            ResultOf::Value(group) => {
+                let value = self.taken(group).and_then(|grouped| grouped.value.take());
+                vec![(0, Record { value, ..record })]
+            }
+            ResultOf::Entry(group, index) => inherited(&record, self.outputs(group, index)).collect(),
+        };
+        self.waiting.put(self.step, item, Some(change.window), records, change.existed);
+    }
+
+    /// The final result of a window. Nobody has just sent it: if it fails further on, the dead letter shows itself.
+    fn close(&mut self, item: &Item, closing: &Closing, child: &mut u32) -> Result<(), TaskError> {
+        let key = Some(closing.key.clone());
+        let Some(grouped) = self.taken(closing.group) else { return Ok(()) };
+        let (value, outcome) = (grouped.value.take(), grouped.outcomes.pop());
+        let state = grouped.state.as_ref().map(|state| state.bytes.clone());
+        let (timestamp, window) = (closing.timestamp, Some(closing.window));
+        let record = Record { key, value, timestamp, headers: Headers::EMPTY, window };
+        match outcome {
+            Some(Outcome::Fail(failure)) => {
+                // There is no result to show: the state is what can be looked at.
+                let path = self.step.about(&item.path, &Record { value: state, ..record }, None);
+                self.step.fail(&path, &failure, Some(self.call))
+            }
+            _ => {
+                let path = self.step.about(&item.path, &record, None);
+                self.step.emit(&path, child, 0, record);
+                Ok(())
+            }
+        }
+    }
+
+    /// What a record that came in has put out for a window.
+    fn outputs(&mut self, group: usize, index: usize) -> Vec<Output> {
+        match self.taken(group).and_then(|grouped| grouped.outcomes.get_mut(index)) {
+            Some(Outcome::Outputs(outputs)) => std::mem::take(outputs),
+            _ => Vec::new(),
+        }
+    }
+
+    fn taken(&mut self, group: usize) -> Option<&mut Grouped> {
+        self.results.get_mut(group)?.as_mut()
+    }
+}
+
+/// The record of a result, without its value.
+fn result_record(item: &Item, change: &Changed) -> Record {
+    Record { value: None, timestamp: change.timestamp, window: Some(change.window), ..item.record.clone() }
+}
+
+/// Writes what the plan has come to.
+fn write(step: &mut Step<'_>, windows: &mut WindowedStore, outline: Outline, results: &Results) {
+    let (open, kind) = (windows.open, windows.windows.kind);
+    (windows.clock, windows.earliest) = (outline.clock, outline.earliest);
+    if let Some(open) = open {
+        for (entry, is_open) in outline.open {
+            step.state.put(open, entry, is_open.then(|| bytes::Bytes::from_static(b"\0\0\0\0")));
+        }
+    }
+    for (entry, live) in outline.windows {
+        let value = live.and_then(|live| {
+            let state = state_of(&live.state, results)?;
+            Some(encode_aggregate(live.timestamp, &state))
+        });
+        if let (None, Some(open), Some((key, window))) = (&value, open, entry_of(kind, &entry)) {
+            step.state.put(open, open_key(key, window), None);
+        }
+        step.state.put(windows.store, entry, value);
+    }
+}
