@@ -71,7 +71,23 @@ fn rung(timer: Timer, timers: Timers, ctx: Ctx) -> Result<String> {
     Ok(format!("{} {}", timer.name, ctx.timestamp()))
 }
 
-plugin! { name: "notes", functions: [note, order, alarm] }
+/// Puts the record's key into a store, and then reads a part of that: from and to a pair, or all of a first part.
+#[process]
+fn part(key: Key<String>, bounds: &str, pairs: Store<(String, i64), bool>) -> Result<String> {
+    let pair = |text: &str| -> Result<(String, i64)> {
+        let (first, second) = text.split_once('/').ok_or_else(|| Error::bad_value("no pair"))?;
+        Ok((first.to_owned(), second.parse()?))
+    };
+    pairs.put(&pair(&key)?, &true)?;
+    let entries = match bounds.split_once(' ') {
+        Some((from, to)) => pairs.range(Some(&pair(from)?), Some(&pair(to)?)),
+        None => pairs.prefix(&bounds.to_owned()),
+    };
+    let found = entries.map(|entry| entry.map(|((first, second), _)| format!("{first}/{second}")));
+    Ok(found.collect::<Result<Vec<_>>>()?.join(" "))
+}
+
+plugin! { name: "notes", functions: [note, order, alarm, part] }
 
 #[test]
 fn writes_are_kept_for_the_next_record_and_undone_when_the_record_fails() {
@@ -122,7 +138,9 @@ fn timers_of_either_clock_fire_when_that_clock_moves() {
 fn of_timers_for_one_time_the_lower_key_fires_first_then_the_lower_name() {
     let mut bench = Bench::new(&PLUGIN);
     for (key, names) in [("b", ["1", "2"]), ("a", ["4", "3"])] {
-        names.map(|name| bench.process("alarm", &Record::new(key, format!("at stream 9 {name}"))));
+        for name in names {
+            bench.process("alarm", &Record::new(key, format!("at stream 9 {name}")));
+        }
     }
     bench.process("alarm", &Record::new("", "at stream 9 5").null_key());
     assert_eq!(rung_texts(&bench.advance("alarm", Clock::Stream, 9)), ["5 9", "3 9", "4 9", "1 9", "2 9"]);
@@ -180,6 +198,19 @@ fn ranges_have_the_order_of_numbers() {
     }
     let all = bench.process("order", &Record::new(0_i64, "")).texts();
     assert_eq!(all, [i64::MIN, -1, 0, 5, i64::MAX].map(|n| n.to_string()));
+}
+
+#[test]
+fn a_range_begins_with_its_start_and_ends_before_its_end_and_a_prefix_is_a_whole_part() {
+    let mut bench = Bench::new(&PLUGIN);
+    for key in ["a/1", "a/-2", "ab/0", "b/7", "b/5"] {
+        bench.process("part", &Record::new(key, ""));
+    }
+    let mut read = |bounds| bench.process("part", &Record::new("c/0", bounds)).texts().concat();
+    assert_eq!(read("a/1 b/7"), "a/1 ab/0 b/5");
+    assert_eq!(read("b/0 a/0"), "");
+    assert_eq!(read("a"), "a/-2 a/1");
+    assert_eq!(read("b"), "b/5 b/7");
 }
 
 #[test]

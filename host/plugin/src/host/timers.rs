@@ -56,17 +56,16 @@ fn scope<'a>(cx: &'a mut Context<'_>) -> Result<&'a mut ProcessScope> {
     let Some(process) = cx.data_mut().process.as_mut() else {
         return Err(Breach::contract("timers belong to process functions: no other call may use them"));
     };
-    if !process.has_timers() {
+    if !process.declares_timers() {
         return Err(Breach::contract("used timers, but its manifest doesn't say that it does"));
     }
     Ok(&mut process.scope)
 }
 
 impl Process {
-    /// Whether the function may set timers: by its manifest, and by what the engine has given it, which are the same.
-    fn has_timers(&self) -> bool {
-        let function = self.manifest.functions.get(self.function);
-        function.is_some_and(|function| function.timers) && self.scope.has_timers()
+    /// Whether the function may set timers. If the engine has given it none all the same, that is the host's doing.
+    fn declares_timers(&self) -> bool {
+        self.manifest.functions.get(self.function).is_some_and(|function| function.timers)
     }
 }
 

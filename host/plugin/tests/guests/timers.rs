@@ -118,6 +118,14 @@ fn timers_of_a_function_whose_manifest_has_none_trap() {
 }
 
 #[test]
+fn timers_that_the_manifest_has_and_the_engine_did_not_give_are_the_hosts_doing() {
+    let scope = ProcessScope::over(Box::new(Memory::default()), 1);
+    let (called, scope) = golden().process(TIMERS, message("at stream 1 a"), scope, Attempt::Batch);
+    assert!(matches!(called, Err(CallError::Host(text)) if text.contains("the function has no timers")));
+    assert_eq!(scope.stores(), 1);
+}
+
+#[test]
 fn the_name_of_a_timer_is_text_of_at_most_255_bytes() {
     let set = |bytes: u32| format!("(call $set-at (i32.const 0) (i32.const {bytes}) (i64.const 1) (i32.const 0))");
     let (called, scope) = process(&set(255), true);
