@@ -16,6 +16,9 @@ pub(crate) enum Failure {
     /// What is to be run isn't there.
     #[error("{0}")]
     NotBuilt(String),
+    /// It doesn't run where the repository is.
+    #[error("no {0} here: run it in the top folder of a checkout, as `just bench-kafka` does")]
+    Elsewhere(&'static str),
     /// A process ended by itself.
     #[error("{name} ended with {status}; its log ends with:\n{log}")]
     Ended { name: String, status: String, log: String },

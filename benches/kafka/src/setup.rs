@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::failure::Failure;
 use crate::options::Options;
-use crate::system::{Run, System};
+use crate::system::{PIPELINE, Run, System};
 use crate::tell;
 use crate::tools::{Keep, Tools};
 use crate::usage;
@@ -36,6 +36,9 @@ pub(crate) struct Setup {
 impl Setup {
     /// Finds what is to be run, and starts the broker.
     pub(crate) fn start(options: Options) -> Result<Self, Failure> {
+        if !Path::new(PIPELINE).exists() {
+            return Err(Failure::Elsewhere(PIPELINE));
+        }
         let program = std::env::current_exe().map_err(Failure::io("this program"))?;
         let beside = program.parent().unwrap_or(Path::new("."));
         let millrace = options.millrace.clone().unwrap_or_else(|| beside.join("millrace"));

@@ -1,10 +1,15 @@
 //! What librdkafka says, into our log.
 
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::ConsumerContext;
-use rdkafka::error::KafkaError;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::statistics::Statistics;
+
+use crate::error::code;
 
 /// A client's context that does nothing but log.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +28,55 @@ impl ClientContext for Log {
 }
 
 impl ConsumerContext for Log {}
+
+/// Why a client doesn't get anywhere.
+#[derive(Clone, Debug)]
+pub(crate) struct Trouble {
+    /// What librdkafka says.
+    pub(crate) text: String,
+    /// Whether somebody refuses: a broker the client, or the client a broker's certificate. Waiting doesn't help then.
+    pub(crate) refusal: bool,
+}
+
+/// Keeps the last trouble that librdkafka speaks of, and a refusal rather than what follows from it.
+#[derive(Default)]
+pub(crate) struct Ear(Mutex<Option<Trouble>>);
+
+impl ClientContext for Ear {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        log(level, facility, message);
+    }
+
+    fn stats(&self, _: Statistics) {}
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        use RDKafkaErrorCode::{AllBrokersDown, Authentication, SSL};
+        let code = code(&error);
+        // A connection that ends while it is set up is no refusal: a broker that is about to start or stop does that.
+        let refusal = code == Some(Authentication) || (code == Some(SSL) && reason.contains("certificate"));
+        // That all are down follows from what is wrong with each.
+        if code != Some(AllBrokersDown) {
+            let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            if refusal || heard.as_ref().is_none_or(|heard| !heard.refusal) {
+                *heard = Some(Trouble { text: reason.to_owned(), refusal });
+            }
+        }
+        log_error(&error, reason);
+    }
+}
+
+impl ConsumerContext for Ear {}
+
+/// So many troubles of a client are listened to.
+const TROUBLES: usize = 100;
+
+/// What trouble a client has had, if any.
+pub(crate) fn trouble(client: &BaseConsumer<Ear>) -> Option<Trouble> {
+    for _ in 0..TROUBLES {
+        client.poll(Duration::ZERO);
+    }
+    client.context().0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
 
 /// A line of librdkafka's.
 pub(crate) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use millrace_engine::pipeline::PartitionMismatch;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
+use crate::limits::TooLarge;
+
 /// Why an app can't start, or can't go on.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -70,6 +72,8 @@ pub(crate) enum Reaction {
     /// Nobody knows what became of the transaction, or the producer is of no more use: make a new one, which fences
     /// what may be in flight, and go on from what is committed.
     Rebuild(String),
+    /// Brokers have refused records as too large. The same, with what is to be learned from it.
+    Refused(Vec<TooLarge>),
     /// The worker can't go on. Another one may.
     Fail(Error),
     /// No worker can go on.

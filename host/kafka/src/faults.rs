@@ -1,4 +1,5 @@
-//! Places at which tests kill the process. In builds without debug assertions, such as releases, there is nothing here.
+//! Places at which tests kill the process. In builds without debug assertions, such as releases, there is nothing here:
+//! `tests/layering` checks that what is built as in a release has none.
 //!
 //! `MILLRACE_FAULT=offsets-sent:3` aborts the process the third time that offsets have been sent.
 

@@ -1,8 +1,13 @@
 //! How large records may be.
+//!
+//! A topic's limit is among its settings. Where these may not be seen, Kafka's default is assumed; if the true limit is
+//! lower, it is learned from what brokers refuse. They refuse batches and not records, so the first refusal only has the
+//! producers send each record for itself. Then a record that is refused fails at its step with the next attempt, as
+//! too large, and so does every one of its size or above. Which records fail is then the brokers' decision alone: a
+//! process that starts anew and has to learn it again comes to the same.
 
-use std::sync::Arc;
-
-use millrace_engine::topology::Topology;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::cluster::Cluster;
 use crate::error::Error;
@@ -13,19 +18,178 @@ const OVERHEAD: usize = 256;
 /// Kafka's default of `max.message.bytes`, for topics that we may not ask about.
 const DEFAULT: usize = 1_048_588;
 
-/// The most bytes of key, value and headers that a record of each topic may have, as the topic's settings are now.
-pub(crate) fn record_bytes(cluster: &Cluster, topology: &Topology, client: usize) -> Result<Arc<[usize]>, Error> {
-    let names: Vec<_> = topology.topics.iter().map(|topic| topic.name.as_str()).collect();
-    let configs = cluster.configs(&names)?;
-    let limit = |name: &&str| {
-        let config = configs.get(*name).and_then(|config| config.get("max.message.bytes"));
-        let bytes = config.and_then(|bytes| bytes.parse().ok()).unwrap_or(DEFAULT);
-        bytes.min(client).saturating_sub(OVERHEAD)
-    };
-    Ok(names.iter().map(limit).collect())
+/// The most bytes of key, value and headers that a record of each topic may have, and of a batch of records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Limits {
+    /// By topic of the topology.
+    pub(crate) records: Arc<[usize]>,
+    pub(crate) batch: usize,
+}
+
+/// A record that a broker refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TooLarge {
+    pub(crate) topic: String,
+    /// Bytes of its key, value and headers.
+    pub(crate) bytes: usize,
+}
+
+/// What was learned in this process, by all of its workers.
+#[derive(Default)]
+pub(crate) struct Learned(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    /// What was refused since the limits were last looked at: the smallest record of each topic, and whether it was a
+    /// batch for itself.
+    refused: BTreeMap<String, (usize, bool)>,
+    /// Whether each record is sent for itself.
+    alone: bool,
+    /// By topic, where it is less than could be seen.
+    limits: BTreeMap<String, usize>,
+    /// How often a topic has refused what is below its limit already.
+    hopeless: BTreeMap<String, u32>,
+}
+
+impl State {
+    /// Learns from a refusal, where the settings that can be seen don't explain it.
+    fn learn(&mut self, topic: String, bytes: usize, alone: bool) {
+        if !alone {
+            self.alone = true;
+            return;
+        }
+        tracing::warn!(
+            topic,
+            bytes,
+            "the broker refuses a record of this size, and the topic's `max.message.bytes` may not be seen: records as large \
+             fail from now on; allow the app to describe the settings of the topic"
+        );
+        self.limits.insert(topic, bytes.saturating_sub(1));
+    }
+}
+
+/// So often may a record be refused that is larger than is known to be allowed: one may be on its way when a limit sinks.
+const PATIENCE: u32 = 3;
+
+impl Learned {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The limits as the topics' settings are now, as far as they can be seen, and as they were learned.
+    pub(crate) fn limits(&self, cluster: &Cluster, names: &[&str], client: usize) -> Result<Limits, Error> {
+        let configs = cluster.configs(names)?;
+        let seen = |name: &str| configs.get(name)?.get("max.message.bytes")?.parse().ok();
+        Ok(self.apply(names, seen, client))
+    }
+
+    fn apply(&self, names: &[&str], seen: impl Fn(&str) -> Option<usize>, client: usize) -> Limits {
+        let mut state = self.state();
+        for (topic, (bytes, alone)) in std::mem::take(&mut state.refused) {
+            if seen(&topic).is_none_or(|limit: usize| bytes <= limit.saturating_sub(OVERHEAD)) {
+                state.learn(topic, bytes, alone);
+            }
+        }
+        let limit = |name: &&str| {
+            let bytes = seen(name).unwrap_or(DEFAULT).min(client).saturating_sub(OVERHEAD);
+            state.limits.get(*name).map_or(bytes, |learned| bytes.min(*learned))
+        };
+        let records: Arc<[usize]> = names.iter().map(limit).collect();
+        let batch = if state.alone { 1 } else { records.iter().copied().min().unwrap_or(usize::MAX) };
+        Limits { records, batch }
+    }
+
+    /// Takes note of records that were refused, by a producer that was made under these limits of these topics. Gives the
+    /// reason, as for the log.
+    ///
+    /// # Errors
+    /// Nothing can be learned that helps: the record isn't one that fails at a step, or was cut down already.
+    pub(crate) fn refused(&self, names: &[&str], limits: &Limits, refused: &[TooLarge]) -> Result<String, Error> {
+        let mut state = self.state();
+        for TooLarge { topic, bytes } in refused {
+            let place = names.iter().position(|own| own == topic);
+            let Some(known) = place.and_then(|place| limits.records.get(place)) else {
+                return Err(hopeless(topic, *bytes));
+            };
+            if bytes <= known {
+                let smallest = state.refused.entry(topic.clone()).or_insert((*bytes, limits.batch == 1));
+                smallest.0 = smallest.0.min(*bytes);
+                continue;
+            }
+            let times = state.hopeless.entry(topic.clone()).or_default();
+            *times += 1;
+            if *times >= PATIENCE {
+                return Err(hopeless(topic, *bytes));
+            }
+        }
+        let say = |TooLarge { topic, bytes }: &TooLarge| format!("`{topic}` refuses a record of {bytes} bytes");
+        Ok(refused.iter().max_by_key(|refused| refused.bytes).map(say).unwrap_or_default())
+    }
+}
+
+fn hopeless(topic: &str, bytes: usize) -> Error {
+    Error::Task(format!(
+        "topic `{topic}` doesn't take a record of {bytes} bytes that can't be left out nor made smaller: raise its \
+         `max.message.bytes`"
+    ))
 }
 
 /// The most bytes of an entry of a store, where clients take records of so many bytes.
 pub(crate) fn state_bytes(client: usize) -> usize {
     client.saturating_sub(OVERHEAD)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests {
+    use super::*;
+
+    const TOPICS: [&str; 2] = ["orders", "dead"];
+    const CLIENT: usize = 80 << 20;
+
+    fn refuse(learned: &Learned, limits: &Limits, topic: &str, sizes: &[usize]) -> Result<String, Error> {
+        let refused: Vec<_> = sizes.iter().map(|bytes| TooLarge { topic: topic.into(), bytes: *bytes }).collect();
+        learned.refused(&TOPICS, limits, &refused)
+    }
+
+    #[test]
+    fn a_limit_that_may_not_be_seen_is_learned_from_records_that_were_sent_for_themselves() {
+        let learned = Learned::default();
+        let unseen = || learned.apply(&TOPICS, |_| None, CLIENT);
+        let first = unseen();
+        assert_eq!((first.records[0], first.batch), (DEFAULT - OVERHEAD, DEFAULT - OVERHEAD));
+        // The whole batch is refused, with small records in it.
+        refuse(&learned, &first, "orders", &[100, 40_000]).unwrap();
+        let alone = unseen();
+        assert_eq!((&alone.records, alone.batch), (&first.records, 1));
+        refuse(&learned, &alone, "orders", &[50_000, 40_000]).unwrap();
+        // Another worker's batch, from before: it tells nothing of single records.
+        refuse(&learned, &first, "dead", &[100]).unwrap();
+        assert_eq!(*unseen().records, [39_999, DEFAULT - OVERHEAD]);
+    }
+
+    #[test]
+    fn a_limit_that_has_sunk_and_can_be_seen_is_no_reason_to_learn() {
+        let learned = Learned::default();
+        let seen = |limit| learned.apply(&TOPICS, move |_| Some(limit), CLIENT);
+        let before = seen(100_000);
+        refuse(&learned, &before, "orders", &[50_000]).unwrap();
+        assert_eq!(seen(20_000), Limits { records: [20_000 - OVERHEAD; 2].into(), batch: 20_000 - OVERHEAD });
+    }
+
+    #[test]
+    fn what_cannot_be_made_smaller_stops_the_process_with_topic_and_setting() {
+        let learned = Learned::default();
+        let limits = learned.apply(&TOPICS, |_| Some(1_000), CLIENT);
+        let error = refuse(&learned, &limits, "shop-sums-changelog", &[5_000]).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "topic `shop-sums-changelog` doesn't take a record of 5000 bytes that can't be left out nor made smaller: raise its \
+             `max.message.bytes`"
+        );
+        for _ in 1..PATIENCE {
+            refuse(&learned, &limits, "dead", &[900]).unwrap();
+        }
+        assert!(refuse(&learned, &limits, "dead", &[900]).is_err());
+    }
 }

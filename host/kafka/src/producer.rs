@@ -22,13 +22,14 @@ use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{DeliveryResult, Message};
+use rdkafka::message::{DeliveryResult, Header, Headers, Message};
 use rdkafka::producer::{BaseProducer, Producer, ProducerContext};
 use rdkafka::statistics::Statistics;
 
 use crate::context;
 use crate::error::{Error, Reaction, code};
 use crate::faults::{self, Point};
+use crate::limits::TooLarge;
 use crate::native::{Record, Sender};
 use crate::pulse::Pulse;
 use crate::settings::{ClientSettings, wrong_settings};
@@ -73,8 +74,10 @@ pub(crate) struct Deliveries {
 
 #[derive(Default)]
 struct Reports {
-    /// Why a record wasn't delivered, and whether it was too large.
-    failed: Option<(String, bool)>,
+    /// Why a record wasn't delivered.
+    failed: Option<String>,
+    /// Those that brokers have refused as too large.
+    refused: Vec<TooLarge>,
     /// By slot: the offset after the last record delivered, where it is known.
     ends: Vec<Option<i64>>,
 }
@@ -119,9 +122,13 @@ impl ProducerContext for Deliveries {
                 }
             }
             Err((error, message)) => {
-                let text = format!("{} [{}]: {error}", message.topic(), message.partition());
-                let too_large = error.rdkafka_error_code() == Some(RDKafkaErrorCode::MessageSizeTooLarge);
-                self.reports().failed.get_or_insert((text, too_large));
+                let mut reports = self.reports();
+                if error.rdkafka_error_code() == Some(RDKafkaErrorCode::MessageSizeTooLarge) {
+                    let topic = message.topic().to_owned();
+                    reports.refused.push(TooLarge { topic, bytes: whole_size(message) });
+                }
+                let text = || format!("{} [{}]: {error}", message.topic(), message.partition());
+                reports.failed.get_or_insert_with(text);
             }
         }
     }
@@ -139,7 +146,7 @@ impl Transactions {
     ) -> Result<Option<Self>, Reaction> {
         let config = settings.producer(id);
         let client: Client = config.create_with_context(Deliveries::default()).map_err(wrong_settings)?;
-        let init = || pulse.call(|| client.init_transactions(ATTEMPT)).ok_or(Reaction::Fail(Error::GivenUp));
+        let init = || pulse.call(|| client.init_transactions(ATTEMPT));
         while let Err(error) = init()? {
             match is_retriable(&error) {
                 true if go_on() => tracing::warn!(%error, id, "waiting for the transaction coordinator"),
@@ -276,6 +283,7 @@ impl Transactions {
         self.open = None;
         let mut reports = self.client.context().reports();
         reports.failed = None;
+        reports.refused.clear();
         reports.ends.iter_mut().for_each(|end| *end = None);
         Ok(())
     }
@@ -290,19 +298,20 @@ impl Transactions {
 
     /// Whether a record couldn't be delivered.
     fn check(&mut self) -> Result<(), Reaction> {
-        match self.client.context().reports().failed.take() {
-            // The topic takes less than it did: a new producer comes with new limits.
-            Some((text, true)) => Err(self.unusable().unwrap_or(Reaction::Rebuild(text))),
-            Some((text, false)) => Err(self.unusable().unwrap_or(Reaction::Abort(text))),
-            None => Ok(()),
-        }
+        let (failed, refused) = {
+            let mut reports = self.client.context().reports();
+            (reports.failed.take(), std::mem::take(&mut reports.refused))
+        };
+        let Some(text) = failed else { return Ok(()) };
+        let otherwise = if refused.is_empty() { Reaction::Abort(text) } else { Reaction::Refused(refused) };
+        Err(self.unusable().unwrap_or(otherwise))
     }
 
     /// Makes a call again while it may be, until the transaction must have timed out.
     fn again(&mut self, call: impl Fn(&Client) -> Result<(), KafkaError>) -> Result<(), Reaction> {
         let limit = self.open.unwrap_or_else(Instant::now) + self.timeout;
         loop {
-            match self.pulse.call(|| call(&self.client)).ok_or(Reaction::Fail(Error::GivenUp))? {
+            match self.pulse.call(|| call(&self.client))? {
                 Ok(()) => return Ok(()),
                 Err(error) if is_retriable(&error) && Instant::now() < limit => {
                     tracing::warn!(%error, id = self.id, "a transaction waits for the broker");
@@ -352,6 +361,13 @@ const PRODUCE_BYTES: usize = 8 << 20;
 
 fn bytes_of(key: Option<&[u8]>, value: Option<&[u8]>) -> usize {
     key.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len)
+}
+
+/// Bytes of key, value and headers, counted as the engine does (`Record::whole_size`).
+fn whole_size(message: &impl Message) -> usize {
+    let header = |header: Header<'_, &[u8]>| header.key.len() + header.value.map_or(0, <[u8]>::len) + 10;
+    let headers = message.headers().map_or(0, |headers| headers.iter().map(header).sum());
+    bytes_of(message.key(), message.payload()) + headers
 }
 
 fn is_retriable(error: &KafkaError) -> bool {

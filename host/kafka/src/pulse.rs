@@ -1,11 +1,18 @@
 //! Whether a worker still comes back from calls into librdkafka. Some of these have no end of their own: while a
 //! coordinator moves, `send_offsets_to_transaction` has been seen to wait for ever, past the timeout it was given.
 //!
-//! Who is given up can't be stopped. So it is fenced: by its successor, which takes over its transactional id, and by the
-//! lock here, without which it writes no state.
+//! Who is given up can't be stopped, and may come back at any time. So nothing that it does then may count:
+//!
+//! - on the cluster, its successor takes over its transactional ids before it reads anything. That ends what the call was
+//!   to do, or waits until it is done;
+//! - on disk, it writes nothing any more. A worker is given up only while it is in a [`call`](Pulse::call), under the
+//!   lock that the call takes when it comes back; and who comes back given up gets nothing but [`Reaction::Fail`], which
+//!   ends the worker: it passes no line behind that call. What writes state stands behind calls, never in one.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use crate::error::{Error, Reaction};
 
 /// How long a call may take that has been given 5 s.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -20,27 +27,21 @@ struct State {
     given_up: bool,
 }
 
-/// While it is held, the worker isn't given up.
-pub(crate) struct Held<'p>(#[expect(dead_code, reason = "holding it is its use")] MutexGuard<'p, State>);
-
 impl Pulse {
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes a call. `None` if the worker was given up meanwhile: whatever came of the call, it isn't its business any more.
-    pub(crate) fn call<T>(&self, call: impl FnOnce() -> T) -> Option<T> {
+    /// Makes a call.
+    ///
+    /// # Errors
+    /// The worker was given up meanwhile: whatever came of the call, it isn't its business any more.
+    pub(crate) fn call<T>(&self, call: impl FnOnce() -> T) -> Result<T, Reaction> {
         self.state().calling = Some(Instant::now());
         let result = call();
         let mut state = self.state();
         state.calling = None;
-        (!state.given_up).then_some(result)
-    }
-
-    /// Keeps the worker from being given up; `None` if it is.
-    pub(crate) fn hold(&self) -> Option<Held<'_>> {
-        let state = self.state();
-        (!state.given_up).then_some(Held(state))
+        if state.given_up { Err(Reaction::Fail(Error::GivenUp)) } else { Ok(result) }
     }
 
     /// Gives the worker up if it has been in a call for too long. Whether it is.
@@ -55,16 +56,28 @@ impl Pulse {
 mod tests {
     use super::*;
 
+    /// As if the call that is being made had begun long ago.
+    fn hang(pulse: &Pulse) {
+        pulse.state().calling = Instant::now().checked_sub(PATIENCE + Duration::from_secs(1));
+    }
+
     #[test]
-    fn who_is_given_up_in_a_call_gets_nothing_from_it_and_writes_nothing() {
+    fn who_is_given_up_in_a_call_gets_nothing_from_it_nor_from_any_other() {
         let pulse = Pulse::default();
-        assert_eq!(pulse.call(|| 1), Some(1));
-        assert!(!pulse.give_up() && pulse.hold().is_some());
+        assert_eq!(pulse.call(|| 1).ok(), Some(1));
         let result = pulse.call(|| {
-            pulse.state().calling = Instant::now().checked_sub(PATIENCE + Duration::from_secs(1));
+            hang(&pulse);
             assert!(pulse.give_up());
         });
-        assert_eq!(result, None);
-        assert!(pulse.hold().is_none());
+        assert!(matches!(result, Err(Reaction::Fail(Error::GivenUp))));
+        assert!(pulse.call(|| 1).is_err());
+    }
+
+    #[test]
+    fn who_comes_back_before_it_is_given_up_stays_and_so_may_write() {
+        let pulse = Pulse::default();
+        let result = pulse.call(|| hang(&pulse));
+        assert!(result.is_ok(), "however long it took");
+        assert!(!pulse.give_up(), "and between two calls nobody is given up");
     }
 }

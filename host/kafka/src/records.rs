@@ -10,19 +10,17 @@ mod read;
 mod write;
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use rdkafka::client::ClientContext;
-use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
-use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::statistics::Statistics;
+use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 use crate::cluster::{Cluster, REQUEST};
-use crate::context;
-use crate::error::{Error, code};
+use crate::context::{Ear, trouble};
+use crate::error::Error;
 use crate::settings::ClientSettings;
 
 pub use read::Reading;
@@ -69,7 +67,7 @@ impl Connection {
         if let Some((name, reason)) = OWNED.iter().find(|(name, _)| raw.iter().any(|(own, _)| own == name)) {
             return Err(Error::Setup(format!("`{name}` can't be set here: {reason}")));
         }
-        let settings = ClientSettings::new(app, "command", bootstrap, raw, Duration::ZERO);
+        let settings = ClientSettings::new(app, "command", bootstrap, raw, Duration::ZERO)?;
         let client: BaseConsumer<Ear> = client(&settings.admin())?;
         let metadata = client.fetch_metadata(None, ANSWER).map_err(|error| silence(&client, bootstrap, &error))?;
         let topics = metadata.topics().iter().filter(|topic| topic.error().is_none());
@@ -145,37 +143,9 @@ impl Connection {
 
 /// Why nobody answers.
 fn silence(client: &BaseConsumer<Ear>, bootstrap: &str, error: &KafkaError) -> Error {
-    for _ in 0..TROUBLES {
-        client.poll(Duration::ZERO);
-    }
-    let said = client.context().0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let said = trouble(client).map(|trouble| trouble.text);
     Error::Setup(format!("no broker answers at {bootstrap}: {}", said.unwrap_or_else(|| error.to_string())))
 }
-
-/// So many troubles of a client are listened to, of which the last one counts.
-const TROUBLES: usize = 100;
-
-/// Keeps the last trouble that librdkafka speaks of: when nobody answers, that is why.
-#[derive(Default)]
-struct Ear(Mutex<Option<String>>);
-
-impl ClientContext for Ear {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        context::log(level, facility, message);
-    }
-
-    fn stats(&self, _: Statistics) {}
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        // That all are down follows from what is wrong with each.
-        if code(&error) != Some(RDKafkaErrorCode::AllBrokersDown) {
-            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_owned());
-        }
-        context::log_error(&error, reason);
-    }
-}
-
-impl ConsumerContext for Ear {}
 
 /// Makes a client. A setting that librdkafka doesn't take is the user's mistake.
 fn client<C: ClientContext + Default, T: FromClientConfigAndContext<C>>(config: &ClientConfig) -> Result<T, Error> {
@@ -197,6 +167,10 @@ mod tests {
 
     #[test]
     fn settings_that_are_not_the_users_or_nobodys_are_refused_before_anyone_is_asked() {
+        assert_eq!(
+            refused(&[("transaction.timeout.ms", "10s")]),
+            "the setting `transaction.timeout.ms` of the Kafka client is `10s`: it must be a whole number"
+        );
         assert_eq!(refused(&[("group.id", "x")]), "`group.id` can't be set here: the command is in no group");
         assert_eq!(
             refused(&[("sasl.pasword", "x")]),

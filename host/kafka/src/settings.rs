@@ -39,28 +39,33 @@ pub struct ClientSettings {
     transaction_timeout: Duration,
     /// The most bytes of a batch that a producer sends.
     batch_bytes: usize,
+    /// The largest record, where somebody has set it.
+    record_bytes: Option<usize>,
 }
 
 impl ClientSettings {
     /// For an instance of an app; `commit_interval` is the longest that a transaction is meant to be open.
+    ///
+    /// # Errors
+    /// A setting that the host reads is no number.
     pub fn new(
         app: &str,
         instance: &str,
         bootstrap: &str,
         raw: &[(String, String)],
         commit_interval: Duration,
-    ) -> Self {
-        let batch = raw.iter().find(|(name, _)| name == "batch.size").and_then(|(_, value)| value.parse().ok());
-        let timeout = raw.iter().find(|(name, _)| name == "transaction.timeout.ms");
-        let timeout = timeout.and_then(|(_, value)| value.parse().ok()).map(Duration::from_millis);
-        Self {
+    ) -> Result<Self, Error> {
+        let number = |name| number(raw, name);
+        let timeout = number("transaction.timeout.ms")?.map(|ms| Duration::from_millis(ms.into()));
+        Ok(Self {
             app: app.into(),
             instance: instance.into(),
             bootstrap: bootstrap.into(),
             raw: raw.to_vec(),
             transaction_timeout: timeout.unwrap_or(TRANSACTION_TIMEOUT.max(commit_interval * 4)),
-            batch_bytes: batch.unwrap_or(BATCH_BYTES),
-        }
+            batch_bytes: number("batch.size")?.map_or(BATCH_BYTES, |bytes| bytes as usize),
+            record_bytes: number("message.max.bytes")?.map(|bytes| bytes as usize),
+        })
     }
 
     /// The same for an instance that now has its id.
@@ -81,11 +86,7 @@ impl ClientSettings {
 
     /// The largest record that clients take, in bytes.
     pub(crate) fn record_bytes(&self) -> usize {
-        self.number("message.max.bytes").unwrap_or(RECORD_BYTES)
-    }
-
-    fn number(&self, name: &str) -> Option<usize> {
-        self.raw.iter().find(|(own, _)| own == name).and_then(|(_, value)| value.parse().ok())
+        self.record_bytes.unwrap_or(RECORD_BYTES)
     }
 
     /// A client that asks and administers. It reads to the end of what is written, committed or not.
@@ -118,7 +119,7 @@ impl ClientSettings {
         // An input that has nothing new is known to have nothing only when its fetch is answered.
         self.default(&mut config, "fetch.wait.max.ms", 10);
         // librdkafka wants it to be no less than the other.
-        self.default(&mut config, "fetch.max.bytes", FETCH_BYTES.max(self.number("message.max.bytes").unwrap_or(0)));
+        self.default(&mut config, "fetch.max.bytes", FETCH_BYTES.max(self.record_bytes.unwrap_or(0)));
         self.default(&mut config, "fetch.message.max.bytes", PARTITION_BYTES);
         self.default(&mut config, "fetch.error.backoff.ms", 50);
         // A full queue is soon half empty; the default is a second.
@@ -175,6 +176,14 @@ impl ClientSettings {
             config.set(name, value.to_string());
         }
     }
+}
+
+/// A setting as a number, if it is there.
+fn number(raw: &[(String, String)], name: &str) -> Result<Option<u32>, Error> {
+    let Some((_, value)) = raw.iter().find(|(own, _)| own == name) else { return Ok(None) };
+    let wrong =
+        || Error::Setup(format!("the setting `{name}` of the Kafka client is `{value}`: it must be a whole number"));
+    value.parse().map(Some).map_err(|_| wrong())
 }
 
 /// Makes a client that logs as everything else does.

@@ -10,15 +10,18 @@ use std::time::{Duration, Instant};
 use millrace_engine::deployment::Candidate;
 use millrace_engine::pipeline;
 use millrace_engine::topology::{TopicKind, Topology};
+use rdkafka::consumer::{BaseConsumer, Consumer};
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, REQUEST};
+use crate::context::{Ear, Trouble, trouble};
 use crate::control;
 use crate::error::Error;
 use crate::folder::Folder;
 use crate::globals::Globals;
 use crate::instance::Options;
 use crate::internal_topics;
-use crate::settings::ClientSettings;
+use crate::limits::Learned;
+use crate::settings::{ClientSettings, wrong_settings};
 use crate::worker::Shared;
 
 /// How long to wait before something is looked at again.
@@ -36,9 +39,9 @@ pub(crate) fn prepare(
 ) -> Result<Option<(Shared, Option<Globals>)>, Error> {
     let app = topology.app.as_str();
     let settings =
-        ClientSettings::new(app, "start", &options.bootstrap, &topology.kafka, topology.settings.commit_interval);
+        ClientSettings::new(app, "start", &options.bootstrap, &topology.kafka, topology.settings.commit_interval)?;
     let cluster = Cluster::new(&settings)?;
-    let Some(id) = patiently(stop, || cluster.id().map(Some))? else { return Ok(None) };
+    let Some(id) = patiently(stop, || meet(&cluster, &settings).map(Some))? else { return Ok(None) };
     let folder = Folder::open(&options.data, &topology, &id)?;
     let Some(known) = patiently(stop, || external_topics(&cluster, &topology).map(Some))? else { return Ok(None) };
     let partitions = pipeline::partitions(&topology, &|name| known.get(name).copied()).map_err(Error::Partitions)?;
@@ -66,6 +69,7 @@ pub(crate) fn prepare(
         partitions: partitions.into(),
         deployments,
         options: options.worker,
+        learned: Learned::default(),
         member: OnceLock::new(),
         stopping: AtomicBool::new(false),
         gate: globals.as_ref().map(|_| Arc::default()),
@@ -74,6 +78,23 @@ pub(crate) fn prepare(
         topology,
     };
     Ok(Some((shared, globals)))
+}
+
+/// The cluster's id. A cluster that doesn't answer is waited for; one that answers and refuses won't think again, nor does
+/// it help to wait for another certificate.
+fn meet(cluster: &Cluster, settings: &ClientSettings) -> Result<String, Error> {
+    let error = match cluster.id() {
+        Err(Error::Kafka(error)) => error,
+        result => return result,
+    };
+    let asking: BaseConsumer<Ear> = settings.admin().create_with_context(Ear::default()).map_err(wrong_settings)?;
+    drop(asking.fetch_metadata(None, REQUEST));
+    match trouble(&asking) {
+        Some(Trouble { text, refusal: true }) => {
+            Err(Error::Setup(format!("no connection to Kafka is possible: {text}")))
+        }
+        _ => Err(Error::Kafka(error)),
+    }
 }
 
 /// Numbers of partitions of the topics that exist, internal ones too.

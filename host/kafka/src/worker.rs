@@ -16,71 +16,31 @@ mod feed;
 mod messages;
 mod open;
 mod seat;
+mod shared;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
-use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
-use millrace_engine::ports::{Logic, StoreId};
+use millrace_engine::ports::Logic;
 use millrace_engine::record::Headers;
-use millrace_engine::task::Deployed;
 use millrace_engine::topology::Topology;
-use millrace_store::Database;
 
-use crate::cluster::Cluster;
 use crate::error::{Error, Reaction};
-use crate::gate::{Gate, Pass};
-use crate::group::Member;
+use crate::gate::Pass;
+use crate::limits::Limits;
 use crate::native::{Fetcher, Record};
 use crate::positions::wall_clock;
 use crate::producer::Turns;
 use crate::pulse::Pulse;
-use crate::settings::ClientSettings;
 use crate::tasks::TaskId;
 pub(crate) use messages::{Command, Commit, Ear, Event, Generation, Line};
 use seat::Seat;
-
-/// What the workers of an instance have in common. None of it is written on the way of a record.
-pub(crate) struct Shared {
-    pub(crate) topology: Arc<Topology>,
-    pub(crate) settings: ClientSettings,
-    pub(crate) cluster: Cluster,
-    pub(crate) instance: String,
-    pub(crate) database: Arc<Database>,
-    /// Number of partitions of each topic of the pipeline.
-    pub(crate) partitions: Arc<[u32]>,
-    /// Names of the stores' changelogs.
-    pub(crate) changelogs: Vec<String>,
-    pub(crate) deployments: Arc<[Deployed]>,
-    pub(crate) options: WorkerOptions,
-    /// What keeps global tables as they are during a transaction, if there are any.
-    pub(crate) gate: Option<Arc<Gate>>,
-    /// Their stores.
-    pub(crate) shared_stores: Arc<[StoreId]>,
-    /// The instance's member of the group; there before any task is assigned.
-    pub(crate) member: OnceLock<Member>,
-    pub(crate) stopping: AtomicBool,
-}
-
-/// What workers are opened with.
-#[derive(Clone, Copy, Debug)]
-pub struct WorkerOptions {
-    /// How many records go into one guest call at most. Changes the speed, never the result.
-    pub batch: usize,
-    /// Most bytes of live join windows in memory, for each store of each task.
-    pub window_memory: usize,
-    /// Bytes of uncommitted work of a worker after which a commit is due, whatever the interval.
-    pub transaction_bytes: usize,
-}
-
-impl Default for WorkerOptions {
-    fn default() -> Self {
-        Self { batch: 500, window_memory: 16 << 20, transaction_bytes: 8 << 20 }
-    }
-}
+pub(crate) use shared::Shared;
+pub use shared::WorkerOptions;
 
 /// How long a worker without anything to do waits for something to come.
 const IDLE: Duration = Duration::from_millis(20);
@@ -125,8 +85,8 @@ pub(crate) struct Worker {
     pulse: Arc<Pulse>,
     /// While a transaction is open: global tables stay as they are.
     pass: Option<Pass>,
-    /// Largest record of each topic.
-    record_bytes: Arc<[usize]>,
+    /// How large records may be, as was known when the producer was made.
+    limits: Limits,
     last_commit: Instant,
     /// How many records a task takes at a time: see [`pace`].
     limit: usize,
@@ -162,7 +122,7 @@ impl Worker {
             producer: None,
             pulse,
             pass: None,
-            record_bytes: Arc::new([]),
+            limits: Limits { records: Arc::new([]), batch: 1 },
             last_commit: Instant::now(),
             limit,
             failures: 0,
@@ -179,15 +139,17 @@ impl Worker {
                 Err(reaction) => self.recover(reaction)?,
             }
         }
-        match self.commit() {
-            Ok(()) => Ok(()),
-            // What isn't committed is done again by who comes next.
-            Err(Reaction::Abort(reason) | Reaction::Rebuild(reason)) => {
-                tracing::warn!(reason, "the last transaction was not committed");
-                Ok(())
+        let reason = match self.commit() {
+            Ok(()) => return Ok(()),
+            Err(Reaction::Abort(reason) | Reaction::Rebuild(reason)) => reason,
+            Err(Reaction::Refused(refused)) => {
+                self.shared.learned.refused(&self.shared.topic_names(), &self.limits, &refused)?
             }
-            Err(reaction) => Err(reaction),
-        }
+            Err(reaction) => return Err(reaction),
+        };
+        // What isn't committed is done again by who comes next.
+        tracing::warn!(reason, "the last transaction was not committed");
+        Ok(())
     }
 
     fn turn(&mut self) -> Result<(), Reaction> {
@@ -336,6 +298,10 @@ impl Worker {
             Reaction::Rebuild(reason) => {
                 self.rebuild();
                 reason
+            }
+            Reaction::Refused(refused) => {
+                self.rebuild();
+                self.shared.learned.refused(&self.shared.topic_names(), &self.limits, &refused)?
             }
             reaction => return Err(reaction),
         };

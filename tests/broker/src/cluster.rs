@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::java::LIGHTLY_COMPILED;
 use crate::node::{Node, PATIENCE};
 use crate::ports;
+use crate::secure::Secure;
 use crate::settings::{Address, properties, voters};
 use crate::wire::{self, Operation, Verdict};
 
@@ -28,6 +29,8 @@ pub struct Options {
     pub short_lived: bool,
     /// Whether operations can be forbidden, see [`Cluster::forbid`]. For one node only.
     pub acls: bool,
+    /// Whether clients can also come over TLS with a password, see [`Cluster::secure`]. For one node only.
+    pub secure: bool,
     /// More settings of the brokers, which override those made here.
     pub settings: Vec<(String, String)>,
 }
@@ -35,7 +38,15 @@ pub struct Options {
 impl Default for Options {
     /// One node on a free port, small enough for a test.
     fn default() -> Self {
-        Self { nodes: 1, port: None, heap: "512m".into(), short_lived: true, acls: false, settings: Vec::new() }
+        Self {
+            nodes: 1,
+            port: None,
+            heap: "512m".into(),
+            short_lived: true,
+            acls: false,
+            secure: false,
+            settings: Vec::new(),
+        }
     }
 }
 
@@ -46,6 +57,7 @@ pub struct Cluster {
     nodes: Vec<Node>,
     jvm: Vec<String>,
     id: String,
+    secure: Option<Secure>,
     folder: TempDir,
 }
 
@@ -57,17 +69,20 @@ impl Cluster {
     pub fn start(options: Options) -> Result<Self, Error> {
         let addresses = addresses(&options)?;
         let folder = TempDir::with_prefix("millrace-kafka-").map_err(Error::io("a temporary folder"))?;
+        let secure = secure(&options, folder.path())?;
         let mut nodes = Vec::new();
         for &address in &addresses {
             let of_node = folder.path().join(format!("node-{}", address.id));
-            let properties = properties(address, &addresses, &Node::data(&of_node), options.acls, &options.settings);
+            let more = secure.iter().flat_map(|secure| secure.settings(address.port, address.controller_port));
+            let settings: Vec<_> = more.chain(options.settings.iter().cloned()).collect();
+            let properties = properties(address, &addresses, &Node::data(&of_node), options.acls, &settings);
             nodes.push(Node::new(address, of_node, &properties)?);
         }
         // Any 22 characters of URL-safe Base64 are a name, if the last of them is one of four.
         let id = format!("{:016x}{:05x}A", ports::random(), ports::random() & 0xf_ffff);
         let mut jvm = vec![format!("-Xmx{}", options.heap)];
         jvm.extend(options.short_lived.then(|| LIGHTLY_COMPILED.into()));
-        let mut cluster = Self { nodes, jvm, id, folder };
+        let mut cluster = Self { nodes, jvm, id, secure, folder };
         cluster.format(&voters(&addresses))?;
         for node in &mut cluster.nodes {
             node.begin(&cluster.jvm)?;
@@ -80,8 +95,9 @@ impl Cluster {
     }
 
     fn format(&mut self, voters: &str) -> Result<(), Error> {
+        let more = self.secure.as_ref().map(Secure::format_arguments).unwrap_or_default();
         for node in &mut self.nodes {
-            node.begin_format(&self.id, voters)?;
+            node.begin_format(&self.id, voters, &more)?;
         }
         for node in &mut self.nodes {
             let status = node.wait()?;
@@ -101,6 +117,11 @@ impl Cluster {
     pub fn bootstrap(&self) -> String {
         let servers = self.nodes.iter().map(|node| format!("127.0.0.1:{}", node.address.port));
         servers.collect::<Vec<_>>().join(",")
+    }
+
+    /// How clients come over TLS, if it was started with [`Options::secure`].
+    pub fn secure(&self) -> Option<&Secure> {
+        self.secure.as_ref()
     }
 
     /// Where its data, settings and logs are, in a folder for each node.
@@ -234,6 +255,16 @@ fn wait_for(node: &mut Node, what: &str, mut done: impl FnMut(u16) -> io::Result
     Ok(())
 }
 
+fn secure(options: &Options, folder: &Path) -> Result<Option<Secure>, Error> {
+    if !options.secure {
+        return Ok(None);
+    }
+    let port = ports::free(0..0, 1)?.first().copied().unwrap_or_default();
+    let secure = Secure::new(port, folder);
+    secure.make_certificate()?;
+    Ok(Some(secure))
+}
+
 fn addresses(options: &Options) -> Result<Vec<Address>, Error> {
     let nodes = options.nodes;
     if nodes == 0 {
@@ -242,6 +273,9 @@ fn addresses(options: &Options) -> Result<Vec<Address>, Error> {
     if options.acls && nodes > 1 {
         // Controllers ask the authorizer before they let each other read the log that its rules are in.
         return Err(Error::Options("rules need a cluster of one node: without super users, no quorum comes to be"));
+    }
+    if options.secure && nodes > 1 {
+        return Err(Error::Options("a cluster with a secure listener has one node"));
     }
     let first = options.port.unwrap_or(0);
     let count = u16::try_from(nodes).ok().filter(|count| first.checked_add(*count).is_some());

@@ -32,6 +32,11 @@ pub(crate) fn command() -> Result<Vec<String>, Error> {
     Ok(vec![java, "-Djava.awt.headless=true".into(), "-Dlog4j2.level=WARN".into(), "-cp".into(), class_path])
 }
 
+/// The `keytool` that comes with it.
+pub(crate) fn keytool() -> Result<PathBuf, Error> {
+    Ok(java()?.with_file_name("keytool"))
+}
+
 /// The `java` to run, asked for its version once a process.
 fn java() -> Result<PathBuf, Missing> {
     static FOUND: OnceLock<Result<PathBuf, Missing>> = OnceLock::new();

@@ -25,6 +25,7 @@ mod jars;
 mod java;
 mod node;
 mod ports;
+mod secure;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -34,4 +35,5 @@ pub use cluster::{Cluster, Options};
 pub use error::{Error, Missing};
 pub use for_test::for_test;
 pub use java::available;
+pub use secure::Secure;
 pub use wire::Operation;

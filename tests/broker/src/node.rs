@@ -60,10 +60,11 @@ impl Node {
     }
 
     /// Begins to format the data; the node has finished when [`Node::wait`] returns.
-    pub(crate) fn begin_format(&mut self, cluster: &str, voters: &str) -> Result<(), Error> {
+    pub(crate) fn begin_format(&mut self, cluster: &str, voters: &str, more: &[String]) -> Result<(), Error> {
         let properties = self.properties().to_string_lossy().into_owned();
         let mut args = [LIGHTLY_COMPILED, "kafka.tools.StorageTool", "format"].map(str::to_owned).to_vec();
         args.extend(["-t", cluster, "--initial-controllers", voters, "-c", &properties].map(str::to_owned));
+        args.extend_from_slice(more);
         self.spawn(&args)
     }
 

@@ -159,6 +159,7 @@ fn what_can_not_be_is_refused_before_anything_starts() {
     };
     assert!(refused(Options { nodes: 0, ..Options::default() }).contains("no nodes"));
     assert!(refused(Options { nodes: 3, acls: true, ..Options::default() }).contains("one node"));
+    assert!(refused(Options { nodes: 3, secure: true, ..Options::default() }).contains("one node"));
     assert!(refused(Options { nodes: 3, port: Some(65_534), ..Options::default() }).contains("65535"));
 }
 

@@ -30,6 +30,8 @@ pub enum Operation {
     Write = 4,
     /// Seeing that it is there. Kafka answers as if it weren't.
     Describe = 8,
+    /// Seeing its settings.
+    DescribeConfigs = 10,
 }
 
 /// What a broker knows of its cluster.

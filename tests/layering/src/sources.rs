@@ -10,7 +10,7 @@ use crate::root;
 const FOLDERS: &[&str] = &["benches", "guest-sdk", "host", "plugins", "tests"];
 
 /// A text file.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Source {
     /// Path from the top of the workspace.
     pub path: PathBuf,

@@ -61,6 +61,25 @@ fn a_link_in_a_document_leads_somewhere() {
     }
 }
 
+/// Where the process can be told to die at a point (`MILLRACE_FAULT`), that is compiled with debug assertions only; and
+/// what is built as in a release has none.
+#[test]
+fn what_is_built_as_in_a_release_can_not_be_told_to_die() {
+    let faults = "host/kafka/src/faults.rs";
+    let speaks = |source: &&Source| source.text.contains("MILLRACE_FAULT") && !source.is_test();
+    let found = sources().unwrap();
+    assert_eq!(places(found.iter().filter(speaks).cloned()), [Path::new(faults)]);
+    let text = std::fs::read_to_string(root().join(faults)).unwrap();
+    let (_, hit) = text.split_once("pub(crate) fn hit(point: Point)").unwrap();
+    assert!(hit.contains("MILLRACE_FAULT") && text.contains("#[cfg(debug_assertions)]\npub(crate) fn hit("));
+
+    let just = std::fs::read_to_string(root().join("justfile")).unwrap();
+    let as_released = just.lines().find(|line| line.starts_with("as_released :=")).unwrap();
+    assert!(as_released.contains("--config profile.dev.debug-assertions=false"), "{as_released}");
+    let cargo = std::fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    assert!(!cargo.contains("[profile.release"), "cargo's own release profile has no debug assertions: leave it so");
+}
+
 /// The targets of links to files, as in `[text](target)`.
 fn links(text: &str) -> BTreeSet<&str> {
     let targets = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());

@@ -16,7 +16,7 @@ mod measure;
 mod operators;
 mod rule;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use clap::Parser;
@@ -102,7 +102,10 @@ fn measure_orders(arguments: &Arguments) {
     rule::compare();
 }
 
-/// The pipeline that is measured.
+/// The pipeline that is measured: that of the checkout in which it runs. A path from when it was compiled would be that
+/// of whichever checkout compiled it last.
 fn pipeline() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../pipelines/orders.toml")
+    let path = PathBuf::from("pipelines/orders.toml");
+    assert!(path.exists(), "no {} here: run it in the top folder of a checkout, as `just bench` does", path.display());
+    path
 }

@@ -51,14 +51,8 @@ impl Place {
 
     /// The command with these words, divided by spaces.
     pub fn command(&self, words: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_millrace"));
-        command
-            .args(words.split_whitespace())
-            .current_dir(self.folder.path())
-            .env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"))
-            .env("COLUMNS", "100")
-            .env_remove("MILLRACE_LOG")
-            .stdin(Stdio::null());
+        let mut command = millrace_in(self.folder.path(), words);
+        command.env("COLUMNS", "100").env_remove("MILLRACE_LOG");
         command
     }
 
@@ -122,6 +116,17 @@ impl From<Output> for Said {
     }
 }
 
+/// The command with these words, divided by spaces, in a folder.
+pub fn millrace_in(folder: &Path, words: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_millrace"));
+    command
+        .args(words.split_whitespace())
+        .current_dir(folder)
+        .env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"))
+        .stdin(Stdio::null());
+    command
+}
+
 /// The root of the checkout.
 pub fn repository() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
@@ -134,8 +139,13 @@ pub fn sample() -> String {
 
 /// The rule of the orders pipeline as WebAssembly.
 pub fn guest() -> Vec<u8> {
+    guest_named(GUEST)
+}
+
+/// A plugin as WebAssembly.
+pub fn guest_named(name: &str) -> Vec<u8> {
     let folder = std::env::var_os("MILLRACE_GUESTS").map(PathBuf::from);
-    let path = folder.map(|folder| folder.join(GUEST));
+    let path = folder.map(|folder| folder.join(name));
     match path.as_ref().map(std::fs::read) {
         Some(Ok(bytes)) => bytes,
         Some(Err(error)) => panic!("{}: {error}; `./justw guests` builds it", path.unwrap().display()),

@@ -38,6 +38,14 @@ const OWNED: [(&str, &str); 21] = [
     ("partitioner", "the engine picks partitions"),
 ];
 
+/// Kafka settings that the host reads too, and what they are. A value that is none would be passed over, or refused by
+/// the client without its place.
+const NUMBERS: [(&str, &str); 3] = [
+    ("transaction.timeout.ms", "a whole number of milliseconds, such as 10000"),
+    ("message.max.bytes", "a whole number of bytes, such as 1000000"),
+    ("batch.size", "a whole number of bytes, such as 1000000"),
+];
+
 const BROKER: &str = "it is given on the command line: --kafka BOOTSTRAP";
 const ACKS: &str = "exactly once needs all of them";
 const OFFSETS: &str = "offsets are committed with the transaction";
@@ -145,6 +153,12 @@ fn flatten(prefix: &str, entries: Vec<Entry>, settings: &mut Vec<(String, String
                 continue;
             }
         };
+        if let Some((_, right)) = NUMBERS.iter().find(|(number, _)| *number == name)
+            && value.parse::<u32>().is_err()
+        {
+            problems.add(entry.item.at, format!("`{name}` of [kafka] is `{value}`"), format!("it must be {right}"));
+            continue;
+        }
         match OWNED.iter().find(|(owned, _)| *owned == name) {
             Some((_, reason)) => problems.add(entry.at, format!("`{name}` of [kafka] is the host's to set"), *reason),
             None => settings.push((name, value)),

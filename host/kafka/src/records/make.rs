@@ -7,8 +7,9 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::consumer::Consumer;
 use rdkafka::error::RDKafkaErrorCode;
 
-use super::{Connection, Ear, client};
+use super::{Connection, client};
 use crate::cluster::REQUEST;
+use crate::context::Ear;
 use crate::error::Error;
 
 /// How often to look whether a change has come about.

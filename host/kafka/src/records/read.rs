@@ -10,7 +10,8 @@ use rdkafka::consumer::BaseConsumer;
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::{Connection, Ear, client};
+use super::{Connection, client};
+use crate::context::Ear;
 use crate::error::Error;
 use crate::native::{Fetched, Fetcher};
 

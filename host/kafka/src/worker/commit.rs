@@ -11,7 +11,7 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use super::seat::Seat;
 use super::{Commit, Event, Generation, Phase, Shared, Worker, entry, sendable, task_error};
-use crate::error::{Error, Reaction};
+use crate::error::Reaction;
 use crate::faults::{self, Point};
 use crate::metadata;
 use crate::positions::{Position, wall_clock};
@@ -41,9 +41,7 @@ impl Worker {
         }
         let offsets = offsets(changed.iter().map(|(seat, _)| &**seat))?;
         let committed = producer.commit(&offsets, generation(&self.generation)?)?;
-        let held = self.pulse.hold().ok_or(Reaction::Fail(Error::GivenUp))?;
         store(&self.shared, &changed, &committed.ends)?;
-        drop(held);
         faults::hit(Point::Stored);
         changed.into_iter().for_each(|(seat, _)| seat.settle());
         self.after_commit(ledger, began, committed.disturbed);

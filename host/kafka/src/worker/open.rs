@@ -71,11 +71,11 @@ impl Worker {
     /// Takes over the worker's transactional ids. Whatever their last owner left open is aborted by it.
     fn open_producer(&mut self) -> Result<bool, Reaction> {
         let shared = Arc::clone(&self.shared);
-        self.record_bytes = limits::record_bytes(&shared.cluster, &shared.topology, shared.settings.record_bytes())?;
-        let settings = shared.settings.with_batch_bytes(self.record_bytes.iter().copied().min().unwrap_or(usize::MAX));
+        let (own, most) = (shared.topic_names(), shared.settings.record_bytes());
+        self.limits = shared.learned.limits(&shared.cluster, &own, most)?;
+        let settings = shared.settings.with_batch_bytes(self.limits.batch);
         let id = format!("{}-{}-{}", shared.topology.app, shared.instance, self.number);
-        let own = shared.topology.topics.iter().map(|topic| topic.name.as_str());
-        let topics: Vec<&str> = own.chain(shared.changelogs.iter().map(String::as_str)).collect();
+        let topics: Vec<&str> = own.into_iter().chain(shared.changelogs.iter().map(String::as_str)).collect();
         self.producer = Turns::open(&settings, &id, &topics, &self.pulse, &|| self.may_go_on())?;
         Ok(self.producer.is_some())
     }
@@ -88,7 +88,13 @@ impl Worker {
             list.add_partition(&name, partition);
         }
         let member = self.shared.member.get().ok_or_else(|| Reaction::Abort("not a member of the group".into()))?;
-        let committed = member.committed_offsets(list, REQUEST).map_err(Error::from)?;
+        // Those that a transaction is still to decide on aren't told, and the client asks again until its time is over.
+        let committed = member.committed_offsets(list, REQUEST).map_err(|error| {
+            Reaction::Rebuild(format!(
+                "the committed offsets can't be had: {error}; if the cluster answers and this goes on, a transaction in \
+                 `__consumer_offsets` is never ended: find it with `kafka-transactions.sh find-hanging`"
+            ))
+        })?;
         let mut starts = BTreeMap::new();
         for place in committed.elements() {
             place.error().map_err(Error::from)?;
@@ -166,7 +172,7 @@ impl Worker {
         let options = TaskOptions {
             batch: shared.options.batch,
             window_memory: shared.options.window_memory,
-            record_bytes: Arc::clone(&self.record_bytes),
+            record_bytes: Arc::clone(&self.limits.records),
             state_bytes: limits::state_bytes(shared.settings.record_bytes()),
             ..TaskOptions::new(
                 id.subtopology,

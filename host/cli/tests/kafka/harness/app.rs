@@ -2,8 +2,8 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::PathBuf;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use super::records::Kafka;
 use super::{until, within};
 
 pub use crate::support::copy_folder;
+use crate::support::{guest_named, millrace_in};
 
 const GUESTS: [&str; 2] = ["order_status.wasm", "product_sums.wasm"];
 
@@ -66,7 +67,7 @@ impl App {
     pub fn new(bootstrap: &str, name: &str, shape: Shape, settings: Settings) -> Self {
         let folder = tempfile::tempdir().unwrap();
         for guest in GUESTS {
-            std::fs::write(folder.path().join(guest), self::guest(guest)).unwrap();
+            std::fs::write(folder.path().join(guest), guest_named(guest)).unwrap();
         }
         std::fs::write(folder.path().join("pipeline.toml"), pipeline(name, settings)).unwrap();
         let app = Self {
@@ -128,13 +129,8 @@ impl App {
 
     /// The `millrace` command with these words, divided by spaces, in the folder of the scenario.
     pub fn command(&self, words: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_millrace"));
-        command
-            .args(words.split_whitespace())
-            .current_dir(self.folder.path())
-            .env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"))
-            .env("MILLRACE_LOG", "info")
-            .stdin(Stdio::null());
+        let mut command = millrace_in(self.folder.path(), words);
+        command.env("MILLRACE_LOG", "info");
         command
     }
 
@@ -209,13 +205,6 @@ impl Drop for App {
         }
         eprintln!("{text}");
     }
-}
-
-fn guest(name: &str) -> Vec<u8> {
-    let folder = std::env::var_os("MILLRACE_GUESTS").map(PathBuf::from);
-    let folder = folder.expect("MILLRACE_GUESTS names no folder of guests; `./justw test` sets it");
-    let path: &Path = &folder.join(name);
-    std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}; `./justw guests` builds it", path.display()))
 }
 
 /// A join, a table of what comes out of it, and behind a change of keys an aggregate.

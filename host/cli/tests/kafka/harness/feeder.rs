@@ -29,10 +29,11 @@ pub struct Feeder {
     pace: Arc<Pace>,
 }
 
-/// How it is told to be quicker.
+/// How it is told to be quicker, or to wait.
 #[derive(Default)]
 struct Pace {
     hurry: AtomicBool,
+    hold: AtomicBool,
     stop: AtomicBool,
 }
 
@@ -68,6 +69,11 @@ impl Feeder {
         self.thread.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
+    /// Holds what is still to be sent back, or sends it again.
+    pub fn hold(&self, hold: bool) {
+        self.pace.hold.store(hold, Ordering::Relaxed);
+    }
+
     /// Has the rest sent quickly, and waits until all is acknowledged.
     pub fn finish(mut self) {
         self.pace.hurry.store(true, Ordering::Relaxed);
@@ -101,7 +107,8 @@ fn feed(producer: &BaseProducer<Deliveries>, topics: &[String; 2], input: &[Answ
             due = due.max(Instant::now() - BEHIND) + Duration::from_secs(1) / rate;
         }
         // Between two records, reports of others are served: that is what it waits with.
-        while Instant::now() < due && !pace.stop.load(Ordering::Relaxed) {
+        let waits = || Instant::now() < due || pace.hold.load(Ordering::Relaxed);
+        while waits() && !pace.stop.load(Ordering::Relaxed) {
             producer.poll(Duration::from_millis(2));
         }
         if pace.stop.load(Ordering::Relaxed) {

@@ -4,6 +4,8 @@
 //! such that it makes no difference: what is to meet is never late, what isn't to meet is far apart, and a key that
 //! comes twice with different values does so on one side only. Then every run has to put out what `replay` does.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use crate::support::Dice;
 
 /// Number of partitions of all topics.
@@ -12,8 +14,10 @@ pub const PARTITIONS: i64 = 4;
 /// Number of products.
 pub const PRODUCTS: i64 = 40;
 
-/// Time of the first order.
-const START: i64 = 1_700_000_000_000;
+/// How long ago the first order was, in milliseconds: not so long that a broker forgets the sequence numbers of who
+/// sent it. It counts the age of a producer (`producer.id.expiration.ms`, a day) from the timestamps of its records, so
+/// one that sends last year's is forgotten when the broker starts anew, and then a record that was on its way can get lost.
+const AGO: i64 = 3_600_000;
 
 /// Time from an order to the next, in milliseconds.
 const STEP: i64 = 2;
@@ -72,20 +76,22 @@ pub struct Shape {
 /// The input, in the order in which it is sent.
 pub fn input(shape: Shape) -> Vec<Answer> {
     let mut dice = Dice::new(shape.seed);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let start = now.as_millis() as i64 - AGO;
     let mut answers: Vec<(i64, Answer)> = Vec::new();
     for id in 1..=shape.orders {
         // Some have no pieces: the aggregate refuses them, behind a repartition topic.
         let pieces = if dice.below(50) == 0 { 0 } else { 1 + dice.below(9) as i64 };
         let order = Order { id, product: dice.below(PRODUCTS as u64) as i64, pieces };
         let giant = shape.giants.filter(|(every, _)| id % every == 0).map_or(0, |(_, bytes)| bytes);
-        append(&mut answers, &mut dice, order, giant);
+        append(&mut answers, &mut dice, start, order, giant);
     }
     answers.sort_by_key(|(arrival, _)| *arrival);
     answers.into_iter().map(|(_, answer)| answer).collect()
 }
 
-fn append(answers: &mut Vec<(i64, Answer)>, dice: &mut Dice, order: Order, giant: usize) {
-    let placed = START + order.id * STEP;
+fn append(answers: &mut Vec<(i64, Answer)>, dice: &mut Dice, start: i64, order: Order, giant: usize) {
+    let placed = start + order.id * STEP;
     // One side may answer twice with something else, the second time later.
     let twice = match dice.below(20) {
         0 => Some(Side::Payments),

@@ -57,6 +57,15 @@ impl Process {
         until(&format!("it says `{text}`"), || self.says(text));
     }
 
+    /// Waits until it says why a record didn't get into this topic, and not into one whose name begins like it.
+    pub fn wait_until_it_says_that_a_write_failed_to(&self, topic: &str) {
+        let is_it = |entry: &Value| {
+            let reason = entry["reason"].as_str().unwrap_or_default();
+            reason.strip_prefix(topic).is_some_and(|rest| rest.starts_with(" ["))
+        };
+        until(&format!("it says that it can't write to `{topic}`"), || self.entries().iter().any(is_it));
+    }
+
     /// Whether a line of its log has this in it.
     pub fn says(&self, text: &str) -> bool {
         std::fs::read_to_string(&self.log).unwrap_or_default().contains(text)

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use millrace_broker::{Cluster, Options};
 
-use crate::harness::{App, Process, Settings, Shape, options, own_broker, until};
+use crate::harness::{App, PATIENCE, Process, Settings, Shape, options, own_broker, until};
 
 /// Records a second.
 const RATE: u32 = 300;
@@ -21,6 +21,9 @@ const SETTINGS: Settings = Settings {
     with_orders: true,
 };
 
+/// It goes between two transactions, and comes back to a full pipe. Not in the middle of one: Kafka 4.3 forgets the marks
+/// of transactions that end while a partition has no leader, as they all do for a moment when the only node stops, and
+/// says that the transaction is complete (KAFKA-20734). No client can make up for that; three nodes are below.
 #[test]
 fn a_broker_that_is_away_for_long_is_waited_for() {
     let Some(mut cluster) = own_broker(options()) else { return };
@@ -29,7 +32,11 @@ fn a_broker_that_is_away_for_long_is_waited_for() {
     let mut process = app.start("data");
     process.wait_until_running();
     app.wait_for_more(1_000);
+    feeder.hold(true);
+    app.wait_until_caught_up(PATIENCE);
+    app.no_transaction_is_open();
     cluster.stop(0).unwrap();
+    feeder.hold(false);
     stays_alive_for(&mut process, AWAY);
     cluster.start_node(0).unwrap();
     app.wait_for_more(1_000);
@@ -38,9 +45,26 @@ fn a_broker_that_is_away_for_long_is_waited_for() {
     app.finish(process, "data");
 }
 
-/// With three nodes, as it is meant to be: Kafka 4.3 on a single node forgets the marks of transactions that are open
-/// when it is killed, if they end before it has found its partitions' leaders again ("Couldn't find leader endpoint").
-/// No client can make up for that.
+/// One of three alone can neither lead nor write: transactions that are open stay open until it is too late for them.
+#[test]
+fn a_majority_that_is_away_for_long_in_the_middle_of_transactions_is_waited_for() {
+    let Some(mut cluster) = own_broker(Options { nodes: 3, ..options() }) else { return };
+    let app = App::new(&cluster.bootstrap(), "lonely", Shape { seed: 22, orders: 30_000, giants: None }, SETTINGS);
+    let feeder = app.feed(Some(RATE));
+    let mut process = app.start("data");
+    process.wait_until_running();
+    app.wait_for_more(1_000);
+    cluster.stop(0).unwrap();
+    cluster.kill(1).unwrap();
+    stays_alive_for(&mut process, AWAY);
+    cluster.start_node(0).unwrap();
+    cluster.start_node(1).unwrap();
+    app.wait_for_more(1_000);
+    assert!(process.is_alive(), "it should wait for brokers");
+    feeder.finish();
+    app.finish(process, "data");
+}
+
 #[test]
 fn a_node_of_three_that_loses_its_power_is_not_missed() {
     harm_each_node("power", |cluster, node| cluster.kill(node).unwrap());

@@ -7,6 +7,7 @@ mod leaving;
 mod points;
 mod restoring;
 mod scaling;
+mod secured;
 mod topics;
 mod undisturbed;
 mod zombies;

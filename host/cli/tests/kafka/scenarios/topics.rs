@@ -29,7 +29,7 @@ fn a_topic_that_is_deleted_while_it_is_written_is_named_and_waited_for() {
     process.wait_until_running();
     app.wait_for_more(500);
     app.kafka.delete(&app.topic("sums"));
-    process.wait_until_it_says("deleted-sums");
+    process.wait_until_it_says_that_a_write_failed_to(&app.topic("sums"));
     app.create_topic("sums");
     feeder.finish();
     app.wait_until_caught_up(crate::harness::PATIENCE);
@@ -49,8 +49,22 @@ fn a_topic_that_may_not_be_written_to_is_named_and_waited_for() {
     app.wait_for_more(500);
     let orders = app.topic("orders");
     cluster.forbid(&orders, Operation::Write).unwrap();
-    process.wait_until_it_says("barred-orders");
+    process.wait_until_it_says_that_a_write_failed_to(&orders);
     allow(&cluster.bootstrap(), &orders);
     feeder.finish();
+    app.finish(process, "data");
+}
+
+/// With the same outcome as where it may be seen (`undisturbed.rs`).
+#[test]
+fn a_limit_that_may_not_be_seen_is_learned_and_what_is_too_large_is_a_dead_letter() {
+    let Some(mut cluster) = own_broker(Options { acls: true, ..crate::harness::options() }) else { return };
+    let shape = Shape { seed: 33, orders: 4_000, giants: Some((500, 40_000)) };
+    let app =
+        App::new(&cluster.bootstrap(), "unseen", shape, Settings { largest_order: 20_000, ..Settings::default() });
+    cluster.forbid(&app.topic("orders"), Operation::DescribeConfigs).unwrap();
+    app.feed_all();
+    let process = app.start("data");
+    process.wait_until_it_says("the topic's `max.message.bytes` may not be seen");
     app.finish(process, "data");
 }
