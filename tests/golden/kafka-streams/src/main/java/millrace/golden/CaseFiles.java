@@ -2,6 +2,7 @@ package millrace.golden;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.BufferedReader;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.InputStreamReader;
@@ -26,6 +27,15 @@ final class CaseFiles {
         }
     }
 
+    /** Answers the cases of a file in their place. */
+    static void answer(String file) throws IOException {
+        ByteArrayOutputStream answered = new ByteArrayOutputStream();
+        try (InputStream in = Files.newInputStream(Path.of(file))) {
+            answer(in, new PrintStream(answered, false, StandardCharsets.UTF_8));
+        }
+        Files.write(Path.of(file), answered.toByteArray());
+    }
+
     /** Answers the cases that are read. */
     static void answer(InputStream in, PrintStream out) throws IOException {
         Path state = Files.createTempDirectory("golden");
@@ -33,6 +43,7 @@ final class CaseFiles {
         for (String line = lines.readLine(); line != null; line = lines.readLine()) {
             if (!line.isBlank()) out.print(answered(MAPPER.readValue(line, Case.class), state));
         }
+        out.flush();
     }
 
     private static String answered(Case asked, Path state) throws IOException {

@@ -5,7 +5,8 @@ public final class Main {
     private static final String USAGE = """
         usage: COMMAND
           write SEEDS EACH FOLDER  random cases with their answers: FOLDER/OPERATOR.jsonl, EACH of them for each seed
-          ask                      answers cases: from standard input to standard output, what stands in `out` replaced
+          answer FILE              answers the cases of a file in their place
+          ask                      answers those on standard input
         """;
 
     public static void main(String[] argv) throws Exception {
@@ -15,6 +16,8 @@ public final class Main {
             CaseFiles.write(argv[1].split(","), Integer.parseInt(argv[2]), argv[3]);
         } else if (command.equals("ask") && argv.length == 1) {
             CaseFiles.answer(System.in, System.out);
+        } else if (command.equals("answer") && argv.length == 2) {
+            CaseFiles.answer(argv[1]);
         } else {
             System.err.print(USAGE);
             System.exit(2);
