@@ -106,6 +106,29 @@ bench-kafka *args: guests
     mvn -q -B -f benches/kafka-streams/pom.xml "-Doutput=$CARGO_TARGET_DIR/kafka-streams" package
     "$CARGO_TARGET_DIR/debug/millrace-bench-kafka" "$@"
 
+# Runs cases that Kafka Streams has answered, and compares; see tests/golden/README.md.
+[no-exit-message]
+golden +files: guests
+    cargo build --quiet {{ ours }}
+    @"$CARGO_TARGET_DIR/debug/millrace-golden" "$@"
+
+# Writes the golden cases anew: random ones, and Kafka Streams' answers to those that are written by hand.
+golden-data:
+    "{{ just_executable() }}" --justfile "{{ justfile() }}" kafka-streams write 1,2,3 60 tests/golden
+    "{{ just_executable() }}" --justfile "{{ justfile() }}" kafka-streams answer tests/golden/issues.jsonl
+
+# Kafka Streams' answers to cases: `kafka-streams ask < CASES`; see tests/golden/README.md.
+[no-exit-message]
+kafka-streams *args:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    out="$CARGO_TARGET_DIR/kafka-streams-golden"
+    mvn -q -B -f tests/golden/kafka-streams/pom.xml "-Doutput=$out" package
+    # What it keeps is made and dropped case by case: in memory, where the system has a place for that.
+    scratch="$(mktemp -d -p /dev/shm 2>/dev/null || mktemp -d)"
+    trap 'rm -rf "$scratch"' EXIT
+    java "-Djava.io.tmpdir=$scratch" -cp "$out/kafka-streams-golden.jar:$out/lib/*" millrace.golden.Main "$@"
+
 # Runs the `millrace` command of this checkout.
 [no-exit-message]
 millrace *args:

@@ -44,7 +44,8 @@ fn read_window(fields: &mut Fields<'_>) -> Option<WindowKind> {
     let tumbling = window.some_time("tumbling");
     let hopping = window.some_time("hopping");
     let sliding = window.some_time("sliding");
-    let session = window.some_time("session");
+    // A gap of nothing joins what has the same time, as in Kafka Streams.
+    let session = window.duration("session");
     let every = window.some_time("every");
     let kinds = ["tumbling", "hopping", "sliding", "session"];
     let given = kinds.iter().filter(|kind| window.given(kind)).count();
