@@ -78,7 +78,7 @@ mod tests {
             drop(first);
             assert!(!alone.load(Ordering::SeqCst), "the second is inside");
             drop(second);
-            assert_eq!(writer.join().unwrap(), Some(0));
+            assert_eq!(writer.join().ok(), Some(Some(0)));
         });
         drop(gate.enter());
     }

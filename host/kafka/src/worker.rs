@@ -27,7 +27,6 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 use millrace_engine::ports::Logic;
 use millrace_engine::record::Headers;
-use millrace_engine::topology::Topology;
 
 use crate::error::{Error, Reaction};
 use crate::gate::Pass;
