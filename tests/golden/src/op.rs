@@ -123,6 +123,12 @@ impl Windows {
             Emit::Update => "each",
             Emit::Final => "final",
         };
-        format!("window = {{ {window} }}\ngrace = \"{grace}ms\"\nemit = \"{emit}\"\n")
+        // Kafka Streams' own, where nothing else is said: what falls out of it is lost there.
+        let retention = match (self, emit) {
+            (Self::Tumbling { size } | Self::Hopping { size, .. }, "final") => *size + grace,
+            (Self::Sliding { difference }, "final") => 2 * difference + grace,
+            _ => return format!("window = {{ {window} }}\ngrace = \"{grace}ms\"\nemit = \"{emit}\"\n"),
+        };
+        format!("window = {{ {window} }}\ngrace = \"{grace}ms\"\nretention = \"{retention}ms\"\nemit = \"{emit}\"\n")
     }
 }

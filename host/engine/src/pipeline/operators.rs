@@ -86,7 +86,7 @@ impl Emitter<'_, '_> {
                 let queryable = node.call?.manifest.stores.first().is_some_and(|store| store.queryable);
                 let layout = match windows {
                     None => StoreKind::KeyValue,
-                    Some(windows) => StoreKind::Windowed { retention: windows.retention() },
+                    Some(windows) => StoreKind::Windowed { retention: windows.kept() },
                 };
                 let store = self.add_store(spec("", layout, queryable && windows.is_none()));
                 let last = *emit == Emit::Final;

@@ -10,10 +10,11 @@ const HELP: &str = "write { tumbling = \"5m\" }, { hopping = \"5m\", every = \"1
                     { session = \"30m\" }";
 const EMITS: [(&str, Emit); 3] = [("each", Emit::Each), ("commit", Emit::Commit), ("final", Emit::Final)];
 
-/// Reads `window`, `grace` and `emit`. No windows are there where the file has none, or wrong ones.
+/// Reads `window`, `grace`, `retention` and `emit`. No windows are there where the file has none, or wrong ones.
 pub(super) fn read(fields: &mut Fields<'_>) -> (Option<Windows>, Emit) {
     let kind = read_window(fields);
     let grace = fields.duration("grace");
+    let retention = fields.duration("retention");
     let emit = fields.choice("emit", &EMITS);
     if !fields.given("window") {
         if let Some(grace) = &grace {
@@ -29,8 +30,16 @@ pub(super) fn read(fields: &mut Fields<'_>) -> (Option<Windows>, Emit) {
             fields.wrong(emit.at, "emit", why, "it can be \"each\" or \"commit\" here, or add a window");
         }
     }
+    if let Some(retention) = retention.as_ref().filter(|_| emit.as_ref().is_none_or(|emit| emit.value != Emit::Final)) {
+        let why = "only final results can come too late for it";
+        fields.wrong(retention.at, "retention", why, "leave it out, or say emit = \"final\"");
+    }
+    let retention = retention.map(|retention| milliseconds(retention.value));
     let grace = grace.map(|grace| grace.value).unwrap_or_default();
-    (kind.map(|kind| Windows { kind, grace: milliseconds(grace) }), emit.map(|emit| emit.value).unwrap_or_default())
+    (
+        kind.map(|kind| Windows { kind, grace: milliseconds(grace), retention }),
+        emit.map(|emit| emit.value).unwrap_or_default(),
+    )
 }
 
 /// Durations are at most 100 years.

@@ -111,7 +111,7 @@ pub(super) fn open(
         Operator::Aggregate { store, windows, emit, open, .. } => {
             let windows = windows.map(|windows| {
                 let retention = topology.stores.get(store.0).and_then(|spec| spec.kind.retention());
-                let retention = retention.unwrap_or(windows.retention());
+                let retention = retention.unwrap_or(windows.kept());
                 WindowedStore::open(state, (*store, *open), windows, *emit, retention)
             });
             let (windows, waiting) = (windows.transpose()?, Waiting::default());

@@ -37,6 +37,9 @@ pub struct Windows {
     pub kind: WindowKind,
     /// How long after its end a window still takes late records.
     pub grace: i64,
+    /// How long a window's state counts, from its start on, as in Kafka Streams: a final result that comes later is lost.
+    /// None: until the result has come out. Of no effect on sessions.
+    pub retention: Option<i64>,
 }
 
 /// Which windows a record falls into; times in milliseconds.
@@ -63,15 +66,15 @@ pub enum WindowKind {
 }
 
 impl Windows {
-    /// How long a state lives after the time that it is kept under: a window's start, a session's end. As in Kafka
+    /// How long a state is kept after the time that it is kept under: a window's start, a session's end. As in Kafka
     /// Streams, where nothing else is said.
-    pub fn retention(&self) -> i64 {
+    pub fn kept(&self) -> i64 {
         let length = match self.kind {
             WindowKind::Hopping { size, .. } => size,
             WindowKind::Sliding { difference } => difference.saturating_mul(2),
             WindowKind::Session { gap } => gap,
         };
-        length.saturating_add(self.grace)
+        length.saturating_add(self.grace).max(self.retention.unwrap_or(0))
     }
 }
 

@@ -123,6 +123,15 @@ fn windows(op: &Value) -> String {
         _ => return String::new(),
     };
     let emit = if op["emit"] == "final" { "final" } else { "each" };
+    // Kafka Streams' own, where nothing else is said: what falls out of it is lost there.
+    let number = |name: &str| op[name].as_i64().unwrap_or_default();
+    if emit == "final" && op["window"] != "session" {
+        let retention = number("size") + 2 * number("difference") + number("grace");
+        return format!(
+            "window = {{ {window} }}\ngrace = {}\nretention = \"{retention}ms\"\nemit = \"{emit}\"\n",
+            time("grace")
+        );
+    }
     format!("window = {{ {window} }}\ngrace = {}\nemit = \"{emit}\"\n", time("grace"))
 }
 

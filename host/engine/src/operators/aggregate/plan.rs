@@ -16,7 +16,7 @@ use crate::state::keys::decode_aggregate;
 use crate::state::windowed::{
     WindowedClock, WindowedStore, entries_from, entries_to, entry_key, entry_of, open_from, open_key, opened, time_of,
 };
-use crate::topology::{Emit, WindowKind};
+use crate::topology::{Emit, WindowKind, Windows};
 
 /// A plan in the making, over the state that it will change.
 pub(super) struct Plan<'p> {
@@ -327,11 +327,14 @@ impl<'p> Plan<'p> {
         Ok(())
     }
 
-    /// Kafka Streams asks a window store for what can be seen in it, and a session store for all.
+    /// A closing window's state. With a retention of its own it must still be within that, as in Kafka Streams; sessions
+    /// are not asked for it there either.
     fn visible_at_close(&self, key: &[u8], window: Window) -> Result<Option<Live>, BackendError> {
-        match self.store.windows.kind {
-            kind @ WindowKind::Session { .. } => self.read(&entry_key(kind, key, window)),
-            _ => self.find(key, window),
+        match self.store.windows {
+            Windows { kind: WindowKind::Hopping { .. } | WindowKind::Sliding { .. }, retention: Some(_), .. } => {
+                self.find(key, window)
+            }
+            Windows { kind, .. } => self.read(&entry_key(kind, key, window)),
         }
     }
 

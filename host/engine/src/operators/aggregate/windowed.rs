@@ -6,10 +6,10 @@
 //! for fewer records, down to one. That one counts for nothing if it doesn't come in: a record goes into all of its
 //! windows or into none, and leaves neither a window nor a merged session behind. Only time moves on with it.
 //!
-//! Final results come out after the record at whose time their window closes. As in Kafka Streams, a window store
-//! shows only what its retention holds, also to final results: where time jumps by more than a window, what was open
-//! is lost. It is counted (`expired-window`). Sessions are never lost so, which is where we differ: Kafka Streams keeps
-//! them in segments of a minute or more, and loses those of a segment that a jump goes past.
+//! Final results come out after the record at whose time their window closes. In Kafka Streams a window store shows only
+//! what its retention holds, also to final results: where time jumps by more than a window, what was open is lost, and
+//! so are sessions of a segment that a jump goes past. Here nothing is lost, unless the step has a `retention` of its
+//! own: then it is as there for windows of a fixed length, and counted (`expired-window`).
 
 use super::AggregateMemory;
 use super::calls::{Calls, Results, state_of};
