@@ -49,6 +49,7 @@ pub struct Replay<'w, F> {
     /// Whether the next turn has to wait for this one: what a turn puts out may come back, or its records may set timers,
     /// of which nobody knows beforehand when they are due.
     one_at_a_time: bool,
+    closes_windows: bool,
     put_out: F,
 }
 
@@ -67,7 +68,25 @@ impl<'w, F: FnMut(&Produced) -> Result<(), Error>> Replay<'w, F> {
         let (batch, topology) = (batch.max(1), worker.topology());
         let one_at_a_time = topology.feeds_back() || topology.sets_timers();
         let (clock, turn, records, pending, stage) = (i64::MIN, 0, 0, 0, Stage::default());
-        Self { worker, logic, batch, commit_interval, clock, turn, records, pending, stage, one_at_a_time, put_out }
+        Self {
+            worker,
+            logic,
+            batch,
+            commit_interval,
+            clock,
+            turn,
+            records,
+            pending,
+            stage,
+            one_at_a_time,
+            closes_windows: false,
+            put_out,
+        }
+    }
+
+    /// Has what waits for stream time to pass put out at the end: windows that are open, records without a match.
+    pub fn closing_windows(self, closes_windows: bool) -> Self {
+        Self { closes_windows, ..self }
     }
 
     /// Takes the next record.
@@ -115,6 +134,15 @@ impl<'w, F: FnMut(&Produced) -> Result<(), Error>> Replay<'w, F> {
             // A timer that is overdue when it is set fires with the next instant.
             self.clock = next.max(self.clock.saturating_add(1));
             self.tick()?;
+        }
+        if self.closes_windows {
+            // Those that read what others put out come after these.
+            for part in 0..self.worker.topology().subtopologies.len() {
+                let (now, turn) = (self.clock, self.next_turn());
+                let mut outcomes = Vec::new();
+                self.worker.close(part, self.logic, (now, turn), |task, produced| outcomes.push((task, produced)))?;
+                self.follow(outcomes)?;
+            }
         }
         self.commit()?;
         Ok(self.worker.ledger().clone())

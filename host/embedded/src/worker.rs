@@ -288,6 +288,25 @@ impl Worker {
         Ok(())
     }
 
+    /// Lets the tasks of a sub-topology put out what waits for stream time to pass; what comes is `seen` as in
+    /// [`tick`](Self::tick).
+    ///
+    /// # Errors
+    /// A task can't go on.
+    pub fn close(
+        &mut self,
+        part: usize,
+        logic: &mut dyn Logic,
+        (now, turn): (i64, u64),
+        mut seen: impl FnMut(usize, Produced),
+    ) -> Result<(), Error> {
+        for (number, seat) in self.seats.iter_mut().enumerate().filter(|(_, seat)| seat.task.subtopology() == part) {
+            self.dirty = true;
+            seat.task.close(logic, now, turn)?.into_iter().for_each(|produced| seen(number, produced));
+        }
+        Ok(())
+    }
+
     /// Appends what a task has put out, and hands it to the task that reads it.
     ///
     /// # Errors

@@ -79,6 +79,11 @@ pub(crate) fn wake(
             aggregate::flush(step, memory);
             Ok(())
         }
+        (Operator::Aggregate { call, .. }, Wake::Close) => aggregate::close(step, memory, call, logic),
+        (Operator::StreamJoin { window, call, .. }, Wake::Close) => match memory {
+            NodeMemory::Join(store) => stream_join::close(step, *window, store, call, logic),
+            _ => Ok(()),
+        },
         _ => Ok(()),
     }
 }

@@ -306,6 +306,12 @@ impl Task {
         self.wake(logic, Wake::Commit, now, turn)
     }
 
+    /// Puts out what waits for stream time to pass, as if that had come to its end: final results of windows that are
+    /// open, and records without a match. For the end of a replay: what comes after it is late. `now` is the driver's clock.
+    pub fn close(&mut self, logic: &mut dyn Logic, now: Timestamp, turn: u64) -> Result<Vec<Produced>, TaskError> {
+        self.wake(logic, Wake::Close, now, turn)
+    }
+
     fn wake(
         &mut self,
         logic: &mut dyn Logic,

@@ -165,7 +165,7 @@ impl Cluster {
     /// # Errors
     /// When there is no such node or it doesn't run.
     pub fn pause(&mut self, node: usize) -> Result<(), Error> {
-        self.node(node)?.signal(Signal::SIGSTOP)
+        self.node(node)?.halt()
     }
 
     /// Lets a paused node go on (SIGCONT).

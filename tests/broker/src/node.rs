@@ -111,6 +111,31 @@ impl Node {
         kill(pid, signal).map_err(|errno| Error::io(format!("{signal} to a broker"))(errno.into()))
     }
 
+    /// Halts the process, and returns when all of its threads stand: the signal takes a moment to reach them.
+    pub(crate) fn halt(&self) -> Result<(), Error> {
+        self.signal(Signal::SIGSTOP)?;
+        let deadline = Instant::now() + PATIENCE;
+        while !self.stands()? {
+            self.pause_before(deadline, "has not halted")?;
+        }
+        Ok(())
+    }
+
+    fn stands(&self) -> Result<bool, Error> {
+        let process = self.process.as_ref().ok_or_else(|| self.wrong("doesn't run"))?;
+        let threads = format!("/proc/{}/task", process.child.id());
+        for thread in fs::read_dir(&threads).map_err(Error::io("look at a broker's threads"))? {
+            let thread = thread.map_err(Error::io("look at a broker's threads"))?;
+            // A thread that has ended meanwhile does nothing any more.
+            let Ok(state) = fs::read_to_string(thread.path().join("stat")) else { continue };
+            // The name before it is in brackets, and may have any characters.
+            if !state.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T')) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// Waits until the process has ended by itself.
     pub(crate) fn wait(&mut self) -> Result<ExitStatus, Error> {
         let deadline = Instant::now() + PATIENCE;

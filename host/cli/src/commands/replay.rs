@@ -33,7 +33,8 @@ pub fn replay(arguments: &args::Replay) -> Result<()> {
     let mut printer = Printer { topology: &topology, line: Vec::new() };
     let interval = topology.settings.commit_interval;
     let put_out = |produced: &Produced| printer.print(produced, &mut output);
-    let mut replay = Replay::new(&mut worker, &mut guests, batch, interval, put_out);
+    let replay = Replay::new(&mut worker, &mut guests, batch, interval, put_out);
+    let mut replay = replay.closing_windows(arguments.close_windows);
     let codecs = codecs(&topology);
     let mut reader = Reader::new(input);
     loop {
@@ -83,7 +84,8 @@ fn record(line: Line<'_>, topology: &Topology) -> Result<ReplayRecord> {
 }
 
 fn read_topic(name: &str, topology: &Topology) -> Result<TopicId> {
-    let inputs = || topology.subtopologies.iter().flat_map(|part| &part.inputs);
+    let tables = || topology.globals.iter().map(|table| &table.topic);
+    let inputs = || topology.subtopologies.iter().flat_map(|part| &part.inputs).chain(tables());
     let found = topology.topics.iter().position(|topic| topic.name == name && topic.kind != TopicKind::Repartition);
     match found.map(TopicId) {
         Some(topic) if inputs().any(|input| *input == topic) => Ok(topic),

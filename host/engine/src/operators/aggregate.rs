@@ -104,6 +104,19 @@ pub(super) fn process(
     Ok(())
 }
 
+/// Closes the windows that are open.
+pub(super) fn close(
+    step: &mut Step<'_>,
+    memory: &mut NodeMemory,
+    call: &Call,
+    logic: &mut dyn Logic,
+) -> Result<(), TaskError> {
+    match memory {
+        NodeMemory::Aggregate(memory) => windowed::close(step, memory, call, logic),
+        _ => Ok(()),
+    }
+}
+
 /// Puts out what has waited for a commit.
 pub(super) fn flush(step: &mut Step<'_>, memory: &mut NodeMemory) {
     if let NodeMemory::Aggregate(memory) = memory {

@@ -19,7 +19,7 @@
 use super::pairs::{self, Match};
 use crate::ledger::What;
 use crate::ports::{Failure, Logic};
-use crate::record::{Headers, Timestamp};
+use crate::record::{END_OF_TIME, Headers, Timestamp};
 use crate::state::join::JoinStore;
 use crate::state::keys::WINDOW_KEY_OVERHEAD;
 use crate::state::waiting::{Side, Unmatched, Waiting};
@@ -41,6 +41,26 @@ pub(super) fn process(
         let side = if item.input == LEFT { Side::Left } else { Side::Right };
         let mut arrival = Arrival { item: &item, side, kind, window, child: 0, found: &mut found };
         arrival.take(step, store)?;
+    }
+    let names = [step.input_name(LEFT), step.input_name(1)];
+    pairs::join(step, &found, names, call, logic)
+}
+
+/// Lets all out that wait.
+pub(super) fn close(
+    step: &mut Step<'_>,
+    window: JoinWindow,
+    store: &mut JoinStore,
+    call: &Call,
+    logic: &mut dyn Logic,
+) -> Result<(), TaskError> {
+    let Some(waiting) = &mut store.waiting else { return Ok(()) };
+    waiting.observe(END_OF_TIME);
+    let closed = waiting.close(step.state, Side::Left, END_OF_TIME, window)?;
+    let mut found = Vec::with_capacity(closed.len());
+    for Unmatched { side, record, origin } in closed {
+        let place = step.at_the_moment();
+        found.push(one_sided(step.about(&place, &record, Some(origin)), side, &record));
     }
     let names = [step.input_name(LEFT), step.input_name(1)];
     pairs::join(step, &found, names, call, logic)

@@ -31,6 +31,8 @@ pub(crate) enum Wake {
     Tick,
     /// A commit follows.
     Commit,
+    /// Nothing more will come: what waits for time to pass needn't wait any longer.
+    Close,
 }
 
 /// The offset of what was in no topic.

@@ -19,10 +19,10 @@ use super::{hopping, session, sliding};
 use crate::ledger::What;
 use crate::operators::late;
 use crate::ports::{BackendError, Group, Grouped, Logic, Outcome, Output, Stored};
-use crate::record::Headers;
+use crate::record::{END_OF_TIME, Headers};
 use crate::state::keys::{AGGREGATE_OVERHEAD, WINDOW_KEY_OVERHEAD, encode_aggregate};
 use crate::state::windowed::{WindowedStore, entry_of, open_key};
-use crate::task::{Item, Parent, Record, Step, TaskError, inherited};
+use crate::task::{Item, Parent, Record, Row, Step, TaskError, inherited};
 use crate::topology::{Call, Emit, WindowKind};
 
 pub(super) fn process(
@@ -72,6 +72,30 @@ pub(super) fn process(
         write(step, windows, outline, &results);
         (rest, size) = (later, size.saturating_mul(2).min(batch));
     }
+    Ok(())
+}
+
+/// Closes all windows that are open, and puts out their final results.
+pub(super) fn close(
+    step: &mut Step<'_>,
+    memory: &mut AggregateMemory,
+    call: &Call,
+    logic: &mut dyn Logic,
+) -> Result<(), TaskError> {
+    let AggregateMemory { windows: Some(windows), waiting } = memory else { return Ok(()) };
+    let (key, value, headers, window) = (None, None, Headers::EMPTY, None);
+    let record = Record { key, value, timestamp: END_OF_TIME, headers, window };
+    let item = Item { path: step.at_the_moment(), from: step.id, input: 0, record, row: Row::New };
+    let mut guest = Guest { logic, function: step.function(call)?, effects: Vec::new() };
+    let outline = without(step, windows, &item)?;
+    let results = make(step, windows, std::slice::from_ref(&item), &outline, &mut guest)?.unwrap_or_default();
+    step.effects(guest.effects);
+    let mut settling = Settling { step, emit: windows.emit, waiting, results, call };
+    for planned in &outline.records {
+        settling.record(&item, planned)?;
+    }
+    let results = settling.results;
+    write(step, windows, outline, &results);
     Ok(())
 }
 

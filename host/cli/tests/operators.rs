@@ -1,0 +1,136 @@
+//! Operators as a replay shows them: global tables, and what still waits at the end.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod support;
+
+use insta::assert_snapshot;
+use support::Place;
+
+/// A place with a pipeline of the rules in tests/guests/operators.
+fn place(steps: &str) -> Place {
+    let place = Place::new();
+    let guests = std::env::var_os("MILLRACE_GUESTS").expect("`./justw test` says where guests are");
+    let rules = std::path::Path::new(&guests).join("operators.wasm");
+    place.write("operators.wasm", std::fs::read(rules).expect("`./justw guests` builds it"));
+    let plugin = "app = \"a\"\n[plugins.operators]\ncomponent = \"operators.wasm\"\n";
+    place.write("p.toml", format!("{plugin}{steps}"));
+    place
+}
+
+const SOURCES: &str = r#"
+[[source]]
+name = "left"
+topic = "left"
+key = "i64"
+[[source]]
+name = "right"
+topic = "right"
+key = "i64"
+"#;
+
+fn line(topic: &str, key: i64, value: &str, time: i64) -> String {
+    format!("{{\"topic\":\"{topic}\",\"key\":{key},\"value\":{value},\"timestamp\":{time}}}\n")
+}
+
+#[test]
+fn what_waits_at_the_end_comes_out_when_windows_are_to_be_closed() {
+    let steps = r#"
+[[join]]
+name = "pairs"
+left = "left"
+right = "right"
+kind = "outer"
+within = "5s"
+call = "operators.pair"
+[[sink]]
+from = "pairs"
+topic = "pairs"
+[[aggregate]]
+name = "counts"
+from = "left"
+call = "operators.Counts"
+window = { tumbling = "10s" }
+emit = "final"
+[[sink]]
+from = "counts"
+topic = "counts"
+"#;
+    let place = place(&format!("{SOURCES}{steps}"));
+    let input = [
+        line("left", 1, r#"{"id":1,"amount":5}"#, 1_000),
+        line("right", 2, r#"{"id":2,"amount":7}"#, 2_000),
+        line("left", 1, r#"{"id":3,"amount":6}"#, 3_000),
+        line("left", 3, r#"{"id":4,"amount":1}"#, 12_000),
+    ];
+    assert_snapshot!(place.millrace_with("replay p.toml", &input.concat()).good(), @"");
+    assert_snapshot!(place.millrace_with("replay p.toml --close-windows", &input.concat()).good(), @"");
+}
+
+#[test]
+fn a_row_of_a_global_table_is_there_from_the_next_record_on_whatever_the_batch() {
+    let steps = r#"
+[[global-table]]
+name = "names"
+topic = "names"
+key = "i64"
+[[lookup]]
+name = "named"
+stream = "left"
+table = "names"
+kind = "left"
+call = "operators.pair"
+[[sink]]
+from = "named"
+topic = "named"
+[[sink]]
+from = "right"
+topic = "rest"
+"#;
+    let sources = SOURCES.replacen("key = \"i64\"", "key = \"i64\"\npartitions = 3", 1);
+    let place = place(&format!("{sources}{steps}"));
+    let input = [
+        line("left", 7, r#"{"id":1}"#, 1),
+        line("names", 7, r#"{"name":"seven"}"#, 2),
+        line("left", 7, r#"{"id":2}"#, 3),
+        line("names", 7, "null", 4),
+        line("left", 7, r#"{"id":3}"#, 5),
+    ];
+    let outputs = [1, 2, 1_000]
+        .map(|batch| place.millrace_with(&format!("replay p.toml --batch {batch}"), &input.concat()).good());
+    assert_eq!(outputs[0], outputs[1]);
+    assert_eq!(outputs[0], outputs[2]);
+    assert_snapshot!(outputs[0], @"");
+}
+
+#[test]
+fn a_global_table_is_kept_over_restarts_and_can_be_queried() {
+    let steps = r#"
+[[global-table]]
+name = "names"
+topic = "names"
+key = "i64"
+[[lookup]]
+name = "named"
+stream = "left"
+table = "names"
+call = "operators.pair"
+[[sink]]
+from = "named"
+topic = "named"
+[[sink]]
+from = "right"
+topic = "rest"
+"#;
+    let place = place(&format!("{SOURCES}{steps}"));
+    place.millrace("topic create names --data data --partitions 2 --key i64").good();
+    place.millrace("topic create left --data data --partitions 3 --key i64").good();
+    let write = |input: &str| place.millrace_with("topic write --data data --key i64", input).good();
+    write(&[1, 2, 3].map(|key| line("names", key, &format!(r#"{{"name":"n{key}"}}"#), 1)).concat());
+    place.millrace("run p.toml --data data --until-idle").good();
+    assert_snapshot!(place.millrace("table get names 2 --data data").good(), @"");
+    write(&[1, 2, 3, 4].map(|key| line("left", key, &format!(r#"{{"id":{key}}}"#), 2)).concat());
+    place.millrace("run p.toml --data data --until-idle").good();
+    let mut lines: Vec<_> = place.millrace("topic read named --data data").good().lines().map(str::to_owned).collect();
+    lines.sort();
+    assert_snapshot!(lines.join("\n"), @"");
+}
