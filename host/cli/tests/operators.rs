@@ -48,7 +48,7 @@ topic = "pairs"
 [[aggregate]]
 name = "counts"
 from = "left"
-call = "operators.Counts"
+call = "operators.counts"
 window = { tumbling = "10s" }
 emit = "final"
 [[sink]]
@@ -62,8 +62,20 @@ topic = "counts"
         line("left", 1, r#"{"id":3,"amount":6}"#, 3_000),
         line("left", 3, r#"{"id":4,"amount":1}"#, 12_000),
     ];
-    assert_snapshot!(place.millrace_with("replay p.toml", &input.concat()).good(), @"");
-    assert_snapshot!(place.millrace_with("replay p.toml --close-windows", &input.concat()).good(), @"");
+    assert_snapshot!(place.millrace_with("replay p.toml", &input.concat()).good(), @r#"
+    {"topic":"pairs","partition":0,"key":1,"value":{"id":1,"amount":5,"paired":false},"timestamp":1000}
+    {"topic":"pairs","partition":0,"key":2,"value":{"id":2,"amount":7,"paired":false},"timestamp":2000}
+    {"topic":"pairs","partition":0,"key":1,"value":{"id":3,"amount":6,"paired":false},"timestamp":3000}
+    {"topic":"counts","partition":0,"key":1,"value":{"records":2,"amount":11},"timestamp":3000,"headers":{"millrace-window-start":"\u0000\u0000\u0000\u0000\u0000\u0000\u0000\u0000","millrace-window-end":"\u0000\u0000\u0000\u0000\u0000\u0000'\u0010"},"window":[0,10000]}
+    "#);
+    assert_snapshot!(place.millrace_with("replay p.toml --close-windows", &input.concat()).good(), @r#"
+    {"topic":"pairs","partition":0,"key":1,"value":{"id":1,"amount":5,"paired":false},"timestamp":1000}
+    {"topic":"pairs","partition":0,"key":2,"value":{"id":2,"amount":7,"paired":false},"timestamp":2000}
+    {"topic":"pairs","partition":0,"key":1,"value":{"id":3,"amount":6,"paired":false},"timestamp":3000}
+    {"topic":"counts","partition":0,"key":1,"value":{"records":2,"amount":11},"timestamp":3000,"headers":{"millrace-window-start":"\u0000\u0000\u0000\u0000\u0000\u0000\u0000\u0000","millrace-window-end":"\u0000\u0000\u0000\u0000\u0000\u0000'\u0010"},"window":[0,10000]}
+    {"topic":"pairs","partition":0,"key":3,"value":{"id":4,"amount":1,"paired":false},"timestamp":12000}
+    {"topic":"counts","partition":0,"key":3,"value":{"records":1,"amount":1},"timestamp":12000,"headers":{"millrace-window-start":"\u0000\u0000\u0000\u0000\u0000\u0000'\u0010","millrace-window-end":"\u0000\u0000\u0000\u0000\u0000\u0000N "},"window":[10000,20000]}
+    "#);
 }
 
 #[test]
@@ -99,7 +111,11 @@ topic = "rest"
         .map(|batch| place.millrace_with(&format!("replay p.toml --batch {batch}"), &input.concat()).good());
     assert_eq!(outputs[0], outputs[1]);
     assert_eq!(outputs[0], outputs[2]);
-    assert_snapshot!(outputs[0], @"");
+    assert_snapshot!(outputs[0], @r#"
+    {"topic":"named","partition":2,"key":7,"value":{"id":1,"paired":false},"timestamp":1}
+    {"topic":"named","partition":2,"key":7,"value":{"id":2,"paired":true},"timestamp":3}
+    {"topic":"named","partition":2,"key":7,"value":{"id":3,"paired":false},"timestamp":5}
+    "#);
 }
 
 #[test]
@@ -127,10 +143,14 @@ topic = "rest"
     let write = |input: &str| place.millrace_with("topic write --data data --key i64", input).good();
     write(&[1, 2, 3].map(|key| line("names", key, &format!(r#"{{"name":"n{key}"}}"#), 1)).concat());
     place.millrace("run p.toml --data data --until-idle").good();
-    assert_snapshot!(place.millrace("table get names 2 --data data").good(), @"");
+    assert_snapshot!(place.millrace("table get names 2 --data data").good(), @r#"{"key":2,"value":{"name":"n2"},"timestamp":1}"#);
     write(&[1, 2, 3, 4].map(|key| line("left", key, &format!(r#"{{"id":{key}}}"#), 2)).concat());
     place.millrace("run p.toml --data data --until-idle").good();
     let mut lines: Vec<_> = place.millrace("topic read named --data data").good().lines().map(str::to_owned).collect();
     lines.sort();
-    assert_snapshot!(lines.join("\n"), @"");
+    assert_snapshot!(lines.join("\n"), @r#"
+    {"topic":"named","partition":0,"key":1,"value":{"id":1,"paired":true},"timestamp":2}
+    {"topic":"named","partition":0,"key":2,"value":{"id":2,"paired":true},"timestamp":2}
+    {"topic":"named","partition":1,"key":3,"value":{"id":3,"paired":true},"timestamp":2}
+    "#);
 }
