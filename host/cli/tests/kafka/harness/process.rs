@@ -46,10 +46,11 @@ impl Process {
         self.logged("state").iter().filter(|entry| entry["to"] == "running").count()
     }
 
-    /// Waits until it has all its tasks open.
+    /// Waits until it has all its tasks open, and has told what that took.
     pub fn wait_until_running(&mut self) {
-        until("it runs", || self.times_running() > 0 || !self.is_alive());
-        assert!(self.times_running() > 0, "it ended before it ran");
+        let runs = |process: &Self| !process.logged("running").is_empty();
+        until("it runs", || runs(self) || !self.is_alive());
+        assert!(runs(self), "it ended before it ran");
     }
 
     /// Waits until a line of its log has this in it.

@@ -45,26 +45,6 @@ fn a_broker_that_is_away_for_long_is_waited_for() {
     app.finish(process, "data");
 }
 
-/// One of three alone can neither lead nor write: transactions that are open stay open until it is too late for them.
-#[test]
-fn a_majority_that_is_away_for_long_in_the_middle_of_transactions_is_waited_for() {
-    let Some(mut cluster) = own_broker(Options { nodes: 3, ..options() }) else { return };
-    let app = App::new(&cluster.bootstrap(), "lonely", Shape { seed: 22, orders: 30_000, giants: None }, SETTINGS);
-    let feeder = app.feed(Some(RATE));
-    let mut process = app.start("data");
-    process.wait_until_running();
-    app.wait_for_more(1_000);
-    cluster.stop(0).unwrap();
-    cluster.kill(1).unwrap();
-    stays_alive_for(&mut process, AWAY);
-    cluster.start_node(0).unwrap();
-    cluster.start_node(1).unwrap();
-    app.wait_for_more(1_000);
-    assert!(process.is_alive(), "it should wait for brokers");
-    feeder.finish();
-    app.finish(process, "data");
-}
-
 #[test]
 fn a_node_of_three_that_loses_its_power_is_not_missed() {
     harm_each_node("power", |cluster, node| cluster.kill(node).unwrap());
