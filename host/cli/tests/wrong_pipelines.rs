@@ -140,10 +140,10 @@ fn a_value_of_another_type_is_told_with_the_right_one() {
 
 #[test]
 fn what_is_not_there_yet_is_told_as_that() {
-    assert_snapshot!(check("not_yet"), @r#"
-    exit 1: not_yet.toml:22:8: kind = "left" of [[join]] `resolve`: not yet
-      help: inner joins are there: kind = "inner"
-    "#);
+    assert_snapshot!(check("not_yet"), @"
+    exit 1: not_yet.toml:22:9: `retry` of [[join]] `resolve`: not yet
+      help: leave it out: what fails is dead-lettered at once
+    ");
 }
 
 #[test]
