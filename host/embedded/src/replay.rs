@@ -8,7 +8,7 @@ use bytes::Bytes;
 use millrace_engine::ledger::Ledger;
 use millrace_engine::partitioner::partition_of;
 use millrace_engine::ports::Logic;
-use millrace_engine::record::Headers;
+use millrace_engine::record::{END_OF_TIME, Headers};
 use millrace_engine::stage::Stage;
 use millrace_engine::task::Produced;
 use millrace_engine::topology::{TopicId, TopicKind};
@@ -33,6 +33,13 @@ pub struct ReplayRecord {
     pub headers: Headers,
 }
 
+/// Bytes of input after which a commit is due. Of the input alone, so that commits don't depend on how much was processed
+/// already.
+const COMMIT_BYTES: usize = 4 << 20;
+
+/// What a record costs beside its key and value, roughly.
+const RECORD_BYTES: usize = 100;
+
 /// A replay under way. Give it records with [`push`](Self::push), then [`finish`](Self::finish).
 pub struct Replay<'w, F> {
     worker: &'w mut Worker,
@@ -45,6 +52,8 @@ pub struct Replay<'w, F> {
     /// Records so far, and those since the last flush.
     records: i64,
     pending: usize,
+    /// Bytes of the records since the last commit.
+    bytes: usize,
     stage: Stage,
     /// Whether the next turn has to wait for this one: what a turn puts out may come back, or its records may set timers,
     /// of which nobody knows beforehand when they are due.
@@ -67,7 +76,7 @@ impl<'w, F: FnMut(&Produced) -> Result<(), Error>> Replay<'w, F> {
         let commit_interval = i64::try_from(commit_interval.as_millis()).unwrap_or(i64::MAX).max(1);
         let (batch, topology) = (batch.max(1), worker.topology());
         let one_at_a_time = topology.feeds_back() || topology.sets_timers();
-        let (clock, turn, records, pending, stage) = (i64::MIN, 0, 0, 0, Stage::default());
+        let (clock, turn, records, pending, bytes, stage) = (i64::MIN, 0, 0, 0, 0, Stage::default());
         Self {
             worker,
             logic,
@@ -77,6 +86,7 @@ impl<'w, F: FnMut(&Produced) -> Result<(), Error>> Replay<'w, F> {
             turn,
             records,
             pending,
+            bytes,
             stage,
             one_at_a_time,
             closes_windows: false,
@@ -104,15 +114,18 @@ impl<'w, F: FnMut(&Produced) -> Result<(), Error>> Replay<'w, F> {
         self.tick()?;
         let (turn, arrived) = (self.next_turn(), self.clock);
         let record = Produced { topic, partition, key, value, timestamp, headers, window: None, turn, arrived };
+        let size =
+            record.key.as_ref().map_or(0, Bytes::len) + record.value.as_ref().map_or(0, Bytes::len) + RECORD_BYTES;
         self.stage.put(Stage::OUTSIDE, record);
         self.records += 1;
         self.pending += 1;
+        self.bytes += size;
         if self.worker.topology().globals.iter().any(|table| table.topic == topic) {
             return self.learn();
         }
         let crossed = before != i64::MIN
             && before.div_euclid(self.commit_interval) != self.clock.div_euclid(self.commit_interval);
-        if crossed || self.worker.is_full() {
+        if crossed || self.bytes > COMMIT_BYTES {
             self.commit()
         } else if self.pending >= self.batch || self.one_at_a_time {
             self.flush()
@@ -128,13 +141,7 @@ impl<'w, F: FnMut(&Produced) -> Result<(), Error>> Replay<'w, F> {
     /// # Errors
     /// A task can't go on, or the database can't be written.
     pub fn finish(mut self) -> Result<Ledger, Error> {
-        self.flush()?;
-        let last = self.worker.last_tick()?;
-        while let Some(next) = self.worker.next_tick().filter(|next| Some(*next) <= last) {
-            // A timer that is overdue when it is set fires with the next instant.
-            self.clock = next.max(self.clock.saturating_add(1));
-            self.tick()?;
-        }
+        self.settle()?;
         if self.closes_windows {
             // Those that read what others put out come after these.
             for part in 0..self.worker.topology().subtopologies.len() {
@@ -142,7 +149,14 @@ impl<'w, F: FnMut(&Produced) -> Result<(), Error>> Replay<'w, F> {
                 let mut outcomes = Vec::new();
                 self.worker.close(part, self.logic, (now, turn), |task, produced| outcomes.push((task, produced)))?;
                 self.follow(outcomes)?;
+                self.settle()?;
             }
+        }
+        let last = self.worker.last_tick()?;
+        while let Some(next) = self.worker.next_tick().filter(|next| Some(*next) <= last && *next < END_OF_TIME) {
+            // A timer that is overdue when it is set fires with the next instant.
+            self.clock = next.max(self.clock.saturating_add(1));
+            self.tick()?;
         }
         self.commit()?;
         Ok(self.worker.ledger().clone())
@@ -255,6 +269,13 @@ impl<'w, F: FnMut(&Produced) -> Result<(), Error>> Replay<'w, F> {
     }
 
     fn commit(&mut self) -> Result<(), Error> {
+        self.settle()?;
+        self.bytes = 0;
+        self.worker.commit().map(drop)
+    }
+
+    /// Processes what is pending, and puts out what waits for a commit.
+    fn settle(&mut self) -> Result<(), Error> {
         self.flush()?;
         loop {
             let (now, turn) = (self.clock, self.next_turn());
@@ -265,6 +286,6 @@ impl<'w, F: FnMut(&Produced) -> Result<(), Error>> Replay<'w, F> {
             }
             self.follow(outcomes)?;
         }
-        self.worker.commit().map(drop)
+        Ok(())
     }
 }

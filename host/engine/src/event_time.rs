@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::json;
-use crate::record::{InputRecord, Timestamp};
+use crate::record::{END_OF_TIME, InputRecord, Timestamp};
 use crate::rfc3339;
 use crate::topology::{Ahead, EventTime, OnAhead};
 
@@ -23,6 +23,9 @@ pub(crate) enum BadTime {
     /// The field is something else than a time.
     #[error("the field `{0}` is neither an integer of milliseconds nor a time as in RFC 3339")]
     Unreadable(String),
+    /// It is later than anything can be.
+    #[error("its timestamp is later than {END_OF_TIME}")]
+    TooLate,
     /// It is before the epoch.
     #[error("its timestamp is negative")]
     Negative,
@@ -35,7 +38,7 @@ impl BadTime {
     /// The code in counters and dead letters.
     pub(crate) fn code(&self) -> &'static str {
         match self {
-            Self::Missing(_) | Self::Unreadable(_) => "bad-time",
+            Self::Missing(_) | Self::Unreadable(_) | Self::TooLate => "bad-time",
             Self::Negative => "negative-timestamp",
             Self::Future { .. } => "future-timestamp",
         }
@@ -43,7 +46,7 @@ impl BadTime {
 }
 
 impl Timing {
-    /// The event time of a record: never negative.
+    /// The event time of a record: never negative, and never later than [`END_OF_TIME`].
     pub(crate) fn of(&self, record: &InputRecord) -> Result<Timestamp, BadTime> {
         let time = match &self.event {
             EventTime::Record => record.timestamp,
@@ -57,6 +60,7 @@ impl Timing {
                 OnAhead::Clamp => Ok(record.arrived.max(0)),
                 OnAhead::DeadLetter => Err(BadTime::Future { by: time.saturating_sub(record.arrived), limit }),
             },
+            _ if time > END_OF_TIME => Err(BadTime::TooLate),
             _ => Ok(time),
         }
     }
@@ -98,7 +102,8 @@ mod tests {
             (Some(r#"{"at":5}"#), Ok(5)),
             (Some(r#"{"id":1,"at": "1970-01-01T00:00:02Z"}"#), Ok(2_000)),
             (Some(r#"{"at":"1970-01-01\u005400:00:02Z"}"#), Ok(2_000)),
-            (Some(r#"{"at":9223372036854775807}"#), Ok(i64::MAX)),
+            (Some(r#"{"at":2305843009213693951}"#), Ok(END_OF_TIME)),
+            (Some(r#"{"at":9223372036854775807}"#), Err("bad-time")),
             (Some(r#"{"at":-1}"#), Err("negative-timestamp")),
             (Some(r#"{"at":"1969-01-01T00:00:02Z"}"#), Err("negative-timestamp")),
             (Some(r#"{"at":9223372036854775808}"#), Err("bad-time")),

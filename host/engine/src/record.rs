@@ -7,8 +7,8 @@ use bytes::Bytes;
 /// Event time in milliseconds since the epoch.
 pub type Timestamp = i64;
 
-/// Later than any event, with room behind it for windows and grace.
-pub(crate) const END_OF_TIME: Timestamp = Timestamp::MAX / 4;
+/// No event, window or timer can be later than this: behind it there must be room for windows and grace.
+pub const END_OF_TIME: Timestamp = Timestamp::MAX / 4;
 
 /// A record header. Names are bytes: Kafka doesn't ask for UTF-8, and neither do we.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -102,6 +102,9 @@ impl Crew {
             worker = number,
             "a worker hangs in a call to Kafka: another one takes over from what is committed"
         );
+        if let Some(gate) = &self.shared.gate {
+            gate.evict(number);
+        }
         if self.shared.stopping.load(Ordering::SeqCst) {
             return Err(Error::Task(
                 "a worker hangs in a call to Kafka, and its last transaction was not committed".into(),

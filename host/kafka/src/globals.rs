@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use millrace_engine::global;
 use millrace_engine::record::InputRecord;
@@ -17,6 +17,7 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use crate::cluster::Cluster;
 use crate::error::Error;
+use crate::folder::POSITIONS;
 use crate::gate::Gate;
 use crate::internal_topics::DELETE_RETENTION;
 use crate::native::{Fetched, Fetcher, Message};
@@ -29,8 +30,12 @@ const WAIT: Duration = Duration::from_millis(50);
 /// Bytes of rows that are written together.
 const WRITE_BYTES: usize = 1 << 20;
 
-/// How long to wait for workers to be between transactions. Longer than any transaction that doesn't hang.
+/// How long to wait for workers to be between transactions, to which they come as soon as they know. After it they are
+/// let on, until the next attempt.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long rows wait for more of them.
+const GATHER: Duration = Duration::from_millis(100);
 
 /// Reads the topics of global tables.
 pub(crate) struct Globals {
@@ -108,10 +113,14 @@ impl Globals {
 
     /// Follows the topics until it is told to stop.
     pub(crate) fn follow(mut self, gate: &Gate, stop: &AtomicBool) -> Result<(), Error> {
+        let mut since: Option<Instant> = None;
         while !stop.load(Ordering::Relaxed) {
-            let idle = self.read()? == 0;
+            // What can't be written yet waits in its topic, and not here.
+            let idle = self.batch.bytes() < WRITE_BYTES && self.read()? == 0;
             let waiting = self.tables.iter().flat_map(|table| &table.partitions).any(|partition| partition.dirty);
-            if waiting && (idle || self.batch.bytes() >= WRITE_BYTES) {
+            since = since.or(waiting.then(Instant::now)).filter(|_| waiting);
+            let enough = idle || self.batch.bytes() >= WRITE_BYTES;
+            if since.is_some_and(|since| enough || since.elapsed() >= GATHER) {
                 // If somebody hangs in a transaction, the rows come later.
                 gate.alone(PATIENCE, || self.write()).transpose()?;
             }
@@ -176,6 +185,9 @@ impl Table {
             // Rows of all partitions lie together: what one lacks can't be told from what another has.
             let mut batch = Batch::new(database);
             batch.clear(table.store, SHARED)?;
+            for number in 0..partitions {
+                batch.delete_beside(table.store, POSITIONS, &key(table, number))?;
+            }
             database.write(batch, Durability::Buffered)?;
             nexts = lows;
         }
@@ -209,6 +221,16 @@ impl Table {
                     self.topic, self.table.name, partition.next
                 )))
             }
+            Fetched::Failed(
+                RDKafkaErrorCode::TopicAuthorizationFailed
+                | RDKafkaErrorCode::UnknownTopicOrPartition
+                | RDKafkaErrorCode::UnknownTopic
+                | RDKafkaErrorCode::UnknownPartition,
+                text,
+            ) => Err(Error::Setup(format!(
+                "topic `{}`, partition {number}, of the global table `{}` can't be read: {text}",
+                self.topic, self.table.name
+            ))),
             // Those of connections mean nothing: librdkafka goes on trying.
             Fetched::Failed(code, text) => {
                 tracing::debug!(topic = self.topic, partition = number, %code, "{text}");

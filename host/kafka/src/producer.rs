@@ -11,8 +11,6 @@
 //! So after anything but a clean acknowledgement a new producer takes over the transactional id, which fences whatever
 //! is still under way.
 
-mod turns;
-
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -33,7 +31,6 @@ use crate::limits::TooLarge;
 use crate::native::{Record, Sender};
 use crate::pulse::Pulse;
 use crate::settings::{ClientSettings, wrong_settings};
-pub(crate) use turns::Turns;
 
 /// The client behind it.
 pub(crate) type Client = BaseProducer<Deliveries>;

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
 use millrace_engine::ports::{Backend, Scan, StoreId};
+use millrace_engine::topology::StoreKind;
 use millrace_store::{Batch, Durability};
 use rdkafka::{Offset, TopicPartitionList};
 
@@ -222,16 +223,23 @@ impl Restore {
     }
 }
 
+/// Marks that one commit leaves at the end of a changelog partition, and one that was given up.
+const MARKS: i64 = 2;
+
 /// Why a state at this position can't be brought up to date by the rest of the changelog.
 fn stale(shared: &Shared, changelog: &Changelog, position: &Position, low: i64, high: i64) -> Option<&'static str> {
-    let windows = shared.topology.stores.get(changelog.store.0)?.kind.retention().is_some();
+    let kind = shared.topology.stores.get(changelog.store.0)?.kind;
+    // What was written and is gone again since then: at most marks of transactions, where all else is too old to count.
+    let faded = kind.retention().is_some() && low == high && low.saturating_sub(position.next) <= MARKS;
+    // Entries of joins are never deleted one by one.
+    let lasting = matches!(kind, StoreKind::Window { .. });
     if position.topic != changelog.id {
         Some("its changelog was deleted and made anew")
     } else if position.next > high {
         Some("its changelog ends before it")
-    } else if position.next < low {
+    } else if position.next < low && !faded {
         Some("its changelog begins after it")
-    } else if !windows && wall_clock().saturating_sub(position.at) > DELETE_RETENTION && position.next + 1 < high {
+    } else if !lasting && wall_clock().saturating_sub(position.at) > DELETE_RETENTION && position.next + 1 < high {
         Some("what was deleted since then can't be seen in its changelog any more")
     } else {
         None

@@ -1,4 +1,4 @@
-//! A worker: a thread with its tasks, its consumer, its producers and its guests. Nothing of it is shared on the way of
+//! A worker: a thread with its tasks, its consumer, its producer and its guests. Nothing of it is shared on the way of
 //! a record.
 //!
 //! ```text
@@ -33,7 +33,7 @@ use crate::gate::Pass;
 use crate::limits::Limits;
 use crate::native::{Fetcher, Record};
 use crate::positions::wall_clock;
-use crate::producer::Turns;
+use crate::producer::Transactions;
 use crate::pulse::Pulse;
 use crate::tasks::TaskId;
 pub(crate) use messages::{Command, Commit, Ear, Event, Generation, Line};
@@ -80,7 +80,7 @@ pub(crate) struct Worker {
     fetcher: Option<Fetcher>,
     /// Where records are copied to.
     buffer: BytesMut,
-    producer: Option<Turns>,
+    producer: Option<Transactions>,
     pulse: Arc<Pulse>,
     /// While a transaction is open: global tables stay as they are.
     pass: Option<Pass>,
@@ -236,7 +236,7 @@ impl Worker {
     fn step(&mut self, seat: usize) -> Result<bool, Reaction> {
         let Some(seat) = self.seats.get_mut(seat).filter(|seat| seat.task.ready()) else { return Ok(false) };
         let Some(producer) = &mut self.producer else { return Ok(false) };
-        enter(&self.shared, &mut self.pass);
+        enter(&self.shared, self.number, &mut self.pass);
         seat.dirty = true;
         let began = Instant::now();
         let produced = seat.task.run(self.logic.as_mut(), self.limit).map_err(task_error)?;
@@ -249,13 +249,13 @@ impl Worker {
 
     /// Fires the timers that are due. Whether there were any.
     fn tick(&mut self) -> Result<bool, Reaction> {
-        let Self { producer: Some(producer), seats, logic, shared, pass, .. } = self else { return Ok(false) };
+        let Self { producer: Some(producer), seats, logic, shared, pass, number, .. } = self else { return Ok(false) };
         let Some(next) = seats.iter().filter_map(|seat| seat.task.next_tick()).min() else { return Ok(false) };
         let now = wall_clock();
         if next > now {
             return Ok(false);
         }
-        enter(shared, pass);
+        enter(shared, *number, pass);
         for seat in seats {
             let produced = seat.task.tick(logic.as_mut(), now, 0).map_err(task_error)?;
             seat.dirty |= !produced.is_empty() || seat.task.transaction_bytes() > 0;
@@ -267,7 +267,8 @@ impl Worker {
     }
 
     fn is_due(&self) -> bool {
-        self.last_commit.elapsed() >= self.shared.topology.settings.commit_interval
+        let wanted = self.shared.gate.as_ref().is_some_and(|gate| gate.is_wanted());
+        wanted || self.last_commit.elapsed() >= self.shared.topology.settings.commit_interval
     }
 
     fn is_full(&self) -> bool {
@@ -355,9 +356,9 @@ impl Worker {
 }
 
 /// Holds global tables still until the transaction ends.
-fn enter(shared: &Shared, pass: &mut Option<Pass>) {
+fn enter(shared: &Shared, worker: usize, pass: &mut Option<Pass>) {
     if let (Some(gate), None) = (&shared.gate, &pass) {
-        *pass = Some(gate.enter());
+        *pass = Some(gate.enter(worker));
     }
 }
 

@@ -5,7 +5,7 @@
 use bytes::Bytes;
 use millrace_engine::manifest::FunctionManifest;
 use millrace_engine::ports::{CallError, Failure, FailureClass, Fault, Field, Group, Grouped, Outcome, Output, Stored};
-use millrace_engine::record::{Header, Headers};
+use millrace_engine::record::{END_OF_TIME, Header, Headers};
 use millrace_engine::topology::GuestLimits;
 
 use crate::abi;
@@ -204,6 +204,9 @@ impl Decoder<'_> {
             abi::NewValue::Tombstone => Field::Null,
             abi::NewValue::Bytes(span) => Field::Bytes(self.sized(span, size)?),
         };
+        if output.timestamp.is_some_and(|time| time > END_OF_TIME) {
+            return contract(format!("a timestamp is later than {END_OF_TIME}"));
+        }
         let headers = output.headers.map(|run| self.headers(run, size)).transpose()?;
         Ok(Output { port: output.port, key, value, timestamp: output.timestamp, headers })
     }

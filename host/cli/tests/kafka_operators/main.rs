@@ -73,7 +73,7 @@ fn guest() -> Vec<u8> {
 /// Starts it and kills it, until it has been killed often enough; then lets it work off what is left.
 fn kill_and_finish(place: &Place, kafka: &str) {
     let (mut dice, mut hits) = (Dice::new(1), 0);
-    for _ in 0..KILLS {
+    for kill in 0..KILLS {
         let mut process = start(place, kafka);
         let end = Instant::now() + Duration::from_millis(1_000 + dice.below(3_000));
         // It may be done before that; then the next one shows that nothing is left.
@@ -83,6 +83,10 @@ fn kill_and_finish(place: &Place, kafka: &str) {
         hits += u32::from(process.try_wait().unwrap().is_none());
         process.kill().unwrap();
         process.wait().unwrap();
+        if kill % 4 == 3 {
+            // All of its state comes back from Kafka.
+            std::fs::remove_dir_all(place.path("data")).unwrap();
+        }
     }
     eprintln!("{hits} of {KILLS} kills hit a process that had work");
     assert!(hits > 2, "only {hits} kills hit a process that had work: the test shows little");

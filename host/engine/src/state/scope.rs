@@ -7,7 +7,7 @@ use super::keys::{decode_stored, encode_stored};
 use super::overlay::Before;
 use super::timers::{self, Timers};
 use crate::ports::{Backend, BackendError, Clock, Scan, StoreId, Stored};
-use crate::record::Timestamp;
+use crate::record::{END_OF_TIME, Timestamp};
 
 /// The stores and timers of one process step, for the length of one call. Writes are undone by the engine unless the
 /// call goes well. Who implements [`Logic::process`](crate::ports::Logic::process) gets it and gives it back.
@@ -146,6 +146,7 @@ impl ProcessScope {
             Some((of, passed)) if of == clock => time.max(passed.saturating_add(1)),
             _ => time,
         };
+        let time = time.min(END_OF_TIME);
         let [by_time, by_name] = timers::keys(timing.key.as_deref(), name, time, clock);
         let (store, origin) = (timing.timers.store(), timing.origin.clone());
         timing.timers.added(time, clock);

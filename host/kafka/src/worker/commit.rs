@@ -15,7 +15,7 @@ use crate::error::Reaction;
 use crate::faults::{self, Point};
 use crate::metadata;
 use crate::positions::{Position, wall_clock};
-use crate::producer::Turns;
+use crate::producer::Transactions;
 
 impl Worker {
     /// Commits what the tasks have done since the last commit, if they have done anything.
@@ -90,7 +90,12 @@ impl Worker {
 }
 
 /// Sends what the task has changed in its stores to their changelogs.
-fn send_changes(shared: &Shared, seat: &Seat, producer: &mut Turns, changes: &[StoreChanges]) -> Result<(), Reaction> {
+fn send_changes(
+    shared: &Shared,
+    seat: &Seat,
+    producer: &mut Transactions,
+    changes: &[StoreChanges],
+) -> Result<(), Reaction> {
     let (first, now) = (shared.topology.topics.len(), wall_clock());
     for change in changes {
         let slot = seat.slots.iter().find(|slot| slot.store == change.store).map(|slot| slot.number);

@@ -18,7 +18,7 @@ use crate::limits;
 use crate::metadata;
 use crate::native::{Fetcher, c_name};
 use crate::positions;
-use crate::producer::Turns;
+use crate::producer::Transactions;
 use crate::restore::{Changelog, Restore};
 use crate::tasks::TaskId;
 
@@ -68,15 +68,15 @@ impl Worker {
         Ok(())
     }
 
-    /// Takes over the worker's transactional ids. Whatever their last owner left open is aborted by it.
+    /// Takes over the worker's transactional id. Whatever its last owner left open is aborted by it.
     fn open_producer(&mut self) -> Result<bool, Reaction> {
         let shared = Arc::clone(&self.shared);
         let (own, most) = (shared.topic_names(), shared.settings.record_bytes());
         self.limits = shared.learned.limits(&shared.cluster, &own, most)?;
         let settings = shared.settings.with_batch_bytes(self.limits.batch);
         let id = format!("{}-{}-{}", shared.topology.app, shared.instance, self.number);
-        let topics: Vec<&str> = own.into_iter().chain(shared.changelogs.iter().map(String::as_str)).collect();
-        self.producer = Turns::open(&settings, &id, &topics, &self.pulse, &|| self.may_go_on())?;
+        let topics = own.into_iter().chain(shared.changelogs.iter().map(String::as_str));
+        self.producer = Transactions::open(&settings, &id, topics, Arc::clone(&self.pulse), &|| self.may_go_on())?;
         Ok(self.producer.is_some())
     }
 

@@ -26,7 +26,8 @@ pub(super) fn plan(
             let timestamp = base.as_ref().map_or(time, |live| live.timestamp.max(time));
             planned.changes.push(plan.add(number, key, (window, timestamp), base, vec![], existed));
         }
-        start = start.saturating_add(every);
+        let Some(next) = start.checked_add(every) else { break };
+        start = next;
     }
     planned.late = planned.changes.is_empty();
     Ok(planned)

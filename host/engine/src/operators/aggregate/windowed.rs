@@ -53,7 +53,9 @@ pub(super) fn process(
                 None => (outline, results, None),
                 Some(outcome) => {
                     let outline = without(step, windows, one)?;
-                    let results = make(step, windows, now, &outline, &mut guest)?.unwrap_or_default();
+                    // What it asks for beside, the first call has asked for already.
+                    let mut again = Guest { logic: &mut *guest.logic, function, effects: Vec::new() };
+                    let results = make(step, windows, now, &outline, &mut again)?.unwrap_or_default();
                     (outline, results, Some(outcome))
                 }
             },
