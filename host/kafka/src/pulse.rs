@@ -3,7 +3,7 @@
 //!
 //! Who is given up can't be stopped, and may come back at any time. So nothing that it does then may count:
 //!
-//! - on the cluster, its successor takes over its transactional ids before it reads anything. That ends what the call was
+//! - on the cluster, its successor takes over its transactional id before it reads anything. That ends what the call was
 //!   to do, or waits until it is done;
 //! - on disk, it writes nothing any more. A worker is given up only while it is in a [`call`](Pulse::call), under the
 //!   lock that the call takes when it comes back; and who comes back given up gets nothing but [`Reaction::Fail`], which
