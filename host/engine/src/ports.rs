@@ -369,6 +369,10 @@ pub trait Backend: Send {
     ) -> Result<(), BackendError>;
 }
 
+/// For each [`part`](crate::state::keys::part) of a window store that time makes expire, the first timestamp that is kept:
+/// the sides of a join have times of their own.
+pub type Horizons = [Timestamp; crate::state::keys::part::TIMED];
+
 /// What a transaction changes in one store: a key with its new value, `None` to delete it. Each key once, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoreChanges {
@@ -377,5 +381,5 @@ pub struct StoreChanges {
     /// Entries.
     pub entries: Vec<(Bytes, Option<Bytes>)>,
     /// Of a window store: entries with an earlier timestamp are expired, and may be dropped from disk.
-    pub expire_before: Option<Timestamp>,
+    pub expire_before: Option<Horizons>,
 }

@@ -16,7 +16,7 @@ pub(crate) mod windowed;
 
 use bytes::Bytes;
 
-use crate::ports::{Backend, BackendError, Scan, StoreChanges, StoreId};
+use crate::ports::{Backend, BackendError, Horizons, Scan, StoreChanges, StoreId};
 use overlay::{Before, Overlay};
 pub(crate) use scope::Timing;
 pub use scope::{Page, ProcessScope};
@@ -25,7 +25,7 @@ pub use scope::{Page, ProcessScope};
 pub(crate) struct TaskState {
     backend: Box<dyn Backend>,
     overlays: Vec<Overlay>,
-    expire: Vec<Option<i64>>,
+    expire: Vec<Option<Horizons>>,
 }
 
 impl TaskState {
@@ -90,9 +90,9 @@ impl TaskState {
     }
 
     /// Entries of a window store with an earlier timestamp are expired.
-    pub(crate) fn expire(&mut self, store: StoreId, before: i64) {
+    pub(crate) fn expire(&mut self, store: StoreId, before: Horizons) {
         if let Some(limit) = self.expire.get_mut(store.0) {
-            *limit = Some(limit.map_or(before, |limit| limit.max(before)));
+            *limit = Some(before);
         }
     }
 

@@ -17,6 +17,7 @@ mod limits;
 mod metadata;
 mod native;
 mod positions;
+mod postponed;
 mod producer;
 mod pulse;
 mod purge;

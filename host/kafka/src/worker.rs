@@ -37,6 +37,7 @@ use crate::producer::Transactions;
 use crate::pulse::Pulse;
 use crate::tasks::TaskId;
 pub(crate) use messages::{Command, Commit, Ear, Event, Generation, Line};
+use commit::Of;
 use seat::Seat;
 pub(crate) use shared::Shared;
 pub use shared::WorkerOptions;
@@ -86,6 +87,7 @@ pub(crate) struct Worker {
     pass: Option<Pass>,
     /// How large records may be, as was known when the producer was made.
     limits: Limits,
+    /// When everything was committed last.
     last_commit: Instant,
     /// How many records a task takes at a time: see [`pace`].
     limit: usize,
@@ -138,7 +140,7 @@ impl Worker {
                 Err(reaction) => self.recover(reaction)?,
             }
         }
-        let reason = match self.commit() {
+        let reason = match self.finish() {
             Ok(()) => return Ok(()),
             Err(Reaction::Abort(reason) | Reaction::Rebuild(reason)) => reason,
             Err(Reaction::Refused(refused)) => {
@@ -178,7 +180,7 @@ impl Worker {
             Command::Suspend(done) => {
                 self.phase = Phase::Waiting;
                 self.suspended = Some(Instant::now());
-                let result = self.commit();
+                let result = self.finish();
                 self.generation = None;
                 self.wanted.clear();
                 self.stop_fetching();
@@ -207,7 +209,7 @@ impl Worker {
             while self.step(seat)? {
                 processed = true;
                 if self.is_full() || self.is_due() {
-                    self.commit()?;
+                    self.commit(Of::All)?;
                 }
                 // Slow rules don't keep anybody waiting: what is left waits in the queues.
                 if !self.may_go_on() {
@@ -221,8 +223,10 @@ impl Worker {
         let dirty = self.seats.iter().any(|seat| seat.dirty);
         // Whoever is caught up commits at once: what comes meanwhile goes together into the next transaction.
         let early = self.seats.iter().all(Seat::is_caught_up);
-        if dirty && (early || self.is_due()) {
-            self.commit()?;
+        if dirty && self.is_due() {
+            self.commit(Of::All)?;
+        } else if early && self.has_results() {
+            self.commit(Of::Results)?;
         }
         let quiet = fetched == 0 && !processed && !dirty && self.seats.iter().all(Seat::is_at_end);
         if quiet {
@@ -241,6 +245,7 @@ impl Worker {
         let began = Instant::now();
         let produced = seat.task.run(self.logic.as_mut(), self.limit).map_err(task_error)?;
         self.limit = pace(self.limit, self.shared.options.batch, began.elapsed());
+        seat.sent |= !produced.is_empty();
         for record in &produced {
             producer.send(record.topic.0, &sendable(record), None)?;
         }
@@ -259,6 +264,7 @@ impl Worker {
         for seat in seats {
             let produced = seat.task.tick(logic.as_mut(), now, 0).map_err(task_error)?;
             seat.dirty |= !produced.is_empty() || seat.task.transaction_bytes() > 0;
+            seat.sent |= !produced.is_empty();
             for record in &produced {
                 producer.send(record.topic.0, &sendable(record), None)?;
             }
@@ -268,7 +274,17 @@ impl Worker {
 
     fn is_due(&self) -> bool {
         let wanted = self.shared.gate.as_ref().is_some_and(|gate| gate.is_wanted());
-        wanted || self.last_commit.elapsed() >= self.shared.topology.settings.commit_interval
+        wanted || self.until_due().is_zero()
+    }
+
+    /// How long until everything that was done is to be committed.
+    fn until_due(&self) -> Duration {
+        self.shared.topology.settings.commit_interval.saturating_sub(self.last_commit.elapsed())
+    }
+
+    /// Whether anything was put out that isn't committed.
+    fn has_results(&self) -> bool {
+        self.seats.iter().any(|seat| seat.sent)
     }
 
     fn is_full(&self) -> bool {

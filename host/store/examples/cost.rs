@@ -132,7 +132,7 @@ fn window(database: &Arc<Database>, entries: u64) -> Outcome<()> {
             range.map(|n| (window_key(part::LEFT, &key(n), n as i64, n), Some(value(n)))).collect();
         entries.sort_by(|one, other| one.0.cmp(&other.0));
         let before = (first as i64).saturating_sub(10_000);
-        write(database, &StoreChanges { store: StoreId(1), entries, expire_before: Some(before) })?;
+        write(database, &StoreChanges { store: StoreId(1), entries, expire_before: Some([before; 2]) })?;
     }
     Ok(())
 }

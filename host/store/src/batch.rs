@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use millrace_engine::ports::{StoreChanges, StoreId};
-use millrace_engine::record::Timestamp;
+use millrace_engine::ports::{Horizons, StoreChanges, StoreId};
 use rocksdb::{ColumnFamily, WriteBatch};
 
 use crate::database::Database;
@@ -28,7 +27,7 @@ pub struct Batch {
     /// What goes past the write-ahead log.
     pub(crate) unlogged: WriteBatch,
     /// By store and partition.
-    pub(crate) expired: BTreeMap<(usize, u32), Timestamp>,
+    pub(crate) expired: BTreeMap<(usize, u32), Horizons>,
     /// Stores and partitions that are emptied: what was known of their expiry is void.
     pub(crate) cleared: BTreeSet<(usize, u32)>,
     key: Key,
@@ -75,7 +74,7 @@ impl Batch {
         }
         if let Some(before) = changes.expire_before {
             let own = self.database.family(families::OWN)?;
-            writes.put_cf(own, expiry::watermark_key(name, partition), before.to_be_bytes());
+            writes.put_cf(own, expiry::watermark_key(name, partition), expiry::encode_watermark(before));
             self.expired.insert((changes.store.0, partition), before);
         }
         Ok(())

@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use millrace_engine::ports::{Scan, StoreId};
-use millrace_engine::record::Timestamp;
+use millrace_engine::ports::{Horizons, Scan, StoreId};
 use millrace_engine::topology::StoreSpec;
 use rocksdb::{ColumnFamily, ColumnFamilyDescriptor, DB, Options, ReadOptions, WriteOptions};
 
@@ -237,7 +236,7 @@ impl Database {
         self.unpublished.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn publish(&self, store: usize, partition: u32, before: Timestamp) {
+    fn publish(&self, store: usize, partition: u32, before: Horizons) {
         if let Some(store) = self.stores.get(store) {
             store.watermarks.advance(partition, before);
         }
@@ -265,7 +264,7 @@ impl Database {
     }
 
     /// Entries of a window store with an earlier timestamp may be gone from disk.
-    pub fn expired_before(&self, store: StoreId, partition: u32) -> Option<Timestamp> {
+    pub fn expired_before(&self, store: StoreId, partition: u32) -> Option<Horizons> {
         self.stores.get(store.0).and_then(|store| store.watermarks.get(partition))
     }
 
@@ -273,8 +272,8 @@ impl Database {
         self.scan(families::OWN, expiry::watermark_prefix(), None, &mut |key, value| {
             let Some((name, partition)) = expiry::decode_watermark_key(key) else { return Scan::Stop };
             let store = self.stores.iter().find(|store| store.name == name);
-            if let (Some(store), Ok(before)) = (store, value.try_into()) {
-                store.watermarks.advance(partition, Timestamp::from_be_bytes(before));
+            if let (Some(store), Some(before)) = (store, expiry::decode_watermark(value)) {
+                store.watermarks.advance(partition, before);
             }
             Scan::Continue
         })

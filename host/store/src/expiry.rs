@@ -1,4 +1,4 @@
-//! What is expired in window stores: a watermark per store and partition, and the compaction filter that drops what
+//! What is expired in window stores: a watermark per store, partition and part of its keys, and the compaction filter that drops what
 //! lies below it.
 //!
 //! Correctness never depends on the filter, as the engine checks times when it reads. But it must not run ahead of what
@@ -9,8 +9,9 @@ use std::collections::BTreeMap;
 use std::ffi::CStr;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use millrace_engine::ports::Horizons;
 use millrace_engine::record::Timestamp;
-use millrace_engine::state::keys::decode_window_key;
+use millrace_engine::state::keys::{decode_window_key, part};
 use rocksdb::CompactionDecision;
 use rocksdb::compaction_filter::CompactionFilter;
 use rocksdb::compaction_filter_factory::{CompactionFilterContext, CompactionFilterFactory};
@@ -19,14 +20,14 @@ const KEY: &[u8] = b"expiry/";
 
 /// The watermarks of one store by partition: entries with an earlier timestamp are expired.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Watermarks(Arc<RwLock<BTreeMap<u32, Timestamp>>>);
+pub(crate) struct Watermarks(Arc<RwLock<BTreeMap<u32, Horizons>>>);
 
 impl Watermarks {
     /// Moves a watermark on; never back.
-    pub(crate) fn advance(&self, partition: u32, before: Timestamp) {
+    pub(crate) fn advance(&self, partition: u32, before: Horizons) {
         let mut marks = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let mark = marks.entry(partition).or_insert(before);
-        *mark = before.max(*mark);
+        mark.iter_mut().zip(before).for_each(|(mark, before)| *mark = before.max(*mark));
     }
 
     /// Forgets a watermark: what lies below it may be alive again.
@@ -34,11 +35,11 @@ impl Watermarks {
         self.0.write().unwrap_or_else(PoisonError::into_inner).remove(&partition);
     }
 
-    pub(crate) fn get(&self, partition: u32) -> Option<Timestamp> {
+    pub(crate) fn get(&self, partition: u32) -> Option<Horizons> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).get(&partition).copied()
     }
 
-    fn snapshot(&self) -> BTreeMap<u32, Timestamp> {
+    fn snapshot(&self) -> BTreeMap<u32, Horizons> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
@@ -56,12 +57,12 @@ pub(crate) struct Pending {
 pub(crate) struct Mark {
     pub(crate) store: usize,
     pub(crate) partition: u32,
-    pub(crate) before: Timestamp,
+    pub(crate) before: Horizons,
     number: u64,
 }
 
 impl Pending {
-    pub(crate) fn push(&mut self, store: usize, partition: u32, before: Timestamp) {
+    pub(crate) fn push(&mut self, store: usize, partition: u32, before: Horizons) {
         self.marks.push(Mark { store, partition, before, number: self.next });
         self.next += 1;
     }
@@ -95,6 +96,18 @@ pub(crate) fn decode_watermark_key(key: &[u8]) -> Option<(&str, u32)> {
     Some((std::str::from_utf8(store).ok()?, u32::from_be_bytes(*partition)))
 }
 
+/// The value under such a key.
+pub(crate) fn encode_watermark(before: Horizons) -> Vec<u8> {
+    before.iter().flat_map(|before| before.to_be_bytes()).collect()
+}
+
+/// What such a value says; `None` if the bytes aren't one.
+pub(crate) fn decode_watermark(value: &[u8]) -> Option<Horizons> {
+    let (parts, []) = value.as_chunks() else { return None };
+    let parts: [[u8; 8]; part::TIMED] = parts.try_into().ok()?;
+    Some(parts.map(Timestamp::from_be_bytes))
+}
+
 /// The prefix of all such keys.
 pub(crate) fn watermark_prefix() -> &'static [u8] {
     KEY
@@ -116,15 +129,15 @@ impl CompactionFilterFactory for ExpiryFactory {
 }
 
 /// Drops expired entries, by the watermarks as they were when the compaction began.
-pub(crate) struct ExpiryFilter(BTreeMap<u32, Timestamp>);
+pub(crate) struct ExpiryFilter(BTreeMap<u32, Horizons>);
 
 impl ExpiryFilter {
     /// What waits for a match has another form of key, and so never expires.
     fn is_expired(&self, key: &[u8]) -> Option<bool> {
         let (partition, entry) = key.split_first_chunk()?;
         let watermark = self.0.get(&u32::from_be_bytes(*partition))?;
-        let (_, _, timestamp, _) = decode_window_key(entry)?;
-        Some(timestamp < *watermark)
+        let (part, _, timestamp, _) = decode_window_key(entry)?;
+        Some(timestamp < *watermark.get(usize::from(part))?)
     }
 }
 

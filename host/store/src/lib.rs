@@ -8,7 +8,7 @@
 //! |---|---|---|
 //! | `s.<store>` | partition u32, key of the engine's (see [`millrace_engine::state::keys`]) | the engine's |
 //! | any other name | the driver's | the driver's |
-//! | `default` | `expiry/`, partition u32, name of a store | i64: entries with an earlier timestamp are expired |
+//! | `default` | `expiry/`, partition u32, name of a store | i64 for each part of its keys: entries with an earlier timestamp are expired |
 //!
 //! ```
 //! use bytes::Bytes;

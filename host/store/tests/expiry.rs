@@ -16,6 +16,7 @@ fn write(database: &Arc<Database>, partition: u32, times: &[i64], expire_before:
     let entry = |time: &i64| (window_key(part::LEFT, b"key", *time, 0), Some(Bytes::from_static(b"value")));
     let entries = times.iter().map(entry).collect();
     let mut batch = Batch::new(database);
+    let expire_before = expire_before.map(|before| [before; 2]);
     batch.apply(&StoreChanges { store: WINDOW, entries, expire_before }, partition).unwrap();
     database.write(batch, durability).unwrap();
 }
@@ -43,7 +44,7 @@ fn compaction_drops_what_has_expired_in_its_partition_only() {
 }
 
 #[test]
-fn both_sides_of_a_join_expire_and_what_waits_for_a_match_does_not() {
+fn each_side_of_a_join_expires_by_its_own_time_and_what_waits_for_a_match_does_not() {
     let folder = tempfile::tempdir().unwrap();
     let database = open(folder.path());
     let sides = [part::LEFT, part::RIGHT].map(|side| [1, 9].map(|time| window_key(side, b"key", time, 0)));
@@ -51,10 +52,10 @@ fn both_sides_of_a_join_expire_and_what_waits_for_a_match_does_not() {
     let keys = sides.concat().into_iter().chain([waiting.clone()]);
     let entries = keys.map(|key| (key, Some(Bytes::from_static(b"value")))).collect();
     let mut batch = Batch::new(&database);
-    batch.apply(&StoreChanges { store: WINDOW, entries, expire_before: Some(5) }, 0).unwrap();
+    batch.apply(&StoreChanges { store: WINDOW, entries, expire_before: Some([5, 1]) }, 0).unwrap();
     database.write(batch, Durability::Synced).unwrap();
     database.compact(WINDOW).unwrap();
-    assert_eq!(times(&database, 0), [9, 9]);
+    assert_eq!(times(&database, 0), [9, 1, 9]);
     assert!(database.backend(0).get(WINDOW, &waiting).unwrap().is_some());
 }
 
@@ -63,10 +64,10 @@ fn a_watermark_outlives_the_process_and_never_goes_back() {
     let folder = tempfile::tempdir().unwrap();
     write(&open(folder.path()), 0, &[1, 2, 3, 4], Some(3), Durability::Buffered);
     let database = open(folder.path());
-    assert_eq!(database.expired_before(WINDOW, 0), Some(3));
+    assert_eq!(database.expired_before(WINDOW, 0), Some([3; 2]));
     assert_eq!(database.expired_before(WINDOW, 1), None);
     write(&database, 0, &[], Some(2), Durability::Synced);
-    assert_eq!(database.expired_before(WINDOW, 0), Some(3));
+    assert_eq!(database.expired_before(WINDOW, 0), Some([3; 2]));
     database.compact(WINDOW).unwrap();
     assert_eq!(times(&database, 0), [3, 4]);
 }
@@ -78,7 +79,7 @@ fn nothing_is_dropped_before_the_watermark_is_durable() {
     write(&database, 0, &[1, 2], Some(2), Durability::Buffered);
     assert_eq!(database.expired_before(WINDOW, 0), None);
     write(&database, 1, &[], None, Durability::Synced);
-    assert_eq!(database.expired_before(WINDOW, 0), Some(2));
+    assert_eq!(database.expired_before(WINDOW, 0), Some([2; 2]));
 }
 
 #[test]
@@ -87,7 +88,7 @@ fn a_batch_that_was_dropped_expires_nothing() {
     let database = open(folder.path());
     write(&database, 0, &[1, 2], None, Durability::Synced);
     let mut batch = Batch::new(&database);
-    batch.apply(&StoreChanges { store: WINDOW, entries: Vec::new(), expire_before: Some(9) }, 0).unwrap();
+    batch.apply(&StoreChanges { store: WINDOW, entries: Vec::new(), expire_before: Some([9; 2]) }, 0).unwrap();
     drop(batch);
     write(&database, 0, &[3], None, Durability::Synced);
     database.compact(WINDOW).unwrap();
@@ -100,7 +101,7 @@ fn entries_of_another_layout_are_kept() {
     let database = open(folder.path());
     let entries = vec![(Bytes::from_static(b"odd"), Some(Bytes::from_static(b"1")))];
     let mut batch = Batch::new(&database);
-    batch.apply(&StoreChanges { store: WINDOW, entries, expire_before: Some(i64::MAX) }, 0).unwrap();
+    batch.apply(&StoreChanges { store: WINDOW, entries, expire_before: Some([i64::MAX; 2]) }, 0).unwrap();
     database.write(batch, Durability::Synced).unwrap();
     database.compact(WINDOW).unwrap();
     assert_eq!(dump(&database, WINDOW, 0), [("odd".into(), "1".into())]);

@@ -25,7 +25,7 @@ fn clear(database: &Arc<Database>, store: StoreId, partition: u32, durability: D
 /// Writes entries of the window store with these times.
 fn put_times(database: &Arc<Database>, times: &[i64], expire_before: Option<i64>, durability: Durability) {
     let entry = |time: &i64| (window_key(part::LEFT, b"key", *time, 0), Some(Bytes::from_static(b"value")));
-    let changes = StoreChanges { store: WINDOW, entries: times.iter().map(entry).collect(), expire_before };
+    let changes = StoreChanges { store: WINDOW, entries: times.iter().map(entry).collect(), expire_before: expire_before.map(|before| [before; 2]) };
     let mut batch = Batch::new(database);
     batch.apply(&changes, 0).unwrap();
     database.write(batch, durability).unwrap();
@@ -95,15 +95,15 @@ fn a_cleared_partition_may_be_filled_with_what_had_expired_in_it() {
     let folder = tempfile::tempdir().unwrap();
     let database = open(folder.path());
     put_times(&database, &[8, 9], Some(8), Durability::Synced);
-    assert_eq!(database.expired_before(WINDOW, 0), Some(8));
+    assert_eq!(database.expired_before(WINDOW, 0), Some([8; 2]));
     clear(&database, WINDOW, 0, Durability::Buffered);
     assert_eq!(database.expired_before(WINDOW, 0), None);
     put_times(&database, &[1, 2, 3], Some(2), Durability::Synced);
-    assert_eq!(database.expired_before(WINDOW, 0), Some(2));
+    assert_eq!(database.expired_before(WINDOW, 0), Some([2; 2]));
     database.compact(WINDOW).unwrap();
     assert_eq!(dump(&database, WINDOW, 0).len(), 2);
     drop(database);
-    assert_eq!(open(folder.path()).expired_before(WINDOW, 0), Some(2));
+    assert_eq!(open(folder.path()).expired_before(WINDOW, 0), Some([2; 2]));
 }
 
 #[test]
@@ -123,11 +123,11 @@ fn what_had_expired_and_was_not_durable_yet_is_forgotten_too() {
 fn a_batch_that_clears_expires_only_what_it_says_afterwards() {
     let folder = tempfile::tempdir().unwrap();
     let database = open(folder.path());
-    let changes = |before| StoreChanges { store: WINDOW, entries: Vec::new(), expire_before: Some(before) };
+    let changes = |before| StoreChanges { store: WINDOW, entries: Vec::new(), expire_before: Some([before; 2]) };
     let mut batch = Batch::new(&database);
     batch.apply(&changes(9), 0).unwrap();
     batch.clear(WINDOW, 0).unwrap();
     batch.apply(&changes(4), 0).unwrap();
     database.write(batch, Durability::Synced).unwrap();
-    assert_eq!(database.expired_before(WINDOW, 0), Some(4));
+    assert_eq!(database.expired_before(WINDOW, 0), Some([4; 2]));
 }

@@ -6,8 +6,7 @@ use super::TaskState;
 use super::keys::{CLOCK_KEY, part};
 use super::waiting::{Waiting, WaitingClock};
 use super::window::{WindowClock, WindowStore};
-use crate::ports::{BackendError, StoreId};
-use crate::record::Timestamp;
+use crate::ports::{BackendError, Horizons, StoreId};
 
 /// The store of a join.
 pub(crate) struct JoinStore {
@@ -18,8 +17,8 @@ pub(crate) struct JoinStore {
     pub(crate) waiting: Option<Waiting>,
     /// The clock at the last commit.
     committed: JoinClock,
-    /// The horizon at the last commit.
-    committed_horizon: Timestamp,
+    /// The horizons at the last commit.
+    committed_horizons: Horizons,
 }
 
 /// All clocks of a join: one entry of its store.
@@ -41,14 +40,10 @@ impl JoinStore {
     ) -> Result<Self, BackendError> {
         let clock = state.get(store, &CLOCK_KEY)?.and_then(|bytes| JoinClock::decode(&bytes)).unwrap_or_default();
         let waiting = waits.then(|| Waiting::open(state, store, clock.waiting, limit)).transpose()?;
-        Ok(Self {
-            store,
-            left: WindowStore::open(state, (store, part::LEFT), clock.left, retention, limit)?,
-            right: WindowStore::open(state, (store, part::RIGHT), clock.right, retention, limit)?,
-            waiting,
-            committed: clock,
-            committed_horizon: Timestamp::MIN,
-        })
+        let left = WindowStore::open(state, (store, part::LEFT), clock.left, retention, limit)?;
+        let right = WindowStore::open(state, (store, part::RIGHT), clock.right, retention, limit)?;
+        let committed_horizons = [left.horizon(), right.horizon()];
+        Ok(Self { store, left, right, waiting, committed: clock, committed_horizons })
     }
 
     pub(crate) fn id(&self) -> StoreId {
@@ -74,11 +69,10 @@ impl JoinStore {
             right: self.right.clock(),
             waiting: self.waiting.as_ref().map(Waiting::clock).unwrap_or_default(),
         };
-        // One limit for both sides: the lower, because each has a time of its own.
-        let horizon = self.left.horizon().min(self.right.horizon());
-        if clock.left.observed.min(clock.right.observed) != Timestamp::MIN && horizon > self.committed_horizon {
-            self.committed_horizon = horizon;
-            state.expire(self.store, horizon);
+        let horizons = [self.left.horizon(), self.right.horizon()];
+        if horizons != self.committed_horizons {
+            self.committed_horizons = horizons;
+            state.expire(self.store, horizons);
         }
         if clock != self.committed {
             self.committed = clock;

@@ -74,6 +74,8 @@ pub mod part {
     pub const LEFT: u8 = 0;
     /// Records of the right side.
     pub const RIGHT: u8 = 1;
+    /// How many parts have entries that time makes expire: those before the next one.
+    pub const TIMED: usize = 2;
     /// Records of either side that wait for a match: what comes first in time comes first.
     pub const WAITING: u8 = 2;
 }

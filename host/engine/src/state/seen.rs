@@ -82,7 +82,7 @@ impl Seen {
         let (clock, horizon) = (self.window.clock(), self.window.horizon());
         if clock.observed != Timestamp::MIN && horizon > self.committed_horizon {
             self.committed_horizon = horizon;
-            state.expire(self.store, horizon);
+            state.expire(self.store, [horizon, Timestamp::MIN]);
         }
         if clock != self.committed {
             self.committed = clock;

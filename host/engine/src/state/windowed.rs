@@ -105,7 +105,7 @@ impl WindowedStore {
         let horizon = self.horizon(&self.clock).min(self.close(&self.clock));
         if horizon > self.committed_horizon {
             self.committed_horizon = horizon;
-            state.expire(self.store, horizon);
+            state.expire(self.store, [horizon, Timestamp::MIN]);
         }
     }
 }

@@ -15,16 +15,30 @@ use crate::error::Reaction;
 use crate::faults::{self, Point};
 use crate::metadata;
 use crate::positions::{Position, wall_clock};
+use crate::postponed::Postponed;
 use crate::producer::Transactions;
 
+/// Which tasks a commit is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Of {
+    /// All that have done anything.
+    All,
+    /// Those that have put records out. Nobody waits for the others before a commit is due, and each partition that a
+    /// transaction writes to costs the broker a request: without their changelogs, results are there sooner.
+    Results,
+}
+
+/// Bytes of changes that a worker keeps back from the local state.
+const POSTPONED_BYTES: usize = 16 << 20;
+
 impl Worker {
-    /// Commits what the tasks have done since the last commit, if they have done anything.
-    pub(super) fn commit(&mut self) -> Result<(), Reaction> {
+    /// Commits what the tasks have done since their last commit, if they have done anything.
+    pub(super) fn commit(&mut self, of: Of) -> Result<(), Reaction> {
         let began = Instant::now();
         let Some(producer) = &mut self.producer else { return Ok(()) };
         let mut ledger = Ledger::default();
         let mut changed = Vec::new();
-        for seat in self.seats.iter_mut().filter(|seat| seat.dirty) {
+        for seat in self.seats.iter_mut().filter(|seat| seat.dirty && (of == Of::All || seat.sent)) {
             for record in seat.task.flush(self.logic.as_mut(), wall_clock(), 0).map_err(task_error)? {
                 producer.send(record.topic.0, &sendable(&record), None)?;
             }
@@ -36,7 +50,7 @@ impl Worker {
             changed.push((seat, prepared.changes));
         }
         if changed.is_empty() {
-            self.pass = None;
+            self.leave();
             return Ok(());
         }
         let offsets = offsets(changed.iter().map(|(seat, _)| &**seat))?;
@@ -44,7 +58,45 @@ impl Worker {
         store(&self.shared, &changed, &committed.ends)?;
         faults::hit(Point::Stored);
         changed.into_iter().for_each(|(seat, _)| seat.settle());
+        if of == Of::All {
+            self.last_commit = Instant::now();
+        }
+        self.write_postponed()?;
         self.after_commit(ledger, began, committed.disturbed);
+        Ok(())
+    }
+
+    /// Commits everything and brings the local state up to it: for who stops, or gives tasks away.
+    pub(super) fn finish(&mut self) -> Result<(), Reaction> {
+        self.commit(Of::All)?;
+        self.write_all_postponed()
+    }
+
+    /// Writes what was kept back from the local state, if it is too much or too old.
+    fn write_postponed(&mut self) -> Result<(), Reaction> {
+        let postponed = || self.seats.iter().flat_map(|seat| &seat.slots).filter_map(|slot| slot.postponed.as_ref());
+        let bytes = || postponed().map(Postponed::bytes).sum::<usize>();
+        let mut due = postponed().any(Postponed::is_old);
+        if !due && bytes() > POSTPONED_BYTES {
+            postponed().for_each(Postponed::prune);
+            // Looking through so much again and again for so little would cost more than writing it.
+            due = bytes() > POSTPONED_BYTES / 2;
+        }
+        if due { self.write_all_postponed() } else { Ok(()) }
+    }
+
+    fn write_all_postponed(&mut self) -> Result<(), Reaction> {
+        let mut batch = Batch::new(&self.shared.database);
+        for postponed in self.seats.iter().flat_map(|seat| &seat.slots).filter_map(|slot| slot.postponed.as_ref()) {
+            postponed.write(&mut batch)?;
+            if batch.bytes() >= WRITE_BYTES {
+                let whole = std::mem::replace(&mut batch, Batch::new(&self.shared.database));
+                self.shared.database.write(whole, Durability::Buffered)?;
+            }
+        }
+        if !batch.is_empty() {
+            self.shared.database.write(batch, Durability::Buffered)?;
+        }
         Ok(())
     }
 
@@ -63,13 +115,20 @@ impl Worker {
         let offsets = offsets(moved.iter().map(|seat| &**seat))?;
         let committed = producer.commit(&offsets, generation(&self.generation)?)?;
         moved.into_iter().for_each(Seat::settle);
+        self.last_commit = Instant::now();
         self.after_commit(Ledger::default(), began, committed.disturbed);
         Ok(())
     }
 
+    /// Lets global tables change, unless a task is still in the middle of something.
+    fn leave(&mut self) {
+        if self.seats.iter().all(|seat| !seat.dirty) {
+            self.pass = None;
+        }
+    }
+
     fn after_commit(&mut self, ledger: Ledger, began: Instant, disturbed: bool) {
-        self.pass = None;
-        self.last_commit = Instant::now();
+        self.leave();
         self.failures = 0;
         if disturbed {
             // Its next transaction must not be ended by a late request of this one.
@@ -137,11 +196,17 @@ fn store(shared: &Shared, changed: &[(&mut Seat, Vec<StoreChanges>)], ends: &[Op
     let at = wall_clock();
     for (seat, changes) in changed {
         for change in changes {
-            batch.apply(change, seat.id.partition)?;
-            if let Some(slot) = seat.slots.iter().find(|slot| slot.store == change.store)
-                && let Some(next) = ends.get(slot.number).copied().flatten()
+            let slot = seat.slots.iter().find(|slot| slot.store == change.store);
+            let end = slot.and_then(|slot| Some((slot, ends.get(slot.number).copied().flatten()?)));
+            let position = end.map(|(slot, next)| Position { topic: slot.topic.clone(), next, at });
+            if let Some(postponed) = slot.and_then(|slot| slot.postponed.as_ref())
+                && postponed.keep(change, position.clone())
             {
-                Position { topic: slot.topic.clone(), next, at }.write(&mut batch, slot.store, &slot.key)?;
+                continue;
+            }
+            batch.apply(change, seat.id.partition)?;
+            if let (Some(slot), Some(position)) = (slot, position) {
+                position.write(&mut batch, slot.store, &slot.key)?;
             }
             if batch.bytes() >= WRITE_BYTES {
                 let whole = std::mem::replace(&mut batch, Batch::new(&shared.database));

@@ -59,10 +59,11 @@ impl Worker {
         if self.seats.iter().any(|seat| seat.task.ready()) {
             return Duration::ZERO;
         }
-        match (self.seats.iter().any(|seat| seat.dirty), self.seats.iter().all(Seat::is_caught_up)) {
+        match (self.has_results(), self.seats.iter().all(Seat::is_caught_up)) {
             // There is something to commit, and little to come: not even the time of a wait is to be lost.
             (true, true) => Duration::ZERO,
             (true, false) => SOON,
+            (false, _) if self.seats.iter().any(|seat| seat.dirty) => IDLE.min(self.until_due()),
             (false, _) => IDLE,
         }
     }

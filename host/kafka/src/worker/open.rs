@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use millrace_engine::ports::StoreId;
 use millrace_engine::task::{Task, TaskOptions};
+use millrace_engine::topology::StoreKind;
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::Consumer;
 use rdkafka::{Offset, error::KafkaError};
@@ -18,6 +19,7 @@ use crate::limits;
 use crate::metadata;
 use crate::native::{Fetcher, c_name};
 use crate::positions;
+use crate::postponed::{LateBackend, Postponed};
 use crate::producer::Transactions;
 use crate::restore::{Changelog, Restore};
 use crate::tasks::TaskId;
@@ -181,7 +183,12 @@ impl Worker {
                 Arc::clone(&shared.deployments),
             )
         };
-        let backend = Box::new(shared.database.backend(id.partition).sharing(Arc::clone(&shared.shared_stores)));
+        let slots: Vec<_> = self.stores(id).into_iter().filter_map(|store| self.slot(id, store, ids)).collect();
+        let backend = Box::new(LateBackend {
+            database: Arc::clone(&shared.database),
+            written: shared.database.backend(id.partition).sharing(Arc::clone(&shared.shared_stores)),
+            postponed: slots.iter().filter_map(|slot| slot.postponed.clone()).collect(),
+        });
         let mut task = Task::open(Arc::clone(&shared.topology), options, backend).map_err(task_error)?;
         let mut inputs = Vec::new();
         for (number, topic) in task.inputs().to_vec().into_iter().enumerate() {
@@ -199,11 +206,16 @@ impl Worker {
             inputs.push(Input { topic, name, partition, next, position, committed, time, end, left, paused });
             task.expect_more(number, partition.is_some());
         }
-        let slots = self.stores(id).into_iter().filter_map(|store| {
-            let topic = shared.changelogs.get(store.0).and_then(|name| ids.get(name)).cloned()?;
-            Some(Slot { store, number: 0, key: positions::key(&shared.topology, store, id), topic })
-        });
-        Ok(Seat { id, task, inputs, slots: slots.collect(), dirty: false })
+        Ok(Seat { id, task, inputs, slots, dirty: false, sent: false })
+    }
+
+    fn slot(&self, id: TaskId, store: StoreId, ids: &BTreeMap<String, String>) -> Option<Slot> {
+        let topology = &self.shared.topology;
+        let topic = self.shared.changelogs.get(store.0).and_then(|name| ids.get(name)).cloned()?;
+        let key = positions::key(topology, store, id);
+        let expires = matches!(topology.stores.get(store.0)?.kind, StoreKind::Window { .. });
+        let postponed = expires.then(|| Postponed::new(store, id.partition, key.clone()));
+        Some(Slot { store, number: 0, key, topic, postponed })
     }
 
     fn number_slots(&mut self) {

@@ -7,6 +7,7 @@ use millrace_engine::task::{InputPosition, Task};
 use millrace_engine::topology::TopicId;
 
 use crate::native::Fetcher;
+use crate::postponed::Postponed;
 use crate::tasks::TaskId;
 
 /// A task of a worker.
@@ -20,6 +21,8 @@ pub(super) struct Seat {
     pub(super) slots: Vec<Slot>,
     /// Whether it has processed anything since the last commit.
     pub(super) dirty: bool,
+    /// Whether it has put anything out since the last commit: somebody may wait for it.
+    pub(super) sent: bool,
 }
 
 /// A changelog partition of a task.
@@ -30,6 +33,8 @@ pub(super) struct Slot {
     pub(super) key: Vec<u8>,
     /// Id of the changelog topic.
     pub(super) topic: String,
+    /// Of a store of records that expire: what is committed and not yet in the state.
+    pub(super) postponed: Option<Postponed>,
 }
 
 /// Where a task stands in an input partition.
@@ -105,6 +110,7 @@ impl Seat {
     /// Everything is committed up to where it stands.
     pub(super) fn settle(&mut self) {
         self.dirty = false;
+        self.sent = false;
         self.inputs.iter_mut().for_each(|input| input.committed = input.position);
     }
 
