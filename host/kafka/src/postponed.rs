@@ -168,3 +168,102 @@ impl Backend for LateBackend {
         self.written.scan(store, from, to, visit)
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use millrace_engine::manifest::KeyCodec;
+    use millrace_engine::state::keys::{CLOCK_KEY, part, window_key};
+    use millrace_engine::topology::{StoreKind, StoreSpec};
+    use millrace_store::{Family, OpenOptions, Shape};
+
+    use super::*;
+    use crate::folder::POSITIONS;
+
+    const JOIN: StoreId = StoreId(0);
+
+    fn open(folder: &std::path::Path) -> Arc<Database> {
+        let kind = StoreKind::Window { retention: 10 };
+        let join = StoreSpec { name: "join".into(), kind, key: KeyCodec::Bytes, queryable: false, subtopology: 0 };
+        let family = [Family { name: POSITIONS, shape: Shape::Entries }];
+        let options = OpenOptions { families: &family, ..OpenOptions::new(std::slice::from_ref(&join)) };
+        Arc::new(Database::open(folder, &options).unwrap())
+    }
+
+    fn left(time: i64) -> Bytes {
+        window_key(part::LEFT, b"key", time, 0)
+    }
+
+    fn changes(entries: &[(Bytes, Option<&'static str>)], horizon: i64) -> StoreChanges {
+        let entries = entries.iter().map(|(key, value)| (key.clone(), value.map(Bytes::from))).collect();
+        StoreChanges { store: JOIN, entries, expire_before: Some([horizon, horizon]) }
+    }
+
+    fn at(next: i64) -> Option<Position> {
+        Some(Position { topic: "id".into(), next, at: 0 })
+    }
+
+    fn late(database: &Arc<Database>, postponed: &Postponed) -> LateBackend {
+        LateBackend { database: Arc::clone(database), written: database.backend(0), postponed: vec![postponed.clone()] }
+    }
+
+    #[test]
+    fn only_what_is_alive_at_the_end_is_written_with_the_last_position() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = open(folder.path());
+        let postponed = Postponed::new(JOIN, 0, b"join/0".to_vec());
+        let clock = |time| (CLOCK_KEY, Some(time));
+        assert!(postponed.keep(&changes(&[(left(1), Some("a")), (left(5), Some("b")), clock("5")], 0), at(3)));
+        assert!(postponed.keep(&changes(&[(left(9), Some("c")), (left(5), None), clock("9")], 4), at(6)));
+        assert_eq!(Position::read(&database, b"join/0").unwrap(), None);
+
+        let before = postponed.bytes();
+        postponed.prune();
+        assert!(postponed.bytes() < before);
+        let mut batch = Batch::new(&database);
+        postponed.write(&mut batch).unwrap();
+        database.write(batch, Durability::Buffered).unwrap();
+        assert_eq!(postponed.bytes(), 0);
+        let (written, value) = (database.backend(0), |text| Some(Bytes::from_static(text)));
+        assert_eq!(written.get(JOIN, &left(1)).unwrap(), None, "expired");
+        assert_eq!(written.get(JOIN, &left(5)).unwrap(), None, "deleted");
+        assert_eq!(written.get(JOIN, &left(9)).unwrap(), value(b"c"));
+        assert_eq!(written.get(JOIN, &CLOCK_KEY).unwrap(), value(b"9"));
+        assert_eq!(Position::read(&database, b"join/0").unwrap(), at(6));
+    }
+
+    #[test]
+    fn a_deletion_of_what_was_written_before_is_written_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = open(folder.path());
+        let postponed = Postponed::new(JOIN, 0, b"join/0".to_vec());
+        for value in [Some("a"), None] {
+            postponed.keep(&changes(&[(left(5), value)], 0), at(1));
+            let mut batch = Batch::new(&database);
+            postponed.write(&mut batch).unwrap();
+            database.write(batch, Durability::Buffered).unwrap();
+            assert_eq!(database.backend(0).get(JOIN, &left(5)).unwrap().is_some(), value.is_some());
+        }
+    }
+
+    #[test]
+    fn who_reads_sees_everything_and_from_then_on_nothing_is_kept_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = open(folder.path());
+        let postponed = Postponed::new(JOIN, 0, b"join/0".to_vec());
+        let backend = late(&database, &postponed);
+        assert_eq!(backend.get(JOIN, &left(5)).unwrap(), None);
+        assert!(postponed.keep(&changes(&[(left(5), Some("a"))], 0), at(1)), "nothing was there to be missed");
+        assert_eq!(backend.get(JOIN, &left(5)).unwrap(), Some(Bytes::from_static(b"a")));
+        assert_eq!(Position::read(&database, b"join/0").unwrap(), at(1));
+        assert!(!postponed.keep(&changes(&[(left(6), Some("b"))], 0), at(2)));
+        let mut seen = 0;
+        backend
+            .scan(JOIN, &[], None, &mut |_, _| {
+                seen += 1;
+                Scan::Continue
+            })
+            .unwrap();
+        assert_eq!(seen, 1);
+    }
+}

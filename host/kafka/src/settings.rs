@@ -15,6 +15,9 @@ const QUEUE_BYTES: usize = 2 << 20;
 /// Most bytes of an answer to a fetch. Larger ones would be memory that is asked of the system each time.
 const FETCH_BYTES: usize = 1 << 20;
 
+/// An answer to a fetch waits for so many bytes, for as long as it may.
+const FETCH_MIN_BYTES: usize = 64 << 10;
+
 /// Most bytes of one partition in it.
 const PARTITION_BYTES: usize = 256 << 10;
 
@@ -118,6 +121,8 @@ impl ClientSettings {
         config.set_log_level(RDKafkaLogLevel::Emerg);
         // An input that has nothing new is known to have nothing only when its fetch is answered.
         self.default(&mut config, "fetch.wait.max.ms", 10);
+        // Less than comes in that time isn't worth an answer of its own: at 4,000 records a second they were a thousand.
+        self.default(&mut config, "fetch.min.bytes", FETCH_MIN_BYTES);
         // librdkafka wants it to be no less than the other.
         self.default(&mut config, "fetch.max.bytes", FETCH_BYTES.max(self.record_bytes.unwrap_or(0)));
         self.default(&mut config, "fetch.message.max.bytes", PARTITION_BYTES);

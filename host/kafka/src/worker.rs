@@ -17,6 +17,7 @@ mod messages;
 mod open;
 mod seat;
 mod shared;
+mod when;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -36,11 +37,12 @@ use crate::positions::wall_clock;
 use crate::producer::Transactions;
 use crate::pulse::Pulse;
 use crate::tasks::TaskId;
-pub(crate) use messages::{Command, Commit, Ear, Event, Generation, Line};
 use commit::Of;
+pub(crate) use messages::{Command, Commit, Ear, Event, Generation, Line};
 use seat::Seat;
 pub(crate) use shared::Shared;
 pub use shared::WorkerOptions;
+use when::pace;
 
 /// How long a worker without anything to do waits for something to come.
 const IDLE: Duration = Duration::from_millis(20);
@@ -89,6 +91,8 @@ pub(crate) struct Worker {
     limits: Limits,
     /// When everything was committed last.
     last_commit: Instant,
+    /// When the last transaction ended.
+    ended: Instant,
     /// How many records a task takes at a time: see [`pace`].
     limit: usize,
     failures: u32,
@@ -125,6 +129,7 @@ impl Worker {
             pass: None,
             limits: Limits { records: Arc::new([]), batch: 1 },
             last_commit: Instant::now(),
+            ended: Instant::now(),
             limit,
             failures: 0,
             told_idle: false,
@@ -204,6 +209,9 @@ impl Worker {
     /// One round: read, process, send, and commit if it is time.
     fn work(&mut self) -> Result<(), Reaction> {
         let fetched = self.feed()?;
+        if self.rest().is_some() {
+            return Ok(());
+        }
         let mut processed = self.tick()?;
         for seat in 0..self.seats.len() {
             while self.step(seat)? {
@@ -270,26 +278,6 @@ impl Worker {
             }
         }
         Ok(true)
-    }
-
-    fn is_due(&self) -> bool {
-        let wanted = self.shared.gate.as_ref().is_some_and(|gate| gate.is_wanted());
-        wanted || self.until_due().is_zero()
-    }
-
-    /// How long until everything that was done is to be committed.
-    fn until_due(&self) -> Duration {
-        self.shared.topology.settings.commit_interval.saturating_sub(self.last_commit.elapsed())
-    }
-
-    /// Whether anything was put out that isn't committed.
-    fn has_results(&self) -> bool {
-        self.seats.iter().any(|seat| seat.sent)
-    }
-
-    fn is_full(&self) -> bool {
-        let bytes: usize = self.seats.iter().map(|seat| seat.task.transaction_bytes()).sum();
-        bytes > self.shared.options.transaction_bytes
     }
 
     fn tell_idle(&mut self, idle: bool) {
@@ -375,16 +363,6 @@ impl Worker {
 fn enter(shared: &Shared, worker: usize, pass: &mut Option<Pass>) {
     if let (Some(gate), None) = (&shared.gate, &pass) {
         *pass = Some(gate.enter(worker));
-    }
-}
-
-/// Runs of about a tenth of a second: where rules are slow, fewer records at a time, so that commits and rebalances
-/// don't wait. What comes out is the same.
-fn pace(limit: usize, most: usize, took: Duration) -> usize {
-    match took.as_millis() {
-        0..=50 => (limit * 2).min(most),
-        51..=100 => limit,
-        _ => (limit / 2).max(1),
     }
 }
 

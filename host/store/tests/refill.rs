@@ -25,7 +25,11 @@ fn clear(database: &Arc<Database>, store: StoreId, partition: u32, durability: D
 /// Writes entries of the window store with these times.
 fn put_times(database: &Arc<Database>, times: &[i64], expire_before: Option<i64>, durability: Durability) {
     let entry = |time: &i64| (window_key(part::LEFT, b"key", *time, 0), Some(Bytes::from_static(b"value")));
-    let changes = StoreChanges { store: WINDOW, entries: times.iter().map(entry).collect(), expire_before: expire_before.map(|before| [before; 2]) };
+    let changes = StoreChanges {
+        store: WINDOW,
+        entries: times.iter().map(entry).collect(),
+        expire_before: expire_before.map(|before| [before; 2]),
+    };
     let mut batch = Batch::new(database);
     batch.apply(&changes, 0).unwrap();
     database.write(batch, durability).unwrap();

@@ -129,6 +129,7 @@ impl Worker {
 
     fn after_commit(&mut self, ledger: Ledger, began: Instant, disturbed: bool) {
         self.leave();
+        self.ended = Instant::now();
         self.failures = 0;
         if disturbed {
             // Its next transaction must not be ended by a late request of this one.

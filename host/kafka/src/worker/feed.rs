@@ -56,6 +56,9 @@ impl Worker {
     }
 
     fn patience(&self) -> Duration {
+        if let Some(rest) = self.rest() {
+            return rest;
+        }
         if self.seats.iter().any(|seat| seat.task.ready()) {
             return Duration::ZERO;
         }
