@@ -71,7 +71,8 @@ pub trait Aggregate {
     /// Why the record isn't processed.
     fn add(state: &mut Self::State, key: &Self::Key, input: Self::Input, ctx: &Ctx<'_>) -> Result<()>;
 
-    /// Takes a record back: the old row of a table that changed. The manifest says whether it is written, and a
+    /// Takes a record back: the old row of a table that changed. A key without a state begins with a new one, as when the
+    /// rule has refused that row, or doesn't keep its state. The manifest says whether this is written, and a
     /// pipeline that aggregates over a table is refused where it isn't.
     ///
     /// # Errors

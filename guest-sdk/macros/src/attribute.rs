@@ -91,6 +91,7 @@ impl Arguments {
             let name = format_ident!("{}", port.ident.to_string().to_uppercase(), span = port.ident.span());
             let index = index as u32;
             quote! {
+                // Not every function sends to each of its ports by name.
                 #[allow(dead_code)]
                 pub(crate) const #name: ::millrace_sdk::Port = ::millrace_sdk::Port(#index);
             }

@@ -46,3 +46,18 @@ fn sliding_windows_are_those_of_kafka_streams() {
 fn session_windows_are_those_of_kafka_streams() {
     check(&["session"]);
 }
+
+#[test]
+fn aggregates_without_windows_are_those_of_kafka_streams() {
+    check(&["none"]);
+}
+
+#[test]
+fn joins_of_streams_are_those_of_kafka_streams() {
+    check(&["stream-join"]);
+}
+
+#[test]
+fn tables_and_their_joins_are_those_of_kafka_streams() {
+    check(&["lookup", "table-join", "table"]);
+}

@@ -93,6 +93,11 @@ fn common(memory: &Memory) -> Options {
     let mut options = Options::default();
     options.set_write_buffer_size(memory.buffer);
     options.set_level_compaction_dynamic_level_bytes(true);
+    // Each time what is new is merged into the first level, all of that is written anew. Filters make more files there
+    // cheap to read.
+    options.set_level_zero_file_num_compaction_trigger(8);
+    options.set_level_zero_slowdown_writes_trigger(24);
+    options.set_level_zero_stop_writes_trigger(36);
     options.set_target_file_size_base(32 << 20);
     options.set_max_bytes_for_level_base(128 << 20);
     options.set_block_based_table_factory(&tables(memory));

@@ -112,18 +112,8 @@ impl<'a> Step<'a> {
         self.settle_row(parent, Row::New, &mut 0, outcome, call)
     }
 
-    /// The same for one of several outcomes of a record: `child` numbers the children of all.
-    pub(crate) fn settle_from(
-        &mut self,
-        parent: &Parent<'_>,
-        child: &mut u32,
-        outcome: Outcome,
-        call: &Call,
-    ) -> Result<(), TaskError> {
-        self.settle_row(parent, Row::New, child, outcome, call)
-    }
-
-    /// The same where the outputs are rows of a table, as the record is.
+    /// The same for one of several outcomes of a record, whose children `child` numbers, and where the outputs may be rows
+    /// of a table, as the record is.
     pub(crate) fn settle_row(
         &mut self,
         parent: &Parent<'_>,

@@ -68,13 +68,7 @@ pub fn play(topology: &Arc<Topology>, lines: &[&str], way: &Play) -> (Vec<String
     (outputs, ledger)
 }
 
-/// What comes out of external topics, each with the number of the line that it came after.
-pub fn play_numbered(topology: &Arc<Topology>, lines: &[&str], way: &Play) -> Vec<(u64, String)> {
-    let driver = driven(topology, lines, way);
-    driver.outputs.iter().map(|(turn, output)| (*turn, driver.show(output))).collect()
-}
-
-/// The same as records.
+/// The same as records, each with the number of the line that it came after.
 pub fn play_records(topology: &Arc<Topology>, lines: &[&str], way: &Play) -> Vec<(u64, Produced)> {
     driven(topology, lines, way).outputs
 }

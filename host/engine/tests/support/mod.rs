@@ -10,7 +10,7 @@ mod rules;
 mod single;
 
 pub use backend::Disk;
-pub use driver::{Limits, Play, play, play_numbered, play_on, play_records};
+pub use driver::{Limits, Play, play, play_on, play_records};
 pub use rules::Rules;
 pub use single::{Single, header, value};
 

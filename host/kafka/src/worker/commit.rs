@@ -28,8 +28,8 @@ pub(super) enum Of {
     Results,
 }
 
-/// Bytes of changes that a worker keeps back from the local state.
-const POSTPONED_BYTES: usize = 16 << 20;
+/// Bytes of changes that the workers keep back from the local state, all together.
+const POSTPONED_BYTES: usize = 32 << 20;
 
 impl Worker {
     /// Commits what the tasks have done since their last commit, if they have done anything.
@@ -76,11 +76,12 @@ impl Worker {
     fn write_postponed(&mut self) -> Result<(), Reaction> {
         let postponed = || self.seats.iter().flat_map(|seat| &seat.slots).filter_map(|slot| slot.postponed.as_ref());
         let bytes = || postponed().map(Postponed::bytes).sum::<usize>();
+        let most = POSTPONED_BYTES / self.shared.topology.settings.threads.max(1);
         let mut due = postponed().any(Postponed::is_old);
-        if !due && bytes() > POSTPONED_BYTES {
+        if !due && bytes() > most {
             postponed().for_each(Postponed::prune);
-            // Looking through so much again and again for so little would cost more than writing it.
-            due = bytes() > POSTPONED_BYTES / 2;
+            // To look through so much again and again for so little would cost more than to write it.
+            due = bytes() > most / 2;
         }
         if due { self.write_all_postponed() } else { Ok(()) }
     }

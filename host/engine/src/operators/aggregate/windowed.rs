@@ -229,7 +229,8 @@ impl Settling<'_, '_> {
             }
             ResultOf::Entry(group, index) => {
                 let outcome = Outcome::Outputs(self.outputs(group, index));
-                self.step.settle_from(&Parent { path: &item.path, record: &record }, child, outcome, self.call)?;
+                let parent = Parent { path: &item.path, record: &record };
+                self.step.settle_row(&parent, Row::New, child, outcome, self.call)?;
             }
         }
         Ok(())
