@@ -120,7 +120,8 @@ impl Bench {
         let size = pairs.iter().map(|(left, right)| left.len() + right.len()).sum();
         let mut arena = Arena::with_capacity(size);
         let raw = pairs.iter().map(|(left, right)| arena.values(left, right)).collect();
-        let reply = adapter::join(self.plugin, index, arena.payload(), raw);
+        let plugin = self.plugin;
+        let reply = self.call(index, || adapter::join(plugin, index, arena.payload(), raw));
         for output in &reply.outputs {
             if let NewValue::Bytes(span) = output.value {
                 put(arena::bytes(&reply.arena, span));

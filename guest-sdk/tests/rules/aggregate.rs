@@ -251,6 +251,13 @@ fn after_a_state_that_is_not_kept_the_next_record_of_the_group_begins_anew() {
     assert_eq!(each(gone).1, "none");
 }
 
+#[test]
+fn what_is_taken_back_from_a_key_without_a_state_is_given_to_the_rule_with_a_new_one() {
+    let (outcomes, state) = each(with_backs(&["~4", "5", "7"]));
+    assert_eq!(outcomes, ["null", "null", "12.0"]);
+    assert_eq!(state, r#"3 {"sum":12.0,"count":2}"#);
+}
+
 /// A group of values, of which those with `~` before them are taken back.
 fn with_backs(values: &[&str]) -> Group {
     let entry = |value: &&str| (value.starts_with('~'), Record::new("k", value.trim_start_matches('~')));

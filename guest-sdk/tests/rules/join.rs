@@ -61,3 +61,14 @@ fn a_join_that_puts_out_its_input_unchanged_fails() {
     let record = Record::new("k", "{}");
     assert!(run("nothing", Pair::new(record.clone(), record)).failure().starts_with("undeclared: an output without"));
 }
+
+#[test]
+fn bare_values_can_be_joined_again_and_again_on_one_bench() {
+    let mut bench = Bench::new(&PLUGIN);
+    for turn in 0..2 {
+        let mut outputs = Vec::new();
+        let failed = bench.join_values("both", &[(b"l", b"r"), (b"m", b"s")], |value| outputs.push(value.to_vec()));
+        assert_eq!((failed, outputs.len()), (0, 2), "turn {turn}");
+        assert!(outputs[1].starts_with(br#"Some("m") Some("s")"#));
+    }
+}

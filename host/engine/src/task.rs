@@ -60,6 +60,9 @@ pub struct TaskOptions {
     /// Most bytes that an entry of a store may have, key and value together. A record that would leave a larger one
     /// fails, and the state stays as if it hadn't come. Changes the result.
     pub state_bytes: usize,
+    /// Most timers on the driver's clock that a step fires in one [`tick`](Task::tick); those that are left are due at
+    /// once.
+    pub timers: usize,
 }
 
 impl TaskOptions {
@@ -75,6 +78,7 @@ impl TaskOptions {
             window_memory: 0,
             record_bytes: Arc::default(),
             state_bytes: usize::MAX,
+            timers: usize::MAX,
         }
     }
 }

@@ -192,3 +192,17 @@ fn the_next_and_the_last_timer_of_the_drivers_clock_are_known_also_after_a_resta
     single.run();
     assert_eq!(due(&single), (None, None));
 }
+
+#[test]
+fn of_many_timers_that_are_due_some_may_be_left_for_the_next_tick() {
+    let mut single = Single::new(STEPS, 1);
+    single.offer("in", 0, "win.a.5+win.b.6+win.c.7+win.d.50", 1, 1_000);
+    single.run();
+    single.commit();
+    single.reopen_firing(2);
+    let fired = |single: &mut Single| single.tick(1_020).iter().map(value).collect::<Vec<_>>();
+    assert_eq!(fired(&mut single), ["wa.1005#1", "wb.1006#2"]);
+    assert_eq!(single.task.next_tick(), Some(1_007));
+    assert_eq!(fired(&mut single), ["wc.1007#3"]);
+    assert_eq!((fired(&mut single).len(), single.task.next_tick()), (0, Some(1_050)));
+}

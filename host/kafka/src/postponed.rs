@@ -19,7 +19,7 @@ use millrace_store::{Batch, Database, Durability, TaskBackend};
 use crate::error::Error;
 use crate::positions::Position;
 
-/// The longest that something is kept back: as much as that comes from the changelog after a crash.
+/// The longest that something has no place on disk.
 const LONGEST: Duration = Duration::from_secs(30);
 
 /// What an entry costs in memory beside its bytes.
@@ -36,7 +36,11 @@ struct Kept {
     /// Which position they reach, and its key.
     position: Option<Position>,
     key: Vec<u8>,
-    since: Option<Instant>,
+    /// Whether anything is kept back.
+    any: bool,
+    /// Since when there is anything that the database may not have on disk, and how many changes.
+    unflushed: Option<Instant>,
+    changed: u64,
     /// Whether the store is read.
     read: bool,
 }
@@ -45,7 +49,17 @@ impl Postponed {
     /// Nothing yet, of a store whose position has this key.
     pub(crate) fn new(store: StoreId, partition: u32, key: Vec<u8>) -> Self {
         let changes = StoreChanges { store, entries: Vec::new(), expire_before: None };
-        let kept = Kept { changes, partition, bytes: 0, position: None, key, since: None, read: false };
+        let kept = Kept {
+            changes,
+            partition,
+            bytes: 0,
+            position: None,
+            key,
+            any: false,
+            unflushed: None,
+            changed: 0,
+            read: false,
+        };
         Self(Arc::new(Mutex::new(kept)))
     }
 
@@ -59,7 +73,9 @@ impl Postponed {
         if kept.read {
             return false;
         }
-        kept.since.get_or_insert_with(Instant::now);
+        kept.any = true;
+        kept.unflushed.get_or_insert_with(Instant::now);
+        kept.changed += changes.entries.len() as u64;
         kept.bytes += changes.entries.iter().map(cost).sum::<usize>();
         kept.changes.entries.extend_from_slice(&changes.entries);
         kept.changes.expire_before = changes.expire_before.or(kept.changes.expire_before);
@@ -72,9 +88,21 @@ impl Postponed {
         self.kept().bytes
     }
 
-    /// Whether it has been kept back for long enough.
+    /// Whether anything has been without a place on disk for long enough.
     pub(crate) fn is_old(&self) -> bool {
-        self.kept().since.is_some_and(|since| since.elapsed() >= LONGEST)
+        self.kept().unflushed.is_some_and(|since| since.elapsed() >= LONGEST)
+    }
+
+    /// How many changes may have no place on disk.
+    pub(crate) fn changes(&self) -> u64 {
+        self.kept().changed
+    }
+
+    /// All of them get one.
+    pub(crate) fn flushed(&self) {
+        let mut kept = self.kept();
+        kept.unflushed = None;
+        kept.changed = 0;
     }
 
     /// Drops what has expired, and all but the last of what was written several times.
@@ -82,11 +110,12 @@ impl Postponed {
         self.kept().prune();
     }
 
-    /// Moves everything into a batch, with the position.
-    pub(crate) fn write(&self, batch: &mut Batch) -> Result<(), Error> {
+    /// Moves everything into a batch, with the position. Drops it where the state is further by now: then somebody else
+    /// has the task.
+    pub(crate) fn write(&self, database: &Database, batch: &mut Batch) -> Result<(), Error> {
         let mut kept = self.kept();
         kept.prune();
-        kept.write(batch)
+        kept.write(database, batch)
     }
 }
 
@@ -108,14 +137,19 @@ impl Kept {
         self.changes.entries = live;
     }
 
-    fn write(&mut self, batch: &mut Batch) -> Result<(), Error> {
-        if self.since.take().is_none() {
+    fn write(&mut self, database: &Database, batch: &mut Batch) -> Result<(), Error> {
+        if !std::mem::take(&mut self.any) {
             return Ok(());
         }
-        batch.apply(&self.changes, self.partition)?;
-        if let Some(position) = self.position.take() {
-            position.write(batch, self.changes.store, &self.key)?;
+        let written = Position::read(database, &self.key)?;
+        let is_behind = |own: &Position| written.as_ref().is_some_and(|written| written.next > own.next);
+        if !self.position.as_ref().is_some_and(is_behind) {
+            batch.apply(&self.changes, self.partition)?;
+            if let Some(position) = &self.position {
+                position.write(batch, self.changes.store, &self.key)?;
+            }
         }
+        self.position = None;
         self.changes.entries = Vec::new();
         self.changes.expire_before = None;
         self.bytes = 0;
@@ -139,12 +173,14 @@ impl LateBackend {
     fn catch_up(&self, store: StoreId) -> Result<(), BackendError> {
         for postponed in &self.postponed {
             let mut kept = postponed.kept();
-            if kept.changes.store != store || kept.since.is_none() {
+            if kept.changes.store != store || !kept.any {
                 continue;
             }
             kept.read = true;
             let mut batch = Batch::new(&self.database);
-            let written = kept.write(&mut batch).and_then(|()| Ok(self.database.write(batch, Durability::Buffered)?));
+            let written = kept
+                .write(&self.database, &mut batch)
+                .and_then(|()| Ok(self.database.write(batch, Durability::Buffered)?));
             written.map_err(|error| BackendError { store: store.0.to_string(), reason: error.to_string() })?;
         }
         Ok(())
@@ -221,7 +257,7 @@ mod tests {
         postponed.prune();
         assert!(postponed.bytes() < before);
         let mut batch = Batch::new(&database);
-        postponed.write(&mut batch).unwrap();
+        postponed.write(&database, &mut batch).unwrap();
         database.write(batch, Durability::Buffered).unwrap();
         assert_eq!(postponed.bytes(), 0);
         let (written, value) = (database.backend(0), |text| Some(Bytes::from_static(text)));
@@ -240,10 +276,27 @@ mod tests {
         for value in [Some("a"), None] {
             postponed.keep(&changes(&[(left(5), value)], 0), at(1));
             let mut batch = Batch::new(&database);
-            postponed.write(&mut batch).unwrap();
+            postponed.write(&database, &mut batch).unwrap();
             database.write(batch, Durability::Buffered).unwrap();
             assert_eq!(database.backend(0).get(JOIN, &left(5)).unwrap().is_some(), value.is_some());
         }
+    }
+
+    #[test]
+    fn what_the_state_is_ahead_of_is_dropped() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = open(folder.path());
+        let [late, successor] = [(); 2].map(|()| Postponed::new(JOIN, 0, b"join/0".to_vec()));
+        late.keep(&changes(&[(left(5), Some("old"))], 0), at(3));
+        successor.keep(&changes(&[(left(5), None), (left(6), Some("new"))], 0), at(7));
+        for postponed in [successor, late] {
+            let mut batch = Batch::new(&database);
+            postponed.write(&database, &mut batch).unwrap();
+            database.write(batch, Durability::Buffered).unwrap();
+        }
+        assert_eq!(Position::read(&database, b"join/0").unwrap(), at(7));
+        assert_eq!(database.backend(0).get(JOIN, &left(5)).unwrap(), None);
+        assert!(database.backend(0).get(JOIN, &left(6)).unwrap().is_some());
     }
 
     #[test]

@@ -11,6 +11,7 @@
 //! When a transaction fails, its tasks are dropped with all that it changed in them, and opened anew from what is
 //! committed: that is `opening` again.
 
+mod catch_up;
 mod commit;
 mod feed;
 mod messages;
@@ -178,6 +179,7 @@ impl Worker {
                 self.generation = generation;
                 let stale = self.suspended.take().is_none_or(|since| since.elapsed() > KEEP);
                 self.seats.retain(|seat| !stale && tasks.contains(&seat.id));
+                self.leave();
                 self.wanted = tasks;
                 self.phase = Phase::Opening;
                 Ok(())
@@ -216,7 +218,8 @@ impl Worker {
         for seat in 0..self.seats.len() {
             while self.step(seat)? {
                 processed = true;
-                if self.is_full() || self.is_due() {
+                // Who is caught up commits behind the last task, and rests then.
+                if self.is_full() || (self.is_due() && !self.is_caught_up()) {
                     self.commit(Of::All)?;
                 }
                 // Slow rules don't keep anybody waiting: what is left waits in the queues.
@@ -230,8 +233,8 @@ impl Worker {
         }
         let dirty = self.seats.iter().any(|seat| seat.dirty);
         // Whoever is caught up commits at once: what comes meanwhile goes together into the next transaction.
-        let early = self.seats.iter().all(Seat::is_caught_up);
-        if dirty && self.is_due() {
+        let early = self.is_caught_up();
+        if dirty && (self.is_due() || self.is_full()) {
             self.commit(Of::All)?;
         } else if early && self.has_results() {
             self.commit(Of::Results)?;
@@ -239,6 +242,7 @@ impl Worker {
         let quiet = fetched == 0 && !processed && !dirty && self.seats.iter().all(Seat::is_at_end);
         if quiet {
             self.commit_ends()?;
+            self.write_old_postponed()?;
         }
         self.tell_idle(quiet);
         Ok(())
@@ -294,6 +298,10 @@ impl Worker {
 
     /// Does what a failure asks for.
     fn recover(&mut self, reaction: Reaction) -> Result<(), Reaction> {
+        if let Reaction::Abort(_) | Reaction::Rebuild(_) | Reaction::Refused(_) = &reaction {
+            // What is committed needn't be read again.
+            self.write_all_postponed()?;
+        }
         let reason = match reaction {
             Reaction::Abort(reason) => {
                 self.abort()?;

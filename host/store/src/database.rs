@@ -252,6 +252,17 @@ impl Database {
         self.db.flush_cfs_opt(&families, &options).map_err(|error| self.error(&error))
     }
 
+    /// The same, without waiting for it.
+    ///
+    /// # Errors
+    /// It can't begin.
+    pub fn begin_flush(&self) -> Result<(), Error> {
+        let families = self.names.iter().map(|name| self.family(name)).collect::<Result<Vec<_>, _>>()?;
+        let mut options = rocksdb::FlushOptions::default();
+        options.set_wait(false);
+        self.db.flush_cfs_opt(&families, &options).map_err(|error| self.error(&error))
+    }
+
     /// Rewrites a store on disk without what was deleted or has expired. Takes as long as reading and writing it.
     ///
     /// # Errors

@@ -91,9 +91,12 @@ impl Process<'_> {
         else {
             return Ok(());
         };
+        let mut left = if clock == Clock::Wall { step.options.timers } else { usize::MAX };
         let (mut after, mut fresh) = (None, HashSet::new());
         while let Some(timers) = self.timers.as_ref() {
-            let (store, page) = (timers.store(), timers.due(step.state, (clock, begin, now), after.as_ref(), PAGE)?);
+            let page = timers.due(step.state, (clock, begin, now), after.as_ref(), PAGE.min(left))?;
+            let store = timers.store();
+            left -= page.len();
             let Some(last) = page.last() else { break };
             after = Some(last.entry.clone());
             for timer in page {

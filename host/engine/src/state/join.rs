@@ -7,6 +7,7 @@ use super::keys::{CLOCK_KEY, part};
 use super::waiting::{Waiting, WaitingClock};
 use super::window::{WindowClock, WindowStore};
 use crate::ports::{BackendError, Horizons, StoreId};
+use crate::record::Timestamp;
 
 /// The store of a join.
 pub(crate) struct JoinStore {
@@ -42,7 +43,7 @@ impl JoinStore {
         let waiting = waits.then(|| Waiting::open(state, store, clock.waiting, limit)).transpose()?;
         let left = WindowStore::open(state, (store, part::LEFT), clock.left, retention, limit)?;
         let right = WindowStore::open(state, (store, part::RIGHT), clock.right, retention, limit)?;
-        let committed_horizons = [left.horizon(), right.horizon()];
+        let committed_horizons = [Timestamp::MIN; 2];
         Ok(Self { store, left, right, waiting, committed: clock, committed_horizons })
     }
 

@@ -22,7 +22,7 @@ impl Single {
     /// The first sub-topology of a pipeline's steps, where each topic has this many partitions.
     pub fn new(steps: &str, partitions: u32) -> Self {
         let (topology, disk) = (topology(steps), Disk::default());
-        let task = open(&topology, &disk, partitions);
+        let task = open(&topology, &disk, partitions, usize::MAX);
         let rules = Rules::new(&topology);
         Self { topology, disk, task, rules }
     }
@@ -56,7 +56,12 @@ impl Single {
     }
 
     pub fn reopen(&mut self) {
-        self.task = open(&self.topology, &self.disk, 1);
+        self.reopen_firing(usize::MAX);
+    }
+
+    /// Reopens the task; it fires so many timers in a tick.
+    pub fn reopen_firing(&mut self, timers: usize) {
+        self.task = open(&self.topology, &self.disk, 1, timers);
     }
 
     pub fn tick(&mut self, now: i64) -> Vec<Produced> {
@@ -64,10 +69,10 @@ impl Single {
     }
 }
 
-fn open(topology: &Arc<Topology>, disk: &Disk, partitions: u32) -> Task {
+fn open(topology: &Arc<Topology>, disk: &Disk, partitions: u32, timers: usize) -> Task {
     let deployed = [Deployed { id: DeploymentId(0), generation: 1, digest: "d".into() }];
     let partitions = topology.topics.iter().map(|_| partitions).collect();
-    let options = TaskOptions { batch: 100, ..TaskOptions::new(0, 0, partitions, deployed.into()) };
+    let options = TaskOptions { batch: 100, timers, ..TaskOptions::new(0, 0, partitions, deployed.into()) };
     Task::open(topology.clone(), options, disk.partition(0)).unwrap()
 }
 

@@ -15,7 +15,6 @@ use crate::error::Reaction;
 use crate::faults::{self, Point};
 use crate::metadata;
 use crate::positions::{Position, wall_clock};
-use crate::postponed::Postponed;
 use crate::producer::Transactions;
 
 /// Which tasks a commit is for.
@@ -27,9 +26,6 @@ pub(super) enum Of {
     /// transaction writes to costs the broker a request: without their changelogs, results are there sooner.
     Results,
 }
-
-/// Bytes of changes that the workers keep back from the local state, all together.
-const POSTPONED_BYTES: usize = 32 << 20;
 
 impl Worker {
     /// Commits what the tasks have done since their last commit, if they have done anything.
@@ -58,46 +54,17 @@ impl Worker {
         store(&self.shared, &changed, &committed.ends)?;
         faults::hit(Point::Stored);
         changed.into_iter().for_each(|(seat, _)| seat.settle());
-        if of == Of::All {
-            self.last_commit = Instant::now();
-        }
         self.write_postponed()?;
-        self.after_commit(ledger, began, committed.disturbed);
-        Ok(())
+        self.after_commit(ledger, began, committed.disturbed)
     }
 
-    /// Commits everything and brings the local state up to it: for who stops, or gives tasks away.
+    /// Commits everything and brings the local state up to it: for who stops, or gives tasks away. What can't be
+    /// committed any more is dropped.
     pub(super) fn finish(&mut self) -> Result<(), Reaction> {
         self.commit(Of::All)?;
-        self.write_all_postponed()
-    }
-
-    /// Writes what was kept back from the local state, if it is too much or too old.
-    fn write_postponed(&mut self) -> Result<(), Reaction> {
-        let postponed = || self.seats.iter().flat_map(|seat| &seat.slots).filter_map(|slot| slot.postponed.as_ref());
-        let bytes = || postponed().map(Postponed::bytes).sum::<usize>();
-        let most = POSTPONED_BYTES / self.shared.topology.settings.threads.max(1);
-        let mut due = postponed().any(Postponed::is_old);
-        if !due && bytes() > most {
-            postponed().for_each(Postponed::prune);
-            // To look through so much again and again for so little would cost more than to write it.
-            due = bytes() > most / 2;
-        }
-        if due { self.write_all_postponed() } else { Ok(()) }
-    }
-
-    fn write_all_postponed(&mut self) -> Result<(), Reaction> {
-        let mut batch = Batch::new(&self.shared.database);
-        for postponed in self.seats.iter().flat_map(|seat| &seat.slots).filter_map(|slot| slot.postponed.as_ref()) {
-            postponed.write(&mut batch)?;
-            if batch.bytes() >= WRITE_BYTES {
-                let whole = std::mem::replace(&mut batch, Batch::new(&self.shared.database));
-                self.shared.database.write(whole, Durability::Buffered)?;
-            }
-        }
-        if !batch.is_empty() {
-            self.shared.database.write(batch, Durability::Buffered)?;
-        }
+        self.write_all_postponed()?;
+        self.seats.retain(|seat| !seat.dirty);
+        self.leave();
         Ok(())
     }
 
@@ -116,28 +83,32 @@ impl Worker {
         let offsets = offsets(moved.iter().map(|seat| &**seat))?;
         let committed = producer.commit(&offsets, generation(&self.generation)?)?;
         moved.into_iter().for_each(Seat::settle);
-        self.last_commit = Instant::now();
-        self.after_commit(Ledger::default(), began, committed.disturbed);
-        Ok(())
+        self.after_commit(Ledger::default(), began, committed.disturbed)
     }
 
     /// Lets global tables change, unless a task is still in the middle of something.
-    fn leave(&mut self) {
+    pub(super) fn leave(&mut self) {
         if self.seats.iter().all(|seat| !seat.dirty) {
             self.pass = None;
         }
     }
 
-    fn after_commit(&mut self, ledger: Ledger, began: Instant, disturbed: bool) {
-        self.leave();
+    fn after_commit(&mut self, ledger: Ledger, began: Instant, disturbed: bool) -> Result<(), Reaction> {
         self.ended = Instant::now();
         self.failures = 0;
         if disturbed {
-            // Its next transaction must not be ended by a late request of this one.
+            // Its next transaction must not be ended by a late request of this one. Who is in the middle of something
+            // begins anew: it may take long until there is a producer.
+            self.write_all_postponed()?;
+            self.seats.retain(|seat| !seat.dirty);
             self.producer = None;
             if self.phase == Phase::Running {
                 self.phase = Phase::Opening;
             }
+        }
+        self.leave();
+        if self.seats.iter().all(|seat| !seat.dirty) {
+            self.last_commit = Instant::now();
         }
         let repartition = |topic: &millrace_engine::topology::TopicId| {
             self.shared.topology.topics.get(topic.0).is_some_and(|topic| topic.kind == TopicKind::Repartition)
@@ -147,6 +118,7 @@ impl Worker {
             inputs.filter_map(|input| Some((input.topic, input.partition?.cast_unsigned(), input.committed)));
         let commit = Commit { ledger, took: began.elapsed(), purgeable: purgeable.collect() };
         self.tell(Event::Committed(Box::new(commit)));
+        Ok(())
     }
 }
 
@@ -190,7 +162,7 @@ fn generation(generation: &Option<Generation>) -> Result<&ConsumerGroupMetadata,
 
 /// Bytes of a write to the local state. Each store's part of a commit is whole in it, and stands for itself: what is
 /// missing after a crash comes from the changelog.
-const WRITE_BYTES: usize = 512 << 10;
+pub(super) const WRITE_BYTES: usize = 512 << 10;
 
 /// Writes the changes to the local state, with the changelog positions that they reflect.
 fn store(shared: &Shared, changed: &[(&mut Seat, Vec<StoreChanges>)], ends: &[Option<i64>]) -> Result<(), Reaction> {

@@ -62,7 +62,7 @@ impl Worker {
         if self.seats.iter().any(|seat| seat.task.ready()) {
             return Duration::ZERO;
         }
-        match (self.has_results(), self.seats.iter().all(Seat::is_caught_up)) {
+        match (self.has_results(), self.is_caught_up()) {
             // There is something to commit, and little to come: not even the time of a wait is to be lost.
             (true, true) => Duration::ZERO,
             (true, false) => SOON,

@@ -24,6 +24,10 @@ use crate::producer::Transactions;
 use crate::restore::{Changelog, Restore};
 use crate::tasks::TaskId;
 
+/// Timers that a step fires at a time. After a pause there may be millions: what they put out must fit into memory, and
+/// into a transaction.
+const TIMERS: usize = 1000;
+
 /// What is committed for an input partition.
 #[derive(Clone, Copy, Debug)]
 struct Start {
@@ -176,6 +180,7 @@ impl Worker {
             window_memory: shared.options.window_memory,
             record_bytes: Arc::clone(&self.limits.records),
             state_bytes: limits::state_bytes(shared.settings.record_bytes()),
+            timers: TIMERS,
             ..TaskOptions::new(
                 id.subtopology,
                 id.partition,

@@ -25,8 +25,13 @@ impl Worker {
     /// How long to wait before a transaction begins. Who has a backlog doesn't wait, nor who is in the middle of one.
     pub(super) fn rest(&self) -> Option<Duration> {
         let left = REST.saturating_sub(self.ended.elapsed());
-        let wait = !left.is_zero() && !self.has_results() && self.seats.iter().all(Seat::is_caught_up);
+        let wait = !left.is_zero() && !self.has_results() && self.is_caught_up();
         wait.then_some(left)
+    }
+
+    /// Whether there is no backlog.
+    pub(super) fn is_caught_up(&self) -> bool {
+        self.seats.iter().all(Seat::is_caught_up)
     }
 
     /// Whether anything was put out that isn't committed.
