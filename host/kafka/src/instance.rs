@@ -61,7 +61,7 @@ const LEAVE: Duration = Duration::from_secs(5);
 /// How long to wait for news from the group at a time.
 const TICK: Duration = Duration::from_millis(20);
 
-/// After so long without records it is idle.
+/// Where all workers have had nothing to do for so long, nothing is on its way between them any more.
 const IDLE: Duration = Duration::from_secs(1);
 
 /// Runs an instance until `stop` is set; then commits, and leaves the group. Brokers that are away are waited for, and so
@@ -100,7 +100,8 @@ struct Instance<'t> {
     idle: BTreeSet<usize>,
     /// Keeps global tables.
     follower: Option<JoinHandle<Result<(), Error>>>,
-    last_commit: Instant,
+    /// When a worker last committed, or began or ceased to have something to do.
+    last_news: Instant,
     rebalances: u64,
     until_idle: bool,
     purge: Purge,
@@ -131,7 +132,7 @@ impl<'t> Instance<'t> {
             ready: BTreeSet::new(),
             idle: BTreeSet::new(),
             follower: None,
-            last_commit: Instant::now(),
+            last_news: Instant::now(),
             rebalances: 0,
             until_idle,
             purge: Purge::new(),
@@ -212,12 +213,18 @@ impl<'t> Instance<'t> {
             Event::Restored { records } => (self.tell)(Report::Restored(records)),
             Event::Running { worker } => drop(self.ready.insert(worker)),
             Event::Committed(commit) => {
-                self.last_commit = Instant::now();
+                self.last_news = Instant::now();
                 self.purge.note(&commit.purgeable);
                 (self.tell)(Report::Committed(&commit.ledger, commit.took));
             }
-            Event::Idle { worker, idle: true } => drop(self.idle.insert(worker)),
-            Event::Idle { worker, idle: false } => drop(self.idle.remove(&worker)),
+            Event::Idle { worker, idle } => {
+                self.last_news = Instant::now();
+                if idle {
+                    self.idle.insert(worker)
+                } else {
+                    self.idle.remove(&worker)
+                };
+            }
             Event::Recovering { worker, reason } => {
                 self.ready.remove(&worker);
                 self.idle.remove(&worker);
@@ -232,7 +239,7 @@ impl<'t> Instance<'t> {
         self.until_idle
             && self.state == State::Running
             && self.idle.len() >= self.shared.topology.settings.threads.max(1)
-            && self.last_commit.elapsed() > IDLE
+            && self.last_news.elapsed() > IDLE
     }
 
     /// Has the workers commit what is under way, and waits for them.

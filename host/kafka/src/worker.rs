@@ -211,6 +211,10 @@ impl Worker {
     /// One round: read, process, send, and commit if it is time.
     fn work(&mut self) -> Result<(), Reaction> {
         let fetched = self.feed()?;
+        if fetched > 0 {
+            // Before, and not after: to process it may take long.
+            self.tell_idle(false);
+        }
         if self.rest().is_some() {
             return Ok(());
         }
