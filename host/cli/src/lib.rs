@@ -7,4 +7,5 @@ pub mod diagnostics;
 pub mod lines;
 pub mod load;
 mod nearest;
+mod output;
 mod progress;

@@ -49,6 +49,21 @@ fn input_comes_from_a_file_a_folder_or_standard_input_and_output_goes_to_a_file_
 }
 
 #[test]
+fn a_file_gets_the_output_when_all_of_it_is_there_even_if_it_is_the_input() {
+    let place = Place::new();
+    place.write("orders.jsonl", sample());
+    let expected = replay(&place, "");
+    place.millrace("replay orders.toml --in orders.jsonl --out orders.jsonl").good();
+    assert!(place.read("orders.jsonl") == expected);
+
+    place.write("wrong.jsonl", format!("{}no record\n", sample()));
+    assert_eq!(place.millrace("replay orders.toml --in wrong.jsonl --out orders.jsonl").code, Some(1));
+    assert!(place.read("orders.jsonl") == expected, "nothing is lost where the input is wrong");
+    assert_eq!(place.millrace("replay orders.toml --in wrong.jsonl --out new.jsonl").code, Some(1));
+    assert!(!place.path("new.jsonl").exists());
+}
+
+#[test]
 fn no_input_gives_no_output() {
     let said = Place::new().millrace_with("replay orders.toml", "");
     assert_eq!((said.code, said.out.as_str(), said.err.as_str()), (Some(0), "", ""));

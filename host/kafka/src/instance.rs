@@ -17,6 +17,7 @@ use crate::crew::{Crew, Guests};
 use crate::error::Error;
 use crate::globals::Globals;
 use crate::group::{Member, Membership};
+use crate::idle::Idle;
 use crate::lifecycle::State;
 use crate::purge::Purge;
 use crate::settings::wrong_settings;
@@ -32,7 +33,7 @@ pub struct Options {
     pub data: PathBuf,
     /// What its workers are opened with.
     pub worker: WorkerOptions,
-    /// Whether to stop when nothing has come for a second.
+    /// Whether to stop when nothing is left to do, for any process of the app, and nothing has come for a second.
     pub until_idle: bool,
 }
 
@@ -60,9 +61,6 @@ const LEAVE: Duration = Duration::from_secs(5);
 
 /// How long to wait for news from the group at a time.
 const TICK: Duration = Duration::from_millis(20);
-
-/// Where all workers have had nothing to do for so long, nothing is on its way between them any more.
-const IDLE: Duration = Duration::from_secs(1);
 
 /// Runs an instance until `stop` is set; then commits, and leaves the group. Brokers that are away are waited for, and so
 /// are topics of others that aren't there yet.
@@ -97,11 +95,9 @@ struct Instance<'t> {
     state: State,
     /// Workers whose tasks are all open.
     ready: BTreeSet<usize>,
-    idle: BTreeSet<usize>,
+    idle: Idle,
     /// Keeps global tables.
     follower: Option<JoinHandle<Result<(), Error>>>,
-    /// When a worker last committed, or began or ceased to have something to do.
-    last_news: Instant,
     rebalances: u64,
     until_idle: bool,
     purge: Purge,
@@ -130,9 +126,8 @@ impl<'t> Instance<'t> {
             events,
             state: State::Created,
             ready: BTreeSet::new(),
-            idle: BTreeSet::new(),
+            idle: Idle::new(),
             follower: None,
-            last_news: Instant::now(),
             rebalances: 0,
             until_idle,
             purge: Purge::new(),
@@ -165,7 +160,7 @@ impl<'t> Instance<'t> {
     fn run(&mut self, stop: &AtomicBool) -> Result<(), Error> {
         let shared = Arc::clone(&self.shared);
         let Some(member) = shared.member.get() else { return Ok(()) };
-        while !stop.load(Ordering::Relaxed) && !self.is_idle() {
+        while !stop.load(Ordering::Relaxed) && !self.is_all_done(member) {
             self.check_follower()?;
             self.turn(member)?;
             self.crew.tend(member)?;
@@ -190,7 +185,7 @@ impl<'t> Instance<'t> {
             self.rebalances = rebalances;
             self.purge.forget();
             self.ready.clear();
-            self.idle.clear();
+            self.idle.forget();
         }
         while let Ok(event) = self.events.try_recv() {
             self.hear(event);
@@ -213,33 +208,22 @@ impl<'t> Instance<'t> {
             Event::Restored { records } => (self.tell)(Report::Restored(records)),
             Event::Running { worker } => drop(self.ready.insert(worker)),
             Event::Committed(commit) => {
-                self.last_news = Instant::now();
+                self.idle.committed();
                 self.purge.note(&commit.purgeable);
                 (self.tell)(Report::Committed(&commit.ledger, commit.took));
             }
-            Event::Idle { worker, idle } => {
-                self.last_news = Instant::now();
-                if idle {
-                    self.idle.insert(worker)
-                } else {
-                    self.idle.remove(&worker)
-                };
-            }
+            Event::Idle { worker, idle } => self.idle.tell(worker, idle),
             Event::Recovering { worker, reason } => {
                 self.ready.remove(&worker);
-                self.idle.remove(&worker);
+                self.idle.tell(worker, false);
                 (self.tell)(Report::Recovering(&reason));
             }
         }
     }
 
-    /// Whether all workers have nothing to do, and nobody has had anything to do for a while. A worker without tasks
-    /// never has.
-    fn is_idle(&self) -> bool {
-        self.until_idle
-            && self.state == State::Running
-            && self.idle.len() >= self.shared.topology.settings.threads.max(1)
-            && self.last_news.elapsed() > IDLE
+    /// Whether there is nothing left to do, and it is to stop then.
+    fn is_all_done(&mut self, member: &Member) -> bool {
+        self.until_idle && self.state == State::Running && self.idle.is_all_done(&self.shared, member)
     }
 
     /// Has the workers commit what is under way, and waits for them.

@@ -10,6 +10,7 @@ pub mod folder;
 mod gate;
 mod globals;
 mod group;
+mod idle;
 mod instance;
 mod internal_topics;
 mod lifecycle;

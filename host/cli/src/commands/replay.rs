@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -16,6 +16,7 @@ use crate::args;
 use crate::data;
 use crate::lines::{self, KeyCodecs, Line, Reader};
 use crate::load::load;
+use crate::output::Output;
 
 /// Replays a file of records on a throw-away log.
 ///
@@ -25,7 +26,7 @@ pub fn replay(arguments: &args::Replay) -> Result<()> {
     let loaded = load(&arguments.pipeline)?;
     let topology = loaded.topology.clone();
     let input = open_input(arguments)?;
-    let mut output = open_output(arguments.output.as_deref())?;
+    let mut output = Output::open(arguments.output.as_deref())?;
     let folder = tempfile::tempdir().context("no folder for the throw-away log")?;
     let batch = arguments.batch as usize;
     let options = WorkerOptions { batch, durability: Durability::Buffered, ..WorkerOptions::default() };
@@ -47,8 +48,7 @@ pub fn replay(arguments: &args::Replay) -> Result<()> {
         replay.push(record).with_context(|| format!("line {number}"))?;
     }
     replay.finish()?;
-    output.flush()?;
-    Ok(())
+    output.finish()
 }
 
 fn open_input(arguments: &args::Replay) -> Result<Box<dyn BufRead>> {
@@ -63,12 +63,6 @@ fn open_input(arguments: &args::Replay) -> Result<Box<dyn BufRead>> {
 fn in_folder(folder: &Path, arguments: &args::Replay) -> PathBuf {
     let name = arguments.pipeline.files.first().and_then(|file| file.file_stem()).unwrap_or_default();
     folder.join(name).with_extension("jsonl")
-}
-
-fn open_output(path: Option<&Path>) -> Result<Box<dyn Write>> {
-    let Some(path) = path else { return Ok(Box::new(BufWriter::new(io::stdout().lock()))) };
-    let file = File::create(path).with_context(|| format!("{}: can't be written", path.display()))?;
-    Ok(Box::new(BufWriter::with_capacity(1 << 16, file)))
 }
 
 /// How the keys of the pipeline's topics are written.

@@ -73,6 +73,7 @@ fn tell(bar: &Bar, progress: &Progress<'_>) {
 }
 
 fn report(app: &str, ledger: &Ledger) {
+    summary::log_counts(ledger);
     tracing::info!(
         app,
         consumed = ledger.consumed,

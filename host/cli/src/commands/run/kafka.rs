@@ -74,6 +74,7 @@ impl Log {
 
     fn finish(&mut self, app: &str) {
         self.restore.end();
+        summary::log_counts(&self.ledger);
         tracing::info!(
             app,
             consumed = self.ledger.consumed,

@@ -6,6 +6,13 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use millrace_engine::ledger::{Ledger, What};
 
+/// Logs what became of records, by step and reason.
+pub(super) fn log_counts(ledger: &Ledger) {
+    for ((step, what, code), records) in &ledger.counts {
+        tracing::info!(step, what = what.name(), code, records, "counted");
+    }
+}
+
 /// What plugins have logged.
 pub(super) fn log_lines(ledger: &Ledger) {
     for line in &ledger.logs {

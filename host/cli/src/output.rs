@@ -1,0 +1,69 @@
+//! Where results are written to.
+
+use std::fs::Permissions;
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use tempfile::NamedTempFile;
+
+/// Standard output, or a file. A file gets its content at once, when all of it is there: if anything goes wrong before,
+/// it stays as it was. So it may also be the one that is read.
+pub(crate) enum Output {
+    /// What takes bytes as they come.
+    Stream(BufWriter<Box<dyn Write>>),
+    /// A file beside the one that it is to become.
+    File(BufWriter<NamedTempFile>, PathBuf),
+}
+
+impl Output {
+    /// Opens a file for writing; without one, standard output.
+    ///
+    /// # Errors
+    /// It can't be written.
+    pub(crate) fn open(path: Option<&Path>) -> Result<Self> {
+        let Some(path) = path else { return Ok(Self::Stream(BufWriter::new(Box::new(io::stdout().lock())))) };
+        let failed = || format!("{}: can't be written", path.display());
+        // A pipe or a device is no file to be replaced.
+        if path.metadata().is_ok_and(|found| !found.is_file()) {
+            let file = std::fs::OpenOptions::new().write(true).open(path).with_context(failed)?;
+            return Ok(Self::Stream(BufWriter::new(Box::new(file))));
+        }
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let file = tempfile::Builder::new().permissions(Permissions::from_mode(0o666)).tempfile_in(folder);
+        Ok(Self::File(BufWriter::with_capacity(1 << 16, file.with_context(failed)?), path.into()))
+    }
+
+    /// Everything is written.
+    ///
+    /// # Errors
+    /// It couldn't be.
+    pub(crate) fn finish(self) -> Result<()> {
+        match self {
+            Self::Stream(mut stream) => Ok(stream.flush()?),
+            Self::File(file, path) => {
+                let failed = || format!("{}: can't be written", path.display());
+                let file = file.into_inner().map_err(io::IntoInnerError::into_error).with_context(failed)?;
+                file.persist(&path).map_err(|error| error.error).with_context(failed)?;
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Stream(stream) => stream.write(bytes),
+            Self::File(file, _) => file.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Stream(stream) => stream.flush(),
+            Self::File(file, _) => file.flush(),
+        }
+    }
+}

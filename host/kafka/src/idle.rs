@@ -1,0 +1,95 @@
+//! Whether there is nothing left to do: for who runs until then.
+//!
+//! That the own tasks have nothing to do isn't enough. Others may be somebody's who was killed, and whom the group hasn't
+//! missed yet: they come here later. So all that the app reads must have been committed up to its end, by whomever.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::Consumer;
+use rdkafka::{Offset, TopicPartitionList};
+
+use crate::cluster::REQUEST;
+use crate::error::Error;
+use crate::group::Member;
+use crate::tasks::inputs_of;
+use crate::worker::Shared;
+
+/// Where all workers have had nothing to do for so long, nothing is on its way between them any more. Also how long to
+/// wait until the cluster is asked again.
+const QUIET: Duration = Duration::from_secs(1);
+
+/// What is known of it.
+pub(crate) struct Idle {
+    /// Workers that have nothing to do.
+    workers: BTreeSet<usize>,
+    /// When a worker last committed, or began or ceased to have something to do, or the cluster was asked.
+    since: Instant,
+}
+
+impl Idle {
+    pub(crate) fn new() -> Self {
+        Self { workers: BTreeSet::new(), since: Instant::now() }
+    }
+
+    /// A worker has nothing to do any more, or has.
+    pub(crate) fn tell(&mut self, worker: usize, idle: bool) {
+        self.since = Instant::now();
+        if idle {
+            self.workers.insert(worker)
+        } else {
+            self.workers.remove(&worker)
+        };
+    }
+
+    /// Something was committed.
+    pub(crate) fn committed(&mut self) {
+        self.since = Instant::now();
+    }
+
+    /// The workers are given other tasks.
+    pub(crate) fn forget(&mut self) {
+        self.workers.clear();
+    }
+
+    /// Whether nothing is left, as far as the cluster can be asked. A worker without tasks never has anything.
+    pub(crate) fn is_all_done(&mut self, shared: &Shared, member: &Member) -> bool {
+        if self.workers.len() < shared.topology.settings.threads.max(1) || self.since.elapsed() < QUIET {
+            return false;
+        }
+        self.since = Instant::now();
+        left(shared, member).is_ok_and(|left| match left {
+            Some((topic, partition)) => {
+                tracing::debug!(topic, partition, "not read to its end yet, here or by another process");
+                false
+            }
+            None => true,
+        })
+    }
+}
+
+/// An input partition of the app that isn't committed up to its end, if there is one.
+fn left(shared: &Shared, member: &Member) -> Result<Option<(String, u32)>, Error> {
+    let mut list = TopicPartitionList::new();
+    for part in &shared.topology.subtopologies {
+        let most = part.inputs.iter().filter_map(|topic| shared.partitions.get(topic.0)).max().copied().unwrap_or(0);
+        for (topic, partition) in
+            (0..most).flat_map(|partition| inputs_of(&shared.topology, part, &shared.partitions, partition))
+        {
+            list.add_partition(&topic, partition.cast_signed());
+        }
+    }
+    for place in member.committed_offsets(list, REQUEST)?.elements() {
+        place.error()?;
+        // The member reads what is committed: its end is that of the last transaction that is decided.
+        let (low, end) = member.fetch_watermarks(place.topic(), place.partition(), REQUEST)?;
+        let committed = match place.offset() {
+            Offset::Offset(offset) => offset,
+            _ => low,
+        };
+        if committed < end {
+            return Ok(Some((place.topic().to_owned(), place.partition().cast_unsigned())));
+        }
+    }
+    Ok(None)
+}
