@@ -31,6 +31,7 @@ impl Output {
             return Ok(Self::Stream(BufWriter::new(Box::new(file))));
         }
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        folder.metadata().with_context(failed)?;
         let file = tempfile::Builder::new().permissions(Permissions::from_mode(0o666)).tempfile_in(folder);
         Ok(Self::File(BufWriter::with_capacity(1 << 16, file.with_context(failed)?), path.into()))
     }
