@@ -16,6 +16,7 @@ mod commit;
 mod feed;
 mod messages;
 mod open;
+mod recover;
 mod seat;
 mod shared;
 mod when;
@@ -54,9 +55,6 @@ const KEEP: Duration = Duration::from_secs(5);
 
 /// How many records the first run has, when nothing is known of how long a rule takes.
 const FIRST: usize = 16;
-
-/// Pauses between attempts to go on after a failure.
-const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
 /// What a worker is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -298,66 +296,6 @@ impl Worker {
     /// Nobody listens any more when the instance stops.
     fn tell(&self, event: Event) {
         drop(self.events.send(event));
-    }
-
-    /// Does what a failure asks for.
-    fn recover(&mut self, reaction: Reaction) -> Result<(), Reaction> {
-        if let Reaction::Abort(_) | Reaction::Rebuild(_) | Reaction::Refused(_) = &reaction {
-            // What is committed needn't be read again.
-            self.write_all_postponed()?;
-        }
-        let reason = match reaction {
-            Reaction::Abort(reason) => {
-                self.abort()?;
-                reason
-            }
-            Reaction::Rebuild(reason) => {
-                self.rebuild();
-                reason
-            }
-            Reaction::Refused(refused) => {
-                self.rebuild();
-                self.shared.learned.refused(&self.shared.topic_names(), &self.limits, &refused)?
-            }
-            reaction => return Err(reaction),
-        };
-        if self.phase == Phase::Running {
-            self.phase = Phase::Opening;
-        }
-        tracing::warn!(worker = self.number, reason, "a transaction failed: going on from what is committed");
-        self.tell(Event::Recovering { worker: self.number, reason });
-        self.back_off();
-        Ok(())
-    }
-
-    /// Drops the tasks and what their transaction changed.
-    fn abort(&mut self) -> Result<(), Reaction> {
-        self.pass = None;
-        self.seats.clear();
-        let Some(producer) = &mut self.producer else { return Ok(()) };
-        if let Err(reaction) = producer.abort() {
-            self.producer = None;
-            if let Reaction::Stop(_) | Reaction::Fail(_) = reaction {
-                return Err(reaction);
-            }
-        }
-        Ok(())
-    }
-
-    fn rebuild(&mut self) {
-        self.pass = None;
-        self.seats.clear();
-        self.producer = None;
-    }
-
-    /// Waits before the next attempt, longer each time, unless it is called.
-    fn back_off(&mut self) {
-        let wait = BACKOFF.0.saturating_mul(1 << self.failures.min(16)).min(BACKOFF.1);
-        self.failures = self.failures.saturating_add(1);
-        let until = Instant::now() + wait;
-        while Instant::now() < until && self.may_go_on() {
-            std::thread::park_timeout(IDLE);
-        }
     }
 
     /// Whether nobody wants anything from it.

@@ -1,0 +1,71 @@
+//! Going on after a failure: from what is committed.
+
+use std::time::{Duration, Instant};
+
+use super::{Event, IDLE, Phase, Worker};
+use crate::error::Reaction;
+
+/// Pauses between attempts to go on after a failure.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+
+impl Worker {
+    /// Does what a failure asks for.
+    pub(super) fn recover(&mut self, reaction: Reaction) -> Result<(), Reaction> {
+        if let Reaction::Abort(_) | Reaction::Rebuild(_) | Reaction::Refused(_) = &reaction {
+            // What is committed needn't be read again.
+            self.write_all_postponed()?;
+        }
+        let reason = match reaction {
+            Reaction::Abort(reason) => {
+                self.abort()?;
+                reason
+            }
+            Reaction::Rebuild(reason) => {
+                self.rebuild();
+                reason
+            }
+            Reaction::Refused(refused) => {
+                self.rebuild();
+                self.shared.learned.refused(&self.shared.topic_names(), &self.limits, &refused)?
+            }
+            reaction => return Err(reaction),
+        };
+        if self.phase == Phase::Running {
+            self.phase = Phase::Opening;
+        }
+        tracing::warn!(worker = self.number, reason, "a transaction failed: going on from what is committed");
+        self.tell(Event::Recovering { worker: self.number, reason });
+        self.back_off();
+        Ok(())
+    }
+
+    /// Drops the tasks and what their transaction changed.
+    pub(super) fn abort(&mut self) -> Result<(), Reaction> {
+        self.pass = None;
+        self.seats.clear();
+        let Some(producer) = &mut self.producer else { return Ok(()) };
+        if let Err(reaction) = producer.abort() {
+            self.producer = None;
+            if let Reaction::Stop(_) | Reaction::Fail(_) = reaction {
+                return Err(reaction);
+            }
+        }
+        Ok(())
+    }
+
+    fn rebuild(&mut self) {
+        self.pass = None;
+        self.seats.clear();
+        self.producer = None;
+    }
+
+    /// Waits before the next attempt, longer each time, unless it is called.
+    fn back_off(&mut self) {
+        let wait = BACKOFF.0.saturating_mul(1 << self.failures.min(16)).min(BACKOFF.1);
+        self.failures = self.failures.saturating_add(1);
+        let until = Instant::now() + wait;
+        while Instant::now() < until && self.may_go_on() {
+            std::thread::park_timeout(IDLE);
+        }
+    }
+}
