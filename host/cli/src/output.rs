@@ -30,10 +30,12 @@ impl Output {
             let file = std::fs::OpenOptions::new().write(true).open(path).with_context(failed)?;
             return Ok(Self::Stream(BufWriter::new(Box::new(file))));
         }
+        // Where it is a link, what that leads to is replaced.
+        let path = path.canonicalize().unwrap_or_else(|_| path.into());
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         folder.metadata().with_context(failed)?;
         let file = tempfile::Builder::new().permissions(Permissions::from_mode(0o666)).tempfile_in(folder);
-        Ok(Self::File(BufWriter::with_capacity(1 << 16, file.with_context(failed)?), path.into()))
+        Ok(Self::File(BufWriter::with_capacity(1 << 16, file.with_context(failed)?), path))
     }
 
     /// Everything is written.

@@ -27,7 +27,11 @@ const OVERHEAD: usize = 96;
 
 /// The changes of a store's partition that are kept back.
 #[derive(Clone)]
-pub(crate) struct Postponed(Arc<Mutex<Kept>>);
+pub(crate) struct Postponed {
+    /// Beside the lock: what is read of other stores doesn't need it.
+    store: StoreId,
+    kept: Arc<Mutex<Kept>>,
+}
 
 struct Kept {
     changes: StoreChanges,
@@ -60,11 +64,11 @@ impl Postponed {
             changed: 0,
             read: false,
         };
-        Self(Arc::new(Mutex::new(kept)))
+        Self { store, kept: Arc::new(Mutex::new(kept)) }
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Keeps changes back, with the position that they reach. False if the store is read: then they are to be written.
@@ -171,9 +175,9 @@ pub(crate) struct LateBackend {
 impl LateBackend {
     /// Writes what is kept back of a store before it is read.
     fn catch_up(&self, store: StoreId) -> Result<(), BackendError> {
-        for postponed in &self.postponed {
+        for postponed in self.postponed.iter().filter(|postponed| postponed.store == store) {
             let mut kept = postponed.kept();
-            if kept.changes.store != store || !kept.any {
+            if !kept.any {
                 continue;
             }
             kept.read = true;

@@ -7,7 +7,7 @@ use super::seat::Seat;
 
 /// How long the coordinator of transactions has to finish one before the next begins, where that makes it no later for
 /// much. If a transaction's first record comes before, librdkafka waits for 20 ms (`CONCURRENT_TRANSACTIONS` in its
-/// rdkafka_txnmgr.c): without this rest, that took 1 of 20 transactions.
+/// rdkafka_txnmgr.c): without this rest, that took 1 to 5 of 100 transactions.
 const REST: Duration = Duration::from_millis(3);
 
 impl Worker {
