@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 
 use crate::database::Database;
 use crate::error::Error;
+use crate::families;
 
 /// A key of a store's family; most fit without an allocation.
 type Key = SmallVec<[u8; 64]>;
@@ -50,14 +51,15 @@ impl TaskBackend {
     }
 
     fn error(&self, store: StoreId, error: &Error) -> BackendError {
-        let name = self.database.store_family(store).map_or_else(|_| store.0.to_string(), |(name, _)| name.to_owned());
+        let family = self.database.store_family(store);
+        let name = family.ok().and_then(families::store_of).map_or_else(|| store.0.to_string(), str::to_owned);
         BackendError { store: name, reason: error.to_string() }
     }
 }
 
 impl Backend for TaskBackend {
     fn get(&self, store: StoreId, key: &[u8]) -> Result<Option<Bytes>, BackendError> {
-        let read = || self.database.get(self.database.store_family(store)?.1, &self.key(store, key));
+        let read = || self.database.get(self.database.store_family(store)?, &self.key(store, key));
         read().map_err(|error| self.error(store, &error))
     }
 
@@ -70,7 +72,7 @@ impl Backend for TaskBackend {
     ) -> Result<(), BackendError> {
         let end = to.map(|to| self.key(store, to)).or_else(|| self.end(store));
         let mut scan = || {
-            let family = self.database.store_family(store)?.1;
+            let family = self.database.store_family(store)?;
             self.database.scan(family, &self.key(store, from), end.as_deref(), &mut |key, value| {
                 // What is in the range begins with the partition, which isn't the engine's business.
                 visit(key.get(4..).unwrap_or_default(), value)

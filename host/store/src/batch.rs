@@ -8,7 +8,6 @@ use rocksdb::{ColumnFamily, WriteBatch};
 
 use crate::database::Database;
 use crate::error::Error;
-use crate::{expiry, families};
 
 /// What a write survives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -66,15 +65,12 @@ impl Batch {
     /// # Errors
     /// [`Error::Unknown`]: there is no such store.
     pub fn apply(&mut self, changes: &StoreChanges, partition: u32) -> Result<(), Error> {
-        let (name, family) = self.database.store_family(changes.store)?;
-        let family = self.database.family(family)?;
+        let family = self.database.family(self.database.store_family(changes.store)?)?;
         let writes = if self.database.is_logged(changes.store) { &mut self.writes } else { &mut self.unlogged };
         for (key, value) in &changes.entries {
             put(writes, family, self.key.of(partition, key), value.as_deref());
         }
         if let Some(before) = changes.expire_before {
-            let own = self.database.family(families::OWN)?;
-            writes.put_cf(own, expiry::watermark_key(name, partition), expiry::encode_watermark(before));
             self.expired.insert((changes.store.0, partition), before);
         }
         Ok(())
@@ -85,7 +81,7 @@ impl Batch {
     /// # Errors
     /// [`Error::Unknown`]: there is no such store.
     pub fn set(&mut self, store: StoreId, partition: u32, key: &[u8], value: Option<&[u8]>) -> Result<(), Error> {
-        let family = self.database.family(self.database.store_family(store)?.1)?;
+        let family = self.database.family(self.database.store_family(store)?)?;
         let writes = if self.database.is_logged(store) { &mut self.writes } else { &mut self.unlogged };
         put(writes, family, self.key.of(partition, key), value);
         Ok(())
@@ -97,7 +93,7 @@ impl Batch {
     /// # Errors
     /// [`Error::Unknown`]: there is no such store. Otherwise it can't be read.
     pub fn clear(&mut self, store: StoreId, partition: u32) -> Result<(), Error> {
-        let (name, family) = self.database.store_family(store)?;
+        let family = self.database.store_family(store)?;
         let end = match partition.checked_add(1) {
             Some(next) => next.to_be_bytes().to_vec(),
             None => self.end_of_keys(family)?,
@@ -105,8 +101,6 @@ impl Batch {
         let family = self.database.family(family)?;
         let writes = if self.database.is_logged(store) { &mut self.writes } else { &mut self.unlogged };
         writes.delete_range_cf(family, &partition.to_be_bytes()[..], &end[..]);
-        let own = self.database.family(families::OWN)?;
-        writes.delete_cf(own, expiry::watermark_key(name, partition));
         self.expired.remove(&(store.0, partition));
         self.cleared.insert((store.0, partition));
         Ok(())

@@ -7,12 +7,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use millrace_engine::ports::{Horizons, Scan, StoreId};
 use millrace_engine::topology::StoreSpec;
-use rocksdb::{ColumnFamily, ColumnFamilyDescriptor, DB, Options, ReadOptions, WriteOptions};
+use rocksdb::{
+    ColumnFamily, ColumnFamilyDescriptor, DB, DEFAULT_COLUMN_FAMILY_NAME, Options, ReadOptions, WriteOptions,
+};
 
 use crate::backend::TaskBackend;
 use crate::batch::{Batch, Durability};
 use crate::error::Error;
-use crate::expiry::{self, Pending, Watermarks};
+use crate::expiry::{Pending, Watermarks};
 use crate::options::{OpenOptions, Shape, Wal};
 use crate::tuning::{self, Memory};
 use crate::{families, format};
@@ -76,15 +78,14 @@ impl Database {
         for family in options.families {
             descriptors.push(ColumnFamilyDescriptor::new(family.name, tuning::family(&memory, family.shape)));
         }
-        descriptors.push(ColumnFamilyDescriptor::new(families::OWN, tuning::family(&memory, Shape::Entries)));
+        descriptors
+            .push(ColumnFamilyDescriptor::new(DEFAULT_COLUMN_FAMILY_NAME, tuning::family(&memory, Shape::Entries)));
         check_names(path, &descriptors)?;
         let unused = add_unused(path, &memory, &database, &mut descriptors)?;
         let names = descriptors.iter().map(|family| family.name().to_owned()).collect();
         let db =
             DB::open_cf_descriptors(&database, path, descriptors).map_err(|error| Error::from_rocksdb(path, &error))?;
-        let opened = Self::new(path, db, memory, stores, names, unused);
-        opened.load_watermarks()?;
-        Ok(opened)
+        Ok(Self::new(path, db, memory, stores, names, unused))
     }
 
     /// Opens the database in this folder for reading only, also while another process is writing to it.
@@ -174,7 +175,7 @@ impl Database {
     /// # Errors
     /// [`Error::Unknown`]: there is no such store. Otherwise it can't be read.
     pub fn partitions(&self, store: StoreId) -> Result<Vec<u32>, Error> {
-        let family = self.store_family(store)?.1;
+        let family = self.store_family(store)?;
         let mut partitions = Vec::new();
         let mut next = Some(0_u32);
         while let Some(from) = next {
@@ -268,7 +269,7 @@ impl Database {
     /// # Errors
     /// [`Error::Unknown`]: there is no such store. Otherwise it can't be written.
     pub fn compact(&self, store: StoreId) -> Result<(), Error> {
-        let family = self.family(self.store_family(store)?.1)?;
+        let family = self.family(self.store_family(store)?)?;
         self.db.flush_cf(family).map_err(|error| self.error(&error))?;
         self.db.compact_range_cf(family, None::<&[u8]>, None::<&[u8]>);
         Ok(())
@@ -279,20 +280,9 @@ impl Database {
         self.stores.get(store.0).and_then(|store| store.watermarks.get(partition))
     }
 
-    fn load_watermarks(&self) -> Result<(), Error> {
-        self.scan(families::OWN, expiry::watermark_prefix(), None, &mut |key, value| {
-            let Some((name, partition)) = expiry::decode_watermark_key(key) else { return Scan::Stop };
-            let store = self.stores.iter().find(|store| store.name == name);
-            if let (Some(store), Some(before)) = (store, expiry::decode_watermark(value)) {
-                store.watermarks.advance(partition, before);
-            }
-            Scan::Continue
-        })
-    }
-
-    /// Name and family of a store.
-    pub(crate) fn store_family(&self, store: StoreId) -> Result<(&str, &str), Error> {
-        let found = self.stores.get(store.0).map(|store| (store.name.as_str(), store.family.as_str()));
+    /// The family of a store.
+    pub(crate) fn store_family(&self, store: StoreId) -> Result<&str, Error> {
+        let found = self.stores.get(store.0).map(|store| store.family.as_str());
         found.ok_or_else(|| Error::Unknown { path: self.path.clone(), what: format!("store {}", store.0) })
     }
 

@@ -1,22 +1,22 @@
-//! What is expired in window stores: a watermark per store, partition and part of its keys, and the compaction filter that drops what
-//! lies below it.
+//! What is expired in window stores: a watermark per store, partition and part of its keys, and the compaction filter
+//! that drops what lies below it.
 //!
 //! Correctness never depends on the filter, as the engine checks times when it reads. But it must not run ahead of what
 //! is durable: after a power failure stream time is that of the last write that reached the disk, and everything that
-//! was alive then is needed. So a watermark is published to the filter only once it is durable itself.
+//! was alive then is needed. So a watermark is published to the filter only once what was written with it is durable.
+//!
+//! Watermarks don't outlive the process: the windows of a pipeline may be wider when it runs again, and then what was
+//! expired is not. The first writes of a task say anew what has.
 
 use std::collections::BTreeMap;
 use std::ffi::CStr;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use millrace_engine::ports::Horizons;
-use millrace_engine::record::Timestamp;
-use millrace_engine::state::keys::{decode_window_key, part};
+use millrace_engine::state::keys::decode_window_key;
 use rocksdb::CompactionDecision;
 use rocksdb::compaction_filter::CompactionFilter;
 use rocksdb::compaction_filter_factory::{CompactionFilterContext, CompactionFilterFactory};
-
-const KEY: &[u8] = b"expiry/";
 
 /// The watermarks of one store by partition: entries with an earlier timestamp are expired.
 #[derive(Clone, Debug, Default)]
@@ -83,34 +83,6 @@ impl Pending {
         self.marks = left;
         taken
     }
-}
-
-/// The key under which a watermark is kept.
-pub(crate) fn watermark_key(store: &str, partition: u32) -> Vec<u8> {
-    [KEY, &partition.to_be_bytes(), store.as_bytes()].concat()
-}
-
-/// Store and partition of such a key.
-pub(crate) fn decode_watermark_key(key: &[u8]) -> Option<(&str, u32)> {
-    let (partition, store) = key.strip_prefix(KEY)?.split_first_chunk()?;
-    Some((std::str::from_utf8(store).ok()?, u32::from_be_bytes(*partition)))
-}
-
-/// The value under such a key.
-pub(crate) fn encode_watermark(before: Horizons) -> Vec<u8> {
-    before.iter().flat_map(|before| before.to_be_bytes()).collect()
-}
-
-/// What such a value says; `None` if the bytes aren't one.
-pub(crate) fn decode_watermark(value: &[u8]) -> Option<Horizons> {
-    let (parts, []) = value.as_chunks() else { return None };
-    let parts: [[u8; 8]; part::TIMED] = parts.try_into().ok()?;
-    Some(parts.map(Timestamp::from_be_bytes))
-}
-
-/// The prefix of all such keys.
-pub(crate) fn watermark_prefix() -> &'static [u8] {
-    KEY
 }
 
 /// Makes a filter for each compaction of a window store.

@@ -1,11 +1,6 @@
 //! Names of column families.
 
-use rocksdb::DEFAULT_COLUMN_FAMILY_NAME;
-
 const STORE: &str = "s.";
-
-/// The family that holds what is the database's own.
-pub(crate) const OWN: &str = DEFAULT_COLUMN_FAMILY_NAME;
 
 /// The family of a store.
 pub(crate) fn of_store(store: &str) -> String {

@@ -8,7 +8,7 @@
 //! |---|---|---|
 //! | `s.<store>` | partition u32, key of the engine's (see [`millrace_engine::state::keys`]) | the engine's |
 //! | any other name | the driver's | the driver's |
-//! | `default` | `expiry/`, partition u32, name of a store | i64 for each part of its keys: entries with an earlier timestamp are expired |
+//! | `default` | none: RocksDB has it whether it is used or not | |
 //!
 //! ```
 //! use bytes::Bytes;
@@ -50,6 +50,7 @@ mod expiry;
 mod families;
 mod format;
 mod options;
+mod prefix;
 mod raw;
 mod statistics;
 mod tuning;

@@ -6,6 +6,7 @@ use rocksdb::ReadOptions;
 
 use crate::database::Database;
 use crate::error::Error;
+use crate::prefix;
 
 impl Database {
     /// The value of a key.
@@ -40,6 +41,7 @@ impl Database {
             // Without it, an iterator would run on through deleted entries behind the range.
             options.set_iterate_upper_bound(to);
         }
+        prefix::set_order(&mut options, from, to);
         let mut entries = self.db.raw_iterator_cf_opt(self.family(family)?, options);
         entries.seek(from);
         while let Some((key, value)) = entries.item() {
@@ -58,6 +60,7 @@ impl Database {
     pub fn last(&self, family: &str, from: &[u8], to: &[u8]) -> Result<Option<(Bytes, Bytes)>, Error> {
         let mut options = ReadOptions::default();
         options.set_iterate_lower_bound(from);
+        options.set_total_order_seek(true);
         let mut entries = self.db.raw_iterator_cf_opt(self.family(family)?, options);
         entries.seek_for_prev(to);
         let found = entries.item().map(|(key, value)| (Bytes::copy_from_slice(key), Bytes::copy_from_slice(value)));
@@ -67,7 +70,9 @@ impl Database {
 
     /// The highest key of a family.
     pub(crate) fn last_key(&self, family: &str) -> Result<Option<Bytes>, Error> {
-        let mut entries = self.db.raw_iterator_cf_opt(self.family(family)?, ReadOptions::default());
+        let mut options = ReadOptions::default();
+        options.set_total_order_seek(true);
+        let mut entries = self.db.raw_iterator_cf_opt(self.family(family)?, options);
         entries.seek_to_last();
         let found = entries.key().map(Bytes::copy_from_slice);
         entries.status().map_err(|error| self.error(&error))?;

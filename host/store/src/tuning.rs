@@ -5,6 +5,7 @@ use rocksdb::{BlockBasedOptions, Cache, DBCompressionType, LogLevel, LruCacheOpt
 
 use crate::expiry::{ExpiryFactory, Watermarks};
 use crate::options::{Shape, Wal};
+use crate::prefix;
 
 /// Cached blocks and write buffers, under one limit: write buffers are charged to the cache.
 pub(crate) struct Memory {
@@ -57,6 +58,10 @@ pub(crate) fn store(memory: &Memory, kind: StoreKind, watermarks: &Watermarks) -
         // Most of it has expired before it is read again.
         options.set_compression_type(DBCompressionType::None);
         options.set_compaction_filter_factory(ExpiryFactory(watermarks.clone()));
+        options.set_prefix_extractor(prefix::extractor());
+        // Windows are looked for by ranges, and each file that has the key is another place to look. Little of one is still
+        // alive, so there is little to write anew.
+        options.set_level_zero_file_num_compaction_trigger(2);
     }
     options
 }

@@ -8,12 +8,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use common::{TABLE, open};
-use millrace_engine::ports::{Backend, Scan, StoreChanges};
+use common::{TABLE, WINDOW, open};
+use millrace_engine::ports::{Backend, Scan, StoreChanges, StoreId};
+use millrace_engine::state::keys::{part, window_key};
 use millrace_store::{Batch, Database, Durability};
 use proptest::prelude::*;
 
 type Model = BTreeMap<(u32, Bytes), Bytes>;
+
+/// Partition, key, new value.
+type Entries = [(u32, Bytes, Option<Bytes>)];
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -37,17 +41,28 @@ fn key() -> impl Strategy<Value = Bytes> {
     prop::collection::vec(byte, 0..4).prop_map(Bytes::from)
 }
 
+/// Keys of a window store, few and near to each other, and some that are none.
+fn times() -> impl Strategy<Value = Bytes> {
+    let part = prop_oneof![Just(part::LEFT), Just(part::RIGHT), Just(part::WAITING)];
+    let time = prop_oneof![Just(i64::MIN), Just(-1), Just(0), Just(7), Just(i64::MAX)];
+    let sequence = prop_oneof![Just(0), Just(1), Just(u64::MAX)];
+    let window = (part, key(), time, sequence);
+    let window = window.prop_map(|(part, key, time, sequence)| window_key(part, &key, time, sequence));
+    prop_oneof![9 => window, 1 => key()]
+}
+
 /// Neighbours, and the last one there can be.
 fn partition() -> impl Strategy<Value = u32> {
     prop_oneof![3 => Just(0_u32), 3 => Just(1), 1 => Just(0xff), 1 => Just(u32::MAX)]
 }
 
-fn entries() -> impl Strategy<Value = Vec<(u32, Bytes, Option<Bytes>)>> {
+fn entries(key: BoxedStrategy<Bytes>) -> impl Strategy<Value = Vec<(u32, Bytes, Option<Bytes>)>> {
     let value = prop::option::weighted(0.7, prop::collection::vec(any::<u8>(), 0..50).prop_map(Bytes::from));
-    prop::collection::vec((partition(), key(), value), 0..12)
+    prop::collection::vec((partition(), key, value), 0..12)
 }
 
-fn step() -> impl Strategy<Value = Step> {
+fn step(key: BoxedStrategy<Bytes>) -> impl Strategy<Value = Step> {
+    let (key, entries) = (|| key.clone(), || entries(key.clone()));
     let durability = prop_oneof![9 => Just(Durability::Buffered), 1 => Just(Durability::Synced)];
     prop_oneof![
         8 => (entries(), durability).prop_map(|(entries, durability)| Step::Write(entries, durability)),
@@ -62,18 +77,18 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-fn batch(database: &Arc<Database>, entries: &[(u32, Bytes, Option<Bytes>)]) -> Batch {
+fn batch(database: &Arc<Database>, store: StoreId, entries: &Entries) -> Batch {
     let mut batch = Batch::new(database);
     for (partition, key, value) in entries {
         let entries = vec![(key.clone(), value.clone())];
-        batch.apply(&StoreChanges { store: TABLE, entries, expire_before: None }, *partition).unwrap();
+        batch.apply(&StoreChanges { store, entries, expire_before: None }, *partition).unwrap();
     }
     batch
 }
 
-fn clear(database: &Arc<Database>, before: &[(u32, Bytes, Option<Bytes>)], partition: u32) -> Batch {
-    let mut batch = batch(database, before);
-    batch.clear(TABLE, partition).unwrap();
+fn clear(database: &Arc<Database>, store: StoreId, before: &Entries, partition: u32) -> Batch {
+    let mut batch = batch(database, store, before);
+    batch.clear(store, partition).unwrap();
     batch
 }
 
@@ -86,13 +101,13 @@ fn write_model(model: &mut Model, entries: Vec<(u32, Bytes, Option<Bytes>)>) {
     }
 }
 
-fn scan(database: &Arc<Database>, partition: u32, from: &[u8], to: Option<&[u8]>, stop: usize) -> Vec<(Bytes, Bytes)> {
+fn scan(backend: &impl Backend, store: StoreId, from: &[u8], to: Option<&[u8]>, stop: usize) -> Vec<(Bytes, Bytes)> {
     let mut found = Vec::new();
     let mut visit = |key: &[u8], value: &[u8]| {
         found.push((Bytes::copy_from_slice(key), Bytes::copy_from_slice(value)));
         if found.len() == stop { Scan::Stop } else { Scan::Continue }
     };
-    database.backend(partition).scan(TABLE, from, to, &mut visit).unwrap();
+    backend.scan(store, from, to, &mut visit).unwrap();
     found
 }
 
@@ -102,37 +117,37 @@ fn scan_model(model: &Model, partition: u32, from: &Bytes, to: Option<&Bytes>, s
     in_range.take(stop).map(|((_, key), value)| (key.clone(), value.clone())).collect()
 }
 
-fn run(steps: Vec<Step>) {
+fn run(store: StoreId, steps: Vec<Step>) {
     let folder = tempfile::tempdir().unwrap();
     let mut database = open(folder.path());
     let mut model = Model::new();
     for step in steps {
         match step {
             Step::Write(entries, durability) => {
-                database.write(batch(&database, &entries), durability).unwrap();
+                database.write(batch(&database, store, &entries), durability).unwrap();
                 write_model(&mut model, entries);
             }
             Step::Clear(before, partition, after) => {
-                let mut batch = clear(&database, &before, partition);
+                let mut batch = clear(&database, store, &before, partition);
                 for (partition, key, value) in &after {
-                    batch.set(TABLE, *partition, key, value.as_deref()).unwrap();
+                    batch.set(store, *partition, key, value.as_deref()).unwrap();
                 }
                 database.write(batch, Durability::Buffered).unwrap();
                 write_model(&mut model, before);
                 model.retain(|(other, _), _| *other != partition);
                 write_model(&mut model, after);
             }
-            Step::Abort(entries) => drop(batch(&database, &entries)),
+            Step::Abort(entries) => drop(batch(&database, store, &entries)),
             Step::Get(partition, key) => {
-                let found = database.backend(partition).get(TABLE, &key).unwrap();
+                let found = database.backend(partition).get(store, &key).unwrap();
                 assert_eq!(found.as_ref(), model.get(&(partition, key)));
             }
             Step::Scan(partition, from, to, stop) => {
-                let found = scan(&database, partition, &from, to.as_deref(), stop);
+                let found = scan(&database.backend(partition), store, &from, to.as_deref(), stop);
                 assert_eq!(found, scan_model(&model, partition, &from, to.as_ref(), stop));
             }
             Step::Flush => database.flush().unwrap(),
-            Step::Compact => database.compact(TABLE).unwrap(),
+            Step::Compact => database.compact(store).unwrap(),
             Step::Reopen => {
                 drop(database);
                 database = open(folder.path());
@@ -141,14 +156,19 @@ fn run(steps: Vec<Step>) {
     }
     let mut partitions: Vec<_> = model.keys().map(|(partition, _)| *partition).collect();
     partitions.dedup();
-    assert_eq!(database.partitions(TABLE).unwrap(), partitions);
+    assert_eq!(database.partitions(store).unwrap(), partitions);
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_database_does_what_a_map_does(steps in prop::collection::vec(step(), 1..60)) {
-        run(steps);
+    fn a_database_does_what_a_map_does(steps in prop::collection::vec(step(key().boxed()), 1..60)) {
+        run(TABLE, steps);
+    }
+
+    #[test]
+    fn a_window_store_does_too(steps in prop::collection::vec(step(times().boxed()), 1..60)) {
+        run(WINDOW, steps);
     }
 }
