@@ -46,6 +46,10 @@ const NUMBERS: [(&str, &str); 3] = [
     ("batch.size", "a whole number of bytes, such as 1000000"),
 ];
 
+const LIMITS_HELP: &str = "write limits = { deadline = \"1s\", memory = \"64MiB\" }, or a table of its own";
+const PLUGIN_HELP: &str = "write [plugins.NAME], and below it component = \"plugin.wasm\"";
+const KAFKA_HELP: &str = "write a table: [kafka], and below it names and values such as \"linger.ms\" = 5";
+
 const BROKER: &str = "it is given on the command line: --kafka BOOTSTRAP";
 const ACKS: &str = "exactly once needs all of them";
 const OFFSETS: &str = "offsets are committed with the transaction";
@@ -90,7 +94,7 @@ fn read_name(fields: &mut Fields<'_>) -> String {
 }
 
 fn read_breaker(fields: &mut Fields<'_>) -> Option<Place> {
-    let mut breaker = fields.table("breaker")?;
+    let mut breaker = fields.table("breaker", "leave it out: failures are dead-lettered one by one")?;
     let at = breaker.at;
     breaker.number("failures", 0.0, 1.0);
     breaker.integer("calls", 1, 1_000_000);
@@ -100,7 +104,7 @@ fn read_breaker(fields: &mut Fields<'_>) -> Option<Place> {
 }
 
 fn read_limits(fields: &mut Fields<'_>, mut limits: GuestLimits) -> GuestLimits {
-    let Some(mut table) = fields.table("limits") else { return limits };
+    let Some(mut table) = fields.table("limits", LIMITS_HELP) else { return limits };
     if let Some(deadline) = table.some_time("deadline") {
         limits.deadline = deadline.value;
     }
@@ -128,7 +132,7 @@ fn read_kafka(item: Item, problems: &mut Problems) -> Vec<(String, String)> {
     let mut settings = Vec::new();
     match item.value {
         Value::Table(entries) => flatten("", entries, &mut settings, problems),
-        other => problems.add_plain(item.at, format!("[kafka] must be a table, not {}", other.type_name())),
+        other => problems.add(item.at, format!("[kafka] must be a table, not {}", other.type_name()), KAFKA_HELP),
     }
     settings
 }
@@ -149,7 +153,7 @@ fn flatten(prefix: &str, entries: Vec<Entry>, settings: &mut Vec<(String, String
             other => {
                 let message =
                     format!("`{name}` of [kafka] must be a string, number or boolean, not {}", other.type_name());
-                problems.add_plain(entry.item.at, message);
+                problems.add(entry.item.at, message, "librdkafka takes a list as a string with commas");
                 continue;
             }
         };
@@ -181,7 +185,7 @@ fn read_plugin(entry: Entry, limits: GuestLimits, sources: &Sources, problems: &
     if let Some(why) = name_error(&name) {
         problems.add(at, why, "names are made of the letters a to z, digits, `-` and `_`");
     }
-    let mut fields = Fields::of_item(format!("[plugins.{name}]"), item, problems)?;
+    let mut fields = Fields::of_item(format!("[plugins.{name}]"), item, PLUGIN_HELP, problems)?;
     let component = fields.text("component");
     let component = fields.required("component", component, "give its path: component = \"plugin.wasm\"");
     let config = fields.take("config");

@@ -25,12 +25,12 @@ impl<'p> Fields<'p> {
     }
 
     /// The fields of what must be a table.
-    pub fn of_item(title: impl Into<String>, item: Item, problems: &'p mut Problems) -> Option<Self> {
+    pub fn of_item(title: impl Into<String>, item: Item, help: &str, problems: &'p mut Problems) -> Option<Self> {
         let title = title.into();
         match item.value {
             Value::Table(entries) => Some(Self::new(title, item.at, entries, problems)),
             other => {
-                problems.add_plain(item.at, format!("{title} must be a table, not {}", other.type_name()));
+                problems.add(item.at, format!("{title} must be a table, not {}", other.type_name()), help);
                 None
             }
         }
@@ -48,9 +48,9 @@ impl<'p> Fields<'p> {
         self.problems.add(at, format!("{key} of {}: {why}", self.title), help);
     }
 
-    fn wrong_type(&mut self, key: &str, wanted: &str, item: &Item) {
+    fn wrong_type(&mut self, key: &str, wanted: &str, item: &Item, help: impl Into<String>) {
         let message = format!("{key} of {} must be {wanted}, not {}", self.title, item.value.type_name());
-        self.problems.add_plain(item.at, message);
+        self.problems.add(item.at, message, help);
     }
 
     /// Whether the file has this key, right or wrong.
@@ -74,24 +74,28 @@ impl<'p> Fields<'p> {
     }
 
     pub fn text(&mut self, key: &'static str) -> Option<Placed<String>> {
+        self.text_or(key, |key| format!("write it in quotes: {key} = \"...\""))
+    }
+
+    fn text_or(&mut self, key: &'static str, help: impl FnOnce(&str) -> String) -> Option<Placed<String>> {
         let item = self.take(key)?.item;
         match item.value {
             Value::Text(value) => Some(Placed { at: item.at, value }),
             _ => {
-                self.wrong_type(key, "a string", &item);
+                self.wrong_type(key, "a string", &item, help(key));
                 None
             }
         }
     }
 
-    /// A text that `read` turns into something; its error goes with `help`.
+    /// Turns a text into something with `read`, whose error goes with `help`.
     fn read<T>(
         &mut self,
         key: &'static str,
+        text: Placed<String>,
         help: &str,
         read: impl FnOnce(&str) -> Result<T, String>,
     ) -> Option<Placed<T>> {
-        let text = self.text(key)?;
         match read(&text) {
             Ok(value) => Some(Placed { at: text.at, value }),
             Err(why) => {
@@ -102,36 +106,42 @@ impl<'p> Fields<'p> {
     }
 
     pub fn duration(&mut self, key: &'static str) -> Option<Placed<Duration>> {
-        self.read(key, DURATION_HELP, duration)
+        let text = self.text_or(key, |_| DURATION_HELP.to_owned())?;
+        self.read(key, text, DURATION_HELP, duration)
     }
 
     /// A duration that isn't zero.
     pub fn some_time(&mut self, key: &'static str) -> Option<Placed<Duration>> {
-        self.read(key, DURATION_HELP, |text| match duration(text)? {
-            Duration::ZERO => Err("it can't be zero".to_owned()),
-            time => Ok(time),
-        })
+        let time = self.duration(key)?;
+        if time.value.is_zero() {
+            self.wrong(time.at, key, "it can't be zero", DURATION_HELP);
+            return None;
+        }
+        Some(time)
     }
 
     pub fn name(&mut self, key: &'static str) -> Option<Placed<String>> {
         let help = "names are made of the letters a to z, digits, `-` and `_`";
-        self.read(key, help, |text| name_error(text).map_or_else(|| Ok(text.to_owned()), Err))
+        let text = self.text(key)?;
+        self.read(key, text, help, |text| name_error(text).map_or_else(|| Ok(text.to_owned()), Err))
     }
 
     pub fn topic(&mut self, key: &'static str) -> Option<Placed<String>> {
         let help = "Kafka takes the letters a to z, digits, `.`, `-` and `_`";
-        self.read(key, help, |text| topic_error(text).map_or_else(|| Ok(text.to_owned()), Err))
+        let text = self.text(key)?;
+        self.read(key, text, help, |text| topic_error(text).map_or_else(|| Ok(text.to_owned()), Err))
     }
 
     /// One of some words.
     pub fn choice<T: Copy>(&mut self, key: &'static str, choices: &[(&'static str, T)]) -> Option<Placed<T>> {
-        let text = self.text(key)?;
         let words = || choices.iter().map(|(word, _)| *word);
+        let help = || format!("it can be {}", listed(words(), "or"));
+        let text = self.text_or(key, |_| help())?;
         match choices.iter().find(|(word, _)| *word == *text) {
             Some((_, value)) => Some(Placed { at: text.at, value: *value }),
             None => {
                 let why = format!("`{}` is not known{}", *text, did_you_mean(&text, words()));
-                self.wrong(text.at, key, why, format!("it can be {}", listed(words(), "or")));
+                self.wrong(text.at, key, why, help());
                 None
             }
         }
@@ -140,15 +150,16 @@ impl<'p> Fields<'p> {
     /// An integer in a range.
     pub fn integer(&mut self, key: &'static str, least: i64, most: i64) -> Option<Placed<i64>> {
         let item = self.take(key)?.item;
+        let help = format!("it can be from {least} to {most}");
         match item.value {
             Value::Integer(value) if (least..=most).contains(&value) => Some(Placed { at: item.at, value }),
             Value::Integer(value) => {
                 let why = format!("{value} is out of range");
-                self.wrong(item.at, key, why, format!("it can be from {least} to {most}"));
+                self.wrong(item.at, key, why, help);
                 None
             }
             _ => {
-                self.wrong_type(key, "an integer", &item);
+                self.wrong_type(key, "an integer", &item, help);
                 None
             }
         }
@@ -157,18 +168,19 @@ impl<'p> Fields<'p> {
     /// An integer or float in a range.
     pub fn number(&mut self, key: &'static str, least: f64, most: f64) -> Option<Placed<f64>> {
         let item = self.take(key)?.item;
+        let help = format!("it can be from {least} to {most}");
         let value = match item.value {
             Value::Integer(value) => value as f64,
             Value::Float(value) => value,
             _ => {
-                self.wrong_type(key, "a number", &item);
+                self.wrong_type(key, "a number", &item, help);
                 return None;
             }
         };
         if value >= least && value <= most {
             return Some(Placed { at: item.at, value });
         }
-        self.wrong(item.at, key, format!("{value} is out of range"), format!("it can be from {least} to {most}"));
+        self.wrong(item.at, key, format!("{value} is out of range"), help);
         None
     }
 
@@ -179,7 +191,7 @@ impl<'p> Fields<'p> {
             Value::Integer(bytes) => usize::try_from(*bytes).map_err(|_| format!("{bytes} is not a size")),
             Value::Text(text) => size(text),
             _ => {
-                self.wrong_type(key, "an integer or a string", &item);
+                self.wrong_type(key, "an integer or a string", &item, SIZE_HELP);
                 return None;
             }
         };
@@ -196,32 +208,33 @@ impl<'p> Fields<'p> {
     pub fn texts(&mut self, key: &'static str, or_one: bool) -> Option<Vec<Placed<String>>> {
         let item = self.take(key)?.item;
         let wanted = if or_one { "a string or a list of strings" } else { "a list of strings" };
+        let help = format!("write {key} = [\"...\", \"...\"]");
         let items = match item.value {
             Value::Text(value) if or_one => return Some(vec![Placed { at: item.at, value }]),
             Value::List(items) => items,
             _ => {
-                self.wrong_type(key, wanted, &item);
+                self.wrong_type(key, wanted, &item, help);
                 return None;
             }
         };
         if items.is_empty() {
-            self.problems.add_plain(item.at, format!("{key} of {} is empty", self.title));
+            self.problems.add(item.at, format!("{key} of {} is empty", self.title), help);
             return None;
         }
         let mut texts = Vec::new();
         for item in items {
             match item.value {
                 Value::Text(value) => texts.push(Placed { at: item.at, value }),
-                _ => self.wrong_type(key, wanted, &item),
+                _ => self.wrong_type(key, wanted, &item, help.as_str()),
             }
         }
         Some(texts)
     }
 
-    /// A table within the table.
-    pub fn table(&mut self, key: &'static str) -> Option<Fields<'_>> {
+    /// A table within the table; `help` shows how one is written.
+    pub fn table(&mut self, key: &'static str, help: &str) -> Option<Fields<'_>> {
         let item = self.take(key)?.item;
-        Fields::of_item(format!("{key} of {}", self.title), item, self.problems)
+        Fields::of_item(format!("{key} of {}", self.title), item, help, self.problems)
     }
 
     /// Reports every key that nothing has asked for.

@@ -67,11 +67,13 @@ impl StepNode<'_> {
         }
     }
 
-    /// Whether outputs at this port may have another key than their input.
+    /// Whether outputs at this port may have another key than their input. Those of a function that wasn't found may.
     pub fn changes_key(&self, port: usize) -> bool {
         // A source's function only validates: its outputs are not used.
-        let call = self.call.filter(|_| !matches!(self.step.kind, StepKind::Source { .. }));
-        call.and_then(|call| call.manifest.ports.get(port)).is_some_and(|port| port.changes_key)
+        if matches!(self.step.kind, StepKind::Source { .. }) || self.step.call().is_none() {
+            return false;
+        }
+        self.call.is_none_or(|call| call.manifest.ports.get(port).is_some_and(|port| port.changes_key))
     }
 
     /// Whether a record of its can end in the dead-letter queue. One that is too large for a topic or a store doesn't

@@ -225,27 +225,28 @@ impl Resolver<'_, '_> {
     /// Index of the port that `step.port` means.
     fn port(&mut self, from: usize, source: &Step, name: &Placed<Input>) -> Option<usize> {
         let Some(port) = &name.port else { return Some(0) };
-        let late = port == "late" && StepNode::can_be_late(source);
-        if late && source.call().is_none() {
-            return Some(LATE_PORT);
-        }
-        if matches!(source.kind, StepKind::Source { .. }) || source.call().is_none() {
-            let message = format!("{} has no ports, so there is no `{}`", source.title(), name.value);
-            self.problems.add(name.at, message, format!("write \"{}\"", name.step));
-            return None;
-        }
+        let calls = !matches!(source.kind, StepKind::Source { .. }) && source.call().is_some();
         // Without a function, its call is reported already.
-        let ports = &self.calls.get(from)?.as_ref()?.manifest.ports;
-        let found = ports.iter().position(|it| it.name == *port);
-        if found.is_none() && late {
+        let own = if calls { self.calls.get(from)?.as_ref()?.manifest.ports.as_slice() } else { &[] };
+        if let Some(found) = own.iter().position(|it| it.name == *port) {
+            return Some(found);
+        }
+        let late = StepNode::can_be_late(source).then_some("late");
+        if late == Some(port) {
             return Some(LATE_PORT);
         }
-        if found.is_none() {
-            let late = StepNode::can_be_late(source).then_some("late");
-            let names = || ports.iter().map(|it| it.name.as_str()).chain(late);
-            let message = format!("{} has no port `{port}`{}", source.title(), did_you_mean(port, names()));
-            self.problems.add(name.at, message, format!("its ports are {}", listed(names(), "and")));
-        }
-        found
+        let names = || own.iter().map(|it| it.name.as_str()).chain(late);
+        let (message, help) = match names().count() {
+            0 => (
+                format!("{} has no ports, so there is no `{}`", source.title(), name.value),
+                format!("write \"{}\"", name.step),
+            ),
+            count => (
+                format!("{} has no port `{port}`{}", source.title(), did_you_mean(port, names())),
+                format!("its port{} {}", if count == 1 { " is" } else { "s are" }, listed(names(), "and")),
+            ),
+        };
+        self.problems.add(name.at, message, help);
+        None
     }
 }

@@ -75,7 +75,7 @@ fn read_common(fields: &mut Fields<'_>) -> Common {
 }
 
 fn read_retry(fields: &mut Fields<'_>) -> Option<Place> {
-    let mut retry = fields.table("retry")?;
+    let mut retry = fields.table("retry", "leave it out: what fails is dead-lettered at once")?;
     let at = retry.at;
     retry.integer("attempts", 1, 1_000_000);
     retry.duration("delay");

@@ -48,7 +48,7 @@ pub(super) fn milliseconds(time: Duration) -> i64 {
 }
 
 fn read_window(fields: &mut Fields<'_>) -> Option<WindowKind> {
-    let mut window = fields.table("window")?;
+    let mut window = fields.table("window", HELP)?;
     let at = window.at;
     let tumbling = window.some_time("tumbling");
     let hopping = window.some_time("hopping");

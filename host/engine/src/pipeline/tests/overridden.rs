@@ -37,6 +37,7 @@ fn an_override_is_checked_like_a_file() {
     --set thread=2: unknown key `thread`; did you mean `threads`?
       help: KEY is an app-wide key (threads), one of a plugin (plugins.NAME.config.KEY) or of a step (STEP.KEY)
     --set threads=many: threads of the app must be an integer, not a string
+      help: it can be from 1 to 1024
     --set aa.withn=5s: unknown key `withn` in [[join]] `aa`; did you mean `within`?
       help: it can have `name`, `left`, `right`, `kind`, `within`, `before`, `after`, `grace`, `call`, `on-error`, `on-late`, `on-null-key`, `dlq` and `retry`
     --set aa.within=5x: within of [[join]] `aa`: `5x` is not a duration: there is no unit `x`

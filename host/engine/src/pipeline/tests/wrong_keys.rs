@@ -231,7 +231,7 @@ fn the_hosts_own_kafka_settings_are_refused_with_the_reason() {
         allow.auto.create.topics = true
         group.instance.id = "one"
     "#;
-    insta::assert_snapshot!(errors(body), @r"
+    insta::assert_snapshot!(errors(body), @"
     a.toml:4:11: `bootstrap.servers` of [kafka] is the host's to set
       help: it is given on the command line: --kafka BOOTSTRAP
     a.toml:5:7: `group.id` of [kafka] is the host's to set
@@ -239,6 +239,7 @@ fn the_hosts_own_kafka_settings_are_refused_with_the_reason() {
     a.toml:6:1: `isolation.level` of [kafka] is the host's to set
       help: exactly once needs read_committed
     a.toml:7:19: `fetch.min.bytes` of [kafka] must be a string, number or boolean, not a list
+      help: librdkafka takes a list as a string with commas
     a.toml:8:8: `client.id` of [kafka] is the host's to set
       help: the host makes it of the app's name and the instance's
     a.toml:9:8: `client.rack` of [kafka] is the host's to set

@@ -187,6 +187,14 @@ fn an_unknown_port_comes_with_those_that_are_there() {
         [[sink]]
         from = "sums.late"
         topic = "three"
+        [[dedup]]
+        name = "once"
+        from = "payments"
+        by = ["header:id"]
+        within = "1d"
+        [[sink]]
+        from = "once.lat"
+        topic = "four"
     "#;
     insta::assert_snapshot!(errors(body), @r#"
     a.toml:11:8: [[transform]] `sizes` has no port `hihg`; did you mean `high`?
@@ -194,7 +202,9 @@ fn an_unknown_port_comes_with_those_that_are_there() {
     a.toml:14:8: [[source]] `payments` has no ports, so there is no `payments.out`
       help: write "payments"
     a.toml:21:8: [[aggregate]] `sums` has no port `late`
-      help: its ports are `out`
+      help: its port is `out`
+    a.toml:29:8: [[dedup]] `once` has no port `lat`; did you mean `late`?
+      help: its port is `late`
     "#);
 }
 
@@ -280,6 +290,35 @@ fn a_plugin_that_did_not_load_hides_no_other_mistake() {
     a.toml:10:1: unknown key `thing` in [[transform]] `one`
       help: it can have `name`, `from`, `call`, `on-error`, `on-late`, `on-null-key`, `dlq` and `retry`
     ");
+}
+
+#[test]
+fn what_a_plugin_that_did_not_load_does_to_keys_is_not_guessed() {
+    let body = "
+        [[source]]
+        name = \"payments\"
+        topic = \"payment-orders\"
+        key = \"i64\"
+        [[table]]
+        name = \"customers\"
+        topic = \"customers\"
+        key = \"string\"
+        [[transform]]
+        name = \"by-customer\"
+        from = \"payments\"
+        call = \"p.rekey\"
+        [[lookup]]
+        name = \"with-customer\"
+        stream = \"by-customer\"
+        table = \"customers\"
+        call = \"p.pair\"
+        [[sink]]
+        from = \"with-customer\"
+        topic = \"out\"
+    ";
+    let manifests = [("p".to_owned(), Err("no such file: p.wasm".to_owned()))].into();
+    let wrong = crate::pipeline::check(&read(&[file(body)], &[]), &manifests).unwrap_err();
+    insta::assert_snapshot!(show(&wrong), @"a.toml:2:23: the plugin `p`: no such file: p.wasm");
 }
 
 #[test]

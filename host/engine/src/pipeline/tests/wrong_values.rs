@@ -25,19 +25,30 @@ fn a_value_of_the_wrong_type_is_named_with_both_types() {
         call = "p.check"
         retry = "often"
     "#;
-    insta::assert_snapshot!(errors(body), @r"
+    insta::assert_snapshot!(errors(body), @r#"
     a.toml:3:11: threads of the app must be an integer, not a string
+      help: it can be from 1 to 1024
     a.toml:4:7: dlq of the app must be a string, not a boolean
+      help: write it in quotes: dlq = "..."
     a.toml:5:10: limits of the app must be a table, not an integer
+      help: write limits = { deadline = "1s", memory = "64MiB" }, or a table of its own
     a.toml:7:8: name of [[source]] must be a string, not an integer
+      help: write it in quotes: name = "..."
     a.toml:8:9: topic of [[source]] must be a string, not a list
+      help: write it in quotes: topic = "..."
     a.toml:9:14: partitions of [[source]] must be an integer, not a float
+      help: it can be from 1 to 100000
     a.toml:12:8: from of [[transform]] `check` must be a string or a list of strings, not an integer
+      help: write from = ["...", "..."]
     a.toml:13:8: call of [[transform]] `check` must be a string, not a table
+      help: write it in quotes: call = "..."
     a.toml:16:8: from of [[merge]] `all` must be a list of strings, not a string
+      help: write from = ["...", "..."]
     a.toml:19:18: from of [[transform]] `more` must be a string or a list of strings, not an integer
+      help: write from = ["...", "..."]
     a.toml:21:9: retry of [[transform]] `more` must be a table, not a string
-    ");
+      help: leave it out: what fails is dead-lettered at once
+    "#);
 }
 
 #[test]
@@ -90,6 +101,7 @@ fn durations_need_a_number_and_a_unit() {
     a.toml:21:9: [[join]] `third` reads from the unknown step `b`
       help: name a source, a table or a step of the app
     a.toml:22:10: within of [[join]] `third` must be a string, not an integer
+      help: write a whole number and a unit: "250ms", "10s", "5m", "1h" or "1d"
     a.toml:23:9: grace of [[join]] `third`: `99999999999999999999s` is longer than 100 years
       help: write a whole number and a unit: "250ms", "10s", "5m", "1h" or "1d"
     "#);
@@ -240,6 +252,7 @@ fn a_config_is_a_table_that_json_can_hold() {
     "#;
     insta::assert_snapshot!(errors(body), @r#"
     a.toml:3:17: [plugins.third] must be a table, not an integer
+      help: write [plugins.NAME], and below it component = "plugin.wasm"
     a.toml:5:13: the plugin `one` was not loaded
     a.toml:6:10: config of [plugins.one] must be a table, not a string
       help: write config = { KEY = VALUE }
@@ -274,6 +287,7 @@ fn duplicates_are_known_by_headers_and_fields() {
     a.toml:10:8: [[dedup]] `never` reads from the unknown step `a`
       help: name a source, a table or a step of the app
     a.toml:11:6: by of [[dedup]] `never` is empty
+      help: write by = ["...", "..."]
     "#);
 }
 
@@ -288,7 +302,7 @@ fn a_step_is_named_once_in_from() {
         from = []
         call = "p.check"
     "#;
-    insta::assert_snapshot!(errors(body), @r"
+    insta::assert_snapshot!(errors(body), @r#"
     a.toml:5:9: [[merge]] `all` reads from the unknown step `a`
       help: name a source, a table or a step of the app
     a.toml:5:14: [[merge]] `all` reads from the unknown step `b`
@@ -296,7 +310,8 @@ fn a_step_is_named_once_in_from() {
     a.toml:5:19: from of [[merge]] `all`: `a` is named twice
       help: name it once
     a.toml:8:8: from of [[transform]] `none` is empty
-    ");
+      help: write from = ["...", "..."]
+    "#);
 }
 
 #[test]
