@@ -1,4 +1,17 @@
-//! A transform: one record in, any number out, on named ports.
+//! Transforms: one record in, any number out, on named ports or under another key.
+//!
+//! ```text
+//! [[transform]]
+//! name = "by-merchant"
+//! from = "payments"
+//! call = "split-payments.by_merchant"
+//!
+//! # Records of one merchant come to one partition: the host puts a topic of its own between the two steps.
+//! [[aggregate]]
+//! name = "merchants"
+//! from = "by-merchant"
+//! call = "..."
+//! ```
 
 use millrace_sdk::prelude::*;
 use millrace_sdk::testing::{Bench, Record};
@@ -16,7 +29,14 @@ fn split(payment: Doc) -> Result<Output> {
     Ok(Output::to(if amount > 1000.0 { split::LARGE } else { split::SMALL }).unchanged())
 }
 
-plugin! { name: "split-payments", functions: [split] }
+/// Payments go on as they are, under the key of who gets them.
+#[transform(rekey)]
+fn by_merchant(payment: Doc) -> Result<Output> {
+    let merchant = payment.str("merchant")?.into_owned();
+    Ok(Output::new().key(merchant).unchanged())
+}
+
+plugin! { name: "split-payments", functions: [split, by_merchant] }
 
 fn main() {
     let payments = ["10.5", "2000", "0", "-1"].map(|n| Record::new("ann", format!(r#"{{"amount":{n}}}"#)));
@@ -30,6 +50,14 @@ mod tests {
     use millrace_sdk::testing::Outcome;
 
     use super::*;
+
+    #[test]
+    fn a_payment_goes_on_unchanged_under_the_key_of_its_merchant() {
+        let payment = r#"{ "amount": 3, "merchant": "bookshop" }"#;
+        let outcome = Bench::new(&PLUGIN).transform("by_merchant", &[Record::new("ann", payment)]).remove(0);
+        assert_eq!(outcome.keys(), [Some(&b"bookshop"[..])]);
+        assert_eq!(outcome.texts(), [payment]);
+    }
 
     fn split_one(value: &str) -> Outcome {
         Bench::new(&PLUGIN).transform("split", &[Record::new("ann", value)]).remove(0)

@@ -205,6 +205,16 @@ impl Outcome {
         outputs.iter().map(|output| output.port).collect()
     }
 
+    /// The keys of the outputs; none for a null key.
+    ///
+    /// # Panics
+    /// If the record wasn't processed.
+    #[allow(clippy::panic, reason = "a test bench")]
+    pub fn keys(&self) -> Vec<Option<&[u8]>> {
+        let Self::Outputs(outputs) = self else { panic!("expected outputs, found {self:?}") };
+        outputs.iter().map(|output| output.key.as_deref()).collect()
+    }
+
     /// Code and text of a failure, as `code: text`.
     ///
     /// # Panics
