@@ -140,7 +140,7 @@ pub enum TopicCommand {
         #[arg(long, value_name = "N")]
         limit: Option<u64>,
         /// Print keys like this. Without it, as the pipeline says that ran on the data folder; Kafka doesn't know, so
-        /// there it is `bytes`
+        /// there they come as raw bytes in `keyBase64`
         #[arg(long, value_name = "CODEC")]
         key: Option<KeyForm>,
     },
@@ -158,7 +158,7 @@ pub enum TopicCommand {
         #[arg(long = "in", value_name = "FILE")]
         input: Option<PathBuf>,
         /// Read keys like this. Without it, as the pipeline says that ran on the data folder; Kafka doesn't know, so
-        /// there it is `bytes`
+        /// there only `keyBase64` is taken without it
         #[arg(long, value_name = "CODEC")]
         key: Option<KeyForm>,
     },

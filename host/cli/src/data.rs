@@ -47,10 +47,18 @@ pub fn open(data: &Path, stores: &[StoreSpec]) -> Result<(Arc<Database>, Arc<Log
 /// Opens the database of a data folder for reading, also while an app runs on it.
 ///
 /// # Errors
-/// As [`Database::open_read_only`]; and the folder is that of an app on Kafka.
+/// As [`Database::open_read_only`]; and the folder is that of an app on Kafka, or of nobody.
 pub fn open_to_read(data: &Path) -> Result<(Arc<Database>, Arc<Log>)> {
     check_embedded(data)?;
-    let database = Arc::new(Database::open_read_only(&database_of(data))?);
+    let folder = database_of(data);
+    if !folder.exists() && !data.is_file() {
+        bail!(
+            "{}: there is no data of Millrace's here; `millrace run` makes the folder with the topics of its pipeline, and \
+             `millrace topic create` with one",
+            data.display()
+        );
+    }
+    let database = Arc::new(Database::open_read_only(&folder)?);
     let log = Arc::new(Log::open(Arc::clone(&database))?);
     Ok((database, log))
 }

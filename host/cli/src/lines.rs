@@ -58,22 +58,23 @@ pub struct Line<'a> {
 }
 
 /// How the keys of each topic are written; `bytes` for a topic that isn't named.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct KeyCodecs {
     topics: BTreeMap<String, KeyCodec>,
-    others: KeyCodec,
+    others: Option<KeyCodec>,
     default_topic: Option<String>,
 }
 
 impl KeyCodecs {
-    /// The same codec for all topics, whatever their names.
-    pub fn same(codec: KeyCodec) -> Self {
-        Self { others: codec, ..Self::default() }
+    /// The same codec for all topics, whatever their names. None: nobody says what keys are, so a text for one could be
+    /// meant in several ways, and only `keyBase64` is taken.
+    pub fn same(codec: Option<KeyCodec>) -> Self {
+        Self { topics: BTreeMap::new(), others: codec, default_topic: None }
     }
 
-    /// The codec of a topic's keys.
-    pub fn of(&self, topic: &str) -> KeyCodec {
-        self.topics.get(topic).copied().unwrap_or(self.others)
+    /// The codec of a topic's keys, where it is known.
+    pub fn of(&self, topic: &str) -> Option<KeyCodec> {
+        self.topics.get(topic).copied().or(self.others)
     }
 
     /// What would be right in place of a topic that isn't named; `None` for one that is.
@@ -91,7 +92,7 @@ impl KeyCodecs {
 impl<T: Into<String>> FromIterator<(T, KeyCodec)> for KeyCodecs {
     fn from_iter<I: IntoIterator<Item = (T, KeyCodec)>>(topics: I) -> Self {
         let topics = topics.into_iter().map(|(topic, codec)| (topic.into(), codec)).collect();
-        Self { topics, ..Self::default() }
+        Self { topics, ..Self::same(Some(KeyCodec::Bytes)) }
     }
 }
 

@@ -171,7 +171,7 @@ fn help_of_topic_read() {
 
           --key <CODEC>
               Print keys like this. Without it, as the pipeline says that ran on the data folder; Kafka
-              doesn't know, so there it is `bytes`
+              doesn't know, so there they come as raw bytes in `keyBase64`
 
               Possible values:
               - bytes:  Base64 of any bytes
@@ -216,7 +216,7 @@ fn help_of_topic_write() {
 
           --key <CODEC>
               Read keys like this. Without it, as the pipeline says that ran on the data folder; Kafka
-              doesn't know, so there it is `bytes`
+              doesn't know, so there only `keyBase64` is taken without it
 
               Possible values:
               - bytes:  Base64 of any bytes

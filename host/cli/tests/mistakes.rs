@@ -212,7 +212,7 @@ fn files_and_folders_that_are_not_there_or_not_ours_are_exit_code_1() {
     exit 1
 
     $ millrace topic list --data nowhere
-    error: nowhere/db: there is no database of Millrace's here
+    error: nowhere: there is no data of Millrace's here; `millrace run` makes the folder with the topics of its pipeline, and `millrace topic create` with one
     exit 1
 
     $ millrace topic list --data other

@@ -135,7 +135,10 @@ fn a_duration_that_is_none_is_told_with_what_one_looks_like() {
 
 #[test]
 fn a_value_of_another_type_is_told_with_the_right_one() {
-    assert_snapshot!(check("wrong_type"), @"exit 1: wrong_type.toml:26:9: topic of [[sink]] must be a string, not a list");
+    assert_snapshot!(check("wrong_type"), @r#"
+    exit 1: wrong_type.toml:26:9: topic of [[sink]] must be a string, not a list
+      help: write it in quotes: topic = "..."
+    "#);
 }
 
 #[test]
@@ -179,6 +182,7 @@ fn several_mistakes_are_told_at_once() {
     several.toml:14:9: topic of [[source]] `stock`: ' ' can't be in the name of a topic
       help: Kafka takes the letters a to z, digits, `.`, `-` and `_`
     several.toml:21:10: within of [[join]] `resolve` must be a string, not an integer
+      help: write a whole number and a unit: "250ms", "10s", "5m", "1h" or "1d"
     several.toml:22:8: the plugin `order-status` has no function `resolved`; did you mean `resolve`?
       help: its join functions are `resolve`
     several.toml:24:1: [[sink]] to `orders` has no `from`

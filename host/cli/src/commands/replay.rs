@@ -112,7 +112,7 @@ impl Printer<'_> {
             headers: produced.headers.clone(),
             window: produced.window,
         };
-        lines::print(&mut self.line, &line, topic.key).map_err(failed)?;
+        lines::print(&mut self.line, &line, Some(topic.key)).map_err(failed)?;
         output.write_all(&self.line).map_err(failed)
     }
 }

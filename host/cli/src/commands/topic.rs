@@ -43,7 +43,7 @@ pub fn topic(command: TopicCommand) -> Result<()> {
                 At::Folder(folder) => folder::write(folder, topic, input, key),
                 At::Kafka(bootstrap, set) => {
                     let connection = connect(bootstrap, set)?;
-                    let written = kafka::write(&connection, topic, open_input(input)?, key.unwrap_or_default())?;
+                    let written = kafka::write(&connection, topic, open_input(input)?, key)?;
                     tell(&written);
                     Ok(())
                 }
@@ -79,7 +79,7 @@ struct Wanted<'a> {
 /// Prints records, up to a limit.
 struct Printer<'a> {
     topic: &'a str,
-    codec: KeyCodec,
+    codec: Option<KeyCodec>,
     left: u64,
     line: Vec<u8>,
 }

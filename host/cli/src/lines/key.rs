@@ -9,16 +9,20 @@ use bytes::Bytes;
 use millrace_engine::manifest::KeyCodec;
 
 /// The bytes of a key whose JSON text is this; what is wrong with it otherwise.
-pub(super) fn parse(text: &str, codec: KeyCodec) -> Result<Bytes, String> {
+pub(super) fn parse(text: &str, codec: Option<KeyCodec>) -> Result<Bytes, String> {
     match codec {
-        KeyCodec::I64 => number(text),
-        KeyCodec::String => string(text).map(Bytes::from),
-        KeyCodec::Bytes => string(text).and_then(|encoded| base64(&encoded)),
+        Some(KeyCodec::I64) => number(text),
+        Some(KeyCodec::String) => string(text).map(Bytes::from),
+        Some(KeyCodec::Bytes) => string(text).and_then(|encoded| base64(&encoded)),
+        None => Err(format!("nothing says what bytes {text} stands for")),
     }
 }
 
 /// What a key of this codec looks like.
-pub(super) fn help(codec: KeyCodec) -> String {
+pub(super) fn help(codec: Option<KeyCodec>) -> String {
+    let Some(codec) = codec else {
+        return "say --key i64, --key string or --key bytes; raw bytes go into `keyBase64`".to_owned();
+    };
     let right = match codec {
         KeyCodec::I64 => "a number such as 42",
         KeyCodec::String => r#"a string such as "c-42""#,
@@ -33,21 +37,22 @@ pub(super) fn base64(encoded: &str) -> Result<Bytes, String> {
     decoded.map(Bytes::from).map_err(|error| format!("not base64: {}", error.to_string().trim_end_matches('.')))
 }
 
-/// Writes `"key":..`, or `"keyBase64":..` where the key doesn't fit the codec.
-pub(super) fn print(out: &mut Vec<u8>, key: &[u8], codec: KeyCodec) -> io::Result<()> {
+/// Writes `"key":..`, or `"keyBase64":..` where the key doesn't fit the codec or none is known.
+pub(super) fn print(out: &mut Vec<u8>, key: &[u8], codec: Option<KeyCodec>) -> io::Result<()> {
     match codec {
-        KeyCodec::I64 => match <[u8; 8]>::try_from(key) {
+        Some(KeyCodec::I64) => match <[u8; 8]>::try_from(key) {
             Ok(number) => write!(out, r#""key":{}"#, i64::from_be_bytes(number)),
             Err(_) => raw(out, "keyBase64", key),
         },
-        KeyCodec::String => match std::str::from_utf8(key) {
+        Some(KeyCodec::String) => match std::str::from_utf8(key) {
             Ok(text) => {
                 out.extend_from_slice(br#""key":"#);
                 Ok(serde_json::to_writer(out, text)?)
             }
             Err(_) => raw(out, "keyBase64", key),
         },
-        KeyCodec::Bytes => raw(out, "key", key),
+        Some(KeyCodec::Bytes) => raw(out, "key", key),
+        None => raw(out, "keyBase64", key),
     }
 }
 

@@ -7,11 +7,12 @@ use millrace_engine::record::Timestamp;
 
 use super::{Line, headers, json, key};
 
-/// Appends a record to `out` as one line, with the newline. White space in a JSON value is left out.
+/// Appends a record to `out` as one line, with the newline. White space in a JSON value is left out. Without a codec the
+/// key is printed as raw bytes.
 ///
 /// # Errors
 /// None in practice: a `Vec` takes what it is given.
-pub fn print(out: &mut Vec<u8>, line: &Line<'_>, codec: KeyCodec) -> io::Result<()> {
+pub fn print(out: &mut Vec<u8>, line: &Line<'_>, codec: Option<KeyCodec>) -> io::Result<()> {
     out.extend_from_slice(br#"{"topic":"#);
     serde_json::to_writer(&mut *out, &line.topic)?;
     if let Some(partition) = line.partition {
@@ -44,7 +45,7 @@ pub fn print(out: &mut Vec<u8>, line: &Line<'_>, codec: KeyCodec) -> io::Result<
 /// None in practice: a `Vec` takes what it is given.
 pub fn print_row(out: &mut Vec<u8>, key: &[u8], value: &[u8], timestamp: Timestamp, codec: KeyCodec) -> io::Result<()> {
     out.push(b'{');
-    key::print(out, key, codec)?;
+    key::print(out, key, Some(codec))?;
     out.push(b',');
     print_value(out, Some(value))?;
     writeln!(out, r#","timestamp":{timestamp}}}"#)

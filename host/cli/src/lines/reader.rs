@@ -15,7 +15,10 @@ pub enum ReadError {
     Line(#[from] LineError),
 }
 
-/// Reads records line by line. Empty lines are passed over.
+/// The byte order mark that some editors put before the first line of a file in UTF-8.
+const MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Reads records line by line. Empty lines are passed over, and so is a byte order mark.
 pub struct Reader<R> {
     input: R,
     buffer: Vec<u8>,
@@ -39,6 +42,9 @@ impl<R: BufRead> Reader<R> {
                 return Ok(None);
             }
             self.number += 1;
+            if self.number == 1 && self.buffer.starts_with(MARK) {
+                self.buffer.drain(..MARK.len());
+            }
             if !self.buffer.trim_ascii().is_empty() {
                 break;
             }

@@ -58,7 +58,7 @@ fn a_value_that_looks_like_json_but_is_not_is_written_as_base64() {
             window: None,
         };
         out.clear();
-        print(&mut out, &line, KeyCodec::Bytes).unwrap();
+        print(&mut out, &line, Some(KeyCodec::Bytes)).unwrap();
         assert!(String::from_utf8_lossy(&out).contains("valueBase64"), "{value}");
     }
 }
@@ -90,6 +90,29 @@ fn a_line_that_is_wrong_says_where_and_what_would_be_right() {
     .map(error)
     .into();
     assert_snapshot!(errors.join("\n"));
+}
+
+#[test]
+fn where_nobody_knows_the_keys_only_raw_bytes_are_taken() {
+    let codecs = KeyCodecs::same(None);
+    let raw = r#"{"topic":"orders","keyBase64":"abcd","value":1}"#;
+    let line = parse(raw.as_bytes(), 1, &codecs).unwrap();
+    let mut out = Vec::new();
+    print(&mut out, &line, codecs.of("orders")).unwrap();
+    assert_eq!(String::from_utf8(out).unwrap().trim_end(), raw);
+    let text = r#"{"topic":"orders","key":"abcd","value":1}"#;
+    assert_snapshot!(parse(text.as_bytes(), 1, &codecs).unwrap_err(), @r#"line 1, field `key`: nothing says what bytes "abcd" stands for; say --key i64, --key string or --key bytes; raw bytes go into `keyBase64`"#);
+    assert!(parse(br#"{"topic":"orders","key":null,"value":1}"#, 1, &codecs).unwrap().key.is_none());
+}
+
+#[test]
+fn a_reader_passes_a_byte_order_mark_over_at_the_beginning_only() {
+    let record = r#"{"topic":"orders","key":1,"value":1}"#;
+    let input = format!("\u{feff}{record}\n\u{feff}{record}\n");
+    let (mut reader, codecs) = (Reader::new(input.as_bytes()), codecs());
+    assert_eq!(reader.read(&codecs).unwrap().unwrap().value.as_deref(), Some(&b"1"[..]));
+    let error = reader.read(&codecs).unwrap_err().to_string();
+    assert!(error.starts_with("line 2: not a JSON object"), "{error}");
 }
 
 #[test]

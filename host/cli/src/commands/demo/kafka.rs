@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use millrace_engine::ledger::Ledger;
-use millrace_engine::manifest::KeyCodec;
 use millrace_engine::ports::Logic;
 use millrace_engine::record::InputRecord;
 use millrace_engine::topology::{Topic, TopicKind, Topology};
@@ -78,9 +77,9 @@ fn load_sample(connection: &Connection, path: &Path, topology: &Topology) -> Res
             bail!("nothing reads topic `{}`", line.topic);
         }
         line.topic = format!("{APP}-{}", line.topic).into();
-        lines::print(&mut text, &line, KeyCodec::Bytes)?;
+        lines::print(&mut text, &line, None)?;
     }
-    Ok(write_to_kafka(connection, None, text.as_slice(), KeyCodec::Bytes)?.records)
+    Ok(write_to_kafka(connection, None, text.as_slice(), None)?.records)
 }
 
 /// The name of a topic in the pipeline file.

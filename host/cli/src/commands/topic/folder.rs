@@ -23,7 +23,7 @@ pub(super) fn read(folder: &Path, wanted: &Wanted<'_>, out: &mut impl Write) -> 
     let (_, log) = data::open_to_read(folder)?;
     let id = find(&log, topic)?;
     let codec = key.unwrap_or_else(|| codec_of(&log, topic));
-    let mut printer = Printer { topic, codec, left: limit, line: Vec::new() };
+    let mut printer = Printer { topic, codec: Some(codec), left: limit, line: Vec::new() };
     for number in partitions(&log, id, topic, partition)? {
         let mut reader = log.reader(id, number, from)?;
         while printer.left > 0

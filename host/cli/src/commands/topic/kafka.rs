@@ -50,7 +50,7 @@ pub(super) fn read(connection: &Connection, wanted: &Wanted<'_>, out: &mut impl 
     let count = find(connection, topic)?;
     partition.map_or(Ok(()), |partition| check_partition(topic, partition, count))?;
     let mut reading = connection.read(topic)?;
-    let mut printer = Printer { topic, codec: key.unwrap_or_default(), left: limit, line: Vec::new() };
+    let mut printer = Printer { topic, codec: key, left: limit, line: Vec::new() };
     for number in partition.map_or(0..count, |partition| partition..partition + 1) {
         if printer.left == 0 {
             return Ok(());

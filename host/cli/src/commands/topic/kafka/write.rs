@@ -32,7 +32,7 @@ pub(in crate::commands) fn write(
     connection: &Connection,
     topic: Option<&str>,
     source: impl BufRead,
-    key: KeyCodec,
+    key: Option<KeyCodec>,
 ) -> Result<Written> {
     topic.map_or(Ok(0), |topic| find(connection, topic))?;
     let codecs = KeyCodecs::same(key).with_default_topic(topic);
