@@ -148,7 +148,7 @@ impl Transactions {
             match is_retriable(&error) {
                 true if go_on() => tracing::warn!(%error, id, "waiting for the transaction coordinator"),
                 true => return Ok(None),
-                false => return Err(Error::from(error).into()),
+                false => return Err(refused(error, settings).into()),
             }
         }
         let sender = Sender::new(&client, topics)
@@ -365,6 +365,19 @@ fn whole_size(message: &impl Message) -> usize {
     let header = |header: Header<'_, &[u8]>| header.key.len() + header.value.map_or(0, <[u8]>::len) + 10;
     let headers = message.headers().map_or(0, |headers| headers.iter().map(header).sum());
     bytes_of(message.key(), message.payload()) + headers
+}
+
+/// Why a producer can't begin. What the pipeline says may be more than the broker ever allows.
+fn refused(error: KafkaError, settings: &ClientSettings) -> Error {
+    if code(&error) != Some(RDKafkaErrorCode::InvalidTransactionTimeout) {
+        return Error::from(error);
+    }
+    Error::Setup(format!(
+        "the broker lets no transaction be open for {} ms, which is four times `commit-interval`, or \
+         \"transaction.timeout.ms\" under [kafka] where that is set: shorten it, or raise the broker's \
+         `transaction.max.timeout.ms`",
+        settings.transaction_timeout().as_millis()
+    ))
 }
 
 fn is_retriable(error: &KafkaError) -> bool {

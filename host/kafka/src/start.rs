@@ -41,21 +41,22 @@ pub(crate) fn prepare(
     let settings =
         ClientSettings::new(app, "start", &options.bootstrap, &topology.kafka, topology.settings.commit_interval)?;
     let cluster = Cluster::new(&settings)?;
-    let Some(id) = patiently(stop, || meet(&cluster, &settings).map(Some))? else { return Ok(None) };
+    let patience = Patience { bootstrap: &options.bootstrap, stop };
+    let Some(id) = patience.until(|| meet(&cluster, &settings).map(Some))? else { return Ok(None) };
     let folder = Folder::open(&options.data, &topology, &id)?;
-    let Some(known) = patiently(stop, || external_topics(&cluster, &topology).map(Some))? else { return Ok(None) };
+    let Some(known) = patience.until(|| external_topics(&cluster, &topology).map(Some))? else { return Ok(None) };
     let partitions = pipeline::partitions(&topology, &|name| known.get(name).copied()).map_err(Error::Partitions)?;
     let specs = internal_topics::all(&topology, &partitions, settings.record_bytes());
-    if patiently(stop, || internal_topics::ensure(&cluster, &specs).map(Some))?.is_none() {
+    if patience.until(|| internal_topics::ensure(&cluster, &specs).map(Some))?.is_none() {
         return Ok(None);
     }
     let own: Vec<_> = specs.into_iter().filter(|spec| spec.config.contains_key("cleanup.policy")).collect();
     let own: Vec<_> = own.into_iter().map(|spec| spec.name).collect();
     let go_on = || !stop.load(Ordering::Relaxed);
     let deploy = || control::deploy(&settings, &cluster, app, candidates, &own, &go_on);
-    let Some(deployments) = patiently(stop, deploy)? else { return Ok(None) };
+    let Some(deployments) = patience.until(deploy)? else { return Ok(None) };
     let open = || Globals::open(&topology, &settings, &cluster, &folder.database, &partitions).map(Some);
-    let Some(mut globals) = patiently(stop, open)? else { return Ok(None) };
+    let Some(mut globals) = patience.until(open)? else { return Ok(None) };
     if let Some(globals) = &mut globals
         && !globals.catch_up(stop)?
     {
@@ -116,21 +117,29 @@ fn external_topics(cluster: &Cluster, topology: &Topology) -> Result<BTreeMap<St
     Err(Error::Missing(missing.join("`, `")))
 }
 
-/// Tries until it succeeds: as long as brokers don't answer, or topics are missing. `None` if it is told to stop before.
-fn patiently<T>(stop: &AtomicBool, attempt: impl Fn() -> Result<Option<T>, Error>) -> Result<Option<T>, Error> {
-    let mut said: Option<(String, Instant)> = None;
-    while !stop.load(Ordering::Relaxed) {
-        match attempt() {
-            Err(error @ (Error::Kafka(_) | Error::Missing(_))) => {
-                let text = error.to_string();
-                if said.as_ref().is_none_or(|(before, at)| *before != text || at.elapsed() > SAY) {
-                    tracing::warn!(reason = text, "waiting");
-                    said = Some((text, Instant::now()));
+/// Waits for a cluster.
+struct Patience<'a> {
+    bootstrap: &'a str,
+    stop: &'a AtomicBool,
+}
+
+impl Patience<'_> {
+    /// Tries until it succeeds: as long as brokers don't answer, or topics are missing. `None` if it is told to stop before.
+    fn until<T>(&self, attempt: impl Fn() -> Result<Option<T>, Error>) -> Result<Option<T>, Error> {
+        let mut said: Option<(String, Instant)> = None;
+        while !self.stop.load(Ordering::Relaxed) {
+            match attempt() {
+                Err(error @ (Error::Kafka(_) | Error::Missing(_))) => {
+                    let text = error.to_string();
+                    if said.as_ref().is_none_or(|(before, at)| *before != text || at.elapsed() > SAY) {
+                        tracing::warn!(kafka = self.bootstrap, reason = text, "waiting");
+                        said = Some((text, Instant::now()));
+                    }
+                    std::thread::park_timeout(RETRY);
                 }
-                std::thread::park_timeout(RETRY);
+                result => return result,
             }
-            result => return result,
         }
+        Ok(None)
     }
-    Ok(None)
 }

@@ -113,15 +113,26 @@ impl App {
 
     /// Starts a process on this folder.
     pub fn start(&self, data: &str) -> Process {
-        self.start_with(data, "")
+        self.launch(self.run(data, ""))
     }
 
     /// Starts a process that dies at a point, such as `stored:3`.
-    pub fn start_with(&self, data: &str, fault: &str) -> Process {
-        let mut command = self.command(&format!("run pipeline.toml --kafka {} --data {data}", self.bootstrap));
-        if !fault.is_empty() {
-            command.env("MILLRACE_FAULT", fault);
-        }
+    pub fn start_with_fault(&self, data: &str, fault: &str) -> Process {
+        let mut command = self.run(data, "");
+        command.env("MILLRACE_FAULT", fault);
+        self.launch(command)
+    }
+
+    /// Starts a process with more words on its command line.
+    pub fn start_with(&self, data: &str, words: &str) -> Process {
+        self.launch(self.run(data, words))
+    }
+
+    fn run(&self, data: &str, words: &str) -> Command {
+        self.command(&format!("run pipeline.toml --kafka {} --data {data} {words}", self.bootstrap))
+    }
+
+    fn launch(&self, command: Command) -> Process {
         let number = self.started.get();
         self.started.set(number + 1);
         Process::start(command, &self.path(&format!("process-{number}.log")))

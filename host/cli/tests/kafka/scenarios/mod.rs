@@ -2,9 +2,11 @@
 
 mod brokers;
 mod copies;
+mod idling;
 mod kills;
 mod leaving;
 mod points;
+mod promptness;
 mod restoring;
 mod scaling;
 mod secured;

@@ -25,12 +25,12 @@ fn a_process_that_dies_at_any_point_of_a_commit_is_taken_up_where_it_was() {
     let app = App::new(&broker, "points", Shape { seed: 4, orders: 30_000, giants: None }, Settings::default());
     let feeder = app.feed(Some(RATE));
     for point in POINTS {
-        let mut process = app.start_with("data", point);
+        let mut process = app.start_with_fault("data", point);
         assert_eq!(process.wait().signal(), Some(6), "it was to die at {point}");
     }
     std::fs::remove_dir_all(app.path("data")).unwrap();
     for _ in 0..2 {
-        let mut process = app.start_with("data", "restoring:1");
+        let mut process = app.start_with_fault("data", "restoring:1");
         assert_eq!(process.wait().signal(), Some(6), "it was to die while it restores");
     }
     let process = app.start("data");

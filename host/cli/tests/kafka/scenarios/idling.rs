@@ -1,0 +1,32 @@
+//! `--until-idle` with several processes: the app is done when all that it reads is, whoever has it.
+
+use nix::sys::signal::Signal;
+
+use crate::harness::{App, Settings, Shape, shared_broker, until};
+
+/// Records a second.
+const RATE: u32 = 400;
+
+/// How soon the halted one's transaction is given up.
+const SHORT: &str = r#""transaction.timeout.ms" = 5000"#;
+
+#[test]
+fn who_runs_until_all_is_done_waits_for_what_a_member_has_that_is_not_missed_yet() {
+    let Some(broker) = shared_broker() else { return };
+    let settings = Settings { kafka: SHORT, session: 6_000, ..Settings::default() };
+    let app = App::new(&broker, "idle", Shape { seed: 14, orders: 6_000, giants: None }, settings);
+    let feeder = app.feed(Some(RATE));
+    let mut halted = app.start("halted");
+    halted.wait_until_running();
+    let mut last = app.start_with("last", "--until-idle");
+    last.wait_until_running();
+    until("both are members", || app.kafka.members(&app.name).is_ok_and(|members| members == 2));
+    app.wait_for_more(200);
+
+    halted.signal(Signal::SIGSTOP);
+    feeder.finish();
+    assert!(last.wait().success());
+    assert_eq!(app.lag().unwrap(), 0, "it ended, and this much was not processed");
+    halted.kill();
+    app.check("last");
+}
