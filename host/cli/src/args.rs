@@ -158,7 +158,7 @@ pub enum TopicCommand {
         #[arg(long = "in", value_name = "FILE")]
         input: Option<PathBuf>,
         /// Read keys like this. Without it, as the pipeline says that ran on the data folder; Kafka doesn't know, so
-        /// there only `keyBase64` is taken without it
+        /// there `key` is refused, and only `keyBase64` is taken
         #[arg(long, value_name = "CODEC")]
         key: Option<KeyForm>,
     },

@@ -51,10 +51,10 @@ pub fn open(data: &Path, stores: &[StoreSpec]) -> Result<(Arc<Database>, Arc<Log
 pub fn open_to_read(data: &Path) -> Result<(Arc<Database>, Arc<Log>)> {
     check_embedded(data)?;
     let folder = database_of(data);
-    if !folder.exists() && !data.is_file() {
+    if !folder.try_exists().with_context(|| format!("{}: can't be looked into", data.display()))? {
         bail!(
-            "{}: there is no data of Millrace's here; `millrace run` makes the folder with the topics of its pipeline, and \
-             `millrace topic create` with one",
+            "{}: there is no data of Millrace's here; `millrace run` makes it, with the topics of its pipeline, or \
+             `millrace topic create`, with one topic",
             data.display()
         );
     }

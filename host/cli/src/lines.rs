@@ -8,8 +8,8 @@
 //! |---|---|
 //! | `topic` | string; may be left out where a command names it |
 //! | `partition` | number; without it the key decides |
-//! | `key` | by the topic's codec: `i64` a number, `string` a string, `bytes` base64; null or left out: no key |
-//! | `keyBase64` | in place of `key`: raw bytes, for keys that don't fit the codec |
+//! | `key` | by the topic's codec: `i64` a number, `string` a string, `bytes` base64; null or left out: no key. Not where nobody says what keys are, as on Kafka without `--key` |
+//! | `keyBase64` | in place of `key`: raw bytes, for keys that don't fit the codec, or have none |
 //! | `value` | any JSON; its text without white space is the bytes, number literals and the order of fields included; null: a tombstone |
 //! | `valueBase64` | in place of `value`: raw bytes, for what isn't JSON, for empty values and for the JSON text `null` |
 //! | `timestamp` | number: milliseconds since the epoch |
@@ -57,7 +57,7 @@ pub struct Line<'a> {
     pub window: Option<Window>,
 }
 
-/// How the keys of each topic are written; `bytes` for a topic that isn't named.
+/// How the keys of each topic are written.
 #[derive(Clone, Debug)]
 pub struct KeyCodecs {
     topics: BTreeMap<String, KeyCodec>,

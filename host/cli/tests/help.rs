@@ -216,7 +216,7 @@ fn help_of_topic_write() {
 
           --key <CODEC>
               Read keys like this. Without it, as the pipeline says that ran on the data folder; Kafka
-              doesn't know, so there only `keyBase64` is taken without it
+              doesn't know, so there `key` is refused, and only `keyBase64` is taken
 
               Possible values:
               - bytes:  Base64 of any bytes

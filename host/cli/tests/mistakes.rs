@@ -212,7 +212,7 @@ fn files_and_folders_that_are_not_there_or_not_ours_are_exit_code_1() {
     exit 1
 
     $ millrace topic list --data nowhere
-    error: nowhere: there is no data of Millrace's here; `millrace run` makes the folder with the topics of its pipeline, and `millrace topic create` with one
+    error: nowhere: there is no data of Millrace's here; `millrace run` makes it, with the topics of its pipeline, or `millrace topic create`, with one topic
     exit 1
 
     $ millrace topic list --data other
@@ -220,7 +220,7 @@ fn files_and_folders_that_are_not_there_or_not_ours_are_exit_code_1() {
     exit 1
 
     $ millrace topic list --data file
-    error: file/db: this isn't a folder
+    error: file: can't be looked into: Not a directory (os error 20)
     exit 1
 
     $ millrace topic write --data data --in ordres.jsonl

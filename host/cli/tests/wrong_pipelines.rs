@@ -137,7 +137,7 @@ fn a_duration_that_is_none_is_told_with_what_one_looks_like() {
 fn a_value_of_another_type_is_told_with_the_right_one() {
     assert_snapshot!(check("wrong_type"), @r#"
     exit 1: wrong_type.toml:26:9: topic of [[sink]] must be a string, not a list
-      help: write it in quotes: topic = "..."
+      help: write topic = "..."
     "#);
 }
 

@@ -367,16 +367,14 @@ fn whole_size(message: &impl Message) -> usize {
     bytes_of(message.key(), message.payload()) + headers
 }
 
-/// Why a producer can't begin. What the pipeline says may be more than the broker ever allows.
+/// Why a producer can't begin.
 fn refused(error: KafkaError, settings: &ClientSettings) -> Error {
     if code(&error) != Some(RDKafkaErrorCode::InvalidTransactionTimeout) {
         return Error::from(error);
     }
     Error::Setup(format!(
-        "the broker lets no transaction be open for {} ms, which is four times `commit-interval`, or \
-         \"transaction.timeout.ms\" under [kafka] where that is set: shorten it, or raise the broker's \
-         `transaction.max.timeout.ms`",
-        settings.transaction_timeout().as_millis()
+        "{}: that is more than the broker allows; make it less, or raise the broker's `transaction.max.timeout.ms`",
+        settings.said_transaction_timeout()
     ))
 }
 

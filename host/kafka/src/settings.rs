@@ -60,12 +60,16 @@ impl ClientSettings {
     ) -> Result<Self, Error> {
         let number = |name| number(raw, name);
         let timeout = number("transaction.timeout.ms")?.map(|ms| Duration::from_millis(ms.into()));
+        let timeout = timeout.unwrap_or(TRANSACTION_TIMEOUT.max(commit_interval * 4));
+        if i32::try_from(timeout.as_millis()).is_err() {
+            return Err(Error::Setup(format!("{}: that is more than there can be", said(raw, timeout))));
+        }
         Ok(Self {
             app: app.into(),
             instance: instance.into(),
             bootstrap: bootstrap.into(),
             raw: raw.to_vec(),
-            transaction_timeout: timeout.unwrap_or(TRANSACTION_TIMEOUT.max(commit_interval * 4)),
+            transaction_timeout: timeout,
             batch_bytes: number("batch.size")?.map_or(BATCH_BYTES, |bytes| bytes as usize),
             record_bytes: number("message.max.bytes")?.map(|bytes| bytes as usize),
         })
@@ -85,6 +89,11 @@ impl ClientSettings {
     /// How long the broker lets a transaction be open.
     pub(crate) fn transaction_timeout(&self) -> Duration {
         self.transaction_timeout
+    }
+
+    /// The same, and what makes it so.
+    pub(crate) fn said_transaction_timeout(&self) -> String {
+        said(&self.raw, self.transaction_timeout)
     }
 
     /// The largest record that clients take, in bytes.
@@ -180,6 +189,20 @@ impl ClientSettings {
         if !self.raw.iter().any(|(own, _)| own == name) {
             config.set(name, value.to_string());
         }
+    }
+}
+
+/// How long transactions may be open, and what makes it so.
+fn said(raw: &[(String, String)], timeout: Duration) -> String {
+    let ms = timeout.as_millis();
+    if raw.iter().any(|(name, _)| name == "transaction.timeout.ms") {
+        format!("\"transaction.timeout.ms\" under [kafka] is {ms}")
+    } else if timeout > TRANSACTION_TIMEOUT {
+        format!("`commit-interval` is {} ms, and transactions may be open for four times as long", ms / 4)
+    } else {
+        format!(
+            "transactions may be open for {ms} ms where \"transaction.timeout.ms\" under [kafka] doesn't say otherwise"
+        )
     }
 }
 

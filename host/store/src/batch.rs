@@ -156,9 +156,9 @@ impl Batch {
         self.writes.size_in_bytes() + self.unlogged.size_in_bytes()
     }
 
-    /// Whether there is nothing in it.
+    /// Whether there is nothing in it: no writes, and nothing that has expired.
     pub fn is_empty(&self) -> bool {
-        self.writes.is_empty() && self.unlogged.is_empty()
+        self.writes.is_empty() && self.unlogged.is_empty() && self.expired.is_empty()
     }
 }
 

@@ -213,9 +213,13 @@ impl Database {
         if sync {
             self.unsynced.store(0, Ordering::Relaxed);
             durable.iter().for_each(|mark| self.publish(mark.store, mark.partition, mark.before));
-            expired.into_iter().for_each(|((store, partition), before)| self.publish(store, partition, before));
-        } else {
-            expired.into_iter().for_each(|((store, partition), before)| unpublished.push(store, partition, before));
+        }
+        for ((store, partition), before) in expired {
+            // What no log has is brought back by its owner, and its time with it.
+            match sync || !self.is_logged(StoreId(store)) {
+                true => self.publish(store, partition, before),
+                false => unpublished.push(store, partition, before),
+            }
         }
         Ok(())
     }

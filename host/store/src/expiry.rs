@@ -2,11 +2,13 @@
 //! that drops what lies below it.
 //!
 //! Correctness never depends on the filter, as the engine checks times when it reads. But it must not run ahead of what
-//! is durable: after a power failure stream time is that of the last write that reached the disk, and everything that
-//! was alive then is needed. So a watermark is published to the filter only once what was written with it is durable.
+//! comes back after a power failure: stream time may then be that of an earlier write, and everything that was alive at
+//! that time is needed. So a watermark is published to the filter only once what was written with it is durable; or at
+//! once where there is no write-ahead log, and who opens the database replays all that was committed, time included.
 //!
-//! Watermarks don't outlive the process: the windows of a pipeline may be wider when it runs again, and then what was
-//! expired is not. The first writes of a task say anew what has.
+//! Watermarks don't outlive the process. The windows of a pipeline may be wider when it runs again: then what comes is
+//! alive although it lies below the old watermark. The first writes of a task say anew what has expired. What was dropped
+//! before stays so.
 
 use std::collections::BTreeMap;
 use std::ffi::CStr;

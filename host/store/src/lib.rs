@@ -8,7 +8,7 @@
 //! |---|---|---|
 //! | `s.<store>` | partition u32, key of the engine's (see [`millrace_engine::state::keys`]) | the engine's |
 //! | any other name | the driver's | the driver's |
-//! | `default` | none: RocksDB has it whether it is used or not | |
+//! | `default` | nothing of ours: RocksDB has it whether it is used or not | |
 //!
 //! ```
 //! use bytes::Bytes;

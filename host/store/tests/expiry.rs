@@ -7,10 +7,10 @@ mod common;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use common::{WINDOW, dump, open};
+use common::{WINDOW, dump, open, specs};
 use millrace_engine::ports::{Backend, Scan, StoreChanges};
 use millrace_engine::state::keys::{decode_window_key, part, window_key};
-use millrace_store::{Batch, Database, Durability};
+use millrace_store::{Batch, Database, Durability, OpenOptions, Wal};
 
 fn write(database: &Arc<Database>, partition: u32, times: &[i64], expire_before: Option<i64>, durability: Durability) {
     let entry = |time: &i64| (window_key(part::LEFT, b"key", *time, 0), Some(Bytes::from_static(b"value")));
@@ -95,6 +95,19 @@ fn nothing_is_dropped_before_the_watermark_is_durable() {
 }
 
 #[test]
+fn without_a_write_ahead_log_what_has_expired_is_known_at_once_also_where_nothing_else_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let specs = specs();
+    let options = OpenOptions { wal: Wal::WithoutWindows, ..OpenOptions::new(&specs) };
+    let database = Arc::new(Database::open(folder.path(), &options).unwrap());
+    let mut batch = Batch::new(&database);
+    batch.apply(&StoreChanges { store: WINDOW, entries: Vec::new(), expire_before: Some([2; 2]) }, 0).unwrap();
+    assert!(!batch.is_empty());
+    database.write(batch, Durability::Buffered).unwrap();
+    assert_eq!(database.expired_before(WINDOW, 0), Some([2; 2]));
+}
+
+#[test]
 fn a_batch_that_was_dropped_expires_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let database = open(folder.path());
@@ -117,4 +130,26 @@ fn entries_of_another_layout_are_kept() {
     database.write(batch, Durability::Synced).unwrap();
     database.compact(WINDOW).unwrap();
     assert_eq!(dump(&database, WINDOW, 0), [("odd".into(), "1".into())]);
+}
+
+#[test]
+fn windows_that_were_written_to_disk_by_who_did_not_have_them_are_found_by_key() {
+    let folder = tempfile::tempdir().unwrap();
+    write(&open(folder.path()), 0, &[1, 2, 3], None, Durability::Buffered);
+    let table = specs().into_iter().take(1).collect::<Vec<_>>();
+    // What is in the log goes into files here, and these files have no filters of windows.
+    let without = Database::open(folder.path(), &OpenOptions::new(&table)).unwrap();
+    assert!(without.unused().contains(&"s.payments".to_owned()));
+    without.flush().unwrap();
+    drop(without);
+
+    let database = open(folder.path());
+    let [from, to] = [2, 9].map(|time| window_key(part::LEFT, b"key", time, 0));
+    let mut found = 0;
+    let mut visit = |_: &[u8], _: &[u8]| {
+        found += 1;
+        Scan::Continue
+    };
+    database.backend(0).scan(WINDOW, &from, Some(&to), &mut visit).unwrap();
+    assert_eq!(found, 2);
 }

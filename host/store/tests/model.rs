@@ -41,12 +41,15 @@ fn key() -> impl Strategy<Value = Bytes> {
     prop::collection::vec(byte, 0..4).prop_map(Bytes::from)
 }
 
+fn time() -> impl Strategy<Value = i64> {
+    prop_oneof![Just(i64::MIN), Just(-1), Just(0), Just(7), Just(i64::MAX)]
+}
+
 /// Keys of a window store, few and near to each other, and some that are none.
 fn times() -> impl Strategy<Value = Bytes> {
     let part = prop_oneof![Just(part::LEFT), Just(part::RIGHT), Just(part::WAITING)];
-    let time = prop_oneof![Just(i64::MIN), Just(-1), Just(0), Just(7), Just(i64::MAX)];
     let sequence = prop_oneof![Just(0), Just(1), Just(u64::MAX)];
-    let window = (part, key(), time, sequence);
+    let window = (part, key(), time(), sequence);
     let window = window.prop_map(|(part, key, time, sequence)| window_key(part, &key, time, sequence));
     prop_oneof![9 => window, 1 => key()]
 }
@@ -61,7 +64,24 @@ fn entries(key: BoxedStrategy<Bytes>) -> impl Strategy<Value = Vec<(u32, Bytes, 
     prop::collection::vec((partition(), key, value), 0..12)
 }
 
-fn step(key: BoxedStrategy<Bytes>) -> impl Strategy<Value = Step> {
+/// From and to.
+type Bounds = (Bytes, Option<Bytes>);
+
+/// Any two keys.
+fn any_range(key: BoxedStrategy<Bytes>) -> BoxedStrategy<Bounds> {
+    (key.clone(), prop::option::of(key)).boxed()
+}
+
+/// Some times of one key, as joins and windows look for them; sometimes any two keys.
+fn times_of_one_key() -> BoxedStrategy<Bounds> {
+    let part = prop_oneof![Just(part::LEFT), Just(part::RIGHT)];
+    let one = (part, key(), time(), time()).prop_map(|(part, key, from, to)| {
+        (window_key(part, &key, from, 0), Some(window_key(part, &key, to, u64::MAX)))
+    });
+    prop_oneof![3 => one, 1 => any_range(times().boxed())].boxed()
+}
+
+fn step(key: BoxedStrategy<Bytes>, range: BoxedStrategy<Bounds>) -> impl Strategy<Value = Step> {
     let (key, entries) = (|| key.clone(), || entries(key.clone()));
     let durability = prop_oneof![9 => Just(Durability::Buffered), 1 => Just(Durability::Synced)];
     prop_oneof![
@@ -69,8 +89,8 @@ fn step(key: BoxedStrategy<Bytes>) -> impl Strategy<Value = Step> {
         2 => (entries(), partition(), entries()).prop_map(|(before, partition, after)| Step::Clear(before, partition, after)),
         2 => entries().prop_map(Step::Abort),
         6 => (partition(), key()).prop_map(|(partition, key)| Step::Get(partition, key)),
-        6 => (partition(), key(), prop::option::of(key()), 1..9_usize)
-            .prop_map(|(partition, from, to, stop)| Step::Scan(partition, from, to, stop)),
+        6 => (partition(), range, 1..9_usize)
+            .prop_map(|(partition, (from, to), stop)| Step::Scan(partition, from, to, stop)),
         1 => Just(Step::Flush),
         1 => Just(Step::Compact),
         1 => Just(Step::Reopen),
@@ -163,12 +183,12 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_database_does_what_a_map_does(steps in prop::collection::vec(step(key().boxed()), 1..60)) {
+    fn a_database_does_what_a_map_does(steps in prop::collection::vec(step(key().boxed(), any_range(key().boxed())), 1..60)) {
         run(TABLE, steps);
     }
 
     #[test]
-    fn a_window_store_does_too(steps in prop::collection::vec(step(times().boxed()), 1..60)) {
+    fn a_window_store_does_too(steps in prop::collection::vec(step(times().boxed(), times_of_one_key()), 1..60)) {
         run(WINDOW, steps);
     }
 }

@@ -74,15 +74,15 @@ impl<'p> Fields<'p> {
     }
 
     pub fn text(&mut self, key: &'static str) -> Option<Placed<String>> {
-        self.text_or(key, |key| format!("write it in quotes: {key} = \"...\""))
+        self.text_with_help(key, || format!("write {key} = \"...\""))
     }
 
-    fn text_or(&mut self, key: &'static str, help: impl FnOnce(&str) -> String) -> Option<Placed<String>> {
+    fn text_with_help(&mut self, key: &'static str, help: impl FnOnce() -> String) -> Option<Placed<String>> {
         let item = self.take(key)?.item;
         match item.value {
             Value::Text(value) => Some(Placed { at: item.at, value }),
             _ => {
-                self.wrong_type(key, "a string", &item, help(key));
+                self.wrong_type(key, "a string", &item, help());
                 None
             }
         }
@@ -106,7 +106,7 @@ impl<'p> Fields<'p> {
     }
 
     pub fn duration(&mut self, key: &'static str) -> Option<Placed<Duration>> {
-        let text = self.text_or(key, |_| DURATION_HELP.to_owned())?;
+        let text = self.text_with_help(key, || DURATION_HELP.to_owned())?;
         self.read(key, text, DURATION_HELP, duration)
     }
 
@@ -136,7 +136,7 @@ impl<'p> Fields<'p> {
     pub fn choice<T: Copy>(&mut self, key: &'static str, choices: &[(&'static str, T)]) -> Option<Placed<T>> {
         let words = || choices.iter().map(|(word, _)| *word);
         let help = || format!("it can be {}", listed(words(), "or"));
-        let text = self.text_or(key, |_| help())?;
+        let text = self.text_with_help(key, help)?;
         match choices.iter().find(|(word, _)| *word == *text) {
             Some((_, value)) => Some(Placed { at: text.at, value: *value }),
             None => {
@@ -208,7 +208,8 @@ impl<'p> Fields<'p> {
     pub fn texts(&mut self, key: &'static str, or_one: bool) -> Option<Vec<Placed<String>>> {
         let item = self.take(key)?.item;
         let wanted = if or_one { "a string or a list of strings" } else { "a list of strings" };
-        let help = format!("write {key} = [\"...\", \"...\"]");
+        let one = if or_one { format!("{key} = \"...\", or ") } else { String::new() };
+        let help = format!("write {one}{key} = [\"...\", \"...\"]");
         let items = match item.value {
             Value::Text(value) if or_one => return Some(vec![Placed { at: item.at, value }]),
             Value::List(items) => items,
@@ -231,7 +232,7 @@ impl<'p> Fields<'p> {
         Some(texts)
     }
 
-    /// A table within the table; `help` shows how one is written.
+    /// A table within the table; `help` says what to do about something else in its place.
     pub fn table(&mut self, key: &'static str, help: &str) -> Option<Fields<'_>> {
         let item = self.take(key)?.item;
         Fields::of_item(format!("{key} of {}", self.title), item, help, self.problems)

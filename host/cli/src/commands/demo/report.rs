@@ -68,7 +68,8 @@ impl Report<'_> {
             Some(bootstrap) => format!("Topics are on {bootstrap}, state lies in {}. Try next", database.display()),
             None => format!("Log and state lie in {}. Try next", database.display()),
         };
-        let place = kafka.as_ref().map_or_else(|| format!("--data {data}"), |bootstrap| format!("--kafka {bootstrap}"));
+        let on_kafka = |bootstrap: &String| format!("--kafka {bootstrap} --key i64");
+        let place = kafka.as_ref().map_or_else(|| format!("--data {data}"), on_kafka);
         let again = kafka.as_ref().map_or_else(String::new, |bootstrap| format!(" --kafka {bootstrap}"));
         let found = &self.found;
         let key = found.example.unwrap_or(1);

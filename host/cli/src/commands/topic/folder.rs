@@ -22,8 +22,8 @@ pub(super) fn read(folder: &Path, wanted: &Wanted<'_>, out: &mut impl Write) -> 
     let Wanted { topic, partition, from, limit, key } = *wanted;
     let (_, log) = data::open_to_read(folder)?;
     let id = find(&log, topic)?;
-    let codec = key.unwrap_or_else(|| codec_of(&log, topic));
-    let mut printer = Printer { topic, codec: Some(codec), left: limit, line: Vec::new() };
+    let codec = key.or(Catalog::load(&log)?.topics.get(topic).copied());
+    let mut printer = Printer { topic, codec, left: limit, line: Vec::new() };
     for number in partitions(&log, id, topic, partition)? {
         let mut reader = log.reader(id, number, from)?;
         while printer.left > 0
@@ -43,10 +43,6 @@ fn find(log: &Log, name: &str) -> Result<TopicId> {
             false => anyhow!("there is no topic `{name}`; there are {}", names.join(", ")),
         }
     })
-}
-
-fn codec_of(log: &Log, topic: &str) -> KeyCodec {
-    Catalog::load(log).ok().and_then(|catalog| catalog.topics.get(topic).copied()).unwrap_or_default()
 }
 
 fn partitions(log: &Log, topic: TopicId, name: &str, only: Option<u32>) -> Result<std::ops::Range<u32>> {
@@ -150,8 +146,10 @@ impl<'a> Lines<'a> {
         if let Some(topic) = topic {
             find(log, topic)?;
         }
+        let catalog = Catalog::load(log)?.topics;
+        let codec = |name: &String| key.or(catalog.get(name).copied()).unwrap_or_default();
         let names = log.topics().into_iter().map(|(name, _, _)| name);
-        let codecs: KeyCodecs = names.map(|name| (name.clone(), key.unwrap_or_else(|| codec_of(log, &name)))).collect();
+        let codecs: KeyCodecs = names.map(|name| (name.clone(), codec(&name))).collect();
         let codecs = codecs.with_default_topic(topic);
         Ok(Self { reader: Reader::new(source), codecs, log: Arc::clone(log), topic, sequence: 0 })
     }

@@ -123,9 +123,11 @@ impl App {
         self.launch(command)
     }
 
-    /// Starts a process with more words on its command line.
+    /// Starts a process with more words on its command line, that tells more than others.
     pub fn start_with(&self, data: &str, words: &str) -> Process {
-        self.launch(self.run(data, words))
+        let mut command = self.run(data, words);
+        command.env("MILLRACE_LOG", "info,millrace_kafka=debug");
+        self.launch(command)
     }
 
     fn run(&self, data: &str, words: &str) -> Command {
@@ -178,6 +180,12 @@ impl App {
     pub fn put_out(&self) -> i64 {
         let ends = self.kafka.ends(&self.topic("orders"), PARTITIONS as i32);
         ends.map_or(0, |ends| ends.iter().map(|end| end.high).sum())
+    }
+
+    /// Records and marks of transactions that are committed in `orders`.
+    pub fn committed(&self) -> i64 {
+        let ends = self.kafka.ends(&self.topic("orders"), PARTITIONS as i32);
+        ends.map_or(0, |ends| ends.iter().map(|end| end.stable).sum())
     }
 
     /// Waits until so many more records are put out.

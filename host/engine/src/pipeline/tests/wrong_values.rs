@@ -29,23 +29,23 @@ fn a_value_of_the_wrong_type_is_named_with_both_types() {
     a.toml:3:11: threads of the app must be an integer, not a string
       help: it can be from 1 to 1024
     a.toml:4:7: dlq of the app must be a string, not a boolean
-      help: write it in quotes: dlq = "..."
+      help: write dlq = "..."
     a.toml:5:10: limits of the app must be a table, not an integer
       help: write limits = { deadline = "1s", memory = "64MiB" }, or a table of its own
     a.toml:7:8: name of [[source]] must be a string, not an integer
-      help: write it in quotes: name = "..."
+      help: write name = "..."
     a.toml:8:9: topic of [[source]] must be a string, not a list
-      help: write it in quotes: topic = "..."
+      help: write topic = "..."
     a.toml:9:14: partitions of [[source]] must be an integer, not a float
       help: it can be from 1 to 100000
     a.toml:12:8: from of [[transform]] `check` must be a string or a list of strings, not an integer
-      help: write from = ["...", "..."]
+      help: write from = "...", or from = ["...", "..."]
     a.toml:13:8: call of [[transform]] `check` must be a string, not a table
-      help: write it in quotes: call = "..."
+      help: write call = "..."
     a.toml:16:8: from of [[merge]] `all` must be a list of strings, not a string
       help: write from = ["...", "..."]
     a.toml:19:18: from of [[transform]] `more` must be a string or a list of strings, not an integer
-      help: write from = ["...", "..."]
+      help: write from = "...", or from = ["...", "..."]
     a.toml:21:9: retry of [[transform]] `more` must be a table, not a string
       help: leave it out: what fails is dead-lettered at once
     "#);
@@ -310,7 +310,7 @@ fn a_step_is_named_once_in_from() {
     a.toml:5:19: from of [[merge]] `all`: `a` is named twice
       help: name it once
     a.toml:8:8: from of [[transform]] `none` is empty
-      help: write from = ["...", "..."]
+      help: write from = "...", or from = ["...", "..."]
     "#);
 }
 
