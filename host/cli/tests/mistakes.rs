@@ -287,7 +287,7 @@ fn names_and_keys_that_are_not_there_are_exit_code_1() {
     exit 1
 
     $ millrace table get ordres 1 --data data
-    error: there is no table `ordres`; there are `orders`
+    error: there is no table `ordres`; there are `orders`; of a step's records, [[table]] with from = "STEP" makes one
     exit 1
 
     $ millrace table get orders one --data data
@@ -303,7 +303,7 @@ fn names_and_keys_that_are_not_there_are_exit_code_1() {
     exit 1
 
     $ millrace table scan orders --data empty
-    error: there is no table `orders`: no pipeline with a table has run here yet
+    error: there is no table `orders`: no pipeline with a [[table]] has run here yet; of a step's records, one with from = "STEP" makes a table
     exit 1
 
     $ millrace run orders.toml --data data --set resolve.withn=1s

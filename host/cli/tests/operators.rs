@@ -78,9 +78,10 @@ topic = "counts"
     "#);
 }
 
-#[test]
-fn a_row_of_a_global_table_is_there_from_the_next_record_on_whatever_the_batch() {
-    let steps = r#"
+/// A lookup in a global table, of this kind.
+fn named(kind: &str) -> String {
+    format!(
+        r#"
 [[global-table]]
 name = "names"
 topic = "names"
@@ -89,7 +90,7 @@ key = "i64"
 name = "named"
 stream = "left"
 table = "names"
-kind = "left"
+kind = "{kind}"
 call = "operators.pair"
 [[sink]]
 from = "named"
@@ -97,9 +98,14 @@ topic = "named"
 [[sink]]
 from = "right"
 topic = "rest"
-"#;
+"#
+    )
+}
+
+#[test]
+fn a_row_of_a_global_table_is_there_from_the_next_record_on_whatever_the_batch() {
     let sources = SOURCES.replacen("key = \"i64\"", "key = \"i64\"\npartitions = 3", 1);
-    let place = place(&format!("{sources}{steps}"));
+    let place = place(&format!("{sources}{}", named("left")));
     let input = [
         line("left", 7, r#"{"id":1}"#, 1),
         line("names", 7, r#"{"name":"seven"}"#, 2),
@@ -120,24 +126,7 @@ topic = "rest"
 
 #[test]
 fn a_global_table_is_kept_over_restarts_and_can_be_queried() {
-    let steps = r#"
-[[global-table]]
-name = "names"
-topic = "names"
-key = "i64"
-[[lookup]]
-name = "named"
-stream = "left"
-table = "names"
-call = "operators.pair"
-[[sink]]
-from = "named"
-topic = "named"
-[[sink]]
-from = "right"
-topic = "rest"
-"#;
-    let place = place(&format!("{SOURCES}{steps}"));
+    let place = place(&format!("{SOURCES}{}", named("inner")));
     place.millrace("topic create names --data data --partitions 2 --key i64").good();
     place.millrace("topic create left --data data --partitions 3 --key i64").good();
     let write = |input: &str| place.millrace_with("topic write --data data --key i64", input).good();

@@ -36,9 +36,14 @@ impl Catalog {
     pub fn add(&mut self, topology: &Topology) {
         for topic in &topology.topics {
             let codec = self.topics.entry(topic.name.clone()).or_default();
-            if topic.key != KeyCodec::Bytes {
-                *codec = topic.key;
+            if topic.key == KeyCodec::Bytes || topic.key == *codec {
+                continue;
             }
+            if *codec != KeyCodec::Bytes {
+                let (topic, before, now) = (&topic.name, codec.name(), topic.key.name());
+                tracing::warn!(topic, before, now, "another pipeline has read or written its keys in another way");
+            }
+            *codec = topic.key;
         }
         let tables = topology.stores.iter().filter(|store| store.queryable && store.kind == StoreKind::Table);
         self.tables.extend(tables.map(|store| (store.name.clone(), store.key)));

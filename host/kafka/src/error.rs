@@ -15,7 +15,7 @@ pub enum Error {
     #[error("{0}")]
     Setup(String),
     /// Topics of others are missing: have them made.
-    #[error("missing topics: `{0}`; make them, and it goes on")]
+    #[error("missing topics: `{0}`; make them (`millrace topic create`), and it goes on")]
     Missing(String),
     /// Topics don't have the partitions that a step needs: make them anew.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]

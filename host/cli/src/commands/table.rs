@@ -66,11 +66,16 @@ impl Table {
         match (tables.get(name), store) {
             (Some(codec), Some(store)) => Ok(Self { name: name.to_owned(), codec: *codec, store, database }),
             _ if tables.is_empty() => {
-                bail!("there is no table `{name}`: no pipeline with a table has run here yet")
+                bail!(
+                    "there is no table `{name}`: no pipeline with a [[table]] has run here yet; of a step's records, one with from = \"STEP\" makes a table"
+                )
             }
             _ => {
                 let names: Vec<_> = tables.keys().map(|name| format!("`{name}`")).collect();
-                bail!("there is no table `{name}`; there are {}", names.join(", "))
+                bail!(
+                    "there is no table `{name}`; there are {}; of a step's records, [[table]] with from = \"STEP\" makes one",
+                    names.join(", ")
+                )
             }
         }
     }
