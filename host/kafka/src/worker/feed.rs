@@ -8,6 +8,7 @@ use rdkafka::error::RDKafkaErrorCode;
 
 use super::seat::{Input, Seat};
 use super::{IDLE, Worker};
+use crate::cluster::Cluster;
 use crate::error::{Error, Reaction};
 use crate::native::{Fetched, Fetcher};
 use crate::positions::wall_clock;
@@ -22,9 +23,9 @@ impl Worker {
     /// Reads what there is into the tasks' queues. Returns how much it was.
     pub(super) fn feed(&mut self) -> Result<usize, Reaction> {
         let patience = self.patience();
-        let Self { fetcher: Some(fetcher), seats, readers, buffer, .. } = self else { return Ok(0) };
+        let Self { fetcher: Some(fetcher), seats, readers, buffer, shared, .. } = self else { return Ok(0) };
         let now = wall_clock();
-        let mut failed = None;
+        let (mut failed, mut gone) = (None, None);
         let count = fetcher.poll(patience, |topic, partition, fetched| {
             let find = || place_of(seats, &topic.name(), partition);
             let Some((seat, input)) = *readers.entry((topic.handle(), partition)).or_insert_with(find) else { return };
@@ -43,10 +44,14 @@ impl Worker {
                     seat.task.offer(input, record);
                 }
                 Fetched::End(offset) => place.end = Some(offset),
+                Fetched::Failed(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange, text) => {
+                    let topic = place.name.to_string_lossy().into_owned();
+                    gone = Some(Gone { topic, partition, next: place.next, text });
+                }
                 Fetched::Failed(code, text) => failed = failed.take().or(failure(place, partition, code, &text)),
             }
         });
-        if let Some(reaction) = failed {
+        if let Some(reaction) = failed.or(gone.map(|gone| gone.reaction(&shared.cluster))) {
             return Err(reaction);
         }
         for seat in seats {
@@ -95,18 +100,39 @@ fn mark(seat: &mut Seat, fetcher: &Fetcher) -> Result<(), Reaction> {
     Ok(())
 }
 
-/// What an error on a partition means. Those of connections mean nothing: librdkafka goes on trying.
+/// An offset that a broker says it doesn't have.
+struct Gone {
+    topic: String,
+    partition: i32,
+    next: i64,
+    text: String,
+}
+
+impl Gone {
+    /// Any replica answers who fetches (KIP-392), also one that has just come back and lacks what its leader has: it is
+    /// the leader's word that counts.
+    fn reaction(self, cluster: &Cluster) -> Reaction {
+        let Self { topic, partition, next, text } = self;
+        let why = match cluster.range(&topic, partition.cast_unsigned()) {
+            Ok((first, _)) if next < first => "it was deleted before it was read",
+            Ok((_, end)) if next > end => "the topic was made anew, or has lost records",
+            _ => {
+                let what =
+                    format!("topic `{topic}`, partition {partition}: offset {next} can't be had from who was asked");
+                return Reaction::Abort(format!("{what}: {text}"));
+            }
+        };
+        Reaction::Stop(Error::Setup(format!(
+            "topic `{topic}`, partition {partition}: the record at offset {next} is to be processed next, and isn't there \
+             any more: {why}. Set the group's offset to where to go on, or start anew with `millrace reset`"
+        )))
+    }
+}
+
+/// What another error on a partition means. Those of connections mean nothing: librdkafka goes on trying.
 fn failure(place: &Input, partition: i32, code: RDKafkaErrorCode, text: &str) -> Option<Reaction> {
     let topic = place.name.to_string_lossy();
     match code {
-        RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange => {
-            Some(Reaction::Stop(Error::Setup(format!(
-                "topic `{topic}`, partition {partition}: the record at offset {} is to be processed next, and isn't there \
-                 any more: it was deleted before it was read. Set the group's offset to where to go on, or start anew with \
-                 `millrace reset`",
-                place.next
-            ))))
-        }
         RDKafkaErrorCode::UnknownTopicOrPartition
         | RDKafkaErrorCode::UnknownTopic
         | RDKafkaErrorCode::UnknownPartition
