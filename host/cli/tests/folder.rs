@@ -30,6 +30,17 @@ fn a_folder_is_not_shared_by_two_apps() {
 }
 
 #[test]
+fn keys_of_another_kind_than_before_are_warned_of() {
+    let place = Place::new();
+    place.millrace("topic create payment-orders --data data --key string").good();
+    let said = place.millrace(RUN);
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    let warned: Vec<_> = said.err.lines().filter(|line| line.contains("were another kind before")).collect();
+    assert!(matches!(warned[..], [line] if line.contains("payment-orders")), "{warned:?}");
+    assert!(!place.millrace(RUN).err.contains("were another kind before"));
+}
+
+#[test]
 fn a_start_that_fails_is_not_remembered() {
     let place = Place::new();
     place.millrace(RUN).good();

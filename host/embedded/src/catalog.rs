@@ -41,7 +41,12 @@ impl Catalog {
             }
             if *codec != KeyCodec::Bytes {
                 let (topic, before, now) = (&topic.name, codec.name(), topic.key.name());
-                tracing::warn!(topic, before, now, "another pipeline has read or written its keys in another way");
+                tracing::warn!(
+                    topic,
+                    before,
+                    now,
+                    "the keys of a topic were another kind before: what is there already may not fit"
+                );
             }
             *codec = topic.key;
         }

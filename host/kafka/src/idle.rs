@@ -58,13 +58,17 @@ impl Idle {
             return false;
         }
         self.since = Instant::now();
-        left(shared, member).is_ok_and(|left| match left {
-            Some((topic, partition)) => {
+        match left(shared, member) {
+            Ok(None) => true,
+            Ok(Some((topic, partition))) => {
                 tracing::debug!(topic, partition, "not read to its end yet, here or by another process");
                 false
             }
-            None => true,
-        })
+            Err(error) => {
+                tracing::warn!(%error, "whether all is processed can't be known: it goes on until it can");
+                false
+            }
+        }
     }
 }
 
