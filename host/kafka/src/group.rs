@@ -1,7 +1,18 @@
 //! Membership of the app's consumer group: which partitions are ours, and what the workers are told about it.
 //!
-//! The member never fetches. It says when the assignment changes, gives transactions the generation that fences those
-//! of earlier owners, and knows the committed offsets. Workers read with consumers of their own.
+//! The member never fetches. It says when the assignment changes, and gives transactions the generation that fences those
+//! of earlier owners. Workers read with consumers of their own.
+//!
+//! ```text
+//!                   assigned               numbers of partitions as at the start
+//!   no assignment ───────────▶ offered ─────────────────────────────────────────▶ followed
+//!         ▲                       │ revoked                              revoked    │
+//!         └───────────────────────┴─────────────────────────────────────────────────┘
+//! ```
+//!
+//! Which member runs a task follows from the numbers of partitions of its inputs: members that know different numbers
+//! could both run it. So these are looked up again for each assignment, before a worker is told of it: a process that
+//! starts when a topic has grown joins the group, and each member that has started before it notices.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -16,8 +27,11 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::statistics::Statistics;
+use rdkafka::topic_partition_list::TopicPartitionListElem;
 
+use crate::cluster::Cluster;
 use crate::context;
+use crate::error::Error;
 use crate::tasks::{TaskId, spread, tasks_of};
 use crate::worker::{Command, Generation, Line};
 
@@ -42,14 +56,14 @@ pub(crate) struct Membership {
 #[derive(Default)]
 struct State {
     lines: Vec<Line>,
+    /// Partitions that were assigned, and of which the workers don't know yet.
+    offered: Option<BTreeSet<(String, u32)>>,
     /// The assignment; none between two of them.
     assigned: Option<BTreeSet<TaskId>>,
     /// Who has each task, or had it last.
     placed: BTreeMap<TaskId, usize>,
     /// The generation that it is of.
     generation: Option<Generation>,
-    /// Why the assignment can't be worked with.
-    refused: Option<String>,
     /// How often the assignment has changed.
     rebalances: u64,
 }
@@ -85,26 +99,58 @@ impl Membership {
         self.state().rebalances
     }
 
-    /// Why an assignment can't be worked with, if one came that can't.
-    pub(crate) fn refused(&self) -> Option<String> {
-        self.state().refused.clone()
-    }
-
     fn take(&self, list: &TopicPartitionList, generation: Option<Generation>) {
-        let assigned: BTreeSet<(String, u32)> =
-            list.elements().iter().map(|place| (place.topic().to_owned(), place.partition() as u32)).collect();
+        let place = |place: &TopicPartitionListElem<'_>| (place.topic().to_owned(), place.partition().cast_unsigned());
         let mut state = self.state();
         state.rebalances += 1;
         state.generation = generation;
-        if let Some(topic) = self.grown(&assigned) {
-            state.refused =
-                Some(format!("topic `{topic}` has more partitions than when the app started: start it again"));
-            return;
+        state.offered = Some(list.elements().iter().map(place).collect());
+    }
+
+    /// Tells the workers of an assignment that they don't know yet. Blocks while the cluster doesn't answer.
+    ///
+    /// # Errors
+    /// [`Error::Setup`]: the assignment can't be worked with. A cluster that doesn't answer is no error: it is asked again
+    /// with the next call.
+    pub(crate) fn settle(&self, cluster: &Cluster) -> Result<(), Error> {
+        let Some(offered) = self.state().offered.clone() else { return Ok(()) };
+        match self.grown(cluster, &offered) {
+            Ok(None) => {}
+            Ok(Some(reason)) => return Err(Error::Setup(reason)),
+            Err(Error::Kafka(error)) => {
+                if self.may_say_so() {
+                    tracing::warn!(%error, "numbers of partitions can't be had: tasks wait for them");
+                }
+                return Ok(());
+            }
+            Err(error) => return Err(error),
         }
-        match tasks_of(&self.topology, &self.partitions, &assigned) {
-            Ok(tasks) => state.assign(tasks),
-            Err(reason) => state.refused = Some(reason),
+        let mut state = self.state();
+        state.offered = None;
+        state.assign(tasks_of(&self.topology, &self.partitions, &offered));
+        Ok(())
+    }
+
+    /// An input that has more partitions than when the app started, if there is one. That a broker knows of fewer, or of
+    /// none, is no news: it may be behind.
+    fn grown(&self, cluster: &Cluster, assigned: &BTreeSet<(String, u32)>) -> Result<Option<String>, Error> {
+        let inputs: BTreeSet<_> = self.topology.subtopologies.iter().flat_map(|part| &part.inputs).collect();
+        for input in inputs {
+            let (Some(topic), Some(before)) = (self.topology.topics.get(input.0), self.partitions.get(input.0)) else {
+                continue;
+            };
+            // The member that assigned them may know more than the broker that is asked.
+            let last =
+                assigned.iter().filter(|(name, _)| *name == topic.name).map(|(_, partition)| partition + 1).max();
+            let now = cluster.partitions(&topic.name)?.max(last);
+            if let Some(now) = now.filter(|now| now > before) {
+                return Ok(Some(format!(
+                    "topic `{}` has {now} partitions, and had {before} when the app started: start it again",
+                    topic.name
+                )));
+            }
         }
+        Ok(None)
     }
 
     /// Whether it hasn't been said for a while: librdkafka says it at every attempt.
@@ -117,19 +163,11 @@ impl Membership {
         may
     }
 
-    /// A topic with a partition that wasn't there at the start: nobody would read it.
-    fn grown(&self, assigned: &BTreeSet<(String, u32)>) -> Option<String> {
-        let counts = self.topology.topics.iter().zip(self.partitions.iter());
-        let is_new = |(topic, partition): &&(String, u32)| {
-            counts.clone().any(|(known, count)| known.name == *topic && partition >= count)
-        };
-        assigned.iter().find(is_new).map(|(topic, _)| topic.clone())
-    }
-
     /// Has the workers let go of their tasks, and waits until they have.
     fn give(&self, lost: bool) {
         let mut state = self.state();
         state.assigned = None;
+        state.offered = None;
         if lost {
             state.placed.clear();
         }

@@ -177,9 +177,7 @@ impl<'t> Instance<'t> {
         if let Some((code, text)) = member.client().fatal_error() {
             return Err(Error::Setup(format!("the group has no place for this instance: {text} ({code})")));
         }
-        if let Some(reason) = member.context().refused() {
-            return Err(Error::Setup(reason));
-        }
+        member.context().settle(&self.shared.cluster)?;
         let rebalances = member.context().rebalances();
         if rebalances != self.rebalances {
             self.rebalances = rebalances;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use millrace_engine::topology::{SubTopology, Topology};
+use millrace_engine::topology::{SubTopology, TopicId, Topology};
 
 /// A task: a sub-topology for a partition number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -19,34 +19,31 @@ impl std::fmt::Display for TaskId {
     }
 }
 
-/// The tasks of these partitions of topics.
+/// The tasks of the member of the group that has these partitions.
 ///
-/// # Errors
-/// A step with state needs a partition that is somebody else's: topics that are read together are not assigned
-/// together. Says which.
+/// A task belongs to the member that has the partition of its number of the [widest](widest) input, and reads that number
+/// of all its inputs, whoever has these in the group: so each task has one owner, for every assignor that gives each
+/// partition to one member. Topics with unlike numbers of partitions are assigned differently, and any other rule would
+/// give a task two owners. That a member commits offsets of partitions which another one has is no gap: what fences its
+/// commits is the generation of the group, and not which partitions it has.
 pub(crate) fn tasks_of(
     topology: &Topology,
     partitions: &[u32],
     assigned: &BTreeSet<(String, u32)>,
-) -> Result<BTreeSet<TaskId>, String> {
+) -> BTreeSet<TaskId> {
     let mut tasks = BTreeSet::new();
     for (subtopology, part) in topology.subtopologies.iter().enumerate() {
-        for partition in 0..crate::internal_topics::tasks_of(part, partitions) {
-            let inputs = inputs_of(topology, part, partitions, partition);
-            let (ours, others): (Vec<_>, Vec<_>) = inputs.partition(|input| assigned.contains(input));
-            if ours.is_empty() {
-                continue;
-            }
-            if let (Some((topic, _)), false) = (others.first(), part.stores.is_empty()) {
-                return Err(format!(
-                    "partition {partition} of topic `{topic}` is assigned to another process than that of the topics it is \
-                     read together with"
-                ));
-            }
-            tasks.insert(TaskId { subtopology, partition });
-        }
+        let Some(owner) = widest(part, partitions).and_then(|topic| topology.topics.get(topic.0)) else { continue };
+        let ours = assigned.iter().filter(|(topic, _)| *topic == owner.name);
+        tasks.extend(ours.map(|(_, partition)| TaskId { subtopology, partition: *partition }));
     }
-    Ok(tasks)
+    tasks
+}
+
+/// The input with the most partitions, the first of several: it has one for each task.
+pub(crate) fn widest(part: &SubTopology, partitions: &[u32]) -> Option<TopicId> {
+    let count = |topic: &TopicId| partitions.get(topic.0).copied().unwrap_or(0);
+    part.inputs.iter().copied().rev().max_by_key(count)
 }
 
 /// Topics and partitions that a task reads: an input with fewer partitions than others has none for some tasks.
@@ -56,9 +53,7 @@ pub(crate) fn inputs_of<'t>(
     partitions: &'t [u32],
     partition: u32,
 ) -> impl Iterator<Item = (String, u32)> + 't {
-    let has = move |topic: &&millrace_engine::topology::TopicId| {
-        partitions.get(topic.0).is_some_and(|count| partition < *count)
-    };
+    let has = move |topic: &&TopicId| partitions.get(topic.0).is_some_and(|count| partition < *count);
     let topics = part.inputs.iter().filter(has).filter_map(|topic| topology.topics.get(topic.0));
     topics.map(move |topic| (topic.name.clone(), partition))
 }
@@ -98,6 +93,9 @@ fn place(task: TaskId, worker: usize, placed: &mut BTreeMap<TaskId, usize>, load
         *counter += 1;
     }
 }
+
+#[cfg(test)]
+mod ownership;
 
 #[cfg(test)]
 mod tests {

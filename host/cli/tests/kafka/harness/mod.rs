@@ -6,6 +6,7 @@ mod expected;
 mod feeder;
 mod input;
 mod oracles;
+mod plain;
 mod process;
 mod records;
 mod rules;
@@ -16,6 +17,7 @@ use std::time::{Duration, Instant};
 pub use app::{App, Settings, copy_folder};
 pub use broker::{options, own_broker, shared_broker};
 pub use input::Shape;
+pub use plain::Plain;
 pub use process::Process;
 pub use rules::allow;
 

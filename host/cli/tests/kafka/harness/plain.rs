@@ -1,0 +1,117 @@
+//! An app without plugins, of any pipeline: for what the orders don't show.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::Command;
+
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use tempfile::TempDir;
+
+use super::process::Process;
+use super::records::{Kafka, config};
+use super::until;
+use crate::support::millrace_in;
+
+/// An app, on a cluster.
+pub struct Plain {
+    pub name: String,
+    pub kafka: Kafka,
+    bootstrap: String,
+    folder: TempDir,
+    started: Cell<usize>,
+    producer: BaseProducer,
+}
+
+impl Plain {
+    /// With this pipeline, in which `APP` stands for its name: also the beginning of the names of its topics.
+    pub fn new(bootstrap: &str, name: &str, pipeline: &str, topics: &[(&str, i32)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("pipeline.toml"), pipeline.replace("APP", name)).unwrap();
+        let mut config = config(bootstrap);
+        config.set("enable.idempotence", "true").set("linger.ms", "5");
+        let app = Self {
+            name: name.into(),
+            kafka: Kafka::new(bootstrap, name),
+            bootstrap: bootstrap.into(),
+            folder,
+            started: Cell::new(0),
+            producer: config.create().unwrap(),
+        };
+        for (topic, partitions) in topics {
+            app.kafka.create(&app.topic(topic), *partitions, &[("retention.ms", "-1")]);
+        }
+        app
+    }
+
+    /// The full name of one of its topics.
+    pub fn topic(&self, topic: &str) -> String {
+        format!("{}-{topic}", self.name)
+    }
+
+    /// Starts a process on this folder.
+    pub fn start(&self, data: &str) -> Process {
+        let number = self.started.get();
+        self.started.set(number + 1);
+        let words = format!("run pipeline.toml --kafka {} --data {data}", self.bootstrap);
+        Process::start(self.command(&words), &self.log(number))
+    }
+
+    /// The `millrace` command with these words, divided by spaces, in the folder of the scenario.
+    pub fn command(&self, words: &str) -> Command {
+        let mut command = millrace_in(self.folder.path(), words);
+        command.env("MILLRACE_LOG", "info");
+        command
+    }
+
+    fn log(&self, number: usize) -> PathBuf {
+        self.folder.path().join(format!("process-{number}.log"))
+    }
+
+    /// Writes records with these values to a partition, and returns when they are there. Each has itself as its key.
+    pub fn write(&self, topic: &str, partition: i32, values: impl IntoIterator<Item = i64>) {
+        let topic = self.topic(topic);
+        for value in values {
+            let (key, text) = (value.to_string(), format!("{{\"id\":{value}}}"));
+            let record = BaseRecord::to(&topic).partition(partition).key(&key).payload(&text);
+            self.producer.send(record).unwrap();
+            self.producer.poll(std::time::Duration::ZERO);
+        }
+        self.producer.flush(super::PATIENCE).unwrap();
+    }
+
+    /// How often each value was put out and committed.
+    pub fn all_results(&self, topic: &str) -> BTreeMap<i64, usize> {
+        let mut found: BTreeMap<i64, usize> = BTreeMap::new();
+        for record in self.kafka.read(&self.topic(topic)).into_iter().flatten() {
+            let key = String::from_utf8(record.key.expect("results have keys")).unwrap();
+            *found.entry(key.parse().unwrap()).or_default() += 1;
+        }
+        found
+    }
+
+    /// Waits until what was put out and committed is so.
+    pub fn wait_for(&self, topic: &str, so: impl Fn(&BTreeMap<i64, usize>) -> bool) {
+        until(&format!("{topic} has what it is to have"), || so(&self.all_results(topic)));
+    }
+
+    /// Waits until the group has so many members.
+    pub fn wait_for_members(&self, members: usize) {
+        until(&format!("{members} are members"), || self.kafka.members(&self.name).is_ok_and(|now| now == members));
+    }
+}
+
+impl Drop for Plain {
+    /// Who looks at a failure wants to know what the processes said.
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        for number in 0..self.started.get() {
+            let log = std::fs::read_to_string(self.log(number)).unwrap_or_default();
+            let lines: Vec<_> = log.lines().collect();
+            let from = lines.len().saturating_sub(25);
+            eprintln!("--- {}, process {number} ---\n{}", self.name, lines[from..].join("\n"));
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Topics with unlike numbers of partitions, read together by several processes.
+
+use std::collections::BTreeMap;
+
+use crate::harness::{Plain, shared_broker, until};
+
+/// A merge without state, and behind an own source a table: each task of these reads both of its topics, of which the
+/// second has fewer partitions.
+const PIPELINE: &str = r#"
+app = "APP"
+[kafka]
+"session.timeout.ms" = 2000
+"heartbeat.interval.ms" = 400
+[[source]]
+name = "wide"
+topic = "APP-wide"
+key = "string"
+[[source]]
+name = "narrow"
+topic = "APP-narrow"
+key = "string"
+[[dedup]]
+name = "once"
+from = "narrow"
+within = "1h"
+by = ["field:id"]
+[[merge]]
+name = "both"
+from = ["wide", "once"]
+[[sink]]
+from = "both"
+topic = "APP-out"
+"#;
+
+const WAVE: i64 = 800;
+
+/// A wave of records over all partitions of both topics.
+fn write(app: &Plain, wave: i64) {
+    let values = || wave * WAVE..(wave + 1) * WAVE;
+    for partition in 0..4 {
+        app.write("wide", partition, values().filter(|value| value % 6 == i64::from(partition)));
+    }
+    for partition in 0..2 {
+        app.write("narrow", partition, values().filter(|value| value % 6 == 4 + i64::from(partition)));
+    }
+}
+
+/// By a rule that looks at any input of a task, each of two processes would run task 1: one has partition 1 of the wide
+/// topic, the other one that of the narrow topic.
+#[test]
+fn a_merge_of_topics_with_unlike_partition_counts_is_exactly_once_while_processes_come_and_go() {
+    let Some(broker) = shared_broker() else { return };
+    let app = Plain::new(&broker, "merge", PIPELINE, &[("wide", 4), ("narrow", 2), ("out", 4)]);
+    let out = |waves: i64| app.wait_for("out", |found| found.len() as i64 >= waves * WAVE);
+    let mut first = app.start("one");
+    first.wait_until_running();
+    write(&app, 0);
+    let mut second = app.start("two");
+    second.wait_until_running();
+    app.wait_for_members(2);
+    write(&app, 1);
+    out(2);
+    let mut third = app.start("three");
+    write(&app, 2);
+    third.wait_until_running();
+    app.wait_for_members(3);
+    write(&app, 3);
+    first.stop();
+    write(&app, 4);
+    second.kill();
+    app.wait_for_members(1);
+    out(5);
+    until("the last one has all", || third.is_alive() && app.all_results("out").len() as i64 == 5 * WAVE);
+    third.stop();
+    let once: BTreeMap<_, _> = (0..5 * WAVE).map(|value| (value, 1)).collect();
+    let found = app.all_results("out");
+    let doubled = found.values().filter(|count| **count > 1).count();
+    assert!(found == once, "{doubled} of {} records came out more than once", once.len());
+}
