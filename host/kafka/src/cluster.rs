@@ -11,7 +11,7 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use crate::context::Log;
 use crate::error::Error;
-use crate::native;
+use crate::native::{self, Committed, Topic};
 use crate::settings::{ClientSettings, client};
 
 /// How long a request may take.
@@ -98,12 +98,29 @@ impl Cluster {
         }
     }
 
-    /// The ids of those of these topics that exist.
-    pub(crate) fn ids(&self, topics: &[&str]) -> Result<BTreeMap<String, String>, Error> {
+    /// Those of these topics that exist, as they are now.
+    pub(crate) fn describe(&self, topics: &[&str]) -> Result<BTreeMap<String, Topic>, Error> {
         if topics.is_empty() {
             return Ok(BTreeMap::new());
         }
-        self.ask(|admin| Ok(native::topic_ids(admin, topics, REQUEST)?))
+        self.ask(|admin| Ok(native::topics(admin, topics, REQUEST)?))
+    }
+
+    /// The ids of those of these topics that exist.
+    pub(crate) fn ids(&self, topics: &[&str]) -> Result<BTreeMap<String, String>, Error> {
+        Ok(self.describe(topics)?.into_iter().map(|(name, topic)| (name, topic.id)).collect())
+    }
+
+    /// What a group has committed for these partitions, each for itself; see [`Committed`].
+    pub(crate) fn committed(
+        &self,
+        group: &str,
+        places: &TopicPartitionList,
+    ) -> Result<BTreeMap<(String, i32), Committed>, Error> {
+        if places.count() == 0 {
+            return Ok(BTreeMap::new());
+        }
+        self.ask(|admin| Ok(native::group_offsets(admin, group, places, REQUEST)?))
     }
 
     /// First offset of a partition, and the one after its last record, committed or not.

@@ -13,6 +13,7 @@ mod group;
 mod idle;
 mod instance;
 mod internal_topics;
+mod lease;
 mod lifecycle;
 mod limits;
 mod metadata;

@@ -7,7 +7,9 @@
 //!   to do, or waits until it is done;
 //! - on disk, it writes nothing any more. A worker is given up only while it is in a [`call`](Pulse::call), under the
 //!   lock that the call takes when it comes back; and who comes back given up gets nothing but [`Reaction::Fail`], which
-//!   ends the worker: it passes no line behind that call. What writes state stands behind calls, never in one.
+//!   ends the worker: it passes no line behind that call. What writes state stands behind calls, never in one. The thread
+//!   that restores its tasks makes no such calls; it ends when it sees that its worker was given up, and until then its
+//!   [leases](crate::lease) keep the successor from restoring the same.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -42,6 +44,11 @@ impl Pulse {
         let mut state = self.state();
         state.calling = None;
         if state.given_up { Err(Reaction::Fail(Error::GivenUp)) } else { Ok(result) }
+    }
+
+    /// Whether the worker was given up: then its task opener writes nothing more either.
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.state().given_up
     }
 
     /// Gives the worker up if it has been in a call for too long. Whether it is.

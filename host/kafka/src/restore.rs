@@ -5,7 +5,7 @@
 //! come past that watermark. Topics written in transactions end in marks that no reader gets, so being there shows by
 //! the partition's end being met, not by an offset.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 use millrace_engine::ports::{Backend, Scan, StoreId};
@@ -25,15 +25,8 @@ use crate::worker::Shared;
 /// Bytes of a write to the local state.
 const WRITE_BYTES: usize = 4 << 20;
 
-/// How long to wait for records at a time.
-const WAIT: Duration = Duration::from_millis(50);
-
 /// After so long without a record, why that may be is said.
 const STALLED: Duration = Duration::from_secs(15);
-
-/// The longest that a broker lets a transaction be open, unless it is told otherwise: after it, nothing can be in the
-/// way of reading on.
-const GIVE_UP: Duration = Duration::from_secs(16 * 60);
 
 /// A changelog partition that is to be restored.
 #[derive(Clone, Debug)]
@@ -48,7 +41,7 @@ pub(crate) struct Changelog {
 }
 
 /// A part of a changelog that is missing in the local state.
-struct Gap {
+pub(crate) struct Gap {
     changelog: Changelog,
     /// Of the next record to be applied.
     next: i64,
@@ -57,132 +50,145 @@ struct Gap {
     done: bool,
     /// Whether something was applied since the position was written.
     dirty: bool,
+    /// When it last came further.
+    moved: Instant,
 }
 
-/// What is to be restored.
+/// What the local state lacks of a changelog, if it lacks anything. A state that doesn't fit its changelog any more is
+/// emptied, to be restored from the start.
+///
+/// # Errors
+/// [`Reaction::Rebuild`]: no broker tells where the changelog ends. Otherwise the database fails.
+pub(crate) fn plan(shared: &Shared, changelog: Changelog) -> Result<Option<Gap>, Reaction> {
+    let (low, high) = shared.cluster.range(&changelog.topic, changelog.task.partition)?;
+    let position = Position::read(&shared.database, &changelog.key)?;
+    let next = match &position {
+        Some(position) => match stale(shared, &changelog, position, low, high) {
+            None => position.next,
+            Some(reason) => {
+                tracing::warn!(
+                    topic = changelog.topic,
+                    partition = changelog.task.partition,
+                    reason,
+                    "the local state can't be used and is restored from the start"
+                );
+                empty(shared, &changelog)?;
+                low
+            }
+        },
+        None => {
+            empty(shared, &changelog)?;
+            low
+        }
+    };
+    let gap = Gap { changelog, next, until: high, done: false, dirty: false, moved: Instant::now() };
+    Ok((next < high).then_some(gap))
+}
+
+/// Where a task can't go on, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Trouble {
+    pub(crate) topic: String,
+    pub(crate) partition: u32,
+    pub(crate) text: String,
+}
+
+/// What came in a round of restoring.
+#[derive(Default)]
+pub(crate) struct Round {
+    /// Records.
+    pub(crate) records: u64,
+    /// Tasks that are restored.
+    pub(crate) done: Vec<TaskId>,
+    /// Tasks whose changelogs can't be read from where they were planned to be: a new plan is needed.
+    pub(crate) failed: BTreeMap<TaskId, Trouble>,
+}
+
+/// Gaps of some tasks that are being filled, by a consumer of their own.
 pub(crate) struct Restore {
+    fetcher: Fetcher,
     gaps: Vec<Gap>,
+    /// Which gaps a partition fills, by the handle of its topic.
+    places: HashMap<(usize, i32), Vec<usize>>,
+    /// What isn't written yet.
+    batch: Batch,
 }
 
 impl Restore {
-    /// Finds what is missing. A state that doesn't fit its changelog any more is emptied, to be restored from the start.
-    /// `None` if `go_on` says no before it is done.
-    pub(crate) fn plan(
-        shared: &Shared,
-        changelogs: Vec<Changelog>,
-        go_on: &dyn Fn() -> bool,
-    ) -> Result<Option<Self>, Reaction> {
-        let mut gaps = Vec::new();
-        for changelog in changelogs {
-            if !go_on() {
-                return Ok(None);
-            }
-            let (low, high) = shared.cluster.range(&changelog.topic, changelog.task.partition)?;
-            let position = Position::read(&shared.database, &changelog.key)?;
-            let next = match &position {
-                Some(position) => match stale(shared, &changelog, position, low, high) {
-                    None => position.next,
-                    Some(reason) => {
-                        tracing::warn!(
-                            topic = changelog.topic,
-                            partition = changelog.task.partition,
-                            reason,
-                            "the local state can't be used and is restored from the start"
-                        );
-                        empty(shared, &changelog)?;
-                        low
-                    }
-                },
-                None => {
-                    empty(shared, &changelog)?;
-                    low
-                }
-            };
-            if next < high {
-                gaps.push(Gap { changelog, next, until: high, done: false, dirty: false });
-            }
-        }
-        Ok(Some(Self { gaps }))
-    }
-
-    pub(crate) fn is_done(&self) -> bool {
-        self.gaps.iter().all(|gap| gap.done)
+    /// Begins to read.
+    pub(crate) fn start(shared: &Shared, gaps: Vec<Gap>) -> Result<Self, Error> {
+        let fetcher = Fetcher::new(&shared.settings.fetcher("restore"))?;
+        fetcher.assign(&places(&gaps)?)?;
+        Ok(Self { fetcher, gaps, places: HashMap::new(), batch: Batch::new(&shared.database) })
     }
 
     /// Offsets that are left: at least as many as records.
     pub(crate) fn left(&self) -> u64 {
-        self.gaps
-            .iter()
-            .filter(|gap| !gap.done)
-            .map(|gap| gap.until.saturating_sub(gap.next).max(0).cast_unsigned())
-            .sum()
+        let left = |gap: &Gap| gap.until.saturating_sub(gap.next).max(0).cast_unsigned();
+        self.gaps.iter().filter(|gap| !gap.done).map(left).sum()
     }
 
-    /// Restores, telling how many records came, until it is done or `go_on` says no. Whether it is done.
-    pub(crate) fn run(
-        &mut self,
-        shared: &Shared,
-        go_on: &dyn Fn() -> bool,
-        tell: &dyn Fn(u64),
-    ) -> Result<bool, Reaction> {
-        let mut fetcher = Fetcher::new(&shared.settings.fetcher("restore"))?;
-        fetcher.assign(&self.places()?)?;
-        let mut places = HashMap::new();
-        let mut batch = Batch::new(&shared.database);
-        let mut moved = Instant::now();
-        let mut warned = moved;
-        while !self.is_done() && go_on() {
-            let mut result = Ok(0);
-            let count = fetcher.poll(WAIT, |topic, partition, fetched| {
-                let find = || self.gaps_of(&topic.name(), partition);
-                let gaps = places.entry((topic.handle(), partition)).or_insert_with(find);
-                for gap in gaps {
-                    let Some(gap) = self.gaps.get_mut(*gap) else { continue };
-                    match (&mut result, apply(shared, gap, &fetched, &mut batch)) {
-                        (Ok(records), Ok(applied)) => *records += applied,
-                        (Ok(_), Err(reaction)) => result = Err(reaction),
-                        (Err(_), _) => {}
+    /// Whether there is nothing left to restore.
+    pub(crate) fn is_over(&self) -> bool {
+        self.gaps.is_empty()
+    }
+
+    /// Reads what there is, waiting for it at most so long, and applies it.
+    ///
+    /// # Errors
+    /// The database can't be written, or the app may not read its changelogs.
+    pub(crate) fn step(&mut self, shared: &Shared, wait: Duration) -> Result<Round, Reaction> {
+        let Self { fetcher, gaps, places, batch } = self;
+        let (mut round, mut result) = (Round::default(), Ok(()));
+        let (left, now) = (gaps.iter().filter(|gap| !gap.done).count(), Instant::now());
+        let count = fetcher.poll(wait, |topic, partition, fetched| {
+            let find = || gaps_of(gaps, &topic.name(), partition);
+            for number in places.entry((topic.handle(), partition)).or_insert_with(find) {
+                let Some(gap) = gaps.get_mut(*number) else { continue };
+                match apply(shared, gap, &fetched, batch, now) {
+                    Ok(Applied::Records(records)) => round.records += records,
+                    Ok(Applied::Failed(text)) => {
+                        round.failed.entry(gap.changelog.task).or_insert_with(|| gap.trouble(text));
                     }
+                    Err(reaction) if result.is_ok() => result = Err(reaction),
+                    Err(_) => {}
                 }
-            });
-            let records = result?;
-            tell(records);
-            if batch.bytes() >= WRITE_BYTES || (count == 0 && !batch.is_empty()) {
-                self.write(shared, std::mem::replace(&mut batch, Batch::new(&shared.database)))?;
             }
-            if records > 0 {
-                moved = Instant::now();
-            } else if warned.elapsed() > STALLED && moved.elapsed() > STALLED {
-                warned = Instant::now();
-                self.explain(moved)?;
-            }
+        });
+        result?;
+        let ended = gaps.iter().filter(|gap| !gap.done).count() < left;
+        if self.batch.bytes() >= WRITE_BYTES || ended || (count == 0 && !self.batch.is_empty()) {
+            self.write(shared)?;
         }
-        self.write(shared, batch)?;
-        Ok(self.is_done())
+        if ended || !round.failed.is_empty() {
+            self.settle(shared, &mut round)?;
+        }
+        Ok(round)
     }
 
-    fn places(&self) -> Result<TopicPartitionList, Error> {
-        // Tasks of several sub-topologies read the same partition of the meta store's changelog.
-        let mut first = BTreeMap::new();
-        for gap in &self.gaps {
-            let place = (gap.changelog.topic.as_str(), gap.changelog.task.partition.cast_signed());
-            let next = first.entry(place).or_insert(gap.next);
-            *next = gap.next.min(*next);
-        }
+    /// Lets go of the tasks that are restored or have failed.
+    fn settle(&mut self, shared: &Shared, round: &mut Round) -> Result<(), Reaction> {
+        self.write(shared)?;
+        let open: BTreeSet<_> = self.gaps.iter().filter(|gap| !gap.done).map(|gap| gap.changelog.task).collect();
+        let all: BTreeSet<_> = self.gaps.iter().map(|gap| gap.changelog.task).collect();
+        round.done = all.into_iter().filter(|task| !open.contains(task)).collect();
+        let over = |gap: &Gap| !open.contains(&gap.changelog.task) || round.failed.contains_key(&gap.changelog.task);
+        let gone: Vec<_> = self.gaps.extract_if(.., |gap| over(gap)).collect();
+        self.places.clear();
+        // What goes on being written there is no business of this one any more.
         let mut list = TopicPartitionList::new();
-        for ((topic, partition), next) in first {
-            list.add_partition_offset(topic, partition, Offset::Offset(next))?;
+        for gap in gone {
+            let (topic, partition) = (&gap.changelog.topic, gap.changelog.task.partition.cast_signed());
+            if gaps_of(&self.gaps, topic, partition).is_empty() && list.find_partition(topic, partition).is_none() {
+                list.add_partition(topic, partition);
+            }
         }
-        Ok(list)
-    }
-
-    fn gaps_of(&self, topic: &str, partition: i32) -> Vec<usize> {
-        let is_it = |gap: &Gap| gap.changelog.topic == topic && gap.changelog.task.partition.cast_signed() == partition;
-        self.gaps.iter().enumerate().filter(|(_, gap)| is_it(gap)).map(|(number, _)| number).collect()
+        Ok(self.fetcher.pause(&list).map_err(fatal)?)
     }
 
     /// Writes what is gathered, with the positions that it reaches.
-    fn write(&mut self, shared: &Shared, mut batch: Batch) -> Result<(), Reaction> {
+    fn write(&mut self, shared: &Shared) -> Result<(), Reaction> {
+        let mut batch = std::mem::replace(&mut self.batch, Batch::new(&shared.database));
         let at = wall_clock();
         for gap in self.gaps.iter_mut().filter(|gap| gap.dirty) {
             gap.dirty = false;
@@ -199,27 +205,54 @@ impl Restore {
         Ok(())
     }
 
-    /// Says why nothing comes, and gives up when that can't be any more.
-    fn explain(&self, since: Instant) -> Result<(), Reaction> {
-        let Some(gap) = self.gaps.iter().find(|gap| !gap.done) else { return Ok(()) };
-        let (topic, partition) = (&gap.changelog.topic, gap.changelog.task.partition);
-        let seconds = since.elapsed().as_secs();
-        if since.elapsed() < GIVE_UP {
-            tracing::warn!(
-                topic,
-                partition,
-                seconds,
-                next = gap.next,
-                until = gap.until,
-                "restoring waits: the broker doesn't answer, or a transaction of a process that died is still open"
-            );
-            return Ok(());
-        }
-        Err(Reaction::Fail(Error::Task(format!(
-            "restoring from `{topic}`, partition {partition} has stood still for {seconds} s at offset {} of {}: a \
-             transaction there is never ended; find it with `kafka-transactions.sh find-hanging`",
-            gap.next, gap.until
-        ))))
+    /// Tasks that have stood still for long, and why that may be.
+    pub(crate) fn stalled(&self) -> BTreeMap<TaskId, Trouble> {
+        let stalled = self.gaps.iter().filter(|gap| !gap.done && gap.moved.elapsed() > STALLED);
+        let trouble = |gap: &Gap| {
+            gap.trouble(format!(
+                "restoring has stood still for {} s at offset {} of {}: the broker doesn't answer, or a transaction there is \
+                 neither committed nor aborted yet; if this goes on, it is never ended: find it with \
+                 `kafka-transactions.sh find-hanging`",
+                gap.moved.elapsed().as_secs(),
+                gap.next,
+                gap.until
+            ))
+        };
+        stalled.map(|gap| (gap.changelog.task, trouble(gap))).collect()
+    }
+}
+
+impl Gap {
+    fn trouble(&self, text: String) -> Trouble {
+        Trouble { topic: self.changelog.topic.clone(), partition: self.changelog.task.partition, text }
+    }
+}
+
+/// Where to read from. Tasks of several sub-topologies read the same partition of the meta store's changelog.
+fn places(gaps: &[Gap]) -> Result<TopicPartitionList, Error> {
+    let mut first = BTreeMap::new();
+    for gap in gaps {
+        let place = (gap.changelog.topic.as_str(), gap.changelog.task.partition.cast_signed());
+        let next = first.entry(place).or_insert(gap.next);
+        *next = gap.next.min(*next);
+    }
+    let mut list = TopicPartitionList::new();
+    for ((topic, partition), next) in first {
+        list.add_partition_offset(topic, partition, Offset::Offset(next))?;
+    }
+    Ok(list)
+}
+
+fn gaps_of(gaps: &[Gap], topic: &str, partition: i32) -> Vec<usize> {
+    let is_it = |gap: &Gap| gap.changelog.topic == topic && gap.changelog.task.partition.cast_signed() == partition;
+    gaps.iter().enumerate().filter(|(_, gap)| is_it(gap)).map(|(number, _)| number).collect()
+}
+
+/// A client that can't do what needs no broker will not do it later either.
+pub(crate) fn fatal(error: Error) -> Reaction {
+    match error {
+        Error::Kafka(_) => Reaction::Fail(error),
+        error => error.into(),
     }
 }
 
@@ -272,20 +305,35 @@ fn is_meta(shared: &Shared, changelog: &Changelog) -> bool {
     shared.topology.subtopologies.iter().any(|part| part.meta == changelog.store)
 }
 
-/// Puts what was fetched into the batch. Returns how many records it was.
-fn apply(shared: &Shared, gap: &mut Gap, fetched: &Fetched<'_>, batch: &mut Batch) -> Result<u64, Reaction> {
+/// What became of something that was fetched.
+enum Applied {
+    /// So many records were put into the batch.
+    Records(u64),
+    /// The changelog can't be read from there.
+    Failed(String),
+}
+
+/// Puts what was fetched into the batch.
+fn apply(
+    shared: &Shared,
+    gap: &mut Gap,
+    fetched: &Fetched<'_>,
+    batch: &mut Batch,
+    now: Instant,
+) -> Result<Applied, Reaction> {
     let changelog = &gap.changelog;
     match fetched {
-        Fetched::Record(message) if message.offset() < gap.next => Ok(0),
+        Fetched::Record(message) if message.offset() < gap.next => Ok(Applied::Records(0)),
         Fetched::Record(message) => {
             gap.next = message.offset() + 1;
             gap.dirty = true;
+            gap.moved = now;
             // Only we write there, and always with a key.
-            let Some(key) = message.key() else { return Ok(0) };
+            let Some(key) = message.key() else { return Ok(Applied::Records(0)) };
             if !is_meta(shared, changelog) || shared.topology.meta_owner(key) == Some(changelog.task.subtopology) {
                 batch.set(changelog.store, changelog.task.partition, key, message.value())?;
             }
-            Ok(1)
+            Ok(Applied::Records(1))
         }
         Fetched::End(offset) => {
             // Behind the last record there are only marks: the next start needn't look for more.
@@ -294,7 +342,7 @@ fn apply(shared: &Shared, gap: &mut Gap, fetched: &Fetched<'_>, batch: &mut Batc
                 gap.dirty = true;
                 gap.done = true;
             }
-            Ok(0)
+            Ok(Applied::Records(0))
         }
         Fetched::Failed(code, text) => {
             use rdkafka::error::RDKafkaErrorCode as Code;
@@ -303,13 +351,11 @@ fn apply(shared: &Shared, gap: &mut Gap, fetched: &Fetched<'_>, batch: &mut Batc
                 Code::AutoOffsetReset
                 | Code::OffsetOutOfRange
                 | Code::UnknownTopicOrPartition
-                | Code::UnknownPartition => {
-                    Err(Reaction::Abort(format!("changelog `{}` can't be read: {text}", changelog.topic)))
-                }
+                | Code::UnknownPartition => Ok(Applied::Failed(format!("the changelog can't be read: {text}"))),
                 Code::TopicAuthorizationFailed => {
                     Err(Reaction::Stop(Error::Setup(format!("changelog `{}` can't be read: {text}", changelog.topic))))
                 }
-                _ => Ok(0),
+                _ => Ok(Applied::Records(0)),
             }
         }
     }

@@ -20,6 +20,7 @@ use crate::folder::Folder;
 use crate::globals::Globals;
 use crate::instance::Options;
 use crate::internal_topics;
+use crate::lease::Leases;
 use crate::limits::Learned;
 use crate::settings::{ClientSettings, wrong_settings};
 use crate::worker::Shared;
@@ -71,6 +72,7 @@ pub(crate) fn prepare(
         deployments,
         options: options.worker,
         learned: Learned::default(),
+        leases: Leases::default(),
         member: OnceLock::new(),
         stopping: AtomicBool::new(false),
         gate: globals.as_ref().map(|_| Arc::default()),

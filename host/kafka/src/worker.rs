@@ -2,20 +2,22 @@
 //! a record.
 //!
 //! ```text
-//!              Assign                      all restored
-//!   waiting ───────────▶ opening ─────────────────────────▶ running
+//!              Assign                    has a producer
+//!   waiting ───────────▶ opening ─────────────────────────▶ running ◀── tasks come as they are opened (`opener.rs`)
 //!      ▲                    │ Suspend, Drop     Suspend, Drop  │
 //!      └────────────────────┴──────────────────────────────────┘
 //! ```
 //!
 //! When a transaction fails, its tasks are dropped with all that it changed in them, and opened anew from what is
-//! committed: that is `opening` again.
+//! committed: that is `opening` again. A task that can't be opened yet holds no other one.
 
+mod ask;
 mod catch_up;
 mod commit;
 mod feed;
 mod messages;
 mod open;
+mod opener;
 mod recover;
 mod seat;
 mod shared;
@@ -41,6 +43,7 @@ use crate::pulse::Pulse;
 use crate::tasks::TaskId;
 use commit::Of;
 pub(crate) use messages::{Command, Commit, Ear, Event, Generation, Line};
+use open::Arrivals;
 use seat::Seat;
 pub(crate) use shared::Shared;
 pub use shared::WorkerOptions;
@@ -76,6 +79,8 @@ pub(crate) struct Worker {
     generation: Option<Generation>,
     /// The tasks it is to have.
     wanted: Vec<TaskId>,
+    /// Those of them that are on their way.
+    arrivals: Arrivals,
     seats: Vec<Seat>,
     /// Who reads a partition of a topic: seat and input. By handle of the topic.
     readers: HashMap<(usize, i32), Option<(usize, usize)>>,
@@ -119,6 +124,7 @@ impl Worker {
             phase: Phase::Waiting,
             generation: None,
             wanted: Vec::new(),
+            arrivals: Arrivals::default(),
             seats: Vec::new(),
             readers: HashMap::new(),
             fetcher: None,
@@ -167,7 +173,10 @@ impl Worker {
         match self.phase {
             Phase::Waiting => Ok(()),
             Phase::Opening => self.open(),
-            Phase::Running => self.work(),
+            Phase::Running => {
+                self.admit()?;
+                if self.phase == Phase::Running { self.work() } else { Ok(()) }
+            }
         }
     }
 
@@ -176,7 +185,9 @@ impl Worker {
             Command::Assign(tasks, generation) => {
                 self.generation = generation;
                 let stale = self.suspended.take().is_none_or(|since| since.elapsed() > KEEP);
-                self.seats.retain(|seat| !stale && tasks.contains(&seat.id));
+                self.arrivals.expect_nothing();
+                self.arrivals.stayed.append(&mut self.seats);
+                self.arrivals.stayed.retain(|seat| !stale && tasks.contains(&seat.id));
                 self.leave();
                 self.wanted = tasks;
                 self.phase = Phase::Opening;
@@ -185,6 +196,8 @@ impl Worker {
             Command::Suspend(done) => {
                 self.phase = Phase::Waiting;
                 self.suspended = Some(Instant::now());
+                self.arrivals.expect_nothing();
+                self.seats.append(&mut self.arrivals.stayed);
                 let result = self.finish();
                 self.generation = None;
                 self.wanted.clear();
@@ -198,6 +211,7 @@ impl Worker {
                 self.phase = Phase::Waiting;
                 self.generation = None;
                 self.wanted.clear();
+                self.arrivals = Arrivals::default();
                 self.stop_fetching();
                 let result = self.abort();
                 let _ = done.send(());
@@ -242,11 +256,12 @@ impl Worker {
             self.commit(Of::Results)?;
         }
         let quiet = fetched == 0 && !processed && !dirty && self.seats.iter().all(Seat::is_at_end);
+        let idle = quiet && self.arrivals.are_all_here();
         if quiet {
             self.commit_ends()?;
             self.write_old_postponed()?;
         }
-        self.tell_idle(quiet);
+        self.tell_idle(idle);
         Ok(())
     }
 

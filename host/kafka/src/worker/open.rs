@@ -1,5 +1,4 @@
-//! Opening tasks: committed offsets first, then the ends of the changelogs, then what is missing between them and the
-//! local state. In this order, everything that belongs to the offsets is restored.
+//! Opening: a producer, then the tasks, one by one as the [opener](super::opener) hands them over.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -8,70 +7,125 @@ use millrace_engine::ports::StoreId;
 use millrace_engine::task::{Task, TaskOptions};
 use millrace_engine::topology::StoreKind;
 use rdkafka::TopicPartitionList;
-use rdkafka::consumer::Consumer;
 use rdkafka::{Offset, error::KafkaError};
 
+use super::ask::{Beginning, Start, stores};
+use super::commit::Of;
+use super::opener::{Opened, Opener, Wish};
 use super::seat::{Input, Seat, Slot};
 use super::{Event, Phase, Worker, task_error};
-use crate::cluster::REQUEST;
 use crate::error::{Error, Reaction};
 use crate::limits;
-use crate::metadata;
 use crate::native::{Fetcher, c_name};
 use crate::positions;
 use crate::postponed::{LateBackend, Postponed};
 use crate::producer::Transactions;
-use crate::restore::{Changelog, Restore};
 use crate::tasks::TaskId;
 
 /// Timers that a step fires at a time. After a pause there may be millions: what they put out must fit into memory, and
 /// into a transaction.
 const TIMERS: usize = 1000;
 
-/// What is committed for an input partition.
-#[derive(Clone, Copy, Debug)]
-struct Start {
-    offset: i64,
-    time: Option<i64>,
+/// Tasks that a worker is to have and doesn't have yet.
+#[derive(Default)]
+pub(super) struct Arrivals {
+    awaited: BTreeSet<TaskId>,
+    /// What opens them.
+    opener: Option<Opener>,
+    /// Those that are open, and not yet taken in.
+    opened: Vec<Opened>,
+    /// Seats of some of them from before: with nothing that isn't committed, or isn't written.
+    pub(super) stayed: Vec<Seat>,
 }
 
-/// Whether a task stands where the group says that it does.
-fn is_current(seat: &Seat, starts: &BTreeMap<(String, i32), Start>) -> bool {
-    seat.inputs.iter().all(|input| {
-        let Some(partition) = input.partition else { return true };
-        let place = (input.name.to_string_lossy().into_owned(), partition);
-        starts.get(&place).is_some_and(|start| start.offset == input.committed)
-    })
+impl Arrivals {
+    pub(super) fn are_all_here(&self) -> bool {
+        self.awaited.is_empty()
+    }
+
+    /// Has none opened any more.
+    pub(super) fn expect_nothing(&mut self) {
+        self.opener = None;
+        self.opened.clear();
+        self.awaited.clear();
+    }
+
+    /// Takes the seat of a task that has stayed, if it has.
+    fn seat(&mut self, task: TaskId) -> Option<Seat> {
+        let place = self.stayed.iter().position(|seat| seat.id == task)?;
+        Some(self.stayed.swap_remove(place))
+    }
 }
 
 impl Worker {
-    /// Opens the tasks that are wanted and not open, and starts reading. Returns early when it is called.
+    /// Makes sure of a producer, and has the tasks opened that are wanted and not on their way. Returns early when it is
+    /// called.
     pub(super) fn open(&mut self) -> Result<(), Reaction> {
         if self.producer.is_none() && !self.open_producer()? {
             return Ok(());
         }
-        let starts = self.starts()?;
-        // What stayed here while the group rebalanced was committed before, and nobody else has gone on with it.
-        self.seats.retain(|seat| is_current(seat, &starts));
-        let missing: Vec<TaskId> =
-            self.wanted.iter().copied().filter(|task| self.seats.iter().all(|seat| seat.id != *task)).collect();
+        self.stop_fetching();
+        self.write_all_postponed()?;
+        // Whether they stand where the group says that they do is asked first.
+        self.arrivals.stayed.append(&mut self.seats);
+        let Arrivals { awaited, stayed, .. } = &self.arrivals;
+        let missing: Vec<_> = self.wanted.iter().copied().filter(|task| !awaited.contains(task)).collect();
         if !missing.is_empty() {
-            let ids = self.changelog_ids()?;
-            if !self.restore(&missing, &ids)? {
-                return Ok(());
-            }
-            for task in missing {
-                let seat = self.seat(task, &starts, &ids)?;
-                self.seats.push(seat);
-            }
-            self.seats.sort_by_key(|seat| seat.id);
+            let stayed = |task| stayed.iter().find(|seat| seat.id == task).map(Seat::committed);
+            let wishes = missing.iter().map(|task| Wish { task: *task, stayed: stayed(*task) }).collect();
+            self.opener()?.open(wishes);
+            self.arrivals.awaited.extend(missing);
         }
-        self.number_slots();
-        self.fetch()?;
         self.phase = Phase::Running;
         self.told_idle = false;
-        self.tell(Event::Running { worker: self.number });
+        self.tell_running();
         Ok(())
+    }
+
+    /// Takes in the tasks that are open by now: between two transactions, because the producer learns of their changelogs.
+    pub(super) fn admit(&mut self) -> Result<(), Reaction> {
+        let Some(opener) = &self.arrivals.opener else { return Ok(()) };
+        let opened = opener.opened()?;
+        self.arrivals.opened.extend(opened);
+        if self.arrivals.opened.is_empty() {
+            return Ok(());
+        }
+        self.commit(Of::All)?;
+        for opened in std::mem::take(&mut self.arrivals.opened) {
+            let task = opened.task();
+            self.arrivals.awaited.remove(&task);
+            let seat = match (opened, self.arrivals.seat(task)) {
+                (Opened::Stayed(_), Some(seat)) => seat,
+                (Opened::Restored(task, beginning), _) => self.seat(task, &beginning)?,
+                // It isn't here any more: it is asked about again.
+                (Opened::Stayed(_), None) => {
+                    self.phase = Phase::Opening;
+                    continue;
+                }
+            };
+            self.seats.push(seat);
+        }
+        self.seats.sort_by_key(|seat| seat.id);
+        if self.phase == Phase::Running {
+            self.number_slots();
+            self.fetch()?;
+            self.tell_running();
+        }
+        Ok(())
+    }
+
+    fn opener(&mut self) -> Result<&Opener, Reaction> {
+        let opener = match self.arrivals.opener.take() {
+            Some(opener) => opener,
+            None => Opener::start(self.number, Arc::clone(&self.shared), Arc::clone(&self.pulse), self.events.clone())?,
+        };
+        Ok(self.arrivals.opener.insert(opener))
+    }
+
+    fn tell_running(&self) {
+        if self.arrivals.are_all_here() {
+            self.tell(Event::Running { worker: self.number });
+        }
     }
 
     /// Takes over the worker's transactional id. Whatever its last owner left open is aborted by it.
@@ -86,94 +140,7 @@ impl Worker {
         Ok(self.producer.is_some())
     }
 
-    /// The committed offsets of the tasks' inputs. What has none starts at its first record: a group that has some and
-    /// then lost them can't be told from a new one, which is what `offsets.retention.minutes` is for.
-    fn starts(&self) -> Result<BTreeMap<(String, i32), Start>, Reaction> {
-        let mut list = TopicPartitionList::new();
-        for (name, partition) in self.wanted.iter().flat_map(|task| self.inputs(*task)) {
-            list.add_partition(&name, partition);
-        }
-        let member = self.shared.member.get().ok_or_else(|| Reaction::Abort("not a member of the group".into()))?;
-        // Those that a transaction is still to decide on aren't told, and the client asks again until its time is over.
-        let committed = member.committed_offsets(list, REQUEST).map_err(|error| {
-            Reaction::Rebuild(format!(
-                "the committed offsets can't be had: {error}; if the cluster answers and this goes on, a transaction in \
-                 `__consumer_offsets` is never ended: find it with `kafka-transactions.sh find-hanging`"
-            ))
-        })?;
-        let mut starts = BTreeMap::new();
-        for place in committed.elements() {
-            place.error().map_err(Error::from)?;
-            let (topic, partition) = (place.topic().to_owned(), place.partition());
-            let offset = match place.offset() {
-                Offset::Offset(offset) => offset,
-                _ => self.shared.cluster.range(&topic, partition.cast_unsigned())?.0,
-            };
-            starts.insert((topic, partition), Start { offset, time: metadata::decode(place.metadata()) });
-        }
-        Ok(starts)
-    }
-
-    fn inputs(&self, task: TaskId) -> Vec<(String, i32)> {
-        let Some(part) = self.shared.topology.subtopologies.get(task.subtopology) else { return Vec::new() };
-        let inputs = crate::tasks::inputs_of(&self.shared.topology, part, &self.shared.partitions, task.partition);
-        inputs.map(|(name, partition)| (name, partition.cast_signed())).collect()
-    }
-
-    fn changelog_ids(&self) -> Result<BTreeMap<String, String>, Reaction> {
-        let names: Vec<_> = self.shared.changelogs.iter().map(String::as_str).collect();
-        Ok(self.shared.cluster.ids(&names)?)
-    }
-
-    /// Brings the local state of these tasks up to their changelogs. False if it was called before it was done.
-    fn restore(&self, tasks: &[TaskId], ids: &BTreeMap<String, String>) -> Result<bool, Reaction> {
-        let mut changelogs = Vec::new();
-        for task in tasks {
-            for store in self.stores(*task) {
-                changelogs.extend(self.changelog(*task, store, ids)?);
-            }
-        }
-        let Some(mut restore) = Restore::plan(&self.shared, changelogs, &|| self.may_go_on())? else {
-            return Ok(false);
-        };
-        if restore.is_done() {
-            return Ok(true);
-        }
-        self.tell(Event::Restoring { worker: self.number, records: restore.left() });
-        restore.run(&self.shared, &|| self.may_go_on(), &|records| self.tell(Event::Restored { records }))
-    }
-
-    /// A task's stores, the meta store last, where it has anything in that.
-    fn stores(&self, task: TaskId) -> Vec<StoreId> {
-        let topology = &self.shared.topology;
-        let Some(part) = topology.subtopologies.get(task.subtopology) else { return Vec::new() };
-        let meta = topology.keeps_meta(task.subtopology).then_some(part.meta);
-        part.stores.iter().copied().chain(meta).collect()
-    }
-
-    fn changelog(
-        &self,
-        task: TaskId,
-        store: StoreId,
-        ids: &BTreeMap<String, String>,
-    ) -> Result<Option<Changelog>, Reaction> {
-        let Some(topic) = self.shared.changelogs.get(store.0) else { return Ok(None) };
-        let Some(id) = ids.get(topic) else {
-            return Err(Reaction::Stop(Error::Setup(format!(
-                "the changelog topic `{topic}` has been deleted: start the app again, and it is made anew and filled only \
-                 with what changes from then on; or `millrace reset` to start anew"
-            ))));
-        };
-        let key = positions::key(&self.shared.topology, store, task);
-        Ok(Some(Changelog { task, store, topic: topic.clone(), id: id.clone(), key }))
-    }
-
-    fn seat(
-        &self,
-        id: TaskId,
-        starts: &BTreeMap<(String, i32), Start>,
-        ids: &BTreeMap<String, String>,
-    ) -> Result<Seat, Reaction> {
+    fn seat(&self, id: TaskId, Beginning { starts, ids }: &Beginning) -> Result<Seat, Reaction> {
         let shared = &self.shared;
         let options = TaskOptions {
             batch: shared.options.batch,
@@ -188,7 +155,7 @@ impl Worker {
                 Arc::clone(&shared.deployments),
             )
         };
-        let slots: Vec<_> = self.stores(id).into_iter().filter_map(|store| self.slot(id, store, ids)).collect();
+        let slots: Vec<_> = stores(shared, id).into_iter().filter_map(|store| self.slot(id, store, ids)).collect();
         let backend = Box::new(LateBackend {
             database: Arc::clone(&shared.database),
             written: shared.database.backend(id.partition).sharing(Arc::clone(&shared.shared_stores)),

@@ -6,6 +6,7 @@ use millrace_engine::record::Timestamp;
 use millrace_engine::task::{InputPosition, Task};
 use millrace_engine::topology::TopicId;
 
+use super::ask::Offsets;
 use crate::native::Fetcher;
 use crate::postponed::Postponed;
 use crate::tasks::TaskId;
@@ -112,6 +113,13 @@ impl Seat {
         self.dirty = false;
         self.sent = false;
         self.inputs.iter_mut().for_each(|input| input.committed = input.position);
+    }
+
+    /// The committed offsets of its inputs.
+    pub(super) fn committed(&self) -> Offsets {
+        let place =
+            |input: &Input| Some(((input.name.to_string_lossy().into_owned(), input.partition?), input.committed));
+        self.inputs.iter().filter_map(place).collect()
     }
 
     /// Whether it has processed all that there is, as far as is known.

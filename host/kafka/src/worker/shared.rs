@@ -11,6 +11,7 @@ use millrace_store::Database;
 use crate::cluster::Cluster;
 use crate::gate::Gate;
 use crate::group::Member;
+use crate::lease::Leases;
 use crate::limits::Learned;
 use crate::settings::ClientSettings;
 
@@ -33,6 +34,8 @@ pub(crate) struct Shared {
     pub(crate) shared_stores: Arc<[StoreId]>,
     /// How large records may be, where brokers had to say it.
     pub(crate) learned: Learned,
+    /// Tasks that are being restored.
+    pub(crate) leases: Leases,
     /// The instance's member of the group; there before any task is assigned.
     pub(crate) member: OnceLock<Member>,
     pub(crate) stopping: AtomicBool,

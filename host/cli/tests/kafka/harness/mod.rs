@@ -4,6 +4,7 @@ mod app;
 mod broker;
 mod expected;
 mod feeder;
+mod foreign;
 mod input;
 mod oracles;
 mod plain;
@@ -16,6 +17,7 @@ use std::time::{Duration, Instant};
 
 pub use app::{App, Settings, copy_folder};
 pub use broker::{options, own_broker, shared_broker};
+pub use foreign::OpenTransaction;
 pub use input::Shape;
 pub use plain::Plain;
 pub use process::Process;

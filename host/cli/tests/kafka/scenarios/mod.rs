@@ -2,6 +2,7 @@
 
 mod brokers;
 mod copies;
+mod holding;
 mod idling;
 mod kills;
 mod leaving;

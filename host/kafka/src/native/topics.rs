@@ -1,6 +1,6 @@
-//! The ids of topics: a topic that was deleted and made anew has another one.
+//! What topics are like: their ids, and which of their partitions have a leader.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::CStr;
 use std::ptr;
 use std::time::Duration;
@@ -12,12 +12,21 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use super::fetch::c_name;
 use crate::context::Log;
 
-/// The ids of those of these topics that exist, by name.
-pub(crate) fn topic_ids(
+/// A topic as the cluster describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Topic {
+    /// Its id: a topic that was deleted and made anew has another one.
+    pub(crate) id: String,
+    /// Partitions that nobody leads: they can neither be read nor written to.
+    pub(crate) leaderless: BTreeSet<u32>,
+}
+
+/// Those of these topics that exist, by name.
+pub(crate) fn topics(
     admin: &AdminClient<Log>,
     names: &[&str],
     timeout: Duration,
-) -> Result<BTreeMap<String, String>, KafkaError> {
+) -> Result<BTreeMap<String, Topic>, KafkaError> {
     let owned: Vec<_> = names.iter().map(|name| c_name(name)).collect();
     let mut pointers: Vec<_> = owned.iter().map(|name| name.as_ptr()).collect();
     let wait = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
@@ -48,8 +57,8 @@ pub(crate) fn topic_ids(
 
 /// # Safety
 /// The event is the answer to a `DescribeTopics`.
-unsafe fn read(event: *mut c::rd_kafka_event_t) -> Result<BTreeMap<String, String>, KafkaError> {
-    let mut ids = BTreeMap::new();
+unsafe fn read(event: *mut c::rd_kafka_event_t) -> Result<BTreeMap<String, Topic>, KafkaError> {
+    let mut found = BTreeMap::new();
     // SAFETY: as the caller says; the answer and its parts live as long as the event.
     unsafe {
         let code = RDKafkaErrorCode::from(c::rd_kafka_event_error(event));
@@ -59,7 +68,7 @@ unsafe fn read(event: *mut c::rd_kafka_event_t) -> Result<BTreeMap<String, Strin
         let mut count = 0;
         let result = c::rd_kafka_event_DescribeTopics_result(event);
         if result.is_null() {
-            return Ok(ids);
+            return Ok(found);
         }
         let topics = c::rd_kafka_DescribeTopics_result_topics(result, &mut count);
         for index in 0..count {
@@ -70,8 +79,27 @@ unsafe fn read(event: *mut c::rd_kafka_event_t) -> Result<BTreeMap<String, Strin
             }
             let name = CStr::from_ptr(c::rd_kafka_TopicDescription_name(topic));
             let id = CStr::from_ptr(c::rd_kafka_Uuid_base64str(c::rd_kafka_TopicDescription_topic_id(topic)));
-            ids.insert(name.to_string_lossy().into_owned(), id.to_string_lossy().into_owned());
+            let topic = Topic { id: id.to_string_lossy().into_owned(), leaderless: leaderless(topic) };
+            found.insert(name.to_string_lossy().into_owned(), topic);
         }
     }
-    Ok(ids)
+    Ok(found)
+}
+
+/// # Safety
+/// The description belongs to an event that lives.
+unsafe fn leaderless(topic: *const c::rd_kafka_TopicDescription_t) -> BTreeSet<u32> {
+    let mut leaderless = BTreeSet::new();
+    let mut count = 0;
+    // SAFETY: as the caller says; partitions live as long as their topic, and one without a leader has none.
+    unsafe {
+        let partitions = c::rd_kafka_TopicDescription_partitions(topic, &mut count);
+        for index in 0..count {
+            let partition = *partitions.add(index);
+            if c::rd_kafka_TopicPartitionInfo_leader(partition).is_null() {
+                leaderless.insert(c::rd_kafka_TopicPartitionInfo_partition(partition).cast_unsigned());
+            }
+        }
+    }
+    leaderless
 }

@@ -1,0 +1,52 @@
+//! Somebody else's transactions, which stay open as long as a scenario wants.
+
+use std::time::Duration;
+
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::{Offset, TopicPartitionList};
+
+use super::records::config;
+
+/// How long a request may take.
+const REQUEST: Duration = Duration::from_secs(20);
+
+/// An open transaction; aborted by [`end`](Self::end), or by the broker after a minute.
+pub struct OpenTransaction {
+    producer: BaseProducer,
+}
+
+impl OpenTransaction {
+    /// One with a record in a partition.
+    pub fn with_a_record(bootstrap: &str, id: &str, topic: &str, partition: i32) -> Self {
+        let open = Self::begin(bootstrap, id);
+        open.producer.send(BaseRecord::to(topic).partition(partition).key("foreign").payload("")).unwrap();
+        open.producer.flush(REQUEST).unwrap();
+        open
+    }
+
+    /// One that commits an offset of a group for a partition.
+    pub fn with_an_offset(bootstrap: &str, id: &str, group: &str, topic: &str, partition: i32) -> Self {
+        let open = Self::begin(bootstrap, id);
+        let consumer: BaseConsumer = config(bootstrap).set("group.id", group).create().unwrap();
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(topic, partition, Offset::Offset(1)).unwrap();
+        let group = consumer.group_metadata().unwrap();
+        open.producer.send_offsets_to_transaction(&list, &group, REQUEST).unwrap();
+        open
+    }
+
+    fn begin(bootstrap: &str, id: &str) -> Self {
+        let mut config = config(bootstrap);
+        config.set("transactional.id", id).set("transaction.timeout.ms", "60000");
+        let producer: BaseProducer = config.create().unwrap();
+        producer.init_transactions(REQUEST).unwrap();
+        producer.begin_transaction().unwrap();
+        Self { producer }
+    }
+
+    /// Aborts it.
+    pub fn end(self) {
+        self.producer.abort_transaction(REQUEST).unwrap();
+    }
+}

@@ -1,0 +1,100 @@
+//! A partition that can't go on holds no other one.
+
+use std::collections::BTreeMap;
+
+use crate::harness::{OpenTransaction, Plain, Process, shared_broker};
+
+/// One worker has both partitions.
+const PIPELINE: &str = r#"
+app = "APP"
+[kafka]
+"session.timeout.ms" = 2000
+"heartbeat.interval.ms" = 400
+[[source]]
+name = "in"
+topic = "APP-in"
+key = "string"
+[[dedup]]
+name = "once"
+from = "in"
+within = "1h"
+by = ["field:id"]
+[[sink]]
+from = "once"
+topic = "APP-out"
+"#;
+
+const TOPICS: [(&str, i32); 2] = [("in", 2), ("out", 1)];
+
+/// Values of the two partitions: those of the second are odd.
+fn values(from: i64, partition: i64) -> impl Iterator<Item = i64> {
+    (from..from + 20).filter(move |value| value % 2 == partition)
+}
+
+fn write(app: &Plain, from: i64) {
+    app.write("in", 0, values(from, 0));
+    app.write("in", 1, values(from, 1));
+}
+
+/// Waits until all values below this of the second partition have come out. None of the first may have come beyond
+/// `first`.
+fn the_neighbour_goes_on(app: &Plain, first: i64, to: i64) {
+    app.wait_for("out", |found| (0..to).filter(|value| value % 2 == 1).all(|value| found.contains_key(&value)));
+    assert!(app.all_results("out").keys().all(|value| value % 2 == 1 || *value < first), "it was to wait");
+}
+
+fn finish(app: &Plain, process: Process, to: i64) {
+    app.wait_for("out", |found| found.len() as i64 >= to);
+    process.stop();
+    let once: BTreeMap<_, _> = (0..to).map(|value| (value, 1)).collect();
+    assert_eq!(app.all_results("out"), once);
+}
+
+/// Nobody can tell what is committed for the partition, until the transaction ends.
+#[test]
+fn a_partition_whose_committed_offset_is_undecided_holds_no_other_one() {
+    let Some(broker) = shared_broker() else { return };
+    let app = Plain::new(&broker, "undecided", PIPELINE, &TOPICS);
+    write(&app, 0);
+    let open = OpenTransaction::with_an_offset(&broker, "undecided-foreign", &app.name, &app.topic("in"), 0);
+    let mut process = app.start("data");
+    the_neighbour_goes_on(&app, 0, 20);
+    process.wait_until_it_says("its committed offset waits for a transaction");
+    let said = process.logged("a partition can't be processed yet, and is tried again: others go on");
+    assert_eq!((&said[0]["topic"], &said[0]["partition"]), (&app.topic("in").into(), &0.into()), "{said:?}");
+
+    // Nor over a rebalance: another process comes, takes one of the two, and goes.
+    let other = app.start("other");
+    app.wait_for_members(2);
+    write(&app, 20);
+    the_neighbour_goes_on(&app, 0, 40);
+    other.stop();
+    write(&app, 40);
+    the_neighbour_goes_on(&app, 0, 60);
+
+    open.end();
+    process.wait_until_running();
+    finish(&app, process, 60);
+}
+
+/// Its state can't be restored to the end until the transaction ends.
+#[test]
+fn a_partition_whose_changelog_is_held_back_holds_no_other_one() {
+    let Some(broker) = shared_broker() else { return };
+    let app = Plain::new(&broker, "heldback", PIPELINE, &TOPICS);
+    write(&app, 0);
+    let mut process = app.start("before");
+    process.wait_until_running();
+    app.wait_for("out", |found| found.len() == 20);
+    process.stop();
+
+    let changelog = app.topic("once-changelog");
+    let open = OpenTransaction::with_a_record(&broker, "heldback-foreign", &changelog, 0);
+    let mut process = app.start("data");
+    write(&app, 20);
+    the_neighbour_goes_on(&app, 20, 40);
+    process.wait_until_it_says("restoring has stood still");
+    open.end();
+    process.wait_until_running();
+    finish(&app, process, 40);
+}

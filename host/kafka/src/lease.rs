@@ -1,0 +1,54 @@
+//! Who may write the local state of a task before it runs: one thread at a time.
+//!
+//! A worker that has lost a task tells the thread that restores it to end, and doesn't wait for that: the thread may be
+//! waiting for a broker. Another worker of the process may get the task meanwhile. Two that write the same part of a
+//! changelog would leave older entries behind newer ones, so the second waits until the first has ended.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::tasks::TaskId;
+
+/// The tasks of a process that are being restored.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Leases(Arc<Mutex<BTreeSet<TaskId>>>);
+
+/// A task that nobody else restores until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    leases: Leases,
+    task: TaskId,
+}
+
+impl Leases {
+    fn tasks(&self) -> MutexGuard<'_, BTreeSet<TaskId>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a task; `None` while somebody else has it.
+    pub(crate) fn take(&self, task: TaskId) -> Option<Lease> {
+        self.tasks().insert(task).then(|| Lease { leases: self.clone(), task })
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.leases.tasks().remove(&self.task);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_is_restored_by_one_thread_at_a_time() {
+        let (leases, task) = (Leases::default(), TaskId { subtopology: 0, partition: 1 });
+        let lease = leases.take(task);
+        assert!(lease.is_some());
+        assert!(leases.take(task).is_none());
+        assert!(leases.take(TaskId { partition: 2, ..task }).is_some());
+        drop(lease);
+        assert!(leases.take(task).is_some());
+    }
+}

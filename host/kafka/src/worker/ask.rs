@@ -1,0 +1,203 @@
+//! What is asked before a task is opened: its committed offsets first, then the ends of its changelogs. In this order,
+//! everything that belongs to the offsets is restored.
+//!
+//! Many tasks are asked about at once, and each gets an answer of its own: that one can't go on is nothing to the others.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use millrace_engine::ports::StoreId;
+use rdkafka::TopicPartitionList;
+
+use super::Shared;
+use crate::error::{Error, Reaction};
+use crate::lease::Lease;
+use crate::metadata;
+use crate::native::{Committed, Topic};
+use crate::positions;
+use crate::restore::{Changelog, Gap, Trouble, plan};
+use crate::tasks::{TaskId, inputs_of};
+
+/// What is committed for an input partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Start {
+    /// Offset of the next record to process.
+    pub(super) offset: i64,
+    /// Highest timestamp processed.
+    pub(super) time: Option<i64>,
+}
+
+/// Offsets by topic and partition.
+pub(super) type Offsets = BTreeMap<(String, i32), i64>;
+
+/// Where a task begins.
+#[derive(Clone, Debug)]
+pub(super) struct Beginning {
+    /// Its committed offsets, by topic and partition.
+    pub(super) starts: BTreeMap<(String, i32), Start>,
+    /// The ids of its changelogs, by name.
+    pub(super) ids: Arc<BTreeMap<String, String>>,
+}
+
+/// The answer about a task.
+pub(super) enum Answer {
+    /// It stands where its seat is, which has stayed open.
+    Stayed,
+    /// It can begin when this is restored.
+    Begins {
+        /// From there.
+        beginning: Beginning,
+        /// What its local state lacks.
+        gaps: Vec<Gap>,
+        /// Nobody else restores it.
+        lease: Lease,
+    },
+    /// It can't be opened yet.
+    NotYet(Trouble),
+}
+
+/// What brokers have said about some tasks.
+pub(super) struct Answers<'s> {
+    shared: &'s Shared,
+    committed: BTreeMap<(String, i32), Committed>,
+    topics: BTreeMap<String, Topic>,
+    ids: Arc<BTreeMap<String, String>>,
+}
+
+impl<'s> Answers<'s> {
+    /// Asks about these tasks.
+    ///
+    /// # Errors
+    /// [`Error::Kafka`]: nobody answers.
+    pub(super) fn ask(shared: &'s Shared, tasks: &[TaskId]) -> Result<Self, Error> {
+        let mut places = TopicPartitionList::new();
+        for (topic, partition) in tasks.iter().flat_map(|task| inputs(shared, *task)) {
+            if places.find_partition(&topic, partition).is_none() {
+                places.add_partition(&topic, partition);
+            }
+        }
+        let committed = shared.cluster.committed(&shared.topology.app, &places)?;
+        let names = tasks.iter().flat_map(|task| {
+            let inputs = inputs(shared, *task).into_iter().map(|(topic, _)| topic);
+            let changelogs =
+                stores(shared, *task).into_iter().filter_map(|store| shared.changelogs.get(store.0).cloned());
+            inputs.chain(changelogs).collect::<Vec<_>>()
+        });
+        let mut names: Vec<_> = names.collect();
+        names.sort();
+        names.dedup();
+        let names: Vec<_> = names.iter().map(String::as_str).collect();
+        let topics = shared.cluster.describe(&names)?;
+        let ids = topics.iter().map(|(name, topic)| (name.clone(), topic.id.clone())).collect();
+        Ok(Self { shared, committed, topics, ids: Arc::new(ids) })
+    }
+
+    /// The answer about one of them; `stayed` is where its seat stands, if it has stayed open.
+    ///
+    /// # Errors
+    /// The state can't be read, or a changelog is gone.
+    pub(super) fn about(&self, task: TaskId, stayed: Option<&Offsets>) -> Result<Answer, Reaction> {
+        let mut starts = BTreeMap::new();
+        for (topic, partition) in inputs(self.shared, task) {
+            match self.start(&topic, partition)? {
+                Ok(start) => drop(starts.insert((topic, partition), start)),
+                Err(text) => {
+                    return Ok(Answer::NotYet(Trouble { topic, partition: partition.cast_unsigned(), text }));
+                }
+            }
+        }
+        let stands =
+            |(place, offset): (&(String, i32), &i64)| starts.get(place).is_some_and(|start| start.offset == *offset);
+        // What stayed here while the group rebalanced was committed before, and nobody else has gone on with it.
+        if stayed.is_some_and(|stayed| stayed.iter().all(stands)) {
+            return Ok(Answer::Stayed);
+        }
+        let Some(lease) = self.shared.leases.take(task) else {
+            let text = "another worker of this process, which had the task before, is still restoring it".to_owned();
+            return Ok(Answer::NotYet(first_trouble(self.shared, task, text)));
+        };
+        let mut gaps = Vec::new();
+        for store in stores(self.shared, task) {
+            match self.gap(task, store)? {
+                Ok(gap) => gaps.extend(gap),
+                Err(trouble) => return Ok(Answer::NotYet(trouble)),
+            }
+        }
+        Ok(Answer::Begins { beginning: Beginning { starts, ids: Arc::clone(&self.ids) }, gaps, lease })
+    }
+
+    /// Where an input partition begins, or why that can't be known yet. What has nothing committed starts at its first
+    /// record: a group that has committed and then lost it can't be told from a new one, which is what
+    /// `offsets.retention.minutes` is for.
+    fn start(&self, topic: &str, partition: i32) -> Result<Result<Start, String>, Reaction> {
+        if self.is_leaderless(topic, partition) {
+            return Ok(Err(LEADERLESS.into()));
+        }
+        let place = (topic.to_owned(), partition);
+        let committed = match self.committed.get(&place) {
+            Some(Committed::At(offset, text)) => Ok(Start { offset: *offset, time: metadata::decode(text) }),
+            Some(Committed::Nothing) => match self.shared.cluster.range(topic, partition.cast_unsigned()) {
+                Ok((first, _)) => Ok(Start { offset: first, time: None }),
+                Err(Error::Kafka(error)) => Err(format!("its first offset can't be had: {error}")),
+                Err(error) => return Err(error.into()),
+            },
+            Some(Committed::Undecided) => Err(UNDECIDED.into()),
+            Some(Committed::Refused(code)) => Err(format!("its committed offset can't be had: {code}")),
+            None => Err("the group's coordinator says nothing of its committed offset".into()),
+        };
+        Ok(committed)
+    }
+
+    /// What is missing of a store, or why that can't be known yet.
+    fn gap(&self, task: TaskId, store: StoreId) -> Result<Result<Option<Gap>, Trouble>, Reaction> {
+        let Some(name) = self.shared.changelogs.get(store.0) else { return Ok(Ok(None)) };
+        let Some(topic) = self.topics.get(name) else {
+            return Err(Reaction::Stop(Error::Setup(format!(
+                "the changelog topic `{name}` has been deleted: start the app again, and it is made anew and filled only \
+                 with what changes from then on; or `millrace reset` to start anew"
+            ))));
+        };
+        let trouble = |text: String| Trouble { topic: name.clone(), partition: task.partition, text };
+        if self.is_leaderless(name, task.partition.cast_signed()) {
+            return Ok(Err(trouble(LEADERLESS.into())));
+        }
+        let key = positions::key(&self.shared.topology, store, task);
+        match plan(self.shared, Changelog { task, store, topic: name.clone(), id: topic.id.clone(), key }) {
+            Ok(gap) => Ok(Ok(gap)),
+            Err(Reaction::Abort(text) | Reaction::Rebuild(text)) => {
+                Ok(Err(trouble(format!("the ends of the changelog can't be had: {text}"))))
+            }
+            Err(reaction) => Err(reaction),
+        }
+    }
+
+    fn is_leaderless(&self, topic: &str, partition: i32) -> bool {
+        self.topics.get(topic).is_some_and(|topic| topic.leaderless.contains(&partition.cast_unsigned()))
+    }
+}
+
+const LEADERLESS: &str = "no broker leads the partition: those that have it are away";
+
+const UNDECIDED: &str = "its committed offset waits for a transaction that is neither committed nor aborted yet; if this goes \
+     on, that transaction is never ended: find it with `kafka-transactions.sh find-hanging` in `__consumer_offsets`";
+
+/// The same trouble of a task as a whole.
+pub(super) fn first_trouble(shared: &Shared, task: TaskId, text: String) -> Trouble {
+    let topic = inputs(shared, task).into_iter().next().map(|(topic, _)| topic).unwrap_or_default();
+    Trouble { topic, partition: task.partition, text }
+}
+
+/// What a task reads.
+pub(super) fn inputs(shared: &Shared, task: TaskId) -> Vec<(String, i32)> {
+    let Some(part) = shared.topology.subtopologies.get(task.subtopology) else { return Vec::new() };
+    let inputs = inputs_of(&shared.topology, part, &shared.partitions, task.partition);
+    inputs.map(|(name, partition)| (name, partition.cast_signed())).collect()
+}
+
+/// A task's stores, the meta store last, where it has anything in that.
+pub(super) fn stores(shared: &Shared, task: TaskId) -> Vec<StoreId> {
+    let topology = &shared.topology;
+    let Some(part) = topology.subtopologies.get(task.subtopology) else { return Vec::new() };
+    let meta = topology.keeps_meta(task.subtopology).then_some(part.meta);
+    part.stores.iter().copied().chain(meta).collect()
+}

@@ -1,0 +1,331 @@
+//! Opening tasks, on a thread beside their worker's: a task that can't be opened yet holds no other one.
+//!
+//! ```text
+//!               offsets are stable, partitions have leaders
+//!   waiting ──────────────────────────────────────────────────▶ restoring ─────▶ handed over to the worker
+//!      ▲  └─ not yet: asked again, later each time                  │
+//!      └────────────────────────────────── its changelog is cut off ┘
+//! ```
+//!
+//! A task that waits for long is said to, with the partition that it waits for and the reason. Nobody knows whether that
+//! will ever end, so nothing ends by itself: neither the task nor its worker.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::ask::{Answer, Answers, Beginning, Offsets, first_trouble};
+use super::{Event, Shared};
+use crate::error::{Error, Reaction};
+use crate::lease::Lease;
+use crate::pulse::Pulse;
+use crate::restore::{Restore, Trouble, fatal};
+use crate::tasks::TaskId;
+
+/// How long to wait for changelog records at a time.
+const WAIT: Duration = Duration::from_millis(50);
+
+/// How long to wait before the same is asked again.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
+
+/// A worker takes tasks between two transactions, and begins to fetch anew: while others are restored, those that are
+/// ready come together.
+const TOGETHER: Duration = Duration::from_secs(1);
+
+/// What takes longer is said, and again after a while.
+const SAY: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(30));
+
+/// A task that is to be opened.
+pub(super) struct Wish {
+    pub(super) task: TaskId,
+    /// Where its seat stands, if it has stayed open.
+    pub(super) stayed: Option<Offsets>,
+}
+
+/// A task that can go on.
+pub(super) enum Opened {
+    /// Its seat stands where it is to.
+    Stayed(TaskId),
+    /// Its state is that of the offsets where it begins.
+    Restored(TaskId, Beginning),
+}
+
+impl Opened {
+    pub(super) fn task(&self) -> TaskId {
+        match self {
+            Self::Stayed(task) | Self::Restored(task, _) => *task,
+        }
+    }
+}
+
+/// The worker's end. When it is dropped, the tasks that aren't handed over are somebody else's.
+pub(super) struct Opener {
+    wishes: Sender<Vec<Wish>>,
+    opened: Receiver<Result<Vec<Opened>, Reaction>>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Opener {
+    pub(super) fn start(
+        worker: usize,
+        shared: Arc<Shared>,
+        pulse: Arc<Pulse>,
+        events: Sender<Event>,
+    ) -> Result<Self, Reaction> {
+        let (wishes, heard) = channel();
+        let (told, opened) = channel();
+        let stop = Arc::new(AtomicBool::new(false));
+        let opening = Opening {
+            worker,
+            shared,
+            pulse,
+            stop: Arc::clone(&stop),
+            events,
+            wishes: heard,
+            told,
+            tasks: BTreeMap::new(),
+            restores: Vec::new(),
+            ready: Vec::new(),
+            handed: Instant::now(),
+        };
+        let thread = thread::Builder::new().name(format!("opener-{worker}"));
+        let started = thread.spawn(move || opening.run());
+        started.map_err(|error| Reaction::Fail(Error::Task(format!("a thread can't be started: {error}"))))?;
+        Ok(Self { wishes, opened, stop })
+    }
+
+    /// Has tasks opened.
+    pub(super) fn open(&self, wishes: Vec<Wish>) {
+        // One that has ended has said why.
+        drop(self.wishes.send(wishes));
+    }
+
+    /// Tasks that can go on. Waits for nothing.
+    ///
+    /// # Errors
+    /// The state can't be read or written, or something else that another attempt wouldn't mend.
+    pub(super) fn opened(&self) -> Result<Vec<Opened>, Reaction> {
+        match self.opened.try_recv() {
+            Ok(opened) => opened,
+            Err(TryRecvError::Empty) => Ok(Vec::new()),
+            Err(TryRecvError::Disconnected) => {
+                Err(Reaction::Fail(Error::Task("the thread that opens tasks has panicked: a bug".into())))
+            }
+        }
+    }
+}
+
+impl Drop for Opener {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+/// A task on its way.
+struct Pending {
+    stayed: Option<Offsets>,
+    step: Step,
+    since: Instant,
+    trouble: Option<Trouble>,
+    said: Option<Instant>,
+}
+
+enum Step {
+    /// It is asked about when it is due.
+    Waiting { due: Instant, attempts: u32 },
+    /// Its state is being restored to what belongs to its offsets.
+    Restoring { beginning: Beginning, _lease: Lease },
+}
+
+/// The thread's end.
+struct Opening {
+    worker: usize,
+    shared: Arc<Shared>,
+    pulse: Arc<Pulse>,
+    stop: Arc<AtomicBool>,
+    events: Sender<Event>,
+    wishes: Receiver<Vec<Wish>>,
+    told: Sender<Result<Vec<Opened>, Reaction>>,
+    tasks: BTreeMap<TaskId, Pending>,
+    restores: Vec<Restore>,
+    ready: Vec<Opened>,
+    /// When tasks were handed over last.
+    handed: Instant,
+}
+
+impl Opening {
+    fn run(mut self) {
+        while self.go_on() && self.listen() {
+            let round = self.ask().and_then(|()| self.restore());
+            if let Err(reaction) = round {
+                drop(self.told.send(Err(reaction)));
+                return;
+            }
+            self.hand_over();
+            self.say();
+        }
+    }
+
+    fn go_on(&self) -> bool {
+        let stopped = self.stop.load(Ordering::Relaxed) || self.shared.stopping.load(Ordering::Relaxed);
+        !stopped && !self.pulse.is_given_up()
+    }
+
+    /// Hears of tasks; waits for something to do where there is nothing. Whether anybody is there who wants any.
+    fn listen(&mut self) -> bool {
+        let now = Instant::now();
+        let due = |pending: &Pending| match pending.step {
+            Step::Waiting { due, .. } => due.saturating_duration_since(now),
+            Step::Restoring { .. } => WAIT,
+        };
+        let heard = if self.tasks.is_empty() && self.ready.is_empty() {
+            self.handed = now;
+            self.wishes.recv().map_err(|_| RecvTimeoutError::Disconnected)
+        } else {
+            let wait = self.tasks.values().map(due).min().unwrap_or(WAIT).min(WAIT);
+            self.wishes.recv_timeout(if self.restores.is_empty() { wait } else { Duration::ZERO })
+        };
+        match heard {
+            Ok(wishes) => {
+                let now = Instant::now();
+                self.tasks.extend(wishes.into_iter().map(|Wish { task, stayed }| {
+                    let step = Step::Waiting { due: now, attempts: 0 };
+                    (task, Pending { stayed, step, since: now, trouble: None, said: None })
+                }));
+                true
+            }
+            Err(RecvTimeoutError::Timeout) => true,
+            Err(RecvTimeoutError::Disconnected) => false,
+        }
+    }
+
+    /// Asks about the tasks that are due.
+    fn ask(&mut self) -> Result<(), Reaction> {
+        let now = Instant::now();
+        let is_due = |pending: &Pending| matches!(pending.step, Step::Waiting { due, .. } if due <= now);
+        let due: Vec<_> = self.tasks.iter().filter(|(_, pending)| is_due(pending)).map(|(task, _)| *task).collect();
+        if due.is_empty() {
+            return Ok(());
+        }
+        let shared = Arc::clone(&self.shared);
+        let answers = match Answers::ask(&shared, &due) {
+            Ok(answers) => answers,
+            Err(Error::Kafka(error)) => {
+                for task in due {
+                    let text = format!("the cluster doesn't tell committed offsets and changelogs: {error}");
+                    self.put_off(task, first_trouble(&shared, task, text));
+                }
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let mut all = Vec::new();
+        for task in due {
+            if !self.go_on() {
+                return Ok(());
+            }
+            let Some(pending) = self.tasks.get_mut(&task) else { continue };
+            match answers.about(task, pending.stayed.as_ref())? {
+                Answer::Stayed => {
+                    self.tasks.remove(&task);
+                    self.ready.push(Opened::Stayed(task));
+                }
+                Answer::Begins { beginning, gaps, lease: _lease } if gaps.is_empty() => {
+                    self.tasks.remove(&task);
+                    self.ready.push(Opened::Restored(task, beginning));
+                }
+                Answer::Begins { beginning, gaps, lease } => {
+                    pending.step = Step::Restoring { beginning, _lease: lease };
+                    pending.trouble = None;
+                    all.extend(gaps);
+                }
+                Answer::NotYet(trouble) => self.put_off(task, trouble),
+            }
+        }
+        if !all.is_empty() {
+            let restore = Restore::start(&shared, all).map_err(fatal)?;
+            self.tell(Event::Restoring { worker: self.worker, records: restore.left() });
+            self.restores.push(restore);
+        }
+        Ok(())
+    }
+
+    /// Restores some more of what is to be restored.
+    fn restore(&mut self) -> Result<(), Reaction> {
+        let wait = WAIT / u32::try_from(self.restores.len()).unwrap_or(1).max(1);
+        let mut restores = std::mem::take(&mut self.restores);
+        for restore in &mut restores {
+            let round = restore.step(&self.shared, wait)?;
+            if round.records > 0 {
+                self.tell(Event::Restored { records: round.records });
+            }
+            for (task, trouble) in round.failed {
+                self.put_off(task, trouble);
+            }
+            for task in round.done {
+                if let Some(Pending { step: Step::Restoring { beginning, .. }, .. }) = self.tasks.remove(&task) {
+                    self.ready.push(Opened::Restored(task, beginning));
+                }
+            }
+        }
+        restores.retain(|restore| !restore.is_over());
+        self.restores = restores;
+        Ok(())
+    }
+
+    /// A task can't be opened yet.
+    fn put_off(&mut self, task: TaskId, trouble: Trouble) {
+        let Some(pending) = self.tasks.get_mut(&task) else { return };
+        let attempts = match pending.step {
+            Step::Waiting { attempts, .. } => attempts,
+            Step::Restoring { .. } => 0,
+        };
+        let wait = BACKOFF.0.saturating_mul(1 << attempts.min(16)).min(BACKOFF.1);
+        pending.step = Step::Waiting { due: Instant::now() + wait, attempts: attempts.saturating_add(1) };
+        pending.trouble = Some(trouble);
+    }
+
+    fn hand_over(&mut self) {
+        let is_time = self.restores.is_empty() || self.handed.elapsed() >= TOGETHER;
+        if is_time && !self.ready.is_empty() {
+            self.handed = Instant::now();
+            // A worker that has ended wants none.
+            drop(self.told.send(Ok(std::mem::take(&mut self.ready))));
+        }
+    }
+
+    /// Says which partitions wait, and what for: once for all that wait for the same.
+    fn say(&mut self) {
+        let stalled: Vec<_> = self.restores.iter().flat_map(Restore::stalled).collect();
+        let mut reasons: BTreeMap<String, (Trouble, u64, usize)> = BTreeMap::new();
+        for (task, pending) in &mut self.tasks {
+            let stalled = stalled.iter().find(|(stalled, _)| stalled == task).map(|(_, trouble)| trouble);
+            let Some(trouble) = stalled.or(pending.trouble.as_ref()) else { continue };
+            if pending.since.elapsed() < SAY.0 || pending.said.is_some_and(|said| said.elapsed() < SAY.1) {
+                continue;
+            }
+            pending.said = Some(Instant::now());
+            let seconds = pending.since.elapsed().as_secs();
+            let reason = reasons.entry(trouble.text.clone()).or_insert_with(|| (trouble.clone(), seconds, 0));
+            reason.2 += 1;
+        }
+        for (reason, (Trouble { topic, partition, .. }, seconds, tasks)) in reasons {
+            tracing::warn!(
+                topic,
+                partition,
+                seconds,
+                tasks,
+                reason,
+                "a partition can't be processed yet, and is tried again: others go on"
+            );
+        }
+    }
+
+    /// Nobody listens any more when the instance stops.
+    fn tell(&self, event: Event) {
+        drop(self.events.send(event));
+    }
+}
