@@ -6,7 +6,8 @@
 //!
 //! [`read`] takes the files of an app apart and never fails: what is wrong in them is remembered, so that [`check`] can
 //! tell it together with what only the plugins' manifests show. [`parse`] and [`build`] are the same in two strict
-//! steps. [`partitions`] says how many partitions each topic has, [`render`] shows a topology to people and tools.
+//! steps. [`partitions`] says how many partitions each topic has, [`spread_alike`] which topics need the same partitioner,
+//! [`render`] shows a topology to people and tools.
 
 mod app;
 mod changes;
@@ -42,7 +43,7 @@ use std::path::PathBuf;
 pub use diagnostic::Diagnostic;
 use diagnostic::{Place, Problems, Sources};
 pub use model::Pipeline;
-pub use partitions::{PartitionMismatch, partitions};
+pub use partitions::{PartitionMismatch, partitions, spread_alike};
 pub use render::{Format, render};
 
 use crate::manifest::Manifest;

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use millrace_engine::deployment::Candidate;
@@ -73,6 +73,8 @@ pub(crate) fn prepare(
         options: options.worker,
         learned: Learned::default(),
         leases: Leases::default(),
+        alike: pipeline::spread_alike(&topology),
+        hinted: Mutex::default(),
         member: OnceLock::new(),
         stopping: AtomicBool::new(false),
         gate: globals.as_ref().map(|_| Arc::default()),

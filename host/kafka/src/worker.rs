@@ -21,6 +21,7 @@ mod opener;
 mod recover;
 mod seat;
 mod shared;
+mod spread;
 mod when;
 
 use std::collections::HashMap;

@@ -1,10 +1,10 @@
 //! How many partitions each topic has.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::ports::StoreId;
-use crate::topology::{Node, Operator, SubTopology, TopicId, Topology};
+use crate::topology::{Node, Operator, SubTopology, TopicId, TopicKind, Topology};
 
 /// Inputs of a step that must have as many partitions as each other, and don't.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +53,17 @@ pub fn partitions(
     let counts = settling.finish();
     let mismatches: Vec<_> = together.iter().filter_map(|group| mismatch(topology, group, &counts)).collect();
     if mismatches.is_empty() { Ok(counts) } else { Err(mismatches) }
+}
+
+/// Topics of others whose keys must be spread over their partitions alike, each with a step that needs it: the step has
+/// state and reads several topics, and records of one key meet only if they have the same partition number.
+pub fn spread_alike(topology: &Topology) -> BTreeMap<TopicId, String> {
+    let groups = topology.subtopologies.iter().flat_map(read_together);
+    let all =
+        groups.flat_map(|Together { step, topics }| topics.into_iter().map(move |topic| (topic, step.to_owned())));
+    let is_external =
+        |topic: &TopicId| topology.topics.get(topic.0).is_some_and(|topic| topic.kind == TopicKind::External);
+    all.filter(|(topic, _)| is_external(topic)).collect()
 }
 
 /// A step with state, and the topics whose records reach it.

@@ -36,6 +36,9 @@ impl Worker {
                 Fetched::Record(message) => {
                     place.next = message.offset() + 1;
                     place.end = None;
+                    if let Some(expected) = place.sample.as_mut().and_then(|sample| sample.look(message.key())) {
+                        shared.hint(place.topic, partition, message.offset(), expected);
+                    }
                     let (key, value) = message.copy(buffer);
                     let (timestamp, timestamp_type) = message.timestamp();
                     let (offset, headers) = (message.offset(), message.headers());

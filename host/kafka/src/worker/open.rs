@@ -13,6 +13,7 @@ use super::ask::{Beginning, Start, stores};
 use super::commit::Of;
 use super::opener::{Opened, Opener, Wish};
 use super::seat::{Input, Seat, Slot};
+use super::spread::Sample;
 use super::{Event, Phase, Worker, task_error};
 use crate::error::{Error, Reaction};
 use crate::limits;
@@ -175,7 +176,9 @@ impl Worker {
             let (next, position, committed) = (start.offset, start.offset, start.offset);
             let (name, time) = (c_name(&name), start.time);
             let (end, left, paused) = (None, None, false);
-            inputs.push(Input { topic, name, partition, next, position, committed, time, end, left, paused });
+            let count = shared.partitions.get(topic.0).copied().unwrap_or(1);
+            let sample = shared.alike.contains_key(&topic).then(|| Sample::new(id.partition, count));
+            inputs.push(Input { topic, name, partition, next, position, committed, time, end, left, paused, sample });
             task.expect_more(number, partition.is_some());
         }
         Ok(Seat { id, task, inputs, slots, dirty: false, sent: false })

@@ -7,6 +7,7 @@ use millrace_engine::task::{InputPosition, Task};
 use millrace_engine::topology::TopicId;
 
 use super::ask::Offsets;
+use super::spread::Sample;
 use crate::native::Fetcher;
 use crate::postponed::Postponed;
 use crate::tasks::TaskId;
@@ -58,6 +59,8 @@ pub(super) struct Input {
     pub(super) left: Option<i64>,
     /// Whether fetching waits for the queue to become shorter.
     pub(super) paused: bool,
+    /// Looks whether its keys are where those of other inputs are, where these are to meet.
+    pub(super) sample: Option<Sample>,
 }
 
 /// So few offsets are no backlog: they may be marks of transactions, which nobody gets, or records that have just come.

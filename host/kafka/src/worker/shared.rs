@@ -1,11 +1,12 @@
 //! What workers have in common, and what they are opened with.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use millrace_engine::ports::StoreId;
 use millrace_engine::task::Deployed;
-use millrace_engine::topology::Topology;
+use millrace_engine::topology::{TopicId, Topology};
 use millrace_store::Database;
 
 use crate::cluster::Cluster;
@@ -34,6 +35,10 @@ pub(crate) struct Shared {
     pub(crate) shared_stores: Arc<[StoreId]>,
     /// How large records may be, where brokers had to say it.
     pub(crate) learned: Learned,
+    /// Topics whose keys must be spread over partitions alike, with a step that needs it.
+    pub(crate) alike: BTreeMap<TopicId, String>,
+    /// Those of which it was said that they aren't.
+    pub(crate) hinted: Mutex<BTreeSet<TopicId>>,
     /// Tasks that are being restored.
     pub(crate) leases: Leases,
     /// The instance's member of the group; there before any task is assigned.
@@ -45,6 +50,23 @@ impl Shared {
     /// Names of the pipeline's topics, by number.
     pub(super) fn topic_names(&self) -> Vec<&str> {
         self.topology.topics.iter().map(|topic| topic.name.as_str()).collect()
+    }
+
+    /// Says, once for each topic, that a key is in another partition than was expected.
+    pub(super) fn hint(&self, topic: TopicId, partition: i32, offset: i64, expected: u32) {
+        if !self.hinted.lock().unwrap_or_else(PoisonError::into_inner).insert(topic) {
+            return;
+        }
+        tracing::warn!(
+            topic = self.topology.topics.get(topic.0).map_or("", |topic| topic.name.as_str()),
+            partition,
+            offset,
+            expected,
+            step = self.alike.get(&topic).map_or("", String::as_str),
+            "a key is in another partition than the one that Kafka's default partitioner (murmur2) gives it: the step finds \
+             records of one key in several topics only if all these are written with the same partitioner; with librdkafka, \
+             set `partitioner=murmur2_random`"
+        );
     }
 }
 

@@ -2,8 +2,9 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use tempfile::TempDir;
@@ -78,6 +79,14 @@ impl Plain {
             self.producer.poll(std::time::Duration::ZERO);
         }
         self.producer.flush(super::PATIENCE).unwrap();
+    }
+
+    /// Writes records with keys of text, one a line, to the partitions that their keys decide on.
+    pub fn write_lines(&self, lines: &str) {
+        let mut command = self.command(&format!("topic write --kafka {} --key string", self.bootstrap));
+        let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
+        assert!(child.wait().unwrap().success());
     }
 
     /// How often each value was put out and committed.

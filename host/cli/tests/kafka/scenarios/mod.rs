@@ -12,6 +12,7 @@ mod promptness;
 mod restoring;
 mod scaling;
 mod secured;
+mod spreading;
 mod topics;
 mod undisturbed;
 mod zombies;

@@ -1,6 +1,7 @@
 //! How many partitions topics have.
 
 use super::*;
+use crate::pipeline::spread_alike;
 
 const JOIN: &str = "
     [[source]]
@@ -129,4 +130,25 @@ fn topics_that_meet_without_state_may_differ() {
         &[],
     );
     assert_eq!(counts(&topology, &[]), "a-in=2 b-in=5 out=5 a-dlq=5");
+}
+
+#[test]
+fn topics_whose_records_meet_by_key_are_to_be_spread_alike() {
+    let rekeyed = "
+        [[source]]
+        name = \"alone\"
+        topic = \"alone-in\"
+        [[dedup]]
+        name = \"once\"
+        from = \"alone\"
+        within = \"1m\"
+        by = [\"field:id\"]
+        [[sink]]
+        from = \"once\"
+        topic = \"out\"
+    ";
+    let topology = topology_of(&[file(&format!("{JOIN}{rekeyed}"))], &[]);
+    let alike = spread_alike(&topology).into_iter();
+    let alike = alike.map(|(topic, step)| format!("{} for {step}", topology.topics[topic.0].name));
+    assert_eq!(alike.collect::<Vec<_>>(), ["a-in for ab", "b-in for ab"]);
 }
