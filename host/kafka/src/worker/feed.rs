@@ -91,6 +91,7 @@ fn mark(seat: &mut Seat, fetcher: &Fetcher) -> Result<(), Reaction> {
         let queued = seat.task.queued_bytes(input);
         place.look(fetcher);
         seat.task.expect_more(input, place.expects_more());
+        place.note(queued == 0 && place.expects_more());
         let Some(partition) = place.partition else { continue };
         let change = if place.paused { queued <= QUEUE_BYTES / 4 } else { queued > QUEUE_BYTES };
         if change {

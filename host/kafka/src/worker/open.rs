@@ -175,10 +175,23 @@ impl Worker {
             }
             let (next, position, committed) = (start.offset, start.offset, start.offset);
             let (name, time) = (c_name(&name), start.time);
-            let (end, left, paused) = (None, None, false);
+            let (end, left, paused, starving) = (None, None, false, None);
             let count = shared.partitions.get(topic.0).copied().unwrap_or(1);
             let sample = shared.alike.contains_key(&topic).then(|| Sample::new(id.partition, count));
-            inputs.push(Input { topic, name, partition, next, position, committed, time, end, left, paused, sample });
+            inputs.push(Input {
+                topic,
+                name,
+                partition,
+                next,
+                position,
+                committed,
+                time,
+                end,
+                left,
+                paused,
+                starving,
+                sample,
+            });
             task.expect_more(number, partition.is_some());
         }
         Ok(Seat { id, task, inputs, slots, dirty: false, sent: false })

@@ -1,6 +1,7 @@
 //! A task with its places in its input partitions.
 
 use std::ffi::CString;
+use std::time::{Duration, Instant};
 
 use millrace_engine::record::Timestamp;
 use millrace_engine::task::{InputPosition, Task};
@@ -59,12 +60,19 @@ pub(super) struct Input {
     pub(super) left: Option<i64>,
     /// Whether fetching waits for the queue to become shorter.
     pub(super) paused: bool,
+    /// Since when nothing comes although more is there, and when that is said next.
+    pub(super) starving: Option<(Instant, Instant)>,
     /// Looks whether its keys are where those of other inputs are, where these are to meet.
     pub(super) sample: Option<Sample>,
 }
 
 /// So few offsets are no backlog: they may be marks of transactions, which nobody gets, or records that have just come.
 const FEW: i64 = 100;
+
+/// After so long without a record, why that may be is said, and again after a while.
+const STARVED: Duration = Duration::from_secs(15);
+
+const SAY: Duration = Duration::from_secs(30);
 
 impl Input {
     /// Looks how much more there is, as far as the last fetch knew.
@@ -80,6 +88,28 @@ impl Input {
     /// with the next fetch that nothing comes.
     pub(super) fn expects_more(&self) -> bool {
         self.partition.is_some() && self.left != Some(0)
+    }
+
+    /// Says when nothing has come for long although more is known to be there, or nothing is known yet.
+    pub(super) fn note(&mut self, starving: bool) {
+        let Some(partition) = self.partition.filter(|_| starving) else {
+            self.starving = None;
+            return;
+        };
+        let now = Instant::now();
+        let (since, say) = *self.starving.get_or_insert((now, now + STARVED));
+        if now >= say {
+            self.starving = Some((since, now + SAY));
+            tracing::warn!(
+                topic = %self.name.to_string_lossy(),
+                partition,
+                next = self.next,
+                seconds = now.duration_since(since).as_secs(),
+                "nothing comes from a partition that isn't read to its end: no broker leads it, its leader doesn't answer, or a \
+                 transaction there is neither committed nor aborted yet; if this goes on, it is never ended: find it with \
+                 `kafka-transactions.sh find-hanging`. Other partitions go on"
+            );
+        }
     }
 
     /// Whether there is no backlog.

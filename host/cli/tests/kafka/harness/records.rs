@@ -155,6 +155,24 @@ impl Kafka {
         super::until(&format!("`{topic}` is there"), || self.ends(topic, partitions).is_ok());
     }
 
+    /// Makes a topic with a partition for each list of nodes, which have its replicas.
+    pub fn create_on(&self, topic: &str, replicas: &[&[i32]]) {
+        let new = NewTopic::new(topic, replicas.len() as i32, TopicReplication::Variable(replicas));
+        let new = new.set("retention.ms", "-1").set("min.insync.replicas", "1");
+        for made in block_on(self.admin().create_topics(&[new], &AdminOptions::new())).unwrap() {
+            made.unwrap();
+        }
+        super::until(&format!("`{topic}` is there"), || self.ends(topic, replicas.len() as i32).is_ok());
+    }
+
+    /// The numbers of the nodes, in the order of their ports.
+    pub fn nodes(&self) -> Vec<i32> {
+        let metadata = self.ask(|clients| clients.committed.fetch_metadata(None, REQUEST)).unwrap();
+        let mut nodes: Vec<_> = metadata.brokers().iter().map(|node| (node.port(), node.id())).collect();
+        nodes.sort_unstable();
+        nodes.into_iter().map(|(_, id)| id).collect()
+    }
+
     fn admin(&self) -> AdminClient<DefaultClientContext> {
         config(&self.bootstrap).create().unwrap()
     }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::harness::{OpenTransaction, Plain, Process, shared_broker};
+use millrace_broker::Options;
+
+use crate::harness::{OpenTransaction, Plain, Process, options, own_broker, shared_broker};
 
 /// One worker has both partitions.
 const PIPELINE: &str = r#"
@@ -95,6 +97,46 @@ fn a_partition_whose_changelog_is_held_back_holds_no_other_one() {
     the_neighbour_goes_on(&app, 20, 40);
     process.wait_until_it_says("restoring has stood still");
     open.end();
+    process.wait_until_running();
+    finish(&app, process, 40);
+}
+
+/// What is behind the transaction can't be read until it ends.
+#[test]
+fn a_partition_whose_input_is_held_back_is_named_and_holds_no_other_one() {
+    let Some(broker) = shared_broker() else { return };
+    let app = Plain::new(&broker, "inputheld", PIPELINE, &TOPICS);
+    let mut process = app.start("data");
+    process.wait_until_running();
+    let open = OpenTransaction::with_a_record(&broker, "inputheld-foreign", &app.topic("in"), 0);
+    write(&app, 0);
+    the_neighbour_goes_on(&app, 0, 20);
+    process.wait_until_it_says("nothing comes from a partition that isn't read to its end");
+    let said = process.entries().into_iter().find(|entry| entry["next"].is_number()).unwrap();
+    assert_eq!((&said["topic"], &said["partition"]), (&app.topic("in").into(), &0.into()), "{said:?}");
+    open.end();
+    finish(&app, process, 20);
+}
+
+/// Three nodes, and each of the two partitions on one of them only.
+#[test]
+fn a_partition_without_a_leader_holds_no_other_one() {
+    let settings = options().settings;
+    let Some(mut cluster) = own_broker(Options { nodes: 3, settings, ..Options::default() }) else { return };
+    let app = Plain::new(&cluster.bootstrap(), "leaderless", PIPELINE, &[("out", 1)]);
+    let ids = app.kafka.nodes();
+    app.kafka.create_on(&app.topic("in"), &[&ids[..1], &ids[1..2]]);
+    write(&app, 0);
+    let first = app.start("data");
+    app.wait_for("out", |found| found.len() == 20);
+    first.stop();
+
+    write(&app, 20);
+    cluster.kill(0).unwrap();
+    let mut process = app.start("data");
+    the_neighbour_goes_on(&app, 20, 40);
+    process.wait_until_it_says("no broker leads the partition");
+    cluster.start_node(0).unwrap();
     process.wait_until_running();
     finish(&app, process, 40);
 }

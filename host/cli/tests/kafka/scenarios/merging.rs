@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::harness::{Plain, shared_broker, until};
 
-/// A merge without state, and behind an own source a table: each task of these reads both of its topics, of which the
-/// second has fewer partitions.
+/// Each task reads both topics, of which the second has fewer partitions. `NARROW` is what is merged of that one.
 const PIPELINE: &str = r#"
 app = "APP"
 [kafka]
@@ -19,17 +18,20 @@ key = "string"
 name = "narrow"
 topic = "APP-narrow"
 key = "string"
+[[merge]]
+name = "both"
+from = ["wide", "NARROW"]
+[[sink]]
+from = "both"
+topic = "APP-out"
+"#;
+
+const STATE: &str = r#"
 [[dedup]]
 name = "once"
 from = "narrow"
 within = "1h"
 by = ["field:id"]
-[[merge]]
-name = "both"
-from = ["wide", "once"]
-[[sink]]
-from = "both"
-topic = "APP-out"
 "#;
 
 const WAVE: i64 = 800;
@@ -49,8 +51,17 @@ fn write(app: &Plain, wave: i64) {
 /// topic, the other one that of the narrow topic.
 #[test]
 fn a_merge_of_topics_with_unlike_partition_counts_is_exactly_once_while_processes_come_and_go() {
+    processes_come_and_go("merge", &PIPELINE.replace("NARROW", "narrow"));
+}
+
+#[test]
+fn the_same_with_state_of_one_of_the_topics() {
+    processes_come_and_go("mergestate", &format!("{}{STATE}", PIPELINE.replace("NARROW", "once")));
+}
+
+fn processes_come_and_go(name: &str, pipeline: &str) {
     let Some(broker) = shared_broker() else { return };
-    let app = Plain::new(&broker, "merge", PIPELINE, &[("wide", 4), ("narrow", 2), ("out", 4)]);
+    let app = Plain::new(&broker, name, pipeline, &[("wide", 4), ("narrow", 2), ("out", 4)]);
     let out = |waves: i64| app.wait_for("out", |found| found.len() as i64 >= waves * WAVE);
     let mut first = app.start("one");
     first.wait_until_running();
