@@ -6,12 +6,13 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use rdkafka::TopicPartitionList;
 use rdkafka::consumer::Consumer;
-use rdkafka::{Offset, TopicPartitionList};
 
 use crate::cluster::REQUEST;
 use crate::error::Error;
 use crate::group::Member;
+use crate::native::Committed;
 use crate::tasks::inputs_of;
 use crate::worker::Shared;
 
@@ -80,19 +81,29 @@ fn left(shared: &Shared, member: &Member) -> Result<Option<(String, u32)>, Error
         for (topic, partition) in
             (0..most).flat_map(|partition| inputs_of(&shared.topology, part, &shared.partitions, partition))
         {
-            list.add_partition(&topic, partition.cast_signed());
+            if list.find_partition(&topic, partition.cast_signed()).is_none() {
+                list.add_partition(&topic, partition.cast_signed());
+            }
         }
     }
-    for place in member.committed_offsets(list, REQUEST)?.elements() {
-        place.error()?;
-        // The member reads what is committed: its end is that of the last transaction that is decided.
-        let (low, end) = member.fetch_watermarks(place.topic(), place.partition(), REQUEST)?;
-        let committed = match place.offset() {
-            Offset::Offset(offset) => offset,
-            _ => low,
+    let committed = shared.cluster.committed(&shared.topology.app, &list)?;
+    let names: BTreeSet<_> = list.elements().iter().map(|place| place.topic().to_owned()).collect();
+    let topics = shared.cluster.describe(&names.iter().map(String::as_str).collect::<Vec<_>>())?;
+    for place in list.elements() {
+        let (name, partition) = (place.topic().to_owned(), place.partition());
+        let left = Some((name.clone(), partition.cast_unsigned()));
+        // No broker knows where a partition ends that none leads.
+        let leaderless = topics.get(&name).is_none_or(|topic| topic.leaderless.contains(&partition.cast_unsigned()));
+        let committed = match committed.get(&(name.clone(), partition)) {
+            _ if leaderless => return Ok(left),
+            Some(Committed::At(offset, _)) => Some(*offset),
+            Some(Committed::Nothing) => None,
+            Some(Committed::Undecided | Committed::Refused(_)) | None => return Ok(left),
         };
-        if committed < end {
-            return Ok(Some((place.topic().to_owned(), place.partition().cast_unsigned())));
+        // The member reads what is committed: its end is that of the last transaction that is decided.
+        let (low, end) = member.fetch_watermarks(&name, partition, REQUEST)?;
+        if committed.unwrap_or(low) < end {
+            return Ok(left);
         }
     }
     Ok(None)
