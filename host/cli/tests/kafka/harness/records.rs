@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use futures_executor::block_on;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -163,6 +163,15 @@ impl Kafka {
             made.unwrap();
         }
         super::until(&format!("`{topic}` is there"), || self.ends(topic, replicas.len() as i32).is_ok());
+    }
+
+    /// Gives a topic more partitions.
+    pub fn grow(&self, topic: &str, partitions: i32) {
+        let new = NewPartitions::new(topic, partitions as usize);
+        for grown in block_on(self.admin().create_partitions(&[new], &AdminOptions::new())).unwrap() {
+            grown.unwrap();
+        }
+        super::until(&format!("`{topic}` has grown"), || self.ends(topic, partitions).is_ok());
     }
 
     /// The numbers of the nodes, in the order of their ports.

@@ -59,6 +59,35 @@ fn the_same_with_state_of_one_of_the_topics() {
     processes_come_and_go("mergestate", &format!("{}{STATE}", PIPELINE.replace("NARROW", "once")));
 }
 
+/// For the process that starts then, the other topic is the widest: each task would have two owners. The first one may
+/// have been given no partition that is new.
+#[test]
+fn a_process_that_has_started_before_a_topic_has_grown_ends_when_another_one_comes() {
+    let Some(broker) = shared_broker() else { return };
+    let pipeline = PIPELINE.replace("NARROW", "narrow");
+    let app = Plain::new(&broker, "grown", &pipeline, &[("wide", 7), ("narrow", 6), ("out", 4)]);
+    let mut first = app.start("one");
+    first.wait_until_running();
+    app.write("wide", 1, 0..50);
+    app.wait_for("out", |found| found.len() == 50);
+    app.kafka.grow(&app.topic("narrow"), 8);
+    let mut second = app.start("two");
+    for partition in 0..7 {
+        app.write("wide", partition, i64::from(partition) * 100 + 100..i64::from(partition) * 100 + 150);
+        app.write("narrow", partition + 1, i64::from(partition) * 100 + 150..i64::from(partition) * 100 + 200);
+    }
+    assert_eq!(first.wait().code(), Some(1));
+    assert!(
+        first.says("topic `grown-narrow` has 8 partitions, and had 6 when the app started"),
+        "{:?}",
+        first.entries()
+    );
+    second.wait_until_running();
+    app.wait_for("out", |found| found.len() == 750);
+    second.stop();
+    assert_eq!(app.all_results("out"), (0..50).chain(100..800).map(|value| (value, 1)).collect());
+}
+
 fn processes_come_and_go(name: &str, pipeline: &str) {
     let Some(broker) = shared_broker() else { return };
     let app = Plain::new(&broker, name, pipeline, &[("wide", 4), ("narrow", 2), ("out", 4)]);
