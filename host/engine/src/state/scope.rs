@@ -1,5 +1,7 @@
 //! What a process function may touch while it works on one record.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::TaskState;
@@ -7,13 +9,14 @@ use super::keys::{decode_stored, encode_stored};
 use super::overlay::Before;
 use super::timers::{self, Timers};
 use crate::ports::{Backend, BackendError, Clock, Scan, StoreId, Stored};
+use crate::provenance::Origin;
 use crate::record::{END_OF_TIME, Timestamp};
 
 /// The stores and timers of one process step, for the length of one call. Writes are undone by the engine unless the
 /// call goes well. Who implements [`Logic::process`](crate::ports::Logic::process) gets it and gives it back.
 pub struct ProcessScope {
     state: TaskState,
-    stores: Vec<StoreId>,
+    stores: Arc<[StoreId]>,
     undo: Vec<(StoreId, Bytes, Before)>,
     timing: Option<Timing>,
 }
@@ -26,7 +29,7 @@ pub(crate) struct Timing {
     /// The driver's clock.
     pub(crate) now: Timestamp,
     /// Where the record comes from, for the dead letter of a timer that fails.
-    pub(crate) origin: Bytes,
+    pub(crate) origin: Option<Origin>,
     /// No timer of this clock is set for this time or an earlier one: it is set for the next millisecond instead.
     pub(crate) not_before: Option<(Clock, Timestamp)>,
     /// Entries of the timers that the call has set, by time.
@@ -43,7 +46,7 @@ pub struct Page {
 }
 
 impl ProcessScope {
-    pub(crate) fn new(state: TaskState, stores: Vec<StoreId>, timing: Option<Timing>) -> Self {
+    pub(crate) fn new(state: TaskState, stores: Arc<[StoreId]>, timing: Option<Timing>) -> Self {
         Self { state, stores, undo: Vec::new(), timing }
     }
 
@@ -65,7 +68,7 @@ impl ProcessScope {
         let state = TaskState::new(backend, stores.saturating_add(1));
         let mut timers = Timers::open(&state, StoreId(stores))?;
         timers.observe(timestamp);
-        let timing = Timing { timers, key, now, origin: Bytes::new(), not_before: None, set: Vec::new() };
+        let timing = Timing { timers, key, now, origin: None, not_before: None, set: Vec::new() };
         Ok(Self::new(state, (0..stores).map(StoreId).collect(), Some(timing)))
     }
 
@@ -148,7 +151,7 @@ impl ProcessScope {
         };
         let time = time.min(END_OF_TIME);
         let [by_time, by_name] = timers::keys(timing.key.as_deref(), name, time, clock);
-        let (store, origin) = (timing.timers.store(), timing.origin.clone());
+        let (store, origin) = (timing.timers.store(), timing.origin.as_ref().map(Origin::encode).unwrap_or_default());
         timing.timers.added(time, clock);
         timing.set.push(by_time.clone());
         self.write_to(store, by_time, Some(origin));
