@@ -276,7 +276,7 @@ impl Task {
             && bytes < MAX_RUN_BYTES
             && let Some(next) = self.queues.choose()
         {
-            bytes += next.record.size();
+            bytes += next.record.held();
             chosen.push(next);
         }
         self.ledger.consumed += chosen.len() as u64;

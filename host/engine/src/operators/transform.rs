@@ -54,7 +54,7 @@ fn outcomes(
 ) -> Result<(Vec<Outcome>, Vec<Effect>), TaskError> {
     let function = step.function(call)?;
     let messages: Vec<Message<'_>> = items.iter().map(|item| item.record.message(step.name_of(item.from))).collect();
-    let size = |message: &Message<'_>| message.key.map_or(0, <[u8]>::len) + message.value.map_or(0, <[u8]>::len);
+    let size = |message: &Message<'_>| calls::bytes_of(message, &call.manifest);
     let called = calls::outcomes(&messages, step.options.batch, size, |piece, attempt| {
         logic.transform(function, piece, attempt)
     });

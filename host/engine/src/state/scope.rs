@@ -45,6 +45,14 @@ pub struct Page {
     pub next: Option<Bytes>,
 }
 
+impl Page {
+    /// What an item costs the host beside its bytes.
+    pub const ITEM: usize = 64;
+
+    /// Most bytes of a page.
+    const MOST: usize = 1 << 20;
+}
+
 impl ProcessScope {
     pub(crate) fn new(state: TaskState, stores: Arc<[StoreId]>, timing: Option<Timing>) -> Self {
         Self { state, stores, undo: Vec::new(), timing }
@@ -114,17 +122,18 @@ impl ProcessScope {
     }
 
     /// Keys from `from` (inclusive) to `to` (exclusive; `None`: the last), in pages of about `max_bytes`, but at least
-    /// one item.
+    /// one item. No page is larger than a megabyte, in which an item counts with its [`ITEM`](Page::ITEM) too: what is
+    /// more has to be asked for.
     pub fn range(&self, store: usize, from: &[u8], to: Option<&[u8]>, max_bytes: usize) -> Result<Page, BackendError> {
         let store = self.store(store)?;
-        let mut page = Page::default();
+        let (mut page, most) = (Page::default(), max_bytes.min(Page::MOST));
         let (mut bytes, mut readable) = (0, true);
         self.state.scan(store, from, to, &mut |key, value| {
-            if !page.items.is_empty() && bytes + key.len() + value.len() > max_bytes {
+            bytes += key.len() + value.len() + Page::ITEM;
+            if !page.items.is_empty() && bytes > most {
                 page.next = Some(Bytes::copy_from_slice(key));
                 return Scan::Stop;
             }
-            bytes += key.len() + value.len();
             match decode_stored(&Bytes::copy_from_slice(value)) {
                 Some(stored) => page.items.push((Bytes::copy_from_slice(key), stored)),
                 None => readable = false,
