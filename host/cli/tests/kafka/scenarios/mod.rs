@@ -5,6 +5,7 @@ mod copies;
 mod idling;
 mod kills;
 mod leaving;
+mod pausing;
 mod points;
 mod promptness;
 mod restoring;
