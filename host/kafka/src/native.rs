@@ -8,6 +8,6 @@ mod fetch;
 mod send;
 mod topic_ids;
 
-pub(crate) use fetch::{Fetched, Fetcher, c_name};
+pub(crate) use fetch::{Fetched, Fetcher, c_name, headers};
 pub(crate) use send::{Record, Sender};
 pub(crate) use topic_ids::topic_ids;

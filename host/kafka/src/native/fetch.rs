@@ -11,6 +11,7 @@ use rdkafka::bindings as c;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::BorrowedMessage;
 use rdkafka::{Offset, TopicPartitionList};
 
 use crate::context::Log;
@@ -236,6 +237,13 @@ unsafe fn bytes<'a>(pointer: *const c_void, length: usize) -> Option<&'a [u8]> {
     }
     // SAFETY: as the caller says.
     Some(unsafe { std::slice::from_raw_parts(pointer.cast(), length) })
+}
+
+/// The headers of a record that comes back with a delivery report. The bindings take it for granted that their names are
+/// text, and panic in librdkafka's callback where they aren't.
+pub(crate) fn headers(message: &BorrowedMessage<'_>) -> Headers {
+    // SAFETY: what the pointer leads to lives as long as the message.
+    Message(unsafe { &*message.ptr() }).headers(&mut BytesMut::new())
 }
 
 /// Bytes in a buffer that many records share: each part of a record with an allocation of its own would cost more than

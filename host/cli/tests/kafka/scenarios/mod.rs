@@ -2,6 +2,7 @@
 
 mod brokers;
 mod copies;
+mod headers;
 mod idling;
 mod kills;
 mod leaving;
