@@ -4,10 +4,22 @@
 //! Guests are pure and calls touch no state, so doing a part of a batch again is free of side effects: nothing has to be
 //! rolled back.
 
-use crate::ports::{Attempt, CallError, Called, Failure, FailureClass, Outcome};
+use crate::manifest::FunctionManifest;
+use crate::ports::{Attempt, CallError, Called, Failure, FailureClass, Message, Outcome};
+use crate::record::length;
 
-/// Most bytes of keys and values in one call, so that a batch fits into a guest's memory.
+/// Most bytes of messages in one call, so that a batch fits into a guest's memory.
 pub(crate) const MAX_CALL_BYTES: usize = 1 << 20;
+
+/// Bytes of a header in a call beside its name and value: where these are.
+const HEADER: usize = 20;
+
+/// Bytes of a message in a call of this function, which has its headers only if it wants them.
+pub(crate) fn bytes_of(message: &Message<'_>, function: &FunctionManifest) -> usize {
+    let headers = if function.wants_headers { message.headers } else { &[] };
+    let headers = headers.iter().map(|header| header.name.len() + length(&header.value) + HEADER).sum::<usize>();
+    headers + message.key.map_or(0, <[u8]>::len) + message.value.map_or(0, <[u8]>::len)
+}
 
 /// Calls `call` for all items, in pieces of at most `batch` items and [`MAX_CALL_BYTES`], and gives an outcome for each.
 ///
@@ -93,5 +105,35 @@ pub(crate) fn fault(error: CallError) -> Result<Failure, CallError> {
             Ok(Failure { class: FailureClass::Permanent, code: fault.code().to_owned(), text })
         }
         host @ CallError::Host(_) => Err(host),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::record::Header;
+    use crate::testing::manifest;
+
+    /// How many messages with a lot of headers each call has, of five.
+    fn calls_of(function: &str) -> Vec<usize> {
+        let functions = manifest(&format!("p: transform t {function}")).functions;
+        let headers = vec![Header::new("", ""); MAX_CALL_BYTES / HEADER / 3];
+        let message = Message { input: "in", key: None, value: None, timestamp: 0, headers: &headers, window: None };
+        let mut calls = Vec::new();
+        let size = |message: &Message<'_>| bytes_of(message, functions.first().unwrap());
+        let called = outcomes(&[message; 5], 100, size, |messages, _| {
+            calls.push(messages.len());
+            let result = messages.iter().map(|_| Outcome::Skip(String::new())).collect();
+            Ok(Called { result, effects: Vec::new() })
+        });
+        assert_eq!(called.unwrap().result.len(), 5);
+        calls
+    }
+
+    #[test]
+    fn headers_count_in_calls_of_functions_that_want_them() {
+        assert_eq!(calls_of("headers"), [3, 2]);
+        assert_eq!(calls_of(""), [5]);
     }
 }

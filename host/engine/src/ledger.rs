@@ -48,9 +48,8 @@ pub struct Ledger {
     pub consumed: u64,
     /// Records put out, dead letters and internal topics included.
     pub produced: u64,
-    /// By step, what, and code. Guests make up codes: what goes beyond [`Ledger::MAX_CODES`] for a step and a kind is
-    /// counted under [`Ledger::OTHER`].
-    pub counts: BTreeMap<(String, What, String), u64>,
+    /// By step, what, and code.
+    counts: BTreeMap<String, BTreeMap<What, BTreeMap<String, u64>>>,
     /// What plugins logged, at most [`Ledger::MAX_LOGS`] lines a transaction.
     pub logs: Vec<LogLine>,
     /// Lines over that number.
@@ -67,22 +66,26 @@ impl Ledger {
     /// The code under which all others are counted once there are too many.
     pub const OTHER: &str = "other";
 
-    /// Counts `n` more.
+    /// Counts `n` more. Guests make up codes: what goes beyond [`Ledger::MAX_CODES`] for a step and a kind is counted
+    /// under [`Ledger::OTHER`].
     pub fn count(&mut self, step: &str, what: What, code: &str, n: u64) {
-        let mut key = (step.to_owned(), what, code.to_owned());
-        if !self.counts.contains_key(&key) && self.codes(step, what) >= Self::MAX_CODES {
-            key.2 = Self::OTHER.to_owned();
+        let known = self.counts.get_mut(step).and_then(|step| step.get_mut(&what)?.get_mut(code));
+        if let Some(counter) = known {
+            *counter = counter.saturating_add(n);
+            return;
         }
-        let counter = self.counts.entry(key).or_default();
+        let codes = self.counts.entry(step.to_owned()).or_default().entry(what).or_default();
+        let full = codes.keys().filter(|code| *code != Self::OTHER).count() >= Self::MAX_CODES;
+        let counter = codes.entry(if full { Self::OTHER } else { code }.to_owned()).or_default();
         *counter = counter.saturating_add(n);
     }
 
-    /// Number of codes of a step's kind, without the one for all others.
-    fn codes(&self, step: &str, what: What) -> usize {
-        let from = (step.to_owned(), what, String::new());
-        let keys = self.counts.range(from..).map(|(key, _)| key);
-        let own = keys.take_while(|(name, kind, _)| name == step && *kind == what);
-        own.filter(|(_, _, code)| code != Self::OTHER).count()
+    /// All counts, in the order of step, what, and code.
+    pub fn counts(&self) -> impl Iterator<Item = (&str, What, &str, u64)> {
+        self.counts.iter().flat_map(|(step, kinds)| {
+            let codes = kinds.iter().flat_map(|(what, codes)| codes.iter().map(|(code, n)| (*what, code.as_str(), *n)));
+            codes.map(|(what, code, n)| (step.as_str(), what, code, n))
+        })
     }
 
     /// Keeps a line for the log.
@@ -95,14 +98,12 @@ impl Ledger {
         self.consumed += other.consumed;
         self.produced += other.produced;
         self.logs_dropped += other.logs_dropped;
-        for ((step, what, code), n) in &other.counts {
-            self.count(step, *what, code, *n);
-        }
+        other.counts().for_each(|(step, what, code, n)| self.count(step, what, code, n));
     }
 
     /// The sum over all steps of one kind.
     pub fn total(&self, what: What) -> u64 {
-        self.counts.iter().filter(|((_, kind, _), _)| *kind == what).fold(0, |sum, (_, n)| u64::saturating_add(sum, *n))
+        self.counts().filter(|(_, kind, ..)| *kind == what).fold(0, |sum, (.., n)| u64::saturating_add(sum, n))
     }
 }
 
@@ -119,8 +120,11 @@ mod tests {
         }
         ledger.count("another", What::Plugin, "order-999", 1);
         ledger.count("step", What::Plugin, "order-0", 5);
-        assert_eq!(ledger.counts.len(), 2 * (Ledger::MAX_CODES + 1) + 1);
-        let count = |step: &str, code: &str| ledger.counts.get(&(step.into(), What::Plugin, code.into())).copied();
+        assert_eq!(ledger.counts().count(), 2 * (Ledger::MAX_CODES + 1) + 1);
+        let is = |step, code| {
+            move |count: &(&str, What, &str, u64)| (count.0, count.1, count.2) == (step, What::Plugin, code)
+        };
+        let count = |step, code| ledger.counts().find(is(step, code)).map(|(.., n)| n);
         assert_eq!(count("step", "order-0"), Some(7));
         assert_eq!(count("step", Ledger::OTHER), Some(2 * 900));
         assert_eq!(count("another", "order-999"), Some(1), "each step has its own");
@@ -135,7 +139,7 @@ mod tests {
             ledger.count("step", What::Plugin, &format!("order-{number}"), u64::MAX / 2);
             sum.add(&ledger);
         }
-        assert_eq!(sum.counts.len(), Ledger::MAX_CODES + 1);
+        assert_eq!(sum.counts().count(), Ledger::MAX_CODES + 1);
         assert_eq!(sum.total(What::Plugin), u64::MAX, "it doesn't overflow");
     }
 }

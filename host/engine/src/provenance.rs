@@ -50,13 +50,18 @@ impl Origin {
 
     /// As bytes, for who keeps it.
     pub(crate) fn encode(&self) -> Bytes {
-        let mut value = BytesMut::with_capacity(21 + self.topic.len());
+        let mut value = BytesMut::with_capacity(self.encoded_length());
         value.put_u32(self.partition);
         value.put_i64(self.offset);
         value.put_i64(self.timestamp);
         value.put_u8(u8::from(self.timestamp_type == TimestampType::LogAppendTime));
         value.put_slice(&self.topic);
         value.freeze()
+    }
+
+    /// Number of those bytes.
+    pub(crate) fn encoded_length(&self) -> usize {
+        21 + self.topic.len()
     }
 
     /// What [`encode`](Self::encode) has written; `None` if the bytes aren't that.

@@ -44,6 +44,16 @@ impl Headers {
         self.as_slice().iter().map(|header| header.name.len() + length(&header.value)).sum()
     }
 
+    /// The same in a record that is sent: each has two lengths of up to five bytes beside its name and value.
+    pub fn sent_size(&self) -> usize {
+        self.size() + 10 * self.as_slice().len()
+    }
+
+    /// Bytes of memory that they hold: their own and those of their places, or empty ones would be no load at all.
+    pub fn held(&self) -> usize {
+        self.size() + size_of_val(self.as_slice())
+    }
+
     /// The value of the last header of this name, as Kafka's `lastHeader` has it.
     pub fn last(&self, name: &[u8]) -> Option<&Header> {
         self.as_slice().iter().rev().find(|header| header.name == name)
@@ -109,9 +119,9 @@ pub struct InputRecord {
 }
 
 impl InputRecord {
-    /// Bytes of key, value and headers.
-    pub fn size(&self) -> usize {
-        length(&self.key) + length(&self.value) + self.headers.size()
+    /// Bytes of memory that it holds: those of key, value and headers, and its own.
+    pub fn held(&self) -> usize {
+        size_of::<Self>() + length(&self.key) + length(&self.value) + self.headers.held()
     }
 }
 

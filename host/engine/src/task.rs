@@ -187,6 +187,8 @@ pub struct Task {
     ledger: Ledger,
     /// The node of each input.
     sources: Vec<NodeId>,
+    /// Names of all topics, which origins of records share.
+    names: Arc<[Bytes]>,
     /// Whether it reads a topic that it writes itself: then it takes one record at a time, because what that puts out may
     /// be the next.
     feeds_itself: bool,
@@ -201,7 +203,9 @@ impl Task {
         let sources: Vec<NodeId> = shape.inputs.iter().map(|topic| source_of(shape, *topic)).collect();
         let queues = Queues::new(sources.iter().map(|source| timing_of(shape, *source)));
         let feeds_itself = shape.outputs().any(|topic| shape.inputs.contains(&topic));
-        Ok(Self { topology, options, queues, state, memory, ledger: Ledger::default(), sources, feeds_itself })
+        let names = topology.topics.iter().map(|topic| Bytes::copy_from_slice(topic.name.as_bytes())).collect();
+        let ledger = Ledger::default();
+        Ok(Self { topology, options, queues, state, memory, ledger, sources, names, feeds_itself })
     }
 
     /// Topics it reads, in the order that breaks ties of timestamps.
@@ -272,7 +276,7 @@ impl Task {
             && bytes < MAX_RUN_BYTES
             && let Some(next) = self.queues.choose()
         {
-            bytes += next.record.size();
+            bytes += next.record.held();
             chosen.push(next);
         }
         self.ledger.consumed += chosen.len() as u64;

@@ -69,6 +69,6 @@ fn a_lookup_sees_what_is_committed() {
     single.offer("in", 1, "b", 2, 0);
     assert_eq!(single.run().iter().map(value).collect::<Vec<_>>(), ["b+1"]);
     let (_, ledger) = single.commit();
-    let counts: Vec<_> = ledger.counts.iter().map(|((_, _, code), n)| (code.as_str(), *n)).collect();
+    let counts: Vec<_> = ledger.counts().map(|(_, _, code, n)| (code, n)).collect();
     assert_eq!(counts, [("no-row", 1)]);
 }

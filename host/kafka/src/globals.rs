@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use bytes::BytesMut;
 use millrace_engine::global;
 use millrace_engine::record::InputRecord;
 use millrace_engine::topology::{GlobalTable, Topology};
@@ -20,7 +21,7 @@ use crate::error::Error;
 use crate::folder::POSITIONS;
 use crate::gate::Gate;
 use crate::internal_topics::DELETE_RETENTION;
-use crate::native::{Fetched, Fetcher, Message};
+use crate::native::{Fetched, Fetcher};
 use crate::positions::{Position, wall_clock};
 use crate::settings::ClientSettings;
 
@@ -45,6 +46,8 @@ pub(crate) struct Globals {
     /// Who a partition of a topic belongs to: table and place. By handle of the topic.
     places: HashMap<(usize, i32), Option<(usize, usize)>>,
     batch: Batch,
+    /// Where records are copied to.
+    buffer: BytesMut,
 }
 
 struct Table {
@@ -92,8 +95,8 @@ impl Globals {
         }
         let fetcher = Fetcher::new(&settings.fetcher("global-tables"))?;
         fetcher.assign(&list)?;
-        let batch = Batch::new(database);
-        Ok(Some(Self { database: Arc::clone(database), fetcher, tables, places: HashMap::new(), batch }))
+        let (batch, buffer) = (Batch::new(database), BytesMut::new());
+        Ok(Some(Self { database: Arc::clone(database), fetcher, tables, places: HashMap::new(), batch, buffer }))
     }
 
     /// Reads all that is there, before anybody looks. Whether it is done; not if it is told to stop before.
@@ -130,13 +133,13 @@ impl Globals {
 
     /// Reads what has come. Returns how much it was.
     fn read(&mut self) -> Result<usize, Error> {
-        let Self { fetcher, tables, places, batch, .. } = self;
+        let Self { fetcher, tables, places, batch, buffer, .. } = self;
         let mut failed = None;
         let count = fetcher.poll(WAIT, |topic, number, fetched| {
             let find = || place_of(tables, &topic.name(), number);
             let Some((table, number)) = *places.entry((topic.handle(), number)).or_insert_with(find) else { return };
             let Some(table) = tables.get_mut(table) else { return };
-            if let Err(error) = table.take(number, &fetched, batch) {
+            if let Err(error) = table.take(number, &fetched, buffer, batch) {
                 failed = failed.take().or(Some(error));
             }
         });
@@ -199,14 +202,20 @@ impl Table {
         self.partitions.iter().all(|partition| partition.caught_up)
     }
 
-    fn take(&mut self, number: usize, fetched: &Fetched<'_>, batch: &mut Batch) -> Result<(), Error> {
+    fn take(
+        &mut self,
+        number: usize,
+        fetched: &Fetched<'_>,
+        buffer: &mut BytesMut,
+        batch: &mut Batch,
+    ) -> Result<(), Error> {
         let Some(partition) = self.partitions.get_mut(number) else { return Ok(()) };
         match fetched {
             Fetched::Record(message) if message.offset() < partition.next => Ok(()),
             Fetched::Record(message) => {
                 partition.next = message.offset() + 1;
                 partition.dirty = true;
-                self.put(&input(message), number, batch)
+                self.put(&message.record(buffer, wall_clock()), number, batch)
             }
             Fetched::End(offset) => {
                 partition.dirty |= *offset > partition.next;
@@ -266,19 +275,4 @@ fn key(table: &GlobalTable, partition: u32) -> Vec<u8> {
 fn is_usable(position: &Position, id: &str, low: i64, high: i64) -> bool {
     let forgotten = wall_clock().saturating_sub(position.at) > DELETE_RETENTION && position.next + 1 < high;
     position.topic == id && (low..=high).contains(&position.next) && !forgotten
-}
-
-fn input(message: &Message<'_>) -> InputRecord {
-    let copy = |bytes: Option<&[u8]>| bytes.map(bytes::Bytes::copy_from_slice);
-    let (timestamp, timestamp_type) = message.timestamp();
-    InputRecord {
-        offset: message.offset(),
-        timestamp,
-        timestamp_type,
-        key: copy(message.key()),
-        value: copy(message.value()),
-        headers: message.headers(),
-        arrived: wall_clock(),
-        turn: 0,
-    }
 }

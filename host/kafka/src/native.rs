@@ -9,7 +9,7 @@ mod group_offsets;
 mod send;
 mod topics;
 
-pub(crate) use fetch::{Fetched, Fetcher, Message, c_name};
+pub(crate) use fetch::{Fetched, Fetcher, c_name, headers};
 pub(crate) use group_offsets::{Committed, group_offsets};
 pub(crate) use send::{Record, Sender};
 pub(crate) use topics::{Topic, topics};

@@ -20,7 +20,7 @@ use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{DeliveryResult, Header, Headers, Message};
+use rdkafka::message::{DeliveryResult, Message};
 use rdkafka::producer::{BaseProducer, Producer, ProducerContext};
 use rdkafka::statistics::Statistics;
 
@@ -28,7 +28,7 @@ use crate::context;
 use crate::error::{Error, Reaction, code};
 use crate::faults::{self, Point};
 use crate::limits::TooLarge;
-use crate::native::{Record, Sender};
+use crate::native::{self, Record, Sender};
 use crate::pulse::Pulse;
 use crate::settings::{ClientSettings, wrong_settings};
 
@@ -55,8 +55,10 @@ pub(crate) struct Transactions {
     pulse: Arc<Pulse>,
     /// When the open transaction began.
     open: Option<Instant>,
-    /// Bytes of all records that were sent.
+    /// Bytes of all records that were sent, but for their headers.
     sent: usize,
+    /// Bytes of headers that were sent since nothing was on its way: reports don't tell how many are theirs.
+    headers: usize,
 }
 
 /// What delivery reports have said since the transaction began.
@@ -121,8 +123,9 @@ impl ProducerContext for Deliveries {
             Err((error, message)) => {
                 let mut reports = self.reports();
                 if error.rdkafka_error_code() == Some(RDKafkaErrorCode::MessageSizeTooLarge) {
-                    let topic = message.topic().to_owned();
-                    reports.refused.push(TooLarge { topic, bytes: whole_size(message) });
+                    // Counted as the engine does (`Record::whole_size`).
+                    let bytes = bytes_of(message.key(), message.payload()) + native::headers(message).sent_size();
+                    reports.refused.push(TooLarge { topic: message.topic().to_owned(), bytes });
                 }
                 let text = || format!("{} [{}]: {error}", message.topic(), message.partition());
                 reports.failed.get_or_insert_with(text);
@@ -154,7 +157,7 @@ impl Transactions {
         let sender = Sender::new(&client, topics)
             .map_err(|code| Error::Setup(format!("a topic of the pipeline has a name that Kafka refuses: {code}")))?;
         let timeout = settings.transaction_timeout();
-        Ok(Some(Self { id: id.into(), sender, client, timeout, pulse, open: None, sent: 0 }))
+        Ok(Some(Self { id: id.into(), sender, client, timeout, pulse, open: None, sent: 0, headers: 0 }))
     }
 
     /// Makes room for the offsets that `slots` partitions get; see [`send`](Self::send).
@@ -172,6 +175,11 @@ impl Transactions {
         while self.waiting() > PRODUCE_BYTES {
             self.wait_for_some()?;
         }
+        if self.headers > PRODUCE_BYTES {
+            self.wait_for_deliveries()?;
+            self.headers = 0;
+        }
+        self.headers += record.headers.held();
         loop {
             match self.sender.send(&self.client, topic, record, opaque) {
                 Ok(()) => {
@@ -358,13 +366,6 @@ const PRODUCE_BYTES: usize = 8 << 20;
 
 fn bytes_of(key: Option<&[u8]>, value: Option<&[u8]>) -> usize {
     key.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len)
-}
-
-/// Bytes of key, value and headers, counted as the engine does (`Record::whole_size`).
-fn whole_size(message: &impl Message) -> usize {
-    let header = |header: Header<'_, &[u8]>| header.key.len() + header.value.map_or(0, <[u8]>::len) + 10;
-    let headers = message.headers().map_or(0, |headers| headers.iter().map(header).sum());
-    bytes_of(message.key(), message.payload()) + headers
 }
 
 /// Why a producer can't begin.

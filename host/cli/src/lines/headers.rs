@@ -92,9 +92,9 @@ impl<'de> Visitor<'de> for Shapes {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut headers: Vec<Header> = Vec::new();
+        let (mut headers, mut names) = (Vec::new(), BTreeSet::new());
         while let Some((name, value)) = map.next_entry::<String, Option<Text>>()? {
-            if headers.iter().any(|header| header.name == name.as_bytes()) {
+            if !names.insert(name.clone()) {
                 return Err(serde::de::Error::custom(format!("the name {name:?} comes twice in an object")));
             }
             headers.push(Header { name: name.into(), value: value.map(Bytes::from) });

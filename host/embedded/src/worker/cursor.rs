@@ -68,7 +68,7 @@ impl Cursor {
         {
             self.next = reader.offset();
             count += 1;
-            size += record.size();
+            size += record.held();
             hand(InputRecord { arrived: now, ..record });
         }
         Ok(())

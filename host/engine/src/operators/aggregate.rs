@@ -22,6 +22,7 @@ mod windowed;
 use bytes::Bytes;
 use hashbrown::HashMap;
 
+use crate::calls::bytes_of;
 use crate::ports::{BackendError, Change, Failure, Group, Grouped, Logic, Mode, Outcome, StoreId, Stored};
 use crate::record::Timestamp;
 use crate::state::keys::{AGGREGATE_OVERHEAD, decode_aggregate, encode_aggregate};
@@ -51,10 +52,11 @@ struct Work {
 
 impl Work {
     /// Records and bytes.
-    fn size(&self, items: &[Item]) -> (usize, usize) {
+    fn size(&self, items: &[Item], call: &Call) -> (usize, usize) {
         let records = self.items.iter().filter_map(|number| items.get(*number));
         let state = self.state.as_ref().map_or(0, |state| state.bytes.len());
-        (self.items.len(), state + records.map(|item| item.record.size()).sum::<usize>())
+        let bytes = records.map(|item| bytes_of(&item.record.message(""), &call.manifest)).sum::<usize>();
+        (self.items.len(), state + bytes)
     }
 }
 
@@ -76,9 +78,9 @@ pub(super) fn process(
     let items = usable(step, items);
     let works = group(step, &items, store)?;
     let function = step.function(call)?;
-    let mut guest = Guest { logic, function, effects: Vec::new() };
+    let mut guest = Guest { logic, function, manifest: &call.manifest, effects: Vec::new() };
     let mut outcomes: Vec<Option<(Outcome, Timestamp)>> = vec![None; items.len()];
-    for batch in batches(&works, step.options.batch, |work| work.size(&items)) {
+    for batch in batches(&works, step.options.batch, |work| work.size(&items, call)) {
         let groups: Vec<Group<'_>> = batch.iter().map(|work| to_group(step, work, &items)).collect();
         let results = if may_outgrow(step, call, groups.iter().map(|group| group.key.len()).max().unwrap_or(0)) {
             guest.rounds(&groups, |group, state| misfit(step, store, group, state))

@@ -39,6 +39,10 @@ pub(super) fn join(
             timestamp: found.result.timestamp,
         })
         .collect();
+    let size = |pair: &Pair<'_>| {
+        let sides = pair.left.iter().chain(&pair.right);
+        sides.map(|side| calls::bytes_of(side, &call.manifest)).sum()
+    };
     let called =
         calls::outcomes(&pairs, step.options.batch, size, |piece, attempt| logic.join(function, piece, attempt));
     let called = called.map_err(|error| step.host_error(error))?;
@@ -62,9 +66,4 @@ pub(super) fn is_row(row: &Bytes, table: &str) -> Result<(Timestamp, Bytes), Tas
     let row = decode_row(row);
     let reason = "a row is shorter than its header";
     Ok(row.ok_or_else(|| BackendError { store: table.into(), reason: reason.into() })?)
-}
-
-fn size(pair: &Pair<'_>) -> usize {
-    let sides = pair.left.iter().chain(&pair.right);
-    sides.map(|side| side.value.map_or(0, <[u8]>::len)).sum::<usize>() + pair.key.map_or(0, <[u8]>::len)
 }

@@ -13,6 +13,8 @@
 //! A timer that fails is gone, and so is what it wrote. The dead letter has its key and names it; its origin is the record
 //! that set it.
 
+use std::sync::Arc;
+
 use hashbrown::HashSet;
 
 use crate::calls;
@@ -27,7 +29,7 @@ use crate::topology::Call;
 
 /// A process step: its stores, and its timers if it has any.
 pub(super) struct Process<'p> {
-    pub(super) stores: &'p [StoreId],
+    pub(super) stores: &'p Arc<[StoreId]>,
     pub(super) timers: Option<&'p mut Timers>,
     pub(super) call: &'p Call,
 }
@@ -183,12 +185,12 @@ impl Process<'_> {
             timers: timers.clone(),
             key: record.key.clone(),
             now: step.progress.records.get(path.record()).map_or(0, |record| record.arrived),
-            origin: step.origin_of(path).map(|origin| origin.encode()).unwrap_or_default(),
+            origin: step.origin_of(path),
             not_before,
             set: Vec::new(),
         });
         let state = std::mem::replace(step.state, TaskState::lent());
-        let scope = ProcessScope::new(state, self.stores.to_vec(), timing);
+        let scope = ProcessScope::new(state, Arc::clone(self.stores), timing);
         let (mut outcome, scope) = call(scope);
         if let Ok(called) = &mut outcome
             && let Some(failure) = misfit(step, &scope)

@@ -14,7 +14,9 @@ pub(super) fn process(
     call: &Call,
     logic: &mut dyn Logic,
 ) -> Result<(), TaskError> {
-    let (old, now): (Vec<_>, Vec<_>) = items.into_iter().partition(|item| matches!(item.row, Row::Old { .. }));
+    let is_old = |item: &Item| matches!(item.row, Row::Old { .. });
+    // Few pipelines have any: the items of the others needn't be moved.
+    let (old, now) = if items.iter().any(is_old) { items.into_iter().partition(is_old) } else { (Vec::new(), items) };
     let outcomes = self::call(step, &now, call, logic)?;
     for (item, outcome) in now.iter().zip(outcomes) {
         step.settle_row(&Parent { path: &item.path, record: &item.record }, item.row, &mut 0, outcome, call)?;
@@ -52,7 +54,7 @@ fn outcomes(
 ) -> Result<(Vec<Outcome>, Vec<Effect>), TaskError> {
     let function = step.function(call)?;
     let messages: Vec<Message<'_>> = items.iter().map(|item| item.record.message(step.name_of(item.from))).collect();
-    let size = |message: &Message<'_>| message.key.map_or(0, <[u8]>::len) + message.value.map_or(0, <[u8]>::len);
+    let size = |message: &Message<'_>| calls::bytes_of(message, &call.manifest);
     let called = calls::outcomes(&messages, step.options.batch, size, |piece, attempt| {
         logic.transform(function, piece, attempt)
     });

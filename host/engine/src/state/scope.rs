@@ -1,5 +1,7 @@
 //! What a process function may touch while it works on one record.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::TaskState;
@@ -7,13 +9,14 @@ use super::keys::{decode_stored, encode_stored};
 use super::overlay::Before;
 use super::timers::{self, Timers};
 use crate::ports::{Backend, BackendError, Clock, Scan, StoreId, Stored};
+use crate::provenance::Origin;
 use crate::record::{END_OF_TIME, Timestamp};
 
 /// The stores and timers of one process step, for the length of one call. Writes are undone by the engine unless the
 /// call goes well. Who implements [`Logic::process`](crate::ports::Logic::process) gets it and gives it back.
 pub struct ProcessScope {
     state: TaskState,
-    stores: Vec<StoreId>,
+    stores: Arc<[StoreId]>,
     undo: Vec<(StoreId, Bytes, Before)>,
     timing: Option<Timing>,
 }
@@ -26,7 +29,7 @@ pub(crate) struct Timing {
     /// The driver's clock.
     pub(crate) now: Timestamp,
     /// Where the record comes from, for the dead letter of a timer that fails.
-    pub(crate) origin: Bytes,
+    pub(crate) origin: Option<Origin>,
     /// No timer of this clock is set for this time or an earlier one: it is set for the next millisecond instead.
     pub(crate) not_before: Option<(Clock, Timestamp)>,
     /// Entries of the timers that the call has set, by time.
@@ -42,8 +45,16 @@ pub struct Page {
     pub next: Option<Bytes>,
 }
 
+impl Page {
+    /// What an item costs the host beside its bytes.
+    pub const ITEM: usize = 64;
+
+    /// Most bytes of a page.
+    const MOST: usize = 1 << 20;
+}
+
 impl ProcessScope {
-    pub(crate) fn new(state: TaskState, stores: Vec<StoreId>, timing: Option<Timing>) -> Self {
+    pub(crate) fn new(state: TaskState, stores: Arc<[StoreId]>, timing: Option<Timing>) -> Self {
         Self { state, stores, undo: Vec::new(), timing }
     }
 
@@ -65,7 +76,7 @@ impl ProcessScope {
         let state = TaskState::new(backend, stores.saturating_add(1));
         let mut timers = Timers::open(&state, StoreId(stores))?;
         timers.observe(timestamp);
-        let timing = Timing { timers, key, now, origin: Bytes::new(), not_before: None, set: Vec::new() };
+        let timing = Timing { timers, key, now, origin: None, not_before: None, set: Vec::new() };
         Ok(Self::new(state, (0..stores).map(StoreId).collect(), Some(timing)))
     }
 
@@ -111,17 +122,18 @@ impl ProcessScope {
     }
 
     /// Keys from `from` (inclusive) to `to` (exclusive; `None`: the last), in pages of about `max_bytes`, but at least
-    /// one item.
+    /// one item. No page is larger than a megabyte, in which an item counts with its [`ITEM`](Page::ITEM) too: what is
+    /// more has to be asked for.
     pub fn range(&self, store: usize, from: &[u8], to: Option<&[u8]>, max_bytes: usize) -> Result<Page, BackendError> {
         let store = self.store(store)?;
-        let mut page = Page::default();
+        let (mut page, most) = (Page::default(), max_bytes.min(Page::MOST));
         let (mut bytes, mut readable) = (0, true);
         self.state.scan(store, from, to, &mut |key, value| {
-            if !page.items.is_empty() && bytes + key.len() + value.len() > max_bytes {
+            bytes += key.len() + value.len() + Page::ITEM;
+            if !page.items.is_empty() && bytes > most {
                 page.next = Some(Bytes::copy_from_slice(key));
                 return Scan::Stop;
             }
-            bytes += key.len() + value.len();
             match decode_stored(&Bytes::copy_from_slice(value)) {
                 Some(stored) => page.items.push((Bytes::copy_from_slice(key), stored)),
                 None => readable = false,
@@ -148,7 +160,7 @@ impl ProcessScope {
         };
         let time = time.min(END_OF_TIME);
         let [by_time, by_name] = timers::keys(timing.key.as_deref(), name, time, clock);
-        let (store, origin) = (timing.timers.store(), timing.origin.clone());
+        let (store, origin) = (timing.timers.store(), timing.origin.as_ref().map(Origin::encode).unwrap_or_default());
         timing.timers.added(time, clock);
         timing.set.push(by_time.clone());
         self.write_to(store, by_time, Some(origin));

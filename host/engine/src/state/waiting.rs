@@ -106,7 +106,7 @@ impl Waiting {
     /// Lengths of the key and value under which a record would wait.
     pub(crate) fn lengths(key: &[u8], value: &[u8], headers: &Headers, origin: &Origin) -> (usize, usize) {
         let zeros = key.iter().filter(|byte| **byte == 0).count();
-        (key.len() + zeros + KEY_OVERHEAD, encode(value, headers, origin).len())
+        (key.len() + zeros + KEY_OVERHEAD, encoded_length(value, headers, origin))
     }
 
     /// Lets a record wait.
@@ -259,9 +259,9 @@ fn decode_key(place: &[u8]) -> Option<Bytes> {
 }
 
 fn encode(value: &[u8], headers: &Headers, origin: &Origin) -> Bytes {
-    let (origin, headers) = (origin.encode(), headers.as_slice());
-    let mut out = BytesMut::with_capacity(value.len() + origin.len() + 8);
-    put_bytes(&mut out, Some(&origin));
+    let mut out = BytesMut::with_capacity(encoded_length(value, headers, origin));
+    let headers = headers.as_slice();
+    put_bytes(&mut out, Some(&origin.encode()));
     out.put_u32(headers.len() as u32);
     for header in headers {
         put_bytes(&mut out, Some(&header.name));
@@ -269,6 +269,11 @@ fn encode(value: &[u8], headers: &Headers, origin: &Origin) -> Bytes {
     }
     out.put_slice(value);
     out.freeze()
+}
+
+/// Each of origin, headers' names and values, and number of headers has a length or number of four bytes.
+fn encoded_length(value: &[u8], headers: &Headers, origin: &Origin) -> usize {
+    8 + origin.encoded_length() + headers.size() + 8 * headers.as_slice().len() + value.len()
 }
 
 fn decode(place: &Bytes, value: &Bytes) -> Option<Unmatched> {

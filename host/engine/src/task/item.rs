@@ -38,8 +38,7 @@ impl Record {
 
     /// Bytes of key, value and headers: what a topic's limit is about.
     pub(crate) fn whole_size(&self) -> usize {
-        // Each header has two lengths of up to five bytes beside its name and value.
-        self.size() + self.headers.size() + 10 * self.headers.as_slice().len()
+        self.size() + self.headers.sent_size()
     }
 }
 

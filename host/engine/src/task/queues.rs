@@ -35,9 +35,9 @@ pub(super) struct Chosen {
 /// moves no time on. What is wrong with it is the source's business.
 const NO_TIME: Timestamp = Timestamp::MIN;
 
-/// Bytes that a waiting record holds: its own and those of its place, or small ones would be no load at all.
+/// Bytes that a waiting record holds with its place, or small ones would be no load at all.
 fn held(record: &InputRecord) -> usize {
-    record.size() + size_of::<(InputRecord, Timestamp)>()
+    record.held() + size_of::<Timestamp>()
 }
 
 impl Queues {

@@ -5,6 +5,10 @@
 //! writes in the order that one record at a time, depth first, would give: a store is written by one node only, and
 //! those that read another node's table see it as it was at their own place in the order (see [`crate::state::table`]).
 
+use std::sync::Arc;
+
+use bytes::Bytes;
+
 use super::item::{Item, Record};
 use super::queues::Chosen;
 use super::{Produced, Row, Step, Task, TaskError, shape};
@@ -49,6 +53,8 @@ pub(crate) struct Progress {
     pub(crate) records: Vec<InputRecord>,
     /// The topic of each.
     pub(crate) sources: Vec<TopicId>,
+    /// Names of all topics.
+    pub(crate) names: Arc<[Bytes]>,
     /// Where records of repartition topics come from.
     pub(crate) origins: Vec<Option<Origin>>,
     /// What steps have put out because of the moment, and not of a record: see [`Step::at_the_moment`].
@@ -79,7 +85,7 @@ impl<'t> Run<'t> {
         let Self { task, chosen, wake } = self;
         let topology = task.topology.clone();
         let shape = shape(&topology, task.options.subtopology);
-        let mut progress = start(shape, chosen, &task.sources);
+        let mut progress = start(shape, chosen, &task.sources, &task.names);
         for (index, node) in shape.nodes.iter().enumerate() {
             let Some(items) = progress.queues.get_mut(index).map(std::mem::take) else { continue };
             let Some(memory) = task.memory.nodes.get_mut(index) else { continue };
@@ -99,7 +105,7 @@ impl<'t> Run<'t> {
     }
 }
 
-fn start(shape: &SubTopology, chosen: Vec<Chosen>, sources: &[NodeId]) -> Progress {
+fn start(shape: &SubTopology, chosen: Vec<Chosen>, sources: &[NodeId], names: &Arc<[Bytes]>) -> Progress {
     let mut queues: Vec<Vec<Item>> = std::iter::repeat_with(Vec::new).take(shape.nodes.len()).collect();
     let mut records = Vec::with_capacity(chosen.len());
     let mut topics = Vec::with_capacity(chosen.len());
@@ -113,9 +119,9 @@ fn start(shape: &SubTopology, chosen: Vec<Chosen>, sources: &[NodeId]) -> Progre
         topics.push(shape.inputs.get(input).copied().unwrap_or(TopicId(0)));
         records.push(record);
     }
-    let origins = vec![None; records.len()];
+    let (origins, names) = (vec![None; records.len()], Arc::clone(names));
     let (produced, versions, moments) = (Vec::new(), Versions::default(), 0);
-    Progress { queues, produced, versions, records, sources: topics, origins, moments }
+    Progress { queues, produced, versions, records, sources: topics, names, origins, moments }
 }
 
 fn whole(record: &InputRecord, time: Timestamp) -> Record {

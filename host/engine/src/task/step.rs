@@ -250,10 +250,9 @@ impl<'a> Step<'a> {
         if let Some(Some(origin)) = self.progress.origins.get(number) {
             return origin.clone();
         }
-        let source = self.progress.sources.get(number).copied();
-        let topic = source.and_then(|topic: TopicId| self.topology.topics.get(topic.0));
+        let topic = self.progress.sources.get(number).and_then(|topic| self.progress.names.get(topic.0));
         Origin {
-            topic: topic.map(|topic| Bytes::copy_from_slice(topic.name.as_bytes())).unwrap_or_default(),
+            topic: topic.cloned().unwrap_or_default(),
             partition: self.options.partition,
             offset: record.offset,
             timestamp: record.timestamp,

@@ -1,5 +1,7 @@
 //! What a node does.
 
+use std::sync::Arc;
+
 use super::{Ahead, Call, Emit, EventTime, Identity, JoinKind, JoinWindow, OnDrop, TopicId, ValueCodec, Windows};
 use crate::manifest::KeyCodec;
 use crate::ports::StoreId;
@@ -103,7 +105,7 @@ pub enum Operator {
     /// Calls a process function record by record.
     Process {
         /// Its stores, in the order of the function's manifest.
-        stores: Vec<StoreId>,
+        stores: Arc<[StoreId]>,
         /// A key-value store with its timers, if the function sets any.
         timers: Option<StoreId>,
         /// The process function.

@@ -66,7 +66,7 @@ pub fn check_counts(steps: &str, input: &str, expected: &str) {
     let topology = topology(steps);
     for way in Play::ways(Limits::NONE) {
         let (_, ledger) = play(&topology, &trimmed(input), &way);
-        let counts = ledger.counts.iter().map(|((step, what, code), n)| format!("{step} {} {code} {n}", what.name()));
+        let counts = ledger.counts().map(|(step, what, code, n)| format!("{step} {} {code} {n}", what.name()));
         assert_eq!(counts.collect::<Vec<_>>(), trimmed(expected), "{way:?}");
     }
 }

@@ -6,12 +6,13 @@ use std::ptr::{self, NonNull};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use millrace_engine::record::{Header, Headers, TimestampType};
-use rdkafka::TopicPartitionList;
+use millrace_engine::record::{Header, Headers, InputRecord, TimestampType};
 use rdkafka::bindings as c;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::BorrowedMessage;
+use rdkafka::{Offset, TopicPartitionList};
 
 use crate::context::Log;
 use crate::error::Error;
@@ -65,14 +66,17 @@ impl Fetcher {
         Ok(self.consumer.assign(places)?)
     }
 
-    /// Stops fetching these partitions; what is fetched and not yet read is dropped, and fetched again on `resume`.
-    pub(crate) fn pause(&self, places: &TopicPartitionList) -> Result<(), Error> {
-        Ok(self.consumer.pause(places)?)
+    /// Stops reading a partition. What was fetched of it and not yet handed over is dropped.
+    ///
+    /// Not by librdkafka's pause: it goes on from a position of its own, which lies one too far behind an end that was
+    /// told (it takes the offset of each message that it hands over, an end too, for that of a record, and adds one).
+    pub(crate) fn leave(&self, topic: &CStr, partition: i32) -> Result<(), Error> {
+        Ok(self.consumer.incremental_unassign(&place(topic, partition, Offset::Invalid)?)?)
     }
 
-    /// Goes on fetching.
-    pub(crate) fn resume(&self, places: &TopicPartitionList) -> Result<(), Error> {
-        Ok(self.consumer.resume(places)?)
+    /// Reads a partition that it has left, from this offset.
+    pub(crate) fn enter(&self, topic: &CStr, partition: i32, next: i64) -> Result<(), Error> {
+        Ok(self.consumer.incremental_assign(&place(topic, partition, Offset::Offset(next))?)?)
     }
 
     /// The high watermark of a partition as the last fetch of it knew it. Asks nobody; none before the first fetch.
@@ -175,24 +179,17 @@ impl Message<'_> {
         unsafe { bytes(self.0.payload, self.0.len) }
     }
 
-    /// Key and value, copied into a buffer that many records share: each with an allocation of its own would cost more
-    /// than the copy. It is small, so that a record that is kept doesn't keep much else in memory.
-    pub(crate) fn copy(&self, buffer: &mut BytesMut) -> (Option<Bytes>, Option<Bytes>) {
-        let (key, value) = (self.key(), self.value());
-        let middle = key.map_or(0, <[u8]>::len);
-        let size = middle + value.map_or(0, <[u8]>::len);
-        if buffer.capacity() < size {
-            *buffer = BytesMut::with_capacity(size.max(BUFFER));
-        }
-        buffer.extend_from_slice(key.unwrap_or_default());
-        buffer.extend_from_slice(value.unwrap_or_default());
-        let mut both = buffer.split().freeze();
-        let rest = both.split_off(middle);
-        (key.map(|_| both), value.map(|_| rest))
+    /// The record as a task takes it, with all of its bytes copied into a buffer that many records share. `arrived` is
+    /// when the driver got it.
+    pub(crate) fn record(&self, buffer: &mut BytesMut, arrived: i64) -> InputRecord {
+        let (timestamp, timestamp_type) = self.timestamp();
+        let (key, value) = (self.key().map(|key| share(buffer, key)), self.value().map(|value| share(buffer, value)));
+        let (offset, headers, turn) = (self.offset(), self.headers(buffer), 0);
+        InputRecord { offset, timestamp, timestamp_type, key, value, headers, arrived, turn }
     }
 
     /// Timestamp and who set it.
-    pub(crate) fn timestamp(&self) -> (i64, TimestampType) {
+    fn timestamp(&self) -> (i64, TimestampType) {
         let mut kind = c::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
         // SAFETY: the message lives, and `kind` is a local.
         let timestamp = unsafe { c::rd_kafka_message_timestamp(self.0, &mut kind) };
@@ -204,14 +201,15 @@ impl Message<'_> {
         }
     }
 
-    pub(crate) fn headers(&self) -> Headers {
+    /// Its headers. A name with a null byte ends there: librdkafka doesn't tell how long names are.
+    fn headers(&self, buffer: &mut BytesMut) -> Headers {
         let mut list = ptr::null_mut();
-        let mut headers = Vec::new();
         // SAFETY: the list belongs to the message, and so do names and values, which are copied at once.
         unsafe {
             if RDKafkaErrorCode::from(c::rd_kafka_message_headers(self.0, &mut list)) != RDKafkaErrorCode::NoError {
                 return Headers::EMPTY;
             }
+            let mut headers = Vec::with_capacity(c::rd_kafka_header_cnt(list));
             let (mut name, mut value, mut size) = (ptr::null(), ptr::null(), 0);
             while RDKafkaErrorCode::from(c::rd_kafka_header_get_all(
                 list,
@@ -221,11 +219,11 @@ impl Message<'_> {
                 &mut size,
             )) == RDKafkaErrorCode::NoError
             {
-                let name = Bytes::copy_from_slice(CStr::from_ptr(name).to_bytes());
-                headers.push(Header { name, value: bytes(value, size).map(Bytes::copy_from_slice) });
+                let name = share(buffer, CStr::from_ptr(name).to_bytes());
+                headers.push(Header { name, value: bytes(value, size).map(|value| share(buffer, value)) });
             }
+            headers.into()
         }
-        headers.into()
     }
 }
 
@@ -241,7 +239,37 @@ unsafe fn bytes<'a>(pointer: *const c_void, length: usize) -> Option<&'a [u8]> {
     Some(unsafe { std::slice::from_raw_parts(pointer.cast(), length) })
 }
 
+/// The headers of a record that comes back with a delivery report. The bindings take it for granted that their names are
+/// text, and panic in librdkafka's callback where they aren't.
+pub(crate) fn headers(message: &BorrowedMessage<'_>) -> Headers {
+    // SAFETY: what the pointer leads to lives as long as the message.
+    Message(unsafe { &*message.ptr() }).headers(&mut BytesMut::new())
+}
+
+/// Bytes in a buffer that many records share: each part of a record with an allocation of its own would cost more than
+/// the copy. The buffer is small, so that a part that is kept doesn't keep much else in memory.
+fn share(buffer: &mut BytesMut, bytes: &[u8]) -> Bytes {
+    if bytes.is_empty() {
+        return Bytes::new();
+    }
+    if buffer.capacity() < bytes.len() {
+        *buffer = BytesMut::with_capacity(bytes.len().max(BUFFER));
+    }
+    buffer.extend_from_slice(bytes);
+    buffer.split().freeze()
+}
+
+fn place(topic: &CStr, partition: i32, offset: Offset) -> Result<TopicPartitionList, Error> {
+    let mut list = TopicPartitionList::new();
+    list.add_partition_offset(&topic.to_string_lossy(), partition, offset)?;
+    Ok(list)
+}
+
 /// A topic's name as librdkafka takes it. Topic names have no null bytes: pipelines check them.
 pub(crate) fn c_name(name: &str) -> CString {
     CString::new(name).unwrap_or_default()
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests;

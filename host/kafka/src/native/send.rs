@@ -3,14 +3,14 @@
 use std::ptr::{self, NonNull};
 
 use millrace_engine::record::Headers;
+use rdkafka::IntoOpaque;
 use rdkafka::bindings as c;
 use rdkafka::error::RDKafkaErrorCode;
-use rdkafka::producer::Producer;
+use rdkafka::producer::{BaseProducer, Producer, ProducerContext};
 
 use super::fetch::c_name;
-use crate::producer::Client;
 
-/// Topics of a producer, by number.
+/// Topics of a producer, by number. It must be dropped before the producer.
 pub(crate) struct Sender {
     topics: Vec<NonNull<c::rd_kafka_topic_t>>,
 }
@@ -33,24 +33,33 @@ pub(crate) struct Record<'a> {
 
 impl Sender {
     /// Knows the topics of these names by their places.
-    pub(crate) fn new<'a>(client: &Client, names: impl Iterator<Item = &'a str>) -> Result<Self, Refused> {
-        let mut topics = Vec::new();
+    pub(crate) fn new<'a, C: ProducerContext>(
+        client: &BaseProducer<C>,
+        names: impl Iterator<Item = &'a str>,
+    ) -> Result<Self, Refused> {
+        let mut this = Self { topics: Vec::new() };
         for name in names {
-            // SAFETY: the client lives; without a configuration the topic has the client's.
-            let topic =
-                unsafe { c::rd_kafka_topic_new(client.client().native_ptr(), c_name(name).as_ptr(), ptr::null_mut()) };
-            topics.push(NonNull::new(topic).ok_or(RDKafkaErrorCode::InvalidTopic)?);
+            this.add(client, name)?;
         }
-        Ok(Self { topics })
+        Ok(this)
+    }
+
+    /// Knows one more topic, by the number that it gives.
+    pub(crate) fn add<C: ProducerContext>(&mut self, client: &BaseProducer<C>, name: &str) -> Result<usize, Refused> {
+        // SAFETY: the client lives; without a configuration the topic has the client's.
+        let topic =
+            unsafe { c::rd_kafka_topic_new(client.client().native_ptr(), c_name(name).as_ptr(), ptr::null_mut()) };
+        self.topics.push(NonNull::new(topic).ok_or(RDKafkaErrorCode::InvalidTopic)?);
+        Ok(self.topics.len() - 1)
     }
 
     /// Copies the record into the client's queue. `opaque` comes back with its delivery report.
-    pub(crate) fn send(
+    pub(crate) fn send<C: ProducerContext>(
         &self,
-        client: &Client,
+        client: &BaseProducer<C>,
         topic: usize,
         record: &Record<'_>,
-        opaque: usize,
+        opaque: C::DeliveryOpaque,
     ) -> Result<(), Refused> {
         let Some(topic) = self.topics.get(topic) else { return Err(RDKafkaErrorCode::UnknownTopic) };
         let headers = native_headers(record.headers);
@@ -75,7 +84,7 @@ impl Sender {
                 key,
                 key_size,
                 c::rd_kafka_vtype_t::RD_KAFKA_VTYPE_OPAQUE,
-                opaque as *mut std::ffi::c_void,
+                opaque.into_ptr(),
                 c::rd_kafka_vtype_t::RD_KAFKA_VTYPE_TIMESTAMP,
                 record.timestamp,
                 c::rd_kafka_vtype_t::RD_KAFKA_VTYPE_HEADERS,

@@ -82,7 +82,8 @@ impl Reading {
         let mut list = TopicPartitionList::new();
         list.add_partition_offset(&self.topic, partition as i32, Offset::Offset(from))?;
         self.fetcher.assign(&list)?;
-        let mut state = State { partition: partition as i32, stable, visit, done: false, failed: None };
+        let (partition, buffer) = (partition as i32, BytesMut::new());
+        let mut state = State { partition, stable, visit, buffer, done: false, failed: None };
         let mut heard = Instant::now();
         while !state.done {
             if self.fetcher.poll(WAIT, |_, partition, fetched| state.take(partition, fetched)) > 0 {
@@ -114,6 +115,8 @@ struct State<'v> {
     partition: i32,
     stable: i64,
     visit: &'v mut dyn FnMut(InputRecord) -> ControlFlow<()>,
+    /// Where records are copied to.
+    buffer: BytesMut,
     done: bool,
     failed: Option<String>,
 }
@@ -128,12 +131,9 @@ impl State<'_> {
             Fetched::Record(message) => {
                 // Behind the last record there may be marks of transactions: then the end is told by itself.
                 let last = message.offset() + 1 == self.stable;
-                let (key, value) = message.copy(&mut BytesMut::new());
-                let (timestamp, timestamp_type) = message.timestamp();
-                let (offset, headers) = (message.offset(), message.headers());
-                let record =
-                    InputRecord { offset, timestamp, timestamp_type, key, value, headers, arrived: timestamp, turn: 0 };
-                self.done = (self.visit)(record).is_break() || last;
+                let record = message.record(&mut self.buffer, 0);
+                let arrived = record.timestamp;
+                self.done = (self.visit)(InputRecord { arrived, ..record }).is_break() || last;
             }
             Fetched::End(offset) => self.done = offset >= self.stable,
             Fetched::Failed(code, text) => self.failed = is_final(code).then_some(text),

@@ -1,5 +1,6 @@
 //! Records to topics, each once, with word of every one that didn't arrive.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -7,13 +8,14 @@ use millrace_engine::record::{Headers, Timestamp};
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
+use rdkafka::message::DeliveryResult;
+use rdkafka::producer::{BaseProducer, Producer, ProducerContext};
 use rdkafka::statistics::Statistics;
 
 use super::{Connection, client};
 use crate::context;
 use crate::error::{Error, code};
+use crate::native::{self, Sender};
 
 /// How long a record may take to arrive.
 const DELIVERY: Duration = Duration::from_secs(30);
@@ -30,7 +32,11 @@ const TICK: Duration = Duration::from_millis(10);
 
 /// Writes records with all replicas' acknowledgement, without duplicates.
 pub struct Writer {
+    // Dropped before the client that it belongs to.
+    sender: Sender,
     client: BaseProducer<Reports>,
+    /// Numbers of the topics that the sender knows.
+    topics: BTreeMap<String, usize>,
 }
 
 /// A record to write.
@@ -76,7 +82,9 @@ impl Connection {
         self.default(&mut config, "batch.size", BATCH);
         self.default(&mut config, "linger.ms", 5);
         self.default(&mut config, "queue.buffering.max.kbytes", QUEUE >> 10);
-        Ok(Writer { client: client(&config)? })
+        let client: BaseProducer<Reports> = client(&config)?;
+        let sender = Sender::new(&client, std::iter::empty()).map_err(|code| Error::Setup(reason(code)))?;
+        Ok(Writer { sender, client, topics: BTreeMap::new() })
     }
 }
 
@@ -88,32 +96,32 @@ impl Writer {
     /// [`Error::Setup`]: it can't be a record on Kafka, and wasn't sent.
     pub fn send(&mut self, record: &Outgoing<'_>, tag: usize) -> Result<(), Error> {
         record.check()?;
-        let headers = record.headers.as_slice().iter().filter_map(|header| {
-            Some(Header { key: std::str::from_utf8(&header.name).ok()?, value: header.value.as_deref() })
-        });
-        let headers = headers.fold(OwnedHeaders::new(), OwnedHeaders::insert);
-        let mut message = BaseRecord::<[u8], [u8], usize>::with_opaque_to(record.topic, tag)
-            .partition(i32::try_from(record.partition).unwrap_or(i32::MAX))
-            .timestamp(record.timestamp)
-            .headers(headers);
-        message.key = record.key;
-        message.payload = record.value;
+        let topic = self.topic(record.topic).map_err(|code| Error::Setup(reason(code)))?;
+        let Outgoing { partition, key, value, timestamp, headers, .. } = *record;
+        let record = native::Record { partition, key, value, timestamp, headers };
         loop {
-            match self.client.send(message) {
+            match self.sender.send(&self.client, topic, &record, tag) {
                 Ok(()) => {
                     self.client.poll(Duration::ZERO);
                     return Ok(());
                 }
                 // Where nothing waits, the record alone is more than the queue takes.
-                Err((error, back))
-                    if code(&error) == Some(RDKafkaErrorCode::QueueFull) && self.client.in_flight_count() > 0 =>
-                {
-                    message = back;
+                Err(RDKafkaErrorCode::QueueFull) if self.client.in_flight_count() > 0 => {
                     self.client.poll(TICK);
                 }
-                Err((error, _)) => return Err(Error::Setup(reason(&error))),
+                Err(code) => return Err(Error::Setup(reason(code))),
             }
         }
+    }
+
+    /// The number of a topic.
+    fn topic(&mut self, name: &str) -> Result<usize, RDKafkaErrorCode> {
+        if let Some(number) = self.topics.get(name) {
+            return Ok(*number);
+        }
+        let number = self.sender.add(&self.client, name)?;
+        self.topics.insert(name.to_owned(), number);
+        Ok(number)
     }
 
     /// Whether a record is known not to have arrived.
@@ -135,7 +143,7 @@ impl Writer {
 
 impl Outgoing<'_> {
     /// Whether it can be a record on Kafka. What librdkafka would change without a word can't: it takes a timestamp of
-    /// 0 for the time of sending, and a null byte for the end of a name.
+    /// 0 for the time of sending.
     ///
     /// # Errors
     /// [`Error::Setup`]: it can't, and why.
@@ -144,14 +152,7 @@ impl Outgoing<'_> {
             let timestamp = self.timestamp;
             return Err(Error::Setup(format!("timestamp {timestamp}: on Kafka a timestamp is a number from 1 on")));
         }
-        let is_text = |name: &[u8]| std::str::from_utf8(name).is_ok() && !name.contains(&0);
-        match self.headers.as_slice().iter().find(|header| !is_text(&header.name)) {
-            Some(header) => {
-                let name = String::from_utf8_lossy(&header.name);
-                Err(Error::Setup(format!("header {name:?}: on Kafka the name of a header is text without null bytes")))
-            }
-            None => Ok(()),
-        }
+        Ok(())
     }
 }
 
@@ -183,7 +184,8 @@ impl ProducerContext for Reports {
     fn delivery(&self, result: &DeliveryResult<'_>, tag: usize) {
         if let Err((error, _)) = result {
             let unknown = code(error).is_none_or(may_have_arrived);
-            self.undelivered().push(Undelivered { tag, reason: reason(error), unknown });
+            let reason = code(error).map_or_else(|| error.to_string(), reason);
+            self.undelivered().push(Undelivered { tag, reason, unknown });
         }
     }
 }
@@ -207,19 +209,18 @@ fn may_have_arrived(code: RDKafkaErrorCode) -> bool {
     )
 }
 
-fn reason(error: &KafkaError) -> String {
+fn reason(code: RDKafkaErrorCode) -> String {
     use RDKafkaErrorCode::{
         InvalidRecord, InvalidTimestamp, MessageSizeTooLarge, MessageTimedOut, TopicAuthorizationFailed,
     };
-    match code(error) {
-        Some(MessageSizeTooLarge) => "it is larger than the topic takes (max.message.bytes)".into(),
-        Some(InvalidTimestamp) => {
+    match code {
+        MessageSizeTooLarge => "it is larger than the topic takes (max.message.bytes)".into(),
+        InvalidTimestamp => {
             "its timestamp is too far from the broker's clock (message.timestamp.before.max.ms, ...after.max.ms)".into()
         }
-        Some(InvalidRecord) => "the broker refuses it; a compacted topic takes no records without a key".into(),
-        Some(MessageTimedOut) => "no broker has acknowledged it in time".into(),
-        Some(TopicAuthorizationFailed) => "writing to the topic isn't allowed".into(),
-        Some(code) => code.to_string(),
-        None => error.to_string(),
+        InvalidRecord => "the broker refuses it; a compacted topic takes no records without a key".into(),
+        MessageTimedOut => "no broker has acknowledged it in time".into(),
+        TopicAuthorizationFailed => "writing to the topic isn't allowed".into(),
+        code => code.to_string(),
     }
 }

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use millrace_engine::record::InputRecord;
-use rdkafka::TopicPartitionList;
 use rdkafka::error::RDKafkaErrorCode;
 
 use super::seat::{Input, Seat};
@@ -39,14 +37,13 @@ impl Worker {
                     if let Some(expected) = place.sample.as_mut().and_then(|sample| sample.look(message.key())) {
                         shared.hint(place.topic, partition, message.offset(), expected);
                     }
-                    let (key, value) = message.copy(buffer);
-                    let (timestamp, timestamp_type) = message.timestamp();
-                    let (offset, headers) = (message.offset(), message.headers());
-                    let (arrived, turn) = (now, 0);
-                    let record = InputRecord { offset, timestamp, timestamp_type, key, value, headers, arrived, turn };
-                    seat.task.offer(input, record);
+                    seat.task.offer(input, message.record(buffer, now));
                 }
-                Fetched::End(offset) => place.end = Some(offset),
+                Fetched::End(offset) => {
+                    // The marks before it needn't be there any more when it is read on.
+                    place.next = place.next.max(offset);
+                    place.end = Some(offset);
+                }
                 Fetched::Failed(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange, text) => {
                     let topic = place.name.to_string_lossy().into_owned();
                     gone = Some(Gone { topic, partition, next: place.next, text });
@@ -85,7 +82,7 @@ fn place_of(seats: &[Seat], topic: &str, partition: i32) -> Option<(usize, usize
     seats.iter().enumerate().find_map(|(number, seat)| Some((number, seat.inputs.iter().position(is_it)?)))
 }
 
-/// Says which inputs expect more, and stops or goes on fetching for them.
+/// Says which inputs expect more, and stops or goes on reading them.
 fn mark(seat: &mut Seat, fetcher: &Fetcher) -> Result<(), Reaction> {
     for (input, place) in seat.inputs.iter_mut().enumerate() {
         let queued = seat.task.queued_bytes(input);
@@ -95,10 +92,11 @@ fn mark(seat: &mut Seat, fetcher: &Fetcher) -> Result<(), Reaction> {
         let Some(partition) = place.partition else { continue };
         let change = if place.paused { queued <= QUEUE_BYTES / 4 } else { queued > QUEUE_BYTES };
         if change {
-            let mut list = TopicPartitionList::new();
-            list.add_partition(&place.name.to_string_lossy(), partition);
             place.paused = !place.paused;
-            if place.paused { fetcher.pause(&list)? } else { fetcher.resume(&list)? }
+            match place.paused {
+                true => fetcher.leave(&place.name, partition)?,
+                false => fetcher.enter(&place.name, partition, place.next)?,
+            }
         }
     }
     Ok(())
@@ -113,16 +111,17 @@ struct Gone {
 }
 
 impl Gone {
-    /// Any replica answers who fetches (KIP-392), also one that has just come back and lacks what its leader has: it is
-    /// the leader's word that counts.
+    /// It is the leader's word that counts, as it is now: where `client.rack` is set, another replica may have answered
+    /// (KIP-392), and a leader that has just been elected may have lacked what it has by now.
     fn reaction(self, cluster: &Cluster) -> Reaction {
         let Self { topic, partition, next, text } = self;
         let why = match cluster.range(&topic, partition.cast_unsigned()) {
             Ok((first, _)) if next < first => "it was deleted before it was read",
             Ok((_, end)) if next > end => "the topic was made anew, or has lost records",
             _ => {
-                let what =
-                    format!("topic `{topic}`, partition {partition}: offset {next} can't be had from who was asked");
+                let what = format!(
+                    "topic `{topic}`, partition {partition}: a broker says that it lacks offset {next}, and the leader has it"
+                );
                 return Reaction::Abort(format!("{what}: {text}"));
             }
         };

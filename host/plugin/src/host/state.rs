@@ -2,16 +2,13 @@
 
 use bytes::Bytes;
 use millrace_engine::ports::{BackendError, Stored};
-use millrace_engine::state::ProcessScope;
+use millrace_engine::state::{self, ProcessScope};
 use wasmtime::component::{LinkerInstance, WasmList};
 use wasmtime::{Error, Result, StoreContextMut};
 
 use super::{Host, Process};
 use crate::abi::{GuestValue, Item, Page, Value};
 use crate::fault::Breach;
-
-/// What an entry of a page costs the host beside its bytes.
-const ITEM: usize = 64;
 
 type Context<'a> = StoreContextMut<'a, Host>;
 
@@ -86,7 +83,7 @@ fn page(mut cx: Context<'_>, store: u32, from: &[u8], to: Option<&[u8]>, max_byt
         return Ok((Page { items: Vec::new(), next: None },));
     }
     let found = scope.range(store as usize, from, to, max_bytes).map_err(unreadable)?;
-    let bytes = found.items.iter().map(|(key, stored)| key.len() + stored.bytes.len() + ITEM).sum();
+    let bytes = found.items.iter().map(|(key, stored)| key.len() + stored.bytes.len() + state::Page::ITEM).sum();
     moved(&mut cx, bytes)?;
     let items = found.items.into_iter().map(|(key, stored)| Item { key: key.to_vec(), value: value(stored) });
     Ok((Page { items: items.collect(), next: found.next.map(Vec::from) },))

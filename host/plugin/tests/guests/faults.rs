@@ -1,7 +1,10 @@
 //! Guests that break a rule: the fault names it, its neighbours come through, and so does the next call.
 
+use std::time::Duration;
+
 use millrace_engine::manifest::Role;
 use millrace_engine::ports::{Attempt, CallError, Fault, Logic, Outcome};
+use millrace_engine::topology::GuestLimits;
 
 use crate::template::{FIRST, Guest, limits, message};
 
@@ -135,6 +138,34 @@ hostile! {
     a_log_line_that_is_not_utf_8_is_a_breach:
         "(i32.store8 (i32.const 0) (i32.const 0xff)) (call $log (i32.const 3) (i32.const 0) (i32.const 1))"
         => Contract, Second, "utf-8";
+}
+
+/// A loop of so many rounds, with this in it.
+fn rounds(rounds: u32, body: &str) -> String {
+    format!(
+        "(local $n i32) (local.set $n (i32.const {rounds}))
+         (loop $l {body} (br_if $l (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))"
+    )
+}
+
+/// What it must not depend on is how fast a machine is. The first has five operators a round, of which the machine makes
+/// two instructions, and takes a core of 3 GHz a third of the deadline; the second a tenth of it.
+#[test]
+fn what_the_clock_would_let_pass_is_not_condemned_by_the_count() {
+    let copy = "(memory.copy (i32.const 0x40000) (i32.const 0x80000) (i32.add (local.get $i) (i32.const 0x8000)))";
+    for (operators, body) in [("of arithmetic", rounds(300_000_000, "")), ("with a copy", rounds(100_000, copy))] {
+        let verdict = Guest::hostile(&body).deploy(limits()).transform(FIRST, &[message("!")], Attempt::Verdict);
+        assert!(verdict.is_ok(), "rounds {operators}: {verdict:?}");
+    }
+}
+
+#[test]
+fn copies_without_end_are_condemned_too() {
+    let copy = "(memory.copy (i32.const 0x40000) (i32.const 0x80000) (i32.add (local.get $i) (i32.const 0x8000)))";
+    let limits = GuestLimits { deadline: Duration::from_millis(10), ..limits() };
+    let mut guests = Guest::hostile(&format!("(loop $l {copy} (br $l))")).deploy(limits);
+    let verdict = guests.transform(FIRST, &[message("!")], Attempt::Verdict);
+    expect(verdict, Fault::Deadline, Some(0), "took longer than 10ms (limits.deadline)");
 }
 
 #[test]

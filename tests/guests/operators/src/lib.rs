@@ -19,6 +19,16 @@ pub fn by_group(record: Doc) -> Result<Output> {
     Ok(Output::new().key(record.i64("id")?.rem_euclid(100)).unchanged())
 }
 
+/// Takes the time of so many rounds of arithmetic.
+#[transform]
+pub fn work(record: Doc) -> Result<Doc> {
+    let mut number = 1_u64;
+    for round in 0..record.i64("rounds")?.cast_unsigned() {
+        number = std::hint::black_box(number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(round));
+    }
+    Ok(record)
+}
+
 /// Number of records of a key, and the sum of their amounts.
 pub struct Counts;
 
@@ -85,4 +95,4 @@ pub fn silent(key: Key<i64>, counts: Store<i64, Count>) -> Result<Option<Count>>
     Ok(count)
 }
 
-plugin! { name: "operators", functions: [pair, by_group, Counts, until_silent] }
+plugin! { name: "operators", functions: [pair, by_group, work, Counts, until_silent] }

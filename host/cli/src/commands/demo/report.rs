@@ -49,8 +49,8 @@ impl Report<'_> {
         }
         let within = found.within as f64 / 1e3;
         writeln!(out, "  {:>6}  orders with both answers, but more than {within} s apart", found.apart)?;
-        for ((step, what, code), n) in &self.ledger.counts {
-            if *what == What::Dropped {
+        for (step, what, code, n) in self.ledger.counts() {
+            if what == What::Dropped {
                 writeln!(out, "  {n:>6}  records left out by step `{step}`: {code}")?;
             }
         }

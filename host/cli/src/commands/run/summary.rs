@@ -8,7 +8,7 @@ use millrace_engine::ledger::{Ledger, What};
 
 /// Logs what became of records, by step and reason.
 pub(super) fn log_counts(ledger: &Ledger) {
-    for ((step, what, code), records) in &ledger.counts {
+    for (step, what, code, records) in ledger.counts() {
         tracing::info!(step, what = what.name(), code, records, "counted");
     }
 }
@@ -27,8 +27,8 @@ pub(super) fn log_lines(ledger: &Ledger) {
 
 /// The first time that a step has dead letters with a code; how many there were is in the report at the end.
 pub(super) fn warn_of_dead_letters(ledger: &Ledger, warned: &mut BTreeSet<(String, String)>) {
-    for (step, what, code) in ledger.counts.keys() {
-        if *what == What::DeadLettered && warned.insert((step.clone(), code.clone())) {
+    for (step, what, code, _) in ledger.counts() {
+        if what == What::DeadLettered && warned.insert((step.to_owned(), code.to_owned())) {
             tracing::warn!(
                 step,
                 code,

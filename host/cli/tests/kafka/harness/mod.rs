@@ -21,6 +21,7 @@ pub use foreign::OpenTransaction;
 pub use input::Shape;
 pub use plain::Plain;
 pub use process::Process;
+pub use records::Kafka;
 pub use rules::allow;
 
 /// How long a test waits for what must happen before it fails. Generous: the machine may be busy with other tests.

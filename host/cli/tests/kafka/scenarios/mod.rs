@@ -2,11 +2,13 @@
 
 mod brokers;
 mod copies;
+mod headers;
 mod holding;
 mod idling;
 mod kills;
 mod leaving;
 mod merging;
+mod pausing;
 mod points;
 mod promptness;
 mod restoring;

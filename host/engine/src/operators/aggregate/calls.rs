@@ -3,6 +3,8 @@
 use super::batches::batches;
 use super::guest::Guest;
 use super::plan::{Draft, StateRef};
+use crate::calls;
+use crate::manifest::FunctionManifest;
 use crate::ports::{CallError, Change, Failure, Group, Grouped, Mode, Outcome, Stored};
 use crate::task::{Item, Step};
 
@@ -31,7 +33,8 @@ impl Calls<'_, '_, '_> {
             let groups: Vec<Group<'_>> =
                 same.iter().filter_map(|number| Some(self.group(drafts.get(*number)?, &results))).collect();
             let mut done = Vec::with_capacity(groups.len());
-            for batch in batches(&groups, self.step.options.batch.max(1), size) {
+            let function = self.guest.manifest;
+            for batch in batches(&groups, self.step.options.batch.max(1), |group| size(group, function)) {
                 match self.call(batch, mode)? {
                     Some(batch) => done.extend(batch),
                     None => return Ok(None),
@@ -102,9 +105,8 @@ pub(super) fn state_of(state: &StateRef, results: &Results) -> Option<Stored> {
 }
 
 /// Records and bytes of a group.
-fn size(group: &Group<'_>) -> (usize, usize) {
+fn size(group: &Group<'_>, function: &FunctionManifest) -> (usize, usize) {
     let states = group.state.iter().chain(&group.absorbed).map(|state| state.bytes.len()).sum::<usize>();
-    let length = |bytes: Option<&[u8]>| bytes.map_or(0, <[u8]>::len);
-    let records = group.entries.iter().map(|(_, message)| length(message.key) + length(message.value)).sum::<usize>();
+    let records = group.entries.iter().map(|(_, message)| calls::bytes_of(message, function)).sum::<usize>();
     (group.entries.len().max(1), states + records)
 }

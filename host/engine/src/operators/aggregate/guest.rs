@@ -1,6 +1,7 @@
 //! Calls of the aggregate function that always come to a verdict, record by record where they must.
 
 use crate::calls;
+use crate::manifest::FunctionManifest;
 use crate::ports::{
     Attempt, CallError, Called, Change, Effect, FunctionId, Group, Grouped, Logic, Message, Mode, Outcome,
 };
@@ -9,6 +10,7 @@ use crate::ports::{
 pub(super) struct Guest<'l> {
     pub(super) logic: &'l mut dyn Logic,
     pub(super) function: FunctionId,
+    pub(super) manifest: &'l FunctionManifest,
     pub(super) effects: Vec<Effect>,
 }
 

@@ -40,7 +40,7 @@ pub(super) fn process(
     let (mut rest, mut size) = (items.as_slice(), batch);
     while !rest.is_empty() {
         let (now, later) = rest.split_at(size.min(rest.len()));
-        let mut guest = Guest { logic: &mut *logic, function, effects: Vec::new() };
+        let mut guest = Guest { logic: &mut *logic, function, manifest: &call.manifest, effects: Vec::new() };
         let outline = outline(step, windows, now, joint)?;
         let results = make(step, windows, now, &outline, &mut guest)?;
         let (outline, results, failed) = match (results, now) {
@@ -54,7 +54,8 @@ pub(super) fn process(
                 Some(outcome) => {
                     let outline = without(step, windows, one)?;
                     // What it asks for beside, the first call has asked for already.
-                    let mut again = Guest { logic: &mut *guest.logic, function, effects: Vec::new() };
+                    let (logic, manifest, effects) = (&mut *guest.logic, guest.manifest, Vec::new());
+                    let mut again = Guest { logic, function, manifest, effects };
                     let results = make(step, windows, now, &outline, &mut again)?.unwrap_or_default();
                     (outline, results, Some(outcome))
                 }
@@ -88,7 +89,8 @@ pub(super) fn close(
     let (key, value, headers, window) = (None, None, Headers::EMPTY, None);
     let record = Record { key, value, timestamp: END_OF_TIME, headers, window };
     let item = Item { path: step.at_the_moment(), from: step.id, input: 0, record, row: Row::New };
-    let mut guest = Guest { logic, function: step.function(call)?, effects: Vec::new() };
+    let (function, manifest) = (step.function(call)?, &call.manifest);
+    let mut guest = Guest { logic, function, manifest, effects: Vec::new() };
     let outline = without(step, windows, &item)?;
     let results = make(step, windows, std::slice::from_ref(&item), &outline, &mut guest)?.unwrap_or_default();
     step.effects(guest.effects);

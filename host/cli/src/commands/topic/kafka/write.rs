@@ -94,7 +94,7 @@ impl<R: BufRead> Lines<'_, R> {
             let line = Line { topic: line.topic.into_owned().into(), ..line };
             let number = self.reader.number();
             let record = self.record(line, number).with_context(|| format!("line {number}"))?;
-            bytes += record.size();
+            bytes += record.held();
             records.push(record);
         }
         Ok(records)
@@ -146,7 +146,9 @@ impl Record {
         }
     }
 
-    fn size(&self) -> usize {
-        self.key.as_ref().map_or(0, Bytes::len) + self.value.as_ref().map_or(0, Bytes::len) + self.headers.size()
+    /// Bytes of memory that it holds.
+    fn held(&self) -> usize {
+        let own = size_of::<Self>() + self.topic.len() + self.headers.held();
+        own + self.key.as_ref().map_or(0, Bytes::len) + self.value.as_ref().map_or(0, Bytes::len)
     }
 }
