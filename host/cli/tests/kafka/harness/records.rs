@@ -27,7 +27,8 @@ pub struct Record {
     pub key: Option<Vec<u8>>,
     pub value: Option<Vec<u8>>,
     pub timestamp: i64,
-    pub headers: BTreeMap<String, String>,
+    /// Names and values, in their order.
+    pub headers: Vec<(String, Option<Vec<u8>>)>,
 }
 
 impl Record {
@@ -36,9 +37,11 @@ impl Record {
         i64::from_be_bytes(self.key.as_deref().expect("a key").try_into().expect("a key of 8 bytes"))
     }
 
-    /// A header, empty if it isn't there.
+    /// A header, empty if it isn't there or no text.
     pub fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", String::as_str)
+        let found = self.headers.iter().rfind(|(found, _)| found == name);
+        let value = found.and_then(|(_, value)| value.as_deref());
+        value.and_then(|value| std::str::from_utf8(value).ok()).unwrap_or_default()
     }
 }
 
@@ -152,21 +155,12 @@ impl Kafka {
         for made in block_on(self.admin().create_topics(&[new], &AdminOptions::new())).unwrap() {
             made.unwrap();
         }
-        super::until(&format!("`{topic}` is there"), || self.ends(topic, partitions).is_ok());
+        super::wait::until(&format!("`{topic}` is there"), || self.ends(topic, partitions).is_ok());
     }
 
-    fn admin(&self) -> AdminClient<DefaultClientContext> {
+    /// A client that changes topics.
+    pub fn admin(&self) -> AdminClient<DefaultClientContext> {
         config(&self.bootstrap).create().unwrap()
-    }
-
-    /// Deletes a topic, and returns when it is gone.
-    pub fn delete(&self, topic: &str) {
-        for deleted in block_on(self.admin().delete_topics(&[topic], &AdminOptions::new())).unwrap() {
-            deleted.unwrap();
-        }
-        super::until(&format!("`{topic}` is gone"), || {
-            self.topics(topic).is_ok_and(|topics| !topics.contains_key(topic))
-        });
     }
 }
 
@@ -182,20 +176,19 @@ impl Clients {
 
 fn record(message: &impl Message) -> Record {
     let headers = message.headers().into_iter().flat_map(|headers| headers.iter());
-    let text = |bytes: Option<&[u8]>| String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned();
     Record {
         offset: message.offset(),
         key: message.key().map(<[u8]>::to_vec),
         value: message.payload().map(<[u8]>::to_vec),
         timestamp: message.timestamp().to_millis().unwrap_or(-1),
-        headers: headers.map(|header| (header.key.to_owned(), text(header.value))).collect(),
+        headers: headers.map(|header| (header.key.to_owned(), header.value.map(<[u8]>::to_vec))).collect(),
     }
 }
 
-pub(super) fn config(bootstrap: &str) -> ClientConfig {
+/// Settings of a client that doesn't tell that brokers come and go.
+pub fn config(bootstrap: &str) -> ClientConfig {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", bootstrap).set("reconnect.backoff.max.ms", "500");
-    // Brokers come and go, which these clients needn't tell.
     config.set("log_level", "0");
     config
 }
