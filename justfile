@@ -80,6 +80,11 @@ test *args: guests
     fi
     exit "$status"
 
+# Processes under an hour of faults, against three brokers: `soak [--minutes 60] [--seed N]`; `soak --help` has the rest.
+[no-exit-message]
+soak *args: guests
+    @cargo test --quiet --workspace --test soak -- "$@"
+
 # Formats the code; `just fmt --check` only says what it would change.
 fmt *args:
     cargo fmt --all "$@"

@@ -14,7 +14,7 @@ use super::feeder::Feeder;
 use super::input::{Answer, PARTITIONS, Shape, input};
 use super::process::Process;
 use super::records::Kafka;
-use super::{until, within};
+use super::wait::{until, within};
 
 pub use crate::support::copy_folder;
 use crate::support::{guest_named, millrace_in};

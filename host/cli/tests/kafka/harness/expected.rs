@@ -3,13 +3,9 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD as BASE64;
-use serde::Deserialize;
-use serde_json::value::RawValue;
-
 use super::app::App;
 use super::input::{Answer, Fate, Side};
+use super::lines::{Line, line};
 
 /// Where a record of the input lies: topic, partition, offset.
 pub type Origin = (String, i32, i64);
@@ -33,17 +29,6 @@ pub struct Expected {
     pub dropped: usize,
     /// All records of the input, by where they lie.
     pub origins: BTreeMap<Origin, Answer>,
-}
-
-/// A line that `replay` writes.
-#[derive(Deserialize)]
-struct Line<'a> {
-    topic: &'a str,
-    timestamp: i64,
-    #[serde(borrow)]
-    key: Option<&'a RawValue>,
-    #[serde(borrow)]
-    value: Option<&'a RawValue>,
 }
 
 /// Tells it.
@@ -90,7 +75,9 @@ fn origins(app: &App) -> BTreeMap<Origin, Answer> {
 fn decide(app: &App, expected: &mut Expected) {
     let mut file = std::io::BufWriter::new(std::fs::File::create(app.path("input.jsonl")).unwrap());
     for answer in app.input.iter() {
-        writeln!(file, "{}", line(app, answer)).unwrap();
+        let (key, value) = (answer.key.as_deref(), answer.value.as_deref());
+        let topic = topic_of(app, answer.side);
+        writeln!(file, "{}", line(&topic, answer.partition, (key, value), answer.timestamp, &[])).unwrap();
     }
     file.flush().unwrap();
     let said = app.command("replay pipeline.toml --in input.jsonl --out expected.jsonl").output().unwrap();
@@ -98,31 +85,18 @@ fn decide(app: &App, expected: &mut Expected) {
     let text = std::fs::read_to_string(app.path("expected.jsonl")).unwrap();
     let orders = app.topic("orders");
     for line in text.lines().filter(|line| line.contains(&orders)) {
-        let line: Line<'_> = serde_json::from_str(line).unwrap();
+        let line = Line::parse(line);
         if line.topic != orders {
             continue;
         }
-        let key = line.key.expect("decisions have keys").get().parse().unwrap();
-        let value = line.value.expect("decisions have values").get();
+        let record = line.record();
+        let (key, value) = (record.number(), record.value.expect("decisions have values"));
         if value.len() > app.settings.largest_order {
             *expected.too_large.entry(key).or_default() += 1;
         } else {
-            expected.orders.entry(key).or_default().push((line.timestamp, value.to_owned()));
+            expected.orders.entry(key).or_default().push((record.timestamp, String::from_utf8(value).unwrap()));
         }
     }
-}
-
-fn line(app: &App, answer: &Answer) -> String {
-    let key = match answer.key.as_deref() {
-        None => r#""key":null"#.to_owned(),
-        Some(key) => format!(r#""keyBase64":"{}""#, BASE64.encode(key)),
-    };
-    let value = match answer.value.as_deref() {
-        None => r#""value":null"#.to_owned(),
-        Some(value) => format!(r#""valueBase64":"{}""#, BASE64.encode(value)),
-    };
-    let (topic, partition, timestamp) = (topic_of(app, answer.side), answer.partition, answer.timestamp);
-    format!(r#"{{"topic":"{topic}","partition":{partition},{key},{value},"timestamp":{timestamp}}}"#)
 }
 
 /// Finds the pairs again, and adds them up.

@@ -1,20 +1,12 @@
 //! Sending the input: at once, or as a load that goes on while things happen.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use rdkafka::ClientContext;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::DeliveryResult;
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
-
 use super::input::{Answer, Side};
-use super::records::config;
-
-/// How long brokers may be away while it sends.
-const PATIENCE: Duration = Duration::from_secs(120);
+use super::sender::{Parcel, Sender};
 
 /// Records a second when there is nothing more to wait for. Not all at once: one of the two topics would run ahead of the
 /// other by more than the window of their join.
@@ -37,30 +29,14 @@ struct Pace {
     stop: AtomicBool,
 }
 
-/// Sees that everything arrives.
-#[derive(Clone, Default)]
-struct Deliveries(Arc<AtomicUsize>);
-
-impl ClientContext for Deliveries {}
-
-impl ProducerContext for Deliveries {
-    type DeliveryOpaque = ();
-
-    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
-        if result.is_ok() {
-            self.0.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-}
-
 impl Feeder {
     /// Sends this input to the topics of an app, so many records a second; without a rate, as fast as it goes.
     pub fn start(bootstrap: &str, app: &str, input: Arc<Vec<Answer>>, rate: Option<u32>) -> Self {
         let pace = Arc::new(Pace::default());
         let told = Arc::clone(&pace);
-        let producer = producer(bootstrap);
+        let sender = Sender::new(bootstrap);
         let topics = [format!("{app}-payments"), format!("{app}-stock")];
-        let thread = std::thread::spawn(move || feed(&producer, &topics, &input, rate, &told));
+        let thread = std::thread::spawn(move || feed(sender, &topics, &input, rate, &told));
         Self { thread: Some(thread), pace }
     }
 
@@ -92,14 +68,7 @@ impl Drop for Feeder {
     }
 }
 
-fn producer(bootstrap: &str) -> BaseProducer<Deliveries> {
-    let mut config = config(bootstrap);
-    config.set("enable.idempotence", "true").set("linger.ms", "5").set("message.max.bytes", "4000000");
-    config.set("message.timeout.ms", PATIENCE.as_millis().to_string());
-    config.create_with_context(Deliveries::default()).unwrap()
-}
-
-fn feed(producer: &BaseProducer<Deliveries>, topics: &[String; 2], input: &[Answer], rate: Option<u32>, pace: &Pace) {
+fn feed(sender: Sender, topics: &[String; 2], input: &[Answer], rate: Option<u32>, pace: &Pace) {
     let mut due = Instant::now();
     for answer in input {
         let hurry = pace.hurry.load(Ordering::Relaxed);
@@ -109,28 +78,19 @@ fn feed(producer: &BaseProducer<Deliveries>, topics: &[String; 2], input: &[Answ
         // Between two records, reports of others are served: that is what it waits with.
         let waits = || Instant::now() < due || pace.hold.load(Ordering::Relaxed);
         while waits() && !pace.stop.load(Ordering::Relaxed) {
-            producer.poll(Duration::from_millis(2));
+            sender.serve(Duration::from_millis(2));
         }
         if pace.stop.load(Ordering::Relaxed) {
             return;
         }
-        send(producer, topics, answer);
+        sender.send(&Parcel {
+            topic: &topics[usize::from(answer.side == Side::Stock)],
+            partition: answer.partition,
+            key: answer.key.as_deref(),
+            value: answer.value.as_deref(),
+            timestamp: answer.timestamp,
+            headers: &[],
+        });
     }
-    producer.flush(PATIENCE).unwrap();
-    let delivered = producer.context().0.load(Ordering::Relaxed);
-    assert_eq!(delivered, input.len(), "input got lost on its way to the broker");
-}
-
-fn send(producer: &BaseProducer<Deliveries>, topics: &[String; 2], answer: &Answer) {
-    let topic = &topics[usize::from(answer.side == Side::Stock)];
-    let mut record = BaseRecord::<[u8], [u8], ()>::to(topic).partition(answer.partition).timestamp(answer.timestamp);
-    record.key = answer.key.as_deref();
-    record.payload = answer.value.as_deref();
-    while let Err((error, unsent)) = producer.send(record) {
-        match error {
-            KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull) => record = unsent,
-            error => panic!("the input can't be sent: {error}"),
-        }
-        producer.poll(Duration::from_millis(20));
-    }
+    assert_eq!(sender.finish(), input.len(), "input got lost on its way to the broker");
 }

@@ -2,18 +2,24 @@
 
 mod app;
 mod broker;
+mod deletion;
 mod expected;
 mod feeder;
 mod foreign;
 mod input;
+mod lines;
 mod oracles;
+mod placing;
 mod plain;
 mod process;
 mod records;
 mod rules;
+mod same;
+mod saying;
+mod sender;
 mod state;
-
-use std::time::{Duration, Instant};
+mod stores;
+mod wait;
 
 pub use app::{App, Settings, copy_folder};
 pub use broker::{options, own_broker, shared_broker};
@@ -23,20 +29,4 @@ pub use plain::Plain;
 pub use process::Process;
 pub use records::Kafka;
 pub use rules::allow;
-
-/// How long a test waits for what must happen before it fails. Generous: the machine may be busy with other tests.
-pub const PATIENCE: Duration = Duration::from_secs(120);
-
-/// Waits until something is so.
-pub fn until(what: &str, so: impl FnMut() -> bool) {
-    within(PATIENCE, what, so);
-}
-
-/// Waits until something is so, for so long at most.
-pub fn within(patience: Duration, what: &str, mut so: impl FnMut() -> bool) {
-    let end = Instant::now() + patience;
-    while !so() {
-        assert!(Instant::now() < end, "waited in vain until {what}");
-        std::thread::park_timeout(Duration::from_millis(20));
-    }
-}
+pub use wait::{PATIENCE, until, within};

@@ -1,7 +1,6 @@
 //! What every scenario looks at in the end.
 
 use std::collections::BTreeMap;
-use std::fmt::Debug;
 
 use serde::Deserialize;
 
@@ -10,7 +9,9 @@ use super::expected::{Decision, Expected, Origin, expected, topic_of};
 use super::input::{PARTITIONS, Side};
 use super::process::Process;
 use super::records::Record;
-use super::{state, until};
+use super::same::assert_same;
+use super::state;
+use super::wait::until;
 
 /// What came of the input, for who wants to know more.
 pub struct Found {
@@ -32,7 +33,7 @@ impl App {
     /// Stops the only process that is left when it has processed all input, and checks all that came of it.
     pub fn finish(&self, mut process: Process, data: &str) -> Found {
         process.wait_until_running();
-        self.wait_until_caught_up(super::PATIENCE);
+        self.wait_until_caught_up(super::wait::PATIENCE);
         process.stop();
         self.check(data)
     }
@@ -165,18 +166,4 @@ fn origin(letter: &Record) -> Origin {
     let number = |name: &str| letter.header(name).parse().unwrap_or(-1);
     let topic = letter.header("__streams.errors.topic").to_owned();
     (topic, number("__streams.errors.partition") as i32, number("__streams.errors.offset"))
-}
-
-/// Says how many differ, and the first of them: all would be megabytes.
-pub fn assert_same<K: Ord + Debug, V: PartialEq + Debug>(
-    what: &str,
-    expected: &BTreeMap<K, V>,
-    found: &BTreeMap<K, V>,
-) {
-    let keys = expected.keys().chain(found.keys().filter(|key| !expected.contains_key(key)));
-    let differ: Vec<_> = keys.filter(|key| expected.get(key) != found.get(key)).collect();
-    if let Some(first) = differ.first() {
-        let (wanted, got) = (expected.get(first), found.get(first));
-        panic!("{what}: {} differ; {first:?} should be\n{wanted:?}\nand is\n{got:?}", differ.len());
-    }
 }

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use super::process::Process;
 use super::records::{Kafka, config};
-use super::until;
+use super::wait::until;
 use crate::support::millrace_in;
 
 /// An app, on a cluster.

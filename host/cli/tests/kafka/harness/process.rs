@@ -8,7 +8,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use super::until;
+use super::wait::until;
 
 /// A running `millrace run`; killed when it goes out of scope.
 pub struct Process {
@@ -26,7 +26,7 @@ impl Process {
 
     /// The fields of the entries of its log, so far, and the lines that are no entries as their `error`.
     pub fn entries(&self) -> Vec<Value> {
-        let text = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let text = self.log();
         // The last line may be half written.
         let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
         let entry = |line: &str| match serde_json::from_str::<Value>(line) {
@@ -41,43 +41,22 @@ impl Process {
         self.entries().into_iter().filter(|entry| entry["message"] == message).collect()
     }
 
-    /// How often it has come to run all of its tasks.
-    pub fn times_running(&self) -> usize {
-        self.logged("state").iter().filter(|entry| entry["to"] == "running").count()
-    }
-
-    /// Waits until it has all its tasks open, and has told what that took.
-    pub fn wait_until_running(&mut self) {
-        let runs = |process: &Self| !process.logged("running").is_empty();
-        until("it runs", || runs(self) || !self.is_alive());
-        assert!(runs(self), "it ended before it ran");
-    }
-
-    /// Waits until a line of its log has this in it.
-    pub fn wait_until_it_says(&self, text: &str) {
-        until(&format!("it says `{text}`"), || self.says(text));
-    }
-
-    /// Waits until it says why a record didn't get into this topic, and not into one whose name begins like it.
-    pub fn wait_until_it_says_that_a_write_failed_to(&self, topic: &str) {
-        let is_it = |entry: &Value| {
-            let reason = entry["reason"].as_str().unwrap_or_default();
-            reason.strip_prefix(topic).is_some_and(|rest| rest.starts_with(" ["))
-        };
-        until(&format!("it says that it can't write to `{topic}`"), || self.entries().iter().any(is_it));
-    }
-
-    /// Whether a line of its log has this in it.
-    pub fn says(&self, text: &str) -> bool {
-        std::fs::read_to_string(&self.log).unwrap_or_default().contains(text)
+    /// The text of its log, so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
     pub fn is_alive(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
     }
 
+    /// Its number in the system.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(self.child.id() as i32), signal).unwrap();
+        kill(Pid::from_raw(self.id() as i32), signal).unwrap();
     }
 
     /// `kill -9`.

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use futures_executor::block_on;
-use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -15,7 +15,7 @@ use rdkafka::message::{Headers, Message};
 use rdkafka::{Offset, TopicPartitionList};
 
 /// How long a request may take. Brokers are killed here, so some take long.
-const REQUEST: Duration = Duration::from_secs(5);
+pub(super) const REQUEST: Duration = Duration::from_secs(5);
 
 /// How long reading a topic to its end may take.
 const READ: Duration = Duration::from_secs(60);
@@ -27,7 +27,8 @@ pub struct Record {
     pub key: Option<Vec<u8>>,
     pub value: Option<Vec<u8>>,
     pub timestamp: i64,
-    pub headers: BTreeMap<String, String>,
+    /// Names and values, in their order.
+    pub headers: Vec<(String, Option<Vec<u8>>)>,
 }
 
 impl Record {
@@ -36,9 +37,11 @@ impl Record {
         i64::from_be_bytes(self.key.as_deref().expect("a key").try_into().expect("a key of 8 bytes"))
     }
 
-    /// A header, empty if it isn't there.
+    /// A header, empty if it isn't there or no text.
     pub fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", String::as_str)
+        let found = self.headers.iter().rfind(|(found, _)| found == name);
+        let value = found.and_then(|(_, value)| value.as_deref());
+        value.and_then(|value| std::str::from_utf8(value).ok()).unwrap_or_default()
     }
 }
 
@@ -59,8 +62,8 @@ pub struct Kafka {
 }
 
 /// Readers that are only asked where partitions end.
-struct Clients {
-    committed: BaseConsumer,
+pub(super) struct Clients {
+    pub(super) committed: BaseConsumer,
     uncommitted: BaseConsumer,
 }
 
@@ -72,7 +75,7 @@ impl Kafka {
     }
 
     /// Asks. After a failure, with new clients: one that reads nothing goes on asking a leader that is gone.
-    fn ask<T>(&self, question: impl FnOnce(&Clients) -> KafkaResult<T>) -> KafkaResult<T> {
+    pub(super) fn ask<T>(&self, question: impl FnOnce(&Clients) -> KafkaResult<T>) -> KafkaResult<T> {
         let clients = Rc::clone(&self.clients.borrow());
         let answer = question(&clients);
         if answer.is_err() {
@@ -152,48 +155,12 @@ impl Kafka {
         for made in block_on(self.admin().create_topics(&[new], &AdminOptions::new())).unwrap() {
             made.unwrap();
         }
-        super::until(&format!("`{topic}` is there"), || self.ends(topic, partitions).is_ok());
+        super::wait::until(&format!("`{topic}` is there"), || self.ends(topic, partitions).is_ok());
     }
 
-    /// Makes a topic with a partition for each list of nodes, which have its replicas.
-    pub fn create_on(&self, topic: &str, replicas: &[&[i32]]) {
-        let new = NewTopic::new(topic, replicas.len() as i32, TopicReplication::Variable(replicas));
-        let new = new.set("retention.ms", "-1").set("min.insync.replicas", "1");
-        for made in block_on(self.admin().create_topics(&[new], &AdminOptions::new())).unwrap() {
-            made.unwrap();
-        }
-        super::until(&format!("`{topic}` is there"), || self.ends(topic, replicas.len() as i32).is_ok());
-    }
-
-    /// Gives a topic more partitions.
-    pub fn grow(&self, topic: &str, partitions: i32) {
-        let new = NewPartitions::new(topic, partitions as usize);
-        for grown in block_on(self.admin().create_partitions(&[new], &AdminOptions::new())).unwrap() {
-            grown.unwrap();
-        }
-        super::until(&format!("`{topic}` has grown"), || self.ends(topic, partitions).is_ok());
-    }
-
-    /// The numbers of the nodes, in the order of their ports.
-    pub fn nodes(&self) -> Vec<i32> {
-        let metadata = self.ask(|clients| clients.committed.fetch_metadata(None, REQUEST)).unwrap();
-        let mut nodes: Vec<_> = metadata.brokers().iter().map(|node| (node.port(), node.id())).collect();
-        nodes.sort_unstable();
-        nodes.into_iter().map(|(_, id)| id).collect()
-    }
-
-    fn admin(&self) -> AdminClient<DefaultClientContext> {
+    /// A client that changes topics.
+    pub fn admin(&self) -> AdminClient<DefaultClientContext> {
         config(&self.bootstrap).create().unwrap()
-    }
-
-    /// Deletes a topic, and returns when it is gone.
-    pub fn delete(&self, topic: &str) {
-        for deleted in block_on(self.admin().delete_topics(&[topic], &AdminOptions::new())).unwrap() {
-            deleted.unwrap();
-        }
-        super::until(&format!("`{topic}` is gone"), || {
-            self.topics(topic).is_ok_and(|topics| !topics.contains_key(topic))
-        });
     }
 }
 
@@ -209,20 +176,19 @@ impl Clients {
 
 fn record(message: &impl Message) -> Record {
     let headers = message.headers().into_iter().flat_map(|headers| headers.iter());
-    let text = |bytes: Option<&[u8]>| String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned();
     Record {
         offset: message.offset(),
         key: message.key().map(<[u8]>::to_vec),
         value: message.payload().map(<[u8]>::to_vec),
         timestamp: message.timestamp().to_millis().unwrap_or(-1),
-        headers: headers.map(|header| (header.key.to_owned(), text(header.value))).collect(),
+        headers: headers.map(|header| (header.key.to_owned(), header.value.map(<[u8]>::to_vec))).collect(),
     }
 }
 
-pub(super) fn config(bootstrap: &str) -> ClientConfig {
+/// Settings of a client that doesn't tell that brokers come and go.
+pub fn config(bootstrap: &str) -> ClientConfig {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", bootstrap).set("reconnect.backoff.max.ms", "500");
-    // Brokers come and go, which these clients needn't tell.
     config.set("log_level", "0");
     config
 }

@@ -1,0 +1,20 @@
+//! Waiting for what must happen.
+
+use std::time::{Duration, Instant};
+
+/// How long a test waits for what must happen before it fails. Generous: the machine may be busy with other tests.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Waits until something is so.
+pub fn until(what: &str, so: impl FnMut() -> bool) {
+    within(PATIENCE, what, so);
+}
+
+/// Waits until something is so, for so long at most.
+pub fn within(patience: Duration, what: &str, mut so: impl FnMut() -> bool) {
+    let end = Instant::now() + patience;
+    while !so() {
+        assert!(Instant::now() < end, "waited in vain until {what}");
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+}

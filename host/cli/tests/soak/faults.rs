@@ -1,0 +1,127 @@
+//! Doing the harm that was planned.
+
+use std::time::{Duration, Instant};
+
+use millrace_broker::Cluster;
+use nix::sys::signal::Signal;
+
+use crate::cluster::{grow, wait_until_in_sync};
+use crate::feed::Feed;
+use crate::findings::Findings;
+use crate::fleet::Fleet;
+use crate::harness::records::Kafka;
+use crate::harness::wait::within;
+use crate::names::full;
+use crate::plan::{Fault, NODES, SLOTS};
+
+/// How long a process may live that is to die at a point: where it has no work, it doesn't come there.
+const DIES_WITHIN: Duration = Duration::from_secs(30);
+
+/// Most partitions that `events` gets.
+const MOST_EVENTS: i32 = 6;
+
+/// What harm is done to.
+pub struct Victims<'v, 'p> {
+    pub cluster: &'v mut Cluster,
+    pub kafka: &'v Kafka,
+    pub fleet: &'v mut Fleet<'p>,
+    pub feed: &'v Feed,
+    pub findings: &'v Findings,
+}
+
+impl Victims<'_, '_> {
+    /// Does it; returns when it is over.
+    pub fn suffer(&mut self, fault: &Fault) {
+        match fault {
+            Fault::Kill { slot, away } => {
+                self.fleet.kill(*slot);
+                self.lasts(*away);
+                self.fleet.start(*slot);
+            }
+            Fault::Term { slot, away } => {
+                self.fleet.stop(*slot, self.findings);
+                self.lasts(*away);
+                self.fleet.start(*slot);
+            }
+            Fault::Halt { slot, away } => {
+                self.fleet.signal(*slot, Signal::SIGSTOP);
+                self.lasts(*away);
+                self.fleet.signal(*slot, Signal::SIGCONT);
+            }
+            Fault::Wipe { slot, killed } => {
+                if *killed {
+                    self.fleet.kill(*slot)
+                } else {
+                    self.fleet.stop(*slot, self.findings)
+                }
+                self.fleet.wipe(*slot);
+                self.fleet.start(*slot);
+            }
+            Fault::Point { slot, point } => self.die_at(*slot, point),
+            Fault::Scale { to } => (0..SLOTS).for_each(|slot| match slot < *to {
+                true => self.fleet.start(slot),
+                false => self.fleet.stop(slot, self.findings),
+            }),
+            Fault::KillNode { node, away } => self.without_node(*node, *away, |cluster| cluster.kill(*node).unwrap()),
+            Fault::StopNode { node, away } => self.without_node(*node, *away, |cluster| cluster.stop(*node).unwrap()),
+            Fault::HaltNode { node, away } => {
+                self.cluster.pause(*node).unwrap();
+                self.lasts(*away);
+                self.cluster.resume(*node).unwrap();
+                wait_until_in_sync(self.kafka);
+            }
+            Fault::Roll { away } => {
+                for node in 0..NODES {
+                    self.without_node(node, *away, |cluster| cluster.stop(node).unwrap());
+                }
+            }
+            Fault::Grow => self.grow(),
+        }
+    }
+
+    /// Waits for nothing: this is how long the harm lasts.
+    fn lasts(&self, time: Duration) {
+        std::thread::sleep(time);
+    }
+
+    fn die_at(&mut self, slot: usize, point: &str) {
+        self.fleet.kill(slot);
+        self.fleet.start_with(slot, Some(point));
+        let end = Instant::now() + DIES_WITHIN;
+        while self.fleet.ended(slot).is_none() && Instant::now() < end {
+            std::thread::park_timeout(Duration::from_millis(50));
+        }
+        self.fleet.kill(slot);
+        self.fleet.start(slot);
+    }
+
+    fn without_node(&mut self, node: usize, away: Duration, harm: impl FnOnce(&mut Cluster)) {
+        harm(self.cluster);
+        self.lasts(away);
+        self.cluster.start_node(node).unwrap();
+        wait_until_in_sync(self.kafka);
+    }
+
+    fn grow(&mut self) {
+        let size = self.fleet.size();
+        for slot in 0..size {
+            self.fleet.stop(slot, self.findings);
+        }
+        let topic = full("events");
+        let partitions = self.feed.events().min(MOST_EVENTS - 1) + 1;
+        if partitions > self.feed.events() {
+            grow(self.kafka, &topic, partitions);
+            self.feed.set_events(partitions);
+        }
+        for slot in 0..size {
+            self.fleet.start(slot);
+        }
+    }
+
+    /// Waits until the group has as many members as there are processes.
+    pub fn wait_for_members(&self, patience: Duration) {
+        let size = self.fleet.size();
+        let are_there = || self.kafka.members(crate::names::APP).is_ok_and(|members| members == size);
+        within(patience, &format!("the group has {size} members"), are_there);
+    }
+}
