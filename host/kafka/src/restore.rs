@@ -17,7 +17,7 @@ use crate::error::{Error, Reaction};
 use crate::faults::{self, Point};
 use crate::folder::POSITIONS;
 use crate::internal_topics::DELETE_RETENTION;
-use crate::native::{Fetched, Fetcher};
+use crate::native::{Fetched, Fetcher, c_name};
 use crate::positions::{Position, wall_clock};
 use crate::tasks::TaskId;
 use crate::worker::Shared;
@@ -176,14 +176,14 @@ impl Restore {
         let gone: Vec<_> = self.gaps.extract_if(.., |gap| over(gap)).collect();
         self.places.clear();
         // What goes on being written there is no business of this one any more.
-        let mut list = TopicPartitionList::new();
-        for gap in gone {
-            let (topic, partition) = (&gap.changelog.topic, gap.changelog.task.partition.cast_signed());
-            if gaps_of(&self.gaps, topic, partition).is_empty() && list.find_partition(topic, partition).is_none() {
-                list.add_partition(topic, partition);
+        let place = |gap: Gap| (gap.changelog.topic, gap.changelog.task.partition.cast_signed());
+        let left: BTreeSet<_> = gone.into_iter().map(place).collect();
+        for (topic, partition) in left {
+            if gaps_of(&self.gaps, &topic, partition).is_empty() {
+                self.fetcher.leave(&c_name(&topic), partition)?;
             }
         }
-        Ok(self.fetcher.pause(&list).map_err(fatal)?)
+        Ok(())
     }
 
     /// Writes what is gathered, with the positions that it reaches.
