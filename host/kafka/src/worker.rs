@@ -254,7 +254,9 @@ impl Worker {
     fn step(&mut self, seat: usize) -> Result<bool, Reaction> {
         let Some(seat) = self.seats.get_mut(seat).filter(|seat| seat.task.ready()) else { return Ok(false) };
         let Some(producer) = &mut self.producer else { return Ok(false) };
-        enter(&self.shared, self.number, &mut self.pass);
+        if !enter(&self.shared, self.number, &mut self.pass, &self.ear) {
+            return Ok(false);
+        }
         seat.dirty = true;
         let began = Instant::now();
         let produced = seat.task.run(self.logic.as_mut(), self.limit).map_err(task_error)?;
@@ -268,13 +270,17 @@ impl Worker {
 
     /// Fires the timers that are due. Whether there were any.
     fn tick(&mut self) -> Result<bool, Reaction> {
-        let Self { producer: Some(producer), seats, logic, shared, pass, number, .. } = self else { return Ok(false) };
+        let Self { producer: Some(producer), seats, logic, shared, pass, ear, number, .. } = self else {
+            return Ok(false);
+        };
         let Some(next) = seats.iter().filter_map(|seat| seat.task.next_tick()).min() else { return Ok(false) };
         let now = wall_clock();
         if next > now {
             return Ok(false);
         }
-        enter(shared, *number, pass);
+        if !enter(shared, *number, pass, ear) {
+            return Ok(false);
+        }
         for seat in seats {
             let produced = seat.task.tick(logic.as_mut(), now, 0).map_err(task_error)?;
             seat.dirty |= !produced.is_empty() || seat.task.transaction_bytes() > 0;
@@ -309,11 +315,14 @@ impl Worker {
     }
 }
 
-/// Holds global tables still until the transaction ends.
-fn enter(shared: &Shared, worker: usize, pass: &mut Option<Pass>) {
+/// Holds global tables still until the transaction ends. Whether it could: not while they change, if the worker is called
+/// meanwhile.
+fn enter(shared: &Shared, worker: usize, pass: &mut Option<Pass>, ear: &Ear) -> bool {
     if let (Some(gate), None) = (&shared.gate, &pass) {
-        *pass = Some(gate.enter(worker));
+        *pass = gate.enter(worker, &|| !ear.is_called() && !shared.stopping.load(Ordering::Relaxed));
+        return pass.is_some();
     }
+    true
 }
 
 /// A record as Kafka takes it. To librdkafka, time 0 is none, and it would set its own; before that Kafka has no time.
