@@ -87,6 +87,9 @@ impl Crew {
                 Ok(Err(Reaction::Abort(reason) | Reaction::Rebuild(reason))) => {
                     self.replace(number, Error::Task(reason), member)?;
                 }
+                Ok(Err(Reaction::CutOff(step))) => {
+                    self.replace(number, Error::Task(format!("step `{step}` takes too long")), member)?;
+                }
                 Ok(Err(Reaction::Refused(_))) => {
                     self.replace(number, Error::Task("records are too large for their topics".into()), member)?;
                 }

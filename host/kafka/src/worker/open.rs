@@ -26,7 +26,7 @@ use crate::tasks::TaskId;
 
 /// Timers that a step fires at a time. After a pause there may be millions: what they put out must fit into memory, and
 /// into a transaction.
-const TIMERS: usize = 1000;
+pub(super) const TIMERS: usize = 1000;
 
 /// What is committed for an input partition.
 #[derive(Clone, Copy, Debug)]
@@ -211,7 +211,7 @@ impl Worker {
             inputs.push(Input { topic, name, partition, next, position, committed, time, end, left, paused });
             task.expect_more(number, partition.is_some());
         }
-        Ok(Seat { id, task, inputs, slots, dirty: false, sent: false })
+        Ok(Seat { id, task, inputs, slots, dirty: false, sent: false, taken: 0, fired: 0 })
     }
 
     fn slot(&self, id: TaskId, store: StoreId, ids: &BTreeMap<String, String>) -> Option<Slot> {

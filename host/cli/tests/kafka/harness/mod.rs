@@ -17,6 +17,7 @@ pub use app::{App, Settings, copy_folder};
 pub use broker::{options, own_broker, shared_broker};
 pub use input::Shape;
 pub use process::Process;
+pub use records::Kafka;
 pub use rules::allow;
 
 /// How long a test waits for what must happen before it fails. Generous: the machine may be busy with other tests.

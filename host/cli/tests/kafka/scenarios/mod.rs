@@ -10,6 +10,7 @@ mod promptness;
 mod restoring;
 mod scaling;
 mod secured;
+mod slow;
 mod topics;
 mod undisturbed;
 mod zombies;
