@@ -97,7 +97,11 @@ impl From<Error> for Reaction {
 
 impl From<millrace_store::Error> for Reaction {
     fn from(error: millrace_store::Error) -> Self {
-        Self::Fail(error.into())
+        match error {
+            // No worker finds it again.
+            millrace_store::Error::Gone { .. } => Self::Stop(error.into()),
+            error => Self::Fail(error.into()),
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod brokers;
 mod copies;
+mod full_disk;
 mod idling;
 mod kills;
 mod leaving;
