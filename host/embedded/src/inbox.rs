@@ -44,16 +44,20 @@ pub struct Letter {
 /// The file can't be written.
 pub fn send(folder: &Path, name: &str, letters: &[Letter]) -> Result<(), Error> {
     let bytes = encode(letters);
+    let hidden = folder.join(format!(".{name}.part"));
     let write = || {
         make_folder(folder)?;
-        let hidden = folder.join(format!(".{name}.part"));
         let mut file = fs::File::create(&hidden)?;
         file.write_all(&bytes)?;
         file.sync_all()?;
         fs::rename(&hidden, folder.join(name))?;
         sync_folder(folder)
     };
-    write().map_err(|source| Error::Inbox { path: folder.into(), source })
+    write().map_err(|source| {
+        // What is half written takes room that others need.
+        drop(fs::remove_file(&hidden));
+        Error::Inbox { path: folder.into(), source }
+    })
 }
 
 /// Makes the folder if it isn't there, so that it outlives a power failure.

@@ -104,7 +104,7 @@ pub(crate) fn fault(error: CallError) -> Result<Failure, CallError> {
         CallError::Guest { fault, text, .. } => {
             Ok(Failure { class: FailureClass::Permanent, code: fault.code().to_owned(), text })
         }
-        host @ CallError::Host(_) => Err(host),
+        other @ (CallError::Host(_) | CallError::Overrun) => Err(other),
     }
 }
 

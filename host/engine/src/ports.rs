@@ -1,6 +1,8 @@
 //! What the engine asks of the world: guest calls ([`Logic`]) and committed state ([`Backend`]). Outputs are
 //! returned, not sent.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use crate::record::{Header, Headers, Timestamp, Window};
@@ -259,6 +261,10 @@ pub enum CallError {
     /// committed.
     #[error("{0}")]
     Host(String),
+    /// The [time](Logic::limit_time) for the calls is over. That is no verdict on any record: nothing of the open
+    /// transaction is committed, and the driver tries again with fewer records.
+    #[error("the time for guest calls is over")]
+    Overrun,
 }
 
 /// What a timer is measured by.
@@ -286,6 +292,11 @@ pub struct Due<'a> {
 /// The guest calls of a worker. Pure but for `process`: the same arguments give the same results, whatever was
 /// called before.
 pub trait Logic {
+    /// From now on, all calls together may take so long, and end with [`CallError::Overrun`] beyond it; with `None`, each
+    /// takes as long as its records may. A driver that has to commit in time sets it before each run: how long a run
+    /// takes depends on the rules, and can't be known before. Rules that take no time needn't know.
+    fn limit_time(&mut self, _most: Option<Duration>) {}
+
     /// One outcome a message.
     fn transform(
         &mut self,

@@ -154,6 +154,13 @@ pub enum TaskError {
         /// What went wrong.
         reason: String,
     },
+    /// The [time](Logic::limit_time) for the guest calls of a run is over: open the task anew, and run it over fewer
+    /// records at a time.
+    #[error("step `{step}`: the time for its guest calls is over")]
+    Overrun {
+        /// The step that called.
+        step: String,
+    },
     /// A record failed at a step that has `on-error = "fail"`: stop, and tell.
     #[error("step `{step}` stops on errors, and a record failed: {} ({})", failure.text, failure.code)]
     Stopped {
@@ -246,6 +253,11 @@ impl Task {
         self.queues.queued(input)
     }
 
+    /// Records that wait on all inputs.
+    pub fn queued_in_all(&self) -> usize {
+        (0..self.sources.len()).map(|input| self.queues.queued(input)).sum()
+    }
+
     /// Bytes of the records that wait on an input.
     pub fn queued_bytes(&self, input: usize) -> usize {
         self.queues.queued_bytes(input)
@@ -283,6 +295,12 @@ impl Task {
         let produced = Run::new(self, chosen).process(logic)?;
         self.ledger.produced += produced.len() as u64;
         Ok(produced)
+    }
+
+    /// From now on, a step fires at most so many timers on the driver's clock in one [`tick`](Self::tick); see
+    /// [`TaskOptions::timers`].
+    pub fn limit_timers(&mut self, most: usize) {
+        self.options.timers = most;
     }
 
     /// When [`tick`](Self::tick) has something to do next, by the driver's clock; `None` if no timer is set on it.

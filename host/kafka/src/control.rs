@@ -58,7 +58,7 @@ pub(crate) fn deploy(
                 }
                 std::thread::park_timeout(WAIT);
             }
-            Err(Reaction::Abort(_) | Reaction::Rebuild(_)) => return Ok(None),
+            Err(Reaction::Abort(_) | Reaction::Rebuild(_) | Reaction::CutOff(_)) => return Ok(None),
             Err(Reaction::Refused(refused)) => {
                 let bytes = refused.first().map_or(0, |refused| refused.bytes);
                 return Err(Error::Setup(format!(

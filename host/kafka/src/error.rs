@@ -1,6 +1,7 @@
 //! What can go wrong, by what the caller does about it.
 
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use millrace_engine::pipeline::PartitionMismatch;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -72,6 +73,9 @@ pub(crate) enum Reaction {
     /// Nobody knows what became of the transaction, or the producer is of no more use: make a new one, which fences
     /// what may be in flight, and go on from what is committed.
     Rebuild(String),
+    /// The guest calls of this step took so long that the transaction could have become too old. The same as
+    /// [`Abort`](Self::Abort), with fewer records at a time.
+    CutOff(String),
     /// Brokers have refused records as too large. The same, with what is to be learned from it.
     Refused(Vec<TooLarge>),
     /// The worker can't go on. Another one may.
@@ -84,7 +88,8 @@ impl From<Error> for Reaction {
     fn from(error: Error) -> Self {
         match error {
             Error::Kafka(error) => Self::Rebuild(error.to_string()),
-            Error::Store(_) | Error::File { .. } => Self::Fail(error),
+            Error::Store(error) => error.into(),
+            Error::File { .. } => Self::Fail(error),
             _ => Self::Stop(error),
         }
     }
@@ -92,7 +97,11 @@ impl From<Error> for Reaction {
 
 impl From<millrace_store::Error> for Reaction {
     fn from(error: millrace_store::Error) -> Self {
-        Self::Fail(error.into())
+        match error {
+            // No worker finds it again.
+            millrace_store::Error::Gone { .. } => Self::Stop(error.into()),
+            error => Self::Fail(error.into()),
+        }
     }
 }
 
@@ -101,5 +110,17 @@ pub(crate) fn code(error: &KafkaError) -> Option<RDKafkaErrorCode> {
     match error {
         KafkaError::Transaction(error) => Some(error.code()),
         other => other.rdkafka_error_code(),
+    }
+}
+
+/// What went wrong with a transaction that has been open for so long, with the likely cause where that is too long:
+/// librdkafka speaks of another producer then, and there is none.
+pub(crate) fn with_age(open: Option<Instant>, most: Duration, text: String) -> String {
+    match open.map(|began| began.elapsed()).filter(|age| *age >= most) {
+        Some(age) => {
+            let (age, most) = (age.as_millis(), most.as_millis());
+            format!("the transaction was open for {age} ms, and the broker ends one after {most} ms: {text}")
+        }
+        None => text,
     }
 }

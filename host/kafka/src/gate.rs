@@ -3,7 +3,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// How often a worker that waits at the gate looks whether it is to do something else.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// A gate that many pass at a time, or one alone.
 #[derive(Debug, Default)]
@@ -19,6 +22,8 @@ struct State {
     next: u64,
     /// Whether somebody wants to be alone, or is: then nobody else goes in.
     closed: bool,
+    /// Until when it stays open: it was closed in vain.
+    open_until: Option<Instant>,
 }
 
 /// A worker is inside, until it is dropped or the worker evicted.
@@ -29,14 +34,21 @@ pub(crate) struct Pass {
 }
 
 impl Gate {
-    /// A worker goes in. Waits while somebody wants to be alone, or is.
-    pub(crate) fn enter(self: &Arc<Self>, worker: usize) -> Pass {
-        let open = self.changed.wait_while(self.lock(), |state| state.closed);
-        let mut state = open.unwrap_or_else(PoisonError::into_inner);
+    /// A worker goes in. Waits while the gate is closed, as long as `go_on` says so; `None` when it doesn't: a worker that
+    /// waits here must not keep anybody waiting in its turn, such as a rebalance.
+    pub(crate) fn enter(self: &Arc<Self>, worker: usize, go_on: &dyn Fn() -> bool) -> Option<Pass> {
+        let mut state = self.lock();
+        while state.closed {
+            if !go_on() {
+                return None;
+            }
+            let waited = self.changed.wait_timeout(state, LOOK);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
         let number = state.next;
         state.next += 1;
         state.inside.insert(number, worker);
-        Pass { gate: Arc::clone(self), number }
+        Some(Pass { gate: Arc::clone(self), number })
     }
 
     /// Whether somebody waits to be alone: who is inside should come to an end.
@@ -51,15 +63,22 @@ impl Gate {
     }
 
     /// Lets nobody in, waits until all have left, and does `work` then. `None` if that takes too long: somebody inside
-    /// may hang, and those outside can't wait for it.
+    /// may hang, and those outside can't wait for it. After that the gate stays open for as long as it was closed, and who
+    /// wants to be alone gets `None` at once: one worker that hangs takes no more than half of the others' time.
     pub(crate) fn alone<T>(&self, patience: Duration, work: impl FnOnce() -> T) -> Option<T> {
         let mut state = self.lock();
+        if state.open_until.is_some_and(|until| Instant::now() < until) {
+            return None;
+        }
         state.closed = true;
         let waited = self.changed.wait_timeout_while(state, patience, |state| !state.inside.is_empty());
         let (state, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
         drop(state);
         let result = (!timeout.timed_out()).then(work);
-        self.lock().closed = false;
+        let mut state = self.lock();
+        state.closed = false;
+        state.open_until = result.is_none().then(|| Instant::now() + patience);
+        drop(state);
         self.changed.notify_all();
         result
     }
@@ -77,16 +96,39 @@ impl Drop for Pass {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
 
     use super::*;
 
+    fn enter(gate: &Arc<Gate>, worker: usize) -> Pass {
+        gate.enter(worker, &|| true).unwrap()
+    }
+
+    #[test]
+    fn a_worker_that_waits_at_the_closed_gate_turns_back_when_it_is_called() {
+        let gate = Arc::new(Gate::default());
+        let called = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let inside = enter(&gate, 0);
+            let writer = scope.spawn(|| gate.alone(Duration::from_secs(60), || ()));
+            while !gate.is_wanted() {
+                std::thread::yield_now();
+            }
+            let waiting = scope.spawn(|| gate.enter(1, &|| !called.load(Ordering::SeqCst)).is_none());
+            called.store(true, Ordering::SeqCst);
+            assert_eq!(waiting.join().ok(), Some(true), "with the first one still inside");
+            drop(inside);
+            assert_eq!(writer.join().ok(), Some(Some(())));
+        });
+    }
+
     #[test]
     fn who_is_alone_has_waited_for_all_and_lets_nobody_in() {
         let (gate, alone) = (Arc::new(Gate::default()), AtomicBool::new(false));
-        let first = gate.enter(0);
-        let second = gate.enter(1);
+        let first = enter(&gate, 0);
+        let second = enter(&gate, 1);
         std::thread::scope(|scope| {
             let writer = scope.spawn(|| {
                 gate.alone(Duration::from_secs(60), || {
@@ -102,25 +144,42 @@ mod tests {
             drop(second);
             assert_eq!(writer.join().ok(), Some(Some(0)));
         });
-        drop(gate.enter(0));
+        drop(enter(&gate, 0));
     }
 
     #[test]
     fn who_waits_in_vain_leaves_the_gate_open() {
         let gate = Arc::new(Gate::default());
-        let inside = gate.enter(0);
+        let inside = enter(&gate, 0);
         assert_eq!(gate.alone(Duration::ZERO, || ()), None);
-        drop((gate.enter(1), inside));
+        drop((enter(&gate, 1), inside));
         assert_eq!(gate.alone(Duration::ZERO, || ()), Some(()));
+    }
+
+    #[test]
+    fn after_a_wait_in_vain_the_workers_have_the_gate_for_as_long() {
+        let gate = Arc::new(Gate::default());
+        let hour = Duration::from_secs(3600);
+        let inside = enter(&gate, 0);
+        assert_eq!(gate.alone(Duration::ZERO, || ()), None);
+        let waited = gate.lock().open_until.is_some();
+        assert!(waited);
+        gate.lock().open_until = Some(Instant::now() + hour);
+        // It would wait for an hour.
+        assert_eq!(gate.alone(hour, || ()), None);
+        drop((enter(&gate, 1), inside));
+        assert_eq!(gate.alone(hour, || ()), None, "also when it could be alone by now");
+        gate.lock().open_until = None;
+        assert_eq!(gate.alone(hour, || ()), Some(()));
     }
 
     #[test]
     fn who_never_comes_back_is_waited_for_no_more_and_does_no_harm_if_it_does() {
         let gate = Arc::new(Gate::default());
-        let hangs = gate.enter(3);
+        let hangs = enter(&gate, 3);
         gate.evict(3);
         assert_eq!(gate.alone(Duration::ZERO, || ()), Some(()));
-        let successor = gate.enter(3);
+        let successor = enter(&gate, 3);
         drop(hangs);
         assert_eq!(gate.alone(Duration::ZERO, || ()), None, "the successor is inside");
         drop(successor);

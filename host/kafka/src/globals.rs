@@ -32,8 +32,11 @@ const WAIT: Duration = Duration::from_millis(50);
 const WRITE_BYTES: usize = 1 << 20;
 
 /// How long to wait for workers to be between transactions, to which they come as soon as they know. After it they are
-/// let on, until the next attempt.
+/// let on, for as long.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How often to say that they wait.
+const SAY: Duration = Duration::from_secs(30);
 
 /// How long rows wait for more of them.
 const GATHER: Duration = Duration::from_millis(100);
@@ -101,11 +104,23 @@ impl Globals {
 
     /// Reads all that is there, before anybody looks. Whether it is done; not if it is told to stop before.
     pub(crate) fn catch_up(&mut self, stop: &AtomicBool) -> Result<bool, Error> {
-        while !self.tables.iter().all(Table::is_caught_up) {
+        let mut moved = Instant::now();
+        while let Some(behind) = self.tables.iter().find(|table| !table.is_caught_up()) {
             if stop.load(Ordering::Relaxed) {
                 return Ok(false);
             }
-            self.read()?;
+            if moved.elapsed() > SAY {
+                moved = Instant::now();
+                let (topic, table) = (&behind.topic, &behind.table.name);
+                tracing::warn!(
+                    topic,
+                    table,
+                    "the global table waits for its topic: the broker of a partition doesn't answer"
+                );
+            }
+            if self.read()? > 0 {
+                moved = Instant::now();
+            }
             if self.batch.bytes() >= WRITE_BYTES {
                 self.write()?;
             }
@@ -116,16 +131,27 @@ impl Globals {
 
     /// Follows the topics until it is told to stop.
     pub(crate) fn follow(mut self, gate: &Gate, stop: &AtomicBool) -> Result<(), Error> {
-        let mut since: Option<Instant> = None;
+        let (mut since, mut late): (Option<Instant>, Option<Instant>) = (None, None);
         while !stop.load(Ordering::Relaxed) {
             // What can't be written yet waits in its topic, and not here.
-            let idle = self.batch.bytes() < WRITE_BYTES && self.read()? == 0;
+            let full = self.batch.bytes() >= WRITE_BYTES;
+            let idle = !full && self.read()? == 0;
             let waiting = self.tables.iter().flat_map(|table| &table.partitions).any(|partition| partition.dirty);
             since = since.or(waiting.then(Instant::now)).filter(|_| waiting);
             let enough = idle || self.batch.bytes() >= WRITE_BYTES;
-            if since.is_some_and(|since| enough || since.elapsed() >= GATHER) {
-                // If somebody hangs in a transaction, the rows come later.
-                gate.alone(PATIENCE, || self.write()).transpose()?;
+            if !since.is_some_and(|since| enough || since.elapsed() >= GATHER) {
+                continue;
+            }
+            // If a worker hangs in a transaction, the rows come later.
+            let written = gate.alone(PATIENCE, || self.write()).transpose()?.is_some();
+            if written {
+                late = None;
+            } else if late.is_none_or(|said: Instant| said.elapsed() > SAY) {
+                late = Some(Instant::now());
+                tracing::warn!("new rows of global tables wait: a worker doesn't come to the end of its transaction");
+            }
+            if full && !written {
+                std::thread::park_timeout(WAIT);
             }
         }
         Ok(())

@@ -239,8 +239,11 @@ impl<'t> Instance<'t> {
                 self.hear(event);
             }
             if Instant::now() > limit {
-                let seconds = DRAIN.as_secs();
-                result = result.and(Err(Error::Task(format!("a worker didn't finish within {seconds} s"))));
+                let (workers, seconds) = (self.crew.at_work(), DRAIN.as_secs());
+                result = result.and(Err(Error::Task(format!(
+                    "workers {workers:?} didn't finish within {seconds} s: what they had open isn't committed, and is \
+                     processed again at the next start"
+                ))));
                 break;
             }
         }

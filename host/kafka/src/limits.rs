@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::cluster::Cluster;
-use crate::error::Error;
+use crate::error::{Error, Reaction};
 
 /// What a record batch with one record takes beside its key, value and headers: the broker's limit is on batches.
 const OVERHEAD: usize = 256;
@@ -137,6 +137,14 @@ fn hopeless(topic: &str, bytes: usize) -> Error {
 /// The most bytes of an entry of a store, where clients take records of so many bytes.
 pub(crate) fn state_bytes(client: usize) -> usize {
     client.saturating_sub(OVERHEAD)
+}
+
+/// Sinks check sizes before: what is too large for a producer is state.
+pub(crate) fn too_large(bytes: usize) -> Reaction {
+    Reaction::Stop(Error::Task(format!(
+        "an entry of a store has {bytes} bytes, and no changelog record may be so large: make the state smaller, or raise \
+         `message.max.bytes` under [kafka] and `max.message.bytes` of the changelog topic"
+    )))
 }
 
 #[cfg(test)]

@@ -25,9 +25,9 @@ use rdkafka::producer::{BaseProducer, Producer, ProducerContext};
 use rdkafka::statistics::Statistics;
 
 use crate::context;
-use crate::error::{Error, Reaction, code};
+use crate::error::{Error, Reaction, code, with_age};
 use crate::faults::{self, Point};
-use crate::limits::TooLarge;
+use crate::limits::{self, TooLarge};
 use crate::native::{self, Record, Sender};
 use crate::pulse::Pulse;
 use crate::settings::{ClientSettings, wrong_settings};
@@ -167,6 +167,11 @@ impl Transactions {
         reports.ends.resize(slots, None);
     }
 
+    /// Whether a transaction is open: the broker ends one that stays so for too long.
+    pub(crate) fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
     /// Puts a record into the transaction, and opens one if there is none. Waits while the queue is full: that is how a
     /// slow broker slows the worker down. The offset that the record gets is kept under `slot`, if there is one.
     pub(crate) fn send(&mut self, topic: usize, record: &Record<'_>, slot: Option<usize>) -> Result<(), Reaction> {
@@ -189,8 +194,9 @@ impl Transactions {
                 }
                 // Records that can't be delivered leave the queue too, after a time, and then `check` says so.
                 Err(RDKafkaErrorCode::QueueFull) if self.client.in_flight_count() > 0 => self.wait_for_some()?,
-                Err(RDKafkaErrorCode::QueueFull) => return Err(too_large(record)),
-                Err(RDKafkaErrorCode::MessageSizeTooLarge) => return Err(too_large(record)),
+                Err(RDKafkaErrorCode::QueueFull | RDKafkaErrorCode::MessageSizeTooLarge) => {
+                    return Err(limits::too_large(bytes_of(record.key, record.value)));
+                }
                 Err(code) => return Err(self.unusable().unwrap_or_else(|| Reaction::Abort(code.to_string()))),
             }
         }
@@ -330,16 +336,18 @@ impl Transactions {
         if let Some(reaction) = self.unusable() {
             return reaction;
         }
+        let text = with_age(self.open, self.timeout, error.to_string());
         match error {
-            KafkaError::Transaction(inner) if inner.txn_requires_abort() => Reaction::Abort(error.to_string()),
-            _ if code(error).is_some_and(is_fence) => self.fenced(error.to_string()),
-            _ => Reaction::Rebuild(error.to_string()),
+            KafkaError::Transaction(inner) if inner.txn_requires_abort() => Reaction::Abort(text),
+            _ if code(error).is_some_and(is_fence) => self.fenced(text),
+            _ => Reaction::Rebuild(text),
         }
     }
 
     /// What to do if the client has had a fatal error.
     fn unusable(&self) -> Option<Reaction> {
         let (code, text) = self.client.client().fatal_error()?;
+        let text = with_age(self.open, self.timeout, text);
         Some(if is_fence(code) { self.fenced(text) } else { Reaction::Rebuild(text) })
     }
 
@@ -386,13 +394,4 @@ fn is_retriable(error: &KafkaError) -> bool {
 fn is_fence(code: RDKafkaErrorCode) -> bool {
     use RDKafkaErrorCode::{Fenced, InvalidProducerEpoch, ProducerFenced};
     matches!(code, Fenced | InvalidProducerEpoch | ProducerFenced)
-}
-
-/// Sinks check sizes before; what comes here is state.
-fn too_large(record: &Record<'_>) -> Reaction {
-    let bytes = bytes_of(record.key, record.value);
-    Reaction::Stop(Error::Task(format!(
-        "an entry of a store has {bytes} bytes, and no changelog record may be so large: make the state smaller, or raise \
-         `message.max.bytes` under [kafka] and `max.message.bytes` of the changelog topic"
-    )))
 }

@@ -18,7 +18,9 @@ mod feed;
 mod messages;
 mod open;
 mod opener;
+mod pace;
 mod recover;
+mod run;
 mod seat;
 mod shared;
 mod spread;
@@ -38,17 +40,16 @@ use crate::error::{Error, Reaction};
 use crate::gate::Pass;
 use crate::limits::Limits;
 use crate::native::{Fetcher, Record};
-use crate::positions::wall_clock;
 use crate::producer::Transactions;
 use crate::pulse::Pulse;
 use crate::tasks::TaskId;
 use commit::Of;
 pub(crate) use messages::{Command, Commit, Ear, Event, Generation, Line};
 use open::Arrivals;
+use pace::Paces;
 use seat::Seat;
 pub(crate) use shared::Shared;
 pub use shared::WorkerOptions;
-use when::pace;
 
 /// How long a worker without anything to do waits for something to come.
 const IDLE: Duration = Duration::from_millis(20);
@@ -57,8 +58,8 @@ const IDLE: Duration = Duration::from_millis(20);
 /// asking. Brokers allow none below 6 s (`group.min.session.timeout.ms`).
 const KEEP: Duration = Duration::from_secs(5);
 
-/// How many records the first run has, when nothing is known of how long a rule takes.
-const FIRST: usize = 16;
+/// How long a task goes on while others wait for their turn.
+const SLICE: Duration = Duration::from_millis(100);
 
 /// What a worker is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,12 +95,14 @@ pub(crate) struct Worker {
     pass: Option<Pass>,
     /// How large records may be, as was known when the producer was made.
     limits: Limits,
+    /// Since when there is something to commit.
+    begun: Option<Instant>,
     /// When everything was committed last.
     last_commit: Instant,
     /// When the last transaction ended.
     ended: Instant,
-    /// How many records a task takes at a time: see [`pace`].
-    limit: usize,
+    /// How quickly its tasks work. Kept when they are opened anew.
+    paces: Paces,
     failures: u32,
     told_idle: bool,
     /// Since when its tasks wait for an assignment.
@@ -115,7 +118,6 @@ impl Worker {
         events: Sender<Event>,
         logic: Box<dyn Logic>,
     ) -> Self {
-        let limit = shared.options.batch.min(FIRST);
         Self {
             number,
             shared,
@@ -133,10 +135,11 @@ impl Worker {
             producer: None,
             pulse,
             pass: None,
+            begun: None,
             limits: Limits { records: Arc::new([]), batch: 1 },
             last_commit: Instant::now(),
             ended: Instant::now(),
-            limit,
+            paces: Paces::new(),
             failures: 0,
             told_idle: false,
             suspended: None,
@@ -154,6 +157,7 @@ impl Worker {
         let reason = match self.finish() {
             Ok(()) => return Ok(()),
             Err(Reaction::Abort(reason) | Reaction::Rebuild(reason)) => reason,
+            Err(Reaction::CutOff(step)) => format!("step `{step}` takes too long"),
             Err(Reaction::Refused(refused)) => {
                 self.shared.learned.refused(&self.shared.topic_names(), &self.limits, &refused)?
             }
@@ -233,15 +237,19 @@ impl Worker {
         }
         let mut processed = self.tick()?;
         for seat in 0..self.seats.len() {
+            let began = Instant::now();
             while self.step(seat)? {
                 processed = true;
-                // Who is caught up commits behind the last task, and rests then.
-                if self.is_full() || (self.is_due() && !self.is_caught_up()) {
+                // A worker without a backlog commits behind its last task, and rests then.
+                if self.must_commit(seat) || (self.is_due() && !self.is_caught_up()) {
                     self.commit(Of::All)?;
                 }
                 // Slow rules don't keep anybody waiting: what is left waits in the queues.
                 if !self.may_go_on() {
                     return Ok(());
+                }
+                if began.elapsed() > SLICE {
+                    break;
                 }
             }
         }
@@ -264,42 +272,6 @@ impl Worker {
         }
         self.tell_idle(idle);
         Ok(())
-    }
-
-    /// Runs a task over some of what it has. Whether there was anything.
-    fn step(&mut self, seat: usize) -> Result<bool, Reaction> {
-        let Some(seat) = self.seats.get_mut(seat).filter(|seat| seat.task.ready()) else { return Ok(false) };
-        let Some(producer) = &mut self.producer else { return Ok(false) };
-        enter(&self.shared, self.number, &mut self.pass);
-        seat.dirty = true;
-        let began = Instant::now();
-        let produced = seat.task.run(self.logic.as_mut(), self.limit).map_err(task_error)?;
-        self.limit = pace(self.limit, self.shared.options.batch, began.elapsed());
-        seat.sent |= !produced.is_empty();
-        for record in &produced {
-            producer.send(record.topic.0, &sendable(record), None)?;
-        }
-        Ok(true)
-    }
-
-    /// Fires the timers that are due. Whether there were any.
-    fn tick(&mut self) -> Result<bool, Reaction> {
-        let Self { producer: Some(producer), seats, logic, shared, pass, number, .. } = self else { return Ok(false) };
-        let Some(next) = seats.iter().filter_map(|seat| seat.task.next_tick()).min() else { return Ok(false) };
-        let now = wall_clock();
-        if next > now {
-            return Ok(false);
-        }
-        enter(shared, *number, pass);
-        for seat in seats {
-            let produced = seat.task.tick(logic.as_mut(), now, 0).map_err(task_error)?;
-            seat.dirty |= !produced.is_empty() || seat.task.transaction_bytes() > 0;
-            seat.sent |= !produced.is_empty();
-            for record in &produced {
-                producer.send(record.topic.0, &sendable(record), None)?;
-            }
-        }
-        Ok(true)
     }
 
     fn tell_idle(&mut self, idle: bool) {
@@ -325,13 +297,6 @@ impl Worker {
     }
 }
 
-/// Holds global tables still until the transaction ends.
-fn enter(shared: &Shared, worker: usize, pass: &mut Option<Pass>) {
-    if let (Some(gate), None) = (&shared.gate, &pass) {
-        *pass = Some(gate.enter(worker));
-    }
-}
-
 /// A record as Kafka takes it. To librdkafka, time 0 is none, and it would set its own; before that Kafka has no time.
 fn sendable(record: &millrace_engine::task::Produced) -> Record<'_> {
     let timestamp = record.timestamp.max(1);
@@ -354,6 +319,7 @@ fn task_error(error: millrace_engine::task::TaskError) -> Reaction {
     let text = Error::Task(error.to_string());
     match error {
         TaskError::State(_) | TaskError::Host { .. } => Reaction::Fail(text),
+        TaskError::Overrun { step } => Reaction::CutOff(step),
         TaskError::Stopped { .. } | TaskError::OldDeployment { .. } => Reaction::Stop(text),
     }
 }

@@ -33,14 +33,17 @@ pub(crate) struct Scene {
     pub last_words: Option<String>,
     /// The deadline in words, with its setting.
     pub deadline: String,
+    /// Whether its time was over, or is as good as over.
+    pub overrun: bool,
 }
 
 /// Turns wasmtime's error into the engine's.
 pub(crate) fn classify(error: &Error, scene: Scene) -> CallError {
-    let Scene { at, last_words, deadline } = scene;
+    let Scene { at, last_words, deadline, overrun } = scene;
     let (fault, text) = match (error.downcast_ref::<Breach>(), error.downcast_ref::<Trap>()) {
         (Some(Breach::Host(text)), _) => return CallError::Host(text.clone()),
         (Some(Breach::Guest { fault, text }), _) => (*fault, text.clone()),
+        (None, Some(Trap::Interrupt)) if overrun => return CallError::Overrun,
         (None, Some(Trap::Interrupt | Trap::OutOfFuel)) => (Fault::Deadline, format!("took longer than {deadline}")),
         (None, Some(Trap::UnreachableCodeReached)) => {
             (Fault::Trap, last_words.unwrap_or_else(|| "trapped: unreachable code, as after a panic".into()))

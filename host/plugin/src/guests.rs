@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use millrace_engine::manifest::{FunctionManifest, Role};
 use millrace_engine::ports::{
@@ -14,10 +15,12 @@ use wasmtime::component::{ComponentNamedList, Lift, Lower, TypedFunc};
 use crate::abi;
 use crate::arena::{Buffers, TooLarge};
 use crate::host::Process;
-use crate::instance::{Functions, Live};
+use crate::instance::{Functions, Live, Work};
+use crate::limits::ticks;
 use crate::plugin::Plugin;
 use crate::reply::{self, Rules};
 use crate::runtime::Course;
+use crate::slow::Sample;
 
 /// The guest calls of one worker: an instance for each deployment, made when it is first called and kept until
 /// something goes wrong in it.
@@ -30,6 +33,10 @@ pub struct Guests {
 struct Deployed {
     plugin: Arc<Plugin>,
     live: Option<Live>,
+    /// The tick at which the time for calls is over, if that is limited.
+    until: Option<u64>,
+    /// By function.
+    samples: Vec<Sample>,
 }
 
 impl Guests {
@@ -40,7 +47,8 @@ impl Guests {
 
     /// Makes calls to `deployment` go to this plugin. What was there under the same id is dropped.
     pub fn deploy(&mut self, deployment: DeploymentId, plugin: Arc<Plugin>) {
-        self.deployments.insert(deployment, Deployed { plugin, live: None });
+        let samples = vec![Sample::default(); plugin.manifest().functions.len()];
+        self.deployments.insert(deployment, Deployed { plugin, live: None, until: None, samples });
     }
 
     /// Forgets a deployment and its instance.
@@ -50,6 +58,13 @@ impl Guests {
 }
 
 impl Logic for Guests {
+    fn limit_time(&mut self, most: Option<Duration>) {
+        for deployed in self.deployments.values_mut() {
+            let now = deployed.plugin.ticks().now();
+            deployed.until = most.map(|most| now.saturating_add(ticks(most)));
+        }
+    }
+
     fn transform(
         &mut self,
         function: FunctionId,
@@ -63,7 +78,7 @@ impl Logic for Guests {
         buffers.messages(messages, manifest.wants_headers).map_err(too_large)?;
         let args = (function.function, buffers.payload.clone(), buffers.messages.clone());
         deployed.pure(
-            attempt,
+            (function, attempt),
             |functions| functions.transform,
             args,
             records,
@@ -87,7 +102,7 @@ impl Logic for Guests {
         buffers.pairs(pairs, manifest.wants_headers).map_err(too_large)?;
         let args = (function.function, buffers.payload.clone(), buffers.pairs.clone());
         deployed.pure(
-            attempt,
+            (function, attempt),
             |functions| functions.join,
             args,
             records,
@@ -119,7 +134,7 @@ impl Logic for Guests {
         let lists = (list.clone(), absorbed.clone(), entries.clone());
         let args = (function.function, payload.clone(), lists.0, lists.1, lists.2, mode.into());
         deployed.pure(
-            attempt,
+            (function, attempt),
             |functions| functions.aggregate,
             args,
             records,
@@ -208,7 +223,7 @@ impl Deployed {
     /// A call without stores.
     fn pure<A, R, T>(
         &mut self,
-        attempt: Attempt,
+        target: (FunctionId, Attempt),
         choose: impl FnOnce(Functions) -> Option<TypedFunc<A, (R,)>>,
         args: A,
         records: u32,
@@ -219,7 +234,7 @@ impl Deployed {
         R: Lift + 'static,
         (R,): ComponentNamedList + Lift,
     {
-        self.call(attempt, choose, args, records, None, check).0
+        self.call(target, choose, args, (records, None), check).0
     }
 
     /// A call of a process function, which has one outcome.
@@ -241,7 +256,7 @@ impl Deployed {
             let mut outcomes = check(reply, manifest(&plugin, function, Role::Process)?)?;
             outcomes.pop().ok_or_else(|| CallError::Host("one outcome was checked, and none is there".into()))
         };
-        let (result, scope) = self.call(attempt, choose, args, 1, Some(process), check);
+        let (result, scope) = self.call((function, attempt), choose, args, (1, Some(process)), check);
         match scope {
             Some(scope) => (result, scope),
             None => unreachable!("a call gives back the stores that it was given"),
@@ -251,11 +266,10 @@ impl Deployed {
     /// A call in the kept instance, or for a verdict in one of its own. The instance is kept only if all went well.
     fn call<A, R, T>(
         &mut self,
-        attempt: Attempt,
+        (function, attempt): (FunctionId, Attempt),
         choose: impl FnOnce(Functions) -> Option<TypedFunc<A, (R,)>>,
         args: A,
-        records: u32,
-        process: Option<Process>,
+        (records, process): (u32, Option<Process>),
         check: impl FnOnce(R) -> Result<T, CallError>,
     ) -> (Result<Called<T>, CallError>, Option<ProcessScope>)
     where
@@ -263,6 +277,10 @@ impl Deployed {
         R: Lift + 'static,
         (R,): ComponentNamedList + Lift,
     {
+        let began = self.plugin.ticks().now();
+        if self.until.is_some_and(|until| until <= began) {
+            return (Err(CallError::Overrun), process.map(|process| process.scope));
+        }
         let live = match (attempt, self.live.take()) {
             (Attempt::Batch, Some(live)) => Ok(live),
             (Attempt::Batch, None) => self.plugin.instantiate(Course::Ordinary),
@@ -271,11 +289,13 @@ impl Deployed {
                 self.plugin.instantiate(Course::Verdict)
             }
         };
-        let (mut live, function) = match live.and_then(|live| chosen(live, choose)) {
+        let (mut live, chosen) = match live.and_then(|live| chosen(live, choose)) {
             Ok(ready) => ready,
             Err(error) => return (Err(error), process.map(|process| process.scope)),
         };
-        let (called, scope) = live.call(function, args, records, process);
+        let (called, scope) = live.call(chosen, args, Work { records, until: self.until, process });
+        let done = if called.is_ok() { records } else { live.begun() };
+        self.measure(function, began, done);
         let result = called.and_then(|(reply, effects)| Ok(Called { result: check(reply)?, effects }));
         let result = result.map_err(|error| if records == 1 { blame_the_one(error) } else { error });
         if attempt == Attempt::Batch && result.is_ok() {
@@ -283,13 +303,29 @@ impl Deployed {
         }
         (result, scope)
     }
+
+    /// Names a function that is slow. Its calls together are judged: what a single one takes says little.
+    fn measure(&mut self, function: FunctionId, began: u64, records: u32) {
+        let (plugin, index) = (&self.plugin, function.function as usize);
+        let now = plugin.ticks().now();
+        let Some(sample) = self.samples.get_mut(index) else { return };
+        if let Some(each) = sample.add(now - began, records.into(), (plugin.slow(), index), now) {
+            let function = plugin.manifest().functions.get(index).map_or("", |function| function.name.as_str());
+            tracing::warn!(
+                plugin = plugin.manifest().name,
+                function,
+                ms_per_record = each,
+                "a rule is slow: the records of its partitions wait for it"
+            );
+        }
+    }
 }
 
 /// A call of one record can only have failed for that record.
 fn blame_the_one(error: CallError) -> CallError {
     match error {
         CallError::Guest { fault, text, .. } => CallError::Guest { fault, at: Some(0), text },
-        host @ CallError::Host(_) => host,
+        other @ (CallError::Host(_) | CallError::Overrun) => other,
     }
 }
 

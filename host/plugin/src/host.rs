@@ -14,6 +14,7 @@ use millrace_engine::topology::GuestLimits;
 use crate::abi::Level;
 use crate::fault::Scene;
 use crate::limits::{MemoryLimit, Meter, Used, deadline_text};
+use crate::ticker::Ticks;
 
 pub(crate) use imports::linker;
 
@@ -23,6 +24,9 @@ pub(crate) struct Host {
     pub memory: MemoryLimit,
     limits: GuestLimits,
     meter: Meter,
+    ticks: Ticks,
+    /// The tick at which the time for the current call is over, if that is limited.
+    until: Option<u64>,
     /// Number of records of the current call.
     records: u32,
     /// The record that the guest works on, as it says.
@@ -50,11 +54,13 @@ impl Process {
 }
 
 impl Host {
-    pub(crate) fn new(limits: GuestLimits, meter: Meter) -> Self {
+    pub(crate) fn new(limits: GuestLimits, meter: Meter, ticks: Ticks) -> Self {
         Self {
             memory: MemoryLimit::new(limits.memory),
             limits,
             meter,
+            ticks,
+            until: None,
             records: 0,
             at: None,
             used: Used::default(),
@@ -68,14 +74,25 @@ impl Host {
         self.meter
     }
 
+    /// Ticks that are left for the current call, if its time is limited.
+    pub(crate) fn ticks_left(&self) -> Option<u64> {
+        self.until.map(|until| until.saturating_sub(self.ticks.now()))
+    }
+
     /// A call over so many records begins.
-    pub(crate) fn begin(&mut self, records: u32, process: Option<Process>) {
+    pub(crate) fn begin(&mut self, records: u32, until: Option<u64>, process: Option<Process>) {
         self.records = records;
+        self.until = until;
         self.at = None;
         self.used = Used::default();
         self.effects.clear();
         self.last_error = None;
         self.process = process;
+    }
+
+    /// Records that the guest has begun in the current call.
+    pub(crate) fn begun(&self) -> u32 {
+        self.at.map_or(0, |at| at.saturating_add(1))
     }
 
     /// The call is over: its effects and its stores.
@@ -90,6 +107,7 @@ impl Host {
             at: self.at.map(|at| at as usize),
             last_words: self.last_error.take(),
             deadline: deadline_text(&self.limits, self.meter),
+            overrun: self.meter.is_overrun(self.ticks_left()),
         }
     }
 }

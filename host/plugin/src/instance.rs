@@ -16,6 +16,7 @@ use crate::fault::{Breach, chain, classify};
 use crate::host::{Host, Process, linker};
 use crate::limits::Meter;
 use crate::runtime::Course;
+use crate::ticker::Ticks;
 
 /// Bytes that a manifest may have: strings of a hostile one may all share the same memory.
 const MANIFEST_BYTES: usize = 1 << 20;
@@ -73,6 +74,17 @@ type Configure = TypedFunc<(String, Vec<WriteVersion>), (Result<(), String>,)>;
 /// What is left of a call: the reply with its effects, or why there is none; and the stores that were lent.
 pub(crate) type Ended<R> = (Result<(R, Vec<Effect>), CallError>, Option<ProcessScope>);
 
+/// What a call is over.
+#[derive(Default)]
+pub(crate) struct Work {
+    /// Number of records.
+    pub records: u32,
+    /// The tick at which its time is over, if that is limited.
+    pub until: Option<u64>,
+    /// The stores of a process function, where it is one.
+    pub process: Option<Process>,
+}
+
 /// A live instance. Dropped after any error: what is in its memory then is anyone's guess.
 pub(crate) struct Live {
     store: Store<Host>,
@@ -83,12 +95,12 @@ pub(crate) struct Live {
 
 impl Live {
     /// Makes an instance. Its start function has a record's time and memory.
-    pub(crate) fn start(code: &Code, limits: &GuestLimits, course: Course) -> Result<Self, CallError> {
+    pub(crate) fn start(code: &Code, limits: &GuestLimits, course: Course, ticks: Ticks) -> Result<Self, CallError> {
         let meter = match course {
             Course::Ordinary => Meter::clock(limits),
             Course::Verdict => Meter::fuel(limits),
         };
-        let mut store = Store::new(code.linked.engine(), Host::new(*limits, meter));
+        let mut store = Store::new(code.linked.engine(), Host::new(*limits, meter, ticks));
         store.limiter(|host| &mut host.memory);
         // A reply is copied out of the guest's memory once; what is more can only be lists that overlap.
         store.set_hostcall_fuel(limits.memory.saturating_mul(2).max(MANIFEST_BYTES));
@@ -129,31 +141,29 @@ impl Live {
     pub(crate) fn describe(&mut self) -> Result<Manifest, CallError> {
         let fuel = self.store.hostcall_fuel();
         self.store.set_hostcall_fuel(MANIFEST_BYTES);
-        let manifest = self.call(self.describe, (), 0, None).0?.0;
+        let manifest = self.call(self.describe, (), Work::default()).0?.0;
         self.store.set_hostcall_fuel(fuel);
         Ok(manifest)
     }
 
     /// Hands over the config. The inner error is the plugin's refusal.
     pub(crate) fn configure(&mut self, config: &str) -> Result<Result<(), String>, CallError> {
-        Ok(self.call(self.configure, (config.to_owned(), Vec::new()), 0, None).0?.0)
+        Ok(self.call(self.configure, (config.to_owned(), Vec::new()), Work::default()).0?.0)
     }
 
-    /// One call over so many records, with the stores of a process function where it is one. The stores come back
-    /// whatever happens.
-    pub(crate) fn call<A, R>(
-        &mut self,
-        function: TypedFunc<A, (R,)>,
-        args: A,
-        records: u32,
-        process: Option<Process>,
-    ) -> Ended<R>
+    /// Records that the guest has begun in the last call that failed.
+    pub(crate) fn begun(&self) -> u32 {
+        self.store.data().begun()
+    }
+
+    /// One call. The stores come back whatever happens.
+    pub(crate) fn call<A, R>(&mut self, function: TypedFunc<A, (R,)>, args: A, work: Work) -> Ended<R>
     where
         A: ComponentNamedList + Lower,
         R: Lift + 'static,
         (R,): ComponentNamedList + Lift,
     {
-        self.store.data_mut().begin(records, process);
+        self.store.data_mut().begin(work.records, work.until, work.process);
         let meter = self.store.data().meter();
         let called = meter
             .renew(&mut self.store.as_context_mut())

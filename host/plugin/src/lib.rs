@@ -23,6 +23,7 @@ mod limits;
 mod plugin;
 mod reply;
 mod runtime;
+mod slow;
 mod ticker;
 
 pub use abi::CONTRACT_VERSION;

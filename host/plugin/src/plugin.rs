@@ -15,6 +15,8 @@ use crate::fault::chain;
 use crate::inspect::{self, Kind, Names};
 use crate::instance::{Code, Live};
 use crate::runtime::{Course, Runtime};
+use crate::slow::Said;
+use crate::ticker::Ticks;
 
 /// A plugin that was checked and has accepted its config. Shared by all threads; instances are in
 /// [`Guests`](crate::Guests).
@@ -28,6 +30,7 @@ pub struct Plugin {
     ordinary: Code,
     verdict: OnceLock<Result<Code, String>>,
     runtime: Arc<Runtime>,
+    slow: Said,
 }
 
 impl Plugin {
@@ -45,12 +48,13 @@ impl Plugin {
         let compiled = runtime.compile(Course::Ordinary, &component);
         let compiled = compiled.map_err(|error| Refusal::NotWasm(chain(&error)))?;
         let ordinary = Code::link(&compiled).map_err(|error| Refusal::Mismatch(chain(&error)))?;
-        let mut first = Live::start(&ordinary, &limits, Course::Ordinary).map_err(at_start)?;
+        let mut first = Live::start(&ordinary, &limits, Course::Ordinary, runtime.ticks().clone()).map_err(at_start)?;
         let manifest = Manifest::from(first.describe().map_err(at_start)?);
         check::check(&manifest, |role: Role| exports(role.name())).map_err(Refusal::Manifest)?;
         let config_digest = check_config(&manifest, config)?;
         first.configure(config).map_err(at_start)?.map_err(Refusal::Config)?;
         Ok(Self {
+            slow: Said::new(manifest.functions.len()),
             manifest: Arc::new(manifest),
             digest: hex(&Sha256::digest(bytes)),
             config_digest,
@@ -83,6 +87,16 @@ impl Plugin {
         &self.limits
     }
 
+    /// The clock of its deadlines.
+    pub(crate) fn ticks(&self) -> &Ticks {
+        self.runtime.ticks()
+    }
+
+    /// When each of its functions was last called slow.
+    pub(crate) fn slow(&self) -> &Said {
+        &self.slow
+    }
+
     pub(crate) fn shared_manifest(&self) -> Arc<Manifest> {
         Arc::clone(&self.manifest)
     }
@@ -93,7 +107,7 @@ impl Plugin {
             Course::Ordinary => &self.ordinary,
             Course::Verdict => self.verdict_code()?,
         };
-        let mut live = Live::start(code, &self.limits, course)?;
+        let mut live = Live::start(code, &self.limits, course, self.ticks().clone())?;
         match live.configure(&self.config)? {
             Ok(()) => Ok(live),
             Err(text) => Err(CallError::Host(format!("a plugin refused a config that it had accepted: {text}"))),
@@ -138,6 +152,8 @@ fn at_start(error: CallError) -> Refusal {
     match error {
         CallError::Guest { text, .. } => Refusal::Start(text),
         CallError::Host(text) => Refusal::Host(text),
+        // Nothing limits the time of a start but its deadline.
+        CallError::Overrun => Refusal::Start(error.to_string()),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::cache::Cache;
 use crate::error::{LoadError, Refusal};
 use crate::fault::chain;
 use crate::plugin::Plugin;
-use crate::ticker::Ticker;
+use crate::ticker::{Ticker, Ticks};
 
 /// Instances that can be alive at a time: workers times deployments, with room for candidates. Each reserves address
 /// space, but no memory.
@@ -25,7 +25,7 @@ pub struct Runtime {
     ordinary: Engine,
     verdict: Engine,
     cache: Option<Cache>,
-    _ticker: Ticker,
+    ticker: Ticker,
 }
 
 /// Which of the two engines.
@@ -54,7 +54,7 @@ impl Runtime {
         let cache = cache.map(Cache::open).transpose()?;
         let ticker = Ticker::start(vec![ordinary.clone(), verdict.clone()])
             .map_err(|error| format!("no thread for deadlines: {error}"))?;
-        Ok(Arc::new(Self { ordinary, verdict, cache, _ticker: ticker }))
+        Ok(Arc::new(Self { ordinary, verdict, cache, ticker }))
     }
 
     /// Loads a plugin from a component, or from the core module that `wit-bindgen` makes, and checks all that can be
@@ -73,6 +73,11 @@ impl Runtime {
         Plugin::load(self, bytes, config, limits)
             .map(Arc::new)
             .map_err(|refusal| LoadError { origin: origin.to_owned(), refusal })
+    }
+
+    /// The clock of its deadlines.
+    pub(crate) fn ticks(&self) -> &Ticks {
+        self.ticker.ticks()
     }
 
     /// Compiles a component for one of the engines, or finds it compiled.

@@ -1,5 +1,7 @@
-//! The clock of deadlines: a thread that moves the engines' epochs on.
+//! The clock of deadlines: a thread that moves the engines' epochs on, and counts how often it has.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 
@@ -7,8 +9,20 @@ use wasmtime::Engine;
 
 use crate::limits::TICK;
 
+/// How many ticks there were. Epochs can't be read, and a clock is too dear to be asked before each record.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Ticks(Arc<AtomicU64>);
+
+impl Ticks {
+    /// So far.
+    pub(crate) fn now(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// Ticks until it is dropped.
 pub(crate) struct Ticker {
+    ticks: Ticks,
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -16,12 +30,19 @@ pub(crate) struct Ticker {
 impl Ticker {
     pub(crate) fn start(engines: Vec<Engine>) -> std::io::Result<Self> {
         let (stop, stopped) = channel::<()>();
+        let ticks = Ticks::default();
+        let counted = ticks.clone();
         let thread = std::thread::Builder::new().name("millrace-epoch".into()).spawn(move || {
             while stopped.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
                 engines.iter().for_each(Engine::increment_epoch);
+                counted.0.fetch_add(1, Ordering::Relaxed);
             }
         })?;
-        Ok(Self { stop: Some(stop), thread: Some(thread) })
+        Ok(Self { ticks, stop: Some(stop), thread: Some(thread) })
+    }
+
+    pub(crate) fn ticks(&self) -> &Ticks {
+        &self.ticks
     }
 }
 

@@ -193,8 +193,8 @@ impl Database {
     /// Writes a batch, at once or not at all. What has no write-ahead log is apart: it may be lost without the rest.
     ///
     /// # Errors
-    /// [`Error::Full`]: the disk is. After any error the database has to be opened again: whether the batch was written
-    /// is known only then.
+    /// [`Error::Full`]: the disk is, and all writes fail until there is room again, and some seconds more: RocksDB looks
+    /// for it. Whether the batch was written isn't known after any error; written again, it is there.
     pub fn write(&self, batch: Batch, durability: Durability) -> Result<(), Error> {
         let bytes = batch.bytes();
         let unsynced = self.unsynced.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);

@@ -28,9 +28,15 @@ pub enum Error {
         /// What RocksDB said.
         reason: String,
     },
-    /// The disk is full: make room and open it again.
+    /// The disk is full: make room. Some seconds after that, the database takes writes again.
     #[error("{}: no space left on the disk", path.display())]
     Full {
+        /// Folder of the database.
+        path: PathBuf,
+    },
+    /// The folder was deleted or moved, or its disk is no longer there, while the database was open: stop.
+    #[error("{}: the folder is gone while it was in use: it was deleted or moved, or its disk is no longer mounted", path.display())]
+    Gone {
         /// Folder of the database.
         path: PathBuf,
     },
@@ -62,6 +68,8 @@ impl Error {
             Self::Locked { path }
         } else if text.contains("No space left on device") {
             Self::Full { path }
+        } else if text.contains("No such file or directory") && !path.exists() {
+            Self::Gone { path }
         } else if error.kind() == rocksdb::ErrorKind::Corruption || text.contains("No such file or directory") {
             Self::Corrupt { path, reason: text.to_owned() }
         } else {

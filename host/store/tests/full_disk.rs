@@ -7,9 +7,14 @@ mod common;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use common::open;
-use millrace_store::{Batch, Durability, Error};
+use millrace_store::{Batch, Database, Durability, Error};
+
+/// How long RocksDB may take until it has seen that there is room: it looks every five seconds.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 struct SmallDisk(tempfile::TempDir);
 
@@ -18,7 +23,18 @@ impl SmallDisk {
         let folder = tempfile::tempdir().unwrap();
         let mut mount = Command::new("mount");
         mount.args(["-t", "tmpfs", "-o", "size=8m", "tmpfs"]).arg(folder.path()).stderr(Stdio::null());
-        mount.status().is_ok_and(|status| status.success()).then_some(Self(folder))
+        let mounted = mount.status().is_ok_and(|status| status.success());
+        if !mounted {
+            // Past the harness, which shows nothing of tests that pass.
+            std::io::stderr().write_all(b"skipped: mounting a small disk needs root\n").unwrap();
+        }
+        mounted.then_some(Self(folder))
+    }
+
+    /// Gives it room for eight times as much.
+    fn enlarge(&self) {
+        let remount = Command::new("mount").args(["-o", "remount,size=64m"]).arg(self.path()).status().unwrap();
+        assert!(remount.success());
     }
 
     fn path(&self) -> &Path {
@@ -45,34 +61,55 @@ fn incompressible(seed: u32) -> Vec<u8> {
     std::iter::repeat_with(next).take(12_500).flatten().collect()
 }
 
+/// Writes until the disk is full. Gives how many batches were written, and what is said then.
+fn fill(database: &Arc<Database>) -> (u32, Error) {
+    for number in 0..1_000 {
+        if let Err(error) = write(database, number) {
+            return (number, error);
+        }
+    }
+    panic!("the disk doesn't fill");
+}
+
+fn write(database: &Arc<Database>, number: u32) -> Result<(), Error> {
+    let mut batch = Batch::new(database);
+    batch.put("offsets", &number.to_be_bytes(), &incompressible(number)).unwrap();
+    database.write(batch, Durability::Buffered)
+}
+
+fn has(database: &Database, number: u32) -> bool {
+    database.get("offsets", &number.to_be_bytes()).unwrap().is_some()
+}
+
 #[test]
 fn a_full_disk_is_reported_as_such_and_what_was_written_before_stays() {
-    let Some(disk) = SmallDisk::mount() else {
-        // Past the harness, which shows nothing of tests that pass.
-        writeln!(std::io::stderr(), "skipped: mounting a small disk needs root").unwrap();
-        return;
-    };
+    let Some(disk) = SmallDisk::mount() else { return };
     let path = disk.path().join("data");
     let database = open(&path);
-    let mut written = 0_u32;
-    let error = loop {
-        let mut batch = Batch::new(&database);
-        batch.put("offsets", &written.to_be_bytes(), &incompressible(written)).unwrap();
-        match database.write(batch, Durability::Buffered) {
-            Ok(()) => written += 1,
-            Err(error) => break error,
-        }
-        assert!(written < 1_000, "the disk doesn't fill");
-    };
+    let (written, error) = fill(&database);
     assert!(matches!(error, Error::Full { .. }), "{error:?}");
     assert!(error.to_string().ends_with("no space left on the disk"), "{error}");
     drop(database);
 
-    let remount = Command::new("mount").args(["-o", "remount,size=64m"]).arg(disk.path()).status().unwrap();
-    assert!(remount.success());
+    disk.enlarge();
     let database = open(&path);
-    for n in 0..written {
-        assert!(database.get("offsets", &n.to_be_bytes()).unwrap().is_some(), "batch {n} of {written}");
+    assert!((0..written).all(|number| has(&database, number)), "of {written} batches some are gone");
+    assert!(!has(&database, written + 1));
+}
+
+#[test]
+fn a_disk_that_has_room_again_is_written_to_without_another_start() {
+    let Some(disk) = SmallDisk::mount() else { return };
+    let database = open(&disk.path().join("data"));
+    let (written, _) = fill(&database);
+    assert!(matches!(write(&database, written), Err(Error::Full { .. })), "while it is full, it stays so");
+    disk.enlarge();
+    let limit = Instant::now() + PATIENCE;
+    while let Err(error) = write(&database, written) {
+        assert!(matches!(error, Error::Full { .. }), "{error:?}");
+        assert!(Instant::now() < limit, "there is room, and nothing is written: {error}");
+        std::thread::park_timeout(Duration::from_millis(20));
     }
-    assert!(database.get("offsets", &(written + 1).to_be_bytes()).unwrap().is_none());
+    database.flush().unwrap();
+    assert!((0..=written).all(|number| has(&database, number)));
 }

@@ -104,6 +104,19 @@ fn damaged_files_are_refused() {
 }
 
 #[test]
+fn a_folder_that_is_deleted_while_it_is_in_use_is_gone_and_not_damaged() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("data");
+    let database = open(&path);
+    put(&database, 0, &[("a", Some("1"))]);
+    fs::remove_dir_all(&path).unwrap();
+    let error = database.flush().unwrap_err();
+    assert!(matches!(error, Error::Gone { .. }), "{error:?}");
+    let said = format!("{}: the folder is gone while it was in use", path.display());
+    assert!(error.to_string().starts_with(&said), "{error}");
+}
+
+#[test]
 fn a_folder_whose_first_opening_was_interrupted_can_be_opened() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("MILLRACE"), "millrace store, format 1\n").unwrap();

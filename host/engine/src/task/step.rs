@@ -84,7 +84,11 @@ impl<'a> Step<'a> {
 
     /// An error of the host while a guest was called.
     pub(crate) fn host_error(&self, error: CallError) -> TaskError {
-        TaskError::Host { step: self.node.name.clone(), reason: error.to_string() }
+        let step = self.node.name.clone();
+        match error {
+            CallError::Overrun => TaskError::Overrun { step },
+            error => TaskError::Host { step, reason: error.to_string() },
+        }
     }
 
     /// Sends a record out of a port, to all that listen there, in the order of the files. `child` numbers the children

@@ -1,14 +1,17 @@
 //! A commit: everything that the tasks have read, put out and changed, in one transaction; then the local state.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use millrace_engine::ledger::Ledger;
-use millrace_engine::ports::StoreChanges;
+use millrace_engine::ports::{Logic, StoreChanges};
+use millrace_engine::task::{Produced, TaskError};
 use millrace_engine::topology::TopicKind;
 use millrace_store::{Batch, Durability};
 use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::{Offset, TopicPartitionList};
 
+use super::pace::Paces;
+use super::run::Kind;
 use super::seat::Seat;
 use super::{Commit, Event, Generation, Phase, Shared, Worker, entry, sendable, task_error};
 use crate::error::Reaction;
@@ -30,12 +33,12 @@ pub(super) enum Of {
 impl Worker {
     /// Commits what the tasks have done since their last commit, if they have done anything.
     pub(super) fn commit(&mut self, of: Of) -> Result<(), Reaction> {
-        let began = Instant::now();
+        let (began, time) = (Instant::now(), self.run_time());
         let Some(producer) = &mut self.producer else { return Ok(()) };
         let mut ledger = Ledger::default();
         let mut changed = Vec::new();
         for seat in self.seats.iter_mut().filter(|seat| seat.dirty && (of == Of::All || seat.sent)) {
-            for record in seat.task.flush(self.logic.as_mut(), wall_clock(), 0).map_err(task_error)? {
+            for record in flush(seat, self.logic.as_mut(), &mut self.paces, time)? {
                 producer.send(record.topic.0, &sendable(&record), None)?;
             }
             let prepared = seat.task.prepare();
@@ -90,6 +93,7 @@ impl Worker {
     pub(super) fn leave(&mut self) {
         if self.seats.iter().all(|seat| !seat.dirty) {
             self.pass = None;
+            self.begun = None;
         }
     }
 
@@ -120,6 +124,22 @@ impl Worker {
         self.tell(Event::Committed(Box::new(commit)));
         Ok(())
     }
+}
+
+/// Has a task put out what waits for a commit. Rules behind it may be slow: then fewer records go into a transaction, but
+/// those of one always do.
+fn flush(seat: &mut Seat, logic: &mut dyn Logic, paces: &mut Paces, time: Duration) -> Result<Vec<Produced>, Reaction> {
+    let (began, done) = (Instant::now(), seat.taken + seat.fired);
+    logic.limit_time((done > 1).then_some(time));
+    let flushed = seat.task.flush(logic, wall_clock(), 0);
+    for kind in [Kind::Records, Kind::Timers] {
+        let pace = paces.entry((seat.id, kind)).or_default();
+        match &flushed {
+            Err(TaskError::Overrun { .. }) => pace.flush_cut_off(done),
+            _ => pace.flushed(done, began.elapsed()),
+        }
+    }
+    flushed.map_err(task_error)
 }
 
 /// Sends what the task has changed in its stores to their changelogs.

@@ -25,7 +25,7 @@ use crate::tasks::TaskId;
 
 /// Timers that a step fires at a time. After a pause there may be millions: what they put out must fit into memory, and
 /// into a transaction.
-const TIMERS: usize = 1000;
+pub(super) const TIMERS: usize = 1000;
 
 /// Tasks that a worker is to have and doesn't have yet.
 #[derive(Default)]
@@ -194,7 +194,7 @@ impl Worker {
             });
             task.expect_more(number, partition.is_some());
         }
-        Ok(Seat { id, task, inputs, slots, dirty: false, sent: false })
+        Ok(Seat { id, task, inputs, slots, dirty: false, sent: false, taken: 0, fired: 0 })
     }
 
     fn slot(&self, id: TaskId, store: StoreId, ids: &BTreeMap<String, String>) -> Option<Slot> {

@@ -11,10 +11,15 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::fro
 impl Worker {
     /// Does what a failure asks for.
     pub(super) fn recover(&mut self, reaction: Reaction) -> Result<(), Reaction> {
-        if let Reaction::Abort(_) | Reaction::Rebuild(_) | Reaction::Refused(_) = &reaction {
+        if let Reaction::Abort(_) | Reaction::Rebuild(_) | Reaction::Refused(_) | Reaction::CutOff(_) = &reaction {
             // What is committed needn't be read again.
             self.write_all_postponed()?;
         }
+        if let Reaction::CutOff(step) = &reaction {
+            return self.cut_off(step);
+        }
+        // A task that was too slow for its transaction begins with one record again.
+        self.paces.clear();
         let reason = match reaction {
             Reaction::Abort(reason) => {
                 self.abort()?;
@@ -39,10 +44,20 @@ impl Worker {
         Ok(())
     }
 
+    /// A run took so long that its transaction could have become too old: its records come again, in smaller runs.
+    fn cut_off(&mut self, step: &str) -> Result<(), Reaction> {
+        self.abort()?;
+        if self.phase == Phase::Running {
+            self.phase = Phase::Opening;
+        }
+        let worker = self.number;
+        tracing::info!(worker, step, "a run took too long and was cut off: its records are processed one by one");
+        Ok(())
+    }
+
     /// Drops the tasks and what their transaction changed.
     pub(super) fn abort(&mut self) -> Result<(), Reaction> {
-        self.pass = None;
-        self.seats.clear();
+        self.drop_tasks();
         let Some(producer) = &mut self.producer else { return Ok(()) };
         if let Err(reaction) = producer.abort() {
             self.producer = None;
@@ -54,9 +69,14 @@ impl Worker {
     }
 
     fn rebuild(&mut self) {
-        self.pass = None;
-        self.seats.clear();
+        self.drop_tasks();
         self.producer = None;
+    }
+
+    fn drop_tasks(&mut self) {
+        self.pass = None;
+        self.begun = None;
+        self.seats.clear();
     }
 
     /// Waits before the next attempt, longer each time, unless it is called.

@@ -26,6 +26,10 @@ pub(super) struct Seat {
     pub(super) dirty: bool,
     /// Whether it has put anything out since the last commit: somebody may wait for it.
     pub(super) sent: bool,
+    /// How many records it has processed since the last commit.
+    pub(super) taken: usize,
+    /// How many timers it has fired since then, at most.
+    pub(super) fired: usize,
 }
 
 /// A changelog partition of a task.
@@ -145,6 +149,7 @@ impl Seat {
     pub(super) fn settle(&mut self) {
         self.dirty = false;
         self.sent = false;
+        (self.taken, self.fired) = (0, 0);
         self.inputs.iter_mut().for_each(|input| input.committed = input.position);
     }
 

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::Worker;
+use super::run::Kind;
 use super::seat::Seat;
+use crate::producer::Transactions;
 
 /// How long the coordinator of transactions has to finish one before the next begins, where that makes it no later for
 /// much. If a transaction's first record comes before, librdkafka waits for 20 ms (`CONCURRENT_TRANSACTIONS` in its
@@ -14,7 +16,7 @@ impl Worker {
     /// Whether everything that was done is to be committed.
     pub(super) fn is_due(&self) -> bool {
         let wanted = self.shared.gate.as_ref().is_some_and(|gate| gate.is_wanted());
-        wanted || self.until_due().is_zero()
+        wanted || self.is_old() || self.until_due().is_zero()
     }
 
     /// How long until everything that was done is to be committed.
@@ -39,19 +41,33 @@ impl Worker {
         self.seats.iter().any(|seat| seat.sent)
     }
 
+    /// How old a transaction may become before it is committed, and how long a run may take: together half of the time
+    /// after which the broker ends it.
+    pub(super) fn run_time(&self) -> Duration {
+        self.shared.settings.transaction_timeout() / 4
+    }
+
+    /// Whether a transaction is open, for whose end the broker waits.
+    pub(super) fn has_open_transaction(&self) -> bool {
+        self.producer.as_ref().is_some_and(Transactions::is_open)
+    }
+
+    /// Whether what was done has to be committed before anything else is done, however much there is to do.
+    pub(super) fn must_commit(&self, seat: usize) -> bool {
+        let enough = |seat: &Seat| {
+            self.paces.get(&(seat.id, Kind::Records)).is_some_and(|pace| pace.is_enough(seat.taken + seat.fired))
+        };
+        self.is_old() || self.is_full() || self.seats.get(seat).is_some_and(enough)
+    }
+
+    /// Whether the first of what isn't committed was done so long ago that its transaction has to end.
+    fn is_old(&self) -> bool {
+        self.begun.is_some_and(|begun| begun.elapsed() >= self.run_time())
+    }
+
     /// Whether the open transaction takes too much memory.
     pub(super) fn is_full(&self) -> bool {
         let bytes: usize = self.seats.iter().map(|seat| seat.task.transaction_bytes()).sum();
         bytes > self.shared.options.transaction_bytes
-    }
-}
-
-/// Runs of about a tenth of a second: where rules are slow, fewer records at a time, so that commits and rebalances
-/// don't wait. What comes out is the same.
-pub(super) fn pace(limit: usize, most: usize, took: Duration) -> usize {
-    match took.as_millis() {
-        0..=50 => (limit * 2).min(most),
-        51..=100 => limit,
-        _ => (limit / 2).max(1),
     }
 }

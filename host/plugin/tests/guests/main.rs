@@ -10,6 +10,7 @@ mod deletions;
 mod faults;
 mod golden;
 mod outcomes;
+mod overruns;
 mod process;
 mod refusals;
 mod sessions;

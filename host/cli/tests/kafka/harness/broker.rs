@@ -19,9 +19,12 @@ pub fn shared_broker() -> Option<String> {
 }
 
 /// One node, which lets members of groups be missed after a short time: who is killed here comes back soon, and only
-/// then.
+/// then. It ends a transaction when that has become too old, and not up to ten seconds later.
 pub fn options() -> Options {
-    let settings = vec![("group.min.session.timeout.ms".into(), "500".into())];
+    let settings = vec![
+        ("group.min.session.timeout.ms".into(), "500".into()),
+        ("transaction.abort.timed.out.transaction.cleanup.interval.ms".into(), "200".into()),
+    ];
     Options { settings, ..Options::default() }
 }
 

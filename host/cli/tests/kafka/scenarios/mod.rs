@@ -2,6 +2,7 @@
 
 mod brokers;
 mod copies;
+mod full_disk;
 mod headers;
 mod holding;
 mod idling;
@@ -14,6 +15,7 @@ mod promptness;
 mod restoring;
 mod scaling;
 mod secured;
+mod slow;
 mod spreading;
 mod topics;
 mod undisturbed;

@@ -1,0 +1,145 @@
+//! Rules that take longer than a transaction may be open.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::harness::{Kafka, Process, shared_broker, until};
+use crate::support::{guest_named, millrace_in};
+
+/// The broker ends a transaction after four seconds: fewer than the slow records take, and fewer than two that never come to
+/// an end, each with its deadline and what the verdict by fuel takes.
+const PIPELINE: &str = r#"
+app = "slow"
+dlq = "slow-dead"
+
+[kafka]
+"transaction.timeout.ms" = 4000
+"session.timeout.ms" = 2000
+"heartbeat.interval.ms" = 400
+
+[plugins.slow]
+component = "slow.wasm"
+limits = { deadline = "400ms" }
+
+[[source]]
+name = "in"
+topic = "slow-in"
+key = "i64"
+
+[[transform]]
+name = "work"
+from = "in"
+call = "slow.work"
+
+[[sink]]
+from = "work"
+topic = "slow-out"
+"#;
+
+/// Rounds of work that take some ten milliseconds.
+const SOME: i64 = 10_000_000;
+
+/// Records of the slow partition, and those of them that never come to an end.
+const SLOW: i64 = 120;
+const ENDLESS: [i64; 3] = [60, 61, 63];
+
+/// The first record of the quick partition, and how many there are.
+const QUICK: (i64, usize) = (1_000, 50);
+
+/// An app with a slow and a quick partition.
+struct App {
+    bootstrap: String,
+    kafka: Kafka,
+    folder: TempDir,
+}
+
+impl App {
+    fn new(bootstrap: &str) -> Self {
+        let (bootstrap, kafka) = (bootstrap.to_owned(), Kafka::new(bootstrap, "slow"));
+        let app = Self { bootstrap, kafka, folder: tempfile::tempdir().unwrap() };
+        std::fs::write(app.folder.path().join("slow.wasm"), guest_named("slow.wasm")).unwrap();
+        std::fs::write(app.folder.path().join("slow.toml"), PIPELINE).unwrap();
+        for (topic, partitions) in [("slow-in", 2), ("slow-out", 1)] {
+            app.kafka.create(topic, partitions, &[("retention.ms", "-1")]);
+        }
+        app
+    }
+
+    fn command(&self, words: &str) -> Command {
+        let mut command = millrace_in(self.folder.path(), &format!("{words} --kafka {}", self.bootstrap));
+        command.env("MILLRACE_LOG", "info");
+        command
+    }
+
+    /// Writes all records at once.
+    fn feed(&self) {
+        let rounds = |id| if ENDLESS.contains(&id) { i64::MAX } else { SOME };
+        let slow = (0..SLOW).map(|id| (0, id, rounds(id)));
+        let quick = (QUICK.0..).take(QUICK.1).map(|id| (1, id, 0));
+        let mut child =
+            self.command("topic write slow-in --key i64").stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut input = child.stdin.take().unwrap();
+        for (partition, id, rounds) in slow.chain(quick) {
+            let value = format!(r#"{{"id":{id},"rounds":{rounds}}}"#);
+            writeln!(input, r#"{{"partition":{partition},"key":{id},"value":{value},"timestamp":{id}}}"#).unwrap();
+        }
+        drop(input);
+        assert!(child.wait().unwrap().success());
+    }
+
+    fn start(&self, data: &str) -> Process {
+        let command = self.command(&format!("run slow.toml --data {data}"));
+        Process::start(command, &self.folder.path().join(format!("{data}.log")))
+    }
+
+    /// How much of the input isn't committed.
+    fn lag(&self) -> i64 {
+        let (ends, positions) = (self.kafka.ends("slow-in", 2).unwrap(), self.kafka.positions("slow-in", 2).unwrap());
+        ends.iter().zip(positions).map(|(end, position)| end.high - position.max(0)).sum()
+    }
+
+    /// What has come out, committed, in its order.
+    fn found(&self, topic: &str) -> Vec<i64> {
+        let records = self.kafka.read(topic).into_iter().flatten();
+        let value = |value: Option<Vec<u8>>| serde_json::from_slice::<Value>(&value.unwrap()).unwrap();
+        records.map(|record| value(record.value)["id"].as_i64().unwrap()).collect()
+    }
+}
+
+#[test]
+fn a_slow_rule_commits_in_time_holds_no_other_partition_and_is_named() {
+    let Some(broker) = shared_broker() else { return };
+    let app = App::new(&broker);
+    app.feed();
+    let mut first = app.start("first");
+    first.wait_until_running();
+    until("some are committed", || app.found("slow-out").len() > 10);
+    // Another process comes in the middle.
+    let mut second = app.start("second");
+    second.wait_until_running();
+    until("all is done", || app.lag() == 0);
+
+    let (mut expected, endless): (Vec<_>, Vec<_>) = (0..SLOW).partition(|id| !ENDLESS.contains(id));
+    expected.extend((QUICK.0..).take(QUICK.1));
+    let found = app.found("slow-out");
+    let mut sorted = found.clone();
+    sorted.sort_unstable();
+    assert_eq!(sorted, expected, "nothing is lost, and nothing doubled");
+    let mut dead = app.found("slow-dead");
+    dead.sort_unstable();
+    assert_eq!(dead, endless);
+    let place = |id| found.iter().position(|found| *found == id);
+    let last_quick = QUICK.0 + QUICK.1 as i64 - 1;
+    assert!(place(last_quick) < place(SLOW / 2 - 1), "the quick partition didn't wait for the slow one: {found:?}");
+    for process in [&first, &second] {
+        assert!(!process.says("the broker ends one after"), "a transaction was too old: {:?}", process.entries());
+    }
+    let named = |process: &Process| process.logged("a rule is slow: the records of its partitions wait for it");
+    let named: Vec<_> = [&first, &second].into_iter().flat_map(named).collect();
+    assert!(named.iter().any(|entry| entry["plugin"] == "slow" && entry["function"] == "work"), "{named:?}");
+    first.stop();
+    second.stop();
+}

@@ -1,0 +1,204 @@
+//! How much of a task's work goes into a run, so that transactions end in time whatever its rules take.
+//!
+//! Nobody knows how long a rule takes for a record before it has. So a task begins with one record, doubles that while
+//! runs are short, and a run that takes too long all the same is cut off: what its transaction changed is dropped, and its
+//! records come one by one. One record alone can't be cut; if it may take longer than the open transaction has time, the
+//! records before it are committed first. Batches can't be seen, so none of this changes a result.
+//!
+//! ```text
+//!              ran quickly: twice as many
+//!              ┌──────┐
+//!              ▼      │   cut off                     cut off
+//!   one ────▶ many ───┴─────────────▶ one by one ──────────────▶ those before it, commit, alone
+//!              ▲   as many done           │                             │
+//!              └──────────────────────────┴─────────────────────────────┘
+//! ```
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::run::Kind;
+use crate::tasks::TaskId;
+
+/// How long a run is meant to take: commits and rebalances wait for its end.
+const RUN: Duration = Duration::from_millis(100);
+
+/// How long results that wait for a commit may take on their way through the steps behind, at that commit.
+const FLUSH: Duration = Duration::from_millis(500);
+
+/// How quickly each task works: on records, and on timers.
+pub(super) type Paces = HashMap<(TaskId, Kind), Pace>;
+
+/// How quickly a task works.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Pace {
+    /// How many records the next run has.
+    limit: usize,
+    /// How many of the next records come one by one: one of them takes long.
+    one_by_one: usize,
+    /// After how many records comes one that has to be alone in its transaction.
+    alone_after: Option<usize>,
+    /// How many records a transaction may have.
+    in_transaction: usize,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { limit: 1, one_by_one: 0, alone_after: None, in_transaction: usize::MAX }
+    }
+}
+
+impl Pace {
+    /// How many records the next run may have.
+    pub(super) fn limit(&self) -> usize {
+        let limit = self.limit.min(self.in_transaction);
+        match self.alone_after {
+            Some(0) => 1,
+            Some(before) => limit.min(before),
+            None => limit,
+        }
+    }
+
+    /// Whether the next record has to be alone in its transaction.
+    pub(super) fn is_alone(&self) -> bool {
+        self.alone_after == Some(0)
+    }
+
+    /// Whether so many records are enough for a transaction.
+    pub(super) fn is_enough(&self, records: usize) -> bool {
+        records >= self.in_transaction
+    }
+
+    /// A run over so many records has taken so long. No run has more than `most`.
+    pub(super) fn ran(&mut self, records: usize, took: Duration, most: usize) {
+        let records = records.max(1);
+        self.alone_after = match self.alone_after {
+            None | Some(0) => None,
+            Some(before) => Some(before.saturating_sub(records)),
+        };
+        self.one_by_one = self.one_by_one.saturating_sub(records);
+        let grown = self.limit.max(records.saturating_mul(2));
+        self.limit = match self.one_by_one {
+            0 => grown.min(fitting(records, took, RUN)).clamp(1, most.max(1)),
+            _ => 1,
+        };
+    }
+
+    /// A run that was to have so many records was cut off. `before` of the task were in the transaction already; if it comes
+    /// before it was to be alone, that was wrong, and the next one is alone.
+    pub(super) fn cut_off(&mut self, records: usize, before: usize) {
+        self.limit = 1;
+        match records {
+            0 | 1 => self.alone_after = Some(if self.alone_after.is_some() { 0 } else { before }),
+            _ => self.one_by_one = records,
+        }
+    }
+
+    /// At a commit, what so many records have left to be put out then has taken so long.
+    pub(super) fn flushed(&mut self, records: usize, took: Duration) {
+        let records = records.max(1);
+        let fits = fitting(records, took, FLUSH);
+        self.in_transaction = if fits >= records.saturating_mul(16) { usize::MAX } else { fits };
+    }
+
+    /// It has taken too long, and the commit was given up.
+    pub(super) fn flush_cut_off(&mut self, records: usize) {
+        self.in_transaction = (records / 16).max(1);
+    }
+}
+
+/// How many records fit into a time, if so many have taken so long.
+fn fitting(records: usize, took: Duration, time: Duration) -> usize {
+    let fits = (records as u128).saturating_mul(time.as_micros()) / took.as_micros().max(1);
+    usize::try_from(fits).unwrap_or(usize::MAX).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MOST: usize = 500;
+
+    fn millis(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    /// Runs as many records as it may, each of which takes so long. Gives how many that were.
+    fn run(pace: &mut Pace, each: Duration) -> usize {
+        let records = pace.limit();
+        pace.ran(records, each * records as u32, MOST);
+        records
+    }
+
+    #[test]
+    fn a_task_begins_with_one_record_and_doubles_while_its_rule_is_quick() {
+        let mut pace = Pace::default();
+        let runs: Vec<_> = (0..11).map(|_| run(&mut pace, Duration::from_micros(5))).collect();
+        assert_eq!(runs, [1, 2, 4, 8, 16, 32, 64, 128, 256, 500, 500]);
+    }
+
+    #[test]
+    fn as_many_records_go_into_a_run_as_take_a_tenth_of_a_second() {
+        for (each, expected) in [(7, 14), (40, 2), (150, 1), (5_000, 1)] {
+            let mut pace = Pace::default();
+            let runs: Vec<_> = (0..20).map(|_| run(&mut pace, millis(each))).collect();
+            assert_eq!(runs.last(), Some(&expected), "{each} ms a record: {runs:?}");
+            assert!(runs.iter().all(|run| *run <= expected), "{each} ms a record: {runs:?}");
+        }
+    }
+
+    #[test]
+    fn a_few_records_in_the_queue_say_nothing_about_many() {
+        let mut pace = Pace::default();
+        (0..20).for_each(|_| pace.ran(1, Duration::ZERO, MOST));
+        assert_eq!(pace.limit(), 2);
+    }
+
+    #[test]
+    fn after_a_run_that_was_cut_off_its_records_come_one_by_one() {
+        let mut pace = Pace { limit: 64, ..Pace::default() };
+        pace.cut_off(64, 1_000);
+        let runs: Vec<_> = (0..66).map(|_| run(&mut pace, Duration::ZERO)).collect();
+        assert!(runs.iter().take(64).all(|run| *run == 1), "{runs:?}");
+        assert_eq!(runs.iter().skip(64).collect::<Vec<_>>(), [&2, &4]);
+    }
+
+    #[test]
+    fn a_record_that_was_cut_off_alone_comes_behind_a_commit_of_those_before_it() {
+        let mut pace = Pace { limit: 4, ..Pace::default() };
+        pace.cut_off(1, 3);
+        let mut alone = Vec::new();
+        for _ in 0..5 {
+            let is_alone = pace.is_alone();
+            alone.push((run(&mut pace, Duration::ZERO), is_alone));
+        }
+        // The three before it, in runs that grow; then it.
+        assert_eq!(alone, [(1, false), (2, false), (1, true), (4, false), (8, false)]);
+    }
+
+    #[test]
+    fn a_record_that_is_cut_off_before_its_turn_to_be_alone_is_the_next_to_be() {
+        let mut pace = Pace::default();
+        pace.cut_off(1, 3);
+        run(&mut pace, Duration::ZERO);
+        assert!(!pace.is_alone());
+        pace.cut_off(1, 3);
+        assert!(pace.is_alone(), "or it would go on like that for ever");
+    }
+
+    #[test]
+    fn results_that_wait_for_a_commit_and_are_slow_then_make_transactions_small() {
+        let mut pace = Pace::default();
+        assert!(!pace.is_enough(1_000_000));
+        pace.flushed(100, millis(2_000));
+        assert!(pace.is_enough(25) && !pace.is_enough(24));
+        (0..20).for_each(|_| pace.ran(25, Duration::ZERO, MOST));
+        assert_eq!(pace.limit(), 25, "no run has more than a transaction");
+        pace.flush_cut_off(25);
+        assert!(pace.is_enough(1));
+        pace.flushed(1, millis(900));
+        assert!(pace.is_enough(1));
+        pace.flushed(10, Duration::ZERO);
+        assert!(!pace.is_enough(1_000_000), "quick again");
+    }
+}

@@ -1,0 +1,158 @@
+//! Work of tasks: runs over their records, and timers that are due.
+
+use std::time::Instant;
+
+use millrace_engine::ports::Logic;
+use millrace_engine::task::{Produced, TaskError};
+
+use super::commit::Of;
+use super::open::TIMERS;
+use super::pace::Pace;
+use super::seat::Seat;
+use super::{Worker, sendable, task_error};
+use crate::error::Reaction;
+use crate::positions::wall_clock;
+
+/// What there is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Kind {
+    /// Records.
+    Records,
+    /// Timers.
+    Timers,
+}
+
+/// What a task is to do.
+#[derive(Clone, Copy, Debug)]
+enum Work {
+    /// Process records that wait for it.
+    Records,
+    /// Fire the timers that are due by now.
+    Timers(i64),
+}
+
+impl Work {
+    fn kind(self) -> Kind {
+        match self {
+            Self::Records => Kind::Records,
+            Self::Timers(_) => Kind::Timers,
+        }
+    }
+
+    /// How many records or timers a part may have.
+    fn most(self, batch: usize) -> usize {
+        match self {
+            Self::Records => batch,
+            Self::Timers(_) => TIMERS,
+        }
+    }
+
+    /// How many the open transaction has of the task.
+    fn done(self, seat: &mut Seat) -> &mut usize {
+        match self {
+            Self::Records => &mut seat.taken,
+            Self::Timers(_) => &mut seat.fired,
+        }
+    }
+
+    /// How many the next part has.
+    fn limit(self, pace: &Pace, seat: &Seat) -> usize {
+        match self {
+            Self::Records => pace.limit().min(seat.task.queued_in_all().max(1)),
+            Self::Timers(_) => pace.limit(),
+        }
+    }
+
+    /// Does a part. Gives what that puts out, and how many records or timers it was; of timers, at most.
+    fn part(self, seat: &mut Seat, logic: &mut dyn Logic, limit: usize) -> Result<(Vec<Produced>, usize), TaskError> {
+        match self {
+            Self::Records => {
+                seat.dirty = true;
+                let waiting = seat.task.queued_in_all();
+                let produced = seat.task.run(logic, limit)?;
+                Ok((produced, waiting - seat.task.queued_in_all()))
+            }
+            Self::Timers(now) => {
+                seat.task.limit_timers(limit);
+                let produced = seat.task.tick(logic, now, 0)?;
+                seat.dirty |= !produced.is_empty() || seat.task.transaction_bytes() > 0;
+                Ok((produced, limit))
+            }
+        }
+    }
+}
+
+impl Worker {
+    /// Runs a task over some of what it has. Whether there was anything.
+    pub(super) fn step(&mut self, seat: usize) -> Result<bool, Reaction> {
+        let ready = self.seats.get(seat).is_some_and(|seat| seat.task.ready());
+        Ok(ready && self.work_on(seat, Work::Records)?)
+    }
+
+    /// Fires timers that are due; those that are left come in the next round. Whether there were any.
+    pub(super) fn tick(&mut self) -> Result<bool, Reaction> {
+        if self.seats.iter().all(|seat| seat.task.next_tick().is_none()) {
+            return Ok(false);
+        }
+        let (now, mut any) = (wall_clock(), false);
+        for number in 0..self.seats.len() {
+            let next = self.seats.get(number).and_then(|seat| seat.task.next_tick());
+            if next.is_none_or(|next| next > now) || !self.may_go_on() {
+                continue;
+            }
+            any |= self.work_on(number, Work::Timers(now))?;
+            if self.must_commit(number) {
+                self.commit(Of::All)?;
+            }
+        }
+        Ok(any)
+    }
+
+    /// Has a task do a part of its work, and sends what it puts out. Whether it could begin.
+    ///
+    /// The part takes as long as a transaction has time, and no longer. Only one record may take longer, as its limits
+    /// allow, and only while no transaction is open that could become too old by it.
+    fn work_on(&mut self, number: usize, work: Work) -> Result<bool, Reaction> {
+        let Some(place) = self.seats.get(number).map(|seat| (seat.id, work.kind())) else { return Ok(false) };
+        if self.paces.entry(place).or_default().is_alone() && self.has_open_transaction() {
+            self.commit(Of::All)?;
+        }
+        if !self.enter() {
+            return Ok(false);
+        }
+        let (most, time) = (work.most(self.shared.options.batch), self.run_time());
+        let Self { producer: Some(producer), seats, logic, paces, begun, .. } = self else { return Ok(false) };
+        let Some(seat) = seats.get_mut(number) else { return Ok(false) };
+        let pace = paces.entry(place).or_default();
+        let limit = work.limit(pace, seat);
+        logic.limit_time((limit > 1 || producer.is_open()).then_some(time));
+        let began = Instant::now();
+        let (produced, done) = match work.part(seat, logic.as_mut(), limit) {
+            Err(TaskError::Overrun { step }) => {
+                pace.cut_off(limit, *work.done(seat));
+                return Err(Reaction::CutOff(step));
+            }
+            part => part.map_err(task_error)?,
+        };
+        pace.ran(done, began.elapsed(), most);
+        *work.done(seat) += done;
+        seat.sent |= !produced.is_empty();
+        if seat.dirty {
+            begun.get_or_insert(began);
+        }
+        for record in &produced {
+            producer.send(record.topic.0, &sendable(record), None)?;
+        }
+        Ok(true)
+    }
+
+    /// Holds global tables still until the transaction ends. Whether it could: not while they change, if it is called
+    /// meanwhile.
+    fn enter(&mut self) -> bool {
+        if let (Some(gate), None) = (&self.shared.gate, &self.pass) {
+            self.pass = gate.enter(self.number, &|| self.may_go_on());
+            return self.pass.is_some();
+        }
+        true
+    }
+}

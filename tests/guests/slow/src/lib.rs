@@ -1,0 +1,31 @@
+//! A rule that takes as long as its record says.
+
+use millrace_sdk::prelude::*;
+
+/// Passes a record on after as many rounds of work as it has in `rounds`; a million take some milliseconds. Without
+/// that, at once.
+#[transform]
+pub fn work(record: Doc) -> Result<Unchanged> {
+    let rounds = record.opt_i64("rounds")?.unwrap_or(0);
+    let mut mixed = rounds as u64;
+    for _ in 0..rounds {
+        // Each round needs the last one, and nobody can leave it out.
+        mixed = std::hint::black_box(mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(31));
+    }
+    std::hint::black_box(mixed);
+    Ok(Unchanged)
+}
+
+plugin! { name: "slow", functions: [work] }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_comes_out_however_long_it_takes() {
+        for record in [r#"{"rounds": 1000}"#, "{}"] {
+            assert!(work(Doc::parse(record).unwrap()).is_ok());
+        }
+    }
+}
