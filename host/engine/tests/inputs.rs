@@ -1,5 +1,7 @@
 //! Inputs of a task that come unevenly: one that is at its end holds no other one up, and one that may have more does.
 
+#![allow(clippy::indexing_slicing)]
+
 mod support;
 
 use proptest::prelude::*;

@@ -95,6 +95,7 @@ fn place(task: TaskId, worker: usize, placed: &mut BTreeMap<TaskId, usize>, load
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod ownership;
 
 #[cfg(test)]

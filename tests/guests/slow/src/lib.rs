@@ -19,6 +19,7 @@ pub fn work(record: Doc) -> Result<Unchanged> {
 plugin! { name: "slow", functions: [work] }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -61,10 +61,10 @@ impl Writer {
     /// Writes this many records in a transaction, and so many others in the middle of it.
     fn transact(&mut self, count: u64, others: u64, commit: bool) {
         self.transactions.begin_transaction().unwrap();
-        let (own, other): (fn(&Self) -> &BaseProducer, fn(&Self) -> &BaseProducer) =
-            (|writer| &writer.transactions, |writer| &writer.plain);
-        let parts =
-            [(self.send(own, count), commit), (self.send(other, others), true), (self.send(own, count), commit)];
+        let before = self.send(|writer| &writer.transactions, count);
+        let other = self.send(|writer| &writer.plain, others);
+        let after = self.send(|writer| &writer.transactions, count);
+        let parts = [(before, commit), (other, true), (after, commit)];
         if commit {
             self.transactions.commit_transaction(PATIENCE).unwrap();
         } else {
