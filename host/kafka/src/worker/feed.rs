@@ -55,7 +55,7 @@ impl Worker {
             return Err(reaction);
         }
         for seat in seats {
-            mark(seat, fetcher)?;
+            mark(seat, fetcher, now)?;
         }
         Ok(count)
     }
@@ -83,12 +83,12 @@ fn place_of(seats: &[Seat], topic: &str, partition: i32) -> Option<(usize, usize
 }
 
 /// Says which inputs expect more, and stops or goes on reading them.
-fn mark(seat: &mut Seat, fetcher: &Fetcher) -> Result<(), Reaction> {
+fn mark(seat: &mut Seat, fetcher: &Fetcher, now: i64) -> Result<(), Reaction> {
     for (input, place) in seat.inputs.iter_mut().enumerate() {
         let queued = seat.task.queued_bytes(input);
         place.look(fetcher);
         seat.task.expect_more(input, place.expects_more());
-        place.note(queued == 0 && place.expects_more());
+        place.note(fetcher, queued > 0, now);
         let Some(partition) = place.partition else { continue };
         let change = if place.paused { queued <= QUEUE_BYTES / 4 } else { queued > QUEUE_BYTES };
         if change {

@@ -175,7 +175,7 @@ impl Worker {
             }
             let (next, position, committed) = (start.offset, start.offset, start.offset);
             let (name, time) = (c_name(&name), start.time);
-            let (end, left, paused, starving) = (None, None, false, None);
+            let (end, left, paused, quiet) = (None, None, false, None);
             let count = shared.partitions.get(topic.0).copied().unwrap_or(1);
             let sample = shared.alike.contains_key(&topic).then(|| Sample::new(id.partition, count));
             inputs.push(Input {
@@ -189,7 +189,7 @@ impl Worker {
                 end,
                 left,
                 paused,
-                starving,
+                quiet,
                 sample,
             });
             task.expect_more(number, partition.is_some());

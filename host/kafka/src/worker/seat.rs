@@ -1,7 +1,6 @@
 //! A task with its places in its input partitions.
 
 use std::ffi::CString;
-use std::time::{Duration, Instant};
 
 use millrace_engine::record::Timestamp;
 use millrace_engine::task::{InputPosition, Task};
@@ -64,8 +63,8 @@ pub(super) struct Input {
     pub(super) left: Option<i64>,
     /// Whether fetching waits for the queue to become shorter.
     pub(super) paused: bool,
-    /// Since when nothing comes although more is there, and when that is said next.
-    pub(super) starving: Option<(Instant, Instant)>,
+    /// Since when nothing has come, if nothing waits.
+    pub(super) quiet: Option<Quiet>,
     /// Looks whether its keys are where those of other inputs are, where these are to meet.
     pub(super) sample: Option<Sample>,
 }
@@ -73,10 +72,20 @@ pub(super) struct Input {
 /// So few offsets are no backlog: they may be marks of transactions, which nobody gets, or records that have just come.
 const FEW: i64 = 100;
 
-/// After so long without a record, why that may be is said, and again after a while.
-const STARVED: Duration = Duration::from_secs(15);
+/// An input of which nothing waits and nothing has come.
+pub(super) struct Quiet {
+    since: Timestamp,
+    /// When to look whether there is more.
+    look: Timestamp,
+    /// Where it stands: [`Input::next`] and [`Input::end`].
+    at: (i64, Option<i64>),
+}
 
-const SAY: Duration = Duration::from_secs(30);
+/// Milliseconds without a record after which it is looked whether there is more, and why that may be is said.
+const STALLED: Timestamp = 15_000;
+
+/// Milliseconds until that is looked at again.
+const SAY: Timestamp = 30_000;
 
 impl Input {
     /// Looks how much more there is, as far as the last fetch knew.
@@ -94,21 +103,30 @@ impl Input {
         self.partition.is_some() && self.left != Some(0)
     }
 
-    /// Says when nothing has come for long although more is known to be there, or nothing is known yet.
-    pub(super) fn note(&mut self, starving: bool) {
-        let Some(partition) = self.partition.filter(|_| starving) else {
-            self.starving = None;
-            return;
+    /// Says when nothing has come for long although there is more, or nobody says whether there is. What a transaction
+    /// that isn't decided yet has written is behind the end that a reader of committed records meets, and before that of
+    /// the partition.
+    pub(super) fn note(&mut self, fetcher: &Fetcher, queued: bool, now: Timestamp) {
+        let Some(partition) = self.partition else { return };
+        let at = (self.next, self.end);
+        let quiet = match &mut self.quiet {
+            Some(quiet) if quiet.at == at && !queued => quiet,
+            quiet => {
+                *quiet = Some(Quiet { since: now, look: now + STALLED, at });
+                return;
+            }
         };
-        let now = Instant::now();
-        let (since, say) = *self.starving.get_or_insert((now, now + STARVED));
-        if now >= say {
-            self.starving = Some((since, now + SAY));
+        if now < quiet.look {
+            return;
+        }
+        quiet.look = now + SAY;
+        let seconds = (now - quiet.since) / 1_000;
+        if self.end.is_none_or(|end| fetcher.known_end(&self.name, partition).is_some_and(|high| high > end)) {
             tracing::warn!(
                 topic = %self.name.to_string_lossy(),
                 partition,
                 next = self.next,
-                seconds = now.duration_since(since).as_secs(),
+                seconds,
                 "nothing comes from a partition that isn't read to its end: no broker leads it, its leader doesn't answer, or a \
                  transaction there is neither committed nor aborted yet; if this goes on, it is never ended: find it with \
                  `kafka-transactions.sh find-hanging`. Other partitions go on"
