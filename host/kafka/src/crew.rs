@@ -88,7 +88,7 @@ impl Crew {
                     self.replace(number, Error::Task(reason), member)?;
                 }
                 Ok(Err(Reaction::Refused(_))) => {
-                    self.replace(number, Error::Task("records are too large for their topics".into()), member)?;
+                    self.replace(number, Error::Task("brokers refuse records".into()), member)?;
                 }
                 Err(panic) => self.replace(number, Error::Task(panic_text(panic.as_ref())), member)?,
             }

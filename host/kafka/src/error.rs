@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use millrace_engine::pipeline::PartitionMismatch;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
-use crate::limits::TooLarge;
+use crate::reactions::said;
+use crate::refused::Refusals;
 
 /// Why an app can't start, or can't go on.
 #[derive(Debug, thiserror::Error)]
@@ -72,8 +73,8 @@ pub(crate) enum Reaction {
     /// Nobody knows what became of the transaction, or the producer is of no more use: make a new one, which fences
     /// what may be in flight, and go on from what is committed.
     Rebuild(String),
-    /// Brokers have refused records as too large. The same, with what is to be learned from it.
-    Refused(Vec<TooLarge>),
+    /// Brokers have refused records. The same, with what is to be learned from it.
+    Refused(Refusals),
     /// The worker can't go on. Another one may.
     Fail(Error),
     /// No worker can go on.
@@ -83,7 +84,7 @@ pub(crate) enum Reaction {
 impl From<Error> for Reaction {
     fn from(error: Error) -> Self {
         match error {
-            Error::Kafka(error) => Self::Rebuild(error.to_string()),
+            Error::Kafka(error) => Self::Rebuild(said(&error)),
             Error::Store(_) | Error::File { .. } => Self::Fail(error),
             _ => Self::Stop(error),
         }

@@ -86,7 +86,7 @@ pub(crate) struct Worker {
     pulse: Arc<Pulse>,
     /// While a transaction is open: global tables stay as they are.
     pass: Option<Pass>,
-    /// How large records may be, as was known when the producer was made.
+    /// What topics take, as was known when the producer was made.
     limits: Limits,
     /// When everything was committed last.
     last_commit: Instant,
@@ -126,7 +126,7 @@ impl Worker {
             producer: None,
             pulse,
             pass: None,
-            limits: Limits { records: Arc::new([]), batch: 1 },
+            limits: Limits::default(),
             last_commit: Instant::now(),
             ended: Instant::now(),
             limit,
@@ -147,9 +147,7 @@ impl Worker {
         let reason = match self.finish() {
             Ok(()) => return Ok(()),
             Err(Reaction::Abort(reason) | Reaction::Rebuild(reason)) => reason,
-            Err(Reaction::Refused(refused)) => {
-                self.shared.learned.refused(&self.shared.topic_names(), &self.limits, &refused)?
-            }
+            Err(Reaction::Refused(refused)) => self.learn(&refused)?,
             Err(reaction) => return Err(reaction),
         };
         // What isn't committed is done again by who comes next.

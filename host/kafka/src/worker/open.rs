@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use millrace_engine::ports::StoreId;
 use millrace_engine::task::{Task, TaskOptions};
-use millrace_engine::topology::StoreKind;
+use millrace_engine::topology::{StoreKind, TopicKind};
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::Consumer;
 use rdkafka::{Offset, error::KafkaError};
@@ -15,12 +15,12 @@ use super::seat::{Input, Seat, Slot};
 use super::{Event, Phase, Worker, task_error};
 use crate::cluster::REQUEST;
 use crate::error::{Error, Reaction};
-use crate::limits;
 use crate::metadata;
 use crate::native::{Fetcher, c_name};
 use crate::positions;
 use crate::postponed::{LateBackend, Postponed};
 use crate::producer::Transactions;
+use crate::reactions::said;
 use crate::restore::{Changelog, Restore};
 use crate::tasks::TaskId;
 
@@ -50,13 +50,13 @@ impl Worker {
         if self.producer.is_none() && !self.open_producer()? {
             return Ok(());
         }
+        let ids = self.internal_ids()?;
         let starts = self.starts()?;
         // What stayed here while the group rebalanced was committed before, and nobody else has gone on with it.
         self.seats.retain(|seat| is_current(seat, &starts));
         let missing: Vec<TaskId> =
             self.wanted.iter().copied().filter(|task| self.seats.iter().all(|seat| seat.id != *task)).collect();
         if !missing.is_empty() {
-            let ids = self.changelog_ids()?;
             if !self.restore(&missing, &ids)? {
                 return Ok(());
             }
@@ -78,7 +78,8 @@ impl Worker {
     fn open_producer(&mut self) -> Result<bool, Reaction> {
         let shared = Arc::clone(&self.shared);
         let (own, most) = (shared.topic_names(), shared.settings.record_bytes());
-        self.limits = shared.learned.limits(&shared.cluster, &own, most)?;
+        let topics = (own.as_slice(), shared.changelogs.as_slice());
+        self.limits = shared.learned.limits(&shared.cluster, topics, most, self.limits.alone)?;
         let settings = shared.settings.with_batch_bytes(self.limits.batch);
         let id = format!("{}-{}-{}", shared.topology.app, shared.instance, self.number);
         let topics = own.into_iter().chain(shared.changelogs.iter().map(String::as_str));
@@ -107,11 +108,21 @@ impl Worker {
             let (topic, partition) = (place.topic().to_owned(), place.partition());
             let offset = match place.offset() {
                 Offset::Offset(offset) => offset,
-                _ => self.shared.cluster.range(&topic, partition.cast_unsigned())?.0,
+                _ => self.first_offset(&topic, partition)?,
             };
             starts.insert((topic, partition), Start { offset, time: metadata::decode(place.metadata()) });
         }
         Ok(starts)
+    }
+
+    fn first_offset(&self, topic: &str, partition: i32) -> Result<i64, Reaction> {
+        match self.shared.cluster.range(topic, partition.cast_unsigned()) {
+            Ok((first, _)) => Ok(first),
+            Err(Error::Kafka(error)) => {
+                Err(Reaction::Rebuild(format!("topic `{topic}`, partition {partition}: {}", said(&error))))
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn inputs(&self, task: TaskId) -> Vec<(String, i32)> {
@@ -120,9 +131,23 @@ impl Worker {
         inputs.map(|(name, partition)| (name, partition.cast_signed())).collect()
     }
 
-    fn changelog_ids(&self) -> Result<BTreeMap<String, String>, Reaction> {
-        let names: Vec<_> = self.shared.changelogs.iter().map(String::as_str).collect();
-        Ok(self.shared.cluster.ids(&names)?)
+    /// The ids of the changelogs. Repartition topics are asked for too: that of one which was deleted tells what is lost.
+    fn internal_ids(&self) -> Result<BTreeMap<String, String>, Reaction> {
+        let shared = &self.shared;
+        let repartitions = shared.topology.topics.iter().filter(|topic| topic.kind == TopicKind::Repartition);
+        let repartitions: Vec<_> = repartitions.map(|topic| topic.name.as_str()).collect();
+        let changelogs = shared.changelogs.iter().map(String::as_str);
+        let ids = shared.cluster.ids(&changelogs.chain(repartitions.iter().copied()).collect::<Vec<_>>())?;
+        let of = |name: &&str| Some(((*name).to_owned(), ids.get(*name)?.clone()));
+        let found: BTreeMap<_, _> = repartitions.iter().filter_map(of).collect();
+        let first = shared.repartitions.get_or_init(|| found.clone());
+        match repartitions.into_iter().find(|name| first.get(*name).is_none_or(|id| found.get(*name) != Some(id))) {
+            None => Ok(ids),
+            Some(name) => Err(Reaction::Stop(Error::Setup(format!(
+                "the repartition topic `{name}` has been deleted: records that were on their way in it are lost. Start the \
+                 app again to go on without them, or `millrace reset` to start anew"
+            )))),
+        }
     }
 
     /// Brings the local state of these tasks up to their changelogs. False if it was called before it was done.
@@ -179,7 +204,8 @@ impl Worker {
             batch: shared.options.batch,
             window_memory: shared.options.window_memory,
             record_bytes: Arc::clone(&self.limits.records),
-            state_bytes: limits::state_bytes(shared.settings.record_bytes()),
+            refused: self.limits.refused.clone(),
+            state_bytes: self.state_bytes(id),
             timers: TIMERS,
             ..TaskOptions::new(
                 id.subtopology,
@@ -212,6 +238,12 @@ impl Worker {
             task.expect_more(number, partition.is_some());
         }
         Ok(Seat { id, task, inputs, slots, dirty: false, sent: false })
+    }
+
+    /// The most bytes of an entry of any store of a task.
+    fn state_bytes(&self, task: TaskId) -> usize {
+        let limits = self.stores(task).into_iter().filter_map(|store| self.limits.states.get(store.0));
+        limits.copied().min().unwrap_or(usize::MAX)
     }
 
     fn slot(&self, id: TaskId, store: StoreId, ids: &BTreeMap<String, String>) -> Option<Slot> {

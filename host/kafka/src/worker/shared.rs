@@ -1,5 +1,6 @@
 //! What workers have in common, and what they are opened with.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 
@@ -31,8 +32,10 @@ pub(crate) struct Shared {
     pub(crate) gate: Option<Arc<Gate>>,
     /// Their stores.
     pub(crate) shared_stores: Arc<[StoreId]>,
-    /// How large records may be, where brokers had to say it.
+    /// What topics take, where brokers had to say it.
     pub(crate) learned: Learned,
+    /// Ids of the repartition topics when tasks were opened first: what is in them is nowhere else.
+    pub(crate) repartitions: OnceLock<BTreeMap<String, String>>,
     /// The instance's member of the group; there before any task is assigned.
     pub(crate) member: OnceLock<Member>,
     pub(crate) stopping: AtomicBool,

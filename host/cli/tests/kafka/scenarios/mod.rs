@@ -7,6 +7,7 @@ mod kills;
 mod leaving;
 mod points;
 mod promptness;
+mod refusals;
 mod restoring;
 mod scaling;
 mod secured;

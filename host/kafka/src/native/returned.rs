@@ -1,0 +1,57 @@
+//! Records that come back with a delivery report.
+
+use std::ffi::CStr;
+use std::ptr;
+
+use rdkafka::bindings as c;
+use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::message::BorrowedMessage;
+
+use super::create_topics::name;
+
+/// A record that comes back, as librdkafka has it: the binding takes it for granted that names of headers are text.
+pub(crate) struct Returned<'a>(&'a c::rd_kafka_message_t);
+
+impl<'a> Returned<'a> {
+    pub(crate) fn new(message: &'a BorrowedMessage<'_>) -> Self {
+        // SAFETY: the pointer is that of a message that lives as long as its event, which `message` holds.
+        Self(unsafe { &*message.ptr() })
+    }
+
+    /// What the code means that it comes back with, and what Kafka calls it.
+    pub(crate) fn reason(&self) -> String {
+        // SAFETY: it is a constant.
+        let text = unsafe { CStr::from_ptr(c::rd_kafka_err2str(self.0.err)) }.to_string_lossy();
+        format!("{} ({})", text.trim_start_matches("Broker: "), name(self.0.err))
+    }
+
+    /// Where in memory the broker's words are; 0 if it had none. They can't be read: librdkafka 2.12.1 frees them before it
+    /// hands over the report. But the place tells who has the same ones.
+    pub(crate) fn place_of_words(&self) -> usize {
+        // SAFETY: the message comes from a producer, and nothing is read at the place.
+        unsafe { c::rd_kafka_message_produce_errstr(self.0) as usize }
+    }
+
+    /// Names and values of its headers.
+    pub(crate) fn headers(&self) -> Vec<(&'a [u8], Option<&'a [u8]>)> {
+        let mut list = ptr::null_mut();
+        let mut headers = Vec::new();
+        // SAFETY: the list belongs to the message, and so do names and values, which live as long as it.
+        unsafe {
+            let has = c::rd_kafka_message_headers(self.0, &mut list);
+            if RDKafkaErrorCode::from(has) != RDKafkaErrorCode::NoError {
+                return headers;
+            }
+            let (mut name, mut value, mut size) = (ptr::null(), ptr::null(), 0);
+            let mut next = |index| {
+                let code = c::rd_kafka_header_get_all(list, index, &mut name, &mut value, &mut size);
+                let found = RDKafkaErrorCode::from(code) == RDKafkaErrorCode::NoError;
+                found.then(|| (CStr::from_ptr(name).to_bytes(), super::fetch::bytes(value, size)))
+            };
+            while let Some(header) = next(headers.len()) {
+                headers.push(header);
+            }
+        }
+        headers
+    }
+}
