@@ -1,5 +1,8 @@
 //! Dead letters: the original record, with headers that say what happened to it.
 //!
+//! A letter has the time of the failure, so that its topic keeps it for as long as it keeps records, however old the
+//! original is. The time of that is in a header.
+//!
 //! Three sets of headers, so that existing tools read them: those of Kafka Streams (`__streams.errors.*`, values as text,
 //! KIP-1034), those of Spring (`kafka_dlt-*`, numbers as big-endian bytes, `DeadLetterPublishingRecoverer`), and ours
 //! (`millrace-*`, text) for what neither has.
@@ -27,6 +30,8 @@ pub(crate) struct Failed<'a> {
     pub(crate) origin: &'a Origin,
     /// The driver's clock when the record arrived.
     pub(crate) at: Timestamp,
+    /// The time of the record that the letter shows. It is another one than that of the origin where a step has made it.
+    pub(crate) timestamp: Timestamp,
 }
 
 /// The dead letter of a record for a topic that takes records of up to `limit` bytes. Ours alone are about 2 KiB: if not
@@ -35,7 +40,7 @@ pub(crate) fn letter(record: &InputRecord, failed: &Failed<'_>, limit: usize) ->
     let mut draft = Draft {
         key: record.key.clone(),
         value: record.value.clone(),
-        timestamp: record.timestamp.max(0),
+        timestamp: failed.at.max(0),
         headers: Origin::strip(&record.headers).unwrap_or_else(|| record.headers.clone()),
         omitted: Vec::new(),
     };
@@ -186,6 +191,7 @@ fn ours(all: &mut Vec<Header>, failed: &Failed<'_>) {
     text(all, "millrace-error-class", class);
     text(all, "millrace-error-code", failed.failure.code.as_str());
     text(all, "millrace-attempts", "1");
+    text(all, "millrace-timestamp", failed.timestamp.to_string());
     text(all, "millrace-failed-at", failed.at.to_string());
 }
 
@@ -225,7 +231,8 @@ mod tests {
         };
         let failure = Failure { class: FailureClass::Permanent, code: "bad".into(), text: text.into() };
         let plugin = Some(("rule", "0123"));
-        let failed = Failed { app: "app", step: "step", plugin, failure: &failure, origin: &origin, at: 8 };
+        let failed =
+            Failed { app: "app", step: "step", plugin, failure: &failure, origin: &origin, at: 8, timestamp: 7 };
         letter(&record, &failed, limit)
     }
 
@@ -241,6 +248,11 @@ mod tests {
     fn a_letter_that_fits_is_whole() {
         let letter = letter_of(5, 500, 50, "why", usize::MAX);
         assert_eq!((length(&letter.key), length(&letter.value)), (5, 500));
+        assert_eq!(
+            (letter.timestamp, header(&letter, "millrace-timestamp")),
+            (8, Some("7")),
+            "when it failed, and its time"
+        );
         assert_eq!(omitted(&letter), [None, None, None]);
         let exact = letter_of(5, 500, 50, "why", letter.whole_size());
         assert_eq!(exact.value, letter.value);

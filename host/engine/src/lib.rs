@@ -21,6 +21,7 @@ pub mod pipeline;
 pub mod ports;
 mod provenance;
 pub mod record;
+pub mod refused;
 mod rfc3339;
 pub mod stage;
 pub mod state;

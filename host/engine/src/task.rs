@@ -27,6 +27,7 @@ use crate::event_time::Timing;
 use crate::ledger::Ledger;
 use crate::ports::{Backend, BackendError, DeploymentId, Failure, Logic, StoreChanges};
 use crate::record::{Headers, InputRecord, Timestamp, Window};
+use crate::refused::Refused;
 use crate::state::TaskState;
 use crate::topology::{NodeId, Operator, SubTopology, TopicId, Topology};
 pub(crate) use item::{Item, Record};
@@ -57,6 +58,8 @@ pub struct TaskOptions {
     /// Most bytes of key, value and headers that a record of a topic may have, by [`TopicId`]; a topic behind the end has
     /// no limit. What is larger fails where it is put out. Changes the result.
     pub record_bytes: Arc<[usize]>,
+    /// Records that their topics have refused, if there are any: they fail where they are put out.
+    pub refused: Option<Arc<Refused>>,
     /// Most bytes that an entry of a store may have, key and value together. A record that would leave a larger one
     /// fails, and the state stays as if it hadn't come. Changes the result.
     pub state_bytes: usize,
@@ -77,6 +80,7 @@ impl TaskOptions {
             batch: 1,
             window_memory: 0,
             record_bytes: Arc::default(),
+            refused: None,
             state_bytes: usize::MAX,
             timers: usize::MAX,
         }

@@ -48,7 +48,7 @@ fn a_record_without_a_time_may_go_to_the_dead_letters_with_its_own_timestamp() {
     check(
         &source("on-bad-time = \"dead-letter\""),
         "in k 1 @-1\nin k 2 @2",
-        "dead k 1 @0 negative-timestamp at in from in/0\nout k 2 @2",
+        "dead k 1 @-1 negative-timestamp at in from in/0\nout k 2 @2",
     );
 }
 

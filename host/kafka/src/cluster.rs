@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_executor::block_on;
-use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, ResourceSpecifier};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
 
 use crate::context::Log;
 use crate::error::Error;
-use crate::native::{self, Committed, Topic};
+use crate::native::{self, Committed, NotMade, Topic};
 use crate::settings::{ClientSettings, client};
 
 /// How long a request may take.
@@ -151,28 +151,18 @@ impl Cluster {
         Ok(configs)
     }
 
-    /// Makes topics; those that are there already stay as they are.
-    ///
-    /// # Errors
-    /// [`Error::Setup`]: the broker refuses. Otherwise none answers.
-    pub fn create(&self, topics: &[TopicSpec]) -> Result<(), Error> {
-        let new = topics.iter().map(|spec| {
-            let partitions = i32::try_from(spec.partitions).unwrap_or(i32::MAX);
-            let topic = NewTopic::new(&spec.name, partitions, TopicReplication::Fixed(-1));
-            spec.config.iter().fold(topic, |topic, (name, value)| topic.set(name, value))
-        });
-        let new: Vec<_> = new.collect();
-        if new.is_empty() {
-            return Ok(());
+    /// Makes topics, and gives those that the broker refuses to make. Those that are there already stay as they are. To be
+    /// used, they have to [appear](Self::wait_for).
+    pub(crate) fn create(&self, topics: &[TopicSpec]) -> Result<Vec<NotMade>, Error> {
+        if topics.is_empty() {
+            return Ok(Vec::new());
         }
-        for answer in self.ask(|admin| Ok(block_on(admin.create_topics(&new, &options()))?))? {
-            match answer {
-                Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
-                Err((_, code)) if is_passing(code) => return Err(Error::Kafka(KafkaError::AdminOp(code))),
-                Err((topic, code)) => return Err(Error::Setup(format!("topic `{topic}` can't be made: {code}"))),
-            }
+        let mut refused = self.ask(|admin| Ok(native::create_topics(admin, topics, REQUEST)?))?;
+        refused.retain(|it| it.code != RDKafkaErrorCode::TopicAlreadyExists);
+        match refused.iter().find(|it| is_passing(it.code)) {
+            Some(it) => Err(Error::Kafka(KafkaError::AdminOp(it.code))),
+            None => Ok(refused),
         }
-        self.wait_for(topics)
     }
 
     /// Gives a topic more partitions.
@@ -188,7 +178,7 @@ impl Cluster {
     }
 
     /// A topic that is made is not yet known to every broker.
-    fn wait_for(&self, topics: &[TopicSpec]) -> Result<(), Error> {
+    pub(crate) fn wait_for(&self, topics: &[TopicSpec]) -> Result<(), Error> {
         let limit = Instant::now() + REQUEST;
         for spec in topics {
             while self.partitions(&spec.name)?.is_none_or(|count| count < spec.partitions) {

@@ -59,12 +59,7 @@ pub(crate) fn deploy(
                 std::thread::park_timeout(WAIT);
             }
             Err(Reaction::Abort(_) | Reaction::Rebuild(_) | Reaction::CutOff(_)) => return Ok(None),
-            Err(Reaction::Refused(refused)) => {
-                let bytes = refused.first().map_or(0, |refused| refused.bytes);
-                return Err(Error::Setup(format!(
-                    "topic `{control}` doesn't take a record of {bytes} bytes: raise its `max.message.bytes`"
-                )));
-            }
+            Err(Reaction::Refused(refused)) => return Err(refused.of_own_topic(&control)),
             Err(Reaction::Fail(error) | Reaction::Stop(error)) => return Err(error),
         }
     }

@@ -137,7 +137,7 @@ impl Crew {
                     self.replace(number, Error::Task(format!("step `{step}` takes too long")))?;
                 }
                 Ok(Err(Reaction::Refused(_))) => {
-                    self.replace(number, Error::Task("records are too large for their topics".into()))?;
+                    self.replace(number, Error::Task("brokers refuse records".into()))?;
                 }
                 Err(panic) => self.replace(number, Error::Task(panic_text(panic.as_ref())))?,
             }

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use millrace_engine::pipeline::PartitionMismatch;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
-use crate::limits::TooLarge;
+use crate::reactions::said;
+use crate::refused::Refusals;
 
 /// Why an app can't start, or can't go on.
 #[derive(Debug, thiserror::Error)]
@@ -76,8 +77,8 @@ pub(crate) enum Reaction {
     /// The guest calls of this step took so long that the transaction could have become too old. The same as
     /// [`Abort`](Self::Abort), with fewer records at a time.
     CutOff(String),
-    /// Brokers have refused records as too large. The same, with what is to be learned from it.
-    Refused(Vec<TooLarge>),
+    /// Brokers have refused records. The same, with what is to be learned from it.
+    Refused(Refusals),
     /// The worker can't go on. Another one may.
     Fail(Error),
     /// No worker can go on.
@@ -87,7 +88,7 @@ pub(crate) enum Reaction {
 impl From<Error> for Reaction {
     fn from(error: Error) -> Self {
         match error {
-            Error::Kafka(error) => Self::Rebuild(error.to_string()),
+            Error::Kafka(error) => Self::Rebuild(said(&error)),
             Error::Store(error) => error.into(),
             Error::File { .. } => Self::Fail(error),
             _ => Self::Stop(error),

@@ -1,4 +1,4 @@
-//! How large records may be.
+//! How large records may be, and what else their topics don't take.
 //!
 //! A topic's limit is among its settings. Where these may not be seen, Kafka's default is assumed; if the true limit is
 //! lower, it is learned from what brokers refuse. They refuse batches and not records, so the first refusal only has the
@@ -6,11 +6,15 @@
 //! too large, and so does every one of its size or above. Which records fail is then the brokers' decision alone: a
 //! process that starts anew and has to learn it again comes to the same.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use millrace_engine::refused::Refused;
+use millrace_engine::topology::{TopicId, Topology};
 
 use crate::cluster::Cluster;
 use crate::error::{Error, Reaction};
+use crate::refused::{self, Refusals};
 
 /// What a record batch with one record takes beside its key, value and headers: the broker's limit is on batches.
 const OVERHEAD: usize = 256;
@@ -18,12 +22,26 @@ const OVERHEAD: usize = 256;
 /// Kafka's default of `max.message.bytes`, for topics that we may not ask about.
 const DEFAULT: usize = 1_048_588;
 
-/// The most bytes of key, value and headers that a record of each topic may have, and of a batch of records.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What topics take.
+#[derive(Clone, Debug)]
 pub(crate) struct Limits {
-    /// By topic of the topology.
+    /// The most bytes of key, value and headers of a record, by topic of the topology.
     pub(crate) records: Arc<[usize]>,
+    /// The most bytes of a batch of records.
     pub(crate) batch: usize,
+    /// The most bytes of an entry of a store, key and value together, by store of the topology.
+    pub(crate) states: Arc<[usize]>,
+    /// Records that were refused, if any were.
+    pub(crate) refused: Option<Arc<Refused>>,
+    /// Whether each record is sent for itself until a commit, so that brokers say which one they refuse.
+    pub(crate) alone: bool,
+}
+
+impl Default for Limits {
+    /// Before anything is known.
+    fn default() -> Self {
+        Self { records: Arc::new([]), batch: 1, states: Arc::new([]), refused: None, alone: false }
+    }
 }
 
 /// A record that a broker refused.
@@ -36,7 +54,10 @@ pub(crate) struct TooLarge {
 
 /// What was learned in this process, by all of its workers.
 #[derive(Default)]
-pub(crate) struct Learned(Mutex<State>);
+pub(crate) struct Learned {
+    sizes: Mutex<State>,
+    records: refused::Learned,
+}
 
 #[derive(Default)]
 struct State {
@@ -73,14 +94,31 @@ const PATIENCE: u32 = 3;
 
 impl Learned {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.sizes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The limits as the topics' settings are now, as far as they can be seen, and as they were learned.
-    pub(crate) fn limits(&self, cluster: &Cluster, names: &[&str], client: usize) -> Result<Limits, Error> {
-        let configs = cluster.configs(names)?;
-        let seen = |name: &str| configs.get(name)?.get("max.message.bytes")?.parse().ok();
-        Ok(self.apply(names, seen, client))
+    /// The limits as the settings of the topics and of the stores' changelogs are now, as far as they can be seen, and as
+    /// they were learned. `alone`: whether each record is to be sent for itself.
+    pub(crate) fn limits(
+        &self,
+        cluster: &Cluster,
+        (names, changelogs): (&[&str], &[String]),
+        client: usize,
+        alone: bool,
+    ) -> Result<Limits, Error> {
+        let all: BTreeSet<_> = names.iter().copied().chain(changelogs.iter().map(String::as_str)).collect();
+        let configs = cluster.configs(&all.into_iter().collect::<Vec<_>>())?;
+        let seen = |name: &str| record_bytes(configs.get(name)?);
+        let limits = self.apply(names, seen, client);
+        let batch = if alone { 1 } else { limits.batch };
+        let states = changelogs.iter().map(|name| state_bytes(client.min(seen(name).unwrap_or(client)))).collect();
+        let mut refused = self.records.known();
+        let compacted = |name: &&str| configs.get(*name).is_some_and(is_compacted);
+        for (place, _) in names.iter().enumerate().filter(|(_, name)| compacted(name)) {
+            let all = Arc::make_mut(refused.get_or_insert_default());
+            all.require_keys(TopicId(place), "it has no key, and the topic is compacted".into());
+        }
+        Ok(Limits { refused, alone, batch, states, ..limits })
     }
 
     fn apply(&self, names: &[&str], seen: impl Fn(&str) -> Option<usize>, client: usize) -> Limits {
@@ -96,15 +134,25 @@ impl Learned {
         };
         let records: Arc<[usize]> = names.iter().map(limit).collect();
         let batch = if state.alone { 1 } else { records.iter().copied().min().unwrap_or(usize::MAX) };
-        Limits { records, batch }
+        Limits { records, batch, ..Limits::default() }
     }
 
-    /// Takes note of records that were refused, by a producer that was made under these limits of these topics. Gives the
-    /// reason, as for the log.
+    /// Takes note of records that were refused, by a producer that was made under these limits. Gives the reason, as for
+    /// the log, and notes in the limits if records are to be sent alone for once.
     ///
     /// # Errors
     /// Nothing can be learned that helps: the record isn't one that fails at a step, or was cut down already.
-    pub(crate) fn refused(&self, names: &[&str], limits: &Limits, refused: &[TooLarge]) -> Result<String, Error> {
+    pub(crate) fn learn(&self, topology: &Topology, limits: &mut Limits, refused: &Refusals) -> Result<String, Error> {
+        let names: Vec<_> = topology.topics.iter().map(|topic| topic.name.as_str()).collect();
+        let sizes = self.learn_sizes(&names, limits, &refused.too_large)?;
+        let (known, alone) = (limits.refused.clone(), limits.batch == 1);
+        let lesson = self.records.learn(topology, known.as_deref(), alone, &refused.records)?;
+        limits.alone = lesson.alone;
+        let all = [sizes, lesson.reason];
+        Ok(all.iter().filter(|reason| !reason.is_empty()).cloned().collect::<Vec<_>>().join("; "))
+    }
+
+    fn learn_sizes(&self, names: &[&str], limits: &Limits, refused: &[TooLarge]) -> Result<String, Error> {
         let mut state = self.state();
         for TooLarge { topic, bytes } in refused {
             let place = names.iter().position(|own| own == topic);
@@ -134,8 +182,21 @@ fn hopeless(topic: &str, bytes: usize) -> Error {
     ))
 }
 
-/// The most bytes of an entry of a store, where clients take records of so many bytes.
-pub(crate) fn state_bytes(client: usize) -> usize {
+/// The most bytes of a record that a topic with these settings takes, as far as they can be seen. A batch has to fit into
+/// a segment, too.
+pub(crate) fn record_bytes(config: &BTreeMap<String, String>) -> Option<usize> {
+    let number = |name: &str| config.get(name)?.parse().ok();
+    let largest: usize = number("max.message.bytes")?;
+    Some(number("segment.bytes").map_or(largest, |segment| largest.min(segment)))
+}
+
+/// Whether a topic with these settings keeps the last record of each key, and so takes none without.
+fn is_compacted(config: &BTreeMap<String, String>) -> bool {
+    config.get("cleanup.policy").is_some_and(|policies| policies.split(',').any(|policy| policy.trim() == "compact"))
+}
+
+/// The most bytes of an entry of a store, where its changelog takes records of so many bytes.
+fn state_bytes(client: usize) -> usize {
     client.saturating_sub(OVERHEAD)
 }
 
@@ -157,7 +218,7 @@ mod tests {
 
     fn refuse(learned: &Learned, limits: &Limits, topic: &str, sizes: &[usize]) -> Result<String, Error> {
         let refused: Vec<_> = sizes.iter().map(|bytes| TooLarge { topic: topic.into(), bytes: *bytes }).collect();
-        learned.refused(&TOPICS, limits, &refused)
+        learned.learn_sizes(&TOPICS, limits, &refused)
     }
 
     #[test]
@@ -182,7 +243,8 @@ mod tests {
         let seen = |limit| learned.apply(&TOPICS, move |_| Some(limit), CLIENT);
         let before = seen(100_000);
         refuse(&learned, &before, "orders", &[50_000]).unwrap();
-        assert_eq!(seen(20_000), Limits { records: [20_000 - OVERHEAD; 2].into(), batch: 20_000 - OVERHEAD });
+        let after = seen(20_000);
+        assert_eq!((&*after.records, after.batch), (&[20_000 - OVERHEAD; 2][..], 20_000 - OVERHEAD));
     }
 
     #[test]

@@ -11,32 +11,34 @@
 //! So after anything but a clean acknowledgement a new producer takes over the transactional id, which fences whatever
 //! is still under way.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+mod deliveries;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use rdkafka::TopicPartitionList;
-use rdkafka::client::ClientContext;
-use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{DeliveryResult, Message};
-use rdkafka::producer::{BaseProducer, Producer, ProducerContext};
-use rdkafka::statistics::Statistics;
+use rdkafka::producer::{BaseProducer, Producer, PurgeConfig};
 
-use crate::context;
 use crate::error::{Error, Reaction, code, with_age};
 use crate::faults::{self, Point};
-use crate::limits::{self, TooLarge};
-use crate::native::{self, Record, Sender};
+use crate::limits;
+use crate::native::{Record, Sender};
 use crate::pulse::Pulse;
+use crate::reactions::{self, Class, class, said};
 use crate::settings::{ClientSettings, wrong_settings};
+use deliveries::{Deliveries, Failures, Tag};
 
 /// The client behind it.
 pub(crate) type Client = BaseProducer<Deliveries>;
 
 /// How long one attempt of a call may take before it is made again.
 const ATTEMPT: Duration = Duration::from_secs(5);
+
+/// How long to wait for the report of a record after a call has failed, perhaps because of it.
+const REPORT: Duration = Duration::from_millis(500);
 
 /// A commit that takes longer may have been sent more than once: see above.
 const SUSPICIOUS: Duration = Duration::from_millis(500);
@@ -61,79 +63,6 @@ pub(crate) struct Transactions {
     headers: usize,
 }
 
-/// What delivery reports have said since the transaction began.
-#[derive(Default)]
-pub(crate) struct Deliveries {
-    reports: Mutex<Reports>,
-    /// A connection broke: a request may have been sent twice.
-    disturbed: AtomicBool,
-    /// Bytes of all records whose fate is known.
-    served: AtomicUsize,
-}
-
-#[derive(Default)]
-struct Reports {
-    /// Why a record wasn't delivered.
-    failed: Option<String>,
-    /// Those that brokers have refused as too large.
-    refused: Vec<TooLarge>,
-    /// By slot: the offset after the last record delivered, where it is known.
-    ends: Vec<Option<i64>>,
-}
-
-impl Deliveries {
-    fn reports(&self) -> MutexGuard<'_, Reports> {
-        self.reports.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl ClientContext for Deliveries {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        // A connection that breaks is a line of the log and no error, unless nobody was about to use it.
-        if facility == "FAIL" {
-            self.disturbed.store(true, Ordering::Relaxed);
-        }
-        context::log(level, facility, message);
-    }
-
-    fn stats(&self, _: Statistics) {}
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        self.disturbed.store(true, Ordering::Relaxed);
-        context::log_error(&error, reason);
-    }
-}
-
-impl ProducerContext for Deliveries {
-    /// The slot that wants to know the record's offset, counted from 1; 0 for nobody.
-    type DeliveryOpaque = usize;
-
-    fn delivery(&self, result: &DeliveryResult<'_>, slot: usize) {
-        let (Ok(message) | Err((_, message))) = result;
-        self.served.fetch_add(bytes_of(message.key(), message.payload()), Ordering::Relaxed);
-        match result {
-            Ok(_) if slot == 0 => {}
-            // Without an offset, the record was a duplicate of one that had arrived: its place stays unknown.
-            Ok(message) if message.offset() < 0 => {}
-            Ok(message) => {
-                if let Some(end) = self.reports().ends.get_mut(slot - 1) {
-                    *end = Some(message.offset() + 1);
-                }
-            }
-            Err((error, message)) => {
-                let mut reports = self.reports();
-                if error.rdkafka_error_code() == Some(RDKafkaErrorCode::MessageSizeTooLarge) {
-                    // Counted as the engine does (`Record::whole_size`).
-                    let bytes = bytes_of(message.key(), message.payload()) + native::headers(message).sent_size();
-                    reports.refused.push(TooLarge { topic: message.topic().to_owned(), bytes });
-                }
-                let text = || format!("{} [{}]: {error}", message.topic(), message.partition());
-                reports.failed.get_or_insert_with(text);
-            }
-        }
-    }
-}
-
 impl Transactions {
     /// Takes over the transactional id, and ends what its last owner left open. Tries until it succeeds, as long as
     /// `go_on` says so; `None` when it doesn't. `topics` are known by their places from then on.
@@ -149,7 +78,7 @@ impl Transactions {
         let init = || pulse.call(|| client.init_transactions(ATTEMPT));
         while let Err(error) = init()? {
             match is_retriable(&error) {
-                true if go_on() => tracing::warn!(%error, id, "waiting for the transaction coordinator"),
+                true if go_on() => tracing::warn!(error = said(&error), id, "waiting for the transaction coordinator"),
                 true => return Ok(None),
                 false => return Err(refused(error, settings).into()),
             }
@@ -162,9 +91,7 @@ impl Transactions {
 
     /// Makes room for the offsets that `slots` partitions get; see [`send`](Self::send).
     pub(crate) fn set_slots(&mut self, slots: usize) {
-        let mut reports = self.client.context().reports();
-        reports.ends.clear();
-        reports.ends.resize(slots, None);
+        self.client.context().set_slots(slots);
     }
 
     /// Whether a transaction is open: the broker ends one that stays so for too long.
@@ -176,7 +103,7 @@ impl Transactions {
     /// slow broker slows the worker down. The offset that the record gets is kept under `slot`, if there is one.
     pub(crate) fn send(&mut self, topic: usize, record: &Record<'_>, slot: Option<usize>) -> Result<(), Reaction> {
         self.begin()?;
-        let opaque = slot.map_or(0, |slot| slot + 1);
+        let opaque = Tag::of(slot, record.timestamp).opaque();
         while self.waiting() > PRODUCE_BYTES {
             self.wait_for_some()?;
         }
@@ -197,7 +124,7 @@ impl Transactions {
                 Err(RDKafkaErrorCode::QueueFull | RDKafkaErrorCode::MessageSizeTooLarge) => {
                     return Err(limits::too_large(bytes_of(record.key, record.value)));
                 }
-                Err(code) => return Err(self.unusable().unwrap_or_else(|| Reaction::Abort(code.to_string()))),
+                Err(code) => return Err(self.why(|this| this.not_taken(topic, record, code))),
             }
         }
     }
@@ -238,7 +165,9 @@ impl Transactions {
     fn begin(&mut self) -> Result<(), Reaction> {
         if self.open.is_none() {
             self.client.context().disturbed.store(false, Ordering::Relaxed);
-            self.client.begin_transaction().map_err(|error| self.react(&error))?;
+            if let Err(error) = self.client.begin_transaction() {
+                return Err(self.react(&error));
+            }
             self.open = Some(Instant::now());
         }
         Ok(())
@@ -261,8 +190,7 @@ impl Transactions {
         // What happened on the way may be told only now.
         self.poll();
         let disturbed = self.client.context().disturbed.load(Ordering::Relaxed) || began.elapsed() > SUSPICIOUS;
-        let ends = self.client.context().reports().ends.iter_mut().map(Option::take).collect();
-        Ok(Committed { ends, disturbed })
+        Ok(Committed { ends: self.client.context().take_ends(), disturbed })
     }
 
     /// Commits what was sent, for who has read nothing.
@@ -284,18 +212,10 @@ impl Transactions {
         }
         // An abort waits for delivery reports that nobody serves meanwhile; and one that overtakes the first record on
         // its way to the broker is fatal (librdkafka#4849). So what is under way comes first, but not for ever.
-        let began = Instant::now();
-        while self.client.in_flight_count() > 0 && began.elapsed() < ATTEMPT {
-            if !self.poll() {
-                std::thread::park_timeout(TICK);
-            }
-        }
+        self.hear_while(ATTEMPT, |_| true);
         self.again(|client| client.abort_transaction(ATTEMPT))?;
         self.open = None;
-        let mut reports = self.client.context().reports();
-        reports.failed = None;
-        reports.refused.clear();
-        reports.ends.iter_mut().for_each(|end| *end = None);
+        self.client.context().forget();
         Ok(())
     }
 
@@ -309,13 +229,59 @@ impl Transactions {
 
     /// Whether a record couldn't be delivered.
     fn check(&mut self) -> Result<(), Reaction> {
-        let (failed, refused) = {
-            let mut reports = self.client.context().reports();
-            (reports.failed.take(), std::mem::take(&mut reports.refused))
-        };
-        let Some(text) = failed else { return Ok(()) };
-        let otherwise = if refused.is_empty() { Reaction::Abort(text) } else { Reaction::Refused(refused) };
-        Err(self.unusable().unwrap_or(otherwise))
+        let (has_failed, is_refused) = self.client.context().failed();
+        if !has_failed {
+            return Ok(());
+        }
+        if is_refused {
+            self.hear_all();
+        }
+        let failures = self.client.context().take_failures();
+        let Some(reaction) = failures.map(Failures::reaction) else { return Ok(()) };
+        Err(match (self.unusable(), reaction) {
+            (Some(stop @ Reaction::Stop(_)), _) => stop,
+            // Its producer isn't used again in any case.
+            (_, refused @ Reaction::Refused(_)) => refused,
+            (unusable, reaction) => unusable.unwrap_or(reaction),
+        })
+    }
+
+    /// Hears of all records that brokers have got: each refusal that is known now needs no transaction of its own. The
+    /// others aren't sent any more.
+    fn hear_all(&self) {
+        self.client.purge(PurgeConfig::default().queue().non_blocking());
+        self.hear_while(ATTEMPT, |_| true);
+    }
+
+    /// Serves reports while some are to come and it is so, but not for ever.
+    fn hear_while(&self, limit: Duration, so: impl Fn(&Self) -> bool) {
+        let began = Instant::now();
+        while self.client.in_flight_count() > 0 && began.elapsed() < limit && so(self) {
+            if !self.poll() {
+                std::thread::park_timeout(TICK);
+            }
+        }
+    }
+
+    /// Why something can't go on that a record which failed may be the cause of: its report may be on its way.
+    fn why(&mut self, otherwise: impl FnOnce(&Self) -> Reaction) -> Reaction {
+        self.hear_while(REPORT, |this| !this.client.context().failed().0);
+        let found = self.check().err();
+        match (found, otherwise(self)) {
+            (_, stop @ Reaction::Stop(_)) => stop,
+            (Some(refused @ (Reaction::Refused(_) | Reaction::Stop(_))), _) => refused,
+            // Nobody knows what became of the transaction.
+            (_, rebuild @ Reaction::Rebuild(_)) => rebuild,
+            (found, otherwise) => found.unwrap_or(otherwise),
+        }
+    }
+
+    /// Why librdkafka doesn't take a record.
+    fn not_taken(&self, topic: usize, record: &Record<'_>, code: RDKafkaErrorCode) -> Reaction {
+        let name = self.sender.name(topic);
+        let error = KafkaError::MessageProduction(code);
+        let text = format!("{name} [{}]: {}", record.partition, said(&error));
+        self.unusable().or_else(|| reactions::for_good(&error)).unwrap_or(Reaction::Abort(text))
     }
 
     /// Makes a call again while it may be, until the transaction must have timed out.
@@ -332,14 +298,18 @@ impl Transactions {
         }
     }
 
-    fn react(&self, error: &KafkaError) -> Reaction {
-        if let Some(reaction) = self.unusable() {
+    fn react(&mut self, error: &KafkaError) -> Reaction {
+        self.why(|this| this.reaction(error))
+    }
+
+    fn reaction(&self, error: &KafkaError) -> Reaction {
+        if let Some(reaction) = self.unusable().or_else(|| reactions::for_good(error)) {
             return reaction;
         }
-        let text = with_age(self.open, self.timeout, error.to_string());
+        let text = with_age(self.open, self.timeout, said(error));
         match error {
             KafkaError::Transaction(inner) if inner.txn_requires_abort() => Reaction::Abort(text),
-            _ if code(error).is_some_and(is_fence) => self.fenced(text),
+            _ if code(error).map(class) == Some(Class::Fence) => self.fenced(text),
             _ => Reaction::Rebuild(text),
         }
     }
@@ -348,7 +318,14 @@ impl Transactions {
     fn unusable(&self) -> Option<Reaction> {
         let (code, text) = self.client.client().fatal_error()?;
         let text = with_age(self.open, self.timeout, text);
-        Some(if is_fence(code) { self.fenced(text) } else { Reaction::Rebuild(text) })
+        if class(code) == Class::Fence {
+            return Some(self.fenced(text));
+        }
+        let text = format!("{text}{}", reactions::remedy(code));
+        Some(match class(code) {
+            Class::App => Reaction::Stop(Error::Setup(text)),
+            _ => Reaction::Rebuild(text),
+        })
     }
 
     /// Somebody has a newer epoch: the broker, which has given up on a transaction that was open for too long, or
@@ -379,7 +356,10 @@ fn bytes_of(key: Option<&[u8]>, value: Option<&[u8]>) -> usize {
 /// Why a producer can't begin.
 fn refused(error: KafkaError, settings: &ClientSettings) -> Error {
     if code(&error) != Some(RDKafkaErrorCode::InvalidTransactionTimeout) {
-        return Error::from(error);
+        return match reactions::for_good(&error) {
+            Some(Reaction::Stop(error)) => error,
+            _ => Error::from(error),
+        };
     }
     Error::Setup(format!(
         "{}: that is more than the broker allows; make it less, or raise the broker's `transaction.max.timeout.ms`",
@@ -389,9 +369,4 @@ fn refused(error: KafkaError, settings: &ClientSettings) -> Error {
 
 fn is_retriable(error: &KafkaError) -> bool {
     matches!(error, KafkaError::Transaction(inner) if inner.is_retriable())
-}
-
-fn is_fence(code: RDKafkaErrorCode) -> bool {
-    use RDKafkaErrorCode::{Fenced, InvalidProducerEpoch, ProducerFenced};
-    matches!(code, Fenced | InvalidProducerEpoch | ProducerFenced)
 }

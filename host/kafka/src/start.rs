@@ -51,8 +51,7 @@ pub(crate) fn prepare(
     if patience.until(|| internal_topics::ensure(&cluster, &specs).map(Some))?.is_none() {
         return Ok(None);
     }
-    let own: Vec<_> = specs.into_iter().filter(|spec| spec.config.contains_key("cleanup.policy")).collect();
-    let own: Vec<_> = own.into_iter().map(|spec| spec.name).collect();
+    let own: Vec<_> = specs.into_iter().filter(|topic| topic.is_private).map(|topic| topic.spec.name).collect();
     let go_on = || !stop.load(Ordering::Relaxed);
     let deploy = || control::deploy(&settings, &cluster, app, candidates, &own, &go_on);
     let Some(deployments) = patience.until(deploy)? else { return Ok(None) };
@@ -75,6 +74,7 @@ pub(crate) fn prepare(
         leases: Leases::default(),
         alike: pipeline::spread_alike(&topology),
         hinted: Mutex::default(),
+        repartitions: OnceLock::new(),
         member: OnceLock::new(),
         stopping: AtomicBool::new(false),
         gate: globals.as_ref().map(|_| Arc::default()),

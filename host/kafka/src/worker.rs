@@ -93,7 +93,7 @@ pub(crate) struct Worker {
     pulse: Arc<Pulse>,
     /// While a transaction is open: global tables stay as they are.
     pass: Option<Pass>,
-    /// How large records may be, as was known when the producer was made.
+    /// What topics take, as was known when the producer was made.
     limits: Limits,
     /// Since when there is something to commit.
     begun: Option<Instant>,
@@ -136,7 +136,7 @@ impl Worker {
             pulse,
             pass: None,
             begun: None,
-            limits: Limits { records: Arc::new([]), batch: 1 },
+            limits: Limits::default(),
             last_commit: Instant::now(),
             ended: Instant::now(),
             paces: Paces::new(),
@@ -158,9 +158,7 @@ impl Worker {
             Ok(()) => return Ok(()),
             Err(Reaction::Abort(reason) | Reaction::Rebuild(reason)) => reason,
             Err(Reaction::CutOff(step)) => format!("step `{step}` takes too long"),
-            Err(Reaction::Refused(refused)) => {
-                self.shared.learned.refused(&self.shared.topic_names(), &self.limits, &refused)?
-            }
+            Err(Reaction::Refused(refused)) => self.learn(&refused)?,
             Err(reaction) => return Err(reaction),
         };
         // What isn't committed is done again by who comes next.

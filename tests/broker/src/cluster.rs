@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use crate::error::Error;
 use crate::java::LIGHTLY_COMPILED;
 use crate::node::{Node, PATIENCE};
+use crate::policy;
 use crate::ports;
 use crate::secure::Secure;
 use crate::settings::{Address, properties, voters};
@@ -31,6 +32,8 @@ pub struct Options {
     pub acls: bool,
     /// Whether clients can also come over TLS with a password, see [`Cluster::secure`]. For one node only.
     pub secure: bool,
+    /// Whether topics are only made for records of up to 8 MiB (`max.message.bytes`), as on many hosted clusters.
+    pub record_cap: bool,
     /// More settings of the brokers, which override those made here.
     pub settings: Vec<(String, String)>,
 }
@@ -45,6 +48,7 @@ impl Default for Options {
             short_lived: true,
             acls: false,
             secure: false,
+            record_cap: false,
             settings: Vec::new(),
         }
     }
@@ -74,9 +78,13 @@ impl Cluster {
         for &address in &addresses {
             let of_node = folder.path().join(format!("node-{}", address.id));
             let more = secure.iter().flat_map(|secure| secure.settings(address.port, address.controller_port));
-            let settings: Vec<_> = more.chain(options.settings.iter().cloned()).collect();
+            let policy = options.record_cap.then(policy::settings).unwrap_or_default();
+            let settings: Vec<_> = more.chain(policy).chain(options.settings.iter().cloned()).collect();
             let properties = properties(address, &addresses, &Node::data(&of_node), options.acls, &settings);
-            nodes.push(Node::new(address, of_node, &properties)?);
+            nodes.push(Node::new(address, of_node.clone(), &properties)?);
+            if options.record_cap {
+                policy::install(&of_node)?;
+            }
         }
         // Any 22 characters of URL-safe Base64 are a name, if the last of them is one of four.
         let id = format!("{:016x}{:05x}A", ports::random(), ports::random() & 0xf_ffff);

@@ -1,6 +1,6 @@
 //! The Java of this machine.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
@@ -24,10 +24,10 @@ pub fn available() -> Result<(), Missing> {
     if jars::are_here() || jars::has_maven() { Ok(()) } else { Err(Missing::Maven) }
 }
 
-/// A command that runs a class of Kafka; heap, class and arguments are still to be added by the caller.
-pub(crate) fn command() -> Result<Vec<String>, Error> {
+/// A command that runs a class of Kafka, or one in a folder; heap, class and arguments are still to be added by the caller.
+pub(crate) fn command(folder: &Path) -> Result<Vec<String>, Error> {
     let java = java()?.to_string_lossy().into_owned();
-    let class_path = jars::fetch()?.join("*").to_string_lossy().into_owned();
+    let class_path = format!("{}:{}", jars::fetch()?.join("*").display(), folder.display());
     // What Kafka says at WARN and above goes to standard output.
     Ok(vec![java, "-Djava.awt.headless=true".into(), "-Dlog4j2.level=WARN".into(), "-cp".into(), class_path])
 }

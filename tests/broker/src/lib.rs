@@ -24,6 +24,7 @@ mod for_test;
 mod jars;
 mod java;
 mod node;
+mod policy;
 mod ports;
 mod secure;
 mod settings;

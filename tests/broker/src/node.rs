@@ -86,7 +86,7 @@ impl Node {
         let log = log.map_err(Error::io(path.display().to_string()))?;
         let both = log.try_clone().map_err(Error::io("a second handle of the log"))?;
         let mut command = Command::new("sh");
-        command.args(["-c", WATCHED]).arg(&self.folder).args(java::command()?).args(args);
+        command.args(["-c", WATCHED]).arg(&self.folder).args(java::command(&self.folder)?).args(args);
         command.stdin(Stdio::piped()).stdout(log).stderr(both).current_dir(&self.folder);
         // Ctrl-C in a terminal is for the owner of the cluster; with it, the watcher would go before the broker.
         command.process_group(0);

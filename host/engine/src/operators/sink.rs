@@ -1,4 +1,5 @@
-//! Sinks: records leave the task. One that is larger than its topic takes fails (`too-large`).
+//! Sinks: records leave the task. One that is larger than its topic takes fails (`too-large`), and so does one that its
+//! topic has refused before (`refused`).
 //!
 //! With `key = "windowed"` the window of a record is part of its key; a record without a window keeps its plain key, and a
 //! null key stays null. All windows of a key go to the partition of that key, as in Kafka Streams.

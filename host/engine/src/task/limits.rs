@@ -1,4 +1,4 @@
-//! What is too large for its topic or store, and fails instead of standing in the way of a commit for ever.
+//! What its topic or store doesn't take, and fails instead of standing in the way of a commit for ever.
 
 use super::item::Record;
 use super::{Step, TaskError};
@@ -12,8 +12,8 @@ impl Step<'_> {
         self.options.record_bytes.get(topic.0).copied().unwrap_or(usize::MAX)
     }
 
-    /// Puts a record out of the task, to the partition of `key`, unless it is larger than its topic takes: then it fails
-    /// here.
+    /// Puts a record out of the task, to the partition of `key`, unless its topic doesn't take it: because it is too large,
+    /// or has refused it before. Then it fails here.
     pub(crate) fn put_out(
         &mut self,
         path: Path,
@@ -22,13 +22,20 @@ impl Step<'_> {
         key: Option<&[u8]>,
     ) -> Result<(), TaskError> {
         let (size, limit) = (record.whole_size(), self.record_limit(topic));
-        if size <= limit {
-            self.produce(path, topic, record, key);
-            return Ok(());
+        let name = || self.topology.topics.get(topic.0).map_or("", |topic| topic.name.as_str());
+        if size > limit {
+            let text =
+                format!("the record has {size} bytes with its headers, and the topic `{}` takes {limit}", name());
+            return self.fail(&path, &permanent("too-large", text), None);
         }
-        let name = self.topology.topics.get(topic.0).map_or("", |topic| topic.name.as_str());
-        let text = format!("the record has {size} bytes with its headers, and the topic `{name}` takes {limit}");
-        self.fail(&path, &permanent("too-large", text), None)
+        if let Some(refused) = &self.options.refused
+            && let Some(reason) = refused.verdict(topic, &record)
+        {
+            let text = format!("the topic `{}` refuses the record: {reason}", name());
+            return self.fail(&path, &permanent("refused", text), None);
+        }
+        self.produce(path, topic, record, key);
+        Ok(())
     }
 
     /// Why an entry with a key and a value of these lengths can't be in a store, if it can't.

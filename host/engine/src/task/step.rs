@@ -196,6 +196,7 @@ impl<'a> Step<'a> {
             failure,
             origin: &origin,
             at: record.arrived,
+            timestamp: record.timestamp,
         };
         let letter = dead_letter::letter(record, &failed, self.record_limit(self.node.dlq));
         self.ledger.count(&self.node.name, What::DeadLettered, &failure.code, 1);

@@ -101,6 +101,12 @@ fn header(word: &str) -> Option<Header> {
     Some(Header { name: Bytes::copy_from_slice(name.as_bytes()), value })
 }
 
+/// The time of the record that a dead letter shows.
+fn original_time(letter: &Produced) -> i64 {
+    let header = letter.headers.last(b"millrace-timestamp").unwrap().value.clone().unwrap();
+    std::str::from_utf8(&header).unwrap().parse().unwrap()
+}
+
 struct Driver {
     topology: Arc<Topology>,
     way: Play,
@@ -315,7 +321,12 @@ impl Driver {
             bytes.as_ref().map_or("-".into(), |bytes| String::from_utf8_lossy(bytes).into_owned())
         };
         let topic = &self.topology.topics[output.topic.0];
-        let mut line = format!("{} {} {} @{}", topic.name, field(&output.key), field(&output.value), output.timestamp);
+        // The time of a letter is that of the failure; what it is about has its own.
+        let time = match topic.kind {
+            TopicKind::DeadLetters => original_time(output),
+            _ => output.timestamp,
+        };
+        let mut line = format!("{} {} {} @{time}", topic.name, field(&output.key), field(&output.value));
         if let Some(window) = output.window {
             line += &format!(" [{},{}]", window.start, window.end);
         }

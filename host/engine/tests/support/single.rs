@@ -6,8 +6,9 @@ use bytes::Bytes;
 use millrace_engine::ledger::Ledger;
 use millrace_engine::ports::DeploymentId;
 use millrace_engine::record::{Headers, InputRecord, TimestampType};
-use millrace_engine::task::{Deployed, InputPosition, Produced, Task, TaskOptions};
-use millrace_engine::topology::Topology;
+use millrace_engine::refused::{Fingerprint, Refused};
+use millrace_engine::task::{Deployed, InputPosition, Produced, Task, TaskError, TaskOptions};
+use millrace_engine::topology::{TopicId, Topology};
 
 use super::{Disk, Rules, topology};
 
@@ -22,14 +23,14 @@ impl Single {
     /// The first sub-topology of a pipeline's steps, where each topic has this many partitions.
     pub fn new(steps: &str, partitions: u32) -> Self {
         let (topology, disk) = (topology(steps), Disk::default());
-        let task = open(&topology, &disk, partitions, usize::MAX);
+        let task = open(&topology, &disk, options(&topology, partitions));
         let rules = Rules::new(&topology);
         Self { topology, disk, task, rules }
     }
 
     /// Offers a record without a turn: the event time decides.
     pub fn offer(&mut self, topic: &str, offset: i64, value: &str, timestamp: i64, arrived: i64) {
-        let wanted = |id: &millrace_engine::topology::TopicId| self.topology.topics[id.0].name == topic;
+        let wanted = |id: &TopicId| self.topology.topics[id.0].name == topic;
         let input = self.task.inputs().iter().position(wanted).expect("an input");
         let record = InputRecord {
             offset,
@@ -45,7 +46,11 @@ impl Single {
     }
 
     pub fn run(&mut self) -> Vec<Produced> {
-        self.task.run(&mut self.rules, usize::MAX).unwrap()
+        self.try_run().unwrap()
+    }
+
+    pub fn try_run(&mut self) -> Result<Vec<Produced>, TaskError> {
+        self.task.run(&mut self.rules, usize::MAX)
     }
 
     /// Commits, and tells where the inputs stand, and the counts.
@@ -61,7 +66,16 @@ impl Single {
 
     /// Reopens the task; it fires so many timers in a tick.
     pub fn reopen_firing(&mut self, timers: usize) {
-        self.task = open(&self.topology, &self.disk, 1, timers);
+        self.task = open(&self.topology, &self.disk, TaskOptions { timers, ..options(&self.topology, 1) });
+    }
+
+    /// Reopens the task; a topic has refused a record of the key `k` with this value and time.
+    pub fn reopen_refusing(&mut self, topic: &str, value: &str, timestamp: i64, reason: &str) {
+        let place = self.topology.topics.iter().position(|known| known.name == topic).expect("a topic");
+        let mut refused = Refused::default();
+        refused.learn(TopicId(place), Fingerprint::of(Some(b"k"), Some(value.as_bytes()), timestamp), reason.into());
+        let refused = Some(Arc::new(refused));
+        self.task = open(&self.topology, &self.disk, TaskOptions { refused, ..options(&self.topology, 1) });
     }
 
     pub fn tick(&mut self, now: i64) -> Vec<Produced> {
@@ -69,10 +83,13 @@ impl Single {
     }
 }
 
-fn open(topology: &Arc<Topology>, disk: &Disk, partitions: u32, timers: usize) -> Task {
+fn options(topology: &Topology, partitions: u32) -> TaskOptions {
     let deployed = [Deployed { id: DeploymentId(0), generation: 1, digest: "d".into() }];
     let partitions = topology.topics.iter().map(|_| partitions).collect();
-    let options = TaskOptions { batch: 100, timers, ..TaskOptions::new(0, 0, partitions, deployed.into()) };
+    TaskOptions { batch: 100, ..TaskOptions::new(0, 0, partitions, deployed.into()) }
+}
+
+fn open(topology: &Arc<Topology>, disk: &Disk, options: TaskOptions) -> Task {
     Task::open(topology.clone(), options, disk.partition(0)).unwrap()
 }
 

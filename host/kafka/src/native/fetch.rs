@@ -231,7 +231,7 @@ impl Message<'_> {
 ///
 /// # Safety
 /// A pointer that isn't null points to `length` bytes that live as long as the result.
-unsafe fn bytes<'a>(pointer: *const c_void, length: usize) -> Option<&'a [u8]> {
+pub(super) unsafe fn bytes<'a>(pointer: *const c_void, length: usize) -> Option<&'a [u8]> {
     if pointer.is_null() {
         return None;
     }

@@ -1,5 +1,6 @@
 //! Sending records to topics that are known by their number.
 
+use std::ffi::CStr;
 use std::ptr::{self, NonNull};
 
 use millrace_engine::record::Headers;
@@ -102,6 +103,15 @@ impl Sender {
                 Err(refused)
             }
         }
+    }
+}
+
+impl Sender {
+    /// The name of a topic, by number.
+    pub(crate) fn name(&self, topic: usize) -> String {
+        let Some(topic) = self.topics.get(topic) else { return String::new() };
+        // SAFETY: the topic lives as long as this, and its name is a C string.
+        unsafe { CStr::from_ptr(c::rd_kafka_topic_name(topic.as_ptr())) }.to_string_lossy().into_owned()
     }
 }
 

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use millrace_engine::ports::StoreId;
+use millrace_engine::topology::TopicKind;
 use rdkafka::TopicPartitionList;
 
 use super::Shared;
@@ -15,6 +16,7 @@ use crate::lease::Lease;
 use crate::metadata;
 use crate::native::{Committed, Topic};
 use crate::positions;
+use crate::reactions::said;
 use crate::restore::{Changelog, Gap, Trouble, plan};
 use crate::tasks::{TaskId, inputs_of};
 
@@ -68,7 +70,7 @@ impl<'s> Answers<'s> {
     /// Asks about these tasks.
     ///
     /// # Errors
-    /// [`Error::Kafka`]: nobody answers.
+    /// [`Error::Kafka`]: nobody answers. Otherwise a repartition topic has been deleted.
     pub(super) fn ask(shared: &'s Shared, tasks: &[TaskId]) -> Result<Self, Error> {
         let mut places = TopicPartitionList::new();
         for (topic, partition) in tasks.iter().flat_map(|task| inputs(shared, *task)) {
@@ -83,12 +85,15 @@ impl<'s> Answers<'s> {
                 stores(shared, *task).into_iter().filter_map(|store| shared.changelogs.get(store.0).cloned());
             inputs.chain(changelogs).collect::<Vec<_>>()
         });
-        let mut names: Vec<_> = names.collect();
+        // That of a repartition topic which was deleted tells what is lost.
+        let repartitions: Vec<_> = repartitions(shared).map(str::to_owned).collect();
+        let mut names: Vec<_> = names.chain(repartitions).collect();
         names.sort();
         names.dedup();
         let names: Vec<_> = names.iter().map(String::as_str).collect();
         let topics = shared.cluster.describe(&names)?;
-        let ids = topics.iter().map(|(name, topic)| (name.clone(), topic.id.clone())).collect();
+        let ids: BTreeMap<_, _> = topics.iter().map(|(name, topic)| (name.clone(), topic.id.clone())).collect();
+        check_repartitions(shared, &ids)?;
         Ok(Self { shared, committed, topics, ids: Arc::new(ids) })
     }
 
@@ -138,7 +143,7 @@ impl<'s> Answers<'s> {
             Some(Committed::At(offset, text)) => Ok(Start { offset: *offset, time: metadata::decode(text) }),
             Some(Committed::Nothing) => match self.shared.cluster.range(topic, partition.cast_unsigned()) {
                 Ok((first, _)) => Ok(Start { offset: first, time: None }),
-                Err(Error::Kafka(error)) => Err(format!("its first offset can't be had: {error}")),
+                Err(Error::Kafka(error)) => Err(format!("its first offset can't be had: {}", said(&error))),
                 Err(error) => return Err(error.into()),
             },
             Some(Committed::Undecided) => Err(UNDECIDED.into()),
@@ -180,6 +185,26 @@ const LEADERLESS: &str = "no broker leads the partition: those that have it are 
 
 const UNDECIDED: &str = "its committed offset waits for a transaction that is neither committed nor aborted yet; if this goes \
      on, that transaction is never ended: find it with `kafka-transactions.sh find-hanging` in `__consumer_offsets`";
+
+fn repartitions(shared: &Shared) -> impl Iterator<Item = &str> {
+    let topics = shared.topology.topics.iter().filter(|topic| topic.kind == TopicKind::Repartition);
+    topics.map(|topic| topic.name.as_str())
+}
+
+/// Whether the repartition topics are those that were there when tasks were opened first.
+fn check_repartitions(shared: &Shared, ids: &BTreeMap<String, String>) -> Result<(), Error> {
+    let of = |name: &str| Some((name.to_owned(), ids.get(name)?.clone()));
+    let found = || repartitions(shared).filter_map(of).collect::<BTreeMap<_, _>>();
+    let first = shared.repartitions.get_or_init(found);
+    let is_other = |name: &&str| first.get(*name).is_none_or(|id| ids.get(*name) != Some(id));
+    match repartitions(shared).find(is_other) {
+        None => Ok(()),
+        Some(name) => Err(Error::Setup(format!(
+            "the repartition topic `{name}` has been deleted: records that were on their way in it are lost. Start the app \
+             again to go on without them, or `millrace reset` to start anew"
+        ))),
+    }
+}
 
 /// The same trouble of a task as a whole.
 pub(super) fn first_trouble(shared: &Shared, task: TaskId, text: String) -> Trouble {

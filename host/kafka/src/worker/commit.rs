@@ -58,7 +58,9 @@ impl Worker {
         faults::hit(Point::Stored);
         changed.into_iter().for_each(|(seat, _)| seat.settle());
         self.write_postponed()?;
-        self.after_commit(ledger, began, committed.disturbed)
+        // What was sent alone to find out what is refused has arrived: the next batches are whole again.
+        let found = std::mem::take(&mut self.limits.alone);
+        self.after_commit(ledger, began, committed.disturbed || found)
     }
 
     /// Commits everything and brings the local state up to it: for who stops, or gives tasks away. What can't be

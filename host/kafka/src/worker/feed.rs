@@ -10,6 +10,7 @@ use crate::cluster::Cluster;
 use crate::error::{Error, Reaction};
 use crate::native::{Fetched, Fetcher};
 use crate::positions::wall_clock;
+use crate::reactions::{Class, class, remedy};
 
 /// Bytes that wait on an input of a task, after which nothing more is fetched for it.
 const QUEUE_BYTES: usize = 2 << 20;
@@ -135,13 +136,11 @@ impl Gone {
 /// What another error on a partition means. Those of connections mean nothing: librdkafka goes on trying.
 fn failure(place: &Input, partition: i32, code: RDKafkaErrorCode, text: &str) -> Option<Reaction> {
     let topic = place.name.to_string_lossy();
-    match code {
-        RDKafkaErrorCode::UnknownTopicOrPartition
-        | RDKafkaErrorCode::UnknownTopic
-        | RDKafkaErrorCode::UnknownPartition
-        | RDKafkaErrorCode::TopicAuthorizationFailed => {
-            Some(Reaction::Abort(format!("topic `{topic}`, partition {partition} can't be read: {text}")))
-        }
+    match class(code) {
+        Class::Topic | Class::Permission | Class::App => Some(Reaction::Abort(format!(
+            "topic `{topic}`, partition {partition} can't be read: {text}{}",
+            remedy(code)
+        ))),
         _ => {
             tracing::debug!(%topic, partition, %code, "{text}");
             None

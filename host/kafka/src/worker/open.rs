@@ -16,7 +16,6 @@ use super::seat::{Input, Seat, Slot};
 use super::spread::Sample;
 use super::{Event, Phase, Worker, task_error};
 use crate::error::{Error, Reaction};
-use crate::limits;
 use crate::native::{Fetcher, c_name};
 use crate::positions;
 use crate::postponed::{LateBackend, Postponed};
@@ -133,7 +132,8 @@ impl Worker {
     fn open_producer(&mut self) -> Result<bool, Reaction> {
         let shared = Arc::clone(&self.shared);
         let (own, most) = (shared.topic_names(), shared.settings.record_bytes());
-        self.limits = shared.learned.limits(&shared.cluster, &own, most)?;
+        let topics = (own.as_slice(), shared.changelogs.as_slice());
+        self.limits = shared.learned.limits(&shared.cluster, topics, most, self.limits.alone)?;
         let settings = shared.settings.with_batch_bytes(self.limits.batch);
         let id = format!("{}-{}-{}", shared.topology.app, shared.instance, self.number);
         let topics = own.into_iter().chain(shared.changelogs.iter().map(String::as_str));
@@ -147,7 +147,8 @@ impl Worker {
             batch: shared.options.batch,
             window_memory: shared.options.window_memory,
             record_bytes: Arc::clone(&self.limits.records),
-            state_bytes: limits::state_bytes(shared.settings.record_bytes()),
+            refused: self.limits.refused.clone(),
+            state_bytes: self.state_bytes(id),
             timers: TIMERS,
             ..TaskOptions::new(
                 id.subtopology,
@@ -195,6 +196,12 @@ impl Worker {
             task.expect_more(number, partition.is_some());
         }
         Ok(Seat { id, task, inputs, slots, dirty: false, sent: false, taken: 0, fired: 0 })
+    }
+
+    /// The most bytes of an entry of any store of a task.
+    fn state_bytes(&self, task: TaskId) -> usize {
+        let limits = stores(&self.shared, task).into_iter().filter_map(|store| self.limits.states.get(store.0));
+        limits.copied().min().unwrap_or(usize::MAX)
     }
 
     fn slot(&self, id: TaskId, store: StoreId, ids: &BTreeMap<String, String>) -> Option<Slot> {

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{Event, IDLE, Phase, Worker};
 use crate::error::Reaction;
+use crate::refused::Refusals;
 
 /// Pauses between attempts to go on after a failure.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
@@ -11,6 +12,8 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::fro
 impl Worker {
     /// Does what a failure asks for.
     pub(super) fn recover(&mut self, reaction: Reaction) -> Result<(), Reaction> {
+        // What was learned from a refusal doesn't happen again.
+        let patient = !matches!(reaction, Reaction::Refused(_));
         if let Reaction::Abort(_) | Reaction::Rebuild(_) | Reaction::Refused(_) | Reaction::CutOff(_) = &reaction {
             // What is committed needn't be read again.
             self.write_all_postponed()?;
@@ -31,7 +34,7 @@ impl Worker {
             }
             Reaction::Refused(refused) => {
                 self.rebuild();
-                self.shared.learned.refused(&self.shared.topic_names(), &self.limits, &refused)?
+                self.learn(&refused)?
             }
             reaction => return Err(reaction),
         };
@@ -40,7 +43,9 @@ impl Worker {
         }
         tracing::warn!(worker = self.number, reason, "a transaction failed: going on from what is committed");
         self.tell(Event::Recovering { worker: self.number, reason });
-        self.back_off();
+        if patient {
+            self.back_off();
+        }
         Ok(())
     }
 
@@ -53,6 +58,11 @@ impl Worker {
         let worker = self.number;
         tracing::info!(worker, step, "a run took too long and was cut off: its records are processed one by one");
         Ok(())
+    }
+
+    /// Takes note of what brokers have refused.
+    pub(super) fn learn(&mut self, refused: &Refusals) -> Result<String, Reaction> {
+        Ok(self.shared.learned.learn(&self.shared.topology, &mut self.limits, refused)?)
     }
 
     /// Drops the tasks and what their transaction changed.

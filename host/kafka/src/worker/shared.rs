@@ -33,7 +33,7 @@ pub(crate) struct Shared {
     pub(crate) gate: Option<Arc<Gate>>,
     /// Their stores.
     pub(crate) shared_stores: Arc<[StoreId]>,
-    /// How large records may be, where brokers had to say it.
+    /// What topics take, where brokers had to say it.
     pub(crate) learned: Learned,
     /// Topics whose keys must be spread over partitions alike, with a step that needs it.
     pub(crate) alike: BTreeMap<TopicId, String>,
@@ -41,6 +41,8 @@ pub(crate) struct Shared {
     pub(crate) hinted: Mutex<BTreeSet<TopicId>>,
     /// Tasks that are being restored.
     pub(crate) leases: Leases,
+    /// Ids of the repartition topics when tasks were opened first: what is in them is nowhere else.
+    pub(crate) repartitions: OnceLock<BTreeMap<String, String>>,
     /// The instance's member of the group; there before any task is assigned.
     pub(crate) member: OnceLock<Member>,
     pub(crate) stopping: AtomicBool,

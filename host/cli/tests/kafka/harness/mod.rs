@@ -27,6 +27,6 @@ pub use foreign::OpenTransaction;
 pub use input::Shape;
 pub use plain::Plain;
 pub use process::Process;
-pub use records::Kafka;
+pub use records::{Kafka, Record};
 pub use rules::allow;
 pub use wait::{PATIENCE, until, within};

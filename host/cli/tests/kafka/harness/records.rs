@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use futures_executor::block_on;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -146,6 +146,14 @@ impl Kafka {
             }
         }
         read
+    }
+
+    /// The settings of a topic.
+    pub fn settings(&self, topic: &str) -> BTreeMap<String, String> {
+        let topics = [ResourceSpecifier::Topic(topic)];
+        let mut answers = block_on(self.admin().describe_configs(&topics, &AdminOptions::new())).unwrap();
+        let entries = answers.pop().unwrap().unwrap().entries.into_iter();
+        entries.filter_map(|entry| Some((entry.name, entry.value?))).collect()
     }
 
     /// Makes a topic, and returns when it can be written to.

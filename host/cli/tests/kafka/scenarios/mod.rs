@@ -12,6 +12,7 @@ mod merging;
 mod pausing;
 mod points;
 mod promptness;
+mod refusals;
 mod restoring;
 mod scaling;
 mod secured;

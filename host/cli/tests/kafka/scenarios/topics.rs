@@ -38,8 +38,24 @@ fn a_topic_that_is_deleted_while_it_is_written_is_named_and_waited_for() {
     app.check_but_for_sums_before_the_topic_was_made("data");
 }
 
+/// What is in it is nowhere else, so it isn't waited for.
 #[test]
-fn a_topic_that_may_not_be_written_to_is_named_and_waited_for() {
+fn a_repartition_topic_that_is_deleted_while_it_is_used_stops_the_process() {
+    let Some(broker) = shared_broker() else { return };
+    let shape = Shape { seed: 34, orders: 20_000, giants: None };
+    let app = App::new(&broker, "unrouted", shape, Settings::default());
+    let _feeder = app.feed(Some(RATE));
+    let mut process = app.start("data");
+    process.wait_until_running();
+    app.wait_for_more(500);
+    let topic = app.topic("by-product-repartition");
+    app.kafka.delete(&topic);
+    assert_eq!(process.wait().code(), Some(1));
+    assert!(process.says(&format!("the repartition topic `{topic}` has been deleted")), "{:?}", process.entries());
+}
+
+#[test]
+fn a_topic_that_may_not_be_written_to_or_read_is_named_and_waited_for() {
     let Some(mut cluster) = own_broker(Options { acls: true, ..crate::harness::options() }) else { return };
     let app =
         App::new(&cluster.bootstrap(), "barred", Shape { seed: 32, orders: 20_000, giants: None }, Settings::default());
@@ -51,6 +67,12 @@ fn a_topic_that_may_not_be_written_to_is_named_and_waited_for() {
     cluster.forbid(&orders, Operation::Write).unwrap();
     process.wait_until_it_says_that_a_write_failed_to(&orders);
     allow(&cluster.bootstrap(), &orders);
+    app.wait_for_more(100);
+    let payments = app.topic("payments");
+    cluster.forbid(&payments, Operation::Read).unwrap();
+    process.wait_until_it_says(&format!("topic `{payments}`, partition"));
+    process.wait_until_it_says("allow the app to use the topic");
+    allow(&cluster.bootstrap(), &payments);
     feeder.finish();
     app.finish(process, "data");
 }

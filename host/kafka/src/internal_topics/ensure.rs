@@ -1,0 +1,273 @@
+//! Making the internal topics that are missing, and checking all of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rdkafka::error::RDKafkaErrorCode;
+
+use super::{Internal, LARGEST, TIME_LIMITS};
+use crate::cluster::{Cluster, TopicSpec};
+use crate::error::Error;
+use crate::native::NotMade;
+
+/// What clusters with a limit on the size of records allow, as far as is known.
+const SMALLER: [usize; 2] = [20 << 20, 8 << 20];
+
+/// Settings that a topic is made without where the cluster refuses them: older brokers don't know all of them, and policies
+/// may be against them. What the topic has instead is looked at.
+const OPTIONAL: [&str; 6] = [
+    TIME_LIMITS[0],
+    TIME_LIMITS[1],
+    "message.timestamp.type",
+    "retention.bytes",
+    "segment.bytes",
+    "delete.retention.ms",
+];
+
+/// Makes the internal topics that are missing, and checks all of them.
+///
+/// # Errors
+/// [`Error::Setup`]: one isn't what it must be, or the cluster refuses to make it so.
+pub(crate) fn ensure(cluster: &Cluster, topics: &[Internal]) -> Result<(), Error> {
+    let mut missing = Vec::new();
+    for topic in topics {
+        match cluster.partitions(&topic.spec.name)? {
+            None => missing.push(topic.spec.clone()),
+            Some(count) => check_partitions(cluster, topic, count)?,
+        }
+    }
+    make(cluster, &missing)?;
+    let private: Vec<_> = topics.iter().filter(|topic| topic.is_private).map(|topic| &topic.spec).collect();
+    let names: Vec<_> = private.iter().map(|spec| spec.name.as_str()).collect();
+    let configs = cluster.configs(&names)?;
+    for spec in private {
+        let Some(config) = configs.get(&spec.name) else { continue };
+        for warning in check(spec, config)? {
+            tracing::warn!(topic = spec.name, "{warning}");
+        }
+    }
+    Ok(())
+}
+
+/// Makes topics, with less than was asked for where the cluster allows no more.
+fn make(cluster: &Cluster, topics: &[TopicSpec]) -> Result<(), Error> {
+    let mut asked = topics.to_vec();
+    while !asked.is_empty() {
+        let refused = cluster.create(&asked)?;
+        let spec = |it: &NotMade| asked.iter().find(|spec| spec.name == it.topic).cloned();
+        let again = refused.iter().filter_map(|it| Some(relaxed(&spec(it)?, it)));
+        asked = again.collect::<Result<_, _>>()?;
+        for spec in &asked {
+            tracing::info!(
+                topic = spec.name,
+                config = settings(spec),
+                "the cluster refuses the topic as it should be: asking for less"
+            );
+        }
+    }
+    cluster.wait_for(topics)
+}
+
+/// What to ask for when this is refused: smaller records first, which only make what is larger a dead letter; then without
+/// what can be checked afterwards. If the broker names settings, only these change.
+fn relaxed(spec: &TopicSpec, refused: &NotMade) -> Result<TopicSpec, Error> {
+    let NotMade { topic, code, text } = refused;
+    let no = || {
+        Error::Setup(format!(
+            "internal topic `{topic}` can't be made: {text}. It should have {}. If the cluster bounds the size of records, \
+             set `message.max.bytes` under [kafka] to that; else have who runs the cluster make the topic with {} partitions",
+            settings(spec),
+            spec.partitions
+        ))
+    };
+    if !matches!(code, RDKafkaErrorCode::PolicyViolation | RDKafkaErrorCode::InvalidConfig) {
+        return Err(no());
+    }
+    let is_named = |name: &&str| text.contains(*name);
+    let any = spec.config.keys().any(is_named);
+    let is_meant = |name: &&str| !any || is_named(name);
+    let mut less = spec.clone();
+    if let Some(bytes) = spec.config.get(LARGEST).filter(|_| is_meant(&LARGEST)) {
+        let bytes: usize = bytes.parse().unwrap_or(0);
+        match SMALLER.into_iter().find(|smaller| *smaller < bytes) {
+            Some(smaller) => less.config.insert(LARGEST, smaller.to_string()),
+            None => less.config.remove(LARGEST),
+        };
+        return Ok(less);
+    }
+    less.config.retain(|name, _| !(OPTIONAL.contains(name) && is_meant(name)));
+    if less.config.len() == spec.config.len() { Err(no()) } else { Ok(less) }
+}
+
+fn settings(spec: &TopicSpec) -> String {
+    spec.config.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
+}
+
+fn check_partitions(cluster: &Cluster, topic: &Internal, count: u32) -> Result<(), Error> {
+    let TopicSpec { name, partitions, .. } = &topic.spec;
+    // Nobody's keys are spread over these partitions: each belongs to the tasks of its number.
+    if name.ends_with("-meta-changelog") && count < *partitions {
+        return cluster.grow(name, *partitions);
+    }
+    if !topic.is_private || count == *partitions || (name.ends_with("-meta-changelog") && count > *partitions) {
+        return Ok(());
+    }
+    Err(Error::Setup(format!(
+        "internal topic `{name}` has {count} partitions, and the pipeline's inputs make it {partitions}: state would be looked \
+         for in the wrong partition; give the inputs as many partitions as before, or start anew with `millrace reset`"
+    )))
+}
+
+/// Looks whether a topic has what results depend on. Smaller records than asked for are no fault: they are a limit that
+/// tasks know of. Gives warnings of what costs single records.
+///
+/// # Errors
+/// [`Error::Setup`]: a setting would change results.
+fn check(spec: &TopicSpec, config: &BTreeMap<String, String>) -> Result<Vec<String>, Error> {
+    let mut warnings = Vec::new();
+    for (name, wanted) in &spec.config {
+        let Some(found) = config.get(*name) else { continue };
+        let is_enough = number(found) >= number(wanted);
+        let (good, so) = match *name {
+            "cleanup.policy" => (policies(found) == policies(wanted), "records would be deleted that are still needed"),
+            "retention.ms" | "retention.bytes" => (is_enough, "records would be deleted that are still needed"),
+            "delete.retention.ms" => (is_enough, "state that is restored could have entries that were deleted"),
+            "message.timestamp.type" => (found == wanted, "records would lose their event time"),
+            _ if TIME_LIMITS.contains(name) && !is_enough => {
+                warnings.push(format!(
+                    "the topic has {name}={found}, and the broker refuses records whose time is further away: set it to {wanted}"
+                ));
+                continue;
+            }
+            _ => continue,
+        };
+        if !good {
+            return Err(Error::Setup(format!(
+                "internal topic `{}` has {name}={found}, and {so}: set it to {wanted}",
+                spec.name
+            )));
+        }
+    }
+    Ok(warnings)
+}
+
+/// Cleanup policies, in whatever order they are written.
+fn policies(text: &str) -> BTreeSet<&str> {
+    text.split(',').map(str::trim).collect()
+}
+
+/// A number of a setting, where one below 0 stands for no limit.
+fn number(text: &str) -> i64 {
+    text.parse().map_or(0, |number: i64| if number < 0 { i64::MAX } else { number })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    const POLICY: RDKafkaErrorCode = RDKafkaErrorCode::PolicyViolation;
+
+    fn spec(config: &[(&'static str, &str)]) -> TopicSpec {
+        let config = config.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        TopicSpec { name: "shop-sums-changelog".into(), partitions: 4, config }
+    }
+
+    fn refused(code: RDKafkaErrorCode, text: &str) -> NotMade {
+        NotMade { topic: "shop-sums-changelog".into(), code, text: text.into() }
+    }
+
+    fn config(entries: &[(&str, &str)]) -> BTreeMap<String, String> {
+        entries.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    /// What is asked for, one attempt after the other, while a cluster refuses with these words.
+    fn attempts(first: TopicSpec, text: &str) -> (Vec<String>, String) {
+        let mut all = vec![settings(&first)];
+        let mut next = first;
+        loop {
+            match relaxed(&next, &refused(POLICY, text)) {
+                Ok(less) => {
+                    all.push(settings(&less));
+                    next = less;
+                }
+                Err(error) => return (all, error.to_string()),
+            }
+        }
+    }
+
+    #[test]
+    fn where_the_cluster_names_a_setting_only_that_one_is_asked_for_with_less() {
+        let first = spec(&[("cleanup.policy", "compact"), (LARGEST, "83886080"), ("segment.bytes", "83886080")]);
+        let (all, _) = attempts(first, "max.message.bytes must be at most 10000000 (POLICY_VIOLATION)");
+        let rest = "segment.bytes=83886080";
+        assert_eq!(
+            all,
+            [
+                format!("cleanup.policy=compact max.message.bytes=83886080 {rest}"),
+                format!("cleanup.policy=compact max.message.bytes=20971520 {rest}"),
+                format!("cleanup.policy=compact max.message.bytes=8388608 {rest}"),
+                format!("cleanup.policy=compact {rest}"),
+                "cleanup.policy=compact".to_owned(),
+            ]
+        );
+    }
+
+    #[test]
+    fn where_it_names_none_records_become_smaller_first_and_what_is_optional_goes_last() {
+        let first = spec(&[("cleanup.policy", "compact"), (LARGEST, "83886080"), ("retention.bytes", "-1")]);
+        let (all, error) = attempts(first, "Policy violation (POLICY_VIOLATION)");
+        assert_eq!(all.len(), 5, "{all:?}");
+        assert_eq!(all.last().unwrap(), "cleanup.policy=compact");
+        assert_eq!(
+            error,
+            "internal topic `shop-sums-changelog` can't be made: Policy violation (POLICY_VIOLATION). It should have \
+             cleanup.policy=compact. If the cluster bounds the size of records, set `message.max.bytes` under [kafka] to that; \
+             else have who runs the cluster make the topic with 4 partitions"
+        );
+    }
+
+    #[test]
+    fn an_older_broker_gets_the_topic_without_the_setting_that_it_does_not_know() {
+        let first = spec(&[("cleanup.policy", "compact"), (LARGEST, "83886080"), (TIME_LIMITS[0], "9")]);
+        let text = format!("Unknown topic config name: {} (INVALID_CONFIG)", TIME_LIMITS[0]);
+        let less = relaxed(&first, &refused(RDKafkaErrorCode::InvalidConfig, &text)).unwrap();
+        assert_eq!(settings(&less), "cleanup.policy=compact max.message.bytes=83886080");
+    }
+
+    #[test]
+    fn other_refusals_are_final() {
+        let code = RDKafkaErrorCode::ClusterAuthorizationFailed;
+        assert!(relaxed(&spec(&[(LARGEST, "83886080")]), &refused(code, "no")).is_err());
+    }
+
+    #[test]
+    fn the_order_of_policies_and_the_size_of_records_do_not_matter() {
+        let wanted = spec(&[("cleanup.policy", "compact,delete"), (LARGEST, "83886080"), ("retention.bytes", "-1")]);
+        let found = config(&[("cleanup.policy", "delete, compact"), (LARGEST, "1048588"), ("retention.bytes", "-1")]);
+        assert!(check(&wanted, &found).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_setting_that_would_change_results_is_named_with_what_it_must_be() {
+        for (name, wanted, found, so) in [
+            ("cleanup.policy", "compact", "compact,delete", "records would be deleted that are still needed"),
+            ("retention.ms", "-1", "604800000", "records would be deleted that are still needed"),
+            ("retention.bytes", "-1", "1000000", "records would be deleted that are still needed"),
+            ("delete.retention.ms", "86400000", "1000", "state that is restored could have entries that were deleted"),
+            ("message.timestamp.type", "CreateTime", "LogAppendTime", "records would lose their event time"),
+        ] {
+            let error = check(&spec(&[(name, wanted)]), &config(&[(name, found)])).unwrap_err().to_string();
+            let expected =
+                format!("internal topic `shop-sums-changelog` has {name}={found}, and {so}: set it to {wanted}");
+            assert_eq!(error, expected);
+        }
+    }
+
+    #[test]
+    fn a_limit_of_times_is_a_warning() {
+        let wanted = spec(&[(TIME_LIMITS[0], "9223372036854775807")]);
+        let warnings = check(&wanted, &config(&[(TIME_LIMITS[0], "3600000")])).unwrap();
+        assert_eq!(warnings.len(), 1);
+        assert!(check(&wanted, &config(&[(TIME_LIMITS[0], "9223372036854775807")])).unwrap().is_empty());
+    }
+}

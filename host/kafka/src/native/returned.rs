@@ -1,0 +1,32 @@
+//! Records that come back with a delivery report.
+
+use std::ffi::CStr;
+
+use rdkafka::bindings as c;
+use rdkafka::message::BorrowedMessage;
+
+use super::create_topics::name;
+
+/// A record that comes back, as librdkafka has it.
+pub(crate) struct Returned<'a>(&'a c::rd_kafka_message_t);
+
+impl<'a> Returned<'a> {
+    pub(crate) fn new(message: &'a BorrowedMessage<'_>) -> Self {
+        // SAFETY: the pointer is that of a message that lives as long as its event, which `message` holds.
+        Self(unsafe { &*message.ptr() })
+    }
+
+    /// What the code means that it comes back with, and what Kafka calls it.
+    pub(crate) fn reason(&self) -> String {
+        // SAFETY: it is a constant.
+        let text = unsafe { CStr::from_ptr(c::rd_kafka_err2str(self.0.err)) }.to_string_lossy();
+        format!("{} ({})", text.trim_start_matches("Broker: "), name(self.0.err))
+    }
+
+    /// Where in memory the broker's words are; 0 if it had none. They can't be read: librdkafka 2.12.1 frees them before it
+    /// hands over the report. But the place tells who has the same ones.
+    pub(crate) fn place_of_words(&self) -> usize {
+        // SAFETY: the message comes from a producer, and nothing is read at the place.
+        unsafe { c::rd_kafka_message_produce_errstr(self.0) as usize }
+    }
+}
