@@ -6,6 +6,7 @@
 
 mod calls;
 mod codec;
+pub mod contents;
 mod dead_letter;
 pub mod deployment;
 mod event_time;
