@@ -14,7 +14,7 @@ pub mod global;
 mod json;
 pub mod ledger;
 pub mod manifest;
-mod meta;
+pub mod meta;
 mod operators;
 pub mod partitioner;
 mod path;

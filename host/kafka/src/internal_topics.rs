@@ -113,13 +113,13 @@ pub(crate) fn tasks_of(part: &millrace_engine::topology::SubTopology, partitions
 ///
 /// # Errors
 /// [`Error::Setup`]: one isn't what it must be.
-pub(crate) fn ensure(cluster: &Cluster, specs: &[TopicSpec]) -> Result<(), Error> {
+pub(crate) fn ensure(cluster: &Cluster, specs: &[&TopicSpec]) -> Result<(), Error> {
     let mut missing = Vec::new();
     let mut present = Vec::new();
     for spec in specs {
         match cluster.partitions(&spec.name)? {
-            None => missing.push(spec.clone()),
-            Some(count) => present.push((spec, count)),
+            None => missing.push((*spec).clone()),
+            Some(count) => present.push((*spec, count)),
         }
     }
     cluster.create(&missing)?;

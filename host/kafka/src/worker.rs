@@ -15,10 +15,12 @@ mod catch_up;
 mod commit;
 mod feed;
 mod messages;
+mod older;
 mod open;
 mod recover;
 mod seat;
 mod shared;
+mod starts;
 mod when;
 
 use std::collections::HashMap;

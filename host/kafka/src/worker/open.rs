@@ -5,18 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use millrace_engine::ports::StoreId;
-use millrace_engine::task::{Task, TaskOptions};
+use millrace_engine::task::{Task, TaskError, TaskOptions};
 use millrace_engine::topology::StoreKind;
 use rdkafka::TopicPartitionList;
-use rdkafka::consumer::Consumer;
 use rdkafka::{Offset, error::KafkaError};
 
 use super::seat::{Input, Seat, Slot};
+use super::starts::Starts;
 use super::{Event, Phase, Worker, task_error};
-use crate::cluster::REQUEST;
+use crate::contradictions;
 use crate::error::{Error, Reaction};
 use crate::limits;
-use crate::metadata;
 use crate::native::{Fetcher, c_name};
 use crate::positions;
 use crate::postponed::{LateBackend, Postponed};
@@ -28,19 +27,12 @@ use crate::tasks::TaskId;
 /// into a transaction.
 const TIMERS: usize = 1000;
 
-/// What is committed for an input partition.
-#[derive(Clone, Copy, Debug)]
-struct Start {
-    offset: i64,
-    time: Option<i64>,
-}
-
 /// Whether a task stands where the group says that it does.
-fn is_current(seat: &Seat, starts: &BTreeMap<(String, i32), Start>) -> bool {
+fn is_current(seat: &Seat, starts: &Starts) -> bool {
     seat.inputs.iter().all(|input| {
         let Some(partition) = input.partition else { return true };
         let place = (input.name.to_string_lossy().into_owned(), partition);
-        starts.get(&place).is_some_and(|start| start.offset == input.committed)
+        starts.get(&place).is_some_and(|start| start.offset == input.committed && start.origin == input.origin)
     })
 }
 
@@ -50,19 +42,24 @@ impl Worker {
         if self.producer.is_none() && !self.open_producer()? {
             return Ok(());
         }
-        let starts = self.starts()?;
+        let ids = self.topic_ids()?;
+        let starts = self.starts(&ids)?;
         // What stayed here while the group rebalanced was committed before, and nobody else has gone on with it.
         self.seats.retain(|seat| is_current(seat, &starts));
         let missing: Vec<TaskId> =
             self.wanted.iter().copied().filter(|task| self.seats.iter().all(|seat| seat.id != *task)).collect();
         if !missing.is_empty() {
-            let ids = self.changelog_ids()?;
             if !self.restore(&missing, &ids)? {
                 return Ok(());
             }
+            for task in &missing {
+                self.check_state_has_offsets(*task, &starts)?;
+            }
             for task in missing {
-                let seat = self.seat(task, &starts, &ids)?;
-                self.seats.push(seat);
+                match self.seat(task, &starts, &ids)? {
+                    Some(seat) => self.seats.push(seat),
+                    None => return Ok(()),
+                }
             }
             self.seats.sort_by_key(|seat| seat.id);
         }
@@ -86,42 +83,17 @@ impl Worker {
         Ok(self.producer.is_some())
     }
 
-    /// The committed offsets of the tasks' inputs. What has none starts at its first record: a group that has some and
-    /// then lost them can't be told from a new one, which is what `offsets.retention.minutes` is for.
-    fn starts(&self) -> Result<BTreeMap<(String, i32), Start>, Reaction> {
-        let mut list = TopicPartitionList::new();
-        for (name, partition) in self.wanted.iter().flat_map(|task| self.inputs(*task)) {
-            list.add_partition(&name, partition);
-        }
-        let member = self.shared.member.get().ok_or_else(|| Reaction::Abort("not a member of the group".into()))?;
-        // Those that a transaction is still to decide on aren't told, and the client asks again until its time is over.
-        let committed = member.committed_offsets(list, REQUEST).map_err(|error| {
-            Reaction::Rebuild(format!(
-                "the committed offsets can't be had: {error}; if the cluster answers and this goes on, a transaction in \
-                 `__consumer_offsets` is never ended: find it with `kafka-transactions.sh find-hanging`"
-            ))
-        })?;
-        let mut starts = BTreeMap::new();
-        for place in committed.elements() {
-            place.error().map_err(Error::from)?;
-            let (topic, partition) = (place.topic().to_owned(), place.partition());
-            let offset = match place.offset() {
-                Offset::Offset(offset) => offset,
-                _ => self.shared.cluster.range(&topic, partition.cast_unsigned())?.0,
-            };
-            starts.insert((topic, partition), Start { offset, time: metadata::decode(place.metadata()) });
-        }
-        Ok(starts)
-    }
-
-    fn inputs(&self, task: TaskId) -> Vec<(String, i32)> {
+    pub(super) fn inputs(&self, task: TaskId) -> Vec<(String, i32)> {
         let Some(part) = self.shared.topology.subtopologies.get(task.subtopology) else { return Vec::new() };
         let inputs = crate::tasks::inputs_of(&self.shared.topology, part, &self.shared.partitions, task.partition);
         inputs.map(|(name, partition)| (name, partition.cast_signed())).collect()
     }
 
-    fn changelog_ids(&self) -> Result<BTreeMap<String, String>, Reaction> {
-        let names: Vec<_> = self.shared.changelogs.iter().map(String::as_str).collect();
+    /// The ids of the changelogs, and of the topics that the tasks read.
+    fn topic_ids(&self) -> Result<BTreeMap<String, String>, Reaction> {
+        let inputs = self.wanted.iter().flat_map(|task| self.inputs(*task)).map(|(name, _)| name);
+        let names: BTreeSet<String> = inputs.chain(self.shared.changelogs.iter().cloned()).collect();
+        let names: Vec<_> = names.iter().map(String::as_str).collect();
         Ok(self.shared.cluster.ids(&names)?)
     }
 
@@ -143,12 +115,11 @@ impl Worker {
         restore.run(&self.shared, &|| self.may_go_on(), &|records| self.tell(Event::Restored { records }))
     }
 
-    /// A task's stores, the meta store last, where it has anything in that.
-    fn stores(&self, task: TaskId) -> Vec<StoreId> {
+    /// A task's stores, the meta store last.
+    pub(super) fn stores(&self, task: TaskId) -> Vec<StoreId> {
         let topology = &self.shared.topology;
         let Some(part) = topology.subtopologies.get(task.subtopology) else { return Vec::new() };
-        let meta = topology.keeps_meta(task.subtopology).then_some(part.meta);
-        part.stores.iter().copied().chain(meta).collect()
+        part.stores.iter().copied().chain([part.meta]).collect()
     }
 
     fn changelog(
@@ -159,22 +130,16 @@ impl Worker {
     ) -> Result<Option<Changelog>, Reaction> {
         let Some(topic) = self.shared.changelogs.get(store.0) else { return Ok(None) };
         let Some(id) = ids.get(topic) else {
-            return Err(Reaction::Stop(Error::Setup(format!(
-                "the changelog topic `{topic}` has been deleted: start the app again, and it is made anew and filled only \
-                 with what changes from then on; or `millrace reset` to start anew"
-            ))));
+            let app = &self.shared.topology.app;
+            return Err(Reaction::Stop(Error::Setup(contradictions::deleted(app, topic))));
         };
         let key = positions::key(&self.shared.topology, store, task);
         Ok(Some(Changelog { task, store, topic: topic.clone(), id: id.clone(), key }))
     }
 
-    fn seat(
-        &self,
-        id: TaskId,
-        starts: &BTreeMap<(String, i32), Start>,
-        ids: &BTreeMap<String, String>,
-    ) -> Result<Seat, Reaction> {
-        let shared = &self.shared;
+    /// Opens a task; `None` if it can't be opened here, and the worker holds.
+    fn seat(&mut self, id: TaskId, starts: &Starts, ids: &BTreeMap<String, String>) -> Result<Option<Seat>, Reaction> {
+        let shared = &Arc::clone(&self.shared);
         let options = TaskOptions {
             batch: shared.options.batch,
             window_memory: shared.options.window_memory,
@@ -189,29 +154,55 @@ impl Worker {
             )
         };
         let slots: Vec<_> = self.stores(id).into_iter().filter_map(|store| self.slot(id, store, ids)).collect();
-        let backend = Box::new(LateBackend {
-            database: Arc::clone(&shared.database),
-            written: shared.database.backend(id.partition).sharing(Arc::clone(&shared.shared_stores)),
-            postponed: slots.iter().filter_map(|slot| slot.postponed.clone()).collect(),
-        });
-        let mut task = Task::open(Arc::clone(&shared.topology), options, backend).map_err(task_error)?;
+        let open = |options: TaskOptions| {
+            let backend = Box::new(LateBackend {
+                database: Arc::clone(&shared.database),
+                written: shared.database.backend(id.partition).sharing(Arc::clone(&shared.shared_stores)),
+                postponed: slots.iter().filter_map(|slot| slot.postponed.clone()).collect(),
+            });
+            Task::open(Arc::clone(&shared.topology), options, backend)
+        };
+        let opened = match open(options.clone()) {
+            Err(TaskError::OldDeployment { plugin, recorded, .. }) => {
+                if !self.can_go_on_as_older(id, &plugin, recorded)? {
+                    return Ok(None);
+                }
+                open(TaskOptions { may_be_older: true, ..options })
+            }
+            opened => opened,
+        };
+        let mut task = opened.map_err(task_error)?;
         let mut inputs = Vec::new();
         for (number, topic) in task.inputs().to_vec().into_iter().enumerate() {
             let name = shared.topology.topics.get(topic.0).map(|topic| topic.name.clone()).unwrap_or_default();
             let has = shared.partitions.get(topic.0).is_some_and(|count| id.partition < *count);
             let partition = has.then_some(id.partition.cast_signed());
-            let start = partition.and_then(|partition| starts.get(&(name.clone(), partition)).copied());
-            let start = start.unwrap_or(Start { offset: 0, time: None });
+            let start = partition.and_then(|partition| starts.get(&(name.clone(), partition)).cloned());
+            let start = start.unwrap_or_default();
             if let Some(time) = start.time {
                 task.restore_time(number, time);
             }
             let (next, position, committed) = (start.offset, start.offset, start.offset);
             let (name, time) = (c_name(&name), start.time);
+            let (origin, noted) = (start.origin, start.noted);
             let (end, left, paused) = (None, None, false);
-            inputs.push(Input { topic, name, partition, next, position, committed, time, end, left, paused });
+            inputs.push(Input {
+                topic,
+                name,
+                partition,
+                next,
+                position,
+                committed,
+                time,
+                origin,
+                noted,
+                end,
+                left,
+                paused,
+            });
             task.expect_more(number, partition.is_some());
         }
-        Ok(Seat { id, task, inputs, slots, dirty: false, sent: false })
+        Ok(Some(Seat { id, task, inputs, slots, dirty: false, sent: false }))
     }
 
     fn slot(&self, id: TaskId, store: StoreId, ids: &BTreeMap<String, String>) -> Option<Slot> {
@@ -235,7 +226,7 @@ impl Worker {
     fn fetch(&mut self) -> Result<(), Reaction> {
         self.stop_fetching();
         let mut list = TopicPartitionList::new();
-        let mut seen = BTreeSet::new();
+        let (mut seen, mut ids) = (BTreeSet::new(), BTreeMap::new());
         for seat in &mut self.seats {
             for input in &mut seat.inputs {
                 let Some(partition) = input.partition else { continue };
@@ -243,13 +234,15 @@ impl Worker {
                 input.paused = false;
                 input.end = None;
                 list.add_partition_offset(&name, partition, Offset::Offset(input.next)).map_err(Error::from)?;
+                ids.insert(name.clone(), input.origin.topic.clone());
                 if !seen.insert((name, partition)) {
                     return Err(Reaction::Stop(Error::Kafka(KafkaError::Subscription("a partition twice".into()))));
                 }
             }
         }
         if list.count() > 0 {
-            let fetcher = Fetcher::new(&self.shared.settings.fetcher(&format!("worker-{}", self.number)))?;
+            let mut fetcher = Fetcher::new(&self.shared.settings.fetcher(&format!("worker-{}", self.number)))?;
+            fetcher.expect(ids);
             fetcher.assign(&list)?;
             self.fetcher = Some(fetcher);
         }

@@ -3,6 +3,7 @@
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 
+use millrace_engine::deployment::Candidate;
 use millrace_engine::ports::StoreId;
 use millrace_engine::task::Deployed;
 use millrace_engine::topology::Topology;
@@ -26,6 +27,8 @@ pub(crate) struct Shared {
     /// Names of the stores' changelogs.
     pub(crate) changelogs: Vec<String>,
     pub(crate) deployments: Arc<[Deployed]>,
+    /// The plugins that they are of, in the order of the topology.
+    pub(crate) candidates: Arc<[Candidate]>,
     pub(crate) options: WorkerOptions,
     /// What keeps global tables as they are during a transaction, if there are any.
     pub(crate) gate: Option<Arc<Gate>>,
