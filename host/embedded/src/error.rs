@@ -25,7 +25,7 @@ pub enum Error {
     Deployment(#[from] Refused),
     /// A step would take the state that is there for something else: see why.
     #[error("{0}; or start anew in another folder (--data)")]
-    Contents(#[from] Changed),
+    Contents(Changed),
     /// The folder holds what another app keeps: use another one.
     #[error("the folder belongs to app `{owner}`; use another --data for `{app}`")]
     OtherApp {
@@ -48,6 +48,13 @@ pub enum Error {
     /// A record from outside can't be taken: mend the input.
     #[error("{0}")]
     Input(String),
+}
+
+// Its text has all of it: as a source it would be said twice.
+impl From<Changed> for Error {
+    fn from(changed: Changed) -> Self {
+        Self::Contents(changed)
+    }
 }
 
 #[cfg(test)]

@@ -83,7 +83,7 @@ pub(crate) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
     match level {
         // That a client can't go on comes back from the call that finds out, which knows what it means: that another
         // instance has taken a producer's id is nothing bad when two start at once.
-        _ if facility == "FATAL" => tracing::debug!(facility, "librdkafka: {message}"),
+        _ if matches!(facility, "FATAL" | "TXNERR") => tracing::debug!(facility, "librdkafka: {message}"),
         RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
             tracing::error!(facility, "librdkafka: {message}");
         }
