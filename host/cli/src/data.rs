@@ -84,7 +84,7 @@ pub fn open_tables(data: &Path) -> Result<(Arc<Database>, BTreeMap<String, KeyCo
 pub fn open_worker(loaded: &Loaded, data: &Path, options: WorkerOptions) -> Result<(Worker, Guests)> {
     let topology = &loaded.topology;
     let (database, log) = open(data, &topology.stores)?;
-    let plan = deploy::plan(&log, &topology.app, &loaded.candidates())?;
+    let plan = deploy::plan(&log, topology, &loaded.candidates())?;
     let worker = Worker::open(Arc::clone(topology), database, Arc::clone(&log), plan.active(), options)?;
     plan.remember(&log)?;
     Ok((worker, loaded.guests()))

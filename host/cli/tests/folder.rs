@@ -7,7 +7,7 @@ use insta::assert_snapshot;
 use millrace_cli::data;
 use serde_json::Value;
 
-use support::{Place, guest};
+use support::{Place, guest, guest_named};
 
 const RUN: &str = "run orders.toml --data data --until-idle";
 
@@ -55,4 +55,35 @@ fn a_start_that_fails_is_not_remembered() {
     place.write("order_status.wasm", guest());
     place.millrace(RUN).good();
     assert_eq!(generation(&place), 1);
+}
+
+/// A pipeline that counts the records of each key in windows of a minute.
+const COUNTS: &str = "app = \"counts\"\n[plugins.operators]\ncomponent = \"operators.wasm\"\n[[source]]\nname = \"in\"\n\
+    topic = \"in\"\nkey = \"i64\"\n[[aggregate]]\nname = \"sums\"\nfrom = \"in\"\ncall = \"operators.counts\"\n\
+    window = { tumbling = \"1m\" }\n[[sink]]\nfrom = \"sums\"\ntopic = \"out\"\n";
+
+#[test]
+fn other_windows_than_those_of_the_state_are_refused_and_a_renamed_step_is_told_of() {
+    let place = Place::new();
+    place.write("operators.wasm", guest_named("operators.wasm"));
+    place.write("counts.toml", COUNTS);
+    const COUNT: &str = "run counts.toml --data counts --until-idle";
+    place.millrace("topic create in --data counts --key i64").good();
+    let record = r#"{"topic":"in","key":7,"value":{"id":1,"amount":5},"timestamp":1700000000000}"#;
+    place.millrace_with("topic write --data counts", record).good();
+    place.millrace(COUNT).good();
+    let said = place.millrace(&format!("{COUNT} --set sums.window={{tumbling=\"5m\"}}")).bad();
+    assert_snapshot!(said, @"exit 1: error: step `sums`: there is state in its store `sums` of an aggregate by `counts` with tumbling windows of 1m, and now it is an aggregate by `counts` with tumbling windows of 5m: entries of the one would be taken for entries of the other. Make the step what it was, or give it another name, under which it begins with empty state; or start anew in another folder (--data)");
+    for window in ["{session=\"1m\"}", "{tumbling=\"1m\"} --set sums.emit=final"] {
+        let said = place.millrace(&format!("{COUNT} --set sums.window={window}")).bad();
+        assert!(said.contains("there is state in its store `sums`"), "{said}");
+    }
+    // Grace decides how long a window lives, and not what it is.
+    place.millrace(&format!("{COUNT} --set sums.grace=10m")).good();
+
+    place.write("counts.toml", COUNTS.replace("\"sums\"", "\"totals\""));
+    let said = place.millrace(COUNT);
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    let told: Vec<_> = said.err.lines().filter(|line| line.contains("there is state that no step uses")).collect();
+    assert!(matches!(told[..], [line] if line.contains("sums")), "{}", said.err);
 }

@@ -1,13 +1,16 @@
-//! Which app a data folder belongs to, and which deployment of each of its plugins is active: a generation that grows
-//! whenever the component or its config changes.
+//! Which app a data folder belongs to, which deployment of each of its plugins is active (a generation that grows
+//! whenever the component or its config changes), and what its stores were filled with.
 //!
 //! Planning writes nothing: what can't start leaves the folder as it was, and what ran before can run again. Only what
 //! has started is remembered.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use millrace_engine::contents::Contents;
 use millrace_engine::deployment::{self, Candidate, Record, Refused};
 use millrace_engine::task::Deployed;
+use millrace_engine::topology::Topology;
 use millrace_store::{Batch, Durability};
 
 use crate::error::Error;
@@ -15,6 +18,9 @@ use crate::log::Log;
 
 /// Under this key stands the name of the app that the folder belongs to.
 const APP: &[u8] = b"app";
+
+/// Under this key stands what each store was filled with, by its name.
+const CONTENTS: &[u8] = b"contents";
 
 /// A start of an app that nothing speaks against, and that isn't remembered yet.
 #[derive(Debug)]
@@ -24,6 +30,9 @@ pub struct Plan {
     active: Arc<[Deployed]>,
     /// Keys and values of the records.
     records: Vec<(String, Vec<u8>)>,
+    contents: BTreeMap<String, Contents>,
+    /// Steps of before whose state no step has now.
+    unused: BTreeMap<String, Contents>,
 }
 
 /// Plans the start of an app with the candidates, in the order of the topology's plugins, as its active deployments.
@@ -31,8 +40,9 @@ pub struct Plan {
 ///
 /// # Errors
 /// [`Error::OtherApp`]: the folder belongs to another app. [`Error::Deployment`]: a candidate can't read the state that
-/// is there.
-pub fn plan(log: &Log, app: &str, candidates: &[Candidate]) -> Result<Plan, Error> {
+/// is there. [`Error::Contents`]: a step would take it for something else.
+pub fn plan(log: &Log, topology: &Topology, candidates: &[Candidate]) -> Result<Plan, Error> {
+    let app = topology.app.as_str();
     if let Some(owner) = log.control(APP)?.filter(|owner| owner != app) {
         let owner = String::from_utf8_lossy(&owner).into_owned();
         return Err(Error::OtherApp { owner, app: app.to_owned() });
@@ -47,7 +57,28 @@ pub fn plan(log: &Log, app: &str, candidates: &[Candidate]) -> Result<Plan, Erro
         records.push((key, bytes));
         active.push(record.deployed(candidate.id));
     }
-    Ok(Plan { app: app.to_owned(), active: active.into(), records })
+    let (contents, unused) = contents(log, topology)?;
+    Ok(Plan { app: app.to_owned(), active: active.into(), records, contents, unused })
+}
+
+type ByStore = BTreeMap<String, Contents>;
+
+/// What the stores are filled with once the app has started, and those of them that it doesn't use.
+fn contents(log: &Log, topology: &Topology) -> Result<(ByStore, ByStore), Error> {
+    let before = log.control(CONTENTS)?.map(|bytes| serde_json::from_slice::<ByStore>(&bytes)).transpose();
+    let before = before.map_err(|error| Error::Input(format!("what the stores hold can't be read: {error}")))?;
+    let (mut all, now, database) = (before.unwrap_or_default(), topology.contents(), log.database());
+    for (name, contents) in &now {
+        let Some(before) = all.get(name) else { continue };
+        let holds_any = |store| Ok::<_, Error>(!database.partitions(store)?.is_empty());
+        if database.store(name).map(holds_any).transpose()?.unwrap_or(false) {
+            before.goes_on_as(contents, name)?;
+        }
+    }
+    let unused = all.iter().filter(|(name, _)| !now.contains_key(*name));
+    let unused = unused.map(|(name, contents)| (name.clone(), contents.clone())).collect();
+    all.extend(now);
+    Ok((all, unused))
 }
 
 impl Plan {
@@ -62,8 +93,20 @@ impl Plan {
     /// # Errors
     /// It can't be written.
     pub fn remember(self, log: &Log) -> Result<(), Error> {
+        for (store, contents) in &self.unused {
+            let (step, of) = (&contents.step, contents.entries.to_string());
+            tracing::warn!(
+                step,
+                store,
+                of,
+                "there is state that no step uses; a step under a new name begins with empty state: to go on with what is \
+                 there, give it its old name"
+            );
+        }
+        let contents = serde_json::to_vec(&self.contents).map_err(|error| Error::Input(error.to_string()))?;
         let mut batch = Batch::new(log.database());
         log.put_control(&mut batch, APP, self.app.as_bytes())?;
+        log.put_control(&mut batch, CONTENTS, &contents)?;
         for (key, bytes) in &self.records {
             log.put_control(&mut batch, key.as_bytes(), bytes)?;
         }

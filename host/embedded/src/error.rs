@@ -1,5 +1,6 @@
 //! What can go wrong, by what the caller does about it.
 
+use millrace_engine::contents::Changed;
 use millrace_engine::deployment::Refused;
 use millrace_engine::task::TaskError;
 
@@ -22,6 +23,9 @@ pub enum Error {
     /// A plugin can't take over from the one that ran before: go back to that one, or start with a new folder.
     #[error(transparent)]
     Deployment(#[from] Refused),
+    /// A step would take the state that is there for something else: see why.
+    #[error("{0}; or start anew in another folder (--data)")]
+    Contents(Changed),
     /// The folder holds what another app keeps: use another one.
     #[error("the folder belongs to app `{owner}`; use another --data for `{app}`")]
     OtherApp {
@@ -44,6 +48,13 @@ pub enum Error {
     /// A record from outside can't be taken: mend the input.
     #[error("{0}")]
     Input(String),
+}
+
+// Its text has all of it: as a source it would be said twice.
+impl From<Changed> for Error {
+    fn from(changed: Changed) -> Self {
+        Self::Contents(changed)
+    }
 }
 
 #[cfg(test)]

@@ -59,7 +59,7 @@ fn log(folder: &Path, topology: &Topology) -> Arc<Log> {
 /// Starts an app as the command does.
 fn start(folder: &Path, topology: &Arc<Topology>, candidate: Candidate) -> Result<Worker, Error> {
     let log = log(folder, topology);
-    let plan = deploy::plan(&log, &topology.app, &[candidate])?;
+    let plan = deploy::plan(&log, topology, &[candidate])?;
     let database = Arc::clone(log.database());
     let worker =
         Worker::open(Arc::clone(topology), database, Arc::clone(&log), plan.active(), WorkerOptions::default())?;
@@ -118,7 +118,7 @@ impl Logic for Keeps {
 
 /// The generation that a start with this component would have.
 fn generation(folder: &Path, topology: &Topology, component: &str) -> u32 {
-    let plan = deploy::plan(&log(folder, topology), &topology.app, &[candidate(component, 1)]).unwrap();
+    let plan = deploy::plan(&log(folder, topology), topology, &[candidate(component, 1)]).unwrap();
     plan.active().first().unwrap().generation
 }
 
@@ -136,7 +136,7 @@ fn what_a_task_remembers_is_found_again_after_steps_above_it_are_taken_out() {
 
     let after = topology("a", RULE);
     let log = log(folder.path(), &after);
-    let plan = deploy::plan(&log, "a", &[candidate("two", 1)]).unwrap();
+    let plan = deploy::plan(&log, &after, &[candidate("two", 1)]).unwrap();
     let older = plan.active().iter().map(|active| Deployed { generation: 1, ..active.clone() });
     let database = Arc::clone(log.database());
     let opened = Worker::open(after, database, log, &older.collect(), WorkerOptions::default());
@@ -190,4 +190,42 @@ fn a_plugin_that_can_not_read_the_state_is_refused_and_the_one_before_runs_again
     assert!(matches!(refused, Error::Deployment(_)), "{refused}");
     assert_eq!(generation(folder.path(), &app, "one"), 1);
     assert_eq!(generation(folder.path(), &app, "three"), 2);
+}
+
+/// An app with state in its store `sums`, in this folder.
+fn counted(folder: &Path) {
+    let app = topology("a", RULE);
+    let mut worker = start(folder, &app, candidate("one", 1)).unwrap();
+    let topic = app.topics.iter().position(|topic| topic.name == "in").map(TopicId).unwrap();
+    worker.append(topic, 0, NewRecord::new(1, "k", "1"), 0, 0).unwrap();
+    worker.run(&mut Keeps).unwrap();
+    worker.commit().unwrap();
+}
+
+const WINDOWED: &str = "call = 'p.sum'\nwindow = { tumbling = '1m' }";
+
+#[test]
+fn state_of_another_kind_of_step_is_refused_and_the_one_before_runs_again() {
+    let folder = tempfile::tempdir().unwrap();
+    counted(folder.path());
+    let windowed = topology("a", &RULE.replace("call = 'p.sum'", WINDOWED));
+    let refused = start(folder.path(), &windowed, candidate("one", 1)).err().unwrap();
+    assert_eq!(
+        refused.to_string(),
+        "step `sums`: there is state in its store `sums` of an aggregate by `sum` without windows, and now it is an \
+         aggregate by `sum` with tumbling windows of 1m: entries of the one would be taken for entries of the other. Make \
+         the step what it was, or give it another name, under which it begins with empty state; or start anew in another \
+         folder (--data)"
+    );
+    start(folder.path(), &topology("a", RULE), candidate("one", 1)).unwrap();
+    start(folder.path(), &topology("a", &RULE.replace("sums", "totals")), candidate("one", 1)).unwrap();
+}
+
+#[test]
+fn a_step_that_has_kept_nothing_yet_may_become_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let windowed = topology("a", &RULE.replace("call = 'p.sum'", WINDOWED));
+    for app in [topology("a", RULE), windowed] {
+        start(folder.path(), &app, candidate("one", 1)).unwrap();
+    }
 }

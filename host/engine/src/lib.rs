@@ -6,6 +6,7 @@
 
 mod calls;
 mod codec;
+pub mod contents;
 mod dead_letter;
 pub mod deployment;
 mod event_time;
@@ -13,7 +14,7 @@ pub mod global;
 mod json;
 pub mod ledger;
 pub mod manifest;
-mod meta;
+pub mod meta;
 mod operators;
 pub mod partitioner;
 mod path;

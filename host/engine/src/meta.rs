@@ -4,15 +4,24 @@
 //! | key | value |
 //! |---|---|
 //! | `deployment/<step>` | generation of the plugin that the step last kept state with, u32, and the plugin's name |
+//! | `input/<topic>` | the driver's: written with the first offset that is committed for the topic's partition |
 //!
 //! A number would shift when a step is added to a file; a name stays. And each key belongs to one sub-topology: tasks of
 //! the same partition share the store, and may run in different processes.
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use crate::topology::{Node, Topology};
+use crate::topology::{Node, TopicId, Topology};
 
 const DEPLOYMENT: &str = "deployment/";
+
+const INPUT: &str = "input/";
+
+/// The key for what a driver keeps of an input: that it has committed an offset of the topic's partition, and of which
+/// topic of that name.
+pub fn input_key(topic: &str) -> Bytes {
+    format!("{INPUT}{topic}").into()
+}
 
 /// The key for the deployment that a step's state has seen.
 pub(crate) fn deployment_key(step: &str) -> Bytes {
@@ -34,17 +43,14 @@ pub(crate) fn decode_deployment(value: &[u8]) -> Option<(u32, &str)> {
 }
 
 impl Topology {
-    /// Whether the tasks of a sub-topology have anything in the meta store: deployments are those of steps
-    /// that call a plugin.
-    pub fn keeps_meta(&self, subtopology: usize) -> bool {
-        let calls = |node: &Node| node.operator.call().is_some();
-        self.subtopologies.get(subtopology).is_some_and(|part| part.nodes.iter().any(calls))
-    }
-
     /// The sub-topology that a key of the meta store belongs to: only its tasks write the key. `None`: the pipeline no
     /// longer has what the key names, or the key isn't one.
     pub fn meta_owner(&self, key: &[u8]) -> Option<usize> {
         let key = std::str::from_utf8(key).ok()?;
+        if let Some(topic) = key.strip_prefix(INPUT) {
+            let topic = self.topics.iter().position(|known| known.name == topic).map(TopicId)?;
+            return self.subtopologies.iter().position(|part| part.inputs.contains(&topic));
+        }
         let step = key.strip_prefix(DEPLOYMENT)?;
         // Behind a repartition topic there is a source with the name of the step before it. It calls nobody.
         let has = |node: &Node| node.name == step && node.operator.call().is_some();

@@ -50,6 +50,8 @@ pub struct TaskOptions {
     pub partitions: Arc<[u32]>,
     /// Active deployment of each plugin, by plugin id.
     pub deployments: Arc<[Deployed]>,
+    /// Whether a deployment may go on with state that a newer one has written: the driver knows that it can read it.
+    pub may_be_older: bool,
     /// How many guest calls of a step are deferred at most: how many records go into one call. Changes the speed, never
     /// the result.
     pub batch: usize,
@@ -77,6 +79,7 @@ impl TaskOptions {
             partition,
             partitions,
             deployments,
+            may_be_older: false,
             batch: 1,
             window_memory: 0,
             record_bytes: Arc::default(),
@@ -173,7 +176,8 @@ pub enum TaskError {
         /// Why the record failed.
         failure: Failure,
     },
-    /// The state was written by a newer deployment than the one that is active: wait for it, or stop.
+    /// The state was written by a newer deployment than the one that is active: wait for it, or see that this one can read
+    /// what it wrote ([`TaskOptions::may_be_older`]).
     #[error("plugin `{plugin}`: the state was written by generation {recorded}, but generation {active} is active")]
     OldDeployment {
         /// The plugin.

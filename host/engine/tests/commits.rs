@@ -49,10 +49,38 @@ const STEPS: &str = r#"
     topic = "counts"
 "#;
 
+/// State, and none of it a plugin's.
+const STATELESS: &str = r#"
+    [[source]]
+    name = "left"
+    topic = "left"
+    value = "bytes"
+    [[transform]]
+    name = "keyed"
+    from = "left"
+    call = "t.rekey"
+    [[table]]
+    name = "rows"
+    from = "left"
+    [[sink]]
+    from = "keyed"
+    topic = "out"
+"#;
+
 fn open(topology: &Arc<Topology>, disk: &Disk, part: usize, generation: u32) -> Result<Task, TaskError> {
+    open_with(topology, disk, part, generation, false)
+}
+
+fn open_with(
+    topology: &Arc<Topology>,
+    disk: &Disk,
+    part: usize,
+    generation: u32,
+    may_be_older: bool,
+) -> Result<Task, TaskError> {
     let deployed = [Deployed { id: DeploymentId(0), generation, digest: "d".into() }];
     let partitions = topology.topics.iter().map(|_| 1).collect();
-    let options = TaskOptions::new(part, 0, partitions, deployed.into());
+    let options = TaskOptions { may_be_older, ..TaskOptions::new(part, 0, partitions, deployed.into()) };
     Task::open(Arc::clone(topology), options, disk.partition(0))
 }
 
@@ -157,6 +185,29 @@ fn a_task_refuses_a_deployment_that_is_older_than_what_its_own_steps_have_seen()
 }
 
 #[test]
+fn an_older_deployment_goes_on_where_the_driver_says_that_it_can_and_where_no_state_is_kept() {
+    let (topology, disk) = (topology(STEPS), Disk::default());
+    let mut task = open(&topology, &disk, 0, 2).unwrap();
+    run(&mut task, &topology, 0, 0, 20);
+    commit(&mut task, &disk);
+    let mut older = open_with(&topology, &disk, 0, 1, true).unwrap();
+    run(&mut older, &topology, 0, 1, 21);
+    let changed = meta(&topology, &commit(&mut older, &disk));
+    assert_eq!(
+        changed,
+        ["deployment/keyed", "deployment/pairs", "deployment/sum"],
+        "it is the last that has kept state"
+    );
+    assert!(open(&topology, &disk, 0, 1).is_ok());
+
+    let (without, disk) = (support::topology(STATELESS), Disk::default());
+    let mut task = open(&without, &disk, 0, 2).unwrap();
+    run(&mut task, &without, 0, 0, 20);
+    commit(&mut task, &disk);
+    assert!(open(&without, &disk, 0, 1).is_ok());
+}
+
+#[test]
 fn a_step_that_calls_another_plugin_now_starts_with_any_generation_of_it() {
     let disk = Disk::default();
     let before = topology(STEPS);
@@ -183,6 +234,8 @@ fn each_key_of_the_meta_store_has_one_owner_and_what_is_gone_has_none() {
         ("deployment/left", None),
         ("deployment/gone", None),
         ("deployment/", None),
+        ("input/left", Some(0)),
+        ("input/gone", None),
         ("something-else/pairs", None),
     ] {
         assert_eq!(owner(key), expected, "{key}");

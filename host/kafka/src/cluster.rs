@@ -151,6 +151,12 @@ impl Cluster {
         Ok(configs)
     }
 
+    /// For how long a deletion can be seen in a compacted topic, in milliseconds; `None` where that may not be known.
+    pub(crate) fn delete_retention(&self, topic: &str) -> Result<Option<i64>, Error> {
+        let configs = self.configs(&[topic])?;
+        Ok(configs.get(topic).and_then(|config| config.get("delete.retention.ms")?.parse().ok()))
+    }
+
     /// Makes topics, and gives those that the broker refuses to make. Those that are there already stay as they are. To be
     /// used, they have to [appear](Self::wait_for).
     pub(crate) fn create(&self, topics: &[TopicSpec]) -> Result<Vec<NotMade>, Error> {

@@ -81,6 +81,9 @@ pub(crate) fn trouble(client: &BaseConsumer<Ear>) -> Option<Trouble> {
 /// A line of librdkafka's.
 pub(crate) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
     match level {
+        // That a client can't go on comes back from the call that finds out, which knows what it means: that another
+        // instance has taken a producer's id is nothing bad when two start at once.
+        _ if matches!(facility, "FATAL" | "TXNERR") => tracing::debug!(facility, "librdkafka: {message}"),
         RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
             tracing::error!(facility, "librdkafka: {message}");
         }

@@ -1,103 +1,310 @@
-//! The control topic, `<app>-control`: which deployment of each plugin is active, and which topics are the app's own.
-//! Every instance reads it when it starts; who changes it does so in a transaction under one id for the whole app, so
-//! that two who start at once don't both make the next generation.
+//! The control topic, `<app>-control`: which deployment of each plugin is active, which topics are the app's own, what its
+//! stores are filled with, and what its pipeline is known by. Every instance reads it when it starts. An instance that has
+//! something to change does so in a transaction under one id for the whole app, so that two that start at once don't both
+//! make the next generation; one that has nothing to change takes nothing from anybody.
+
+mod claims;
+mod entries;
+mod outline;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use millrace_engine::deployment::{self, Candidate, Record};
+use millrace_engine::contents::Contents;
+use millrace_engine::deployment::{self, Candidate, Record, Refused};
 use millrace_engine::record::Headers;
 use millrace_engine::task::Deployed;
-use rdkafka::error::RDKafkaErrorCode;
-use rdkafka::{Offset, TopicPartitionList};
+use millrace_engine::topology::Topology;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use uuid::Uuid;
 
-use crate::cluster::{Cluster, REQUEST};
+use crate::cluster::{Cluster, REQUEST, TopicSpec};
 use crate::error::{Error, Reaction};
 use crate::internal_topics;
-use crate::native::{self, Fetched, Fetcher};
+use crate::native;
 use crate::positions::wall_clock;
 use crate::producer::Transactions;
 use crate::settings::ClientSettings;
+use entries::Entries;
+use outline::Outline;
 
-/// Key of the list of internal topics.
-const TOPICS: &str = "topics";
+/// Pauses between attempts: the first, and the longest. Each is of random length, so that instances that got in each
+/// other's way come back at different times.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
 
-/// How often to try again when another instance was quicker.
-const ATTEMPTS: usize = 20;
+/// How often to say what is waited for.
+const SAY: Duration = Duration::from_secs(10);
 
-const WAIT: Duration = Duration::from_millis(50);
+/// What an instance brings to the control topic.
+pub(crate) struct Claim<'a> {
+    pub(crate) topology: &'a Topology,
+    pub(crate) candidates: &'a [Candidate],
+    /// Names of the internal topics that it has.
+    pub(crate) topics: &'a [String],
+}
 
-/// The entries of a control topic.
-type Entries = BTreeMap<String, Vec<u8>>;
-
-/// Makes the candidates the active deployments, and notes the app's internal topics.
+/// Makes the candidates the active deployments, and notes what the app has and keeps.
 ///
 /// # Errors
-/// [`Error::Setup`]: a candidate can't read the state that is there.
+/// [`Error::Setup`]: a candidate can't read the state that is there, a step would take it for something else, or another
+/// app has this one's name.
 pub(crate) fn deploy(
     settings: &ClientSettings,
     cluster: &Cluster,
-    app: &str,
-    candidates: &[Candidate],
-    topics: &[String],
+    claim: &Claim<'_>,
     go_on: &dyn Fn() -> bool,
 ) -> Result<Option<Arc<[Deployed]>>, Error> {
-    let control = internal_topics::control(app);
-    for attempt in 1.. {
-        match try_to_deploy(settings, cluster, &control, candidates, topics, go_on) {
+    let control = internal_topics::control(&claim.topology.app);
+    let facts = Facts::gather(cluster, claim)?;
+    let (mut pause, mut said) = (BACKOFF.0, Instant::now());
+    loop {
+        let reason = match try_to_deploy(settings, cluster, &control, claim, &facts, go_on) {
             Ok(deployed) => return Ok(deployed),
             // Another instance has taken the id while this one was between two calls.
-            Err(Reaction::Stop(Error::TakenOver { .. })) if attempt < ATTEMPTS && go_on() => {
-                std::thread::park_timeout(WAIT);
-            }
+            Err(Reaction::Stop(Error::TakenOver { .. })) => "other instances start at the same time".to_owned(),
             // Brokers are away, or don't know of the topic yet.
-            Err(Reaction::Abort(reason) | Reaction::Rebuild(reason)) if go_on() => {
-                if attempt % ATTEMPTS == 0 {
-                    tracing::warn!(topic = control, reason, "waiting");
-                }
-                std::thread::park_timeout(WAIT);
-            }
-            Err(Reaction::Abort(_) | Reaction::Rebuild(_) | Reaction::CutOff(_)) => return Ok(None),
+            Err(Reaction::Abort(reason) | Reaction::Rebuild(reason) | Reaction::CutOff(reason)) => reason,
             Err(Reaction::Refused(refused)) => return Err(refused.of_own_topic(&control)),
             Err(Reaction::Fail(error) | Reaction::Stop(error)) => return Err(error),
+        };
+        if said.elapsed() > SAY {
+            said = Instant::now();
+            tracing::warn!(topic = control, reason, "waiting");
+        }
+        wait(&mut pause, go_on);
+        if !go_on() {
+            return Ok(None);
         }
     }
-    Ok(None)
+}
+
+/// Waits for a random part of the pause, and makes the next one longer.
+fn wait(pause: &mut Duration, go_on: &dyn Fn() -> bool) {
+    // Between a half and the whole.
+    let part = f64::from(Uuid::new_v4().as_fields().0) / f64::from(u32::MAX);
+    let until = Instant::now() + pause.mul_f64(0.5 + part / 2.0);
+    while Instant::now() < until && go_on() {
+        std::thread::park_timeout(until.saturating_duration_since(Instant::now()).min(BACKOFF.0));
+    }
+    *pause = pause.saturating_mul(2).min(BACKOFF.1);
 }
 
 fn try_to_deploy(
     settings: &ClientSettings,
     cluster: &Cluster,
     control: &str,
-    candidates: &[Candidate],
-    topics: &[String],
+    claim: &Claim<'_>,
+    facts: &Facts,
     go_on: &dyn Fn() -> bool,
 ) -> Result<Option<Arc<[Deployed]>>, Reaction> {
-    let Some(mut producer) = Transactions::open(settings, control, std::iter::once(control), Arc::default(), go_on)?
-    else {
+    let Some(entries) = Entries::read(settings, cluster, control, go_on)? else { return Ok(None) };
+    let Changes { entries: changed, deployed, unused } = changes(cluster, claim, facts, &entries)?;
+    if changed.is_empty() {
+        warn_of_unused(&unused);
+        return Ok(Some(deployed));
+    }
+    let topics = std::iter::once(control);
+    let Some(mut producer) = Transactions::open(settings, control, topics, Arc::default(), go_on)? else {
         return Ok(None);
     };
-    // Whoever had the id before can't write any more: what is there now stays.
-    let Some(entries) = read(settings, cluster, control, go_on)? else { return Ok(None) };
-    let (mut changes, mut deployed) = (Entries::new(), Vec::new());
-    for candidate in candidates {
-        let key = format!("deployment/{}", candidate.name);
-        let before = entries.get(&key).map(|bytes| serde_json::from_slice::<Record>(bytes)).transpose();
-        let before = before.map_err(|error| Error::Setup(format!("`{control}`: `{key}` can't be read: {error}")))?;
+    // An instance that had the id before can't write any more: what is there now stays.
+    let Some(entries) = Entries::read(settings, cluster, control, go_on)? else { return Ok(None) };
+    let Changes { entries: changed, deployed, unused } = changes(cluster, claim, facts, &entries)?;
+    write(&mut producer, &changed)?;
+    warn_of_unused(&unused);
+    Ok(Some(deployed))
+}
+
+/// What is looked up once, whatever the control topic says.
+struct Facts {
+    /// Ids of the internal topics.
+    ids: BTreeMap<String, String>,
+    contents: BTreeMap<String, Contents>,
+    outline: Outline,
+}
+
+impl Facts {
+    fn gather(cluster: &Cluster, claim: &Claim<'_>) -> Result<Self, Error> {
+        let names: Vec<_> = claim.topics.iter().map(String::as_str).collect();
+        let ids = cluster.ids(&names)?;
+        if ids.len() < names.len() {
+            // Just made, and not known to every broker yet.
+            return Err(Error::Kafka(KafkaError::MetadataFetch(RDKafkaErrorCode::UnknownTopicOrPartition)));
+        }
+        Ok(Self { ids, contents: contents(claim.topology), outline: Outline::of(claim.topology) })
+    }
+}
+
+/// What the stores are filled with. A global table is read again from its topic, whatever was there.
+fn contents(topology: &Topology) -> BTreeMap<String, Contents> {
+    let globals: BTreeSet<_> = topology.globals.iter().map(|table| table.name.as_str()).collect();
+    let mut contents = topology.contents();
+    contents.retain(|store, _| !globals.contains(store.as_str()));
+    contents
+}
+
+/// Looks whether a pipeline can go on with what is there, before any topic is made for it.
+///
+/// # Errors
+/// [`Error::Setup`]: another pipeline has its name, an internal topic isn't the app's or not the one it was, or a step would
+/// take state for something else.
+pub(crate) fn check(
+    settings: &ClientSettings,
+    cluster: &Cluster,
+    topology: &Topology,
+    specs: &[&TopicSpec],
+    go_on: &dyn Fn() -> bool,
+) -> Result<Option<()>, Error> {
+    let app = topology.app.as_str();
+    let Some(entries) = Entries::read(settings, cluster, &internal_topics::control(app), go_on)? else {
+        return Ok(None);
+    };
+    check_pipeline(app, entries.pipeline()?, &Outline::of(topology))?;
+    claims::check(settings, cluster, app, &entries.topics()?, specs, go_on)?;
+    check_contents(cluster, app, &entries.contents()?, &contents(topology))?;
+    Ok(Some(()))
+}
+
+/// What an instance changes in the control topic.
+struct Changes {
+    entries: Entries,
+    deployed: Arc<[Deployed]>,
+    /// Stores with state that no step uses.
+    unused: BTreeMap<String, Contents>,
+}
+
+/// What the claim changes in the control topic as it is.
+fn changes(cluster: &Cluster, claim: &Claim<'_>, facts: &Facts, entries: &Entries) -> Result<Changes, Error> {
+    let app = claim.topology.app.as_str();
+    let mut changed = Entries::default();
+    if entries.pipeline()?.as_ref() != Some(&facts.outline) {
+        check_pipeline(app, entries.pipeline()?, &facts.outline)?;
+        changed.set_pipeline(&facts.outline);
+    }
+    let mut deployed = Vec::new();
+    for candidate in claim.candidates {
+        let before = entries.deployment(&candidate.name)?;
         let record = deployment::next(candidate, before.as_ref()).map_err(|error| Error::Setup(error.to_string()))?;
         deployed.push(record.deployed(candidate.id));
         if before.as_ref() != Some(&record) {
-            changes.insert(key, serde_json::to_vec(&record).unwrap_or_default());
+            changed.set_deployment(&candidate.name, &record);
         }
     }
-    let known = known_topics(&entries);
-    let all: BTreeSet<String> = known.iter().chain(topics).cloned().collect();
-    if all != known {
-        changes.insert(TOPICS.into(), serde_json::to_vec(&all).unwrap_or_default());
+    let known = entries.topics()?;
+    let mut topics = still_there(cluster, &known, &facts.ids)?;
+    topics.extend(facts.ids.clone());
+    if topics != known {
+        changed.set_topics(&topics);
     }
-    write(&mut producer, &changes)?;
-    Ok(Some(deployed.into()))
+    let before = entries.contents()?;
+    let mut contents = before.clone();
+    contents.retain(|store, _| topics.contains_key(&internal_topics::changelog(app, store)));
+    check_contents(cluster, app, &contents, &facts.contents)?;
+    let mut unused = contents.clone();
+    unused.retain(|store, _| !facts.contents.contains_key(store));
+    contents.extend(facts.contents.clone());
+    if contents != before {
+        changed.set_contents(&contents);
+    }
+    Ok(Changes { entries: changed, deployed: deployed.into(), unused })
+}
+
+/// A step doesn't go on with what another kind of step has left.
+fn check_contents(
+    cluster: &Cluster,
+    app: &str,
+    before: &BTreeMap<String, Contents>,
+    now: &BTreeMap<String, Contents>,
+) -> Result<(), Error> {
+    for (store, now) in now {
+        let Some(Err(changed)) = before.get(store).map(|before| before.goes_on_as(now, store)) else { continue };
+        if holds_any(cluster, &internal_topics::changelog(app, store))? {
+            return Err(Error::Setup(format!("{changed}; or start anew with `millrace reset {app}`")));
+        }
+    }
+    Ok(())
+}
+
+/// Two pipelines with hardly anything in common are two apps.
+fn check_pipeline(app: &str, before: Option<Outline>, now: &Outline) -> Result<(), Error> {
+    match before.filter(|before| !before.is_same_app(now)) {
+        None => Ok(()),
+        Some(before) => Err(Error::Setup(format!(
+            "another pipeline runs as the app `{app}`, or ran last: it {}, and this one {}. Both would share the consumer \
+             group and the internal topics. Give one of them another name; or, if this one is to take its place, stop its \
+             processes and start anew with `millrace reset {app}`",
+            before.said(),
+            now.said()
+        ))),
+    }
+}
+
+/// Those of the topics that the app has made and doesn't use now that are still there. One that an administrator has
+/// removed is made anew if it is needed again.
+fn still_there(
+    cluster: &Cluster,
+    known: &BTreeMap<String, String>,
+    used: &BTreeMap<String, String>,
+) -> Result<BTreeMap<String, String>, Error> {
+    let unused: Vec<_> = known.keys().map(String::as_str).filter(|name| !used.contains_key(*name)).collect();
+    let there = cluster.ids(&unused)?;
+    let known = known.iter().filter(|(name, _)| there.contains_key(*name));
+    Ok(known.map(|(name, id)| (name.clone(), id.clone())).collect())
+}
+
+fn holds_any(cluster: &Cluster, changelog: &str) -> Result<bool, Error> {
+    for partition in 0..cluster.partitions(changelog)?.unwrap_or(0) {
+        if cluster.range(changelog, partition)?.1 > 0 {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn warn_of_unused(unused: &BTreeMap<String, Contents>) {
+    for (store, contents) in unused {
+        let (step, of) = (&contents.step, contents.entries.to_string());
+        tracing::warn!(
+            step,
+            store,
+            of,
+            "there is state that no step uses; a step under a new name begins with empty state: to go on with what is \
+             there, give it its old name"
+        );
+    }
+}
+
+/// What the app's newest deployments mean for a process with other files.
+pub(crate) struct Readable {
+    /// Why a candidate can't read all that may be in the state; none if all can.
+    pub(crate) refused: Option<Refused>,
+    /// The newest deployment of each plugin, by name.
+    pub(crate) active: BTreeMap<String, Record>,
+}
+
+/// Looks whether these candidates can read what the newest deployments may have written. `None` if `go_on` says no before
+/// it is known.
+///
+/// # Errors
+/// The control topic can't be read.
+pub(crate) fn readable(
+    settings: &ClientSettings,
+    cluster: &Cluster,
+    app: &str,
+    candidates: &[Candidate],
+    go_on: &dyn Fn() -> bool,
+) -> Result<Option<Readable>, Error> {
+    let Some(entries) = Entries::read(settings, cluster, &internal_topics::control(app), go_on)? else {
+        return Ok(None);
+    };
+    let (mut refused, mut active) = (None, BTreeMap::new());
+    for candidate in candidates {
+        let Some(record) = entries.deployment(&candidate.name)? else { continue };
+        refused = refused.or(deployment::next(candidate, Some(&record)).err());
+        active.insert(candidate.name.clone(), record);
+    }
+    Ok(Some(Readable { refused, active }))
 }
 
 /// Names of the internal topics that an app has ever made; none if it never ran.
@@ -110,58 +317,17 @@ pub(crate) fn topics(settings: &ClientSettings, cluster: &Cluster, app: &str) ->
         return Ok(BTreeSet::new());
     }
     let limit = Instant::now() + REQUEST;
-    let entries = read(settings, cluster, &control, &|| Instant::now() < limit)?;
+    let entries = Entries::read(settings, cluster, &control, &|| Instant::now() < limit)?;
     let entries = entries.ok_or_else(|| Error::Setup(format!("topic `{control}` can't be read: no broker answers")))?;
-    Ok(known_topics(&entries).into_iter().chain([control]).collect())
-}
-
-fn known_topics(entries: &Entries) -> BTreeSet<String> {
-    entries.get(TOPICS).and_then(|bytes| serde_json::from_slice(bytes).ok()).unwrap_or_default()
-}
-
-/// The last value of each key, as far as it is committed when it begins.
-fn read(
-    settings: &ClientSettings,
-    cluster: &Cluster,
-    control: &str,
-    go_on: &dyn Fn() -> bool,
-) -> Result<Option<Entries>, Error> {
-    let (low, high) = cluster.range(control, 0)?;
-    let mut entries = Entries::new();
-    if low == high {
-        return Ok(Some(entries));
-    }
-    let mut fetcher = Fetcher::new(&settings.fetcher("control"))?;
-    let mut list = TopicPartitionList::new();
-    list.add_partition_offset(control, 0, Offset::Offset(low))?;
-    fetcher.assign(&list)?;
-    let (mut done, mut refused) = (false, None);
-    while !done && go_on() {
-        if let Some(text) = refused {
-            return Err(Error::Setup(format!("topic `{control}` can't be read: {text}")));
-        }
-        fetcher.poll(WAIT, |_, _, fetched| match fetched {
-            Fetched::Record(message) => {
-                let key = String::from_utf8_lossy(message.key().unwrap_or_default()).into_owned();
-                match message.value() {
-                    Some(value) => drop(entries.insert(key, value.to_vec())),
-                    None => drop(entries.remove(&key)),
-                }
-            }
-            Fetched::End(offset) => done = offset >= high,
-            Fetched::Failed(RDKafkaErrorCode::TopicAuthorizationFailed, text) => refused = Some(text),
-            Fetched::Failed(code, text) => tracing::debug!(control, %code, "{text}"),
-        });
-    }
-    Ok(done.then_some(entries))
+    Ok(entries.topics()?.into_keys().chain([control]).collect())
 }
 
 fn write(producer: &mut Transactions, changes: &Entries) -> Result<(), Reaction> {
     if changes.is_empty() {
         return Ok(());
     }
-    for (key, value) in changes {
-        let (key, value) = (Some(key.as_bytes()), Some(value.as_slice()));
+    for (key, value) in changes.iter() {
+        let (key, value) = (Some(key.as_bytes()), Some(value));
         let record = native::Record { partition: 0, key, value, timestamp: wall_clock(), headers: &Headers::EMPTY };
         producer.send(0, &record, None)?;
     }

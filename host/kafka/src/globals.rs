@@ -20,7 +20,6 @@ use crate::cluster::Cluster;
 use crate::error::Error;
 use crate::folder::POSITIONS;
 use crate::gate::Gate;
-use crate::internal_topics::DELETE_RETENTION;
 use crate::native::{Fetched, Fetcher};
 use crate::positions::{Position, wall_clock};
 use crate::settings::ClientSettings;
@@ -96,7 +95,8 @@ impl Globals {
                 list.add_partition_offset(&table.topic, number, Offset::Offset(partition.next))?;
             }
         }
-        let fetcher = Fetcher::new(&settings.fetcher("global-tables"))?;
+        let mut fetcher = Fetcher::new(&settings.fetcher("global-tables"))?;
+        fetcher.expect(tables.iter().map(|table| (table.topic.clone(), table.id.clone())).collect());
         fetcher.assign(&list)?;
         let (batch, buffer) = (Batch::new(database), BytesMut::new());
         Ok(Some(Self { database: Arc::clone(database), fetcher, tables, places: HashMap::new(), batch, buffer }))
@@ -169,6 +169,13 @@ impl Globals {
                 failed = failed.take().or(Some(error));
             }
         });
+        if let Some(table) = fetcher.made_anew().and_then(|topic| tables.iter().find(|table| table.topic == topic)) {
+            return Err(Error::Setup(format!(
+                "topic `{}` of the global table `{}` was deleted and made anew: start the app again, and the table is read \
+                 from the start",
+                table.topic, table.table.name
+            )));
+        }
         failed.map_or(Ok(count), Err)
     }
 
@@ -200,12 +207,14 @@ impl Table {
     ) -> Result<Self, Error> {
         let ids: BTreeMap<String, String> = cluster.ids(&[topic.as_str()])?;
         let id = ids.get(&topic).cloned().ok_or_else(|| Error::Missing(topic.clone()))?;
+        // Somebody else's topic, and set up as they like. Where it may not be seen, no deletion is sure to be there still.
+        let retention = cluster.delete_retention(&topic)?.unwrap_or(0);
         let (mut nexts, mut usable) = (Vec::new(), true);
         let mut lows = Vec::new();
         for number in 0..partitions {
             let (low, high) = cluster.range(&topic, number)?;
             let position = Position::read(database, &key(table, number))?;
-            let fits = position.filter(|position| is_usable(position, &id, low, high));
+            let fits = position.filter(|position| is_usable(position, &id, (low, high), retention));
             usable &= fits.is_some();
             nexts.push(fits.map_or(low, |position| position.next));
             lows.push(low);
@@ -297,8 +306,27 @@ fn key(table: &GlobalTable, partition: u32) -> Vec<u8> {
     format!("{}/{partition}", table.name).into_bytes()
 }
 
-/// Whether rows that reach to this position can be brought up to date by what follows.
-fn is_usable(position: &Position, id: &str, low: i64, high: i64) -> bool {
-    let forgotten = wall_clock().saturating_sub(position.at) > DELETE_RETENTION && position.next + 1 < high;
+/// Whether rows that reach to this position can be brought up to date by what follows. `retention` is for how long a
+/// deletion can be seen in the topic, in milliseconds.
+fn is_usable(position: &Position, id: &str, (low, high): (i64, i64), retention: i64) -> bool {
+    let forgotten = position.is_older_than(retention) && position.next + 1 < high;
     position.topic == id && (low..=high).contains(&position.next) && !forgotten
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_read_anew_where_a_deletion_may_have_been_missed() {
+        let at = |age, next| Position { topic: "id".into(), next, at: wall_clock() - age };
+        let hour = 3_600_000;
+        assert!(is_usable(&at(hour / 2, 5), "id", (0, 10), hour));
+        assert!(!is_usable(&at(2 * hour, 5), "id", (0, 10), hour), "the topic keeps deletions for an hour");
+        assert!(is_usable(&at(2 * hour, 5), "id", (0, 10), 24 * hour));
+        assert!(is_usable(&at(2 * hour, 10), "id", (0, 10), hour), "nothing came since");
+        assert!(!is_usable(&at(0, 5), "other", (0, 10), hour));
+        assert!(!is_usable(&at(0, 5), "id", (6, 10), hour));
+        assert!(!is_usable(&at(0, 11), "id", (0, 10), hour));
+    }
 }

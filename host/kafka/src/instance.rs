@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use millrace_engine::deployment::Candidate;
 use millrace_engine::ledger::Ledger;
 use millrace_engine::topology::Topology;
+use millrace_store::Database;
 use rdkafka::consumer::Consumer;
 
 use crate::crew::{Crew, Guests};
@@ -59,6 +60,9 @@ const DRAIN: Duration = Duration::from_secs(30);
 /// How long to wait until the group has let it go.
 const LEAVE: Duration = Duration::from_secs(5);
 
+/// How often to say that it waits outside of the group.
+const SAY: Duration = Duration::from_secs(30);
+
 /// How long to wait for news from the group at a time.
 const TICK: Duration = Duration::from_millis(20);
 
@@ -87,6 +91,19 @@ pub fn run(
     result
 }
 
+/// The longest that a change of windows is on no disk: they have no write-ahead log, and their changelogs don't keep them
+/// for ever.
+const UNFLUSHED: Duration = Duration::from_secs(30);
+
+/// Flushes the windows that were written to the local state and have been in memory only for long enough, also when
+/// nothing more comes.
+fn flush_old(database: &Database) {
+    // The workers' next writes fail with the same error, and it is theirs to be handled.
+    if let Err(error) = database.flush_older_than(UNFLUSHED) {
+        tracing::warn!(%error, "the local state can't be flushed");
+    }
+}
+
 /// A running instance.
 struct Instance<'t> {
     shared: Arc<Shared>,
@@ -99,6 +116,8 @@ struct Instance<'t> {
     /// Keeps global tables.
     follower: Option<JoinHandle<Result<(), Error>>>,
     rebalances: u64,
+    /// Why it has left the group, and when that was said last.
+    held: Option<(String, Instant)>,
     until_idle: bool,
     purge: Purge,
     tell: &'t mut dyn FnMut(Report<'_>),
@@ -129,6 +148,7 @@ impl<'t> Instance<'t> {
             idle: Idle::new(),
             follower: None,
             rebalances: 0,
+            held: None,
             until_idle,
             purge: Purge::new(),
             tell,
@@ -165,6 +185,7 @@ impl<'t> Instance<'t> {
             self.turn(member)?;
             self.crew.tend(member)?;
             self.purge.run(&shared);
+            flush_old(&shared.database);
         }
         Ok(())
     }
@@ -188,6 +209,7 @@ impl<'t> Instance<'t> {
         while let Ok(event) = self.events.try_recv() {
             self.hear(event);
         }
+        self.hold(member);
         let all = self.ready.len() >= self.shared.topology.settings.threads.max(1);
         self.become_(match (member.context().assigned(), all) {
             (None, _) => State::Rebalancing,
@@ -197,8 +219,26 @@ impl<'t> Instance<'t> {
         Ok(())
     }
 
+    /// Stays out of the group if there is a task that it can't run: the group would give it back again and again.
+    fn hold(&mut self, member: &Member) {
+        let Some((reason, said)) = &mut self.held else { return };
+        if member.context().assigned().is_some() {
+            member.unsubscribe();
+        }
+        if said.elapsed() >= SAY {
+            *said = Instant::now();
+            tracing::warn!(reason, "waiting outside of the group");
+        }
+    }
+
     fn hear(&mut self, event: Event) {
         match event {
+            Event::Held { reason } => {
+                if self.held.is_none() {
+                    tracing::error!(reason, "this process can't run a task, and leaves the group");
+                    self.held = Some((reason, Instant::now()));
+                }
+            }
             Event::Restoring { worker, records } => {
                 self.ready.remove(&worker);
                 (self.tell)(Report::Restoring(records));

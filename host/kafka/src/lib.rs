@@ -2,6 +2,7 @@
 
 mod cluster;
 mod context;
+mod contradictions;
 mod control;
 mod crew;
 mod error;

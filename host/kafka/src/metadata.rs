@@ -1,5 +1,7 @@
 //! What is kept with a committed offset: the partition's time, as Kafka Streams writes it (`TopicPartitionMetadata`,
-//! version 1): a byte for the version and eight for the highest timestamp processed, big-endian, in base64.
+//! version 1): a byte for the version and eight for the highest timestamp processed, big-endian, in base64. Behind it
+//! stand, as text, the id of the topic that the offset is one of and the id of the app's meta changelog, divided by a
+//! space: Kafka Streams reads over that. An offset that a person has set has none of it.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -7,18 +9,52 @@ use millrace_engine::record::Timestamp;
 
 const VERSION: u8 = 1;
 
-pub(crate) fn encode(time: Timestamp) -> String {
+/// What stands there where there is no time.
+const NO_TIME: Timestamp = -1;
+
+/// What an offset says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Note {
+    /// Highest timestamp processed.
+    pub(crate) time: Option<Timestamp>,
+    /// Where it comes from; none if somebody else has set it.
+    pub(crate) origin: Option<Origin>,
+}
+
+/// Where an offset comes from: both change when a topic is deleted and made anew.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Origin {
+    /// Id of the topic that it is an offset of.
+    pub(crate) topic: String,
+    /// Id of the app's meta changelog: of one life of the app, which ends with a reset.
+    pub(crate) life: String,
+}
+
+pub(crate) fn encode(time: Option<Timestamp>, origin: &Origin) -> String {
     let mut bytes = vec![VERSION];
-    bytes.extend_from_slice(&time.to_be_bytes());
+    bytes.extend_from_slice(&time.unwrap_or(NO_TIME).to_be_bytes());
+    bytes.extend_from_slice(origin.topic.as_bytes());
+    bytes.push(b' ');
+    bytes.extend_from_slice(origin.life.as_bytes());
     BASE64.encode(bytes)
 }
 
-/// The time; `None` if somebody else wrote something else there. Kafka Streams' version 2 begins like version 1.
-pub(crate) fn decode(text: &str) -> Option<Timestamp> {
+/// Nothing if somebody else wrote something else there. Kafka Streams' version 2 begins like version 1.
+pub(crate) fn decode(text: &str) -> Note {
+    read(text).unwrap_or_default()
+}
+
+fn read(text: &str) -> Option<Note> {
     let bytes = BASE64.decode(text).ok()?;
     let (version, rest) = bytes.split_first()?;
-    let time = Timestamp::from_be_bytes(*rest.first_chunk()?);
-    (matches!(*version, 1 | 2) && time >= 0).then_some(time)
+    let (time, rest) = rest.split_first_chunk()?;
+    let time = Timestamp::from_be_bytes(*time);
+    if !matches!(*version, 1 | 2) {
+        return None;
+    }
+    let ids = std::str::from_utf8(rest).ok().filter(|_| *version == VERSION).and_then(|rest| rest.split_once(' '));
+    let origin = ids.map(|(topic, life)| Origin { topic: topic.into(), life: life.into() });
+    Some(Note { time: (time >= 0).then_some(time), origin })
 }
 
 #[cfg(test)]
@@ -26,14 +62,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_survive_and_what_others_wrote_is_no_time() {
-        assert_eq!(encode(1_700_000_000_000), "AQAAAYvP5WgA");
-        for time in [0, 1, 1_700_000_000_000, i64::MAX] {
-            assert_eq!(decode(&encode(time)), Some(time));
+    fn times_and_origins_survive_and_what_others_wrote_is_neither() {
+        let origin = Origin { topic: "a/+id".into(), life: "life".into() };
+        for time in [None, Some(0), Some(1), Some(1_700_000_000_000), Some(i64::MAX)] {
+            assert_eq!(decode(&encode(time, &origin)), Note { time, origin: Some(origin.clone()) });
         }
-        for text in ["", "AQ==", "hello", "AwAAAYvP5WgA", "AQD/"] {
-            assert_eq!(decode(text), None, "{text}");
+        for text in ["", "AQ==", "hello", "AwAAAYvP5WgA"] {
+            assert_eq!(decode(text), Note::default(), "{text}");
         }
-        assert_eq!(decode(&BASE64.encode([2, 0, 0, 0, 0, 0, 0, 0, 9, 1, 2, 3])), Some(9));
+    }
+
+    #[test]
+    fn what_kafka_streams_wrote_has_a_time_and_no_origin() {
+        let time = |time| Note { time: Some(time), origin: None };
+        assert_eq!(decode("AQAAAYvP5WgA"), time(1_700_000_000_000));
+        assert_eq!(decode(&BASE64.encode([2, 0, 0, 0, 0, 0, 0, 0, 9, 1, 2, b' '])), time(9));
+        assert!(
+            encode(Some(1_700_000_000_000), &Origin { topic: "t".into(), life: "l".into() })
+                .starts_with("AQAAAYvP5WgA")
+        );
     }
 }

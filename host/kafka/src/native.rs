@@ -1,6 +1,6 @@
 //! What the bindings don't offer, straight from librdkafka: reading in batches, the ends of partitions as the last fetch
 //! knew them, sending to a topic without a look-up by name, what comes back with a delivery report, what topics are like,
-//! why one isn't made, and committed offsets one by one.
+//! also when they change, why one isn't made, and committed offsets one by one.
 //!
 //! The only unsafe code of this crate. Each block says what it relies on; the facts are those of `rdkafka.h`.
 #![allow(unsafe_code, reason = "calls into librdkafka that its bindings have no safe form of")]
@@ -10,6 +10,7 @@ mod fetch;
 mod group_offsets;
 mod returned;
 mod send;
+mod topic_watch;
 mod topics;
 
 pub(crate) use create_topics::{NotMade, create_topics};

@@ -46,6 +46,13 @@ impl Position {
     }
 }
 
+impl Position {
+    /// Whether more than so many milliseconds have gone by since it was written.
+    pub(crate) fn is_older_than(&self, milliseconds: i64) -> bool {
+        wall_clock().saturating_sub(self.at) > milliseconds
+    }
+}
+
 /// Milliseconds since the epoch.
 pub(crate) fn wall_clock() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

@@ -55,15 +55,19 @@ pub(crate) struct Gap {
 }
 
 /// What the local state lacks of a changelog, if it lacks anything. A state that doesn't fit its changelog any more is
-/// emptied, to be restored from the start.
+/// emptied, to be restored from the start. `retentions` keeps for how long deletions can be seen in a topic.
 ///
 /// # Errors
 /// [`Reaction::Rebuild`]: no broker tells where the changelog ends. Otherwise the database fails.
-pub(crate) fn plan(shared: &Shared, changelog: Changelog) -> Result<Option<Gap>, Reaction> {
+pub(crate) fn plan(
+    shared: &Shared,
+    changelog: Changelog,
+    retentions: &mut BTreeMap<String, i64>,
+) -> Result<Option<Gap>, Reaction> {
     let (low, high) = shared.cluster.range(&changelog.topic, changelog.task.partition)?;
     let position = Position::read(&shared.database, &changelog.key)?;
     let next = match &position {
-        Some(position) => match stale(shared, &changelog, position, low, high) {
+        Some(position) => match stale(shared, &changelog, position, (low, high), retentions)? {
             None => position.next,
             Some(reason) => {
                 tracing::warn!(
@@ -259,24 +263,39 @@ pub(crate) fn fatal(error: Error) -> Reaction {
 /// Marks that one commit leaves at the end of a changelog partition, and one that was given up.
 const MARKS: i64 = 2;
 
-/// Why a state at this position can't be brought up to date by the rest of the changelog.
-fn stale(shared: &Shared, changelog: &Changelog, position: &Position, low: i64, high: i64) -> Option<&'static str> {
-    let kind = shared.topology.stores.get(changelog.store.0)?.kind;
+/// Why a state at this position can't be brought up to date by the rest of the changelog. `retentions` keeps for how long
+/// deletions can be seen in a topic.
+fn stale(
+    shared: &Shared,
+    changelog: &Changelog,
+    position: &Position,
+    (low, high): (i64, i64),
+    retentions: &mut BTreeMap<String, i64>,
+) -> Result<Option<&'static str>, Error> {
+    let Some(kind) = shared.topology.stores.get(changelog.store.0).map(|store| store.kind) else { return Ok(None) };
     // What was written and is gone again since then: at most marks of transactions, where all else is too old to count.
     let faded = kind.retention().is_some() && low == high && low.saturating_sub(position.next) <= MARKS;
-    // Entries of joins are never deleted one by one.
-    let lasting = matches!(kind, StoreKind::Window { .. });
-    if position.topic != changelog.id {
+    let reason = if position.topic != changelog.id {
         Some("its changelog was deleted and made anew")
     } else if position.next > high {
         Some("its changelog ends before it")
     } else if position.next < low && !faded {
         Some("its changelog begins after it")
-    } else if !lasting && wall_clock().saturating_sub(position.at) > DELETE_RETENTION && position.next + 1 < high {
-        Some("what was deleted since then can't be seen in its changelog any more")
     } else {
         None
+    };
+    // Entries of joins are never deleted one by one.
+    if reason.is_some() || matches!(kind, StoreKind::Window { .. }) || position.next + 1 >= high {
+        return Ok(reason);
     }
+    let retention = match retentions.get(&changelog.topic) {
+        Some(retention) => *retention,
+        // It is what the topic was made with, where it may not be seen.
+        None => shared.cluster.delete_retention(&changelog.topic)?.unwrap_or(DELETE_RETENTION),
+    };
+    retentions.insert(changelog.topic.clone(), retention);
+    let forgotten = position.is_older_than(retention);
+    Ok(forgotten.then_some("what was deleted since then can't be seen in its changelog any more"))
 }
 
 /// Empties a store before it is restored from the start. Of the meta store others have entries too: theirs stay.

@@ -126,8 +126,6 @@ impl ClientSettings {
     pub(crate) fn fetcher(&self, role: &str) -> ClientConfig {
         let mut config = self.consumer(role);
         config.set("enable.partition.eof", "true");
-        // Reading in batches prints log lines of the client as they are, past our log.
-        config.set_log_level(RDKafkaLogLevel::Emerg);
         // An input that has nothing new is known to have nothing only when its fetch is answered.
         self.default(&mut config, "fetch.wait.max.ms", 10);
         // Less than comes in that time isn't worth an answer of its own: at 4,000 records a second they were a thousand.

@@ -14,12 +14,12 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 
 use crate::cluster::{Cluster, REQUEST};
 use crate::context::{Ear, Trouble, trouble};
-use crate::control;
+use crate::control::{self, Claim};
 use crate::error::Error;
 use crate::folder::Folder;
 use crate::globals::Globals;
 use crate::instance::Options;
-use crate::internal_topics;
+use crate::internal_topics::{self, Internal};
 use crate::lease::Leases;
 use crate::limits::Learned;
 use crate::settings::{ClientSettings, wrong_settings};
@@ -48,12 +48,12 @@ pub(crate) fn prepare(
     let Some(known) = patience.until(|| external_topics(&cluster, &topology).map(Some))? else { return Ok(None) };
     let partitions = pipeline::partitions(&topology, &|name| known.get(name).copied()).map_err(Error::Partitions)?;
     let specs = internal_topics::all(&topology, &partitions, settings.record_bytes());
-    if patience.until(|| internal_topics::ensure(&cluster, &specs).map(Some))?.is_none() {
-        return Ok(None);
-    }
-    let own: Vec<_> = specs.into_iter().filter(|topic| topic.is_private).map(|topic| topic.spec.name).collect();
     let go_on = || !stop.load(Ordering::Relaxed);
-    let deploy = || control::deploy(&settings, &cluster, app, candidates, &own, &go_on);
+    let Some(own) = patience.until(|| internal(&settings, &cluster, &topology, &specs, &go_on))? else {
+        return Ok(None);
+    };
+    let claim = Claim { topology: &topology, candidates, topics: &own };
+    let deploy = || control::deploy(&settings, &cluster, &claim, &go_on);
     let Some(deployments) = patience.until(deploy)? else { return Ok(None) };
     let open = || Globals::open(&topology, &settings, &cluster, &folder.database, &partitions).map(Some);
     let Some(mut globals) = patience.until(open)? else { return Ok(None) };
@@ -69,6 +69,7 @@ pub(crate) fn prepare(
         database: folder.database,
         partitions: partitions.into(),
         deployments,
+        candidates: candidates.into(),
         options: options.worker,
         learned: Learned::default(),
         leases: Leases::default(),
@@ -83,6 +84,26 @@ pub(crate) fn prepare(
         topology,
     };
     Ok(Some((shared, globals)))
+}
+
+/// Makes the internal topics that are missing and were never there, and checks the others. Names of those that are the
+/// app's own; dead letters are everybody's.
+fn internal(
+    settings: &ClientSettings,
+    cluster: &Cluster,
+    topology: &Topology,
+    topics: &[Internal],
+    go_on: &dyn Fn() -> bool,
+) -> Result<Option<Vec<String>>, Error> {
+    let control = internal_topics::control(&topology.app);
+    let (control, rest): (Vec<_>, Vec<_>) = topics.iter().partition(|topic| topic.spec.name == control);
+    internal_topics::ensure(cluster, &control)?;
+    let own: Vec<_> = topics.iter().filter(|topic| topic.is_private).map(|topic| &topic.spec).collect();
+    if control::check(settings, cluster, topology, &own, go_on)?.is_none() {
+        return Ok(None);
+    }
+    internal_topics::ensure(cluster, &rest)?;
+    Ok(Some(own.into_iter().map(|spec| spec.name.clone()).collect()))
 }
 
 /// The cluster's id. A cluster that doesn't answer is waited for; one that answers and refuses won't think again, nor does

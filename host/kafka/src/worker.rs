@@ -16,6 +16,7 @@ mod catch_up;
 mod commit;
 mod feed;
 mod messages;
+mod older;
 mod open;
 mod opener;
 mod pace;
@@ -24,6 +25,7 @@ mod run;
 mod seat;
 mod shared;
 mod spread;
+mod starts;
 mod when;
 
 use std::collections::HashMap;

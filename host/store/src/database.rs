@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use millrace_engine::ports::{Horizons, Scan, StoreId};
 use millrace_engine::topology::StoreSpec;
@@ -35,6 +36,8 @@ pub struct Database {
     stores: Vec<Store>,
     unused: Vec<String>,
     unsynced: AtomicUsize,
+    /// When the first write without a write-ahead log came that no flush has begun for.
+    unflushed: Mutex<Option<Instant>>,
     /// Watermarks that no filter knows yet.
     unpublished: Mutex<Pending>,
 }
@@ -140,6 +143,7 @@ impl Database {
             stores,
             unused,
             unsynced: AtomicUsize::new(0),
+            unflushed: Mutex::default(),
             unpublished: Mutex::default(),
         }
     }
@@ -204,6 +208,7 @@ impl Database {
         let Batch { writes, unlogged, expired, cleared, .. } = batch;
         let written = self.forget(&cleared);
         if !unlogged.is_empty() {
+            self.unflushed().get_or_insert_with(Instant::now);
             self.db.write_without_wal(unlogged).map_err(|error| self.error(&error))?;
         }
         self.db.write_opt(writes, &options).map_err(|error| self.error(&error))?;
@@ -262,10 +267,30 @@ impl Database {
     /// # Errors
     /// It can't begin.
     pub fn begin_flush(&self) -> Result<(), Error> {
+        // Before the flush: what is written while it begins waits for the next one.
+        *self.unflushed() = None;
         let families = self.names.iter().map(|name| self.family(name)).collect::<Result<Vec<_>, _>>()?;
         let mut options = rocksdb::FlushOptions::default();
         options.set_wait(false);
         self.db.flush_cfs_opt(&families, &options).map_err(|error| self.error(&error))
+    }
+
+    /// Begins a flush if a write without a write-ahead log has waited for one for so long. Whether it has.
+    ///
+    /// # Errors
+    /// The flush can't begin; the next call tries again.
+    pub fn flush_older_than(&self, age: Duration) -> Result<bool, Error> {
+        let since = *self.unflushed();
+        let Some(since) = since.filter(|since| since.elapsed() >= age) else { return Ok(false) };
+        let begun = self.begin_flush();
+        if begun.is_err() {
+            self.unflushed().get_or_insert(since);
+        }
+        begun.map(|()| true)
+    }
+
+    fn unflushed(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.unflushed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Rewrites a store on disk without what was deleted or has expired. Takes as long as reading and writing it.

@@ -124,7 +124,7 @@ impl Run<'_> {
             }
         };
         let log = Arc::new(Log::open(Arc::clone(&database))?);
-        let plan = deploy::plan(&log, &topology.app, &loaded.candidates())?;
+        let plan = deploy::plan(&log, &topology, &loaded.candidates())?;
         let worker = Worker::open(topology, database, Arc::clone(&log), plan.active(), self.options())?;
         plan.remember(&log)?;
         Ok((worker, loaded.guests()))

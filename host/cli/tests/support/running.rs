@@ -40,6 +40,34 @@ impl Running {
         }
     }
 
+    /// Waits for a line of the log with this in it, and gives the line.
+    pub fn logged_with(&mut self, text: &str) -> String {
+        self.wait_for(text, |line| line.contains(text)).pop().unwrap()
+    }
+
+    /// Waits for a line of the log, and gives all up to it.
+    pub fn wait_for(&mut self, what: &str, is_it: impl Fn(&str) -> bool) -> Vec<String> {
+        let until = Instant::now() + PATIENCE;
+        let mut seen = Vec::new();
+        while !seen.last().is_some_and(|line: &String| is_it(line)) {
+            let line = self.log.recv_timeout(until.saturating_duration_since(Instant::now()));
+            seen.push(line.unwrap_or_else(|_| panic!("it never logged {what}, but {seen:?}")));
+        }
+        seen
+    }
+
+    /// Waits until it has ended, with this code, and gives its last line.
+    pub fn ended_with(&mut self, code: i32) -> String {
+        let mut status = None;
+        until("it ends", || {
+            status = self.child.try_wait().unwrap();
+            status.is_some()
+        });
+        let lines: Vec<_> = self.log.iter().collect();
+        assert_eq!(status.unwrap().code(), Some(code), "{lines:?}");
+        lines.last().cloned().unwrap_or_default()
+    }
+
     pub fn is_running(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
     }

@@ -122,8 +122,9 @@ pub(super) fn open(
     Ok(Memory { nodes: nodes.collect::<Result<_, TaskError>>()?, unrecorded })
 }
 
-/// A task never runs an older deployment than its state has seen. Gives what is to be recorded: a step's generation, if
-/// it is newer than what is recorded, or of another plugin.
+/// A step that keeps state never runs an older deployment than that has seen, unless the driver knows that it can read
+/// it. One that keeps none runs any. Gives what is to be recorded: a step's generation, if another one is recorded, or
+/// one of another plugin.
 fn check_deployments(
     topology: &Topology,
     shape: &SubTopology,
@@ -139,6 +140,8 @@ fn check_deployments(
         if let Some((recorded, of)) = recorded.as_deref().and_then(decode_deployment)
             && of == plugin.name
             && recorded > deployed.generation
+            && !call.manifest.stores.is_empty()
+            && !options.may_be_older
         {
             let plugin = plugin.name.clone();
             return Err(TaskError::OldDeployment { plugin, recorded, active: deployed.generation });

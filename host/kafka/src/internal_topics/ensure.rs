@@ -27,7 +27,7 @@ const OPTIONAL: [&str; 6] = [
 ///
 /// # Errors
 /// [`Error::Setup`]: one isn't what it must be, or the cluster refuses to make it so.
-pub(crate) fn ensure(cluster: &Cluster, topics: &[Internal]) -> Result<(), Error> {
+pub(crate) fn ensure(cluster: &Cluster, topics: &[&Internal]) -> Result<(), Error> {
     let mut missing = Vec::new();
     for topic in topics {
         match cluster.partitions(&topic.spec.name)? {

@@ -1,5 +1,6 @@
 //! Reading many records with one call.
 
+use std::collections::BTreeMap;
 use std::ffi::{CStr, CString, c_void};
 use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
@@ -14,6 +15,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::BorrowedMessage;
 use rdkafka::{Offset, TopicPartitionList};
 
+use super::topic_watch::{self, TopicWatch};
 use crate::context::Log;
 use crate::error::Error;
 use crate::settings::client;
@@ -27,6 +29,8 @@ const BUFFER: usize = 4 << 10;
 /// A consumer of partitions that it is told, with its own queue. Not a member of the group: what it reads counts only
 /// when a transaction with the member's generation commits it.
 pub(crate) struct Fetcher {
+    /// Dropped before the consumer, whose log it reads.
+    watch: TopicWatch,
     /// The consumer's own queue. Destroyed before the consumer: see `drop`.
     queue: NonNull<c::rd_kafka_queue_t>,
     consumer: BaseConsumer<Log>,
@@ -53,12 +57,27 @@ pub(crate) struct Message<'a>(&'a c::rd_kafka_message_t);
 impl Fetcher {
     /// Connects, and reads nothing yet.
     pub(crate) fn new(config: &ClientConfig) -> Result<Self, Error> {
-        let consumer: BaseConsumer<Log> = client(config)?;
+        let consumer: BaseConsumer<Log> = client(&topic_watch::configure(config))?;
         // SAFETY: the client lives as long as `consumer`, and has a consumer queue because it has a group id.
         let queue = unsafe { c::rd_kafka_queue_get_consumer(consumer.client().native_ptr()) };
-        let queue = NonNull::new(queue)
-            .ok_or_else(|| Error::Kafka(KafkaError::ClientCreation("a consumer without a queue".into())))?;
-        Ok(Self { queue, consumer, messages: Vec::with_capacity(BATCH) })
+        let none = || Error::Kafka(KafkaError::ClientCreation("a consumer without a queue".into()));
+        let queue = NonNull::new(queue).ok_or_else(none)?;
+        // SAFETY: as above.
+        let mut watch = unsafe { TopicWatch::new(consumer.client().native_ptr()) }.ok_or_else(none)?;
+        // SAFETY: the queue lives, and nothing is assigned.
+        unsafe { watch.drain(queue) };
+        Ok(Self { watch, queue, consumer, messages: Vec::with_capacity(BATCH) })
+    }
+
+    /// Has [`made_anew`](Self::made_anew) tell a topic that has another id than here.
+    pub(crate) fn expect(&mut self, ids: BTreeMap<String, String>) {
+        self.watch.expect(ids);
+    }
+
+    /// A topic that was deleted and made anew since its id was asked for. Nothing that the last `poll` handed over may
+    /// count then: it may be from the middle of the new topic.
+    pub(crate) fn made_anew(&self) -> Option<&str> {
+        self.watch.changed()
     }
 
     /// Reads these partitions from the offsets given, and no others.
@@ -98,6 +117,7 @@ impl Fetcher {
         if wait == 0 || self.receive(wait, 1) == 1 {
             self.receive(0, BATCH - 1);
         }
+        self.watch.look();
         let count = self.messages.len();
         for pointer in self.messages.drain(..) {
             // SAFETY: each is a message of ours until it is destroyed, once, below; what was made of it doesn't outlive

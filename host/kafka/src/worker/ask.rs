@@ -11,33 +11,26 @@ use millrace_engine::topology::TopicKind;
 use rdkafka::TopicPartitionList;
 
 use super::Shared;
+use super::starts::{Start, Starts, origin};
+use crate::contradictions::{self, Place};
 use crate::error::{Error, Reaction};
 use crate::lease::Lease;
-use crate::metadata;
+use crate::metadata::{self, Origin};
 use crate::native::{Committed, Topic};
 use crate::positions;
 use crate::reactions::said;
 use crate::restore::{Changelog, Gap, Trouble, plan};
 use crate::tasks::{TaskId, inputs_of};
 
-/// What is committed for an input partition.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Start {
-    /// Offset of the next record to process.
-    pub(super) offset: i64,
-    /// Highest timestamp processed.
-    pub(super) time: Option<i64>,
-}
-
-/// Offsets by topic and partition.
-pub(super) type Offsets = BTreeMap<(String, i32), i64>;
+/// Offsets by topic and partition, with where they come from.
+pub(super) type Offsets = BTreeMap<(String, i32), (i64, Origin)>;
 
 /// Where a task begins.
 #[derive(Clone, Debug)]
 pub(super) struct Beginning {
     /// Its committed offsets, by topic and partition.
-    pub(super) starts: BTreeMap<(String, i32), Start>,
-    /// The ids of its changelogs, by name.
+    pub(super) starts: Starts,
+    /// The ids of its inputs and changelogs, by name.
     pub(super) ids: Arc<BTreeMap<String, String>>,
 }
 
@@ -64,6 +57,8 @@ pub(super) struct Answers<'s> {
     committed: BTreeMap<(String, i32), Committed>,
     topics: BTreeMap<String, Topic>,
     ids: Arc<BTreeMap<String, String>>,
+    /// For how long deletions can be seen in a changelog, as far as that was looked up.
+    retentions: BTreeMap<String, i64>,
 }
 
 impl<'s> Answers<'s> {
@@ -94,14 +89,14 @@ impl<'s> Answers<'s> {
         let topics = shared.cluster.describe(&names)?;
         let ids: BTreeMap<_, _> = topics.iter().map(|(name, topic)| (name.clone(), topic.id.clone())).collect();
         check_repartitions(shared, &ids)?;
-        Ok(Self { shared, committed, topics, ids: Arc::new(ids) })
+        Ok(Self { shared, committed, topics, ids: Arc::new(ids), retentions: BTreeMap::new() })
     }
 
     /// The answer about one of them; `stayed` is where its seat stands, if it has stayed open.
     ///
     /// # Errors
     /// The state can't be read, or a changelog is gone.
-    pub(super) fn about(&self, task: TaskId, stayed: Option<&Offsets>) -> Result<Answer, Reaction> {
+    pub(super) fn about(&mut self, task: TaskId, stayed: Option<&Offsets>) -> Result<Answer, Reaction> {
         let mut starts = BTreeMap::new();
         for (topic, partition) in inputs(self.shared, task) {
             match self.start(&topic, partition)? {
@@ -111,8 +106,9 @@ impl<'s> Answers<'s> {
                 }
             }
         }
-        let stands =
-            |(place, offset): (&(String, i32), &i64)| starts.get(place).is_some_and(|start| start.offset == *offset);
+        let stands = |(place, (offset, origin)): (&(String, i32), &(i64, Origin))| {
+            starts.get(place).is_some_and(|start| start.offset == *offset && start.origin == *origin)
+        };
         // What stayed here while the group rebalanced was committed before, and nobody else has gone on with it.
         if stayed.is_some_and(|stayed| stayed.iter().all(stands)) {
             return Ok(Answer::Stayed);
@@ -132,17 +128,20 @@ impl<'s> Answers<'s> {
     }
 
     /// Where an input partition begins, or why that can't be known yet. What has nothing committed starts at its first
-    /// record: a group that has committed and then lost it can't be told from a new one, which is what
-    /// `offsets.retention.minutes` is for.
+    /// record, if nothing [speaks against that](super::starts).
     fn start(&self, topic: &str, partition: i32) -> Result<Result<Start, String>, Reaction> {
         if self.is_leaderless(topic, partition) {
             return Ok(Err(LEADERLESS.into()));
         }
+        let Some(origin) = origin(self.shared, topic, &self.ids) else {
+            return Ok(Err("the topic isn't there: it has been deleted".into()));
+        };
+        let here = Place { app: &self.shared.topology.app, topic, partition };
         let place = (topic.to_owned(), partition);
         let committed = match self.committed.get(&place) {
-            Some(Committed::At(offset, text)) => Ok(Start { offset: *offset, time: metadata::decode(text) }),
+            Some(Committed::At(offset, text)) => Ok(Start::at(here, *offset, metadata::decode(text), origin)?),
             Some(Committed::Nothing) => match self.shared.cluster.range(topic, partition.cast_unsigned()) {
-                Ok((first, _)) => Ok(Start { offset: first, time: None }),
+                Ok((first, _)) => Ok(Start::first(first, origin)),
                 Err(Error::Kafka(error)) => Err(format!("its first offset can't be had: {}", said(&error))),
                 Err(error) => return Err(error.into()),
             },
@@ -154,20 +153,18 @@ impl<'s> Answers<'s> {
     }
 
     /// What is missing of a store, or why that can't be known yet.
-    fn gap(&self, task: TaskId, store: StoreId) -> Result<Result<Option<Gap>, Trouble>, Reaction> {
+    fn gap(&mut self, task: TaskId, store: StoreId) -> Result<Result<Option<Gap>, Trouble>, Reaction> {
         let Some(name) = self.shared.changelogs.get(store.0) else { return Ok(Ok(None)) };
         let Some(topic) = self.topics.get(name) else {
-            return Err(Reaction::Stop(Error::Setup(format!(
-                "the changelog topic `{name}` has been deleted: start the app again, and it is made anew and filled only \
-                 with what changes from then on; or `millrace reset` to start anew"
-            ))));
+            return Err(Reaction::Stop(Error::Setup(contradictions::deleted(&self.shared.topology.app, name))));
         };
         let trouble = |text: String| Trouble { topic: name.clone(), partition: task.partition, text };
         if self.is_leaderless(name, task.partition.cast_signed()) {
             return Ok(Err(trouble(LEADERLESS.into())));
         }
         let key = positions::key(&self.shared.topology, store, task);
-        match plan(self.shared, Changelog { task, store, topic: name.clone(), id: topic.id.clone(), key }) {
+        let changelog = Changelog { task, store, topic: name.clone(), id: topic.id.clone(), key };
+        match plan(self.shared, changelog, &mut self.retentions) {
             Ok(gap) => Ok(Ok(gap)),
             Err(Reaction::Abort(text) | Reaction::Rebuild(text)) => {
                 Ok(Err(trouble(format!("the ends of the changelog can't be had: {text}"))))
@@ -199,10 +196,7 @@ fn check_repartitions(shared: &Shared, ids: &BTreeMap<String, String>) -> Result
     let is_other = |name: &&str| first.get(*name).is_none_or(|id| ids.get(*name) != Some(id));
     match repartitions(shared).find(is_other) {
         None => Ok(()),
-        Some(name) => Err(Error::Setup(format!(
-            "the repartition topic `{name}` has been deleted: records that were on their way in it are lost. Start the app \
-             again to go on without them, or `millrace reset` to start anew"
-        ))),
+        Some(name) => Err(Error::Setup(contradictions::deleted(&shared.topology.app, name))),
     }
 }
 
@@ -219,10 +213,9 @@ pub(super) fn inputs(shared: &Shared, task: TaskId) -> Vec<(String, i32)> {
     inputs.map(|(name, partition)| (name, partition.cast_signed())).collect()
 }
 
-/// A task's stores, the meta store last, where it has anything in that.
+/// A task's stores, the meta store last.
 pub(super) fn stores(shared: &Shared, task: TaskId) -> Vec<StoreId> {
     let topology = &shared.topology;
     let Some(part) = topology.subtopologies.get(task.subtopology) else { return Vec::new() };
-    let meta = topology.keeps_meta(task.subtopology).then_some(part.meta);
-    part.stores.iter().copied().chain(meta).collect()
+    part.stores.iter().copied().chain([part.meta]).collect()
 }

@@ -41,7 +41,8 @@ impl Worker {
             for record in flush(seat, self.logic.as_mut(), &mut self.paces, time)? {
                 producer.send(record.topic.0, &sendable(&record), None)?;
             }
-            let prepared = seat.task.prepare();
+            let mut prepared = seat.task.prepare();
+            prepared.changes.extend(notes(&self.shared, seat));
             send_changes(&self.shared, seat, producer, &prepared.changes)?;
             seat.locate(&prepared.offsets);
             ledger.add(&prepared.ledger);
@@ -86,8 +87,19 @@ impl Worker {
             return Ok(());
         }
         let offsets = offsets(moved.iter().map(|seat| &**seat))?;
+        let noted: Vec<_> = moved
+            .into_iter()
+            .map(|seat| {
+                let notes = notes(&self.shared, seat);
+                (seat, Vec::from_iter(notes))
+            })
+            .collect();
+        for (seat, changes) in &noted {
+            send_changes(&self.shared, seat, producer, changes)?;
+        }
         let committed = producer.commit(&offsets, generation(&self.generation)?)?;
-        moved.into_iter().for_each(Seat::settle);
+        store(&self.shared, &noted, &committed.ends)?;
+        noted.into_iter().for_each(|(seat, _)| seat.settle());
         self.after_commit(Ledger::default(), began, committed.disturbed)
     }
 
@@ -161,6 +173,11 @@ fn send_changes(
     Ok(())
 }
 
+/// What the task's part of the meta store lacks.
+fn notes(shared: &Shared, seat: &Seat) -> Option<StoreChanges> {
+    seat.notes(shared.topology.subtopologies.get(seat.id.subtopology)?.meta)
+}
+
 /// Where the tasks stand in all their inputs: also where nothing has moved, because it is these that fence who had them
 /// before.
 fn offsets<'s>(seats: impl Iterator<Item = &'s Seat>) -> Result<TopicPartitionList, Reaction> {
@@ -170,9 +187,7 @@ fn offsets<'s>(seats: impl Iterator<Item = &'s Seat>) -> Result<TopicPartitionLi
         let mut place = list.add_partition(&input.name.to_string_lossy(), partition);
         let set = place.set_offset(Offset::Offset(input.position));
         set.map_err(|error| Reaction::Abort(error.to_string()))?;
-        if let Some(time) = input.time {
-            place.set_metadata(metadata::encode(time));
-        }
+        place.set_metadata(metadata::encode(input.time, &input.origin));
     }
     Ok(list)
 }

@@ -7,6 +7,7 @@ use rdkafka::error::RDKafkaErrorCode;
 use super::seat::{Input, Seat};
 use super::{IDLE, Worker};
 use crate::cluster::Cluster;
+use crate::contradictions::{self, Place};
 use crate::error::{Error, Reaction};
 use crate::native::{Fetched, Fetcher};
 use crate::positions::wall_clock;
@@ -52,6 +53,14 @@ impl Worker {
                 Fetched::Failed(code, text) => failed = failed.take().or(failure(place, partition, code, &text)),
             }
         });
+        // Before anything is processed: it may be from the middle of another topic.
+        if let Some(topic) = fetcher.made_anew() {
+            let place =
+                seats.iter().flat_map(|seat| &seat.inputs).find(|place| place.name.to_bytes() == topic.as_bytes());
+            let partition = place.and_then(|place| place.partition).unwrap_or(0);
+            let place = Place { app: &shared.topology.app, topic, partition };
+            return Err(Reaction::Stop(Error::Setup(contradictions::made_anew_while_read(place))));
+        }
         if let Some(reaction) = failed.or(gone.map(|gone| gone.reaction(&shared.cluster))) {
             return Err(reaction);
         }

@@ -86,6 +86,8 @@ pub(crate) enum Event {
     Committed(Box<Commit>),
     /// Nothing is left to do: all inputs are read up to these ends, and committed.
     Idle { worker: usize, idle: bool },
+    /// The instance can't run a task that it was assigned: it has to leave it to others.
+    Held { reason: String },
     /// Something failed, and it goes on from what is committed.
     Recovering { worker: usize, reason: String },
 }

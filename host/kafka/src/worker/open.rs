@@ -4,16 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use millrace_engine::ports::StoreId;
-use millrace_engine::task::{Task, TaskOptions};
+use millrace_engine::task::{Task, TaskError, TaskOptions};
 use millrace_engine::topology::StoreKind;
 use rdkafka::TopicPartitionList;
 use rdkafka::{Offset, error::KafkaError};
 
-use super::ask::{Beginning, Start, stores};
+use super::ask::{Beginning, stores};
 use super::commit::Of;
 use super::opener::{Opened, Opener, Wish};
 use super::seat::{Input, Seat, Slot};
 use super::spread::Sample;
+use super::starts::check_state_has_offsets;
 use super::{Event, Phase, Worker, task_error};
 use crate::error::{Error, Reaction};
 use crate::native::{Fetcher, c_name};
@@ -96,7 +97,13 @@ impl Worker {
             self.arrivals.awaited.remove(&task);
             let seat = match (opened, self.arrivals.seat(task)) {
                 (Opened::Stayed(_), Some(seat)) => seat,
-                (Opened::Restored(task, beginning), _) => self.seat(task, &beginning)?,
+                (Opened::Restored(task, beginning), _) => {
+                    check_state_has_offsets(&self.shared, task, &beginning.starts)?;
+                    match self.seat(task, &beginning)? {
+                        Some(seat) => seat,
+                        None => return Ok(()),
+                    }
+                }
                 // It isn't here any more: it is asked about again.
                 (Opened::Stayed(_), None) => {
                     self.phase = Phase::Opening;
@@ -141,8 +148,9 @@ impl Worker {
         Ok(self.producer.is_some())
     }
 
-    fn seat(&self, id: TaskId, Beginning { starts, ids }: &Beginning) -> Result<Seat, Reaction> {
-        let shared = &self.shared;
+    /// Opens a task; `None` if it can't be opened here, and the worker holds.
+    fn seat(&mut self, id: TaskId, Beginning { starts, ids }: &Beginning) -> Result<Option<Seat>, Reaction> {
+        let shared = &Arc::clone(&self.shared);
         let options = TaskOptions {
             batch: shared.options.batch,
             window_memory: shared.options.window_memory,
@@ -158,24 +166,37 @@ impl Worker {
             )
         };
         let slots: Vec<_> = stores(shared, id).into_iter().filter_map(|store| self.slot(id, store, ids)).collect();
-        let backend = Box::new(LateBackend {
-            database: Arc::clone(&shared.database),
-            written: shared.database.backend(id.partition).sharing(Arc::clone(&shared.shared_stores)),
-            postponed: slots.iter().filter_map(|slot| slot.postponed.clone()).collect(),
-        });
-        let mut task = Task::open(Arc::clone(&shared.topology), options, backend).map_err(task_error)?;
+        let open = |options: TaskOptions| {
+            let backend = Box::new(LateBackend {
+                database: Arc::clone(&shared.database),
+                written: shared.database.backend(id.partition).sharing(Arc::clone(&shared.shared_stores)),
+                postponed: slots.iter().filter_map(|slot| slot.postponed.clone()).collect(),
+            });
+            Task::open(Arc::clone(&shared.topology), options, backend)
+        };
+        let opened = match open(options.clone()) {
+            Err(TaskError::OldDeployment { plugin, recorded, .. }) => {
+                if !self.can_go_on_as_older(id, &plugin, recorded)? {
+                    return Ok(None);
+                }
+                open(TaskOptions { may_be_older: true, ..options })
+            }
+            opened => opened,
+        };
+        let mut task = opened.map_err(task_error)?;
         let mut inputs = Vec::new();
         for (number, topic) in task.inputs().to_vec().into_iter().enumerate() {
             let name = shared.topology.topics.get(topic.0).map(|topic| topic.name.clone()).unwrap_or_default();
             let has = shared.partitions.get(topic.0).is_some_and(|count| id.partition < *count);
             let partition = has.then_some(id.partition.cast_signed());
-            let start = partition.and_then(|partition| starts.get(&(name.clone(), partition)).copied());
-            let start = start.unwrap_or(Start { offset: 0, time: None });
+            let start = partition.and_then(|partition| starts.get(&(name.clone(), partition)).cloned());
+            let start = start.unwrap_or_default();
             if let Some(time) = start.time {
                 task.restore_time(number, time);
             }
             let (next, position, committed) = (start.offset, start.offset, start.offset);
             let (name, time) = (c_name(&name), start.time);
+            let (origin, noted) = (start.origin, start.noted);
             let (end, left, paused, quiet) = (None, None, false, None);
             let count = shared.partitions.get(topic.0).copied().unwrap_or(1);
             let sample = shared.alike.contains_key(&topic).then(|| Sample::new(id.partition, count));
@@ -187,6 +208,8 @@ impl Worker {
                 position,
                 committed,
                 time,
+                origin,
+                noted,
                 end,
                 left,
                 paused,
@@ -195,7 +218,7 @@ impl Worker {
             });
             task.expect_more(number, partition.is_some());
         }
-        Ok(Seat { id, task, inputs, slots, dirty: false, sent: false, taken: 0, fired: 0 })
+        Ok(Some(Seat { id, task, inputs, slots, dirty: false, sent: false, taken: 0, fired: 0 }))
     }
 
     /// The most bytes of an entry of any store of a task.
@@ -225,7 +248,7 @@ impl Worker {
     fn fetch(&mut self) -> Result<(), Reaction> {
         self.stop_fetching();
         let mut list = TopicPartitionList::new();
-        let mut seen = BTreeSet::new();
+        let (mut seen, mut ids) = (BTreeSet::new(), BTreeMap::new());
         for seat in &mut self.seats {
             for input in &mut seat.inputs {
                 let Some(partition) = input.partition else { continue };
@@ -233,13 +256,15 @@ impl Worker {
                 input.paused = false;
                 input.end = None;
                 list.add_partition_offset(&name, partition, Offset::Offset(input.next)).map_err(Error::from)?;
+                ids.insert(name.clone(), input.origin.topic.clone());
                 if !seen.insert((name, partition)) {
                     return Err(Reaction::Stop(Error::Kafka(KafkaError::Subscription("a partition twice".into()))));
                 }
             }
         }
         if list.count() > 0 {
-            let fetcher = Fetcher::new(&self.shared.settings.fetcher(&format!("worker-{}", self.number)))?;
+            let mut fetcher = Fetcher::new(&self.shared.settings.fetcher(&format!("worker-{}", self.number)))?;
+            fetcher.expect(ids);
             fetcher.assign(&list)?;
             self.fetcher = Some(fetcher);
         }

@@ -211,7 +211,7 @@ impl Opening {
             return Ok(());
         }
         let shared = Arc::clone(&self.shared);
-        let answers = match Answers::ask(&shared, &due) {
+        let mut answers = match Answers::ask(&shared, &due) {
             Ok(answers) => answers,
             Err(Error::Kafka(error)) => {
                 for task in due {

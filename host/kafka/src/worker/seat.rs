@@ -2,12 +2,16 @@
 
 use std::ffi::CString;
 
+use bytes::Bytes;
+use millrace_engine::meta::input_key;
+use millrace_engine::ports::{StoreChanges, StoreId};
 use millrace_engine::record::Timestamp;
 use millrace_engine::task::{InputPosition, Task};
 use millrace_engine::topology::TopicId;
 
 use super::ask::Offsets;
 use super::spread::Sample;
+use crate::metadata::Origin;
 use crate::native::Fetcher;
 use crate::postponed::Postponed;
 use crate::tasks::TaskId;
@@ -33,7 +37,7 @@ pub(super) struct Seat {
 
 /// A changelog partition of a task.
 pub(super) struct Slot {
-    pub(super) store: millrace_engine::ports::StoreId,
+    pub(super) store: StoreId,
     pub(super) number: usize,
     /// Key of its position in the state.
     pub(super) key: Vec<u8>,
@@ -57,6 +61,10 @@ pub(super) struct Input {
     pub(super) committed: i64,
     /// Highest timestamp processed.
     pub(super) time: Option<Timestamp>,
+    /// Goes with each offset that is committed.
+    pub(super) origin: Origin,
+    /// Whether it is kept in the meta store that offsets of this topic are committed.
+    pub(super) noted: bool,
     /// End of the partition behind all marks of transactions, if it was met since the last record.
     pub(super) end: Option<i64>,
     /// Offsets that are left to be read; none while that isn't known.
@@ -168,13 +176,29 @@ impl Seat {
         self.dirty = false;
         self.sent = false;
         (self.taken, self.fired) = (0, 0);
-        self.inputs.iter_mut().for_each(|input| input.committed = input.position);
+        for input in &mut self.inputs {
+            input.committed = input.position;
+            input.noted = true;
+        }
+    }
+
+    /// What the meta store lacks: of which topics offsets are committed. In the transaction that commits the first ones.
+    pub(super) fn notes(&self, meta: StoreId) -> Option<StoreChanges> {
+        let missing = self.inputs.iter().filter(|input| !input.noted && input.partition.is_some());
+        let entry = |input: &Input| {
+            (input_key(&input.name.to_string_lossy()), Some(Bytes::copy_from_slice(input.origin.topic.as_bytes())))
+        };
+        let mut entries: Vec<_> = missing.map(entry).collect();
+        entries.sort();
+        (!entries.is_empty()).then_some(StoreChanges { store: meta, entries, expire_before: None })
     }
 
     /// The committed offsets of its inputs.
     pub(super) fn committed(&self) -> Offsets {
-        let place =
-            |input: &Input| Some(((input.name.to_string_lossy().into_owned(), input.partition?), input.committed));
+        let place = |input: &Input| {
+            let place = (input.name.to_string_lossy().into_owned(), input.partition?);
+            Some((place, (input.committed, input.origin.clone())))
+        };
         self.inputs.iter().filter_map(place).collect()
     }
 

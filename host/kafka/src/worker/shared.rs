@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use millrace_engine::deployment::Candidate;
 use millrace_engine::ports::StoreId;
 use millrace_engine::task::Deployed;
 use millrace_engine::topology::{TopicId, Topology};
@@ -28,6 +29,8 @@ pub(crate) struct Shared {
     /// Names of the stores' changelogs.
     pub(crate) changelogs: Vec<String>,
     pub(crate) deployments: Arc<[Deployed]>,
+    /// The plugins that they are of, in the order of the topology.
+    pub(crate) candidates: Arc<[Candidate]>,
     pub(crate) options: WorkerOptions,
     /// What keeps global tables as they are during a transaction, if there are any.
     pub(crate) gate: Option<Arc<Gate>>,

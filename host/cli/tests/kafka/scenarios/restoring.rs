@@ -60,7 +60,7 @@ fn a_folder_of_something_else_is_refused_with_words() {
 }
 
 #[test]
-fn state_whose_changelog_was_deleted_and_made_anew_is_not_used() {
+fn an_app_whose_changelog_was_deleted_is_refused_with_the_way_out() {
     let Some(broker) = shared_broker() else { return };
     let app = App::new(&broker, "anew", Shape { seed: 12, orders: 1_000, giants: None }, Settings::default());
     app.feed_all();
@@ -68,7 +68,11 @@ fn state_whose_changelog_was_deleted_and_made_anew_is_not_used() {
     let changelog = app.topic("sums-changelog");
     app.kafka.delete(&changelog);
     let mut process = app.start("data");
-    process.wait_until_running();
-    assert!(process.says("its changelog was deleted and made anew"), "{:?}", process.entries());
-    process.stop();
+    assert_eq!(process.wait().code(), Some(1));
+    assert!(
+        process.says("the internal topic `anew-sums-changelog` has been deleted"),
+        "{:?}",
+        process.entries().last()
+    );
+    assert!(process.says("`millrace reset anew`"), "{:?}", process.entries().last());
 }

@@ -51,7 +51,7 @@ fn a_repartition_topic_that_is_deleted_while_it_is_used_stops_the_process() {
     let topic = app.topic("by-product-repartition");
     app.kafka.delete(&topic);
     assert_eq!(process.wait().code(), Some(1));
-    assert!(process.says(&format!("the repartition topic `{topic}` has been deleted")), "{:?}", process.entries());
+    assert!(process.says(&format!("the internal topic `{topic}` has been deleted")), "{:?}", process.entries());
 }
 
 #[test]

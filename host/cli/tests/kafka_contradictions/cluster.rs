@@ -1,0 +1,170 @@
+//! The cluster of these tests, and apps on it.
+
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use futures_executor::block_on;
+use millrace_broker::{Cluster, Options};
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::{Offset, TopicPartitionList};
+use serde_json::Value;
+
+use crate::support::{Place, Running, Said, guest_named};
+
+/// How long a request may take, and how long to wait for what must happen.
+const REQUEST: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A place with pipelines of the rules in tests/guests/operators, on the cluster. Names of apps and topics are the
+/// test's own.
+pub struct OnKafka {
+    pub place: Place,
+    pub bootstrap: String,
+}
+
+/// The cluster; none where Kafka can't run, and then the test is noted as not run.
+pub fn on_kafka() -> Option<OnKafka> {
+    static CLUSTER: OnceLock<Option<Cluster>> = OnceLock::new();
+    let start = || millrace_broker::for_test(Options::default()).unwrap();
+    let bootstrap = CLUSTER.get_or_init(start).as_ref()?.bootstrap();
+    let place = Place::new();
+    place.write("operators.wasm", guest_named("operators.wasm"));
+    Some(OnKafka { place, bootstrap })
+}
+
+/// A pipeline that passes records on, without a plugin.
+pub fn pass(app: &str, input: &str, output: &str) -> String {
+    format!(
+        "app = \"{app}\"\n[[source]]\nname = \"in\"\ntopic = \"{input}\"\nkey = \"i64\"\n[[sink]]\nfrom = \"in\"\n\
+         topic = \"{output}\"\n"
+    )
+}
+
+/// A pipeline whose step `name` counts the records of each key of `<app>-in`, to `<app>-out`.
+pub fn count(app: &str, name: &str, window: &str) -> String {
+    format!(
+        "app = \"{app}\"\n[plugins.operators]\ncomponent = \"operators.wasm\"\n[[source]]\nname = \"in\"\n\
+         topic = \"{app}-in\"\nkey = \"i64\"\n[[aggregate]]\nname = \"{name}\"\nfrom = \"in\"\n\
+         call = \"operators.counts\"\n{window}\n[[sink]]\nfrom = \"{name}\"\ntopic = \"{app}-out\"\n"
+    )
+}
+
+impl OnKafka {
+    /// Runs the command to its end.
+    pub fn millrace(&self, words: &str) -> Said {
+        self.place.millrace(&format!("{words} --kafka {}", self.bootstrap))
+    }
+
+    /// Starts a process of the pipeline in this file, on this folder.
+    pub fn start(&self, file: &str, data: &str) -> Running {
+        let kafka = "--set kafka.session.timeout.ms=6000 --set commit-interval=20ms";
+        let words = format!("run {file} --data {data} {kafka} --kafka {}", self.bootstrap);
+        let mut command = self.place.command(&words);
+        command.env("MILLRACE_LOG", "info");
+        Running::start(command)
+    }
+
+    /// Lets a pipeline process all that there is.
+    pub fn run(&self, file: &str, data: &str) -> Said {
+        self.millrace(&format!("run {file} --data {data} --until-idle"))
+    }
+
+    pub fn create(&self, topic: &str, partitions: u32) {
+        let made =
+            || self.millrace(&format!("topic create {topic} --partitions {partitions} --config retention.ms=-1"));
+        // One that was just deleted may still be there for a moment.
+        let end = Instant::now() + PATIENCE;
+        while made().code != Some(0) {
+            assert!(Instant::now() < end, "`{topic}` can't be made");
+        }
+    }
+
+    /// Writes records with the keys and ids from `from` to `to`, of amount 1.
+    pub fn write(&self, topic: &str, (from, to): (i64, i64)) {
+        let line = |id| {
+            let value = format!(r#"{{"id":{id},"amount":1}}"#);
+            format!(
+                "{{\"topic\":\"{topic}\",\"key\":{id},\"value\":{value},\"timestamp\":{}}}\n",
+                1_700_000_000_000 + id
+            )
+        };
+        let lines: String = (from..to).map(line).collect();
+        let words = format!("topic write --key i64 --kafka {}", self.bootstrap);
+        self.place.millrace_with(&words, &lines).good();
+    }
+
+    /// The committed records of a topic.
+    pub fn read(&self, topic: &str) -> Vec<Value> {
+        let lines = self.millrace(&format!("topic read {topic} --key i64")).good();
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// Waits until so many records are committed to a topic.
+    pub fn wait_for(&self, topic: &str, records: usize) {
+        let end = Instant::now() + PATIENCE;
+        while self.read(topic).len() < records {
+            assert!(Instant::now() < end, "`{topic}` has {} records, not {records}", self.read(topic).len());
+        }
+    }
+
+    fn admin(&self) -> AdminClient<DefaultClientContext> {
+        self.config().create().unwrap()
+    }
+
+    fn config(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &self.bootstrap).set("log_level", "0");
+        config
+    }
+
+    /// Deletes topics.
+    pub fn delete(&self, topics: &[&str]) {
+        for deleted in block_on(self.admin().delete_topics(topics, &AdminOptions::new())).unwrap() {
+            deleted.unwrap();
+        }
+    }
+
+    /// Makes a topic anew, as soon as it can be made.
+    pub fn make_anew(&self, topic: &str) {
+        let admin = self.admin();
+        self.delete(&[topic]);
+        let new = [NewTopic::new(topic, 1, TopicReplication::Fixed(-1)).set("retention.ms", "-1")];
+        let end = Instant::now() + PATIENCE;
+        while block_on(admin.create_topics(&new, &AdminOptions::new())).unwrap().iter().any(Result::is_err) {
+            assert!(Instant::now() < end, "`{topic}` can't be made anew");
+        }
+    }
+
+    /// Names of the topics that begin so.
+    pub fn topics(&self, prefix: &str) -> Vec<String> {
+        let metadata = self.admin().inner().fetch_metadata(None, REQUEST).unwrap();
+        let names = metadata.topics().iter().map(|topic| topic.name().to_owned());
+        names.filter(|name| name.starts_with(prefix)).collect()
+    }
+
+    /// Deletes the committed offsets of a group, as the broker does when they expire.
+    pub fn delete_group(&self, group: &str) {
+        let end = Instant::now() + PATIENCE;
+        let deleted = || block_on(self.admin().delete_groups(&[group], &AdminOptions::new())).unwrap();
+        while deleted().iter().any(Result::is_err) {
+            assert!(Instant::now() < end, "the group `{group}` can't be deleted");
+        }
+    }
+
+    /// Sets an offset of a group without members, as `kafka-consumer-groups.sh` does.
+    pub fn set_offset(&self, group: &str, topic: &str, partition: i32, offset: i64) {
+        let consumer: BaseConsumer = self.config().set("group.id", group).create().unwrap();
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(topic, partition, Offset::Offset(offset)).unwrap();
+        consumer.commit(&list, CommitMode::Sync).unwrap();
+    }
+}
+
+/// What a start that must be refused says.
+pub fn refused(said: Said) -> String {
+    assert_eq!((said.code, said.out.as_str()), (Some(1), ""), "it should be refused: {}", said.err);
+    said.err.lines().last().unwrap_or_default().to_owned()
+}

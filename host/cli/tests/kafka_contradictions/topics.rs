@@ -1,0 +1,46 @@
+//! Topics that are deleted and made anew.
+
+use crate::cluster::{count, on_kafka, pass, refused};
+
+#[test]
+fn an_input_that_was_made_anew_while_the_app_was_down_is_refused_until_somebody_says_where_to_go_on() {
+    let Some(kafka) = on_kafka() else { return };
+    kafka.place.write("count.toml", count("anewdown", "sums", ""));
+    kafka.create("anewdown-in", 1);
+    kafka.create("anewdown-out", 1);
+    kafka.write("anewdown-in", (0, 20));
+    kafka.run("count.toml", "data").good();
+    kafka.make_anew("anewdown-in");
+    kafka.write("anewdown-in", (0, 30));
+    let said = refused(kafka.run("count.toml", "data"));
+    assert!(said.contains("topic `anewdown-in`, partition 0: the topic was deleted and made anew"), "{said}");
+    assert!(said.contains("`millrace reset anewdown`") && said.contains("--to-earliest"), "{said}");
+    assert_eq!(kafka.read("anewdown-out").len(), 20, "nothing of the new topic was counted");
+
+    kafka.set_offset("anewdown", "anewdown-in", 0, 0);
+    for _ in 0..2 {
+        kafka.run("count.toml", "data").good();
+        assert_eq!(kafka.read("anewdown-out").len(), 50, "all of the new topic is counted, once");
+    }
+}
+
+#[test]
+fn an_input_that_is_made_anew_while_it_is_read_is_never_read_from_the_middle() {
+    let Some(kafka) = on_kafka() else { return };
+    for (app, before, after) in [("anewmore", 500, 1_200), ("anewless", 500, 20)] {
+        kafka.place.write("pass.toml", pass(app, &format!("{app}-in"), &format!("{app}-out")));
+        let (input, output) = (format!("{app}-in"), format!("{app}-out"));
+        kafka.create(&input, 1);
+        kafka.create(&output, 1);
+        kafka.write(&input, (0, before));
+        let mut process = kafka.start("pass.toml", app);
+        kafka.wait_for(&output, before as usize);
+        kafka.make_anew(&input);
+        kafka.write(&input, (before, before + after));
+        let said = process.ended_with(1);
+        assert!(said.contains(&format!("topic `{input}`, partition 0: the topic was deleted and made anew")), "{said}");
+        assert_eq!(kafka.read(&output).len(), before as usize, "nothing of the new topic of {after} records");
+        let said = refused(kafka.run("pass.toml", app));
+        assert!(said.contains("the topic was deleted and made anew"), "{said}");
+    }
+}

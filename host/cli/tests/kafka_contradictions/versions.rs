@@ -1,0 +1,72 @@
+//! Processes with different versions of a plugin.
+
+use crate::cluster::{count, on_kafka};
+use crate::support::guest_named;
+
+/// The rules as another component: with a custom section at the end, named `note`.
+fn version(number: u8) -> Vec<u8> {
+    guest_named("operators.wasm").into_iter().chain(*b"\0\x06\x04note").chain([number]).collect()
+}
+
+#[test]
+fn a_version_that_comes_and_goes_ends_no_process_of_the_other() {
+    let Some(kafka) = on_kafka() else { return };
+    for topic in ["mixed-in", "mixed-out"] {
+        kafka.create(topic, 2);
+    }
+    let file = |number: u8| {
+        let (toml, wasm) = (format!("v{number}.toml"), format!("v{number}.wasm"));
+        kafka.place.write(&wasm, version(number));
+        kafka.place.write(&toml, count("mixed", "sums", "").replace("operators.wasm", &wasm));
+        toml
+    };
+    let (old, new) = (file(1), file(2));
+    let mut written = 0;
+    let mut more = || {
+        kafka.write("mixed-in", (written, written + 20));
+        written += 20;
+        kafka.wait_for("mixed-out", written as usize);
+    };
+    let mut first = kafka.start(&old, "first");
+    more();
+    let mut second = kafka.start(&new, "second");
+    second.logged("running");
+    more();
+    assert_eq!(second.terminate().code(), Some(0));
+    more();
+    assert!(first.is_running(), "the process with the older version goes on");
+    let told = first.logged_with("goes on with its older one");
+    assert!(
+        told.contains("operators") && told.contains("\"generation\":1") && told.contains("\"recorded\":2"),
+        "{told}"
+    );
+
+    let mut second = kafka.start(&new, "second");
+    second.logged("running");
+    more();
+    assert_eq!(first.terminate().code(), Some(0));
+    more();
+    assert_eq!(second.terminate().code(), Some(0));
+    assert_eq!(kafka.read("mixed-out").len(), written as usize);
+}
+
+#[test]
+fn many_that_start_at_once_with_a_changed_plugin_all_come_to_run() {
+    let Some(kafka) = on_kafka() else { return };
+    for topic in ["crowd-in", "crowd-out"] {
+        kafka.create(topic, 1);
+    }
+    let start = |number: u8| {
+        let (toml, wasm) = (format!("c{number}.toml"), format!("c{number}.wasm"));
+        kafka.place.write(&wasm, version(number));
+        kafka.place.write(&toml, count("crowd", "sums", "").replace("operators.wasm", &wasm));
+        kafka.start(&toml, &format!("crowd-{number}"))
+    };
+    let processes: Vec<_> = (0..16).map(start).collect();
+    for mut process in processes {
+        let seen = process.wait_for("that it has joined", |line| line.contains("\"to\":\"rebalancing\""));
+        let errors: Vec<_> = seen.iter().filter(|line| line.contains("\"level\":\"ERROR\"")).collect();
+        assert!(errors.is_empty(), "a healthy start has no errors: {errors:?}");
+        assert!(process.is_running());
+    }
+}

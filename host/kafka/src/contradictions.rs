@@ -1,0 +1,130 @@
+//! Offsets, state and topics that don't belong together: what is said of each, and the ways out. None is guessed at: to go
+//! on in the wrong place loses records or processes them twice, and nobody would notice.
+
+use crate::metadata::Origin;
+
+/// An input partition of an app.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place<'a> {
+    pub(crate) app: &'a str,
+    pub(crate) topic: &'a str,
+    pub(crate) partition: i32,
+}
+
+/// Whether an offset that is committed is one of the topic that is there, and of the app's state.
+///
+/// # Errors
+/// It isn't. Says so.
+pub(crate) fn check_origin(place: Place<'_>, offset: i64, before: Option<&Origin>, now: &Origin) -> Result<(), String> {
+    // What a person has set is meant for what is there.
+    let Some(before) = before else { return Ok(()) };
+    let Place { app, topic, partition } = place;
+    if before.topic != now.topic {
+        return Err(made_anew(place, &format!("the committed offset {offset} is one of the topic that was deleted")));
+    }
+    if before.life != now.life {
+        let ways = ways_out(place);
+        return Err(format!(
+            "topic `{topic}`, partition {partition}: offset {offset} is committed, and the state that belongs to it is gone: \
+             the internal topics of `{app}` were deleted after that commit, and made anew. {ways}"
+        ));
+    }
+    Ok(())
+}
+
+/// What is said of an input partition that has no offset any more; `before` is the id of the topic that it was of.
+pub(crate) fn without_offset(place: Place<'_>, before: &str, now: &Origin) -> String {
+    if before != now.topic {
+        return made_anew_while_read(place);
+    }
+    let Place { app, topic, partition } = place;
+    let ways = ways_out(place);
+    format!(
+        "topic `{topic}`, partition {partition}: the group `{app}` has no committed offset, and it had one: it was deleted, \
+         or it expired because no process of the app ran for longer than the broker's `offsets.retention.minutes`. To start \
+         at the first record would process again what is in the state and in the results. {ways}"
+    )
+}
+
+/// What is said of a topic that has another id than when the task began to read it.
+pub(crate) fn made_anew_while_read(place: Place<'_>) -> String {
+    made_anew(place, "what the app has committed and kept is of the topic that was deleted")
+}
+
+/// What is said of a task that has state in `store` although none of its inputs ever had an offset.
+pub(crate) fn state_without_offset(place: Place<'_>, store: &str) -> String {
+    let Place { app, topic, partition } = place;
+    let ways = ways_out(place);
+    format!(
+        "topic `{topic}`, partition {partition}: the group `{app}` has no committed offset, and there is state in the store \
+         `{store}` that comes from somewhere. To start at the first record might process again what is in it. {ways}"
+    )
+}
+
+/// What is said of an internal topic that has been deleted.
+pub(crate) fn deleted(app: &str, topic: &str) -> String {
+    format!(
+        "the internal topic `{topic}` has been deleted: what was in it is lost, and the offsets that the group `{app}` has \
+         committed are behind it. Start anew with `millrace reset {app}`; to go on from the group's offsets with empty state, \
+         note them first, and set them again after the reset"
+    )
+}
+
+/// What is said of an internal topic that has been deleted and made anew.
+pub(crate) fn internal_made_anew(app: &str, topic: &str) -> String {
+    format!("{} (a topic of that name was made since)", deleted(app, topic))
+}
+
+fn made_anew(place: Place<'_>, what: &str) -> String {
+    let Place { topic, partition, .. } = place;
+    let ways = ways_out(place);
+    format!("topic `{topic}`, partition {partition}: the topic was deleted and made anew, and {what}. {ways}")
+}
+
+fn ways_out(place: Place<'_>) -> String {
+    let Place { app, topic, partition } = place;
+    format!(
+        "Either start anew with `millrace reset {app}`; or say where to go on, with `kafka-consumer-groups.sh --group {app} \
+         --topic {topic}:{partition} --reset-offsets --to-offset OFFSET --execute` (`--to-earliest` for the first record, \
+         `--topic {topic}` for all partitions) while no process of the app runs"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLACE: Place<'static> = Place { app: "sums", topic: "in", partition: 3 };
+
+    fn origin(topic: &str, life: &str) -> Origin {
+        Origin { topic: topic.into(), life: life.into() }
+    }
+
+    #[test]
+    fn an_offset_of_this_topic_and_one_that_a_person_has_set_are_good() {
+        let now = origin("t", "l");
+        assert_eq!(check_origin(PLACE, 7, Some(&now), &now), Ok(()));
+        assert_eq!(check_origin(PLACE, 7, None, &now), Ok(()));
+    }
+
+    #[test]
+    fn an_offset_of_another_topic_or_another_life_is_refused_with_the_ways_out() {
+        let now = origin("t", "l");
+        for (before, what) in [
+            (origin("other", "l"), "partition 3: the topic was deleted and made anew"),
+            (origin("other", "other"), "partition 3: the topic was deleted and made anew"),
+            (origin("t", "other"), "the internal topics of `sums` were deleted after that commit"),
+        ] {
+            let said = check_origin(PLACE, 7, Some(&before), &now).err().unwrap_or_default();
+            assert!(said.starts_with("topic `in`, ") && said.contains(what), "{said}");
+            assert!(said.contains("`millrace reset sums`") && said.contains("--topic in:3 --reset-offsets"), "{said}");
+        }
+    }
+
+    #[test]
+    fn an_offset_that_is_gone_and_a_topic_that_is_gone_are_told_apart() {
+        let now = origin("t", "l");
+        assert!(without_offset(PLACE, "t", &now).contains("has no committed offset, and it had one"));
+        assert!(without_offset(PLACE, "other", &now).contains("was deleted and made anew"));
+    }
+}

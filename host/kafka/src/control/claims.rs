@@ -1,0 +1,120 @@
+//! Whether the internal topics that are there are the app's own, and still those that it has made. Looked at before the
+//! missing ones are made: to make one anew that was there before would be to begin with empty state behind far offsets.
+
+use std::collections::BTreeMap;
+
+use super::Entries;
+use crate::cluster::{Cluster, TopicSpec};
+use crate::contradictions;
+use crate::error::Error;
+use crate::internal_topics;
+use crate::settings::ClientSettings;
+
+/// What stands of a topic that is to be the app's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// As the app left it, or not there and never made.
+    Good,
+    /// There, and not in the app's list.
+    Unknown,
+}
+
+/// Checks the internal topics that a pipeline needs, of which the app has made those that are known, with their ids.
+///
+/// # Errors
+/// [`Error::Setup`]: one was deleted, or made anew, or isn't the app's.
+pub(super) fn check(
+    settings: &ClientSettings,
+    cluster: &Cluster,
+    app: &str,
+    known: &BTreeMap<String, String>,
+    specs: &[&TopicSpec],
+    go_on: &dyn Fn() -> bool,
+) -> Result<(), Error> {
+    let control = internal_topics::control(app);
+    let names: Vec<_> = specs.iter().map(|spec| spec.name.as_str()).collect();
+    let there = cluster.ids(&names)?;
+    for spec in specs.iter().filter(|spec| spec.name != control) {
+        let name = spec.name.as_str();
+        let standing = standing(app, name, known.get(name), there.get(name)).map_err(Error::Setup)?;
+        if standing == Standing::Unknown {
+            refuse_if_of_others(settings, cluster, app, spec, go_on)?;
+        }
+    }
+    Ok(())
+}
+
+fn standing(app: &str, name: &str, known: Option<&String>, there: Option<&String>) -> Result<Standing, String> {
+    match (known, there) {
+        (Some(_), None) => Err(contradictions::deleted(app, name)),
+        (Some(known), Some(there)) if !known.is_empty() && known != there => {
+            Err(contradictions::internal_made_anew(app, name))
+        }
+        (None, Some(_)) => Ok(Standing::Unknown),
+        (Some(_), Some(_)) | (None, None) => Ok(Standing::Good),
+    }
+}
+
+/// An empty topic may have been made for the app beforehand, by an administrator.
+fn refuse_if_of_others(
+    settings: &ClientSettings,
+    cluster: &Cluster,
+    app: &str,
+    spec: &TopicSpec,
+    go_on: &dyn Fn() -> bool,
+) -> Result<(), Error> {
+    let name = spec.name.as_str();
+    for owner in possible_owners(name).filter(|owner| *owner != app) {
+        let control = internal_topics::control(owner);
+        if cluster.partitions(&control)?.is_none() {
+            continue;
+        }
+        let entries = Entries::read(settings, cluster, &control, go_on)?.unwrap_or_default();
+        if entries.topics()?.contains_key(name) {
+            return Err(Error::Setup(format!(
+                "the internal topic `{name}` of the app `{app}` is one of the app `{owner}` too: what both write would be \
+                 mixed. Give one of the apps another name"
+            )));
+        }
+    }
+    for partition in 0..cluster.partitions(name)?.unwrap_or(0) {
+        if cluster.range(name, partition)?.1 > 0 {
+            return Err(Error::Setup(format!(
+                "the internal topic `{name}` has records, and the app `{app}` hasn't made it: it is another app's, or the \
+                 topic `{}` was deleted. Give the app another name; or delete `{name}`, if nobody needs what is in it",
+                internal_topics::control(app)
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Apps that may have a topic of this name for their own: a topic begins with its app's name and a hyphen, and both may
+/// have more of them.
+fn possible_owners(name: &str) -> impl Iterator<Item = &str> {
+    name.match_indices('-').filter_map(|(at, _)| name.get(..at)).filter(|owner| !owner.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_topic_is_good_if_it_is_the_one_that_was_made_or_was_never_made() {
+        let (one, two, none) = ("one".to_owned(), "two".to_owned(), String::new());
+        let standing = |known, there| standing("a", "a-t", known, there);
+        assert_eq!(standing(None, None), Ok(Standing::Good));
+        assert_eq!(standing(Some(&one), Some(&one)), Ok(Standing::Good));
+        assert_eq!(standing(Some(&none), Some(&one)), Ok(Standing::Good), "made when ids were not kept");
+        assert_eq!(standing(None, Some(&one)), Ok(Standing::Unknown));
+        for (known, there) in [(Some(&one), None), (Some(&one), Some(&two)), (Some(&none), None)] {
+            assert!(standing(known, there).is_err_and(|text| text.contains("`a-t` has been deleted")));
+        }
+    }
+
+    #[test]
+    fn every_beginning_of_a_topics_name_may_be_its_app() {
+        let owners: Vec<_> = possible_owners("a-b-c-changelog").collect();
+        assert_eq!(owners, ["a", "a-b", "a-b-c"]);
+    }
+}

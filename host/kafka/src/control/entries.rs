@@ -1,0 +1,155 @@
+//! What stands in a control topic: the last value of each key.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use millrace_engine::contents::Contents;
+use millrace_engine::deployment::Record;
+use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::{Offset, TopicPartitionList};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::outline::Outline;
+use crate::cluster::Cluster;
+use crate::error::Error;
+use crate::native::{Fetched, Fetcher};
+use crate::settings::ClientSettings;
+
+/// Key of the internal topics, with their ids.
+const TOPICS: &str = "topics";
+
+/// Key of what the stores are filled with.
+const CONTENTS: &str = "contents";
+
+/// Key of what the pipeline that started last is known by.
+const PIPELINE: &str = "pipeline";
+
+/// How long to wait for records at a time.
+const WAIT: Duration = Duration::from_millis(50);
+
+/// The entries of a control topic, or changes to them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Entries(BTreeMap<String, Vec<u8>>);
+
+impl Entries {
+    /// Reads them, as far as they are committed when it begins. `None` if `go_on` says no before it is done.
+    pub(super) fn read(
+        settings: &ClientSettings,
+        cluster: &Cluster,
+        control: &str,
+        go_on: &dyn Fn() -> bool,
+    ) -> Result<Option<Self>, Error> {
+        let (low, high) = cluster.range(control, 0)?;
+        let mut entries = BTreeMap::new();
+        if low == high {
+            return Ok(Some(Self(entries)));
+        }
+        let mut fetcher = Fetcher::new(&settings.fetcher("control"))?;
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(control, 0, Offset::Offset(low))?;
+        fetcher.assign(&list)?;
+        let (mut done, mut refused) = (false, None);
+        while !done && go_on() {
+            if let Some(text) = refused {
+                return Err(Error::Setup(format!("topic `{control}` can't be read: {text}")));
+            }
+            fetcher.poll(WAIT, |_, _, fetched| match fetched {
+                Fetched::Record(message) => {
+                    let key = String::from_utf8_lossy(message.key().unwrap_or_default()).into_owned();
+                    match message.value() {
+                        Some(value) => drop(entries.insert(key, value.to_vec())),
+                        None => drop(entries.remove(&key)),
+                    }
+                }
+                Fetched::End(offset) => done = offset >= high,
+                Fetched::Failed(RDKafkaErrorCode::TopicAuthorizationFailed, text) => refused = Some(text),
+                Fetched::Failed(code, text) => tracing::debug!(control, %code, "{text}"),
+            });
+        }
+        Ok(done.then_some(Self(entries)))
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Keys and values.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.0.iter().map(|(key, value)| (key.as_str(), value.as_slice()))
+    }
+
+    /// The active deployment of a plugin.
+    pub(super) fn deployment(&self, plugin: &str) -> Result<Option<Record>, Error> {
+        self.get(&deployment_key(plugin))
+    }
+
+    pub(super) fn set_deployment(&mut self, plugin: &str, record: &Record) {
+        self.set(&deployment_key(plugin), record);
+    }
+
+    /// The internal topics that the app has made, with their ids; an empty one where it isn't known.
+    pub(super) fn topics(&self) -> Result<BTreeMap<String, String>, Error> {
+        match self.get::<BTreeMap<String, String>>(TOPICS) {
+            Ok(topics) => Ok(topics.unwrap_or_default()),
+            // A list of names only, as it was written at first.
+            Err(error) => match self.get::<BTreeSet<String>>(TOPICS) {
+                Ok(names) => Ok(names.into_iter().flatten().map(|name| (name, String::new())).collect()),
+                Err(_) => Err(error),
+            },
+        }
+    }
+
+    pub(super) fn set_topics(&mut self, topics: &BTreeMap<String, String>) {
+        self.set(TOPICS, topics);
+    }
+
+    /// What the stores are filled with, by name.
+    pub(super) fn contents(&self) -> Result<BTreeMap<String, Contents>, Error> {
+        Ok(self.get(CONTENTS)?.unwrap_or_default())
+    }
+
+    pub(super) fn set_contents(&mut self, contents: &BTreeMap<String, Contents>) {
+        self.set(CONTENTS, contents);
+    }
+
+    /// What the pipeline that started last is known by.
+    pub(super) fn pipeline(&self) -> Result<Option<Outline>, Error> {
+        self.get(PIPELINE)
+    }
+
+    pub(super) fn set_pipeline(&mut self, outline: &Outline) {
+        self.set(PIPELINE, outline);
+    }
+
+    fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, Error> {
+        let value = self.0.get(key).map(|bytes| serde_json::from_slice(bytes)).transpose();
+        value.map_err(|error| Error::Setup(format!("the control topic's entry `{key}` can't be read: {error}")))
+    }
+
+    fn set(&mut self, key: &str, value: &impl Serialize) {
+        self.0.insert(key.into(), serde_json::to_vec(value).unwrap_or_default());
+    }
+}
+
+fn deployment_key(plugin: &str) -> String {
+    format!("deployment/{plugin}")
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_of_names_is_read_as_topics_without_ids() {
+        let mut entries = Entries::default();
+        assert_eq!(entries.topics().unwrap(), BTreeMap::new());
+        entries.set(TOPICS, &["a-control", "a-sums-changelog"]);
+        let names: Vec<_> = entries.topics().unwrap().into_iter().collect();
+        assert_eq!(names, [("a-control".into(), String::new()), ("a-sums-changelog".into(), String::new())]);
+        let topics = BTreeMap::from([("a-control".to_owned(), "id".to_owned())]);
+        entries.set_topics(&topics);
+        assert_eq!(entries.topics().unwrap(), topics);
+    }
+}

@@ -1,0 +1,91 @@
+//! What a pipeline is known by: enough to see that another one runs under the same name. A pipeline changes as it is
+//! worked on, and stays the same app; two that have hardly anything in common are two apps, and one group, one set of
+//! internal topics and one set of offsets for both would mix them.
+
+use std::collections::BTreeSet;
+
+use millrace_engine::topology::{Operator, TopicId, TopicKind, Topology};
+use serde::{Deserialize, Serialize};
+
+/// The names in a pipeline. Members of its serialised form are only ever added.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Outline {
+    /// Topics of others that it reads.
+    inputs: BTreeSet<String>,
+    /// Topics that it writes for others.
+    outputs: BTreeSet<String>,
+    /// Its steps.
+    steps: BTreeSet<String>,
+}
+
+impl Outline {
+    pub(super) fn of(topology: &Topology) -> Self {
+        let topic = |topic: TopicId| topology.topics.get(topic.0).filter(|topic| topic.kind == TopicKind::External);
+        let name = |id: TopicId| topic(id).map(|topic| topic.name.clone());
+        let mut outline = Self::default();
+        outline.inputs.extend(topology.globals.iter().filter_map(|table| name(table.topic)));
+        for node in topology.subtopologies.iter().flat_map(|part| &part.nodes) {
+            match &node.operator {
+                Operator::Source { topic, .. } => outline.inputs.extend(name(*topic)),
+                Operator::Sink { topic, .. } => outline.outputs.extend(name(*topic)),
+                Operator::Repartition { .. } => {}
+                _ => drop(outline.steps.insert(node.name.clone())),
+            }
+        }
+        outline
+    }
+
+    /// Whether both can be the same app, at two times: of what both have of inputs, outputs and steps, at least the half
+    /// has names in common.
+    pub(super) fn is_same_app(&self, other: &Self) -> bool {
+        let kinds = [(&self.inputs, &other.inputs), (&self.outputs, &other.outputs), (&self.steps, &other.steps)];
+        let (mut both, mut common) = (0, 0);
+        for (own, others) in kinds {
+            both += usize::from(!own.is_empty() && !others.is_empty());
+            common += usize::from(!own.is_disjoint(others));
+        }
+        common * 2 >= both
+    }
+
+    /// What it reads and writes, for a message.
+    pub(super) fn said(&self) -> String {
+        let list =
+            |names: &BTreeSet<String>| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        match self.outputs.is_empty() {
+            true => format!("reads {}", list(&self.inputs)),
+            false => format!("reads {} and writes {}", list(&self.inputs), list(&self.outputs)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outline(text: &str) -> Outline {
+        let names = |text: &str| text.split(' ').filter(|name| !name.is_empty()).map(str::to_owned).collect();
+        let mut parts = text.split('|').map(names);
+        let mut next = || parts.next().unwrap_or_default();
+        Outline { inputs: next(), outputs: next(), steps: next() }
+    }
+
+    #[test]
+    fn a_pipeline_that_is_worked_on_stays_the_same_app_and_another_one_is_another() {
+        for (one, other, same) in [
+            ("payments stock|orders|resolve", "payments stock|orders|resolve", true),
+            ("payments stock|orders|resolve", "payments stock returns|orders|resolve returned", true),
+            ("payments stock|orders|resolve", "payments stock|decisions|resolve", true),
+            ("payments stock|orders|resolve", "payments-2 stock-2|orders|resolve", true),
+            ("payments stock|orders|resolve", "in|out|", false),
+            ("payments stock|orders|resolve", "payments|mails|remind", false),
+            ("in|out|", "in|out|once", true),
+            ("in|out|", "in|else|", true),
+            ("in|out|", "clicks|counts|", false),
+            ("in||rows", "in||rows", true),
+        ] {
+            let [one, other] = [one, other].map(outline);
+            assert_eq!((one.is_same_app(&other), other.is_same_app(&one)), (same, same), "{one:?} {other:?}");
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! Tasks whose state a newer deployment of a plugin has written: of a process that has started with other files, and has
+//! stopped or given the task away since. Files are deployed by starting processes, so in a rolling upgrade some have the
+//! old ones and some the new ones, and tasks move between them in any order. A process with old files goes on where its
+//! plugin can read all that was written, as it would after a restart. Where it can't, it leaves the group, so that
+//! processes that can get the task, and says so; it doesn't end.
+
+use millrace_engine::task::Deployed;
+
+use super::open::Arrivals;
+use super::{Event, Phase, Worker};
+use crate::control::{self, Readable};
+use crate::error::Reaction;
+use crate::tasks::TaskId;
+
+impl Worker {
+    /// Whether a task can be opened although its state was written by this generation of a plugin, which is newer than
+    /// this process's. If not, the worker gives up its tasks, and waits.
+    pub(super) fn can_go_on_as_older(&mut self, task: TaskId, plugin: &str, recorded: u32) -> Result<bool, Reaction> {
+        let Some(Deployed { generation, digest, .. }) = self.deployed(plugin) else { return Ok(false) };
+        let shared = &self.shared;
+        let Some(readable) =
+            control::readable(&shared.settings, &shared.cluster, &shared.topology.app, &shared.candidates, &|| {
+                self.may_go_on()
+            })?
+        else {
+            // It is called, and what it is told comes first.
+            return Ok(false);
+        };
+        let Readable { refused, active } = readable;
+        let (newest, newest_digest) =
+            active.get(plugin).map_or((0, ""), |record| (record.generation, &record.component));
+        let Some(refused) = refused else {
+            tracing::warn!(
+                task = %task, plugin, generation, digest, recorded, newest, newest_digest,
+                "a newer version of the plugin has written the state of this task, and is not running it: this process \
+                 goes on with its older one, which can read that state; start it again with the newer files to bring it up \
+                 to date"
+            );
+            return Ok(true);
+        };
+        let reason = format!(
+            "task {task}: its state was written by generation {recorded} of the plugin `{plugin}`, and this process has \
+             generation {generation} ({digest}), which can't read it: {refused}. It has left the group, and processes with \
+             generation {newest} ({newest_digest}) take over; start it again with their files"
+        );
+        self.stop_fetching();
+        self.seats.clear();
+        self.arrivals = Arrivals::default();
+        self.wanted.clear();
+        self.phase = Phase::Waiting;
+        self.tell(Event::Held { reason });
+        Ok(false)
+    }
+
+    fn deployed(&self, plugin: &str) -> Option<Deployed> {
+        let number = self.shared.topology.plugins.iter().position(|known| known.name == plugin)?;
+        self.shared.deployments.get(number).cloned()
+    }
+}
