@@ -65,10 +65,10 @@ impl Victims<'_, '_> {
             Fault::KillNode { node, away } => self.without_node(*node, *away, |cluster| cluster.kill(*node).unwrap()),
             Fault::StopNode { node, away } => self.without_node(*node, *away, |cluster| cluster.stop(*node).unwrap()),
             Fault::HaltNode { node, away } => {
+                wait_until_in_sync(self.kafka);
                 self.cluster.pause(*node).unwrap();
                 self.lasts(*away);
                 self.cluster.resume(*node).unwrap();
-                wait_until_in_sync(self.kafka);
             }
             Fault::Roll { away } => {
                 for node in 0..NODES {
@@ -95,11 +95,12 @@ impl Victims<'_, '_> {
         self.fleet.start(slot);
     }
 
+    /// One node at a time: what the last one that was away has missed, it has again. Meanwhile, others suffer.
     fn without_node(&mut self, node: usize, away: Duration, harm: impl FnOnce(&mut Cluster)) {
+        wait_until_in_sync(self.kafka);
         harm(self.cluster);
         self.lasts(away);
         self.cluster.start_node(node).unwrap();
-        wait_until_in_sync(self.kafka);
     }
 
     fn grow(&mut self) {

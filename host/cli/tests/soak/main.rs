@@ -13,8 +13,9 @@
 //!
 //! The seed decides the faults with their times, and the input with its times, both counted from the start. It can't
 //! decide what the machine decides: between which two steps of a commit a fault strikes, how records of two partitions
-//! are interleaved, how long a broker takes to come back (a fault that lasts into the next one delays that), and from
-//! which moment on new partitions are written to. So a seed that has shown a fault shows it again often, not always.
+//! are interleaved, how long a broker takes to come back (a fault that lasts into the next one delays that, and one
+//! that would be late by more than half a minute is left out), and from which moment on new partitions are written to. So
+//! a seed that has shown a fault shows it again often, not always.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod accounts;

@@ -16,7 +16,7 @@ use crate::input::{Input, closers, names};
 use crate::inputs::Inputs;
 use crate::options::Options;
 use crate::place::Place;
-use crate::plan::{AT_START, Planned, plan};
+use crate::plan::{AT_START, Fault, Planned, plan};
 use crate::replayed::Replayed;
 use crate::sampler::{Seen, Watched, sample};
 use crate::summary::Summary;
@@ -25,6 +25,10 @@ use crate::{output, rest, state, sums};
 
 /// How long a process may take to come or go while the group is otherwise left alone.
 const GROUP: Duration = Duration::from_secs(120);
+
+/// A fault that would come later than this is left out: otherwise one after the other would move on, into the time that is
+/// to be calm.
+const LATEST: Duration = Duration::from_secs(30);
 
 /// Runs it; says whether all is well.
 pub fn run(options: &Options) -> bool {
@@ -98,7 +102,8 @@ impl Run<'_> {
         if let Err(text) = attempt(|| self.come_to_rest(&mut fleet, &bootstrap, base, timeline.now())) {
             self.findings.add("5 rest", text);
         }
-        self.judge(&Outcome { base, sent, faults: timeline.faults(), seen: &seen, fleet: &fleet }, &cluster)
+        let (faults, planned) = (timeline.faults(), schedule.len());
+        self.judge(&Outcome { base, sent, faults, planned, seen: &seen, fleet: &fleet }, &cluster)
     }
 
     fn do_harm(&self, victims: &mut Victims<'_, '_>, schedule: &[Planned], timeline: &Timeline) {
@@ -111,6 +116,11 @@ impl Run<'_> {
         for planned in schedule {
             wait_until(victims, planned.at);
             let what = planned.fault.to_string();
+            // What comes after counts on the number of processes.
+            if timeline.now() > planned.at + LATEST && !matches!(planned.fault, Fault::Scale { .. }) {
+                timeline.note(&format!("left out, as the one before took too long: {what}"));
+                continue;
+            }
             // Those that the last fault has let go must be seen before they are taken for killed by this one.
             victims.fleet.keep_alive(&self.findings);
             if let Err(text) = timeline.during(&what, || attempt(|| victims.suffer(&planned.fault))) {
@@ -168,6 +178,7 @@ impl Run<'_> {
             time: self.options.time(),
             folder: self.place.folder(),
             faults: outcome.faults,
+            planned: outcome.planned,
             sent: outcome.sent,
             accounts: &accounts,
             memory,
@@ -203,6 +214,7 @@ struct Outcome<'o> {
     base: i64,
     sent: usize,
     faults: usize,
+    planned: usize,
     seen: &'o Seen,
     fleet: &'o Fleet<'o>,
 }

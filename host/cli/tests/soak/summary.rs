@@ -14,6 +14,7 @@ pub struct Summary<'s> {
     pub time: Duration,
     pub folder: &'s Path,
     pub faults: usize,
+    pub planned: usize,
     pub sent: usize,
     pub accounts: &'s Accounts,
     pub memory: String,
@@ -30,7 +31,7 @@ impl Summary<'_> {
         let slowest = self.last_words.iter().filter_map(|words| words["commit_p99_ms"].as_f64()).fold(0.0, f64::max);
         let (whole, unexplained) = self.seen.progress.longest;
         let mut text = format!(
-            "seed {}, {:.1} minutes, {} faults, {} records sent\n\
+            "seed {}, {:.1} minutes, {} of {} faults, {} records sent\n\
              input: {}\n\
              commits of {} processes that were stopped in order: {commits}, 99 of 100 within {slowest:.0} ms at most\n\
              largest lag: {} records; longest that a partition stood still: {} s, and {} s without a fault that explains it\n\
@@ -39,6 +40,7 @@ impl Summary<'_> {
             self.seed,
             self.time.as_secs_f64() / 60.0,
             self.faults,
+            self.planned,
             self.sent,
             self.accounts,
             self.last_words.len(),
