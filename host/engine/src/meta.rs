@@ -4,15 +4,17 @@
 //! | key | value |
 //! |---|---|
 //! | `deployment/<step>` | generation of the plugin that the step last kept state with, u32, and the plugin's name |
+//! | `rest/<source>/<number>` | a part of the run that the tasks of the sub-topology with this first source are in the middle of |
 //!
 //! A number would shift when a step is added to a file; a name stays. And each key belongs to one sub-topology: tasks of
 //! the same partition share the store, and may run in different processes.
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use crate::topology::{Node, Topology};
+use crate::topology::{Node, SubTopology, Topology};
 
 const DEPLOYMENT: &str = "deployment/";
+const REST: &str = "rest/";
 
 /// The key for the deployment that a step's state has seen.
 pub(crate) fn deployment_key(step: &str) -> Bytes {
@@ -33,6 +35,17 @@ pub(crate) fn decode_deployment(value: &[u8]) -> Option<(u32, &str)> {
     Some((u32::from_be_bytes(*generation), std::str::from_utf8(plugin).ok()?))
 }
 
+/// The key for a part of a run that isn't done, of the sub-topology with this first source.
+pub(crate) fn rest_key(source: &str, part: usize) -> Bytes {
+    format!("{REST}{source}/{part:08x}").into()
+}
+
+/// Where the keys of all its parts begin and end.
+pub(crate) fn rest_keys(source: &str) -> (Bytes, Bytes) {
+    // What follows a slash.
+    (format!("{REST}{source}/").into(), format!("{REST}{source}0").into())
+}
+
 impl Topology {
     /// Whether the tasks of a sub-topology have anything in the meta store: deployments are those of steps
     /// that call a plugin.
@@ -45,6 +58,10 @@ impl Topology {
     /// longer has what the key names, or the key isn't one.
     pub fn meta_owner(&self, key: &[u8]) -> Option<usize> {
         let key = std::str::from_utf8(key).ok()?;
+        if let Some((source, _)) = key.strip_prefix(REST).and_then(|rest| rest.rsplit_once('/')) {
+            let begins = |part: &SubTopology| part.nodes.first().is_some_and(|node| node.name == source);
+            return self.subtopologies.iter().position(begins);
+        }
         let step = key.strip_prefix(DEPLOYMENT)?;
         // Behind a repartition topic there is a source with the name of the step before it. It calls nobody.
         let has = |node: &Node| node.name == step && node.operator.call().is_some();
