@@ -143,3 +143,77 @@ fn a_global_table_is_kept_over_restarts_and_can_be_queried() {
     {"topic":"named","partition":1,"key":3,"value":{"id":3,"paired":true},"timestamp":2}
     "#);
 }
+
+/// Key, records and amount of each count that comes out, in order.
+fn counted(output: &str) -> Vec<[i64; 3]> {
+    let lines = output.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let counts = lines.filter(|line| line["value"]["records"].is_i64());
+    let number = |value: &serde_json::Value| value.as_i64().unwrap();
+    counts
+        .map(|line| [number(&line["key"]), number(&line["value"]["records"]), number(&line["value"]["amount"])])
+        .collect()
+}
+
+#[test]
+fn a_row_that_is_deleted_twice_or_was_never_there_takes_nothing_back_twice() {
+    let steps = r#"
+[[table]]
+name = "rows"
+topic = "rows"
+key = "i64"
+[[transform]]
+name = "grouped"
+from = "rows"
+call = "operators.by_group"
+[[aggregate]]
+name = "counts"
+from = "grouped"
+call = "operators.counts"
+[[sink]]
+from = "counts"
+topic = "counts"
+"#;
+    let place = place(steps);
+    let input = [
+        line("rows", 7, r#"{"id":7,"amount":5}"#, 1_000),
+        line("rows", 7, "null", 2_000),
+        line("rows", 7, "null", 3_000),
+        line("rows", 7, r#"{"id":7,"amount":6}"#, 4_000),
+        line("rows", 7, r#"{"id":8,"amount":6}"#, 5_000),
+        line("rows", 99, "null", 6_000),
+        line("rows", 7, "null", 7_000),
+        line("rows", 7, "null", 7_000),
+    ];
+    let expected = [[7, 1, 5], [7, 0, 0], [7, 1, 6], [7, 0, 0], [8, 1, 6], [8, 0, 0]];
+    for batch in [1, 3, 500] {
+        let output = place.millrace_with(&format!("replay p.toml --batch {batch}"), &input.concat()).good();
+        assert_eq!(counted(&output), expected, "--batch {batch}");
+    }
+}
+
+#[test]
+fn one_record_from_the_future_moves_no_time_where_the_source_says_how_far_ahead_records_may_be() {
+    let steps = |ahead: &str| {
+        format!(
+            "[[source]]\nname = \"in\"\ntopic = \"in\"\nkey = \"i64\"\n{ahead}\n[[aggregate]]\nname = \"counts\"\n\
+             from = \"in\"\ncall = \"operators.counts\"\nwindow = {{ tumbling = \"1m\" }}\nemit = \"final\"\n\
+             [[sink]]\nfrom = \"counts\"\ntopic = \"counts\"\n"
+        )
+    };
+    let times = [1_000, 2_000, 3_000, 4_070_908_800_000, 4_000, 5_000, 6_000];
+    let input: String = times.iter().map(|time| line("in", 1, r#"{"amount":1}"#, *time)).collect();
+    let output = |ahead: &str, batch: usize| {
+        let command = format!("replay p.toml --close-windows --batch {batch}");
+        place(&steps(ahead)).millrace_with(&command, &input).good()
+    };
+    for batch in [1, 500] {
+        let with = output("max-ahead = \"1h\"", batch);
+        assert_eq!(counted(&with), [[1, 6, 6]]);
+        assert_eq!(with.lines().filter(|line| line.contains("future-timestamp")).count(), 1, "{with}");
+        assert_eq!(
+            counted(&output("", batch)),
+            [[1, 3, 3], [1, 1, 1]],
+            "it closes the window for those that come later"
+        );
+    }
+}

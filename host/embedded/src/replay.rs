@@ -13,6 +13,7 @@ use millrace_engine::stage::Stage;
 use millrace_engine::task::Produced;
 use millrace_engine::topology::{TopicId, TopicKind};
 
+use crate::ahead::Ahead;
 use crate::error::Error;
 use crate::worker::Worker;
 
@@ -59,6 +60,8 @@ pub struct Replay<'w, F> {
     /// of which nobody knows beforehand when they are due.
     one_at_a_time: bool,
     closes_windows: bool,
+    /// Records that wait for those after them, to be told whether they are ahead of all others: see `ahead.rs`.
+    waiting: Ahead,
     put_out: F,
 }
 
@@ -77,6 +80,7 @@ impl<'w, F: FnMut(&Produced) -> Result<(), Error>> Replay<'w, F> {
         let (batch, topology) = (batch.max(1), worker.topology());
         let one_at_a_time = topology.feeds_back() || topology.sets_timers();
         let (clock, turn, records, pending, bytes, stage) = (i64::MIN, 0, 0, 0, 0, Stage::default());
+        let waiting = Ahead::new(topology);
         Self {
             worker,
             logic,
@@ -90,6 +94,7 @@ impl<'w, F: FnMut(&Produced) -> Result<(), Error>> Replay<'w, F> {
             stage,
             one_at_a_time,
             closes_windows: false,
+            waiting,
             put_out,
         }
     }
@@ -104,12 +109,24 @@ impl<'w, F: FnMut(&Produced) -> Result<(), Error>> Replay<'w, F> {
     /// # Errors
     /// [`Error::Input`]: its partition isn't there, or it has no timestamp and none came before.
     pub fn push(&mut self, record: ReplayRecord) -> Result<(), Error> {
+        self.partition(record.topic, record.partition, record.key.as_deref())?;
+        let is_first = self.clock == i64::MIN && self.waiting.is_empty();
+        if record.timestamp.is_none() && is_first {
+            return Err(Error::Input("the record has no timestamp, and none before it has one to take over".into()));
+        }
+        self.waiting.push(record);
+        while let Some((record, is_ahead)) = self.waiting.next(self.clock) {
+            self.take(record, is_ahead)?;
+        }
+        Ok(())
+    }
+
+    /// Takes a record. One that is ahead of all others doesn't move the clock.
+    fn take(&mut self, record: ReplayRecord, is_ahead: bool) -> Result<(), Error> {
         let ReplayRecord { topic, partition, key, value, timestamp, headers } = record;
-        let timestamp = timestamp.or((self.clock != i64::MIN).then_some(self.clock)).ok_or_else(|| {
-            Error::Input("the record has no timestamp, and none before it has one to take over".into())
-        })?;
+        let timestamp = timestamp.unwrap_or(self.clock);
         let before = self.clock;
-        self.clock = before.max(timestamp);
+        self.clock = if is_ahead { before } else { before.max(timestamp) };
         let partition = self.partition(topic, partition, key.as_deref())?;
         self.tick()?;
         let (turn, arrived) = (self.next_turn(), self.clock);
@@ -141,6 +158,9 @@ impl<'w, F: FnMut(&Produced) -> Result<(), Error>> Replay<'w, F> {
     /// # Errors
     /// A task can't go on, or the database can't be written.
     pub fn finish(mut self) -> Result<Ledger, Error> {
+        while let Some((record, is_ahead)) = self.waiting.last(self.clock) {
+            self.take(record, is_ahead)?;
+        }
         self.settle()?;
         if self.closes_windows {
             // Those that read what others put out come after these.
@@ -226,11 +246,25 @@ impl<'w, F: FnMut(&Produced) -> Result<(), Error>> Replay<'w, F> {
     }
 
     fn run_part(&mut self, part: usize, outcomes: &mut Vec<(usize, Produced)>) -> Result<(), Error> {
-        let stage = &mut self.stage;
-        self.worker.run_part(part, self.logic, |task, produced| {
-            stage.put(task + 1, produced.clone());
-            outcomes.push((task, produced));
-        })
+        for task in self.worker.tasks_of(part) {
+            while let Some(outputs) = self.worker.run_task(task, self.logic)? {
+                for produced in outputs {
+                    self.stage.put(task + 1, produced.clone());
+                    outcomes.push((task, produced));
+                }
+                self.relieve()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Moves what has come together to disk, if it is much. It is no commit that a step could see: nothing is flushed, and
+    /// a replay that doesn't come to its end is begun anew.
+    fn relieve(&mut self) -> Result<(), Error> {
+        if self.worker.is_full() {
+            self.worker.commit()?;
+        }
+        Ok(())
     }
 
     fn deliver(&mut self) -> Result<(), Error> {
@@ -243,16 +277,20 @@ impl<'w, F: FnMut(&Produced) -> Result<(), Error>> Replay<'w, F> {
         self.worker.learn(self.clock).map(drop)
     }
 
-    /// Fires the timers that the clock has reached. What they put out has a turn of its own.
+    /// Fires the timers that the clock has reached. What they put out, some at a time, has a turn of its own.
     fn tick(&mut self) -> Result<(), Error> {
         if self.worker.next_tick().is_none_or(|next| next > self.clock) {
             return Ok(());
         }
         self.flush()?;
-        let (now, turn) = (self.clock, self.next_turn());
-        let mut outcomes = Vec::new();
-        self.worker.tick(self.logic, now, turn, |task, produced| outcomes.push((task, produced)))?;
-        self.follow(outcomes)
+        while self.worker.next_tick().is_some_and(|next| next <= self.clock) {
+            let (now, turn) = (self.clock, self.next_turn());
+            let mut outcomes = Vec::new();
+            self.worker.tick(self.logic, now, turn, |task, produced| outcomes.push((task, produced)))?;
+            self.follow(outcomes)?;
+            self.relieve()?;
+        }
+        Ok(())
     }
 
     fn next_turn(&mut self) -> u64 {

@@ -77,8 +77,8 @@ pub fn run(
 /// Fires the timers that are due, and runs the tasks. Whether there was anything to do.
 fn step(worker: &mut Worker, logic: &mut dyn Logic, now: i64) -> Result<bool, Error> {
     let mut outputs = Vec::new();
+    let any = worker.next_tick().is_some_and(|next| next <= now);
     worker.tick(logic, now, 0, |_, produced| outputs.push(produced))?;
-    let any = !outputs.is_empty();
     outputs.into_iter().try_for_each(|record| worker.append_produced(record))?;
     Ok(worker.run(logic)? || any)
 }

@@ -192,8 +192,8 @@ impl Worker {
         Ok(())
     }
 
-    /// Runs the tasks in their order, those that read what others write after these, until none has anything to do;
-    /// appends what they put out. Returns whether there was anything to do.
+    /// Runs the tasks in their order, those that read what others write after these, until none has anything to do or a
+    /// commit is due; appends what they put out. Returns whether there was anything to do.
     ///
     /// # Errors
     /// A task can't go on.
@@ -202,34 +202,32 @@ impl Worker {
         while self.seats.iter().any(|seat| seat.task.ready()) && !self.is_full() {
             any = true;
             for part in 0..self.topology.subtopologies.len() {
-                let mut outputs = Vec::new();
-                self.run_part(part, logic, |_, produced| outputs.push(produced))?;
-                for record in outputs {
-                    self.append_produced(record)?;
+                for task in self.tasks_of(part) {
+                    while !self.is_full()
+                        && let Some(outputs) = self.run_task(task, logic)?
+                    {
+                        outputs.into_iter().try_for_each(|record| self.append_produced(record))?;
+                    }
                 }
             }
         }
         Ok(any)
     }
 
-    /// Runs the tasks of a sub-topology, each until it has nothing to do. What they put out is `seen` with the number of
-    /// its task, and appended by nobody.
+    /// The tasks of a sub-topology, by their numbers.
+    pub(crate) fn tasks_of(&self, part: usize) -> Vec<usize> {
+        let seats = self.seats.iter().enumerate();
+        seats.filter(|(_, seat)| seat.task.subtopology() == part).map(|(number, _)| number).collect()
+    }
+
+    /// Lets a task run once, if it has anything to do. What it puts out is appended by nobody.
     ///
     /// # Errors
-    /// A task can't go on.
-    pub fn run_part(
-        &mut self,
-        part: usize,
-        logic: &mut dyn Logic,
-        mut seen: impl FnMut(usize, Produced),
-    ) -> Result<(), Error> {
-        for (number, seat) in self.seats.iter_mut().enumerate().filter(|(_, seat)| seat.task.subtopology() == part) {
-            while seat.task.ready() {
-                self.dirty = true;
-                seat.task.run(logic, usize::MAX)?.into_iter().for_each(|produced| seen(number, produced));
-            }
-        }
-        Ok(())
+    /// The task can't go on.
+    pub(crate) fn run_task(&mut self, task: usize, logic: &mut dyn Logic) -> Result<Option<Vec<Produced>>, Error> {
+        let Some(seat) = self.seats.get_mut(task).filter(|seat| seat.task.ready()) else { return Ok(None) };
+        self.dirty = true;
+        Ok(Some(seat.task.run(logic, usize::MAX)?))
     }
 
     /// When a timer is due next, by the clock that [`tick`](Self::tick) moves.
@@ -249,8 +247,8 @@ impl Worker {
         Ok(last)
     }
 
-    /// Lets the clock reach `now`: the tasks fire the timers that are due, in their order. What they put out is `seen`
-    /// with the number of its task, and appended by nobody. `turn` is that of these records.
+    /// Lets the clock reach `now`: the tasks fire timers that are due, in their order, each a thousand at most. Those that
+    /// are left are [due](Self::next_tick) at once. What the tasks put out is `seen` with the number of its task, and appended by nobody. `turn` is that of these records.
     ///
     /// # Errors
     /// A task can't go on.
@@ -344,7 +342,7 @@ impl Seat {
         for ((input, cursor), topic) in self.cursors.iter().enumerate().zip(topics) {
             let more = cursor.next() < tail.end_offset(cursor.topic(), cursor.partition())? || busy.contains(&topic);
             self.task.expect_more(input, more);
-            has_work |= more || self.task.queued(input) > 0;
+            has_work |= more || self.task.queued(input) > 0 || self.task.ready();
         }
         Ok(has_work)
     }

@@ -41,7 +41,7 @@ pub(crate) fn outcomes<T>(
 }
 
 /// How many of the items go into the next call: always one.
-fn piece<T>(items: &[T], batch: usize, size: &impl Fn(&T) -> usize) -> usize {
+pub(crate) fn piece<T>(items: &[T], batch: usize, size: &impl Fn(&T) -> usize) -> usize {
     let mut bytes = 0;
     let fits = items.iter().take(batch).take_while(|item| {
         bytes += size(item);

@@ -5,16 +5,17 @@
 //! |---|---|
 //! | `deployment/<step>` | generation of the plugin that the step last kept state with, u32, and the plugin's name |
 //! | `input/<topic>` | the driver's: written with the first offset that is committed for the topic's partition |
+//! | `rest/<source>/<number>` | a part of the run that the tasks of the sub-topology with this first source are in the middle of |
 //!
 //! A number would shift when a step is added to a file; a name stays. And each key belongs to one sub-topology: tasks of
 //! the same partition share the store, and may run in different processes.
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use crate::topology::{Node, TopicId, Topology};
+use crate::topology::{Node, SubTopology, TopicId, Topology};
 
 const DEPLOYMENT: &str = "deployment/";
-
+const REST: &str = "rest/";
 const INPUT: &str = "input/";
 
 /// The key for what a driver keeps of an input: that it has committed an offset of the topic's partition, and of which
@@ -42,6 +43,17 @@ pub(crate) fn decode_deployment(value: &[u8]) -> Option<(u32, &str)> {
     Some((u32::from_be_bytes(*generation), std::str::from_utf8(plugin).ok()?))
 }
 
+/// The key for a part of a run that isn't done, of the sub-topology with this first source.
+pub(crate) fn rest_key(source: &str, part: usize) -> Bytes {
+    format!("{REST}{source}/{part:08x}").into()
+}
+
+/// Where the keys of all its parts begin and end.
+pub(crate) fn rest_keys(source: &str) -> (Bytes, Bytes) {
+    // What follows a slash.
+    (format!("{REST}{source}/").into(), format!("{REST}{source}0").into())
+}
+
 impl Topology {
     /// The sub-topology that a key of the meta store belongs to: only its tasks write the key. `None`: the pipeline no
     /// longer has what the key names, or the key isn't one.
@@ -50,6 +62,10 @@ impl Topology {
         if let Some(topic) = key.strip_prefix(INPUT) {
             let topic = self.topics.iter().position(|known| known.name == topic).map(TopicId)?;
             return self.subtopologies.iter().position(|part| part.inputs.contains(&topic));
+        }
+        if let Some((source, _)) = key.strip_prefix(REST).and_then(|rest| rest.rsplit_once('/')) {
+            let begins = |part: &SubTopology| part.nodes.first().is_some_and(|node| node.name == source);
+            return self.subtopologies.iter().position(begins);
         }
         let step = key.strip_prefix(DEPLOYMENT)?;
         // Behind a repartition topic there is a source with the name of the step before it. It calls nobody.

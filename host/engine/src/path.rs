@@ -37,6 +37,16 @@ impl Path {
         Self { place: self.place.clone(), cause }
     }
 
+    /// The numbers of the place, for who keeps it.
+    pub(crate) fn place(&self) -> &[u32] {
+        &self.place
+    }
+
+    /// A path of a place that was kept, and whom it is about.
+    pub(crate) fn from_parts(place: Vec<u32>, cause: u32) -> Self {
+        Self { place: place.into(), cause }
+    }
+
     /// The number of the input record that it is about: the one it comes from, unless [`about`](Self::about) says
     /// otherwise.
     pub(crate) fn record(&self) -> usize {

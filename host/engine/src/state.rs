@@ -18,7 +18,7 @@ use bytes::Bytes;
 
 use crate::ports::{Backend, BackendError, Horizons, Scan, StoreChanges, StoreId};
 use overlay::{Before, Overlay};
-pub(crate) use scope::Timing;
+pub(crate) use scope::{Cause, Timing};
 pub use scope::{Page, ProcessScope};
 
 /// Committed state with the open transaction over it.

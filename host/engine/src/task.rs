@@ -11,10 +11,14 @@
 //! Outputs are returned, not sent; state changes are handed over, not written. A task that isn't committed leaves
 //! nothing behind.
 
+mod cut;
 mod item;
 mod limits;
 mod memory;
+mod options;
+mod progress;
 mod queues;
+mod rest;
 mod row;
 mod run;
 mod step;
@@ -25,81 +29,20 @@ use bytes::Bytes;
 
 use crate::event_time::Timing;
 use crate::ledger::Ledger;
-use crate::ports::{Backend, BackendError, DeploymentId, Failure, Logic, StoreChanges};
+use crate::ports::{Backend, BackendError, Failure, Logic, StoreChanges};
 use crate::record::{Headers, InputRecord, Timestamp, Window};
-use crate::refused::Refused;
 use crate::state::TaskState;
 use crate::topology::{NodeId, Operator, SubTopology, TopicId, Topology};
 pub(crate) use item::{Item, Record};
 use memory::Memory;
 pub(crate) use memory::NodeMemory;
+pub use options::{Deployed, TaskOptions};
+use progress::Progress;
+pub(crate) use progress::{Owed, Page};
 use queues::Queues;
 pub(crate) use row::Row;
-use run::Run;
 pub(crate) use run::Wake;
 pub(crate) use step::{Parent, Step, inherited};
-
-/// What a task is told when it is opened.
-#[derive(Clone, Debug)]
-pub struct TaskOptions {
-    /// Index of the sub-topology.
-    pub subtopology: usize,
-    /// Partition number.
-    pub partition: u32,
-    /// Number of partitions of each topic, by [`TopicId`].
-    pub partitions: Arc<[u32]>,
-    /// Active deployment of each plugin, by plugin id.
-    pub deployments: Arc<[Deployed]>,
-    /// Whether a deployment may go on with state that a newer one has written: the driver knows that it can read it.
-    pub may_be_older: bool,
-    /// How many guest calls of a step are deferred at most: how many records go into one call. Changes the speed, never
-    /// the result.
-    pub batch: usize,
-    /// Most bytes of live join windows kept in memory, for each side of a join, and for what waits there for a match.
-    pub window_memory: usize,
-    /// Most bytes of key, value and headers that a record of a topic may have, by [`TopicId`]; a topic behind the end has
-    /// no limit. What is larger fails where it is put out. Changes the result.
-    pub record_bytes: Arc<[usize]>,
-    /// Records that their topics have refused, if there are any: they fail where they are put out.
-    pub refused: Option<Arc<Refused>>,
-    /// Most bytes that an entry of a store may have, key and value together. A record that would leave a larger one
-    /// fails, and the state stays as if it hadn't come. Changes the result.
-    pub state_bytes: usize,
-    /// Most timers on the driver's clock that a step fires in one [`tick`](Task::tick); those that are left are due at
-    /// once.
-    pub timers: usize,
-}
-
-impl TaskOptions {
-    /// A task that makes its guest calls one by one, keeps its windows on disk and has no limits of sizes: for a driver to
-    /// say what it wants otherwise.
-    pub fn new(subtopology: usize, partition: u32, partitions: Arc<[u32]>, deployments: Arc<[Deployed]>) -> Self {
-        Self {
-            subtopology,
-            partition,
-            partitions,
-            deployments,
-            may_be_older: false,
-            batch: 1,
-            window_memory: 0,
-            record_bytes: Arc::default(),
-            refused: None,
-            state_bytes: usize::MAX,
-            timers: usize::MAX,
-        }
-    }
-}
-
-/// The active deployment of a plugin.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Deployed {
-    /// How [`Logic`] knows it.
-    pub id: DeploymentId,
-    /// Which one it is, counted from 1 in the life of the app.
-    pub generation: u32,
-    /// Digest of the component, for dead letters.
-    pub digest: String,
-}
 
 /// A record that a task put out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -207,20 +150,36 @@ pub struct Task {
     /// Whether it reads a topic that it writes itself: then it takes one record at a time, because what that puts out may
     /// be the next.
     feeds_itself: bool,
+    /// A run that the last pass hasn't brought to its end.
+    unfinished: Option<Box<Progress>>,
+    /// Parts in which such a run is kept at the last commit.
+    rest_parts: usize,
 }
 
 impl Task {
     /// Opens a task over its committed state.
     pub fn open(topology: Arc<Topology>, options: TaskOptions, backend: Box<dyn Backend>) -> Result<Self, TaskError> {
-        let state = TaskState::new(backend, topology.stores.len());
+        let (state, mut ledger) = (TaskState::new(backend, topology.stores.len()), Ledger::default());
         let shape = shape(&topology, options.subtopology);
         let memory = memory::open(&topology, shape, &options, &state)?;
+        let (unfinished, rest_parts) = rest::open(&topology, shape, &state, &mut ledger)?;
         let sources: Vec<NodeId> = shape.inputs.iter().map(|topic| source_of(shape, *topic)).collect();
         let queues = Queues::new(sources.iter().map(|source| timing_of(shape, *source)));
         let feeds_itself = shape.outputs().any(|topic| shape.inputs.contains(&topic));
         let names = topology.topics.iter().map(|topic| Bytes::copy_from_slice(topic.name.as_bytes())).collect();
-        let ledger = Ledger::default();
-        Ok(Self { topology, options, queues, state, memory, ledger, sources, names, feeds_itself })
+        Ok(Self {
+            topology,
+            options,
+            queues,
+            state,
+            memory,
+            ledger,
+            sources,
+            names,
+            feeds_itself,
+            unfinished: unfinished.map(Box::new),
+            rest_parts,
+        })
     }
 
     /// Topics it reads, in the order that breaks ties of timestamps.
@@ -273,7 +232,7 @@ impl Task {
 
     /// Whether [`run`](Self::run) would process anything.
     pub fn ready(&self) -> bool {
-        self.queues.next().is_some()
+        self.unfinished.is_some() || self.queues.next().is_some()
     }
 
     /// Memory of the open transaction in bytes, roughly: a driver commits early when it grows too large.
@@ -287,8 +246,13 @@ impl Task {
     }
 
     /// Chooses up to `limit` records, or fewer where they are large, and processes them. Returns what they put out, in the
-    /// order in which one record at a time, depth first, would have.
+    /// order in which one record at a time, depth first, would have. Where that is much, the rest comes with the next calls,
+    /// before other records; a commit may lie in between.
     pub fn run(&mut self, logic: &mut dyn Logic, limit: usize) -> Result<Vec<Produced>, TaskError> {
+        if let Some(unfinished) = self.unfinished.take() {
+            let produced = run::go_on(self, *unfinished, logic)?;
+            return Ok(self.counted(produced));
+        }
         let limit = if self.feeds_itself { limit.min(1) } else { limit };
         let mut bytes = 0;
         let mut chosen = Vec::new();
@@ -300,9 +264,14 @@ impl Task {
             chosen.push(next);
         }
         self.ledger.consumed += chosen.len() as u64;
-        let produced = Run::new(self, chosen).process(logic)?;
+        let begun = run::over(self, chosen);
+        let produced = run::begin(self, begun, logic)?;
+        Ok(self.counted(produced))
+    }
+
+    fn counted(&mut self, produced: Vec<Produced>) -> Vec<Produced> {
         self.ledger.produced += produced.len() as u64;
-        Ok(produced)
+        produced
     }
 
     /// From now on, a step fires at most so many timers on the driver's clock in one [`tick`](Self::tick); see
@@ -325,7 +294,8 @@ impl Task {
 
     /// Lets the driver's clock reach `now`: fires the timers that are due on it. `turn` is that of what they put out.
     pub fn tick(&mut self, logic: &mut dyn Logic, now: Timestamp, turn: u64) -> Result<Vec<Produced>, TaskError> {
-        if self.next_tick().is_none_or(|next| next > now) {
+        // A run that isn't done comes first: the timers are still due when it is.
+        if self.unfinished.is_some() || self.next_tick().is_none_or(|next| next > now) {
             return Ok(Vec::new());
         }
         self.wake(logic, Wake::Tick, now, turn)
@@ -353,14 +323,20 @@ impl Task {
         now: Timestamp,
         turn: u64,
     ) -> Result<Vec<Produced>, TaskError> {
-        let produced = Run::awake(self, wake, now, turn).process(logic)?;
-        self.ledger.produced += produced.len() as u64;
-        Ok(produced)
+        let mut produced = Vec::new();
+        while let Some(unfinished) = self.unfinished.take() {
+            produced.extend(run::go_on(self, *unfinished, logic)?);
+        }
+        let begun = run::awake(self, wake, now, turn);
+        produced.extend(run::begin(self, begun, logic)?);
+        Ok(self.counted(produced))
     }
 
     /// Takes what the open transaction has changed. To be called once for each commit, after the last run.
     pub fn prepare(&mut self) -> Prepared {
         self.memory.prepare(&self.topology, &self.options, &mut self.state);
+        let own = (&*self.topology, shape(&self.topology, self.options.subtopology));
+        rest::prepare(self.unfinished.as_deref(), own, &mut self.state, &mut self.rest_parts);
         let inputs = shape(&self.topology, self.options.subtopology).inputs.iter();
         Prepared {
             changes: self.state.take_changes(),

@@ -147,12 +147,16 @@ proptest! {
         window_memory in prop::sample::select(vec![0usize, 1_500, usize::MAX]),
         record_bytes in prop::sample::select(vec![9usize, 55, usize::MAX]),
         state_bytes in prop::sample::select(vec![18usize, 25, 40, usize::MAX]),
+        pass_bytes in prop::sample::select(vec![1usize, 700, 3_000, usize::MAX]),
+        restart_between in any::<bool>(),
+        record_outputs in prop::sample::select(vec![1u64, 5, u64::MAX]),
     ) {
-        let limits = Limits { record_bytes, state_bytes };
+        let limits = Limits { record_bytes, state_bytes, record_outputs };
         let topology = topology(&steps);
         let lines: Vec<&str> = records.iter().map(String::as_str).collect();
         let (outputs, ledger, disk) = support::play_on(&topology, &lines, &Play { limits, ..Play::PLAIN });
-        let way = Play { batch, commit_every, restart: true, window_memory, limits };
+        let way =
+            Play { batch, commit_every, restart: true, window_memory, pass_bytes, restart_between, limits };
         let (other_outputs, other_ledger, other_disk) = support::play_on(&topology, &lines, &way);
         prop_assert_eq!(outputs, other_outputs);
         prop_assert!(ledger.counts().eq(other_ledger.counts()));

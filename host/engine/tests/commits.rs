@@ -237,6 +237,10 @@ fn each_key_of_the_meta_store_has_one_owner_and_what_is_gone_has_none() {
         ("input/left", Some(0)),
         ("input/gone", None),
         ("something-else/pairs", None),
+        // A run that isn't done belongs to the sub-topology with this first source.
+        ("rest/left/00000000", Some(0)),
+        ("rest/keyed/00000001", Some(1)),
+        ("rest/pairs/00000000", None),
     ] {
         assert_eq!(owner(key), expected, "{key}");
     }

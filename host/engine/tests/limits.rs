@@ -187,3 +187,30 @@ fn a_record_that_a_join_can_not_keep_makes_no_pair() {
         dead k fgh @4 state-too-large at pairs from left/1";
     check_within(limits, steps, input, expected);
 }
+
+#[test]
+fn a_record_of_which_a_step_makes_too_much_fails_there_once_and_its_neighbours_come_through() {
+    let steps = r#"
+        [[source]]
+        name = "in"
+        topic = "in"
+        value = "bytes"
+        [[transform]]
+        name = "many"
+        from = "in"
+        call = "t.many"
+        [[transform]]
+        name = "more"
+        from = "many"
+        call = "t.many"
+        [[sink]]
+        from = "more"
+        topic = "out"
+    "#;
+    let limits = Limits { record_outputs: 5, ..Limits::NONE };
+    // Three times three: the first three come out.
+    let expected = "out k 2x1 @1\nout k 2x1 @1\nout k 2x1 @1\nout k 2x1 @1\n\
+        out k 3x1 @2\nout k 3x1 @2\nout k 3x1 @2\ndead k 3x1 @2 too-many-outputs at more from in/1\n\
+        out k 1x1 @3\ndead k 6x1 @4 too-many-outputs at many from in/3";
+    check_within(limits, steps, "in k 2x1 @1\nin k 3x1 @2\nin k 1x1 @3\nin k 6x1 @4", expected);
+}

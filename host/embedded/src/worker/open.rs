@@ -15,6 +15,9 @@ use crate::catalog::Catalog;
 use crate::error::Error;
 use crate::log::{Log, Tail};
 
+/// Most timers of the clock that a task fires at a time: records and commits don't wait for more.
+const TIMERS: usize = 1_000;
+
 impl Worker {
     /// Opens the tasks of an app over their committed state; makes the topics that aren't there yet.
     ///
@@ -78,6 +81,7 @@ impl Worker {
                 let options = TaskOptions {
                     batch: self.options.batch,
                     window_memory: self.options.window_memory,
+                    timers: TIMERS,
                     ..TaskOptions::new(subtopology, partition, partitions, deployments)
                 };
                 let backend = self.database.backend(partition).sharing(Arc::clone(&shared));

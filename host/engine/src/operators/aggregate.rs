@@ -75,8 +75,13 @@ pub(super) fn process(
         NodeMemory::Aggregate(memory) => Some(&mut memory.waiting),
         _ => None,
     };
-    let items = usable(step, items);
-    let works = group(step, &items, store)?;
+    let mut items = usable(step, items);
+    let mut works = group(step, &items, store)?;
+    let mut later = Vec::new();
+    if let Some(fits) = fitting(step, &items, &works) {
+        later = items.split_off(fits);
+        works = group(step, &items, store)?;
+    }
     let function = step.function(call)?;
     let mut guest = Guest { logic, function, manifest: &call.manifest, effects: Vec::new() };
     let mut outcomes: Vec<Option<(Outcome, Timestamp)>> = vec![None; items.len()];
@@ -103,7 +108,30 @@ pub(super) fn process(
             (_, outcome) => step.settle(&Parent { path: &item.path, record: &record }, outcome, call)?,
         }
     }
+    step.put_back(later);
     Ok(())
+}
+
+/// How many of the items go into a pass, if not all do: each may put out as much as the state it goes to.
+fn fitting(step: &Step<'_>, items: &[Item], works: &[Work]) -> Option<usize> {
+    let most = step.options.pass_bytes;
+    let state = |work: &Work| work.state.as_ref().map_or(0, |state| state.bytes.len());
+    let all = works.iter().map(|work| state(work).saturating_mul(work.items.len())).fold(0, usize::saturating_add);
+    if all <= most {
+        return None;
+    }
+    let mut sizes = vec![0; items.len()];
+    for work in works {
+        for number in &work.items {
+            sizes.get_mut(*number).into_iter().for_each(|size| *size = state(work));
+        }
+    }
+    let mut bytes = 0usize;
+    let fits = sizes.iter().take_while(|size| {
+        bytes = bytes.saturating_add(**size);
+        bytes <= most
+    });
+    Some(fits.count().max(1)).filter(|fits| *fits < items.len())
 }
 
 /// Closes the windows that are open.

@@ -13,18 +13,17 @@
 //! A timer that fails is gone, and so is what it wrote. The dead letter has its key and names it; its origin is the record
 //! that set it.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
-
-use hashbrown::HashSet;
 
 use crate::calls;
 use crate::path::Path;
 use crate::ports::{Attempt, CallError, Called, Clock, Due, Failure, Logic, Outcome, StoreId};
 use crate::provenance::Origin;
 use crate::record::{Headers, Timestamp};
-use crate::state::timers::{Timer, Timers};
-use crate::state::{ProcessScope, TaskState, Timing};
-use crate::task::{Item, Parent, Record, Step, TaskError};
+use crate::state::timers::{Look, Timer, Timers};
+use crate::state::{Cause, ProcessScope, TaskState, Timing};
+use crate::task::{Item, Owed, Parent, Record, Step, TaskError};
 use crate::topology::Call;
 
 /// A process step: its stores, and its timers if it has any.
@@ -47,84 +46,107 @@ impl Process<'_> {
     pub(super) fn records(
         &mut self,
         step: &mut Step<'_>,
-        items: &[Item],
+        items: Vec<Item>,
         logic: &mut dyn Logic,
     ) -> Result<(), TaskError> {
-        for item in items {
+        let mut items = VecDeque::from(items);
+        if let Some(Owed { path, child, look: Some(look) }) = step.take_owed() {
+            self.fire_look(step, (&path, child), look, logic)?;
+        }
+        while !step.is_full()
+            && let Some(item) = items.pop_front()
+        {
             if let Some(timers) = &mut self.timers {
                 timers.observe(item.record.timestamp);
             }
-            self.record(step, item, logic)?;
-            if let Some(now) = self.timers.as_ref().and_then(|timers| timers.stream_time()) {
-                let mut number = FIRST_TIMER;
-                let next_place = |_: &mut Step<'_>| {
-                    let place = item.path.child(number);
-                    number += 1;
-                    place
-                };
-                self.fire_due(step, (Clock::Stream, now), next_place, logic)?;
+            self.record(step, &item, logic)?;
+            if let Some(look) = self.timers.as_deref_mut().and_then(Timers::look) {
+                self.fire_look(step, (&item.path, FIRST_TIMER), look, logic)?;
             }
         }
+        step.put_back(items);
         Ok(())
-    }
-
-    /// The driver's clock has reached `now`.
-    pub(super) fn tick(&mut self, step: &mut Step<'_>, now: Timestamp, logic: &mut dyn Logic) -> Result<(), TaskError> {
-        self.fire_due(step, (Clock::Wall, now), |step| step.at_the_moment(), logic)
     }
 
     fn record(&mut self, step: &mut Step<'_>, item: &Item, logic: &mut dyn Logic) -> Result<(), TaskError> {
         let function = step.function(self.call)?;
         let message = item.record.message(step.name_of(item.from));
         let mut call = |scope, attempt| logic.process(function, message, scope, attempt);
-        let (outcome, _) = self.outcome(step, &item.path, &item.record, None, &mut call)?;
+        let outcome = self.outcome(step, &item.path, &item.record, Cause::Record, &mut call)?;
         step.settle(&Parent { path: &item.path, record: &item.record }, outcome, self.call)
     }
 
-    /// Fires the timers of a clock that were due when it began.
-    fn fire_due(
+    /// Fires the timers of the stream's clock that were due when a record had come, as many as a pass may let out: behind
+    /// the record's other children, from the one with this number on.
+    fn fire_look(
         &mut self,
         step: &mut Step<'_>,
-        (clock, now): (Clock, Timestamp),
-        mut next_place: impl FnMut(&mut Step<'_>) -> Path,
+        (path, mut child): (&Path, u32),
+        mut look: Look,
         logic: &mut dyn Logic,
     ) -> Result<(), TaskError> {
-        let Some(begin) = self.timers.as_ref().and_then(|timers| timers.first(clock)).filter(|first| *first <= now)
-        else {
-            return Ok(());
-        };
-        let mut left = if clock == Clock::Wall { step.options.timers } else { usize::MAX };
-        let (mut after, mut fresh) = (None, HashSet::new());
+        loop {
+            let Some(timers) = self.timers.as_ref() else { return Ok(()) };
+            let due = (Clock::Stream, look.begin, look.now);
+            let page = timers.due(step.state, due, look.after.as_ref(), PAGE)?;
+            if page.is_empty() {
+                break;
+            }
+            for timer in page {
+                if step.is_full() {
+                    step.owe(path, child, Some(look));
+                    return Ok(());
+                }
+                look.after = Some(timer.entry.clone());
+                if self.fires(step, &timer, Some(look.number))? {
+                    step.let_out(timer.entry.len());
+                    self.fire(step, &path.child(child), timer, Cause::Stream(look.number), logic)?;
+                    child += 1;
+                }
+            }
+        }
+        self.fired(step, Clock::Stream, look.begin)
+    }
+
+    /// The driver's clock has reached `now`: fires the timers that were due when it did, up to the limit.
+    pub(super) fn tick(&mut self, step: &mut Step<'_>, now: Timestamp, logic: &mut dyn Logic) -> Result<(), TaskError> {
+        let first = self.timers.as_ref().and_then(|timers| timers.first(Clock::Wall));
+        let Some(begin) = first.filter(|first| *first <= now) else { return Ok(()) };
+        let (mut left, mut after) = (step.options.timers, None);
         while let Some(timers) = self.timers.as_ref() {
-            let page = timers.due(step.state, (clock, begin, now), after.as_ref(), PAGE.min(left))?;
-            let store = timers.store();
+            let page = timers.due(step.state, (Clock::Wall, begin, now), after.as_ref(), PAGE.min(left))?;
             left -= page.len();
             let Some(last) = page.last() else { break };
             after = Some(last.entry.clone());
             for timer in page {
-                // One that fired before it may have taken it back, or set it anew.
-                if fresh.contains(&timer.entry) || step.state.get(store, &timer.entry)?.is_none() {
-                    continue;
+                if self.fires(step, &timer, None)? {
+                    let place = step.at_the_moment();
+                    self.fire(step, &place, timer, Cause::Wall(now), logic)?;
                 }
-                let place = next_place(step);
-                fresh.extend(self.fire(step, &place, timer, now, logic)?);
             }
         }
-        match &mut self.timers {
-            Some(timers) => Ok(timers.fired(step.state, clock, begin)?),
-            None => Ok(()),
-        }
+        self.fired(step, Clock::Wall, begin)
     }
 
-    /// Fires a timer, and gives the entries of those that it has set.
+    fn fires(&self, step: &Step<'_>, timer: &Timer, look: Option<u64>) -> Result<bool, TaskError> {
+        let Some(timers) = self.timers.as_ref() else { return Ok(false) };
+        Ok(timers.fires(step.state, timer, look)?)
+    }
+
+    fn fired(&mut self, step: &Step<'_>, clock: Clock, begin: Timestamp) -> Result<(), TaskError> {
+        let Some(timers) = &mut self.timers else { return Ok(()) };
+        Ok(timers.fired(step.state, clock, begin)?)
+    }
+
+    /// Fires a timer.
     fn fire(
         &mut self,
         step: &mut Step<'_>,
         place: &Path,
         timer: Timer,
-        now: Timestamp,
+        cause: Cause,
         logic: &mut dyn Logic,
-    ) -> Result<Vec<bytes::Bytes>, TaskError> {
+    ) -> Result<(), TaskError> {
         let mut stream_time = None;
         if let Some(timers) = &self.timers {
             timers.remove(step.state, &timer);
@@ -138,37 +160,33 @@ impl Process<'_> {
         let place = step.about(place, &record, Origin::decode(timer.origin.clone()));
         let function = step.function(self.call)?;
         let due = Due { key: timer.key.as_deref(), name: &timer.name, time: timer.time, clock: timer.clock };
-        let passed = (timer.clock == Clock::Wall).then_some((timer.clock, now));
         let mut call = |scope, attempt| logic.on_timer(function, due, scope, attempt);
-        let (mut outcome, set) = self.outcome(step, &place, &record, passed, &mut call)?;
+        let mut outcome = self.outcome(step, &place, &record, cause, &mut call)?;
         if let Outcome::Fail(failure) = &mut outcome {
             failure.text = format!("timer `{}`, set for {}: {}", timer.name, timer.time, failure.text);
         }
-        step.settle(&Parent { path: &place, record: &record }, outcome, self.call)?;
-        Ok(set)
+        step.settle(&Parent { path: &place, record: &record }, outcome, self.call)
     }
 
-    /// What a call comes to, at last by verdict; and the entries of the timers that it has set.
+    /// What a call comes to, at last by verdict.
     fn outcome(
         &mut self,
         step: &mut Step<'_>,
         path: &Path,
         record: &Record,
-        not_before: Option<(Clock, Timestamp)>,
+        cause: Cause,
         call: &mut dyn FnMut(ProcessScope, Attempt) -> Answer,
-    ) -> Result<(Outcome, Vec<bytes::Bytes>), TaskError> {
-        let (mut answer, mut set) =
-            self.attempt(step, path, record, not_before, &mut |scope| call(scope, Attempt::Batch));
+    ) -> Result<Outcome, TaskError> {
+        let mut answer = self.attempt(step, path, record, cause, &mut |scope| call(scope, Attempt::Batch));
         if matches!(answer, Err(CallError::Guest { .. })) {
-            let verdict = &mut |scope| call(scope, Attempt::Verdict);
-            (answer, set) = self.attempt(step, path, record, not_before, verdict);
+            answer = self.attempt(step, path, record, cause, &mut |scope| call(scope, Attempt::Verdict));
         }
         match answer {
             Ok(called) => {
                 step.effects(called.effects);
-                Ok((called.result, set))
+                Ok(called.result)
             }
-            Err(error) => Ok((Outcome::Fail(calls::fault(error).map_err(|error| step.host_error(error))?), Vec::new())),
+            Err(error) => Ok(Outcome::Fail(calls::fault(error).map_err(|error| step.host_error(error))?)),
         }
     }
 
@@ -178,16 +196,15 @@ impl Process<'_> {
         step: &mut Step<'_>,
         path: &Path,
         record: &Record,
-        not_before: Option<(Clock, Timestamp)>,
+        cause: Cause,
         call: &mut dyn FnMut(ProcessScope) -> Answer,
-    ) -> (Result<Called<Outcome>, CallError>, Vec<bytes::Bytes>) {
+    ) -> Result<Called<Outcome>, CallError> {
         let timing = self.timers.as_deref().map(|timers| Timing {
             timers: timers.clone(),
             key: record.key.clone(),
             now: step.progress.records.get(path.record()).map_or(0, |record| record.arrived),
             origin: step.origin_of(path),
-            not_before,
-            set: Vec::new(),
+            cause,
         });
         let state = std::mem::replace(step.state, TaskState::lent());
         let scope = ProcessScope::new(state, Arc::clone(self.stores), timing);
@@ -200,11 +217,10 @@ impl Process<'_> {
         let good = matches!(&outcome, Ok(called) if !matches!(called.result, Outcome::Fail(_)));
         let (state, timing) = scope.into_parts(good);
         *step.state = state;
-        let mut set = Vec::new();
         if let (true, Some(own), Some(timing)) = (good, self.timers.as_deref_mut(), timing) {
-            (*own, set) = (timing.timers, timing.set);
+            *own = timing.timers;
         }
-        (outcome, set)
+        outcome
     }
 }
 

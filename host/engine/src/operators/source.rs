@@ -6,6 +6,7 @@
 //! could be deserialized.
 
 use super::transform;
+use crate::calls;
 use crate::codec::{self, Misfit};
 use crate::event_time::{BadTime, Timing};
 use crate::manifest::KeyCodec;
@@ -82,14 +83,21 @@ fn misfit(record: &Record, codecs: (KeyCodec, ValueCodec)) -> Option<Failure> {
 
 /// The items that a validating function doesn't reject. Its outputs aren't used.
 fn valid(step: &mut Step<'_>, items: Vec<Item>, call: &Call, logic: &mut dyn Logic) -> Result<Vec<Item>, TaskError> {
-    let outcomes = transform::call(step, &items, call, logic)?;
     let mut good = Vec::with_capacity(items.len());
-    for (item, outcome) in items.into_iter().zip(outcomes) {
-        match outcome {
-            Outcome::Outputs(_) => good.push(item),
-            bad => {
-                let parent = crate::task::Parent { path: &item.path, record: &item.record };
-                step.settle(&parent, bad, call)?;
+    let mut rest = items;
+    while !rest.is_empty() {
+        // By parts, so that no more outputs are held than those of one call.
+        let part = calls::piece(&rest, step.options.batch, &|item: &Item| item.record.size());
+        let later = rest.split_off(part);
+        let items = std::mem::replace(&mut rest, later);
+        let outcomes = transform::call(step, &items, call, logic)?;
+        for (item, outcome) in items.into_iter().zip(outcomes) {
+            match outcome {
+                Outcome::Outputs(_) => good.push(item),
+                bad => {
+                    let parent = crate::task::Parent { path: &item.path, record: &item.record };
+                    step.settle(&parent, bad, call)?;
+                }
             }
         }
     }

@@ -16,8 +16,11 @@
 //! Other than in Kafka Streams, what comes out alone has its own headers and not those of the record at whose time it
 //! comes out; and the clocks survive a restart (KAFKA-20099).
 
+use std::collections::VecDeque;
+
 use super::pairs::{self, Match};
 use crate::ledger::What;
+use crate::path::Path;
 use crate::ports::{Failure, Logic};
 use crate::record::{END_OF_TIME, Headers, Timestamp};
 use crate::state::join::JoinStore;
@@ -28,6 +31,9 @@ use crate::topology::{Call, JoinKind, JoinWindow, LATE_PORT};
 
 const LEFT: usize = 0;
 
+/// Matches that are found before the join function is called for them.
+const MATCHES: usize = 1_000;
+
 pub(super) fn process(
     step: &mut Step<'_>,
     items: Vec<Item>,
@@ -36,14 +42,29 @@ pub(super) fn process(
     call: &Call,
     logic: &mut dyn Logic,
 ) -> Result<(), TaskError> {
-    let mut found = Vec::with_capacity(items.len());
-    for item in items {
-        let side = if item.input == LEFT { Side::Left } else { Side::Right };
-        let mut arrival = Arrival { item: &item, side, kind, window, child: 0, found: &mut found };
-        arrival.take(step, store)?;
-    }
     let names = [step.input_name(LEFT), step.input_name(1)];
-    pairs::join(step, &found, names, call, logic)
+    let (mut items, mut found) = (VecDeque::from(items), Vec::new());
+    let mut owed = step.take_owed();
+    if let Some(rest) = owed.take_if(|owed| items.front().is_none_or(|item| item.path != owed.path)) {
+        // On account of the end of time, which is no item's.
+        release(step, window, store, (&rest.path, rest.child), true, &mut found)?;
+    }
+    while !step.is_full()
+        && let Some(item) = items.pop_front()
+    {
+        let side = if item.input == LEFT { Side::Left } else { Side::Right };
+        let (goes_on, child) = owed.take().map_or((false, 0), |owed| (true, owed.child));
+        let mut arrival = Arrival { item: &item, side, kind, window, goes_on, child, found: &mut found };
+        if !arrival.take(step, store)? {
+            items.push_front(item);
+        }
+        if found.len() >= MATCHES {
+            pairs::join(step, &std::mem::take(&mut found), names, call, logic)?;
+        }
+    }
+    pairs::join(step, &found, names, call, logic)?;
+    step.put_back(items);
+    Ok(())
 }
 
 /// Lets all out that wait.
@@ -56,14 +77,38 @@ pub(super) fn close(
 ) -> Result<(), TaskError> {
     let Some(waiting) = &mut store.waiting else { return Ok(()) };
     waiting.observe(END_OF_TIME);
-    let closed = waiting.close(step.state, Side::Left, END_OF_TIME, window)?;
-    let mut found = Vec::with_capacity(closed.len());
-    for Unmatched { side, record, origin } in closed {
-        let place = step.at_the_moment();
-        found.push(one_sided(step.about(&place, &record, Some(origin)), side, &record));
+    if !waiting.looks(Side::Left, END_OF_TIME, window) {
+        return Ok(());
     }
+    let (place, mut found) = (step.at_the_moment(), Vec::new());
+    release(step, window, store, (&place, 0), false, &mut found)?;
     let names = [step.input_name(LEFT), step.input_name(1)];
     pairs::join(step, &found, names, call, logic)
+}
+
+/// Lets those out that have waited enough, as many as a pass may let out, at the place of an item whose next child has
+/// this number. Gives the number of the one after them, and whether that was all.
+fn release(
+    step: &mut Step<'_>,
+    window: JoinWindow,
+    store: &mut JoinStore,
+    (place, mut child): (&Path, u32),
+    goes_on: bool,
+    found: &mut Vec<Match>,
+) -> Result<(u32, bool), TaskError> {
+    let Some(waiting) = &mut store.waiting else { return Ok((child, true)) };
+    let mut page = step.page();
+    let (closed, more) = waiting.close(step.state, window, &mut page, goes_on)?;
+    step.spend(page);
+    for Unmatched { side, record, origin } in closed {
+        let path = step.about(&place.child(child), &record, Some(origin));
+        child += 1;
+        found.push(one_sided(path, side, &record));
+    }
+    if more {
+        step.owe(place, child, None);
+    }
+    Ok((child, !more))
 }
 
 /// A record at the moment of its arrival.
@@ -72,6 +117,8 @@ struct Arrival<'a> {
     side: Side,
     kind: JoinKind,
     window: JoinWindow,
+    /// Whether it has begun to let others out, and goes on with that.
+    goes_on: bool,
     /// Number of the next child.
     child: u32,
     found: &'a mut Vec<Match>,
@@ -89,9 +136,11 @@ enum Fate {
 }
 
 impl Arrival<'_> {
-    fn take(&mut self, step: &mut Step<'_>, store: &mut JoinStore) -> Result<(), TaskError> {
+    /// Whether it is done: if not, it has let out as much as a pass may hold, and is to be taken again.
+    fn take(&mut self, step: &mut Step<'_>, store: &mut JoinStore) -> Result<bool, TaskError> {
         if let Some(failure) = self.misfit(step, store) {
-            return step.fail(&self.item.path, &failure, None);
+            step.fail(&self.item.path, &failure, None)?;
+            return Ok(true);
         }
         let Record { key, value, timestamp, .. } = &self.item.record;
         if let Some(waiting) = &mut store.waiting {
@@ -108,7 +157,9 @@ impl Arrival<'_> {
                 step.leave_out(&self.item.path, "null-value", text, Default::default());
             }
             (Some(key), Some(value)) => {
-                self.close(step, store)?;
+                if !self.close(step, store)? {
+                    return Ok(false);
+                }
                 let mut fate = self.probe(step, store, key)?;
                 if fate == Fate::None && self.comes_alone(self.side) {
                     fate = self.wait(step, store);
@@ -119,7 +170,7 @@ impl Arrival<'_> {
                 }
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Whether records of a side come out without a match.
@@ -150,15 +201,16 @@ impl Arrival<'_> {
         step.misfit_of_state(store.id(), in_key, in_value)
     }
 
-    /// Lets those out that have waited enough.
-    fn close(&mut self, step: &mut Step<'_>, store: &mut JoinStore) -> Result<(), TaskError> {
-        let Some(waiting) = &mut store.waiting else { return Ok(()) };
-        let closed = waiting.close(step.state, self.side, self.item.record.timestamp, self.window)?;
-        for Unmatched { side, record, origin } in closed {
-            let path = step.about(&self.next_path(), &record, Some(origin));
-            self.found.push(one_sided(path, side, &record));
+    /// Lets those out that have waited enough. Whether that was all of them.
+    fn close(&mut self, step: &mut Step<'_>, store: &mut JoinStore) -> Result<bool, TaskError> {
+        let looks = |waiting: &Waiting| waiting.looks(self.side, self.item.record.timestamp, self.window);
+        if !self.goes_on && !store.waiting.as_ref().is_some_and(looks) {
+            return Ok(true);
         }
-        Ok(())
+        let place = (&self.item.path, self.child);
+        let (child, all) = release(step, self.window, store, place, self.goes_on, self.found)?;
+        self.child = child;
+        Ok(all)
     }
 
     /// Finds what the other side has.
@@ -231,14 +283,14 @@ impl Arrival<'_> {
         }
     }
 
-    fn next_path(&mut self) -> crate::path::Path {
+    fn next_path(&mut self) -> Path {
         self.child += 1;
         self.item.path.child(self.child - 1)
     }
 }
 
 /// A record without its counterpart; the result has its time and its headers.
-fn one_sided(path: crate::path::Path, side: Side, record: &Record) -> Match {
+fn one_sided(path: Path, side: Side, record: &Record) -> Match {
     let result = Record { value: None, window: None, ..record.clone() };
     let (left, right) = match side {
         Side::Left => (Some(record.clone()), None),

@@ -8,6 +8,9 @@ use crate::topology::{Emit, WindowKind, Windows};
 
 const HELP: &str = "write { tumbling = \"5m\" }, { hopping = \"5m\", every = \"1m\" }, { sliding = \"5m\" } or \
                     { session = \"30m\" }";
+/// Most hopping windows that a record may be in: each is a state that it changes.
+const MOST_HOPS: i64 = 2_000;
+
 const EMITS: [(&str, Emit); 3] = [("each", Emit::Each), ("commit", Emit::Commit), ("final", Emit::Final)];
 
 /// Reads `window`, `grace`, `retention` and `emit`. No windows are there where the file has none, or wrong ones.
@@ -83,5 +86,17 @@ fn read_hops(window: &mut Fields<'_>, size: &Placed<Duration>, every: &Placed<Du
         window.wrong(every.at, "every", why, "it can be as long as the window at most");
         return None;
     }
-    Some(WindowKind::Hopping { size: milliseconds(size.value), every: milliseconds(every.value) })
+    let (length, hop) = (milliseconds(size.value), milliseconds(every.value));
+    let windows = length.saturating_add(hop.saturating_sub(1)) / hop.max(1);
+    if windows > MOST_HOPS {
+        let least = Duration::from_millis((length / MOST_HOPS + i64::from(length % MOST_HOPS > 0)).unsigned_abs());
+        let why = format!("each record would be in {windows} windows, and {MOST_HOPS} are the most");
+        let help = format!(
+            "begin windows at least {least:?} apart, or write {{ sliding = ... }}: one window for each set of records that \
+             are close enough"
+        );
+        window.wrong(every.at, "every", why, help);
+        return None;
+    }
+    Some(WindowKind::Hopping { size: length, every: hop })
 }

@@ -30,10 +30,21 @@ pub(crate) struct Timing {
     pub(crate) now: Timestamp,
     /// Where the record comes from, for the dead letter of a timer that fails.
     pub(crate) origin: Option<Origin>,
-    /// No timer of this clock is set for this time or an earlier one: it is set for the next millisecond instead.
-    pub(crate) not_before: Option<(Clock, Timestamp)>,
-    /// Entries of the timers that the call has set, by time.
-    pub(crate) set: Vec<Bytes>,
+    /// What makes the call.
+    pub(crate) cause: Cause,
+}
+
+/// What makes a call of a process function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// A record.
+    Record,
+    /// A timer of the stream's clock, in the look with this number. What it sets for a time that has come already waits
+    /// for the next one.
+    Stream(u64),
+    /// A timer of the driver's clock, which has this time. None is set for this time or an earlier one: it is set for the
+    /// next millisecond instead.
+    Wall(Timestamp),
 }
 
 /// A part of a range of keys.
@@ -76,7 +87,7 @@ impl ProcessScope {
         let state = TaskState::new(backend, stores.saturating_add(1));
         let mut timers = Timers::open(&state, StoreId(stores))?;
         timers.observe(timestamp);
-        let timing = Timing { timers, key, now, origin: None, not_before: None, set: Vec::new() };
+        let timing = Timing { timers, key, now, origin: None, cause: Cause::Record };
         Ok(Self::new(state, (0..stores).map(StoreId).collect(), Some(timing)))
     }
 
@@ -154,17 +165,20 @@ impl ProcessScope {
     pub fn set_at(&mut self, name: &str, time: Timestamp, clock: Clock) -> Result<(), BackendError> {
         self.cancel(name, clock)?;
         let timing = self.timing.as_mut().ok_or_else(no_timers)?;
-        let time = match timing.not_before {
-            Some((of, passed)) if of == clock => time.max(passed.saturating_add(1)),
+        let time = match timing.cause {
+            Cause::Wall(passed) if clock == Clock::Wall => time.max(passed.saturating_add(1)),
             _ => time,
         };
         let time = time.min(END_OF_TIME);
+        let look = match timing.cause {
+            Cause::Stream(look) if clock == Clock::Stream && Some(time) <= timing.timers.stream_time() => Some(look),
+            _ => None,
+        };
         let [by_time, by_name] = timers::keys(timing.key.as_deref(), name, time, clock);
         let (store, origin) = (timing.timers.store(), timing.origin.as_ref().map(Origin::encode).unwrap_or_default());
         timing.timers.added(time, clock);
-        timing.set.push(by_time.clone());
         self.write_to(store, by_time, Some(origin));
-        self.write_to(store, by_name, Some(Bytes::copy_from_slice(&time.to_be_bytes())));
+        self.write_to(store, by_name, Some(timers::set_for(time, look)));
         Ok(())
     }
 

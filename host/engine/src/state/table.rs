@@ -41,6 +41,12 @@ impl Versions {
         }
     }
 
+    /// All writes, those of a row in their order.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = (StoreId, &Bytes, &Path, &Option<Bytes>)> {
+        let rows = self.rows.iter();
+        rows.flat_map(|((store, key), versions)| versions.iter().map(move |(path, row)| (*store, key, path, row)))
+    }
+
     /// Moves the last version of each row into the transaction, at the end of the run.
     pub(crate) fn settle(self, state: &mut TaskState) {
         for ((store, key), mut versions) in self.rows {

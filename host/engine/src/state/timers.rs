@@ -5,13 +5,13 @@
 //! | key | value |
 //! |---|---|
 //! | `T`, clock, time with its sign bit flipped, record key, name | where the record that set it comes from |
-//! | `N`, clock, record key, name | time |
+//! | `N`, clock, record key, name | time; the number of the [`Look`] in which it was set, if it was due then already |
 //!
 //! The record key is a byte that says whether there is one, then its bytes with an end that sorts below all of them, so
-//! that entries of the first kind lie in the order in which timers fire. The store also has the step's stream time, under
-//! [`CLOCK_KEY`].
+//! that entries of the first kind lie in the order in which timers fire. The store also has the step's stream time and the
+//! number of looks, under [`CLOCK_KEY`].
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use super::TaskState;
 use super::keys::{CLOCK_KEY, ordered, unordered};
@@ -24,8 +24,10 @@ pub(crate) struct Timers {
     store: StoreId,
     /// The step's stream time: the highest timestamp that has come to it. Kept in the store too.
     observed: Option<Timestamp>,
-    /// The same at the last commit.
-    committed: Option<Timestamp>,
+    /// How many looks there were. Kept in the store too.
+    looks: u64,
+    /// Both at the last commit.
+    committed: (Option<Timestamp>, u64),
     /// When the first timer of each clock is due.
     stream: Option<Timestamp>,
     wall: Option<Timestamp>,
@@ -44,12 +46,45 @@ pub(crate) struct Timer {
     pub(crate) origin: Bytes,
 }
 
+/// How far the timers of the stream's clock have fired that were due when a record had come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Look {
+    /// Counted in the life of the step.
+    pub(crate) number: u64,
+    /// The stream time then.
+    pub(crate) now: Timestamp,
+    /// When the first of them was due.
+    pub(crate) begin: Timestamp,
+    /// The entry of the last one that has fired.
+    pub(crate) after: Option<Bytes>,
+}
+
+impl Look {
+    /// As bytes, for who keeps it.
+    pub(crate) fn encode(&self) -> Bytes {
+        let mut out = BytesMut::with_capacity(64);
+        out.put_u64(self.number);
+        out.put_i64(self.now);
+        out.put_i64(self.begin);
+        out.put_slice(self.after.as_deref().unwrap_or_default());
+        out.freeze()
+    }
+
+    /// What [`encode`](Self::encode) has written; `None` if the bytes aren't that.
+    pub(crate) fn decode(mut bytes: Bytes) -> Option<Self> {
+        let number = bytes.try_get_u64().ok()?;
+        let (now, begin) = (bytes.try_get_i64().ok()?, bytes.try_get_i64().ok()?);
+        Some(Self { number, now, begin, after: Some(bytes).filter(|after| !after.is_empty()) })
+    }
+}
+
 impl Timers {
     /// Reads from the store when the first timers are due, and the stream time.
     pub(crate) fn open(state: &TaskState, store: StoreId) -> Result<Self, BackendError> {
         let clock = state.get(store, &CLOCK_KEY)?;
-        let observed = clock.and_then(|bytes| Some(i64::from_be_bytes(*bytes.first_chunk()?)));
-        let mut this = Self { store, observed, committed: observed, stream: None, wall: None };
+        let number = |at: usize| Some(*clock.as_ref()?.get(at..)?.first_chunk()?);
+        let (observed, looks) = (number(0).map(i64::from_be_bytes), number(8).map_or(0, u64::from_be_bytes));
+        let mut this = Self { store, observed, looks, committed: (observed, looks), stream: None, wall: None };
         for clock in [Clock::Stream, Clock::Wall] {
             *this.first_mut(clock) = this.first_from(state, clock, Timestamp::MIN)?;
         }
@@ -148,6 +183,23 @@ impl Timers {
         Ok(page)
     }
 
+    /// Begins a look at the timers of the stream's clock that are due, if some are.
+    pub(crate) fn look(&mut self) -> Option<Look> {
+        let (now, begin) = (self.observed?, self.stream?);
+        if begin > now {
+            return None;
+        }
+        self.looks += 1;
+        Some(Look { number: self.looks, now, begin, after: None })
+    }
+
+    /// Whether a timer that is due fires in a look: not if one that fired before it has taken it back, or has set it anew.
+    pub(crate) fn fires(&self, state: &TaskState, timer: &Timer, look: Option<u64>) -> Result<bool, BackendError> {
+        let set = state.get(self.store, &by_name(timer.key.as_deref(), &timer.name, timer.clock))?;
+        let fresh = look.map(|look| set_for(timer.time, Some(look)));
+        Ok(set.filter(|set| Some(set) != fresh.as_ref()).is_some_and(|set| set.starts_with(&timer.time.to_be_bytes())))
+    }
+
     /// Takes out a timer that fires. [`fired`](Self::fired) is to follow after the last one.
     pub(crate) fn remove(&self, state: &mut TaskState, timer: &Timer) {
         let by_name = by_name(timer.key.as_deref(), &timer.name, timer.clock);
@@ -174,11 +226,14 @@ impl Timers {
 
     /// Moves the stream time into the transaction, if it has changed.
     pub(crate) fn prepare(&mut self, state: &mut TaskState) {
-        if self.observed != self.committed
+        if (self.observed, self.looks) != self.committed
             && let Some(observed) = self.observed
         {
-            self.committed = self.observed;
-            state.put(self.store, CLOCK_KEY, Some(Bytes::copy_from_slice(&observed.to_be_bytes())));
+            self.committed = (self.observed, self.looks);
+            let mut clock = BytesMut::with_capacity(16);
+            clock.put_i64(observed);
+            clock.put_u64(self.looks);
+            state.put(self.store, CLOCK_KEY, Some(clock.freeze()));
         }
     }
 }
@@ -188,6 +243,14 @@ pub(super) fn keys(key: Option<&[u8]>, name: &str, time: Timestamp, clock: Clock
     let mut by_time = times(clock, time);
     put_names(&mut by_time, key, name);
     [by_time.freeze(), by_name(key, name, clock)]
+}
+
+/// The value of a timer's entry by name.
+pub(super) fn set_for(time: Timestamp, look: Option<u64>) -> Bytes {
+    let mut out = BytesMut::with_capacity(16);
+    out.put_i64(time);
+    look.into_iter().for_each(|look| out.put_u64(look));
+    out.freeze()
 }
 
 const BY_TIME: u8 = b'T';

@@ -17,7 +17,7 @@ use super::keys::{ordered, part, unordered};
 use crate::ports::{BackendError, Scan, StoreId};
 use crate::provenance::Origin;
 use crate::record::{Header, Headers, Timestamp};
-use crate::task::Record;
+use crate::task::{Page, Record};
 use crate::topology::JoinWindow;
 
 /// A side of a join, as its place in the order says it.
@@ -41,6 +41,8 @@ pub(crate) struct Waiting {
     store: StoreId,
     clock: WaitingClock,
     memory: Option<BTreeMap<Bytes, Bytes>>,
+    /// Where a look goes on that has left some for the next page.
+    resume: Option<Bytes>,
     /// Bytes of what is in memory.
     bytes: usize,
     limit: usize,
@@ -77,7 +79,7 @@ impl Waiting {
         clock: WaitingClock,
         limit: usize,
     ) -> Result<Self, BackendError> {
-        let mut this = Self { store, clock, memory: None, bytes: 0, limit };
+        let mut this = Self { store, clock, memory: None, resume: None, bytes: 0, limit };
         let (mut memory, mut fits) = (BTreeMap::new(), true);
         state.scan(store, &[part::WAITING], Some(&[part::WAITING + 1]), &mut |key, value| {
             this.bytes += cost(key, value);
@@ -147,24 +149,32 @@ impl Waiting {
         Ok(())
     }
 
-    /// Takes out the records that no match can come for any more, if a record at this moment has its look: one with the
-    /// time of the join itself, on this side.
+    /// Whether a record at this moment has its look at what waits: one with the time of the join itself, on this side.
+    pub(crate) fn looks(&self, side: Side, timestamp: Timestamp, window: JoinWindow) -> bool {
+        let now = self.clock.stream_time;
+        timestamp == now && !is_open(side, self.clock.min_time, (now, window))
+    }
+
+    /// Takes out the records that no match can come for any more, as many as go into the page, where a record has its
+    /// [look](Self::looks): `goes_on` with the one before, if that has left some. Gives also whether there are more.
     pub(crate) fn close(
         &mut self,
         state: &mut TaskState,
-        side: Side,
-        timestamp: Timestamp,
         window: JoinWindow,
-    ) -> Result<Vec<Unmatched>, BackendError> {
-        let now = self.clock.stream_time;
-        let later = |side| if side == Side::Left { window.after } else { window.before };
-        let is_open = |side, time: Timestamp| time.saturating_add(later(side)).saturating_add(window.grace) >= now;
-        if timestamp != now || is_open(side, self.clock.min_time) {
-            return Ok(Vec::new());
-        }
-        let (mut min_time, mut left_open, mut right_open) = (Timestamp::MAX, false, false);
-        let (mut closed, mut damaged) = (Vec::new(), false);
-        self.visit(state, &[part::WAITING], &[part::WAITING + 1], &mut |key, value| {
+        page: &mut Page,
+        goes_on: bool,
+    ) -> Result<(Vec<Unmatched>, bool), BackendError> {
+        let moment = (self.clock.stream_time, window);
+        // It ends at the last time that was visited, also where that was on another page.
+        let mut min_time = if goes_on { self.clock.min_time } else { Timestamp::MAX };
+        let from = self.resume.take().filter(|_| goes_on).unwrap_or(Bytes::from_static(&[part::WAITING]));
+        let (mut left_open, mut right_open) = (false, false);
+        let (mut closed, mut damaged, mut more) = (Vec::new(), false, None);
+        self.visit(state, &from, &[part::WAITING + 1], &mut |key, value| {
+            if page.is_full() {
+                more = Some(Bytes::copy_from_slice(key));
+                return Scan::Stop;
+            }
             let Some((time, side)) = decode_prefix(key) else {
                 damaged = true;
                 return Scan::Stop;
@@ -174,7 +184,10 @@ impl Waiting {
                 return Scan::Stop;
             }
             match side {
-                _ if !is_open(side, time) => closed.push((Bytes::copy_from_slice(key), Bytes::copy_from_slice(value))),
+                _ if !is_open(side, time, moment) => {
+                    page.take(key.len() + value.len());
+                    closed.push((Bytes::copy_from_slice(key), Bytes::copy_from_slice(value)));
+                }
                 Side::Left => left_open = true,
                 Side::Right => right_open = true,
             }
@@ -183,10 +196,13 @@ impl Waiting {
         self.clock.min_time = min_time;
         let unmatched = closed.iter().map(|(key, value)| decode(key, value)).collect::<Option<_>>();
         closed.iter().for_each(|(key, _)| self.remove(state, key));
-        unmatched.filter(|_| !damaged).ok_or_else(|| BackendError {
+        let unmatched = unmatched.filter(|_| !damaged).ok_or_else(|| BackendError {
             store: format!("number {}", self.store.0),
             reason: "a waiting record isn't one".into(),
-        })
+        })?;
+        let is_more = more.is_some();
+        self.resume = more;
+        Ok((unmatched, is_more))
     }
 
     fn visit(
@@ -215,6 +231,12 @@ impl Waiting {
             None => drop(state.put(self.store, key.clone(), None)),
         }
     }
+}
+
+/// Whether a match can still come for a record of this side and time, at a moment of the stream time.
+fn is_open(side: Side, time: Timestamp, (now, window): (Timestamp, JoinWindow)) -> bool {
+    let later = if side == Side::Left { window.after } else { window.before };
+    time.saturating_add(later).saturating_add(window.grace) >= now
 }
 
 fn cost(key: &[u8], value: &[u8]) -> usize {

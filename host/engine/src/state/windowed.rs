@@ -23,6 +23,8 @@ pub(crate) struct WindowedStore {
     pub(crate) clock: WindowedClock,
     /// No open window ends before this: nothing has to be looked up until time comes here.
     pub(crate) earliest: Timestamp,
+    /// The first of the open windows that are yet to be closed at the time of the last record, if some are.
+    pub(crate) resume: Option<Bytes>,
     committed_clock: WindowedClock,
     committed_horizon: Timestamp,
 }
@@ -73,7 +75,8 @@ impl WindowedStore {
     ) -> Result<Self, BackendError> {
         let clock = state.get(store, &CLOCK_KEY)?.and_then(|bytes| WindowedClock::decode(&bytes)).unwrap_or_default();
         let (earliest, committed_horizon) = (Timestamp::MIN, Timestamp::MIN);
-        Ok(Self { store, open, windows, emit, retention, clock, earliest, committed_clock: clock, committed_horizon })
+        let (resume, committed_clock) = (None, clock);
+        Ok(Self { store, open, windows, emit, retention, clock, earliest, resume, committed_clock, committed_horizon })
     }
 
     /// The first time that can be seen in the store. Where a store is read in the order of time, which is where final

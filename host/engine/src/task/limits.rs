@@ -1,9 +1,10 @@
 //! What its topic or store doesn't take, and fails instead of standing in the way of a commit for ever.
 
 use super::item::Record;
-use super::{Step, TaskError};
+use super::{Row, Step, TaskError};
+use crate::ledger::What;
 use crate::path::Path;
-use crate::ports::{Failure, FailureClass, StoreId};
+use crate::ports::{Failure, FailureClass, Field, Output, StoreId};
 use crate::topology::TopicId;
 
 impl Step<'_> {
@@ -49,6 +50,59 @@ impl Step<'_> {
         Some(permanent("state-too-large", text))
     }
 }
+
+/// What a step has made of one record so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Spent {
+    /// The number of the record within the run.
+    pub(super) record: u32,
+    pub(super) outputs: u64,
+    pub(super) bytes: u64,
+    /// Whether something was too much: nothing of the record comes out of the step any more.
+    pub(super) over: bool,
+}
+
+impl Step<'_> {
+    /// Charges outputs to the record that they come from. Where they are more than a step may make of one record, they
+    /// don't come out: the first time that is the record's failure, and later ones are counted.
+    pub(super) fn charge(&mut self, path: &Path, row: Row, outputs: &[Output]) -> Option<Option<Failure>> {
+        if outputs.is_empty() {
+            return None;
+        }
+        let place = self.progress.spent.get_mut(self.id.0)?;
+        // What is taken back has a budget of its own: as much comes out as did when it was new.
+        let spent = place.get_mut(usize::from(matches!(row, Row::Old { .. })))?;
+        let record = path.record() as u32;
+        if spent.record != record || spent.outputs == 0 {
+            *spent = Spent { record, ..Spent::default() };
+        }
+        let length = |field: &Field| if let Field::Bytes(bytes) = field { bytes.len() as u64 } else { 0 };
+        let bytes = outputs.iter().map(|output| length(&output.key) + length(&output.value)).sum::<u64>();
+        let already = spent.over;
+        spent.outputs = spent.outputs.saturating_add(outputs.len() as u64);
+        spent.bytes = spent.bytes.saturating_add(bytes);
+        let (most, most_bytes) = (self.options.record_outputs, self.options.record_output_bytes);
+        spent.over |= spent.outputs > most || spent.bytes > most_bytes;
+        if !spent.over {
+            return None;
+        }
+        // They have been made all the same.
+        outputs.iter().for_each(|_| self.page.take(0));
+        if already {
+            self.ledger.count(&self.node.name, What::Dropped, TOO_MANY, outputs.len() as u64);
+            return Some(None);
+        }
+        let (outputs, bytes) = (spent.outputs, spent.bytes);
+        let text = format!(
+            "the step has made {outputs} outputs with {bytes} bytes of this record, and {most} outputs with {most_bytes} \
+             bytes are the most of one record: these and all that would follow are dropped"
+        );
+        Some(Some(permanent(TOO_MANY, text)))
+    }
+}
+
+/// The code of a record of which a step makes too much.
+const TOO_MANY: &str = "too-many-outputs";
 
 fn permanent(code: &str, text: String) -> Failure {
     Failure { class: FailureClass::Permanent, code: code.into(), text }

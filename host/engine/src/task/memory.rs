@@ -14,10 +14,15 @@ use crate::state::timers::Timers;
 use crate::state::windowed::WindowedStore;
 use crate::topology::{Emit, JoinKind, Operator, SubTopology, Topology};
 
+/// Items in the first call of a step, while nobody knows what comes of them.
+const FIRST_PACE: usize = 1;
+
 /// What a task remembers.
 pub(super) struct Memory {
     /// By node.
     pub(super) nodes: Vec<NodeMemory>,
+    /// How many items go into the next call of each node. Of no effect on what comes out.
+    pub(super) paces: Vec<usize>,
     /// Entries of the meta store that say which deployments the state has seen, where they aren't written yet.
     unrecorded: Vec<(Bytes, Bytes)>,
 }
@@ -119,7 +124,11 @@ pub(super) fn open(
         }
         _ => Ok(NodeMemory::None),
     });
-    Ok(Memory { nodes: nodes.collect::<Result<_, TaskError>>()?, unrecorded })
+    Ok(Memory {
+        nodes: nodes.collect::<Result<_, TaskError>>()?,
+        paces: vec![FIRST_PACE; shape.nodes.len()],
+        unrecorded,
+    })
 }
 
 /// A step that keeps state never runs an older deployment than that has seen, unless the driver knows that it can read

@@ -4,28 +4,20 @@
 //! their paths. So a step makes its guest calls for the whole run at once, and still every store sees its reads and
 //! writes in the order that one record at a time, depth first, would give: a store is written by one node only, and
 //! those that read another node's table see it as it was at their own place in the order (see [`crate::state::table`]).
+//!
+//! What would be too much at once takes several passes: see [`super::progress`].
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use super::item::{Item, Record};
+use super::progress::Progress;
 use super::queues::Chosen;
 use super::{Produced, Row, Step, Task, TaskError, shape};
 use crate::operators;
 use crate::path::Path;
 use crate::ports::Logic;
-use crate::provenance::Origin;
 use crate::record::{Headers, InputRecord, Timestamp, TimestampType};
-use crate::state::table::Versions;
 use crate::topology::{NodeId, SubTopology, TopicId};
-
-/// What the steps of one run work on together.
-pub(crate) struct Run<'t> {
-    task: &'t mut Task,
-    chosen: Vec<Chosen>,
-    wake: Option<Wake>,
-}
 
 /// What makes steps put out something without a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,75 +34,88 @@ pub(crate) enum Wake {
 /// The offset of what was in no topic.
 const NO_OFFSET: i64 = -1;
 
-/// What a run has produced so far.
-pub(crate) struct Progress {
-    /// Items that wait for each node.
-    pub(crate) queues: Vec<Vec<Item>>,
-    pub(crate) produced: Vec<(Path, Produced)>,
-    /// What the run has written to tables that other nodes read.
-    pub(crate) versions: Versions,
-    /// The records of the run, and behind them those that a place is [about](Path::about).
-    pub(crate) records: Vec<InputRecord>,
-    /// The topic of each.
-    pub(crate) sources: Vec<TopicId>,
-    /// Names of all topics.
-    pub(crate) names: Arc<[Bytes]>,
-    /// Where records of repartition topics come from.
-    pub(crate) origins: Vec<Option<Origin>>,
-    /// What steps have put out because of the moment, and not of a record: see [`Step::at_the_moment`].
-    pub(crate) moments: u32,
+/// A run over these records.
+pub(super) fn over(task: &Task, chosen: Vec<Chosen>) -> Progress {
+    start(shape(&task.topology, task.options.subtopology), chosen, task, None)
 }
 
-impl<'t> Run<'t> {
-    pub(super) fn new(task: &'t mut Task, chosen: Vec<Chosen>) -> Self {
-        Self { task, chosen, wake: None }
-    }
+/// A run without records, in which steps do what the moment asks for.
+pub(super) fn awake(task: &Task, wake: Wake, now: Timestamp, turn: u64) -> Progress {
+    let moment = InputRecord {
+        offset: NO_OFFSET,
+        timestamp: now,
+        timestamp_type: TimestampType::CreateTime,
+        key: None,
+        value: None,
+        headers: Headers::EMPTY,
+        arrived: now,
+        turn,
+    };
+    let chosen = vec![Chosen { input: usize::MAX, record: moment, time: now }];
+    start(shape(&task.topology, task.options.subtopology), chosen, task, Some(wake))
+}
 
-    /// A run without records, in which steps do what the moment asks for.
-    pub(super) fn awake(task: &'t mut Task, wake: Wake, now: Timestamp, turn: u64) -> Self {
-        let moment = InputRecord {
-            offset: NO_OFFSET,
-            timestamp: now,
-            timestamp_type: TimestampType::CreateTime,
-            key: None,
-            value: None,
-            headers: Headers::EMPTY,
-            arrived: now,
-            turn,
-        };
-        Self { task, chosen: vec![Chosen { input: usize::MAX, record: moment, time: now }], wake: Some(wake) }
-    }
+/// The first pass of a run.
+pub(super) fn begin(task: &mut Task, progress: Progress, logic: &mut dyn Logic) -> Result<Vec<Produced>, TaskError> {
+    pass(task, progress, 0, logic)
+}
 
-    pub(super) fn process(self, logic: &mut dyn Logic) -> Result<Vec<Produced>, TaskError> {
-        let Self { task, chosen, wake } = self;
-        let topology = task.topology.clone();
-        let shape = shape(&topology, task.options.subtopology);
-        let mut progress = start(shape, chosen, &task.sources, &task.names);
-        for (index, node) in shape.nodes.iter().enumerate() {
-            let Some(items) = progress.queues.get_mut(index).map(std::mem::take) else { continue };
-            let Some(memory) = task.memory.nodes.get_mut(index) else { continue };
-            if items.is_empty() && wake.is_none() {
-                continue;
-            }
-            let place = (&*topology, shape, NodeId(index), node);
-            let mut step = Step::new(place, &task.options, &mut task.state, &mut task.ledger, &mut progress);
-            operators::process(&mut step, in_order(items), memory, logic)?;
-            if let Some(wake) = wake {
-                operators::wake(&mut step, wake, memory, logic)?;
-            }
-            step.finish();
+/// The next pass of a run that was not done with the last one.
+pub(super) fn go_on(
+    task: &mut Task,
+    mut progress: Progress,
+    logic: &mut dyn Logic,
+) -> Result<Vec<Produced>, TaskError> {
+    let first = progress.resume();
+    pass(task, progress, first, logic)
+}
+
+/// Processes the nodes from `first` on, up to the cut, and gives what has come out in order. What isn't done stays with
+/// the task.
+fn pass(
+    task: &mut Task,
+    mut progress: Progress,
+    first: usize,
+    logic: &mut dyn Logic,
+) -> Result<Vec<Produced>, TaskError> {
+    let topology = task.topology.clone();
+    let shape = shape(&topology, task.options.subtopology);
+    for (index, node) in shape.nodes.iter().enumerate().skip(first) {
+        let items = progress.take(index);
+        let memory = task.memory.nodes.get_mut(index).zip(task.memory.paces.get_mut(index));
+        let Some((memory, pace)) = memory else { continue };
+        let owes = progress.owed.get(index).is_some_and(Option::is_some);
+        let wake = progress.wake_of(index);
+        if items.is_empty() && !owes && wake.is_none() {
+            continue;
         }
-        progress.versions.settle(&mut task.state);
-        Ok(ordered(progress.produced))
+        let place = (&*topology, shape, NodeId(index), node);
+        let mut step = Step::new(place, &task.options, &mut task.state, &mut task.ledger, &mut progress, pace);
+        if owes || !items.is_empty() {
+            operators::process(&mut step, items, memory, logic)?;
+        }
+        if let Some(wake) = wake.filter(|_| !step.is_cut()) {
+            step.progress.woken = index + 1;
+            operators::wake(&mut step, wake, memory, logic)?;
+        }
+        step.finish();
     }
+    let produced = progress.take_produced();
+    if progress.is_done() {
+        progress.versions.settle(&mut task.state);
+    } else {
+        progress.forget();
+        task.unfinished = Some(Box::new(progress));
+    }
+    Ok(produced)
 }
 
-fn start(shape: &SubTopology, chosen: Vec<Chosen>, sources: &[NodeId], names: &Arc<[Bytes]>) -> Progress {
+fn start(shape: &SubTopology, chosen: Vec<Chosen>, task: &Task, wake: Option<Wake>) -> Progress {
     let mut queues: Vec<Vec<Item>> = std::iter::repeat_with(Vec::new).take(shape.nodes.len()).collect();
     let mut records = Vec::with_capacity(chosen.len());
     let mut topics = Vec::with_capacity(chosen.len());
     for (number, Chosen { input, record, time }) in chosen.into_iter().enumerate() {
-        if let Some(source) = sources.get(input)
+        if let Some(source) = task.sources.get(input)
             && let Some(queue) = queues.get_mut(source.0)
         {
             let (path, record) = (Path::root(number as u32), whole(&record, time));
@@ -119,9 +124,8 @@ fn start(shape: &SubTopology, chosen: Vec<Chosen>, sources: &[NodeId], names: &A
         topics.push(shape.inputs.get(input).copied().unwrap_or(TopicId(0)));
         records.push(record);
     }
-    let (origins, names) = (vec![None; records.len()], Arc::clone(names));
-    let (produced, versions, moments) = (Vec::new(), Versions::default(), 0);
-    Progress { queues, produced, versions, records, sources: topics, names, origins, moments }
+    let names = Arc::clone(&task.names);
+    Progress { queues, ..Progress::new(shape.nodes.len(), records, topics, names, wake) }
 }
 
 fn whole(record: &InputRecord, time: Timestamp) -> Record {
@@ -132,19 +136,4 @@ fn whole(record: &InputRecord, time: Timestamp) -> Record {
         headers: record.headers.clone(),
         window: None,
     }
-}
-
-/// Items of several upstream nodes in the order of their paths. From one node they are in order already.
-fn in_order(mut items: Vec<Item>) -> Vec<Item> {
-    if !items.is_sorted_by(|a, b| a.path <= b.path) {
-        items.sort_by(|a, b| a.path.cmp(&b.path));
-    }
-    items
-}
-
-fn ordered(mut produced: Vec<(Path, Produced)>) -> Vec<Produced> {
-    if !produced.is_sorted_by(|(a, _), (b, _)| a <= b) {
-        produced.sort_by(|(a, _), (b, _)| a.cmp(b));
-    }
-    produced.into_iter().map(|(_, produced)| produced).collect()
 }

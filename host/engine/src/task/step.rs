@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::item::{Item, Record};
-use super::run::Progress;
+use super::progress::{Page, Progress};
 use super::{Deployed, Produced, Row, TaskError, TaskOptions};
 use crate::dead_letter::{self, Failed};
 use crate::ledger::{Ledger, LogLine, What};
@@ -28,6 +28,10 @@ pub(crate) struct Step<'a> {
     /// Records of which a rule made nothing, and outputs at ports that nobody listens at. Counted here and told once.
     filtered: u64,
     unread: u64,
+    /// What it may still put out in this pass.
+    pub(super) page: Page,
+    /// How many items go into its next call.
+    pub(super) pace: &'a mut usize,
 }
 
 /// What outputs take over from where they don't say otherwise. An inherited value is checked where guests are called:
@@ -45,8 +49,10 @@ impl<'a> Step<'a> {
         state: &'a mut TaskState,
         ledger: &'a mut Ledger,
         progress: &'a mut Progress,
+        pace: &'a mut usize,
     ) -> Self {
-        Self { topology, shape, node, id, options, state, ledger, progress, filtered: 0, unread: 0 }
+        let page = Page::new(options);
+        Self { topology, shape, node, id, options, state, ledger, progress, filtered: 0, unread: 0, page, pace }
     }
 
     /// Ends the work of a node.
@@ -106,6 +112,7 @@ impl<'a> Step<'a> {
         while let Some(edge) = edges.next() {
             let copy = if edges.peek().is_some() { record.clone() } else { record.take() };
             let (Some(record), Some(queue)) = (copy, self.progress.queues.get_mut(edge.to.0)) else { continue };
+            self.page.take(record.size());
             queue.push(Item { path: parent.child(*child), from: self.id, input: edge.input, record, row });
             *child += 1;
         }
@@ -130,6 +137,9 @@ impl<'a> Step<'a> {
         let counts = u64::from(!matches!(row, Row::Old { .. }) && !call.manifest.role.keeps_state());
         match outcome {
             Outcome::Outputs(outputs) => {
+                if let Some(beyond) = self.charge(parent.path, row, &outputs) {
+                    return beyond.map_or(Ok(()), |failure| self.fail(parent.path, &failure, Some(call)));
+                }
                 self.filtered += u64::from(outputs.is_empty()) * counts;
                 for (port, record) in inherited(parent.record, outputs) {
                     let read = self.node.edges.iter().any(|edge| edge.port == port);

@@ -1,6 +1,7 @@
 //! Committed state in memory.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -65,9 +66,11 @@ impl Backend for Part {
     ) -> Result<(), BackendError> {
         let stores = self.disk.0.lock().unwrap();
         let Some(store) = stores.get(&(self.partition, store)) else { return Ok(()) };
-        for (key, value) in
-            store.iter().filter(|(key, _)| key.as_ref() >= from && to.is_none_or(|to| key.as_ref() < to))
-        {
+        if to.is_some_and(|to| to <= from) {
+            return Ok(());
+        }
+        let end = to.map_or(Bound::Unbounded, Bound::Excluded);
+        for (key, value) in store.range::<[u8], _>((Bound::Included(from), end)) {
             self.disk.1.fetch_add(1, Ordering::Relaxed);
             if visit(key, value) == Scan::Stop {
                 break;

@@ -1,5 +1,6 @@
 //! Runs a topology over lines of input, as `replay` does.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -10,7 +11,7 @@ use millrace_engine::ports::DeploymentId;
 use millrace_engine::record::{Header, InputRecord, TimestampType};
 use millrace_engine::stage::Stage;
 use millrace_engine::task::{Deployed, Produced, Task, TaskOptions};
-use millrace_engine::topology::{TopicId, TopicKind, Topology};
+use millrace_engine::topology::{Emit, Operator, TopicId, TopicKind, Topology};
 
 use super::{Disk, Rules};
 
@@ -24,6 +25,10 @@ pub struct Play {
     /// Whether all tasks are closed and opened after each commit.
     pub restart: bool,
     pub window_memory: usize,
+    /// What a step puts out in one pass.
+    pub pass_bytes: usize,
+    /// Whether a task is committed and opened anew after each run, also in the middle of one that takes several passes.
+    pub restart_between: bool,
     pub limits: Limits,
 }
 
@@ -33,10 +38,12 @@ pub struct Limits {
     /// Of records of all topics but those of dead letters.
     pub record_bytes: usize,
     pub state_bytes: usize,
+    /// What a step may make of one record.
+    pub record_outputs: u64,
 }
 
 impl Limits {
-    pub const NONE: Self = Self { record_bytes: usize::MAX, state_bytes: usize::MAX };
+    pub const NONE: Self = Self { record_bytes: usize::MAX, state_bytes: usize::MAX, record_outputs: u64::MAX };
 
     fn of_topics(self, topology: &Topology) -> Arc<[usize]> {
         let limit = |kind| if kind == TopicKind::DeadLetters { usize::MAX } else { self.record_bytes };
@@ -46,8 +53,15 @@ impl Limits {
 
 impl Play {
     /// One record at a time, nothing else: what all others must equal.
-    pub const PLAIN: Self =
-        Self { batch: 1, commit_every: usize::MAX, restart: false, window_memory: usize::MAX, limits: Limits::NONE };
+    pub const PLAIN: Self = Self {
+        batch: 1,
+        commit_every: usize::MAX,
+        restart: false,
+        window_memory: usize::MAX,
+        pass_bytes: usize::MAX,
+        restart_between: false,
+        limits: Limits::NONE,
+    };
 
     pub fn ways(limits: Limits) -> Vec<Self> {
         let plain = Self { limits, ..Self::PLAIN };
@@ -55,7 +69,10 @@ impl Play {
         for batch in [1, 2, 7, 100, 100_000] {
             ways.push(Self { batch, ..plain.clone() });
             for (commit_every, window_memory) in [(1, usize::MAX), (3, usize::MAX), (3, 0), (5, 2_000)] {
-                ways.push(Self { batch, commit_every, restart: true, window_memory, limits });
+                ways.push(Self { batch, commit_every, restart: true, window_memory, ..plain.clone() });
+            }
+            for (pass_bytes, restart_between) in [(1, false), (1, true), (1_500, true)] {
+                ways.push(Self { batch, pass_bytes, restart_between, ..plain.clone() });
             }
         }
         ways
@@ -115,7 +132,9 @@ struct Driver {
     tasks: Vec<Task>,
     stage: Stage,
     rules: Rules,
-    ends: std::collections::HashMap<(TopicId, u32), i64>,
+    log: HashMap<(TopicId, u32), Vec<InputRecord>>,
+    /// Offset of the next record of each input of each task.
+    committed: HashMap<(usize, usize), i64>,
     outputs: Vec<(u64, Produced)>,
     /// The last line.
     turn: u64,
@@ -137,7 +156,8 @@ impl Driver {
             tasks: Vec::new(),
             stage: Stage::default(),
             rules,
-            ends: Default::default(),
+            log: HashMap::new(),
+            committed: HashMap::new(),
             outputs: Vec::new(),
             turn: 0,
             ledger: Ledger::default(),
@@ -152,18 +172,31 @@ impl Driver {
         for (subtopology, shape) in self.topology.subtopologies.iter().enumerate() {
             let partitions = shape.inputs.iter().map(|topic| self.partitions[topic.0]).max().unwrap();
             for partition in 0..partitions {
-                let deployed = vec![Deployed { id: DeploymentId(0), generation: 1, digest: "d1".into() }];
-                let options = TaskOptions {
-                    batch: self.way.batch,
-                    window_memory: self.way.window_memory,
-                    record_bytes: self.way.limits.of_topics(&self.topology),
-                    state_bytes: self.way.limits.state_bytes,
-                    ..TaskOptions::new(subtopology, partition, self.partitions.clone(), deployed.into())
-                };
-                let task = Task::open(self.topology.clone(), options, self.disk.partition(partition)).unwrap();
+                let task = self.open_task(self.tasks.len(), subtopology, partition);
                 self.tasks.push(task);
             }
         }
+    }
+
+    /// A task with the records that it hasn't processed.
+    fn open_task(&self, number: usize, subtopology: usize, partition: u32) -> Task {
+        let deployed = vec![Deployed { id: DeploymentId(0), generation: 1, digest: "d1".into() }];
+        let options = TaskOptions {
+            batch: self.way.batch,
+            window_memory: self.way.window_memory,
+            record_bytes: self.way.limits.of_topics(&self.topology),
+            state_bytes: self.way.limits.state_bytes,
+            pass_bytes: self.way.pass_bytes,
+            record_outputs: self.way.limits.record_outputs,
+            ..TaskOptions::new(subtopology, partition, self.partitions.clone(), deployed.into())
+        };
+        let mut task = Task::open(self.topology.clone(), options, self.disk.partition(partition)).unwrap();
+        for (input, topic) in task.inputs().to_vec().into_iter().enumerate() {
+            let next = self.committed.get(&(number, input)).copied().unwrap_or(0) as usize;
+            let records = self.log.get(&(topic, partition)).map_or(&[][..], Vec::as_slice);
+            records[next..].iter().for_each(|record| task.offer(input, record.clone()));
+        }
+        task
     }
 
     /// `topic key value @time`, with `-` for null, and `name=value` behind it for a header; `tick - - @time` moves the
@@ -197,9 +230,9 @@ impl Driver {
 
     /// Appends to a topic, and offers the record to the task that reads it.
     fn append(&mut self, record: Produced) {
-        let end = self.ends.entry((record.topic, record.partition)).or_default();
+        let log = self.log.entry((record.topic, record.partition)).or_default();
         let input = InputRecord {
-            offset: *end,
+            offset: log.len() as i64,
             timestamp: record.timestamp,
             timestamp_type: TimestampType::CreateTime,
             key: record.key,
@@ -208,7 +241,7 @@ impl Driver {
             arrived: record.arrived,
             turn: record.turn,
         };
-        *end += 1;
+        log.push(input.clone());
         for task in &mut self.tasks {
             if let Some(index) = task.inputs().iter().position(|topic| *topic == record.topic)
                 && task.partition() == record.partition
@@ -277,8 +310,19 @@ impl Driver {
                     self.stage.put(task + 1, output.clone());
                     produced.push((output.turn, task, output));
                 }
+                if self.way.restart_between && !self.commits_show() {
+                    self.commit_task(task);
+                    let (part, partition) = (self.tasks[task].subtopology(), self.tasks[task].partition());
+                    self.tasks[task] = self.open_task(task, part, partition);
+                }
             }
         }
+    }
+
+    /// Whether steps put something out at commits: then it matters where they are.
+    fn commits_show(&self) -> bool {
+        let nodes = self.topology.subtopologies.iter().flat_map(|part| &part.nodes);
+        nodes.into_iter().any(|node| matches!(node.operator, Operator::Aggregate { emit: Emit::Commit, .. }))
     }
 
     /// Puts out what waits for a commit, until nothing does.
@@ -302,18 +346,26 @@ impl Driver {
 
     fn commit(&mut self) {
         self.wake();
-        for task in &mut self.tasks {
-            let prepared = task.prepare();
-            let meta = self.topology.subtopologies[task.subtopology()].meta;
-            for (key, _) in prepared.changes.iter().filter(|change| change.store == meta).flat_map(|it| &it.entries) {
-                assert_eq!(self.topology.meta_owner(key), Some(task.subtopology()), "{key:?} has one owner");
-            }
-            self.disk.commit(task.partition(), &prepared.changes);
-            self.ledger.add(&prepared.ledger);
-        }
+        (0..self.tasks.len()).for_each(|task| self.commit_task(task));
         if self.way.restart {
             self.open();
         }
+    }
+
+    fn commit_task(&mut self, number: usize) {
+        let task = &mut self.tasks[number];
+        let prepared = task.prepare();
+        let meta = self.topology.subtopologies[task.subtopology()].meta;
+        for (key, _) in prepared.changes.iter().filter(|change| change.store == meta).flat_map(|it| &it.entries) {
+            assert_eq!(self.topology.meta_owner(key), Some(task.subtopology()), "{key:?} has one owner");
+        }
+        self.disk.commit(task.partition(), &prepared.changes);
+        for (input, position) in prepared.offsets.iter().enumerate() {
+            if let Some(next) = position.next {
+                self.committed.insert((number, input), next);
+            }
+        }
+        self.ledger.add(&prepared.ledger);
     }
 
     fn show(&self, output: &Produced) -> String {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use millrace_engine::task::Produced;
 use serde_json::Value;
 
-use super::{Limits, Play, play_records, topology};
+use super::{Play, play_records, topology};
 
 /// A case.
 pub struct Case {
@@ -139,9 +139,10 @@ fn windows(op: &Value) -> String {
 pub fn differences(case: &Case) -> Option<String> {
     let topology = topology(&steps(&case.op));
     let lines: Vec<&str> = case.lines.iter().map(String::as_str).collect();
-    let restarted = Play { batch: 1, commit_every: 1, restart: true, window_memory: 0, limits: Limits::NONE };
+    let restarted = Play { commit_every: 1, restart: true, window_memory: 0, ..Play::PLAIN };
     let all = Play { batch: usize::MAX, ..Play::PLAIN };
-    let ways = [Play::PLAIN, Play { batch: 7, ..Play::PLAIN }, all, restarted];
+    let pieces = Play { pass_bytes: 1, restart_between: true, ..all.clone() };
+    let ways = [Play::PLAIN, Play { batch: 7, ..Play::PLAIN }, all, restarted, pieces];
     ways.iter().find_map(|way| {
         let outputs = play_records(&topology, &lines, way);
         let outputs: Vec<String> = outputs.iter().map(|(turn, output)| shown(*turn, output)).collect();

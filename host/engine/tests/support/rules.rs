@@ -1,6 +1,6 @@
 //! Rules in Rust, in place of guests. A value that contains `trap` traps, with or without telling at which record;
 //! `fail`, `retry` and `skip` do as they say; `clear` deletes the state of an aggregate. A side that is missing in a join is
-//! `~`.
+//! `~`. `many` makes of `7x100` seven outputs of a hundred bytes.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use millrace_engine::state::ProcessScope;
 use millrace_engine::topology::Topology;
 
 /// Name, role, ports (`!` changes the key), stores.
-const FUNCTIONS: [(&str, Role, &[&str], &[&str]); 10] = [
+const FUNCTIONS: [(&str, Role, &[&str], &[&str]); 11] = [
     ("upper", Role::Transform, &["out"], &[]),
     ("twice", Role::Transform, &["out"], &[]),
     ("size", Role::Transform, &["small", "large"], &[]),
@@ -26,6 +26,7 @@ const FUNCTIONS: [(&str, Role, &[&str], &[&str]); 10] = [
     ("number", Role::Process, &["out"], &["numbers"]),
     ("keys", Role::Process, &["out"], &["seen"]),
     ("alarm", Role::Process, &["out"], &["fired"]),
+    ("many", Role::Transform, &["out"], &[]),
 ];
 
 /// The manifest of plugin `t`.
@@ -102,6 +103,12 @@ fn transformed(name: &str, message: &Message<'_>) -> Outcome {
         return outcome;
     }
     Outcome::Outputs(match name {
+        "many" => {
+            let (outputs, bytes) = v.split_once('x').unwrap_or(("1", "1"));
+            let mut text = v.clone().into_bytes();
+            text.resize(bytes.parse::<usize>().unwrap_or(1).max(text.len()), b' ');
+            (0..outputs.parse().unwrap_or(1)).map(|_| value(text.clone())).collect()
+        }
         "upper" => vec![value(v.to_uppercase())],
         "twice" => vec![value(format!("{v}.1")), value(format!("{v}.2"))],
         "size" => vec![Output { port: u32::from(v.len() > 2), ..value(v) }],

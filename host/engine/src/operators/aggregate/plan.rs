@@ -16,6 +16,7 @@ use crate::state::keys::decode_aggregate;
 use crate::state::windowed::{
     WindowedClock, WindowedStore, entries_from, entries_to, entry_key, entry_of, open_from, open_key, opened, time_of,
 };
+use crate::task::Page;
 use crate::topology::{Emit, WindowKind, Windows};
 
 /// A plan in the making, over the state that it will change.
@@ -24,7 +25,19 @@ pub(super) struct Plan<'p> {
     pub(super) store: &'p WindowedStore,
     /// Whether a group may have several records: not where each state must be seen.
     joint: bool,
+    /// What may still be planned before calls are made.
+    work: Page,
     pub(super) outline: Outline,
+}
+
+impl StateRef {
+    /// Bytes of a state that is there.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Kept(stored) => stored.bytes.len(),
+            Self::Made(_) => 0,
+        }
+    }
 }
 
 /// What was planned.
@@ -37,6 +50,10 @@ pub(super) struct Outline {
     pub(super) open: BTreeMap<Bytes, bool>,
     pub(super) groups: Vec<Draft>,
     pub(super) records: Vec<Planned>,
+    /// What the step may still let out in this pass.
+    pub(super) page: Page,
+    /// Where the windows begin that close at the time of the last record too, and wait for the next pass.
+    pub(super) more: Option<Bytes>,
 }
 
 /// A group of a call to come.
@@ -129,7 +146,7 @@ pub(super) enum Wanted {
 }
 
 impl<'p> Plan<'p> {
-    pub(super) fn new(state: &'p TaskState, store: &'p WindowedStore, joint: bool) -> Self {
+    pub(super) fn new(state: &'p TaskState, store: &'p WindowedStore, joint: bool, page: Page) -> Self {
         let outline = Outline {
             clock: store.clock,
             earliest: store.earliest,
@@ -137,8 +154,15 @@ impl<'p> Plan<'p> {
             open: BTreeMap::new(),
             groups: Vec::new(),
             records: Vec::new(),
+            page,
+            more: None,
         };
-        Self { state, store, joint, outline }
+        Self { state, store, joint, work: page, outline }
+    }
+
+    /// Whether so much is planned that no other record comes to it.
+    pub(super) fn is_full(&self) -> bool {
+        self.outline.more.is_some() || self.outline.page.is_full() || self.work.is_full()
     }
 
     /// A record has come with this time, whatever becomes of it.
@@ -228,6 +252,7 @@ impl<'p> Plan<'p> {
         absorbed: Vec<StateRef>,
         existed: bool,
     ) -> Changed {
+        self.work.take(base.as_ref().map_or(0, |live| live.state.bytes()));
         let base = base.map(|live| live.state);
         let group = match base {
             Some(StateRef::Made(group)) if self.takes(group, window) => group,
@@ -301,7 +326,7 @@ impl<'p> Plan<'p> {
         })
     }
 
-    /// Closes what is over by now: the windows come out in the order of their ends.
+    /// Closes what is over by now, as much as goes into the page: the windows come out in the order of their ends.
     pub(super) fn close_windows(&mut self, planned: &mut Planned) -> Result<(), BackendError> {
         let (Some(open), close) = (self.store.open, self.close()) else { return Ok(()) };
         let from = self.outline.clock.closed;
@@ -314,14 +339,23 @@ impl<'p> Plan<'p> {
         }
         for entry in self.take_open(open, from, close)? {
             let Some((window, key)) = opened(&entry) else { continue };
+            if self.outline.page.is_full() {
+                (self.outline.clock.closed, self.outline.earliest) = (window.end, window.end);
+                self.outline.more = Some(entry);
+                return Ok(());
+            }
             let key = entry.slice_ref(key);
             self.outline.open.insert(entry.clone(), false);
             match self.visible_at_close(&key, window)? {
                 Some(live) => {
+                    self.outline.page.take(key.len() + live.state.bytes());
                     let group = self.group(&key, window, Some(live.state), vec![]);
                     planned.closing.push(Closing { key, window, timestamp: live.timestamp, group });
                 }
-                None => planned.lost += 1,
+                None => {
+                    self.outline.page.take(key.len());
+                    planned.lost += 1;
+                }
             }
         }
         Ok(())
@@ -338,16 +372,18 @@ impl<'p> Plan<'p> {
         }
     }
 
-    /// Open windows that end in `[from, to)`, in order; notes when the next one ends.
+    /// Open windows that end in `[from, to)`, in order, at least one more than the page takes; notes when the next one
+    /// ends.
     fn take_open(&mut self, open: StoreId, from: Timestamp, to: Timestamp) -> Result<Vec<Bytes>, BackendError> {
-        let (first, end) = (open_from(from), open_from(to));
+        // What has closed already needn't be passed over again.
+        let (first, end) = (self.store.resume.clone().unwrap_or_else(|| open_from(from)), open_from(to));
         let (mut found, mut next) = (Vec::new(), Timestamp::MAX);
-        let written = &self.outline.open;
+        let (written, most) = (&self.outline.open, self.outline.page.entries());
         self.state.scan(open, &first, None, &mut |entry, _| {
             if written.contains_key(entry) {
                 return Scan::Continue;
             }
-            if entry >= end.as_ref() {
+            if entry >= end.as_ref() || found.len() > most {
                 next = opened(entry).map_or(Timestamp::MIN, |(window, _)| window.end);
                 return Scan::Stop;
             }

@@ -18,8 +18,9 @@ use super::plan::{Changed, Closing, Outline, Plan, Planned, ResultOf};
 use super::{hopping, session, sliding};
 use crate::ledger::What;
 use crate::operators::late;
+use crate::path::Path;
 use crate::ports::{BackendError, Group, Grouped, Logic, Outcome, Output, Stored};
-use crate::record::{END_OF_TIME, Headers};
+use crate::record::{END_OF_TIME, Headers, Timestamp};
 use crate::state::keys::{AGGREGATE_OVERHEAD, WINDOW_KEY_OVERHEAD, encode_aggregate};
 use crate::state::windowed::{WindowedStore, entry_of, open_key};
 use crate::task::{Item, Parent, Record, Row, Step, TaskError, inherited};
@@ -32,16 +33,27 @@ pub(super) fn process(
     call: &Call,
     logic: &mut dyn Logic,
 ) -> Result<(), TaskError> {
+    if let Some(owed) = step.take_owed() {
+        release(step, memory, (&owed.path, owed.child), call, logic)?;
+        if step.is_full() {
+            step.put_back(items);
+            return Ok(());
+        }
+    }
     let AggregateMemory { windows: Some(windows), waiting } = memory else { return Ok(()) };
-    let items = usable(step, items, windows.windows.kind);
+    let mut items = usable(step, items, windows.windows.kind);
     let joint = !may_outgrow(step, call, &items);
     let function = step.function(call)?;
     let batch = step.options.batch.max(1);
-    let (mut rest, mut size) = (items.as_slice(), batch);
-    while !rest.is_empty() {
-        let (now, later) = rest.split_at(size.min(rest.len()));
+    let (mut done, mut size) = (0, batch);
+    while let Some(rest) = items.get(done..).filter(|rest| !rest.is_empty()) {
+        if step.is_full() {
+            step.put_back(items.split_off(done));
+            return Ok(());
+        }
         let mut guest = Guest { logic: &mut *logic, function, manifest: &call.manifest, effects: Vec::new() };
-        let outline = outline(step, windows, now, joint)?;
+        let outline = outline(step, windows, rest.get(..size).unwrap_or(rest), joint)?;
+        let now = rest.get(..outline.records.len()).unwrap_or(rest);
         let results = make(step, windows, now, &outline, &mut guest)?;
         let (outline, results, failed) = match (results, now) {
             (None, _) => {
@@ -68,12 +80,16 @@ pub(super) fn process(
             step.settle(&Parent { path: &one.path, record: &one.record }, outcome, call)?;
         }
         let mut settling = Settling { step, emit: windows.emit, waiting, results, call };
+        let mut child = 0;
         for (item, planned) in now.iter().zip(&outline.records) {
-            settling.record(item, planned)?;
+            child = settling.record(item, planned, 0)?;
         }
         let results = settling.results;
+        if let (Some(_), Some(last)) = (&outline.more, now.last()) {
+            step.owe(&last.path, child, None);
+        }
         write(step, windows, outline, &results);
-        (rest, size) = (later, size.saturating_mul(2).min(batch));
+        (done, size) = (done + now.len(), size.saturating_mul(2).min(batch));
     }
     Ok(())
 }
@@ -85,20 +101,40 @@ pub(super) fn close(
     call: &Call,
     logic: &mut dyn Logic,
 ) -> Result<(), TaskError> {
+    if let AggregateMemory { windows: Some(windows), .. } = memory {
+        windows.clock.time = END_OF_TIME;
+    }
+    let place = step.at_the_moment();
+    release(step, memory, (&place, 0), call, logic)
+}
+
+/// Closes the windows that are over by now, as many as a pass may let out, at the place of an item whose next child has
+/// this number.
+fn release(
+    step: &mut Step<'_>,
+    memory: &mut AggregateMemory,
+    (path, child): (&Path, u32),
+    call: &Call,
+    logic: &mut dyn Logic,
+) -> Result<(), TaskError> {
     let AggregateMemory { windows: Some(windows), waiting } = memory else { return Ok(()) };
     let (key, value, headers, window) = (None, None, Headers::EMPTY, None);
-    let record = Record { key, value, timestamp: END_OF_TIME, headers, window };
-    let item = Item { path: step.at_the_moment(), from: step.id, input: 0, record, row: Row::New };
+    let record = Record { key, value, timestamp: Timestamp::MIN, headers, window };
+    let item = Item { path: path.clone(), from: step.id, input: 0, record, row: Row::New };
     let (function, manifest) = (step.function(call)?, &call.manifest);
     let mut guest = Guest { logic, function, manifest, effects: Vec::new() };
     let outline = without(step, windows, &item)?;
     let results = make(step, windows, std::slice::from_ref(&item), &outline, &mut guest)?.unwrap_or_default();
     step.effects(guest.effects);
     let mut settling = Settling { step, emit: windows.emit, waiting, results, call };
+    let mut child = child;
     for planned in &outline.records {
-        settling.record(&item, planned)?;
+        child = settling.record(&item, planned, child)?;
     }
     let results = settling.results;
+    if outline.more.is_some() {
+        step.owe(path, child, None);
+    }
     write(step, windows, outline, &results);
     Ok(())
 }
@@ -129,8 +165,9 @@ fn may_outgrow(step: &Step<'_>, call: &Call, items: &[Item]) -> bool {
     super::may_outgrow(step, call, key + WINDOW_KEY_OVERHEAD)
 }
 
+/// Plans for the first of the items, as many as go into a pass.
 fn outline(step: &Step<'_>, windows: &WindowedStore, items: &[Item], joint: bool) -> Result<Outline, BackendError> {
-    let mut plan = Plan::new(step.state, windows, joint);
+    let mut plan = Plan::new(step.state, windows, joint, step.page());
     for numbered in items.iter().enumerate() {
         plan.reach(numbered.1.record.timestamp);
         let (mut planned, closes) = match windows.windows.kind {
@@ -142,13 +179,16 @@ fn outline(step: &Step<'_>, windows: &WindowedStore, items: &[Item], joint: bool
             plan.close_windows(&mut planned)?;
         }
         plan.outline.records.push(planned);
+        if plan.is_full() {
+            break;
+        }
     }
     Ok(plan.outline)
 }
 
 /// What is left of a record that doesn't come in: its time.
 fn without(step: &Step<'_>, windows: &WindowedStore, item: &Item) -> Result<Outline, BackendError> {
-    let (mut plan, mut planned) = (Plan::new(step.state, windows, false), Planned::default());
+    let (mut plan, mut planned) = (Plan::new(step.state, windows, false, step.page()), Planned::default());
     plan.reach(item.record.timestamp);
     plan.close_windows(&mut planned)?;
     plan.outline.records.push(planned);
@@ -194,8 +234,8 @@ struct Settling<'a, 's> {
 }
 
 impl Settling<'_, '_> {
-    fn record(&mut self, item: &Item, planned: &Planned) -> Result<(), TaskError> {
-        let mut child = 0;
+    /// Puts out what a record comes to, from the child with this number on. Gives the number of the next one.
+    fn record(&mut self, item: &Item, planned: &Planned, mut child: u32) -> Result<u32, TaskError> {
         for change in &planned.changes {
             match self.emit {
                 Emit::Each => self.put_out(item, change, &mut child)?,
@@ -214,7 +254,7 @@ impl Settling<'_, '_> {
         if planned.lost > 0 {
             self.count("expired-window", planned.lost);
         }
-        Ok(())
+        Ok(child)
     }
 
     fn count(&mut self, code: &str, n: u64) {
@@ -262,7 +302,9 @@ impl Settling<'_, '_> {
         match outcome {
             Some(Outcome::Fail(failure)) => {
                 // There is no result to show: the state is what can be looked at.
-                let path = self.step.about(&item.path, &Record { value: state, ..record }, None);
+                let place = item.path.child(*child);
+                *child += 1;
+                let path = self.step.about(&place, &Record { value: state, ..record }, None);
                 self.step.fail(&path, &failure, Some(self.call))
             }
             _ => {
@@ -294,7 +336,8 @@ fn result_record(item: &Item, change: &Changed) -> Record {
 /// Writes what the plan has come to.
 fn write(step: &mut Step<'_>, windows: &mut WindowedStore, outline: Outline, results: &Results) {
     let (open, kind) = (windows.open, windows.windows.kind);
-    (windows.clock, windows.earliest) = (outline.clock, outline.earliest);
+    (windows.clock, windows.earliest, windows.resume) = (outline.clock, outline.earliest, outline.more);
+    step.spend(step.page().min(outline.page));
     if let Some(open) = open {
         for (entry, is_open) in outline.open {
             step.state.put(open, entry, is_open.then(|| bytes::Bytes::from_static(b"\0\0\0\0")));

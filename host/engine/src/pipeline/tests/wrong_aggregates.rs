@@ -85,3 +85,18 @@ fn old_rows_go_along_transforms_and_repartition_topics_to_aggregates_and_nowhere
     sum -> sink-sums: false
     ");
 }
+
+#[test]
+fn hopping_windows_are_refused_where_a_record_would_be_in_too_many_of_them() {
+    let with = |window: &str| {
+        errors(&format!(
+            "\n[[source]]\nname = \"in\"\ntopic = \"in\"\n[[aggregate]]\nname = \"sums\"\nfrom = \"in\"\ncall = \"p.shown\"\n\
+             window = {window}\n[[sink]]\nfrom = \"sums\"\ntopic = \"out\"\n"
+        ))
+    };
+    let text = with("{ hopping = \"1d\", every = \"1s\" }");
+    assert!(text.contains("each record would be in 86400 windows, and 2000 are the most"), "{text}");
+    assert!(text.contains("begin windows at least 43.2s apart"), "{text}");
+    let text = with("{ hopping = \"36500d\", every = \"1ms\" }");
+    assert!(text.contains("each record would be in 3153600000000 windows"), "{text}");
+}

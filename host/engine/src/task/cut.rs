@@ -1,0 +1,76 @@
+//! How a step ends a pass: see [`super::progress`].
+
+use super::Step;
+use super::item::Item;
+use super::progress::{Owed, Page};
+use crate::path::Path;
+use crate::state::timers::Look;
+
+impl Step<'_> {
+    /// Whether the pass ends before all of the run is done.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.progress.cut.is_some()
+    }
+
+    /// What the step may still put out and let out in this pass.
+    pub(crate) fn page(&self) -> Page {
+        self.page
+    }
+
+    /// How many items go into a call of a guest: fewer where what comes of them is large.
+    pub(crate) fn pace(&self) -> usize {
+        (*self.pace).clamp(1, self.options.batch.max(1))
+    }
+
+    /// A call with so many items is done.
+    pub(crate) fn set_pace(&mut self, items: usize) {
+        let most = self.options.pass_bytes.max(1);
+        *self.pace = match self.page.taken(most) {
+            taken if taken > most => (items.saturating_mul(most) / taken).max(1),
+            _ => self.pace().saturating_mul(2),
+        };
+    }
+
+    /// Whether it has put out, or let out, as much as a pass may hold: what is left is to be [put back](Self::put_back).
+    pub(crate) fn is_full(&self) -> bool {
+        self.page.is_full()
+    }
+
+    /// It lets out an entry of this many bytes.
+    pub(crate) fn let_out(&mut self, bytes: usize) {
+        self.page.take(bytes);
+    }
+
+    /// So much is left of the page.
+    pub(crate) fn spend(&mut self, left: Page) {
+        self.page = left;
+    }
+
+    /// Items that wait for the next pass, in order: with them it goes on.
+    pub(crate) fn put_back(&mut self, items: impl IntoIterator<Item = Item>) {
+        let mut items = items.into_iter().peekable();
+        let Some(first) = items.peek().map(|item| item.path.clone()) else { return };
+        if let Some(queue) = self.progress.queues.get_mut(self.id.0) {
+            queue.extend(items);
+        }
+        // One that has let a part out already waits behind that.
+        let owed = self.progress.owed.get(self.id.0).and_then(Option::as_ref);
+        if owed.is_none_or(|owed| owed.path != first) {
+            self.progress.cut(first);
+        }
+    }
+
+    /// More is to be let out on account of an item: the next pass begins with it.
+    pub(crate) fn owe(&mut self, path: &Path, child: u32, look: Option<Look>) {
+        let owed = Owed { path: path.clone(), child, look };
+        self.progress.cut(owed.place());
+        if let Some(place) = self.progress.owed.get_mut(self.id.0) {
+            *place = Some(owed);
+        }
+    }
+
+    /// Takes what the step has yet to let out.
+    pub(crate) fn take_owed(&mut self) -> Option<Owed> {
+        self.progress.owed.get_mut(self.id.0)?.take()
+    }
+}

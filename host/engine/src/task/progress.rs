@@ -1,0 +1,244 @@
+//! A run on its way: what has been put out, and what waits at the nodes.
+//!
+//! A run may take several passes. A node that has put out, or let out, as much as a pass may hold *cuts* the pass at a
+//! place in the order of processing: what comes from there on waits at its node, and the next pass goes on from the
+//! lowest place where something waits. Nodes before the one that has cut may be ahead of it; each node still sees its
+//! items in the order of their paths, and what is put out behind the cut is held back until it is its turn. So a pass is
+//! bounded in memory, and where the passes end can't be seen.
+//!
+//! Between two passes a task may be committed: see [`super::rest`].
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::item::Item;
+use super::limits::Spent;
+use super::run::Wake;
+use super::{Produced, TaskOptions};
+use crate::path::Path;
+use crate::provenance::Origin;
+use crate::record::InputRecord;
+use crate::state::table::Versions;
+use crate::state::timers::Look;
+use crate::topology::TopicId;
+
+/// What the steps of one run work on together.
+pub(crate) struct Progress {
+    /// Items that wait for each node.
+    pub(crate) queues: Vec<Vec<Item>>,
+    pub(crate) produced: Vec<(Path, Produced)>,
+    /// What the run has written to tables that other nodes read.
+    pub(crate) versions: Versions,
+    /// The records of the run, and behind them those that a place is [about](Path::about).
+    pub(crate) records: Vec<InputRecord>,
+    /// How many of them are records of the run.
+    pub(super) inputs: usize,
+    /// The topic of each.
+    pub(crate) sources: Vec<TopicId>,
+    /// Names of all topics.
+    pub(crate) names: Arc<[Bytes]>,
+    /// Where records of repartition topics come from.
+    pub(crate) origins: Vec<Option<Origin>>,
+    /// What steps have put out because of the moment, and not of a record: see
+    /// [`Step::at_the_moment`](super::Step::at_the_moment).
+    pub(crate) moments: u32,
+    /// What comes here or later in the order of processing waits for the next pass.
+    pub(super) cut: Option<Path>,
+    /// What each node has yet to let out.
+    pub(super) owed: Vec<Option<Owed>>,
+    /// What each node has made of the record that it was at last: of new rows, and of old ones.
+    pub(super) spent: Vec<[Spent; 2]>,
+    /// What the moment asks of the nodes, in a run without records, and how many nodes have done it.
+    pub(super) wake: Option<Wake>,
+    pub(super) woken: usize,
+}
+
+/// What a node has yet to let out, because time has moved on by an item: windows that close, records without a match,
+/// timers that are due. Which these are, its state says.
+pub(crate) struct Owed {
+    /// Place of the item.
+    pub(crate) path: Path,
+    /// Number of the item's next child.
+    pub(crate) child: u32,
+    /// Of timers: how far they have fired.
+    pub(crate) look: Option<Look>,
+}
+
+impl Owed {
+    /// Where the next of it comes out.
+    pub(super) fn place(&self) -> Path {
+        self.path.child(self.child)
+    }
+}
+
+impl Progress {
+    /// A run over these records at the beginning.
+    pub(super) fn new(
+        nodes: usize,
+        records: Vec<InputRecord>,
+        sources: Vec<TopicId>,
+        names: Arc<[Bytes]>,
+        wake: Option<Wake>,
+    ) -> Self {
+        Self {
+            queues: std::iter::repeat_with(Vec::new).take(nodes).collect(),
+            produced: Vec::new(),
+            versions: Versions::default(),
+            origins: vec![None; records.len()],
+            inputs: records.len(),
+            records,
+            sources,
+            names,
+            moments: 0,
+            cut: None,
+            owed: std::iter::repeat_with(|| None).take(nodes).collect(),
+            spent: vec![Default::default(); nodes],
+            wake,
+            woken: 0,
+        }
+    }
+
+    /// Begins the next pass: at the node where the lowest place is, up to where nodes before that one have more to do.
+    /// Gives the index of the node.
+    pub(super) fn resume(&mut self) -> usize {
+        let nodes = || (0..self.queues.len()).filter_map(|node| Some((self.lowest(node)?, node)));
+        let first = nodes().min().map_or(self.woken, |(_, node)| node);
+        self.cut = nodes().filter(|(_, node)| *node < first).map(|(place, _)| place).min();
+        first
+    }
+
+    /// The lowest place at which something waits at a node.
+    fn lowest(&self, node: usize) -> Option<Path> {
+        let owed = self.owed.get(node).and_then(Option::as_ref);
+        // The item on whose account something is owed may wait itself until that is out.
+        let waits = |item: &&Item| owed.is_none_or(|owed| item.path != owed.path);
+        let item = self.queues.get(node)?.iter().filter(waits).map(|item| &item.path).min().cloned();
+        match owed.map(Owed::place) {
+            Some(owed) => Some(item.map_or(owed.clone(), |item| item.min(owed))),
+            None => item,
+        }
+    }
+
+    /// Takes the items of a node up to the cut, in order.
+    pub(super) fn take(&mut self, node: usize) -> Vec<Item> {
+        let Some(queue) = self.queues.get_mut(node) else { return Vec::new() };
+        let items = std::mem::take(queue);
+        let Some(cut) = &self.cut else { return in_order(items) };
+        let (now, later) = items.into_iter().partition(|item| item.path < *cut);
+        *queue = later;
+        in_order(now)
+    }
+
+    /// What the moment asks of a node, if it is its turn.
+    pub(super) fn wake_of(&self, node: usize) -> Option<Wake> {
+        self.wake.filter(|_| node >= self.woken && self.cut.is_none())
+    }
+
+    /// Ends the pass here.
+    pub(super) fn cut(&mut self, place: Path) {
+        self.cut = Some(match self.cut.take() {
+            Some(cut) => cut.min(place),
+            None => place,
+        });
+    }
+
+    /// Whether nothing is left to be done.
+    pub(super) fn is_done(&self) -> bool {
+        let woken = self.wake.is_none() || self.woken == self.queues.len();
+        woken && self.queues.iter().all(Vec::is_empty) && self.owed.iter().all(Option::is_none)
+    }
+
+    /// Takes what was put out before all that still waits, in order.
+    pub(super) fn take_produced(&mut self) -> Vec<Produced> {
+        let lowest = (0..self.queues.len()).filter_map(|node| self.lowest(node)).min();
+        let mut produced = std::mem::take(&mut self.produced);
+        if let Some(lowest) = lowest {
+            (produced, self.produced) = produced.into_iter().partition(|(path, _)| *path < lowest);
+        }
+        if !produced.is_sorted_by(|(a, _), (b, _)| a <= b) {
+            produced.sort_by(|(a, _), (b, _)| a.cmp(b));
+        }
+        produced.into_iter().map(|(_, produced)| produced).collect()
+    }
+
+    /// Forgets the records that no place is about any more.
+    pub(super) fn forget(&mut self) {
+        let inputs = self.inputs;
+        let mut used: BTreeMap<usize, usize> = BTreeMap::new();
+        self.each_path(&mut |path| {
+            if path.record() >= inputs {
+                used.insert(path.record(), 0);
+            }
+        });
+        for (place, (old, new)) in used.iter_mut().enumerate() {
+            *new = inputs + place;
+            self.records.swap(*old, *new);
+            self.sources.swap(*old, *new);
+            self.origins.swap(*old, *new);
+        }
+        let kept = inputs + used.len();
+        self.records.truncate(kept);
+        self.sources.truncate(kept);
+        self.origins.truncate(kept);
+        self.each_path(&mut |path| {
+            if let Some(new) = used.get(&path.record()) {
+                *path = path.about(*new as u32);
+            }
+        });
+        for spent in self.spent.iter_mut().flatten().filter(|spent| spent.record as usize >= inputs) {
+            spent.record = used.get(&(spent.record as usize)).map_or(u32::MAX, |new| *new as u32);
+        }
+    }
+
+    fn each_path(&mut self, visit: &mut dyn FnMut(&mut Path)) {
+        self.queues.iter_mut().flatten().for_each(|item| visit(&mut item.path));
+        self.produced.iter_mut().for_each(|(path, _)| visit(path));
+        self.owed.iter_mut().flatten().for_each(|owed| visit(&mut owed.path));
+    }
+}
+
+/// Items of several upstream nodes in the order of their paths. From one node they are in order already.
+fn in_order(mut items: Vec<Item>) -> Vec<Item> {
+    if !items.is_sorted_by(|a, b| a.path <= b.path) {
+        items.sort_by(|a, b| a.path.cmp(&b.path));
+    }
+    items
+}
+
+/// How much a step may still let out or put out in a pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Page {
+    /// Below zero where the last entry was larger than what was left.
+    left: isize,
+}
+
+/// About what an entry that is let out costs in memory beside its bytes, from the look to its results.
+const ENTRY: usize = 512;
+
+impl Page {
+    pub(crate) fn new(options: &TaskOptions) -> Self {
+        Self { left: isize::try_from(options.pass_bytes.max(1)).unwrap_or(isize::MAX) }
+    }
+
+    /// Whether nothing more goes into it.
+    pub(crate) fn is_full(self) -> bool {
+        self.left <= 0
+    }
+
+    /// Takes an entry of this many bytes; always one.
+    pub(crate) fn take(&mut self, bytes: usize) {
+        self.left = self.left.saturating_sub_unsigned(bytes.saturating_add(ENTRY));
+    }
+
+    /// What is taken of a page that had so many bytes.
+    pub(crate) fn taken(self, of: usize) -> usize {
+        isize::try_from(of).unwrap_or(isize::MAX).saturating_sub(self.left).max(0).unsigned_abs()
+    }
+
+    /// How many entries go into it, at most.
+    pub(crate) fn entries(self) -> usize {
+        self.left.max(0).unsigned_abs().div_ceil(ENTRY)
+    }
+}

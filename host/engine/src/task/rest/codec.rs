@@ -1,0 +1,253 @@
+//! How a run that isn't done is written: numbers big-endian, bytes behind their length, names for all that has one.
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+use crate::path::Path;
+use crate::record::{Header, Headers, InputRecord, TimestampType, Window};
+use crate::state::timers::Look;
+use crate::task::item::{Item, Record};
+use crate::task::limits::Spent;
+use crate::task::progress::Owed;
+use crate::task::{Produced, Row};
+use crate::topology::{Node, NodeId, Operator, SubTopology, TopicId, Topology};
+
+/// A step's repartition topic is read by a source of the same name, which may be in the same sub-topology.
+fn is_source(node: &Node) -> bool {
+    matches!(node.operator, Operator::Source { .. })
+}
+
+/// Writes what a run is made of.
+pub(super) struct Writer<'a> {
+    pub(super) out: BytesMut,
+    pub(super) topology: &'a Topology,
+    pub(super) shape: &'a SubTopology,
+}
+
+impl Writer<'_> {
+    pub(super) fn number(&mut self, number: usize) {
+        self.out.put_u32(number as u32);
+    }
+
+    pub(super) fn bytes(&mut self, bytes: Option<&[u8]>) {
+        match bytes {
+            None => self.out.put_u32(u32::MAX),
+            Some(bytes) => {
+                self.number(bytes.len());
+                self.out.put_slice(bytes);
+            }
+        }
+    }
+
+    pub(super) fn text(&mut self, text: &str) {
+        self.bytes(Some(text.as_bytes()));
+    }
+
+    pub(super) fn node(&mut self, node: NodeId) {
+        let node = self.shape.nodes.get(node.0);
+        self.out.put_u8(u8::from(node.is_some_and(is_source)));
+        self.text(node.map_or("", |node| node.name.as_str()));
+    }
+
+    pub(super) fn topic(&mut self, topic: TopicId) {
+        let name = self.topology.topics.get(topic.0).map_or("", |topic| topic.name.as_str());
+        self.bytes(Some(name.as_bytes()));
+    }
+
+    pub(super) fn path(&mut self, path: &Path) {
+        self.number(path.record());
+        self.number(path.place().len());
+        path.place().iter().for_each(|number| self.out.put_u32(*number));
+    }
+
+    pub(super) fn headers(&mut self, headers: &Headers) {
+        self.number(headers.as_slice().len());
+        for Header { name, value } in headers.as_slice() {
+            self.bytes(Some(name));
+            self.bytes(value.as_deref());
+        }
+    }
+
+    pub(super) fn window(&mut self, window: Option<Window>) {
+        self.out.put_u8(u8::from(window.is_some()));
+        if let Some(Window { start, end }) = window {
+            self.out.put_i64(start);
+            self.out.put_i64(end);
+        }
+    }
+
+    pub(super) fn input(&mut self, record: &InputRecord, whole: bool) {
+        self.out.put_i64(record.offset);
+        self.out.put_i64(record.timestamp);
+        self.out.put_u8(u8::from(record.timestamp_type == TimestampType::LogAppendTime));
+        self.out.put_i64(record.arrived);
+        self.out.put_u64(record.turn);
+        self.bytes(record.key.as_deref().filter(|_| whole));
+        self.bytes(record.value.as_deref().filter(|_| whole));
+        self.headers(if whole { &record.headers } else { &Headers::EMPTY });
+    }
+
+    pub(super) fn item(&mut self, item: &Item) {
+        self.path(&item.path);
+        self.node(item.from);
+        self.number(item.input);
+        let (kind, until) = match item.row {
+            Row::New => (0, 0),
+            Row::Old { until } => (1, until),
+            Row::Gone => (2, 0),
+        };
+        self.out.put_u8(kind);
+        self.out.put_i64(until);
+        let Record { key, value, timestamp, headers, window } = &item.record;
+        self.bytes(key.as_deref());
+        self.bytes(value.as_deref());
+        self.out.put_i64(*timestamp);
+        self.headers(headers);
+        self.window(*window);
+    }
+
+    pub(super) fn owed(&mut self, owed: &Owed) {
+        self.path(&owed.path);
+        self.out.put_u32(owed.child);
+        self.bytes(owed.look.as_ref().map(Look::encode).as_deref());
+    }
+
+    pub(super) fn spent(&mut self, spent: &Spent) {
+        self.out.put_u32(spent.record);
+        self.out.put_u64(spent.outputs);
+        self.out.put_u64(spent.bytes);
+        self.out.put_u8(u8::from(spent.over));
+    }
+
+    pub(super) fn produced(&mut self, path: &Path, produced: &Produced) {
+        self.path(path);
+        self.topic(produced.topic);
+        self.out.put_u32(produced.partition);
+        self.bytes(produced.key.as_deref());
+        self.bytes(produced.value.as_deref());
+        self.out.put_i64(produced.timestamp);
+        self.headers(&produced.headers);
+        self.window(produced.window);
+        self.out.put_u64(produced.turn);
+        self.out.put_i64(produced.arrived);
+    }
+}
+
+/// Reads what a [`Writer`] has written; `None` where the bytes aren't that.
+pub(super) struct Reader<'a> {
+    pub(super) bytes: Bytes,
+    pub(super) topology: &'a Topology,
+    pub(super) shape: &'a SubTopology,
+}
+
+impl Reader<'_> {
+    pub(super) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let array = *self.bytes.first_chunk::<N>()?;
+        self.bytes = self.bytes.slice(N..);
+        Some(array)
+    }
+
+    pub(super) fn byte(&mut self) -> Option<u8> {
+        self.array::<1>().map(|[byte]| byte)
+    }
+
+    pub(super) fn u32(&mut self) -> Option<u32> {
+        self.array().map(u32::from_be_bytes)
+    }
+
+    pub(super) fn u64(&mut self) -> Option<u64> {
+        self.array().map(u64::from_be_bytes)
+    }
+
+    pub(super) fn i64(&mut self) -> Option<i64> {
+        self.array().map(i64::from_be_bytes)
+    }
+
+    pub(super) fn number(&mut self) -> Option<usize> {
+        Some(self.u32()? as usize)
+    }
+
+    /// The outer option is none where the bytes end too soon.
+    pub(super) fn bytes(&mut self) -> Option<Option<Bytes>> {
+        let length = self.u32()?;
+        if length == u32::MAX {
+            return Some(None);
+        }
+        let length = length as usize;
+        if length > self.bytes.len() {
+            return None;
+        }
+        Some(Some(self.bytes.split_to(length)))
+    }
+
+    pub(super) fn text(&mut self) -> Option<String> {
+        String::from_utf8(self.bytes()??.to_vec()).ok()
+    }
+
+    /// A node's name, and the node if there still is one.
+    pub(super) fn node(&mut self) -> Option<(String, Option<NodeId>)> {
+        let (source, name) = (self.byte()? == 1, self.text()?);
+        let node = self.shape.nodes.iter().position(|node| node.name == name && is_source(node) == source);
+        Some((name, node.map(NodeId)))
+    }
+
+    pub(super) fn topic(&mut self) -> Option<Option<TopicId>> {
+        let name = self.text()?;
+        Some(self.topology.topics.iter().position(|topic| topic.name == name).map(TopicId))
+    }
+
+    pub(super) fn path(&mut self) -> Option<Path> {
+        let cause = self.u32()?;
+        let place = (0..self.number()?).map(|_| self.u32()).collect::<Option<_>>()?;
+        Some(Path::from_parts(place, cause))
+    }
+
+    pub(super) fn headers(&mut self) -> Option<Headers> {
+        let header = |reader: &mut Self| Some(Header { name: reader.bytes()??, value: reader.bytes()? });
+        Some((0..self.number()?).map(|_| header(self)).collect::<Option<Vec<_>>>()?.into())
+    }
+
+    pub(super) fn window(&mut self) -> Option<Option<Window>> {
+        Some(if self.byte()? == 1 { Some(Window { start: self.i64()?, end: self.i64()? }) } else { None })
+    }
+
+    pub(super) fn input(&mut self) -> Option<InputRecord> {
+        let (offset, timestamp, appended) = (self.i64()?, self.i64()?, self.byte()? == 1);
+        let timestamp_type = if appended { TimestampType::LogAppendTime } else { TimestampType::CreateTime };
+        let (arrived, turn) = (self.i64()?, self.u64()?);
+        let (key, value, headers) = (self.bytes()?, self.bytes()?, self.headers()?);
+        Some(InputRecord { offset, timestamp, timestamp_type, key, value, headers, arrived, turn })
+    }
+
+    pub(super) fn item(&mut self) -> Option<Item> {
+        let (path, from, input) = (self.path()?, self.node()?.1.unwrap_or(NodeId(usize::MAX)), self.number()?);
+        let row = match (self.byte()?, self.i64()?) {
+            (1, until) => Row::Old { until },
+            (2, _) => Row::Gone,
+            _ => Row::New,
+        };
+        let (key, value, timestamp) = (self.bytes()?, self.bytes()?, self.i64()?);
+        let record = Record { key, value, timestamp, headers: self.headers()?, window: self.window()? };
+        Some(Item { path, from, input, record, row })
+    }
+
+    pub(super) fn owed(&mut self) -> Option<Owed> {
+        let (path, child) = (self.path()?, self.u32()?);
+        let look = self.bytes()?.and_then(Look::decode);
+        Some(Owed { path, child, look })
+    }
+
+    pub(super) fn spent(&mut self) -> Option<Spent> {
+        let (record, outputs, bytes) = (self.u32()?, self.u64()?, self.u64()?);
+        Some(Spent { record, outputs, bytes, over: self.byte()? == 1 })
+    }
+
+    pub(super) fn produced(&mut self) -> Option<(Path, Option<Produced>)> {
+        let (path, topic, partition) = (self.path()?, self.topic()?, self.u32()?);
+        let (key, value, timestamp) = (self.bytes()?, self.bytes()?, self.i64()?);
+        let (headers, window) = (self.headers()?, self.window()?);
+        let (turn, arrived) = (self.u64()?, self.i64()?);
+        let produced =
+            topic.map(|topic| Produced { topic, partition, key, value, timestamp, headers, window, turn, arrived });
+        Some((path, produced))
+    }
+}

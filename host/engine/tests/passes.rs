@@ -1,0 +1,235 @@
+//! What a task needs at most, measured by an allocator that counts: a jump of time and a rule that makes much of little
+//! take bounded memory, whatever the number of keys.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::Bytes;
+use millrace_engine::ledger::What;
+use millrace_engine::ports::DeploymentId;
+use millrace_engine::record::{Headers, InputRecord, TimestampType};
+use millrace_engine::task::{Deployed, Task, TaskOptions};
+use millrace_engine::topology::Topology;
+use support::{Disk, Rules, topology};
+
+/// Counts what is allocated, and the most that was at once.
+struct Counting;
+
+static NOW: AtomicUsize = AtomicUsize::new(0);
+static MOST: AtomicUsize = AtomicUsize::new(0);
+
+#[expect(unsafe_code, reason = "the trait is unsafe; every call goes to the system's allocator as it is")]
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let now = NOW.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
+        MOST.fetch_max(now, Ordering::Relaxed);
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        NOW.fetch_sub(layout.size(), Ordering::Relaxed);
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+const MIB: usize = 1 << 20;
+
+/// Keys of a case. Without passes, each took about a kilobyte.
+const KEYS: usize = 200_000;
+
+/// What a task may take beside what is on disk.
+const BOUND: usize = 48 * MIB;
+
+/// A task that is committed when its transaction has a few megabytes, as drivers do.
+struct Case {
+    topology: Arc<Topology>,
+    disk: Disk,
+    task: Task,
+    offset: i64,
+    commits: usize,
+    dropped: BTreeMap<String, u64>,
+}
+
+impl Case {
+    fn new(steps: &str) -> Self {
+        let (topology, disk) = (topology(steps), Disk::default());
+        let deployed = [Deployed { id: DeploymentId(0), generation: 1, digest: "d".into() }];
+        let partitions = topology.topics.iter().map(|_| 1).collect();
+        let options = TaskOptions { batch: 500, timers: 1_000, ..TaskOptions::new(0, 0, partitions, deployed.into()) };
+        let task = Task::open(topology.clone(), options, disk.partition(0)).unwrap();
+        Self { topology, disk, task, offset: 0, commits: 0, dropped: BTreeMap::new() }
+    }
+
+    fn offer(&mut self, key: &str, value: &str, timestamp: i64) {
+        let (key, value) = (Some(Bytes::from(key.to_owned())), Some(Bytes::from(value.to_owned())));
+        let (timestamp_type, headers, offset) = (TimestampType::CreateTime, Headers::EMPTY, self.offset);
+        let record = InputRecord { offset, timestamp, timestamp_type, key, value, headers, arrived: 0, turn: 0 };
+        self.task.offer(0, record);
+        self.offset += 1;
+    }
+
+    /// Runs until nothing is left, and gives the number of records that came out.
+    fn run(&mut self) -> usize {
+        let (mut rules, mut outputs) = (Rules::new(&self.topology), 0);
+        while self.task.ready() {
+            outputs += self.task.run(&mut rules, 500).unwrap().len();
+            if self.task.transaction_bytes() > 4 * MIB {
+                self.commit();
+            }
+        }
+        self.commit();
+        outputs
+    }
+
+    /// Lets the driver's clock reach a time.
+    fn tick(&mut self, now: i64) -> usize {
+        let (mut rules, mut outputs) = (Rules::new(&self.topology), 0);
+        while self.task.next_tick().is_some_and(|next| next <= now) {
+            outputs += self.task.tick(&mut rules, now, 0).unwrap().len();
+            if self.task.transaction_bytes() > 4 * MIB {
+                self.commit();
+            }
+        }
+        self.commit();
+        outputs
+    }
+
+    fn commit(&mut self) {
+        let prepared = self.task.prepare();
+        self.disk.commit(0, &prepared.changes);
+        self.commits += 1;
+        for (_, what, code, n) in prepared.ledger.counts() {
+            if what == What::Dropped || what == What::DeadLettered {
+                *self.dropped.entry(code.to_owned()).or_default() += n;
+            }
+        }
+    }
+
+    /// One record for each key, in batches.
+    fn fill(&mut self, value: &str, timestamp: i64) {
+        for key in 0..KEYS {
+            self.offer(&format!("key-{key}"), value, timestamp);
+            if key % 5_000 == 0 {
+                self.run();
+            }
+        }
+        self.run();
+    }
+
+    /// What a piece of work gives, and how much memory it took at most beside what there was.
+    fn measure<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> (T, usize, usize) {
+        let (before, commits) = (NOW.load(Ordering::Relaxed), self.commits);
+        MOST.store(before, Ordering::Relaxed);
+        let result = work(self);
+        let most = MOST.load(Ordering::Relaxed).saturating_sub(before);
+        (result, most, self.commits - commits)
+    }
+}
+
+fn step(table: &str, name: &str, from: &str, rest: &str) -> String {
+    format!("[[{table}]]\nname = \"{name}\"\nfrom = \"{from}\"\n{rest}\n")
+}
+
+fn pipeline(steps: &str, last: &str) -> String {
+    let sources =
+        ["in", "other"].map(|name| format!("[[source]]\nname = \"{name}\"\ntopic = \"{name}\"\nvalue = \"bytes\"\n"));
+    let used = if steps.contains("other") { &sources[..] } else { &sources[..1] };
+    format!("{}{steps}[[sink]]\nfrom = \"{last}\"\ntopic = \"out\"\n", used.concat())
+}
+
+#[track_caller]
+fn assert_bounded(what: &str, most: usize) {
+    println!("{what}: {:.1} MiB", most as f64 / MIB as f64);
+    assert!(most < BOUND, "{what} took {} MiB", most / MIB);
+}
+
+/// One test, because the allocator counts for all of the process.
+#[test]
+fn memory_is_bounded_whatever_time_and_rules_do() {
+    windows_that_close_at_once();
+    records_that_have_waited_in_vain();
+    timers_that_are_due_at_once();
+    timers_of_the_drivers_clock();
+    rules_with_large_outputs();
+    rules_with_many_outputs();
+    windows_that_overlap_much();
+}
+
+fn windows_that_close_at_once() {
+    let settings = "call = \"t.append\"\nwindow = { tumbling = \"1m\" }\nemit = \"final\"";
+    let mut case = Case::new(&pipeline(&step("aggregate", "sums", "in", settings), "sums"));
+    case.fill("x", 1);
+    case.offer("key-0", "y", 600_000);
+    let (outputs, most, commits) = case.measure(Case::run);
+    assert_eq!(outputs, KEYS);
+    assert!(commits > 2, "{commits} commits");
+    assert_bounded("windows that close", most);
+}
+
+fn records_that_have_waited_in_vain() {
+    let join = "[[join]]\nname = \"pairs\"\nleft = \"in\"\nright = \"other\"\nkind = \"left\"\nwithin = \"1s\"\ncall = \"t.cat\"\n";
+    let mut case = Case::new(&pipeline(join, "pairs"));
+    case.fill("x", 1);
+    case.offer("key-0", "y", 600_000);
+    let (outputs, most, commits) = case.measure(Case::run);
+    assert_eq!(outputs, KEYS);
+    assert!(commits > 2, "{commits} commits");
+    assert_bounded("records without a match", most);
+}
+
+fn timers_that_are_due_at_once() {
+    let mut case = Case::new(&pipeline(&step("process", "alarms", "in", "call = \"t.alarm\""), "alarms"));
+    case.fill("at.a.5", 1);
+    case.offer("key-0", "x", 600_000);
+    let (outputs, most, commits) = case.measure(Case::run);
+    assert_eq!(outputs, KEYS + 1);
+    assert!(commits > 2, "{commits} commits");
+    assert_bounded("timers of the stream's clock", most);
+}
+
+fn timers_of_the_drivers_clock() {
+    let mut case = Case::new(&pipeline(&step("process", "alarms", "in", "call = \"t.alarm\""), "alarms"));
+    case.fill("wat.a.5", 1);
+    let (outputs, most, commits) = case.measure(|case| case.tick(3_600_000));
+    assert_eq!(outputs, KEYS);
+    assert!(commits > 2, "{commits} commits");
+    assert_bounded("timers of the driver's clock", most);
+}
+
+fn rules_with_large_outputs() {
+    let mut case = Case::new(&pipeline(&step("transform", "large", "in", "call = \"t.many\""), "large"));
+    (0..500).for_each(|_| case.offer("k", "1x1000000", 1));
+    let (outputs, most, _) = case.measure(Case::run);
+    assert_eq!(outputs, 500);
+    // The rules of this test have no limit for what one call gives back, as guests have.
+    assert_bounded("large outputs", most.saturating_sub(64 * 1_000_000));
+}
+
+fn rules_with_many_outputs() {
+    let steps =
+        step("transform", "many", "in", "call = \"t.many\"") + &step("transform", "more", "many", "call = \"t.many\"");
+    let mut case = Case::new(&pipeline(&steps, "more"));
+    case.offer("k", "3000x8", 1);
+    let (outputs, most, _) = case.measure(Case::run);
+    // 333 of 3,000 items of the second step fit, and the record is a dead letter.
+    assert_eq!((outputs, case.dropped.get("too-many-outputs").copied()), (999_001, Some(1 + 2_666 * 3_000)));
+    assert_bounded("many outputs", most);
+}
+
+fn windows_that_overlap_much() {
+    let settings = "call = \"t.append\"\nwindow = { hopping = \"2000s\", every = \"1s\" }";
+    let mut case = Case::new(&pipeline(&step("aggregate", "sums", "in", settings), "sums"));
+    (0..100).for_each(|number| case.offer("k", "x", 5_000_000 + number));
+    let (outputs, most, _) = case.measure(Case::run);
+    assert_eq!(outputs, 100 * 2_000);
+    assert_bounded("windows that overlap", most);
+}
