@@ -11,7 +11,7 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use crate::context::Log;
 use crate::error::Error;
-use crate::native::{self, Committed, NotMade, Topic};
+use crate::native::{self, Committed, NotMade, Topics};
 use crate::settings::{ClientSettings, client};
 
 /// How long a request may take.
@@ -91,24 +91,30 @@ impl Cluster {
             None if found.partitions().is_empty() => Ok(None),
             None => Ok(Some(found.partitions().len() as u32)),
             Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => Ok(None),
-            Some(RDKafkaErrorCode::TopicAuthorizationFailed) => {
-                Err(Error::Setup(format!("topic `{topic}`: not allowed to describe it")))
-            }
+            Some(RDKafkaErrorCode::TopicAuthorizationFailed) => Err(may_not_describe(topic)),
             Some(code) => Err(Error::Kafka(KafkaError::MetadataFetch(code))),
         }
     }
 
     /// Those of these topics that exist, as they are now.
-    pub(crate) fn describe(&self, topics: &[&str]) -> Result<BTreeMap<String, Topic>, Error> {
+    pub(crate) fn describe(&self, topics: &[&str]) -> Result<Topics, Error> {
         if topics.is_empty() {
-            return Ok(BTreeMap::new());
+            return Ok(Topics::new());
         }
         self.ask(|admin| Ok(native::topics(admin, topics, REQUEST)?))
     }
 
     /// The ids of those of these topics that exist.
+    ///
+    /// # Errors
+    /// [`Error::Setup`]: we may not know of one. Otherwise no broker answers.
     pub(crate) fn ids(&self, topics: &[&str]) -> Result<BTreeMap<String, String>, Error> {
-        Ok(self.describe(topics)?.into_iter().map(|(name, topic)| (name, topic.id)).collect())
+        let id = |(name, topic): (String, Result<native::Topic, RDKafkaErrorCode>)| match topic {
+            Ok(native::Topic { id, .. }) => Ok((name, id)),
+            Err(RDKafkaErrorCode::TopicAuthorizationFailed) => Err(may_not_describe(&name)),
+            Err(code) => Err(Error::Kafka(KafkaError::MetadataFetch(code))),
+        };
+        self.describe(topics)?.into_iter().map(id).collect()
     }
 
     /// What a group has committed for these partitions, each for itself; see [`Committed`].
@@ -241,6 +247,10 @@ impl Cluster {
         }
         Ok(())
     }
+}
+
+fn may_not_describe(topic: &str) -> Error {
+    Error::Setup(format!("topic `{topic}`: not allowed to describe it"))
 }
 
 /// While a cluster starts, it has too few brokers, or none that leads.

@@ -44,6 +44,14 @@ pub(crate) struct Claim<'a> {
     pub(crate) topics: &'a [String],
 }
 
+/// What an instance has made its own.
+pub(crate) struct Claimed {
+    /// The active deployment of each plugin.
+    pub(crate) deployments: Arc<[Deployed]>,
+    /// Ids of the internal topics, by name.
+    pub(crate) topics: BTreeMap<String, String>,
+}
+
 /// Makes the candidates the active deployments, and notes what the app has and keeps.
 ///
 /// # Errors
@@ -54,13 +62,13 @@ pub(crate) fn deploy(
     cluster: &Cluster,
     claim: &Claim<'_>,
     go_on: &dyn Fn() -> bool,
-) -> Result<Option<Arc<[Deployed]>>, Error> {
+) -> Result<Option<Claimed>, Error> {
     let control = internal_topics::control(&claim.topology.app);
     let facts = Facts::gather(cluster, claim)?;
     let (mut pause, mut said) = (BACKOFF.0, Instant::now());
     loop {
         let reason = match try_to_deploy(settings, cluster, &control, claim, &facts, go_on) {
-            Ok(deployed) => return Ok(deployed),
+            Ok(deployed) => return Ok(deployed.map(|deployments| Claimed { deployments, topics: facts.ids })),
             // Another instance has taken the id while this one was between two calls.
             Err(Reaction::Stop(Error::TakenOver { .. })) => "other instances start at the same time".to_owned(),
             // Brokers are away, or don't know of the topic yet.

@@ -93,7 +93,8 @@ fn left(shared: &Shared, member: &Member) -> Result<Option<(String, u32)>, Error
         let (name, partition) = (place.topic().to_owned(), place.partition());
         let left = Some((name.clone(), partition.cast_unsigned()));
         // No broker knows where a partition ends that none leads.
-        let leaderless = topics.get(&name).is_none_or(|topic| topic.leaderless.contains(&partition.cast_unsigned()));
+        let topic = topics.get(&name).and_then(|topic| topic.as_ref().ok());
+        let leaderless = topic.is_none_or(|topic| topic.leaderless.contains(&partition.cast_unsigned()));
         let committed = match committed.get(&(name.clone(), partition)) {
             _ if leaderless => return Ok(left),
             Some(Committed::At(offset, _)) => Some(*offset),

@@ -68,7 +68,8 @@ pub(crate) fn plan(
     let position = Position::read(&shared.database, &changelog.key)?;
     let next = match &position {
         Some(position) => match stale(shared, &changelog, position, (low, high), retentions)? {
-            None => position.next,
+            // What lay between them were marks, and is gone.
+            None => position.next.max(low),
             Some(reason) => {
                 tracing::warn!(
                     topic = changelog.topic,
@@ -175,7 +176,7 @@ impl Restore {
         self.write(shared)?;
         let open: BTreeSet<_> = self.gaps.iter().filter(|gap| !gap.done).map(|gap| gap.changelog.task).collect();
         let all: BTreeSet<_> = self.gaps.iter().map(|gap| gap.changelog.task).collect();
-        round.done = all.into_iter().filter(|task| !open.contains(task)).collect();
+        round.done = all.into_iter().filter(|task| !open.contains(task) && !round.failed.contains_key(task)).collect();
         let over = |gap: &Gap| !open.contains(&gap.changelog.task) || round.failed.contains_key(&gap.changelog.task);
         let gone: Vec<_> = self.gaps.extract_if(.., |gap| over(gap)).collect();
         self.places.clear();

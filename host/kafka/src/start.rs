@@ -54,7 +54,7 @@ pub(crate) fn prepare(
     };
     let claim = Claim { topology: &topology, candidates, topics: &own };
     let deploy = || control::deploy(&settings, &cluster, &claim, &go_on);
-    let Some(deployments) = patience.until(deploy)? else { return Ok(None) };
+    let Some(claimed) = patience.until(deploy)? else { return Ok(None) };
     let open = || Globals::open(&topology, &settings, &cluster, &folder.database, &partitions).map(Some);
     let Some(mut globals) = patience.until(open)? else { return Ok(None) };
     if let Some(globals) = &mut globals
@@ -68,14 +68,14 @@ pub(crate) fn prepare(
         instance: folder.instance,
         database: folder.database,
         partitions: partitions.into(),
-        deployments,
+        deployments: claimed.deployments,
         candidates: candidates.into(),
         options: options.worker,
         learned: Learned::default(),
         leases: Leases::default(),
         alike: pipeline::spread_alike(&topology),
         hinted: Mutex::default(),
-        repartitions: OnceLock::new(),
+        internal_ids: claimed.topics,
         member: OnceLock::new(),
         stopping: AtomicBool::new(false),
         gate: globals.as_ref().map(|_| Arc::default()),

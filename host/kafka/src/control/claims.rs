@@ -2,13 +2,17 @@
 //! missing ones are made: to make one anew that was there before would be to begin with empty state behind far offsets.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use super::Entries;
-use crate::cluster::{Cluster, TopicSpec};
+use crate::cluster::{Cluster, REQUEST, TopicSpec};
 use crate::contradictions;
 use crate::error::Error;
 use crate::internal_topics;
 use crate::settings::ClientSettings;
+
+/// How long to wait before a topic that no broker tells of is asked for again.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// What stands of a topic that is to be the app's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +37,13 @@ pub(super) fn check(
 ) -> Result<(), Error> {
     let control = internal_topics::control(app);
     let names: Vec<_> = specs.iter().map(|spec| spec.name.as_str()).collect();
-    let there = cluster.ids(&names)?;
+    let mut there = cluster.ids(&names)?;
+    let limit = Instant::now() + REQUEST;
+    // A broker may not have heard yet of topics that another process has just made.
+    while names.iter().any(|name| known.contains_key(*name) && !there.contains_key(*name)) && Instant::now() < limit {
+        std::thread::park_timeout(LOOK);
+        there = cluster.ids(&names)?;
+    }
     for spec in specs.iter().filter(|spec| spec.name != control) {
         let name = spec.name.as_str();
         let standing = standing(app, name, known.get(name), there.get(name)).map_err(Error::Setup)?;

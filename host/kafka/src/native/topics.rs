@@ -21,12 +21,11 @@ pub(crate) struct Topic {
     pub(crate) leaderless: BTreeSet<u32>,
 }
 
-/// Those of these topics that exist, by name.
-pub(crate) fn topics(
-    admin: &AdminClient<Log>,
-    names: &[&str],
-    timeout: Duration,
-) -> Result<BTreeMap<String, Topic>, KafkaError> {
+/// Topics by name; with the broker's code where it doesn't tell of one that may exist.
+pub(crate) type Topics = BTreeMap<String, Result<Topic, RDKafkaErrorCode>>;
+
+/// Those of these topics that exist, as far as the broker that is asked knows.
+pub(crate) fn topics(admin: &AdminClient<Log>, names: &[&str], timeout: Duration) -> Result<Topics, KafkaError> {
     let owned: Vec<_> = names.iter().map(|name| c_name(name)).collect();
     let mut pointers: Vec<_> = owned.iter().map(|name| name.as_ptr()).collect();
     let wait = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
@@ -57,7 +56,7 @@ pub(crate) fn topics(
 
 /// # Safety
 /// The event is the answer to a `DescribeTopics`.
-unsafe fn read(event: *mut c::rd_kafka_event_t) -> Result<BTreeMap<String, Topic>, KafkaError> {
+unsafe fn read(event: *mut c::rd_kafka_event_t) -> Result<Topics, KafkaError> {
     let mut found = BTreeMap::new();
     // SAFETY: as the caller says; the answer and its parts live as long as the event.
     unsafe {
@@ -74,13 +73,18 @@ unsafe fn read(event: *mut c::rd_kafka_event_t) -> Result<BTreeMap<String, Topic
         for index in 0..count {
             let topic = *topics.add(index);
             let error = c::rd_kafka_TopicDescription_error(topic);
-            if RDKafkaErrorCode::from(c::rd_kafka_error_code(error)) != RDKafkaErrorCode::NoError {
-                continue;
+            let name = CStr::from_ptr(c::rd_kafka_TopicDescription_name(topic)).to_string_lossy().into_owned();
+            match RDKafkaErrorCode::from(c::rd_kafka_error_code(error)) {
+                RDKafkaErrorCode::NoError => {}
+                RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic => continue,
+                code => {
+                    found.insert(name, Err(code));
+                    continue;
+                }
             }
-            let name = CStr::from_ptr(c::rd_kafka_TopicDescription_name(topic));
             let id = CStr::from_ptr(c::rd_kafka_Uuid_base64str(c::rd_kafka_TopicDescription_topic_id(topic)));
             let topic = Topic { id: id.to_string_lossy().into_owned(), leaderless: leaderless(topic) };
-            found.insert(name.to_string_lossy().into_owned(), topic);
+            found.insert(name, Ok(topic));
         }
     }
     Ok(found)

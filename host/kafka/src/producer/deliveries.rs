@@ -93,6 +93,9 @@ impl ClientContext for Deliveries {
         if facility == "FAIL" {
             self.disturbed.store(true, Ordering::Relaxed);
         }
+        if let Some(reason) = not_added(facility, message) {
+            self.reports().failures.get_or_insert_default().reason.get_or_insert(reason);
+        }
         context::log(level, facility, message);
     }
 
@@ -207,6 +210,22 @@ impl Failures {
     }
 }
 
+/// Why a partition can't be part of the transaction: librdkafka says it in its log alone, and the records that wait for the
+/// partition only come back as purged (`rd_kafka_txn_handle_AddPartitionsToTxn` in its rdkafka_txnmgr.c, 2.12.1).
+fn not_added(facility: &str, message: &str) -> Option<String> {
+    let (_, line) = message.split_once("Failed to add partition \"").filter(|_| facility == "ADDPARTS")?;
+    let (topic, line) = line.split_once("\" [")?;
+    let (partition, text) = line.split_once("] to transaction: ")?;
+    let is = |code: RDKafkaErrorCode| code.to_string().ends_with(&format!("({})", text.trim_end()));
+    // The fault is another partition's.
+    if is(RDKafkaErrorCode::OperationNotAttempted) {
+        return None;
+    }
+    let denied = RDKafkaErrorCode::TopicAuthorizationFailed;
+    let remedy = if is(denied) { reactions::remedy(denied) } else { "" };
+    Some(format!("{topic} [{partition}]: {text}{remedy}"))
+}
+
 /// A record that the broker doesn't take.
 fn refusal(message: &BorrowedMessage<'_>, code: Option<RDKafkaErrorCode>, time: Option<Timestamp>) -> (usize, Refusal) {
     let returned = Returned::new(message);
@@ -253,7 +272,19 @@ fn reason(
 
 #[cfg(test)]
 mod tests {
-    use super::Tag;
+    use super::{Tag, not_added};
+
+    #[test]
+    fn the_reason_why_a_partition_is_not_added_names_it_and_the_way_out() {
+        let line = |text| format!("[thrd:b/1]: b/1: Failed to add partition \"orders-[x]\" [3] to transaction: {text}");
+        assert_eq!(
+            not_added("ADDPARTS", &line("Broker: Topic authorization failed")).as_deref(),
+            Some("orders-[x] [3]: Broker: Topic authorization failed; allow the app to use the topic, and it goes on")
+        );
+        assert_eq!(not_added("ADDPARTS", &line("Broker: Operation not attempted")), None);
+        assert_eq!(not_added("ADDPARTS", &line("Local: Odd")).as_deref(), Some("orders-[x] [3]: Local: Odd"));
+        assert_eq!(not_added("TXNERR", "Current transaction failed in state Init"), None);
+    }
 
     #[test]
     fn what_is_sent_along_with_a_record_comes_back() {

@@ -11,12 +11,12 @@ use millrace_engine::topology::TopicKind;
 use rdkafka::TopicPartitionList;
 
 use super::Shared;
-use super::starts::{Start, Starts, origin};
+use super::starts::{Start, Starts, meta_changelog, origin};
 use crate::contradictions::{self, Place};
 use crate::error::{Error, Reaction};
 use crate::lease::Lease;
 use crate::metadata::{self, Origin};
-use crate::native::{Committed, Topic};
+use crate::native::{Committed, Topic, Topics};
 use crate::positions;
 use crate::reactions::said;
 use crate::restore::{Changelog, Gap, Trouble, plan};
@@ -55,8 +55,10 @@ pub(super) enum Answer {
 pub(super) struct Answers<'s> {
     shared: &'s Shared,
     committed: BTreeMap<(String, i32), Committed>,
-    topics: BTreeMap<String, Topic>,
+    topics: Topics,
     ids: Arc<BTreeMap<String, String>>,
+    /// Names of the topics that were asked about.
+    asked: Vec<String>,
     /// For how long deletions can be seen in a changelog, as far as that was looked up.
     retentions: BTreeMap<String, i64>,
 }
@@ -65,7 +67,7 @@ impl<'s> Answers<'s> {
     /// Asks about these tasks.
     ///
     /// # Errors
-    /// [`Error::Kafka`]: nobody answers. Otherwise a repartition topic has been deleted.
+    /// [`Error::Kafka`]: no broker answers. Otherwise an internal topic has been deleted and made anew.
     pub(super) fn ask(shared: &'s Shared, tasks: &[TaskId]) -> Result<Self, Error> {
         let mut places = TopicPartitionList::new();
         for (topic, partition) in tasks.iter().flat_map(|task| inputs(shared, *task)) {
@@ -85,18 +87,24 @@ impl<'s> Answers<'s> {
         let mut names: Vec<_> = names.chain(repartitions).collect();
         names.sort();
         names.dedup();
-        let names: Vec<_> = names.iter().map(String::as_str).collect();
-        let topics = shared.cluster.describe(&names)?;
-        let ids: BTreeMap<_, _> = topics.iter().map(|(name, topic)| (name.clone(), topic.id.clone())).collect();
-        check_repartitions(shared, &ids)?;
-        Ok(Self { shared, committed, topics, ids: Arc::new(ids), retentions: BTreeMap::new() })
+        let topics = shared.cluster.describe(&names.iter().map(String::as_str).collect::<Vec<_>>())?;
+        let id = |(name, topic): (&String, &Result<Topic, _>)| Some((name.clone(), topic.as_ref().ok()?.id.clone()));
+        let ids: BTreeMap<_, _> = topics.iter().filter_map(id).collect();
+        check_internal(shared, &ids)?;
+        Ok(Self { shared, committed, topics, ids: Arc::new(ids), asked: names, retentions: BTreeMap::new() })
     }
 
-    /// The answer about one of them; `stayed` is where its seat stands, if it has stayed open.
+    /// The answer about one of them; `stayed` is where its seat stands, if it has stayed open. `go_on` says no once the task
+    /// is to be opened no more.
     ///
     /// # Errors
     /// The state can't be read, or a changelog is gone.
-    pub(super) fn about(&mut self, task: TaskId, stayed: Option<&Offsets>) -> Result<Answer, Reaction> {
+    pub(super) fn about(
+        &mut self,
+        task: TaskId,
+        stayed: Option<&Offsets>,
+        go_on: &dyn Fn() -> bool,
+    ) -> Result<Answer, Reaction> {
         let mut starts = BTreeMap::new();
         for (topic, partition) in inputs(self.shared, task) {
             match self.start(&topic, partition)? {
@@ -117,6 +125,10 @@ impl<'s> Answers<'s> {
             let text = "another worker of this process, which had the task before, is still restoring it".to_owned();
             return Ok(Answer::NotYet(first_trouble(self.shared, task, text)));
         };
+        // Behind the lease: the task may have been given away meanwhile, and its state be another worker's.
+        if !go_on() {
+            return Ok(Answer::NotYet(first_trouble(self.shared, task, "it has been given away".into())));
+        }
         let mut gaps = Vec::new();
         for store in stores(self.shared, task) {
             match self.gap(task, store)? {
@@ -133,9 +145,11 @@ impl<'s> Answers<'s> {
         if self.is_leaderless(topic, partition) {
             return Ok(Err(LEADERLESS.into()));
         }
-        let Some(origin) = origin(self.shared, topic, &self.ids) else {
-            return Ok(Err("the topic isn't there: it has been deleted".into()));
-        };
+        let meta = meta_changelog(self.shared).unwrap_or(topic);
+        if let Some(text) = self.untold(topic).or_else(|| self.untold(meta)) {
+            return Ok(Err(text));
+        }
+        let Some(origin) = origin(self.shared, topic, &self.ids) else { return Ok(Err(UNTOLD.into())) };
         let here = Place { app: &self.shared.topology.app, topic, partition };
         let place = (topic.to_owned(), partition);
         let committed = match self.committed.get(&place) {
@@ -155,10 +169,9 @@ impl<'s> Answers<'s> {
     /// What is missing of a store, or why that can't be known yet.
     fn gap(&mut self, task: TaskId, store: StoreId) -> Result<Result<Option<Gap>, Trouble>, Reaction> {
         let Some(name) = self.shared.changelogs.get(store.0) else { return Ok(Ok(None)) };
-        let Some(topic) = self.topics.get(name) else {
-            return Err(Reaction::Stop(Error::Setup(contradictions::deleted(&self.shared.topology.app, name))));
-        };
         let trouble = |text: String| Trouble { topic: name.clone(), partition: task.partition, text };
+        let untold = |this: &Self| this.untold(name).unwrap_or_else(|| UNTOLD.into());
+        let Some(Ok(topic)) = self.topics.get(name) else { return Ok(Err(trouble(untold(self)))) };
         if self.is_leaderless(name, task.partition.cast_signed()) {
             return Ok(Err(trouble(LEADERLESS.into())));
         }
@@ -174,9 +187,29 @@ impl<'s> Answers<'s> {
     }
 
     fn is_leaderless(&self, topic: &str, partition: i32) -> bool {
-        self.topics.get(topic).is_some_and(|topic| topic.leaderless.contains(&partition.cast_unsigned()))
+        let topic = self.topics.get(topic).and_then(|topic| topic.as_ref().ok());
+        topic.is_some_and(|topic| topic.leaderless.contains(&partition.cast_unsigned()))
+    }
+
+    /// Why a topic isn't told of, if it isn't.
+    fn untold(&self, topic: &str) -> Option<String> {
+        match self.topics.get(topic) {
+            Some(Ok(_)) => None,
+            Some(Err(code)) => Some(format!("the broker doesn't describe the topic `{topic}`: {code}")),
+            None => Some(UNTOLD.into()),
+        }
+    }
+
+    /// An internal topic that the broker knows nothing of. It may not have heard of it yet; if it stays so, the topic has
+    /// been deleted.
+    pub(super) fn missing(&self) -> Option<&str> {
+        let is_missing =
+            |name: &&String| self.shared.internal_ids.contains_key(*name) && !self.topics.contains_key(*name);
+        self.asked.iter().find(is_missing).map(String::as_str)
     }
 }
+
+const UNTOLD: &str = "the broker knows of no such topic: it has been deleted, or the broker is behind";
 
 const LEADERLESS: &str = "no broker leads the partition: those that have it are away";
 
@@ -188,15 +221,12 @@ fn repartitions(shared: &Shared) -> impl Iterator<Item = &str> {
     topics.map(|topic| topic.name.as_str())
 }
 
-/// Whether the repartition topics are those that were there when tasks were opened first.
-fn check_repartitions(shared: &Shared, ids: &BTreeMap<String, String>) -> Result<(), Error> {
-    let of = |name: &str| Some((name.to_owned(), ids.get(name)?.clone()));
-    let found = || repartitions(shared).filter_map(of).collect::<BTreeMap<_, _>>();
-    let first = shared.repartitions.get_or_init(found);
-    let is_other = |name: &&str| first.get(*name).is_none_or(|id| ids.get(*name) != Some(id));
-    match repartitions(shared).find(is_other) {
+/// Whether the internal topics are those that were there when the instance started.
+fn check_internal(shared: &Shared, ids: &BTreeMap<String, String>) -> Result<(), Error> {
+    let is_other = |(name, id): &(&String, &String)| ids.get(*name).is_some_and(|now| now != *id);
+    match shared.internal_ids.iter().find(is_other) {
         None => Ok(()),
-        Some(name) => Err(Error::Setup(contradictions::deleted(&shared.topology.app, name))),
+        Some((name, _)) => Err(Error::Setup(contradictions::internal_made_anew(&shared.topology.app, name))),
     }
 }
 

@@ -85,6 +85,15 @@ impl Worker {
 
     /// Takes in the tasks that are open by now: between two transactions, because the producer learns of their changelogs.
     pub(super) fn admit(&mut self) -> Result<(), Reaction> {
+        let result = self.take_in();
+        if result.is_err() {
+            // All that isn't here yet is asked for again.
+            self.arrivals.expect_nothing();
+        }
+        result
+    }
+
+    fn take_in(&mut self) -> Result<(), Reaction> {
         let Some(opener) = &self.arrivals.opener else { return Ok(()) };
         let opened = opener.opened()?;
         self.arrivals.opened.extend(opened);

@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use super::ask::{Answer, Answers, Beginning, Offsets, first_trouble};
 use super::{Event, Shared};
+use crate::contradictions;
 use crate::error::{Error, Reaction};
 use crate::lease::Lease;
 use crate::pulse::Pulse;
@@ -37,6 +38,12 @@ const TOGETHER: Duration = Duration::from_secs(1);
 
 /// What takes longer is said, and again after a while.
 const SAY: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(30));
+
+/// An internal topic that no broker has told of for so long has been deleted.
+const GONE: Duration = Duration::from_secs(10);
+
+/// How long to ask about tasks before those that can go on are handed over.
+const ASKING: Duration = Duration::from_secs(1);
 
 /// A task that is to be opened.
 pub(super) struct Wish {
@@ -66,6 +73,7 @@ pub(super) struct Opener {
     wishes: Sender<Vec<Wish>>,
     opened: Receiver<Result<Vec<Opened>, Reaction>>,
     stop: Arc<AtomicBool>,
+    shared: Arc<Shared>,
 }
 
 impl Opener {
@@ -78,6 +86,7 @@ impl Opener {
         let (wishes, heard) = channel();
         let (told, opened) = channel();
         let stop = Arc::new(AtomicBool::new(false));
+        let own = Arc::clone(&shared);
         let opening = Opening {
             worker,
             shared,
@@ -90,11 +99,12 @@ impl Opener {
             restores: Vec::new(),
             ready: Vec::new(),
             handed: Instant::now(),
+            missing: None,
         };
         let thread = thread::Builder::new().name(format!("opener-{worker}"));
         let started = thread.spawn(move || opening.run());
         started.map_err(|error| Reaction::Fail(Error::Task(format!("a thread can't be started: {error}"))))?;
-        Ok(Self { wishes, opened, stop })
+        Ok(Self { wishes, opened, stop, shared: own })
     }
 
     /// Has tasks opened.
@@ -111,6 +121,8 @@ impl Opener {
         match self.opened.try_recv() {
             Ok(opened) => opened,
             Err(TryRecvError::Empty) => Ok(Vec::new()),
+            // The instance stops, and so has the thread.
+            Err(TryRecvError::Disconnected) if self.shared.stopping.load(Ordering::Relaxed) => Ok(Vec::new()),
             Err(TryRecvError::Disconnected) => {
                 Err(Reaction::Fail(Error::Task("the thread that opens tasks has panicked: a bug".into())))
             }
@@ -131,6 +143,16 @@ struct Pending {
     since: Instant,
     trouble: Option<Trouble>,
     said: Option<Instant>,
+}
+
+impl Pending {
+    /// How often it was asked about in vain.
+    fn attempts(&self) -> u32 {
+        match self.step {
+            Step::Waiting { attempts, .. } => attempts,
+            Step::Restoring { .. } => 0,
+        }
+    }
 }
 
 enum Step {
@@ -154,6 +176,8 @@ struct Opening {
     ready: Vec<Opened>,
     /// When tasks were handed over last.
     handed: Instant,
+    /// Since when a broker doesn't tell of an internal topic.
+    missing: Option<Instant>,
 }
 
 impl Opening {
@@ -206,7 +230,9 @@ impl Opening {
     fn ask(&mut self) -> Result<(), Reaction> {
         let now = Instant::now();
         let is_due = |pending: &Pending| matches!(pending.step, Step::Waiting { due, .. } if due <= now);
-        let due: Vec<_> = self.tasks.iter().filter(|(_, pending)| is_due(pending)).map(|(task, _)| *task).collect();
+        let mut due: Vec<_> = self.tasks.iter().filter(|(_, pending)| is_due(pending)).map(|(task, _)| *task).collect();
+        // One whose broker doesn't answer takes long each time: it comes behind the others.
+        due.sort_by_key(|task| self.tasks.get(task).map_or(0, Pending::attempts));
         if due.is_empty() {
             return Ok(());
         }
@@ -222,13 +248,19 @@ impl Opening {
             }
             Err(error) => return Err(error.into()),
         };
+        self.check_missing(&answers)?;
         let mut all = Vec::new();
+        let stop = Arc::clone(&self.stop);
+        let go_on = || !stop.load(Ordering::Relaxed);
         for task in due {
             if !self.go_on() {
                 return Ok(());
             }
+            if now.elapsed() > ASKING {
+                break;
+            }
             let Some(pending) = self.tasks.get_mut(&task) else { continue };
-            match answers.about(task, pending.stayed.as_ref())? {
+            match answers.about(task, pending.stayed.as_ref(), &go_on)? {
                 Answer::Stayed => {
                     self.tasks.remove(&task);
                     self.ready.push(Opened::Stayed(task));
@@ -245,7 +277,7 @@ impl Opening {
                 Answer::NotYet(trouble) => self.put_off(task, trouble),
             }
         }
-        if !all.is_empty() {
+        if !all.is_empty() && self.go_on() {
             let restore = Restore::start(&shared, all).map_err(fatal)?;
             self.tell(Event::Restoring { worker: self.worker, records: restore.left() });
             self.restores.push(restore);
@@ -253,8 +285,23 @@ impl Opening {
         Ok(())
     }
 
+    /// Whether all internal topics are there that the tasks need.
+    fn check_missing(&mut self, answers: &Answers<'_>) -> Result<(), Reaction> {
+        let Some(name) = answers.missing() else {
+            self.missing = None;
+            return Ok(());
+        };
+        if self.missing.get_or_insert_with(Instant::now).elapsed() < GONE {
+            return Ok(());
+        }
+        Err(Reaction::Stop(Error::Setup(contradictions::deleted(&self.shared.topology.app, name))))
+    }
+
     /// Restores some more of what is to be restored.
     fn restore(&mut self) -> Result<(), Reaction> {
+        if !self.go_on() {
+            return Ok(());
+        }
         let wait = WAIT / u32::try_from(self.restores.len()).unwrap_or(1).max(1);
         let mut restores = std::mem::take(&mut self.restores);
         for restore in &mut restores {
@@ -279,10 +326,7 @@ impl Opening {
     /// A task can't be opened yet.
     fn put_off(&mut self, task: TaskId, trouble: Trouble) {
         let Some(pending) = self.tasks.get_mut(&task) else { return };
-        let attempts = match pending.step {
-            Step::Waiting { attempts, .. } => attempts,
-            Step::Restoring { .. } => 0,
-        };
+        let attempts = pending.attempts();
         let wait = BACKOFF.0.saturating_mul(1 << attempts.min(16)).min(BACKOFF.1);
         pending.step = Step::Waiting { due: Instant::now() + wait, attempts: attempts.saturating_add(1) };
         pending.trouble = Some(trouble);

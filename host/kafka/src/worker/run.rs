@@ -117,7 +117,7 @@ impl Worker {
         if self.paces.entry(place).or_default().is_alone() && self.has_open_transaction() {
             self.commit(Of::All)?;
         }
-        if !self.enter() {
+        if self.producer.is_none() || !self.enter() {
             return Ok(false);
         }
         let (most, time) = (work.most(self.shared.options.batch), self.run_time());

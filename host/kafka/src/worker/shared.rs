@@ -44,8 +44,8 @@ pub(crate) struct Shared {
     pub(crate) hinted: Mutex<BTreeSet<TopicId>>,
     /// Tasks that are being restored.
     pub(crate) leases: Leases,
-    /// Ids of the repartition topics when tasks were opened first: what is in them is nowhere else.
-    pub(crate) repartitions: OnceLock<BTreeMap<String, String>>,
+    /// Ids of the internal topics when the instance started, by name: what is in them is nowhere else.
+    pub(crate) internal_ids: BTreeMap<String, String>,
     /// The instance's member of the group; there before any task is assigned.
     pub(crate) member: OnceLock<Member>,
     pub(crate) stopping: AtomicBool,

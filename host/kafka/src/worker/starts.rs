@@ -56,10 +56,15 @@ impl Start {
     }
 }
 
+/// The changelog of the app's meta store.
+pub(super) fn meta_changelog(shared: &Shared) -> Option<&str> {
+    let part = shared.topology.subtopologies.first()?;
+    shared.changelogs.get(part.meta.0).map(String::as_str)
+}
+
 /// What goes with offsets of a topic from now on; none if the topic isn't there.
 pub(super) fn origin(shared: &Shared, topic: &str, ids: &BTreeMap<String, String>) -> Option<Origin> {
-    let meta = shared.topology.subtopologies.first().and_then(|part| shared.changelogs.get(part.meta.0));
-    let life = meta.and_then(|meta| ids.get(meta)).cloned().unwrap_or_default();
+    let life = meta_changelog(shared).and_then(|meta| ids.get(meta)).cloned().unwrap_or_default();
     Some(Origin { topic: ids.get(topic)?.clone(), life })
 }
 
