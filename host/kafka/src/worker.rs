@@ -12,6 +12,7 @@
 //! committed: that is `opening` again. A task that can't be opened yet holds no other one.
 
 mod ask;
+mod barred;
 mod catch_up;
 mod commit;
 mod feed;
@@ -45,6 +46,7 @@ use crate::native::{Fetcher, Record};
 use crate::producer::Transactions;
 use crate::pulse::Pulse;
 use crate::tasks::TaskId;
+use barred::Barred;
 use commit::Of;
 pub(crate) use messages::{Command, Commit, Ear, Event, Generation, Line};
 use open::Arrivals;
@@ -89,6 +91,8 @@ pub(crate) struct Worker {
     /// Who reads a partition of a topic: seat and input. By handle of the topic.
     readers: HashMap<(usize, i32), Option<(usize, usize)>>,
     fetcher: Option<Fetcher>,
+    /// Inputs that may not be read, or aren't there.
+    barred: Barred,
     /// Where records are copied to.
     buffer: BytesMut,
     producer: Option<Transactions>,
@@ -133,6 +137,7 @@ impl Worker {
             seats: Vec::new(),
             readers: HashMap::new(),
             fetcher: None,
+            barred: Barred::default(),
             buffer: BytesMut::new(),
             producer: None,
             pulse,
@@ -293,6 +298,7 @@ impl Worker {
 
     fn stop_fetching(&mut self) {
         self.readers.clear();
+        self.barred.try_all();
         self.fetcher = None;
     }
 }
