@@ -46,6 +46,7 @@ use crate::native::{Fetcher, Record};
 use crate::producer::Transactions;
 use crate::pulse::Pulse;
 use crate::tasks::TaskId;
+use crate::unclear::Unclear;
 use barred::Barred;
 use commit::Of;
 pub(crate) use messages::{Command, Commit, Ear, Event, Generation, Line};
@@ -101,6 +102,8 @@ pub(crate) struct Worker {
     pass: Option<Pass>,
     /// What topics take, as was known when the producer was made.
     limits: Limits,
+    /// For which partitions each record is sent for itself.
+    unclear: Unclear,
     /// Since when there is something to commit.
     begun: Option<Instant>,
     /// When everything was committed last.
@@ -144,6 +147,7 @@ impl Worker {
             pass: None,
             begun: None,
             limits: Limits::default(),
+            unclear: Unclear::default(),
             last_commit: Instant::now(),
             ended: Instant::now(),
             paces: Paces::new(),
@@ -200,6 +204,7 @@ impl Worker {
                 self.arrivals.stayed.retain(|seat| !stale && tasks.contains(&seat.id));
                 self.leave();
                 self.wanted = tasks;
+                self.unclear.clear();
                 self.phase = Phase::Opening;
                 Ok(())
             }
@@ -274,6 +279,9 @@ impl Worker {
         if quiet {
             self.commit_ends()?;
             self.write_old_postponed()?;
+        }
+        if idle {
+            self.unclear.clear();
         }
         self.tell_idle(idle);
         Ok(())
