@@ -296,11 +296,11 @@ pub(crate) struct Readable {
 ///
 /// # Errors
 /// The control topic can't be read.
-pub(crate) fn readable(
+pub(crate) fn readable<'a>(
     settings: &ClientSettings,
     cluster: &Cluster,
     app: &str,
-    candidates: &[Candidate],
+    candidates: impl Iterator<Item = &'a Candidate>,
     go_on: &dyn Fn() -> bool,
 ) -> Result<Option<Readable>, Error> {
     let Some(entries) = Entries::read(settings, cluster, &internal_topics::control(app), go_on)? else {

@@ -3,6 +3,8 @@
 //! An instance has all rows before it takes on its first task. After that, rows change between transactions only: see
 //! [`Gate`](crate::gate::Gate). Where it stands in a topic is kept with the rows, so that a restart reads the rest.
 
+mod write;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,6 +24,7 @@ use crate::folder::POSITIONS;
 use crate::gate::Gate;
 use crate::native::{Fetched, Fetcher};
 use crate::positions::{Position, wall_clock};
+use crate::reactions::{Class, class, remedy};
 use crate::settings::ClientSettings;
 
 /// How long to wait for records at a time.
@@ -50,6 +53,8 @@ pub(crate) struct Globals {
     batch: Batch,
     /// Where records are copied to.
     buffer: BytesMut,
+    /// How often rows couldn't be written since they last were, because the disk is full.
+    full: u32,
 }
 
 struct Table {
@@ -65,10 +70,14 @@ struct Table {
 struct Partition {
     /// Offset of the next record.
     next: i64,
+    /// The same of the next one whose row isn't written.
+    unwritten: i64,
     /// Whether it has been read to where it ended once.
     caught_up: bool,
     /// Whether something was read since the position was written.
     dirty: bool,
+    /// Why it can't be read, and when that was said.
+    barred: Option<(String, Option<Instant>)>,
 }
 
 impl Globals {
@@ -99,11 +108,29 @@ impl Globals {
         fetcher.expect(tables.iter().map(|table| (table.topic.clone(), table.id.clone())).collect());
         fetcher.assign(&list)?;
         let (batch, buffer) = (Batch::new(database), BytesMut::new());
-        Ok(Some(Self { database: Arc::clone(database), fetcher, tables, places: HashMap::new(), batch, buffer }))
+        Ok(Some(Self {
+            database: Arc::clone(database),
+            fetcher,
+            tables,
+            places: HashMap::new(),
+            batch,
+            buffer,
+            full: 0,
+        }))
     }
 
     /// Reads all that is there, before anybody looks. Whether it is done; not if it is told to stop before.
     pub(crate) fn catch_up(&mut self, stop: &AtomicBool) -> Result<bool, Error> {
+        while self.read_to_ends(stop)? {
+            if self.write_or_wait(stop)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Reads until all partitions were at their ends. Not if it is told to stop before.
+    fn read_to_ends(&mut self, stop: &AtomicBool) -> Result<bool, Error> {
         let mut moved = Instant::now();
         while let Some(behind) = self.tables.iter().find(|table| !table.is_caught_up()) {
             if stop.load(Ordering::Relaxed) {
@@ -122,11 +149,10 @@ impl Globals {
                 moved = Instant::now();
             }
             if self.batch.bytes() >= WRITE_BYTES {
-                self.write()?;
+                self.write_or_wait(stop)?;
             }
         }
-        self.write()?;
-        Ok(true)
+        Ok(!stop.load(Ordering::Relaxed))
     }
 
     /// Follows the topics until it is told to stop.
@@ -143,14 +169,17 @@ impl Globals {
                 continue;
             }
             // If a worker hangs in a transaction, the rows come later.
-            let written = gate.alone(PATIENCE, || self.write()).transpose()?.is_some();
-            if written {
+            let written = gate.alone(PATIENCE, || self.write()).transpose()?;
+            if let Some(written) = written {
                 late = None;
+                if !written {
+                    self.wait_for_room(stop);
+                }
             } else if late.is_none_or(|said: Instant| said.elapsed() > SAY) {
                 late = Some(Instant::now());
                 tracing::warn!("new rows of global tables wait: a worker doesn't come to the end of its transaction");
             }
-            if full && !written {
+            if full && written.is_none() {
                 std::thread::park_timeout(WAIT);
             }
         }
@@ -176,24 +205,8 @@ impl Globals {
                 table.topic, table.table.name
             )));
         }
+        tables.iter_mut().for_each(Table::say_what_is_barred);
         failed.map_or(Ok(count), Err)
-    }
-
-    /// Writes the rows that have come, with the positions that they reach.
-    fn write(&mut self) -> Result<(), Error> {
-        let mut batch = std::mem::replace(&mut self.batch, Batch::new(&self.database));
-        let at = wall_clock();
-        for table in &mut self.tables {
-            for (number, partition) in (0..).zip(&mut table.partitions).filter(|(_, partition)| partition.dirty) {
-                partition.dirty = false;
-                let position = Position { topic: table.id.clone(), next: partition.next, at };
-                position.write(&mut batch, table.table.store, &key(&table.table, number))?;
-            }
-        }
-        if !batch.is_empty() {
-            self.database.write(batch, Durability::Buffered)?;
-        }
-        Ok(())
     }
 }
 
@@ -229,7 +242,8 @@ impl Table {
             database.write(batch, Durability::Buffered)?;
             nexts = lows;
         }
-        let partitions = nexts.into_iter().map(|next| Partition { next, caught_up: false, dirty: false }).collect();
+        let partition = |next| Partition { next, unwritten: next, caught_up: false, dirty: false, barred: None };
+        let partitions = nexts.into_iter().map(partition).collect();
         Ok(Self { table: table.clone(), topic, id, partitions, left_out: 0 })
     }
 
@@ -250,12 +264,14 @@ impl Table {
             Fetched::Record(message) => {
                 partition.next = message.offset() + 1;
                 partition.dirty = true;
+                partition.barred = None;
                 self.put(&message.record(buffer, wall_clock()), number, batch)
             }
             Fetched::End(offset) => {
                 partition.dirty |= *offset > partition.next;
                 partition.next = partition.next.max(*offset);
                 partition.caught_up = true;
+                partition.barred = None;
                 Ok(())
             }
             Fetched::Failed(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange, text) => {
@@ -265,20 +281,28 @@ impl Table {
                     self.topic, self.table.name, partition.next
                 )))
             }
-            Fetched::Failed(
-                RDKafkaErrorCode::TopicAuthorizationFailed
-                | RDKafkaErrorCode::UnknownTopicOrPartition
-                | RDKafkaErrorCode::UnknownTopic
-                | RDKafkaErrorCode::UnknownPartition,
-                text,
-            ) => Err(Error::Setup(format!(
-                "topic `{}`, partition {number}, of the global table `{}` can't be read: {text}",
-                self.topic, self.table.name
-            ))),
+            // librdkafka goes on trying, and tells only the first time.
+            Fetched::Failed(code, text) if matches!(class(*code), Class::Topic | Class::Permission) => {
+                let said = partition.barred.take().and_then(|(_, said)| said);
+                partition.barred = Some((format!("{text}{}", remedy(*code)), said));
+                Ok(())
+            }
             // Those of connections mean nothing: librdkafka goes on trying.
             Fetched::Failed(code, text) => {
                 tracing::debug!(topic = self.topic, partition = number, %code, "{text}");
                 Ok(())
+            }
+        }
+    }
+
+    /// Names the partitions that can't be read, again and again as long as that is so.
+    fn say_what_is_barred(&mut self) {
+        let (topic, table) = (&self.topic, &self.table.name);
+        for (partition, place) in self.partitions.iter_mut().enumerate() {
+            let Some((reason, said)) = &mut place.barred else { continue };
+            if said.is_none_or(|said| said.elapsed() > SAY) {
+                *said = Some(Instant::now());
+                tracing::warn!(topic, partition, table, reason, "a partition of a global table can't be read: waiting");
             }
         }
     }

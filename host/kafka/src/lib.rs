@@ -32,6 +32,7 @@ mod restore;
 mod settings;
 mod start;
 mod tasks;
+mod unclear;
 mod worker;
 
 pub use cluster::{Cluster, TopicSpec};

@@ -15,6 +15,7 @@ use millrace_engine::topology::{TopicId, Topology};
 use crate::cluster::Cluster;
 use crate::error::{Error, Reaction};
 use crate::refused::{self, Refusals};
+use crate::unclear::Unclear;
 
 /// What a record batch with one record takes beside its key, value and headers: the broker's limit is on batches.
 const OVERHEAD: usize = 256;
@@ -33,7 +34,7 @@ pub(crate) struct Limits {
     pub(crate) states: Arc<[usize]>,
     /// Records that were refused, if any were.
     pub(crate) refused: Option<Arc<Refused>>,
-    /// Whether each record is sent for itself until a commit, so that brokers say which one they refuse.
+    /// Whether each record is sent for itself, so that brokers say which one they refuse.
     pub(crate) alone: bool,
 }
 
@@ -138,17 +139,22 @@ impl Learned {
     }
 
     /// Takes note of records that were refused, by a producer that was made under these limits. Gives the reason, as for
-    /// the log, and notes in the limits if records are to be sent alone for once.
+    /// the log, and notes the partitions for which records are to be sent alone.
     ///
     /// # Errors
     /// Nothing can be learned that helps: the record isn't one that fails at a step, or was cut down already.
-    pub(crate) fn learn(&self, topology: &Topology, limits: &mut Limits, refused: &Refusals) -> Result<String, Error> {
+    pub(crate) fn learn(
+        &self,
+        topology: &Topology,
+        limits: &Limits,
+        unclear: &mut Unclear,
+        refused: &Refusals,
+    ) -> Result<String, Error> {
         let names: Vec<_> = topology.topics.iter().map(|topic| topic.name.as_str()).collect();
         let sizes = self.learn_sizes(&names, limits, &refused.too_large)?;
         let (known, alone) = (limits.refused.clone(), limits.batch == 1);
-        let lesson = self.records.learn(topology, known.as_deref(), alone, &refused.records)?;
-        limits.alone = lesson.alone;
-        let all = [sizes, lesson.reason];
+        let records = self.records.learn(topology, known.as_deref(), alone, &refused.records, unclear)?;
+        let all = [sizes, records];
         Ok(all.iter().filter(|reason| !reason.is_empty()).cloned().collect::<Vec<_>>().join("; "))
     }
 

@@ -19,6 +19,7 @@ use millrace_engine::topology::{TopicId, TopicKind, Topology};
 
 use crate::error::Error;
 use crate::limits::TooLarge;
+use crate::unclear::Unclear;
 
 /// What brokers have refused of a transaction.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -105,15 +106,6 @@ const MOST: usize = 100_000;
 /// So often may a record be refused that is known: it may be on its way while another worker learns it.
 const PATIENCE: u32 = 3;
 
-/// What a worker does with refusals.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Lesson {
-    /// For the log.
-    pub(crate) reason: String,
-    /// Whether records are to be sent each for itself until a commit.
-    pub(crate) alone: bool,
-}
-
 impl Learned {
     /// What was refused so far, if anything was.
     pub(crate) fn known(&self) -> Option<Arc<Refused>> {
@@ -121,8 +113,8 @@ impl Learned {
         (state.count > 0).then(|| Arc::clone(&state.refused))
     }
 
-    /// Takes note of records that were refused. `known` is what the worker's tasks were opened with; `alone`, whether each
-    /// record was sent for itself.
+    /// Takes note of records that were refused, and of partitions of which it is unclear which they mean. Gives the reason,
+    /// for the log. `known` is what the worker's tasks were opened with; `alone`, whether each record was sent for itself.
     ///
     /// # Errors
     /// A record can't fail at a step, or has, and was sent all the same.
@@ -132,12 +124,12 @@ impl Learned {
         known: Option<&Refused>,
         alone: bool,
         refusals: &[Refusal],
-    ) -> Result<Lesson, Error> {
+        unclear: &mut Unclear,
+    ) -> Result<String, Error> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut unclear = false;
         for refusal in refusals {
             if !alone && !refusal.is_told_apart {
-                unclear = true;
+                unclear.add(&refusal.topic, refusal.partition);
                 continue;
             }
             let topic = step_topic(topology, refusal)?;
@@ -148,11 +140,11 @@ impl Learned {
                 }
             }
             state.add(topic, refusal);
+            unclear.name(&refusal.topic, refusal.partition);
         }
         let more = refusals.len().saturating_sub(1);
         let first = refusals.first().map(say).unwrap_or_default();
-        let reason = if more == 0 { first } else { format!("{first}; and {more} more") };
-        Ok(Lesson { reason, alone: unclear || (alone && !refusals.is_empty()) })
+        Ok(if more == 0 { first } else { format!("{first}; and {more} more") })
     }
 }
 
@@ -233,9 +225,10 @@ mod tests {
         let (topology, learned) = (topology(), Learned::default());
         assert!(learned.known().is_none());
         let [first, second] = [7, 8].map(|time| refusal("out", time, "too far ahead"));
-        let lesson = learned.learn(&topology, None, false, &[first.clone(), second.clone()]).unwrap();
-        let reason = "topic `out`, partition 0 refuses a record: too far ahead; and 1 more";
-        assert_eq!(lesson, Lesson { reason: reason.into(), alone: false });
+        let mut unclear = Unclear::default();
+        let reason = learned.learn(&topology, None, false, &[first.clone(), second.clone()], &mut unclear).unwrap();
+        assert_eq!(reason, "topic `out`, partition 0 refuses a record: too far ahead; and 1 more");
+        assert!(unclear.is_empty());
         assert!(is_known(&learned, &topology, &first) && is_known(&learned, &topology, &second));
         assert!(!is_known(&learned, &topology, &refusal("out", 9, "")));
         assert!(!is_known(&learned, &topology, &refusal("in", 7, "")));
@@ -244,11 +237,15 @@ mod tests {
     #[test]
     fn where_the_broker_does_not_say_which_record_each_is_sent_alone_and_then_it_is_known() {
         let (topology, learned) = (topology(), Learned::default());
-        let unclear = Refusal { is_told_apart: false, ..refusal("out", 7, "the batch is invalid") };
-        assert!(learned.learn(&topology, None, false, std::slice::from_ref(&unclear)).unwrap().alone);
-        assert!(!is_known(&learned, &topology, &unclear));
-        assert!(learned.learn(&topology, None, true, std::slice::from_ref(&unclear)).unwrap().alone, "until a commit");
-        assert!(is_known(&learned, &topology, &unclear));
+        let all = [Refusal { is_told_apart: false, ..refusal("out", 7, "the batch is invalid") }];
+        let mut unclear = Unclear::default();
+        learned.learn(&topology, None, false, &all, &mut unclear).unwrap();
+        unclear.committed();
+        assert!(!is_known(&learned, &topology, &all[0]) && !unclear.is_empty(), "whatever another task commits");
+        learned.learn(&topology, None, true, &all, &mut unclear).unwrap();
+        assert!(is_known(&learned, &topology, &all[0]) && !unclear.is_empty(), "until a commit");
+        unclear.committed();
+        assert!(unclear.is_empty());
     }
 
     /// What is found of a batch of records with these places of words: their times, and whether the broker means them.
@@ -281,19 +278,23 @@ mod tests {
     fn a_record_that_is_known_and_refused_again_and_again_stops_the_process() {
         let (topology, learned) = (topology(), Learned::default());
         let all = [refusal("out", 7, "too far ahead")];
-        learned.learn(&topology, None, false, &all).unwrap();
+        learned.learn(&topology, None, false, &all, &mut Unclear::default()).unwrap();
         let known = learned.known().unwrap();
         for _ in 1..PATIENCE {
-            learned.learn(&topology, Some(&known), false, &all).unwrap();
+            learned.learn(&topology, Some(&known), false, &all, &mut Unclear::default()).unwrap();
         }
-        assert!(learned.learn(&topology, Some(&known), false, &all).is_err());
+        assert!(learned.learn(&topology, Some(&known), false, &all, &mut Unclear::default()).is_err());
     }
 
     #[test]
     fn a_dead_letter_and_an_entry_of_a_changelog_stop_the_process_with_the_place_and_the_reason() {
         let (topology, learned) = (topology(), Learned::default());
-        let said =
-            |topic| learned.learn(&topology, None, false, &[refusal(topic, 7, "no key")]).unwrap_err().to_string();
+        let said = |topic| {
+            learned
+                .learn(&topology, None, false, &[refusal(topic, 7, "no key")], &mut Unclear::default())
+                .unwrap_err()
+                .to_string()
+        };
         assert!(said("pass-dlq").starts_with(
             "the dead-letter topic `pass-dlq`, partition 0 refuses the letter of the record at topic `in`, partition 1, \
              offset 7, and there is no other place for it: no key."

@@ -12,6 +12,7 @@
 //! committed: that is `opening` again. A task that can't be opened yet holds no other one.
 
 mod ask;
+mod barred;
 mod catch_up;
 mod commit;
 mod feed;
@@ -45,6 +46,8 @@ use crate::native::{Fetcher, Record};
 use crate::producer::Transactions;
 use crate::pulse::Pulse;
 use crate::tasks::TaskId;
+use crate::unclear::Unclear;
+use barred::Barred;
 use commit::Of;
 pub(crate) use messages::{Command, Commit, Ear, Event, Generation, Line};
 use open::Arrivals;
@@ -89,6 +92,8 @@ pub(crate) struct Worker {
     /// Who reads a partition of a topic: seat and input. By handle of the topic.
     readers: HashMap<(usize, i32), Option<(usize, usize)>>,
     fetcher: Option<Fetcher>,
+    /// Inputs that may not be read, or aren't there.
+    barred: Barred,
     /// Where records are copied to.
     buffer: BytesMut,
     producer: Option<Transactions>,
@@ -97,6 +102,8 @@ pub(crate) struct Worker {
     pass: Option<Pass>,
     /// What topics take, as was known when the producer was made.
     limits: Limits,
+    /// For which partitions each record is sent for itself.
+    unclear: Unclear,
     /// Since when there is something to commit.
     begun: Option<Instant>,
     /// When everything was committed last.
@@ -133,12 +140,14 @@ impl Worker {
             seats: Vec::new(),
             readers: HashMap::new(),
             fetcher: None,
+            barred: Barred::default(),
             buffer: BytesMut::new(),
             producer: None,
             pulse,
             pass: None,
             begun: None,
             limits: Limits::default(),
+            unclear: Unclear::default(),
             last_commit: Instant::now(),
             ended: Instant::now(),
             paces: Paces::new(),
@@ -195,6 +204,7 @@ impl Worker {
                 self.arrivals.stayed.retain(|seat| !stale && tasks.contains(&seat.id));
                 self.leave();
                 self.wanted = tasks;
+                self.unclear.clear();
                 self.phase = Phase::Opening;
                 Ok(())
             }
@@ -270,6 +280,9 @@ impl Worker {
             self.commit_ends()?;
             self.write_old_postponed()?;
         }
+        if idle {
+            self.unclear.clear();
+        }
         self.tell_idle(idle);
         Ok(())
     }
@@ -293,6 +306,7 @@ impl Worker {
 
     fn stop_fetching(&mut self) {
         self.readers.clear();
+        self.barred.try_all();
         self.fetcher = None;
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use super::Entries;
+use super::{Entries, holds_any};
 use crate::cluster::{Cluster, REQUEST, TopicSpec};
 use crate::contradictions;
 use crate::error::Error;
@@ -48,7 +48,8 @@ pub(super) fn check(
         let name = spec.name.as_str();
         let standing = standing(app, name, known.get(name), there.get(name)).map_err(Error::Setup)?;
         if standing == Standing::Unknown {
-            refuse_if_of_others(settings, cluster, app, spec, go_on)?;
+            let id = there.get(name);
+            refuse_if_of_others(settings, cluster, app, (name, id), go_on)?;
         }
     }
     Ok(())
@@ -70,10 +71,9 @@ fn refuse_if_of_others(
     settings: &ClientSettings,
     cluster: &Cluster,
     app: &str,
-    spec: &TopicSpec,
+    (name, id): (&str, Option<&String>),
     go_on: &dyn Fn() -> bool,
 ) -> Result<(), Error> {
-    let name = spec.name.as_str();
     for owner in possible_owners(name).filter(|owner| *owner != app) {
         let control = internal_topics::control(owner);
         if cluster.partitions(&control)?.is_none() {
@@ -87,16 +87,19 @@ fn refuse_if_of_others(
             )));
         }
     }
-    for partition in 0..cluster.partitions(name)?.unwrap_or(0) {
-        if cluster.range(name, partition)?.1 > 0 {
-            return Err(Error::Setup(format!(
-                "the internal topic `{name}` has records, and the app `{app}` hasn't made it: it is another app's, or the \
-                 topic `{}` was deleted. Give the app another name; or delete `{name}`, if nobody needs what is in it",
-                internal_topics::control(app)
-            )));
-        }
+    if !holds_any(cluster, name)? {
+        return Ok(());
     }
-    Ok(())
+    // Another process of the app may have made it since the entries were read. It notes that before it writes to it.
+    let control = internal_topics::control(app);
+    let Some(entries) = Entries::read(settings, cluster, &control, go_on)? else { return Ok(()) };
+    match standing(app, name, entries.topics()?.get(name), id).map_err(Error::Setup)? {
+        Standing::Good => Ok(()),
+        Standing::Unknown => Err(Error::Setup(format!(
+            "the internal topic `{name}` has records, and the app `{app}` hasn't made it: it is another app's, or the topic \
+             `{control}` was deleted. Give the app another name; or delete `{name}`, if nobody needs what is in it"
+        ))),
+    }
 }
 
 /// Apps that may have a topic of this name for their own: a topic begins with its app's name and a hyphen, and both may

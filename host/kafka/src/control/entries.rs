@@ -1,7 +1,7 @@
 //! What stands in a control topic: the last value of each key.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use millrace_engine::contents::Contents;
 use millrace_engine::deployment::Record;
@@ -10,10 +10,12 @@ use rdkafka::{Offset, TopicPartitionList};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::SAY;
 use super::outline::Outline;
 use crate::cluster::Cluster;
 use crate::error::Error;
 use crate::native::{Fetched, Fetcher};
+use crate::reactions::remedy;
 use crate::settings::ClientSettings;
 
 /// Key of the internal topics, with their ids.
@@ -27,6 +29,10 @@ const PIPELINE: &str = "pipeline";
 
 /// How long to wait for records at a time.
 const WAIT: Duration = Duration::from_millis(50);
+
+/// What keeps records back where no error tells.
+const UNDECIDED: &str = "its leader doesn't answer, or a transaction there is neither committed nor aborted yet; if this \
+                         goes on, it is never ended: find it with `kafka-transactions.sh find-hanging`";
 
 /// The entries of a control topic, or changes to them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -49,8 +55,14 @@ impl Entries {
         let mut list = TopicPartitionList::new();
         list.add_partition_offset(control, 0, Offset::Offset(low))?;
         fetcher.assign(&list)?;
-        let (mut done, mut refused) = (false, None);
+        let (mut done, mut refused, mut trouble) = (false, None, None);
+        let mut said = Instant::now();
         while !done && go_on() {
+            if said.elapsed() > SAY {
+                said = Instant::now();
+                let reason = trouble.as_deref().unwrap_or(UNDECIDED);
+                tracing::warn!(topic = control, high, reason, "waiting: the control topic can't be read to its end");
+            }
             if let Some(text) = refused {
                 return Err(Error::Setup(format!("topic `{control}` can't be read: {text}")));
             }
@@ -64,7 +76,10 @@ impl Entries {
                 }
                 Fetched::End(offset) => done = offset >= high,
                 Fetched::Failed(RDKafkaErrorCode::TopicAuthorizationFailed, text) => refused = Some(text),
-                Fetched::Failed(code, text) => tracing::debug!(control, %code, "{text}"),
+                Fetched::Failed(code, text) => {
+                    tracing::debug!(control, %code, "{text}");
+                    trouble = Some(format!("{text}{}", remedy(code)));
+                }
             });
         }
         Ok(done.then_some(Self(entries)))

@@ -40,10 +40,12 @@ impl Worker {
         for seat in self.seats.iter_mut().filter(|seat| seat.dirty && (of == Of::All || seat.sent)) {
             for record in flush(seat, self.logic.as_mut(), &mut self.paces, time)? {
                 producer.send(record.topic.0, &sendable(&record), None)?;
+                self.unclear.sent(&self.shared.topology, std::slice::from_ref(&record));
             }
             let mut prepared = seat.task.prepare();
             prepared.changes.extend(notes(&self.shared, seat));
             send_changes(&self.shared, seat, producer, &prepared.changes)?;
+            self.unclear.sent_changes(&self.shared.changelogs, seat.id.partition, &prepared.changes);
             seat.locate(&prepared.offsets);
             ledger.add(&prepared.ledger);
             ledger.logs.extend(prepared.ledger.logs);
@@ -59,8 +61,9 @@ impl Worker {
         faults::hit(Point::Stored);
         changed.into_iter().for_each(|(seat, _)| seat.settle());
         self.write_postponed()?;
+        self.unclear.committed();
         // What was sent alone to find out what is refused has arrived: the next batches are whole again.
-        let found = std::mem::take(&mut self.limits.alone);
+        let found = self.unclear.is_empty() && std::mem::take(&mut self.limits.alone);
         self.after_commit(ledger, began, committed.disturbed || found)
     }
 

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use millrace_engine::topology::{TopicKind, Topology};
 use rdkafka::error::RDKafkaErrorCode;
 
+use super::barred::{Barred, Standing};
 use super::seat::{Input, Seat};
 use super::{IDLE, Worker};
 use crate::cluster::Cluster;
@@ -23,7 +25,7 @@ impl Worker {
     /// Reads what there is into the tasks' queues. Returns how much it was.
     pub(super) fn feed(&mut self) -> Result<usize, Reaction> {
         let patience = self.patience();
-        let Self { fetcher: Some(fetcher), seats, readers, buffer, shared, .. } = self else { return Ok(0) };
+        let Self { fetcher: Some(fetcher), seats, readers, buffer, shared, barred, .. } = self else { return Ok(0) };
         let now = wall_clock();
         let (mut failed, mut gone) = (None, None);
         let count = fetcher.poll(patience, |topic, partition, fetched| {
@@ -50,7 +52,11 @@ impl Worker {
                     let topic = place.name.to_string_lossy().into_owned();
                     gone = Some(Gone { topic, partition, next: place.next, text });
                 }
-                Fetched::Failed(code, text) => failed = failed.take().or(failure(place, partition, code, &text)),
+                Fetched::Failed(code, text) => match failure(&shared.topology, place, partition, code, &text) {
+                    Failure::Passing => {}
+                    Failure::OfInput(reason) => barred.add(place, partition, reason, now),
+                    Failure::OfAll(reaction) => failed = failed.take().or(Some(reaction)),
+                },
             }
         });
         // Before anything is processed: it may be from the middle of another topic.
@@ -65,7 +71,7 @@ impl Worker {
             return Err(reaction);
         }
         for seat in seats {
-            mark(seat, fetcher, now)?;
+            mark(seat, fetcher, barred, now)?;
         }
         Ok(count)
     }
@@ -93,16 +99,20 @@ fn place_of(seats: &[Seat], topic: &str, partition: i32) -> Option<(usize, usize
 }
 
 /// Says which inputs expect more, and stops or goes on reading them.
-fn mark(seat: &mut Seat, fetcher: &Fetcher, now: i64) -> Result<(), Reaction> {
+fn mark(seat: &mut Seat, fetcher: &Fetcher, barred: &mut Barred, now: i64) -> Result<(), Reaction> {
     for (input, place) in seat.inputs.iter_mut().enumerate() {
         let queued = seat.task.queued_bytes(input);
         place.look(fetcher);
+        let standing = barred.look(place, now);
         seat.task.expect_more(input, place.expects_more());
-        place.note(fetcher, queued > 0, now);
+        if standing == Standing::Free {
+            place.note(fetcher, queued > 0, now);
+        }
         let Some(partition) = place.partition else { continue };
-        let change = if place.paused { queued <= QUEUE_BYTES / 4 } else { queued > QUEUE_BYTES };
-        if change {
-            place.paused = !place.paused;
+        let is_full = queued > if place.paused { QUEUE_BYTES / 4 } else { QUEUE_BYTES };
+        let pause = is_full || standing == Standing::Waits;
+        if pause != place.paused {
+            place.paused = pause;
             match place.paused {
                 true => fetcher.leave(&place.name, partition)?,
                 false => fetcher.enter(&place.name, partition, place.next)?,
@@ -142,17 +152,28 @@ impl Gone {
     }
 }
 
-/// What another error on a partition means. Those of connections mean nothing: librdkafka goes on trying.
-fn failure(place: &Input, partition: i32, code: RDKafkaErrorCode, text: &str) -> Option<Reaction> {
+/// What another error on a partition is about.
+enum Failure {
+    /// A connection, for example: librdkafka goes on trying.
+    Passing,
+    /// The input: others can be read.
+    OfInput(String),
+    /// All that the worker does.
+    OfAll(Reaction),
+}
+
+/// What another error on a partition means. A topic of the app's own that can't be read may have lost what is nowhere else:
+/// that shows when its tasks are opened anew.
+fn failure(topology: &Topology, place: &Input, partition: i32, code: RDKafkaErrorCode, text: &str) -> Failure {
     let topic = place.name.to_string_lossy();
+    let is_own = topology.topics.get(place.topic.0).is_none_or(|topic| topic.kind != TopicKind::External);
+    let reason = || format!("topic `{topic}`, partition {partition} can't be read: {text}{}", remedy(code));
     match class(code) {
-        Class::Topic | Class::Permission | Class::App => Some(Reaction::Abort(format!(
-            "topic `{topic}`, partition {partition} can't be read: {text}{}",
-            remedy(code)
-        ))),
+        Class::Topic | Class::Permission if !is_own => Failure::OfInput(reason()),
+        Class::Topic | Class::Permission | Class::App => Failure::OfAll(Reaction::Abort(reason())),
         _ => {
             tracing::debug!(%topic, partition, %code, "{text}");
-            None
+            Failure::Passing
         }
     }
 }

@@ -4,7 +4,10 @@
 //! plugin can read all that was written, as it would after a restart. Where it can't, it leaves the group, so that
 //! processes that can get the task, and says so; it doesn't end.
 
+use std::collections::BTreeSet;
+
 use millrace_engine::task::Deployed;
+use millrace_engine::topology::Topology;
 
 use super::open::Arrivals;
 use super::{Event, Phase, Worker};
@@ -18,17 +21,17 @@ impl Worker {
     pub(super) fn can_go_on_as_older(&mut self, task: TaskId, plugin: &str, recorded: u32) -> Result<bool, Reaction> {
         let Some(Deployed { generation, digest, .. }) = self.deployed(plugin) else { return Ok(false) };
         let shared = &self.shared;
-        let Some(readable) =
-            control::readable(&shared.settings, &shared.cluster, &shared.topology.app, &shared.candidates, &|| {
-                self.may_go_on()
-            })?
-        else {
+        let keepers = keepers(&shared.topology, task);
+        let candidates = shared.candidates.iter().filter(|candidate| keepers.contains(candidate.name.as_str()));
+        let (settings, cluster, app) = (&shared.settings, &shared.cluster, &shared.topology.app);
+        let Some(readable) = control::readable(settings, cluster, app, candidates, &|| self.may_go_on())? else {
             // It is called, and what it is told comes first.
             return Ok(false);
         };
         let Readable { refused, active } = readable;
-        let (newest, newest_digest) =
-            active.get(plugin).map_or((0, ""), |record| (record.generation, &record.component));
+        let found = plugin;
+        let newest_of = |plugin| active.get(plugin).map_or((0, ""), |record| (record.generation, &record.component));
+        let (newest, newest_digest) = newest_of(plugin);
         let Some(refused) = refused else {
             tracing::warn!(
                 task = %task, plugin, generation, digest, recorded, newest, newest_digest,
@@ -38,8 +41,16 @@ impl Worker {
             );
             return Ok(true);
         };
+        // It may be another plugin of the task that can't read its state.
+        let plugin = refused.plugin.as_str();
+        let (Some(Deployed { generation, digest, .. }), (newest, newest_digest)) =
+            (self.deployed(plugin), newest_of(plugin))
+        else {
+            return Ok(false);
+        };
+        let (was, recorded) = if plugin == found { ("was", recorded) } else { ("may have been", newest) };
         let reason = format!(
-            "task {task}: its state was written by generation {recorded} of the plugin `{plugin}`, and this process has \
+            "task {task}: its state {was} written by generation {recorded} of the plugin `{plugin}`, and this process has \
              generation {generation} ({digest}), which can't read it: {refused}. It has left the group, and processes with \
              generation {newest} ({newest_digest}) take over; start it again with their files"
         );
@@ -56,4 +67,11 @@ impl Worker {
         let number = self.shared.topology.plugins.iter().position(|known| known.name == plugin)?;
         self.shared.deployments.get(number).cloned()
     }
+}
+
+/// The plugins that keep state in a task, by name: it is theirs that must be readable, and no other's.
+fn keepers(topology: &Topology, task: TaskId) -> BTreeSet<&str> {
+    let nodes = topology.subtopologies.get(task.subtopology).map(|part| part.nodes.as_slice()).unwrap_or_default();
+    let calls = nodes.iter().filter_map(|node| node.operator.call()).filter(|call| !call.manifest.stores.is_empty());
+    calls.filter_map(|call| Some(topology.plugins.get(call.plugin.0)?.name.as_str())).collect()
 }

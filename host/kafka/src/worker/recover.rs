@@ -62,7 +62,10 @@ impl Worker {
 
     /// Takes note of what brokers have refused.
     pub(super) fn learn(&mut self, refused: &Refusals) -> Result<String, Reaction> {
-        Ok(self.shared.learned.learn(&self.shared.topology, &mut self.limits, refused)?)
+        let Self { shared, limits, unclear, .. } = self;
+        let reason = shared.learned.learn(&shared.topology, limits, unclear, refused)?;
+        limits.alone = !unclear.is_empty();
+        Ok(reason)
     }
 
     /// Drops the tasks and what their transaction changed.
@@ -86,6 +89,7 @@ impl Worker {
     fn drop_tasks(&mut self) {
         self.pass = None;
         self.begun = None;
+        self.unclear.aborted();
         self.seats.clear();
     }
 

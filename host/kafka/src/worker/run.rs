@@ -121,7 +121,9 @@ impl Worker {
             return Ok(false);
         }
         let (most, time) = (work.most(self.shared.options.batch), self.run_time());
-        let Self { producer: Some(producer), seats, logic, paces, begun, .. } = self else { return Ok(false) };
+        let Self { producer: Some(producer), seats, logic, paces, begun, unclear, shared, .. } = self else {
+            return Ok(false);
+        };
         let Some(seat) = seats.get_mut(number) else { return Ok(false) };
         let pace = paces.entry(place).or_default();
         let limit = work.limit(pace, seat);
@@ -143,6 +145,7 @@ impl Worker {
         for record in &produced {
             producer.send(record.topic.0, &sendable(record), None)?;
         }
+        unclear.sent(&shared.topology, &produced);
         Ok(true)
     }
 
