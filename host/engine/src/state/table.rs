@@ -55,4 +55,15 @@ impl Versions {
             }
         }
     }
+
+    /// Moves the last version of each row of a table that nobody reads any more into the transaction.
+    pub(crate) fn settle_unread(&mut self, state: &mut TaskState, is_read: impl Fn(StoreId) -> bool) {
+        self.rows.retain(|(store, key), versions| {
+            let keep = is_read(*store);
+            if !keep && let Some((_, row)) = versions.pop() {
+                state.put(*store, key.clone(), row);
+            }
+            keep
+        });
+    }
 }
