@@ -1,5 +1,5 @@
-//! A run that a commit lies in the middle of, and what goes on with it: another process, with limits, or with another
-//! pipeline file.
+//! A run that a commit lies in the middle of, and what goes on with it: another process, with limits, after a refusal, or
+//! with another pipeline file.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -10,8 +10,9 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use millrace_engine::ports::{Backend, BackendError, DeploymentId, Scan, StoreChanges, StoreId};
 use millrace_engine::record::{Headers, InputRecord, TimestampType};
+use millrace_engine::refused::{Fingerprint, Refused};
 use millrace_engine::task::{Deployed, Produced, Task, TaskError, TaskOptions};
-use millrace_engine::topology::Topology;
+use millrace_engine::topology::{TopicId, Topology};
 use support::{Disk, Rules, header, topology, value};
 
 /// A folder whose stores are known by their names, so that another pipeline file finds them again.
@@ -310,6 +311,41 @@ fn rows_of_a_table_without_readers_are_not_set_back() {
     assert!(rows.len() == 1 && rows[0].contains("new"), "{rows:?}");
 }
 
+/// A sink that stands before the step that ends a pass.
+fn sink_first() -> String {
+    source("in") + &sink("in", "raw") + &step("transform", "big", "in", "many") + &sink("big", "out")
+}
+
+#[test]
+fn what_is_refused_while_it_waits_fails_at_its_step() {
+    let folder = Folder::default();
+    let topology = topology(&sink_first());
+    let mut case = Case::part(&topology, 0, &folder);
+    [("1x1", 0), ("1x2", 1), ("b", 2)].into_iter().for_each(|(value, time)| case.offer("in", value, time));
+    let first: Vec<_> = case.pass().iter().map(|record| case.show(record)).collect();
+    assert_eq!(first, ["raw 1x1", "out 1x1", "raw 1x2"]);
+    let raw = topology.topics.iter().position(|topic| topic.name == "raw").unwrap();
+    let mut refused = Refused::default();
+    refused.learn(TopicId(raw), Fingerprint::of(Some(b"k"), Some(b"b"), 2), "too far ahead".into());
+    let options = TaskOptions { refused: Some(Arc::new(refused)), ..options(&topology, 0) };
+    let mut case = Case::with(&topology, options, &folder).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(case.all(), ["out 1x2", "dead b", "out b"]);
+}
+
+#[test]
+fn what_is_too_large_by_now_fails_at_its_step() {
+    let folder = Folder::default();
+    let topology = topology(&sink_first());
+    let mut case = Case::part(&topology, 0, &folder);
+    [("1x1", 0), ("1x2", 1), ("bbbbbbbb", 2)].into_iter().for_each(|(value, time)| case.offer("in", value, time));
+    case.pass();
+    let limit = |topic: &millrace_engine::topology::Topic| if topic.name == "raw" { 5 } else { usize::MAX };
+    let record_bytes = topology.topics.iter().map(limit).collect();
+    let options = TaskOptions { record_bytes, ..options(&topology, 0) };
+    let mut case = Case::with(&topology, options, &folder).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(case.all(), ["out 1x2", "dead bbbbbbbb", "out bbbbbbbb"]);
+}
+
 #[test]
 fn no_part_of_a_run_is_larger_than_a_store_takes() {
     let folder = Folder::default();
@@ -326,4 +362,21 @@ fn no_part_of_a_run_is_larger_than_a_store_takes() {
         case = Case::with(&topology, options(), &folder).unwrap_or_else(|error| panic!("{error}"));
     }
     assert_eq!(outputs, 5);
+}
+
+#[test]
+fn what_a_run_has_written_to_a_table_is_not_kept_until_its_end() {
+    let folder = Folder::default();
+    let table = "[[table]]\nname = \"rows\"\nfrom = \"big\"\n";
+    let lookup = "[[lookup]]\nname = \"l\"\nstream = \"other\"\ntable = \"rows\"\ncall = \"t.cat\"\n";
+    let steps = source("in") + &source("other") + &step("transform", "big", "in", "many") + table + lookup;
+    let mut case = Case::new(&(steps + &sink("l", "out")), &folder);
+    (0..20).for_each(|time| case.offer("in", &format!("50x{time}"), time));
+    case.offer("other", "o", 20);
+    let mut sizes = Vec::new();
+    while case.task.ready() {
+        case.pass();
+        sizes.push(folder.rests(&case.topology).iter().map(|(_, bytes)| bytes).sum::<usize>());
+    }
+    assert!(sizes.len() > 10 && sizes.is_sorted_by(|a, b| a >= b), "a run only becomes smaller: {sizes:?}");
 }
