@@ -19,7 +19,7 @@ use millrace_engine::state::ProcessScope;
 use millrace_engine::task::{Deployed, TaskError};
 use millrace_engine::testing::manifest;
 use millrace_engine::topology::{TopicId, Topology};
-use millrace_store::{Database, OpenOptions};
+use millrace_store::{Batch, Database, Durability, OpenOptions};
 
 const TABLE: &str = "[[source]]\nname = 'first'\ntopic = 'first-in'\n[[table]]\nname = 'old'\nfrom = 'first'\n";
 const RULE: &str = "[plugins.p]\ncomponent = 'p.wasm'\n[[source]]\nname = 'items'\ntopic = 'in'\n\
@@ -142,6 +142,23 @@ fn what_a_task_remembers_is_found_again_after_steps_above_it_are_taken_out() {
     let opened = Worker::open(after, database, log, &older.collect(), WorkerOptions::default());
     match opened.err().unwrap() {
         Error::Task(TaskError::OldDeployment { recorded: 2, active: 1, .. }) => {}
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn a_run_over_a_topic_that_nothing_reads_any_more_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipeline = topology("a", RULE);
+    let worker = start(folder.path(), &pipeline, candidate("one", 1)).unwrap();
+    drop(worker);
+    let database = Arc::clone(log(folder.path(), &pipeline).database());
+    let mut batch = Batch::new(&database);
+    batch.set(pipeline.subtopologies.first().unwrap().meta, 3, b"rest/gone/00000000", Some(b"a part")).unwrap();
+    database.write(batch, Durability::Buffered).unwrap();
+    drop(database);
+    match start(folder.path(), &pipeline, candidate("one", 1)).err().unwrap() {
+        Error::Task(TaskError::Rest { topic, .. }) => assert_eq!(topic, "gone"),
         other => panic!("{other}"),
     }
 }

@@ -5,14 +5,16 @@
 //! |---|---|
 //! | `deployment/<step>` | generation of the plugin that the step last kept state with, u32, and the plugin's name |
 //! | `input/<topic>` | the driver's: written with the first offset that is committed for the topic's partition |
-//! | `rest/<source>/<number>` | a part of the run that the tasks of the sub-topology with this first source are in the middle of |
+//! | `rest/<topic>/<number>` | a part of the run that the task of the sub-topology that reads this topic is in the middle of |
 //!
 //! A number would shift when a step is added to a file; a name stays. And each key belongs to one sub-topology: tasks of
 //! the same partition share the store, and may run in different processes.
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use crate::topology::{Node, SubTopology, TopicId, Topology};
+use crate::ports::{Backend, Scan};
+use crate::task::TaskError;
+use crate::topology::{Node, TopicId, Topology};
 
 const DEPLOYMENT: &str = "deployment/";
 const REST: &str = "rest/";
@@ -43,15 +45,15 @@ pub(crate) fn decode_deployment(value: &[u8]) -> Option<(u32, &str)> {
     Some((u32::from_be_bytes(*generation), std::str::from_utf8(plugin).ok()?))
 }
 
-/// The key for a part of a run that isn't done, of the sub-topology with this first source.
-pub(crate) fn rest_key(source: &str, part: usize) -> Bytes {
-    format!("{REST}{source}/{part:08x}").into()
+/// The key for a part of a run that isn't done, of the sub-topology that reads this topic.
+pub(crate) fn rest_key(topic: &str, part: usize) -> Bytes {
+    format!("{REST}{topic}/{part:08x}").into()
 }
 
 /// Where the keys of all its parts begin and end.
-pub(crate) fn rest_keys(source: &str) -> (Bytes, Bytes) {
+pub(crate) fn rest_keys(topic: &str) -> (Bytes, Bytes) {
     // What follows a slash.
-    (format!("{REST}{source}/").into(), format!("{REST}{source}0").into())
+    (format!("{REST}{topic}/").into(), format!("{REST}{topic}0").into())
 }
 
 impl Topology {
@@ -59,17 +61,35 @@ impl Topology {
     /// longer has what the key names, or the key isn't one.
     pub fn meta_owner(&self, key: &[u8]) -> Option<usize> {
         let key = std::str::from_utf8(key).ok()?;
-        if let Some(topic) = key.strip_prefix(INPUT) {
+        let rest = || Some(key.strip_prefix(REST)?.rsplit_once('/')?.0);
+        if let Some(topic) = key.strip_prefix(INPUT).or_else(rest) {
             let topic = self.topics.iter().position(|known| known.name == topic).map(TopicId)?;
             return self.subtopologies.iter().position(|part| part.inputs.contains(&topic));
-        }
-        if let Some((source, _)) = key.strip_prefix(REST).and_then(|rest| rest.rsplit_once('/')) {
-            let begins = |part: &SubTopology| part.nodes.first().is_some_and(|node| node.name == source);
-            return self.subtopologies.iter().position(begins);
         }
         let step = key.strip_prefix(DEPLOYMENT)?;
         // Behind a repartition topic there is a source with the name of the step before it. It calls nobody.
         let has = |node: &Node| node.name == step && node.operator.call().is_some();
         self.subtopologies.iter().position(|part| part.nodes.iter().any(has))
+    }
+
+    /// Checks that each run that a partition of the meta store has the rest of is one of this pipeline: of a topic that
+    /// nothing reads any more, no task would go on with it. For a driver that sees all of the store, before it opens tasks.
+    ///
+    /// # Errors
+    /// [`TaskError::Rest`]: one isn't. [`TaskError::State`]: the store can't be read.
+    pub fn check_rests(&self, backend: &dyn Backend) -> Result<(), TaskError> {
+        let Some(meta) = self.subtopologies.first().map(|part| part.meta) else { return Ok(()) };
+        let mut orphan = None;
+        // All that begins with the prefix: a zero follows a slash.
+        backend.scan(meta, REST.as_bytes(), Some(b"rest0"), &mut |key, _| match self.meta_owner(key) {
+            Some(_) => Scan::Continue,
+            None => {
+                orphan = Some(String::from_utf8_lossy(key).into_owned());
+                Scan::Stop
+            }
+        })?;
+        let Some(key) = orphan else { return Ok(()) };
+        let topic = key.strip_prefix(REST).and_then(|rest| rest.rsplit_once('/')).map_or(&*key, |(topic, _)| topic);
+        Err(TaskError::Rest { topic: topic.into(), reason: "no step reads this topic any more".into() })
     }
 }

@@ -19,6 +19,7 @@ use crate::ports::Logic;
 use crate::task::{Item, NodeMemory, Step, TaskError, Wake};
 use crate::topology::Operator;
 pub(crate) use aggregate::{AggregateMemory, Waiting};
+pub(crate) use table::is_read;
 
 /// Runs a node's operator.
 pub(crate) fn process(

@@ -37,6 +37,11 @@ impl Path {
         Self { place: self.place.clone(), cause }
     }
 
+    /// Whether the other is the same place, or one of a child, or of a child's.
+    pub(crate) fn leads_to(&self, other: &Self) -> bool {
+        other.place.starts_with(&self.place)
+    }
+
     /// The numbers of the place, for who keeps it.
     pub(crate) fn place(&self) -> &[u32] {
         &self.place

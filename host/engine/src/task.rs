@@ -40,6 +40,7 @@ pub use options::{Deployed, TaskOptions};
 use progress::Progress;
 pub(crate) use progress::{Owed, Page};
 use queues::Queues;
+use rest::Kept;
 pub(crate) use row::Row;
 pub(crate) use run::Wake;
 pub(crate) use step::{Parent, Step, inherited};
@@ -130,6 +131,18 @@ pub enum TaskError {
         /// Generation the driver named.
         active: u32,
     },
+    /// A commit was made in the middle of a run, and the pipeline is no longer one that could go on with the rest of it:
+    /// stop, and tell.
+    #[error(
+        "the last commit was made while a run over the topic `{topic}` was under way, and this pipeline can't go on with \
+         the rest of that run: {reason}; run the pipeline as it was until it is idle (`--until-idle`), then this one"
+    )]
+    Rest {
+        /// The topic under which the rest is kept: the first that the task read.
+        topic: String,
+        /// What has changed.
+        reason: String,
+    },
 }
 
 /// Bytes of input after which a run is closed: large records go in smaller runs.
@@ -152,17 +165,17 @@ pub struct Task {
     feeds_itself: bool,
     /// A run that the last pass hasn't brought to its end.
     unfinished: Option<Box<Progress>>,
-    /// Parts in which such a run is kept at the last commit.
-    rest_parts: usize,
+    /// Where such a run is kept since the last commit.
+    kept: Kept,
 }
 
 impl Task {
     /// Opens a task over its committed state.
     pub fn open(topology: Arc<Topology>, options: TaskOptions, backend: Box<dyn Backend>) -> Result<Self, TaskError> {
-        let (state, mut ledger) = (TaskState::new(backend, topology.stores.len()), Ledger::default());
+        let (mut state, mut ledger) = (TaskState::new(backend, topology.stores.len()), Ledger::default());
         let shape = shape(&topology, options.subtopology);
         let memory = memory::open(&topology, shape, &options, &state)?;
-        let (unfinished, rest_parts) = rest::open(&topology, shape, &state, &mut ledger)?;
+        let (unfinished, kept) = rest::open((&topology, shape), options.partition, &mut state, &mut ledger)?;
         let sources: Vec<NodeId> = shape.inputs.iter().map(|topic| source_of(shape, *topic)).collect();
         let queues = Queues::new(sources.iter().map(|source| timing_of(shape, *source)));
         let feeds_itself = shape.outputs().any(|topic| shape.inputs.contains(&topic));
@@ -178,7 +191,7 @@ impl Task {
             names,
             feeds_itself,
             unfinished: unfinished.map(Box::new),
-            rest_parts,
+            kept,
         })
     }
 
@@ -336,7 +349,7 @@ impl Task {
     pub fn prepare(&mut self) -> Prepared {
         self.memory.prepare(&self.topology, &self.options, &mut self.state);
         let own = (&*self.topology, shape(&self.topology, self.options.subtopology));
-        rest::prepare(self.unfinished.as_deref(), own, &mut self.state, &mut self.rest_parts);
+        rest::prepare(self.unfinished.as_deref(), own, self.options.state_bytes, &mut self.state, &mut self.kept);
         let inputs = shape(&self.topology, self.options.subtopology).inputs.iter();
         Prepared {
             changes: self.state.take_changes(),

@@ -237,9 +237,11 @@ fn each_key_of_the_meta_store_has_one_owner_and_what_is_gone_has_none() {
         ("input/left", Some(0)),
         ("input/gone", None),
         ("something-else/pairs", None),
-        // A run that isn't done belongs to the sub-topology with this first source.
+        // A run that isn't done belongs to the sub-topology that reads the topic.
         ("rest/left/00000000", Some(0)),
-        ("rest/keyed/00000001", Some(1)),
+        ("rest/right/00000000", Some(0)),
+        ("rest/test-keyed-repartition/00000001", Some(1)),
+        ("rest/keyed/00000001", None),
         ("rest/pairs/00000000", None),
     ] {
         assert_eq!(owner(key), expected, "{key}");

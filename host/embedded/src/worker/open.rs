@@ -22,7 +22,8 @@ impl Worker {
     /// Opens the tasks of an app over their committed state; makes the topics that aren't there yet.
     ///
     /// # Errors
-    /// [`Error::Partitions`]: the topics that are there don't fit together. Otherwise the database or the log can't be
+    /// [`Error::Partitions`]: the topics that are there don't fit together. [`Error::Task`]: the state doesn't fit the
+    /// pipeline. Otherwise the database or the log can't be
     /// read.
     pub fn open(
         topology: Arc<Topology>,
@@ -73,6 +74,11 @@ impl Worker {
 
     fn open_tasks(&mut self, deployments: &Arc<[Deployed]>) -> Result<(), Error> {
         let topology = Arc::clone(&self.topology);
+        if let Some(part) = topology.subtopologies.first() {
+            for partition in self.database.partitions(part.meta)? {
+                topology.check_rests(&self.database.backend(partition))?;
+            }
+        }
         let shared: Arc<[StoreId]> = topology.globals.iter().map(|table| table.store).collect();
         for (subtopology, shape) in topology.subtopologies.iter().enumerate() {
             let counts = shape.inputs.iter().filter_map(|topic| self.partitions.get(topic.0));

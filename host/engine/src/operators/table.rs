@@ -12,10 +12,10 @@ use crate::ports::StoreId;
 use crate::record::{Headers, Timestamp};
 use crate::state::keys::encode_row;
 use crate::task::{Item, Record, Row, Step, TaskError};
-use crate::topology::Operator;
+use crate::topology::{Operator, SubTopology};
 
 pub(super) fn process(step: &mut Step<'_>, items: Vec<Item>, store: StoreId) -> Result<(), TaskError> {
-    let is_read = step.shape.nodes.iter().any(|node| reads(&node.operator, store));
+    let is_read = is_read(step.shape, store);
     let tells_old = step.node.edges.iter().any(|edge| edge.changes);
     for Item { path, record, .. } in items {
         let Some(key) = record.key.clone() else {
@@ -50,6 +50,11 @@ pub(super) fn process(step: &mut Step<'_>, items: Vec<Item>, store: StoreId) -> 
 fn old_row(step: &Step<'_>, store: StoreId, key: &Bytes, path: &Path) -> Result<Option<(Timestamp, Bytes)>, TaskError> {
     let row = step.progress.versions.read(step.state, store, key, path)?;
     row.map(|row| is_row(&row, &step.node.name)).transpose()
+}
+
+/// Whether another node reads a table: then what a run writes to it is kept by its [paths](crate::state::table).
+pub(crate) fn is_read(shape: &SubTopology, store: StoreId) -> bool {
+    shape.nodes.iter().any(|node| reads(&node.operator, store))
 }
 
 fn reads(operator: &Operator, store: StoreId) -> bool {

@@ -1,7 +1,7 @@
 //! Tables within a run: what readers see while later records of the same run have already been written.
 //!
 //! A table's node processes all of a run's rows before the nodes that look rows up. Each write keeps its path, and a
-//! reader sees the last write before its own path. So a run is never cut for a look-up.
+//! reader sees the last write before its own path. So a run is never taken apart for a look-up.
 
 use bytes::Bytes;
 use hashbrown::HashMap;
@@ -54,5 +54,30 @@ impl Versions {
                 state.put(store, key, row);
             }
         }
+    }
+
+    /// Moves into the transaction, at the end of a pass, what nobody sees from before any more: of the versions before the
+    /// lowest place at which something waits, the last of each row. A join of tables also reads at the place of its item's
+    /// parent, as it was before the parent's own write: what was written at a place that leads to the lowest one stays.
+    pub(crate) fn settle_before(&mut self, lowest: &Path, state: &mut TaskState) {
+        self.rows.retain(|(store, key), versions| {
+            let is_past = |(path, _): &&Version| path < lowest && !path.leads_to(lowest);
+            let past = versions.iter().take_while(is_past).count();
+            if let Some((_, row)) = versions.drain(..past).next_back() {
+                state.put(*store, key.clone(), row);
+            }
+            !versions.is_empty()
+        });
+    }
+
+    /// Moves the last version of each row of a table that nobody reads any more into the transaction.
+    pub(crate) fn settle_unread(&mut self, state: &mut TaskState, is_read: impl Fn(StoreId) -> bool) {
+        self.rows.retain(|(store, key), versions| {
+            let keep = is_read(*store);
+            if !keep && let Some((_, row)) = versions.pop() {
+                state.put(*store, key.clone(), row);
+            }
+            keep
+        });
     }
 }

@@ -3,8 +3,11 @@
 //! A run may take several passes. A node that has put out, or let out, as much as a pass may hold *cuts* the pass at a
 //! place in the order of processing: what comes from there on waits at its node, and the next pass goes on from the
 //! lowest place where something waits. Nodes before the one that has cut may be ahead of it; each node still sees its
-//! items in the order of their paths, and what is put out behind the cut is held back until it is its turn. So a pass is
-//! bounded in memory, and where the passes end can't be seen.
+//! items in the order of their paths. So a pass is bounded in memory, and where the passes end can't be seen.
+//!
+//! Nodes by which records leave the task come last in a pass, when the cut is final: what comes out behind it waits there
+//! as an item, and is checked when it is put out, by the limits and refusals of that time. Only dead letters of nodes that
+//! are ahead are held back as they are.
 //!
 //! Between two passes a task may be committed: see [`super::rest`].
 
@@ -22,12 +25,13 @@ use crate::provenance::Origin;
 use crate::record::InputRecord;
 use crate::state::table::Versions;
 use crate::state::timers::Look;
-use crate::topology::TopicId;
+use crate::topology::{SubTopology, TopicId};
 
 /// What the steps of one run work on together.
 pub(crate) struct Progress {
     /// Items that wait for each node.
     pub(crate) queues: Vec<Vec<Item>>,
+    /// What has left the task, or will when its place has come.
     pub(crate) produced: Vec<(Path, Produced)>,
     /// What the run has written to tables that other nodes read.
     pub(crate) versions: Versions,
@@ -101,9 +105,10 @@ impl Progress {
     }
 
     /// Begins the next pass: at the node where the lowest place is, up to where nodes before that one have more to do.
-    /// Gives the index of the node.
-    pub(super) fn resume(&mut self) -> usize {
-        let nodes = || (0..self.queues.len()).filter_map(|node| Some((self.lowest(node)?, node)));
+    /// Gives the index of the node. Exits don't count: they come last.
+    pub(super) fn resume(&mut self, shape: &SubTopology) -> usize {
+        let inner = shape.nodes.iter().enumerate().filter(|(_, node)| !node.operator.is_exit());
+        let nodes = || inner.clone().filter_map(|(node, _)| Some((self.lowest(node)?, node)));
         let first = nodes().min().map_or(self.woken, |(_, node)| node);
         self.cut = nodes().filter(|(_, node)| *node < first).map(|(place, _)| place).min();
         first
@@ -150,9 +155,14 @@ impl Progress {
         woken && self.queues.iter().all(Vec::is_empty) && self.owed.iter().all(Option::is_none)
     }
 
+    /// The lowest place at which anything waits.
+    pub(super) fn lowest_of_all(&self) -> Option<Path> {
+        (0..self.queues.len()).filter_map(|node| self.lowest(node)).min()
+    }
+
     /// Takes what was put out before all that still waits, in order.
     pub(super) fn take_produced(&mut self) -> Vec<Produced> {
-        let lowest = (0..self.queues.len()).filter_map(|node| self.lowest(node)).min();
+        let lowest = self.lowest_of_all();
         let mut produced = std::mem::take(&mut self.produced);
         if let Some(lowest) = lowest {
             (produced, self.produced) = produced.into_iter().partition(|(path, _)| *path < lowest);

@@ -1,8 +1,9 @@
 //! A run that isn't done at a commit is kept with the state, and goes on after it, also in another process.
 //!
-//! It is kept in the meta store, in parts that no topic finds too large, under the name of the sub-topology's first source.
-//! Steps, topics and stores are known by their names: what waits for one that the pipeline no longer has is counted
-//! (`step-gone`) and dropped, as the state of that step is.
+//! It is kept in the meta store, in parts that no topic finds too large, under the name of a topic that the sub-topology
+//! reads. Steps, topics and stores are known by their names: what waits for one that the pipeline no longer has is counted
+//! (`step-gone`, `topic-gone`) and dropped, as the state of that step is. What another sub-topology would have to go on
+//! with refuses the start: see [`TaskError::Rest`].
 
 mod codec;
 
@@ -13,58 +14,107 @@ use super::progress::Progress;
 use super::run::Wake;
 use crate::ledger::{Ledger, What};
 use crate::meta::{rest_key, rest_keys};
+use crate::operators::is_read;
 use crate::path::Path;
-use crate::ports::{BackendError, Scan};
+use crate::ports::{BackendError, Scan, StoreId};
 use crate::provenance::Origin;
+use crate::record::InputRecord;
 use crate::state::TaskState;
 use crate::topology::{NodeId, SubTopology, TopicId, Topology};
-use codec::{Reader, Writer};
+use codec::{Place, Reader, Writer};
 
-/// Bytes of a part.
+/// Most bytes of a part.
 const PART: usize = 256 << 10;
 
-/// Keeps a run that isn't done, in place of the one that was kept at the last commit in so many parts.
+/// Where the run that wasn't done at the last commit is kept.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    /// The topic under whose name. It may no longer be the first that is read.
+    topic: String,
+    /// In how many parts; none if all was done.
+    parts: usize,
+}
+
+/// Keeps a run that isn't done, in place of the one that was kept at the last commit. `state_bytes` is the most that an
+/// entry of a store may have.
 pub(super) fn prepare(
     unfinished: Option<&Progress>,
     (topology, shape): (&Topology, &SubTopology),
+    state_bytes: usize,
     state: &mut TaskState,
-    parts: &mut usize,
+    kept: &mut Kept,
 ) {
-    let Some(source) = shape.nodes.first().map(|node| node.name.as_str()) else { return };
-    let bytes = unfinished.map(|progress| encode(progress, topology, shape)).unwrap_or_default();
-    let now = bytes.len().div_ceil(PART);
-    for part in 0..now {
-        let bytes = bytes.slice(part * PART..bytes.len().min((part + 1) * PART));
-        state.put(shape.meta, rest_key(source, part), Some(bytes));
+    if unfinished.is_none() && kept.parts == 0 {
+        return;
     }
-    for part in now..std::mem::replace(parts, now) {
-        state.put(shape.meta, rest_key(source, part), None);
+    if kept.parts == 0 {
+        let Some(first) = inputs(topology, shape).next() else { return };
+        kept.topic = first.to_owned();
+    }
+    let bytes = unfinished.map(|progress| encode(progress, topology, shape)).unwrap_or_default();
+    let most = PART.min(state_bytes.saturating_sub(rest_key(&kept.topic, 0).len())).max(1);
+    let now = bytes.len().div_ceil(most);
+    for part in 0..now {
+        let bytes = bytes.slice(part * most..bytes.len().min((part + 1) * most));
+        state.put(shape.meta, rest_key(&kept.topic, part), Some(bytes));
+    }
+    for part in now..std::mem::replace(&mut kept.parts, now) {
+        state.put(shape.meta, rest_key(&kept.topic, part), None);
     }
 }
 
-/// The run that wasn't done at the last commit, and in how many parts it is kept.
+fn inputs<'a>(topology: &'a Topology, shape: &'a SubTopology) -> impl Iterator<Item = &'a str> {
+    shape.inputs.iter().filter_map(|topic| Some(topology.topics.get(topic.0)?.name.as_str()))
+}
+
+/// The run that wasn't done at the last commit, and where it is kept. The inputs may have been others then, so it is looked
+/// for under each.
 pub(super) fn open(
-    topology: &Topology,
-    shape: &SubTopology,
-    state: &TaskState,
+    (topology, shape): (&Topology, &SubTopology),
+    partition: u32,
+    state: &mut TaskState,
     ledger: &mut Ledger,
-) -> Result<(Option<Progress>, usize), TaskError> {
-    let Some(source) = shape.nodes.first().map(|node| node.name.as_str()) else { return Ok((None, 0)) };
-    let (from, to) = rest_keys(source);
-    let (mut bytes, mut parts) = (BytesMut::new(), 0);
-    state.scan(shape.meta, &from, Some(&to), &mut |_, part| {
-        bytes.put_slice(part);
-        parts += 1;
-        Scan::Continue
-    })?;
-    if parts == 0 {
-        return Ok((None, 0));
+) -> Result<(Option<Progress>, Kept), TaskError> {
+    let (mut bytes, mut kept) = (BytesMut::new(), Kept::default());
+    for topic in inputs(topology, shape) {
+        let ((from, to), mut parts) = (rest_keys(topic), 0);
+        let is_first = kept.parts == 0;
+        state.scan(shape.meta, &from, Some(&to), &mut |_, part| {
+            parts += 1;
+            if !is_first {
+                return Scan::Stop;
+            }
+            bytes.put_slice(part);
+            Scan::Continue
+        })?;
+        match (parts, is_first) {
+            (0, _) => {}
+            (_, true) => kept = Kept { topic: topic.to_owned(), parts },
+            (_, false) => {
+                let other = &kept.topic;
+                let reason = format!(
+                    "the steps that read it and those that read `{other}` are connected now, and that topic has a rest too"
+                );
+                return Err(TaskError::Rest { topic: topic.into(), reason });
+            }
+        }
     }
-    let progress = decode(bytes.freeze(), topology, shape, ledger).ok_or_else(|| BackendError {
+    if kept.parts == 0 {
+        return Ok((None, kept));
+    }
+    let read = decode(Reader { bytes: bytes.freeze(), topology, shape }, partition, ledger);
+    let (mut progress, moved) = read.ok_or_else(|| BackendError {
         store: "meta".into(),
-        reason: format!("the run that the source `{source}` was in the middle of can't be read"),
+        reason: format!("the run over the topic `{}` that was under way can't be read", kept.topic),
     })?;
-    Ok((Some(progress), parts))
+    if let Some(moved) = moved {
+        let reason = format!(
+            "a part of it waits for `{moved}`, which is no longer connected with the steps that read the topic"
+        );
+        return Err(TaskError::Rest { topic: kept.topic, reason });
+    }
+    progress.versions.settle_unread(state, |store| is_read(shape, store));
+    Ok((Some(progress), kept))
 }
 
 /// The version of this form.
@@ -119,8 +169,10 @@ fn used(progress: &Progress) -> std::collections::BTreeSet<usize> {
     items.chain(owed).map(Path::record).collect()
 }
 
-fn decode(bytes: Bytes, topology: &Topology, shape: &SubTopology, ledger: &mut Ledger) -> Option<Progress> {
-    let mut input = Reader { bytes, topology, shape };
+/// A run, and the name of what waits for it in another sub-topology now, if anything does. `partition` is that of the
+/// task. None where the bytes aren't that.
+fn decode(mut input: Reader<'_>, partition: u32, ledger: &mut Ledger) -> Option<(Progress, Option<String>)> {
+    let (topology, shape) = (input.topology, input.shape);
     if input.byte()? != FORM {
         return None;
     }
@@ -131,40 +183,68 @@ fn decode(bytes: Bytes, topology: &Topology, shape: &SubTopology, ledger: &mut L
         3 => Some(Wake::Close),
         _ => None,
     };
-    let woken = input.node()?.1.map_or(shape.nodes.len(), |node| node.0);
+    let woken = input.node()?.node.map_or(shape.nodes.len(), |node| node.0);
     let names = topology.topics.iter().map(|topic| Bytes::copy_from_slice(topic.name.as_bytes())).collect();
     let mut progress = Progress::new(shape.nodes.len(), Vec::new(), Vec::new(), names, wake);
     (progress.inputs, progress.moments, progress.woken) = (inputs, moments, woken);
+    records(&mut input, partition, &mut progress)?;
+    let moved = waiting(&mut input, &mut progress, ledger)?;
     for _ in 0..input.number()? {
-        progress.records.push(input.input()?);
-        progress.sources.push(input.topic()?.unwrap_or(TopicId(0)));
-        progress.origins.push(input.bytes()?.and_then(Origin::decode));
+        match input.produced()? {
+            (path, Ok(produced)) => progress.produced.push((path, produced)),
+            (_, Err(topic)) => ledger.count(&topic, What::Dropped, "topic-gone", 1),
+        }
     }
+    let mut moved_table = None;
+    for _ in 0..input.number()? {
+        let (name, key, path, row) = (input.text()?, input.bytes()??, input.path()?, input.bytes()?);
+        match topology.stores.iter().position(|known| known.name == name).map(StoreId) {
+            Some(store) if shape.stores.contains(&store) => progress.versions.write(store, key, path, row),
+            Some(_) => moved_table = Some(name),
+            // The table is gone, and its rows with it.
+            None => {}
+        }
+    }
+    Some((progress, moved.or(moved_table)))
+}
+
+fn records(input: &mut Reader<'_>, partition: u32, progress: &mut Progress) -> Option<()> {
+    for _ in 0..input.number()? {
+        let (record, (name, topic)) = (input.input()?, input.topic()?);
+        let mut origin = input.bytes()?.and_then(Origin::decode);
+        if topic.is_none() && origin.is_none() {
+            // The pipeline doesn't know the topic any more, and a dead letter shall still name it.
+            let InputRecord { offset, timestamp, timestamp_type, .. } = record;
+            origin = Some(Origin { topic: name.into(), partition, offset, timestamp, timestamp_type });
+        }
+        progress.records.push(record);
+        progress.sources.push(topic.unwrap_or(TopicId(usize::MAX)));
+        progress.origins.push(origin);
+    }
+    Some(())
+}
+
+/// What waits at the nodes. Gives the name of one that another sub-topology has now, if there is one.
+fn waiting(input: &mut Reader<'_>, progress: &mut Progress, ledger: &mut Ledger) -> Option<Option<String>> {
+    let mut moved = None;
     loop {
-        let (name, node) = input.node()?;
+        let Place { name, node, is_elsewhere } = input.node()?;
         if name.is_empty() {
-            break;
+            return Some(moved);
         }
         let items = (0..input.number()?).map(|_| input.item()).collect::<Option<Vec<_>>>()?;
         let owed = if input.byte()? == 1 { Some(input.owed()?) } else { None };
         let spent = [input.spent()?, input.spent()?];
         let Some(NodeId(node)) = node else {
-            ledger.count(&name, What::Dropped, "step-gone", items.len() as u64);
+            match (items.len() as u64, is_elsewhere) {
+                (0, _) if owed.is_none() => {}
+                (_, true) => moved = Some(name),
+                (waiting, false) => ledger.count(&name, What::Dropped, "step-gone", waiting),
+            }
             continue;
         };
         *progress.queues.get_mut(node)? = items;
         *progress.owed.get_mut(node)? = owed;
         *progress.spent.get_mut(node)? = spent;
     }
-    for _ in 0..input.number()? {
-        let (path, produced) = input.produced()?;
-        progress.produced.extend(produced.map(|produced| (path, produced)));
-    }
-    for _ in 0..input.number()? {
-        let (store, key, path, row) = (input.text()?, input.bytes()??, input.path()?, input.bytes()?);
-        if let Some(store) = topology.stores.iter().position(|known| known.name == store) {
-            progress.versions.write(crate::ports::StoreId(store), key, path, row);
-        }
-    }
-    Some(progress)
 }

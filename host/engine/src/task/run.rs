@@ -5,7 +5,8 @@
 //! writes in the order that one record at a time, depth first, would give: a store is written by one node only, and
 //! those that read another node's table see it as it was at their own place in the order (see [`crate::state::table`]).
 //!
-//! What would be too much at once takes several passes: see [`super::progress`].
+//! What would be too much at once takes several passes: see [`super::progress`]. Nodes by which records leave the task come
+//! last.
 
 use std::sync::Arc;
 
@@ -66,12 +67,12 @@ pub(super) fn go_on(
     mut progress: Progress,
     logic: &mut dyn Logic,
 ) -> Result<Vec<Produced>, TaskError> {
-    let first = progress.resume();
+    let first = progress.resume(shape(&task.topology, task.options.subtopology));
     pass(task, progress, first, logic)
 }
 
-/// Processes the nodes from `first` on, up to the cut, and gives what has come out in order. What isn't done stays with
-/// the task.
+/// Processes the nodes from `first` on, up to the cut, then the exits, and gives what has come out in order. What isn't
+/// done stays with the task.
 fn pass(
     task: &mut Task,
     mut progress: Progress,
@@ -80,12 +81,14 @@ fn pass(
 ) -> Result<Vec<Produced>, TaskError> {
     let topology = task.topology.clone();
     let shape = shape(&topology, task.options.subtopology);
-    for (index, node) in shape.nodes.iter().enumerate().skip(first) {
+    let inner = shape.nodes.iter().enumerate().skip(first).filter(|(_, node)| !node.operator.is_exit());
+    let exits = shape.nodes.iter().enumerate().filter(|(_, node)| node.operator.is_exit());
+    for (index, node) in inner.chain(exits) {
         let items = progress.take(index);
         let memory = task.memory.nodes.get_mut(index).zip(task.memory.paces.get_mut(index));
         let Some((memory, pace)) = memory else { continue };
         let owes = progress.owed.get(index).is_some_and(Option::is_some);
-        let wake = progress.wake_of(index);
+        let wake = progress.wake_of(index).filter(|_| !node.operator.is_exit());
         if items.is_empty() && !owes && wake.is_none() {
             continue;
         }
@@ -101,9 +104,15 @@ fn pass(
         step.finish();
     }
     let produced = progress.take_produced();
+    if progress.cut.is_none() {
+        progress.woken = shape.nodes.len();
+    }
     if progress.is_done() {
         progress.versions.settle(&mut task.state);
     } else {
+        if let Some(lowest) = progress.lowest_of_all() {
+            progress.versions.settle_before(&lowest, &mut task.state);
+        }
         progress.forget();
         task.unfinished = Some(Box::new(progress));
     }

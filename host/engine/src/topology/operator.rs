@@ -135,6 +135,11 @@ pub enum Operator {
 }
 
 impl Operator {
+    /// Whether records leave the task by it: nothing comes after it.
+    pub(crate) fn is_exit(&self) -> bool {
+        matches!(self, Self::Sink { .. } | Self::Repartition { .. })
+    }
+
     /// The guest function it calls.
     pub fn call(&self) -> Option<&Call> {
         match self {

@@ -15,7 +15,7 @@ use millrace_engine::state::ProcessScope;
 use millrace_engine::topology::Topology;
 
 /// Name, role, ports (`!` changes the key), stores.
-const FUNCTIONS: [(&str, Role, &[&str], &[&str]); 11] = [
+const FUNCTIONS: [(&str, Role, &[&str], &[&str]); 12] = [
     ("upper", Role::Transform, &["out"], &[]),
     ("twice", Role::Transform, &["out"], &[]),
     ("size", Role::Transform, &["small", "large"], &[]),
@@ -27,6 +27,7 @@ const FUNCTIONS: [(&str, Role, &[&str], &[&str]); 11] = [
     ("keys", Role::Process, &["out"], &["seen"]),
     ("alarm", Role::Process, &["out"], &["fired"]),
     ("many", Role::Transform, &["out"], &[]),
+    ("deal", Role::Transform, &["left!", "right!"], &[]),
 ];
 
 /// The manifest of plugin `t`.
@@ -111,7 +112,7 @@ fn transformed(name: &str, message: &Message<'_>) -> Outcome {
         }
         "upper" => vec![value(v.to_uppercase())],
         "twice" => vec![value(format!("{v}.1")), value(format!("{v}.2"))],
-        "size" => vec![Output { port: u32::from(v.len() > 2), ..value(v) }],
+        "size" | "deal" => vec![Output { port: u32::from(v.len() > 2), ..value(v) }],
         "rekey" => vec![Output { key: Field::Bytes(Bytes::from(v.chars().take(1).collect::<String>())), ..value(v) }],
         _ => vec![Output { value: Field::Inherit, ..value("") }],
     })

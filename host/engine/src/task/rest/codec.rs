@@ -11,9 +11,34 @@ use crate::task::progress::Owed;
 use crate::task::{Produced, Row};
 use crate::topology::{Node, NodeId, Operator, SubTopology, TopicId, Topology};
 
-/// A step's repartition topic is read by a source of the same name, which may be in the same sub-topology.
-fn is_source(node: &Node) -> bool {
-    matches!(node.operator, Operator::Source { .. })
+/// How a node is known: a source by the topic that it reads, any other by its name. The topics of one step, its own and those
+/// behind its ports, are read by sources that all have the name of the step.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Known<'a> {
+    is_source: bool,
+    name: &'a str,
+}
+
+fn known<'a>(node: &'a Node, topology: &'a Topology) -> Known<'a> {
+    match node.operator {
+        Operator::Source { topic, .. } => Known { is_source: true, name: name_of(topology, topic) },
+        _ => Known { is_source: false, name: &node.name },
+    }
+}
+
+/// The name of a topic; empty if there is none.
+fn name_of(topology: &Topology, topic: TopicId) -> &str {
+    topology.topics.get(topic.0).map_or("", |topic| topic.name.as_str())
+}
+
+/// Where something waited.
+pub(super) struct Place {
+    /// Name of the step, or of the topic for its source. Empty: the end.
+    pub(super) name: String,
+    /// The node, if there still is one.
+    pub(super) node: Option<NodeId>,
+    /// Whether another sub-topology has it.
+    pub(super) is_elsewhere: bool,
 }
 
 /// Writes what a run is made of.
@@ -43,14 +68,14 @@ impl Writer<'_> {
     }
 
     pub(super) fn node(&mut self, node: NodeId) {
-        let node = self.shape.nodes.get(node.0);
-        self.out.put_u8(u8::from(node.is_some_and(is_source)));
-        self.text(node.map_or("", |node| node.name.as_str()));
+        let node = self.shape.nodes.get(node.0).map(|node| known(node, self.topology));
+        let Known { is_source, name } = node.unwrap_or(Known { is_source: false, name: "" });
+        self.out.put_u8(u8::from(is_source));
+        self.text(name);
     }
 
     pub(super) fn topic(&mut self, topic: TopicId) {
-        let name = self.topology.topics.get(topic.0).map_or("", |topic| topic.name.as_str());
-        self.bytes(Some(name.as_bytes()));
+        self.text(name_of(self.topology, topic));
     }
 
     pub(super) fn path(&mut self, path: &Path) {
@@ -183,16 +208,20 @@ impl Reader<'_> {
         String::from_utf8(self.bytes()??.to_vec()).ok()
     }
 
-    /// A node's name, and the node if there still is one.
-    pub(super) fn node(&mut self) -> Option<(String, Option<NodeId>)> {
-        let (source, name) = (self.byte()? == 1, self.text()?);
-        let node = self.shape.nodes.iter().position(|node| node.name == name && is_source(node) == source);
-        Some((name, node.map(NodeId)))
+    pub(super) fn node(&mut self) -> Option<Place> {
+        let (is_source, name) = (self.byte()? == 1, self.text()?);
+        let is_it = |node: &Node| known(node, self.topology) == Known { is_source, name: &name };
+        let node = self.shape.nodes.iter().position(is_it).map(NodeId);
+        let is_elsewhere =
+            node.is_none() && self.topology.subtopologies.iter().any(|part| part.nodes.iter().any(is_it));
+        Some(Place { name, node, is_elsewhere })
     }
 
-    pub(super) fn topic(&mut self) -> Option<Option<TopicId>> {
+    /// A topic's name, and the topic if there still is one.
+    pub(super) fn topic(&mut self) -> Option<(String, Option<TopicId>)> {
         let name = self.text()?;
-        Some(self.topology.topics.iter().position(|topic| topic.name == name).map(TopicId))
+        let topic = self.topology.topics.iter().position(|topic| topic.name == name).map(TopicId);
+        Some((name, topic))
     }
 
     pub(super) fn path(&mut self) -> Option<Path> {
@@ -219,7 +248,7 @@ impl Reader<'_> {
     }
 
     pub(super) fn item(&mut self) -> Option<Item> {
-        let (path, from, input) = (self.path()?, self.node()?.1.unwrap_or(NodeId(usize::MAX)), self.number()?);
+        let (path, from, input) = (self.path()?, self.node()?.node.unwrap_or(NodeId(usize::MAX)), self.number()?);
         let row = match (self.byte()?, self.i64()?) {
             (1, until) => Row::Old { until },
             (2, _) => Row::Gone,
@@ -241,13 +270,14 @@ impl Reader<'_> {
         Some(Spent { record, outputs, bytes, over: self.byte()? == 1 })
     }
 
-    pub(super) fn produced(&mut self) -> Option<(Path, Option<Produced>)> {
-        let (path, topic, partition) = (self.path()?, self.topic()?, self.u32()?);
+    /// The place of a record that was put out, and the record; where its topic is gone, the name of that.
+    pub(super) fn produced(&mut self) -> Option<(Path, Result<Produced, String>)> {
+        let (path, (name, topic), partition) = (self.path()?, self.topic()?, self.u32()?);
         let (key, value, timestamp) = (self.bytes()?, self.bytes()?, self.i64()?);
         let (headers, window) = (self.headers()?, self.window()?);
         let (turn, arrived) = (self.u64()?, self.i64()?);
         let produced =
             topic.map(|topic| Produced { topic, partition, key, value, timestamp, headers, window, turn, arrived });
-        Some((path, produced))
+        Some((path, produced.ok_or(name)))
     }
 }
