@@ -261,8 +261,8 @@ impl<'w, F: FnMut(&Produced) -> Result<(), Error>> Replay<'w, F> {
     /// Moves what has come together to disk, if it is much. It is no commit that a step could see: nothing is flushed, and
     /// a replay that doesn't come to its end is begun anew.
     fn relieve(&mut self) -> Result<(), Error> {
-        if self.worker.is_full() {
-            self.worker.commit()?;
+        if self.worker.may_be_relieved() {
+            self.worker.relieve()?;
         }
         Ok(())
     }
@@ -317,9 +317,14 @@ impl<'w, F: FnMut(&Produced) -> Result<(), Error>> Replay<'w, F> {
         self.flush()?;
         loop {
             let (now, turn) = (self.clock, self.next_turn());
-            let mut outcomes = Vec::new();
-            self.worker.flush(self.logic, now, turn, |task, produced| outcomes.push((task, produced)))?;
-            if outcomes.is_empty() {
+            let (mut outcomes, mut any) = (Vec::new(), false);
+            for task in 0..self.worker.tasks() {
+                while let Some(outputs) = self.worker.flush_task(task, self.logic, now, turn)? {
+                    any = true;
+                    outcomes.extend(outputs.into_iter().map(|produced| (task, produced)));
+                }
+            }
+            if !any {
                 break;
             }
             self.follow(outcomes)?;

@@ -87,12 +87,16 @@ fn step(worker: &mut Worker, logic: &mut dyn Logic, now: i64) -> Result<bool, Er
 /// a commit in its turn would be lost.
 fn flush(worker: &mut Worker, logic: &mut dyn Logic, now: i64) -> Result<(), Error> {
     loop {
-        let mut outputs = Vec::new();
-        worker.flush(logic, now, 0, |_, produced| outputs.push(produced))?;
-        if outputs.is_empty() {
+        let mut any = false;
+        for task in 0..worker.tasks() {
+            while let Some(outputs) = worker.flush_task(task, logic, now, 0)? {
+                any = true;
+                outputs.into_iter().try_for_each(|record| worker.append_produced(record))?;
+            }
+        }
+        if !any {
             return Ok(());
         }
-        outputs.into_iter().try_for_each(|record| worker.append_produced(record))?;
         while worker.run(logic)? {}
     }
 }

@@ -100,6 +100,13 @@ impl Worker {
         bytes + self.tail.bytes() > self.options.transaction_bytes
     }
 
+    /// The same where results that wait for a commit are left waiting: they take memory whatever is written down.
+    pub(crate) fn may_be_relieved(&self) -> bool {
+        let of = |task: &Task| task.transaction_bytes().saturating_sub(task.waiting_bytes());
+        let bytes: usize = self.seats.iter().map(|seat| of(&seat.task)).sum();
+        bytes + self.tail.bytes() > self.options.transaction_bytes
+    }
+
     /// Records that are in the log, committed, and not yet handed to the tasks that read them.
     pub fn lag(&self) -> u64 {
         self.seats.iter().flat_map(|seat| &seat.cursors).map(Cursor::left).sum()
@@ -268,22 +275,25 @@ impl Worker {
         Ok(())
     }
 
-    /// Lets the tasks put out what waits for a commit. To be called before [`commit`](Self::commit), until nothing more
-    /// comes; what comes is `seen` as in [`tick`](Self::tick).
+    /// How many tasks there are; their numbers are below that.
+    pub(crate) fn tasks(&self) -> usize {
+        self.seats.len()
+    }
+
+    /// Lets a task put out what waits for a commit, as much as goes into a pass; `None` if nothing does. To be called before
+    /// [`commit`](Self::commit) for all tasks, until none has anything. What it puts out is appended by nobody.
     ///
     /// # Errors
-    /// A task can't go on.
-    pub fn flush(
+    /// The task can't go on.
+    pub(crate) fn flush_task(
         &mut self,
+        task: usize,
         logic: &mut dyn Logic,
         now: i64,
         turn: u64,
-        mut seen: impl FnMut(usize, Produced),
-    ) -> Result<(), Error> {
-        for (number, seat) in self.seats.iter_mut().enumerate() {
-            seat.task.flush(logic, now, turn)?.into_iter().for_each(|produced| seen(number, produced));
-        }
-        Ok(())
+    ) -> Result<Option<Vec<Produced>>, Error> {
+        let Some(seat) = self.seats.get_mut(task).filter(|seat| !seat.task.is_flushed()) else { return Ok(None) };
+        Ok(Some(seat.task.flush(logic, now, turn)?))
     }
 
     /// Lets the tasks of a sub-topology put out what waits for stream time to pass; what comes is `seen` as in

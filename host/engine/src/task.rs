@@ -3,10 +3,13 @@
 //! A driver calls its methods in this order, again and again:
 //!
 //! ```text
-//! open ── offer* ── run ──┬── offer* ── run, tick ── ... ── flush ── prepare ── (the driver commits) ── committed ──┐
+//! open ── offer* ── run ──┬── offer* ── run, tick ── ... ── flush* ── prepare ── (the driver commits) ── committed ─┐
 //!   ▲                     └─────────────────────────────────────────────────────────────────────────────────────────┤
 //!   └── after anything but an acknowledged commit: drop it and open it anew ─────────────────────────────────────────┘
 //! ```
+//!
+//! Before a commit a driver flushes, and sends what each call puts out, until the task [is flushed](Task::is_flushed):
+//! results that wait for the commit, also those that a step further on makes of them, are in memory only.
 //!
 //! Outputs are returned, not sent; state changes are handed over, not written. A task that isn't committed leaves
 //! nothing behind.
@@ -253,6 +256,11 @@ impl Task {
         self.state.bytes() + self.memory.nodes.iter().map(NodeMemory::pending_bytes).sum::<usize>()
     }
 
+    /// How much of that is in results that wait for a commit, which only a [`flush`](Self::flush) takes out of it.
+    pub fn waiting_bytes(&self) -> usize {
+        self.memory.nodes.iter().map(NodeMemory::waiting_bytes).sum()
+    }
+
     /// Memory of live join windows in bytes, roughly.
     pub fn window_bytes(&self) -> usize {
         self.memory.nodes.iter().map(NodeMemory::bytes).sum()
@@ -314,13 +322,25 @@ impl Task {
         self.wake(logic, Wake::Tick, now, turn)
     }
 
-    /// Puts out what waits for a commit. To be called before each [`prepare`](Self::prepare), until no task puts out
-    /// anything that another one still has to process in this transaction. `now` is the driver's clock.
+    /// Whether nothing waits for a commit, so that [`prepare`](Self::prepare) may be called. Any other run may be unfinished.
+    pub fn is_flushed(&self) -> bool {
+        let flushes = self.unfinished.as_ref().is_some_and(|run| run.wake == Some(Wake::Commit));
+        !flushes && !self.memory.nodes.iter().any(NodeMemory::waits_for_commit)
+    }
+
+    /// Puts out what waits for a commit, as much as goes into a pass: to be called before each [`prepare`](Self::prepare)
+    /// until the task [is flushed](Self::is_flushed), also where a call puts out nothing. Any other run that isn't done goes
+    /// on first: it may change these results. `now` is the driver's clock.
     pub fn flush(&mut self, logic: &mut dyn Logic, now: Timestamp, turn: u64) -> Result<Vec<Produced>, TaskError> {
-        if !self.memory.nodes.iter().any(NodeMemory::waits_for_commit) {
+        if self.is_flushed() {
             return Ok(Vec::new());
         }
-        self.wake(logic, Wake::Commit, now, turn)
+        if self.unfinished.is_some() {
+            return self.run(logic, 0);
+        }
+        let begun = run::awake(self, Wake::Commit, now, turn);
+        let produced = run::begin(self, begun, logic)?;
+        Ok(self.counted(produced))
     }
 
     /// Puts out what waits for stream time to pass, as if that had come to its end: final results of windows that are
@@ -345,8 +365,16 @@ impl Task {
         Ok(self.counted(produced))
     }
 
-    /// Takes what the open transaction has changed. To be called once for each commit, after the last run.
+    /// Takes what the open transaction has changed. To be called once for each commit, after the last run. Panics if the
+    /// task isn't [flushed](Self::is_flushed): results would be lost.
     pub fn prepare(&mut self) -> Prepared {
+        assert!(self.is_flushed(), "results that wait for the commit are flushed before it");
+        self.prepare_part()
+    }
+
+    /// The same in the middle of a transaction, for a driver that writes it down in parts and begins it anew if it doesn't
+    /// come to its end. What waits for the commit goes on waiting.
+    pub fn prepare_part(&mut self) -> Prepared {
         self.memory.prepare(&self.topology, &self.options, &mut self.state);
         let own = (&*self.topology, shape(&self.topology, self.options.subtopology));
         rest::prepare(self.unfinished.as_deref(), own, self.options.state_bytes, &mut self.state, &mut self.kept);

@@ -1,6 +1,7 @@
 //! A commit in three phases: prepare all tasks, write once, then tell.
 
 use millrace_engine::ledger::Ledger;
+use millrace_engine::task::{Prepared, Task};
 use millrace_store::Batch;
 
 use super::Worker;
@@ -20,8 +21,19 @@ impl Worker {
     ///
     /// # Errors
     /// As [`commit`](Self::commit).
-    pub fn commit_with(&mut self, mut batch: Batch) -> Result<Ledger, Error> {
-        let ledger = self.prepare(&mut batch)?;
+    pub fn commit_with(&mut self, batch: Batch) -> Result<Ledger, Error> {
+        self.write(batch, Task::prepare)
+    }
+
+    /// Writes down what there is in the middle of a transaction: nothing has been flushed, and what waits for the commit goes
+    /// on waiting. For who begins all anew if it doesn't come to its end.
+    pub(crate) fn relieve(&mut self) -> Result<Ledger, Error> {
+        let batch = Batch::new(&self.database);
+        self.write(batch, Task::prepare_part)
+    }
+
+    fn write(&mut self, mut batch: Batch, take: fn(&mut Task) -> Prepared) -> Result<Ledger, Error> {
+        let ledger = self.prepare(&mut batch, take)?;
         let appended = self.log.prepare(&mut self.tail, &mut batch)?;
         if !batch.is_empty() {
             self.database.write(batch, self.options.durability)?;
@@ -33,10 +45,10 @@ impl Worker {
     }
 
     /// Puts all that the tasks have changed into the batch.
-    fn prepare(&mut self, batch: &mut Batch) -> Result<Ledger, Error> {
+    fn prepare(&mut self, batch: &mut Batch, take: fn(&mut Task) -> Prepared) -> Result<Ledger, Error> {
         let mut ledger = Ledger::default();
         for seat in &mut self.seats {
-            let prepared = seat.task.prepare();
+            let prepared = take(&mut seat.task);
             for changes in &prepared.changes {
                 batch.apply(changes, seat.task.partition())?;
             }

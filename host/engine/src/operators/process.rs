@@ -51,7 +51,12 @@ impl Process<'_> {
     ) -> Result<(), TaskError> {
         let mut items = VecDeque::from(items);
         if let Some(Owed { path, child, look: Some(look) }) = step.take_owed() {
-            self.fire_look(step, (&path, child), look, logic)?;
+            // No record here has that place: it is the moment's.
+            if path == Path::root(0) {
+                self.fire_wall(step, look, logic)?;
+            } else {
+                self.fire_look(step, (&path, child), look, logic)?;
+            }
         }
         while !step.is_full()
             && let Some(item) = items.pop_front()
@@ -112,20 +117,36 @@ impl Process<'_> {
     pub(super) fn tick(&mut self, step: &mut Step<'_>, now: Timestamp, logic: &mut dyn Logic) -> Result<(), TaskError> {
         let first = self.timers.as_ref().and_then(|timers| timers.first(Clock::Wall));
         let Some(begin) = first.filter(|first| *first <= now) else { return Ok(()) };
-        let (mut left, mut after) = (step.options.timers, None);
+        let number = step.options.timers as u64;
+        self.fire_wall(step, Look { number, now, begin, after: None }, logic)
+    }
+
+    /// Fires timers of the driver's clock, as many as a pass may let out. The number of their look is how many may still
+    /// fire.
+    fn fire_wall(&mut self, step: &mut Step<'_>, mut look: Look, logic: &mut dyn Logic) -> Result<(), TaskError> {
         while let Some(timers) = self.timers.as_ref() {
-            let page = timers.due(step.state, (Clock::Wall, begin, now), after.as_ref(), PAGE.min(left))?;
-            left -= page.len();
-            let Some(last) = page.last() else { break };
-            after = Some(last.entry.clone());
+            let left = usize::try_from(look.number).unwrap_or(usize::MAX);
+            let due = (Clock::Wall, look.begin, look.now);
+            let page = timers.due(step.state, due, look.after.as_ref(), PAGE.min(left))?;
+            if page.is_empty() {
+                break;
+            }
             for timer in page {
+                if step.is_full() {
+                    let next = step.progress.moments;
+                    step.owe(&Path::root(0), next, Some(look));
+                    return Ok(());
+                }
+                look.number -= 1;
+                look.after = Some(timer.entry.clone());
                 if self.fires(step, &timer, None)? {
+                    step.let_out(timer.entry.len());
                     let place = step.at_the_moment();
-                    self.fire(step, &place, timer, Cause::Wall(now), logic)?;
+                    self.fire(step, &place, timer, Cause::Wall(look.now), logic)?;
                 }
             }
         }
-        self.fired(step, Clock::Wall, begin)
+        self.fired(step, Clock::Wall, look.begin)
     }
 
     fn fires(&self, step: &Step<'_>, timer: &Timer, look: Option<u64>) -> Result<bool, TaskError> {

@@ -46,10 +46,10 @@ pub(crate) struct Timer {
     pub(crate) origin: Bytes,
 }
 
-/// How far the timers of the stream's clock have fired that were due when a record had come.
+/// How far the timers of a clock have fired that were due when a record, or a tick, had come.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Look {
-    /// Counted in the life of the step.
+    /// Of the stream's clock: counted in the life of the step. Of the driver's: how many timers may still fire.
     pub(crate) number: u64,
     /// The stream time then.
     pub(crate) now: Timestamp,

@@ -41,11 +41,21 @@ pub(crate) struct Waiting {
     store: StoreId,
     clock: WaitingClock,
     memory: Option<BTreeMap<Bytes, Bytes>>,
-    /// Where a look goes on that has left some for the next page.
-    resume: Option<Bytes>,
+    /// Where a look goes on that has left some for the next page. After a restart it begins anew.
+    resume: Option<Look>,
     /// Bytes of what is in memory.
     bytes: usize,
     limit: usize,
+}
+
+/// How far a look at the records has come.
+#[derive(Default)]
+struct Look {
+    /// The next record, if it isn't the first.
+    from: Option<Bytes>,
+    /// Whether it has come by a record that is open yet, of each side. Behind both it is over.
+    left_open: bool,
+    right_open: bool,
 }
 
 /// What must be known after a restart beside the records.
@@ -167,9 +177,9 @@ impl Waiting {
         let moment = (self.clock.stream_time, window);
         // It ends at the last time that was visited, also where that was on another page.
         let mut min_time = if goes_on { self.clock.min_time } else { Timestamp::MAX };
-        let from = self.resume.take().filter(|_| goes_on).unwrap_or(Bytes::from_static(&[part::WAITING]));
-        let (mut left_open, mut right_open) = (false, false);
+        let mut look = self.resume.take().filter(|_| goes_on).unwrap_or_default();
         let (mut closed, mut damaged, mut more) = (Vec::new(), false, None);
+        let from = look.from.take().unwrap_or(Bytes::from_static(&[part::WAITING]));
         self.visit(state, &from, &[part::WAITING + 1], &mut |key, value| {
             if page.is_full() {
                 more = Some(Bytes::copy_from_slice(key));
@@ -180,7 +190,7 @@ impl Waiting {
                 return Scan::Stop;
             };
             min_time = time;
-            if left_open && right_open {
+            if look.left_open && look.right_open {
                 return Scan::Stop;
             }
             match side {
@@ -188,8 +198,8 @@ impl Waiting {
                     page.take(key.len() + value.len());
                     closed.push((Bytes::copy_from_slice(key), Bytes::copy_from_slice(value)));
                 }
-                Side::Left => left_open = true,
-                Side::Right => right_open = true,
+                Side::Left => look.left_open = true,
+                Side::Right => look.right_open = true,
             }
             Scan::Continue
         })?;
@@ -201,7 +211,7 @@ impl Waiting {
             reason: "a waiting record isn't one".into(),
         })?;
         let is_more = more.is_some();
-        self.resume = more;
+        self.resume = more.map(|from| Look { from: Some(from), ..look });
         Ok((unmatched, is_more))
     }
 

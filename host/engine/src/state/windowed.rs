@@ -97,6 +97,16 @@ impl WindowedStore {
         }
     }
 
+    /// No window that has yet to put out a final result is kept under an earlier time than this.
+    fn earliest_open(&self) -> Timestamp {
+        match (self.open, self.windows.kind) {
+            (None, _) => Timestamp::MAX,
+            (Some(_), WindowKind::Hopping { size, .. }) => self.clock.closed.saturating_sub(size),
+            (Some(_), WindowKind::Sliding { difference }) => self.clock.closed.saturating_sub(difference),
+            (Some(_), WindowKind::Session { .. }) => self.clock.closed,
+        }
+    }
+
     /// Moves what must be committed into the transaction. Called once, when it is prepared.
     pub(crate) fn prepare(&mut self, state: &mut TaskState) {
         if self.clock == self.committed_clock {
@@ -104,8 +114,9 @@ impl WindowedStore {
         }
         self.committed_clock = self.clock;
         state.put(self.store, CLOCK_KEY, Some(self.clock.encode()));
-        // A session that can't be seen any more, but isn't closed, has yet to come out.
-        let horizon = self.horizon(&self.clock).min(self.close(&self.clock));
+        // A session that can't be seen any more, but isn't closed, has yet to come out; and so has any window that is open,
+        // however far time has jumped ahead of those that have come out.
+        let horizon = self.horizon(&self.clock).min(self.close(&self.clock)).min(self.earliest_open());
         if horizon > self.committed_horizon {
             self.committed_horizon = horizon;
             state.expire(self.store, [horizon, Timestamp::MIN]);

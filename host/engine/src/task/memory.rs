@@ -75,6 +75,14 @@ impl NodeMemory {
         }
     }
 
+    /// Memory of that, in bytes, roughly.
+    pub(crate) fn waiting_bytes(&self) -> usize {
+        match self {
+            Self::None | Self::Join(_) | Self::Process(_) | Self::Dedup(_) => 0,
+            Self::Aggregate(memory) => memory.waiting.bytes(),
+        }
+    }
+
     /// The timers of a process step that has any.
     pub(crate) fn timers(&mut self) -> Option<&mut Timers> {
         match self {
@@ -89,7 +97,7 @@ impl NodeMemory {
             Self::None | Self::Process(_) => 0,
             Self::Join(store) => store.pending_bytes(),
             Self::Dedup(seen) => seen.pending_bytes(),
-            Self::Aggregate(memory) => memory.waiting.bytes(),
+            Self::Aggregate(_) => self.waiting_bytes(),
         }
     }
 }

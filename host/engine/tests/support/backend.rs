@@ -6,13 +6,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use millrace_engine::ports::{Backend, BackendError, Scan, StoreChanges, StoreId};
+use millrace_engine::ports::{Backend, BackendError, Horizons, Scan, StoreChanges, StoreId};
+use millrace_engine::record::Timestamp;
+use millrace_engine::state::keys::decode_window_key;
 
 type Stores = BTreeMap<(u32, StoreId), BTreeMap<Bytes, Bytes>>;
+type Watermarks = BTreeMap<(u32, StoreId), Horizons>;
 
-/// All that survives a restart.
+/// All that survives a restart. What has expired is gone with the commit that says so: a database drops it then at the
+/// earliest.
 #[derive(Clone, Default)]
-pub struct Disk(Arc<Mutex<Stores>>, Arc<AtomicUsize>);
+pub struct Disk(Arc<Mutex<Stores>>, Arc<AtomicUsize>, Arc<Mutex<Watermarks>>);
 
 impl Disk {
     pub fn commit(&self, partition: u32, changes: &[StoreChanges]) {
@@ -26,6 +30,22 @@ impl Disk {
                     None => store.remove(key),
                 };
             }
+            self.expire(partition, change, store);
+        }
+    }
+
+    fn expire(&self, partition: u32, change: &StoreChanges, store: &mut BTreeMap<Bytes, Bytes>) {
+        let mut marks = self.2.lock().unwrap();
+        let mark = marks.entry((partition, change.store)).or_insert([Timestamp::MIN; 2]);
+        let is_alive = |mark: &Horizons, key: &[u8]| {
+            let entry = decode_window_key(key);
+            entry.is_none_or(|(part, _, time, _)| mark.get(usize::from(part)).is_none_or(|mark| time >= *mark))
+        };
+        if let Some(before) = change.expire_before {
+            mark.iter_mut().zip(before).for_each(|(mark, before)| *mark = before.max(*mark));
+            store.retain(|key, _| is_alive(mark, key));
+        } else if *mark != [Timestamp::MIN; 2] {
+            change.entries.iter().filter(|(key, _)| !is_alive(mark, key)).for_each(|(key, _)| drop(store.remove(key)));
         }
     }
 

@@ -10,10 +10,10 @@ use millrace_engine::pipeline;
 use millrace_engine::ports::DeploymentId;
 use millrace_engine::record::{Header, InputRecord, TimestampType};
 use millrace_engine::stage::Stage;
-use millrace_engine::task::{Deployed, Produced, Task, TaskOptions};
+use millrace_engine::task::{Deployed, Prepared, Produced, Task, TaskOptions};
 use millrace_engine::topology::{Emit, Operator, TopicId, TopicKind, Topology};
 
-use super::{Disk, Rules};
+use super::{Disk, Limits, Rules};
 
 /// How to run.
 #[derive(Clone, Debug)]
@@ -30,25 +30,6 @@ pub struct Play {
     /// Whether a task is committed and opened anew after each run, also in the middle of one that takes several passes.
     pub restart_between: bool,
     pub limits: Limits,
-}
-
-/// What is too large; part of what the result depends on.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Of records of all topics but those of dead letters.
-    pub record_bytes: usize,
-    pub state_bytes: usize,
-    /// What a step may make of one record.
-    pub record_outputs: u64,
-}
-
-impl Limits {
-    pub const NONE: Self = Self { record_bytes: usize::MAX, state_bytes: usize::MAX, record_outputs: u64::MAX };
-
-    fn of_topics(self, topology: &Topology) -> Arc<[usize]> {
-        let limit = |kind| if kind == TopicKind::DeadLetters { usize::MAX } else { self.record_bytes };
-        topology.topics.iter().map(|topic| limit(topic.kind)).collect()
-    }
 }
 
 impl Play {
@@ -258,7 +239,11 @@ impl Driver {
         self.now = self.now.max(now);
         let mut produced = Vec::new();
         for task in 0..self.tasks.len() {
-            for output in self.tasks[task].tick(&mut self.rules, self.now, turn).unwrap() {
+            let mut outputs = self.tasks[task].tick(&mut self.rules, self.now, turn).unwrap();
+            while self.tasks[task].ready() {
+                outputs.extend(self.tasks[task].run(&mut self.rules, usize::MAX).unwrap());
+            }
+            for output in outputs {
                 self.stage.put(task + 1, output.clone());
                 produced.push((turn, task, output));
             }
@@ -310,7 +295,10 @@ impl Driver {
                     self.stage.put(task + 1, output.clone());
                     produced.push((output.turn, task, output));
                 }
-                if self.way.restart_between && !self.commits_show() {
+                if self.way.restart_between && self.commits_show() {
+                    let prepared = self.tasks[task].prepare_part();
+                    self.store(task, prepared);
+                } else if self.way.restart_between {
                     self.commit_task(task);
                     let (part, partition) = (self.tasks[task].subtopology(), self.tasks[task].partition());
                     self.tasks[task] = self.open_task(task, part, partition);
@@ -319,7 +307,8 @@ impl Driver {
         }
     }
 
-    /// Whether steps put something out at commits: then it matters where they are.
+    /// Whether steps put something out at commits: then it matters where they are, and all that can be done in between is
+    /// to write down a part.
     fn commits_show(&self) -> bool {
         let nodes = self.topology.subtopologies.iter().flat_map(|part| &part.nodes);
         nodes.into_iter().any(|node| matches!(node.operator, Operator::Aggregate { emit: Emit::Commit, .. }))
@@ -329,15 +318,17 @@ impl Driver {
     fn wake(&mut self) {
         loop {
             self.flush();
+            if self.tasks.iter().all(Task::is_flushed) {
+                return;
+            }
             let mut produced = Vec::new();
             for (number, task) in self.tasks.iter_mut().enumerate() {
-                for output in task.flush(&mut self.rules, self.now, self.turn).unwrap() {
-                    self.stage.put(number + 1, output.clone());
-                    produced.push(output);
+                while !task.is_flushed() {
+                    for output in task.flush(&mut self.rules, self.now, self.turn).unwrap() {
+                        self.stage.put(number + 1, output.clone());
+                        produced.push(output);
+                    }
                 }
-            }
-            if produced.is_empty() {
-                return;
             }
             let external = |output: &Produced| self.topology.topics[output.topic.0].kind != TopicKind::Repartition;
             self.outputs.extend(produced.into_iter().filter(external).map(|output| (output.turn, output)));
@@ -353,8 +344,12 @@ impl Driver {
     }
 
     fn commit_task(&mut self, number: usize) {
-        let task = &mut self.tasks[number];
-        let prepared = task.prepare();
+        let prepared = self.tasks[number].prepare();
+        self.store(number, prepared);
+    }
+
+    fn store(&mut self, number: usize, prepared: Prepared) {
+        let task = &self.tasks[number];
         let meta = self.topology.subtopologies[task.subtopology()].meta;
         for (key, _) in prepared.changes.iter().filter(|change| change.store == meta).flat_map(|it| &it.entries) {
             assert_eq!(self.topology.meta_owner(key), Some(task.subtopology()), "{key:?} has one owner");

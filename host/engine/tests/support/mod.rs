@@ -6,11 +6,13 @@ mod alarms;
 mod backend;
 mod driver;
 pub mod golden;
+mod limits;
 mod rules;
 mod single;
 
 pub use backend::Disk;
-pub use driver::{Limits, Play, play, play_on, play_records};
+pub use driver::{Play, play, play_on, play_records};
+pub use limits::Limits;
 pub use rules::Rules;
 pub use single::{Single, header, value};
 

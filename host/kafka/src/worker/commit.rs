@@ -38,10 +38,13 @@ impl Worker {
         let mut ledger = Ledger::default();
         let mut changed = Vec::new();
         for seat in self.seats.iter_mut().filter(|seat| seat.dirty && (of == Of::All || seat.sent)) {
-            for record in flush(seat, self.logic.as_mut(), &mut self.paces, time)? {
+            let (unclear, shared) = (&mut self.unclear, &self.shared);
+            let mut send = |record: Produced| {
                 producer.send(record.topic.0, &sendable(&record), None)?;
-                self.unclear.sent(&self.shared.topology, std::slice::from_ref(&record));
-            }
+                unclear.sent(&shared.topology, std::slice::from_ref(&record));
+                Ok(())
+            };
+            flush(seat, self.logic.as_mut(), &mut self.paces, time, &mut send)?;
             let mut prepared = seat.task.prepare();
             prepared.changes.extend(notes(&self.shared, seat));
             send_changes(&self.shared, seat, producer, &prepared.changes)?;
@@ -143,17 +146,36 @@ impl Worker {
     }
 }
 
-/// Has a task put out what waits for a commit. Rules behind it may be slow: then fewer records go into a transaction, but
-/// those of one always do.
-fn flush(seat: &mut Seat, logic: &mut dyn Logic, paces: &mut Paces, time: Duration) -> Result<Vec<Produced>, Reaction> {
-    let (began, done) = (Instant::now(), seat.taken + seat.fired);
+/// Has a task put out what waits for a commit, some at a time. Rules behind it may be slow: then fewer records go into a
+/// transaction, but those of one always do. The time is for all of it together; one record alone has no limit, so that it
+/// gets through.
+fn flush(
+    seat: &mut Seat,
+    logic: &mut dyn Logic,
+    paces: &mut Paces,
+    time: Duration,
+    send: &mut dyn FnMut(Produced) -> Result<(), Reaction>,
+) -> Result<(), Reaction> {
+    let done = seat.taken + seat.fired;
     logic.limit_time((done > 1).then_some(time));
-    let flushed = seat.task.flush(logic, wall_clock(), 0);
+    let (mut flushed, mut took) = (Ok(()), Duration::ZERO);
+    while flushed.is_ok() && !seat.task.is_flushed() {
+        let pass = Instant::now();
+        let produced = seat.task.flush(logic, wall_clock(), 0);
+        took += pass.elapsed();
+        flushed = match produced {
+            Ok(produced) => {
+                produced.into_iter().try_for_each(&mut *send)?;
+                Ok(())
+            }
+            Err(error) => Err(error),
+        };
+    }
     for kind in [Kind::Records, Kind::Timers] {
         let pace = paces.entry((seat.id, kind)).or_default();
         match &flushed {
             Err(TaskError::Overrun { .. }) => pace.flush_cut_off(done),
-            _ => pace.flushed(done, began.elapsed()),
+            _ => pace.flushed(done, took),
         }
     }
     flushed.map_err(task_error)

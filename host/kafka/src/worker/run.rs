@@ -70,7 +70,7 @@ impl Work {
                 seat.dirty = true;
                 let waiting = seat.task.queued_in_all();
                 let produced = seat.task.run(logic, limit)?;
-                Ok((produced, waiting - seat.task.queued_in_all()))
+                Ok((produced, taken(waiting, seat.task.queued_in_all())))
             }
             Self::Timers(now) => {
                 seat.task.limit_timers(limit);
@@ -80,6 +80,12 @@ impl Work {
             }
         }
     }
+}
+
+/// How many records a part was, of those that wait before it and behind it. One that goes on with a run takes none, and
+/// counts as one all the same: it has its place in the transaction, and the next one may have to be alone.
+fn taken(before: usize, behind: usize) -> usize {
+    before.saturating_sub(behind).max(1)
 }
 
 impl Worker {
@@ -157,5 +163,42 @@ impl Worker {
             return self.pass.is_some();
         }
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// A run of three passes, the last of which takes longer than a transaction has time, again and again from the last
+    /// commit until it gets through. Gives how many attempts that takes, if it does.
+    fn attempts() -> Option<usize> {
+        let (mut pace, mut committed) = (Pace::default(), 0);
+        for attempt in 1..20 {
+            let (mut done, mut open) = (0, false);
+            for pass in committed..3 {
+                if pace.is_alone() && open {
+                    (committed, done, open) = (pass, 0, false);
+                }
+                if pass == 2 && open {
+                    pace.cut_off(1, done);
+                    break;
+                }
+                let taken = taken(0, 0);
+                pace.ran(taken, Duration::ZERO, 500);
+                (done, open) = (done + taken, true);
+                if pass == 2 {
+                    return Some(attempt);
+                }
+            }
+        }
+        None
+    }
+
+    #[test]
+    fn a_slow_pass_behind_quick_ones_of_its_run_comes_to_be_alone_in_a_transaction() {
+        assert_eq!(attempts(), Some(2));
     }
 }

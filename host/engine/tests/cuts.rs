@@ -1,0 +1,200 @@
+//! Where a pass ends can't be seen: what comes out, and when, is the same with passes of one entry.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use millrace_engine::ports::DeploymentId;
+use millrace_engine::record::{Headers, InputRecord, TimestampType};
+use millrace_engine::task::{Deployed, Task, TaskOptions};
+use millrace_engine::topology::Topology;
+use support::{Disk, Play, Rules, play_records, topology};
+
+const SOURCES: &str = r#"
+    [[source]]
+    name = "in"
+    topic = "in"
+    value = "bytes"
+    [[source]]
+    name = "other"
+    topic = "other"
+    value = "bytes"
+"#;
+
+/// What comes out is the same in passes of any size, with what a commit lets expire dropped in between; `commit_every`
+/// lines there is a commit that steps see.
+#[track_caller]
+fn assert_unseen(steps: &str, lines: &[&str], commit_every: usize) {
+    let topology = topology(steps);
+    let plain = Play { commit_every, ..Play::PLAIN };
+    let expected = play_records(&topology, lines, &plain);
+    assert!(!expected.is_empty());
+    for (pass_bytes, restart_between) in [(1, false), (1, true), (1_500, false), (1_500, true)] {
+        for batch in [1, 100] {
+            let way = Play { batch, pass_bytes, restart_between, ..plain.clone() };
+            assert_eq!(play_records(&topology, lines, &way), expected, "{way:?}");
+        }
+    }
+}
+
+fn aggregate(settings: &str) -> String {
+    let aggregate = format!("[[aggregate]]\nname = \"sums\"\nfrom = \"in\"\ncall = \"t.append\"\n{settings}\n");
+    format!(
+        "{SOURCES}{aggregate}[[sink]]\nfrom = \"sums\"\ntopic = \"out\"\n[[sink]]\nfrom = \"other\"\ntopic = \"all\"\n"
+    )
+}
+
+#[test]
+fn windows_that_have_yet_to_close_do_not_expire_at_a_commit_between_passes() {
+    let lines = ["in a x @1", "in b x @3", "in c x @4", "in a y @12", "in d x @14", "in a z @900", "in b z @2000"];
+    for window in [
+        "{ tumbling = \"10ms\" }",
+        "{ hopping = \"20ms\", every = \"7ms\" }",
+        "{ sliding = \"6ms\" }",
+        "{ session = \"4ms\" }",
+    ] {
+        assert_unseen(&aggregate(&format!("window = {window}\ngrace = \"3ms\"\nemit = \"final\"")), &lines, usize::MAX);
+    }
+}
+
+#[test]
+fn results_that_wait_for_a_commit_all_come_out_with_it_however_many_passes_that_takes() {
+    let steps = format!(
+        r#"{SOURCES}
+        [[aggregate]]
+        name = "first"
+        from = "in"
+        call = "t.append"
+        emit = "commit"
+        [[transform]]
+        name = "doubled"
+        from = "first"
+        call = "t.twice"
+        [[aggregate]]
+        name = "second"
+        from = "doubled"
+        call = "t.append"
+        emit = "commit"
+        [[transform]]
+        name = "last"
+        from = "second"
+        call = "t.twice"
+        [[sink]]
+        from = "last"
+        topic = "out"
+        [[sink]]
+        from = "other"
+        topic = "all"
+    "#
+    );
+    let lines = ["in a x @1", "in b x @2", "in c x @3", "in a y @4", "in b y @5", "in c y @6", "in d y @7"];
+    assert_unseen(&steps, &lines, 4);
+}
+
+#[test]
+fn a_look_at_records_without_a_match_ends_where_it_does_on_one_page() {
+    let join = r#"
+        [[join]]
+        name = "pairs"
+        left = "in"
+        right = "other"
+        kind = "outer"
+        before = "0ms"
+        after = "50ms"
+        grace = "10ms"
+        call = "t.cat"
+        [[sink]]
+        from = "pairs"
+        topic = "out"
+    "#;
+    let lines = [
+        "in a x @60",
+        "other b x @70",
+        "other c x @70",
+        "other d x @70",
+        "other e x @75",
+        "other f x @79",
+        "other g x @80",
+        "in h x @86",
+        "other i x @89",
+        "other j x @91",
+        "other k x @99",
+    ];
+    assert_unseen(&format!("{SOURCES}{join}"), &lines, usize::MAX);
+}
+
+fn open(topology: &Arc<Topology>, disk: &Disk) -> Task {
+    let deployed = [Deployed { id: DeploymentId(0), generation: 1, digest: "d".into() }];
+    let partitions = topology.topics.iter().map(|_| 1).collect();
+    let options = TaskOptions { pass_bytes: 1, ..TaskOptions::new(0, 0, partitions, deployed.into()) };
+    Task::open(Arc::clone(topology), options, disk.partition(0)).unwrap()
+}
+
+fn offer(task: &mut Task, offset: i64, value: &'static str) {
+    let (key, value) = (Some(Bytes::from(format!("k{offset}"))), Some(Bytes::from(value)));
+    let (timestamp_type, headers) = (TimestampType::CreateTime, Headers::EMPTY);
+    task.offer(0, InputRecord { offset, timestamp: 1, timestamp_type, key, value, headers, arrived: 0, turn: 0 });
+}
+
+#[test]
+fn a_tick_lets_out_a_pass_and_goes_on_behind_a_commit() {
+    let steps = "[[source]]\nname = \"in\"\ntopic = \"in\"\nvalue = \"bytes\"\n\
+                 [[process]]\nname = \"alarms\"\nfrom = \"in\"\ncall = \"t.alarm\"\n\
+                 [[sink]]\nfrom = \"alarms\"\ntopic = \"out\"\n";
+    let (topology, disk) = (topology(steps), Disk::default());
+    let (mut task, mut rules) = (open(&topology, &disk), Rules::new(&topology));
+    (0..5).for_each(|offset| offer(&mut task, offset, "wat.a.5"));
+    while task.ready() {
+        task.run(&mut rules, 1).unwrap();
+    }
+    let mut keys = Vec::new();
+    let mut outputs = task.tick(&mut rules, 10, 0).unwrap();
+    loop {
+        assert!(outputs.len() <= 1, "{outputs:?}");
+        keys.extend(outputs.into_iter().filter_map(|output| output.key));
+        let prepared = task.prepare();
+        disk.commit(0, &prepared.changes);
+        task = open(&topology, &disk);
+        if !task.ready() {
+            break;
+        }
+        outputs = task.run(&mut rules, 1).unwrap();
+    }
+    assert_eq!(keys, ["k0", "k1", "k2", "k3", "k4"]);
+    assert_eq!(task.next_tick(), None);
+}
+
+/// A task with results that wait for a commit.
+fn waiting() -> (Task, Rules) {
+    let topology = topology(&aggregate("emit = \"commit\""));
+    let (mut task, mut rules) = (open(&topology, &Disk::default()), Rules::new(&topology));
+    (0..3).for_each(|offset| offer(&mut task, offset, "x"));
+    while task.ready() {
+        assert!(task.run(&mut rules, 10).unwrap().is_empty());
+    }
+    (task, rules)
+}
+
+#[test]
+fn results_go_on_waiting_where_a_transaction_is_written_down_in_parts_and_are_no_reason_to_do_so() {
+    let (mut task, mut rules) = waiting();
+    assert!(task.transaction_bytes() > task.waiting_bytes());
+    assert!(!task.prepare_part().changes.is_empty());
+    assert!(task.waiting_bytes() > 0);
+    assert_eq!(task.transaction_bytes(), task.waiting_bytes(), "nothing else is left to be written");
+    let mut outputs = 0;
+    while !task.is_flushed() {
+        outputs += task.flush(&mut rules, 0, 0).unwrap().len();
+    }
+    assert_eq!((outputs, task.waiting_bytes()), (3, 0));
+    task.prepare();
+}
+
+#[test]
+#[should_panic(expected = "flushed before")]
+fn a_task_is_not_committed_while_results_wait_for_that() {
+    waiting().0.prepare();
+}
