@@ -60,9 +60,9 @@ fn windows_that_have_yet_to_close_do_not_expire_at_a_commit_between_passes() {
     }
 }
 
-#[test]
-fn results_that_wait_for_a_commit_all_come_out_with_it_however_many_passes_that_takes() {
-    let steps = format!(
+/// Two steps with results that wait for a commit, and one behind each that makes two of one.
+fn two_that_wait() -> String {
+    format!(
         r#"{SOURCES}
         [[aggregate]]
         name = "first"
@@ -89,9 +89,13 @@ fn results_that_wait_for_a_commit_all_come_out_with_it_however_many_passes_that_
         from = "other"
         topic = "all"
     "#
-    );
+    )
+}
+
+#[test]
+fn results_that_wait_for_a_commit_all_come_out_with_it_however_many_passes_that_takes() {
     let lines = ["in a x @1", "in b x @2", "in c x @3", "in a y @4", "in b y @5", "in c y @6", "in d y @7"];
-    assert_unseen(&steps, &lines, 4);
+    assert_unseen(&two_that_wait(), &lines, 4);
 }
 
 #[test]
@@ -197,4 +201,23 @@ fn results_go_on_waiting_where_a_transaction_is_written_down_in_parts_and_are_no
 #[should_panic(expected = "flushed before")]
 fn a_task_is_not_committed_while_results_wait_for_that() {
     waiting().0.prepare();
+}
+
+#[test]
+fn a_flush_is_not_over_before_the_steps_behind_have_put_out_their_results_too() {
+    let (topology, disk) = (topology(&two_that_wait()), Disk::default());
+    let (mut task, mut rules) = (open(&topology, &disk), Rules::new(&topology));
+    (0..3).for_each(|offset| offer(&mut task, offset, "x"));
+    while task.ready() {
+        task.run(&mut rules, 10).unwrap();
+    }
+    let (mut outputs, mut passes) = (0, 0);
+    while !task.is_flushed() {
+        outputs += task.flush(&mut rules, 0, 0).unwrap().len();
+        passes += 1;
+    }
+    disk.commit(0, &task.prepare().changes);
+    assert!(passes > 3, "{passes} passes");
+    assert_eq!(outputs, 6);
+    assert!(!open(&topology, &disk).ready());
 }
