@@ -24,18 +24,18 @@ mod queues;
 mod rest;
 mod row;
 mod run;
+mod sources;
 mod step;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::event_time::Timing;
 use crate::ledger::Ledger;
 use crate::ports::{Backend, BackendError, Failure, Logic, StoreChanges};
 use crate::record::{Headers, InputRecord, Timestamp, Window};
 use crate::state::TaskState;
-use crate::topology::{NodeId, Operator, SubTopology, TopicId, Topology};
+use crate::topology::{NodeId, TopicId, Topology};
 pub(crate) use item::{Item, Record};
 use memory::Memory;
 pub(crate) use memory::NodeMemory;
@@ -46,6 +46,7 @@ use queues::Queues;
 use rest::Kept;
 pub(crate) use row::Row;
 pub(crate) use run::Wake;
+use sources::{shape, source_of, timing_of};
 pub(crate) use step::{Parent, Step, inherited};
 
 /// A record that a task put out.
@@ -387,25 +388,5 @@ impl Task {
                 .collect(),
             ledger: std::mem::take(&mut self.ledger),
         }
-    }
-}
-
-/// The sub-topology of a task. Made from the same topology as the task, so it is there.
-fn shape(topology: &Topology, index: usize) -> &SubTopology {
-    #[expect(clippy::indexing_slicing, reason = "the driver opens tasks for the sub-topologies of this topology")]
-    &topology.subtopologies[index]
-}
-
-/// The node that reads a topic. Every input has one, by construction of the topology.
-fn source_of(shape: &SubTopology, topic: TopicId) -> NodeId {
-    let reads = |operator: &Operator| matches!(operator, Operator::Source { topic: read, .. } if *read == topic);
-    NodeId(shape.nodes.iter().position(|node| reads(&node.operator)).unwrap_or(0))
-}
-
-/// How a source tells the time of its records.
-fn timing_of(shape: &SubTopology, source: NodeId) -> Timing {
-    match shape.nodes.get(source.0).map(|node| &node.operator) {
-        Some(Operator::Source { timestamp, ahead, .. }) => Timing { event: timestamp.clone(), ahead: *ahead },
-        _ => Timing::default(),
     }
 }

@@ -77,7 +77,7 @@ impl TaskOptions {
 /// The active deployment of a plugin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deployed {
-    /// How [`Logic`] knows it.
+    /// How [`Logic`](crate::ports::Logic) knows it.
     pub id: DeploymentId,
     /// Which one it is, counted from 1 in the life of the app.
     pub generation: u32,

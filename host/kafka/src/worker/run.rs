@@ -178,7 +178,8 @@ mod tests {
         let (mut pace, mut committed) = (Pace::default(), 0);
         for attempt in 1..20 {
             let (mut done, mut open) = (0, false);
-            for pass in committed..3 {
+            let begin = committed;
+            for pass in begin..3 {
                 if pace.is_alone() && open {
                     (committed, done, open) = (pass, 0, false);
                 }
