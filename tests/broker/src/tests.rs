@@ -4,11 +4,12 @@
 
 use std::io;
 use std::net::{Ipv4Addr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::wire::{Answer, Body, call};
 use crate::{Cluster, Error, Operation, Options, for_test};
 
+const NOT_LEADER: i16 = 6;
 const NOT_AUTHORIZED: i16 = 29;
 const TOPIC_ALREADY_EXISTS: i16 = 36;
 
@@ -42,8 +43,7 @@ fn produce(port: u16, topic: &str) -> i16 {
     body.list(1);
     body.i32(0);
     body.bytes(&batch.0);
-    let answer = call(port, (0, 3), &body, Duration::from_secs(10)).unwrap();
-    first_error(&mut Answer(&answer))
+    first_error(&mut Answer(&led(port, (0, 3), &body)))
 }
 
 /// The offset that the next record of the first partition will have.
@@ -55,13 +55,25 @@ fn end_offset(port: u16, topic: &str) -> i32 {
     body.list(1);
     body.i32(0);
     body.0.extend((-1_i64).to_be_bytes()); // the end
-    let answer = call(port, (2, 1), &body, Duration::from_secs(10)).unwrap();
+    let answer = led(port, (2, 1), &body);
     let mut answer = Answer(&answer);
     assert_eq!(first_error(&mut answer), 0);
     for _ in 0..3 {
         answer.i32().unwrap(); // timestamp, and the upper half of the offset
     }
     answer.i32().unwrap()
+}
+
+/// Asks as clients do: a node tells that it leads a partition a moment before it does, and refuses requests until then.
+fn led(port: u16, api: (i16, i16), body: &Body) -> Vec<u8> {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        let answer = call(port, api, body, Duration::from_secs(10)).unwrap();
+        if first_error(&mut Answer(&answer)) != NOT_LEADER || Instant::now() > deadline {
+            return answer;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 /// Answers with one topic of one partition begin in the same way.
