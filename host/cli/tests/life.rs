@@ -4,6 +4,7 @@
 mod support;
 
 use std::fmt::Write;
+use std::process::Command;
 
 use insta::assert_snapshot;
 use millrace_cli::data;
@@ -63,6 +64,20 @@ fn a_run_that_is_told_to_stop_commits_what_it_has_begun_and_exits_with_0() {
     assert_eq!(left, lag + produced - consumed, "the next run goes on where it has stopped");
     rest.logged("stopped");
     assert_eq!(decisions(&place), (1..=40_000).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_run_that_is_told_to_stop_while_it_starts_stops_in_order() {
+    let place = Place::new();
+    let pipeline = std::fs::read_to_string(place.path("orders.toml")).unwrap();
+    // Reading it takes as long as nobody writes it.
+    let made = Command::new("mkfifo").arg(place.path("late.toml")).status().unwrap();
+    assert!(made.success());
+    let mut run = place.start("run late.toml --data data");
+    run.tell_to_stop();
+    std::fs::write(place.path("late.toml"), pipeline).unwrap();
+    assert_eq!(run.logged("stopped")["consumed"], 0);
+    assert_eq!(run.wait().code(), Some(0));
 }
 
 #[test]

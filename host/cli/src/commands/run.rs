@@ -23,21 +23,19 @@ use crate::progress::Bar;
 /// # Errors
 /// The pipeline, the data folder or the cluster is wrong, or the app had to stop.
 pub fn run(arguments: &args::Run) -> Result<()> {
+    // Before anything that takes time: compiling a plugin takes seconds.
+    let stop = stop_on_signal()?;
     let loaded = load(&arguments.pipeline)?;
     let data = arguments.data.clone().unwrap_or_else(|| PathBuf::from(".millrace").join(&loaded.topology.app));
     match &arguments.kafka {
-        Some(bootstrap) => {
-            let stop = stop_on_signal()?;
-            kafka::run(&loaded, bootstrap, data, arguments.until_idle, &stop)
-        }
-        None => run_embedded(arguments, &loaded, data),
+        Some(bootstrap) => kafka::run(&loaded, bootstrap, data, arguments.until_idle, &stop),
+        None => run_embedded(arguments, &loaded, data, &stop),
     }
 }
 
-fn run_embedded(arguments: &args::Run, loaded: &Loaded, data: PathBuf) -> Result<()> {
+fn run_embedded(arguments: &args::Run, loaded: &Loaded, data: PathBuf, stop: &AtomicBool) -> Result<()> {
     let app = &loaded.topology.app;
     let (mut worker, mut guests) = data::open_worker(loaded, &data, WorkerOptions::default())?;
-    let stop = stop_on_signal()?;
     let options = RunOptions {
         commit_interval: loaded.topology.settings.commit_interval,
         until_idle: arguments.until_idle,
@@ -46,7 +44,7 @@ fn run_embedded(arguments: &args::Run, loaded: &Loaded, data: PathBuf) -> Result
     tracing::info!(app, data = %data.display(), lag = worker.lag(), "running");
     let bar = Bar::new("processing", worker.lag());
     let mut warned = BTreeSet::new();
-    run::run(&mut worker, &mut guests, &options, &stop, |progress| {
+    run::run(&mut worker, &mut guests, &options, stop, |progress| {
         tell(&bar, progress);
         summary::warn_of_dead_letters(progress.ledger, &mut warned);
     })?;

@@ -80,8 +80,20 @@ impl Running {
 
     /// Asks it to stop, and waits until it has.
     pub fn terminate(&mut self) -> ExitStatus {
-        let told = Command::new("sh").args(["-c", "kill -TERM $0", &self.child.id().to_string()]).status().unwrap();
+        self.tell_to_stop();
+        self.wait()
+    }
+
+    /// Sends SIGTERM, as soon as the process catches it.
+    pub fn tell_to_stop(&self) {
+        let id = self.child.id();
+        until("it catches SIGTERM", || catches_sigterm(id));
+        let told = Command::new("sh").args(["-c", "kill -TERM $0", &id.to_string()]).status().unwrap();
         assert!(told.success());
+    }
+
+    /// Waits until it has ended.
+    pub fn wait(&mut self) -> ExitStatus {
         let mut status = None;
         until("it stops", || {
             status = self.child.try_wait().unwrap();
@@ -96,6 +108,13 @@ impl Drop for Running {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Whether a process has a handler for SIGTERM; before, the signal just kills it. Only Linux tells; elsewhere, yes.
+pub fn catches_sigterm(id: u32) -> bool {
+    let Ok(status) = std::fs::read_to_string(format!("/proc/{id}/status")) else { return true };
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap_or("0").trim();
+    u64::from_str_radix(caught, 16).unwrap() >> 14 & 1 == 1
 }
 
 /// Waits until something is so.

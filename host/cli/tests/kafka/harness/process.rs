@@ -9,6 +9,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 
 use super::wait::until;
+use crate::support::catches_sigterm;
 
 /// A running `millrace run`; killed when it goes out of scope.
 pub struct Process {
@@ -77,6 +78,8 @@ impl Process {
 
     /// Asks it to stop, and waits until it has, well. Gives what it says at its end.
     pub fn stop(mut self) -> Value {
+        // Before it has a handler, just after its start, the signal would kill it.
+        until("it catches SIGTERM, or has ended", || catches_sigterm(self.id()) || !self.is_alive());
         self.signal(Signal::SIGTERM);
         let status = self.wait();
         assert_eq!(status.code(), Some(0), "it was asked to stop");
