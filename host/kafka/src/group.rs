@@ -13,6 +13,10 @@
 //! Which member runs a task follows from the numbers of partitions of its inputs: members that know different numbers
 //! could both run it. So these are looked up again for each assignment, before a worker is told of it: a process that
 //! starts when a topic has grown joins the group, and each member that has started before it notices.
+//!
+//! It also follows from the pipeline, and during a rolling upgrade members have different ones. How a member cuts partitions
+//! into tasks is at the end of its `client.id`, and the members are looked up for each assignment: where they don't agree,
+//! a member runs only those tasks of which all inputs are assigned to it. Others wait until all members agree.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -32,7 +36,7 @@ use rdkafka::topic_partition_list::TopicPartitionListElem;
 use crate::cluster::Cluster;
 use crate::context;
 use crate::error::Error;
-use crate::tasks::{TaskId, spread, tasks_of};
+use crate::tasks::{TaskId, cut, reads, spread, tasks_of, whole_tasks_of};
 use crate::worker::{Command, Generation, Line};
 
 /// The instance's member of the group.
@@ -48,6 +52,8 @@ const SAY: Duration = Duration::from_secs(30);
 pub(crate) struct Membership {
     topology: Arc<Topology>,
     partitions: Arc<[u32]>,
+    /// How this member cuts partitions into tasks.
+    cut: String,
     state: Mutex<State>,
     /// When it was last said that the cluster doesn't answer.
     said: Mutex<Option<Instant>>,
@@ -66,11 +72,26 @@ struct State {
     generation: Option<Generation>,
     /// How often the assignment has changed.
     rebalances: u64,
+    /// Partitions of this member that no task of it reads, since members don't agree on the tasks.
+    apart: Option<Apart>,
+}
+
+/// Members of the group that cut partitions into other tasks, and what waits for that to end.
+struct Apart {
+    others: Vec<String>,
+    waiting: Vec<String>,
+    said: Instant,
 }
 
 impl Membership {
     pub(crate) fn new(topology: Arc<Topology>, partitions: Arc<[u32]>) -> Self {
-        Self { topology, partitions, state: Mutex::default(), said: Mutex::default() }
+        let cut = cut(&topology, &partitions);
+        Self { topology, partitions, cut, state: Mutex::default(), said: Mutex::default() }
+    }
+
+    /// How this member cuts partitions into tasks, as the other members are to see it.
+    pub(crate) fn cut(&self) -> &str {
+        &self.cut
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -113,22 +134,52 @@ impl Membership {
     /// [`Error::Setup`]: the assignment can't be worked with. A cluster that doesn't answer is no error: it is asked again
     /// with the next call.
     pub(crate) fn settle(&self, cluster: &Cluster) -> Result<(), Error> {
-        let Some(offered) = self.state().offered.clone() else { return Ok(()) };
-        match self.grown(cluster, &offered) {
-            Ok(None) => {}
-            Ok(Some(reason)) => return Err(Error::Setup(reason)),
+        let Some(offered) = self.state().offered.clone() else {
+            self.state().say_apart();
+            return Ok(());
+        };
+        let looked_up = self.grown(cluster, &offered).and_then(|grown| match grown {
+            Some(reason) => Err(Error::Setup(reason)),
+            None => cluster.members(&self.topology.app),
+        });
+        let members = match looked_up {
+            Ok(members) => members,
             Err(Error::Kafka(error)) => {
                 if self.may_say_so() {
-                    tracing::warn!(%error, "numbers of partitions can't be had: tasks wait for them");
+                    tracing::warn!(%error, "the group's members or the inputs' partitions can't be had: tasks wait for them");
                 }
                 return Ok(());
             }
             Err(error) => return Err(error),
-        }
+        };
+        let others = self.others(members);
         let mut state = self.state();
         state.offered = None;
-        state.assign(tasks_of(&self.topology, &self.partitions, &offered));
+        if others.is_empty() {
+            state.apart = None;
+            state.assign(tasks_of(&self.topology, &self.partitions, &offered));
+        } else {
+            let tasks = whole_tasks_of(&self.topology, &self.partitions, &offered);
+            state.apart = self.apart(others, &tasks, &offered);
+            state.assign(tasks);
+        }
         Ok(())
+    }
+
+    /// Those of the members that cut partitions into other tasks.
+    fn others(&self, members: Vec<String>) -> Vec<String> {
+        let end = format!("-member-{}", self.cut);
+        members.into_iter().filter(|member| !member.ends_with(&end)).collect()
+    }
+
+    /// What waits for members to agree, if anything does; says so.
+    fn apart(&self, others: Vec<String>, tasks: &BTreeSet<TaskId>, offered: &BTreeSet<(String, u32)>) -> Option<Apart> {
+        let read: BTreeSet<_> = tasks.iter().flat_map(|task| reads(&self.topology, &self.partitions, *task)).collect();
+        let waiting: Vec<_> =
+            offered.difference(&read).map(|(topic, partition)| format!("{topic}-{partition}")).collect();
+        let apart = (!waiting.is_empty()).then(|| Apart { others, waiting, said: Instant::now() });
+        apart.iter().for_each(Apart::say);
+        apart
     }
 
     /// An input that has more partitions than when the app started, if there is one. That a broker knows of fewer, or of
@@ -168,6 +219,7 @@ impl Membership {
         let mut state = self.state();
         state.assigned = None;
         state.offered = None;
+        state.apart = None;
         if lost {
             state.placed.clear();
         }
@@ -192,7 +244,26 @@ impl Membership {
     }
 }
 
+impl Apart {
+    fn say(&self) {
+        tracing::warn!(
+            partitions = ?self.waiting,
+            members = ?self.others,
+            "members of the group divide the inputs into tasks in different ways: partitions wait until all processes have \
+             been started with the same pipeline files"
+        );
+    }
+}
+
 impl State {
+    /// Says again that partitions wait for members to agree.
+    fn say_apart(&mut self) {
+        if let Some(apart) = self.apart.as_mut().filter(|apart| apart.said.elapsed() > SAY) {
+            apart.said = Instant::now();
+            apart.say();
+        }
+    }
+
     fn assign(&mut self, tasks: BTreeSet<TaskId>) {
         self.placed = spread(&tasks, &self.placed, self.lines.len());
         self.assigned = Some(tasks);

@@ -132,7 +132,8 @@ impl<'t> Instance<'t> {
         tell: &'t mut dyn FnMut(Report<'_>),
     ) -> Result<Self, Error> {
         let membership = Membership::new(Arc::clone(&shared.topology), Arc::clone(&shared.partitions));
-        let member: Member = shared.settings.member().create_with_context(membership).map_err(wrong_settings)?;
+        let config = shared.settings.member(membership.cut());
+        let member: Member = config.create_with_context(membership).map_err(wrong_settings)?;
         let member = shared.member.get_or_init(|| member);
         let (sender, events) = channel();
         let crew = Crew::start(Arc::clone(&shared), guests, sender, member)?;

@@ -108,9 +108,10 @@ impl ClientSettings {
         config
     }
 
-    /// The consumer that is the instance's member of the group. It never fetches.
-    pub(crate) fn member(&self) -> ClientConfig {
-        let mut config = self.consumer("member");
+    /// The consumer that is the instance's member of the group. It never fetches. Its name ends with how it cuts the
+    /// partitions into tasks, for the other members to see.
+    pub(crate) fn member(&self, cut: &str) -> ClientConfig {
+        let mut config = self.consumer(&format!("member-{cut}"));
         config.set("partition.assignment.strategy", "range");
         config.set("group.protocol", "classic");
         config.set("queued.min.messages", "1");

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use millrace_engine::topology::{SubTopology, TopicId, Topology};
+use sha2::{Digest, Sha256};
 
 /// A task: a sub-topology for a partition number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,6 +27,8 @@ impl std::fmt::Display for TaskId {
 /// partition to one member. Topics with unlike numbers of partitions are assigned differently, and any other rule would
 /// give a task two owners. That a member commits offsets of partitions which another one has is no gap: what fences its
 /// commits is the generation of the group, and not which partitions it has.
+///
+/// It is a rule that all members must have in common: see [`cut`].
 pub(crate) fn tasks_of(
     topology: &Topology,
     partitions: &[u32],
@@ -38,6 +41,42 @@ pub(crate) fn tasks_of(
         tasks.extend(ours.map(|(_, partition)| TaskId { subtopology, partition: *partition }));
     }
     tasks
+}
+
+/// The tasks of the member of a group that has these partitions, where other members have other pipelines: during a rolling
+/// upgrade. By their rules, a partition may belong to a task of theirs which by one's own is another one's. So here a task
+/// runs only where all of its inputs are assigned: nobody but the member to which a partition is assigned reads it then.
+pub(crate) fn whole_tasks_of(
+    topology: &Topology,
+    partitions: &[u32],
+    assigned: &BTreeSet<(String, u32)>,
+) -> BTreeSet<TaskId> {
+    let mut tasks = tasks_of(topology, partitions, assigned);
+    tasks.retain(|task| reads(topology, partitions, *task).is_subset(assigned));
+    tasks
+}
+
+/// Topics and partitions that a task reads.
+pub(crate) fn reads(topology: &Topology, partitions: &[u32], task: TaskId) -> BTreeSet<(String, u32)> {
+    let part = topology.subtopologies.get(task.subtopology);
+    part.into_iter().flat_map(|part| inputs_of(topology, part, partitions, task.partition)).collect()
+}
+
+/// How a pipeline cuts partitions into tasks, as a short name: two members for which it is the same agree on which member
+/// runs a task, and on what that task reads.
+pub(crate) fn cut(topology: &Topology, partitions: &[u32]) -> String {
+    let named = |topic: &TopicId| {
+        let name = topology.topics.get(topic.0).map_or("", |topic| topic.name.as_str());
+        format!("{name}:{}", partitions.get(topic.0).copied().unwrap_or(0))
+    };
+    let part = |part: &SubTopology| {
+        let inputs: BTreeSet<_> = part.inputs.iter().map(named).collect();
+        let inputs: Vec<_> = inputs.into_iter().collect();
+        format!("{} {}\n", widest(part, partitions).as_ref().map(named).unwrap_or_default(), inputs.join(","))
+    };
+    let parts: BTreeSet<_> = topology.subtopologies.iter().map(part).collect();
+    let digest = Sha256::digest(parts.into_iter().collect::<String>());
+    digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The input with the most partitions, the first of several: it has one for each task.

@@ -8,6 +8,7 @@ use rdkafka::admin::AdminClient;
 use rdkafka::bindings as c;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
+use super::admin::{Request, request};
 use super::fetch::c_name;
 use crate::cluster::TopicSpec;
 use crate::context::Log;
@@ -33,26 +34,14 @@ pub(crate) fn create_topics(
         topics.into_iter().filter(|topic| !topic.is_null()).for_each(destroy);
         return Err(KafkaError::AdminOp(RDKafkaErrorCode::InvalidTopic));
     }
-    // SAFETY: the client lives for all of this. Everything that is made here is destroyed here, once; what the event owns is
-    // copied while it lives.
+    // SAFETY: the topics live for all of this; the request is of its kind, and what the event owns is copied while it lives.
     let answer = unsafe {
-        let client = admin.inner().native_ptr();
-        let queue = c::rd_kafka_queue_new(client);
-        let options = c::rd_kafka_AdminOptions_new(client, c::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_CREATETOPICS);
-        c::rd_kafka_AdminOptions_set_request_timeout(options, wait, ptr::null_mut(), 0);
-        c::rd_kafka_AdminOptions_set_operation_timeout(options, wait, ptr::null_mut(), 0);
-        c::rd_kafka_CreateTopics(client, topics.as_mut_ptr(), topics.len(), options, queue);
-        let event = c::rd_kafka_queue_poll(queue, wait.saturating_add(1_000));
-        let answer = if event.is_null() {
-            Err(KafkaError::AdminOp(RDKafkaErrorCode::OperationTimedOut))
-        } else {
-            let answer = read(event);
-            c::rd_kafka_event_destroy(event);
-            answer
+        let kind = c::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_CREATETOPICS;
+        let send = |to: &Request| {
+            c::rd_kafka_AdminOptions_set_operation_timeout(to.options, wait, ptr::null_mut(), 0);
+            c::rd_kafka_CreateTopics(to.client, topics.as_mut_ptr(), topics.len(), to.options, to.queue);
         };
-        c::rd_kafka_AdminOptions_destroy(options);
-        c::rd_kafka_queue_destroy(queue);
-        answer
+        request(admin, kind, timeout, KafkaError::AdminOp, send, |event| read(event))
     };
     topics.into_iter().for_each(destroy);
     answer
@@ -86,10 +75,6 @@ unsafe fn read(event: *mut c::rd_kafka_event_t) -> Result<Vec<NotMade>, KafkaErr
     let mut refused = Vec::new();
     // SAFETY: as the caller says; the answer and its parts live as long as the event.
     unsafe {
-        let code = RDKafkaErrorCode::from(c::rd_kafka_event_error(event));
-        if code != RDKafkaErrorCode::NoError {
-            return Err(KafkaError::AdminOp(code));
-        }
         let result = c::rd_kafka_event_CreateTopics_result(event);
         if result.is_null() {
             return Ok(refused);

@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 use std::ffi::CStr;
-use std::ptr;
 use std::time::Duration;
 
 use rdkafka::TopicPartitionList;
@@ -13,6 +12,7 @@ use rdkafka::admin::AdminClient;
 use rdkafka::bindings as c;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
+use super::admin::{Request, request};
 use super::fetch::c_name;
 use crate::context::Log;
 
@@ -37,31 +37,18 @@ pub(crate) fn group_offsets(
     timeout: Duration,
 ) -> Result<BTreeMap<(String, i32), Committed>, KafkaError> {
     let group = c_name(group);
-    let wait = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
-    // SAFETY: the client and the list live for all of this. Everything that is made here is destroyed here, once; what is
-    // in the answer is copied while the event that owns it lives.
+    // SAFETY: the list lives for all of this, and the question, which copies it, is destroyed once; the request is of its
+    // kind, and what is in the answer is copied while the event that owns it lives.
     unsafe {
-        let client = admin.inner().native_ptr();
-        let queue = c::rd_kafka_queue_new(client);
-        let kind = c::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS;
-        let options = c::rd_kafka_AdminOptions_new(client, kind);
-        c::rd_kafka_AdminOptions_set_request_timeout(options, wait, ptr::null_mut(), 0);
-        // The error of an option that the kind of request has is null.
-        drop_error(c::rd_kafka_AdminOptions_set_require_stable_offsets(options, 1));
         let mut question = c::rd_kafka_ListConsumerGroupOffsets_new(group.as_ptr(), places.ptr());
-        c::rd_kafka_ListConsumerGroupOffsets(client, &mut question, 1, options, queue);
-        let event = c::rd_kafka_queue_poll(queue, wait.saturating_add(1_000));
-        let answer = if event.is_null() {
-            Err(KafkaError::OffsetFetch(RDKafkaErrorCode::OperationTimedOut))
-        } else {
-            read(event)
+        let kind = c::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS;
+        let send = |to: &Request| {
+            // The error of an option that the kind of request has is null.
+            drop_error(c::rd_kafka_AdminOptions_set_require_stable_offsets(to.options, 1));
+            c::rd_kafka_ListConsumerGroupOffsets(to.client, &mut question, 1, to.options, to.queue);
         };
-        if !event.is_null() {
-            c::rd_kafka_event_destroy(event);
-        }
+        let answer = request(admin, kind, timeout, KafkaError::OffsetFetch, send, |event| read(event));
         c::rd_kafka_ListConsumerGroupOffsets_destroy(question);
-        c::rd_kafka_AdminOptions_destroy(options);
-        c::rd_kafka_queue_destroy(queue);
         answer
     }
 }
@@ -81,10 +68,6 @@ unsafe fn read(event: *mut c::rd_kafka_event_t) -> Result<BTreeMap<(String, i32)
     let mut found = BTreeMap::new();
     // SAFETY: as the caller says; the answer and its parts live as long as the event.
     unsafe {
-        let code = RDKafkaErrorCode::from(c::rd_kafka_event_error(event));
-        if code != RDKafkaErrorCode::NoError {
-            return Err(KafkaError::OffsetFetch(code));
-        }
         let result = c::rd_kafka_event_ListConsumerGroupOffsets_result(event);
         if result.is_null() {
             return Ok(found);

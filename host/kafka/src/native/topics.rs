@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::CStr;
-use std::ptr;
 use std::time::Duration;
 
 use rdkafka::admin::AdminClient;
 use rdkafka::bindings as c;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
+use super::admin::{Request, request};
 use super::fetch::c_name;
 use crate::context::Log;
 
@@ -28,28 +28,14 @@ pub(crate) type Topics = BTreeMap<String, Result<Topic, RDKafkaErrorCode>>;
 pub(crate) fn topics(admin: &AdminClient<Log>, names: &[&str], timeout: Duration) -> Result<Topics, KafkaError> {
     let owned: Vec<_> = names.iter().map(|name| c_name(name)).collect();
     let mut pointers: Vec<_> = owned.iter().map(|name| name.as_ptr()).collect();
-    let wait = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
-    // SAFETY: the client lives for all of this. Everything that is made here is destroyed here, once; names and ids are
-    // copied while the event that owns them lives.
+    // SAFETY: the names live for all of this, and the collection, which copies them, is destroyed once; the request is of
+    // its kind, and names and ids are copied while the event that owns them lives.
     unsafe {
-        let client = admin.inner().native_ptr();
-        let queue = c::rd_kafka_queue_new(client);
         let topics = c::rd_kafka_TopicCollection_of_topic_names(pointers.as_mut_ptr(), pointers.len());
-        let options = c::rd_kafka_AdminOptions_new(client, c::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS);
-        c::rd_kafka_AdminOptions_set_request_timeout(options, wait, ptr::null_mut(), 0);
-        c::rd_kafka_DescribeTopics(client, topics, options, queue);
-        let event = c::rd_kafka_queue_poll(queue, wait.saturating_add(1_000));
-        let answer = if event.is_null() {
-            Err(KafkaError::MetadataFetch(RDKafkaErrorCode::OperationTimedOut))
-        } else {
-            read(event)
-        };
-        if !event.is_null() {
-            c::rd_kafka_event_destroy(event);
-        }
-        c::rd_kafka_AdminOptions_destroy(options);
+        let kind = c::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS;
+        let send = |to: &Request| c::rd_kafka_DescribeTopics(to.client, topics, to.options, to.queue);
+        let answer = request(admin, kind, timeout, KafkaError::MetadataFetch, send, |event| read(event));
         c::rd_kafka_TopicCollection_destroy(topics);
-        c::rd_kafka_queue_destroy(queue);
         answer
     }
 }
@@ -60,10 +46,6 @@ unsafe fn read(event: *mut c::rd_kafka_event_t) -> Result<Topics, KafkaError> {
     let mut found = BTreeMap::new();
     // SAFETY: as the caller says; the answer and its parts live as long as the event.
     unsafe {
-        let code = RDKafkaErrorCode::from(c::rd_kafka_event_error(event));
-        if code != RDKafkaErrorCode::NoError {
-            return Err(KafkaError::MetadataFetch(code));
-        }
         let mut count = 0;
         let result = c::rd_kafka_event_DescribeTopics_result(event);
         if result.is_null() {

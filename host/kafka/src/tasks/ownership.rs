@@ -7,7 +7,7 @@ use millrace_engine::pipeline::{self, SourceFile};
 use millrace_engine::topology::Topology;
 use proptest::prelude::*;
 
-use super::{TaskId, inputs_of, tasks_of};
+use super::{TaskId, cut, inputs_of, reads, tasks_of, whole_tasks_of};
 
 type Places = BTreeSet<(String, u32)>;
 
@@ -63,7 +63,55 @@ topic = "out"
 const INPUTS: [&str; 6] = ["one", "two", "three", "four", "five", "six"];
 
 fn topology() -> Topology {
-    let file = SourceFile { path: PathBuf::from("a.toml"), text: PIPELINE.into() };
+    built(PIPELINE)
+}
+
+/// The same app in a later version: some inputs are merged that weren't, others no longer, and `three` comes first.
+fn next() -> Topology {
+    built(
+        r#"
+app = "a"
+
+[[source]]
+name = "three"
+topic = "three"
+[[source]]
+name = "one"
+topic = "one"
+[[merge]]
+name = "both"
+from = ["three", "one"]
+[[sink]]
+from = "both"
+topic = "out"
+
+[[source]]
+name = "two"
+topic = "two"
+[[sink]]
+from = "two"
+topic = "out"
+
+[[source]]
+name = "six"
+topic = "six"
+key = "string"
+[[source]]
+name = "four"
+topic = "four"
+key = "string"
+[[merge]]
+name = "all"
+from = ["six", "four"]
+[[sink]]
+from = "all"
+topic = "out"
+"#,
+    )
+}
+
+fn built(pipeline: &str) -> Topology {
+    let file = SourceFile { path: PathBuf::from("a.toml"), text: pipeline.into() };
     let pipeline = pipeline::parse(&[file], &[]).unwrap();
     pipeline::build(&pipeline, &BTreeMap::new()).unwrap()
 }
@@ -125,7 +173,44 @@ fn check(topology: &Topology, partitions: &[u32], assigned: &[Places]) {
     }
 }
 
+/// The members' places, by which members have the later version. Only those of its inputs are assigned to a member.
+fn read_by(members: &[(bool, Places)], counts: &[u32]) -> BTreeMap<(String, u32), Vec<usize>> {
+    let mut readers: BTreeMap<_, Vec<usize>> = BTreeMap::new();
+    for (number, (later, places)) in members.iter().enumerate() {
+        let topology = if *later { next() } else { topology() };
+        let partitions = partitions(&topology, counts);
+        for task in whole_tasks_of(&topology, &partitions, places) {
+            for place in reads(&topology, &partitions, task) {
+                readers.entry(place).or_default().push(number);
+            }
+        }
+    }
+    readers
+}
+
 proptest! {
+    /// During a rolling upgrade.
+    #[test]
+    fn members_with_different_pipelines_never_read_the_same_partition(
+        counts in prop::collection::vec(1_u32..9, INPUTS.len()),
+        later in prop::collection::vec(any::<bool>(), 1..8),
+        choices in prop::collection::vec(any::<prop::sample::Index>(), INPUTS.len() * 8),
+    ) {
+        let mut members: Vec<_> = later.iter().map(|later| (*later, Places::new())).collect();
+        let mut choices = choices.iter();
+        for (topic, count) in INPUTS.iter().zip(&counts) {
+            let of_it: Vec<_> = (0..later.len()).filter(|member| !later[*member] || *topic != "five").collect();
+            for partition in (0..*count).filter(|_| !of_it.is_empty()) {
+                let member = of_it[choices.next().unwrap().index(of_it.len())];
+                members[member].1.insert(((*topic).to_owned(), partition));
+            }
+        }
+        for (place, readers) in read_by(&members, &counts) {
+            prop_assert_eq!(readers.len(), 1, "{:?}", place);
+            prop_assert!(members[readers[0]].1.contains(&place));
+        }
+    }
+
     #[test]
     fn every_task_has_one_owner_for_the_range_assignor(
         counts in prop::collection::vec(1_u32..9, INPUTS.len()),
@@ -165,4 +250,24 @@ fn of_topics_with_unlike_numbers_of_partitions_the_widest_decides() {
         .map(|tasks| tasks.iter().filter(|task| task.subtopology == 1).map(|task| task.partition).collect::<Vec<_>>())
         .collect::<Vec<_>>();
     assert_eq!(own, [[0, 1], [2, 3]]);
+}
+
+/// One file has `b` above `a`: of two that are equally wide, the first in the file decides.
+#[test]
+fn pipelines_that_divide_inputs_in_different_ways_are_told_apart() {
+    let counts = [1, 4, 2, 1, 1, 1];
+    let of = |topology: &Topology, counts: &[u32]| cut(topology, &partitions(topology, counts));
+    assert_eq!(of(&topology(), &counts), of(&topology(), &counts));
+    assert_ne!(of(&topology(), &counts), of(&next(), &counts));
+    assert_ne!(of(&topology(), &counts), of(&topology(), &[1, 4, 3, 1, 1, 1]), "another number of partitions");
+    let merge = |first: &str, second: &str| {
+        built(&format!(
+            "app = \"a\"\n[[source]]\nname = \"{first}\"\ntopic = \"{first}\"\n[[source]]\nname = \"{second}\"\n\
+             topic = \"{second}\"\n[[merge]]\nname = \"both\"\nfrom = [\"one\", \"two\"]\n[[sink]]\nfrom = \"both\"\n\
+             topic = \"out\"\n"
+        ))
+    };
+    let (one, two) = (merge("one", "two"), merge("two", "one"));
+    assert_ne!(of(&one, &[3, 3]), of(&two, &[3, 3]));
+    assert_eq!(of(&one, &[3, 2]), of(&two, &[3, 2]), "the wider one decides in both");
 }

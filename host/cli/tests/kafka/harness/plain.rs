@@ -28,7 +28,6 @@ impl Plain {
     /// With this pipeline, in which `APP` stands for its name: also the beginning of the names of its topics.
     pub fn new(bootstrap: &str, name: &str, pipeline: &str, topics: &[(&str, i32)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("pipeline.toml"), pipeline.replace("APP", name)).unwrap();
         let mut config = config(bootstrap);
         config.set("enable.idempotence", "true").set("linger.ms", "5");
         let app = Self {
@@ -39,10 +38,16 @@ impl Plain {
             started: Cell::new(0),
             producer: config.create().unwrap(),
         };
+        app.change(pipeline);
         for (topic, partitions) in topics {
             app.kafka.create(&app.topic(topic), *partitions, &[("retention.ms", "-1")]);
         }
         app
+    }
+
+    /// Processes that start from now on have this pipeline.
+    pub fn change(&self, pipeline: &str) {
+        std::fs::write(self.folder.path().join("pipeline.toml"), pipeline.replace("APP", &self.name)).unwrap();
     }
 
     /// The full name of one of its topics.

@@ -88,6 +88,46 @@ fn a_process_that_has_started_before_a_topic_has_grown_ends_when_another_one_com
     assert_eq!(app.all_results("out"), (0..50).chain(100..800).map(|value| (value, 1)).collect());
 }
 
+/// The later version merges another topic with the one that is read already. Its source is the first in the file, and by
+/// that, partitions of both belong to the member with those of the new topic; for the other member they are its own.
+#[test]
+fn a_rolling_upgrade_that_adds_an_input_is_exactly_once() {
+    let Some(broker) = shared_broker() else { return };
+    let before = PIPELINE.replace("[[merge]]\nname = \"both\"\nfrom = [\"wide\", \"NARROW\"]\n", "");
+    let before = before.replace("from = \"both\"", "from = \"wide\"");
+    let (head, narrow) = before.split_once("[[source]]\nname = \"narrow\"").unwrap();
+    let before = format!("{head}{}", narrow.split_once("\"string\"\n").unwrap().1);
+    let app = Plain::new(&broker, "upgrade", &before, &[("wide", 4), ("narrow", 4), ("out", 4)]);
+    let mut old = app.start("one");
+    old.wait_until_running();
+    let new_source = "[[source]]\nname = \"narrow\"\ntopic = \"APP-narrow\"\nkey = \"string\"\n";
+    let merge = "[[merge]]\nname = \"both\"\nfrom = [\"narrow\", \"wide\"]\n";
+    let after = before.replacen("[[source]]", &format!("{new_source}[[source]]"), 1);
+    app.change(&after.replace("[[sink]]\nfrom = \"wide\"", &format!("{merge}[[sink]]\nfrom = \"both\"")));
+    let mut new = app.start("two");
+    new.wait_until_running();
+    app.wait_for_members(2);
+    for partition in 0..4 {
+        let first = i64::from(partition) * 100;
+        app.write("wide", partition, first..first + 100);
+        app.write("narrow", partition, first + 1000..first + 1100);
+    }
+    // Partitions 0 and 1 of the new topic wait for the old process to be replaced: it has those of the other one.
+    app.wait_for("out", |found| found.len() == 600);
+    assert!(new.says("members of the group divide the inputs into tasks in different ways"), "{:?}", new.entries());
+    old.stop();
+    app.wait_for("out", |found| found.len() == 800);
+    let mut third = app.start("one");
+    third.wait_until_running();
+    app.wait_for_members(2);
+    app.write("wide", 0, 2000..2050);
+    app.write("narrow", 3, 2050..2100);
+    app.wait_for("out", |found| found.len() == 900);
+    third.stop();
+    new.stop();
+    assert_eq!(app.all_results("out"), (0..400).chain(1000..1400).chain(2000..2100).map(|value| (value, 1)).collect());
+}
+
 fn processes_come_and_go(name: &str, pipeline: &str) {
     let Some(broker) = shared_broker() else { return };
     let app = Plain::new(&broker, name, pipeline, &[("wide", 4), ("narrow", 2), ("out", 4)]);

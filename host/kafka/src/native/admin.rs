@@ -1,0 +1,56 @@
+//! The way of a request of administration: to a queue of its own, and from there to who asks.
+
+use std::ptr;
+use std::time::Duration;
+
+use rdkafka::admin::AdminClient;
+use rdkafka::bindings as c;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+
+use crate::context::Log;
+
+/// A request under way: what it is sent with.
+pub(super) struct Request {
+    pub(super) client: *mut c::rd_kafka_t,
+    pub(super) options: *mut c::rd_kafka_AdminOptions_t,
+    pub(super) queue: *mut c::rd_kafka_queue_t,
+}
+
+/// Sends a request of this kind with `send`, and reads the event with its answer. An answer that says that all of it has
+/// failed, and one that doesn't come, are an `error`.
+///
+/// # Safety
+/// `send` sends one request of this kind to the queue, and what it is given isn't kept. `read` is called with the answer
+/// to that, which lives for the call.
+pub(super) unsafe fn request<T>(
+    admin: &AdminClient<Log>,
+    kind: c::rd_kafka_admin_op_t,
+    timeout: Duration,
+    error: fn(RDKafkaErrorCode) -> KafkaError,
+    send: impl FnOnce(&Request),
+    read: impl FnOnce(*mut c::rd_kafka_event_t) -> Result<T, KafkaError>,
+) -> Result<T, KafkaError> {
+    let wait = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
+    // SAFETY: the client lives for all of this. Everything that is made here is destroyed here, once.
+    unsafe {
+        let client = admin.inner().native_ptr();
+        let queue = c::rd_kafka_queue_new(client);
+        let options = c::rd_kafka_AdminOptions_new(client, kind);
+        c::rd_kafka_AdminOptions_set_request_timeout(options, wait, ptr::null_mut(), 0);
+        send(&Request { client, options, queue });
+        let event = c::rd_kafka_queue_poll(queue, wait.saturating_add(1_000));
+        let answer = match event.is_null() {
+            true => Err(error(RDKafkaErrorCode::OperationTimedOut)),
+            false => match RDKafkaErrorCode::from(c::rd_kafka_event_error(event)) {
+                RDKafkaErrorCode::NoError => read(event),
+                code => Err(error(code)),
+            },
+        };
+        if !event.is_null() {
+            c::rd_kafka_event_destroy(event);
+        }
+        c::rd_kafka_AdminOptions_destroy(options);
+        c::rd_kafka_queue_destroy(queue);
+        answer
+    }
+}
