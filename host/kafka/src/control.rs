@@ -200,8 +200,7 @@ fn changes(cluster: &Cluster, claim: &Claim<'_>, facts: &Facts, entries: &Entrie
         }
     }
     let known = entries.topics()?;
-    let mut topics = still_there(cluster, &known, &facts.ids)?;
-    topics.extend(facts.ids.clone());
+    let topics = claims::kept(app, &known, &facts.ids, &claims::gone(cluster, &known, &facts.ids)?)?;
     if topics != known {
         changed.set_topics(&topics);
     }
@@ -246,19 +245,6 @@ fn check_pipeline(app: &str, before: Option<Outline>, now: &Outline) -> Result<(
             now.said()
         ))),
     }
-}
-
-/// Those of the topics that the app has made and doesn't use now that are still there. One that an administrator has
-/// removed is made anew if it is needed again.
-fn still_there(
-    cluster: &Cluster,
-    known: &BTreeMap<String, String>,
-    used: &BTreeMap<String, String>,
-) -> Result<BTreeMap<String, String>, Error> {
-    let unused: Vec<_> = known.keys().map(String::as_str).filter(|name| !used.contains_key(*name)).collect();
-    let there = cluster.ids(&unused)?;
-    let known = known.iter().filter(|(name, _)| there.contains_key(*name));
-    Ok(known.map(|(name, id)| (name.clone(), id.clone())).collect())
 }
 
 fn holds_any(cluster: &Cluster, changelog: &str) -> Result<bool, Error> {

@@ -102,6 +102,43 @@ fn refuse_if_of_others(
     }
 }
 
+/// The app's topics from now on, with their ids: those that it uses, and those of before that aren't gone.
+///
+/// # Errors
+/// [`Error::Setup`]: one was made anew since the app noted it, perhaps by this very start: [`check`] may have asked a broker
+/// that hadn't heard of its deletion. To note the new id would hide that its state is lost.
+pub(super) fn kept(
+    app: &str,
+    known: &BTreeMap<String, String>,
+    used: &BTreeMap<String, String>,
+    gone: &BTreeMap<String, String>,
+) -> Result<BTreeMap<String, String>, Error> {
+    let mut topics = known.clone();
+    topics.retain(|name, id| gone.get(name) != Some(id));
+    let control = internal_topics::control(app);
+    for (name, id) in used {
+        if *name != control {
+            standing(app, name, known.get(name), Some(id)).map_err(Error::Setup)?;
+        }
+        topics.insert(name.clone(), id.clone());
+    }
+    Ok(topics)
+}
+
+/// Those of the topics that the app has made and doesn't use now that are no longer there.
+pub(super) fn gone(
+    cluster: &Cluster,
+    known: &BTreeMap<String, String>,
+    used: &BTreeMap<String, String>,
+) -> Result<BTreeMap<String, String>, Error> {
+    let mut gone = known.clone();
+    gone.retain(|name, _| !used.contains_key(name));
+    let unused: Vec<_> = gone.keys().map(String::as_str).collect();
+    let there = cluster.ids(&unused)?;
+    gone.retain(|name, _| !there.contains_key(name));
+    Ok(gone)
+}
+
 /// Apps that may have a topic of this name for their own: a topic begins with its app's name and a hyphen, and both may
 /// have more of them.
 fn possible_owners(name: &str) -> impl Iterator<Item = &str> {
@@ -123,6 +160,30 @@ mod tests {
         for (known, there) in [(Some(&one), None), (Some(&one), Some(&two)), (Some(&none), None)] {
             assert!(standing(known, there).is_err_and(|text| text.contains("`a-t` has been deleted")));
         }
+    }
+
+    #[test]
+    fn the_apps_topics_are_those_that_it_uses_and_those_of_before_that_are_not_gone() {
+        let topics = |entries: &[(&str, &str)]| -> BTreeMap<String, String> {
+            entries.iter().map(|(name, id)| ((*name).to_owned(), (*id).to_owned())).collect()
+        };
+        let known =
+            topics(&[("a-control", "1"), ("a-old-changelog", ""), ("a-sums-changelog", "3"), ("a-x-changelog", "4")]);
+        let used = topics(&[("a-control", "1"), ("a-new-changelog", "5"), ("a-old-changelog", "2")]);
+        let kept = |gone: &[(&str, &str)]| kept("a", &known, &used, &topics(gone)).map_err(|error| error.to_string());
+        let mut expected = topics(&[("a-sums-changelog", "3"), ("a-x-changelog", "4")]);
+        expected.extend(used.clone());
+        assert_eq!(kept(&[]), Ok(expected.clone()));
+        assert_eq!(kept(&[("a-x-changelog", "another")]), Ok(expected.clone()), "made since");
+        expected.remove("a-x-changelog");
+        assert_eq!(kept(&[("a-x-changelog", "4")]), Ok(expected));
+    }
+
+    #[test]
+    fn a_topic_that_was_made_anew_since_the_first_look_is_not_noted_in_place_of_the_one_that_was_lost() {
+        let topics = |id: &str| BTreeMap::from([("a-sums-changelog".to_owned(), id.to_owned())]);
+        let error = kept("a", &topics("1"), &topics("2"), &BTreeMap::new()).map_err(|error| error.to_string());
+        assert!(error.as_ref().is_err_and(|text| text.contains("`a-sums-changelog` has been deleted")), "{error:?}");
     }
 
     #[test]
