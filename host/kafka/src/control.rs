@@ -107,7 +107,8 @@ fn try_to_deploy(
     go_on: &dyn Fn() -> bool,
 ) -> Result<Option<Arc<[Deployed]>>, Reaction> {
     let Some(entries) = Entries::read(settings, cluster, control, go_on)? else { return Ok(None) };
-    let Changes { entries: changed, deployed, unused } = changes(cluster, claim, facts, &entries)?;
+    let gone = claims::gone(cluster, &entries.topics()?, &facts.ids)?;
+    let Changes { entries: changed, deployed, unused } = changes(cluster, claim, facts, &gone, &entries)?;
     if changed.is_empty() {
         warn_of_unused(&unused);
         return Ok(Some(deployed));
@@ -118,7 +119,7 @@ fn try_to_deploy(
     };
     // An instance that had the id before can't write any more: what is there now stays.
     let Some(entries) = Entries::read(settings, cluster, control, go_on)? else { return Ok(None) };
-    let Changes { entries: changed, deployed, unused } = changes(cluster, claim, facts, &entries)?;
+    let Changes { entries: changed, deployed, unused } = changes(cluster, claim, facts, &gone, &entries)?;
     write(&mut producer, &changed)?;
     warn_of_unused(&unused);
     Ok(Some(deployed))
@@ -182,8 +183,14 @@ struct Changes {
     unused: BTreeMap<String, Contents>,
 }
 
-/// What the claim changes in the control topic as it is.
-fn changes(cluster: &Cluster, claim: &Claim<'_>, facts: &Facts, entries: &Entries) -> Result<Changes, Error> {
+/// What the claim changes in the control topic as it is, where these topics of the app's are gone.
+fn changes(
+    cluster: &Cluster,
+    claim: &Claim<'_>,
+    facts: &Facts,
+    gone: &BTreeMap<String, String>,
+    entries: &Entries,
+) -> Result<Changes, Error> {
     let app = claim.topology.app.as_str();
     let mut changed = Entries::default();
     if entries.pipeline()?.as_ref() != Some(&facts.outline) {
@@ -200,7 +207,7 @@ fn changes(cluster: &Cluster, claim: &Claim<'_>, facts: &Facts, entries: &Entrie
         }
     }
     let known = entries.topics()?;
-    let topics = claims::kept(app, &known, &facts.ids, &claims::gone(cluster, &known, &facts.ids)?)?;
+    let topics = claims::kept(app, &known, &facts.ids, gone)?;
     if topics != known {
         changed.set_topics(&topics);
     }

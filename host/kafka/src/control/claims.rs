@@ -37,13 +37,8 @@ pub(super) fn check(
 ) -> Result<(), Error> {
     let control = internal_topics::control(app);
     let names: Vec<_> = specs.iter().map(|spec| spec.name.as_str()).collect();
-    let mut there = cluster.ids(&names)?;
-    let limit = Instant::now() + REQUEST;
-    // A broker may not have heard yet of topics that another process has just made.
-    while names.iter().any(|name| known.contains_key(*name) && !there.contains_key(*name)) && Instant::now() < limit {
-        std::thread::park_timeout(LOOK);
-        there = cluster.ids(&names)?;
-    }
+    let expected = names.iter().copied().filter(|name| known.contains_key(*name)).collect::<Vec<_>>();
+    let there = look(|| cluster.ids(&names), &expected, REQUEST)?;
     for spec in specs.iter().filter(|spec| spec.name != control) {
         let name = spec.name.as_str();
         let standing = standing(app, name, known.get(name), there.get(name)).map_err(Error::Setup)?;
@@ -53,6 +48,24 @@ pub(super) fn check(
         }
     }
     Ok(())
+}
+
+/// Asks which topics are there until all that are expected are, or for so long that the others can be taken for gone. Each
+/// answer may come from another broker, and one may not have heard yet of a topic that another process has made: a topic
+/// is there if any of them tells of it.
+fn look(
+    ask: impl Fn() -> Result<BTreeMap<String, String>, Error>,
+    expected: &[&str],
+    patience: Duration,
+) -> Result<BTreeMap<String, String>, Error> {
+    let (limit, mut there) = (Instant::now() + patience, BTreeMap::new());
+    loop {
+        there.extend(ask()?);
+        if expected.iter().all(|name| there.contains_key(*name)) || Instant::now() >= limit {
+            return Ok(there);
+        }
+        std::thread::park_timeout(LOOK);
+    }
 }
 
 fn standing(app: &str, name: &str, known: Option<&String>, there: Option<&String>) -> Result<Standing, String> {
@@ -125,7 +138,11 @@ pub(super) fn kept(
     Ok(topics)
 }
 
-/// Those of the topics that the app has made and doesn't use now that are no longer there.
+/// Those of the topics that the app has made and doesn't use now that are no longer there: an administrator has deleted
+/// them, and they are made anew if they are needed again. May wait for as long as brokers may lag, so it isn't to be called
+/// under the lock of the control topic.
+///
+/// One that was taken for gone and isn't would be refused later, as one that the app hasn't made.
 pub(super) fn gone(
     cluster: &Cluster,
     known: &BTreeMap<String, String>,
@@ -134,7 +151,7 @@ pub(super) fn gone(
     let mut gone = known.clone();
     gone.retain(|name, _| !used.contains_key(name));
     let unused: Vec<_> = gone.keys().map(String::as_str).collect();
-    let there = cluster.ids(&unused)?;
+    let there = look(|| cluster.ids(&unused), &unused, REQUEST)?;
     gone.retain(|name, _| !there.contains_key(name));
     Ok(gone)
 }
@@ -147,6 +164,8 @@ fn possible_owners(name: &str) -> impl Iterator<Item = &str> {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
 
     #[test]
@@ -177,6 +196,23 @@ mod tests {
         assert_eq!(kept(&[("a-x-changelog", "another")]), Ok(expected.clone()), "made since");
         expected.remove("a-x-changelog");
         assert_eq!(kept(&[("a-x-changelog", "4")]), Ok(expected));
+    }
+
+    #[test]
+    fn a_topic_that_one_broker_does_not_tell_of_is_asked_for_again_before_it_is_taken_for_gone() {
+        let asked = Cell::new(0);
+        // Two brokers that answer in turn: the first lags behind, and the second has lost sight of another topic.
+        let ask = || {
+            asked.set(asked.get() + 1);
+            let told = if asked.get() % 2 == 1 { "a-sums-changelog" } else { "a-sums2-changelog" };
+            Ok(BTreeMap::from([(told.to_owned(), "id".to_owned())]))
+        };
+        let expected = ["a-sums-changelog", "a-sums2-changelog"];
+        let there = look(ask, &expected, REQUEST).map(|there| there.len()).unwrap_or_default();
+        assert_eq!((there, asked.get()), (2, 2), "until all are there, and no longer");
+        asked.set(0);
+        let there = look(ask, &expected, Duration::ZERO).map(|there| there.len()).unwrap_or_default();
+        assert_eq!((there, asked.get()), (1, 1), "not for ever");
     }
 
     #[test]
