@@ -250,7 +250,10 @@ impl Cluster {
 }
 
 fn may_not_describe(topic: &str) -> Error {
-    Error::Setup(format!("topic `{topic}`: not allowed to describe it"))
+    Error::Setup(format!(
+        "topic `{topic}`: the app isn't allowed to describe it: allow its user the operation `Describe` on the topic (a broker \
+         says the same of one that doesn't exist)"
+    ))
 }
 
 /// While a cluster starts, it has too few brokers, or none that leads.

@@ -88,12 +88,7 @@ fn refuse_if_of_others(
     go_on: &dyn Fn() -> bool,
 ) -> Result<(), Error> {
     for owner in possible_owners(name).filter(|owner| *owner != app) {
-        let control = internal_topics::control(owner);
-        if cluster.partitions(&control)?.is_none() {
-            continue;
-        }
-        let entries = Entries::read(settings, cluster, &control, go_on)?.unwrap_or_default();
-        if entries.topics()?.contains_key(name) {
+        if topics_of(settings, cluster, owner, go_on)?.contains_key(name) {
             return Err(Error::Setup(format!(
                 "the internal topic `{name}` of the app `{app}` is one of the app `{owner}` too: what both write would be \
                  mixed. Give one of the apps another name"
@@ -154,6 +149,36 @@ pub(super) fn gone(
     let there = look(|| cluster.ids(&unused), &unused, REQUEST)?;
     gone.retain(|name, _| !there.contains_key(name));
     Ok(gone)
+}
+
+/// The topics that another app has noted, if there is one and it can be known: its control topic may not be this app's to
+/// see, may be of a later version or no control topic at all, may have no leader, or may be held up by a transaction. None
+/// of that is a reason for this app not to start: what it then doesn't know of a topic, the topic's records tell.
+fn topics_of(
+    settings: &ClientSettings,
+    cluster: &Cluster,
+    owner: &str,
+    go_on: &dyn Fn() -> bool,
+) -> Result<BTreeMap<String, String>, Error> {
+    let control = internal_topics::control(owner);
+    match cluster.partitions(&control) {
+        Ok(None) => return Ok(BTreeMap::new()),
+        // A broker answers so for a topic that may not be described, whether there is one or not.
+        Err(Error::Setup(reason)) => return Ok(untold(&control, &reason)),
+        told => drop(told?),
+    }
+    let limit = Instant::now() + REQUEST;
+    let entries = Entries::read(settings, cluster, &control, &|| go_on() && Instant::now() < limit);
+    match entries.and_then(|entries| entries.map(|entries| entries.topics()).transpose()) {
+        Ok(Some(topics)) => Ok(topics),
+        Ok(None) => Ok(untold(&control, "it can't be read to its end")),
+        Err(error) => Ok(untold(&control, &error.to_string())),
+    }
+}
+
+fn untold(control: &str, reason: &str) -> BTreeMap<String, String> {
+    tracing::debug!(topic = control, reason, "the topics of another app aren't told");
+    BTreeMap::new()
 }
 
 /// Apps that may have a topic of this name for their own: a topic begins with its app's name and a hyphen, and both may
