@@ -32,7 +32,8 @@ pub(crate) fn ensure(cluster: &Cluster, topics: &[&Internal]) -> Result<(), Erro
     for topic in topics {
         match cluster.partitions(&topic.spec.name)? {
             None => missing.push(topic.spec.clone()),
-            Some(count) => check_partitions(cluster, topic, count)?,
+            Some(count) if needs_more(topic, count)? => cluster.grow(&topic.spec.name, topic.spec.partitions)?,
+            Some(_) => {}
         }
     }
     make(cluster, &missing)?;
@@ -102,14 +103,17 @@ fn settings(spec: &TopicSpec) -> String {
     spec.config.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
 }
 
-fn check_partitions(cluster: &Cluster, topic: &Internal, count: u32) -> Result<(), Error> {
+/// Whether a topic that has so many partitions needs more.
+///
+/// # Errors
+/// [`Error::Setup`]: it has another number of them, and keys are spread over them.
+fn needs_more(topic: &Internal, count: u32) -> Result<bool, Error> {
     let TopicSpec { name, partitions, .. } = &topic.spec;
-    // Nobody's keys are spread over these partitions: each belongs to the tasks of its number.
-    if name.ends_with("-meta-changelog") && count < *partitions {
-        return cluster.grow(name, *partitions);
+    if topic.is_meta {
+        return Ok(count < *partitions);
     }
-    if !topic.is_private || count == *partitions || (name.ends_with("-meta-changelog") && count > *partitions) {
-        return Ok(());
+    if !topic.is_private || count == *partitions {
+        return Ok(false);
     }
     Err(Error::Setup(format!(
         "internal topic `{name}` has {count} partitions, and the pipeline's inputs make it {partitions}: state would be looked \
@@ -232,6 +236,25 @@ mod tests {
         let text = format!("Unknown topic config name: {} (INVALID_CONFIG)", TIME_LIMITS[0]);
         let less = relaxed(&first, &refused(RDKafkaErrorCode::InvalidConfig, &text)).unwrap();
         assert_eq!(settings(&less), "cleanup.policy=compact max.message.bytes=83886080");
+    }
+
+    #[test]
+    fn the_meta_changelog_grows_with_the_inputs_and_that_of_a_step_whose_name_ends_alike_does_not() {
+        let topic = |name: &str, is_meta| {
+            let spec = TopicSpec { name: name.into(), ..spec(&[]) };
+            Internal { spec, is_private: true, is_meta }
+        };
+        let needs_more = |topic: &Internal, count| needs_more(topic, count).map_err(|error| error.to_string());
+        let meta = topic("shop-meta-changelog", true);
+        assert_eq!([3, 4, 5].map(|count| needs_more(&meta, count)), [Ok(true), Ok(false), Ok(false)]);
+        let step = topic("shop-order-meta-changelog", false);
+        assert_eq!(needs_more(&step, 4), Ok(false));
+        for count in [3, 5] {
+            let said = needs_more(&step, count);
+            assert!(said.as_ref().is_err_and(|text| text.contains("looked for in the wrong partition")), "{said:?}");
+        }
+        let letters = Internal { is_private: false, ..step };
+        assert_eq!(needs_more(&letters, 1), Ok(false), "how they are spread is for those who read them to say");
     }
 
     #[test]
