@@ -171,7 +171,7 @@ impl Cluster {
         }
         let mut refused = self.ask(|admin| Ok(native::create_topics(admin, topics, REQUEST)?))?;
         refused.retain(|it| it.code != RDKafkaErrorCode::TopicAlreadyExists);
-        match refused.iter().find(|it| is_passing(it.code)) {
+        match refused.iter().find(|it| !is_final(it.code)) {
             Some(it) => Err(Error::Kafka(KafkaError::AdminOp(it.code))),
             None => Ok(refused),
         }
@@ -181,8 +181,12 @@ impl Cluster {
     pub(crate) fn grow(&self, topic: &str, partitions: u32) -> Result<(), Error> {
         let wanted = NewPartitions::new(topic, partitions as usize);
         for answer in self.ask(|admin| Ok(block_on(admin.create_partitions(&[wanted], &options()))?))? {
-            if let Err((topic, code)) = answer {
-                return Err(Error::Setup(format!("topic `{topic}` can't get {partitions} partitions: {code}")));
+            match answer {
+                Err((topic, code)) if is_final(code) => {
+                    return Err(Error::Setup(format!("topic `{topic}` can't get {partitions} partitions: {code}")));
+                }
+                Err((_, code)) => return Err(Error::Kafka(KafkaError::AdminOp(code))),
+                Ok(_) => {}
             }
         }
         let spec = TopicSpec { name: topic.into(), partitions, config: BTreeMap::new() };
@@ -195,7 +199,8 @@ impl Cluster {
         for spec in topics {
             while self.partitions(&spec.name)?.is_none_or(|count| count < spec.partitions) {
                 if Instant::now() > limit {
-                    return Err(Error::Setup(format!("topic `{}` was made, and doesn't appear", spec.name)));
+                    // The brokers that answered lag behind the one that has made it.
+                    return Err(Error::Kafka(KafkaError::MetadataFetch(RDKafkaErrorCode::UnknownTopicOrPartition)));
                 }
                 std::thread::park_timeout(Duration::from_millis(20));
             }
@@ -256,12 +261,64 @@ fn may_not_describe(topic: &str) -> Error {
     ))
 }
 
-/// While a cluster starts, it has too few brokers, or none that leads.
-fn is_passing(code: RDKafkaErrorCode) -> bool {
-    use RDKafkaErrorCode::{InvalidReplicationFactor, NotController, RequestTimedOut};
-    matches!(code, InvalidReplicationFactor | NotController | RequestTimedOut)
+/// Whether a cluster that doesn't make or change a topic won't think again. All else is passing, as for other requests (see
+/// [`reactions`](crate::reactions)): while it starts it has too few brokers or none that leads, it may bound how fast topics
+/// are made (KIP-599), and a newer one has codes that nobody here knows.
+fn is_final(code: RDKafkaErrorCode) -> bool {
+    use RDKafkaErrorCode as C;
+    matches!(
+        code,
+        C::PolicyViolation
+            | C::InvalidConfig
+            | C::InvalidTopic
+            | C::InvalidPartitions
+            | C::InvalidReplicaAssignment
+            | C::InvalidRequest
+            | C::UnsupportedVersion
+            | C::UnsupportedFeature
+            | C::TopicAuthorizationFailed
+            | C::ClusterAuthorizationFailed
+    )
 }
 
 fn options() -> AdminOptions {
     AdminOptions::new().request_timeout(Some(REQUEST)).operation_timeout(Some(REQUEST))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_cluster_cannot_do_for_now_is_waited_for_and_what_it_refuses_is_final() {
+        use RDKafkaErrorCode as C;
+        for code in [
+            C::ThrottlingQuotaExceeded,
+            C::InvalidReplicationFactor,
+            C::NotController,
+            C::RequestTimedOut,
+            C::NotLeaderForPartition,
+            C::CoordinatorNotAvailable,
+            C::BrokerNotAvailable,
+            C::NetworkException,
+            C::KafkaStorageError,
+            C::Unknown,
+            C::RebootstrapRequired,
+        ] {
+            assert!(!is_final(code), "{code:?}");
+        }
+        for code in [
+            C::PolicyViolation,
+            C::InvalidConfig,
+            C::InvalidTopic,
+            C::InvalidPartitions,
+            C::InvalidReplicaAssignment,
+            C::InvalidRequest,
+            C::UnsupportedVersion,
+            C::TopicAuthorizationFailed,
+            C::ClusterAuthorizationFailed,
+        ] {
+            assert!(is_final(code), "{code:?}");
+        }
+    }
 }
