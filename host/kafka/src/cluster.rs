@@ -177,11 +177,14 @@ impl Cluster {
         }
     }
 
-    /// Gives a topic more partitions.
+    /// Gives a topic more partitions. It is no failure if another process has given it as many meanwhile, which the cluster
+    /// refuses to do twice.
     pub(crate) fn grow(&self, topic: &str, partitions: u32) -> Result<(), Error> {
         let wanted = NewPartitions::new(topic, partitions as usize);
+        let spec = [TopicSpec { name: topic.into(), partitions, config: BTreeMap::new() }];
         for answer in self.ask(|admin| Ok(block_on(admin.create_partitions(&[wanted], &options()))?))? {
             match answer {
+                Err((_, RDKafkaErrorCode::InvalidPartitions)) if self.wait_for(&spec).is_ok() => {}
                 Err((topic, code)) if is_final(code) => {
                     return Err(Error::Setup(format!("topic `{topic}` can't get {partitions} partitions: {code}")));
                 }
@@ -189,8 +192,7 @@ impl Cluster {
                 Ok(_) => {}
             }
         }
-        let spec = TopicSpec { name: topic.into(), partitions, config: BTreeMap::new() };
-        self.wait_for(&[spec])
+        self.wait_for(&spec)
     }
 
     /// A topic that is made is not yet known to every broker.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use futures_executor::block_on;
 use millrace_broker::{Cluster, Options};
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
@@ -124,6 +124,19 @@ impl OnKafka {
     pub fn delete(&self, topics: &[&str]) {
         for deleted in block_on(self.admin().delete_topics(topics, &AdminOptions::new())).unwrap() {
             deleted.unwrap();
+        }
+    }
+
+    /// Gives a topic more partitions, and returns when it has them.
+    pub fn grow(&self, topic: &str, partitions: usize) {
+        let new = NewPartitions::new(topic, partitions);
+        for grown in block_on(self.admin().create_partitions([&new], &AdminOptions::new())).unwrap() {
+            grown.unwrap();
+        }
+        let end = Instant::now() + PATIENCE;
+        let now = || self.admin().inner().fetch_metadata(Some(topic), REQUEST).unwrap().topics()[0].partitions().len();
+        while now() < partitions {
+            assert!(Instant::now() < end, "`{topic}` doesn't have {partitions} partitions");
         }
     }
 
