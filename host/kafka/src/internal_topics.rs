@@ -27,6 +27,9 @@ const LARGEST: &str = "max.message.bytes";
 /// How far the times of records may be from the broker's clock. An event has the time that it has.
 const TIME_LIMITS: [&str; 2] = ["message.timestamp.after.max.ms", "message.timestamp.before.max.ms"];
 
+/// Whether a replica that lacks records may become the leader: they are lost then, also committed ones.
+const UNCLEAN: &str = "unclean.leader.election.enable";
+
 /// A topic of the app's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Internal {
@@ -70,7 +73,8 @@ fn global(topology: &Topology, store: StoreId) -> Option<&GlobalTable> {
 pub(crate) fn all(topology: &Topology, partitions: &[u32], largest: usize) -> Vec<Internal> {
     let private = |name: String, partitions: u32, own: Config| {
         let limits = TIME_LIMITS.map(|name| (name, i64::MAX.to_string()));
-        let config = own.into_iter().chain(limits).chain([(LARGEST, largest.to_string())]).collect();
+        let rest = [(LARGEST, largest.to_string()), (UNCLEAN, "false".to_owned())];
+        let config = own.into_iter().chain(limits).chain(rest).collect();
         Internal { spec: TopicSpec { name, partitions, config }, is_private: true, is_meta: false }
     };
     let mut topics = vec![private(control(&topology.app), 1, vec![("cleanup.policy", "compact".into())])];

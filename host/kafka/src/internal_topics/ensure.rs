@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rdkafka::error::RDKafkaErrorCode;
 
-use super::{Internal, LARGEST, TIME_LIMITS};
+use super::{Internal, LARGEST, TIME_LIMITS, UNCLEAN};
 use crate::cluster::{Cluster, TopicSpec};
 use crate::error::Error;
 use crate::native::NotMade;
@@ -14,9 +14,10 @@ const SMALLER: [usize; 2] = [20 << 20, 8 << 20];
 
 /// Settings that a topic is made without where the cluster refuses them: older brokers don't know all of them, and policies
 /// may be against them. What the topic has instead is looked at.
-const OPTIONAL: [&str; 6] = [
+const OPTIONAL: [&str; 7] = [
     TIME_LIMITS[0],
     TIME_LIMITS[1],
+    UNCLEAN,
     "message.timestamp.type",
     "retention.bytes",
     "segment.bytes",
@@ -122,7 +123,7 @@ fn needs_more(topic: &Internal, count: u32) -> Result<bool, Error> {
 }
 
 /// Looks whether a topic has what results depend on. Smaller records than asked for are no fault: they are a limit that
-/// tasks know of. Gives warnings of what costs single records.
+/// tasks know of. Gives warnings of what costs single records, or any if brokers are lost.
 ///
 /// # Errors
 /// [`Error::Setup`]: a setting would change results.
@@ -136,6 +137,13 @@ fn check(spec: &TopicSpec, config: &BTreeMap<String, String>) -> Result<Vec<Stri
             "retention.ms" | "retention.bytes" => (is_enough, "records would be deleted that are still needed"),
             "delete.retention.ms" => (is_enough, "state that is restored could have entries that were deleted"),
             "message.timestamp.type" => (found == wanted, "records would lose their event time"),
+            UNCLEAN if found != wanted => {
+                warnings.push(format!(
+                    "the topic has {name}={found}: where the brokers that have its last records are lost, another one may lead \
+                     without them, and what was committed is gone: set it to {wanted}"
+                ));
+                continue;
+            }
             _ if TIME_LIMITS.contains(name) && !is_enough => {
                 warnings.push(format!(
                     "the topic has {name}={found}, and the broker refuses records whose time is further away: set it to {wanted}"
@@ -284,6 +292,18 @@ mod tests {
                 format!("internal topic `shop-sums-changelog` has {name}={found}, and {so}: set it to {wanted}");
             assert_eq!(error, expected);
         }
+    }
+
+    #[test]
+    fn a_leader_that_may_lack_records_is_a_warning() {
+        let wanted = spec(&[(UNCLEAN, "false")]);
+        let warnings = check(&wanted, &config(&[(UNCLEAN, "true")])).unwrap();
+        assert!(matches!(&warnings[..], [one] if one.contains("unclean.leader.election.enable=true")), "{warnings:?}");
+        assert!(check(&wanted, &config(&[(UNCLEAN, "false")])).unwrap().is_empty());
+        let text = format!("{UNCLEAN} may not be set (POLICY_VIOLATION)");
+        let less =
+            relaxed(&spec(&[("cleanup.policy", "compact"), (UNCLEAN, "false")]), &refused(POLICY, &text)).unwrap();
+        assert_eq!(settings(&less), "cleanup.policy=compact", "a cluster that doesn't have it set may be right");
     }
 
     #[test]
