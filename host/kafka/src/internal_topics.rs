@@ -27,6 +27,13 @@ const LARGEST: &str = "max.message.bytes";
 /// How far the times of records may be from the broker's clock. An event has the time that it has.
 const TIME_LIMITS: [&str; 2] = ["message.timestamp.after.max.ms", "message.timestamp.before.max.ms"];
 
+/// The same for both directions, as it was up to Kafka 3.9: the only limit before 3.6, and then in force where one of the
+/// others has its default, which is the largest number (KIP-937).
+const TIME_DIFFERENCE: &str = "message.timestamp.difference.max.ms";
+
+/// No limit of times, and not that default.
+const NO_TIME_LIMIT: i64 = i64::MAX - 1;
+
 /// Whether a replica that lacks records may become the leader: they are lost then, also committed ones.
 const UNCLEAN: &str = "unclean.leader.election.enable";
 
@@ -72,7 +79,7 @@ fn global(topology: &Topology, store: StoreId) -> Option<&GlobalTable> {
 /// All internal topics of a pipeline whose topics have these numbers of partitions, for records of up to so many bytes.
 pub(crate) fn all(topology: &Topology, partitions: &[u32], largest: usize) -> Vec<Internal> {
     let private = |name: String, partitions: u32, own: Config| {
-        let limits = TIME_LIMITS.map(|name| (name, i64::MAX.to_string()));
+        let limits = TIME_LIMITS.map(|name| (name, NO_TIME_LIMIT.to_string()));
         let rest = [(LARGEST, largest.to_string()), (UNCLEAN, "false".to_owned())];
         let config = own.into_iter().chain(limits).chain(rest).collect();
         Internal { spec: TopicSpec { name, partitions, config }, is_private: true, is_meta: false }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rdkafka::error::RDKafkaErrorCode;
 
-use super::{Internal, LARGEST, TIME_LIMITS, UNCLEAN};
+use super::{Internal, LARGEST, NO_TIME_LIMIT, TIME_DIFFERENCE, TIME_LIMITS, UNCLEAN};
 use crate::cluster::{Cluster, TopicSpec};
 use crate::error::Error;
 use crate::native::NotMade;
@@ -14,9 +14,10 @@ const SMALLER: [usize; 2] = [20 << 20, 8 << 20];
 
 /// Settings that a topic is made without where the cluster refuses them: older brokers don't know all of them, and policies
 /// may be against them. What the topic has instead is looked at.
-const OPTIONAL: [&str; 7] = [
+const OPTIONAL: [&str; 8] = [
     TIME_LIMITS[0],
     TIME_LIMITS[1],
+    TIME_DIFFERENCE,
     UNCLEAN,
     "message.timestamp.type",
     "retention.bytes",
@@ -97,7 +98,14 @@ fn relaxed(spec: &TopicSpec, refused: &NotMade) -> Result<TopicSpec, Error> {
         return Ok(less);
     }
     less.config.retain(|name, _| !(OPTIONAL.contains(name) && is_meant(name)));
-    if less.config.len() == spec.config.len() { Err(no()) } else { Ok(less) }
+    if less.config.len() == spec.config.len() {
+        return Err(no());
+    }
+    // The broker is older than the setting, and has the one that was there before.
+    if *code == RDKafkaErrorCode::InvalidConfig && TIME_LIMITS.into_iter().any(|name| text.contains(name)) {
+        less.config.insert(TIME_DIFFERENCE, NO_TIME_LIMIT.to_string());
+    }
+    Ok(less)
 }
 
 fn settings(spec: &TopicSpec) -> String {
@@ -127,8 +135,9 @@ fn needs_more(topic: &Internal, count: u32) -> Result<bool, Error> {
 ///
 /// # Errors
 /// [`Error::Setup`]: a setting would change results.
-fn check(spec: &TopicSpec, config: &BTreeMap<String, String>) -> Result<Vec<String>, Error> {
-    let mut warnings = Vec::new();
+fn check(spec: &TopicSpec, config: &BTreeMap<String, String>) -> Result<BTreeSet<String>, Error> {
+    let has_time_limits = TIME_LIMITS.iter().any(|name| spec.config.contains_key(name));
+    let mut warnings = if has_time_limits { time_limits(config) } else { BTreeSet::new() };
     for (name, wanted) in &spec.config {
         let Some(found) = config.get(*name) else { continue };
         let is_enough = number(found) >= number(wanted);
@@ -138,15 +147,9 @@ fn check(spec: &TopicSpec, config: &BTreeMap<String, String>) -> Result<Vec<Stri
             "delete.retention.ms" => (is_enough, "state that is restored could have entries that were deleted"),
             "message.timestamp.type" => (found == wanted, "records would lose their event time"),
             UNCLEAN if found != wanted => {
-                warnings.push(format!(
+                warnings.insert(format!(
                     "the topic has {name}={found}: where the brokers that have its last records are lost, another one may lead \
                      without them, and what was committed is gone: set it to {wanted}"
-                ));
-                continue;
-            }
-            _ if TIME_LIMITS.contains(name) && !is_enough => {
-                warnings.push(format!(
-                    "the topic has {name}={found}, and the broker refuses records whose time is further away: set it to {wanted}"
                 ));
                 continue;
             }
@@ -160,6 +163,20 @@ fn check(spec: &TopicSpec, config: &BTreeMap<String, String>) -> Result<Vec<Stri
         }
     }
     Ok(warnings)
+}
+
+/// Warnings of limits of times. One that has its default gives way to the setting that was there before it.
+fn time_limits(config: &BTreeMap<String, String>) -> BTreeSet<String> {
+    let own = |name| config.get_key_value(name).filter(|(_, found)| number(found) < i64::MAX);
+    let limits = TIME_LIMITS.into_iter().filter_map(|name| own(name).or_else(|| config.get_key_value(TIME_DIFFERENCE)));
+    let limits = limits.filter(|(_, found)| number(found) < NO_TIME_LIMIT);
+    let warning = |(name, found): (&String, &String)| {
+        format!(
+            "the topic has {name}={found}, and the broker refuses records whose time is further away: set it to \
+             {NO_TIME_LIMIT}"
+        )
+    };
+    limits.map(warning).collect()
 }
 
 /// Cleanup policies, in whatever order they are written.
@@ -239,10 +256,14 @@ mod tests {
     }
 
     #[test]
-    fn an_older_broker_gets_the_topic_without_the_setting_that_it_does_not_know() {
+    fn an_older_broker_gets_the_topic_with_the_setting_that_it_knows() {
         let first = spec(&[("cleanup.policy", "compact"), (LARGEST, "83886080"), (TIME_LIMITS[0], "9")]);
         let text = format!("Unknown topic config name: {} (INVALID_CONFIG)", TIME_LIMITS[0]);
         let less = relaxed(&first, &refused(RDKafkaErrorCode::InvalidConfig, &text)).unwrap();
+        let old = format!("{TIME_DIFFERENCE}={NO_TIME_LIMIT}");
+        assert_eq!(settings(&less), format!("cleanup.policy=compact max.message.bytes=83886080 {old}"));
+        let text = format!("Unknown topic config name: {TIME_DIFFERENCE} (INVALID_CONFIG)");
+        let less = relaxed(&less, &refused(RDKafkaErrorCode::InvalidConfig, &text)).unwrap();
         assert_eq!(settings(&less), "cleanup.policy=compact max.message.bytes=83886080");
     }
 
@@ -298,7 +319,8 @@ mod tests {
     fn a_leader_that_may_lack_records_is_a_warning() {
         let wanted = spec(&[(UNCLEAN, "false")]);
         let warnings = check(&wanted, &config(&[(UNCLEAN, "true")])).unwrap();
-        assert!(matches!(&warnings[..], [one] if one.contains("unclean.leader.election.enable=true")), "{warnings:?}");
+        assert!(warnings.iter().all(|text| text.contains("unclean.leader.election.enable=true")), "{warnings:?}");
+        assert_eq!(warnings.len(), 1);
         assert!(check(&wanted, &config(&[(UNCLEAN, "false")])).unwrap().is_empty());
         let text = format!("{UNCLEAN} may not be set (POLICY_VIOLATION)");
         let less =
@@ -307,10 +329,27 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_of_times_is_a_warning() {
-        let wanted = spec(&[(TIME_LIMITS[0], "9223372036854775807")]);
-        let warnings = check(&wanted, &config(&[(TIME_LIMITS[0], "3600000")])).unwrap();
-        assert_eq!(warnings.len(), 1);
-        assert!(check(&wanted, &config(&[(TIME_LIMITS[0], "9223372036854775807")])).unwrap().is_empty());
+    fn a_limit_of_times_is_a_warning_under_its_old_name_too() {
+        let none = NO_TIME_LIMIT.to_string();
+        let (forever, wanted) = (i64::MAX.to_string(), spec(&TIME_LIMITS.map(|name| (name, none.as_str()))));
+        let [after, before] = TIME_LIMITS;
+        let hour = "3600000";
+        for (found, expected) in [
+            (&[(after, hour), (before, none.as_str())][..], &[after][..]),
+            (&[(after, &none), (before, &none)], &[]),
+            (&[(after, &forever), (before, &forever)], &[]),
+            // Up to Kafka 3.9, both names are there.
+            (&[(after, &none), (before, &none), (TIME_DIFFERENCE, hour)], &[]),
+            (&[(after, &forever), (before, &none), (TIME_DIFFERENCE, hour)], &[TIME_DIFFERENCE]),
+            (&[(after, &forever), (before, &forever), (TIME_DIFFERENCE, &forever)], &[]),
+            // Before 3.6, the old one only.
+            (&[(TIME_DIFFERENCE, hour)], &[TIME_DIFFERENCE]),
+            (&[(TIME_DIFFERENCE, &none)], &[]),
+        ] {
+            let warnings = check(&wanted, &config(found)).unwrap();
+            let is_of = |(text, name): (&String, &&str)| text.starts_with(&format!("the topic has {name}=3600000"));
+            assert_eq!(warnings.len(), expected.len(), "{found:?}: {warnings:?}");
+            assert!(warnings.iter().zip(expected).all(is_of), "{found:?}: {warnings:?}");
+        }
     }
 }
