@@ -41,9 +41,17 @@ pub(crate) fn ensure(cluster: &Cluster, topics: &[&Internal]) -> Result<(), Erro
     make(cluster, &missing)?;
     let private: Vec<_> = topics.iter().filter(|topic| topic.is_private).map(|topic| &topic.spec).collect();
     let names: Vec<_> = private.iter().map(|spec| spec.name.as_str()).collect();
-    let configs = cluster.configs(&names)?;
+    let configs = cluster.visible_configs(&names)?;
     for spec in private {
-        let Some(config) = configs.get(&spec.name) else { continue };
+        let Some(config) = configs.get(&spec.name) else {
+            tracing::warn!(
+                topic = spec.name,
+                must_have = must_have(spec),
+                "the topic's settings may not be seen, and aren't checked: allow the app's user the operation \
+                 `DescribeConfigs` on it"
+            );
+            continue;
+        };
         for warning in check(spec, config)? {
             tracing::warn!(topic = spec.name, "{warning}");
         }
@@ -106,6 +114,15 @@ fn relaxed(spec: &TopicSpec, refused: &NotMade) -> Result<TopicSpec, Error> {
         less.config.insert(TIME_DIFFERENCE, NO_TIME_LIMIT.to_string());
     }
     Ok(less)
+}
+
+/// The settings without which results would be others.
+fn must_have(spec: &TopicSpec) -> String {
+    let mut must = spec.clone();
+    must.config.retain(|name, _| {
+        *name != LARGEST && *name != UNCLEAN && *name != "segment.bytes" && !TIME_LIMITS.contains(name)
+    });
+    settings(&must)
 }
 
 fn settings(spec: &TopicSpec) -> String {

@@ -3,7 +3,7 @@
 use millrace_broker::{Operation, Options};
 use serde_json::json;
 
-use crate::harness::{Kafka, options, own_broker};
+use crate::harness::{Kafka, Process, options, own_broker};
 use crate::support::Place;
 
 /// A pipeline with a changelog, and without a plugin.
@@ -42,4 +42,27 @@ fn an_app_starts_although_it_may_not_see_that_of_which_its_topics_could_be_too()
             assert!(said.code == Some(1) && said.err.contains(&expected), "{said:?}");
         }
     }
+}
+
+#[test]
+fn a_topic_whose_settings_may_not_be_seen_is_taken_with_a_warning_of_what_it_must_have() {
+    let Some(mut cluster) = own_broker(Options { acls: true, ..options() }) else { return };
+    let broker = cluster.bootstrap();
+    let kafka = Kafka::new(&broker, "unseen");
+    let place = Place::new();
+    place.write("rows.toml", rows("unseen"));
+    for topic in ["unseen-in", "unseen-out"] {
+        kafka.create(topic, 1, &[]);
+    }
+    // Its entries would be deleted after a week.
+    kafka.create("unseen-rows-changelog", 1, &[("cleanup.policy", "delete")]);
+    cluster.forbid("unseen-rows-changelog", Operation::DescribeConfigs).unwrap();
+    let run = format!("run rows.toml --data data --kafka {broker} --until-idle");
+    let mut process = Process::start(place.command(&run), &place.path("log"));
+    assert_eq!(process.wait().code(), Some(0), "{:?}", process.entries());
+    let entries = process.entries();
+    let warned: Vec<_> = entries.iter().filter(|entry| entry["must_have"].is_string()).collect();
+    assert_eq!(warned.len(), 1, "{entries:?}");
+    assert_eq!(warned[0]["topic"], "unseen-rows-changelog");
+    assert_eq!(warned[0]["must_have"], "cleanup.policy=compact delete.retention.ms=86400000");
 }
