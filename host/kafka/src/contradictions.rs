@@ -2,6 +2,7 @@
 //! on in the wrong place loses records or processes them twice, and nobody would notice.
 
 use crate::metadata::Origin;
+use crate::native;
 
 /// An input partition of an app.
 #[derive(Clone, Copy, Debug)]
@@ -19,10 +20,10 @@ pub(crate) fn check_origin(place: Place<'_>, offset: i64, before: Option<&Origin
     // What a person has set is meant for what is there.
     let Some(before) = before else { return Ok(()) };
     let Place { app, topic, partition } = place;
-    if before.topic != now.topic {
+    if native::differ(&before.topic, &now.topic) {
         return Err(made_anew(place, &format!("the committed offset {offset} is one of the topic that was deleted")));
     }
-    if before.life != now.life {
+    if native::differ(&before.life, &now.life) {
         let ways = ways_out(place);
         return Err(format!(
             "topic `{topic}`, partition {partition}: offset {offset} is committed, and the state that belongs to it is gone: \
@@ -34,7 +35,7 @@ pub(crate) fn check_origin(place: Place<'_>, offset: i64, before: Option<&Origin
 
 /// What is said of an input partition that has no offset any more; `before` is the id of the topic that it was of.
 pub(crate) fn without_offset(place: Place<'_>, before: &str, now: &Origin) -> String {
-    if before != now.topic {
+    if native::differ(before, &now.topic) {
         return made_anew_while_read(place);
     }
     let Place { app, topic, partition } = place;
@@ -119,6 +120,15 @@ mod tests {
             assert!(said.starts_with("topic `in`, ") && said.contains(what), "{said}");
             assert!(said.contains("`millrace reset sums`") && said.contains("--topic in:3 --reset-offsets"), "{said}");
         }
+    }
+
+    #[test]
+    fn an_offset_from_before_the_cluster_had_ids_is_good_where_it_has_them() {
+        let zero = "A".repeat(22);
+        for before in [origin(&zero, &zero), origin("t", &zero), origin(&zero, "l")] {
+            assert_eq!(check_origin(PLACE, 7, Some(&before), &origin("t", "l")), Ok(()));
+        }
+        assert!(without_offset(PLACE, &zero, &origin("t", "l")).contains("has no committed offset, and it had one"));
     }
 
     #[test]

@@ -18,4 +18,4 @@ pub(crate) use fetch::{Fetched, Fetcher, c_name, headers};
 pub(crate) use group_offsets::{Committed, group_offsets};
 pub(crate) use returned::Returned;
 pub(crate) use send::{Record, Sender};
-pub(crate) use topics::{Topic, Topics, topics};
+pub(crate) use topics::{Topic, Topics, differ, is_known, topics};

@@ -9,6 +9,7 @@ use crate::cluster::{Cluster, REQUEST, TopicSpec};
 use crate::contradictions;
 use crate::error::Error;
 use crate::internal_topics;
+use crate::native;
 use crate::settings::ClientSettings;
 
 /// How long to wait before a topic that no broker tells of is asked for again.
@@ -71,7 +72,7 @@ fn look(
 fn standing(app: &str, name: &str, known: Option<&String>, there: Option<&String>) -> Result<Standing, String> {
     match (known, there) {
         (Some(_), None) => Err(contradictions::deleted(app, name)),
-        (Some(known), Some(there)) if !known.is_empty() && known != there => {
+        (Some(known), Some(there)) if native::differ(known, there) => {
             Err(contradictions::internal_made_anew(app, name))
         }
         (None, Some(_)) => Ok(Standing::Unknown),
@@ -128,7 +129,10 @@ pub(super) fn kept(
         if *name != control {
             standing(app, name, known.get(name), Some(id)).map_err(Error::Setup)?;
         }
-        topics.insert(name.clone(), id.clone());
+        // A broker that tells none may be the last one of an older version.
+        if native::is_known(id) || !topics.contains_key(name) {
+            topics.insert(name.clone(), id.clone());
+        }
     }
     Ok(topics)
 }
@@ -200,6 +204,9 @@ mod tests {
         assert_eq!(standing(None, None), Ok(Standing::Good));
         assert_eq!(standing(Some(&one), Some(&one)), Ok(Standing::Good));
         assert_eq!(standing(Some(&none), Some(&one)), Ok(Standing::Good), "made when ids were not kept");
+        let zero = "A".repeat(22);
+        assert_eq!(standing(Some(&zero), Some(&one)), Ok(Standing::Good), "the cluster had no ids then");
+        assert_eq!(standing(Some(&one), Some(&zero)), Ok(Standing::Good), "a broker that isn't upgraded yet");
         assert_eq!(standing(None, Some(&one)), Ok(Standing::Unknown));
         for (known, there) in [(Some(&one), None), (Some(&one), Some(&two)), (Some(&none), None)] {
             assert!(standing(known, there).is_err_and(|text| text.contains("`a-t` has been deleted")));
@@ -221,6 +228,11 @@ mod tests {
         assert_eq!(kept(&[("a-x-changelog", "another")]), Ok(expected.clone()), "made since");
         expected.remove("a-x-changelog");
         assert_eq!(kept(&[("a-x-changelog", "4")]), Ok(expected));
+        let zero = "A".repeat(22);
+        let (known, none) = (topics(&[("a-x-changelog", "4")]), topics(&[("a-x-changelog", &zero)]));
+        let kept = |known, used| super::kept("a", known, used, &BTreeMap::new()).map_err(|error| error.to_string());
+        assert_eq!(kept(&known, &none), Ok(known.clone()), "a cluster that is being upgraded tells ids and none");
+        assert_eq!(kept(&none, &known), Ok(known));
     }
 
     #[test]

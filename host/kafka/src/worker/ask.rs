@@ -16,7 +16,7 @@ use crate::contradictions::{self, Place};
 use crate::error::{Error, Reaction};
 use crate::lease::Lease;
 use crate::metadata::{self, Origin};
-use crate::native::{Committed, Topic, Topics};
+use crate::native::{self, Committed, Topic, Topics};
 use crate::positions;
 use crate::reactions::said;
 use crate::restore::{Changelog, Gap, Trouble, plan};
@@ -223,7 +223,7 @@ fn repartitions(shared: &Shared) -> impl Iterator<Item = &str> {
 
 /// Whether the internal topics are those that were there when the instance started.
 fn check_internal(shared: &Shared, ids: &BTreeMap<String, String>) -> Result<(), Error> {
-    let is_other = |(name, id): &(&String, &String)| ids.get(*name).is_some_and(|now| now != *id);
+    let is_other = |(name, id): &(&String, &String)| ids.get(*name).is_some_and(|now| native::differ(now, id));
     match shared.internal_ids.iter().find(is_other) {
         None => Ok(()),
         Some((name, _)) => Err(Error::Setup(contradictions::internal_made_anew(&shared.topology.app, name))),
