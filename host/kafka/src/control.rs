@@ -20,13 +20,14 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use uuid::Uuid;
 
 use crate::cluster::{Cluster, REQUEST, TopicSpec};
+use crate::contradictions::App;
 use crate::error::{Error, Reaction};
 use crate::internal_topics;
 use crate::native;
 use crate::positions::wall_clock;
 use crate::producer::Transactions;
 use crate::settings::ClientSettings;
-use entries::Entries;
+use entries::{Entries, undecided};
 use outline::Outline;
 
 /// Pauses between attempts: the first, and the longest. Each is of random length, so that instances that got in each
@@ -35,6 +36,10 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from
 
 /// How often to say what is waited for.
 const SAY: Duration = Duration::from_secs(10);
+
+/// How long a broker may take to see that a transaction is too old: its default for
+/// `transaction.abort.timed.out.transaction.cleanup.interval.ms`.
+const ABORTING: Duration = Duration::from_secs(10);
 
 /// What an instance brings to the control topic.
 pub(crate) struct Claim<'a> {
@@ -108,7 +113,8 @@ fn try_to_deploy(
 ) -> Result<Option<Arc<[Deployed]>>, Reaction> {
     let Some(entries) = Entries::read(settings, cluster, control, go_on)? else { return Ok(None) };
     let gone = claims::gone(cluster, &entries.topics()?, &facts.ids)?;
-    let Changes { entries: changed, deployed, unused } = changes(cluster, claim, facts, &gone, &entries)?;
+    let changes = |entries: &Entries| changes(settings.app(), cluster, claim, facts, &gone, entries);
+    let Changes { entries: changed, deployed, unused } = changes(&entries)?;
     if changed.is_empty() {
         warn_of_unused(&unused);
         return Ok(Some(deployed));
@@ -119,7 +125,7 @@ fn try_to_deploy(
     };
     // An instance that had the id before can't write any more: what is there now stays.
     let Some(entries) = Entries::read(settings, cluster, control, go_on)? else { return Ok(None) };
-    let Changes { entries: changed, deployed, unused } = changes(cluster, claim, facts, &gone, &entries)?;
+    let Changes { entries: changed, deployed, unused } = changes(&entries)?;
     write(&mut producer, &changed)?;
     warn_of_unused(&unused);
     Ok(Some(deployed))
@@ -169,9 +175,9 @@ pub(crate) fn check(
     let Some(entries) = Entries::read(settings, cluster, &internal_topics::control(app), go_on)? else {
         return Ok(None);
     };
-    check_pipeline(app, entries.pipeline()?, &Outline::of(topology))?;
+    check_pipeline(settings.app(), entries.pipeline()?, &Outline::of(topology))?;
     claims::check(settings, cluster, app, &entries.topics()?, specs, go_on)?;
-    check_contents(cluster, app, &entries.contents()?, &contents(topology))?;
+    check_contents(cluster, settings.app(), &entries.contents()?, &contents(topology))?;
     Ok(Some(()))
 }
 
@@ -185,13 +191,13 @@ struct Changes {
 
 /// What the claim changes in the control topic as it is, where these topics of the app's are gone.
 fn changes(
+    app: App<'_>,
     cluster: &Cluster,
     claim: &Claim<'_>,
     facts: &Facts,
     gone: &BTreeMap<String, String>,
     entries: &Entries,
 ) -> Result<Changes, Error> {
-    let app = claim.topology.app.as_str();
     let mut changed = Entries::default();
     if entries.pipeline()?.as_ref() != Some(&facts.outline) {
         check_pipeline(app, entries.pipeline()?, &facts.outline)?;
@@ -213,7 +219,7 @@ fn changes(
     }
     let before = entries.contents()?;
     let mut contents = before.clone();
-    contents.retain(|store, _| topics.contains_key(&internal_topics::changelog(app, store)));
+    contents.retain(|store, _| topics.contains_key(&internal_topics::changelog(app.name, store)));
     check_contents(cluster, app, &contents, &facts.contents)?;
     let mut unused = contents.clone();
     unused.retain(|store, _| !facts.contents.contains_key(store));
@@ -227,29 +233,31 @@ fn changes(
 /// A step doesn't go on with what another kind of step has left.
 fn check_contents(
     cluster: &Cluster,
-    app: &str,
+    app: App<'_>,
     before: &BTreeMap<String, Contents>,
     now: &BTreeMap<String, Contents>,
 ) -> Result<(), Error> {
     for (store, now) in now {
         let Some(Err(changed)) = before.get(store).map(|before| before.goes_on_as(now, store)) else { continue };
-        if holds_any(cluster, &internal_topics::changelog(app, store))? {
-            return Err(Error::Setup(format!("{changed}; or start anew with `millrace reset {app}`")));
+        if holds_any(cluster, &internal_topics::changelog(app.name, store))? {
+            return Err(Error::Setup(format!("{changed}; or start anew with {}", app.reset())));
         }
     }
     Ok(())
 }
 
 /// Two pipelines with hardly anything in common are two apps.
-fn check_pipeline(app: &str, before: Option<Outline>, now: &Outline) -> Result<(), Error> {
+fn check_pipeline(app: App<'_>, before: Option<Outline>, now: &Outline) -> Result<(), Error> {
     match before.filter(|before| !before.is_same_app(now)) {
         None => Ok(()),
         Some(before) => Err(Error::Setup(format!(
-            "another pipeline runs as the app `{app}`, or ran last: it {}, and this one {}. Both would share the consumer \
-             group and the internal topics. Give one of them another name; or, if this one is to take its place, stop its \
-             processes and start anew with `millrace reset {app}`",
+            "another pipeline runs as the app `{}`, or ran last: it {}, and this one {}. Both would share the consumer group \
+             and the internal topics. Give one of them another name; or, if this one is to take its place, stop its processes \
+             and start anew with {}",
+            app.name,
             before.said(),
-            now.said()
+            now.said(),
+            app.reset()
         ))),
     }
 }
@@ -317,9 +325,12 @@ pub(crate) fn topics(settings: &ClientSettings, cluster: &Cluster, app: &str) ->
     if cluster.partitions(&control)?.is_none() {
         return Ok(BTreeSet::new());
     }
-    let limit = Instant::now() + REQUEST;
+    // A process that was killed may have left a transaction open.
+    let limit = Instant::now() + settings.transaction_timeout() + ABORTING + REQUEST;
     let entries = Entries::read(settings, cluster, &control, &|| Instant::now() < limit)?;
-    let entries = entries.ok_or_else(|| Error::Setup(format!("topic `{control}` can't be read: no broker answers")))?;
+    let entries = entries.ok_or_else(|| {
+        Error::Setup(format!("topic `{control}` can't be read to its end: {}", undecided(settings, &control)))
+    })?;
     Ok(entries.topics()?.into_keys().chain([control]).collect())
 }
 

@@ -58,6 +58,14 @@ impl OnKafka {
         self.place.millrace(&format!("{words} --kafka {}", self.bootstrap))
     }
 
+    /// Runs the command of ours that a message names as the way out, just as it stands there, and agrees.
+    pub fn do_as_told(&self, said: &str) {
+        let quoted = said.split('`').skip(1).step_by(2);
+        let commands: Vec<_> = quoted.filter_map(|words| words.strip_prefix("millrace ")).collect();
+        let [command] = commands[..] else { panic!("one command, not {commands:?}: {said}") };
+        self.place.millrace(&format!("{command} --yes")).good();
+    }
+
     /// Starts a process of the pipeline in this file, on this folder.
     pub fn start(&self, file: &str, data: &str) -> Running {
         let kafka = "--set kafka.session.timeout.ms=6000 --set commit-interval=20ms";

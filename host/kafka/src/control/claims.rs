@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::{Entries, holds_any};
 use crate::cluster::{Cluster, REQUEST, TopicSpec};
-use crate::contradictions;
+use crate::contradictions::{self, App};
 use crate::error::Error;
 use crate::internal_topics;
 use crate::native;
@@ -42,7 +42,7 @@ pub(super) fn check(
     let there = look(|| cluster.ids(&names), &expected, REQUEST)?;
     for spec in specs.iter().filter(|spec| spec.name != control) {
         let name = spec.name.as_str();
-        let standing = standing(app, name, known.get(name), there.get(name)).map_err(Error::Setup)?;
+        let standing = standing(settings.app(), name, known.get(name), there.get(name)).map_err(Error::Setup)?;
         if standing == Standing::Unknown {
             let id = there.get(name);
             refuse_if_of_others(settings, cluster, app, (name, id), go_on)?;
@@ -69,7 +69,7 @@ fn look(
     }
 }
 
-fn standing(app: &str, name: &str, known: Option<&String>, there: Option<&String>) -> Result<Standing, String> {
+fn standing(app: App<'_>, name: &str, known: Option<&String>, there: Option<&String>) -> Result<Standing, String> {
     match (known, there) {
         (Some(_), None) => Err(contradictions::deleted(app, name)),
         (Some(known), Some(there)) if native::differ(known, there) => {
@@ -102,7 +102,7 @@ fn refuse_if_of_others(
     // Another process of the app may have made it since the entries were read. It notes that before it writes to it.
     let control = internal_topics::control(app);
     let Some(entries) = Entries::read(settings, cluster, &control, go_on)? else { return Ok(()) };
-    match standing(app, name, entries.topics()?.get(name), id).map_err(Error::Setup)? {
+    match standing(settings.app(), name, entries.topics()?.get(name), id).map_err(Error::Setup)? {
         Standing::Good => Ok(()),
         Standing::Unknown => Err(Error::Setup(format!(
             "the internal topic `{name}` has records, and the app `{app}` hasn't made it: it is another app's, or the topic \
@@ -117,14 +117,14 @@ fn refuse_if_of_others(
 /// [`Error::Setup`]: one was made anew since the app noted it, perhaps by this very start: [`check`] may have asked a broker
 /// that hadn't heard of its deletion. To note the new id would hide that its state is lost.
 pub(super) fn kept(
-    app: &str,
+    app: App<'_>,
     known: &BTreeMap<String, String>,
     used: &BTreeMap<String, String>,
     gone: &BTreeMap<String, String>,
 ) -> Result<BTreeMap<String, String>, Error> {
     let mut topics = known.clone();
     topics.retain(|name, id| gone.get(name) != Some(id));
-    let control = internal_topics::control(app);
+    let control = internal_topics::control(app.name);
     for (name, id) in used {
         if *name != control {
             standing(app, name, known.get(name), Some(id)).map_err(Error::Setup)?;
@@ -197,10 +197,12 @@ mod tests {
 
     use super::*;
 
+    const APP: App<'static> = App { name: "a", bootstrap: "kafka:9092" };
+
     #[test]
     fn a_topic_is_good_if_it_is_the_one_that_was_made_or_was_never_made() {
         let (one, two, none) = ("one".to_owned(), "two".to_owned(), String::new());
-        let standing = |known, there| standing("a", "a-t", known, there);
+        let standing = |known, there| standing(APP, "a-t", known, there);
         assert_eq!(standing(None, None), Ok(Standing::Good));
         assert_eq!(standing(Some(&one), Some(&one)), Ok(Standing::Good));
         assert_eq!(standing(Some(&none), Some(&one)), Ok(Standing::Good), "made when ids were not kept");
@@ -221,7 +223,7 @@ mod tests {
         let known =
             topics(&[("a-control", "1"), ("a-old-changelog", ""), ("a-sums-changelog", "3"), ("a-x-changelog", "4")]);
         let used = topics(&[("a-control", "1"), ("a-new-changelog", "5"), ("a-old-changelog", "2")]);
-        let kept = |gone: &[(&str, &str)]| kept("a", &known, &used, &topics(gone)).map_err(|error| error.to_string());
+        let kept = |gone: &[(&str, &str)]| kept(APP, &known, &used, &topics(gone)).map_err(|error| error.to_string());
         let mut expected = topics(&[("a-sums-changelog", "3"), ("a-x-changelog", "4")]);
         expected.extend(used.clone());
         assert_eq!(kept(&[]), Ok(expected.clone()));
@@ -230,7 +232,7 @@ mod tests {
         assert_eq!(kept(&[("a-x-changelog", "4")]), Ok(expected));
         let zero = "A".repeat(22);
         let (known, none) = (topics(&[("a-x-changelog", "4")]), topics(&[("a-x-changelog", &zero)]));
-        let kept = |known, used| super::kept("a", known, used, &BTreeMap::new()).map_err(|error| error.to_string());
+        let kept = |known, used| super::kept(APP, known, used, &BTreeMap::new()).map_err(|error| error.to_string());
         assert_eq!(kept(&known, &none), Ok(known.clone()), "a cluster that is being upgraded tells ids and none");
         assert_eq!(kept(&none, &known), Ok(known));
     }
@@ -255,7 +257,7 @@ mod tests {
     #[test]
     fn a_topic_that_was_made_anew_since_the_first_look_is_not_noted_in_place_of_the_one_that_was_lost() {
         let topics = |id: &str| BTreeMap::from([("a-sums-changelog".to_owned(), id.to_owned())]);
-        let error = kept("a", &topics("1"), &topics("2"), &BTreeMap::new()).map_err(|error| error.to_string());
+        let error = kept(APP, &topics("1"), &topics("2"), &BTreeMap::new()).map_err(|error| error.to_string());
         assert!(error.as_ref().is_err_and(|text| text.contains("`a-sums-changelog` has been deleted")), "{error:?}");
     }
 

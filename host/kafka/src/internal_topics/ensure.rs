@@ -6,6 +6,7 @@ use rdkafka::error::RDKafkaErrorCode;
 
 use super::{Internal, LARGEST, NO_TIME_LIMIT, TIME_DIFFERENCE, TIME_LIMITS, UNCLEAN};
 use crate::cluster::{Cluster, TopicSpec};
+use crate::contradictions::App;
 use crate::error::Error;
 use crate::native::NotMade;
 
@@ -29,12 +30,12 @@ const OPTIONAL: [&str; 8] = [
 ///
 /// # Errors
 /// [`Error::Setup`]: one isn't what it must be, or the cluster refuses to make it so.
-pub(crate) fn ensure(cluster: &Cluster, topics: &[&Internal]) -> Result<(), Error> {
+pub(crate) fn ensure(app: App<'_>, cluster: &Cluster, topics: &[&Internal]) -> Result<(), Error> {
     let mut missing = Vec::new();
     for topic in topics {
         match cluster.partitions(&topic.spec.name)? {
             None => missing.push(topic.spec.clone()),
-            Some(count) if needs_more(topic, count)? => cluster.grow(&topic.spec.name, topic.spec.partitions)?,
+            Some(count) if needs_more(app, topic, count)? => cluster.grow(&topic.spec.name, topic.spec.partitions)?,
             Some(_) => {}
         }
     }
@@ -133,7 +134,7 @@ fn settings(spec: &TopicSpec) -> String {
 ///
 /// # Errors
 /// [`Error::Setup`]: it has another number of them, and keys are spread over them.
-fn needs_more(topic: &Internal, count: u32) -> Result<bool, Error> {
+fn needs_more(app: App<'_>, topic: &Internal, count: u32) -> Result<bool, Error> {
     let TopicSpec { name, partitions, .. } = &topic.spec;
     if topic.is_meta {
         return Ok(count < *partitions);
@@ -143,7 +144,8 @@ fn needs_more(topic: &Internal, count: u32) -> Result<bool, Error> {
     }
     Err(Error::Setup(format!(
         "internal topic `{name}` has {count} partitions, and the pipeline's inputs make it {partitions}: state would be looked \
-         for in the wrong partition; give the inputs as many partitions as before, or start anew with `millrace reset`"
+         for in the wrong partition, and Kafka takes no partitions away from inputs. Start anew with {}",
+        app.reset()
     )))
 }
 
@@ -211,6 +213,7 @@ fn number(text: &str) -> i64 {
 mod tests {
     use super::*;
 
+    const APP: App<'static> = App { name: "shop", bootstrap: "kafka:9092" };
     const POLICY: RDKafkaErrorCode = RDKafkaErrorCode::PolicyViolation;
 
     fn spec(config: &[(&'static str, &str)]) -> TopicSpec {
@@ -290,7 +293,7 @@ mod tests {
             let spec = TopicSpec { name: name.into(), ..spec(&[]) };
             Internal { spec, is_private: true, is_meta }
         };
-        let needs_more = |topic: &Internal, count| needs_more(topic, count).map_err(|error| error.to_string());
+        let needs_more = |topic: &Internal, count| needs_more(APP, topic, count).map_err(|error| error.to_string());
         let meta = topic("shop-meta-changelog", true);
         assert_eq!([3, 4, 5].map(|count| needs_more(&meta, count)), [Ok(true), Ok(false), Ok(false)]);
         let step = topic("shop-order-meta-changelog", false);

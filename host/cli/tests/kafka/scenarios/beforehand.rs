@@ -31,7 +31,10 @@ fn an_app_starts_although_it_may_not_see_that_of_which_its_topics_could_be_too()
         }
         kafka.create(&changelog, 1, &[("cleanup.policy", "compact")]);
         let line = |topic: &str| format!("{}\n", json!({"topic": topic, "key": "a", "value": 1, "timestamp": 1_000}));
-        let written = line(&format!("{app}-in")) + if is_empty { "" } else { &line(&changelog) };
+        let mut written = line(&format!("{app}-in"));
+        if !is_empty {
+            written += &line(&changelog);
+        }
         place.millrace_with(&format!("topic write --key string --kafka {broker}"), &written).good();
         let said = place.millrace(&format!("run rows.toml --data {app} --kafka {broker} --until-idle"));
         if is_empty {
