@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_executor::block_on;
-use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, ResourceSpecifier};
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, OwnedResourceSpecifier, ResourceSpecifier};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
 
@@ -151,23 +151,47 @@ impl Cluster {
         self.ask(|admin| Ok(admin.inner().fetch_watermarks(topic, partition, REQUEST)?))
     }
 
-    /// The settings of topics, by topic and name; those that we may not see are missing.
+    /// The settings of topics, by topic and name; those that can't be had are missing.
     ///
     /// # Errors
     /// No broker answers.
     pub fn configs(&self, topics: &[&str]) -> Result<BTreeMap<String, BTreeMap<String, String>>, Error> {
+        Ok(self.ask_for_configs(topics)?.0)
+    }
+
+    /// The same; those that we may not see are missing.
+    ///
+    /// # Errors
+    /// No broker answers, or one can't tell for now.
+    pub(crate) fn visible_configs(&self, topics: &[&str]) -> Result<BTreeMap<String, BTreeMap<String, String>>, Error> {
+        let (configs, codes) = self.ask_for_configs(topics)?;
+        match codes.into_iter().find(|code| !is_final(*code)) {
+            Some(code) => Err(Error::Kafka(KafkaError::AdminOp(code))),
+            None => Ok(configs),
+        }
+    }
+
+    /// The settings of topics, and the codes of those that the broker doesn't tell; it doesn't say which of them is whose.
+    fn ask_for_configs(
+        &self,
+        topics: &[&str],
+    ) -> Result<(BTreeMap<String, BTreeMap<String, String>>, Vec<RDKafkaErrorCode>), Error> {
         let resources: Vec<_> = topics.iter().map(|topic| ResourceSpecifier::Topic(topic)).collect();
+        let (mut configs, mut codes) = (BTreeMap::new(), Vec::new());
         if resources.is_empty() {
-            return Ok(BTreeMap::new());
+            return Ok((configs, codes));
         }
-        let answers = self.ask(|admin| Ok(block_on(admin.describe_configs(&resources, &options()))?))?;
-        let mut configs = BTreeMap::new();
-        for resource in answers.into_iter().flatten() {
-            let rdkafka::admin::OwnedResourceSpecifier::Topic(name) = resource.specifier else { continue };
-            let entries = resource.entries.into_iter().filter_map(|entry| Some((entry.name, entry.value?)));
-            configs.insert(name, entries.collect());
+        for answer in self.ask(|admin| Ok(block_on(admin.describe_configs(&resources, &options()))?))? {
+            match answer {
+                Ok(resource) => {
+                    let OwnedResourceSpecifier::Topic(name) = resource.specifier else { continue };
+                    let entries = resource.entries.into_iter().filter_map(|entry| Some((entry.name, entry.value?)));
+                    configs.insert(name, entries.collect());
+                }
+                Err(code) => codes.push(code),
+            }
         }
-        Ok(configs)
+        Ok((configs, codes))
     }
 
     /// For how long a deletion can be seen in a compacted topic, in milliseconds; `None` where that may not be known.
@@ -184,22 +208,28 @@ impl Cluster {
         }
         let mut refused = self.ask(|admin| Ok(native::create_topics(admin, topics, REQUEST)?))?;
         refused.retain(|it| it.code != RDKafkaErrorCode::TopicAlreadyExists);
-        match refused.iter().find(|it| is_passing(it.code)) {
+        match refused.iter().find(|it| !is_final(it.code)) {
             Some(it) => Err(Error::Kafka(KafkaError::AdminOp(it.code))),
             None => Ok(refused),
         }
     }
 
-    /// Gives a topic more partitions.
+    /// Gives a topic more partitions. It is no failure if another process has given it as many meanwhile, which the cluster
+    /// refuses to do twice.
     pub(crate) fn grow(&self, topic: &str, partitions: u32) -> Result<(), Error> {
         let wanted = NewPartitions::new(topic, partitions as usize);
+        let spec = [TopicSpec { name: topic.into(), partitions, config: BTreeMap::new() }];
         for answer in self.ask(|admin| Ok(block_on(admin.create_partitions(&[wanted], &options()))?))? {
-            if let Err((topic, code)) = answer {
-                return Err(Error::Setup(format!("topic `{topic}` can't get {partitions} partitions: {code}")));
+            match answer {
+                Err((_, RDKafkaErrorCode::InvalidPartitions)) if self.wait_for(&spec).is_ok() => {}
+                Err((topic, code)) if is_final(code) => {
+                    return Err(Error::Setup(format!("topic `{topic}` can't get {partitions} partitions: {code}")));
+                }
+                Err((_, code)) => return Err(Error::Kafka(KafkaError::AdminOp(code))),
+                Ok(_) => {}
             }
         }
-        let spec = TopicSpec { name: topic.into(), partitions, config: BTreeMap::new() };
-        self.wait_for(&[spec])
+        self.wait_for(&spec)
     }
 
     /// A topic that is made is not yet known to every broker.
@@ -208,7 +238,8 @@ impl Cluster {
         for spec in topics {
             while self.partitions(&spec.name)?.is_none_or(|count| count < spec.partitions) {
                 if Instant::now() > limit {
-                    return Err(Error::Setup(format!("topic `{}` was made, and doesn't appear", spec.name)));
+                    // The brokers that answered lag behind the one that has made it.
+                    return Err(Error::Kafka(KafkaError::MetadataFetch(RDKafkaErrorCode::UnknownTopicOrPartition)));
                 }
                 std::thread::park_timeout(Duration::from_millis(20));
             }
@@ -263,15 +294,70 @@ impl Cluster {
 }
 
 fn may_not_describe(topic: &str) -> Error {
-    Error::Setup(format!("topic `{topic}`: not allowed to describe it"))
+    Error::Setup(format!(
+        "topic `{topic}`: the app isn't allowed to describe it: allow its user the operation `Describe` on the topic (a broker \
+         says the same of one that doesn't exist)"
+    ))
 }
 
-/// While a cluster starts, it has too few brokers, or none that leads.
-fn is_passing(code: RDKafkaErrorCode) -> bool {
-    use RDKafkaErrorCode::{InvalidReplicationFactor, NotController, RequestTimedOut};
-    matches!(code, InvalidReplicationFactor | NotController | RequestTimedOut)
+/// Whether a cluster that doesn't make or change a topic won't think again. All else is passing, as for other requests (see
+/// [`reactions`](crate::reactions)): while it starts it has too few brokers or none that leads, it may bound how fast topics
+/// are made (KIP-599), and a newer one has codes that nobody here knows.
+fn is_final(code: RDKafkaErrorCode) -> bool {
+    use RDKafkaErrorCode as C;
+    matches!(
+        code,
+        C::PolicyViolation
+            | C::InvalidConfig
+            | C::InvalidTopic
+            | C::InvalidPartitions
+            | C::InvalidReplicaAssignment
+            | C::InvalidRequest
+            | C::UnsupportedVersion
+            | C::UnsupportedFeature
+            | C::TopicAuthorizationFailed
+            | C::ClusterAuthorizationFailed
+    )
 }
 
 fn options() -> AdminOptions {
     AdminOptions::new().request_timeout(Some(REQUEST)).operation_timeout(Some(REQUEST))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_cluster_cannot_do_for_now_is_waited_for_and_what_it_refuses_is_final() {
+        use RDKafkaErrorCode as C;
+        for code in [
+            C::ThrottlingQuotaExceeded,
+            C::InvalidReplicationFactor,
+            C::NotController,
+            C::RequestTimedOut,
+            C::NotLeaderForPartition,
+            C::CoordinatorNotAvailable,
+            C::BrokerNotAvailable,
+            C::NetworkException,
+            C::KafkaStorageError,
+            C::Unknown,
+            C::RebootstrapRequired,
+        ] {
+            assert!(!is_final(code), "{code:?}");
+        }
+        for code in [
+            C::PolicyViolation,
+            C::InvalidConfig,
+            C::InvalidTopic,
+            C::InvalidPartitions,
+            C::InvalidReplicaAssignment,
+            C::InvalidRequest,
+            C::UnsupportedVersion,
+            C::TopicAuthorizationFailed,
+            C::ClusterAuthorizationFailed,
+        ] {
+            assert!(is_final(code), "{code:?}");
+        }
+    }
 }

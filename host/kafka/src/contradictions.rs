@@ -2,11 +2,35 @@
 //! on in the wrong place loses records or processes them twice, and nobody would notice.
 
 use crate::metadata::Origin;
+use crate::native;
+
+/// An app on a cluster, as commands name both.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct App<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) bootstrap: &'a str,
+}
+
+impl App<'_> {
+    /// The command with which it starts anew.
+    pub(crate) fn reset(self) -> String {
+        let Self { name, bootstrap } = self;
+        format!("`millrace reset {name} --kafka {bootstrap}`")
+    }
+}
+
+/// What is said of a transaction that may never end, in this topic.
+pub(crate) fn hanging(bootstrap: &str, topic: &str) -> String {
+    format!(
+        "if this goes on, it is never ended: find it with `kafka-transactions.sh --bootstrap-server {bootstrap} find-hanging \
+         --topic {topic}`"
+    )
+}
 
 /// An input partition of an app.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place<'a> {
-    pub(crate) app: &'a str,
+    pub(crate) app: App<'a>,
     pub(crate) topic: &'a str,
     pub(crate) partition: i32,
 }
@@ -19,14 +43,15 @@ pub(crate) fn check_origin(place: Place<'_>, offset: i64, before: Option<&Origin
     // What a person has set is meant for what is there.
     let Some(before) = before else { return Ok(()) };
     let Place { app, topic, partition } = place;
-    if before.topic != now.topic {
+    if native::differ(&before.topic, &now.topic) {
         return Err(made_anew(place, &format!("the committed offset {offset} is one of the topic that was deleted")));
     }
-    if before.life != now.life {
+    if native::differ(&before.life, &now.life) {
         let ways = ways_out(place);
         return Err(format!(
             "topic `{topic}`, partition {partition}: offset {offset} is committed, and the state that belongs to it is gone: \
-             the internal topics of `{app}` were deleted after that commit, and made anew. {ways}"
+             the internal topics of `{}` were deleted after that commit, and made anew. {ways}",
+            app.name
         ));
     }
     Ok(())
@@ -34,15 +59,16 @@ pub(crate) fn check_origin(place: Place<'_>, offset: i64, before: Option<&Origin
 
 /// What is said of an input partition that has no offset any more; `before` is the id of the topic that it was of.
 pub(crate) fn without_offset(place: Place<'_>, before: &str, now: &Origin) -> String {
-    if before != now.topic {
+    if native::differ(before, &now.topic) {
         return made_anew_while_read(place);
     }
     let Place { app, topic, partition } = place;
     let ways = ways_out(place);
     format!(
-        "topic `{topic}`, partition {partition}: the group `{app}` has no committed offset, and it had one: it was deleted, \
+        "topic `{topic}`, partition {partition}: the group `{}` has no committed offset, and it had one: it was deleted, \
          or it expired because no process of the app ran for longer than the broker's `offsets.retention.minutes`. To start \
-         at the first record would process again what is in the state and in the results. {ways}"
+         at the first record would process again what is in the state and in the results. {ways}",
+        app.name
     )
 }
 
@@ -56,22 +82,25 @@ pub(crate) fn state_without_offset(place: Place<'_>, store: &str) -> String {
     let Place { app, topic, partition } = place;
     let ways = ways_out(place);
     format!(
-        "topic `{topic}`, partition {partition}: the group `{app}` has no committed offset, and there is state in the store \
-         `{store}` that comes from somewhere. To start at the first record might process again what is in it. {ways}"
+        "topic `{topic}`, partition {partition}: the group `{}` has no committed offset, and there is state in the store \
+         `{store}` that comes from somewhere. To start at the first record might process again what is in it. {ways}",
+        app.name
     )
 }
 
 /// What is said of an internal topic that has been deleted.
-pub(crate) fn deleted(app: &str, topic: &str) -> String {
+pub(crate) fn deleted(app: App<'_>, topic: &str) -> String {
     format!(
-        "the internal topic `{topic}` has been deleted: what was in it is lost, and the offsets that the group `{app}` has \
-         committed are behind it. Start anew with `millrace reset {app}`; to go on from the group's offsets with empty state, \
-         note them first, and set them again after the reset"
+        "the internal topic `{topic}` has been deleted: what was in it is lost, and the offsets that the group `{}` has \
+         committed are behind it. Start anew with {}; to go on from the group's offsets with empty state, note them first, and \
+         set them again after the reset",
+        app.name,
+        app.reset()
     )
 }
 
 /// What is said of an internal topic that has been deleted and made anew.
-pub(crate) fn internal_made_anew(app: &str, topic: &str) -> String {
+pub(crate) fn internal_made_anew(app: App<'_>, topic: &str) -> String {
     format!("{} (a topic of that name was made since)", deleted(app, topic))
 }
 
@@ -81,12 +110,15 @@ fn made_anew(place: Place<'_>, what: &str) -> String {
     format!("topic `{topic}`, partition {partition}: the topic was deleted and made anew, and {what}. {ways}")
 }
 
-fn ways_out(place: Place<'_>) -> String {
+/// What can be done about an offset that doesn't fit.
+pub(crate) fn ways_out(place: Place<'_>) -> String {
     let Place { app, topic, partition } = place;
+    let App { name, bootstrap } = app;
     format!(
-        "Either start anew with `millrace reset {app}`; or say where to go on, with `kafka-consumer-groups.sh --group {app} \
-         --topic {topic}:{partition} --reset-offsets --to-offset OFFSET --execute` (`--to-earliest` for the first record, \
-         `--topic {topic}` for all partitions) while no process of the app runs"
+        "Either start anew with {}; or say where to go on, with `kafka-consumer-groups.sh --bootstrap-server {bootstrap} --group \
+         {name} --topic {topic}:{partition} --reset-offsets --to-offset OFFSET --execute` (`--to-earliest` for the first \
+         record, `--topic {topic}` for all partitions) while no process of the app runs",
+        app.reset()
     )
 }
 
@@ -94,7 +126,8 @@ fn ways_out(place: Place<'_>) -> String {
 mod tests {
     use super::*;
 
-    const PLACE: Place<'static> = Place { app: "sums", topic: "in", partition: 3 };
+    const APP: App<'static> = App { name: "sums", bootstrap: "one:9092,two:9092" };
+    const PLACE: Place<'static> = Place { app: APP, topic: "in", partition: 3 };
 
     fn origin(topic: &str, life: &str) -> Origin {
         Origin { topic: topic.into(), life: life.into() }
@@ -117,8 +150,19 @@ mod tests {
         ] {
             let said = check_origin(PLACE, 7, Some(&before), &now).err().unwrap_or_default();
             assert!(said.starts_with("topic `in`, ") && said.contains(what), "{said}");
-            assert!(said.contains("`millrace reset sums`") && said.contains("--topic in:3 --reset-offsets"), "{said}");
+            assert!(said.contains("`millrace reset sums --kafka one:9092,two:9092`"), "{said}");
+            let set = "`kafka-consumer-groups.sh --bootstrap-server one:9092,two:9092 --group sums --topic in:3 --reset-offsets";
+            assert!(said.contains(set), "{said}");
         }
+    }
+
+    #[test]
+    fn an_offset_from_before_the_cluster_had_ids_is_good_where_it_has_them() {
+        let zero = "A".repeat(22);
+        for before in [origin(&zero, &zero), origin("t", &zero), origin(&zero, "l")] {
+            assert_eq!(check_origin(PLACE, 7, Some(&before), &origin("t", "l")), Ok(()));
+        }
+        assert!(without_offset(PLACE, &zero, &origin("t", "l")).contains("has no committed offset, and it had one"));
     }
 
     #[test]

@@ -20,13 +20,14 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use uuid::Uuid;
 
 use crate::cluster::{Cluster, REQUEST, TopicSpec};
+use crate::contradictions::App;
 use crate::error::{Error, Reaction};
 use crate::internal_topics;
 use crate::native;
 use crate::positions::wall_clock;
 use crate::producer::Transactions;
 use crate::settings::ClientSettings;
-use entries::Entries;
+use entries::{Entries, undecided};
 use outline::Outline;
 
 /// Pauses between attempts: the first, and the longest. Each is of random length, so that instances that got in each
@@ -35,6 +36,10 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from
 
 /// How often to say what is waited for.
 const SAY: Duration = Duration::from_secs(10);
+
+/// How long a broker may take to see that a transaction is too old: its default for
+/// `transaction.abort.timed.out.transaction.cleanup.interval.ms`.
+const ABORTING: Duration = Duration::from_secs(10);
 
 /// What an instance brings to the control topic.
 pub(crate) struct Claim<'a> {
@@ -107,7 +112,9 @@ fn try_to_deploy(
     go_on: &dyn Fn() -> bool,
 ) -> Result<Option<Arc<[Deployed]>>, Reaction> {
     let Some(entries) = Entries::read(settings, cluster, control, go_on)? else { return Ok(None) };
-    let Changes { entries: changed, deployed, unused } = changes(cluster, claim, facts, &entries)?;
+    let gone = claims::gone(cluster, &entries.topics()?, &facts.ids)?;
+    let changes = |entries: &Entries| changes(settings.app(), cluster, claim, facts, &gone, entries);
+    let Changes { entries: changed, deployed, unused } = changes(&entries)?;
     if changed.is_empty() {
         warn_of_unused(&unused);
         return Ok(Some(deployed));
@@ -118,7 +125,7 @@ fn try_to_deploy(
     };
     // An instance that had the id before can't write any more: what is there now stays.
     let Some(entries) = Entries::read(settings, cluster, control, go_on)? else { return Ok(None) };
-    let Changes { entries: changed, deployed, unused } = changes(cluster, claim, facts, &entries)?;
+    let Changes { entries: changed, deployed, unused } = changes(&entries)?;
     write(&mut producer, &changed)?;
     warn_of_unused(&unused);
     Ok(Some(deployed))
@@ -168,9 +175,9 @@ pub(crate) fn check(
     let Some(entries) = Entries::read(settings, cluster, &internal_topics::control(app), go_on)? else {
         return Ok(None);
     };
-    check_pipeline(app, entries.pipeline()?, &Outline::of(topology))?;
+    check_pipeline(settings.app(), entries.pipeline()?, &Outline::of(topology))?;
     claims::check(settings, cluster, app, &entries.topics()?, specs, go_on)?;
-    check_contents(cluster, app, &entries.contents()?, &contents(topology))?;
+    check_contents(cluster, settings.app(), &entries.contents()?, &contents(topology))?;
     Ok(Some(()))
 }
 
@@ -182,9 +189,15 @@ struct Changes {
     unused: BTreeMap<String, Contents>,
 }
 
-/// What the claim changes in the control topic as it is.
-fn changes(cluster: &Cluster, claim: &Claim<'_>, facts: &Facts, entries: &Entries) -> Result<Changes, Error> {
-    let app = claim.topology.app.as_str();
+/// What the claim changes in the control topic as it is, where these topics of the app's are gone.
+fn changes(
+    app: App<'_>,
+    cluster: &Cluster,
+    claim: &Claim<'_>,
+    facts: &Facts,
+    gone: &BTreeMap<String, String>,
+    entries: &Entries,
+) -> Result<Changes, Error> {
     let mut changed = Entries::default();
     if entries.pipeline()?.as_ref() != Some(&facts.outline) {
         check_pipeline(app, entries.pipeline()?, &facts.outline)?;
@@ -200,14 +213,13 @@ fn changes(cluster: &Cluster, claim: &Claim<'_>, facts: &Facts, entries: &Entrie
         }
     }
     let known = entries.topics()?;
-    let mut topics = still_there(cluster, &known, &facts.ids)?;
-    topics.extend(facts.ids.clone());
+    let topics = claims::kept(app, &known, &facts.ids, gone)?;
     if topics != known {
         changed.set_topics(&topics);
     }
     let before = entries.contents()?;
     let mut contents = before.clone();
-    contents.retain(|store, _| topics.contains_key(&internal_topics::changelog(app, store)));
+    contents.retain(|store, _| topics.contains_key(&internal_topics::changelog(app.name, store)));
     check_contents(cluster, app, &contents, &facts.contents)?;
     let mut unused = contents.clone();
     unused.retain(|store, _| !facts.contents.contains_key(store));
@@ -221,44 +233,33 @@ fn changes(cluster: &Cluster, claim: &Claim<'_>, facts: &Facts, entries: &Entrie
 /// A step doesn't go on with what another kind of step has left.
 fn check_contents(
     cluster: &Cluster,
-    app: &str,
+    app: App<'_>,
     before: &BTreeMap<String, Contents>,
     now: &BTreeMap<String, Contents>,
 ) -> Result<(), Error> {
     for (store, now) in now {
         let Some(Err(changed)) = before.get(store).map(|before| before.goes_on_as(now, store)) else { continue };
-        if holds_any(cluster, &internal_topics::changelog(app, store))? {
-            return Err(Error::Setup(format!("{changed}; or start anew with `millrace reset {app}`")));
+        if holds_any(cluster, &internal_topics::changelog(app.name, store))? {
+            return Err(Error::Setup(format!("{changed}; or start anew with {}", app.reset())));
         }
     }
     Ok(())
 }
 
 /// Two pipelines with hardly anything in common are two apps.
-fn check_pipeline(app: &str, before: Option<Outline>, now: &Outline) -> Result<(), Error> {
+fn check_pipeline(app: App<'_>, before: Option<Outline>, now: &Outline) -> Result<(), Error> {
     match before.filter(|before| !before.is_same_app(now)) {
         None => Ok(()),
         Some(before) => Err(Error::Setup(format!(
-            "another pipeline runs as the app `{app}`, or ran last: it {}, and this one {}. Both would share the consumer \
-             group and the internal topics. Give one of them another name; or, if this one is to take its place, stop its \
-             processes and start anew with `millrace reset {app}`",
+            "another pipeline runs as the app `{}`, or ran last: it {}, and this one {}. Both would share the consumer group \
+             and the internal topics. Give one of them another name; or, if this one is to take its place, stop its processes \
+             and start anew with {}",
+            app.name,
             before.said(),
-            now.said()
+            now.said(),
+            app.reset()
         ))),
     }
-}
-
-/// Those of the topics that the app has made and doesn't use now that are still there. One that an administrator has
-/// removed is made anew if it is needed again.
-fn still_there(
-    cluster: &Cluster,
-    known: &BTreeMap<String, String>,
-    used: &BTreeMap<String, String>,
-) -> Result<BTreeMap<String, String>, Error> {
-    let unused: Vec<_> = known.keys().map(String::as_str).filter(|name| !used.contains_key(*name)).collect();
-    let there = cluster.ids(&unused)?;
-    let known = known.iter().filter(|(name, _)| there.contains_key(*name));
-    Ok(known.map(|(name, id)| (name.clone(), id.clone())).collect())
 }
 
 fn holds_any(cluster: &Cluster, changelog: &str) -> Result<bool, Error> {
@@ -324,9 +325,12 @@ pub(crate) fn topics(settings: &ClientSettings, cluster: &Cluster, app: &str) ->
     if cluster.partitions(&control)?.is_none() {
         return Ok(BTreeSet::new());
     }
-    let limit = Instant::now() + REQUEST;
+    // A process that was killed may have left a transaction open.
+    let limit = Instant::now() + settings.transaction_timeout() + ABORTING + REQUEST;
     let entries = Entries::read(settings, cluster, &control, &|| Instant::now() < limit)?;
-    let entries = entries.ok_or_else(|| Error::Setup(format!("topic `{control}` can't be read: no broker answers")))?;
+    let entries = entries.ok_or_else(|| {
+        Error::Setup(format!("topic `{control}` can't be read to its end: {}", undecided(settings, &control)))
+    })?;
     Ok(entries.topics()?.into_keys().chain([control]).collect())
 }
 

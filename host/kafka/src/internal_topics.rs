@@ -27,6 +27,16 @@ const LARGEST: &str = "max.message.bytes";
 /// How far the times of records may be from the broker's clock. An event has the time that it has.
 const TIME_LIMITS: [&str; 2] = ["message.timestamp.after.max.ms", "message.timestamp.before.max.ms"];
 
+/// The same for both directions, as it was up to Kafka 3.9: the only limit before 3.6, and then in force where one of the
+/// others has its default, which is the largest number (KIP-937).
+const TIME_DIFFERENCE: &str = "message.timestamp.difference.max.ms";
+
+/// No limit of times, and not that default.
+const NO_TIME_LIMIT: i64 = i64::MAX - 1;
+
+/// Whether a replica that lacks records may become the leader: they are lost then, also committed ones.
+const UNCLEAN: &str = "unclean.leader.election.enable";
+
 /// A topic of the app's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Internal {
@@ -34,6 +44,9 @@ pub(crate) struct Internal {
     /// Whether nobody else has to do with it. Dead letters are somebody's: how long they are kept and how they are spread
     /// is for who reads them to say, and they are cut to what their topic takes.
     pub(crate) is_private: bool,
+    /// Whether it is the changelog of the meta store, which all tasks have: no keys are spread over its partitions, each
+    /// belongs to the tasks of its number.
+    pub(crate) is_meta: bool,
 }
 
 /// Settings with their values.
@@ -66,9 +79,10 @@ fn global(topology: &Topology, store: StoreId) -> Option<&GlobalTable> {
 /// All internal topics of a pipeline whose topics have these numbers of partitions, for records of up to so many bytes.
 pub(crate) fn all(topology: &Topology, partitions: &[u32], largest: usize) -> Vec<Internal> {
     let private = |name: String, partitions: u32, own: Config| {
-        let limits = TIME_LIMITS.map(|name| (name, i64::MAX.to_string()));
-        let config = own.into_iter().chain(limits).chain([(LARGEST, largest.to_string())]).collect();
-        Internal { spec: TopicSpec { name, partitions, config }, is_private: true }
+        let limits = TIME_LIMITS.map(|name| (name, NO_TIME_LIMIT.to_string()));
+        let rest = [(LARGEST, largest.to_string()), (UNCLEAN, "false".to_owned())];
+        let config = own.into_iter().chain(limits).chain(rest).collect();
+        Internal { spec: TopicSpec { name, partitions, config }, is_private: true, is_meta: false }
     };
     let mut topics = vec![private(control(&topology.app), 1, vec![("cleanup.policy", "compact".into())])];
     for (topic, count) in topology.topics.iter().zip(partitions) {
@@ -77,7 +91,7 @@ pub(crate) fn all(topology: &Topology, partitions: &[u32], largest: usize) -> Ve
             TopicKind::DeadLetters => {
                 let config = [("cleanup.policy", "delete".to_owned()), (LARGEST, largest.to_string())].into();
                 let spec = TopicSpec { name: topic.name.clone(), partitions: *count, config };
-                topics.push(Internal { spec, is_private: false });
+                topics.push(Internal { spec, is_private: false, is_meta: false });
             }
             TopicKind::External => {}
         }
@@ -85,7 +99,8 @@ pub(crate) fn all(topology: &Topology, partitions: &[u32], largest: usize) -> Ve
     let kept = |(id, _): &(usize, &StoreSpec)| global(topology, StoreId(*id)).is_none();
     for (index, store) in topology.stores.iter().enumerate().filter(kept) {
         let count = store_partitions(topology, StoreId(index), partitions);
-        topics.push(private(changelog(&topology.app, &store.name), count, cleanup(store)));
+        let topic = private(changelog(&topology.app, &store.name), count, cleanup(store));
+        topics.push(Internal { is_meta: is_meta(topology, StoreId(index)), ..topic });
     }
     topics
 }
@@ -123,9 +138,14 @@ fn cleanup(store: &StoreSpec) -> Config {
     config
 }
 
+/// Whether a store is the one that all sub-topologies have.
+fn is_meta(topology: &Topology, store: StoreId) -> bool {
+    topology.subtopologies.iter().any(|part| part.meta == store)
+}
+
 /// A store has as many partitions as its sub-topology has tasks; the meta store is everybody's.
 pub(crate) fn store_partitions(topology: &Topology, store: StoreId, partitions: &[u32]) -> u32 {
-    let is_meta = topology.subtopologies.iter().any(|part| part.meta == store);
+    let is_meta = is_meta(topology, store);
     let owner = topology.stores.get(store.0).map_or(0, |spec| spec.subtopology);
     let parts = topology.subtopologies.iter().enumerate().filter(|(index, _)| is_meta || *index == owner);
     parts.map(|(_, part)| tasks_of(part, partitions)).max().unwrap_or(1)
@@ -134,4 +154,46 @@ pub(crate) fn store_partitions(topology: &Topology, store: StoreId, partitions: 
 /// A sub-topology has a task for each partition of its input with the most of them.
 pub(crate) fn tasks_of(part: &millrace_engine::topology::SubTopology, partitions: &[u32]) -> u32 {
     part.inputs.iter().filter_map(|topic| partitions.get(topic.0)).copied().max().unwrap_or(0)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use millrace_engine::pipeline::{self, SourceFile};
+
+    use super::*;
+
+    /// With a step whose changelog is called like the one of the meta store.
+    const PIPELINE: &str = r#"
+app = "shop"
+[[source]]
+name = "in"
+topic = "orders"
+key = "string"
+[[dedup]]
+name = "order-meta"
+from = "in"
+within = "1m"
+by = ["field:id"]
+[[sink]]
+from = "order-meta"
+topic = "once"
+"#;
+
+    #[test]
+    fn one_changelog_is_that_of_the_meta_store_however_the_steps_are_called() {
+        let file = SourceFile { path: "shop.toml".into(), text: PIPELINE.into() };
+        let pipeline = pipeline::parse(&[file], &[]).unwrap();
+        let topology = pipeline::build(&pipeline, &BTreeMap::new()).unwrap();
+        let internal = all(&topology, &vec![4; topology.topics.len()], 1_000_000);
+        let meta: Vec<_> = internal.iter().map(|topic| (topic.spec.name.as_str(), topic.is_meta)).collect();
+        assert!(meta.contains(&("shop-meta-changelog", true)), "{meta:?}");
+        assert!(
+            meta.iter().any(|(name, _)| name.starts_with("shop-order-meta") && name.ends_with("-changelog")),
+            "{meta:?}"
+        );
+        assert_eq!(meta.iter().filter(|(_, is_meta)| *is_meta).count(), 1, "{meta:?}");
+    }
 }

@@ -21,4 +21,4 @@ pub(crate) use group_members::group_members;
 pub(crate) use group_offsets::{Committed, group_offsets};
 pub(crate) use returned::Returned;
 pub(crate) use send::{Record, Sender};
-pub(crate) use topics::{Topic, Topics, topics};
+pub(crate) use topics::{Topic, Topics, differ, is_known, topics};

@@ -7,6 +7,7 @@ use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::error::KafkaError;
 
 use crate::context::Log;
+use crate::contradictions::App;
 use crate::error::Error;
 
 /// Bytes that a fetching client holds for its worker.
@@ -84,6 +85,11 @@ impl ClientSettings {
     /// of a topic's limit, and what the broker refuses it doesn't divide.
     pub(crate) fn with_batch_bytes(&self, bytes: usize) -> Self {
         Self { batch_bytes: bytes.min(self.batch_bytes), ..self.clone() }
+    }
+
+    /// The app, as commands name it.
+    pub(crate) fn app(&self) -> App<'_> {
+        App { name: &self.app, bootstrap: &self.bootstrap }
     }
 
     /// How long the broker lets a transaction be open.

@@ -97,12 +97,12 @@ fn internal(
 ) -> Result<Option<Vec<String>>, Error> {
     let control = internal_topics::control(&topology.app);
     let (control, rest): (Vec<_>, Vec<_>) = topics.iter().partition(|topic| topic.spec.name == control);
-    internal_topics::ensure(cluster, &control)?;
+    internal_topics::ensure(settings.app(), cluster, &control)?;
     let own: Vec<_> = topics.iter().filter(|topic| topic.is_private).map(|topic| &topic.spec).collect();
     if control::check(settings, cluster, topology, &own, go_on)?.is_none() {
         return Ok(None);
     }
-    internal_topics::ensure(cluster, &rest)?;
+    internal_topics::ensure(settings.app(), cluster, &rest)?;
     Ok(Some(own.into_iter().map(|spec| spec.name.clone()).collect()))
 }
 

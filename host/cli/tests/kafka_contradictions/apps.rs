@@ -19,6 +19,11 @@ fn a_quite_different_pipeline_under_the_same_name_is_refused_and_the_first_one_g
     kafka.write("twice-in", (10, 20));
     kafka.wait_for("twice-out", 20);
     assert_eq!(process.terminate().code(), Some(0));
+
+    kafka.write("clicks", (0, 3));
+    kafka.do_as_told(&said);
+    kafka.run("pass.toml", "other").good();
+    assert_eq!(kafka.read("pages").len(), 3, "the other one has taken its place");
 }
 
 #[test]

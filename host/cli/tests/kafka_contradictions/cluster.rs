@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use futures_executor::block_on;
 use millrace_broker::{Cluster, Options};
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
@@ -56,6 +56,14 @@ impl OnKafka {
     /// Runs the command to its end.
     pub fn millrace(&self, words: &str) -> Said {
         self.place.millrace(&format!("{words} --kafka {}", self.bootstrap))
+    }
+
+    /// Runs the command of ours that a message names as the way out, just as it stands there, and agrees.
+    pub fn do_as_told(&self, said: &str) {
+        let quoted = said.split('`').skip(1).step_by(2);
+        let commands: Vec<_> = quoted.filter_map(|words| words.strip_prefix("millrace ")).collect();
+        let [command] = commands[..] else { panic!("one command, not {commands:?}: {said}") };
+        self.place.millrace(&format!("{command} --yes")).good();
     }
 
     /// Starts a process of the pipeline in this file, on this folder.
@@ -124,6 +132,19 @@ impl OnKafka {
     pub fn delete(&self, topics: &[&str]) {
         for deleted in block_on(self.admin().delete_topics(topics, &AdminOptions::new())).unwrap() {
             deleted.unwrap();
+        }
+    }
+
+    /// Gives a topic more partitions, and returns when it has them.
+    pub fn grow(&self, topic: &str, partitions: usize) {
+        let new = NewPartitions::new(topic, partitions);
+        for grown in block_on(self.admin().create_partitions([&new], &AdminOptions::new())).unwrap() {
+            grown.unwrap();
+        }
+        let end = Instant::now() + PATIENCE;
+        let now = || self.admin().inner().fetch_metadata(Some(topic), REQUEST).unwrap().topics()[0].partitions().len();
+        while now() < partitions {
+            assert!(Instant::now() < end, "`{topic}` doesn't have {partitions} partitions");
         }
     }
 

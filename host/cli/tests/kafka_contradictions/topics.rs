@@ -14,7 +14,7 @@ fn an_input_that_was_made_anew_while_the_app_was_down_is_refused_until_somebody_
     kafka.write("anewdown-in", (0, 30));
     let said = refused(kafka.run("count.toml", "data"));
     assert!(said.contains("topic `anewdown-in`, partition 0: the topic was deleted and made anew"), "{said}");
-    assert!(said.contains("`millrace reset anewdown`") && said.contains("--to-earliest"), "{said}");
+    assert!(said.contains("`millrace reset anewdown ") && said.contains("--to-earliest"), "{said}");
     assert_eq!(kafka.read("anewdown-out").len(), 20, "nothing of the new topic was counted");
 
     kafka.set_offset("anewdown", "anewdown-in", 0, 0);
@@ -22,6 +22,12 @@ fn an_input_that_was_made_anew_while_the_app_was_down_is_refused_until_somebody_
         kafka.run("count.toml", "data").good();
         assert_eq!(kafka.read("anewdown-out").len(), 50, "all of the new topic is counted, once");
     }
+
+    kafka.make_anew("anewdown-in");
+    kafka.write("anewdown-in", (0, 10));
+    kafka.do_as_told(&refused(kafka.run("count.toml", "data")));
+    kafka.run("count.toml", "data").good();
+    assert_eq!(kafka.read("anewdown-out").len(), 60, "a reset begins anew");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Processes with different versions of a plugin.
 
-use crate::cluster::{count, on_kafka};
+use crate::cluster::{count, on_kafka, pass};
 use crate::support::guest_named;
 
 /// The rules as another component: with a custom section at the end, named `note`.
@@ -68,5 +68,25 @@ fn many_that_start_at_once_with_a_changed_plugin_all_come_to_run() {
         let errors: Vec<_> = seen.iter().filter(|line| line.contains("\"level\":\"ERROR\"")).collect();
         assert!(errors.is_empty(), "a healthy start has no errors: {errors:?}");
         assert!(process.is_running());
+    }
+}
+
+#[test]
+fn many_that_start_at_once_after_an_input_has_grown_all_come_to_run() {
+    let Some(kafka) = on_kafka() else { return };
+    kafka.place.write("pass.toml", pass("grown", "grown-in", "grown-out"));
+    kafka.create("grown-in", 1);
+    kafka.create("grown-out", 1);
+    kafka.run("pass.toml", "first").good();
+    for partitions in 2..6 {
+        kafka.grow("grown-in", partitions);
+        let start = |number| kafka.start("pass.toml", &format!("grown-{number}"));
+        let mut processes: Vec<_> = (0..8).map(start).collect();
+        for process in &mut processes {
+            process.wait_for("that it has joined", |line| line.contains("\"to\":\"rebalancing\""));
+        }
+        for process in &mut processes {
+            assert_eq!(process.terminate().code(), Some(0));
+        }
     }
 }

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use super::{Entries, holds_any};
 use crate::cluster::{Cluster, REQUEST, TopicSpec};
-use crate::contradictions;
+use crate::contradictions::{self, App};
 use crate::error::Error;
 use crate::internal_topics;
+use crate::native;
 use crate::settings::ClientSettings;
 
 /// How long to wait before a topic that no broker tells of is asked for again.
@@ -37,16 +38,11 @@ pub(super) fn check(
 ) -> Result<(), Error> {
     let control = internal_topics::control(app);
     let names: Vec<_> = specs.iter().map(|spec| spec.name.as_str()).collect();
-    let mut there = cluster.ids(&names)?;
-    let limit = Instant::now() + REQUEST;
-    // A broker may not have heard yet of topics that another process has just made.
-    while names.iter().any(|name| known.contains_key(*name) && !there.contains_key(*name)) && Instant::now() < limit {
-        std::thread::park_timeout(LOOK);
-        there = cluster.ids(&names)?;
-    }
+    let expected = names.iter().copied().filter(|name| known.contains_key(*name)).collect::<Vec<_>>();
+    let there = look(|| cluster.ids(&names), &expected, REQUEST)?;
     for spec in specs.iter().filter(|spec| spec.name != control) {
         let name = spec.name.as_str();
-        let standing = standing(app, name, known.get(name), there.get(name)).map_err(Error::Setup)?;
+        let standing = standing(settings.app(), name, known.get(name), there.get(name)).map_err(Error::Setup)?;
         if standing == Standing::Unknown {
             let id = there.get(name);
             refuse_if_of_others(settings, cluster, app, (name, id), go_on)?;
@@ -55,10 +51,28 @@ pub(super) fn check(
     Ok(())
 }
 
-fn standing(app: &str, name: &str, known: Option<&String>, there: Option<&String>) -> Result<Standing, String> {
+/// Asks which topics are there until all that are expected are, or for so long that the others can be taken for gone. Each
+/// answer may come from another broker, and one may not have heard yet of a topic that another process has made: a topic
+/// is there if any of them tells of it.
+fn look(
+    ask: impl Fn() -> Result<BTreeMap<String, String>, Error>,
+    expected: &[&str],
+    patience: Duration,
+) -> Result<BTreeMap<String, String>, Error> {
+    let (limit, mut there) = (Instant::now() + patience, BTreeMap::new());
+    loop {
+        there.extend(ask()?);
+        if expected.iter().all(|name| there.contains_key(*name)) || Instant::now() >= limit {
+            return Ok(there);
+        }
+        std::thread::park_timeout(LOOK);
+    }
+}
+
+fn standing(app: App<'_>, name: &str, known: Option<&String>, there: Option<&String>) -> Result<Standing, String> {
     match (known, there) {
         (Some(_), None) => Err(contradictions::deleted(app, name)),
-        (Some(known), Some(there)) if !known.is_empty() && known != there => {
+        (Some(known), Some(there)) if native::differ(known, there) => {
             Err(contradictions::internal_made_anew(app, name))
         }
         (None, Some(_)) => Ok(Standing::Unknown),
@@ -75,12 +89,7 @@ fn refuse_if_of_others(
     go_on: &dyn Fn() -> bool,
 ) -> Result<(), Error> {
     for owner in possible_owners(name).filter(|owner| *owner != app) {
-        let control = internal_topics::control(owner);
-        if cluster.partitions(&control)?.is_none() {
-            continue;
-        }
-        let entries = Entries::read(settings, cluster, &control, go_on)?.unwrap_or_default();
-        if entries.topics()?.contains_key(name) {
+        if topics_of(settings, cluster, owner, go_on)?.contains_key(name) {
             return Err(Error::Setup(format!(
                 "the internal topic `{name}` of the app `{app}` is one of the app `{owner}` too: what both write would be \
                  mixed. Give one of the apps another name"
@@ -93,13 +102,87 @@ fn refuse_if_of_others(
     // Another process of the app may have made it since the entries were read. It notes that before it writes to it.
     let control = internal_topics::control(app);
     let Some(entries) = Entries::read(settings, cluster, &control, go_on)? else { return Ok(()) };
-    match standing(app, name, entries.topics()?.get(name), id).map_err(Error::Setup)? {
+    match standing(settings.app(), name, entries.topics()?.get(name), id).map_err(Error::Setup)? {
         Standing::Good => Ok(()),
         Standing::Unknown => Err(Error::Setup(format!(
             "the internal topic `{name}` has records, and the app `{app}` hasn't made it: it is another app's, or the topic \
              `{control}` was deleted. Give the app another name; or delete `{name}`, if nobody needs what is in it"
         ))),
     }
+}
+
+/// The app's topics from now on, with their ids: those that it uses, and those of before that aren't gone.
+///
+/// # Errors
+/// [`Error::Setup`]: one was made anew since the app noted it, perhaps by this very start: [`check`] may have asked a broker
+/// that hadn't heard of its deletion. To note the new id would hide that its state is lost.
+pub(super) fn kept(
+    app: App<'_>,
+    known: &BTreeMap<String, String>,
+    used: &BTreeMap<String, String>,
+    gone: &BTreeMap<String, String>,
+) -> Result<BTreeMap<String, String>, Error> {
+    let mut topics = known.clone();
+    topics.retain(|name, id| gone.get(name) != Some(id));
+    let control = internal_topics::control(app.name);
+    for (name, id) in used {
+        if *name != control {
+            standing(app, name, known.get(name), Some(id)).map_err(Error::Setup)?;
+        }
+        // A broker that tells none may be the last one of an older version.
+        if native::is_known(id) || !topics.contains_key(name) {
+            topics.insert(name.clone(), id.clone());
+        }
+    }
+    Ok(topics)
+}
+
+/// Those of the topics that the app has made and doesn't use now that are no longer there: an administrator has deleted
+/// them, and they are made anew if they are needed again. May wait for as long as brokers may lag, so it isn't to be called
+/// under the lock of the control topic.
+///
+/// One that was taken for gone and isn't would be refused later, as one that the app hasn't made.
+pub(super) fn gone(
+    cluster: &Cluster,
+    known: &BTreeMap<String, String>,
+    used: &BTreeMap<String, String>,
+) -> Result<BTreeMap<String, String>, Error> {
+    let mut gone = known.clone();
+    gone.retain(|name, _| !used.contains_key(name));
+    let unused: Vec<_> = gone.keys().map(String::as_str).collect();
+    let there = look(|| cluster.ids(&unused), &unused, REQUEST)?;
+    gone.retain(|name, _| !there.contains_key(name));
+    Ok(gone)
+}
+
+/// The topics that another app has noted, if there is one and it can be known: its control topic may not be this app's to
+/// see, may be of a later version or no control topic at all, may have no leader, or may be held up by a transaction. None
+/// of that is a reason for this app not to start: what it then doesn't know of a topic, the topic's records tell.
+fn topics_of(
+    settings: &ClientSettings,
+    cluster: &Cluster,
+    owner: &str,
+    go_on: &dyn Fn() -> bool,
+) -> Result<BTreeMap<String, String>, Error> {
+    let control = internal_topics::control(owner);
+    match cluster.partitions(&control) {
+        Ok(None) => return Ok(BTreeMap::new()),
+        // A broker answers so for a topic that may not be described, whether there is one or not.
+        Err(Error::Setup(reason)) => return Ok(untold(&control, &reason)),
+        told => drop(told?),
+    }
+    let limit = Instant::now() + REQUEST;
+    let entries = Entries::read(settings, cluster, &control, &|| go_on() && Instant::now() < limit);
+    match entries.and_then(|entries| entries.map(|entries| entries.topics()).transpose()) {
+        Ok(Some(topics)) => Ok(topics),
+        Ok(None) => Ok(untold(&control, "it can't be read to its end")),
+        Err(error) => Ok(untold(&control, &error.to_string())),
+    }
+}
+
+fn untold(control: &str, reason: &str) -> BTreeMap<String, String> {
+    tracing::debug!(topic = control, reason, "the topics of another app aren't told");
+    BTreeMap::new()
 }
 
 /// Apps that may have a topic of this name for their own: a topic begins with its app's name and a hyphen, and both may
@@ -110,19 +193,72 @@ fn possible_owners(name: &str) -> impl Iterator<Item = &str> {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
+
+    const APP: App<'static> = App { name: "a", bootstrap: "kafka:9092" };
 
     #[test]
     fn a_topic_is_good_if_it_is_the_one_that_was_made_or_was_never_made() {
         let (one, two, none) = ("one".to_owned(), "two".to_owned(), String::new());
-        let standing = |known, there| standing("a", "a-t", known, there);
+        let standing = |known, there| standing(APP, "a-t", known, there);
         assert_eq!(standing(None, None), Ok(Standing::Good));
         assert_eq!(standing(Some(&one), Some(&one)), Ok(Standing::Good));
         assert_eq!(standing(Some(&none), Some(&one)), Ok(Standing::Good), "made when ids were not kept");
+        let zero = "A".repeat(22);
+        assert_eq!(standing(Some(&zero), Some(&one)), Ok(Standing::Good), "the cluster had no ids then");
+        assert_eq!(standing(Some(&one), Some(&zero)), Ok(Standing::Good), "a broker that isn't upgraded yet");
         assert_eq!(standing(None, Some(&one)), Ok(Standing::Unknown));
         for (known, there) in [(Some(&one), None), (Some(&one), Some(&two)), (Some(&none), None)] {
             assert!(standing(known, there).is_err_and(|text| text.contains("`a-t` has been deleted")));
         }
+    }
+
+    #[test]
+    fn the_apps_topics_are_those_that_it_uses_and_those_of_before_that_are_not_gone() {
+        let topics = |entries: &[(&str, &str)]| -> BTreeMap<String, String> {
+            entries.iter().map(|(name, id)| ((*name).to_owned(), (*id).to_owned())).collect()
+        };
+        let known =
+            topics(&[("a-control", "1"), ("a-old-changelog", ""), ("a-sums-changelog", "3"), ("a-x-changelog", "4")]);
+        let used = topics(&[("a-control", "1"), ("a-new-changelog", "5"), ("a-old-changelog", "2")]);
+        let kept = |gone: &[(&str, &str)]| kept(APP, &known, &used, &topics(gone)).map_err(|error| error.to_string());
+        let mut expected = topics(&[("a-sums-changelog", "3"), ("a-x-changelog", "4")]);
+        expected.extend(used.clone());
+        assert_eq!(kept(&[]), Ok(expected.clone()));
+        assert_eq!(kept(&[("a-x-changelog", "another")]), Ok(expected.clone()), "made since");
+        expected.remove("a-x-changelog");
+        assert_eq!(kept(&[("a-x-changelog", "4")]), Ok(expected));
+        let zero = "A".repeat(22);
+        let (known, none) = (topics(&[("a-x-changelog", "4")]), topics(&[("a-x-changelog", &zero)]));
+        let kept = |known, used| super::kept(APP, known, used, &BTreeMap::new()).map_err(|error| error.to_string());
+        assert_eq!(kept(&known, &none), Ok(known.clone()), "a cluster that is being upgraded tells ids and none");
+        assert_eq!(kept(&none, &known), Ok(known));
+    }
+
+    #[test]
+    fn a_topic_that_one_broker_does_not_tell_of_is_asked_for_again_before_it_is_taken_for_gone() {
+        let asked = Cell::new(0);
+        // Two brokers that answer in turn: the first lags behind, and the second has lost sight of another topic.
+        let ask = || {
+            asked.set(asked.get() + 1);
+            let told = if asked.get() % 2 == 1 { "a-sums-changelog" } else { "a-sums2-changelog" };
+            Ok(BTreeMap::from([(told.to_owned(), "id".to_owned())]))
+        };
+        let expected = ["a-sums-changelog", "a-sums2-changelog"];
+        let there = look(ask, &expected, REQUEST).map(|there| there.len()).unwrap_or_default();
+        assert_eq!((there, asked.get()), (2, 2), "until all are there, and no longer");
+        asked.set(0);
+        let there = look(ask, &expected, Duration::ZERO).map(|there| there.len()).unwrap_or_default();
+        assert_eq!((there, asked.get()), (1, 1), "not for ever");
+    }
+
+    #[test]
+    fn a_topic_that_was_made_anew_since_the_first_look_is_not_noted_in_place_of_the_one_that_was_lost() {
+        let topics = |id: &str| BTreeMap::from([("a-sums-changelog".to_owned(), id.to_owned())]);
+        let error = kept(APP, &topics("1"), &topics("2"), &BTreeMap::new()).map_err(|error| error.to_string());
+        assert!(error.as_ref().is_err_and(|text| text.contains("`a-sums-changelog` has been deleted")), "{error:?}");
     }
 
     #[test]

@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use super::SAY;
 use super::outline::Outline;
 use crate::cluster::Cluster;
+use crate::contradictions::hanging;
 use crate::error::Error;
 use crate::native::{Fetched, Fetcher};
 use crate::reactions::remedy;
@@ -31,8 +32,12 @@ const PIPELINE: &str = "pipeline";
 const WAIT: Duration = Duration::from_millis(50);
 
 /// What keeps records back where no error tells.
-const UNDECIDED: &str = "its leader doesn't answer, or a transaction there is neither committed nor aborted yet; if this \
-                         goes on, it is never ended: find it with `kafka-transactions.sh find-hanging`";
+const UNDECIDED: &str = "its leader doesn't answer, or a transaction there is neither committed nor aborted yet";
+
+/// The same, with what can be done about it.
+pub(super) fn undecided(settings: &ClientSettings, control: &str) -> String {
+    format!("{UNDECIDED}; {}", hanging(settings.app().bootstrap, control))
+}
 
 /// The entries of a control topic, or changes to them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -60,7 +65,7 @@ impl Entries {
         while !done && go_on() {
             if said.elapsed() > SAY {
                 said = Instant::now();
-                let reason = trouble.as_deref().unwrap_or(UNDECIDED);
+                let reason = trouble.clone().unwrap_or_else(|| undecided(settings, control));
                 tracing::warn!(topic = control, high, reason, "waiting: the control topic can't be read to its end");
             }
             if let Some(text) = refused {

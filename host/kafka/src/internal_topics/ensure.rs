@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rdkafka::error::RDKafkaErrorCode;
 
-use super::{Internal, LARGEST, TIME_LIMITS};
+use super::{Internal, LARGEST, NO_TIME_LIMIT, TIME_DIFFERENCE, TIME_LIMITS, UNCLEAN};
 use crate::cluster::{Cluster, TopicSpec};
+use crate::contradictions::App;
 use crate::error::Error;
 use crate::native::NotMade;
 
@@ -14,9 +15,11 @@ const SMALLER: [usize; 2] = [20 << 20, 8 << 20];
 
 /// Settings that a topic is made without where the cluster refuses them: older brokers don't know all of them, and policies
 /// may be against them. What the topic has instead is looked at.
-const OPTIONAL: [&str; 6] = [
+const OPTIONAL: [&str; 8] = [
     TIME_LIMITS[0],
     TIME_LIMITS[1],
+    TIME_DIFFERENCE,
+    UNCLEAN,
     "message.timestamp.type",
     "retention.bytes",
     "segment.bytes",
@@ -27,20 +30,29 @@ const OPTIONAL: [&str; 6] = [
 ///
 /// # Errors
 /// [`Error::Setup`]: one isn't what it must be, or the cluster refuses to make it so.
-pub(crate) fn ensure(cluster: &Cluster, topics: &[&Internal]) -> Result<(), Error> {
+pub(crate) fn ensure(app: App<'_>, cluster: &Cluster, topics: &[&Internal]) -> Result<(), Error> {
     let mut missing = Vec::new();
     for topic in topics {
         match cluster.partitions(&topic.spec.name)? {
             None => missing.push(topic.spec.clone()),
-            Some(count) => check_partitions(cluster, topic, count)?,
+            Some(count) if needs_more(app, topic, count)? => cluster.grow(&topic.spec.name, topic.spec.partitions)?,
+            Some(_) => {}
         }
     }
     make(cluster, &missing)?;
     let private: Vec<_> = topics.iter().filter(|topic| topic.is_private).map(|topic| &topic.spec).collect();
     let names: Vec<_> = private.iter().map(|spec| spec.name.as_str()).collect();
-    let configs = cluster.configs(&names)?;
+    let configs = cluster.visible_configs(&names)?;
     for spec in private {
-        let Some(config) = configs.get(&spec.name) else { continue };
+        let Some(config) = configs.get(&spec.name) else {
+            tracing::warn!(
+                topic = spec.name,
+                must_have = must_have(spec),
+                "the topic's settings may not be seen, and aren't checked: allow the app's user the operation \
+                 `DescribeConfigs` on it"
+            );
+            continue;
+        };
         for warning in check(spec, config)? {
             tracing::warn!(topic = spec.name, "{warning}");
         }
@@ -95,35 +107,56 @@ fn relaxed(spec: &TopicSpec, refused: &NotMade) -> Result<TopicSpec, Error> {
         return Ok(less);
     }
     less.config.retain(|name, _| !(OPTIONAL.contains(name) && is_meant(name)));
-    if less.config.len() == spec.config.len() { Err(no()) } else { Ok(less) }
+    if less.config.len() == spec.config.len() {
+        return Err(no());
+    }
+    // The broker is older than the setting, and has the one that was there before.
+    if *code == RDKafkaErrorCode::InvalidConfig && TIME_LIMITS.into_iter().any(|name| text.contains(name)) {
+        less.config.insert(TIME_DIFFERENCE, NO_TIME_LIMIT.to_string());
+    }
+    Ok(less)
+}
+
+/// The settings without which results would be others.
+fn must_have(spec: &TopicSpec) -> String {
+    let mut must = spec.clone();
+    must.config.retain(|name, _| {
+        *name != LARGEST && *name != UNCLEAN && *name != "segment.bytes" && !TIME_LIMITS.contains(name)
+    });
+    settings(&must)
 }
 
 fn settings(spec: &TopicSpec) -> String {
     spec.config.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
 }
 
-fn check_partitions(cluster: &Cluster, topic: &Internal, count: u32) -> Result<(), Error> {
+/// Whether a topic that has so many partitions needs more.
+///
+/// # Errors
+/// [`Error::Setup`]: it has another number of them, and keys are spread over them.
+fn needs_more(app: App<'_>, topic: &Internal, count: u32) -> Result<bool, Error> {
     let TopicSpec { name, partitions, .. } = &topic.spec;
-    // Nobody's keys are spread over these partitions: each belongs to the tasks of its number.
-    if name.ends_with("-meta-changelog") && count < *partitions {
-        return cluster.grow(name, *partitions);
+    if topic.is_meta {
+        return Ok(count < *partitions);
     }
-    if !topic.is_private || count == *partitions || (name.ends_with("-meta-changelog") && count > *partitions) {
-        return Ok(());
+    if !topic.is_private || count == *partitions {
+        return Ok(false);
     }
     Err(Error::Setup(format!(
         "internal topic `{name}` has {count} partitions, and the pipeline's inputs make it {partitions}: state would be looked \
-         for in the wrong partition; give the inputs as many partitions as before, or start anew with `millrace reset`"
+         for in the wrong partition, and Kafka takes no partitions away from inputs. Start anew with {}",
+        app.reset()
     )))
 }
 
 /// Looks whether a topic has what results depend on. Smaller records than asked for are no fault: they are a limit that
-/// tasks know of. Gives warnings of what costs single records.
+/// tasks know of. Gives warnings of what costs single records, or any if brokers are lost.
 ///
 /// # Errors
 /// [`Error::Setup`]: a setting would change results.
-fn check(spec: &TopicSpec, config: &BTreeMap<String, String>) -> Result<Vec<String>, Error> {
-    let mut warnings = Vec::new();
+fn check(spec: &TopicSpec, config: &BTreeMap<String, String>) -> Result<BTreeSet<String>, Error> {
+    let has_time_limits = TIME_LIMITS.iter().any(|name| spec.config.contains_key(name));
+    let mut warnings = if has_time_limits { time_limits(config) } else { BTreeSet::new() };
     for (name, wanted) in &spec.config {
         let Some(found) = config.get(*name) else { continue };
         let is_enough = number(found) >= number(wanted);
@@ -132,9 +165,10 @@ fn check(spec: &TopicSpec, config: &BTreeMap<String, String>) -> Result<Vec<Stri
             "retention.ms" | "retention.bytes" => (is_enough, "records would be deleted that are still needed"),
             "delete.retention.ms" => (is_enough, "state that is restored could have entries that were deleted"),
             "message.timestamp.type" => (found == wanted, "records would lose their event time"),
-            _ if TIME_LIMITS.contains(name) && !is_enough => {
-                warnings.push(format!(
-                    "the topic has {name}={found}, and the broker refuses records whose time is further away: set it to {wanted}"
+            UNCLEAN if found != wanted => {
+                warnings.insert(format!(
+                    "the topic has {name}={found}: where the brokers that have its last records are lost, another one may lead \
+                     without them, and what was committed is gone: set it to {wanted}"
                 ));
                 continue;
             }
@@ -148,6 +182,20 @@ fn check(spec: &TopicSpec, config: &BTreeMap<String, String>) -> Result<Vec<Stri
         }
     }
     Ok(warnings)
+}
+
+/// Warnings of limits of times. One that has its default gives way to the setting that was there before it.
+fn time_limits(config: &BTreeMap<String, String>) -> BTreeSet<String> {
+    let own = |name| config.get_key_value(name).filter(|(_, found)| number(found) < i64::MAX);
+    let limits = TIME_LIMITS.into_iter().filter_map(|name| own(name).or_else(|| config.get_key_value(TIME_DIFFERENCE)));
+    let limits = limits.filter(|(_, found)| number(found) < NO_TIME_LIMIT);
+    let warning = |(name, found): (&String, &String)| {
+        format!(
+            "the topic has {name}={found}, and the broker refuses records whose time is further away: set it to \
+             {NO_TIME_LIMIT}"
+        )
+    };
+    limits.map(warning).collect()
 }
 
 /// Cleanup policies, in whatever order they are written.
@@ -165,6 +213,7 @@ fn number(text: &str) -> i64 {
 mod tests {
     use super::*;
 
+    const APP: App<'static> = App { name: "shop", bootstrap: "kafka:9092" };
     const POLICY: RDKafkaErrorCode = RDKafkaErrorCode::PolicyViolation;
 
     fn spec(config: &[(&'static str, &str)]) -> TopicSpec {
@@ -227,11 +276,34 @@ mod tests {
     }
 
     #[test]
-    fn an_older_broker_gets_the_topic_without_the_setting_that_it_does_not_know() {
+    fn an_older_broker_gets_the_topic_with_the_setting_that_it_knows() {
         let first = spec(&[("cleanup.policy", "compact"), (LARGEST, "83886080"), (TIME_LIMITS[0], "9")]);
         let text = format!("Unknown topic config name: {} (INVALID_CONFIG)", TIME_LIMITS[0]);
         let less = relaxed(&first, &refused(RDKafkaErrorCode::InvalidConfig, &text)).unwrap();
+        let old = format!("{TIME_DIFFERENCE}={NO_TIME_LIMIT}");
+        assert_eq!(settings(&less), format!("cleanup.policy=compact max.message.bytes=83886080 {old}"));
+        let text = format!("Unknown topic config name: {TIME_DIFFERENCE} (INVALID_CONFIG)");
+        let less = relaxed(&less, &refused(RDKafkaErrorCode::InvalidConfig, &text)).unwrap();
         assert_eq!(settings(&less), "cleanup.policy=compact max.message.bytes=83886080");
+    }
+
+    #[test]
+    fn the_meta_changelog_grows_with_the_inputs_and_that_of_a_step_whose_name_ends_alike_does_not() {
+        let topic = |name: &str, is_meta| {
+            let spec = TopicSpec { name: name.into(), ..spec(&[]) };
+            Internal { spec, is_private: true, is_meta }
+        };
+        let needs_more = |topic: &Internal, count| needs_more(APP, topic, count).map_err(|error| error.to_string());
+        let meta = topic("shop-meta-changelog", true);
+        assert_eq!([3, 4, 5].map(|count| needs_more(&meta, count)), [Ok(true), Ok(false), Ok(false)]);
+        let step = topic("shop-order-meta-changelog", false);
+        assert_eq!(needs_more(&step, 4), Ok(false));
+        for count in [3, 5] {
+            let said = needs_more(&step, count);
+            assert!(said.as_ref().is_err_and(|text| text.contains("looked for in the wrong partition")), "{said:?}");
+        }
+        let letters = Internal { is_private: false, ..step };
+        assert_eq!(needs_more(&letters, 1), Ok(false), "how they are spread is for those who read them to say");
     }
 
     #[test]
@@ -264,10 +336,40 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_of_times_is_a_warning() {
-        let wanted = spec(&[(TIME_LIMITS[0], "9223372036854775807")]);
-        let warnings = check(&wanted, &config(&[(TIME_LIMITS[0], "3600000")])).unwrap();
+    fn a_leader_that_may_lack_records_is_a_warning() {
+        let wanted = spec(&[(UNCLEAN, "false")]);
+        let warnings = check(&wanted, &config(&[(UNCLEAN, "true")])).unwrap();
+        assert!(warnings.iter().all(|text| text.contains("unclean.leader.election.enable=true")), "{warnings:?}");
         assert_eq!(warnings.len(), 1);
-        assert!(check(&wanted, &config(&[(TIME_LIMITS[0], "9223372036854775807")])).unwrap().is_empty());
+        assert!(check(&wanted, &config(&[(UNCLEAN, "false")])).unwrap().is_empty());
+        let text = format!("{UNCLEAN} may not be set (POLICY_VIOLATION)");
+        let less =
+            relaxed(&spec(&[("cleanup.policy", "compact"), (UNCLEAN, "false")]), &refused(POLICY, &text)).unwrap();
+        assert_eq!(settings(&less), "cleanup.policy=compact", "a cluster that doesn't have it set may be right");
+    }
+
+    #[test]
+    fn a_limit_of_times_is_a_warning_under_its_old_name_too() {
+        let none = NO_TIME_LIMIT.to_string();
+        let (forever, wanted) = (i64::MAX.to_string(), spec(&TIME_LIMITS.map(|name| (name, none.as_str()))));
+        let [after, before] = TIME_LIMITS;
+        let hour = "3600000";
+        for (found, expected) in [
+            (&[(after, hour), (before, none.as_str())][..], &[after][..]),
+            (&[(after, &none), (before, &none)], &[]),
+            (&[(after, &forever), (before, &forever)], &[]),
+            // Up to Kafka 3.9, both names are there.
+            (&[(after, &none), (before, &none), (TIME_DIFFERENCE, hour)], &[]),
+            (&[(after, &forever), (before, &none), (TIME_DIFFERENCE, hour)], &[TIME_DIFFERENCE]),
+            (&[(after, &forever), (before, &forever), (TIME_DIFFERENCE, &forever)], &[]),
+            // Before 3.6, the old one only.
+            (&[(TIME_DIFFERENCE, hour)], &[TIME_DIFFERENCE]),
+            (&[(TIME_DIFFERENCE, &none)], &[]),
+        ] {
+            let warnings = check(&wanted, &config(found)).unwrap();
+            let is_of = |(text, name): (&String, &&str)| text.starts_with(&format!("the topic has {name}=3600000"));
+            assert_eq!(warnings.len(), expected.len(), "{found:?}: {warnings:?}");
+            assert!(warnings.iter().zip(expected).all(is_of), "{found:?}: {warnings:?}");
+        }
     }
 }

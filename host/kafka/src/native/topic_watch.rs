@@ -9,6 +9,7 @@ use std::ptr::{self, NonNull};
 use rdkafka::bindings as c;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 
+use super::topics::differ;
 use crate::context;
 
 /// The client's own log, and the ids that topics are to have.
@@ -87,9 +88,7 @@ impl TopicWatch {
     }
 
     fn read(&mut self, text: &str) {
-        if let Some((topic, id)) = change(text)
-            && self.expected.get(topic).is_some_and(|expected| expected != id)
-        {
+        if let Some(topic) = made_anew(&self.expected, text) {
             self.changed = Some(topic.to_owned());
         }
     }
@@ -100,6 +99,12 @@ impl Drop for TopicWatch {
         // SAFETY: the queue is ours and is used no more.
         unsafe { c::rd_kafka_queue_destroy(self.queue.as_ptr()) }
     }
+}
+
+/// The topic that a line says to be another one than expected.
+fn made_anew<'t>(expected: &BTreeMap<String, String>, text: &'t str) -> Option<&'t str> {
+    let (topic, id) = change(text)?;
+    expected.get(topic).is_some_and(|expected| differ(expected, id)).then_some(topic)
 }
 
 /// Which topic a line says to have which id now. `[thrd:main]: ` may stand before it.
@@ -125,12 +130,25 @@ fn level_of(level: i32) -> RDKafkaLogLevel {
 
 #[cfg(test)]
 mod tests {
-    use super::change;
+    use std::collections::BTreeMap;
+
+    use super::{change, made_anew};
 
     #[test]
     fn the_line_about_a_changed_id_is_read_and_others_are_not() {
         let line = "[thrd:main]: Topic orders.in changed id from AAAAAAAAAAAAAAAAAAAAAA to dQw4w9WgXcQ/+b_c";
         assert_eq!(change(line), Some(("orders.in", "dQw4w9WgXcQ/+b_c")));
         assert_eq!(change("[thrd:main]: Topic orders.in partition 0 Leader 1 Epoch 0"), None);
+    }
+
+    #[test]
+    fn a_topic_that_gets_an_id_because_its_cluster_is_upgraded_is_not_made_anew() {
+        let line = "Topic in changed id from AAAAAAAAAAAAAAAAAAAAAA to dQw4w9WgXcQ/+b_c";
+        for (expected, is_anew) in
+            [("AAAAAAAAAAAAAAAAAAAAAA", false), ("dQw4w9WgXcQ/+b_c", false), ("xxx4w9WgXcQ/+b_c", true)]
+        {
+            let expected = BTreeMap::from([("in".to_owned(), expected.to_owned())]);
+            assert_eq!(made_anew(&expected, line).is_some(), is_anew, "{expected:?}");
+        }
     }
 }

@@ -12,6 +12,20 @@ use super::admin::{Request, request};
 use super::fetch::c_name;
 use crate::context::Log;
 
+/// The id of every topic of a cluster that is older than topic ids (Kafka 2.8): all bits are zero.
+const NO_ID: &str = "AAAAAAAAAAAAAAAAAAAAAA";
+
+/// Whether these are the ids of two topics. A topic gets its id when its cluster is upgraded to 2.8, and brokers that are yet
+/// to be upgraded tell none of it, so where one isn't known, nothing speaks against the topic being the same.
+pub(crate) fn differ(one: &str, other: &str) -> bool {
+    one != other && is_known(one) && is_known(other)
+}
+
+/// Whether a cluster has told this id, and has ids.
+pub(crate) fn is_known(id: &str) -> bool {
+    !id.is_empty() && id != NO_ID
+}
+
 /// A topic as the cluster describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Topic {
@@ -88,4 +102,17 @@ unsafe fn leaderless(topic: *const c::rd_kafka_TopicDescription_t) -> BTreeSet<u
         }
     }
     leaderless
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_that_is_not_known_differs_from_none() {
+        assert!(differ("dQw4w9WgXcQ/+b_c", "AAAA4w9WgXcQ/+b_c"));
+        for (one, other) in [("a", "a"), (NO_ID, "a"), ("", "a"), (NO_ID, ""), (NO_ID, NO_ID)] {
+            assert!(!differ(one, other) && !differ(other, one), "{one} {other}");
+        }
+    }
 }

@@ -16,7 +16,7 @@ use crate::contradictions::{self, Place};
 use crate::error::{Error, Reaction};
 use crate::lease::Lease;
 use crate::metadata::{self, Origin};
-use crate::native::{Committed, Topic, Topics};
+use crate::native::{self, Committed, Topic, Topics};
 use crate::positions;
 use crate::reactions::said;
 use crate::restore::{Changelog, Gap, Trouble, plan};
@@ -150,7 +150,7 @@ impl<'s> Answers<'s> {
             return Ok(Err(text));
         }
         let Some(origin) = origin(self.shared, topic, &self.ids) else { return Ok(Err(UNTOLD.into())) };
-        let here = Place { app: &self.shared.topology.app, topic, partition };
+        let here = Place { app: self.shared.settings.app(), topic, partition };
         let place = (topic.to_owned(), partition);
         let committed = match self.committed.get(&place) {
             Some(Committed::At(offset, text)) => Ok(Start::at(here, *offset, metadata::decode(text), origin)?),
@@ -159,7 +159,10 @@ impl<'s> Answers<'s> {
                 Err(Error::Kafka(error)) => Err(format!("its first offset can't be had: {}", said(&error))),
                 Err(error) => return Err(error.into()),
             },
-            Some(Committed::Undecided) => Err(UNDECIDED.into()),
+            Some(Committed::Undecided) => {
+                let hanging = contradictions::hanging(here.app.bootstrap, "__consumer_offsets");
+                Err(format!("{UNDECIDED}; {hanging}"))
+            }
             Some(Committed::Refused(code)) => Err(format!("its committed offset can't be had: {code}")),
             None => Err("the group's coordinator says nothing of its committed offset".into()),
         };
@@ -213,8 +216,7 @@ const UNTOLD: &str = "the broker knows of no such topic: it has been deleted, or
 
 const LEADERLESS: &str = "no broker leads the partition: those that have it are away";
 
-const UNDECIDED: &str = "its committed offset waits for a transaction that is neither committed nor aborted yet; if this goes \
-     on, that transaction is never ended: find it with `kafka-transactions.sh find-hanging` in `__consumer_offsets`";
+const UNDECIDED: &str = "its committed offset waits for a transaction that is neither committed nor aborted yet";
 
 fn repartitions(shared: &Shared) -> impl Iterator<Item = &str> {
     let topics = shared.topology.topics.iter().filter(|topic| topic.kind == TopicKind::Repartition);
@@ -223,10 +225,10 @@ fn repartitions(shared: &Shared) -> impl Iterator<Item = &str> {
 
 /// Whether the internal topics are those that were there when the instance started.
 fn check_internal(shared: &Shared, ids: &BTreeMap<String, String>) -> Result<(), Error> {
-    let is_other = |(name, id): &(&String, &String)| ids.get(*name).is_some_and(|now| now != *id);
+    let is_other = |(name, id): &(&String, &String)| ids.get(*name).is_some_and(|now| native::differ(now, id));
     match shared.internal_ids.iter().find(is_other) {
         None => Ok(()),
-        Some((name, _)) => Err(Error::Setup(contradictions::internal_made_anew(&shared.topology.app, name))),
+        Some((name, _)) => Err(Error::Setup(contradictions::internal_made_anew(shared.settings.app(), name))),
     }
 }
 

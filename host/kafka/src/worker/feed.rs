@@ -7,9 +7,8 @@ use rdkafka::error::RDKafkaErrorCode;
 
 use super::barred::{Barred, Standing};
 use super::seat::{Input, Seat};
-use super::{IDLE, Worker};
-use crate::cluster::Cluster;
-use crate::contradictions::{self, Place};
+use super::{IDLE, Shared, Worker};
+use crate::contradictions::{self, App, Place};
 use crate::error::{Error, Reaction};
 use crate::native::{Fetched, Fetcher};
 use crate::positions::wall_clock;
@@ -64,14 +63,14 @@ impl Worker {
             let place =
                 seats.iter().flat_map(|seat| &seat.inputs).find(|place| place.name.to_bytes() == topic.as_bytes());
             let partition = place.and_then(|place| place.partition).unwrap_or(0);
-            let place = Place { app: &shared.topology.app, topic, partition };
+            let place = Place { app: shared.settings.app(), topic, partition };
             return Err(Reaction::Stop(Error::Setup(contradictions::made_anew_while_read(place))));
         }
-        if let Some(reaction) = failed.or(gone.map(|gone| gone.reaction(&shared.cluster))) {
+        if let Some(reaction) = failed.or(gone.map(|gone| gone.reaction(shared))) {
             return Err(reaction);
         }
         for seat in seats {
-            mark(seat, fetcher, barred, now)?;
+            mark(seat, fetcher, barred, now, shared.settings.app())?;
         }
         Ok(count)
     }
@@ -99,14 +98,14 @@ fn place_of(seats: &[Seat], topic: &str, partition: i32) -> Option<(usize, usize
 }
 
 /// Says which inputs expect more, and stops or goes on reading them.
-fn mark(seat: &mut Seat, fetcher: &Fetcher, barred: &mut Barred, now: i64) -> Result<(), Reaction> {
+fn mark(seat: &mut Seat, fetcher: &Fetcher, barred: &mut Barred, now: i64, app: App<'_>) -> Result<(), Reaction> {
     for (input, place) in seat.inputs.iter_mut().enumerate() {
         let queued = seat.task.queued_bytes(input);
         place.look(fetcher);
         let standing = barred.look(place, now);
         seat.task.expect_more(input, place.expects_more());
         if standing == Standing::Free {
-            place.note(fetcher, queued > 0, now);
+            place.note(fetcher, queued > 0, now, app);
         }
         let Some(partition) = place.partition else { continue };
         let is_full = queued > if place.paused { QUEUE_BYTES / 4 } else { QUEUE_BYTES };
@@ -133,9 +132,9 @@ struct Gone {
 impl Gone {
     /// It is the leader's word that counts, as it is now: where `client.rack` is set, another replica may have answered
     /// (KIP-392), and a leader that has just been elected may have lacked what it has by now.
-    fn reaction(self, cluster: &Cluster) -> Reaction {
+    fn reaction(self, shared: &Shared) -> Reaction {
         let Self { topic, partition, next, text } = self;
-        let why = match cluster.range(&topic, partition.cast_unsigned()) {
+        let why = match shared.cluster.range(&topic, partition.cast_unsigned()) {
             Ok((first, _)) if next < first => "it was deleted before it was read",
             Ok((_, end)) if next > end => "the topic was made anew, or has lost records",
             _ => {
@@ -147,7 +146,8 @@ impl Gone {
         };
         Reaction::Stop(Error::Setup(format!(
             "topic `{topic}`, partition {partition}: the record at offset {next} is to be processed next, and isn't there \
-             any more: {why}. Set the group's offset to where to go on, or start anew with `millrace reset`"
+             any more: {why}. {}",
+            contradictions::ways_out(Place { app: shared.settings.app(), topic: &topic, partition })
         )))
     }
 }

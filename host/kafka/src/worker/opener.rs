@@ -294,7 +294,7 @@ impl Opening {
         if self.missing.get_or_insert_with(Instant::now).elapsed() < GONE {
             return Ok(());
         }
-        Err(Reaction::Stop(Error::Setup(contradictions::deleted(&self.shared.topology.app, name))))
+        Err(Reaction::Stop(Error::Setup(contradictions::deleted(self.shared.settings.app(), name))))
     }
 
     /// Restores some more of what is to be restored.

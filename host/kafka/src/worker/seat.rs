@@ -11,6 +11,7 @@ use millrace_engine::topology::TopicId;
 
 use super::ask::Offsets;
 use super::spread::Sample;
+use crate::contradictions::{App, hanging};
 use crate::metadata::Origin;
 use crate::native::Fetcher;
 use crate::postponed::Postponed;
@@ -114,7 +115,7 @@ impl Input {
     /// Says when nothing has come for long although there is more, or nobody says whether there is. What a transaction
     /// that isn't decided yet has written is behind the end that a reader of committed records meets, and before that of
     /// the partition.
-    pub(super) fn note(&mut self, fetcher: &Fetcher, queued: bool, now: Timestamp) {
+    pub(super) fn note(&mut self, fetcher: &Fetcher, queued: bool, now: Timestamp, app: App<'_>) {
         let Some(partition) = self.partition else { return };
         let at = (self.next, self.end);
         let quiet = match &mut self.quiet {
@@ -130,14 +131,15 @@ impl Input {
         quiet.look = now + SAY;
         let seconds = (now - quiet.since) / 1_000;
         if self.end.is_none_or(|end| fetcher.known_end(&self.name, partition).is_some_and(|high| high > end)) {
+            let topic = self.name.to_string_lossy();
+            let hanging = hanging(app.bootstrap, &topic);
             tracing::warn!(
-                topic = %self.name.to_string_lossy(),
+                %topic,
                 partition,
                 next = self.next,
                 seconds,
                 "nothing comes from a partition that isn't read to its end: no broker leads it, its leader doesn't answer, or a \
-                 transaction there is neither committed nor aborted yet; if this goes on, it is never ended: find it with \
-                 `kafka-transactions.sh find-hanging`. Other partitions go on"
+                 transaction there is neither committed nor aborted yet; {hanging}. Other partitions go on"
             );
         }
     }

@@ -78,7 +78,7 @@ pub(super) fn check_state_has_offsets(shared: &Shared, task: TaskId, starts: &St
     let lacking = inputs.iter().filter_map(|place| Some((place, starts.get(place).filter(|start| !start.committed)?)));
     let lacking: Vec<_> = lacking.collect();
     let Some(part) = shared.topology.subtopologies.get(task.subtopology) else { return Ok(()) };
-    let app = shared.topology.app.as_str();
+    let app = shared.settings.app();
     for ((topic, partition), start) in &lacking {
         let kept = shared.database.backend(task.partition).get(part.meta, &input_key(topic));
         let here = Place { app, topic, partition: *partition };

@@ -140,3 +140,19 @@ fn a_partition_without_a_leader_holds_no_other_one() {
     process.wait_until_running();
     finish(&app, process, 40);
 }
+
+/// What a process that is killed in the middle of its start leaves open, until the broker ends it.
+#[test]
+fn a_reset_waits_for_a_transaction_in_the_control_topic() {
+    let Some(broker) = shared_broker() else { return };
+    let app = Plain::new(&broker, "resettled", PIPELINE, &TOPICS);
+    write(&app, 0);
+    finish(&app, app.start("data"), 20);
+    let open = OpenTransaction::with_a_record(&broker, "resettled-foreign", &app.topic("control"), 0);
+    let command = app.command(&format!("reset resettled --kafka {broker} --yes"));
+    let folder = tempfile::tempdir().unwrap();
+    let mut reset = Process::start(command, &folder.path().join("log"));
+    reset.wait_until_it_says(&format!("find-hanging --topic {}", app.topic("control")));
+    open.end();
+    assert_eq!(reset.wait().code(), Some(0), "{:?}", reset.entries());
+}

@@ -1,5 +1,6 @@
 //! One scenario a file.
 
+mod beforehand;
 mod brokers;
 mod copies;
 mod full_disk;

@@ -218,7 +218,8 @@ fn a_letter_that_the_dead_letter_topic_refuses_stops_the_process_with_where_the_
 
 #[test]
 fn internal_topics_are_made_as_large_as_the_cluster_allows_and_states_are_bounded_by_that() {
-    let capped = millrace_broker::Options { record_cap: true, ..options() };
+    let mut capped = millrace_broker::Options { record_cap: true, ..options() };
+    capped.settings.push(("unclean.leader.election.enable".into(), "true".into()));
     let Some(cluster) = own_broker(capped) else { return };
     let broker = cluster.bootstrap();
     let kafka = Kafka::new(&broker, "capped");
@@ -250,7 +251,15 @@ fn internal_topics_are_made_as_large_as_the_cluster_allows_and_states_are_bounde
     assert_eq!((code.as_str(), offset.as_str()), ("state-too-large", "1"));
     let settings = kafka.settings("capped-control");
     assert_eq!(settings["max.message.bytes"], "8388608");
-    assert_eq!(settings["message.timestamp.after.max.ms"], FOREVER);
+    assert_eq!(settings["message.timestamp.after.max.ms"], (i64::MAX - 1).to_string());
+    // A default of the cluster under which committed records may be lost; the administrator's topic has it still.
+    assert_eq!(settings["unclean.leader.election.enable"], "false");
+    let is_warned = |entry: &&Value| {
+        entry["message"].as_str().is_some_and(|text| text.contains("unclean.leader.election.enable=true"))
+    };
+    let entries = process.entries();
+    let warned: Vec<_> = entries.iter().filter(is_warned).map(|entry| entry["topic"].clone()).collect();
+    assert_eq!(warned, ["capped-rows-changelog"]);
 }
 
 /// The time, in milliseconds.

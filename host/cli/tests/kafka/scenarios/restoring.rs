@@ -74,5 +74,5 @@ fn an_app_whose_changelog_was_deleted_is_refused_with_the_way_out() {
         "{:?}",
         process.entries().last()
     );
-    assert!(process.says("`millrace reset anew`"), "{:?}", process.entries().last());
+    assert!(process.says("`millrace reset anew --kafka "), "{:?}", process.entries().last());
 }
