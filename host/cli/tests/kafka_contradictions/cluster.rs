@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use futures_executor::block_on;
 use millrace_broker::{Cluster, Options};
 use rdkafka::admin::{
-    AdminClient, AdminOptions, AlterConfig, ConfigSource, NewTopic, ResourceSpecifier, TopicReplication,
+    AdminClient, AdminOptions, AlterConfig, ConfigSource, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication,
 };
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
@@ -52,6 +52,16 @@ pub fn count(app: &str, name: &str, window: &str) -> String {
         "app = \"{app}\"\n[plugins.operators]\ncomponent = \"operators.wasm\"\n[[source]]\nname = \"in\"\n\
          topic = \"{app}-in\"\nkey = \"i64\"\n[[aggregate]]\nname = \"{name}\"\nfrom = \"in\"\n\
          call = \"operators.counts\"\n{window}\n[[sink]]\nfrom = \"{name}\"\ntopic = \"{app}-out\"\n"
+    )
+}
+
+/// A pipeline that pairs each record of `<app>-in` with its row of the global table `names`, to `<app>-out`.
+pub fn named(app: &str) -> String {
+    format!(
+        "app = \"{app}\"\n[plugins.operators]\ncomponent = \"operators.wasm\"\n[[source]]\nname = \"in\"\n\
+         topic = \"{app}-in\"\nkey = \"i64\"\n[[global-table]]\nname = \"names\"\ntopic = \"{app}-names\"\n\
+         key = \"i64\"\n[[lookup]]\nname = \"named\"\nstream = \"in\"\ntable = \"names\"\nkind = \"left\"\n\
+         call = \"operators.pair\"\n[[sink]]\nfrom = \"named\"\ntopic = \"{app}-out\"\n"
     )
 }
 
@@ -138,6 +148,14 @@ impl OnKafka {
         let end = Instant::now() + PATIENCE;
         while block_on(admin.create_topics(&new, &AdminOptions::new())).unwrap().iter().any(Result::is_err) {
             assert!(Instant::now() < end, "`{topic}` can't be made anew");
+        }
+    }
+
+    /// Gives a topic more partitions.
+    pub fn grow(&self, topic: &str, partitions: usize) {
+        let more = NewPartitions::new(topic, partitions);
+        for grown in block_on(self.admin().create_partitions([&more], &AdminOptions::new())).unwrap() {
+            grown.unwrap();
         }
     }
 
