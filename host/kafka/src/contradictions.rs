@@ -104,6 +104,27 @@ pub(crate) fn internal_made_anew(app: App<'_>, topic: &str) -> String {
     format!("{} (a topic of that name was made since)", deleted(app, topic))
 }
 
+/// What is said of a changelog that has lost records at its end, where the state has all up to `position`.
+pub(crate) fn changelog_ends_early(app: App<'_>, (topic, partition): (&str, u32), end: i64, position: i64) -> String {
+    let (name, reset) = (app.name, app.reset());
+    format!(
+        "changelog `{topic}`, partition {partition}: it ends at offset {end}, and the local state has all up to offset \
+         {position}: committed records are lost, as by an unclean leader election or a broker's disk, and the offsets that \
+         the group `{name}` has committed are behind them. Either start anew with {reset}; or, to go on without what is lost, delete the data folder of this process, and its state is restored from what is left"
+    )
+}
+
+/// What is said of a changelog that has lost its first records, where the state doesn't have them.
+pub(crate) fn changelog_begins_late(app: App<'_>, (topic, partition): (&str, u32), first: i64) -> String {
+    let reset = app.reset();
+    format!(
+        "changelog `{topic}`, partition {partition}: its first record is at offset {first}, and the state of this process \
+         needs all from offset 0 on: the records before were deleted, with `kafka-delete-records.sh` or while the topic had \
+         another `cleanup.policy`. Either start anew with {reset}; or start on a data folder whose state \
+         reaches beyond that offset, if there is one"
+    )
+}
+
 fn made_anew(place: Place<'_>, what: &str) -> String {
     let Place { topic, partition, .. } = place;
     let ways = ways_out(place);

@@ -3,6 +3,7 @@
 //! An instance has all rows before it takes on its first task. After that, rows change between transactions only: see
 //! [`Gate`](crate::gate::Gate). Where it stands in a topic is kept with the rows, so that a restart reads the rest.
 
+mod growth;
 mod write;
 
 use std::collections::{BTreeMap, HashMap};
@@ -26,6 +27,8 @@ use crate::native::{Fetched, Fetcher};
 use crate::positions::{Position, wall_clock};
 use crate::reactions::{Class, class, remedy};
 use crate::settings::ClientSettings;
+use crate::worker::Shared;
+use growth::Growth;
 
 /// How long to wait for records at a time.
 const WAIT: Duration = Duration::from_millis(50);
@@ -156,9 +159,14 @@ impl Globals {
     }
 
     /// Follows the topics until it is told to stop.
-    pub(crate) fn follow(mut self, gate: &Gate, stop: &AtomicBool) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// [`Error::Setup`]: a topic was made anew or has grown. Otherwise the database fails.
+    pub(crate) fn follow(mut self, gate: &Gate, shared: &Arc<Shared>) -> Result<(), Error> {
+        let (stop, mut growth) = (&shared.stopping, Growth::default());
         let (mut since, mut late): (Option<Instant>, Option<Instant>) = (None, None);
         while !stop.load(Ordering::Relaxed) {
+            growth.look(shared, &self.tables)?;
             // What can't be written yet waits in its topic, and not here.
             let full = self.batch.bytes() >= WRITE_BYTES;
             let idle = !full && self.read()? == 0;

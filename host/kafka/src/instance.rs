@@ -164,7 +164,7 @@ impl<'t> Instance<'t> {
         let (Some(globals), Some(gate)) = (globals, self.shared.gate.clone()) else { return Ok(()) };
         let shared = Arc::clone(&self.shared);
         let thread = Builder::new().name("global-tables".into());
-        let follower = thread.spawn(move || globals.follow(&gate, &shared.stopping));
+        let follower = thread.spawn(move || globals.follow(&gate, &shared));
         self.follower = Some(follower.map_err(|error| Error::Setup(format!("no thread can be started: {error}")))?);
         Ok(())
     }

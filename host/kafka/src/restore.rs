@@ -5,22 +5,22 @@
 //! come past that watermark. Topics written in transactions end in marks that no reader gets, so being there shows by
 //! the partition's end being met, not by an offset.
 
+mod plan;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
-use millrace_engine::ports::{Backend, Scan, StoreId};
-use millrace_engine::topology::StoreKind;
+use millrace_engine::ports::StoreId;
 use millrace_store::{Batch, Durability};
 use rdkafka::{Offset, TopicPartitionList};
 
 use crate::error::{Error, Reaction};
 use crate::faults::{self, Point};
-use crate::folder::POSITIONS;
-use crate::internal_topics::DELETE_RETENTION;
 use crate::native::{Fetched, Fetcher, c_name};
 use crate::positions::{Position, wall_clock};
 use crate::tasks::TaskId;
 use crate::worker::Shared;
+pub(crate) use plan::{Plan, plan};
 
 /// Bytes of a write to the local state.
 const WRITE_BYTES: usize = 4 << 20;
@@ -52,42 +52,6 @@ pub(crate) struct Gap {
     dirty: bool,
     /// When it last came further.
     moved: Instant,
-}
-
-/// What the local state lacks of a changelog, if it lacks anything. A state that doesn't fit its changelog any more is
-/// emptied, to be restored from the start. `retentions` keeps for how long deletions can be seen in a topic.
-///
-/// # Errors
-/// [`Reaction::Rebuild`]: no broker tells where the changelog ends. Otherwise the database fails.
-pub(crate) fn plan(
-    shared: &Shared,
-    changelog: Changelog,
-    retentions: &mut BTreeMap<String, i64>,
-) -> Result<Option<Gap>, Reaction> {
-    let (low, high) = shared.cluster.range(&changelog.topic, changelog.task.partition)?;
-    let position = Position::read(&shared.database, &changelog.key)?;
-    let next = match &position {
-        Some(position) => match stale(shared, &changelog, position, (low, high), retentions)? {
-            // What lay between them were marks, and is gone.
-            None => position.next.max(low),
-            Some(reason) => {
-                tracing::warn!(
-                    topic = changelog.topic,
-                    partition = changelog.task.partition,
-                    reason,
-                    "the local state can't be used and is restored from the start"
-                );
-                empty(shared, &changelog)?;
-                low
-            }
-        },
-        None => {
-            empty(shared, &changelog)?;
-            low
-        }
-    };
-    let gap = Gap { changelog, next, until: high, done: false, dirty: false, moved: Instant::now() };
-    Ok((next < high).then_some(gap))
 }
 
 /// Where a task can't go on, and why.
@@ -259,66 +223,6 @@ pub(crate) fn fatal(error: Error) -> Reaction {
         Error::Kafka(_) => Reaction::Fail(error),
         error => error.into(),
     }
-}
-
-/// Marks that one commit leaves at the end of a changelog partition, and one that was given up.
-const MARKS: i64 = 2;
-
-/// Why a state at this position can't be brought up to date by the rest of the changelog. `retentions` keeps for how long
-/// deletions can be seen in a topic.
-fn stale(
-    shared: &Shared,
-    changelog: &Changelog,
-    position: &Position,
-    (low, high): (i64, i64),
-    retentions: &mut BTreeMap<String, i64>,
-) -> Result<Option<&'static str>, Error> {
-    let Some(kind) = shared.topology.stores.get(changelog.store.0).map(|store| store.kind) else { return Ok(None) };
-    // What was written and is gone again since then: at most marks of transactions, where all else is too old to count.
-    let faded = kind.retention().is_some() && low == high && low.saturating_sub(position.next) <= MARKS;
-    let reason = if position.topic != changelog.id {
-        Some("its changelog was deleted and made anew")
-    } else if position.next > high {
-        Some("its changelog ends before it")
-    } else if position.next < low && !faded {
-        Some("its changelog begins after it")
-    } else {
-        None
-    };
-    // Entries of joins are never deleted one by one.
-    if reason.is_some() || matches!(kind, StoreKind::Window { .. }) || position.next + 1 >= high {
-        return Ok(reason);
-    }
-    let retention = match retentions.get(&changelog.topic) {
-        Some(retention) => *retention,
-        // It is what the topic was made with, where it may not be seen.
-        None => shared.cluster.delete_retention(&changelog.topic)?.unwrap_or(DELETE_RETENTION),
-    };
-    retentions.insert(changelog.topic.clone(), retention);
-    let forgotten = position.is_older_than(retention);
-    Ok(forgotten.then_some("what was deleted since then can't be seen in its changelog any more"))
-}
-
-/// Empties a store before it is restored from the start. Of the meta store others have entries too: theirs stay.
-fn empty(shared: &Shared, changelog: &Changelog) -> Result<(), Reaction> {
-    let mut batch = Batch::new(&shared.database);
-    batch.delete_beside(changelog.store, POSITIONS, &changelog.key)?;
-    if is_meta(shared, changelog) {
-        let own = |key: &[u8]| shared.topology.meta_owner(key) == Some(changelog.task.subtopology);
-        let mut keys = Vec::new();
-        let backend = shared.database.backend(changelog.task.partition);
-        let scanned = backend.scan(changelog.store, &[], None, &mut |key, _| {
-            keys.extend(own(key).then(|| key.to_vec()));
-            Scan::Continue
-        });
-        scanned.map_err(|error| Reaction::Fail(Error::Task(error.to_string())))?;
-        for key in keys {
-            batch.set(changelog.store, changelog.task.partition, &key, None)?;
-        }
-    } else {
-        batch.clear(changelog.store, changelog.task.partition)?;
-    }
-    Ok(shared.database.write(batch, Durability::Buffered)?)
 }
 
 fn is_meta(shared: &Shared, changelog: &Changelog) -> bool {

@@ -1,11 +1,14 @@
 //! The cluster of these tests, and apps on it.
 
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use futures_executor::block_on;
 use millrace_broker::{Cluster, Options};
-use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, AlterConfig, ConfigSource, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication,
+};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
@@ -49,6 +52,16 @@ pub fn count(app: &str, name: &str, window: &str) -> String {
         "app = \"{app}\"\n[plugins.operators]\ncomponent = \"operators.wasm\"\n[[source]]\nname = \"in\"\n\
          topic = \"{app}-in\"\nkey = \"i64\"\n[[aggregate]]\nname = \"{name}\"\nfrom = \"in\"\n\
          call = \"operators.counts\"\n{window}\n[[sink]]\nfrom = \"{name}\"\ntopic = \"{app}-out\"\n"
+    )
+}
+
+/// A pipeline that pairs each record of `<app>-in` with its row of the global table `names`, to `<app>-out`.
+pub fn named(app: &str) -> String {
+    format!(
+        "app = \"{app}\"\n[plugins.operators]\ncomponent = \"operators.wasm\"\n[[source]]\nname = \"in\"\n\
+         topic = \"{app}-in\"\nkey = \"i64\"\n[[global-table]]\nname = \"names\"\ntopic = \"{app}-names\"\n\
+         key = \"i64\"\n[[lookup]]\nname = \"named\"\nstream = \"in\"\ntable = \"names\"\nkind = \"left\"\n\
+         call = \"operators.pair\"\n[[sink]]\nfrom = \"named\"\ntopic = \"{app}-out\"\n"
     )
 }
 
@@ -156,6 +169,47 @@ impl OnKafka {
         let end = Instant::now() + PATIENCE;
         while block_on(admin.create_topics(&new, &AdminOptions::new())).unwrap().iter().any(Result::is_err) {
             assert!(Instant::now() < end, "`{topic}` can't be made anew");
+        }
+    }
+
+    /// Gives a topic more partitions.
+    pub fn grow(&self, topic: &str, partitions: usize) {
+        let more = NewPartitions::new(topic, partitions);
+        for grown in block_on(self.admin().create_partitions([&more], &AdminOptions::new())).unwrap() {
+            grown.unwrap();
+        }
+    }
+
+    /// Deletes the records of partition 0 before an offset, as `kafka-delete-records.sh` does. A broker refuses that for a
+    /// topic that is only compacted, so its policy is another one meanwhile.
+    pub fn delete_records(&self, topic: &str, before: i64) {
+        let own = self.own_settings(topic);
+        self.set(topic, &own, Some("delete"));
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(topic, 0, Offset::Offset(before)).unwrap();
+        for deleted in block_on(self.admin().delete_records(&list, &AdminOptions::new())).unwrap().elements() {
+            deleted.error().unwrap();
+        }
+        self.set(topic, &own, None);
+    }
+
+    fn own_settings(&self, topic: &str) -> Vec<(String, String)> {
+        let topics = [ResourceSpecifier::Topic(topic)];
+        let mut answers = block_on(self.admin().describe_configs(&topics, &AdminOptions::new())).unwrap();
+        let entries = answers.pop().unwrap().unwrap().entries.into_iter();
+        let own = entries.filter(|entry| entry.source == ConfigSource::DynamicTopic);
+        own.filter_map(|entry| Some((entry.name, entry.value?))).collect()
+    }
+
+    /// Sets all settings that a topic has of its own, with another policy if there is one.
+    fn set(&self, topic: &str, settings: &[(String, String)], policy: Option<&str>) {
+        let policy = policy.map(|policy| ("cleanup.policy", policy));
+        let settings = settings.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let settings: BTreeMap<_, _> = settings.chain(policy).collect();
+        let config = AlterConfig::new(ResourceSpecifier::Topic(topic));
+        let config = settings.into_iter().fold(config, |config, (name, value)| config.set(name, value));
+        for altered in block_on(self.admin().alter_configs([&config], &AdminOptions::new())).unwrap() {
+            altered.unwrap();
         }
     }
 

@@ -1,4 +1,4 @@
-//! State that another kind of step, or a step under another name, has left.
+//! State that another kind of step, or a step under another name, has left; and changelogs that have lost records.
 
 use crate::cluster::{count, on_kafka, refused};
 
@@ -48,4 +48,41 @@ fn a_step_whose_input_has_grown_is_refused_whatever_it_is_called_and_the_way_out
     kafka.do_as_told(&said);
     kafka.run("count.toml", "data").good();
     assert_eq!(kafka.read("spread-out").len(), 10, "a reset begins anew");
+}
+
+#[test]
+fn a_changelog_whose_first_records_were_deleted_is_refused_where_the_state_lacks_them() {
+    let Some(kafka) = on_kafka() else { return };
+    kafka.place.write("count.toml", count("cut", "sums", ""));
+    for topic in ["cut-in", "cut-out"] {
+        kafka.create(topic, 1);
+    }
+    kafka.write("cut-in", (0, 5));
+    kafka.run("count.toml", "data").good();
+    kafka.delete_records("cut-sums-changelog", 2);
+    let said = refused(kafka.run("count.toml", "other"));
+    assert!(said.contains("changelog `cut-sums-changelog`, partition 0: its first record is at offset 2"), "{said}");
+    assert!(said.contains("`millrace reset cut`"), "{said}");
+
+    kafka.write("cut-in", (0, 5));
+    kafka.run("count.toml", "data").good();
+    let twos = kafka.read("cut-out").iter().filter(|record| record["value"]["records"] == 2).count();
+    assert_eq!(twos, 5, "the folder that has the state goes on with all of it");
+}
+
+/// They move their start as time goes by, and have nothing in front of it that counts.
+#[test]
+fn a_changelog_of_windows_whose_first_records_are_gone_is_restored_from_the_rest() {
+    let Some(kafka) = on_kafka() else { return };
+    kafka.place.write("count.toml", count("aged", "sums", "window = { tumbling = \"1m\" }"));
+    for topic in ["aged-in", "aged-out"] {
+        kafka.create(topic, 1);
+    }
+    kafka.write("aged-in", (0, 5));
+    kafka.run("count.toml", "data").good();
+    kafka.delete_records("aged-sums-changelog", 2);
+    kafka.write("aged-in", (0, 5));
+    kafka.run("count.toml", "other").good();
+    let twos = kafka.read("aged-out").iter().filter(|record| record["value"]["records"] == 2).count();
+    assert!((1..5).contains(&twos), "some of five were deleted, and the others are counted on: {twos}");
 }

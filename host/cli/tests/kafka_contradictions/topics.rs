@@ -1,6 +1,6 @@
-//! Topics that are deleted and made anew.
+//! Topics that are deleted and made anew, or grow.
 
-use crate::cluster::{count, on_kafka, pass, refused};
+use crate::cluster::{count, named, on_kafka, pass, refused};
 
 #[test]
 fn an_input_that_was_made_anew_while_the_app_was_down_is_refused_until_somebody_says_where_to_go_on() {
@@ -49,4 +49,27 @@ fn an_input_that_is_made_anew_while_it_is_read_is_never_read_from_the_middle() {
         let said = refused(kafka.run("pass.toml", app));
         assert!(said.contains("the topic was deleted and made anew"), "{said}");
     }
+}
+
+#[test]
+fn a_global_table_whose_topic_grows_ends_the_process_and_has_all_rows_after_the_next_start() {
+    let Some(kafka) = on_kafka() else { return };
+    kafka.place.write("named.toml", named("grown"));
+    for topic in ["grown-in", "grown-names", "grown-out"] {
+        kafka.create(topic, 1);
+    }
+    kafka.write("grown-names", (0, 1));
+    kafka.write("grown-in", (0, 1));
+    let mut process = kafka.start("named.toml", "data");
+    kafka.wait_for("grown-out", 1);
+    kafka.grow("grown-names", 4);
+    let said = process.ended_with(1);
+    assert!(said.contains("topic `grown-names` of the global table `names` has 4 partitions"), "{said}");
+    assert!(said.contains("Start the app again"), "{said}");
+
+    kafka.write("grown-names", (1, 20));
+    kafka.write("grown-in", (1, 20));
+    kafka.run("named.toml", "data").good();
+    let found = kafka.read("grown-out").iter().filter(|record| record["value"]["paired"] == true).count();
+    assert_eq!(found, 20, "rows of all partitions are found");
 }

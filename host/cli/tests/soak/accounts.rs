@@ -4,7 +4,7 @@
 //! out of the outer one, in pairs or alone. Readings are counted by `sums.rs`. What is refused must be a dead letter, once,
 //! with the reason; the rest is dropped, and was to be.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::fates::{Fate, STEPS, TOO_LARGE, fate};
@@ -35,6 +35,11 @@ impl Accounts {
         found.extend(passed_through(kafka, inputs, &["events"], "checked"));
         found.extend(joined(kafka, inputs));
         found
+    }
+
+    /// Codes for which records must be refused.
+    pub fn codes(&self) -> BTreeSet<&'static str> {
+        self.refused.keys().copied().collect()
     }
 
     /// What must be a dead letter, with its step and code.
@@ -111,7 +116,8 @@ fn dead_letters(kafka: &Kafka, refused: &BTreeMap<Origin, (&'static str, &'stati
 /// Records that come through as they are.
 fn passed_through(kafka: &Kafka, inputs: &Inputs, from: &[&'static str], to: &str) -> Vec<String> {
     type Places = Vec<String>;
-    let mut seen: BTreeMap<(&Option<Vec<u8>>, &Option<Vec<u8>>), (Places, Places)> = BTreeMap::new();
+    type Content<'r> = (&'r Option<Vec<u8>>, &'r Option<Vec<u8>>);
+    let mut seen: BTreeMap<Content<'_>, (Places, Places)> = BTreeMap::new();
     for topic in from {
         let passing = inputs.records(topic).filter(|(_, record)| fate(inputs, topic, record) == Fate::Passes);
         for (partition, record) in passing {

@@ -6,6 +6,7 @@ use millrace_broker::Cluster;
 use nix::sys::signal::Signal;
 
 use crate::cluster::{grow, wait_until_in_sync};
+use crate::ended::AtPoint;
 use crate::feed::Feed;
 use crate::findings::Findings;
 use crate::fleet::Fleet;
@@ -13,6 +14,7 @@ use crate::harness::records::Kafka;
 use crate::harness::wait::within;
 use crate::names::full;
 use crate::plan::{Fault, NODES, SLOTS};
+use crate::timeline::Timeline;
 
 /// How long a process may live that is to die at a point: where it has no work, it doesn't come there.
 const DIES_WITHIN: Duration = Duration::from_secs(30);
@@ -27,6 +29,15 @@ pub struct Victims<'v, 'p> {
     pub fleet: &'v mut Fleet<'p>,
     pub feed: &'v Feed,
     pub findings: &'v Findings,
+    pub timeline: &'v Timeline,
+    pub points: Points,
+}
+
+/// Points at which processes were to die.
+#[derive(Clone, Copy, Default)]
+pub struct Points {
+    pub planned: usize,
+    pub reached: usize,
 }
 
 impl Victims<'_, '_> {
@@ -34,7 +45,7 @@ impl Victims<'_, '_> {
     pub fn suffer(&mut self, fault: &Fault) {
         match fault {
             Fault::Kill { slot, away } => {
-                self.fleet.kill(*slot);
+                self.fleet.kill(*slot, self.findings);
                 self.lasts(*away);
                 self.fleet.start(*slot);
             }
@@ -50,7 +61,7 @@ impl Victims<'_, '_> {
             }
             Fault::Wipe { slot, killed } => {
                 if *killed {
-                    self.fleet.kill(*slot)
+                    self.fleet.kill(*slot, self.findings)
                 } else {
                     self.fleet.stop(*slot, self.findings)
                 }
@@ -85,13 +96,23 @@ impl Victims<'_, '_> {
     }
 
     fn die_at(&mut self, slot: usize, point: &str) {
-        self.fleet.kill(slot);
+        self.fleet.kill(slot, self.findings);
         self.fleet.start_with(slot, Some(point));
+        self.points.planned += 1;
         let end = Instant::now() + DIES_WITHIN;
-        while self.fleet.ended(slot).is_none() && Instant::now() < end {
+        while self.fleet.is_alive(slot) && Instant::now() < end {
             std::thread::park_timeout(Duration::from_millis(50));
         }
-        self.fleet.kill(slot);
+        let Some(ended) = self.fleet.end(slot) else { return };
+        match ended.at_point() {
+            AtPoint::Reached => self.points.reached += 1,
+            AtPoint::NotReached => self.timeline.note(&format!("not reached in time: {point}")),
+            AtPoint::Otherwise => {
+                let text = ended.text();
+                self.findings
+                    .add("processes", format!("process {slot} was to die at {point}, and ended by itself: {text}"));
+            }
+        }
         self.fleet.start(slot);
     }
 

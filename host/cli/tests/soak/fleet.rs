@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
+use crate::ended::Ended;
 use crate::findings::{Findings, attempt};
 use crate::harness::process::Process;
 use crate::place::Place;
@@ -21,13 +22,18 @@ pub struct Fleet<'p> {
     ids: &'p Ids,
 }
 
-/// Numbers of the processes, for others to see.
+/// Numbers of the processes and the names of their logs, for others to see.
 #[derive(Default)]
-pub struct Ids(Mutex<[Option<u32>; SLOTS]>);
+pub struct Ids(Mutex<[Option<(u32, String)>; SLOTS]>);
 
 impl Ids {
     pub fn get(&self) -> [Option<u32>; SLOTS] {
-        *self.0.lock().unwrap()
+        self.0.lock().unwrap().each_ref().map(|running| running.as_ref().map(|(id, _)| *id))
+    }
+
+    /// The logs of those that run.
+    pub fn logs(&self) -> Vec<String> {
+        self.0.lock().unwrap().iter().flatten().map(|(_, log)| log.clone()).collect()
     }
 }
 
@@ -64,12 +70,9 @@ impl<'p> Fleet<'p> {
         }
         let log = format!("process-{slot}-{:03}.log", self.started);
         self.started += 1;
-        self.put(slot, Some(Process::start(command, &self.place.path(&log))));
-    }
-
-    fn put(&mut self, slot: usize, process: Option<Process>) {
-        self.ids.0.lock().unwrap()[slot] = process.as_ref().map(Process::id);
-        self.slots[slot] = process;
+        let process = Process::start(command, &self.place.path(&log));
+        self.ids.0.lock().unwrap()[slot] = Some((process.id(), log));
+        self.slots[slot] = Some(process);
     }
 
     fn take(&mut self, slot: usize) -> Option<Process> {
@@ -77,11 +80,17 @@ impl<'p> Fleet<'p> {
         self.slots[slot].take()
     }
 
-    /// `kill -9`.
-    pub fn kill(&mut self, slot: usize) {
-        if let Some(process) = self.take(slot) {
-            process.kill();
+    /// `kill -9`. One that had ended by itself before is a finding.
+    pub fn kill(&mut self, slot: usize, findings: &Findings) {
+        if let Some(ended) = self.end(slot).filter(|ended| !ended.is_by(Signal::SIGKILL)) {
+            findings.add("processes", format!("process {slot} ended by itself: {}", ended.text()));
         }
+    }
+
+    /// `kill -9`, unless it has ended by itself: says how it has ended.
+    pub fn end(&mut self, slot: usize) -> Option<Ended> {
+        let (status, log) = self.take(slot)?.end();
+        Some(Ended { status, log })
     }
 
     /// Asks a process to stop, and waits until it has, well.
@@ -106,20 +115,16 @@ impl<'p> Fleet<'p> {
         drop(std::fs::remove_dir_all(self.place.path(&Self::data(slot))));
     }
 
-    /// The log of a process that has ended by itself. It is gone then.
-    pub fn ended(&mut self, slot: usize) -> Option<String> {
-        if self.slots[slot].as_mut()?.is_alive() {
-            return None;
-        }
-        self.take(slot).map(|process| process.log())
+    /// Whether there is one that hasn't ended.
+    pub fn is_alive(&mut self, slot: usize) -> bool {
+        self.slots[slot].as_mut().is_some_and(Process::is_alive)
     }
 
     /// No process ends by itself: one that did is found, and started again.
     pub fn keep_alive(&mut self, findings: &Findings) {
         for slot in 0..SLOTS {
-            if let Some(log) = self.ended(slot) {
-                let lines: Vec<_> = log.lines().rev().take(3).collect();
-                findings.add("processes", format!("process {slot} ended by itself: {lines:#?}"));
+            if self.slots[slot].is_some() && !self.is_alive(slot) {
+                self.kill(slot, findings);
                 self.start(slot);
             }
         }

@@ -6,16 +6,20 @@ use crate::fates::{TOO_LARGE, is_too_large};
 use crate::harness::records::{Kafka, Record};
 use crate::inputs::flat;
 use crate::names::{DEAD, OUTPUTS, Same, full};
+use crate::quiet::Shown;
 use crate::replayed::Replayed;
 
 /// Where a record lies: partition and offset. Replayed ones have no offset.
 type At = (i32, i64);
 
+/// What is compared of a record: timestamp, value and headers.
+type Essence = (i64, Option<Vec<u8>>, Vec<(String, Option<Vec<u8>>)>);
+
 /// Key, or nothing, to its records.
 type Keyed<'r> = BTreeMap<Option<&'r [u8]>, Vec<(At, &'r Record)>>;
 
-/// Compares all topics; says what differs.
-pub fn compare(kafka: &Kafka, replayed: &Replayed) -> Vec<String> {
+/// Compares all topics; says what differs. Puts down what has come to which topic.
+pub fn compare(kafka: &Kafka, replayed: &Replayed, shown: &mut Shown<'_>) -> Vec<String> {
     let mut found = Vec::new();
     for (topic, _, same) in OUTPUTS {
         let mut expected = replayed.read(topic);
@@ -24,10 +28,15 @@ pub fn compare(kafka: &Kafka, replayed: &Replayed) -> Vec<String> {
             expected.retain(|record| !is_too_large(record));
         }
         let committed = kafka.read(&full(topic));
-        println!("  `{topic}`: {} records", committed.iter().map(Vec::len).sum::<usize>());
+        let count = committed.iter().map(Vec::len).sum();
+        println!("  `{topic}`: {count} records");
+        shown.outputs.push((topic, expected.len(), count));
         found.extend(differences(topic, same, &expected, &committed));
     }
-    found.extend(dead_letters(kafka, replayed));
+    let letters = kafka.read(&full(DEAD));
+    shown.letters = letters.iter().flatten().map(|letter| letter.header("millrace-error-code").to_owned()).collect();
+    found.extend(dead_letters(letters.iter().flatten(), replayed));
+    found.extend(shown.missing());
     found
 }
 
@@ -73,10 +82,9 @@ fn difference(same: Same, wanted: &[(At, &Record)], got: &[(At, &Record)]) -> Op
     let (wanted, got) = (sorted(wanted), sorted(got));
     let place = (0..wanted.len().max(got.len()))
         .find(|place| wanted.get(*place).map(|(record, _)| record) != got.get(*place).map(|(record, _)| record))?;
-    let shown = |entry: Option<&((i64, Option<Vec<u8>>, Vec<_>), At)>| match entry {
+    let shown = |entry: Option<&(Essence, At)>| match entry {
         None => "nothing more".to_owned(),
         Some(((time, value, headers), _)) => {
-            let headers: Vec<&(String, Option<Vec<u8>>)> = headers.iter().collect();
             format!("{} at {time} with {} headers", shown_value(value.as_deref()), headers.len())
         }
     };
@@ -94,7 +102,7 @@ fn difference(same: Same, wanted: &[(At, &Record)], got: &[(At, &Record)]) -> Op
 }
 
 /// Dead letters, by the record that they are about, the step and the code. Those of the sink are in `accounts.rs`.
-fn dead_letters(kafka: &Kafka, replayed: &Replayed) -> Option<String> {
+fn dead_letters<'r>(committed: impl Iterator<Item = &'r Record>, replayed: &Replayed) -> Option<String> {
     let name = |letter: &Record| {
         let header = |name: &str| letter.header(name).to_owned();
         let place = match letter.header("millrace-step") {
@@ -110,7 +118,7 @@ fn dead_letters(kafka: &Kafka, replayed: &Replayed) -> Option<String> {
     for letter in replayed.read(DEAD).iter().filter_map(name) {
         counts.entry(letter).or_default().0 += 1;
     }
-    for letter in kafka.read(&full(DEAD)).iter().flatten().filter_map(name) {
+    for letter in committed.filter_map(name) {
         counts.entry(letter).or_default().1 += 1;
     }
     let differ: Vec<_> = counts.iter().filter(|(_, (wanted, got))| wanted != got).collect();

@@ -4,36 +4,21 @@ use std::time::{Duration, Instant};
 
 use crate::harness::records::Kafka;
 use crate::names::full;
-use crate::progress::Position;
+use crate::progress::{Backlog, PATIENCE};
 use crate::sampler::positions;
 
-/// How long the last process may take to work off what is left, as long as it gets on.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// How long to wait between two looks.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// Waits until all is processed and committed; says what is left when nothing moves any more.
 pub fn wait_until_caught_up(kafka: &Kafka) -> Vec<String> {
-    let (mut least, mut moved) = (i64::MAX, Instant::now());
+    let (start, mut backlog) = (Instant::now(), Backlog::default());
     loop {
-        let Ok(positions) = positions(kafka) else { continue };
-        let lag: i64 = positions.values().map(Position::lag).sum();
-        if lag == 0 && !positions.is_empty() {
-            return Vec::new();
+        let positions = positions(kafka).map_err(|error| error.to_string());
+        if let Some(left) = backlog.see(start.elapsed(), positions) {
+            return left;
         }
-        if lag < least {
-            (least, moved) = (lag, Instant::now());
-        }
-        if moved.elapsed() > PATIENCE {
-            let left = positions.iter().filter(|(_, at)| at.lag() > 0);
-            return left
-                .map(|((topic, partition), at)| {
-                    format!(
-                        "`{topic}` partition {partition} is processed up to {}, and its end is {}",
-                        at.committed, at.end
-                    )
-                })
-                .collect();
-        }
-        std::thread::park_timeout(Duration::from_millis(200));
+        std::thread::park_timeout(PAUSE);
     }
 }
 
@@ -45,7 +30,7 @@ pub fn open_transactions(kafka: &Kafka) -> Vec<String> {
         if open.is_empty() || start.elapsed() > PATIENCE {
             return open;
         }
-        std::thread::park_timeout(Duration::from_millis(200));
+        std::thread::park_timeout(PAUSE);
     }
 }
 

@@ -13,9 +13,10 @@ use crate::feed::Feed;
 use crate::findings::Findings;
 use crate::fleet::Ids;
 use crate::harness::records::Kafka;
+use crate::logs::Logs;
 use crate::memory::{Memory, resident};
 use crate::names::{APP, full};
-use crate::progress::{Place, Position, Progress};
+use crate::progress::{Position, Positions, Progress};
 use crate::timeline::Timeline;
 
 const EVERY: Duration = Duration::from_secs(3);
@@ -46,6 +47,7 @@ pub fn sample(watched: Watched<'_>, stop: &AtomicBool) -> Seen {
     let kafka = Kafka::new(watched.bootstrap, APP);
     let mut file = File::create(watched.folder.join("samples.jsonl")).unwrap();
     let (mut seen, mut next, mut line) = (Seen::default(), Duration::ZERO, LINE_EVERY);
+    let mut logs = Logs::default();
     while !stop.load(Ordering::Relaxed) {
         let now = watched.timeline.now();
         if now < next {
@@ -60,7 +62,9 @@ pub fn sample(watched: Watched<'_>, stop: &AtomicBool) -> Seen {
         seen.memory.see(now, watched.ids.get(), rss);
         let lag = positions.values().map(Position::lag).sum::<i64>();
         seen.most_lag = seen.most_lag.max(lag);
-        look_at_progress(&mut seen.progress, &watched, now, &positions);
+        logs.read(now, watched.folder);
+        logs.running = watched.ids.logs();
+        look_at_progress(&mut seen.progress, &watched, (now, &positions), &logs);
         let places: Vec<_> = positions.iter().map(|(place, at)| (&place.0, place.1, at.committed, at.end)).collect();
         let sample = serde_json::json!({
             "seconds": now.as_secs_f64(), "sent": watched.feed.sent(), "lag": lag, "members": members, "rss": rss,
@@ -87,16 +91,17 @@ pub fn sample(watched: Watched<'_>, stop: &AtomicBool) -> Seen {
     seen
 }
 
-fn look_at_progress(progress: &mut Progress, watched: &Watched<'_>, now: Duration, at: &BTreeMap<Place, Position>) {
+fn look_at_progress(progress: &mut Progress, watched: &Watched<'_>, (now, at): (Duration, &Positions), logs: &Logs) {
     let excused = watched.timeline.excused();
     let until = excused.as_ref().map_or(Duration::ZERO, |(until, _)| *until);
-    for standing in progress.see(now, until, at) {
+    for standing in progress.see(now, until, at, logs) {
         let (topic, partition) = &standing.place;
         let last = excused.as_ref().map_or("none", |(_, what)| what.as_str());
         watched.findings.add(
             "6 progress",
             format!(
-                "`{topic}` partition {partition} has stood at offset {} since second {}, its end is {}; last fault: {last}",
+                "`{topic}` partition {partition} has stood at offset {} since second {}, its end is {}, and no log says why; \
+                 last fault: {last}",
                 standing.position.committed,
                 standing.since.as_secs(),
                 standing.position.end,
@@ -106,7 +111,7 @@ fn look_at_progress(progress: &mut Progress, watched: &Watched<'_>, now: Duratio
 }
 
 /// Where all partitions are that the app reads: those of others, and its own table and repartition topics.
-pub fn positions(kafka: &Kafka) -> KafkaResult<BTreeMap<Place, Position>> {
+pub fn positions(kafka: &Kafka) -> KafkaResult<Positions> {
     let read = ["payments", "stock", "readings", "clicks-a", "clicks-b", "events", "resolved"].map(full);
     let mut found = BTreeMap::new();
     for (topic, partitions) in kafka.topics(&full(""))? {

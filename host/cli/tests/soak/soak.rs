@@ -1,5 +1,6 @@
 //! The run: faults first, then the oracles.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -7,16 +8,17 @@ use millrace_broker::Cluster;
 
 use crate::accounts::Accounts;
 use crate::cluster;
-use crate::faults::Victims;
+use crate::faults::{Points, Victims};
 use crate::feed::{Feed, send_all};
 use crate::findings::{Findings, attempt};
 use crate::fleet::{Fleet, Ids};
 use crate::harness::records::Kafka;
 use crate::input::{Input, closers, names};
 use crate::inputs::Inputs;
-use crate::options::Options;
+use crate::options::{Kind, Options};
 use crate::place::Place;
 use crate::plan::{AT_START, Fault, Planned, plan};
+use crate::quiet::Shown;
 use crate::replayed::Replayed;
 use crate::sampler::{Seen, Watched, sample};
 use crate::summary::Summary;
@@ -83,17 +85,26 @@ impl Run<'_> {
             timeline: &timeline,
             findings: &self.findings,
         };
-        let seen = std::thread::scope(|scope| {
+        let (seen, points) = std::thread::scope(|scope| {
             let sampler = scope.spawn(|| sample(watched, &stop));
             let kafka = self.kafka;
             let findings = &self.findings;
-            let mut victims = Victims { cluster: &mut cluster, kafka, fleet: &mut fleet, feed: &feed, findings };
+            let mut victims = Victims {
+                cluster: &mut cluster,
+                kafka,
+                fleet: &mut fleet,
+                feed: &feed,
+                findings,
+                timeline: &timeline,
+                points: Points::default(),
+            };
             self.do_harm(&mut victims, schedule, &timeline);
             stop.store(true, Ordering::Relaxed);
-            sampler.join().unwrap_or_else(|_| {
+            let seen = sampler.join().unwrap_or_else(|_| {
                 self.findings.add("6 progress", "the app could not be looked at until the end");
                 Seen::default()
-            })
+            });
+            (seen, victims.points)
         });
         let sent = feed.finish().unwrap_or_else(|text| {
             self.findings.add("input", text);
@@ -103,7 +114,7 @@ impl Run<'_> {
             self.findings.add("5 rest", text);
         }
         let (faults, planned) = (timeline.faults(), schedule.len());
-        self.judge(&Outcome { base, sent, faults, planned, seen: &seen, fleet: &fleet }, &cluster)
+        self.judge(&Outcome { base, sent, faults, planned, points, seen: &seen, fleet: &fleet }, &cluster)
     }
 
     fn do_harm(&self, victims: &mut Victims<'_, '_>, schedule: &[Planned], timeline: &Timeline) {
@@ -165,7 +176,15 @@ impl Run<'_> {
                 println!("oracle 2: sums");
                 self.findings.look("2 sums", || sums::compare(kafka, &inputs));
                 println!("oracle 1: a replay puts out the same");
-                self.findings.look("1 replay", || output::compare(kafka, &Replayed::make(self.place, &inputs)));
+                let mut shown = Shown {
+                    time: self.options.time(),
+                    poison: self.options.has(Kind::Poison),
+                    sent: accounts.codes(),
+                    letters: BTreeSet::new(),
+                    outputs: Vec::new(),
+                };
+                self.findings
+                    .look("1 replay", || output::compare(kafka, &Replayed::make(self.place, &inputs), &mut shown));
             }
         }
         println!("oracle 6: memory and progress");
@@ -179,6 +198,7 @@ impl Run<'_> {
             folder: self.place.folder(),
             faults: outcome.faults,
             planned: outcome.planned,
+            points: outcome.points,
             sent: outcome.sent,
             accounts: &accounts,
             memory,
@@ -215,6 +235,7 @@ struct Outcome<'o> {
     sent: usize,
     faults: usize,
     planned: usize,
+    points: Points,
     seen: &'o Seen,
     fleet: &'o Fleet<'o>,
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::accounts::Accounts;
+use crate::faults::Points;
 use crate::sampler::Seen;
 
 /// What a run was, and what came of it.
@@ -15,6 +16,7 @@ pub struct Summary<'s> {
     pub folder: &'s Path,
     pub faults: usize,
     pub planned: usize,
+    pub points: Points,
     pub sent: usize,
     pub accounts: &'s Accounts,
     pub memory: String,
@@ -31,16 +33,18 @@ impl Summary<'_> {
         let slowest = self.last_words.iter().filter_map(|words| words["commit_p99_ms"].as_f64()).fold(0.0, f64::max);
         let (whole, unexplained) = self.seen.progress.longest;
         let mut text = format!(
-            "seed {}, {:.1} minutes, {} of {} faults, {} records sent\n\
+            "seed {}, {:.1} minutes, {} of {} faults, {} of {} points reached, {} records sent\n\
              input: {}\n\
              commits of {} processes that were stopped in order: {commits}, 99 of 100 within {slowest:.0} ms at most\n\
-             largest lag: {} records; longest that a partition stood still: {} s, and {} s without a fault that explains it\n\
+             largest lag: {} records; longest that a partition stood still: {} s, and {} s without a reason\n\
              memory: {}\n\
              folder: {}\n",
             self.seed,
             self.time.as_secs_f64() / 60.0,
             self.faults,
             self.planned,
+            self.points.reached,
+            self.points.planned,
             self.sent,
             self.accounts,
             self.last_words.len(),

@@ -87,8 +87,11 @@ fn pair_sums(inputs: &Inputs) -> Sums {
     sums
 }
 
+/// Times and contents of the records of a side.
+pub type Side = Vec<(i64, Value)>;
+
 /// Times and contents of what can meet, payments and stock, by key.
-pub fn sides(inputs: &Inputs) -> BTreeMap<i64, (Vec<(i64, Value)>, Vec<(i64, Value)>)> {
+pub fn sides(inputs: &Inputs) -> BTreeMap<i64, (Side, Side)> {
     let mut sides: BTreeMap<i64, (Vec<_>, Vec<_>)> = BTreeMap::new();
     for (key, doc, record) in accepted(inputs, "payments") {
         if let Some(key) = key {

@@ -19,7 +19,7 @@ use crate::metadata::{self, Origin};
 use crate::native::{self, Committed, Topic, Topics};
 use crate::positions;
 use crate::reactions::said;
-use crate::restore::{Changelog, Gap, Trouble, plan};
+use crate::restore::{Changelog, Gap, Plan, Trouble, plan};
 use crate::tasks::{TaskId, inputs_of};
 
 /// Offsets by topic and partition, with where they come from.
@@ -49,6 +49,8 @@ pub(super) enum Answer {
     },
     /// It can't be opened yet.
     NotYet(Trouble),
+    /// It can't be opened, as far as one broker tells: a changelog has lost records.
+    Lost(Trouble),
 }
 
 /// What brokers have said about some tasks.
@@ -132,7 +134,9 @@ impl<'s> Answers<'s> {
         let mut gaps = Vec::new();
         for store in stores(self.shared, task) {
             match self.gap(task, store)? {
-                Ok(gap) => gaps.extend(gap),
+                Ok(Plan::Whole) => {}
+                Ok(Plan::Gap(gap)) => gaps.push(gap),
+                Ok(Plan::Lost(text)) => return Ok(Answer::Lost(first_trouble(self.shared, task, text))),
                 Err(trouble) => return Ok(Answer::NotYet(trouble)),
             }
         }
@@ -170,8 +174,8 @@ impl<'s> Answers<'s> {
     }
 
     /// What is missing of a store, or why that can't be known yet.
-    fn gap(&mut self, task: TaskId, store: StoreId) -> Result<Result<Option<Gap>, Trouble>, Reaction> {
-        let Some(name) = self.shared.changelogs.get(store.0) else { return Ok(Ok(None)) };
+    fn gap(&mut self, task: TaskId, store: StoreId) -> Result<Result<Plan, Trouble>, Reaction> {
+        let Some(name) = self.shared.changelogs.get(store.0) else { return Ok(Ok(Plan::Whole)) };
         let trouble = |text: String| Trouble { topic: name.clone(), partition: task.partition, text };
         let untold = |this: &Self| this.untold(name).unwrap_or_else(|| UNTOLD.into());
         let Some(Ok(topic)) = self.topics.get(name) else { return Ok(Err(trouble(untold(self)))) };
@@ -181,7 +185,7 @@ impl<'s> Answers<'s> {
         let key = positions::key(&self.shared.topology, store, task);
         let changelog = Changelog { task, store, topic: name.clone(), id: topic.id.clone(), key };
         match plan(self.shared, changelog, &mut self.retentions) {
-            Ok(gap) => Ok(Ok(gap)),
+            Ok(plan) => Ok(Ok(plan)),
             Err(Reaction::Abort(text) | Reaction::Rebuild(text)) => {
                 Ok(Err(trouble(format!("the ends of the changelog can't be had: {text}"))))
             }

@@ -39,7 +39,8 @@ const TOGETHER: Duration = Duration::from_secs(1);
 /// What takes longer is said, and again after a while.
 const SAY: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(30));
 
-/// An internal topic that no broker has told of for so long has been deleted.
+/// An internal topic that no broker has told of for so long has been deleted; a changelog that every answer has been too
+/// short in for so long is.
 const GONE: Duration = Duration::from_secs(10);
 
 /// How long to ask about tasks before those that can go on are handed over.
@@ -143,6 +144,8 @@ struct Pending {
     since: Instant,
     trouble: Option<Trouble>,
     said: Option<Instant>,
+    /// Since when brokers say each time that a changelog has lost records.
+    lost: Option<Instant>,
 }
 
 impl Pending {
@@ -217,7 +220,7 @@ impl Opening {
                 let now = Instant::now();
                 self.tasks.extend(wishes.into_iter().map(|Wish { task, stayed }| {
                     let step = Step::Waiting { due: now, attempts: 0 };
-                    (task, Pending { stayed, step, since: now, trouble: None, said: None })
+                    (task, Pending { stayed, step, since: now, trouble: None, said: None, lost: None })
                 }));
                 true
             }
@@ -275,6 +278,7 @@ impl Opening {
                     all.extend(gaps);
                 }
                 Answer::NotYet(trouble) => self.put_off(task, trouble),
+                Answer::Lost(trouble) => self.doubt(task, trouble)?,
             }
         }
         if !all.is_empty() && self.go_on() {
@@ -323,6 +327,20 @@ impl Opening {
         Ok(())
     }
 
+    /// A changelog of a task has lost records. A broker that was halted may think for a moment that it still leads, and tell
+    /// an end from before then; so it is asked again until there is no doubt.
+    fn doubt(&mut self, task: TaskId, trouble: Trouble) -> Result<(), Reaction> {
+        let lost = self.tasks.get(&task).and_then(|pending| pending.lost);
+        if lost.is_some_and(|since| since.elapsed() >= GONE) {
+            return Err(Reaction::Stop(Error::Setup(trouble.text)));
+        }
+        self.put_off(task, trouble);
+        if let Some(pending) = self.tasks.get_mut(&task) {
+            pending.lost = lost.or_else(|| Some(Instant::now()));
+        }
+        Ok(())
+    }
+
     /// A task can't be opened yet.
     fn put_off(&mut self, task: TaskId, trouble: Trouble) {
         let Some(pending) = self.tasks.get_mut(&task) else { return };
@@ -330,6 +348,7 @@ impl Opening {
         let wait = BACKOFF.0.saturating_mul(1 << attempts.min(16)).min(BACKOFF.1);
         pending.step = Step::Waiting { due: Instant::now() + wait, attempts: attempts.saturating_add(1) };
         pending.trouble = Some(trouble);
+        pending.lost = None;
     }
 
     fn hand_over(&mut self) {

@@ -61,9 +61,16 @@ impl Process {
     }
 
     /// `kill -9`.
-    pub fn kill(mut self) {
+    #[allow(dead_code)] // the soak asks how it has ended
+    pub fn kill(self) {
+        self.end();
+    }
+
+    /// `kill -9`, unless it has ended by itself. How it has ended, and its log.
+    pub fn end(mut self) -> (ExitStatus, String) {
         self.child.kill().unwrap();
-        self.child.wait().unwrap();
+        let status = self.child.wait().unwrap();
+        (status, self.log())
     }
 
     /// Waits until it has ended by itself.

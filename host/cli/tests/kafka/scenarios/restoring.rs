@@ -1,6 +1,6 @@
 //! What a process finds when it starts: its own state, none, or somebody else's.
 
-use crate::harness::{App, PATIENCE, Process, Settings, Shape, copy_folder, shared_broker};
+use crate::harness::{App, PATIENCE, Process, Settings, Shape, copy_folder, options, own_broker, shared_broker};
 
 /// The changelog of operators' clocks belongs to several tasks: each reads what the others have put there meanwhile.
 const FEW: u64 = 500;
@@ -75,4 +75,46 @@ fn an_app_whose_changelog_was_deleted_is_refused_with_the_way_out() {
         process.entries().last()
     );
     assert!(process.says("`millrace reset anew --kafka "), "{:?}", process.entries().last());
+}
+
+/// As an unclean leader election does, or a disk that loses what was written last.
+#[test]
+fn state_that_is_ahead_of_its_changelog_is_refused_with_the_ways_out() {
+    let Some(mut cluster) = own_broker(options()) else { return };
+    let shape = Shape { seed: 13, orders: 1_000, giants: None };
+    let app = App::new(&cluster.bootstrap(), "ahead", shape, Settings::default());
+    app.feed_all();
+    app.finish(app.start("data"), "data");
+    cluster.stop(0).unwrap();
+    let changelog = app.topic("sums-changelog-");
+    let mut emptied = 0;
+    for entry in std::fs::read_dir(cluster.folder().join("node-0").join("data")).unwrap().map(Result::unwrap) {
+        if entry.file_name().to_string_lossy().starts_with(&changelog) {
+            empty_log(&entry.path());
+            emptied += 1;
+        }
+    }
+    assert!(emptied > 0);
+    cluster.start_node(0).unwrap();
+    let mut process = app.start("data");
+    assert_eq!(process.wait().code(), Some(1));
+    let last = process.entries().pop();
+    assert!(process.says("changelog `ahead-sums-changelog`, partition "), "{last:?}");
+    assert!(process.says("it ends at offset 0, and the local state has all up to offset "), "{last:?}");
+    assert!(process.says("`millrace reset ahead`"), "{last:?}");
+
+    // The other way out: to go on with what is left.
+    std::fs::remove_dir_all(app.path("data")).unwrap();
+    let mut process = app.start("data");
+    process.wait_until_running();
+    process.stop();
+}
+
+/// Removes all records of a partition whose broker doesn't run. The topic stays the same one.
+fn empty_log(partition: &std::path::Path) {
+    for entry in std::fs::read_dir(partition).unwrap().map(Result::unwrap) {
+        if entry.file_name() != "partition.metadata" {
+            std::fs::remove_file(entry.path()).unwrap();
+        }
+    }
 }
