@@ -172,14 +172,6 @@ impl OnKafka {
         }
     }
 
-    /// Gives a topic more partitions.
-    pub fn grow(&self, topic: &str, partitions: usize) {
-        let more = NewPartitions::new(topic, partitions);
-        for grown in block_on(self.admin().create_partitions([&more], &AdminOptions::new())).unwrap() {
-            grown.unwrap();
-        }
-    }
-
     /// Deletes the records of partition 0 before an offset, as `kafka-delete-records.sh` does. A broker refuses that for a
     /// topic that is only compacted, so its policy is another one meanwhile.
     pub fn delete_records(&self, topic: &str, before: i64) {
