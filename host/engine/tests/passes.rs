@@ -184,6 +184,8 @@ fn memory_is_bounded_whatever_time_and_rules_do() {
     rules_with_many_outputs();
     windows_that_overlap_much();
     old_rows_of_a_table();
+    states_of_many_keys();
+    states_that_grow();
     rows_that_are_looked_up();
     pairs_of_streams();
 }
@@ -265,6 +267,35 @@ fn old_rows_of_a_table() {
     let (outputs, most, _) = case.measure(Case::run);
     assert_eq!(outputs, LARGE);
     assert_bounded("old rows of a table", most);
+}
+
+/// Also where nothing comes out: what is written takes memory too.
+fn states_of_many_keys() {
+    for (settings, results) in [("", LARGE), ("window = { tumbling = \"1h\" }\nemit = \"final\"", 0)] {
+        let settings = format!("call = \"t.append\"\n{settings}");
+        let mut case = Case::new(&pipeline(&step("aggregate", "sums", "in", &settings), "sums"));
+        case.fill_large(0);
+        (0..LARGE).for_each(|number| case.offer(&format!("key-{number}"), "y", 2));
+        let before = case.disk.read_bytes();
+        let (outputs, most, _) = case.measure(Case::run);
+        assert_eq!(outputs, results);
+        let read = case.disk.read_bytes() - before;
+        assert!(read < 2 * LARGE * (LARGE_BYTES + 100), "states are read again and again: {} MiB", read / MIB);
+        assert_bounded("states of many keys", most);
+    }
+}
+
+/// Each record leaves a state that is larger by its value, and puts it out.
+fn states_that_grow() {
+    for settings in ["", "window = { tumbling = \"1h\" }", "window = { sliding = \"1s\" }"] {
+        let settings = format!("call = \"t.append\"\n{settings}");
+        let mut case = Case::new(&pipeline(&step("aggregate", "sums", "in", &settings), "sums"));
+        let value = "x".repeat(8_000);
+        (0..150).for_each(|_| case.offer("k", &value, 10_000));
+        let (outputs, most, _) = case.measure(Case::run);
+        assert_eq!(outputs, 150);
+        assert_bounded("states that grow", most);
+    }
 }
 
 /// The results are small.
