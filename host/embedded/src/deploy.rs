@@ -67,12 +67,12 @@ type ByStore = BTreeMap<String, Contents>;
 fn contents(log: &Log, topology: &Topology) -> Result<(ByStore, ByStore), Error> {
     let before = log.control(CONTENTS)?.map(|bytes| serde_json::from_slice::<ByStore>(&bytes)).transpose();
     let before = before.map_err(|error| Error::Input(format!("what the stores hold can't be read: {error}")))?;
-    let (mut all, now, database) = (before.unwrap_or_default(), topology.contents(), log.database());
-    for (name, contents) in &now {
+    let (mut all, mut now, database) = (before.unwrap_or_default(), topology.contents(), log.database());
+    for (name, contents) in &mut now {
         let Some(before) = all.get(name) else { continue };
         let holds_any = |store| Ok::<_, Error>(!database.partitions(store)?.is_empty());
         if database.store(name).map(holds_any).transpose()?.unwrap_or(false) {
-            before.goes_on_as(contents, name)?;
+            *contents = before.goes_on_as(contents, name)?;
         }
     }
     let unused = all.iter().filter(|(name, _)| !now.contains_key(*name));

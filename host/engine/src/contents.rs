@@ -20,9 +20,15 @@ pub struct Contents {
     pub step: String,
     /// What the entries are.
     pub entries: Entries,
-    /// How their keys are read.
+    /// How their keys are read, as far as that is known.
     #[serde(default)]
     pub key: KeyCodec,
+    /// The plugin whose function they are the state of, by its own name; empty if they are of none, or if that isn't known.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub plugin: String,
+    /// Of a join of streams, what its left and its right side read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sides: Option<[String; 2]>,
 }
 
 /// What the entries of a store are: all that decides what one means.
@@ -99,22 +105,40 @@ pub struct Changed {
 }
 
 impl Contents {
-    /// Whether the step that is described so can go on with what this one has left in the `store`.
+    /// What the `store` is filled with once the step that is described so has gone on with what this one has left there.
     ///
     /// # Errors
     /// It would take its entries for something else.
-    pub fn goes_on_as(&self, now: &Self, store: &str) -> Result<(), Changed> {
-        // Bytes are read as whatever they are.
+    pub fn goes_on_as(&self, now: &Self, store: &str) -> Result<Self, Changed> {
+        // Bytes are read as whatever they are, and don't make anything else of what is there.
         let keys = self.key == now.key || [self.key, now.key].contains(&KeyCodec::Bytes);
-        if keys && self.entries == now.entries {
-            return Ok(());
+        let plugins = self.plugin == now.plugin || self.plugin.is_empty() || now.plugin.is_empty();
+        let sides = !self.crosses(now);
+        if keys && plugins && sides && self.entries == now.entries {
+            let key = if now.key == KeyCodec::Bytes { self.key } else { now.key };
+            return Ok(Self { key, ..now.clone() });
         }
-        let describe = |contents: &Self| match keys {
-            true => contents.entries.to_string(),
-            false => format!("{} with keys of the type `{}`", contents.entries, contents.key.name()),
+        let describe = |contents: &Self| {
+            let mut text = contents.entries.to_string();
+            if !plugins {
+                text += &format!(" of the plugin `{}`", contents.plugin);
+            }
+            if let (false, Some([left, right])) = (sides, &contents.sides) {
+                text += &format!(", `{left}` on the left and `{right}` on the right");
+            }
+            if !keys {
+                text += &format!(" with keys of the type `{}`", contents.key.name());
+            }
+            text
         };
         let (step, store) = (now.step.clone(), store.to_owned());
         Err(Changed { step, store, before: describe(self), now: describe(now) })
+    }
+
+    /// Whether a side of a join reads what the other one has read. A step on one side may have got another name.
+    fn crosses(&self, now: &Self) -> bool {
+        let both = self.sides.as_ref().zip(now.sides.as_ref());
+        both.is_some_and(|(before, now)| before != now && (before[0] == now[1] || before[1] == now[0]))
     }
 }
 
@@ -122,12 +146,14 @@ impl Topology {
     /// What each store is filled with, by its name. The meta store isn't among them: its keys say what they are.
     pub fn contents(&self) -> BTreeMap<String, Contents> {
         let nodes = self.subtopologies.iter().flat_map(|part| &part.nodes);
-        let kept =
-            nodes.flat_map(|node| entries(node).into_iter().map(|(store, entries)| (&node.name, store, entries)));
-        let globals = self.globals.iter().map(|table| (&table.name, table.store, Entries::GlobalTable));
-        let contents = kept.chain(globals).filter_map(|(step, store, entries)| {
+        let kept = nodes.flat_map(|node| {
+            entries(node).into_iter().map(move |(store, entries)| (&node.name, Some(node), store, entries))
+        });
+        let globals = self.globals.iter().map(|table| (&table.name, None, table.store, Entries::GlobalTable));
+        let contents = kept.chain(globals).filter_map(|(step, node, store, entries)| {
             let spec = self.stores.get(store.0)?;
-            Some((spec.name.clone(), Contents { step: step.clone(), entries, key: spec.key }))
+            let (plugin, sides) = node.map(origin).unwrap_or_default();
+            Some((spec.name.clone(), Contents { step: step.clone(), entries, key: spec.key, plugin, sides }))
         });
         contents.collect()
     }
@@ -157,6 +183,15 @@ fn entries(node: &Node) -> Vec<(StoreId, Entries)> {
         | Operator::TableJoin { .. }
         | Operator::Repartition { .. }
         | Operator::Sink { .. } => Vec::new(),
+    }
+}
+
+/// The plugin whose states a node keeps, and the sides whose records it does.
+fn origin(node: &Node) -> (String, Option<[String; 2]>) {
+    match &node.operator {
+        Operator::Aggregate { call, .. } | Operator::Process { call, .. } => (call.plugin_name.clone(), None),
+        Operator::StreamJoin { sides, .. } => (String::new(), Some(sides.clone())),
+        _ => Default::default(),
     }
 }
 
@@ -230,100 +265,4 @@ impl fmt::Display for Length {
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-    use crate::pipeline::{self, SourceFile};
-    use crate::testing::manifest;
-
-    const SOURCE: &str =
-        "app = 'a'\n[plugins.p]\ncomponent = 'p.wasm'\n[[source]]\nname = 'in'\ntopic = 'in'\nkey = 'i64'\n";
-
-    fn contents(step: &str) -> BTreeMap<String, Contents> {
-        let file = SourceFile { path: "a.toml".into(), text: format!("{SOURCE}{step}") };
-        let rules = manifest("p: aggregate sum merges; aggregate total merges; process steps stores=one,two timers");
-        let manifests = BTreeMap::from([("p".to_owned(), rules)]);
-        pipeline::build(&pipeline::parse(&[file], &[]).unwrap(), &manifests).unwrap().contents()
-    }
-
-    fn aggregate(rest: &str) -> Contents {
-        let step =
-            format!("[[aggregate]]\nname = 'sums'\nfrom = 'in'\n{rest}\n[[sink]]\nfrom = 'sums'\ntopic = 'out'\n");
-        contents(&step).remove("sums").unwrap()
-    }
-
-    /// Whether state of the one is refused to the other, and with which words.
-    fn refused(before: &Contents, now: &Contents) -> Option<String> {
-        before.goes_on_as(now, "sums").err().map(|changed| format!("{} | {}", changed.before, changed.now))
-    }
-
-    #[test]
-    fn another_size_or_kind_of_window_is_refused_and_another_grace_is_not() {
-        let minute = aggregate("call = 'p.sum'\nwindow = { tumbling = '1m' }");
-        let same = ["window = { tumbling = '60s' }\ngrace = '10m'", "window = { hopping = '1m', every = '1m' }"];
-        for window in same {
-            assert_eq!(refused(&minute, &aggregate(&format!("call = 'p.sum'\n{window}"))), None, "{window}");
-        }
-        let others = [
-            ("window = { tumbling = '5m' }", "an aggregate by `sum` with tumbling windows of 5m"),
-            (
-                "window = { hopping = '1m', every = '10s' }",
-                "an aggregate by `sum` with hopping windows of 1m every 10s",
-            ),
-            ("window = { session = '1500ms' }", "an aggregate by `sum` with session windows with a gap of 1500ms"),
-            ("window = { sliding = '1d' }", "an aggregate by `sum` with sliding windows of 1d"),
-            ("", "an aggregate by `sum` without windows"),
-            (
-                "window = { tumbling = '1m' }\nemit = 'final'",
-                "an aggregate by `sum` with tumbling windows of 1m and final results",
-            ),
-        ];
-        for (window, now) in others {
-            let said = refused(&minute, &aggregate(&format!("call = 'p.sum'\n{window}")));
-            assert_eq!(said, Some(format!("an aggregate by `sum` with tumbling windows of 1m | {now}")));
-        }
-    }
-
-    #[test]
-    fn another_function_another_kind_of_step_and_other_keys_are_refused() {
-        let sums = aggregate("call = 'p.sum'");
-        let total = aggregate("call = 'p.total'");
-        let said = "an aggregate by `sum` without windows | an aggregate by `total` without windows";
-        assert_eq!(refused(&sums, &total).as_deref(), Some(said));
-        let called =
-            "[[aggregate]]\nname = 'other'\nfrom = 'in'\ncall = 'p.sum'\n[[sink]]\nfrom = 'other'\ntopic = 'out'\n";
-        let table = format!("[[table]]\nname = 'sums'\nfrom = 'in'\n{called}");
-        let table = contents(&table).remove("sums").unwrap();
-        assert_eq!(refused(&sums, &table).as_deref(), Some("an aggregate by `sum` without windows | a table"));
-        let text = Contents { key: KeyCodec::String, ..sums.clone() };
-        let said = "an aggregate by `sum` without windows with keys of the type `i64` | an aggregate by `sum` without \
-                    windows with keys of the type `string`";
-        assert_eq!(refused(&sums, &text).as_deref(), Some(said));
-        let bytes = Contents { key: KeyCodec::Bytes, ..sums.clone() };
-        assert_eq!((refused(&sums, &bytes), refused(&bytes, &text)), (None, None));
-    }
-
-    #[test]
-    fn all_stores_of_a_step_are_described_and_read_as_they_were_written() {
-        let steps = contents(
-            "[[process]]\nname = 'steps'\nfrom = 'in'\ncall = 'p.steps'\n[[sink]]\nfrom = 'steps'\ntopic = 'out'\n\
-             [[dedup]]\nname = 'once'\nfrom = 'in'\nwithin = '1m'\nby = ['field:id', 'header:id']\n[[sink]]\nfrom = 'once'\ntopic = 'out'\n\
-             [[aggregate]]\nname = 'sums'\nfrom = 'in'\ncall = 'p.sum'\nwindow = { tumbling = '1m' }\nemit = 'final'\n[[sink]]\nfrom = 'sums'\ntopic = 'out'\n",
-        );
-        let said: Vec<_> = steps.iter().map(|(store, contents)| format!("{store}: {}", contents.entries)).collect();
-        assert_eq!(
-            said,
-            [
-                "once: a deduplicating step by field:id, header:id",
-                "steps-one: a processor by `steps`",
-                "steps-timers: the timers of a processor",
-                "steps-two: a processor by `steps`",
-                "sums: an aggregate by `sum` with tumbling windows of 1m and final results",
-                "sums-open: the open windows of an aggregate with tumbling windows of 1m",
-            ]
-        );
-        let text = serde_json::to_string(steps.get("sums").unwrap()).unwrap();
-        let expected = r#"{"step":"sums","entries":{"aggregate":{"function":"sum","windows":{"tumbling":60000},"final":true}},"key":"i64"}"#;
-        assert_eq!(text, expected);
-        assert_eq!(&serde_json::from_str::<Contents>(&text).unwrap(), steps.get("sums").unwrap());
-    }
-}
+mod tests;

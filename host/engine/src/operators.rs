@@ -13,7 +13,6 @@ mod table;
 mod table_join;
 mod transform;
 
-use crate::calls;
 use crate::event_time::Timing;
 use crate::ports::Logic;
 use crate::task::{Item, NodeMemory, Step, TaskError, Wake};
@@ -39,9 +38,7 @@ pub(crate) fn process(
         }
         .process(step, items, logic),
         Operator::Table { store } => table::process(step, items, *store),
-        Operator::Transform { call } => {
-            in_parts(step, items, |step, items| transform::process(step, items, call, &mut *logic))
-        }
+        Operator::Transform { call } => transform::process(step, items, call, logic),
         Operator::Merge => {
             pass_on(step, items);
             Ok(())
@@ -50,12 +47,10 @@ pub(crate) fn process(
             NodeMemory::Join(store) => stream_join::process(step, items, (*kind, *window), store, call, logic),
             _ => Ok(()),
         },
-        Operator::Lookup { kind, table, call } => {
-            in_parts(step, items, |step, items| lookup::process(step, items, *kind, table, call, &mut *logic))
+        Operator::Lookup { kind, table, call } => lookup::process(step, items, *kind, table, call, logic),
+        Operator::TableJoin { kind, left, right, call } => {
+            table_join::process(step, items, *kind, [left, right], call, logic)
         }
-        Operator::TableJoin { kind, left, right, call } => in_parts(step, items, |step, items| {
-            table_join::process(step, items, *kind, [left, right], call, &mut *logic)
-        }),
         Operator::Aggregate { store, call, .. } => aggregate::process(step, items, *store, memory, call, logic),
         Operator::Process { stores, call, .. } => {
             process::Process { stores, timers: memory.timers(), call }.records(step, items, logic)
@@ -92,24 +87,6 @@ pub(crate) fn wake(
         },
         _ => Ok(()),
     }
-}
-
-/// Takes items in parts of what goes into a call, until the step has put out as much as a pass may hold. What is left
-/// waits for the next pass.
-fn in_parts(
-    step: &mut Step<'_>,
-    items: Vec<Item>,
-    mut work: impl FnMut(&mut Step<'_>, Vec<Item>) -> Result<(), TaskError>,
-) -> Result<(), TaskError> {
-    let mut rest = items;
-    while !rest.is_empty() && !step.is_full() {
-        let items = calls::piece(&rest, step.pace(), &|item: &Item| item.record.size());
-        let later = rest.split_off(items);
-        work(step, std::mem::replace(&mut rest, later))?;
-        step.set_pace(items);
-    }
-    step.put_back(rest);
-    Ok(())
 }
 
 /// Sends every item on as it is.

@@ -225,6 +225,8 @@ pub enum OnDrop {
 pub struct Call {
     /// The plugin.
     pub plugin: PluginId,
+    /// The plugin's name for itself, in its manifest; a pipeline file may call it something else.
+    pub plugin_name: String,
     /// Index of the function in the plugin's manifest.
     pub function: u32,
     /// What the manifest says of it.

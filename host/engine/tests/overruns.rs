@@ -4,25 +4,39 @@
 
 mod support;
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use millrace_engine::ports::{
     Attempt, CallError, Called, DeploymentId, Due, FunctionId, Group, Grouped, Logic, Message, Mode, Outcome, Pair,
 };
 use millrace_engine::record::{Headers, InputRecord, TimestampType};
 use millrace_engine::state::ProcessScope;
-use millrace_engine::task::{Deployed, Task, TaskError, TaskOptions};
+use millrace_engine::task::{Deployed, Produced, Task, TaskError, TaskOptions};
 use support::{Disk, topology};
 
-/// Rules that never get to an end, of whatever role.
-struct Endless;
+/// Which calls never get to an end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Endless {
+    All,
+    Timers,
+    None,
+}
+
+/// Rules of which some never get to an end.
+struct Rules(support::Rules, Endless);
 
 type Answer = (Result<Called<Outcome>, CallError>, ProcessScope);
 
-impl Logic for Endless {
-    fn transform(&mut self, _: FunctionId, _: &[Message<'_>], _: Attempt) -> Result<Called<Vec<Outcome>>, CallError> {
-        Err(CallError::Overrun)
+impl Logic for Rules {
+    fn transform(
+        &mut self,
+        function: FunctionId,
+        messages: &[Message<'_>],
+        attempt: Attempt,
+    ) -> Result<Called<Vec<Outcome>>, CallError> {
+        match self.1 {
+            Endless::All => Err(CallError::Overrun),
+            _ => self.0.transform(function, messages, attempt),
+        }
     }
 
     fn join(&mut self, _: FunctionId, _: &[Pair<'_>], _: Attempt) -> Result<Called<Vec<Outcome>>, CallError> {
@@ -31,44 +45,62 @@ impl Logic for Endless {
 
     fn aggregate(
         &mut self,
-        _: FunctionId,
-        _: &[Group<'_>],
-        _: Mode,
-        _: Attempt,
+        function: FunctionId,
+        groups: &[Group<'_>],
+        mode: Mode,
+        attempt: Attempt,
     ) -> Result<Called<Vec<Grouped>>, CallError> {
-        Err(CallError::Overrun)
+        match self.1 {
+            Endless::All => Err(CallError::Overrun),
+            _ => self.0.aggregate(function, groups, mode, attempt),
+        }
     }
 
-    fn process(&mut self, _: FunctionId, _: Message<'_>, scope: ProcessScope, _: Attempt) -> Answer {
-        (Err(CallError::Overrun), scope)
+    fn process(&mut self, function: FunctionId, message: Message<'_>, scope: ProcessScope, attempt: Attempt) -> Answer {
+        match self.1 {
+            Endless::All => (Err(CallError::Overrun), scope),
+            _ => self.0.process(function, message, scope, attempt),
+        }
     }
 
-    fn on_timer(&mut self, _: FunctionId, _: Due<'_>, scope: ProcessScope, _: Attempt) -> Answer {
-        (Err(CallError::Overrun), scope)
+    fn on_timer(&mut self, function: FunctionId, due: Due<'_>, scope: ProcessScope, attempt: Attempt) -> Answer {
+        match self.1 {
+            Endless::None => self.0.on_timer(function, due, scope, attempt),
+            _ => (Err(CallError::Overrun), scope),
+        }
     }
 }
 
-/// Runs three records through a pipeline with this step. Gives the step that is named.
-fn overrun(step: &str) -> String {
+/// A task of a pipeline with a step `step`, and its rules.
+fn open(steps: &str, endless: Endless) -> (Task, Rules) {
     let sources = "[[source]]\nname = 'in'\ntopic = 'in'\nvalue = 'bytes'\n\
         [[source]]\nname = 'other'\ntopic = 'other'\nvalue = 'bytes'\n\
-        [[sink]]\nfrom = 'other'\ntopic = 'others'\n[[sink]]\nfrom = 'step'\ntopic = 'out'\n";
-    let topology = topology(&format!("{sources}{step}"));
+        [[sink]]\nfrom = 'in'\ntopic = 'ins'\n[[sink]]\nfrom = 'other'\ntopic = 'others'\n\
+        [[sink]]\nfrom = 'step'\ntopic = 'out'\n";
+    let topology = topology(&format!("{sources}{steps}"));
     let deployed = [Deployed { id: DeploymentId(0), generation: 1, digest: "d".into() }];
     let partitions = topology.topics.iter().map(|_| 1).collect();
     let shape = topology.subtopologies.iter().position(|part| part.nodes.iter().any(|node| node.name == "step"));
     let options = TaskOptions { batch: 100, ..TaskOptions::new(shape.unwrap(), 0, partitions, deployed.into()) };
-    let mut task = Task::open(Arc::clone(&topology), options, Disk::default().partition(0)).unwrap();
+    let rules = Rules(support::Rules::new(&topology), endless);
+    (Task::open(topology, options, Disk::default().partition(0)).unwrap(), rules)
+}
+
+/// Three records for each input.
+fn offer(task: &mut Task, value: &str, timestamp: i64) {
     for input in 0..task.inputs().len() {
-        for offset in 0..3 {
-            let (key, value) = (Some(Bytes::from("k")), Some(Bytes::from("v")));
+        for number in 0..3 {
+            let (key, value) = (Some(Bytes::from("k")), Some(Bytes::from(value.to_owned())));
             let (timestamp_type, headers) = (TimestampType::CreateTime, Headers::EMPTY);
-            let (timestamp, arrived, turn) = (7, 0, 0);
+            let (offset, arrived, turn) = (timestamp * 3 + number, 0, 0);
             task.offer(input, InputRecord { offset, timestamp, timestamp_type, key, value, headers, arrived, turn });
         }
     }
-    assert!(task.queued_in_all() >= 3);
-    match task.run(&mut Endless, usize::MAX) {
+}
+
+/// The step that is named.
+fn named(result: Result<Vec<Produced>, TaskError>) -> String {
+    match result {
         Err(TaskError::Overrun { step }) => step,
         other => panic!("{other:?}"),
     }
@@ -76,13 +108,52 @@ fn overrun(step: &str) -> String {
 
 #[test]
 fn a_run_whose_time_is_over_ends_and_names_the_step_whatever_that_does() {
+    let rows = "[[table]]\nname = 'rows'\nfrom = 'other'\n";
     for step in [
+        "[[source]]\nname = 'step'\ntopic = 'own'\nvalue = 'bytes'\nvalidate = 't.check'",
         "[[transform]]\nname = 'step'\nfrom = 'in'\ncall = 't.upper'",
         "[[join]]\nname = 'step'\nleft = 'in'\nright = 'other'\nwithin = '5ms'\ncall = 't.cat'",
+        &format!("{rows}[[lookup]]\nname = 'step'\nstream = 'in'\ntable = 'rows'\nkind = 'left'\ncall = 't.cat'"),
+        &format!(
+            "{rows}[[table]]\nname = 'own'\nfrom = 'in'\n\
+             [[table-join]]\nname = 'step'\nleft = 'own'\nright = 'rows'\ncall = 't.cat'"
+        ),
         "[[aggregate]]\nname = 'step'\nfrom = 'in'\ncall = 't.append'",
         "[[aggregate]]\nname = 'step'\nfrom = 'in'\nwindow = { tumbling = '1s' }\ncall = 't.append'",
         "[[process]]\nname = 'step'\nfrom = 'in'\ncall = 't.number'",
     ] {
-        assert_eq!(overrun(step), "step", "{step}");
+        let (mut task, mut rules) = open(step, Endless::All);
+        offer(&mut task, "v", 7);
+        assert_eq!(named(task.run(&mut rules, usize::MAX)), "step", "{step}");
     }
+}
+
+#[test]
+fn a_timer_a_flush_and_the_end_of_time_whose_time_is_over_name_the_step_too() {
+    let alarms = "[[process]]\nname = 'step'\nfrom = 'in'\ncall = 't.alarm'";
+    let (mut task, mut rules) = open(alarms, Endless::Timers);
+    offer(&mut task, "at.a.20", 7);
+    task.run(&mut rules, usize::MAX).unwrap();
+    offer(&mut task, "x", 30);
+    assert_eq!(named(task.run(&mut rules, usize::MAX)), "step", "a timer of the stream's clock");
+
+    let (mut task, mut rules) = open(alarms, Endless::Timers);
+    offer(&mut task, "wat.a.20", 7);
+    task.run(&mut rules, usize::MAX).unwrap();
+    assert_eq!(named(task.tick(&mut rules, 30, 0)), "step", "one of the driver's");
+
+    let sums = |emit: &str| format!("[[aggregate]]\nname = 'sums'\nfrom = 'in'\ncall = 't.append'\n{emit}\n");
+    let upper = "[[transform]]\nname = 'step'\nfrom = 'sums'\ncall = 't.upper'";
+    let (mut task, mut rules) = open(&(sums("emit = 'commit'") + upper), Endless::None);
+    offer(&mut task, "v", 7);
+    task.run(&mut rules, usize::MAX).unwrap();
+    rules.1 = Endless::All;
+    assert_eq!(named(task.flush(&mut rules, 30, 0)), "step", "what has waited for a commit");
+
+    let windows = sums("window = { tumbling = '1s' }\nemit = 'final'").replace("'sums'", "'step'");
+    let (mut task, mut rules) = open(&windows, Endless::None);
+    offer(&mut task, "v", 7);
+    task.run(&mut rules, usize::MAX).unwrap();
+    rules.1 = Endless::All;
+    assert_eq!(named(task.close(&mut rules, 30, 0)), "step", "a window that closes");
 }

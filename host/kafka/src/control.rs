@@ -220,30 +220,34 @@ fn changes(
     let before = entries.contents()?;
     let mut contents = before.clone();
     contents.retain(|store, _| topics.contains_key(&internal_topics::changelog(app.name, store)));
-    check_contents(cluster, app, &contents, &facts.contents)?;
+    let now = check_contents(cluster, app, &contents, &facts.contents)?;
     let mut unused = contents.clone();
     unused.retain(|store, _| !facts.contents.contains_key(store));
-    contents.extend(facts.contents.clone());
+    contents.extend(now);
     if contents != before {
         changed.set_contents(&contents);
     }
     Ok(Changes { entries: changed, deployed: deployed.into(), unused })
 }
 
-/// A step doesn't go on with what another kind of step has left.
+/// A step doesn't go on with what another kind of step has left. Gives what the stores are filled with from now on.
 fn check_contents(
     cluster: &Cluster,
     app: App<'_>,
     before: &BTreeMap<String, Contents>,
     now: &BTreeMap<String, Contents>,
-) -> Result<(), Error> {
-    for (store, now) in now {
-        let Some(Err(changed)) = before.get(store).map(|before| before.goes_on_as(now, store)) else { continue };
-        if holds_any(cluster, &internal_topics::changelog(app.name, store))? {
-            return Err(Error::Setup(format!("{changed}; or start anew with {}", app.reset())));
+) -> Result<BTreeMap<String, Contents>, Error> {
+    let mut all = now.clone();
+    for (store, now) in &mut all {
+        match before.get(store).map(|before| before.goes_on_as(now, store)) {
+            Some(Err(changed)) if holds_any(cluster, &internal_topics::changelog(app.name, store))? => {
+                return Err(Error::Setup(format!("{changed}; or start anew with {}", app.reset())));
+            }
+            Some(Ok(merged)) => *now = merged,
+            Some(Err(_)) | None => {}
         }
     }
-    Ok(())
+    Ok(all)
 }
 
 /// Two pipelines with hardly anything in common are two apps.

@@ -20,7 +20,7 @@ use crate::limits::ticks;
 use crate::plugin::Plugin;
 use crate::reply::{self, Rules};
 use crate::runtime::Course;
-use crate::slow::Sample;
+use crate::slow::{Sample, Size};
 
 /// The guest calls of one worker: an instance for each deployment, made when it is first called and kept until
 /// something goes wrong in it.
@@ -81,7 +81,7 @@ impl Logic for Guests {
             (function, attempt),
             |functions| functions.transform,
             args,
-            records,
+            Size::of(records),
             |reply| {
                 let key = |at: usize| messages.get(at)?.key;
                 reply::outcomes(reply, messages.len(), rules(&plugin, manifest, &key))
@@ -105,7 +105,7 @@ impl Logic for Guests {
             (function, attempt),
             |functions| functions.join,
             args,
-            records,
+            Size::of(records),
             |reply| {
                 let key = |at: usize| pairs.get(at)?.key;
                 let rules = Rules { inherits_value: false, ..rules(&plugin, manifest, &key) };
@@ -137,7 +137,7 @@ impl Logic for Guests {
             (function, attempt),
             |functions| functions.aggregate,
             args,
-            records,
+            Size::of_groups(records, groups),
             |reply| {
                 let key = |at: usize| keys.get(at).copied();
                 let outputs = mode == Mode::Each;
@@ -226,7 +226,7 @@ impl Deployed {
         target: (FunctionId, Attempt),
         choose: impl FnOnce(Functions) -> Option<TypedFunc<A, (R,)>>,
         args: A,
-        records: u32,
+        size: Size,
         check: impl FnOnce(R) -> Result<T, CallError>,
     ) -> Result<Called<T>, CallError>
     where
@@ -234,7 +234,7 @@ impl Deployed {
         R: Lift + 'static,
         (R,): ComponentNamedList + Lift,
     {
-        self.call(target, choose, args, (records, None), check).0
+        self.call(target, choose, args, (size, None), check).0
     }
 
     /// A call of a process function, which has one outcome.
@@ -256,7 +256,7 @@ impl Deployed {
             let mut outcomes = check(reply, manifest(&plugin, function, Role::Process)?)?;
             outcomes.pop().ok_or_else(|| CallError::Host("one outcome was checked, and none is there".into()))
         };
-        let (result, scope) = self.call((function, attempt), choose, args, (1, Some(process)), check);
+        let (result, scope) = self.call((function, attempt), choose, args, (Size::of(1), Some(process)), check);
         match scope {
             Some(scope) => (result, scope),
             None => unreachable!("a call gives back the stores that it was given"),
@@ -269,7 +269,7 @@ impl Deployed {
         (function, attempt): (FunctionId, Attempt),
         choose: impl FnOnce(Functions) -> Option<TypedFunc<A, (R,)>>,
         args: A,
-        (records, process): (u32, Option<Process>),
+        (size, process): (Size, Option<Process>),
         check: impl FnOnce(R) -> Result<T, CallError>,
     ) -> (Result<Called<T>, CallError>, Option<ProcessScope>)
     where
@@ -293,8 +293,9 @@ impl Deployed {
             Ok(ready) => ready,
             Err(error) => return (Err(error), process.map(|process| process.scope)),
         };
+        let Size { records, .. } = size;
         let (called, scope) = live.call(chosen, args, Work { records, until: self.until, process });
-        let done = if called.is_ok() { records } else { live.begun() };
+        let done = if called.is_ok() { size.results } else { size.begun(live.begun()) };
         self.measure(function, began, done);
         let result = called.and_then(|(reply, effects)| Ok(Called { result: check(reply)?, effects }));
         let result = result.map_err(|error| if records == 1 { blame_the_one(error) } else { error });
@@ -305,11 +306,11 @@ impl Deployed {
     }
 
     /// Names a function that is slow. Its calls together are judged: what a single one takes says little.
-    fn measure(&mut self, function: FunctionId, began: u64, records: u32) {
+    fn measure(&mut self, function: FunctionId, began: u64, results: u32) {
         let (plugin, index) = (&self.plugin, function.function as usize);
         let now = plugin.ticks().now();
         let Some(sample) = self.samples.get_mut(index) else { return };
-        if let Some(each) = sample.add(now - began, records.into(), (plugin.slow(), index), now) {
+        if let Some(each) = sample.add(now - began, results.into(), (plugin.slow(), index), now) {
             let function = plugin.manifest().functions.get(index).map_or("", |function| function.name.as_str());
             tracing::warn!(
                 plugin = plugin.manifest().name,

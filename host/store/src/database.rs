@@ -265,10 +265,21 @@ impl Database {
     /// The same, without waiting for it.
     ///
     /// # Errors
-    /// It can't begin.
+    /// It can't begin; what waits for it is as old as before.
     pub fn begin_flush(&self) -> Result<(), Error> {
         // Before the flush: what is written while it begins waits for the next one.
-        *self.unflushed() = None;
+        let since = self.unflushed().take();
+        let begun = self.flush_without_waiting();
+        if begun.is_err()
+            && let Some(since) = since
+        {
+            // Also where something was written meanwhile: this is older.
+            *self.unflushed() = Some(since);
+        }
+        begun
+    }
+
+    fn flush_without_waiting(&self) -> Result<(), Error> {
         let families = self.names.iter().map(|name| self.family(name)).collect::<Result<Vec<_>, _>>()?;
         let mut options = rocksdb::FlushOptions::default();
         options.set_wait(false);
@@ -281,12 +292,10 @@ impl Database {
     /// The flush can't begin; the next call tries again.
     pub fn flush_older_than(&self, age: Duration) -> Result<bool, Error> {
         let since = *self.unflushed();
-        let Some(since) = since.filter(|since| since.elapsed() >= age) else { return Ok(false) };
-        let begun = self.begin_flush();
-        if begun.is_err() {
-            self.unflushed().get_or_insert(since);
+        match since.filter(|since| since.elapsed() >= age) {
+            Some(_) => self.begin_flush().map(|()| true),
+            None => Ok(false),
         }
-        begun.map(|()| true)
     }
 
     fn unflushed(&self) -> MutexGuard<'_, Option<Instant>> {

@@ -5,13 +5,13 @@
 mod common;
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use common::open;
-use millrace_store::{Batch, Database, Durability, Error};
+use common::{FAMILIES, WINDOW, changes, open, specs};
+use millrace_store::{Batch, Database, Durability, Error, OpenOptions, Wal};
 
 /// How long RocksDB may take until it has seen that there is room: it looks every five seconds.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -22,13 +22,19 @@ impl SmallDisk {
     fn mount() -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", "size=8m", "tmpfs"]).arg(folder.path()).stderr(Stdio::null());
+        mount.args(["-t", "tmpfs", "-o", "size=8m,nr_inodes=256", "tmpfs"]).arg(folder.path()).stderr(Stdio::null());
         let mounted = mount.status().is_ok_and(|status| status.success());
         if !mounted {
             // Past the harness, which shows nothing of tests that pass.
             std::io::stderr().write_all(b"skipped: mounting a small disk needs root\n").unwrap();
         }
         mounted.then_some(Self(folder))
+    }
+
+    /// Makes files until it takes no other one, and gives them.
+    fn litter(&self) -> Vec<PathBuf> {
+        let names = (0..).map(|number| self.path().join(format!("litter-{number}")));
+        names.take_while(|name| std::fs::File::create_new(name).is_ok()).collect()
     }
 
     /// Gives it room for eight times as much.
@@ -112,4 +118,30 @@ fn a_disk_that_has_room_again_is_written_to_without_another_start() {
     }
     database.flush().unwrap();
     assert!((0..=written).all(|number| has(&database, number)));
+}
+
+#[test]
+fn what_has_no_log_still_waits_for_the_disk_after_a_flush_that_could_not_begin() {
+    let Some(disk) = SmallDisk::mount() else { return };
+    let specs = specs();
+    let options = OpenOptions { wal: Wal::WithoutWindows, families: &FAMILIES, ..OpenOptions::new(&specs) };
+    let database = Arc::new(Database::open(&disk.path().join("data"), &options).unwrap());
+    let mut batch = Batch::new(&database);
+    batch.apply(&changes(WINDOW, &[("a", Some("1"))]), 0).unwrap();
+    database.write(batch, Durability::Buffered).unwrap();
+    write(&database, 0).unwrap();
+    // A flush begins with a new log, for which there is no room.
+    let litter = disk.litter();
+    let refused = database.begin_flush();
+    assert!(matches!(refused, Err(Error::Full { .. })), "{refused:?}");
+    litter.iter().for_each(|file| std::fs::remove_file(file).unwrap());
+    let limit = Instant::now() + PATIENCE;
+    let begun = loop {
+        match database.flush_older_than(Duration::ZERO) {
+            Ok(begun) => break begun,
+            Err(_) if Instant::now() < limit => std::thread::park_timeout(Duration::from_millis(20)),
+            Err(error) => panic!("there is room, and no flush begins: {error}"),
+        }
+    };
+    assert!(begun, "it is forgotten that something waits");
 }

@@ -12,6 +12,7 @@ mod batches;
 mod calls;
 mod guest;
 mod hopping;
+mod outline;
 mod plan;
 mod rounds;
 mod session;
@@ -24,7 +25,7 @@ use hashbrown::HashMap;
 
 use crate::calls::bytes_of;
 use crate::ports::{BackendError, Change, Failure, Group, Grouped, Logic, Mode, Outcome, StoreId, Stored};
-use crate::record::Timestamp;
+use crate::record::{Timestamp, length};
 use crate::state::keys::{AGGREGATE_OVERHEAD, decode_aggregate, encode_aggregate};
 use crate::state::windowed::WindowedStore;
 use crate::task::{Item, NodeMemory, Parent, Record, Step, TaskError, inherited};
@@ -46,6 +47,8 @@ struct Work {
     key: Bytes,
     timestamp: Timestamp,
     state: Option<Stored>,
+    /// About how many bytes the state has after the items.
+    bytes: usize,
     /// Numbers of the items.
     items: Vec<usize>,
 }
@@ -75,18 +78,32 @@ pub(super) fn process(
         NodeMemory::Aggregate(memory) => Some(&mut memory.waiting),
         _ => None,
     };
-    let mut items = usable(step, items);
-    let mut works = group(step, &items, store)?;
-    let mut later = Vec::new();
-    if let Some(fits) = fitting(step, &items, &works) {
-        later = items.split_off(fits);
-        works = group(step, &items, store)?;
+    let mut rest = usable(step, items);
+    while !rest.is_empty() && !step.is_full() {
+        let (works, items) = group(step, &rest, store)?;
+        let later = rest.split_off(items);
+        let items = std::mem::replace(&mut rest, later);
+        part(step, &items, &works, (store, waiting.as_deref_mut()), call, logic)?;
+        step.set_pace(items.len());
     }
+    step.put_back(rest);
+    Ok(())
+}
+
+/// Does the work on some items.
+fn part(
+    step: &mut Step<'_>,
+    items: &[Item],
+    works: &[Work],
+    (store, mut waiting): (StoreId, Option<&mut Waiting>),
+    call: &Call,
+    logic: &mut dyn Logic,
+) -> Result<(), TaskError> {
     let function = step.function(call)?;
     let mut guest = Guest { logic, function, manifest: &call.manifest, effects: Vec::new() };
     let mut outcomes: Vec<Option<(Outcome, Timestamp)>> = vec![None; items.len()];
-    for batch in batches(&works, step.options.batch, |work| work.size(&items, call)) {
-        let groups: Vec<Group<'_>> = batch.iter().map(|work| to_group(step, work, &items)).collect();
+    for batch in batches(works, step.options.batch, |work| work.size(items, call)) {
+        let groups: Vec<Group<'_>> = batch.iter().map(|work| to_group(step, work, items)).collect();
         let results = if may_outgrow(step, call, groups.iter().map(|group| group.key.len()).max().unwrap_or(0)) {
             guest.rounds(&groups, |group, state| misfit(step, store, group, state))
         } else {
@@ -94,7 +111,7 @@ pub(super) fn process(
         };
         let results = results.map_err(|error| step.host_error(error))?;
         for (work, result) in batch.iter().zip(results) {
-            store_result(step, store, work, result, &items, &mut outcomes);
+            store_result(step, store, work, result, items, &mut outcomes);
         }
     }
     step.effects(guest.effects);
@@ -108,30 +125,7 @@ pub(super) fn process(
             (_, outcome) => step.settle(&Parent { path: &item.path, record: &record }, outcome, call)?,
         }
     }
-    step.put_back(later);
     Ok(())
-}
-
-/// How many of the items go into a pass, if not all do: each may put out as much as the state it goes to.
-fn fitting(step: &Step<'_>, items: &[Item], works: &[Work]) -> Option<usize> {
-    let most = step.options.pass_bytes;
-    let state = |work: &Work| work.state.as_ref().map_or(0, |state| state.bytes.len());
-    let all = works.iter().map(|work| state(work).saturating_mul(work.items.len())).fold(0, usize::saturating_add);
-    if all <= most {
-        return None;
-    }
-    let mut sizes = vec![0; items.len()];
-    for work in works {
-        for number in &work.items {
-            sizes.get_mut(*number).into_iter().for_each(|size| *size = state(work));
-        }
-    }
-    let mut bytes = 0usize;
-    let fits = sizes.iter().take_while(|size| {
-        bytes = bytes.saturating_add(**size);
-        bytes <= most
-    });
-    Some(fits.count().max(1)).filter(|fits| *fits < items.len())
 }
 
 /// Closes the windows that are open.
@@ -182,21 +176,31 @@ fn usable(step: &mut Step<'_>, items: Vec<Item>) -> Vec<Item> {
     good
 }
 
-fn group(step: &Step<'_>, items: &[Item], store: StoreId) -> Result<Vec<Work>, TaskError> {
+/// Groups the first of the items, as many as go into a part, and gives their number. Each comes with its state and may
+/// put out as much as the one that it leaves: about what was there, and what was added to it.
+fn group(step: &Step<'_>, items: &[Item], store: StoreId) -> Result<(Vec<Work>, usize), TaskError> {
     let mut works: Vec<Work> = Vec::new();
     let mut places: HashMap<&Bytes, usize> = HashMap::new();
-    for (number, item) in items.iter().enumerate() {
+    let (mut page, mut grouped) = (step.page(), 0);
+    for (number, item) in items.iter().take(step.pace()).enumerate() {
+        if page.is_full() {
+            break;
+        }
+        grouped = number + 1;
         let Some(key) = &item.record.key else { continue };
         let place = *places.entry(key).or_insert(works.len());
         if place == works.len() {
             let (timestamp, state) = load(step, store, key)?;
-            works.push(Work { key: key.clone(), timestamp, state, items: Vec::new() });
+            let bytes = state.as_ref().map_or(0, |state| state.bytes.len());
+            works.push(Work { key: key.clone(), timestamp, state, bytes, items: Vec::new() });
         }
         if let Some(work) = works.get_mut(place) {
+            work.bytes = work.bytes.saturating_add(length(&item.record.value));
+            page.take(work.bytes);
             work.items.push(number);
         }
     }
-    Ok(works)
+    Ok((works, grouped))
 }
 
 fn load(step: &Step<'_>, store: StoreId, key: &[u8]) -> Result<(Timestamp, Option<Stored>), TaskError> {
@@ -245,6 +249,8 @@ fn store_result(
     }
     if changed {
         let bytes = result.state.map(|state| encode_aggregate(timestamp, &state));
+        // It is in memory until the commit, whether anything comes out or not.
+        step.let_out(length(&bytes));
         step.state.put(store, work.key.clone(), bytes);
     }
 }

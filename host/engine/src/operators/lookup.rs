@@ -3,7 +3,9 @@
 //! A record without a value is left out and counted, also in a left lookup, and so is one without a key in an inner one;
 //! in a left one it finds no row.
 
-use super::pairs::{self, Match};
+use std::collections::VecDeque;
+
+use super::pairs::{self, Found, Match};
 use crate::ledger::What;
 use crate::ports::Logic;
 use crate::task::{Item, Record, Step, TaskError};
@@ -17,8 +19,11 @@ pub(super) fn process(
     call: &Call,
     logic: &mut dyn Logic,
 ) -> Result<(), TaskError> {
-    let mut matches = Vec::with_capacity(items.len());
-    for item in items {
+    let names = [step.input_name(0), table.name.as_str()];
+    let (mut items, mut found) = (VecDeque::from(items), Found::default());
+    while !step.is_full()
+        && let Some(item) = items.pop_front()
+    {
         let row = match (&item.record.key, &item.record.value) {
             (None, Some(_)) if kind != JoinKind::Inner => None,
             (None, _) => {
@@ -38,8 +43,12 @@ pub(super) fn process(
         }
         // The stream record's time is the result's (Kafka Streams, stream-table join).
         let result = Record { value: None, ..item.record.clone() };
-        matches.push(Match { path: item.path, left: Some(item.record), right: row, result });
+        found.push(Match { path: item.path, left: Some(item.record), right: row, result });
+        if found.is_enough(step) {
+            pairs::join(step, &mut found, names, call, logic)?;
+        }
     }
-    let names = [step.input_name(0), table.name.as_str()];
-    pairs::join(step, &matches, names, call, logic)
+    pairs::join(step, &mut found, names, call, logic)?;
+    step.put_back(items);
+    Ok(())
 }

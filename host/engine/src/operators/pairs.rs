@@ -20,14 +20,41 @@ pub(super) struct Match {
     pub(super) result: Record,
 }
 
+/// Pairs that wait for a call, until there are as many as go into one.
+#[derive(Default)]
+pub(super) struct Found {
+    matches: Vec<Match>,
+    bytes: usize,
+}
+
+impl Found {
+    pub(super) fn push(&mut self, found: Match) {
+        self.bytes += found.left.iter().chain(&found.right).map(Record::size).sum::<usize>();
+        self.matches.push(found);
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.matches.len()
+    }
+
+    /// Whether it is time for a call: both sides are in memory until then, and their results after it.
+    pub(super) fn is_enough(&self, step: &Step<'_>) -> bool {
+        self.matches.len() >= step.pace() || self.bytes >= calls::MAX_CALL_BYTES
+    }
+}
+
 /// Calls the join function for all pairs, and carries out what it says. `names` are those of the two inputs.
 pub(super) fn join(
     step: &mut Step<'_>,
-    matches: &[Match],
+    found: &mut Found,
     names: [&str; 2],
     call: &Call,
     logic: &mut dyn Logic,
 ) -> Result<(), TaskError> {
+    let Found { matches, .. } = std::mem::take(found);
+    if matches.is_empty() {
+        return Ok(());
+    }
     let function = step.function(call)?;
     let [left, right] = names;
     let pairs: Vec<Pair<'_>> = matches
@@ -50,6 +77,7 @@ pub(super) fn join(
     for (found, outcome) in matches.iter().zip(called.result) {
         step.settle(&Parent { path: &found.path, record: &found.result }, outcome, call)?;
     }
+    step.set_pace(matches.len());
     Ok(())
 }
 

@@ -18,7 +18,7 @@
 
 use std::collections::VecDeque;
 
-use super::pairs::{self, Match};
+use super::pairs::{self, Found, Match};
 use crate::ledger::What;
 use crate::path::Path;
 use crate::ports::{Failure, Logic};
@@ -31,9 +31,6 @@ use crate::topology::{Call, JoinKind, JoinWindow, LATE_PORT};
 
 const LEFT: usize = 0;
 
-/// Matches that are found before the join function is called for them.
-const MATCHES: usize = 1_000;
-
 pub(super) fn process(
     step: &mut Step<'_>,
     items: Vec<Item>,
@@ -43,7 +40,7 @@ pub(super) fn process(
     logic: &mut dyn Logic,
 ) -> Result<(), TaskError> {
     let names = [step.input_name(LEFT), step.input_name(1)];
-    let (mut items, mut found) = (VecDeque::from(items), Vec::new());
+    let (mut items, mut found) = (VecDeque::from(items), Found::default());
     let mut owed = step.take_owed();
     if let Some(rest) = owed.take_if(|owed| items.front().is_none_or(|item| item.path != owed.path)) {
         // On account of the end of time, which is no item's.
@@ -58,11 +55,11 @@ pub(super) fn process(
         if !arrival.take(step, store)? {
             items.push_front(item);
         }
-        if found.len() >= MATCHES {
-            pairs::join(step, &std::mem::take(&mut found), names, call, logic)?;
+        if found.is_enough(step) {
+            pairs::join(step, &mut found, names, call, logic)?;
         }
     }
-    pairs::join(step, &found, names, call, logic)?;
+    pairs::join(step, &mut found, names, call, logic)?;
     step.put_back(items);
     Ok(())
 }
@@ -80,10 +77,10 @@ pub(super) fn close(
     if !waiting.looks(Side::Left, END_OF_TIME, window) {
         return Ok(());
     }
-    let (place, mut found) = (step.at_the_moment(), Vec::new());
+    let (place, mut found) = (step.at_the_moment(), Found::default());
     release(step, window, store, (&place, 0), false, &mut found)?;
     let names = [step.input_name(LEFT), step.input_name(1)];
-    pairs::join(step, &found, names, call, logic)
+    pairs::join(step, &mut found, names, call, logic)
 }
 
 /// Lets those out that have waited enough, as many as a pass may let out, at the place of an item whose next child has
@@ -94,7 +91,7 @@ fn release(
     store: &mut JoinStore,
     (place, mut child): (&Path, u32),
     goes_on: bool,
-    found: &mut Vec<Match>,
+    found: &mut Found,
 ) -> Result<(u32, bool), TaskError> {
     let Some(waiting) = &mut store.waiting else { return Ok((child, true)) };
     let mut page = step.page();
@@ -121,7 +118,7 @@ struct Arrival<'a> {
     goes_on: bool,
     /// Number of the next child.
     child: u32,
-    found: &'a mut Vec<Match>,
+    found: &'a mut Found,
 }
 
 /// What has become of a record beside being stored.

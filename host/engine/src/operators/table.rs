@@ -4,6 +4,8 @@
 //! Every record goes on, deletions of what isn't there too. On its way to an aggregate, the row that it replaces goes
 //! ahead of it, to be taken back: with the time that it came with, because a rule on the way shall see what it saw then.
 
+use std::collections::VecDeque;
+
 use bytes::Bytes;
 
 use super::pairs::is_row;
@@ -17,7 +19,11 @@ use crate::topology::{Operator, SubTopology};
 pub(super) fn process(step: &mut Step<'_>, items: Vec<Item>, store: StoreId) -> Result<(), TaskError> {
     let is_read = is_read(step.shape, store);
     let tells_old = step.node.edges.iter().any(|edge| edge.changes);
-    for Item { path, record, .. } in items {
+    let mut items = VecDeque::from(items);
+    // A tombstone has a row to take back that may be large.
+    while !step.is_full()
+        && let Some(Item { path, record, .. }) = items.pop_front()
+    {
         let Some(key) = record.key.clone() else {
             let text = "a table needs a key, and the record has none";
             step.leave_out(&path, "null-key", text, step.node.on_null_key);
@@ -44,6 +50,7 @@ pub(super) fn process(step: &mut Step<'_>, items: Vec<Item>, store: StoreId) -> 
         let row = if record.value.is_some() { Row::New } else { Row::Gone };
         step.emit_row(&path, &mut child, 0, record, row);
     }
+    step.put_back(items);
     Ok(())
 }
 

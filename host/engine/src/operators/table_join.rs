@@ -5,7 +5,9 @@
 //! nobody knows by which the row left. It also does if there was no row. Nothing comes out where both sides are missing and
 //! were before. A record that makes no row isn't lost: its table keeps it.
 
-use super::pairs::{self, Match};
+use std::collections::VecDeque;
+
+use super::pairs::{self, Found, Match};
 use crate::ports::Logic;
 use crate::task::{Item, Record, Step, TaskError};
 use crate::topology::{Call, JoinKind, TableUse};
@@ -20,8 +22,11 @@ pub(super) fn process(
     call: &Call,
     logic: &mut dyn Logic,
 ) -> Result<(), TaskError> {
-    let mut matches = Vec::with_capacity(items.len());
-    for item in items {
+    let names = [left.name.as_str(), right.name.as_str()];
+    let (mut items, mut found) = (VecDeque::from(items), Found::default());
+    while !step.is_full()
+        && let Some(item) = items.pop_front()
+    {
         let Some(key) = &item.record.key else { continue };
         let (own, other) = if item.input == LEFT { (left, right) } else { (right, left) };
         let stored = pairs::row(step, other, key, &item.path)?;
@@ -34,15 +39,20 @@ pub(super) fn process(
         if is_there || (stored.is_some() && comes_alone(kind, 1 - item.input.min(1))) {
             let record = is_there.then_some(item.record);
             let (left, right) = if item.input == LEFT { (record, stored) } else { (stored, record) };
-            matches.push(Match { path: item.path, left, right, result });
+            found.push(Match { path: item.path, left, right, result });
         } else if stored.is_some() || pairs::row(step, own, key, &item.path.parent())?.is_some() {
             let mut child = 0;
             for port in 0..call.manifest.ports.len() {
                 step.emit(&item.path, &mut child, port, result.clone());
             }
         }
+        if found.is_enough(step) {
+            pairs::join(step, &mut found, names, call, logic)?;
+        }
     }
-    pairs::join(step, &matches, [left.name.as_str(), right.name.as_str()], call, logic)
+    pairs::join(step, &mut found, names, call, logic)?;
+    step.put_back(items);
+    Ok(())
 }
 
 /// Whether rows of an input come out where the other has none.

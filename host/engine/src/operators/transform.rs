@@ -8,12 +8,26 @@ use crate::ports::{Effect, Logic, Message, Outcome};
 use crate::task::{Item, Parent, Row, Step, TaskError};
 use crate::topology::Call;
 
+/// Takes items in parts of what goes into a call, until the step has put out as much as a pass may hold. What is left
+/// waits for the next pass.
 pub(super) fn process(
     step: &mut Step<'_>,
     items: Vec<Item>,
     call: &Call,
     logic: &mut dyn Logic,
 ) -> Result<(), TaskError> {
+    let mut rest = items;
+    while !rest.is_empty() && !step.is_full() {
+        let items = calls::piece(&rest, step.pace(), &|item: &Item| item.record.size());
+        let later = rest.split_off(items);
+        part(step, std::mem::replace(&mut rest, later), call, logic)?;
+        step.set_pace(items);
+    }
+    step.put_back(rest);
+    Ok(())
+}
+
+fn part(step: &mut Step<'_>, items: Vec<Item>, call: &Call, logic: &mut dyn Logic) -> Result<(), TaskError> {
     let is_old = |item: &Item| matches!(item.row, Row::Old { .. });
     // Few pipelines have any: the items of the others needn't be moved.
     let (old, now) = if items.iter().any(is_old) { items.into_iter().partition(is_old) } else { (Vec::new(), items) };

@@ -37,6 +37,8 @@ pub(super) struct Link {
 #[derive(Clone, Copy)]
 pub(super) struct ResolvedCall<'a> {
     pub plugin: usize,
+    /// Name of the plugin in its manifest.
+    pub plugin_name: &'a str,
     pub function: u32,
     pub manifest: &'a FunctionManifest,
 }

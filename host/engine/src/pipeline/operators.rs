@@ -71,11 +71,12 @@ impl Emitter<'_, '_> {
             }
             StepKind::Transform { .. } => Some(Operator::Transform { call: call(node.call?) }),
             StepKind::Merge { .. } => Some(Operator::Merge),
-            StepKind::Join { kind, bounds, .. } => {
+            StepKind::Join { kind, bounds, sides, .. } => {
+                let sides = [sides.left.as_ref()?.to_string(), sides.right.as_ref()?.to_string()];
                 let window = window((*bounds)?);
                 let layout = StoreKind::Window { retention: window.retention() };
                 let store = self.add_store(spec("-window", layout, false));
-                Some(Operator::StreamJoin { kind: kind.value, window, store, call: call(node.call?) })
+                Some(Operator::StreamJoin { kind: kind.value, sides, window, store, call: call(node.call?) })
             }
             StepKind::Lookup { kind, .. } => self.lookup(kind.value, node),
             StepKind::TableJoin { kind, sides, .. } => {
@@ -134,7 +135,8 @@ impl Emitter<'_, '_> {
 }
 
 fn call(call: ResolvedCall<'_>) -> Call {
-    Call { plugin: PluginId(call.plugin), function: call.function, manifest: call.manifest.clone() }
+    let (plugin_name, manifest) = (call.plugin_name.to_owned(), call.manifest.clone());
+    Call { plugin: PluginId(call.plugin), plugin_name, function: call.function, manifest }
 }
 
 fn window(bounds: Bounds) -> JoinWindow {

@@ -89,8 +89,10 @@ fn resolve_call<'a>(
     };
     // A plugin that didn't load is reported where it is named.
     let manifest = (*manifests.get(call.plugin.as_str())?).ok()?;
+    let plugin_name = manifest.name.as_str();
     find_function(step, call, manifest, problems).map(|(function, manifest)| ResolvedCall {
         plugin,
+        plugin_name,
         function,
         manifest,
     })

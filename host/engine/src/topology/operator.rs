@@ -61,6 +61,8 @@ pub enum Operator {
     StreamJoin {
         /// Which records come out.
         kind: JoinKind,
+        /// What its left and its right side read, as the file has it: `step` or `step.port`.
+        sides: [String; 2],
         /// The window.
         window: JoinWindow,
         /// Its store, a [`StoreKind::Window`](super::StoreKind::Window): both sides, and the records that wait for a match in a left or outer join.

@@ -16,7 +16,7 @@ type Watermarks = BTreeMap<(u32, StoreId), Horizons>;
 /// All that survives a restart. What has expired is gone with the commit that says so: a database drops it then at the
 /// earliest.
 #[derive(Clone, Default)]
-pub struct Disk(Arc<Mutex<Stores>>, Arc<AtomicUsize>, Arc<Mutex<Watermarks>>);
+pub struct Disk(Arc<Mutex<Stores>>, Arc<AtomicUsize>, Arc<Mutex<Watermarks>>, Arc<AtomicUsize>);
 
 impl Disk {
     pub fn commit(&self, partition: u32, changes: &[StoreChanges]) {
@@ -58,6 +58,11 @@ impl Disk {
         self.1.load(Ordering::Relaxed)
     }
 
+    /// Bytes of values that were read by their keys.
+    pub fn read_bytes(&self) -> usize {
+        self.3.load(Ordering::Relaxed)
+    }
+
     /// Everything, for comparisons.
     pub fn dump(&self) -> Vec<String> {
         let stores = self.0.lock().unwrap();
@@ -74,7 +79,10 @@ struct Part {
 impl Backend for Part {
     fn get(&self, store: StoreId, key: &[u8]) -> Result<Option<Bytes>, BackendError> {
         let stores = self.disk.0.lock().unwrap();
-        Ok(stores.get(&(self.partition, store)).and_then(|store| store.get(key)).cloned())
+        let value = stores.get(&(self.partition, store)).and_then(|store| store.get(key));
+        self.disk.3.fetch_add(value.map_or(0, Bytes::len), Ordering::Relaxed);
+        // A copy, as a database gives: what is read takes memory.
+        Ok(value.map(|value| Bytes::copy_from_slice(value)))
     }
 
     fn scan(

@@ -1,6 +1,6 @@
 //! Rules in Rust, in place of guests. A value that contains `trap` traps, with or without telling at which record;
 //! `fail`, `retry` and `skip` do as they say; `clear` deletes the state of an aggregate. A side that is missing in a join is
-//! `~`. `many` makes of `7x100` seven outputs of a hundred bytes.
+//! `~`. `many` makes of `7x100` seven outputs of a hundred bytes, and `lengths` tells those of the sides.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use millrace_engine::state::ProcessScope;
 use millrace_engine::topology::Topology;
 
 /// Name, role, ports (`!` changes the key), stores.
-const FUNCTIONS: [(&str, Role, &[&str], &[&str]); 12] = [
+const FUNCTIONS: [(&str, Role, &[&str], &[&str]); 13] = [
     ("upper", Role::Transform, &["out"], &[]),
     ("twice", Role::Transform, &["out"], &[]),
     ("size", Role::Transform, &["small", "large"], &[]),
@@ -28,6 +28,7 @@ const FUNCTIONS: [(&str, Role, &[&str], &[&str]); 12] = [
     ("alarm", Role::Process, &["out"], &["fired"]),
     ("many", Role::Transform, &["out"], &[]),
     ("deal", Role::Transform, &["left!", "right!"], &[]),
+    ("lengths", Role::Join, &["out"], &[]),
 ];
 
 /// The manifest of plugin `t`.
@@ -134,7 +135,20 @@ impl Logic for Rules {
         Ok(Called { result, effects })
     }
 
-    fn join(&mut self, _: FunctionId, pairs: &[Pair<'_>], _: Attempt) -> Result<Called<Vec<Outcome>>, CallError> {
+    fn join(
+        &mut self,
+        function: FunctionId,
+        pairs: &[Pair<'_>],
+        _: Attempt,
+    ) -> Result<Called<Vec<Outcome>>, CallError> {
+        if Self::name(function) == "lengths" {
+            let length = |side: Option<Message<'_>>| side.and_then(|side| side.value).map_or(0, <[u8]>::len);
+            let both = |pair: &Pair<'_>| value(format!("{}+{}", length(pair.left), length(pair.right)));
+            return Ok(Called {
+                result: pairs.iter().map(|pair| Outcome::Outputs(vec![both(pair)])).collect(),
+                effects: vec![],
+            });
+        }
         let both = |pair: &Pair<'_>| {
             let side = |side: Option<Message<'_>>| text(side.and_then(|message| message.value));
             format!("{}+{}", side(pair.left), side(pair.right))

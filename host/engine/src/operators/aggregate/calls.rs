@@ -2,7 +2,7 @@
 
 use super::batches::batches;
 use super::guest::Guest;
-use super::plan::{Draft, StateRef};
+use super::outline::{Draft, StateRef};
 use crate::calls;
 use crate::manifest::FunctionManifest;
 use crate::ports::{CallError, Change, Failure, Group, Grouped, Mode, Outcome, Stored};

@@ -2,7 +2,8 @@
 //!
 //! Late is a record whose windows have all closed. Kafka Streams takes a null value like any other.
 
-use super::plan::{Plan, Planned};
+use super::outline::Planned;
+use super::plan::Plan;
 use crate::ports::BackendError;
 use crate::record::Window;
 use crate::task::Item;

@@ -9,14 +9,15 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use crate::ports::{BackendError, Mode, Scan, StoreId, Stored};
-use crate::record::{Timestamp, Window};
+use super::outline::{Changed, Closing, Draft, Live, Outline, Planned, ResultOf, StateRef};
+use crate::ports::{BackendError, Scan, StoreId};
+use crate::record::{Timestamp, Window, length};
 use crate::state::TaskState;
 use crate::state::keys::decode_aggregate;
 use crate::state::windowed::{
-    WindowedClock, WindowedStore, entries_from, entries_to, entry_key, entry_of, open_from, open_key, opened, time_of,
+    WindowedStore, entries_from, entries_to, entry_key, entry_of, open_from, open_key, opened, time_of,
 };
-use crate::task::Page;
+use crate::task::{Page, Record};
 use crate::topology::{Emit, WindowKind, Windows};
 
 /// A plan in the making, over the state that it will change.
@@ -27,113 +28,9 @@ pub(super) struct Plan<'p> {
     joint: bool,
     /// What may still be planned before calls are made.
     work: Page,
+    /// Bytes of the value of the record that is being planned.
+    value: usize,
     pub(super) outline: Outline,
-}
-
-impl StateRef {
-    /// Bytes of a state that is there.
-    fn bytes(&self) -> usize {
-        match self {
-            Self::Kept(stored) => stored.bytes.len(),
-            Self::Made(_) => 0,
-        }
-    }
-}
-
-/// What was planned.
-pub(super) struct Outline {
-    pub(super) clock: WindowedClock,
-    pub(super) earliest: Timestamp,
-    /// Windows that change, by the key of their entry; `None`: gone.
-    pub(super) windows: BTreeMap<Bytes, Option<Live>>,
-    /// Entries of the store of open windows that are written, or deleted.
-    pub(super) open: BTreeMap<Bytes, bool>,
-    pub(super) groups: Vec<Draft>,
-    pub(super) records: Vec<Planned>,
-    /// What the step may still let out in this pass.
-    pub(super) page: Page,
-    /// Where the windows begin that close at the time of the last record too, and wait for the next pass.
-    pub(super) more: Option<Bytes>,
-}
-
-/// A group of a call to come.
-pub(super) struct Draft {
-    pub(super) key: Bytes,
-    pub(super) window: Window,
-    pub(super) base: Option<StateRef>,
-    pub(super) absorbed: Vec<StateRef>,
-    /// Numbers of the records. Without any, the value is asked for.
-    pub(super) entries: Vec<usize>,
-    /// Groups of one level don't need each other's results, only those of lower levels.
-    pub(super) level: usize,
-    /// Something needs the state as it is after these entries.
-    sealed: bool,
-}
-
-impl Draft {
-    pub(super) fn mode(&self) -> Mode {
-        if self.entries.is_empty() { Mode::Last } else { Mode::Each }
-    }
-}
-
-/// A window with a state.
-#[derive(Clone)]
-pub(super) struct Live {
-    pub(super) timestamp: Timestamp,
-    pub(super) state: StateRef,
-}
-
-/// A state.
-#[derive(Clone)]
-pub(super) enum StateRef {
-    /// This one.
-    Kept(Stored),
-    /// The one that a group leaves.
-    Made(usize),
-}
-
-/// What a record does.
-#[derive(Default)]
-pub(super) struct Planned {
-    /// What it changes, in the order in which results come out.
-    pub(super) changes: Vec<Changed>,
-    /// Windows that it would go to, were they not closed.
-    pub(super) missed: u64,
-    /// Whether it goes nowhere, because it comes too late.
-    pub(super) late: bool,
-    /// Windows that close at its time.
-    pub(super) closing: Vec<Closing>,
-    /// Windows that close at its time, but were kept for too short a time to come out.
-    pub(super) lost: u64,
-}
-
-/// A window that closes.
-pub(super) struct Closing {
-    pub(super) key: Bytes,
-    pub(super) window: Window,
-    pub(super) timestamp: Timestamp,
-    /// The group that its value is asked of.
-    pub(super) group: usize,
-}
-
-/// What a record does to one window.
-pub(super) struct Changed {
-    pub(super) window: Window,
-    pub(super) timestamp: Timestamp,
-    /// Whether the window was there before.
-    pub(super) existed: bool,
-    pub(super) result: ResultOf,
-}
-
-/// Where the result is to be found.
-#[derive(Clone, Copy)]
-pub(super) enum ResultOf {
-    /// There is none: the window has become part of another one.
-    Gone,
-    /// The outcome of an entry: group, and index within it.
-    Entry(usize, usize),
-    /// The value of a group.
-    Value(usize),
 }
 
 /// Whether an entry of a range is wanted.
@@ -157,7 +54,7 @@ impl<'p> Plan<'p> {
             page,
             more: None,
         };
-        Self { state, store, joint, work: page, outline }
+        Self { state, store, joint, work: page, value: 0, outline }
     }
 
     /// Whether so much is planned that no other record comes to it.
@@ -165,9 +62,10 @@ impl<'p> Plan<'p> {
         self.outline.more.is_some() || self.outline.page.is_full() || self.work.is_full()
     }
 
-    /// A record has come with this time, whatever becomes of it.
-    pub(super) fn reach(&mut self, time: Timestamp) {
-        self.outline.clock.time = self.outline.clock.time.max(time);
+    /// A record has come: time goes on, whatever becomes of it.
+    pub(super) fn reach(&mut self, record: &Record) {
+        self.outline.clock.time = self.outline.clock.time.max(record.timestamp);
+        self.value = length(&record.value);
     }
 
     /// Windows that end before this take no records any more.
@@ -252,17 +150,19 @@ impl<'p> Plan<'p> {
         absorbed: Vec<StateRef>,
         existed: bool,
     ) -> Changed {
-        self.work.take(base.as_ref().map_or(0, |live| live.state.bytes()));
         let base = base.map(|live| live.state);
         let group = match base {
             Some(StateRef::Made(group)) if self.takes(group, window) => group,
             base => self.group(key, window, base, absorbed),
         };
-        let entries = self.outline.groups.get_mut(group).map(|group| &mut group.entries);
-        let index = entries.map_or(0, |entries| {
-            entries.push(record);
-            entries.len() - 1
-        });
+        let (mut index, value) = (0, self.value);
+        if let Some(group) = self.outline.groups.get_mut(group) {
+            index = group.entries.len();
+            group.entries.push(record);
+            group.bytes = group.bytes.saturating_add(value);
+            // It may put out as much as the state that it leaves.
+            self.work.take(group.bytes);
+        }
         self.keep(key, window, Live { timestamp, state: StateRef::Made(group) });
         Changed { window, timestamp, existed, result: ResultOf::Entry(group, index) }
     }
@@ -276,6 +176,7 @@ impl<'p> Plan<'p> {
     /// A window begins with the state of another one, and without a record of its own.
     pub(super) fn copy(&mut self, key: &Bytes, window: Window, of: Live) -> Option<Changed> {
         let timestamp = of.timestamp;
+        self.work.take(self.outline.bytes(&of.state));
         let asked = (self.store.emit != Emit::Final).then(|| self.group(key, window, Some(of.state.clone()), vec![]));
         self.seal(&of.state);
         self.keep(key, window, of);
@@ -305,12 +206,14 @@ impl<'p> Plan<'p> {
     fn group(&mut self, key: &Bytes, window: Window, base: Option<StateRef>, absorbed: Vec<StateRef>) -> usize {
         let levels = base.iter().chain(&absorbed).map(|state| self.seal(state));
         let level = levels.max().unwrap_or(0);
+        let bytes = base.iter().chain(&absorbed).map(|state| self.outline.bytes(state)).sum();
         self.outline.groups.push(Draft {
             key: key.clone(),
             window,
             base,
             absorbed,
             entries: Vec::new(),
+            bytes,
             level,
             sealed: false,
         });
@@ -348,7 +251,7 @@ impl<'p> Plan<'p> {
             self.outline.open.insert(entry.clone(), false);
             match self.visible_at_close(&key, window)? {
                 Some(live) => {
-                    self.outline.page.take(key.len() + live.state.bytes());
+                    self.outline.page.take(key.len() + self.outline.bytes(&live.state));
                     let group = self.group(&key, window, Some(live.state), vec![]);
                     planned.closing.push(Closing { key, window, timestamp: live.timestamp, group });
                 }

@@ -3,7 +3,8 @@
 //! Late is a record whose session, with all that it would absorb, has closed. Kafka Streams takes a null value like any
 //! other. What was absorbed is deleted downstream first, with the end of the old session as its time.
 
-use super::plan::{Plan, Planned, Wanted};
+use super::outline::Planned;
+use super::plan::{Plan, Wanted};
 use crate::ports::BackendError;
 use crate::record::Window;
 use crate::task::Item;

@@ -7,7 +7,8 @@
 
 use bytes::Bytes;
 
-use super::plan::{Live, Plan, Planned, ResultOf, Wanted};
+use super::outline::{Live, Planned, ResultOf};
+use super::plan::{Plan, Wanted};
 use crate::ports::BackendError;
 use crate::record::{Timestamp, Window};
 use crate::task::Item;

@@ -42,7 +42,7 @@ impl Waiting {
     /// The results of a change, in place of those of earlier ones. `existed`: whether the window was there before.
     pub(super) fn put(
         &mut self,
-        step: &Step<'_>,
+        step: &mut Step<'_>,
         item: &Item,
         window: Option<Window>,
         records: Vec<(usize, Record)>,
@@ -50,7 +50,10 @@ impl Waiting {
     ) {
         let Some(key) = item.record.key.clone() else { return };
         let origin = step.origin_of(&item.path);
-        self.bytes += size(&records);
+        let bytes = size(&records);
+        // The pass is to end before more waits than a transaction may have.
+        step.let_out(bytes);
+        self.bytes += bytes;
         let place = *self.places.entry((key, window)).or_insert(self.results.len());
         match self.results.get_mut(place) {
             Some(last) => {
@@ -65,7 +68,7 @@ impl Waiting {
     }
 
     /// A window has become part of another one. What nobody has seen needn't be deleted.
-    pub(super) fn remove(&mut self, step: &Step<'_>, item: &Item, window: Window, tombstone: Record) {
+    pub(super) fn remove(&mut self, step: &mut Step<'_>, item: &Item, window: Window, tombstone: Record) {
         let seen = item.record.key.as_ref().is_none_or(|key| {
             let place = self.places.get(&(key.clone(), Some(window)));
             place.and_then(|place| self.results.get(*place)).is_none_or(|result| result.existed)

@@ -14,13 +14,14 @@
 use super::AggregateMemory;
 use super::calls::{Calls, Results, state_of};
 use super::guest::Guest;
-use super::plan::{Changed, Closing, Outline, Plan, Planned, ResultOf};
+use super::outline::{Changed, Closing, Outline, Planned, ResultOf};
+use super::plan::Plan;
 use super::{hopping, session, sliding};
 use crate::ledger::What;
 use crate::operators::late;
 use crate::path::Path;
 use crate::ports::{BackendError, Group, Grouped, Logic, Outcome, Output, Stored};
-use crate::record::{END_OF_TIME, Headers, Timestamp};
+use crate::record::{END_OF_TIME, Headers, Timestamp, length};
 use crate::state::keys::{AGGREGATE_OVERHEAD, WINDOW_KEY_OVERHEAD, encode_aggregate};
 use crate::state::windowed::{WindowedStore, entry_of, open_key};
 use crate::task::{Item, Parent, Record, Row, Step, TaskError, inherited};
@@ -169,7 +170,7 @@ fn may_outgrow(step: &Step<'_>, call: &Call, items: &[Item]) -> bool {
 fn outline(step: &Step<'_>, windows: &WindowedStore, items: &[Item], joint: bool) -> Result<Outline, BackendError> {
     let mut plan = Plan::new(step.state, windows, joint, step.page());
     for numbered in items.iter().enumerate() {
-        plan.reach(numbered.1.record.timestamp);
+        plan.reach(&numbered.1.record);
         let (mut planned, closes) = match windows.windows.kind {
             WindowKind::Hopping { size, every } => (hopping::plan(&mut plan, numbered, (size, every))?, true),
             WindowKind::Sliding { difference } => sliding::plan(&mut plan, numbered, difference)?,
@@ -189,7 +190,7 @@ fn outline(step: &Step<'_>, windows: &WindowedStore, items: &[Item], joint: bool
 /// What is left of a record that doesn't come in: its time.
 fn without(step: &Step<'_>, windows: &WindowedStore, item: &Item) -> Result<Outline, BackendError> {
     let (mut plan, mut planned) = (Plan::new(step.state, windows, false, step.page()), Planned::default());
-    plan.reach(item.record.timestamp);
+    plan.reach(&item.record);
     plan.close_windows(&mut planned)?;
     plan.outline.records.push(planned);
     Ok(plan.outline)
@@ -343,6 +344,7 @@ fn write(step: &mut Step<'_>, windows: &mut WindowedStore, outline: Outline, res
             step.state.put(open, entry, is_open.then(|| bytes::Bytes::from_static(b"\0\0\0\0")));
         }
     }
+    let mut bytes = 0;
     for (entry, live) in outline.windows {
         let value = live.and_then(|live| {
             let state = state_of(&live.state, results)?;
@@ -351,6 +353,9 @@ fn write(step: &mut Step<'_>, windows: &mut WindowedStore, outline: Outline, res
         if let (None, Some(open), Some((key, window))) = (&value, open, entry_of(kind, &entry)) {
             step.state.put(open, open_key(key, window), None);
         }
+        bytes += length(&value);
         step.state.put(windows.store, entry, value);
     }
+    // They are in memory until the commit, whether anything comes out or not.
+    step.let_out(bytes);
 }
