@@ -142,7 +142,7 @@ pub enum TaskError {
          the rest of that run: {reason}; run the pipeline as it was until it is idle (`--until-idle`), then this one"
     )]
     Rest {
-        /// The topic under which the rest is kept: the first that the task read.
+        /// The topic under which the rest is kept: the first that the task read a partition of.
         topic: String,
         /// What has changed.
         reason: String,
@@ -378,7 +378,7 @@ impl Task {
     pub fn prepare_part(&mut self) -> Prepared {
         self.memory.prepare(&self.topology, &self.options, &mut self.state);
         let own = (&*self.topology, shape(&self.topology, self.options.subtopology));
-        rest::prepare(self.unfinished.as_deref(), own, self.options.state_bytes, &mut self.state, &mut self.kept);
+        rest::prepare(self.unfinished.as_deref(), own, &self.options, &mut self.state, &mut self.kept);
         let inputs = shape(&self.topology, self.options.subtopology).inputs.iter();
         Prepared {
             changes: self.state.take_changes(),

@@ -246,10 +246,50 @@ fn a_run_of_a_topic_that_nothing_reads_any_more_is_named() {
     let mut case = Case::part(&before, 0, &folder);
     (0..2).for_each(|time| case.offer("a", "1x1", time));
     case.pass();
-    before.check_rests(&folder.seen_by(&before)).unwrap();
+    before.check_rests(&folder.seen_by(&before), 0, &[1; 3]).unwrap();
     let after = topology(&plain("b"));
-    let error = after.check_rests(&folder.seen_by(&after)).unwrap_err().to_string();
+    let error = after.check_rests(&folder.seen_by(&after), 0, &[1; 3]).unwrap_err().to_string();
     assert!(error.contains("over the topic `a`") && error.contains("no step reads this topic any more"), "{error}");
+}
+
+/// Numbers of partitions: of the topic `a` one, of all others two.
+fn narrow_a(topology: &Topology) -> Arc<[u32]> {
+    topology.topics.iter().map(|topic| if topic.name == "a" { 1 } else { 2 }).collect()
+}
+
+#[test]
+fn a_run_is_kept_under_an_input_that_has_the_partition_of_its_task() {
+    let folder = Folder::default();
+    let second = |topology: &Topology, part: usize| TaskOptions {
+        partition: 1,
+        partitions: narrow_a(topology),
+        ..options(topology, part)
+    };
+    let many = step("transform", "big-b", "m", "many") + &sink("big-b", "out");
+    let merged = topology(&(source("a") + &source("b") + &merge("m", &["a", "b"]) + &many));
+    let mut case = Case::with(&merged, second(&merged, 0), &folder).unwrap_or_else(|error| panic!("{error}"));
+    (0..2).for_each(|time| case.offer("b", "1x1", time));
+    assert_eq!(case.pass().len(), 1);
+
+    let apart = topology(&(plain("a") + &plain("b")));
+    apart.check_rests(&folder.seen_by(&apart), 1, &narrow_a(&apart)).unwrap();
+    let part = apart.subtopologies.iter().position(|part| part.inputs.iter().any(|id| apart.topics[id.0].name == "b"));
+    let mut case = Case::with(&apart, second(&apart, part.unwrap()), &folder).unwrap_or_else(|error| panic!("{error}"));
+    assert!(case.task.ready(), "the task of `b` goes on with it");
+    assert_eq!(case.all(), ["out 1x1"]);
+    assert_eq!(folder.rests(&apart), []);
+}
+
+#[test]
+fn a_run_of_a_partition_that_no_task_has_any_more_is_named() {
+    let folder = Folder::default();
+    let topology = topology(&plain("a"));
+    let mut case = Case::new(&plain("a"), &folder);
+    (0..2).for_each(|time| case.offer("a", "1x1", time));
+    case.pass();
+    topology.check_rests(&folder.seen_by(&topology), 0, &narrow_a(&topology)).unwrap();
+    let error = topology.check_rests(&folder.seen_by(&topology), 1, &narrow_a(&topology)).unwrap_err().to_string();
+    assert!(error.contains("the topic `a`") && error.contains("have no partition 1 any more"), "{error}");
 }
 
 #[test]

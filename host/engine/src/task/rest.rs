@@ -1,7 +1,8 @@
 //! A run that isn't done at a commit is kept with the state, and goes on after it, also in another process.
 //!
 //! It is kept in the meta store, in parts that no topic finds too large, under the name of a topic that the sub-topology
-//! reads. Steps, topics and stores are known by their names: what waits for one that the pipeline no longer has is counted
+//! reads: the first that has the task's partition, so that a task which reads that topic finds it, whatever else is read
+//! with it. Steps, topics and stores are known by their names: what waits for one that the pipeline no longer has is counted
 //! (`step-gone`, `topic-gone`) and dropped, as the state of that step is. What another sub-topology would have to go on
 //! with refuses the start: see [`TaskError::Rest`].
 
@@ -9,9 +10,9 @@ mod codec;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::TaskError;
 use super::progress::Progress;
 use super::run::Wake;
+use super::{TaskError, TaskOptions};
 use crate::ledger::{Ledger, What};
 use crate::meta::{rest_key, rest_keys};
 use crate::operators::is_read;
@@ -21,7 +22,7 @@ use crate::provenance::Origin;
 use crate::record::InputRecord;
 use crate::state::TaskState;
 use crate::topology::{NodeId, SubTopology, TopicId, Topology};
-use codec::{Place, Reader, Writer};
+use codec::{Place, Reader, Writer, name_of};
 
 /// Most bytes of a part.
 const PART: usize = 256 << 10;
@@ -35,12 +36,11 @@ pub(super) struct Kept {
     parts: usize,
 }
 
-/// Keeps a run that isn't done, in place of the one that was kept at the last commit. `state_bytes` is the most that an
-/// entry of a store may have.
+/// Keeps a run that isn't done, in place of the one that was kept at the last commit.
 pub(super) fn prepare(
     unfinished: Option<&Progress>,
     (topology, shape): (&Topology, &SubTopology),
-    state_bytes: usize,
+    options: &TaskOptions,
     state: &mut TaskState,
     kept: &mut Kept,
 ) {
@@ -48,11 +48,12 @@ pub(super) fn prepare(
         return;
     }
     if kept.parts == 0 {
-        let Some(first) = inputs(topology, shape).next() else { return };
-        kept.topic = first.to_owned();
+        let has_it = |topic: &&TopicId| options.partitions.get(topic.0).is_none_or(|count| *count > options.partition);
+        let Some(first) = shape.inputs.iter().find(has_it) else { return };
+        kept.topic = name_of(topology, *first).to_owned();
     }
     let bytes = unfinished.map(|progress| encode(progress, topology, shape)).unwrap_or_default();
-    let most = PART.min(state_bytes.saturating_sub(rest_key(&kept.topic, 0).len())).max(1);
+    let most = PART.min(options.state_bytes.saturating_sub(rest_key(&kept.topic, 0).len())).max(1);
     let now = bytes.len().div_ceil(most);
     for part in 0..now {
         let bytes = bytes.slice(part * most..bytes.len().min((part + 1) * most));
@@ -61,10 +62,6 @@ pub(super) fn prepare(
     for part in now..std::mem::replace(&mut kept.parts, now) {
         state.put(shape.meta, rest_key(&kept.topic, part), None);
     }
-}
-
-fn inputs<'a>(topology: &'a Topology, shape: &'a SubTopology) -> impl Iterator<Item = &'a str> {
-    shape.inputs.iter().filter_map(|topic| Some(topology.topics.get(topic.0)?.name.as_str()))
 }
 
 /// The run that wasn't done at the last commit, and where it is kept. The inputs may have been others then, so it is looked
@@ -76,7 +73,7 @@ pub(super) fn open(
     ledger: &mut Ledger,
 ) -> Result<(Option<Progress>, Kept), TaskError> {
     let (mut bytes, mut kept) = (BytesMut::new(), Kept::default());
-    for topic in inputs(topology, shape) {
+    for topic in shape.inputs.iter().map(|topic| name_of(topology, *topic)) {
         let ((from, to), mut parts) = (rest_keys(topic), 0);
         let is_first = kept.parts == 0;
         state.scan(shape.meta, &from, Some(&to), &mut |_, part| {

@@ -27,7 +27,7 @@ fn known<'a>(node: &'a Node, topology: &'a Topology) -> Known<'a> {
 }
 
 /// The name of a topic; empty if there is none.
-fn name_of(topology: &Topology, topic: TopicId) -> &str {
+pub(super) fn name_of(topology: &Topology, topic: TopicId) -> &str {
     topology.topics.get(topic.0).map_or("", |topic| topic.name.as_str())
 }
 
