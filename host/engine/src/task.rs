@@ -139,7 +139,8 @@ pub enum TaskError {
     /// stop, and tell.
     #[error(
         "the last commit was made while a run over the topic `{topic}` was under way, and this pipeline can't go on with \
-         the rest of that run: {reason}; run the pipeline as it was until it is idle (`--until-idle`), then this one"
+         the rest of that run: {reason}; run the pipeline as it was until it is idle (`--until-idle`), then this one; or \
+         start anew (with `millrace reset` on Kafka, else with another `--data` folder)"
     )]
     Rest {
         /// The topic under which the rest is kept: the first that the task read a partition of.
@@ -176,10 +177,10 @@ pub struct Task {
 impl Task {
     /// Opens a task over its committed state.
     pub fn open(topology: Arc<Topology>, options: TaskOptions, backend: Box<dyn Backend>) -> Result<Self, TaskError> {
-        let (mut state, mut ledger) = (TaskState::new(backend, topology.stores.len()), Ledger::default());
+        let (mut state, ledger) = (TaskState::new(backend, topology.stores.len()), Ledger::default());
         let shape = shape(&topology, options.subtopology);
         let memory = memory::open(&topology, shape, &options, &state)?;
-        let (unfinished, kept) = rest::open((&topology, shape), options.partition, &mut state, &mut ledger)?;
+        let (unfinished, kept) = rest::open((&topology, shape), options.partition, &mut state)?;
         let sources: Vec<NodeId> = shape.inputs.iter().map(|topic| source_of(shape, *topic)).collect();
         let queues = Queues::new(sources.iter().map(|source| timing_of(shape, *source)));
         let feeds_itself = shape.outputs().any(|topic| shape.inputs.contains(&topic));

@@ -2,27 +2,28 @@
 //!
 //! It is kept in the meta store, in parts that no topic finds too large, under the name of a topic that the sub-topology
 //! reads: the first that has the task's partition, so that a task which reads that topic finds it, whatever else is read
-//! with it. Steps, topics and stores are known by their names: what waits for one that the pipeline no longer has is counted
-//! (`step-gone`, `topic-gone`) and dropped, as the state of that step is. What another sub-topology would have to go on
-//! with refuses the start: see [`TaskError::Rest`].
+//! with it. Steps, topics and stores are known by their names. Where something waits for a step that the pipeline no longer has, or
+//! that another sub-topology has now, the task refuses to start: see [`TaskError::Rest`]. Its offsets are committed, so to
+//! drop it would be a loss.
 
 mod codec;
+mod names;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::progress::Progress;
 use super::run::Wake;
 use super::{TaskError, TaskOptions};
-use crate::ledger::{Ledger, What};
 use crate::meta::{rest_key, rest_keys};
 use crate::operators::is_read;
 use crate::path::Path;
-use crate::ports::{BackendError, Scan, StoreId};
+use crate::ports::{Scan, StoreId};
 use crate::provenance::Origin;
 use crate::record::InputRecord;
 use crate::state::TaskState;
 use crate::topology::{NodeId, SubTopology, TopicId, Topology};
-use codec::{Place, Reader, Writer, name_of};
+use codec::{Reader, Writer};
+use names::{name_of, names};
 
 /// Most bytes of a part.
 const PART: usize = 256 << 10;
@@ -70,7 +71,6 @@ pub(super) fn open(
     (topology, shape): (&Topology, &SubTopology),
     partition: u32,
     state: &mut TaskState,
-    ledger: &mut Ledger,
 ) -> Result<(Option<Progress>, Kept), TaskError> {
     let (mut bytes, mut kept) = (BytesMut::new(), Kept::default());
     for topic in shape.inputs.iter().map(|topic| name_of(topology, *topic)) {
@@ -99,26 +99,22 @@ pub(super) fn open(
     if kept.parts == 0 {
         return Ok((None, kept));
     }
-    let read = decode(Reader { bytes: bytes.freeze(), topology, shape }, partition, ledger);
-    let (mut progress, moved) = read.ok_or_else(|| BackendError {
-        store: "meta".into(),
-        reason: format!("the run over the topic `{}` that was under way can't be read", kept.topic),
-    })?;
-    if let Some(moved) = moved {
-        let reason = format!(
-            "a part of it waits for `{moved}`, which is no longer connected with the steps that read the topic"
-        );
-        return Err(TaskError::Rest { topic: kept.topic, reason });
-    }
+    let mut input = Reader::new(bytes.freeze(), topology, shape);
+    let read = decode(&mut input, partition);
+    let damaged = || "what is kept of it can't be read".to_owned();
+    let mut progress = match input.refusal.map_or_else(|| read.ok_or_else(damaged), Err) {
+        Ok(progress) => progress,
+        Err(reason) => return Err(TaskError::Rest { topic: kept.topic, reason }),
+    };
     progress.versions.settle_unread(state, |store| is_read(shape, store));
     Ok((Some(progress), kept))
 }
 
 /// The version of this form.
-const FORM: u8 = 1;
+const FORM: u8 = 2;
 
 fn encode(progress: &Progress, topology: &Topology, shape: &SubTopology) -> Bytes {
-    let mut out = Writer { out: BytesMut::with_capacity(4_096), topology, shape };
+    let mut out = Writer { out: BytesMut::with_capacity(4_096), topology, names: names(topology, shape) };
     out.out.put_u8(FORM);
     out.number(progress.inputs);
     out.out.put_u32(progress.moments);
@@ -140,8 +136,8 @@ fn encode(progress: &Progress, topology: &Topology, shape: &SubTopology) -> Byte
     for (node, ((items, owed), spent)) in progress.queues.iter().zip(&progress.owed).zip(&progress.spent).enumerate() {
         out.node(NodeId(node));
         out.number(items.len());
-        items.iter().for_each(|item| out.item(item));
         out.out.put_u8(u8::from(owed.is_some()));
+        items.iter().for_each(|item| out.item(item));
         owed.iter().for_each(|owed| out.owed(owed));
         spent.iter().for_each(|spent| out.spent(spent));
     }
@@ -166,11 +162,14 @@ fn used(progress: &Progress) -> std::collections::BTreeSet<usize> {
     items.chain(owed).map(Path::record).collect()
 }
 
-/// A run, and the name of what waits for it in another sub-topology now, if anything does. `partition` is that of the
-/// task. None where the bytes aren't that.
-fn decode(mut input: Reader<'_>, partition: u32, ledger: &mut Ledger) -> Option<(Progress, Option<String>)> {
+/// A run; none where the bytes aren't that, or where the pipeline can't go on with it. `partition` is that of the task.
+fn decode(input: &mut Reader<'_>, partition: u32) -> Option<Progress> {
     let (topology, shape) = (input.topology, input.shape);
-    if input.byte()? != FORM {
+    let form = input.byte()?;
+    if form != FORM {
+        let text =
+            format!("another version of millrace has written it (form {form}, and this version reads form {FORM})");
+        input.refusal = Some(text);
         return None;
     }
     let (inputs, moments) = (input.number()?, input.u32()?);
@@ -180,29 +179,28 @@ fn decode(mut input: Reader<'_>, partition: u32, ledger: &mut Ledger) -> Option<
         3 => Some(Wake::Close),
         _ => None,
     };
-    let woken = input.node()?.node.map_or(shape.nodes.len(), |node| node.0);
+    let woken = input.node()?.and_then(Result::ok).map_or(shape.nodes.len(), |node| node.0);
     let names = topology.topics.iter().map(|topic| Bytes::copy_from_slice(topic.name.as_bytes())).collect();
     let mut progress = Progress::new(shape.nodes.len(), Vec::new(), Vec::new(), names, wake);
     (progress.inputs, progress.moments, progress.woken) = (inputs, moments, woken);
-    records(&mut input, partition, &mut progress)?;
-    let moved = waiting(&mut input, &mut progress, ledger)?;
+    records(input, partition, &mut progress)?;
+    waiting(input, &mut progress)?;
     for _ in 0..input.number()? {
-        match input.produced()? {
-            (path, Ok(produced)) => progress.produced.push((path, produced)),
-            (_, Err(topic)) => ledger.count(&topic, What::Dropped, "topic-gone", 1),
-        }
+        progress.produced.extend(input.produced()?);
     }
-    let mut moved_table = None;
     for _ in 0..input.number()? {
         let (name, key, path, row) = (input.text()?, input.bytes()??, input.path()?, input.bytes()?);
         match topology.stores.iter().position(|known| known.name == name).map(StoreId) {
             Some(store) if shape.stores.contains(&store) => progress.versions.write(store, key, path, row),
-            Some(_) => moved_table = Some(name),
+            Some(_) => {
+                let reason = "which is no longer connected with the steps that read the topic";
+                input.refusal.get_or_insert_with(|| format!("a part of it is of the table `{name}`, {reason}"));
+            }
             // The table is gone, and its rows with it.
             None => {}
         }
     }
-    Some((progress, moved.or(moved_table)))
+    input.bytes.is_empty().then_some(progress)
 }
 
 fn records(input: &mut Reader<'_>, partition: u32, progress: &mut Progress) -> Option<()> {
@@ -221,27 +219,23 @@ fn records(input: &mut Reader<'_>, partition: u32, progress: &mut Progress) -> O
     Some(())
 }
 
-/// What waits at the nodes. Gives the name of one that another sub-topology has now, if there is one.
-fn waiting(input: &mut Reader<'_>, progress: &mut Progress, ledger: &mut Ledger) -> Option<Option<String>> {
-    let mut moved = None;
-    loop {
-        let Place { name, node, is_elsewhere } = input.node()?;
-        if name.is_empty() {
-            return Some(moved);
+/// What waits at the nodes.
+fn waiting(input: &mut Reader<'_>, progress: &mut Progress) -> Option<()> {
+    while let Some(node) = input.node()? {
+        let (count, owes) = (input.number()?, input.byte()? == 1);
+        if let Err(name) = &node
+            && (count > 0 || owes)
+        {
+            input.lacks("waits for", name);
         }
-        let items = (0..input.number()?).map(|_| input.item()).collect::<Option<Vec<_>>>()?;
-        let owed = if input.byte()? == 1 { Some(input.owed()?) } else { None };
+        let items = (0..count).map(|_| input.item()).collect::<Option<Vec<_>>>()?;
+        let owed = if owes { Some(input.owed()?) } else { None };
         let spent = [input.spent()?, input.spent()?];
-        let Some(NodeId(node)) = node else {
-            match (items.len() as u64, is_elsewhere) {
-                (0, _) if owed.is_none() => {}
-                (_, true) => moved = Some(name),
-                (waiting, false) => ledger.count(&name, What::Dropped, "step-gone", waiting),
-            }
-            continue;
-        };
-        *progress.queues.get_mut(node)? = items;
-        *progress.owed.get_mut(node)? = owed;
-        *progress.spent.get_mut(node)? = spent;
+        if let Ok(NodeId(node)) = node {
+            *progress.queues.get_mut(node)? = items;
+            *progress.owed.get_mut(node)? = owed;
+            *progress.spent.get_mut(node)? = spent;
+        }
     }
+    Some(())
 }

@@ -1,0 +1,137 @@
+//! Pipelines that can't go on with a run, and say so.
+
+use super::*;
+
+#[test]
+fn two_runs_for_one_task_refuse_the_start() {
+    let folder = Folder::default();
+    let before = topology(&(plain("a") + &plain("b")));
+    for (part, topic) in [(0, "a"), (1, "b")] {
+        let mut case = Case::part(&before, part, &folder);
+        (0..2).for_each(|time| case.offer(topic, "1x1", time));
+        case.pass();
+    }
+    let error = Case::error(&(plain("a") + &plain("b") + &merge("m", &["a", "b"]) + &sink("m", "all")), &folder);
+    assert!(error.contains("topic `b`") && error.contains("`a` are connected now"), "{error}");
+    assert!(error.contains("run the pipeline as it was until it is idle"), "{error}");
+}
+
+#[test]
+fn a_run_of_a_topic_that_nothing_reads_any_more_is_named() {
+    let folder = Folder::default();
+    let before = topology(&plain("a"));
+    let mut case = Case::part(&before, 0, &folder);
+    (0..2).for_each(|time| case.offer("a", "1x1", time));
+    case.pass();
+    before.check_rests(&folder.seen_by(&before), 0, &[1; 3]).unwrap();
+    let after = topology(&plain("b"));
+    let error = after.check_rests(&folder.seen_by(&after), 0, &[1; 3]).unwrap_err().to_string();
+    assert!(error.contains("over the topic `a`") && error.contains("no step reads this topic any more"), "{error}");
+}
+
+#[test]
+fn a_run_of_a_partition_that_no_task_has_any_more_is_named() {
+    let folder = Folder::default();
+    let topology = topology(&plain("a"));
+    let mut case = Case::new(&plain("a"), &folder);
+    (0..2).for_each(|time| case.offer("a", "1x1", time));
+    case.pass();
+    topology.check_rests(&folder.seen_by(&topology), 0, &narrow_a(&topology)).unwrap();
+    let error = topology.check_rests(&folder.seen_by(&topology), 1, &narrow_a(&topology)).unwrap_err().to_string();
+    assert!(error.contains("the topic `a`") && error.contains("have no partition 1 any more"), "{error}");
+}
+
+#[test]
+fn a_run_that_waits_for_steps_of_two_tasks_now_refuses_the_start() {
+    let folder = Folder::default();
+    let apart = plain("a") + &plain("b");
+    let mut case = Case::new(&(apart.clone() + &merge("m", &["a", "b"]) + &sink("m", "all")), &folder);
+    [("a", 0), ("a", 1), ("b", 2)].into_iter().for_each(|(topic, time)| case.offer(topic, "1x1", time));
+    case.pass();
+    let error = Case::error(&apart, &folder);
+    assert!(
+        error.contains("over the topic `a`")
+            && error.contains("waits for the source of the topic `b`, which is no longer connected"),
+        "{error}"
+    );
+}
+
+#[test]
+fn what_waits_for_something_gone_refuses_the_start() {
+    let folder = Folder::default();
+    let letters = |dlq: &str| source("in").replace("\"bytes\"\n", &format!("\"json\"\ndlq = \"{dlq}\"\n"));
+    let steps =
+        |dlq: &str, big: &str, out: &str| letters(dlq) + &step("transform", big, "in", "many") + &sink(big, out);
+    let mut case = Case::new(&steps("old", "big", "out"), &folder);
+    [("1", 0), ("2", 1), ("bad", 2)].into_iter().for_each(|(value, time)| case.offer("in", value, time));
+    assert_eq!(case.pass().len(), 1);
+    let gone = "which this pipeline no longer";
+    let error = Case::error(&steps("old", "other", "out"), &folder);
+    assert!(error.contains(&format!("waits for the step `big`, {gone} has")), "{error}");
+    assert!(error.contains("run the pipeline as it was") && error.contains("or start anew"), "{error}");
+    let error = Case::error(&steps("new", "big", "out"), &folder);
+    assert!(error.contains(&format!("goes to the topic `old`, {gone} writes")), "{error}");
+    let mut case = Case::new(&steps("old", "big", "else"), &folder);
+    assert_eq!(case.all(), ["else 2", "old bad"], "nothing has waited for the sink");
+}
+
+#[test]
+fn what_waits_for_a_sink_of_another_topic_now_refuses_the_start() {
+    let folder = Folder::default();
+    let mut case = Case::new(&sink_first(), &folder);
+    [("1x1", 0), ("1x2", 1), ("b", 2)].into_iter().for_each(|(value, time)| case.offer("in", value, time));
+    case.pass();
+    let error = Case::error(&sink_first().replace("\"raw\"", "\"else\""), &folder);
+    assert!(
+        error.contains("the sink of the topic `in` to the topic `raw`, which this pipeline no longer has"),
+        "{error}"
+    );
+}
+
+#[test]
+fn what_comes_from_something_gone_refuses_the_start() {
+    let folder = Folder::default();
+    let steps = |input: &str, merged: &str| {
+        let source = source("in").replace("name = \"in\"", &format!("name = \"{input}\""));
+        source + &merge(merged, &[input]) + &step("transform", "big", merged, "many") + &sink("big", "out")
+    };
+    let mut case = Case::new(&steps("in", "m"), &folder);
+    (0..3).for_each(|time| case.offer("in", "1x1", time));
+    assert_eq!(case.pass().len(), 1);
+    let error = Case::error(&steps("in", "other"), &folder);
+    assert!(error.contains("comes from the step `m`, which this pipeline no longer has"), "{error}");
+    let mut case = Case::new(&steps("renamed", "m"), &folder);
+    assert_eq!(case.all(), ["out 1x1", "out 1x1"], "a source is known by its topic");
+}
+
+#[test]
+fn a_run_that_another_version_has_written_or_that_is_damaged_is_named() {
+    let topology = topology(&plain("in"));
+    let written = || {
+        let folder = Folder::default();
+        let mut case = Case::part(&topology, 0, &folder);
+        (0..2).for_each(|time| case.offer("in", "1x1", time));
+        case.pass();
+        let (key, value) = folder.parts(&topology).pop().unwrap();
+        (folder, key, value.to_vec())
+    };
+    let form = |bytes: &mut Vec<u8>| bytes[0] = 77;
+    let longer = |bytes: &mut Vec<u8>| bytes.push(0);
+    let shorter = |bytes: &mut Vec<u8>| bytes.truncate(bytes.len() - 1);
+    let changes: [(&dyn Fn(&mut Vec<u8>), &str); 3] = [
+        (&form, "another version of millrace has written it (form 77"),
+        (&longer, "what is kept of it can't be read"),
+        (&shorter, "what is kept of it can't be read"),
+    ];
+    for (change, what) in changes {
+        let (folder, key, mut bytes) = written();
+        change(&mut bytes);
+        let entries = vec![(key, Some(Bytes::from(bytes)))];
+        folder.commit(
+            &topology,
+            vec![StoreChanges { store: topology.subtopologies[0].meta, entries, expire_before: None }],
+        );
+        let error = Case::with(&topology, options(&topology, 0), &folder).err().unwrap().to_string();
+        assert!(error.contains("over the topic `in`") && error.contains(what), "{error}");
+    }
+}
