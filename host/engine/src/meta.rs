@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `deployment/<step>` | generation of the plugin that the step last kept state with, u32, and the plugin's name |
 //! | `input/<topic>` | the driver's: written with the first offset that is committed for the topic's partition |
-//! | `rest/<topic>/<number>` | a part of the run that the task of the sub-topology that reads this topic is in the middle of |
+//! | `rest/<topic>/<section>-<number>` | a part of the run that the task of the sub-topology that reads this topic is in the middle of |
 //!
 //! A number would shift when a step is added to a file; a name stays. And each key belongs to one sub-topology: tasks of
 //! the same partition share the store, and may run in different processes.
@@ -45,9 +45,9 @@ pub(crate) fn decode_deployment(value: &[u8]) -> Option<(u32, &str)> {
     Some((u32::from_be_bytes(*generation), std::str::from_utf8(plugin).ok()?))
 }
 
-/// The key for a part of a run that isn't done, of the sub-topology that reads this topic.
-pub(crate) fn rest_key(topic: &str, part: usize) -> Bytes {
-    format!("{REST}{topic}/{part:08x}").into()
+/// The key for a part of a section of a run that isn't done, of the sub-topology that reads this topic.
+pub(crate) fn rest_key(topic: &str, section: usize, part: usize) -> Bytes {
+    format!("{REST}{topic}/{section:04x}-{part:08x}").into()
 }
 
 /// Where the keys of all its parts begin and end.

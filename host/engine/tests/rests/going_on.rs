@@ -39,7 +39,7 @@ fn a_run_goes_on_where_another_topic_is_read_first_now() {
     let steps = source("new") + &plain("in") + &merged;
     let topology = topology(&steps);
     let owners = folder.rests(&topology).into_iter().map(|(key, _)| topology.meta_owner(key.as_bytes()));
-    assert_eq!(owners.collect::<Vec<_>>(), [Some(0)]);
+    assert!(owners.len() > 0 && owners.into_iter().all(|owner| owner == Some(0)));
     let mut case = Case::new(&steps, &folder);
     case.offer("new", "x", 9);
     assert_eq!(case.pass().len(), 1);
@@ -203,4 +203,34 @@ fn what_a_run_has_written_to_a_table_is_not_kept_until_its_end() {
         sizes.push(folder.rests(&case.topology).iter().map(|(_, bytes)| bytes).sum::<usize>());
     }
     assert!(sizes.len() > 10 && sizes.is_sorted_by(|a, b| a >= b), "a run only becomes smaller: {sizes:?}");
+}
+
+#[test]
+fn a_commit_writes_only_what_has_changed_of_a_run() {
+    let sums = "[[aggregate]]\nname = \"sums\"\nfrom = \"in\"\ncall = \"t.append\"\n\
+                window = { tumbling = \"1ms\" }\ngrace = \"30ms\"\nemit = \"final\"\n";
+    let folder = Folder::default();
+    let mut case = Case::new(&(source("in") + sums + &sink("sums", "out")), &folder);
+    (0..20).for_each(|time| case.offer("in", "x", time));
+    while case.task.ready() {
+        assert_eq!(case.pass().len(), 0);
+    }
+    // The first of these closes 20 windows, one in each pass.
+    (0..50).for_each(|number| case.offer("in", &"x".repeat(1_000), 1_000 + number));
+    let (mut written, mut commits, mut first) = (0, 0, 0);
+    while case.task.ready() {
+        let produced = case.task.run(&mut Rules::new(&case.topology), usize::MAX).unwrap();
+        let changes = case.task.prepare().changes;
+        let entries = changes.iter().flat_map(|change| &change.entries).filter(|(key, _)| key.starts_with(b"rest/"));
+        written += entries.map(|(_, value)| value.as_ref().map_or(0, Bytes::len)).sum::<usize>();
+        folder.commit(&case.topology, changes);
+        commits += 1;
+        first = if commits == 1 { written } else { first };
+        if produced.is_empty() || commits == 20 {
+            break;
+        }
+    }
+    assert!(commits >= 20 && case.task.ready(), "{commits} commits");
+    assert!(first > 50 * 1_000 && first < 50 * 1_300, "each record once: {first} bytes");
+    assert!(written < 3 * first, "{written} bytes in {commits} commits, {first} in the first");
 }

@@ -112,26 +112,31 @@ fn a_run_that_another_version_has_written_or_that_is_damaged_is_named() {
         let mut case = Case::part(&topology, 0, &folder);
         (0..2).for_each(|time| case.offer("in", "1x1", time));
         case.pass();
-        let (key, value) = folder.parts(&topology).pop().unwrap();
-        (folder, key, value.to_vec())
+        folder
     };
-    let form = |bytes: &mut Vec<u8>| bytes[0] = 77;
-    let longer = |bytes: &mut Vec<u8>| bytes.push(0);
-    let shorter = |bytes: &mut Vec<u8>| bytes.truncate(bytes.len() - 1);
-    let changes: [(&dyn Fn(&mut Vec<u8>), &str); 3] = [
-        (&form, "another version of millrace has written it (form 77"),
-        (&longer, "what is kept of it can't be read"),
-        (&shorter, "what is kept of it can't be read"),
-    ];
-    for (change, what) in changes {
-        let (folder, key, mut bytes) = written();
-        change(&mut bytes);
-        let entries = vec![(key, Some(Bytes::from(bytes)))];
-        folder.commit(
-            &topology,
-            vec![StoreChanges { store: topology.subtopologies[0].meta, entries, expire_before: None }],
-        );
-        let error = Case::with(&topology, options(&topology, 0), &folder).err().unwrap().to_string();
-        assert!(error.contains("over the topic `in`") && error.contains(what), "{error}");
+    let error = |place: usize, change: &dyn Fn(&Bytes) -> Option<Bytes>| {
+        let folder = written();
+        let (key, value) = folder.parts(&topology).swap_remove(place);
+        let entries = vec![(key, change(&value))];
+        let store = topology.subtopologies[0].meta;
+        folder.commit(&topology, vec![StoreChanges { store, entries, expire_before: None }]);
+        Case::with(&topology, options(&topology, 0), &folder).err().unwrap().to_string()
+    };
+    let form = error(0, &|value| Some([&[77], &value[1..]].concat().into()));
+    assert!(
+        form.contains("over the topic `in`") && form.contains("another version of millrace has written it"),
+        "{form}"
+    );
+    assert!(form.contains("form 77"), "{form}");
+    let parts = written().parts(&topology).len();
+    assert!(parts > 2);
+    for part in 0..parts {
+        let longer = error(part, &|value| Some([value, &[0][..]].concat().into()));
+        let shorter = error(part, &|value| Some(value.slice(..value.len() - 1)));
+        let gone = error(part, &|_| None);
+        for damaged in [longer, shorter, gone] {
+            assert!(damaged.contains("over the topic `in`"), "{damaged}");
+            assert!(damaged.contains("can't be read") || damaged.contains("another version"), "{damaged}");
+        }
     }
 }

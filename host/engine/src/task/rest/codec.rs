@@ -24,6 +24,11 @@ pub(super) struct Writer<'a> {
 }
 
 impl Writer<'_> {
+    /// Ends a section, and gives it.
+    pub(super) fn section(&mut self) -> Bytes {
+        self.out.split().freeze()
+    }
+
     pub(super) fn number(&mut self, number: usize) {
         self.out.put_u32(number as u32);
     }
@@ -87,7 +92,8 @@ impl Writer<'_> {
         self.headers(if whole { &record.headers } else { &Headers::EMPTY });
     }
 
-    pub(super) fn item(&mut self, item: &Item) {
+    /// An item. What it has in common with the record that it comes from is there already.
+    pub(super) fn item(&mut self, item: &Item, of: Option<&InputRecord>) {
         self.path(&item.path);
         self.node(item.from);
         self.number(item.input);
@@ -99,10 +105,19 @@ impl Writer<'_> {
         self.out.put_u8(kind);
         self.out.put_i64(until);
         let Record { key, value, timestamp, headers, window } = &item.record;
-        self.bytes(key.as_deref());
-        self.bytes(value.as_deref());
+        let same = of.map_or([false; 3], |of| [of.key == *key, of.value == *value, of.headers == *headers]);
+        same.iter().for_each(|same| self.out.put_u8(u8::from(*same)));
+        let [same_key, same_value, same_headers] = same;
+        if !same_key {
+            self.bytes(key.as_deref());
+        }
+        if !same_value {
+            self.bytes(value.as_deref());
+        }
+        if !same_headers {
+            self.headers(headers);
+        }
         self.out.put_i64(*timestamp);
-        self.headers(headers);
         self.window(*window);
     }
 
@@ -149,8 +164,13 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(bytes: Bytes, topology: &'a Topology, shape: &'a SubTopology) -> Self {
-        Self { bytes, topology, shape, names: names(topology, shape), refusal: None }
+    pub(super) fn new(topology: &'a Topology, shape: &'a SubTopology) -> Self {
+        Self { bytes: Bytes::new(), topology, shape, names: names(topology, shape), refusal: None }
+    }
+
+    /// Begins a section. None if the one before wasn't at its end.
+    pub(super) fn begin(&mut self, section: Bytes) -> Option<()> {
+        std::mem::replace(&mut self.bytes, section).is_empty().then_some(())
     }
 
     /// This pipeline has no node of that name: `what` of the run needs it.
@@ -247,7 +267,7 @@ impl<'a> Reader<'a> {
         Some(InputRecord { offset, timestamp, timestamp_type, key, value, headers, arrived, turn })
     }
 
-    pub(super) fn item(&mut self) -> Option<Item> {
+    pub(super) fn item(&mut self, records: &[InputRecord]) -> Option<Item> {
         let path = self.path()?;
         // A rule is told the name of what a record comes from.
         let from = self.node()??.unwrap_or_else(|name| {
@@ -260,8 +280,12 @@ impl<'a> Reader<'a> {
             (2, _) => Row::Gone,
             _ => Row::New,
         };
-        let (key, value, timestamp) = (self.bytes()?, self.bytes()?, self.i64()?);
-        let record = Record { key, value, timestamp, headers: self.headers()?, window: self.window()? };
+        let of = records.get(path.record());
+        let [same_key, same_value, same_headers] = self.array()?.map(|same| same == 1);
+        let key = if same_key { of?.key.clone() } else { self.bytes()? };
+        let value = if same_value { of?.value.clone() } else { self.bytes()? };
+        let headers = if same_headers { of?.headers.clone() } else { self.headers()? };
+        let record = Record { key, value, timestamp: self.i64()?, headers, window: self.window()? };
         Some(Item { path, from, input, record, row })
     }
 
