@@ -13,13 +13,17 @@ mod form;
 mod names;
 mod parts;
 
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
 use super::progress::Progress;
-use super::{TaskError, TaskOptions};
-use crate::operators::is_read;
+use super::{NodeMemory, TaskError, TaskOptions};
+use crate::operators::{WaitingResult, is_read};
 use crate::state::TaskState;
-use crate::topology::{SubTopology, TopicId, Topology};
-use codec::Reader;
-use form::{decode, encode};
+use crate::topology::{NodeId, SubTopology, TopicId, Topology};
+use codec::{Reader, Writer};
+use form::{RESULTS, decode, decode_result, encode, encode_result};
 use names::name_of;
 use parts::Parts;
 
@@ -27,12 +31,31 @@ use parts::Parts;
 #[derive(Debug, Default)]
 pub(super) struct Kept(Parts);
 
-/// Keeps a run that isn't done, in place of the one that was kept at the last commit.
+impl Kept {
+    /// Why the results of a step that wait for a commit can't wait on.
+    pub(super) fn refuse(&self, step: &str) -> TaskError {
+        let reason = format!("results of the step `{step}` wait for a commit, and it no longer waits for commits");
+        TaskError::Rest { topic: self.0.topic.clone(), reason }
+    }
+}
+
+/// A run that isn't done, as it was at the last commit.
+#[derive(Default)]
+pub(super) struct Rest {
+    /// None where only results wait: the run has come to its end since they were written down.
+    pub(super) unfinished: Option<Progress>,
+    /// Results that wait for a commit, with their nodes.
+    pub(super) results: Vec<(NodeId, WaitingResult)>,
+    pub(super) kept: Kept,
+}
+
+/// Keeps a run that isn't done, and the results that wait for a commit behind it, in place of what was kept at the last
+/// commit.
 pub(super) fn prepare(
     unfinished: Option<&Progress>,
     (topology, shape): (&Topology, &SubTopology),
     options: &TaskOptions,
-    state: &mut TaskState,
+    (nodes, state): (&mut [NodeMemory], &mut TaskState),
     Kept(parts): &mut Kept,
 ) {
     if unfinished.is_none() && parts.is_empty() {
@@ -44,16 +67,32 @@ pub(super) fn prepare(
         parts.topic = name_of(topology, *first).to_owned();
     }
     let sections = unfinished.map(|progress| encode(progress, topology, shape)).unwrap_or_default();
-    parts.keep(&sections, options.state_bytes, shape.meta, state);
+    for number in 0..sections.len().max(parts.below(RESULTS)) {
+        let bytes = sections.get(number).map_or(&[][..], |bytes| bytes);
+        parts.keep(number, bytes, options.state_bytes, (shape.meta, state));
+    }
+    let mut out = Writer::new(topology, shape);
+    for (node, memory) in nodes.iter_mut().enumerate() {
+        let Some(waiting) = memory.waiting() else { continue };
+        for number in waiting.take_gone() {
+            parts.keep(number, &[], options.state_bytes, (shape.meta, state));
+        }
+        // Without such a run they are put out before the commit.
+        for result in waiting.changed().filter(|_| unfinished.is_some()) {
+            let number = *result.kept.get_or_insert_with(|| parts.next(RESULTS));
+            result.changed = false;
+            let bytes = encode_result(&mut out, NodeId(node), result);
+            parts.keep(number, &bytes, options.state_bytes, (shape.meta, state));
+        }
+    }
 }
 
-/// The run that wasn't done at the last commit, and where it is kept. The inputs may have been others then, so it is looked
-/// for under each.
+/// The run that wasn't done at the last commit. The inputs may have been others then, so it is looked for under each.
 pub(super) fn open(
     (topology, shape): (&Topology, &SubTopology),
     partition: u32,
     state: &mut TaskState,
-) -> Result<(Option<Progress>, Kept), TaskError> {
+) -> Result<Rest, TaskError> {
     let mut found: Option<(Parts, _)> = None;
     for topic in shape.inputs.iter().map(|topic| name_of(topology, *topic)) {
         let (parts, sections) = Parts::load(topic, shape.meta, state)?;
@@ -68,14 +107,28 @@ pub(super) fn open(
             }
         }
     }
-    let Some((parts, sections)) = found else { return Ok((None, Kept::default())) };
+    let Some((parts, sections)) = found else { return Ok(Rest::default()) };
     let mut input = Reader::new(topology, shape);
-    let read = sections.and_then(|sections| decode(&sections, &mut input, partition));
+    let read = sections.and_then(|sections| read(sections, &mut input, partition));
     let damaged = || "what is kept of it can't be read".to_owned();
-    let mut progress = match input.refusal.map_or_else(|| read.ok_or_else(damaged), Err) {
-        Ok(progress) => progress,
+    let (mut unfinished, results) = match input.refusal.map_or_else(|| read.ok_or_else(damaged), Err) {
+        Ok(read) => read,
         Err(reason) => return Err(TaskError::Rest { topic: parts.topic, reason }),
     };
-    progress.versions.settle_unread(state, |store| is_read(shape, store));
-    Ok((Some(progress), Kept(parts)))
+    if let Some(progress) = &mut unfinished {
+        progress.versions.settle_unread(state, |store| is_read(shape, store));
+    }
+    Ok(Rest { unfinished, results, kept: Kept(parts) })
+}
+
+type Read = (Option<Progress>, Vec<(NodeId, WaitingResult)>);
+
+fn read(mut sections: BTreeMap<usize, Bytes>, input: &mut Reader<'_>, partition: u32) -> Option<Read> {
+    let results = sections.split_off(&RESULTS);
+    let unfinished = if sections.is_empty() { None } else { Some(decode(&sections, input, partition)?) };
+    let result = |(number, bytes)| {
+        input.begin(bytes)?;
+        decode_result(number, input)
+    };
+    Some((unfinished, results.into_iter().map(result).collect::<Option<_>>()?))
 }

@@ -140,3 +140,24 @@ fn a_run_that_another_version_has_written_or_that_is_damaged_is_named() {
         }
     }
 }
+
+#[test]
+fn results_that_wait_for_a_commit_at_something_gone_refuse_the_start() {
+    let folder = Folder::default();
+    let steps = |totals: &str, emit: &str| {
+        let append = |name: &str, from: &str| step("aggregate", name, from, "append");
+        let sums = append("sums", "in") + "window = { tumbling = \"1ms\" }\nemit = \"final\"\n";
+        source("in") + &sums + &append(totals, "sums") + &format!("emit = \"{emit}\"\n") + &sink(totals, "out")
+    };
+    let mut case = Case::new(&steps("totals", "commit"), &folder);
+    (0..5).for_each(|time| case.offer("in", "x", time));
+    case.offer("in", "x", 1_000);
+    while case.task.may_commit() && !folder.rests(&case.topology).iter().any(|(key, _)| key.contains("/80000000-")) {
+        assert!(case.task.ready(), "a result waits in the middle of the run");
+        case.pass();
+    }
+    let error = Case::error(&steps("renamed", "commit"), &folder);
+    assert!(error.contains("waits for a commit at the step `totals`, which this pipeline no longer has"), "{error}");
+    let error = Case::error(&steps("totals", "each"), &folder);
+    assert!(error.contains("results of the step `totals` wait for a commit, and it no longer"), "{error}");
+}

@@ -18,12 +18,16 @@ const NONE: u8 = u8::MAX;
 /// Writes what a run is made of.
 pub(super) struct Writer<'a> {
     pub(super) out: BytesMut,
-    pub(super) topology: &'a Topology,
+    topology: &'a Topology,
     /// Of the nodes.
-    pub(super) names: Vec<Name>,
+    names: Vec<Name>,
 }
 
-impl Writer<'_> {
+impl<'a> Writer<'a> {
+    pub(super) fn new(topology: &'a Topology, shape: &SubTopology) -> Self {
+        Self { out: BytesMut::new(), topology, names: names(topology, shape) }
+    }
+
     /// Ends a section, and gives it.
     pub(super) fn section(&mut self) -> Bytes {
         self.out.split().freeze()
@@ -118,6 +122,14 @@ impl Writer<'_> {
             self.headers(headers);
         }
         self.out.put_i64(*timestamp);
+        self.window(*window);
+    }
+
+    pub(super) fn record(&mut self, Record { key, value, timestamp, headers, window }: &Record) {
+        self.bytes(key.as_deref());
+        self.bytes(value.as_deref());
+        self.out.put_i64(*timestamp);
+        self.headers(headers);
         self.window(*window);
     }
 
@@ -287,6 +299,11 @@ impl<'a> Reader<'a> {
         let headers = if same_headers { of?.headers.clone() } else { self.headers()? };
         let record = Record { key, value, timestamp: self.i64()?, headers, window: self.window()? };
         Some(Item { path, from, input, record, row })
+    }
+
+    pub(super) fn record(&mut self) -> Option<Record> {
+        let (key, value, timestamp) = (self.bytes()?, self.bytes()?, self.i64()?);
+        Some(Record { key, value, timestamp, headers: self.headers()?, window: self.window()? })
     }
 
     pub(super) fn owed(&mut self) -> Option<Owed> {

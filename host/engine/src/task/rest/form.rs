@@ -5,10 +5,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{BufMut, Bytes};
 
 use super::codec::{Reader, Writer};
-use super::names::names;
+use crate::operators::WaitingResult;
 use crate::path::Path;
 use crate::ports::StoreId;
 use crate::provenance::Origin;
@@ -29,9 +29,12 @@ const PRODUCED: usize = 3;
 const ROWS: usize = 4;
 const ITEMS: usize = 5;
 
+/// Number of the first section of a result that waits for a commit: each has one of its own.
+pub(super) const RESULTS: usize = 1 << 31;
+
 /// The sections of a run, by number.
 pub(super) fn encode(progress: &Progress, topology: &Topology, shape: &SubTopology) -> Vec<Bytes> {
-    let mut out = Writer { out: BytesMut::with_capacity(4_096), topology, names: names(topology, shape) };
+    let mut out = Writer::new(topology, shape);
     let rows = rows(progress);
     out.out.put_u8(FORM);
     out.out.put_u32(progress.moments);
@@ -215,4 +218,33 @@ fn row(input: &mut Reader<'_>) -> Option<Option<RowAt>> {
         input.refusal.get_or_insert_with(|| format!("a part of it is of the table `{name}`, {reason}"));
     }
     Some(store.map(|store| (store, key, path, row)))
+}
+
+/// The section of a result that waits for a commit at a node.
+pub(super) fn encode_result(out: &mut Writer<'_>, node: NodeId, result: &WaitingResult) -> Bytes {
+    out.node(node);
+    out.bytes(Some(&result.key));
+    out.window(result.window);
+    out.out.put_u8(u8::from(result.existed));
+    out.bytes(result.origin.as_ref().map(Origin::encode).as_deref());
+    out.number(result.records.len());
+    for (port, record) in &result.records {
+        out.number(*port);
+        out.record(record);
+    }
+    out.section()
+}
+
+/// Reads it.
+pub(super) fn decode_result(section: usize, input: &mut Reader<'_>) -> Option<(NodeId, WaitingResult)> {
+    let node = input.node()??.unwrap_or_else(|name| {
+        input.lacks("is a result that waits for a commit at", &name);
+        NodeId(usize::MAX)
+    });
+    let (key, window, existed) = (input.bytes()??, input.window()?, input.byte()? == 1);
+    let origin = input.bytes()?.and_then(Origin::decode);
+    let records = (0..input.number()?).map(|_| Some((input.number()?, input.record()?))).collect::<Option<_>>()?;
+    let result = WaitingResult { key, window, records, existed, origin, kept: Some(section), changed: false };
+    input.begin(Bytes::new())?;
+    Some((node, result))
 }

@@ -52,27 +52,39 @@ impl Parts {
         Ok((parts, is_whole.then(|| sections.collect())))
     }
 
-    /// Keeps these sections in place of those that were kept: writes the parts that have changed. `state_bytes` is the most
-    /// that an entry may have.
-    pub(super) fn keep(&mut self, sections: &[Bytes], state_bytes: usize, store: StoreId, state: &mut TaskState) {
-        let most = PART.min(state_bytes.saturating_sub(rest_key(&self.topic, 0, 0).len())).max(1);
-        let gone = self.sections.keys().next_back().map_or(0, |last| last.saturating_add(1));
-        for section in 0..sections.len().max(gone) {
-            let bytes = sections.get(section).map_or(&[][..], |bytes| bytes);
-            let before = self.sections.remove(&section).unwrap_or_default();
-            let mut now = Vec::with_capacity(bytes.len().div_ceil(most));
-            for (number, part) in bytes.chunks(most).enumerate() {
-                now.push(digest(part));
-                if before.get(number) != now.last() {
-                    state.put(store, rest_key(&self.topic, section, number), Some(Bytes::copy_from_slice(part)));
-                }
+    /// A number that no section has, from this one on.
+    pub(super) fn next(&self, from: usize) -> usize {
+        self.sections.keys().next_back().map_or(from, |last| from.max(last.saturating_add(1)))
+    }
+
+    /// How many sections there are below a number, if none is left out.
+    pub(super) fn below(&self, number: usize) -> usize {
+        self.sections.range(..number).next_back().map_or(0, |(last, _)| last.saturating_add(1))
+    }
+
+    /// Keeps a section in place of the one that was kept, or none: writes the parts that have changed. `state_bytes` is the
+    /// most that an entry may have.
+    pub(super) fn keep(
+        &mut self,
+        section: usize,
+        bytes: &[u8],
+        state_bytes: usize,
+        (store, state): (StoreId, &mut TaskState),
+    ) {
+        let most = PART.min(state_bytes.saturating_sub(rest_key(&self.topic, section, 0).len())).max(1);
+        let before = self.sections.remove(&section).unwrap_or_default();
+        let mut now = Vec::with_capacity(bytes.len().div_ceil(most));
+        for (number, part) in bytes.chunks(most).enumerate() {
+            now.push(digest(part));
+            if before.get(number) != now.last() {
+                state.put(store, rest_key(&self.topic, section, number), Some(Bytes::copy_from_slice(part)));
             }
-            for number in now.len()..before.len() {
-                state.put(store, rest_key(&self.topic, section, number), None);
-            }
-            if !now.is_empty() {
-                self.sections.insert(section, now);
-            }
+        }
+        for number in now.len()..before.len() {
+            state.put(store, rest_key(&self.topic, section, number), None);
+        }
+        if !now.is_empty() {
+            self.sections.insert(section, now);
         }
     }
 }
