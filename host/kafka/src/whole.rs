@@ -28,6 +28,9 @@ struct Left {
     until: i64,
 }
 
+/// Takes the partition, the key and the value of a record.
+pub(crate) type Each<'e> = dyn FnMut(u32, &[u8], Option<&[u8]>) + 'e;
+
 /// Gives `each` the partition, the key and the value of every committed record of a topic that was there when it began.
 /// `None` if `go_on` says no before it is done. A topic that isn't there has no records.
 ///
@@ -38,7 +41,7 @@ pub(crate) fn read(
     cluster: &Cluster,
     topic: &str,
     go_on: &dyn Fn() -> bool,
-    each: &mut dyn FnMut(u32, &[u8], Option<&[u8]>),
+    each: &mut Each<'_>,
 ) -> Result<Option<()>, Error> {
     let (mut list, mut left) = (TopicPartitionList::new(), Vec::new());
     for partition in 0..cluster.partitions(topic)?.unwrap_or(0) {
