@@ -83,13 +83,15 @@ fn step(worker: &mut Worker, logic: &mut dyn Logic, now: i64) -> Result<bool, Er
     Ok(worker.run(logic)? || any)
 }
 
-/// Puts out what waits for the commit. What reads it does so in the same transaction, or that part of it which waits for
-/// a commit in its turn would be lost.
+/// Puts out what waits for the commit, as far as that can't wait for another one. What reads it does so in the same
+/// transaction where there is room, so that results which wait in their turn come with this commit.
 fn flush(worker: &mut Worker, logic: &mut dyn Logic, now: i64) -> Result<(), Error> {
     loop {
         let mut any = false;
         for task in 0..worker.tasks() {
-            while let Some(outputs) = worker.flush_task(task, logic, now, 0)? {
+            while !worker.may_commit(task)
+                && let Some(outputs) = worker.flush_task(task, logic, now, 0)?
+            {
                 any = true;
                 outputs.into_iter().try_for_each(|record| worker.append_produced(record))?;
             }

@@ -280,8 +280,13 @@ impl Worker {
         self.seats.len()
     }
 
+    /// Whether a task may be [committed](Self::commit) as it is.
+    pub(crate) fn may_commit(&self, task: usize) -> bool {
+        self.seats.get(task).is_none_or(|seat| seat.task.may_commit())
+    }
+
     /// Lets a task put out what waits for a commit, as much as goes into a pass; `None` if nothing does. To be called before
-    /// [`commit`](Self::commit) for all tasks, until none has anything. What it puts out is appended by nobody.
+    /// [`commit`](Self::commit) for all tasks, until each [may be committed](Self::may_commit). What it puts out is appended by nobody.
     ///
     /// # Errors
     /// The task can't go on.

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `deployment/<step>` | generation of the plugin that the step last kept state with, u32, and the plugin's name |
 //! | `input/<topic>` | the driver's: written with the first offset that is committed for the topic's partition |
-//! | `rest/<topic>/<number>` | a part of the run that the task of the sub-topology that reads this topic is in the middle of |
+//! | `rest/<topic>/<section>-<number>` | a part of the run that the task of the sub-topology that reads this topic is in the middle of |
 //!
 //! A number would shift when a step is added to a file; a name stays. And each key belongs to one sub-topology: tasks of
 //! the same partition share the store, and may run in different processes.
@@ -45,9 +45,9 @@ pub(crate) fn decode_deployment(value: &[u8]) -> Option<(u32, &str)> {
     Some((u32::from_be_bytes(*generation), std::str::from_utf8(plugin).ok()?))
 }
 
-/// The key for a part of a run that isn't done, of the sub-topology that reads this topic.
-pub(crate) fn rest_key(topic: &str, part: usize) -> Bytes {
-    format!("{REST}{topic}/{part:08x}").into()
+/// The key for a part of a section of a run that isn't done, of the sub-topology that reads this topic.
+pub(crate) fn rest_key(topic: &str, section: usize, part: usize) -> Bytes {
+    format!("{REST}{topic}/{section:04x}-{part:08x}").into()
 }
 
 /// Where the keys of all its parts begin and end.
@@ -72,24 +72,37 @@ impl Topology {
         self.subtopologies.iter().position(|part| part.nodes.iter().any(has))
     }
 
-    /// Checks that each run that a partition of the meta store has the rest of is one of this pipeline: of a topic that
-    /// nothing reads any more, no task would go on with it. For a driver that sees all of the store, before it opens tasks.
+    /// What is wrong with a key of the meta store's partition, if it is of a run that isn't done and that no task of this
+    /// pipeline would go on with: nothing reads the topic any more, or not this partition of it. `partitions` are the numbers
+    /// of partitions of the topics.
+    pub fn orphan(&self, key: &[u8], partition: u32, partitions: &[u32]) -> Option<TaskError> {
+        let (topic, _) = std::str::from_utf8(key).ok()?.strip_prefix(REST)?.rsplit_once('/')?;
+        let reason = match self.meta_owner(key).and_then(|owner| self.subtopologies.get(owner)) {
+            None => "no step reads this topic any more".to_owned(),
+            Some(part) => {
+                let counts = part.inputs.iter().filter_map(|topic| partitions.get(topic.0));
+                if counts.max().is_some_and(|tasks| partition < *tasks) {
+                    return None;
+                }
+                format!("the steps that read it have no partition {partition} any more")
+            }
+        };
+        Some(TaskError::Rest { topic: topic.into(), reason })
+    }
+
+    /// Checks that each run that a partition of the meta store has the rest of is one of this pipeline: no task would go on
+    /// with an [orphan](Self::orphan). For a driver that sees all of the store, before it opens tasks.
     ///
     /// # Errors
     /// [`TaskError::Rest`]: one isn't. [`TaskError::State`]: the store can't be read.
-    pub fn check_rests(&self, backend: &dyn Backend) -> Result<(), TaskError> {
+    pub fn check_rests(&self, backend: &dyn Backend, partition: u32, partitions: &[u32]) -> Result<(), TaskError> {
         let Some(meta) = self.subtopologies.first().map(|part| part.meta) else { return Ok(()) };
         let mut orphan = None;
         // All that begins with the prefix: a zero follows a slash.
-        backend.scan(meta, REST.as_bytes(), Some(b"rest0"), &mut |key, _| match self.meta_owner(key) {
-            Some(_) => Scan::Continue,
-            None => {
-                orphan = Some(String::from_utf8_lossy(key).into_owned());
-                Scan::Stop
-            }
+        backend.scan(meta, REST.as_bytes(), Some(b"rest0"), &mut |key, _| {
+            orphan = self.orphan(key, partition, partitions);
+            if orphan.is_some() { Scan::Stop } else { Scan::Continue }
         })?;
-        let Some(key) = orphan else { return Ok(()) };
-        let topic = key.strip_prefix(REST).and_then(|rest| rest.rsplit_once('/')).map_or(&*key, |(topic, _)| topic);
-        Err(TaskError::Rest { topic: topic.into(), reason: "no step reads this topic any more".into() })
+        orphan.map_or(Ok(()), Err)
     }
 }

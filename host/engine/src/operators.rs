@@ -17,7 +17,7 @@ use crate::event_time::Timing;
 use crate::ports::Logic;
 use crate::task::{Item, NodeMemory, Step, TaskError, Wake};
 use crate::topology::Operator;
-pub(crate) use aggregate::{AggregateMemory, Waiting};
+pub(crate) use aggregate::{AggregateMemory, Waiting, WaitingResult};
 pub(crate) use table::is_read;
 
 /// Runs a node's operator.

@@ -8,13 +8,14 @@
 //!   └── after anything but an acknowledged commit: drop it and open it anew ─────────────────────────────────────────┘
 //! ```
 //!
-//! Before a commit a driver flushes, and sends what each call puts out, until the task [is flushed](Task::is_flushed):
-//! results that wait for the commit, also those that a step further on makes of them, are in memory only.
+//! Before a commit a driver flushes, and sends what each call puts out, until the task
+//! [may be committed](Task::may_commit): results that wait for the commit are in memory only, unless a run isn't done.
 //!
 //! Outputs are returned, not sent; state changes are handed over, not written. A task that isn't committed leaves
 //! nothing behind.
 
 mod cut;
+mod error;
 mod item;
 mod limits;
 mod memory;
@@ -32,10 +33,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::ledger::Ledger;
-use crate::ports::{Backend, BackendError, Failure, Logic, StoreChanges};
+use crate::ports::{Backend, Logic, StoreChanges};
 use crate::record::{Headers, InputRecord, Timestamp, Window};
 use crate::state::TaskState;
 use crate::topology::{NodeId, TopicId, Topology};
+pub use error::TaskError;
 pub(crate) use item::{Item, Record};
 use memory::Memory;
 pub(crate) use memory::NodeMemory;
@@ -43,7 +45,7 @@ pub use options::{Deployed, TaskOptions};
 use progress::Progress;
 pub(crate) use progress::{Owed, Page};
 use queues::Queues;
-use rest::Kept;
+use rest::{Kept, Rest};
 pub(crate) use row::Row;
 pub(crate) use run::Wake;
 use sources::{shape, source_of, timing_of};
@@ -95,60 +97,6 @@ pub struct InputPosition {
     pub time: Option<Timestamp>,
 }
 
-/// Why a task can't go on. Nothing of its open transaction may be committed.
-#[derive(Debug, thiserror::Error)]
-pub enum TaskError {
-    /// Committed state can't be read: open the task anew, or stop.
-    #[error(transparent)]
-    State(#[from] BackendError),
-    /// The host can't make guest calls: open the task anew, or stop.
-    #[error("step `{step}`: {reason}")]
-    Host {
-        /// The step that called.
-        step: String,
-        /// What went wrong.
-        reason: String,
-    },
-    /// The [time](Logic::limit_time) for the guest calls of a run is over: open the task anew, and run it over fewer
-    /// records at a time.
-    #[error("step `{step}`: the time for its guest calls is over")]
-    Overrun {
-        /// The step that called.
-        step: String,
-    },
-    /// A record failed at a step that has `on-error = "fail"`: stop, and tell.
-    #[error("step `{step}` stops on errors, and a record failed: {} ({})", failure.text, failure.code)]
-    Stopped {
-        /// The step.
-        step: String,
-        /// Why the record failed.
-        failure: Failure,
-    },
-    /// The state was written by a newer deployment than the one that is active: wait for it, or see that this one can read
-    /// what it wrote ([`TaskOptions::may_be_older`]).
-    #[error("plugin `{plugin}`: the state was written by generation {recorded}, but generation {active} is active")]
-    OldDeployment {
-        /// The plugin.
-        plugin: String,
-        /// Generation in the state.
-        recorded: u32,
-        /// Generation the driver named.
-        active: u32,
-    },
-    /// A commit was made in the middle of a run, and the pipeline is no longer one that could go on with the rest of it:
-    /// stop, and tell.
-    #[error(
-        "the last commit was made while a run over the topic `{topic}` was under way, and this pipeline can't go on with \
-         the rest of that run: {reason}; run the pipeline as it was until it is idle (`--until-idle`), then this one"
-    )]
-    Rest {
-        /// The topic under which the rest is kept: the first that the task read.
-        topic: String,
-        /// What has changed.
-        reason: String,
-    },
-}
-
 /// Bytes of input after which a run is closed: large records go in smaller runs.
 const MAX_RUN_BYTES: usize = 4 << 20;
 
@@ -176,10 +124,13 @@ pub struct Task {
 impl Task {
     /// Opens a task over its committed state.
     pub fn open(topology: Arc<Topology>, options: TaskOptions, backend: Box<dyn Backend>) -> Result<Self, TaskError> {
-        let (mut state, mut ledger) = (TaskState::new(backend, topology.stores.len()), Ledger::default());
+        let (mut state, ledger) = (TaskState::new(backend, topology.stores.len()), Ledger::default());
         let shape = shape(&topology, options.subtopology);
-        let memory = memory::open(&topology, shape, &options, &state)?;
-        let (unfinished, kept) = rest::open((&topology, shape), options.partition, &mut state, &mut ledger)?;
+        let mut memory = memory::open(&topology, shape, &options, &state)?;
+        let Rest { unfinished, results, kept } = rest::open((&topology, shape), options.partition, &mut state)?;
+        memory
+            .wait_again(results)
+            .map_err(|node| kept.refuse(shape.nodes.get(node.0).map_or("", |node| &node.name)))?;
         let sources: Vec<NodeId> = shape.inputs.iter().map(|topic| source_of(shape, *topic)).collect();
         let queues = Queues::new(sources.iter().map(|source| timing_of(shape, *source)));
         let feeds_itself = shape.outputs().any(|topic| shape.inputs.contains(&topic));
@@ -254,11 +205,16 @@ impl Task {
 
     /// Memory of the open transaction in bytes, roughly: a driver commits early when it grows too large.
     pub fn transaction_bytes(&self) -> usize {
-        self.state.bytes() + self.memory.nodes.iter().map(NodeMemory::pending_bytes).sum::<usize>()
+        let pending = self.memory.nodes.iter().map(NodeMemory::pending_bytes).sum::<usize>();
+        self.state.bytes() + pending + self.waiting_bytes()
     }
 
-    /// How much of that is in results that wait for a commit, which only a [`flush`](Self::flush) takes out of it.
+    /// How much of that is in results that wait for a commit, which only a [`flush`](Self::flush) takes out of it. None
+    /// while a run isn't done: no commit lets them out before that.
     pub fn waiting_bytes(&self) -> usize {
+        if self.unfinished.is_some() {
+            return 0;
+        }
         self.memory.nodes.iter().map(NodeMemory::waiting_bytes).sum()
     }
 
@@ -323,15 +279,29 @@ impl Task {
         self.wake(logic, Wake::Tick, now, turn)
     }
 
-    /// Whether nothing waits for a commit, so that [`prepare`](Self::prepare) may be called. Any other run may be unfinished.
+    /// Whether nothing waits for a commit.
     pub fn is_flushed(&self) -> bool {
         let flushes = self.unfinished.as_ref().is_some_and(|run| run.wake == Some(Wake::Commit));
         !flushes && !self.memory.nodes.iter().any(NodeMemory::waits_for_commit)
     }
 
+    /// Whether [`prepare`](Self::prepare) may be called: nothing waits for the commit, or a run isn't done. What waits is
+    /// written down with that run, and comes out with the first commit after its end.
+    pub fn may_commit(&self) -> bool {
+        self.unfinished.is_some() || self.is_flushed()
+    }
+
+    /// Begins to put out what waits for a commit, and leaves that to the next runs: the task may be committed before.
+    pub fn begin_flush(&mut self, now: Timestamp, turn: u64) {
+        if !self.may_commit() {
+            self.unfinished = Some(Box::new(run::awake(self, Wake::Commit, now, turn)));
+        }
+    }
+
     /// Puts out what waits for a commit, as much as goes into a pass: to be called before each [`prepare`](Self::prepare)
-    /// until the task [is flushed](Self::is_flushed), also where a call puts out nothing. Any other run that isn't done goes
-    /// on first: it may change these results. `now` is the driver's clock.
+    /// until the task [may be committed](Self::may_commit), also where a call puts out nothing; what is left comes with the
+    /// next runs. Or until it [is flushed](Self::is_flushed): then all comes before the commit, that of a run which isn't
+    /// done too. `now` is the driver's clock.
     pub fn flush(&mut self, logic: &mut dyn Logic, now: Timestamp, turn: u64) -> Result<Vec<Produced>, TaskError> {
         if self.is_flushed() {
             return Ok(Vec::new());
@@ -367,18 +337,19 @@ impl Task {
     }
 
     /// Takes what the open transaction has changed. To be called once for each commit, after the last run. Panics if the
-    /// task isn't [flushed](Self::is_flushed): results would be lost.
+    /// task [may not be committed](Self::may_commit): results would be lost.
     pub fn prepare(&mut self) -> Prepared {
-        assert!(self.is_flushed(), "results that wait for the commit are flushed before it");
+        assert!(self.may_commit(), "results that wait for the commit are flushed before it");
         self.prepare_part()
     }
 
     /// The same in the middle of a transaction, for a driver that writes it down in parts and begins it anew if it doesn't
     /// come to its end. What waits for the commit goes on waiting.
     pub fn prepare_part(&mut self) -> Prepared {
-        self.memory.prepare(&self.topology, &self.options, &mut self.state);
-        let own = (&*self.topology, shape(&self.topology, self.options.subtopology));
-        rest::prepare(self.unfinished.as_deref(), own, self.options.state_bytes, &mut self.state, &mut self.kept);
+        let Self { topology, options, state, memory, .. } = self;
+        memory.prepare(topology, options, state);
+        let own = (&**topology, shape(topology, options.subtopology));
+        rest::prepare(self.unfinished.as_deref(), own, options, (&mut memory.nodes, state), &mut self.kept);
         let inputs = shape(&self.topology, self.options.subtopology).inputs.iter();
         Prepared {
             changes: self.state.take_changes(),

@@ -98,6 +98,40 @@ fn results_that_wait_for_a_commit_all_come_out_with_it_however_many_passes_that_
     assert_unseen(&two_that_wait(), &lines, 4);
 }
 
+/// A step whose windows close at once, and one behind it whose results wait for a commit.
+const CLOSING: &str = r#"
+    [[source]]
+    name = "in"
+    topic = "in"
+    value = "bytes"
+    [[aggregate]]
+    name = "sums"
+    from = "in"
+    call = "t.append"
+    window = { tumbling = "10ms" }
+    emit = "final"
+    [[aggregate]]
+    name = "totals"
+    from = "sums"
+    call = "t.append"
+    emit = "commit"
+    [[transform]]
+    name = "doubled"
+    from = "totals"
+    call = "t.twice"
+    [[sink]]
+    from = "doubled"
+    topic = "out"
+"#;
+
+#[test]
+fn results_that_wait_behind_a_jump_of_time_come_out_with_the_commit_after_it() {
+    let lines = ["in a x @1", "in b x @2", "in c x @3", "in a y @900", "in b y @901", "in a z @2000", "in c z @2001"];
+    for commit_every in [usize::MAX, 4, 6] {
+        assert_unseen(CLOSING, &lines, commit_every);
+    }
+}
+
 #[test]
 fn a_look_at_records_without_a_match_ends_where_it_does_on_one_page() {
     let join = r#"
@@ -195,6 +229,73 @@ fn results_go_on_waiting_where_a_transaction_is_written_down_in_parts_and_are_no
     }
     assert_eq!((outputs, task.waiting_bytes()), (3, 0));
     task.prepare();
+}
+
+/// Commits a task and opens it anew, as far as it is.
+fn restarted(mut task: Task, topology: &Arc<Topology>, disk: &Disk) -> Task {
+    assert!(task.may_commit());
+    disk.commit(0, &task.prepare().changes);
+    open(topology, disk)
+}
+
+#[test]
+fn commits_between_passes_write_down_what_waits_for_one_and_each_result_comes_out_once() {
+    let topology = topology(CLOSING);
+    let outputs = |every_pass: bool| {
+        let disk = Disk::default();
+        let (mut task, mut rules) = (open(&topology, &disk), Rules::new(&topology));
+        (0..5).for_each(|offset| offer(&mut task, offset, "x"));
+        while task.ready() {
+            assert!(task.run(&mut rules, 10).unwrap().is_empty());
+        }
+        task = restarted(task, &topology, &disk);
+        let (key, value) = (Some(Bytes::from("late")), Some(Bytes::from("x")));
+        let (timestamp_type, headers) = (TimestampType::CreateTime, Headers::EMPTY);
+        task.offer(
+            0,
+            InputRecord { offset: 9, timestamp: 99, timestamp_type, key, value, headers, arrived: 0, turn: 0 },
+        );
+        let (mut outputs, mut commits) = (Vec::new(), 0);
+        // The run closes five windows, a pass each; then the flush puts out five results.
+        while task.ready() || !task.is_flushed() {
+            let ready = task.ready();
+            let produced =
+                if ready { task.run(&mut rules, 10).unwrap() } else { task.flush(&mut rules, 0, 0).unwrap() };
+            outputs.extend(produced.into_iter().map(|record| (record.key, record.value, record.timestamp)));
+            if every_pass && task.may_commit() {
+                task = restarted(task, &topology, &disk);
+                commits += 1;
+            }
+        }
+        task = restarted(task, &topology, &disk);
+        assert!(!task.ready() && task.is_flushed());
+        assert!(!every_pass || commits >= 9, "{commits} commits");
+        let rests = disk.dump().into_iter().filter(|entry| entry.contains("rest/"));
+        assert_eq!(rests.collect::<Vec<_>>(), Vec::<String>::new());
+        outputs
+    };
+    let whole = outputs(false);
+    assert_eq!(whole.len(), 10);
+    assert_eq!(outputs(true), whole);
+}
+
+#[test]
+fn a_flush_that_is_only_begun_comes_out_with_the_runs_behind_the_commit() {
+    let (topology, disk) = (topology(&two_that_wait()), Disk::default());
+    let (mut task, mut rules) = (open(&topology, &disk), Rules::new(&topology));
+    (0..3).for_each(|offset| offer(&mut task, offset, "x"));
+    while task.ready() {
+        task.run(&mut rules, 10).unwrap();
+    }
+    assert!(!task.may_commit());
+    task.begin_flush(0, 0);
+    let mut task = restarted(task, &topology, &disk);
+    let mut outputs = 0;
+    while task.ready() {
+        outputs += task.run(&mut rules, 10).unwrap().len();
+        task = restarted(task, &topology, &disk);
+    }
+    assert_eq!(outputs, 6);
 }
 
 #[test]

@@ -26,8 +26,10 @@ use crate::internal_topics;
 use crate::native;
 use crate::positions::wall_clock;
 use crate::producer::Transactions;
+use crate::rests;
 use crate::settings::ClientSettings;
-use entries::{Entries, undecided};
+use crate::whole;
+use entries::Entries;
 use outline::Outline;
 
 /// Pauses between attempts: the first, and the longest. Each is of random length, so that instances that got in each
@@ -163,11 +165,11 @@ fn contents(topology: &Topology) -> BTreeMap<String, Contents> {
 ///
 /// # Errors
 /// [`Error::Setup`]: another pipeline has its name, an internal topic isn't the app's or not the one it was, or a step would
-/// take state for something else.
+/// take state for something else. [`Error::Task`]: no task would go on with a run that a process was in the middle of.
 pub(crate) fn check(
     settings: &ClientSettings,
     cluster: &Cluster,
-    topology: &Topology,
+    (topology, partitions): (&Topology, &[u32]),
     specs: &[&TopicSpec],
     go_on: &dyn Fn() -> bool,
 ) -> Result<Option<()>, Error> {
@@ -175,9 +177,13 @@ pub(crate) fn check(
     let Some(entries) = Entries::read(settings, cluster, &internal_topics::control(app), go_on)? else {
         return Ok(None);
     };
-    check_pipeline(settings.app(), entries.pipeline()?, &Outline::of(topology))?;
+    let (before, now) = (entries.pipeline()?, Outline::of(topology));
+    check_pipeline(settings.app(), before.clone(), &now)?;
     claims::check(settings, cluster, app, &entries.topics()?, specs, go_on)?;
     check_contents(cluster, settings.app(), &entries.contents()?, &contents(topology))?;
+    if before.is_some_and(|before| before.reads_more_than(&now)) {
+        return rests::check(settings, cluster, (topology, partitions), go_on);
+    }
     Ok(Some(()))
 }
 
@@ -333,7 +339,7 @@ pub(crate) fn topics(settings: &ClientSettings, cluster: &Cluster, app: &str) ->
     let limit = Instant::now() + settings.transaction_timeout() + ABORTING + REQUEST;
     let entries = Entries::read(settings, cluster, &control, &|| Instant::now() < limit)?;
     let entries = entries.ok_or_else(|| {
-        Error::Setup(format!("topic `{control}` can't be read to its end: {}", undecided(settings, &control)))
+        Error::Setup(format!("topic `{control}` can't be read to its end: {}", whole::undecided(settings, &control)))
     })?;
     Ok(entries.topics()?.into_keys().chain([control]).collect())
 }

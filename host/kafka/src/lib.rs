@@ -29,10 +29,12 @@ pub mod records;
 mod refused;
 pub mod reset;
 mod restore;
+mod rests;
 mod settings;
 mod start;
 mod tasks;
 mod unclear;
+mod whole;
 mod worker;
 
 pub use cluster::{Cluster, TopicSpec};

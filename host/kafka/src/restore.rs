@@ -18,6 +18,7 @@ use crate::error::{Error, Reaction};
 use crate::faults::{self, Point};
 use crate::native::{Fetched, Fetcher, c_name};
 use crate::positions::{Position, wall_clock};
+use crate::rests::Orphans;
 use crate::tasks::TaskId;
 use crate::worker::Shared;
 pub(crate) use plan::{Plan, plan};
@@ -50,6 +51,8 @@ pub(crate) struct Gap {
     done: bool,
     /// Whether something was applied since the position was written.
     dirty: bool,
+    /// What the changelog tells of runs that no task would go on with.
+    orphans: Orphans,
     /// When it last came further.
     moved: Instant,
 }
@@ -254,6 +257,10 @@ fn apply(
             gap.moved = now;
             // Only we write there, and always with a key.
             let Some(key) = message.key() else { return Ok(Applied::Records(0)) };
+            if is_meta(shared, changelog) {
+                let pipeline = (&*shared.topology, &*shared.partitions);
+                gap.orphans.apply(pipeline, changelog.task.partition, (key, message.value()));
+            }
             if !is_meta(shared, changelog) || shared.topology.meta_owner(key) == Some(changelog.task.subtopology) {
                 batch.set(changelog.store, changelog.task.partition, key, message.value())?;
             }
@@ -262,6 +269,7 @@ fn apply(
         Fetched::End(offset) => {
             // Behind the last record there are only marks: the next start needn't look for more.
             if *offset >= gap.until {
+                gap.orphans.check()?;
                 gap.next = gap.next.max(*offset);
                 gap.dirty = true;
                 gap.done = true;

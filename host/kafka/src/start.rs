@@ -49,7 +49,7 @@ pub(crate) fn prepare(
     let partitions = pipeline::partitions(&topology, &|name| known.get(name).copied()).map_err(Error::Partitions)?;
     let specs = internal_topics::all(&topology, &partitions, settings.record_bytes());
     let go_on = || !stop.load(Ordering::Relaxed);
-    let Some(own) = patience.until(|| internal(&settings, &cluster, &topology, &specs, &go_on))? else {
+    let Some(own) = patience.until(|| internal(&settings, &cluster, (&topology, &partitions), &specs, &go_on))? else {
         return Ok(None);
     };
     let claim = Claim { topology: &topology, candidates, topics: &own };
@@ -91,7 +91,7 @@ pub(crate) fn prepare(
 fn internal(
     settings: &ClientSettings,
     cluster: &Cluster,
-    topology: &Topology,
+    (topology, partitions): (&Topology, &[u32]),
     topics: &[Internal],
     go_on: &dyn Fn() -> bool,
 ) -> Result<Option<Vec<String>>, Error> {
@@ -99,7 +99,7 @@ fn internal(
     let (control, rest): (Vec<_>, Vec<_>) = topics.iter().partition(|topic| topic.spec.name == control);
     internal_topics::ensure(settings.app(), cluster, &control)?;
     let own: Vec<_> = topics.iter().filter(|topic| topic.is_private).map(|topic| &topic.spec).collect();
-    if control::check(settings, cluster, topology, &own, go_on)?.is_none() {
+    if control::check(settings, cluster, (topology, partitions), &own, go_on)?.is_none() {
         return Ok(None);
     }
     internal_topics::ensure(settings.app(), cluster, &rest)?;

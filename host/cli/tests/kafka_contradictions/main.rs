@@ -6,6 +6,7 @@
 mod apps;
 mod cluster;
 mod offsets;
+mod rests;
 mod state;
 #[path = "../support/mod.rs"]
 mod support;

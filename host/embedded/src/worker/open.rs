@@ -76,7 +76,7 @@ impl Worker {
         let topology = Arc::clone(&self.topology);
         if let Some(part) = topology.subtopologies.first() {
             for partition in self.database.partitions(part.meta)? {
-                topology.check_rests(&self.database.backend(partition))?;
+                topology.check_rests(&self.database.backend(partition), partition, &self.partitions)?;
             }
         }
         let shared: Arc<[StoreId]> = topology.globals.iter().map(|table| table.store).collect();

@@ -32,7 +32,7 @@ use crate::task::{Item, NodeMemory, Parent, Record, Step, TaskError, inherited};
 use crate::topology::Call;
 use batches::batches;
 use guest::Guest;
-pub(crate) use waiting::Waiting;
+pub(crate) use waiting::{Result as WaitingResult, Waiting};
 
 /// What an aggregate remembers between runs, if it has windows or waits for commits.
 pub(crate) struct AggregateMemory {
@@ -71,6 +71,10 @@ pub(super) fn process(
     call: &Call,
     logic: &mut dyn Logic,
 ) -> Result<(), TaskError> {
+    if step.owes_the_moment() {
+        step.take_owed();
+        flush(step, memory);
+    }
     let mut waiting = match memory {
         NodeMemory::Aggregate(memory) if memory.windows.is_some() => {
             return windowed::process(step, items, memory, call, logic);
@@ -141,7 +145,7 @@ pub(super) fn close(
     }
 }
 
-/// Puts out what has waited for a commit.
+/// Puts out what has waited for a commit, as much as goes into a pass.
 pub(super) fn flush(step: &mut Step<'_>, memory: &mut NodeMemory) {
     if let NodeMemory::Aggregate(memory) = memory {
         memory.waiting.put_out(step);

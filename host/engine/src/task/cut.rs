@@ -3,6 +3,7 @@
 use super::Step;
 use super::item::Item;
 use super::progress::{Owed, Page};
+use super::run::Wake;
 use crate::path::Path;
 use crate::state::timers::Look;
 
@@ -67,6 +68,13 @@ impl Step<'_> {
         if let Some(place) = self.progress.owed.get_mut(self.id.0) {
             *place = Some(owed);
         }
+    }
+
+    /// Whether it has yet to let out something because of a commit, and not of a record.
+    pub(crate) fn owes_the_moment(&self) -> bool {
+        let owed = self.progress.owed.get(self.id.0).and_then(Option::as_ref);
+        // No record of such a run has that place: it is the moment's.
+        self.progress.wake == Some(Wake::Commit) && owed.is_some_and(|owed| owed.path == Path::root(0))
     }
 
     /// Takes what the step has yet to let out.

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::{TaskError, TaskOptions, shape};
 use crate::meta::{decode_deployment, deployment_key, encode_deployment};
-use crate::operators::{AggregateMemory, Waiting};
+use crate::operators::{AggregateMemory, Waiting, WaitingResult};
 use crate::ports::{BackendError, Clock};
 use crate::record::Timestamp;
 use crate::state::TaskState;
@@ -12,7 +12,7 @@ use crate::state::join::JoinStore;
 use crate::state::seen::Seen;
 use crate::state::timers::Timers;
 use crate::state::windowed::WindowedStore;
-use crate::topology::{Emit, JoinKind, Operator, SubTopology, Topology};
+use crate::topology::{Emit, JoinKind, NodeId, Operator, SubTopology, Topology};
 
 /// Items in the first call of a step, while nobody knows what comes of them.
 const FIRST_PACE: usize = 1;
@@ -75,6 +75,14 @@ impl NodeMemory {
         }
     }
 
+    /// The results that wait for a commit, of a step that has some.
+    pub(crate) fn waiting(&mut self) -> Option<&mut Waiting> {
+        match self {
+            Self::Aggregate(memory) => Some(&mut memory.waiting),
+            _ => None,
+        }
+    }
+
     /// Memory of that, in bytes, roughly.
     pub(crate) fn waiting_bytes(&self) -> usize {
         match self {
@@ -91,13 +99,12 @@ impl NodeMemory {
         }
     }
 
-    /// Memory of what the open transaction has yet to write, in bytes, roughly.
+    /// Memory of what the open transaction has yet to write, in bytes, roughly; without results that wait for the commit.
     pub(crate) fn pending_bytes(&self) -> usize {
         match self {
-            Self::None | Self::Process(_) => 0,
+            Self::None | Self::Process(_) | Self::Aggregate(_) => 0,
             Self::Join(store) => store.pending_bytes(),
             Self::Dedup(seen) => seen.pending_bytes(),
-            Self::Aggregate(_) => self.waiting_bytes(),
         }
     }
 }
@@ -172,6 +179,16 @@ fn check_deployments(
 }
 
 impl Memory {
+    /// Takes back results that wait for a commit. The node of one whose step doesn't wait for commits any more, if there is
+    /// one.
+    pub(super) fn wait_again(&mut self, results: Vec<(NodeId, WaitingResult)>) -> Result<(), NodeId> {
+        for (node, result) in results {
+            let waiting = self.nodes.get_mut(node.0).and_then(NodeMemory::waiting);
+            waiting.ok_or(node)?.push(result);
+        }
+        Ok(())
+    }
+
     /// Moves into the transaction what must be committed, and is not yet.
     pub(super) fn prepare(&mut self, topology: &Topology, options: &TaskOptions, state: &mut TaskState) {
         let shape = shape(topology, options.subtopology);

@@ -1,97 +1,105 @@
 //! A run that isn't done at a commit is kept with the state, and goes on after it, also in another process.
 //!
-//! It is kept in the meta store, in parts that no topic finds too large, under the name of a topic that the sub-topology
-//! reads. Steps, topics and stores are known by their names: what waits for one that the pipeline no longer has is counted
-//! (`step-gone`, `topic-gone`) and dropped, as the state of that step is. What another sub-topology would have to go on
-//! with refuses the start: see [`TaskError::Rest`].
+//! It is kept in the meta store, under the name of a topic that the sub-topology reads: the first that has the task's
+//! partition, so that a task which reads that topic finds it, whatever else is read with it. A commit writes what has changed
+//! since the last one.
+//!
+//! Steps, topics and stores are known by their names. Where something waits for a step that the pipeline no longer has, or
+//! that another sub-topology has now, the task refuses to start: see [`TaskError::Rest`]. Its offsets are committed, so to
+//! drop it would be a loss.
 
 mod codec;
+mod form;
+mod names;
+mod parts;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use std::collections::BTreeMap;
 
-use super::TaskError;
+use bytes::Bytes;
+
 use super::progress::Progress;
-use super::run::Wake;
-use crate::ledger::{Ledger, What};
-use crate::meta::{rest_key, rest_keys};
-use crate::operators::is_read;
-use crate::path::Path;
-use crate::ports::{BackendError, Scan, StoreId};
-use crate::provenance::Origin;
-use crate::record::InputRecord;
+use super::{NodeMemory, TaskError, TaskOptions};
+use crate::operators::{WaitingResult, is_read};
 use crate::state::TaskState;
 use crate::topology::{NodeId, SubTopology, TopicId, Topology};
-use codec::{Place, Reader, Writer};
-
-/// Most bytes of a part.
-const PART: usize = 256 << 10;
+use codec::{Reader, Writer};
+use form::{RESULTS, decode, decode_result, encode, encode_result};
+use names::name_of;
+use parts::Parts;
 
 /// Where the run that wasn't done at the last commit is kept.
 #[derive(Debug, Default)]
-pub(super) struct Kept {
-    /// The topic under whose name. It may no longer be the first that is read.
-    topic: String,
-    /// In how many parts; none if all was done.
-    parts: usize,
+pub(super) struct Kept(Parts);
+
+impl Kept {
+    /// Why the results of a step that wait for a commit can't wait on.
+    pub(super) fn refuse(&self, step: &str) -> TaskError {
+        let reason = format!("results of the step `{step}` wait for a commit, and it no longer waits for commits");
+        TaskError::Rest { topic: self.0.topic.clone(), reason }
+    }
 }
 
-/// Keeps a run that isn't done, in place of the one that was kept at the last commit. `state_bytes` is the most that an
-/// entry of a store may have.
+/// A run that isn't done, as it was at the last commit.
+#[derive(Default)]
+pub(super) struct Rest {
+    /// None where only results wait: the run has come to its end since they were written down.
+    pub(super) unfinished: Option<Progress>,
+    /// Results that wait for a commit, with their nodes.
+    pub(super) results: Vec<(NodeId, WaitingResult)>,
+    pub(super) kept: Kept,
+}
+
+/// Keeps a run that isn't done, and the results that wait for a commit behind it, in place of what was kept at the last
+/// commit.
 pub(super) fn prepare(
     unfinished: Option<&Progress>,
     (topology, shape): (&Topology, &SubTopology),
-    state_bytes: usize,
-    state: &mut TaskState,
-    kept: &mut Kept,
+    options: &TaskOptions,
+    (nodes, state): (&mut [NodeMemory], &mut TaskState),
+    Kept(parts): &mut Kept,
 ) {
-    if unfinished.is_none() && kept.parts == 0 {
+    if unfinished.is_none() && parts.is_empty() {
         return;
     }
-    if kept.parts == 0 {
-        let Some(first) = inputs(topology, shape).next() else { return };
-        kept.topic = first.to_owned();
+    if parts.is_empty() {
+        let has_it = |topic: &&TopicId| options.partitions.get(topic.0).is_none_or(|count| *count > options.partition);
+        let Some(first) = shape.inputs.iter().find(has_it) else { return };
+        parts.topic = name_of(topology, *first).to_owned();
     }
-    let bytes = unfinished.map(|progress| encode(progress, topology, shape)).unwrap_or_default();
-    let most = PART.min(state_bytes.saturating_sub(rest_key(&kept.topic, 0).len())).max(1);
-    let now = bytes.len().div_ceil(most);
-    for part in 0..now {
-        let bytes = bytes.slice(part * most..bytes.len().min((part + 1) * most));
-        state.put(shape.meta, rest_key(&kept.topic, part), Some(bytes));
+    let sections = unfinished.map(|progress| encode(progress, topology, shape)).unwrap_or_default();
+    for number in 0..sections.len().max(parts.below(RESULTS)) {
+        let bytes = sections.get(number).map_or(&[][..], |bytes| bytes);
+        parts.keep(number, bytes, options.state_bytes, (shape.meta, state));
     }
-    for part in now..std::mem::replace(&mut kept.parts, now) {
-        state.put(shape.meta, rest_key(&kept.topic, part), None);
+    let mut out = Writer::new(topology, shape);
+    for (node, memory) in nodes.iter_mut().enumerate() {
+        let Some(waiting) = memory.waiting() else { continue };
+        for number in waiting.take_gone() {
+            parts.keep(number, &[], options.state_bytes, (shape.meta, state));
+        }
+        // Without such a run they are put out before the commit.
+        for result in waiting.changed().filter(|_| unfinished.is_some()) {
+            let number = *result.kept.get_or_insert_with(|| parts.next(RESULTS));
+            result.changed = false;
+            let bytes = encode_result(&mut out, NodeId(node), result);
+            parts.keep(number, &bytes, options.state_bytes, (shape.meta, state));
+        }
     }
 }
 
-fn inputs<'a>(topology: &'a Topology, shape: &'a SubTopology) -> impl Iterator<Item = &'a str> {
-    shape.inputs.iter().filter_map(|topic| Some(topology.topics.get(topic.0)?.name.as_str()))
-}
-
-/// The run that wasn't done at the last commit, and where it is kept. The inputs may have been others then, so it is looked
-/// for under each.
+/// The run that wasn't done at the last commit. The inputs may have been others then, so it is looked for under each.
 pub(super) fn open(
     (topology, shape): (&Topology, &SubTopology),
     partition: u32,
     state: &mut TaskState,
-    ledger: &mut Ledger,
-) -> Result<(Option<Progress>, Kept), TaskError> {
-    let (mut bytes, mut kept) = (BytesMut::new(), Kept::default());
-    for topic in inputs(topology, shape) {
-        let ((from, to), mut parts) = (rest_keys(topic), 0);
-        let is_first = kept.parts == 0;
-        state.scan(shape.meta, &from, Some(&to), &mut |_, part| {
-            parts += 1;
-            if !is_first {
-                return Scan::Stop;
-            }
-            bytes.put_slice(part);
-            Scan::Continue
-        })?;
-        match (parts, is_first) {
-            (0, _) => {}
-            (_, true) => kept = Kept { topic: topic.to_owned(), parts },
-            (_, false) => {
-                let other = &kept.topic;
+) -> Result<Rest, TaskError> {
+    let mut found: Option<(Parts, _)> = None;
+    for topic in shape.inputs.iter().map(|topic| name_of(topology, *topic)) {
+        let (parts, sections) = Parts::load(topic, shape.meta, state)?;
+        match &found {
+            _ if parts.is_empty() => {}
+            None => found = Some((parts, sections)),
+            Some((Parts { topic: other, .. }, _)) => {
                 let reason = format!(
                     "the steps that read it and those that read `{other}` are connected now, and that topic has a rest too"
                 );
@@ -99,152 +107,28 @@ pub(super) fn open(
             }
         }
     }
-    if kept.parts == 0 {
-        return Ok((None, kept));
-    }
-    let read = decode(Reader { bytes: bytes.freeze(), topology, shape }, partition, ledger);
-    let (mut progress, moved) = read.ok_or_else(|| BackendError {
-        store: "meta".into(),
-        reason: format!("the run over the topic `{}` that was under way can't be read", kept.topic),
-    })?;
-    if let Some(moved) = moved {
-        let reason = format!(
-            "a part of it waits for `{moved}`, which is no longer connected with the steps that read the topic"
-        );
-        return Err(TaskError::Rest { topic: kept.topic, reason });
-    }
-    progress.versions.settle_unread(state, |store| is_read(shape, store));
-    Ok((Some(progress), kept))
-}
-
-/// The version of this form.
-const FORM: u8 = 1;
-
-fn encode(progress: &Progress, topology: &Topology, shape: &SubTopology) -> Bytes {
-    let mut out = Writer { out: BytesMut::with_capacity(4_096), topology, shape };
-    out.out.put_u8(FORM);
-    out.number(progress.inputs);
-    out.out.put_u32(progress.moments);
-    out.out.put_u8(match progress.wake {
-        None => 0,
-        Some(Wake::Tick) => 1,
-        Some(Wake::Commit) => 2,
-        Some(Wake::Close) => 3,
-    });
-    out.node(NodeId(progress.woken));
-    let used = used(progress);
-    out.number(progress.records.len());
-    let records = progress.records.iter().zip(&progress.sources).zip(&progress.origins);
-    for (number, ((record, source), origin)) in records.enumerate() {
-        out.input(record, used.contains(&number));
-        out.topic(*source);
-        out.bytes(origin.as_ref().map(Origin::encode).as_deref());
-    }
-    for (node, ((items, owed), spent)) in progress.queues.iter().zip(&progress.owed).zip(&progress.spent).enumerate() {
-        out.node(NodeId(node));
-        out.number(items.len());
-        items.iter().for_each(|item| out.item(item));
-        out.out.put_u8(u8::from(owed.is_some()));
-        owed.iter().for_each(|owed| out.owed(owed));
-        spent.iter().for_each(|spent| out.spent(spent));
-    }
-    out.node(NodeId(usize::MAX));
-    out.number(progress.produced.len());
-    progress.produced.iter().for_each(|(path, produced)| out.produced(path, produced));
-    let rows: Vec<_> = progress.versions.rows().collect();
-    out.number(rows.len());
-    for (store, key, path, row) in rows {
-        out.text(topology.stores.get(store.0).map_or("", |store| store.name.as_str()));
-        out.bytes(Some(key));
-        out.path(path);
-        out.bytes(row.as_deref());
-    }
-    out.out.freeze()
-}
-
-/// The records whose keys and values may still be asked for: a dead letter shows its record whole.
-fn used(progress: &Progress) -> std::collections::BTreeSet<usize> {
-    let items = progress.queues.iter().flatten().map(|item| &item.path);
-    let owed = progress.owed.iter().flatten().map(|owed| &owed.path);
-    items.chain(owed).map(Path::record).collect()
-}
-
-/// A run, and the name of what waits for it in another sub-topology now, if anything does. `partition` is that of the
-/// task. None where the bytes aren't that.
-fn decode(mut input: Reader<'_>, partition: u32, ledger: &mut Ledger) -> Option<(Progress, Option<String>)> {
-    let (topology, shape) = (input.topology, input.shape);
-    if input.byte()? != FORM {
-        return None;
-    }
-    let (inputs, moments) = (input.number()?, input.u32()?);
-    let wake = match input.byte()? {
-        1 => Some(Wake::Tick),
-        2 => Some(Wake::Commit),
-        3 => Some(Wake::Close),
-        _ => None,
+    let Some((parts, sections)) = found else { return Ok(Rest::default()) };
+    let mut input = Reader::new(topology, shape);
+    let read = sections.and_then(|sections| read(sections, &mut input, partition));
+    let damaged = || "what is kept of it can't be read".to_owned();
+    let (mut unfinished, results) = match input.refusal.map_or_else(|| read.ok_or_else(damaged), Err) {
+        Ok(read) => read,
+        Err(reason) => return Err(TaskError::Rest { topic: parts.topic, reason }),
     };
-    let woken = input.node()?.node.map_or(shape.nodes.len(), |node| node.0);
-    let names = topology.topics.iter().map(|topic| Bytes::copy_from_slice(topic.name.as_bytes())).collect();
-    let mut progress = Progress::new(shape.nodes.len(), Vec::new(), Vec::new(), names, wake);
-    (progress.inputs, progress.moments, progress.woken) = (inputs, moments, woken);
-    records(&mut input, partition, &mut progress)?;
-    let moved = waiting(&mut input, &mut progress, ledger)?;
-    for _ in 0..input.number()? {
-        match input.produced()? {
-            (path, Ok(produced)) => progress.produced.push((path, produced)),
-            (_, Err(topic)) => ledger.count(&topic, What::Dropped, "topic-gone", 1),
-        }
+    if let Some(progress) = &mut unfinished {
+        progress.versions.settle_unread(state, |store| is_read(shape, store));
     }
-    let mut moved_table = None;
-    for _ in 0..input.number()? {
-        let (name, key, path, row) = (input.text()?, input.bytes()??, input.path()?, input.bytes()?);
-        match topology.stores.iter().position(|known| known.name == name).map(StoreId) {
-            Some(store) if shape.stores.contains(&store) => progress.versions.write(store, key, path, row),
-            Some(_) => moved_table = Some(name),
-            // The table is gone, and its rows with it.
-            None => {}
-        }
-    }
-    Some((progress, moved.or(moved_table)))
+    Ok(Rest { unfinished, results, kept: Kept(parts) })
 }
 
-fn records(input: &mut Reader<'_>, partition: u32, progress: &mut Progress) -> Option<()> {
-    for _ in 0..input.number()? {
-        let (record, (name, topic)) = (input.input()?, input.topic()?);
-        let mut origin = input.bytes()?.and_then(Origin::decode);
-        if topic.is_none() && origin.is_none() {
-            // The pipeline doesn't know the topic any more, and a dead letter shall still name it.
-            let InputRecord { offset, timestamp, timestamp_type, .. } = record;
-            origin = Some(Origin { topic: name.into(), partition, offset, timestamp, timestamp_type });
-        }
-        progress.records.push(record);
-        progress.sources.push(topic.unwrap_or(TopicId(usize::MAX)));
-        progress.origins.push(origin);
-    }
-    Some(())
-}
+type Read = (Option<Progress>, Vec<(NodeId, WaitingResult)>);
 
-/// What waits at the nodes. Gives the name of one that another sub-topology has now, if there is one.
-fn waiting(input: &mut Reader<'_>, progress: &mut Progress, ledger: &mut Ledger) -> Option<Option<String>> {
-    let mut moved = None;
-    loop {
-        let Place { name, node, is_elsewhere } = input.node()?;
-        if name.is_empty() {
-            return Some(moved);
-        }
-        let items = (0..input.number()?).map(|_| input.item()).collect::<Option<Vec<_>>>()?;
-        let owed = if input.byte()? == 1 { Some(input.owed()?) } else { None };
-        let spent = [input.spent()?, input.spent()?];
-        let Some(NodeId(node)) = node else {
-            match (items.len() as u64, is_elsewhere) {
-                (0, _) if owed.is_none() => {}
-                (_, true) => moved = Some(name),
-                (waiting, false) => ledger.count(&name, What::Dropped, "step-gone", waiting),
-            }
-            continue;
-        };
-        *progress.queues.get_mut(node)? = items;
-        *progress.owed.get_mut(node)? = owed;
-        *progress.spent.get_mut(node)? = spent;
-    }
+fn read(mut sections: BTreeMap<usize, Bytes>, input: &mut Reader<'_>, partition: u32) -> Option<Read> {
+    let results = sections.split_off(&RESULTS);
+    let unfinished = if sections.is_empty() { None } else { Some(decode(&sections, input, partition)?) };
+    let result = |(number, bytes)| {
+        input.begin(bytes)?;
+        decode_result(number, input)
+    };
+    Some((unfinished, results.into_iter().map(result).collect::<Option<_>>()?))
 }

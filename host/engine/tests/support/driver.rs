@@ -11,7 +11,7 @@ use millrace_engine::ports::DeploymentId;
 use millrace_engine::record::{Header, InputRecord, TimestampType};
 use millrace_engine::stage::Stage;
 use millrace_engine::task::{Deployed, Prepared, Produced, Task, TaskOptions};
-use millrace_engine::topology::{Emit, Operator, TopicId, TopicKind, Topology};
+use millrace_engine::topology::{TopicId, TopicKind, Topology};
 
 use super::{Disk, Limits, Rules};
 
@@ -295,23 +295,24 @@ impl Driver {
                     self.stage.put(task + 1, output.clone());
                     produced.push((output.turn, task, output));
                 }
-                if self.way.restart_between && self.commits_show() {
-                    let prepared = self.tasks[task].prepare_part();
-                    self.store(task, prepared);
-                } else if self.way.restart_between {
-                    self.commit_task(task);
-                    let (part, partition) = (self.tasks[task].subtopology(), self.tasks[task].partition());
-                    self.tasks[task] = self.open_task(task, part, partition);
-                }
+                self.restart_between(task);
             }
         }
     }
 
-    /// Whether steps put something out at commits: then it matters where they are, and all that can be done in between is
-    /// to write down a part.
-    fn commits_show(&self) -> bool {
-        let nodes = self.topology.subtopologies.iter().flat_map(|part| &part.nodes);
-        nodes.into_iter().any(|node| matches!(node.operator, Operator::Aggregate { emit: Emit::Commit, .. }))
+    /// Commits a task and opens it anew. Where something waits for a commit, it matters where that is, and all that can be
+    /// done is to write down a part.
+    fn restart_between(&mut self, task: usize) {
+        if !self.way.restart_between {
+            return;
+        }
+        if !self.tasks[task].may_commit() {
+            let prepared = self.tasks[task].prepare_part();
+            return self.store(task, prepared);
+        }
+        self.commit_task(task);
+        let (part, partition) = (self.tasks[task].subtopology(), self.tasks[task].partition());
+        self.tasks[task] = self.open_task(task, part, partition);
     }
 
     /// Puts out what waits for a commit, until nothing does.
@@ -322,12 +323,13 @@ impl Driver {
                 return;
             }
             let mut produced = Vec::new();
-            for (number, task) in self.tasks.iter_mut().enumerate() {
-                while !task.is_flushed() {
-                    for output in task.flush(&mut self.rules, self.now, self.turn).unwrap() {
+            for number in 0..self.tasks.len() {
+                while !self.tasks[number].is_flushed() {
+                    for output in self.tasks[number].flush(&mut self.rules, self.now, self.turn).unwrap() {
                         self.stage.put(number + 1, output.clone());
                         produced.push(output);
                     }
+                    self.restart_between(number);
                 }
             }
             let external = |output: &Produced| self.topology.topics[output.topic.0].kind != TopicKind::Repartition;

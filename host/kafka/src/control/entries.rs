@@ -1,23 +1,17 @@
 //! What stands in a control topic: the last value of each key.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
 
 use millrace_engine::contents::Contents;
 use millrace_engine::deployment::Record;
-use rdkafka::error::RDKafkaErrorCode;
-use rdkafka::{Offset, TopicPartitionList};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::SAY;
 use super::outline::Outline;
 use crate::cluster::Cluster;
-use crate::contradictions::hanging;
 use crate::error::Error;
-use crate::native::{Fetched, Fetcher};
-use crate::reactions::remedy;
 use crate::settings::ClientSettings;
+use crate::whole;
 
 /// Key of the internal topics, with their ids.
 const TOPICS: &str = "topics";
@@ -27,17 +21,6 @@ const CONTENTS: &str = "contents";
 
 /// Key of what the pipeline that started last is known by.
 const PIPELINE: &str = "pipeline";
-
-/// How long to wait for records at a time.
-const WAIT: Duration = Duration::from_millis(50);
-
-/// What keeps records back where no error tells.
-const UNDECIDED: &str = "its leader doesn't answer, or a transaction there is neither committed nor aborted yet";
-
-/// The same, with what can be done about it.
-pub(super) fn undecided(settings: &ClientSettings, control: &str) -> String {
-    format!("{UNDECIDED}; {}", hanging(settings.app().bootstrap, control))
-}
 
 /// The entries of a control topic, or changes to them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -51,43 +34,15 @@ impl Entries {
         control: &str,
         go_on: &dyn Fn() -> bool,
     ) -> Result<Option<Self>, Error> {
-        let (low, high) = cluster.range(control, 0)?;
         let mut entries = BTreeMap::new();
-        if low == high {
-            return Ok(Some(Self(entries)));
-        }
-        let mut fetcher = Fetcher::new(&settings.fetcher("control"))?;
-        let mut list = TopicPartitionList::new();
-        list.add_partition_offset(control, 0, Offset::Offset(low))?;
-        fetcher.assign(&list)?;
-        let (mut done, mut refused, mut trouble) = (false, None, None);
-        let mut said = Instant::now();
-        while !done && go_on() {
-            if said.elapsed() > SAY {
-                said = Instant::now();
-                let reason = trouble.clone().unwrap_or_else(|| undecided(settings, control));
-                tracing::warn!(topic = control, high, reason, "waiting: the control topic can't be read to its end");
+        let read = whole::read(settings, cluster, control, go_on, &mut |_, key, value| {
+            let key = String::from_utf8_lossy(key).into_owned();
+            match value {
+                Some(value) => drop(entries.insert(key, value.to_vec())),
+                None => drop(entries.remove(&key)),
             }
-            if let Some(text) = refused {
-                return Err(Error::Setup(format!("topic `{control}` can't be read: {text}")));
-            }
-            fetcher.poll(WAIT, |_, _, fetched| match fetched {
-                Fetched::Record(message) => {
-                    let key = String::from_utf8_lossy(message.key().unwrap_or_default()).into_owned();
-                    match message.value() {
-                        Some(value) => drop(entries.insert(key, value.to_vec())),
-                        None => drop(entries.remove(&key)),
-                    }
-                }
-                Fetched::End(offset) => done = offset >= high,
-                Fetched::Failed(RDKafkaErrorCode::TopicAuthorizationFailed, text) => refused = Some(text),
-                Fetched::Failed(code, text) => {
-                    tracing::debug!(control, %code, "{text}");
-                    trouble = Some(format!("{text}{}", remedy(code)));
-                }
-            });
-        }
-        Ok(done.then_some(Self(entries)))
+        })?;
+        Ok(read.map(|()| Self(entries)))
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -17,6 +17,8 @@ pub(super) struct Outline {
     outputs: BTreeSet<String>,
     /// Its steps.
     steps: BTreeSet<String>,
+    /// Topics that its tasks read, its own ones too; none where an earlier version has written it.
+    read: BTreeSet<String>,
 }
 
 impl Outline {
@@ -33,7 +35,16 @@ impl Outline {
                 _ => drop(outline.steps.insert(node.name.clone())),
             }
         }
+        let read = topology.subtopologies.iter().flat_map(|part| &part.inputs);
+        let read = read.filter_map(|topic| topology.topics.get(topic.0));
+        outline.read.extend(read.map(|topic| topic.name.clone()));
         outline
+    }
+
+    /// Whether its tasks read a topic that those of the other one don't.
+    pub(super) fn reads_more_than(&self, other: &Self) -> bool {
+        let read = if self.read.is_empty() { &self.inputs } else { &self.read };
+        !read.is_subset(&other.read)
     }
 
     /// Whether both can be the same app, at two times: of what both have of inputs, outputs and steps, at least the half
@@ -67,7 +78,7 @@ mod tests {
         let names = |text: &str| text.split(' ').filter(|name| !name.is_empty()).map(str::to_owned).collect();
         let mut parts = text.split('|').map(names);
         let mut next = || parts.next().unwrap_or_default();
-        Outline { inputs: next(), outputs: next(), steps: next() }
+        Outline { inputs: next(), outputs: next(), steps: next(), read: next() }
     }
 
     #[test]
@@ -86,6 +97,22 @@ mod tests {
         ] {
             let [one, other] = [one, other].map(outline);
             assert_eq!((one.is_same_app(&other), other.is_same_app(&one)), (same, same), "{one:?} {other:?}");
+        }
+    }
+
+    #[test]
+    fn a_topic_that_is_no_longer_read_is_noticed_and_another_table_is_not() {
+        for (before, now, more) in [
+            ("a b|||a b sums-repartition", "b|||b sums-repartition", true),
+            ("a|||a totals-repartition", "a|||a sums-repartition", true),
+            ("a rates|||a", "a rates|||a b", false),
+            ("a rates|||a", "a|||a", false),
+            ("a rates|||a rates", "a rates|||a", true),
+            // Of an earlier version.
+            ("a b|||", "b|||b", true),
+            ("a b|||", "a b|||a b", false),
+        ] {
+            assert_eq!(outline(before).reads_more_than(&outline(now)), more, "{before} {now}");
         }
     }
 }

@@ -20,6 +20,7 @@ use crate::error::{Error, Reaction};
 use crate::folder::POSITIONS;
 use crate::internal_topics::DELETE_RETENTION;
 use crate::positions::Position;
+use crate::rests::Orphans;
 use crate::worker::Shared;
 
 /// What there is to be done until the local state is what its changelog says.
@@ -71,7 +72,8 @@ pub(crate) fn plan(
     if next >= high {
         return Ok(Plan::Whole);
     }
-    Ok(Plan::Gap(Gap { changelog, next, until: high, done: false, dirty: false, moved: Instant::now() }))
+    let (orphans, moved) = (Orphans::default(), Instant::now());
+    Ok(Plan::Gap(Gap { changelog, next, until: high, done: false, dirty: false, orphans, moved }))
 }
 
 /// Where restoring begins.

@@ -146,9 +146,11 @@ impl Worker {
     }
 }
 
-/// Has a task put out what waits for a commit, some at a time. Rules behind it may be slow: then fewer records go into a
-/// transaction, but those of one always do. The time is for all of it together; one record alone has no limit, so that it
-/// gets through.
+/// Has a task put out what waits for a commit: a pass of it, and what is left comes with the next runs, in transactions of
+/// their own. While a run isn't done, nothing comes out.
+///
+/// Rules behind it may be slow: then fewer records go into a transaction. What one record alone has left may take longer; if
+/// even that is too long for the open transaction, it comes behind the commit as a whole.
 fn flush(
     seat: &mut Seat,
     logic: &mut dyn Logic,
@@ -157,9 +159,12 @@ fn flush(
     send: &mut dyn FnMut(Produced) -> Result<(), Reaction>,
 ) -> Result<(), Reaction> {
     let done = seat.taken + seat.fired;
-    logic.limit_time((done > 1).then_some(time));
+    if !seat.task.may_commit() && paces.entry((seat.id, Kind::Records)).or_default().flushes_behind() {
+        seat.task.begin_flush(wall_clock(), 0);
+    }
+    logic.limit_time(Some(if done > 1 { time } else { time * 2 }));
     let (mut flushed, mut took) = (Ok(()), Duration::ZERO);
-    while flushed.is_ok() && !seat.task.is_flushed() {
+    while flushed.is_ok() && !seat.task.may_commit() {
         let pass = Instant::now();
         let produced = seat.task.flush(logic, wall_clock(), 0);
         took += pass.elapsed();

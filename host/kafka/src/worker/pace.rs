@@ -26,6 +26,9 @@ const RUN: Duration = Duration::from_millis(100);
 /// How long results that wait for a commit may take on their way through the steps behind, at that commit.
 const FLUSH: Duration = Duration::from_millis(500);
 
+/// For so many commits, results that took too long at a commit come behind it, and each then may take as long as it does.
+const BEHIND: u32 = 16;
+
 /// How quickly each task works: on records, and on timers.
 pub(super) type Paces = HashMap<(TaskId, Kind), Pace>;
 
@@ -40,11 +43,13 @@ pub(super) struct Pace {
     alone_after: Option<usize>,
     /// How many records a transaction may have.
     in_transaction: usize,
+    /// For how many commits what waits for them comes behind them.
+    behind: u32,
 }
 
 impl Default for Pace {
     fn default() -> Self {
-        Self { limit: 1, one_by_one: 0, alone_after: None, in_transaction: usize::MAX }
+        Self { limit: 1, one_by_one: 0, alone_after: None, in_transaction: usize::MAX, behind: 0 }
     }
 }
 
@@ -104,6 +109,16 @@ impl Pace {
     /// It has taken too long, and the commit was given up.
     pub(super) fn flush_cut_off(&mut self, records: usize) {
         self.in_transaction = (records / 16).max(1);
+        if records <= 1 {
+            self.behind = BEHIND;
+        }
+    }
+
+    /// Whether what waits for a commit comes behind it, in runs like any other, since no smaller transaction is possible.
+    pub(super) fn flushes_behind(&mut self) -> bool {
+        let behind = self.behind > 0;
+        self.behind = self.behind.saturating_sub(1);
+        behind
     }
 }
 
@@ -200,5 +215,15 @@ mod tests {
         assert!(pace.is_enough(1));
         pace.flushed(10, Duration::ZERO);
         assert!(!pace.is_enough(1_000_000), "quick again");
+    }
+
+    #[test]
+    fn results_of_one_record_that_are_cut_off_at_the_commit_come_behind_it_for_a_while() {
+        let mut pace = Pace::default();
+        pace.flush_cut_off(25);
+        assert!(!pace.flushes_behind(), "a smaller transaction is tried first");
+        pace.flush_cut_off(1);
+        let behind = (0..100).take_while(|_| pace.flushes_behind()).count();
+        assert_eq!(behind, BEHIND as usize);
     }
 }

@@ -1,4 +1,4 @@
-//! A rule that takes as long as its record says.
+//! A rule that takes as long as its record says, and one that takes as long for each.
 
 use millrace_sdk::prelude::*;
 
@@ -6,17 +6,27 @@ use millrace_sdk::prelude::*;
 /// that, at once.
 #[transform]
 pub fn work(record: Doc) -> Result<Unchanged> {
-    let rounds = record.opt_i64("rounds")?.unwrap_or(0);
+    take(record.opt_i64("rounds")?.unwrap_or(0));
+    Ok(Unchanged)
+}
+
+/// Passes a record on after some tenths of a millisecond.
+#[transform]
+pub fn steady(_record: Doc) -> Result<Unchanged> {
+    take(200_000);
+    Ok(Unchanged)
+}
+
+fn take(rounds: i64) {
     let mut mixed = rounds as u64;
     for _ in 0..rounds {
         // Each round needs the last one, and nobody can leave it out.
         mixed = std::hint::black_box(mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(31));
     }
     std::hint::black_box(mixed);
-    Ok(Unchanged)
 }
 
-plugin! { name: "slow", functions: [work] }
+plugin! { name: "slow", functions: [work, steady] }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
@@ -27,6 +37,7 @@ mod tests {
     fn a_record_comes_out_however_long_it_takes() {
         for record in [r#"{"rounds": 1000}"#, "{}"] {
             assert!(work(Doc::parse(record).unwrap()).is_ok());
+            assert!(steady(Doc::parse(record).unwrap()).is_ok());
         }
     }
 }

@@ -49,21 +49,75 @@ const ENDLESS: [i64; 3] = [60, 61, 63];
 /// The first record of the quick partition, and how many there are.
 const QUICK: (i64, usize) = (1_000, 50);
 
-/// An app with a slow and a quick partition.
+/// Windows of many keys that one record closes, each of which takes some tenths of a millisecond on its way to a step whose
+/// results wait for a commit: together more than a transaction may be open.
+const CLOSING: &str = r#"
+app = "closing"
+
+[kafka]
+"transaction.timeout.ms" = 4000
+"session.timeout.ms" = 2000
+"heartbeat.interval.ms" = 400
+
+[plugins.slow]
+component = "slow.wasm"
+
+[plugins.operators]
+component = "operators.wasm"
+
+[[source]]
+name = "in"
+topic = "closing-in"
+key = "i64"
+
+[[aggregate]]
+name = "sums"
+from = "in"
+call = "operators.counts"
+window = { tumbling = "1h" }
+emit = "final"
+
+[[transform]]
+name = "shaped"
+from = "sums"
+call = "slow.steady"
+
+[[aggregate]]
+name = "totals"
+from = "shaped"
+call = "operators.counts"
+emit = "commit"
+
+[[sink]]
+from = "shaped"
+topic = "closing-shaped"
+
+[[sink]]
+from = "totals"
+topic = "closing-out"
+"#;
+
+/// Keys whose windows close.
+const KEYS: i64 = 30_000;
+
+/// An app with a slow rule.
 struct App {
+    name: &'static str,
     bootstrap: String,
     kafka: Kafka,
     folder: TempDir,
 }
 
 impl App {
-    fn new(bootstrap: &str) -> Self {
-        let (bootstrap, kafka) = (bootstrap.to_owned(), Kafka::new(bootstrap, "slow"));
-        let app = Self { bootstrap, kafka, folder: tempfile::tempdir().unwrap() };
-        std::fs::write(app.folder.path().join("slow.wasm"), guest_named("slow.wasm")).unwrap();
-        std::fs::write(app.folder.path().join("slow.toml"), PIPELINE).unwrap();
-        for (topic, partitions) in [("slow-in", 2), ("slow-out", 1)] {
-            app.kafka.create(topic, partitions, &[("retention.ms", "-1")]);
+    fn new(bootstrap: &str, name: &'static str, pipeline: &str, topics: &[(&str, i32)]) -> Self {
+        let (bootstrap, kafka) = (bootstrap.to_owned(), Kafka::new(bootstrap, name));
+        let app = Self { name, bootstrap, kafka, folder: tempfile::tempdir().unwrap() };
+        for guest in ["slow.wasm", "operators.wasm"] {
+            std::fs::write(app.folder.path().join(guest), guest_named(guest)).unwrap();
+        }
+        std::fs::write(app.folder.path().join(format!("{name}.toml")), pipeline).unwrap();
+        for (topic, partitions) in topics {
+            app.kafka.create(topic, *partitions, &[("retention.ms", "-1")]);
         }
         app
     }
@@ -79,19 +133,24 @@ impl App {
         let rounds = |id| if ENDLESS.contains(&id) { i64::MAX } else { SOME };
         let slow = (0..SLOW).map(|id| (0, id, rounds(id)));
         let quick = (QUICK.0..).take(QUICK.1).map(|id| (1, id, 0));
-        let mut child =
-            self.command("topic write slow-in --key i64").stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        let mut input = child.stdin.take().unwrap();
-        for (partition, id, rounds) in slow.chain(quick) {
+        self.write(slow.chain(quick).map(|(partition, id, rounds)| {
             let value = format!(r#"{{"id":{id},"rounds":{rounds}}}"#);
-            writeln!(input, r#"{{"partition":{partition},"key":{id},"value":{value},"timestamp":{id}}}"#).unwrap();
-        }
+            format!(r#"{{"partition":{partition},"key":{id},"value":{value},"timestamp":{id}}}"#)
+        }));
+    }
+
+    /// Writes records, a line each, to the app's input.
+    fn write(&self, lines: impl IntoIterator<Item = String>) {
+        let words = format!("topic write {}-in --key i64", self.name);
+        let mut child = self.command(&words).stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut input = std::io::BufWriter::new(child.stdin.take().unwrap());
+        lines.into_iter().for_each(|line| writeln!(input, "{line}").unwrap());
         drop(input);
         assert!(child.wait().unwrap().success());
     }
 
     fn start(&self, data: &str) -> Process {
-        let command = self.command(&format!("run slow.toml --data {data}"));
+        let command = self.command(&format!("run {}.toml --data {data}", self.name));
         Process::start(command, &self.folder.path().join(format!("{data}.log")))
     }
 
@@ -112,7 +171,7 @@ impl App {
 #[test]
 fn a_slow_rule_commits_in_time_holds_no_other_partition_and_is_named() {
     let Some(broker) = shared_broker() else { return };
-    let app = App::new(&broker);
+    let app = App::new(&broker, "slow", PIPELINE, &[("slow-in", 2), ("slow-out", 1)]);
     app.feed();
     let mut first = app.start("first");
     first.wait_until_running();
@@ -142,4 +201,27 @@ fn a_slow_rule_commits_in_time_holds_no_other_partition_and_is_named() {
     assert!(named.iter().any(|entry| entry["plugin"] == "slow" && entry["function"] == "work"), "{named:?}");
     first.stop();
     second.stop();
+}
+
+#[test]
+fn results_that_wait_for_a_commit_hold_no_transaction_open_while_much_closes_before_them() {
+    let Some(broker) = shared_broker() else { return };
+    let topics = [("closing-in", 1), ("closing-shaped", 1), ("closing-out", 1)];
+    let app = App::new(&broker, "closing", CLOSING, &topics);
+    let line = |key, time| format!(r#"{{"key":{key},"value":{{"amount":1}},"timestamp":{time}}}"#);
+    app.write((0..KEYS).map(|key| line(key, 1)).chain([line(KEYS, 7_200_000)]));
+    let process = app.start("data");
+    let keys = |topic: &str| {
+        let records = app.kafka.read(topic).into_iter().flatten();
+        let mut keys: Vec<_> =
+            records.map(|record| i64::from_be_bytes(record.key.unwrap().try_into().unwrap())).collect();
+        keys.sort_unstable();
+        keys
+    };
+    until("all has come out", || keys("closing-out").len() >= KEYS as usize);
+    for topic in ["closing-shaped", "closing-out"] {
+        assert_eq!(keys(topic), (0..KEYS).collect::<Vec<_>>(), "{topic} has each key once");
+    }
+    assert!(!process.says("the broker ends one after"), "a transaction was too old: {:?}", process.entries());
+    process.stop();
 }

@@ -2,6 +2,7 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
+use super::names::{Name, name_of, names};
 use crate::path::Path;
 use crate::record::{Header, Headers, InputRecord, TimestampType, Window};
 use crate::state::timers::Look;
@@ -9,46 +10,29 @@ use crate::task::item::{Item, Record};
 use crate::task::limits::Spent;
 use crate::task::progress::Owed;
 use crate::task::{Produced, Row};
-use crate::topology::{Node, NodeId, Operator, SubTopology, TopicId, Topology};
+use crate::topology::{NodeId, SubTopology, TopicId, Topology};
 
-/// How a node is known: a source by the topic that it reads, any other by its name. The topics of one step, its own and those
-/// behind its ports, are read by sources that all have the name of the step.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Known<'a> {
-    is_source: bool,
-    name: &'a str,
-}
-
-fn known<'a>(node: &'a Node, topology: &'a Topology) -> Known<'a> {
-    match node.operator {
-        Operator::Source { topic, .. } => Known { is_source: true, name: name_of(topology, topic) },
-        _ => Known { is_source: false, name: &node.name },
-    }
-}
-
-/// The name of a topic; empty if there is none.
-fn name_of(topology: &Topology, topic: TopicId) -> &str {
-    topology.topics.get(topic.0).map_or("", |topic| topic.name.as_str())
-}
-
-/// Where something waited.
-pub(super) struct Place {
-    /// Name of the step, or of the topic for its source. Empty: the end.
-    pub(super) name: String,
-    /// The node, if there still is one.
-    pub(super) node: Option<NodeId>,
-    /// Whether another sub-topology has it.
-    pub(super) is_elsewhere: bool,
-}
+/// Stands for no node.
+const NONE: u8 = u8::MAX;
 
 /// Writes what a run is made of.
 pub(super) struct Writer<'a> {
     pub(super) out: BytesMut,
-    pub(super) topology: &'a Topology,
-    pub(super) shape: &'a SubTopology,
+    topology: &'a Topology,
+    /// Of the nodes.
+    names: Vec<Name>,
 }
 
-impl Writer<'_> {
+impl<'a> Writer<'a> {
+    pub(super) fn new(topology: &'a Topology, shape: &SubTopology) -> Self {
+        Self { out: BytesMut::new(), topology, names: names(topology, shape) }
+    }
+
+    /// Ends a section, and gives it.
+    pub(super) fn section(&mut self) -> Bytes {
+        self.out.split().freeze()
+    }
+
     pub(super) fn number(&mut self, number: usize) {
         self.out.put_u32(number as u32);
     }
@@ -56,10 +40,7 @@ impl Writer<'_> {
     pub(super) fn bytes(&mut self, bytes: Option<&[u8]>) {
         match bytes {
             None => self.out.put_u32(u32::MAX),
-            Some(bytes) => {
-                self.number(bytes.len());
-                self.out.put_slice(bytes);
-            }
+            Some(bytes) => put_bytes(&mut self.out, bytes),
         }
     }
 
@@ -68,10 +49,14 @@ impl Writer<'_> {
     }
 
     pub(super) fn node(&mut self, node: NodeId) {
-        let node = self.shape.nodes.get(node.0).map(|node| known(node, self.topology));
-        let Known { is_source, name } = node.unwrap_or(Known { is_source: false, name: "" });
-        self.out.put_u8(u8::from(is_source));
-        self.text(name);
+        let Self { out, names, .. } = self;
+        match names.get(node.0) {
+            Some(Name { kind, text }) => {
+                out.put_u8(*kind);
+                put_bytes(out, text.as_bytes());
+            }
+            None => out.put_u8(NONE),
+        }
     }
 
     pub(super) fn topic(&mut self, topic: TopicId) {
@@ -111,7 +96,8 @@ impl Writer<'_> {
         self.headers(if whole { &record.headers } else { &Headers::EMPTY });
     }
 
-    pub(super) fn item(&mut self, item: &Item) {
+    /// An item. What it has in common with the record that it comes from is there already.
+    pub(super) fn item(&mut self, item: &Item, of: Option<&InputRecord>) {
         self.path(&item.path);
         self.node(item.from);
         self.number(item.input);
@@ -123,6 +109,23 @@ impl Writer<'_> {
         self.out.put_u8(kind);
         self.out.put_i64(until);
         let Record { key, value, timestamp, headers, window } = &item.record;
+        let same = of.map_or([false; 3], |of| [of.key == *key, of.value == *value, of.headers == *headers]);
+        same.iter().for_each(|same| self.out.put_u8(u8::from(*same)));
+        let [same_key, same_value, same_headers] = same;
+        if !same_key {
+            self.bytes(key.as_deref());
+        }
+        if !same_value {
+            self.bytes(value.as_deref());
+        }
+        if !same_headers {
+            self.headers(headers);
+        }
+        self.out.put_i64(*timestamp);
+        self.window(*window);
+    }
+
+    pub(super) fn record(&mut self, Record { key, value, timestamp, headers, window }: &Record) {
         self.bytes(key.as_deref());
         self.bytes(value.as_deref());
         self.out.put_i64(*timestamp);
@@ -157,14 +160,41 @@ impl Writer<'_> {
     }
 }
 
+fn put_bytes(out: &mut BytesMut, bytes: &[u8]) {
+    out.put_u32(bytes.len() as u32);
+    out.put_slice(bytes);
+}
+
 /// Reads what a [`Writer`] has written; `None` where the bytes aren't that.
 pub(super) struct Reader<'a> {
     pub(super) bytes: Bytes,
     pub(super) topology: &'a Topology,
     pub(super) shape: &'a SubTopology,
+    names: Vec<Name>,
+    /// Why this pipeline can't go on with what was read, if it can't.
+    pub(super) refusal: Option<String>,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    pub(super) fn new(topology: &'a Topology, shape: &'a SubTopology) -> Self {
+        Self { bytes: Bytes::new(), topology, shape, names: names(topology, shape), refusal: None }
+    }
+
+    /// Begins a section. None if the one before wasn't at its end.
+    pub(super) fn begin(&mut self, section: Bytes) -> Option<()> {
+        std::mem::replace(&mut self.bytes, section).is_empty().then_some(())
+    }
+
+    /// This pipeline has no node of that name: `what` of the run needs it.
+    pub(super) fn lacks(&mut self, what: &str, name: &Name) {
+        let is_elsewhere = self.topology.subtopologies.iter().any(|part| names(self.topology, part).contains(name));
+        let why = match is_elsewhere {
+            true => "which is no longer connected with the steps that read the topic",
+            false => "which this pipeline no longer has",
+        };
+        self.refusal.get_or_insert_with(|| format!("a part of it {what} {name}, {why}"));
+    }
+
     pub(super) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
         let array = *self.bytes.first_chunk::<N>()?;
         self.bytes = self.bytes.slice(N..);
@@ -208,13 +238,15 @@ impl Reader<'_> {
         String::from_utf8(self.bytes()??.to_vec()).ok()
     }
 
-    pub(super) fn node(&mut self) -> Option<Place> {
-        let (is_source, name) = (self.byte()? == 1, self.text()?);
-        let is_it = |node: &Node| known(node, self.topology) == Known { is_source, name: &name };
-        let node = self.shape.nodes.iter().position(is_it).map(NodeId);
-        let is_elsewhere =
-            node.is_none() && self.topology.subtopologies.iter().any(|part| part.nodes.iter().any(is_it));
-        Some(Place { name, node, is_elsewhere })
+    /// A node, or the name of one that isn't there; the inner option is none where no node was meant.
+    pub(super) fn node(&mut self) -> Option<Option<Result<NodeId, Name>>> {
+        let kind = self.byte()?;
+        if kind == NONE {
+            return Some(None);
+        }
+        let name = Name { kind, text: self.text()? };
+        let node = self.names.iter().position(|known| *known == name).map(NodeId);
+        Some(Some(node.ok_or(name)))
     }
 
     /// A topic's name, and the topic if there still is one.
@@ -247,16 +279,31 @@ impl Reader<'_> {
         Some(InputRecord { offset, timestamp, timestamp_type, key, value, headers, arrived, turn })
     }
 
-    pub(super) fn item(&mut self) -> Option<Item> {
-        let (path, from, input) = (self.path()?, self.node()?.node.unwrap_or(NodeId(usize::MAX)), self.number()?);
+    pub(super) fn item(&mut self, records: &[InputRecord]) -> Option<Item> {
+        let path = self.path()?;
+        // A rule is told the name of what a record comes from.
+        let from = self.node()??.unwrap_or_else(|name| {
+            self.lacks("comes from", &name);
+            NodeId(usize::MAX)
+        });
+        let input = self.number()?;
         let row = match (self.byte()?, self.i64()?) {
             (1, until) => Row::Old { until },
             (2, _) => Row::Gone,
             _ => Row::New,
         };
-        let (key, value, timestamp) = (self.bytes()?, self.bytes()?, self.i64()?);
-        let record = Record { key, value, timestamp, headers: self.headers()?, window: self.window()? };
+        let of = records.get(path.record());
+        let [same_key, same_value, same_headers] = self.array()?.map(|same| same == 1);
+        let key = if same_key { of?.key.clone() } else { self.bytes()? };
+        let value = if same_value { of?.value.clone() } else { self.bytes()? };
+        let headers = if same_headers { of?.headers.clone() } else { self.headers()? };
+        let record = Record { key, value, timestamp: self.i64()?, headers, window: self.window()? };
         Some(Item { path, from, input, record, row })
+    }
+
+    pub(super) fn record(&mut self) -> Option<Record> {
+        let (key, value, timestamp) = (self.bytes()?, self.bytes()?, self.i64()?);
+        Some(Record { key, value, timestamp, headers: self.headers()?, window: self.window()? })
     }
 
     pub(super) fn owed(&mut self) -> Option<Owed> {
@@ -270,14 +317,17 @@ impl Reader<'_> {
         Some(Spent { record, outputs, bytes, over: self.byte()? == 1 })
     }
 
-    /// The place of a record that was put out, and the record; where its topic is gone, the name of that.
-    pub(super) fn produced(&mut self) -> Option<(Path, Result<Produced, String>)> {
+    /// The place of a record that was put out, and the record; none where its topic is gone.
+    pub(super) fn produced(&mut self) -> Option<Option<(Path, Produced)>> {
         let (path, (name, topic), partition) = (self.path()?, self.topic()?, self.u32()?);
         let (key, value, timestamp) = (self.bytes()?, self.bytes()?, self.i64()?);
         let (headers, window) = (self.headers()?, self.window()?);
         let (turn, arrived) = (self.u64()?, self.i64()?);
-        let produced =
-            topic.map(|topic| Produced { topic, partition, key, value, timestamp, headers, window, turn, arrived });
-        Some((path, produced.ok_or(name)))
+        let Some(topic) = topic else {
+            let reason = || format!("a part of it goes to the topic `{name}`, which this pipeline no longer writes");
+            self.refusal.get_or_insert_with(reason);
+            return Some(None);
+        };
+        Some(Some((path, Produced { topic, partition, key, value, timestamp, headers, window, turn, arrived })))
     }
 }

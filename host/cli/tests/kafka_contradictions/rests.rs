@@ -1,0 +1,72 @@
+//! A commit in the middle of a run, and a start with a pipeline that no longer reads what the run is over.
+
+use crate::cluster::{OnKafka, on_kafka, pass, refused};
+use crate::support::Running;
+
+/// Keys: their windows close in several passes.
+const KEYS: i64 = 30_000;
+
+/// A pipeline that counts the records of these topics by key, in windows that close all at once.
+fn counts(app: &str, topics: &[&str]) -> String {
+    let source = |topic: &&str| format!("[[source]]\nname = \"{topic}\"\ntopic = \"{app}-{topic}\"\nkey = \"i64\"\n");
+    let sources: String = topics.iter().map(source).collect();
+    format!(
+        "app = \"{app}\"\n[plugins.operators]\ncomponent = \"operators.wasm\"\n{sources}[[merge]]\nname = \"all\"\n\
+         from = {topics:?}\n[[aggregate]]\nname = \"sums\"\nfrom = \"all\"\ncall = \"operators.counts\"\n\
+         window = {{ tumbling = \"1h\" }}\nemit = \"final\"\n[[sink]]\nfrom = \"sums\"\ntopic = \"{app}-out\"\n"
+    )
+}
+
+/// Writes a record that closes all windows before it.
+fn write_later(kafka: &OnKafka, topic: &str) {
+    let line = r#"{"key":1,"value":{"id":1,"amount":1},"timestamp":1700100000000}"#;
+    let words = format!("topic write {topic} --key i64 --kafka {}", kafka.bootstrap);
+    kafka.place.millrace_with(&words, line).good();
+}
+
+#[test]
+fn a_run_over_a_topic_that_is_no_longer_read_refuses_the_start_until_it_is_done() {
+    let Some(kafka) = on_kafka() else { return };
+    for topic in ["rested-a", "rested-b", "rested-out"] {
+        kafka.create(topic, 1);
+    }
+    kafka.place.write("both.toml", counts("rested", &["a", "b"]));
+    kafka.place.write("one.toml", counts("rested", &["b"]));
+    kafka.write("rested-a", (0, KEYS));
+    kafka.run("both.toml", "data").good();
+    write_later(&kafka, "rested-a");
+    let words = format!("run both.toml --data data --set commit-interval=20ms --kafka {}", kafka.bootstrap);
+    let mut command = kafka.place.command(&words);
+    command.env("MILLRACE_FAULT", "stored:1");
+    assert_eq!(Running::start(command).wait().code(), None, "it dies at its first commit");
+    let out = kafka.read("rested-out").len() as i64;
+    assert!(0 < out && out < KEYS, "{out} of {KEYS} windows are committed");
+
+    for data in ["data", "other"] {
+        let said = refused(kafka.run("one.toml", data));
+        assert!(said.contains("over the topic `rested-a`"), "{said}");
+        assert!(said.contains("no step reads this topic any more") && said.contains("`--until-idle`"), "{said}");
+    }
+    kafka.run("both.toml", "data").good();
+    kafka.run("one.toml", "data").good();
+    let mut keys: Vec<_> = kafka.read("rested-out").iter().map(|record| record["key"].as_i64().unwrap()).collect();
+    keys.sort_unstable();
+    assert_eq!(keys, (0..KEYS).collect::<Vec<_>>(), "each window once");
+}
+
+#[test]
+fn a_run_that_shows_only_when_a_task_is_restored_refuses_it() {
+    let Some(kafka) = on_kafka() else { return };
+    kafka.place.write("pass.toml", pass("shows", "shows-in", "shows-out"));
+    for topic in ["shows-in", "shows-out"] {
+        kafka.create(topic, 1);
+    }
+    kafka.write("shows-in", (0, 5));
+    kafka.run("pass.toml", "data").good();
+    // As a process with another pipeline leaves it that stops while this one runs.
+    let line = r#"{"key":"rest/gone/00000000","value":"a part"}"#;
+    let words = format!("topic write shows-meta-changelog --key string --kafka {}", kafka.bootstrap);
+    kafka.place.millrace_with(&words, line).good();
+    let said = refused(kafka.run("pass.toml", "data"));
+    assert!(said.contains("over the topic `gone`"), "{said}");
+}

@@ -1,0 +1,58 @@
+//! Why a task can't go on.
+
+use crate::ports::{BackendError, Failure};
+
+/// Why a task can't go on. Nothing of its open transaction may be committed.
+#[derive(Debug, thiserror::Error)]
+pub enum TaskError {
+    /// Committed state can't be read: open the task anew, or stop.
+    #[error(transparent)]
+    State(#[from] BackendError),
+    /// The host can't make guest calls: open the task anew, or stop.
+    #[error("step `{step}`: {reason}")]
+    Host {
+        /// The step that called.
+        step: String,
+        /// What went wrong.
+        reason: String,
+    },
+    /// The [time](crate::ports::Logic::limit_time) for the guest calls of a run is over: open the task anew, and run it over fewer
+    /// records at a time.
+    #[error("step `{step}`: the time for its guest calls is over")]
+    Overrun {
+        /// The step that called.
+        step: String,
+    },
+    /// A record failed at a step that has `on-error = "fail"`: stop, and tell.
+    #[error("step `{step}` stops on errors, and a record failed: {} ({})", failure.text, failure.code)]
+    Stopped {
+        /// The step.
+        step: String,
+        /// Why the record failed.
+        failure: Failure,
+    },
+    /// The state was written by a newer deployment than the one that is active: wait for it, or see that this one can read
+    /// what it wrote ([`TaskOptions::may_be_older`](super::TaskOptions::may_be_older)).
+    #[error("plugin `{plugin}`: the state was written by generation {recorded}, but generation {active} is active")]
+    OldDeployment {
+        /// The plugin.
+        plugin: String,
+        /// Generation in the state.
+        recorded: u32,
+        /// Generation the driver named.
+        active: u32,
+    },
+    /// A commit was made in the middle of a run, and the pipeline is no longer one that could go on with the rest of it:
+    /// stop, and tell.
+    #[error(
+        "the last commit was made while a run over the topic `{topic}` was under way, and this pipeline can't go on with \
+         the rest of that run: {reason}; run the pipeline as it was until it is idle (`--until-idle`), then this one; or \
+         start anew (with `millrace reset` on Kafka, else with another `--data` folder)"
+    )]
+    Rest {
+        /// The topic under which the rest is kept: the first that the task read a partition of.
+        topic: String,
+        /// What has changed.
+        reason: String,
+    },
+}

@@ -1,0 +1,250 @@
+//! What is kept of a run: a head, and a section for each list that it has.
+//!
+//! A list is written from its end, because a run goes through it from the front: what was written before stays the same
+//! up to there, and needn't be written again. What changes in each pass is in the head.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::{BufMut, Bytes};
+
+use super::codec::{Reader, Writer};
+use crate::operators::WaitingResult;
+use crate::path::Path;
+use crate::ports::StoreId;
+use crate::provenance::Origin;
+use crate::record::InputRecord;
+use crate::task::item::Item;
+use crate::task::progress::Progress;
+use crate::task::run::Wake;
+use crate::topology::{NodeId, SubTopology, TopicId, Topology};
+
+/// The version of this form.
+const FORM: u8 = 2;
+
+/// Numbers of the sections. That of a node's items is the node's number behind the last one.
+const HEAD: usize = 0;
+const RECORDS: usize = 1;
+const CAUSES: usize = 2;
+const PRODUCED: usize = 3;
+const ROWS: usize = 4;
+const ITEMS: usize = 5;
+
+/// Number of the first section of a result that waits for a commit: each has one of its own.
+pub(super) const RESULTS: usize = 1 << 31;
+
+/// The sections of a run, by number.
+pub(super) fn encode(progress: &Progress, topology: &Topology, shape: &SubTopology) -> Vec<Bytes> {
+    let mut out = Writer::new(topology, shape);
+    let rows = rows(progress);
+    out.out.put_u8(FORM);
+    out.out.put_u32(progress.moments);
+    out.out.put_u8(match progress.wake {
+        None => 0,
+        Some(Wake::Tick) => 1,
+        Some(Wake::Commit) => 2,
+        Some(Wake::Close) => 3,
+    });
+    out.node(NodeId(progress.woken));
+    for count in [progress.inputs, progress.records.len(), progress.produced.len(), rows.len()] {
+        out.number(count);
+    }
+    for (node, ((items, owed), spent)) in progress.queues.iter().zip(&progress.owed).zip(&progress.spent).enumerate() {
+        out.node(NodeId(node));
+        out.number(node);
+        out.number(items.len());
+        out.out.put_u8(u8::from(owed.is_some()));
+        owed.iter().for_each(|owed| out.owed(owed));
+        spent.iter().for_each(|spent| out.spent(spent));
+    }
+    out.node(NodeId(usize::MAX));
+    let used = used(progress);
+    let mut sections = vec![out.section()];
+    for numbers in [0..progress.inputs, progress.inputs..progress.records.len()] {
+        numbers.rev().for_each(|number| record(&mut out, progress, number, used.contains(&number)));
+        sections.push(out.section());
+    }
+    let mut produced: Vec<_> = progress.produced.iter().collect();
+    produced.sort_by(|(a, _), (b, _)| b.cmp(a));
+    produced.iter().for_each(|(path, produced)| out.produced(path, produced));
+    sections.push(out.section());
+    for (store, key, path, row) in rows.into_iter().rev() {
+        out.text(topology.stores.get(store.0).map_or("", |store| store.name.as_str()));
+        out.bytes(Some(key));
+        out.path(path);
+        out.bytes(row.as_deref());
+    }
+    sections.push(out.section());
+    for items in &progress.queues {
+        let mut items: Vec<&Item> = items.iter().collect();
+        items.sort_by(|a, b| a.path.cmp(&b.path));
+        items.iter().rev().for_each(|item| out.item(item, progress.records.get(item.path.record())));
+        sections.push(out.section());
+    }
+    sections
+}
+
+/// Rows of tables in an order that stays: that of their places.
+fn rows(progress: &Progress) -> Vec<(StoreId, &Bytes, &Path, &Option<Bytes>)> {
+    let mut rows: Vec<_> = progress.versions.rows().collect();
+    rows.sort_by(|(one, a, from, _), (other, b, to, _)| (from, one.0, a).cmp(&(to, other.0, b)));
+    rows
+}
+
+fn record(out: &mut Writer<'_>, progress: &Progress, number: usize, whole: bool) {
+    let Some(record) = progress.records.get(number) else { return };
+    out.input(record, whole);
+    out.topic(progress.sources.get(number).copied().unwrap_or(TopicId(usize::MAX)));
+    let origin = progress.origins.get(number).and_then(Option::as_ref);
+    out.bytes(origin.map(Origin::encode).as_deref());
+}
+
+/// The records whose keys and values may still be asked for: a dead letter shows its record whole.
+fn used(progress: &Progress) -> BTreeSet<usize> {
+    let items = progress.queues.iter().flatten().map(|item| &item.path);
+    let owed = progress.owed.iter().flatten().map(|owed| &owed.path);
+    items.chain(owed).map(Path::record).collect()
+}
+
+/// Reads a run; none where the sections aren't those of one, or where the pipeline can't go on with it. `partition` is that
+/// of the task.
+pub(super) fn decode(sections: &BTreeMap<usize, Bytes>, input: &mut Reader<'_>, partition: u32) -> Option<Progress> {
+    let section = |number: usize| sections.get(&number).cloned().unwrap_or_default();
+    input.bytes = section(HEAD);
+    let form = input.byte()?;
+    if form != FORM {
+        let text = "another version of millrace has written it";
+        input.refusal = Some(format!("{text} (form {form}, and this version reads form {FORM})"));
+        return None;
+    }
+    let moments = input.u32()?;
+    let wake = match input.byte()? {
+        1 => Some(Wake::Tick),
+        2 => Some(Wake::Commit),
+        3 => Some(Wake::Close),
+        _ => None,
+    };
+    let nodes = input.shape.nodes.len();
+    let woken = input.node()?.and_then(Result::ok).map_or(nodes, |node| node.0);
+    let names = input.topology.topics.iter().map(|topic| Bytes::copy_from_slice(topic.name.as_bytes())).collect();
+    let mut progress = Progress::new(nodes, Vec::new(), Vec::new(), names, wake);
+    let (inputs, all, produced, rows) = (input.number()?, input.number()?, input.number()?, input.number()?);
+    (progress.inputs, progress.moments, progress.woken) = (inputs, moments, woken);
+    let waiting = waiting(input, &mut progress)?;
+    for (number, count) in [(RECORDS, inputs), (CAUSES, all.checked_sub(inputs)?)] {
+        input.begin(section(number))?;
+        records(input, count, partition, &mut progress)?;
+    }
+    input.begin(section(PRODUCED))?;
+    for _ in 0..produced {
+        progress.produced.extend(input.produced()?);
+    }
+    input.begin(section(ROWS))?;
+    let rows = (0..rows).map(|_| row(input)).collect::<Option<Vec<_>>>()?;
+    for (store, key, path, row) in rows.into_iter().rev().flatten() {
+        progress.versions.write(store, key, path, row);
+    }
+    for Waiting { node, number, count } in waiting {
+        input.begin(section(ITEMS.checked_add(number)?))?;
+        let mut items = (0..count).map(|_| input.item(&progress.records)).collect::<Option<Vec<_>>>()?;
+        items.reverse();
+        if let Some(queue) = node.and_then(|node| progress.queues.get_mut(node.0)) {
+            *queue = items;
+        }
+    }
+    input.begin(Bytes::new())?;
+    Some(progress)
+}
+
+/// Items that wait.
+struct Waiting {
+    /// None if it is gone.
+    node: Option<NodeId>,
+    /// The number that the node had.
+    number: usize,
+    count: usize,
+}
+
+/// What waits at the nodes: how many items, and the rest itself.
+fn waiting(input: &mut Reader<'_>, progress: &mut Progress) -> Option<Vec<Waiting>> {
+    let mut all = Vec::new();
+    while let Some(node) = input.node()? {
+        let (number, count, owes) = (input.number()?, input.number()?, input.byte()? == 1);
+        if let Err(name) = &node
+            && (count > 0 || owes)
+        {
+            input.lacks("waits for", name);
+        }
+        let owed = if owes { Some(input.owed()?) } else { None };
+        let spent = [input.spent()?, input.spent()?];
+        if let Ok(NodeId(node)) = node {
+            *progress.owed.get_mut(node)? = owed;
+            *progress.spent.get_mut(node)? = spent;
+        }
+        all.push(Waiting { node: node.ok(), number, count });
+    }
+    Some(all)
+}
+
+/// Records, from the last one on.
+fn records(input: &mut Reader<'_>, count: usize, partition: u32, progress: &mut Progress) -> Option<()> {
+    let begin = progress.records.len();
+    for _ in 0..count {
+        let (record, (name, topic)) = (input.input()?, input.topic()?);
+        let mut origin = input.bytes()?.and_then(Origin::decode);
+        if topic.is_none() && origin.is_none() {
+            // The pipeline doesn't know the topic any more, and a dead letter shall still name it.
+            let InputRecord { offset, timestamp, timestamp_type, .. } = record;
+            origin = Some(Origin { topic: name.into(), partition, offset, timestamp, timestamp_type });
+        }
+        progress.records.push(record);
+        progress.sources.push(topic.unwrap_or(TopicId(usize::MAX)));
+        progress.origins.push(origin);
+    }
+    progress.records.get_mut(begin..)?.reverse();
+    progress.sources.get_mut(begin..)?.reverse();
+    progress.origins.get_mut(begin..)?.reverse();
+    Some(())
+}
+
+/// A row that the run has written to a table.
+type RowAt = (StoreId, Bytes, Path, Option<Bytes>);
+
+/// The inner option is none where the table is gone, and its rows with it.
+fn row(input: &mut Reader<'_>) -> Option<Option<RowAt>> {
+    let (name, key, path, row) = (input.text()?, input.bytes()??, input.path()?, input.bytes()?);
+    let store = input.topology.stores.iter().position(|known| known.name == name).map(StoreId);
+    if store.is_some_and(|store| !input.shape.stores.contains(&store)) {
+        let reason = "which is no longer connected with the steps that read the topic";
+        input.refusal.get_or_insert_with(|| format!("a part of it is of the table `{name}`, {reason}"));
+    }
+    Some(store.map(|store| (store, key, path, row)))
+}
+
+/// The section of a result that waits for a commit at a node.
+pub(super) fn encode_result(out: &mut Writer<'_>, node: NodeId, result: &WaitingResult) -> Bytes {
+    out.node(node);
+    out.bytes(Some(&result.key));
+    out.window(result.window);
+    out.out.put_u8(u8::from(result.existed));
+    out.bytes(result.origin.as_ref().map(Origin::encode).as_deref());
+    out.number(result.records.len());
+    for (port, record) in &result.records {
+        out.number(*port);
+        out.record(record);
+    }
+    out.section()
+}
+
+/// Reads it.
+pub(super) fn decode_result(section: usize, input: &mut Reader<'_>) -> Option<(NodeId, WaitingResult)> {
+    let node = input.node()??.unwrap_or_else(|name| {
+        input.lacks("is a result that waits for a commit at", &name);
+        NodeId(usize::MAX)
+    });
+    let (key, window, existed) = (input.bytes()??, input.window()?, input.byte()? == 1);
+    let origin = input.bytes()?.and_then(Origin::decode);
+    let records = (0..input.number()?).map(|_| Some((input.number()?, input.record()?))).collect::<Option<_>>()?;
+    let result = WaitingResult { key, window, records, existed, origin, kept: Some(section), changed: false };
+    input.begin(Bytes::new())?;
+    Some((node, result))
+}
