@@ -11,6 +11,7 @@ use millrace_engine::topology::TopicId;
 
 use super::ask::Offsets;
 use super::spread::Sample;
+use crate::limits::Limits;
 use crate::metadata::Origin;
 use crate::native::Fetcher;
 use crate::postponed::Postponed;
@@ -25,6 +26,8 @@ pub(super) struct Seat {
     /// For each of its stores: the slot under which the producer keeps the offsets of its changelog records. The meta
     /// store is the last.
     pub(super) slots: Vec<Slot>,
+    /// What its task checks records against that it puts out.
+    pub(super) limits: Limits,
     /// Whether it has processed anything since the last commit.
     pub(super) dirty: bool,
     /// Whether it has put anything out since the last commit: somebody may wait for it.
