@@ -1,12 +1,13 @@
 //! What the bindings don't offer, straight from librdkafka: reading in batches, the ends of partitions as the last fetch
 //! knew them, sending to a topic without a look-up by name, what comes back with a delivery report, what topics are like,
-//! also when they change, why one isn't made, and committed offsets one by one.
+//! also when they change, why one isn't made, committed offsets one by one, and the number of a group's generation.
 //!
 //! The only unsafe code of this crate. Each block says what it relies on; the facts are those of `rdkafka.h`.
 #![allow(unsafe_code, reason = "calls into librdkafka that its bindings have no safe form of")]
 
 mod create_topics;
 mod fetch;
+mod generation;
 mod group_offsets;
 mod returned;
 mod send;
@@ -15,6 +16,7 @@ mod topics;
 
 pub(crate) use create_topics::{NotMade, create_topics};
 pub(crate) use fetch::{Fetched, Fetcher, c_name, headers};
+pub(crate) use generation::generation_number;
 pub(crate) use group_offsets::{Committed, group_offsets};
 pub(crate) use returned::Returned;
 pub(crate) use send::{Record, Sender};

@@ -27,6 +27,7 @@ mod seat;
 mod shared;
 mod spread;
 mod starts;
+mod suspension;
 mod when;
 
 use std::collections::HashMap;
@@ -53,15 +54,12 @@ pub(crate) use messages::{Command, Commit, Ear, Event, Generation, Line};
 use open::Arrivals;
 use pace::Paces;
 use seat::Seat;
+use suspension::Suspension;
 pub(crate) use shared::Shared;
 pub use shared::WorkerOptions;
 
 /// How long a worker without anything to do waits for something to come.
 const IDLE: Duration = Duration::from_millis(20);
-
-/// How long a suspended task can be kept: less than any session, after which the group gives it to another member without
-/// asking. Brokers allow none below 6 s (`group.min.session.timeout.ms`).
-const KEEP: Duration = Duration::from_secs(5);
 
 /// How long a task goes on while others wait for their turn.
 const SLICE: Duration = Duration::from_millis(100);
@@ -114,8 +112,8 @@ pub(crate) struct Worker {
     paces: Paces,
     failures: u32,
     told_idle: bool,
-    /// Since when its tasks wait for an assignment.
-    suspended: Option<Instant>,
+    /// Whether its tasks wait for an assignment.
+    suspended: Option<Suspension>,
 }
 
 impl Worker {
@@ -197,11 +195,12 @@ impl Worker {
     fn obey(&mut self, command: Command) -> Result<(), Reaction> {
         match command {
             Command::Assign(tasks, generation) => {
+                let (number, suspended) = (generation.as_ref().map(|own| own.number), self.suspended.take());
+                let stay = suspended.is_some_and(|since| since.may_go_on(number, Instant::now()));
                 self.generation = generation;
-                let stale = self.suspended.take().is_none_or(|since| since.elapsed() > KEEP);
                 self.arrivals.expect_nothing();
                 self.arrivals.stayed.append(&mut self.seats);
-                self.arrivals.stayed.retain(|seat| !stale && tasks.contains(&seat.id));
+                self.arrivals.stayed.retain(|seat| stay && tasks.contains(&seat.id));
                 self.leave();
                 self.wanted = tasks;
                 self.unclear.clear();
@@ -210,7 +209,10 @@ impl Worker {
             }
             Command::Suspend(done) => {
                 self.phase = Phase::Waiting;
-                self.suspended = Some(Instant::now());
+                // A second time without an assignment in between: it was another generation that ended, and the tasks
+                // have waited since the first time.
+                let number = self.generation.as_ref().map(|own| own.number);
+                self.suspended.get_or_insert_with(|| Suspension::new(number, Instant::now()));
                 self.arrivals.expect_nothing();
                 self.seats.append(&mut self.arrivals.stayed);
                 let result = self.finish();

@@ -219,7 +219,7 @@ fn offsets<'s>(seats: impl Iterator<Item = &'s Seat>) -> Result<TopicPartitionLi
 
 /// The generation that the tasks were assigned in, not the one that the group has come to since.
 fn generation(generation: &Option<Generation>) -> Result<&ConsumerGroupMetadata, Reaction> {
-    generation.as_deref().ok_or_else(|| Reaction::Abort("the tasks are no longer assigned".into()))
+    generation.as_ref().map(|generation| &*generation.metadata).ok_or_else(|| Reaction::Abort("the tasks are no longer assigned".into()))
 }
 
 /// Bytes of a write to the local state. Each store's part of a commit is whole in it, and stands for itself: what is
