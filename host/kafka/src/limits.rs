@@ -292,7 +292,10 @@ mod tests {
         let learned = Learned::default();
         let seen = |limit| learned.apply(&TOPICS, move |_| Some(limit), CLIENT);
         let before = seen(100_000);
-        assert!(before.agree_with(&Limits { alone: true, batch: 1, ..seen(100_000) }), "how it is sent is the worker's part");
+        assert!(
+            before.agree_with(&Limits { alone: true, batch: 1, ..seen(100_000) }),
+            "how it is sent is the worker's part"
+        );
         assert!(!before.agree_with(&seen(50_000)), "a topic takes less");
         assert!(!before.agree_with(&seen(200_000)), "or more");
         assert!(!before.agree_with(&Limits { states: Arc::new([7]), ..before.clone() }));

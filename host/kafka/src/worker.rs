@@ -54,9 +54,9 @@ pub(crate) use messages::{Command, Commit, Ear, Event, Generation, Line};
 use open::Arrivals;
 use pace::Paces;
 use seat::Seat;
-use suspension::Suspension;
 pub(crate) use shared::Shared;
 pub use shared::WorkerOptions;
+use suspension::Suspension;
 
 /// How long a worker without anything to do waits for something to come.
 const IDLE: Duration = Duration::from_millis(20);
@@ -276,12 +276,12 @@ impl Worker {
         } else if early && self.has_results() {
             self.commit(Of::Results)?;
         }
-        let quiet = fetched == 0 && !processed && !dirty && self.seats.iter().all(Seat::is_at_end);
-        let idle = quiet && self.arrivals.are_all_here();
+        let quiet = fetched == 0 && !processed && !dirty;
+        let idle = quiet && self.seats.iter().all(Seat::is_at_end) && self.arrivals.are_all_here();
         if quiet {
             self.commit_ends()?;
-            self.write_old_postponed()?;
         }
+        self.write_old_postponed()?;
         if idle {
             self.unclear.clear();
         }

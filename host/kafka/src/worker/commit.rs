@@ -80,7 +80,8 @@ impl Worker {
         Ok(())
     }
 
-    /// Commits that inputs are read to their ends, where these are marks of transactions.
+    /// Commits that inputs are read to their ends, where these are marks of transactions. Of tasks that are in the middle of
+    /// a backlog, the next commit does.
     pub(super) fn commit_ends(&mut self) -> Result<(), Reaction> {
         let began = Instant::now();
         if self.last_commit.elapsed() < self.shared.topology.settings.commit_interval {
@@ -88,7 +89,7 @@ impl Worker {
         }
         let Some(producer) = &mut self.producer else { return Ok(()) };
         let moved: Vec<&mut Seat> =
-            self.seats.iter_mut().filter_map(|seat| seat.skip_marks().then_some(seat)).collect();
+            self.seats.iter_mut().filter_map(|seat| (seat.is_idle() && seat.skip_marks()).then_some(seat)).collect();
         if moved.is_empty() {
             return Ok(());
         }
@@ -219,7 +220,10 @@ fn offsets<'s>(seats: impl Iterator<Item = &'s Seat>) -> Result<TopicPartitionLi
 
 /// The generation that the tasks were assigned in, not the one that the group has come to since.
 fn generation(generation: &Option<Generation>) -> Result<&ConsumerGroupMetadata, Reaction> {
-    generation.as_ref().map(|generation| &*generation.metadata).ok_or_else(|| Reaction::Abort("the tasks are no longer assigned".into()))
+    generation
+        .as_ref()
+        .map(|generation| &*generation.metadata)
+        .ok_or_else(|| Reaction::Abort("the tasks are no longer assigned".into()))
 }
 
 /// Bytes of a write to the local state. Each store's part of a commit is whole in it, and stands for itself: what is

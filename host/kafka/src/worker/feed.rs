@@ -105,9 +105,7 @@ fn mark(seat: &mut Seat, fetcher: &Fetcher, barred: &mut Barred, now: i64) -> Re
         place.look(fetcher);
         let standing = barred.look(place, now);
         seat.task.expect_more(input, place.expects_more());
-        if standing == Standing::Free {
-            place.note(fetcher, queued > 0, now);
-        }
+        place.stalled = standing != Standing::Free || place.note(fetcher, queued > 0, now);
         let Some(partition) = place.partition else { continue };
         let is_full = queued > if place.paused { QUEUE_BYTES / 4 } else { QUEUE_BYTES };
         let pause = is_full || standing == Standing::Waits;

@@ -208,7 +208,7 @@ impl Worker {
             let (next, position, committed) = (start.offset, start.offset, start.offset);
             let (name, time) = (c_name(&name), start.time);
             let (origin, noted) = (start.origin, start.noted);
-            let (end, left, paused, quiet) = (None, None, false, None);
+            let (end, left, paused, quiet, stalled) = (None, None, false, None, false);
             let count = shared.partitions.get(topic.0).copied().unwrap_or(1);
             let sample = shared.alike.contains_key(&topic).then(|| Sample::new(id.partition, count));
             inputs.push(Input {
@@ -225,6 +225,7 @@ impl Worker {
                 left,
                 paused,
                 quiet,
+                stalled,
                 sample,
             });
             task.expect_more(number, partition.is_some());

@@ -76,6 +76,9 @@ pub(super) struct Input {
     pub(super) paused: bool,
     /// Since when nothing has come, if nothing waits.
     pub(super) quiet: Option<Quiet>,
+    /// Whether nothing comes from it for a reason that isn't the worker's: it may not be read, no broker leads it, or nothing
+    /// has come for long although there is more. That may last for days, and says nothing about other inputs.
+    pub(super) stalled: bool,
     /// Looks whether its keys are where those of other inputs are, where these are to meet.
     pub(super) sample: Option<Sample>,
 }
@@ -116,19 +119,20 @@ impl Input {
 
     /// Says when nothing has come for long although there is more, or nobody says whether there is. What a transaction
     /// that isn't decided yet has written is behind the end that a reader of committed records meets, and before that of
-    /// the partition.
-    pub(super) fn note(&mut self, fetcher: &Fetcher, queued: bool, now: Timestamp) {
-        let Some(partition) = self.partition else { return };
+    /// the partition. Gives whether nothing has come for long.
+    pub(super) fn note(&mut self, fetcher: &Fetcher, queued: bool, now: Timestamp) -> bool {
+        let Some(partition) = self.partition else { return false };
         let at = (self.next, self.end);
         let quiet = match &mut self.quiet {
             Some(quiet) if quiet.at == at && !queued => quiet,
             quiet => {
                 *quiet = Some(Quiet { since: now, look: now + STALLED, at });
-                return;
+                return false;
             }
         };
+        let stalled = now - quiet.since >= STALLED;
         if now < quiet.look {
-            return;
+            return stalled;
         }
         quiet.look = now + SAY;
         let seconds = (now - quiet.since) / 1_000;
@@ -143,11 +147,12 @@ impl Input {
                  `kafka-transactions.sh find-hanging`. Other partitions go on"
             );
         }
+        stalled
     }
 
-    /// Whether there is no backlog.
+    /// Whether there is no backlog that could be read.
     fn is_caught_up(&self) -> bool {
-        self.partition.is_none() || self.left.is_some_and(|left| left <= FEW)
+        self.partition.is_none() || self.stalled || self.left.is_some_and(|left| left <= FEW)
     }
 }
 
@@ -210,9 +215,25 @@ impl Seat {
         self.inputs.iter().enumerate().all(|(input, place)| !place.expects_more() && self.task.queued(input) == 0)
     }
 
-    /// Whether it has no backlog: what it has done can be committed without making transactions small when there is much
-    /// to do.
+    /// Whether it has no backlog that it could process: what it has done can be committed without making transactions small
+    /// when there is much to do.
     pub(super) fn is_caught_up(&self) -> bool {
-        self.inputs.iter().all(Input::is_caught_up)
+        self.waits() || self.inputs.iter().all(Input::is_caught_up)
+    }
+
+    /// Whether it has nothing to do until something comes: it is at its end, or it waits.
+    pub(super) fn is_idle(&self) -> bool {
+        self.waits() || self.is_at_end()
+    }
+
+    /// Whether it can process nothing until an input can be read from which nothing comes: the next record of it may have
+    /// the lowest timestamp.
+    fn waits(&self) -> bool {
+        let is_awaited =
+            |(input, place): (usize, &Input)| place.stalled && place.expects_more() && self.task.queued(input) == 0;
+        self.inputs.iter().enumerate().any(is_awaited)
     }
 }
+
+#[cfg(test)]
+mod stalled;
