@@ -20,7 +20,9 @@ mod messages;
 mod older;
 mod open;
 mod opener;
+mod outgoing;
 mod pace;
+mod plan;
 mod recover;
 mod run;
 mod seat;
@@ -253,7 +255,7 @@ impl Worker {
             while self.step(seat)? {
                 processed = true;
                 // A worker without a backlog commits behind its last task, and rests then.
-                if self.must_commit(seat) || (self.is_due() && !self.is_caught_up()) {
+                if self.must_commit() || (self.is_due() && !self.is_caught_up()) {
                     self.commit(Of::All)?;
                 }
                 // Slow rules don't keep anybody waiting: what is left waits in the queues.

@@ -10,6 +10,7 @@ use millrace_store::{Batch, Durability};
 use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::{Offset, TopicPartitionList};
 
+use super::outgoing::Outgoing;
 use super::pace::Paces;
 use super::run::Kind;
 use super::seat::Seat;
@@ -37,14 +38,17 @@ impl Worker {
         let Some(producer) = &mut self.producer else { return Ok(()) };
         let mut ledger = Ledger::default();
         let mut changed = Vec::new();
-        for seat in self.seats.iter_mut().filter(|seat| seat.dirty && (of == Of::All || seat.sent)) {
+        let is_part = |seat: &Seat| seat.dirty && (of == Of::All || seat.sent);
+        let is_single = self.seats.iter().filter(|seat| is_part(seat)).count() == 1;
+        for seat in self.seats.iter_mut().filter(|seat| is_part(seat)) {
+            let hold = is_single && !producer.is_open() && seat.taken + seat.fired <= 1;
             let (unclear, shared) = (&mut self.unclear, &self.shared);
-            let mut send = |record: Produced| {
+            let send = |record: Produced| {
                 producer.send(record.topic.0, &sendable(&record), None)?;
                 unclear.sent(&shared.topology, std::slice::from_ref(&record));
                 Ok(())
             };
-            flush(seat, self.logic.as_mut(), &mut self.paces, time, &mut send)?;
+            flush(seat, self.logic.as_mut(), &mut self.paces, (began, time), Outgoing::new(send, hold))?;
             let mut prepared = seat.task.prepare();
             prepared.changes.extend(notes(&self.shared, seat));
             send_changes(&self.shared, seat, producer, &prepared.changes)?;
@@ -148,29 +152,34 @@ impl Worker {
 }
 
 /// Has a task put out what waits for a commit, some at a time. Rules behind it may be slow: then fewer records go into a
-/// transaction, but those of one always do. The time is for all of it together; one record alone has no limit, so that it
-/// gets through.
+/// transaction, but those of one always do. The time is for the tasks of a commit together, from when it began; only one
+/// record alone has no limit, so that it gets through, and only while no transaction is open that could become too old by
+/// it.
 fn flush(
     seat: &mut Seat,
     logic: &mut dyn Logic,
     paces: &mut Paces,
-    time: Duration,
-    send: &mut dyn FnMut(Produced) -> Result<(), Reaction>,
+    (mut began, time): (Instant, Duration),
+    mut outgoing: Outgoing<impl FnMut(Produced) -> Result<(), Reaction>>,
 ) -> Result<(), Reaction> {
     let done = seat.taken + seat.fired;
-    logic.limit_time((done > 1).then_some(time));
+    outgoing.put(std::mem::take(&mut seat.held))?;
     let (mut flushed, mut took) = (Ok(()), Duration::ZERO);
     while flushed.is_ok() && !seat.task.is_flushed() {
-        let pass = Instant::now();
+        let (pass, was_open) = (Instant::now(), !outgoing.is_holding());
+        logic.limit_time(was_open.then(|| time.saturating_sub(began.elapsed())));
         let produced = seat.task.flush(logic, wall_clock(), 0);
         took += pass.elapsed();
         flushed = match produced {
             Ok(produced) => {
-                produced.into_iter().try_for_each(&mut *send)?;
+                outgoing.put(produced)?;
                 Ok(())
             }
             Err(error) => Err(error),
         };
+        if !was_open && !outgoing.is_holding() {
+            began = Instant::now();
+        }
     }
     for kind in [Kind::Records, Kind::Timers] {
         let pace = paces.entry((seat.id, kind)).or_default();
@@ -179,7 +188,8 @@ fn flush(
             _ => pace.flushed(done, took),
         }
     }
-    flushed.map_err(task_error)
+    flushed.map_err(task_error)?;
+    outgoing.release()
 }
 
 /// Sends what the task has changed in its stores to their changelogs.

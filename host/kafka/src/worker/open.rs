@@ -231,7 +231,18 @@ impl Worker {
             task.expect_more(number, partition.is_some());
         }
         let limits = self.limits.clone();
-        Ok(Some(Seat { id, task, inputs, slots, limits, dirty: false, sent: false, taken: 0, fired: 0 }))
+        Ok(Some(Seat {
+            id,
+            task,
+            inputs,
+            slots,
+            limits,
+            dirty: false,
+            sent: false,
+            held: Vec::new(),
+            taken: 0,
+            fired: 0,
+        }))
     }
 
     /// The most bytes of an entry of any store of a task.

@@ -8,6 +8,7 @@ use millrace_engine::task::{Produced, TaskError};
 use super::commit::Of;
 use super::open::TIMERS;
 use super::pace::Pace;
+use super::plan::Plan;
 use super::seat::Seat;
 use super::{Worker, sendable, task_error};
 use crate::error::Reaction;
@@ -107,7 +108,7 @@ impl Worker {
                 continue;
             }
             any |= self.work_on(number, Work::Timers(now))?;
-            if self.must_commit(number) {
+            if self.must_commit() {
                 self.commit(Of::All)?;
             }
         }
@@ -119,21 +120,21 @@ impl Worker {
     /// The part takes as long as a transaction has time, and no longer. Only one record may take longer, as its limits
     /// allow, and only while no transaction is open that could become too old by it.
     fn work_on(&mut self, number: usize, work: Work) -> Result<bool, Reaction> {
-        let Some(place) = self.seats.get(number).map(|seat| (seat.id, work.kind())) else { return Ok(false) };
-        if self.paces.entry(place).or_default().is_alone() && self.has_open_transaction() {
+        if self.plan(number, work) == Plan::CommitFirst {
             self.commit(Of::All)?;
         }
         if self.producer.is_none() || !self.enter() {
             return Ok(false);
         }
-        let (most, time) = (work.most(self.shared.options.batch), self.run_time());
+        let (most, plan) = (work.most(self.shared.options.batch), self.plan(number, work));
+        let time = (plan != Plan::Unlimited).then(|| self.run_time());
         let Self { producer: Some(producer), seats, logic, paces, begun, unclear, shared, .. } = self else {
             return Ok(false);
         };
         let Some(seat) = seats.get_mut(number) else { return Ok(false) };
-        let pace = paces.entry(place).or_default();
+        let pace = paces.entry((seat.id, work.kind())).or_default();
         let limit = work.limit(pace, seat);
-        logic.limit_time((limit > 1 || producer.is_open()).then_some(time));
+        logic.limit_time(time);
         let began = Instant::now();
         let (produced, done) = match work.part(seat, logic.as_mut(), limit) {
             Err(TaskError::Overrun { step }) => {
@@ -143,16 +144,29 @@ impl Worker {
             part => part.map_err(task_error)?,
         };
         pace.ran(done, began.elapsed(), most);
-        *work.done(seat) += done;
         seat.sent |= !produced.is_empty();
+        // Timers may be due that don't fire yet.
         if seat.dirty {
+            *work.done(seat) += done;
             begun.get_or_insert(began);
+        }
+        if pace.is_slow_at_commits() {
+            seat.held.extend(produced);
+            return Ok(true);
         }
         for record in &produced {
             producer.send(record.topic.0, &sendable(record), None)?;
         }
         unclear.sent(&shared.topology, &produced);
         Ok(true)
+    }
+
+    /// How a part of a task's work goes into a transaction.
+    fn plan(&mut self, number: usize, work: Work) -> Plan {
+        let uncommitted = self.uncommitted();
+        let Some(seat) = self.seats.get(number) else { return Plan::Limited };
+        let pace = self.paces.entry((seat.id, work.kind())).or_default();
+        Plan::of(pace.is_alone(), work.limit(pace, seat), uncommitted)
     }
 
     /// Holds global tables still until the transaction ends. Whether it could: not while they change, if it is called
@@ -170,6 +184,7 @@ impl Worker {
 mod tests {
     use std::time::Duration;
 
+    use super::super::plan::Uncommitted;
     use super::*;
 
     /// A run of three passes, the last of which takes longer than a transaction has time, again and again from the last
@@ -177,19 +192,20 @@ mod tests {
     fn attempts() -> Option<usize> {
         let (mut pace, mut committed) = (Pace::default(), 0);
         for attempt in 1..20 {
-            let (mut done, mut open) = (0, false);
+            let (mut done, mut open) = (0, Uncommitted::Nothing);
             let begin = committed;
             for pass in begin..3 {
-                if pace.is_alone() && open {
-                    (committed, done, open) = (pass, 0, false);
+                if Plan::of(pace.is_alone(), 1, open) == Plan::CommitFirst {
+                    (committed, done, open) = (pass, 0, Uncommitted::Nothing);
                 }
-                if pass == 2 && open {
+                let plan = Plan::of(pace.is_alone(), 1, open);
+                if pass == 2 && plan == Plan::Limited {
                     pace.cut_off(1, done);
                     break;
                 }
                 let taken = taken(0, 0);
                 pace.ran(taken, Duration::ZERO, 500);
-                (done, open) = (done + taken, true);
+                (done, open) = (done + taken, Uncommitted::Transaction);
                 if pass == 2 {
                     return Some(attempt);
                 }

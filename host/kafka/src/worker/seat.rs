@@ -6,7 +6,7 @@ use bytes::Bytes;
 use millrace_engine::meta::input_key;
 use millrace_engine::ports::{StoreChanges, StoreId};
 use millrace_engine::record::Timestamp;
-use millrace_engine::task::{InputPosition, Task};
+use millrace_engine::task::{InputPosition, Produced, Task};
 use millrace_engine::topology::TopicId;
 
 use super::ask::Offsets;
@@ -32,6 +32,9 @@ pub(super) struct Seat {
     pub(super) dirty: bool,
     /// Whether it has put anything out since the last commit: somebody may wait for it.
     pub(super) sent: bool,
+    /// What it has put out since then that isn't sent yet: it has a transaction for itself, which isn't to be open before
+    /// all of it is ready.
+    pub(super) held: Vec<Produced>,
     /// How many records it has processed since the last commit.
     pub(super) taken: usize,
     /// How many timers it has fired since then, at most.

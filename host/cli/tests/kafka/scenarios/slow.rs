@@ -12,8 +12,8 @@ use crate::support::{guest_named, millrace_in};
 /// The broker ends a transaction after four seconds: fewer than the slow records take, and fewer than two that never come to
 /// an end, each with its deadline and what the verdict by fuel takes.
 const PIPELINE: &str = r#"
-app = "slow"
-dlq = "slow-dead"
+app = "APP"
+dlq = "APP-dead"
 
 [kafka]
 "transaction.timeout.ms" = 4000
@@ -26,7 +26,7 @@ limits = { deadline = "400ms" }
 
 [[source]]
 name = "in"
-topic = "slow-in"
+topic = "APP-in"
 key = "i64"
 
 [[transform]]
@@ -36,8 +36,51 @@ call = "slow.work"
 
 [[sink]]
 from = "work"
-topic = "slow-out"
+topic = "APP-out"
 "#;
+
+/// The same rule behind results that wait for a commit, two for each record, which itself goes out at once.
+const WAITING: &str = r#"
+app = "APP"
+dlq = "APP-dead"
+
+[kafka]
+"transaction.timeout.ms" = 4000
+"session.timeout.ms" = 2000
+"heartbeat.interval.ms" = 400
+
+[plugins.slow]
+component = "slow.wasm"
+limits = { deadline = "400ms" }
+
+[[source]]
+name = "in"
+topic = "APP-in"
+key = "i64"
+
+[[aggregate]]
+name = "latest"
+from = "in"
+call = "slow.latest"
+window = { hopping = "10s", every = "5s" }
+emit = "commit"
+
+[[transform]]
+name = "work"
+from = "latest"
+call = "slow.work"
+
+[[sink]]
+from = "in"
+topic = "APP-direct"
+
+[[sink]]
+from = "work"
+topic = "APP-out"
+"#;
+
+/// The first timestamp: behind it, each record is in two windows.
+const FIRST: i64 = 20_000;
 
 /// Rounds of work that take some ten milliseconds.
 const SOME: i64 = 10_000_000;
@@ -51,21 +94,28 @@ const QUICK: (i64, usize) = (1_000, 50);
 
 /// An app with a slow and a quick partition.
 struct App {
+    name: &'static str,
     bootstrap: String,
     kafka: Kafka,
     folder: TempDir,
 }
 
 impl App {
-    fn new(bootstrap: &str) -> Self {
-        let (bootstrap, kafka) = (bootstrap.to_owned(), Kafka::new(bootstrap, "slow"));
-        let app = Self { bootstrap, kafka, folder: tempfile::tempdir().unwrap() };
+    /// With this pipeline, in which `APP` stands for its name: also the beginning of the names of its topics.
+    fn new(bootstrap: &str, name: &'static str, pipeline: &str) -> Self {
+        let (bootstrap, kafka) = (bootstrap.to_owned(), Kafka::new(bootstrap, name));
+        let app = Self { name, bootstrap, kafka, folder: tempfile::tempdir().unwrap() };
         std::fs::write(app.folder.path().join("slow.wasm"), guest_named("slow.wasm")).unwrap();
-        std::fs::write(app.folder.path().join("slow.toml"), PIPELINE).unwrap();
-        for (topic, partitions) in [("slow-in", 2), ("slow-out", 1)] {
-            app.kafka.create(topic, partitions, &[("retention.ms", "-1")]);
+        std::fs::write(app.folder.path().join("slow.toml"), pipeline.replace("APP", name)).unwrap();
+        for (topic, partitions) in [("in", 2), ("out", 1), ("direct", 1)] {
+            app.kafka.create(&app.topic(topic), partitions, &[("retention.ms", "-1")]);
         }
         app
+    }
+
+    /// The full name of one of its topics.
+    fn topic(&self, topic: &str) -> String {
+        format!("{}-{topic}", self.name)
     }
 
     fn command(&self, words: &str) -> Command {
@@ -74,17 +124,18 @@ impl App {
         command
     }
 
-    /// Writes all records at once.
-    fn feed(&self) {
-        let rounds = |id| if ENDLESS.contains(&id) { i64::MAX } else { SOME };
+    /// Writes all records at once. Those of the slow partition, but for the endless ones, have so many rounds of work.
+    fn feed(&self, rounds: i64) {
+        let rounds = |id| if ENDLESS.contains(&id) { i64::MAX } else { rounds };
         let slow = (0..SLOW).map(|id| (0, id, rounds(id)));
         let quick = (QUICK.0..).take(QUICK.1).map(|id| (1, id, 0));
-        let mut child =
-            self.command("topic write slow-in --key i64").stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut command = self.command(&format!("topic write {} --key i64", self.topic("in")));
+        let mut child = command.stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut input = child.stdin.take().unwrap();
         for (partition, id, rounds) in slow.chain(quick) {
             let value = format!(r#"{{"id":{id},"rounds":{rounds}}}"#);
-            writeln!(input, r#"{{"partition":{partition},"key":{id},"value":{value},"timestamp":{id}}}"#).unwrap();
+            let time = FIRST + id;
+            writeln!(input, r#"{{"partition":{partition},"key":{id},"value":{value},"timestamp":{time}}}"#).unwrap();
         }
         drop(input);
         assert!(child.wait().unwrap().success());
@@ -97,13 +148,14 @@ impl App {
 
     /// How much of the input isn't committed.
     fn lag(&self) -> i64 {
-        let (ends, positions) = (self.kafka.ends("slow-in", 2).unwrap(), self.kafka.positions("slow-in", 2).unwrap());
+        let input = self.topic("in");
+        let (ends, positions) = (self.kafka.ends(&input, 2).unwrap(), self.kafka.positions(&input, 2).unwrap());
         ends.iter().zip(positions).map(|(end, position)| end.high - position.max(0)).sum()
     }
 
     /// What has come out, committed, in its order.
     fn found(&self, topic: &str) -> Vec<i64> {
-        let records = self.kafka.read(topic).into_iter().flatten();
+        let records = self.kafka.read(&self.topic(topic)).into_iter().flatten();
         let value = |value: Option<Vec<u8>>| serde_json::from_slice::<Value>(&value.unwrap()).unwrap();
         records.map(|record| value(record.value)["id"].as_i64().unwrap()).collect()
     }
@@ -112,11 +164,11 @@ impl App {
 #[test]
 fn a_slow_rule_commits_in_time_holds_no_other_partition_and_is_named() {
     let Some(broker) = shared_broker() else { return };
-    let app = App::new(&broker);
-    app.feed();
+    let app = App::new(&broker, "slow", PIPELINE);
+    app.feed(SOME);
     let mut first = app.start("first");
     first.wait_until_running();
-    until("some are committed", || app.found("slow-out").len() > 10);
+    until("some are committed", || app.found("out").len() > 10);
     // Another process comes in the middle.
     let mut second = app.start("second");
     second.wait_until_running();
@@ -124,11 +176,11 @@ fn a_slow_rule_commits_in_time_holds_no_other_partition_and_is_named() {
 
     let (mut expected, endless): (Vec<_>, Vec<_>) = (0..SLOW).partition(|id| !ENDLESS.contains(id));
     expected.extend((QUICK.0..).take(QUICK.1));
-    let found = app.found("slow-out");
+    let found = app.found("out");
     let mut sorted = found.clone();
     sorted.sort_unstable();
     assert_eq!(sorted, expected, "nothing is lost, and nothing doubled");
-    let mut dead = app.found("slow-dead");
+    let mut dead = app.found("dead");
     dead.sort_unstable();
     assert_eq!(dead, endless);
     let place = |id| found.iter().position(|found| *found == id);
@@ -142,4 +194,28 @@ fn a_slow_rule_commits_in_time_holds_no_other_partition_and_is_named() {
     assert!(named.iter().any(|entry| entry["plugin"] == "slow" && entry["function"] == "work"), "{named:?}");
     first.stop();
     second.stop();
+}
+
+/// Also where the record puts something out before: no transaction may be open until what waits for the commit is ready.
+#[test]
+fn results_that_wait_for_a_commit_and_never_come_to_an_end_are_dead_letters_and_hold_nothing_else() {
+    let Some(broker) = shared_broker() else { return };
+    let app = App::new(&broker, "waiting", WAITING);
+    app.feed(0);
+    let process = app.start("data");
+    until("all is done", || app.lag() == 0);
+
+    let all: Vec<_> = (0..SLOW).chain((QUICK.0..).take(QUICK.1)).collect();
+    let twice = |ids: &[i64]| ids.iter().flat_map(|id| [*id; 2]).collect::<Vec<_>>();
+    let sorted = |topic| {
+        let mut found = app.found(topic);
+        found.sort_unstable();
+        found
+    };
+    let (endless, expected): (Vec<_>, Vec<_>) = all.iter().partition(|id| ENDLESS.contains(id));
+    assert_eq!(sorted("direct"), all);
+    assert_eq!(sorted("out"), twice(&expected), "nothing is lost, and nothing doubled");
+    assert_eq!(sorted("dead"), twice(&endless));
+    assert!(!process.says("the broker ends one after"), "a transaction was too old: {:?}", process.entries());
+    process.stop();
 }

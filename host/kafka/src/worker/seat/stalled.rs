@@ -74,7 +74,18 @@ fn seat() -> Seat {
     let task = Task::open(Arc::new(topology), options, Box::new(Nothing)).unwrap();
     let inputs = task.inputs().iter().map(|topic| input(*topic)).collect();
     let (id, limits) = (TaskId { subtopology: 0, partition: 0 }, Limits::default());
-    Seat { id, task, inputs, slots: Vec::new(), limits, dirty: false, sent: false, taken: 0, fired: 0 }
+    Seat {
+        id,
+        task,
+        inputs,
+        slots: Vec::new(),
+        limits,
+        dirty: false,
+        sent: false,
+        held: Vec::new(),
+        taken: 0,
+        fired: 0,
+    }
 }
 
 /// Nothing is known of the first input, and nothing comes from it.
