@@ -11,6 +11,7 @@
 //! When a transaction fails, its tasks are dropped with all that it changed in them, and opened anew from what is
 //! committed: that is `opening` again. A task that can't be opened yet holds no other one.
 
+mod apart;
 mod ask;
 mod barred;
 mod catch_up;
@@ -50,6 +51,7 @@ use crate::producer::Transactions;
 use crate::pulse::Pulse;
 use crate::tasks::TaskId;
 use crate::unclear::Unclear;
+use apart::Apart;
 use barred::Barred;
 use commit::Of;
 pub(crate) use messages::{Command, Commit, Ear, Event, Generation, Line};
@@ -108,6 +110,8 @@ pub(crate) struct Worker {
     begun: Option<Instant>,
     /// When everything was committed last.
     last_commit: Instant,
+    /// Tasks that can't write, perhaps.
+    apart: Apart,
     /// When the last transaction ended.
     ended: Instant,
     /// How quickly its tasks work. Kept when they are opened anew.
@@ -148,6 +152,7 @@ impl Worker {
             begun: None,
             limits: Limits::default(),
             unclear: Unclear::default(),
+            apart: Apart::default(),
             last_commit: Instant::now(),
             ended: Instant::now(),
             paces: Paces::new(),
@@ -167,7 +172,7 @@ impl Worker {
         }
         let reason = match self.finish() {
             Ok(()) => return Ok(()),
-            Err(Reaction::Abort(reason) | Reaction::Rebuild(reason)) => reason,
+            Err(Reaction::Abort(reason) | Reaction::Unwritten(reason) | Reaction::Rebuild(reason)) => reason,
             Err(Reaction::CutOff(step)) => format!("step `{step}` takes too long"),
             Err(Reaction::Refused(refused)) => self.learn(&refused)?,
             Err(reaction) => return Err(reaction),
@@ -206,6 +211,7 @@ impl Worker {
                 self.leave();
                 self.wanted = tasks;
                 self.unclear.clear();
+                self.apart.forget();
                 self.phase = Phase::Opening;
                 Ok(())
             }
@@ -255,7 +261,7 @@ impl Worker {
             while self.step(seat)? {
                 processed = true;
                 // A worker without a backlog commits behind its last task, and rests then.
-                if self.must_commit() || (self.is_due() && !self.is_caught_up()) {
+                if self.must_commit() || self.is_on_trial(seat) || (self.is_due() && !self.is_caught_up()) {
                     self.commit(Of::All)?;
                 }
                 // Slow rules don't keep anybody waiting: what is left waits in the queues.
@@ -279,7 +285,8 @@ impl Worker {
             self.commit(Of::Results)?;
         }
         let quiet = fetched == 0 && !processed && !dirty;
-        let idle = quiet && self.seats.iter().all(Seat::is_at_end) && self.arrivals.are_all_here();
+        let is_done = |seat: &Seat| seat.is_at_end() && !self.apart.is_waiting(seat.id);
+        let idle = quiet && self.seats.iter().all(is_done) && self.arrivals.are_all_here();
         if quiet {
             self.commit_ends()?;
         }

@@ -66,7 +66,10 @@ impl Worker {
         let committed = producer.commit(&offsets, generation(&self.generation)?)?;
         store(&self.shared, &changed, &committed.ends)?;
         faults::hit(Point::Stored);
-        changed.into_iter().for_each(|(seat, _)| seat.settle());
+        for (seat, _) in changed {
+            seat.settle();
+            self.apart.committed(seat.id);
+        }
         self.write_postponed()?;
         self.unclear.committed();
         // What was sent alone to find out what is refused has arrived: the next batches are whole again.

@@ -80,7 +80,7 @@ impl Worker {
         if let Some(rest) = self.rest() {
             return rest;
         }
-        if self.seats.iter().any(|seat| seat.task.ready()) {
+        if self.seats.iter().any(|seat| seat.task.ready() && !self.apart.is_waiting(seat.id)) {
             return Duration::ZERO;
         }
         match (self.has_results(), self.is_caught_up()) {

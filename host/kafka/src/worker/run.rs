@@ -5,6 +5,7 @@ use std::time::Instant;
 use millrace_engine::ports::Logic;
 use millrace_engine::task::{Produced, TaskError};
 
+use super::apart::Standing;
 use super::commit::Of;
 use super::open::TIMERS;
 use super::pace::Pace;
@@ -108,7 +109,7 @@ impl Worker {
                 continue;
             }
             any |= self.work_on(number, Work::Timers(now))?;
-            if self.must_commit() {
+            if self.must_commit() || self.is_on_trial(number) {
                 self.commit(Of::All)?;
             }
         }
@@ -120,6 +121,9 @@ impl Worker {
     /// The part takes as long as a transaction has time, and no longer. Only one record may take longer, as its limits
     /// allow, and only while no transaction is open that could become too old by it.
     fn work_on(&mut self, number: usize, work: Work) -> Result<bool, Reaction> {
+        if self.seats.get(number).is_none_or(|seat| self.apart.is_waiting(seat.id)) {
+            return Ok(false);
+        }
         if self.plan(number, work) == Plan::CommitFirst {
             self.commit(Of::All)?;
         }
@@ -166,7 +170,8 @@ impl Worker {
         let uncommitted = self.uncommitted();
         let Some(seat) = self.seats.get(number) else { return Plan::Limited };
         let pace = self.paces.entry((seat.id, work.kind())).or_default();
-        Plan::of(pace.is_alone(), work.limit(pace, seat), uncommitted)
+        let alone = pace.is_alone() || self.apart.standing(seat.id) != Standing::Together;
+        Plan::of(alone, work.limit(pace, seat), uncommitted)
     }
 
     /// Holds global tables still until the transaction ends. Whether it could: not while they change, if it is called

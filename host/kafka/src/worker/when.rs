@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Worker;
+use super::apart::Standing;
 use super::plan::Uncommitted;
 use super::run::Kind;
 use super::seat::Seat;
@@ -34,7 +35,7 @@ impl Worker {
 
     /// Whether there is no backlog.
     pub(super) fn is_caught_up(&self) -> bool {
-        self.seats.iter().all(Seat::is_caught_up)
+        self.seats.iter().all(|seat| seat.is_caught_up() || self.apart.is_waiting(seat.id))
     }
 
     /// Whether anything was put out that isn't committed.
@@ -65,6 +66,11 @@ impl Worker {
         // Of all tasks: what each of them leaves for the commit comes out in the same transaction.
         let enough = || self.seats.iter().filter(|seat| seat.dirty).map(share).sum::<f32>() >= 1.0;
         self.is_old() || self.is_full() || enough()
+    }
+
+    /// Whether what the task does is committed for itself.
+    pub(super) fn is_on_trial(&self, seat: usize) -> bool {
+        self.seats.get(seat).is_some_and(|seat| self.apart.standing(seat.id) == Standing::OnTrial)
     }
 
     /// Whether the first of what isn't committed was done so long ago that its transaction has to end.
