@@ -14,7 +14,7 @@ use super::outgoing::Outgoing;
 use super::pace::Paces;
 use super::run::Kind;
 use super::seat::Seat;
-use super::{Commit, Event, Generation, Phase, Shared, Worker, entry, sendable, task_error};
+use super::{Commit, Event, Generation, Phase, Shared, Worker, entry, sendable};
 use crate::error::Reaction;
 use crate::faults::{self, Point};
 use crate::metadata;
@@ -191,7 +191,7 @@ fn flush(
             _ => pace.flushed(done, took),
         }
     }
-    flushed.map_err(task_error)?;
+    flushed.map_err(|error| seat.reaction(error))?;
     outgoing.release()
 }
 

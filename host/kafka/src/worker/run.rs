@@ -11,7 +11,7 @@ use super::open::TIMERS;
 use super::pace::Pace;
 use super::plan::Plan;
 use super::seat::Seat;
-use super::{Worker, sendable, task_error};
+use super::{Worker, sendable};
 use crate::error::Reaction;
 use crate::positions::wall_clock;
 
@@ -145,7 +145,7 @@ impl Worker {
                 pace.cut_off(limit, *work.done(seat));
                 return Err(Reaction::CutOff(step));
             }
-            part => part.map_err(task_error)?,
+            part => part.map_err(|error| seat.reaction(error))?,
         };
         pace.ran(done, began.elapsed(), most);
         seat.sent |= !produced.is_empty();

@@ -6,11 +6,13 @@ use bytes::Bytes;
 use millrace_engine::meta::input_key;
 use millrace_engine::ports::{StoreChanges, StoreId};
 use millrace_engine::record::Timestamp;
-use millrace_engine::task::{InputPosition, Produced, Task};
+use millrace_engine::task::{InputPosition, Produced, Task, TaskError};
 use millrace_engine::topology::TopicId;
 
 use super::ask::Offsets;
 use super::spread::Sample;
+use super::task_error;
+use crate::error::Reaction;
 use crate::limits::Limits;
 use crate::metadata::Origin;
 use crate::native::Fetcher;
@@ -204,6 +206,16 @@ impl Seat {
         (!entries.is_empty()).then_some(StoreChanges { store: meta, entries, expire_before: None })
     }
 
+    /// What follows where its task can't go on. If it couldn't write what was kept back of its state, that is the reason: a
+    /// full disk is waited for.
+    pub(super) fn reaction(&self, error: TaskError) -> Reaction {
+        let postponed = self.slots.iter().filter_map(|slot| slot.postponed.as_ref());
+        match (error, postponed.filter_map(Postponed::take_failure).next()) {
+            (TaskError::State(_), Some(cause)) => cause.into(),
+            (error, _) => task_error(error),
+        }
+    }
+
     /// The committed offsets of its inputs.
     pub(super) fn committed(&self) -> Offsets {
         let place = |input: &Input| {
@@ -239,4 +251,4 @@ impl Seat {
 }
 
 #[cfg(test)]
-mod stalled;
+mod tests;

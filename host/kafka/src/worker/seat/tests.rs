@@ -1,15 +1,20 @@
-//! What a task that reads two topics makes of one from which nothing comes.
+//! A task that reads two topics: what it makes of one from which nothing comes, and of state that can't be written.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use std::sync::Arc;
 
 use bytes::Bytes;
+use millrace_engine::manifest::KeyCodec;
 use millrace_engine::pipeline::{self, SourceFile};
 use millrace_engine::ports::{Backend, BackendError, Scan};
 use millrace_engine::record::{Headers, InputRecord, TimestampType};
 use millrace_engine::task::TaskOptions;
+use millrace_engine::topology::{StoreKind, StoreSpec};
+use millrace_store::{Database, OpenOptions};
 
 use super::*;
+use crate::error::Error;
+use crate::postponed::LateBackend;
 
 const MERGED: &str = r#"
     app = "app"
@@ -128,4 +133,25 @@ fn what_waits_behind_an_input_from_which_nothing_comes_is_no_backlog_either() {
     assert!(seat.is_caught_up() && seat.is_idle(), "it can't be processed before the first input is read");
     offer(&mut seat, 0);
     assert!(!seat.is_caught_up() && !seat.is_idle(), "now it can");
+}
+
+#[test]
+fn state_that_cannot_be_written_when_it_is_read_fails_the_task_as_the_database_has_told_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let kind = StoreKind::Window { retention: 10 };
+    let join = StoreSpec { name: "join".into(), kind, key: KeyCodec::Bytes, queryable: false, subtopology: 0 };
+    // It has no place for positions.
+    let database = Arc::new(Database::open(folder.path(), &OpenOptions::new(std::slice::from_ref(&join))).unwrap());
+    let (store, postponed) = (StoreId(0), Postponed::new(StoreId(0), 0, b"join/0".to_vec()));
+    let mut seat = seat();
+    let topic = "id".to_owned();
+    seat.slots.push(Slot { store, number: 0, key: Vec::new(), topic, postponed: Some(postponed.clone()) });
+
+    postponed.keep(&StoreChanges { store, entries: Vec::new(), expire_before: None }, None);
+    let written = database.backend(0);
+    let backend = LateBackend { database, written, postponed: vec![postponed] };
+    let error = backend.get(store, b"key").unwrap_err();
+    assert!(matches!(seat.reaction(error.into()), Reaction::Fail(Error::Store(_))));
+    let other = BackendError { store: "join".into(), reason: "it is damaged".into() };
+    assert!(matches!(seat.reaction(other.into()), Reaction::Fail(Error::Task(_))), "it isn't for that");
 }
