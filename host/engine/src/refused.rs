@@ -47,7 +47,7 @@ impl Fingerprint {
 }
 
 /// Records that were refused, each with the reason, and topics that take no records without a key.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Refused {
     records: BTreeMap<TopicId, BTreeMap<Shape, Alike>>,
     keyed: BTreeMap<TopicId, Arc<str>>,

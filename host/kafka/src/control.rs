@@ -79,7 +79,12 @@ pub(crate) fn deploy(
             // Another instance has taken the id while this one was between two calls.
             Err(Reaction::Stop(Error::TakenOver { .. })) => "other instances start at the same time".to_owned(),
             // Brokers are away, or don't know of the topic yet.
-            Err(Reaction::Abort(reason) | Reaction::Rebuild(reason) | Reaction::CutOff(reason)) => reason,
+            Err(
+                Reaction::Abort(reason)
+                | Reaction::Unwritten(reason)
+                | Reaction::Rebuild(reason)
+                | Reaction::CutOff(reason),
+            ) => reason,
             Err(Reaction::Refused(refused)) => return Err(refused.of_own_topic(&control)),
             Err(Reaction::Fail(error) | Reaction::Stop(error)) => return Err(error),
         };

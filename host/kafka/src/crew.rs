@@ -130,7 +130,7 @@ impl Crew {
                 Ok(Ok(())) => {}
                 Ok(Err(Reaction::Stop(error))) => return Err(error),
                 Ok(Err(Reaction::Fail(error))) => self.replace(number, error)?,
-                Ok(Err(Reaction::Abort(reason) | Reaction::Rebuild(reason))) => {
+                Ok(Err(Reaction::Abort(reason) | Reaction::Unwritten(reason) | Reaction::Rebuild(reason))) => {
                     self.replace(number, Error::Task(reason))?;
                 }
                 Ok(Err(Reaction::CutOff(step))) => {

@@ -71,6 +71,9 @@ pub enum Error {
 pub(crate) enum Reaction {
     /// The transaction can't be committed: abort it, drop what it changed, and go on from what is committed.
     Abort(String),
+    /// A record couldn't be written, and may be later. The same, but the tasks that have no part in the transaction go on, and
+    /// those that have are tried one by one (`worker/apart.rs`).
+    Unwritten(String),
     /// Nobody knows what became of the transaction, or the producer is of no more use: make a new one, which fences
     /// what may be in flight, and go on from what is committed.
     Rebuild(String),

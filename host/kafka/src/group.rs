@@ -36,6 +36,7 @@ use rdkafka::topic_partition_list::TopicPartitionListElem;
 use crate::cluster::Cluster;
 use crate::context;
 use crate::error::Error;
+use crate::native::generation_number;
 use crate::tasks::{TaskId, cut, reads, spread, tasks_of, whole_tasks_of};
 use crate::worker::{Command, Generation, Line};
 
@@ -300,7 +301,10 @@ impl ConsumerContext for Membership {
             rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => {
                 // Paused, it fetches nothing: that is the workers' part.
                 let result = member.assign(list).and_then(|()| member.pause(list));
-                self.take(list, member.group_metadata().map(Arc::new));
+                let metadata = member.group_metadata().map(Arc::new);
+                // Read behind it: if the member has been thrown out meanwhile, it is no number at all.
+                let number = generation_number(member);
+                self.take(list, metadata.map(|metadata| Generation { metadata, number }));
                 result
             }
             _ => {

@@ -45,6 +45,14 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// Whether a task that checks its records against these limits makes what one with the `others` would. Where brokers
+    /// have said more since, or a topic takes less, it would go on sending what is known to be refused.
+    pub(crate) fn agree_with(&self, others: &Self) -> bool {
+        self.records == others.records && self.states == others.states && self.refused == others.refused
+    }
+}
+
 /// A record that a broker refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TooLarge {
@@ -69,8 +77,8 @@ struct State {
     alone: bool,
     /// By topic, where it is less than could be seen.
     limits: BTreeMap<String, usize>,
-    /// How often a topic has refused what is below its limit already.
-    hopeless: BTreeMap<String, u32>,
+    /// How often a topic has refused a record of so many bytes, which are more than its limit.
+    hopeless: BTreeMap<(String, usize), u32>,
 }
 
 impl State {
@@ -90,7 +98,8 @@ impl State {
     }
 }
 
-/// So often may a record be refused that is larger than is known to be allowed: one may be on its way when a limit sinks.
+/// So often may a record be refused that is larger than is known to be allowed. A record that can't be made smaller comes
+/// again with the same size, whatever is committed meanwhile; other records aren't held against it.
 const PATIENCE: u32 = 3;
 
 impl Learned {
@@ -170,7 +179,7 @@ impl Learned {
                 smallest.0 = smallest.0.min(*bytes);
                 continue;
             }
-            let times = state.hopeless.entry(topic.clone()).or_default();
+            let times = state.hopeless.entry((topic.clone(), *bytes)).or_default();
             *times += 1;
             if *times >= PATIENCE {
                 return Err(hopeless(topic, *bytes));
@@ -267,5 +276,36 @@ mod tests {
             refuse(&learned, &limits, "dead", &[900]).unwrap();
         }
         assert!(refuse(&learned, &limits, "dead", &[900]).is_err());
+    }
+
+    #[test]
+    fn records_that_are_refused_one_by_one_over_the_life_of_a_process_do_not_stop_it() {
+        let learned = Learned::default();
+        let limits = learned.apply(&TOPICS, |_| Some(1_000), CLIENT);
+        for bytes in 900..900 + 2 * PATIENCE as usize {
+            refuse(&learned, &limits, "orders", &[bytes]).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_task_stays_as_long_as_nothing_has_been_learned_that_it_would_have_to_know() {
+        let learned = Learned::default();
+        let seen = |limit| learned.apply(&TOPICS, move |_| Some(limit), CLIENT);
+        let before = seen(100_000);
+        assert!(
+            before.agree_with(&Limits { alone: true, batch: 1, ..seen(100_000) }),
+            "how it is sent is the worker's part"
+        );
+        assert!(!before.agree_with(&seen(50_000)), "a topic takes less");
+        assert!(!before.agree_with(&seen(200_000)), "or more");
+        assert!(!before.agree_with(&Limits { states: Arc::new([7]), ..before.clone() }));
+        let refused = || {
+            let mut refused = Refused::default();
+            refused.require_keys(TopicId(0), "no key".into());
+            Some(Arc::new(refused))
+        };
+        let known = Limits { refused: refused(), ..before.clone() };
+        assert!(!before.agree_with(&known));
+        assert!(known.agree_with(&Limits { refused: refused(), ..before }), "nothing more than before");
     }
 }

@@ -47,6 +47,8 @@ struct Kept {
     changed: u64,
     /// Whether the store is read.
     read: bool,
+    /// Why it couldn't be written when it was to be read.
+    failed: Option<Error>,
 }
 
 impl Postponed {
@@ -63,6 +65,7 @@ impl Postponed {
             unflushed: None,
             changed: 0,
             read: false,
+            failed: None,
         };
         Self { store, kept: Arc::new(Mutex::new(kept)) }
     }
@@ -107,6 +110,11 @@ impl Postponed {
         let mut kept = self.kept();
         kept.unflushed = None;
         kept.changed = 0;
+    }
+
+    /// Why it couldn't be written when a task was to read it, if that happened: the task only knows that it can't read.
+    pub(crate) fn take_failure(&self) -> Option<Error> {
+        self.kept().failed.take()
     }
 
     /// Drops what has expired, and all but the last of what was written several times.
@@ -185,7 +193,11 @@ impl LateBackend {
             let written = kept
                 .write(&self.database, &mut batch)
                 .and_then(|()| Ok(self.database.write(batch, Durability::Buffered)?));
-            written.map_err(|error| BackendError { store: store.0.to_string(), reason: error.to_string() })?;
+            if let Err(error) = written {
+                let reason = error.to_string();
+                kept.failed = Some(error);
+                return Err(BackendError { store: store.0.to_string(), reason });
+            }
         }
         Ok(())
     }

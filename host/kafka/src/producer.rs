@@ -281,7 +281,7 @@ impl Transactions {
         let name = self.sender.name(topic);
         let error = KafkaError::MessageProduction(code);
         let text = format!("{name} [{}]: {}", record.partition, said(&error));
-        self.unusable().or_else(|| reactions::for_good(&error)).unwrap_or(Reaction::Abort(text))
+        self.unusable().or_else(|| reactions::for_good(&error)).unwrap_or(Reaction::Unwritten(text))
     }
 
     /// Makes a call again while it may be, until the transaction must have timed out.

@@ -96,14 +96,14 @@ struct State {
     refused: Arc<Refused>,
     /// How many records are known.
     count: usize,
-    /// How often a record was refused that is known, and so can't have been sent.
-    again: u32,
+    /// How often each record was refused that is known, and so can't have been sent.
+    again: BTreeMap<(TopicId, Fingerprint), u32>,
 }
 
 /// So many records are remembered. Each is needed until the transaction that it was in is committed.
 const MOST: usize = 100_000;
 
-/// So often may a record be refused that is known: it may be on its way while another worker learns it.
+/// So often may a record be refused that the task knew which put it out.
 const PATIENCE: u32 = 3;
 
 impl Learned {
@@ -134,8 +134,9 @@ impl Learned {
             }
             let topic = step_topic(topology, refusal)?;
             if known.is_some_and(|known| known.reason(topic, refusal.record).is_some()) {
-                state.again += 1;
-                if state.again >= PATIENCE {
+                let again = state.again.entry((topic, refusal.record)).or_default();
+                *again += 1;
+                if *again >= PATIENCE {
                     return Err(Error::Task(format!("{}, again and again: a bug", say(refusal))));
                 }
             }
@@ -284,6 +285,17 @@ mod tests {
             learned.learn(&topology, Some(&known), false, &all, &mut Unclear::default()).unwrap();
         }
         assert!(learned.learn(&topology, Some(&known), false, &all, &mut Unclear::default()).is_err());
+    }
+
+    #[test]
+    fn several_records_that_are_known_and_refused_once_more_do_not_stop_the_process() {
+        let (topology, learned) = (topology(), Learned::default());
+        let all = [7, 8, 9].map(|time| refusal("out", time, "too far ahead"));
+        learned.learn(&topology, None, false, &all, &mut Unclear::default()).unwrap();
+        let known = learned.known().unwrap();
+        for refusal in all {
+            learned.learn(&topology, Some(&known), false, &[refusal], &mut Unclear::default()).unwrap();
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@
 //! When a transaction fails, its tasks are dropped with all that it changed in them, and opened anew from what is
 //! committed: that is `opening` again. A task that can't be opened yet holds no other one.
 
+mod apart;
 mod ask;
 mod barred;
 mod catch_up;
@@ -21,12 +22,14 @@ mod older;
 mod open;
 mod opener;
 mod pace;
+mod plan;
 mod recover;
 mod run;
 mod seat;
 mod shared;
 mod spread;
 mod starts;
+mod suspension;
 mod when;
 
 use std::collections::HashMap;
@@ -47,6 +50,7 @@ use crate::producer::Transactions;
 use crate::pulse::Pulse;
 use crate::tasks::TaskId;
 use crate::unclear::Unclear;
+use apart::Apart;
 use barred::Barred;
 use commit::Of;
 pub(crate) use messages::{Command, Commit, Ear, Event, Generation, Line};
@@ -55,13 +59,10 @@ use pace::Paces;
 use seat::Seat;
 pub(crate) use shared::Shared;
 pub use shared::WorkerOptions;
+use suspension::Suspension;
 
 /// How long a worker without anything to do waits for something to come.
 const IDLE: Duration = Duration::from_millis(20);
-
-/// How long a suspended task can be kept: less than any session, after which the group gives it to another member without
-/// asking. Brokers allow none below 6 s (`group.min.session.timeout.ms`).
-const KEEP: Duration = Duration::from_secs(5);
 
 /// How long a task goes on while others wait for their turn.
 const SLICE: Duration = Duration::from_millis(100);
@@ -108,14 +109,16 @@ pub(crate) struct Worker {
     begun: Option<Instant>,
     /// When everything was committed last.
     last_commit: Instant,
+    /// Tasks that can't write, perhaps.
+    apart: Apart,
     /// When the last transaction ended.
     ended: Instant,
     /// How quickly its tasks work. Kept when they are opened anew.
     paces: Paces,
     failures: u32,
     told_idle: bool,
-    /// Since when its tasks wait for an assignment.
-    suspended: Option<Instant>,
+    /// Whether its tasks wait for an assignment.
+    suspended: Option<Suspension>,
 }
 
 impl Worker {
@@ -148,6 +151,7 @@ impl Worker {
             begun: None,
             limits: Limits::default(),
             unclear: Unclear::default(),
+            apart: Apart::default(),
             last_commit: Instant::now(),
             ended: Instant::now(),
             paces: Paces::new(),
@@ -167,7 +171,7 @@ impl Worker {
         }
         let reason = match self.finish() {
             Ok(()) => return Ok(()),
-            Err(Reaction::Abort(reason) | Reaction::Rebuild(reason)) => reason,
+            Err(Reaction::Abort(reason) | Reaction::Unwritten(reason) | Reaction::Rebuild(reason)) => reason,
             Err(Reaction::CutOff(step)) => format!("step `{step}` takes too long"),
             Err(Reaction::Refused(refused)) => self.learn(&refused)?,
             Err(reaction) => return Err(reaction),
@@ -197,20 +201,25 @@ impl Worker {
     fn obey(&mut self, command: Command) -> Result<(), Reaction> {
         match command {
             Command::Assign(tasks, generation) => {
+                let (number, suspended) = (generation.as_ref().map(|own| own.number), self.suspended.take());
+                let stay = suspended.is_some_and(|since| since.may_go_on(number, Instant::now()));
                 self.generation = generation;
-                let stale = self.suspended.take().is_none_or(|since| since.elapsed() > KEEP);
                 self.arrivals.expect_nothing();
                 self.arrivals.stayed.append(&mut self.seats);
-                self.arrivals.stayed.retain(|seat| !stale && tasks.contains(&seat.id));
+                self.arrivals.stayed.retain(|seat| stay && tasks.contains(&seat.id));
                 self.leave();
                 self.wanted = tasks;
                 self.unclear.clear();
+                self.apart.forget();
                 self.phase = Phase::Opening;
                 Ok(())
             }
             Command::Suspend(done) => {
                 self.phase = Phase::Waiting;
-                self.suspended = Some(Instant::now());
+                // A second time without an assignment in between: it was another generation that ended, and the tasks
+                // have waited since the first time.
+                let number = self.generation.as_ref().map(|own| own.number);
+                self.suspended.get_or_insert_with(|| Suspension::new(number, Instant::now()));
                 self.arrivals.expect_nothing();
                 self.seats.append(&mut self.arrivals.stayed);
                 let result = self.finish();
@@ -251,7 +260,7 @@ impl Worker {
             while self.step(seat)? {
                 processed = true;
                 // A worker without a backlog commits behind its last task, and rests then.
-                if self.must_commit(seat) || (self.is_due() && !self.is_caught_up()) {
+                if self.must_commit() || self.is_on_trial(seat) || (self.is_due() && !self.is_caught_up()) {
                     self.commit(Of::All)?;
                 }
                 // Slow rules don't keep anybody waiting: what is left waits in the queues.
@@ -274,12 +283,13 @@ impl Worker {
         } else if early && self.has_results() {
             self.commit(Of::Results)?;
         }
-        let quiet = fetched == 0 && !processed && !dirty && self.seats.iter().all(Seat::is_at_end);
-        let idle = quiet && self.arrivals.are_all_here();
+        let quiet = fetched == 0 && !processed && !dirty;
+        let is_done = |seat: &Seat| seat.is_at_end() && !self.apart.is_waiting(seat.id);
+        let idle = quiet && self.seats.iter().all(is_done) && self.arrivals.are_all_here();
         if quiet {
             self.commit_ends()?;
-            self.write_old_postponed()?;
         }
+        self.write_old_postponed()?;
         if idle {
             self.unclear.clear();
         }

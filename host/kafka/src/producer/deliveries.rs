@@ -205,8 +205,10 @@ impl Failures {
         if let Some(reason) = self.for_good {
             return reactions::stop(&reason);
         }
-        let others = || "records were sent together with one that was refused".into();
-        Reaction::Abort(self.reason.unwrap_or_else(others))
+        match self.reason {
+            Some(reason) => Reaction::Unwritten(reason),
+            None => Reaction::Abort("records were sent together with one that was refused".into()),
+        }
     }
 }
 

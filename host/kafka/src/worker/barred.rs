@@ -110,6 +110,7 @@ mod tests {
             left: Some(0),
             paused: false,
             quiet: None,
+            stalled: false,
             sample: None,
         }
     }

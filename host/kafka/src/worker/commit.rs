@@ -13,7 +13,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use super::pace::Paces;
 use super::run::Kind;
 use super::seat::Seat;
-use super::{Commit, Event, Generation, Phase, Shared, Worker, entry, sendable, task_error};
+use super::{Commit, Event, Generation, Phase, Shared, Worker, entry, sendable};
 use crate::error::Reaction;
 use crate::faults::{self, Point};
 use crate::metadata;
@@ -44,7 +44,7 @@ impl Worker {
                 unclear.sent(&shared.topology, std::slice::from_ref(&record));
                 Ok(())
             };
-            flush(seat, self.logic.as_mut(), &mut self.paces, time, &mut send)?;
+            flush(seat, self.logic.as_mut(), &mut self.paces, (began, time), &mut send)?;
             let mut prepared = seat.task.prepare();
             prepared.changes.extend(notes(&self.shared, seat));
             send_changes(&self.shared, seat, producer, &prepared.changes)?;
@@ -62,7 +62,10 @@ impl Worker {
         let committed = producer.commit(&offsets, generation(&self.generation)?)?;
         store(&self.shared, &changed, &committed.ends)?;
         faults::hit(Point::Stored);
-        changed.into_iter().for_each(|(seat, _)| seat.settle());
+        for (seat, _) in changed {
+            seat.settle();
+            self.apart.committed(seat.id);
+        }
         self.write_postponed()?;
         self.unclear.committed();
         // What was sent alone to find out what is refused has arrived: the next batches are whole again.
@@ -80,7 +83,8 @@ impl Worker {
         Ok(())
     }
 
-    /// Commits that inputs are read to their ends, where these are marks of transactions.
+    /// Commits that inputs are read to their ends, where these are marks of transactions. Of tasks that are in the middle of
+    /// a backlog, the next commit does.
     pub(super) fn commit_ends(&mut self) -> Result<(), Reaction> {
         let began = Instant::now();
         if self.last_commit.elapsed() < self.shared.topology.settings.commit_interval {
@@ -88,7 +92,7 @@ impl Worker {
         }
         let Some(producer) = &mut self.producer else { return Ok(()) };
         let moved: Vec<&mut Seat> =
-            self.seats.iter_mut().filter_map(|seat| seat.skip_marks().then_some(seat)).collect();
+            self.seats.iter_mut().filter_map(|seat| (seat.is_idle() && seat.skip_marks()).then_some(seat)).collect();
         if moved.is_empty() {
             return Ok(());
         }
@@ -149,23 +153,25 @@ impl Worker {
 /// Has a task put out what waits for a commit: a pass of it, and what is left comes with the next runs, in transactions of
 /// their own. While a run isn't done, nothing comes out.
 ///
-/// Rules behind it may be slow: then fewer records go into a transaction. What one record alone has left may take longer; if
-/// even that is too long for the open transaction, it comes behind the commit as a whole.
+/// Rules behind it may be slow: then fewer records go into a transaction. The time is for the tasks of a commit together,
+/// from when it began. What one record alone has left may take longer; if even that is too long for the open transaction, it
+/// comes behind the commit as a whole.
 fn flush(
     seat: &mut Seat,
     logic: &mut dyn Logic,
     paces: &mut Paces,
-    time: Duration,
+    (began, time): (Instant, Duration),
     send: &mut dyn FnMut(Produced) -> Result<(), Reaction>,
 ) -> Result<(), Reaction> {
     let done = seat.taken + seat.fired;
     if !seat.task.may_commit() && paces.entry((seat.id, Kind::Records)).or_default().flushes_behind() {
         seat.task.begin_flush(wall_clock(), 0);
     }
-    logic.limit_time(Some(if done > 1 { time } else { time * 2 }));
+    let time = if done > 1 { time } else { time * 2 };
     let (mut flushed, mut took) = (Ok(()), Duration::ZERO);
     while flushed.is_ok() && !seat.task.may_commit() {
         let pass = Instant::now();
+        logic.limit_time(Some(time.saturating_sub(began.elapsed())));
         let produced = seat.task.flush(logic, wall_clock(), 0);
         took += pass.elapsed();
         flushed = match produced {
@@ -183,7 +189,7 @@ fn flush(
             _ => pace.flushed(done, took),
         }
     }
-    flushed.map_err(task_error)
+    flushed.map_err(|error| seat.reaction(error))
 }
 
 /// Sends what the task has changed in its stores to their changelogs.
@@ -224,7 +230,10 @@ fn offsets<'s>(seats: impl Iterator<Item = &'s Seat>) -> Result<TopicPartitionLi
 
 /// The generation that the tasks were assigned in, not the one that the group has come to since.
 fn generation(generation: &Option<Generation>) -> Result<&ConsumerGroupMetadata, Reaction> {
-    generation.as_deref().ok_or_else(|| Reaction::Abort("the tasks are no longer assigned".into()))
+    generation
+        .as_ref()
+        .map(|generation| &*generation.metadata)
+        .ok_or_else(|| Reaction::Abort("the tasks are no longer assigned".into()))
 }
 
 /// Bytes of a write to the local state. Each store's part of a commit is whole in it, and stands for itself: what is

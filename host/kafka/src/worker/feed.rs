@@ -79,7 +79,7 @@ impl Worker {
         if let Some(rest) = self.rest() {
             return rest;
         }
-        if self.seats.iter().any(|seat| seat.task.ready()) {
+        if self.seats.iter().any(|seat| seat.task.ready() && !self.apart.is_waiting(seat.id)) {
             return Duration::ZERO;
         }
         match (self.has_results(), self.is_caught_up()) {
@@ -104,9 +104,7 @@ fn mark(seat: &mut Seat, fetcher: &Fetcher, barred: &mut Barred, now: i64, app: 
         place.look(fetcher);
         let standing = barred.look(place, now);
         seat.task.expect_more(input, place.expects_more());
-        if standing == Standing::Free {
-            place.note(fetcher, queued > 0, now, app);
-        }
+        place.stalled = standing != Standing::Free || place.note(fetcher, queued > 0, now, app);
         let Some(partition) = place.partition else { continue };
         let is_full = queued > if place.paused { QUEUE_BYTES / 4 } else { QUEUE_BYTES };
         let pause = is_full || standing == Standing::Waits;

@@ -11,8 +11,14 @@ use rdkafka::consumer::ConsumerGroupMetadata;
 
 use crate::tasks::TaskId;
 
-/// The generation of the group in which tasks were assigned: who commits under an older one is fenced.
-pub(crate) type Generation = Arc<ConsumerGroupMetadata>;
+/// The generation of the group in which tasks were assigned: a commit under an older one is fenced.
+#[derive(Clone)]
+pub(crate) struct Generation {
+    /// What goes with a commit.
+    pub(crate) metadata: Arc<ConsumerGroupMetadata>,
+    /// Each assignment of the group has the next number.
+    pub(crate) number: i32,
+}
 
 /// What a worker is told.
 pub(crate) enum Command {

@@ -69,6 +69,8 @@ impl Worker {
         self.write_all_postponed()?;
         // Whether they stand where the group says that they do is asked first.
         self.arrivals.stayed.append(&mut self.seats);
+        // The producer may be new, and more be known of what topics take than when they were opened.
+        self.arrivals.stayed.retain(|seat| seat.limits.agree_with(&self.limits));
         let Arrivals { awaited, stayed, .. } = &self.arrivals;
         let missing: Vec<_> = self.wanted.iter().copied().filter(|task| !awaited.contains(task)).collect();
         if !missing.is_empty() {
@@ -206,7 +208,7 @@ impl Worker {
             let (next, position, committed) = (start.offset, start.offset, start.offset);
             let (name, time) = (c_name(&name), start.time);
             let (origin, noted) = (start.origin, start.noted);
-            let (end, left, paused, quiet) = (None, None, false, None);
+            let (end, left, paused, quiet, stalled) = (None, None, false, None, false);
             let count = shared.partitions.get(topic.0).copied().unwrap_or(1);
             let sample = shared.alike.contains_key(&topic).then(|| Sample::new(id.partition, count));
             inputs.push(Input {
@@ -223,11 +225,13 @@ impl Worker {
                 left,
                 paused,
                 quiet,
+                stalled,
                 sample,
             });
             task.expect_more(number, partition.is_some());
         }
-        Ok(Some(Seat { id, task, inputs, slots, dirty: false, sent: false, taken: 0, fired: 0 }))
+        let limits = self.limits.clone();
+        Ok(Some(Seat { id, task, inputs, slots, limits, dirty: false, sent: false, taken: 0, fired: 0 }))
     }
 
     /// The most bytes of an entry of any store of a task.

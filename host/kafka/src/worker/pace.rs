@@ -5,6 +5,10 @@
 //! records come one by one. One record alone can't be cut; if it may take longer than the open transaction has time, the
 //! records before it are committed first. Batches can't be seen, so none of this changes a result.
 //!
+//! The same goes for results that wait for a commit: rules behind them take their time at the commit, for all tasks of the
+//! worker together. Where a single record takes too long there, its results come behind the commit, in runs like any other,
+//! and those are alone as a slow record is.
+//!
 //! ```text
 //!              ran quickly: twice as many
 //!              ┌──────┐
@@ -23,7 +27,8 @@ use crate::tasks::TaskId;
 /// How long a run is meant to take: commits and rebalances wait for its end.
 const RUN: Duration = Duration::from_millis(100);
 
-/// How long results that wait for a commit may take on their way through the steps behind, at that commit.
+/// How long results that wait for a commit may take on their way through the steps behind, at that commit: those of all
+/// tasks that are in it.
 const FLUSH: Duration = Duration::from_millis(500);
 
 /// For so many commits, results that took too long at a commit come behind it, and each then may take as long as it does.
@@ -64,14 +69,19 @@ impl Pace {
         }
     }
 
-    /// Whether the next record has to be alone in its transaction.
+    /// Whether the next record has to be alone in its transaction: it may take long itself, or at the commit.
     pub(super) fn is_alone(&self) -> bool {
-        self.alone_after == Some(0)
+        self.alone_after == Some(0) || self.is_slow_at_commits()
     }
 
-    /// Whether so many records are enough for a transaction.
-    pub(super) fn is_enough(&self, records: usize) -> bool {
-        records >= self.in_transaction
+    /// Whether what a single record leaves for a commit may take so long then that nothing else fits into the transaction.
+    pub(super) fn is_slow_at_commits(&self) -> bool {
+        self.in_transaction == 1
+    }
+
+    /// Which part of the time at a commit so many records take. A transaction with 1 has enough.
+    pub(super) fn share(&self, records: usize) -> f32 {
+        records as f32 / self.in_transaction as f32
     }
 
     /// A run over so many records has taken so long. No run has more than `most`.
@@ -204,17 +214,19 @@ mod tests {
     #[test]
     fn results_that_wait_for_a_commit_and_are_slow_then_make_transactions_small() {
         let mut pace = Pace::default();
-        assert!(!pace.is_enough(1_000_000));
+        let is_enough = |pace: &Pace, records| pace.share(records) >= 1.0;
+        assert!(!is_enough(&pace, 1_000_000));
         pace.flushed(100, millis(2_000));
-        assert!(pace.is_enough(25) && !pace.is_enough(24));
+        assert!(is_enough(&pace, 25) && !is_enough(&pace, 24));
+        assert!(!pace.is_alone());
         (0..20).for_each(|_| pace.ran(25, Duration::ZERO, MOST));
         assert_eq!(pace.limit(), 25, "no run has more than a transaction");
         pace.flush_cut_off(25);
-        assert!(pace.is_enough(1));
+        assert!(is_enough(&pace, 1) && pace.is_alone(), "with nothing else in the transaction");
         pace.flushed(1, millis(900));
-        assert!(pace.is_enough(1));
+        assert!(is_enough(&pace, 1) && pace.is_alone());
         pace.flushed(10, Duration::ZERO);
-        assert!(!pace.is_enough(1_000_000), "quick again");
+        assert!(!is_enough(&pace, 1_000_000) && !pace.is_alone(), "quick again");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::seat::Seat;
 use super::{Event, IDLE, Phase, Worker};
 use crate::error::Reaction;
 use crate::refused::Refusals;
@@ -14,17 +15,22 @@ impl Worker {
     pub(super) fn recover(&mut self, reaction: Reaction) -> Result<(), Reaction> {
         // What was learned from a refusal doesn't happen again.
         let patient = !matches!(reaction, Reaction::Refused(_));
-        if let Reaction::Abort(_) | Reaction::Rebuild(_) | Reaction::Refused(_) | Reaction::CutOff(_) = &reaction {
+        if !matches!(reaction, Reaction::Fail(_) | Reaction::Stop(_)) {
             // What is committed needn't be read again.
             self.write_all_postponed()?;
         }
         if let Reaction::CutOff(step) = &reaction {
             return self.cut_off(step);
         }
+        if let Reaction::Unwritten(reason) = &reaction
+            && self.seats.iter().any(|seat| seat.dirty)
+        {
+            return self.set_apart(reason.clone());
+        }
         // A task that was too slow for its transaction begins with one record again.
         self.paces.clear();
         let reason = match reaction {
-            Reaction::Abort(reason) => {
+            Reaction::Abort(reason) | Reaction::Unwritten(reason) => {
                 self.abort()?;
                 reason
             }
@@ -38,15 +44,32 @@ impl Worker {
             }
             reaction => return Err(reaction),
         };
+        self.go_on_from_what_is_committed(reason);
+        if patient {
+            self.back_off();
+        }
+        Ok(())
+    }
+
+    /// A record couldn't be written. The tasks that have a part in the transaction begin anew, each for itself, and the others
+    /// go on: none of them waits for the next attempt.
+    fn set_apart(&mut self, reason: String) -> Result<(), Reaction> {
+        let tasks: Vec<_> = self.seats.iter().filter(|seat| seat.dirty).map(|seat| seat.id).collect();
+        let began = self.begun.unwrap_or_else(Instant::now);
+        self.paces.retain(|(task, _), _| !tasks.contains(task));
+        self.drop_transaction(|seat| seat.dirty);
+        self.end_transaction()?;
+        self.apart.failed(&tasks, began.elapsed(), Instant::now());
+        self.go_on_from_what_is_committed(reason);
+        Ok(())
+    }
+
+    fn go_on_from_what_is_committed(&mut self, reason: String) {
         if self.phase == Phase::Running {
             self.phase = Phase::Opening;
         }
         tracing::warn!(worker = self.number, reason, "a transaction failed: going on from what is committed");
         self.tell(Event::Recovering { worker: self.number, reason });
-        if patient {
-            self.back_off();
-        }
-        Ok(())
     }
 
     /// A run took so long that its transaction could have become too old: its records come again, in smaller runs.
@@ -70,7 +93,11 @@ impl Worker {
 
     /// Drops the tasks and what their transaction changed.
     pub(super) fn abort(&mut self) -> Result<(), Reaction> {
-        self.drop_tasks();
+        self.drop_transaction(|_| true);
+        self.end_transaction()
+    }
+
+    fn end_transaction(&mut self) -> Result<(), Reaction> {
         let Some(producer) = &mut self.producer else { return Ok(()) };
         if let Err(reaction) = producer.abort() {
             self.producer = None;
@@ -82,15 +109,16 @@ impl Worker {
     }
 
     fn rebuild(&mut self) {
-        self.drop_tasks();
+        self.drop_transaction(|_| true);
         self.producer = None;
     }
 
-    fn drop_tasks(&mut self) {
+    /// Drops the tasks of which it is so, with what the transaction has changed in them.
+    fn drop_transaction(&mut self, of: impl Fn(&Seat) -> bool) {
         self.pass = None;
         self.begun = None;
         self.unclear.aborted();
-        self.seats.clear();
+        self.seats.retain(|seat| !of(seat));
     }
 
     /// Waits before the next attempt, longer each time, unless it is called.

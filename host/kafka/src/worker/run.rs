@@ -5,11 +5,13 @@ use std::time::Instant;
 use millrace_engine::ports::Logic;
 use millrace_engine::task::{Produced, TaskError};
 
+use super::apart::Standing;
 use super::commit::Of;
 use super::open::TIMERS;
 use super::pace::Pace;
+use super::plan::Plan;
 use super::seat::Seat;
-use super::{Worker, sendable, task_error};
+use super::{Worker, sendable};
 use crate::error::Reaction;
 use crate::positions::wall_clock;
 
@@ -107,7 +109,7 @@ impl Worker {
                 continue;
             }
             any |= self.work_on(number, Work::Timers(now))?;
-            if self.must_commit(number) {
+            if self.must_commit() || self.is_on_trial(number) {
                 self.commit(Of::All)?;
             }
         }
@@ -119,33 +121,37 @@ impl Worker {
     /// The part takes as long as a transaction has time, and no longer. Only one record may take longer, as its limits
     /// allow, and only while no transaction is open that could become too old by it.
     fn work_on(&mut self, number: usize, work: Work) -> Result<bool, Reaction> {
-        let Some(place) = self.seats.get(number).map(|seat| (seat.id, work.kind())) else { return Ok(false) };
-        if self.paces.entry(place).or_default().is_alone() && self.has_open_transaction() {
+        if self.seats.get(number).is_none_or(|seat| self.apart.is_waiting(seat.id)) {
+            return Ok(false);
+        }
+        if self.plan(number, work) == Plan::CommitFirst {
             self.commit(Of::All)?;
         }
         if self.producer.is_none() || !self.enter() {
             return Ok(false);
         }
-        let (most, time) = (work.most(self.shared.options.batch), self.run_time());
+        let (most, plan) = (work.most(self.shared.options.batch), self.plan(number, work));
+        let time = (plan != Plan::Unlimited).then(|| self.run_time());
         let Self { producer: Some(producer), seats, logic, paces, begun, unclear, shared, .. } = self else {
             return Ok(false);
         };
         let Some(seat) = seats.get_mut(number) else { return Ok(false) };
-        let pace = paces.entry(place).or_default();
+        let pace = paces.entry((seat.id, work.kind())).or_default();
         let limit = work.limit(pace, seat);
-        logic.limit_time((limit > 1 || producer.is_open()).then_some(time));
+        logic.limit_time(time);
         let began = Instant::now();
         let (produced, done) = match work.part(seat, logic.as_mut(), limit) {
             Err(TaskError::Overrun { step }) => {
                 pace.cut_off(limit, *work.done(seat));
                 return Err(Reaction::CutOff(step));
             }
-            part => part.map_err(task_error)?,
+            part => part.map_err(|error| seat.reaction(error))?,
         };
         pace.ran(done, began.elapsed(), most);
-        *work.done(seat) += done;
         seat.sent |= !produced.is_empty();
+        // Timers may be due that don't fire yet.
         if seat.dirty {
+            *work.done(seat) += done;
             begun.get_or_insert(began);
         }
         for record in &produced {
@@ -153,6 +159,15 @@ impl Worker {
         }
         unclear.sent(&shared.topology, &produced);
         Ok(true)
+    }
+
+    /// How a part of a task's work goes into a transaction.
+    fn plan(&mut self, number: usize, work: Work) -> Plan {
+        let uncommitted = self.uncommitted();
+        let Some(seat) = self.seats.get(number) else { return Plan::Limited };
+        let pace = self.paces.entry((seat.id, work.kind())).or_default();
+        let alone = pace.is_alone() || self.apart.standing(seat.id) != Standing::Together;
+        Plan::of(alone, work.limit(pace, seat), uncommitted)
     }
 
     /// Holds global tables still until the transaction ends. Whether it could: not while they change, if it is called
@@ -170,6 +185,7 @@ impl Worker {
 mod tests {
     use std::time::Duration;
 
+    use super::super::plan::Uncommitted;
     use super::*;
 
     /// A run of three passes, the last of which takes longer than a transaction has time, again and again from the last
@@ -177,19 +193,20 @@ mod tests {
     fn attempts() -> Option<usize> {
         let (mut pace, mut committed) = (Pace::default(), 0);
         for attempt in 1..20 {
-            let (mut done, mut open) = (0, false);
+            let (mut done, mut open) = (0, Uncommitted::Nothing);
             let begin = committed;
             for pass in begin..3 {
-                if pace.is_alone() && open {
-                    (committed, done, open) = (pass, 0, false);
+                if Plan::of(pace.is_alone(), 1, open) == Plan::CommitFirst {
+                    (committed, done, open) = (pass, 0, Uncommitted::Nothing);
                 }
-                if pass == 2 && open {
+                let plan = Plan::of(pace.is_alone(), 1, open);
+                if pass == 2 && plan == Plan::Limited {
                     pace.cut_off(1, done);
                     break;
                 }
                 let taken = taken(0, 0);
                 pace.ran(taken, Duration::ZERO, 500);
-                (done, open) = (done + taken, true);
+                (done, open) = (done + taken, Uncommitted::Transaction);
                 if pass == 2 {
                     return Some(attempt);
                 }

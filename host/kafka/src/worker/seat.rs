@@ -6,12 +6,15 @@ use bytes::Bytes;
 use millrace_engine::meta::input_key;
 use millrace_engine::ports::{StoreChanges, StoreId};
 use millrace_engine::record::Timestamp;
-use millrace_engine::task::{InputPosition, Task};
+use millrace_engine::task::{InputPosition, Task, TaskError};
 use millrace_engine::topology::TopicId;
 
 use super::ask::Offsets;
 use super::spread::Sample;
+use super::task_error;
 use crate::contradictions::{App, hanging};
+use crate::error::Reaction;
+use crate::limits::Limits;
 use crate::metadata::Origin;
 use crate::native::Fetcher;
 use crate::postponed::Postponed;
@@ -26,6 +29,8 @@ pub(super) struct Seat {
     /// For each of its stores: the slot under which the producer keeps the offsets of its changelog records. The meta
     /// store is the last.
     pub(super) slots: Vec<Slot>,
+    /// What its task checks records against that it puts out.
+    pub(super) limits: Limits,
     /// Whether it has processed anything since the last commit.
     pub(super) dirty: bool,
     /// Whether it has put anything out since the last commit: somebody may wait for it.
@@ -74,6 +79,9 @@ pub(super) struct Input {
     pub(super) paused: bool,
     /// Since when nothing has come, if nothing waits.
     pub(super) quiet: Option<Quiet>,
+    /// Whether nothing comes from it for a reason that isn't the worker's: it may not be read, no broker leads it, or nothing
+    /// has come for long although there is more. That may last for days, and says nothing about other inputs.
+    pub(super) stalled: bool,
     /// Looks whether its keys are where those of other inputs are, where these are to meet.
     pub(super) sample: Option<Sample>,
 }
@@ -114,19 +122,20 @@ impl Input {
 
     /// Says when nothing has come for long although there is more, or nobody says whether there is. What a transaction
     /// that isn't decided yet has written is behind the end that a reader of committed records meets, and before that of
-    /// the partition.
-    pub(super) fn note(&mut self, fetcher: &Fetcher, queued: bool, now: Timestamp, app: App<'_>) {
-        let Some(partition) = self.partition else { return };
+    /// the partition. Gives whether nothing has come for long.
+    pub(super) fn note(&mut self, fetcher: &Fetcher, queued: bool, now: Timestamp, app: App<'_>) -> bool {
+        let Some(partition) = self.partition else { return false };
         let at = (self.next, self.end);
         let quiet = match &mut self.quiet {
             Some(quiet) if quiet.at == at && !queued => quiet,
             quiet => {
                 *quiet = Some(Quiet { since: now, look: now + STALLED, at });
-                return;
+                return false;
             }
         };
+        let stalled = now - quiet.since >= STALLED;
         if now < quiet.look {
-            return;
+            return stalled;
         }
         quiet.look = now + SAY;
         let seconds = (now - quiet.since) / 1_000;
@@ -142,11 +151,12 @@ impl Input {
                  transaction there is neither committed nor aborted yet; {hanging}. Other partitions go on"
             );
         }
+        stalled
     }
 
-    /// Whether there is no backlog.
+    /// Whether there is no backlog that could be read.
     fn is_caught_up(&self) -> bool {
-        self.partition.is_none() || self.left.is_some_and(|left| left <= FEW)
+        self.partition.is_none() || self.stalled || self.left.is_some_and(|left| left <= FEW)
     }
 }
 
@@ -195,6 +205,16 @@ impl Seat {
         (!entries.is_empty()).then_some(StoreChanges { store: meta, entries, expire_before: None })
     }
 
+    /// What follows where its task can't go on. If it couldn't write what was kept back of its state, that is the reason: a
+    /// full disk is waited for.
+    pub(super) fn reaction(&self, error: TaskError) -> Reaction {
+        let postponed = self.slots.iter().filter_map(|slot| slot.postponed.as_ref());
+        match (error, postponed.filter_map(Postponed::take_failure).next()) {
+            (TaskError::State(_), Some(cause)) => cause.into(),
+            (error, _) => task_error(error),
+        }
+    }
+
     /// The committed offsets of its inputs.
     pub(super) fn committed(&self) -> Offsets {
         let place = |input: &Input| {
@@ -209,9 +229,25 @@ impl Seat {
         self.inputs.iter().enumerate().all(|(input, place)| !place.expects_more() && self.task.queued(input) == 0)
     }
 
-    /// Whether it has no backlog: what it has done can be committed without making transactions small when there is much
-    /// to do.
+    /// Whether it has no backlog that it could process: what it has done can be committed without making transactions small
+    /// when there is much to do.
     pub(super) fn is_caught_up(&self) -> bool {
-        self.inputs.iter().all(Input::is_caught_up)
+        self.waits() || self.inputs.iter().all(Input::is_caught_up)
+    }
+
+    /// Whether it has nothing to do until something comes: it is at its end, or it waits.
+    pub(super) fn is_idle(&self) -> bool {
+        self.waits() || self.is_at_end()
+    }
+
+    /// Whether it can process nothing until an input can be read from which nothing comes: the next record of it may have
+    /// the lowest timestamp.
+    fn waits(&self) -> bool {
+        let is_awaited =
+            |(input, place): (usize, &Input)| place.stalled && place.expects_more() && self.task.queued(input) == 0;
+        self.inputs.iter().enumerate().any(is_awaited)
     }
 }
+
+#[cfg(test)]
+mod tests;

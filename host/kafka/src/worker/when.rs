@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use super::Worker;
+use super::apart::Standing;
+use super::plan::Uncommitted;
 use super::run::Kind;
 use super::seat::Seat;
 use crate::producer::Transactions;
@@ -33,7 +35,7 @@ impl Worker {
 
     /// Whether there is no backlog.
     pub(super) fn is_caught_up(&self) -> bool {
-        self.seats.iter().all(Seat::is_caught_up)
+        self.seats.iter().all(|seat| seat.is_caught_up() || self.apart.is_waiting(seat.id))
     }
 
     /// Whether anything was put out that isn't committed.
@@ -41,23 +43,34 @@ impl Worker {
         self.seats.iter().any(|seat| seat.sent)
     }
 
-    /// How old a transaction may become before it is committed, and how long a run may take: together half of the time
-    /// after which the broker ends it.
+    /// How old a transaction may become before it is committed, how long a run may take, and how long what waits for a commit
+    /// may take at it: together three quarters of the time after which the broker ends it.
     pub(super) fn run_time(&self) -> Duration {
         self.shared.settings.transaction_timeout() / 4
     }
 
-    /// Whether a transaction is open, for whose end the broker waits.
-    pub(super) fn has_open_transaction(&self) -> bool {
-        self.producer.as_ref().is_some_and(Transactions::is_open)
+    /// What isn't committed.
+    pub(super) fn uncommitted(&self) -> Uncommitted {
+        match self.producer.as_ref().is_some_and(Transactions::is_open) {
+            true => Uncommitted::Transaction,
+            false if self.seats.iter().any(|seat| seat.dirty) => Uncommitted::Changes,
+            false => Uncommitted::Nothing,
+        }
     }
 
     /// Whether what was done has to be committed before anything else is done, however much there is to do.
-    pub(super) fn must_commit(&self, seat: usize) -> bool {
-        let enough = |seat: &Seat| {
-            self.paces.get(&(seat.id, Kind::Records)).is_some_and(|pace| pace.is_enough(seat.taken + seat.fired))
+    pub(super) fn must_commit(&self) -> bool {
+        let share = |seat: &Seat| {
+            self.paces.get(&(seat.id, Kind::Records)).map_or(0.0, |pace| pace.share(seat.taken + seat.fired))
         };
-        self.is_old() || self.is_full() || self.seats.get(seat).is_some_and(enough)
+        // Of all tasks: what each of them leaves for the commit comes out in the same transaction.
+        let enough = || self.seats.iter().filter(|seat| seat.dirty).map(share).sum::<f32>() >= 1.0;
+        self.is_old() || self.is_full() || enough()
+    }
+
+    /// Whether what the task does is committed for itself.
+    pub(super) fn is_on_trial(&self, seat: usize) -> bool {
+        self.seats.get(seat).is_some_and(|seat| self.apart.standing(seat.id) == Standing::OnTrial)
     }
 
     /// Whether the first of what isn't committed was done so long ago that its transaction has to end.

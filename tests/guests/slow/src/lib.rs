@@ -26,7 +26,42 @@ fn take(rounds: i64) {
     std::hint::black_box(mixed);
 }
 
-plugin! { name: "slow", functions: [work, steady] }
+/// The last record of a key.
+pub struct Latest;
+
+#[aggregate]
+impl Aggregate for Latest {
+    type Key = i64;
+    type Input = Doc;
+    type State = Order;
+    type Output = Order;
+
+    fn init(_key: &i64) -> Order {
+        Order::default()
+    }
+
+    fn add(latest: &mut Order, _key: &i64, record: Doc, _ctx: &Ctx) -> Result<()> {
+        *latest = Order { id: record.i64("id")?, rounds: record.i64("rounds")? };
+        Ok(())
+    }
+
+    fn result(latest: &Order, _key: &i64, _ctx: &Ctx) -> Result<Order> {
+        Ok(latest.clone())
+    }
+}
+
+/// How much work there is with a record.
+#[derive(Clone, Default, serde::Serialize, serde::Deserialize)]
+pub struct Order {
+    id: i64,
+    rounds: i64,
+}
+
+impl State for Order {
+    const VERSION: u32 = 1;
+}
+
+plugin! { name: "slow", functions: [work, steady, Latest] }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use millrace_broker::Options;
+use millrace_broker::{Operation, Options};
 
-use crate::harness::{OpenTransaction, Plain, Process, options, own_broker, shared_broker};
+use crate::harness::{OpenTransaction, Plain, Process, allow, options, own_broker, shared_broker};
 
 /// One worker has both partitions.
 const PIPELINE: &str = r#"
@@ -116,6 +116,50 @@ fn a_partition_whose_input_is_held_back_is_named_and_holds_no_other_one() {
     assert_eq!((&said["topic"], &said["partition"]), (&app.topic("in").into(), &0.into()), "{said:?}");
     open.end();
     finish(&app, process, 20);
+}
+
+/// Two inputs of one worker, each with an output, and an interval that no test waits for.
+const APART: &str = r#"
+app = "APP"
+commit-interval = "200s"
+[[source]]
+name = "shut"
+topic = "APP-shut"
+key = "string"
+[[source]]
+name = "open"
+topic = "APP-open"
+key = "string"
+[[sink]]
+from = "shut"
+topic = "APP-shut-out"
+[[sink]]
+from = "open"
+topic = "APP-open-out"
+"#;
+
+#[test]
+fn beside_an_input_that_may_not_be_read_results_are_committed_at_once() {
+    let Some(mut cluster) = own_broker(Options { acls: true, ..options() }) else { return };
+    let topics = [("shut", 1), ("open", 1), ("shut-out", 1), ("open-out", 1)];
+    let app = Plain::new(&cluster.bootstrap(), "shut", APART, &topics);
+    let process = app.start("data");
+    let both = |from: i64| {
+        for topic in ["shut", "open"] {
+            app.write(topic, 0, from..from + 10);
+            app.wait_for(&format!("{topic}-out"), |found| found.len() as i64 == from + 10);
+        }
+    };
+    both(0);
+    cluster.forbid(&app.topic("shut"), Operation::Read).unwrap();
+    process.wait_until_it_says("a partition can't be read, and is tried again");
+    app.write("open", 0, 10..20);
+    app.wait_for("open-out", |found| found.len() == 20);
+    allow(&cluster.bootstrap(), &app.topic("shut"));
+    app.write("shut", 0, 10..20);
+    app.wait_for("shut-out", |found| found.len() == 20);
+    both(20);
+    process.stop();
 }
 
 /// Three nodes, and each of the two partitions on one of them only.

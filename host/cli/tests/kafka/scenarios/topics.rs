@@ -2,7 +2,7 @@
 
 use millrace_broker::{Operation, Options};
 
-use crate::harness::{App, Settings, Shape, allow, own_broker, shared_broker};
+use crate::harness::{App, Plain, Settings, Shape, allow, own_broker, shared_broker};
 
 /// Records a second.
 const RATE: u32 = 400;
@@ -36,6 +36,59 @@ fn a_topic_that_is_deleted_while_it_is_written_is_named_and_waited_for() {
     assert!(process.is_alive());
     process.stop();
     app.check_but_for_sums_before_the_topic_was_made("data");
+}
+
+/// Two parts of a pipeline, of which one worker has both.
+const PARTS: &str = r#"
+app = "APP"
+[kafka]
+"transaction.timeout.ms" = 5000
+[[source]]
+name = "first"
+topic = "APP-first"
+key = "string"
+[[source]]
+name = "second"
+topic = "APP-second"
+key = "string"
+[[sink]]
+from = "first"
+topic = "APP-first-out"
+[[sink]]
+from = "second"
+topic = "APP-second-out"
+"#;
+
+const TOPICS: [(&str, i32); 4] = [("first", 2), ("second", 2), ("first-out", 1), ("second-out", 1)];
+
+#[test]
+fn a_task_whose_output_is_not_there_holds_no_other_one() {
+    let Some(broker) = shared_broker() else { return };
+    let app = Plain::new(&broker, "apart", PARTS, &TOPICS);
+    let write = |topic: &str, from: i64| {
+        (0..2).for_each(|part| app.write(topic, part, (from..from + 200).filter(|id| id % 2 == i64::from(part))))
+    };
+    let is_all_there = |topic: &str, from: i64| {
+        app.wait_for(topic, |found| (from..from + 200).all(|id| found.get(&id) == Some(&1)));
+    };
+    let process = app.start("data");
+    for topic in ["first", "second"] {
+        write(topic, 0);
+        is_all_there(&format!("{topic}-out"), 0);
+    }
+    app.kafka.delete(&app.topic("first-out"));
+    write("first", 200);
+    process.wait_until_it_says_that_a_write_failed_to(&app.topic("first-out"));
+    // With the first one tried again and again.
+    for from in [200, 400, 600] {
+        write("second", from);
+        is_all_there("second-out", from);
+    }
+    app.kafka.create(&app.topic("first-out"), 1, &[("retention.ms", "-1")]);
+    is_all_there("first-out", 200);
+    write("first", 400);
+    is_all_there("first-out", 400);
+    process.stop();
 }
 
 /// What is in it is nowhere else, so it isn't waited for.

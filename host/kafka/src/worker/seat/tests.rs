@@ -1,0 +1,146 @@
+//! A task that reads two topics: what it makes of one from which nothing comes, and of state that can't be written.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use millrace_engine::manifest::KeyCodec;
+use millrace_engine::pipeline::{self, SourceFile};
+use millrace_engine::ports::{Backend, BackendError, Scan};
+use millrace_engine::record::{Headers, InputRecord, TimestampType};
+use millrace_engine::task::TaskOptions;
+use millrace_engine::topology::{StoreKind, StoreSpec};
+use millrace_store::{Database, OpenOptions};
+
+use super::*;
+use crate::error::Error;
+use crate::postponed::LateBackend;
+
+const MERGED: &str = r#"
+    app = "app"
+    [[source]]
+    name = "a"
+    topic = "a"
+    [[source]]
+    name = "b"
+    topic = "b"
+    [[merge]]
+    name = "both"
+    from = ["a", "b"]
+    [[sink]]
+    from = "both"
+    topic = "out"
+"#;
+
+/// No state.
+struct Nothing;
+
+impl Backend for Nothing {
+    fn get(&self, _: StoreId, _: &[u8]) -> Result<Option<Bytes>, BackendError> {
+        Ok(None)
+    }
+
+    fn scan(
+        &self,
+        _: StoreId,
+        _: &[u8],
+        _: Option<&[u8]>,
+        _: &mut dyn FnMut(&[u8], &[u8]) -> Scan,
+    ) -> Result<(), BackendError> {
+        Ok(())
+    }
+}
+
+/// An input that is read to its end.
+fn input(topic: TopicId) -> Input {
+    Input {
+        topic,
+        name: c"topic".into(),
+        partition: Some(0),
+        next: 7,
+        position: 7,
+        committed: 7,
+        time: None,
+        origin: Origin::default(),
+        noted: true,
+        end: Some(7),
+        left: Some(0),
+        paused: false,
+        quiet: None,
+        stalled: false,
+        sample: None,
+    }
+}
+
+fn seat() -> Seat {
+    let file = SourceFile { path: "merged.toml".into(), text: MERGED.into() };
+    let topology = pipeline::build(&pipeline::parse(&[file], &[]).unwrap(), &Default::default()).unwrap();
+    let options = TaskOptions::new(0, 0, vec![1; topology.topics.len()].into(), Vec::new().into());
+    let task = Task::open(Arc::new(topology), options, Box::new(Nothing)).unwrap();
+    let inputs = task.inputs().iter().map(|topic| input(*topic)).collect();
+    let (id, limits) = (TaskId { subtopology: 0, partition: 0 }, Limits::default());
+    Seat { id, task, inputs, slots: Vec::new(), limits, dirty: false, sent: false, taken: 0, fired: 0 }
+}
+
+/// Nothing is known of the first input, and nothing comes from it.
+fn stall(seat: &mut Seat) {
+    (seat.inputs[0].end, seat.inputs[0].left, seat.inputs[0].stalled) = (None, None, true);
+}
+
+fn offer(seat: &mut Seat, input: usize) {
+    let record = InputRecord {
+        offset: 7,
+        timestamp: 1,
+        timestamp_type: TimestampType::CreateTime,
+        key: None,
+        value: None,
+        headers: Headers::EMPTY,
+        arrived: 1,
+        turn: 0,
+    };
+    seat.task.offer(input, record);
+}
+
+#[test]
+fn an_input_from_which_nothing_comes_is_no_backlog_and_no_end() {
+    let mut seat = seat();
+    assert!(seat.is_caught_up() && seat.is_idle() && seat.is_at_end());
+    seat.inputs[0].left = None;
+    assert!(!seat.is_caught_up(), "nobody has said yet how much there is");
+    stall(&mut seat);
+    assert!(seat.is_caught_up() && seat.is_idle(), "its neighbours wait for it no longer");
+    assert!(!seat.is_at_end(), "which doesn't make it done");
+}
+
+#[test]
+fn what_waits_behind_an_input_from_which_nothing_comes_is_no_backlog_either() {
+    let mut seat = seat();
+    (seat.inputs[1].end, seat.inputs[1].left) = (None, Some(1_000_000));
+    offer(&mut seat, 1);
+    assert!(!seat.is_caught_up() && !seat.is_idle());
+    stall(&mut seat);
+    assert!(seat.is_caught_up() && seat.is_idle(), "it can't be processed before the first input is read");
+    offer(&mut seat, 0);
+    assert!(!seat.is_caught_up() && !seat.is_idle(), "now it can");
+}
+
+#[test]
+fn state_that_cannot_be_written_when_it_is_read_fails_the_task_as_the_database_has_told_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let kind = StoreKind::Window { retention: 10 };
+    let join = StoreSpec { name: "join".into(), kind, key: KeyCodec::Bytes, queryable: false, subtopology: 0 };
+    // It has no place for positions.
+    let database = Arc::new(Database::open(folder.path(), &OpenOptions::new(std::slice::from_ref(&join))).unwrap());
+    let (store, postponed) = (StoreId(0), Postponed::new(StoreId(0), 0, b"join/0".to_vec()));
+    let mut seat = seat();
+    let topic = "id".to_owned();
+    seat.slots.push(Slot { store, number: 0, key: Vec::new(), topic, postponed: Some(postponed.clone()) });
+
+    postponed.keep(&StoreChanges { store, entries: Vec::new(), expire_before: None }, None);
+    let written = database.backend(0);
+    let backend = LateBackend { database, written, postponed: vec![postponed] };
+    let error = backend.get(store, b"key").unwrap_err();
+    assert!(matches!(seat.reaction(error.into()), Reaction::Fail(Error::Store(_))));
+    let other = BackendError { store: "join".into(), reason: "it is damaged".into() };
+    assert!(matches!(seat.reaction(other.into()), Reaction::Fail(Error::Task(_))), "it isn't for that");
+}
