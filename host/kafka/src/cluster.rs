@@ -151,47 +151,24 @@ impl Cluster {
         self.ask(|admin| Ok(admin.inner().fetch_watermarks(topic, partition, REQUEST)?))
     }
 
-    /// The settings of topics, by topic and name; those that can't be had are missing.
+    /// The settings of topics, by topic and name. Those that we may not see are missing: the binding drops the broker's code
+    /// and gives no settings, and every topic has some.
     ///
     /// # Errors
     /// No broker answers.
     pub fn configs(&self, topics: &[&str]) -> Result<BTreeMap<String, BTreeMap<String, String>>, Error> {
-        Ok(self.ask_for_configs(topics)?.0)
-    }
-
-    /// The same; those that we may not see are missing.
-    ///
-    /// # Errors
-    /// No broker answers, or one can't tell for now.
-    pub(crate) fn visible_configs(&self, topics: &[&str]) -> Result<BTreeMap<String, BTreeMap<String, String>>, Error> {
-        let (configs, codes) = self.ask_for_configs(topics)?;
-        match codes.into_iter().find(|code| !is_final(*code)) {
-            Some(code) => Err(Error::Kafka(KafkaError::AdminOp(code))),
-            None => Ok(configs),
-        }
-    }
-
-    /// The settings of topics, and the codes of those that the broker doesn't tell; it doesn't say which of them is whose.
-    fn ask_for_configs(
-        &self,
-        topics: &[&str],
-    ) -> Result<(BTreeMap<String, BTreeMap<String, String>>, Vec<RDKafkaErrorCode>), Error> {
         let resources: Vec<_> = topics.iter().map(|topic| ResourceSpecifier::Topic(topic)).collect();
-        let (mut configs, mut codes) = (BTreeMap::new(), Vec::new());
         if resources.is_empty() {
-            return Ok((configs, codes));
+            return Ok(BTreeMap::new());
         }
-        for answer in self.ask(|admin| Ok(block_on(admin.describe_configs(&resources, &options()))?))? {
-            match answer {
-                Ok(resource) => {
-                    let OwnedResourceSpecifier::Topic(name) = resource.specifier else { continue };
-                    let entries = resource.entries.into_iter().filter_map(|entry| Some((entry.name, entry.value?)));
-                    configs.insert(name, entries.collect());
-                }
-                Err(code) => codes.push(code),
-            }
+        let answers = self.ask(|admin| Ok(block_on(admin.describe_configs(&resources, &options()))?))?;
+        let mut configs = BTreeMap::new();
+        for resource in answers.into_iter().flatten().filter(|resource| !resource.entries.is_empty()) {
+            let OwnedResourceSpecifier::Topic(name) = resource.specifier else { continue };
+            let entries = resource.entries.into_iter().filter_map(|entry| Some((entry.name, entry.value?)));
+            configs.insert(name, entries.collect());
         }
-        Ok((configs, codes))
+        Ok(configs)
     }
 
     /// For how long a deletion can be seen in a compacted topic, in milliseconds; `None` where that may not be known.

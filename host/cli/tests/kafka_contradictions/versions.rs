@@ -78,10 +78,10 @@ fn many_that_start_at_once_after_an_input_has_grown_all_come_to_run() {
     kafka.create("grown-in", 1);
     kafka.create("grown-out", 1);
     kafka.run("pass.toml", "first").good();
-    for partitions in 2..6 {
+    for partitions in 2..5 {
         kafka.grow("grown-in", partitions);
         let start = |number| kafka.start("pass.toml", &format!("grown-{number}"));
-        let mut processes: Vec<_> = (0..8).map(start).collect();
+        let mut processes: Vec<_> = (0..4).map(start).collect();
         for process in &mut processes {
             process.wait_for("that it has joined", |line| line.contains("\"to\":\"rebalancing\""));
         }

@@ -42,7 +42,7 @@ pub(crate) fn ensure(app: App<'_>, cluster: &Cluster, topics: &[&Internal]) -> R
     make(cluster, &missing)?;
     let private: Vec<_> = topics.iter().filter(|topic| topic.is_private).map(|topic| &topic.spec).collect();
     let names: Vec<_> = private.iter().map(|spec| spec.name.as_str()).collect();
-    let configs = cluster.visible_configs(&names)?;
+    let configs = cluster.configs(&names)?;
     for spec in private {
         let Some(config) = configs.get(&spec.name) else {
             tracing::warn!(
