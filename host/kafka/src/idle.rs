@@ -94,7 +94,7 @@ fn left(shared: &Shared, member: &Member) -> Result<Option<(String, u32)>, Error
         let left = Some((name.clone(), partition.cast_unsigned()));
         // No broker knows where a partition ends that none leads.
         let topic = topics.get(&name).and_then(|topic| topic.as_ref().ok());
-        let leaderless = topic.is_none_or(|topic| topic.leaderless.contains(&partition.cast_unsigned()));
+        let leaderless = topic.is_none_or(|topic| !topic.leaders.contains_key(&partition.cast_unsigned()));
         let committed = match committed.get(&(name.clone(), partition)) {
             _ if leaderless => return Ok(left),
             Some(Committed::At(offset, _)) => Some(*offset),

@@ -15,12 +15,13 @@ use millrace_store::Database;
 use rdkafka::consumer::Consumer;
 
 use crate::crew::{Crew, Guests};
-use crate::error::Error;
+use crate::error::{Error, code};
 use crate::globals::Globals;
 use crate::group::{Member, Membership};
 use crate::idle::Idle;
 use crate::lifecycle::State;
 use crate::purge::Purge;
+use crate::reactions::{Class, class};
 use crate::settings::wrong_settings;
 use crate::start;
 use crate::worker::{Event, Shared, WorkerOptions};
@@ -137,10 +138,7 @@ impl<'t> Instance<'t> {
         let member = shared.member.get_or_init(|| member);
         let (sender, events) = channel();
         let crew = Crew::start(Arc::clone(&shared), guests, sender, member)?;
-        let inputs: BTreeSet<_> = shared.topology.subtopologies.iter().flat_map(|part| &part.inputs).collect();
-        let topics = inputs.iter().filter_map(|topic| shared.topology.topics.get(topic.0));
-        let topics: Vec<_> = topics.map(|topic| topic.name.as_str()).collect();
-        member.subscribe(&topics)?;
+        member.subscribe(&member.context().inputs())?;
         let mut instance = Self {
             crew,
             events,
@@ -195,11 +193,17 @@ impl<'t> Instance<'t> {
     fn turn(&mut self, member: &Member) -> Result<(), Error> {
         if let Some(Err(error)) = member.poll(TICK) {
             tracing::debug!(%error, "the group says");
+            if code(&error).is_some_and(|code| class(code) == Class::Topic) {
+                member.context().suspect_unread();
+            }
         }
         if let Some((code, text)) = member.client().fatal_error() {
             return Err(Error::Setup(format!("the group has no place for this instance: {text} ({code})")));
         }
         member.context().settle(&self.shared.cluster)?;
+        if self.held.is_none() {
+            member.context().look_after_unread(member, &self.shared.cluster);
+        }
         let rebalances = member.context().rebalances();
         if rebalances != self.rebalances {
             self.rebalances = rebalances;

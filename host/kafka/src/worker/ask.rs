@@ -188,7 +188,7 @@ impl<'s> Answers<'s> {
 
     fn is_leaderless(&self, topic: &str, partition: i32) -> bool {
         let topic = self.topics.get(topic).and_then(|topic| topic.as_ref().ok());
-        topic.is_some_and(|topic| topic.leaderless.contains(&partition.cast_unsigned()))
+        topic.is_some_and(|topic| !topic.leaders.contains_key(&partition.cast_unsigned()))
     }
 
     /// Why a topic isn't told of, if it isn't.

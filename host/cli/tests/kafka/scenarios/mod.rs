@@ -10,6 +10,7 @@ mod kills;
 mod leaving;
 mod merging;
 mod pausing;
+mod permissions;
 mod points;
 mod promptness;
 mod refusals;
