@@ -18,6 +18,7 @@
 //! into tasks is at the end of its `client.id`, and the members are looked up for each assignment: where they don't agree,
 //! a member runs only those tasks of which all inputs are assigned to it. Others wait until all members agree.
 
+mod refusal;
 mod unread;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,6 +36,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::statistics::Statistics;
 use rdkafka::topic_partition_list::TopicPartitionListElem;
 
+pub(crate) use self::refusal::Refusal;
 use self::unread::{Step, Unread};
 use crate::cluster::{Cluster, REQUEST};
 use crate::context;

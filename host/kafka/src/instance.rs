@@ -17,7 +17,7 @@ use rdkafka::consumer::Consumer;
 use crate::crew::{Crew, Guests};
 use crate::error::{Error, code};
 use crate::globals::Globals;
-use crate::group::{Member, Membership};
+use crate::group::{Member, Membership, Refusal};
 use crate::idle::Idle;
 use crate::lifecycle::State;
 use crate::purge::Purge;
@@ -117,6 +117,8 @@ struct Instance<'t> {
     /// Keeps global tables.
     follower: Option<JoinHandle<Result<(), Error>>>,
     rebalances: u64,
+    /// Why the group doesn't take it.
+    refusal: Refusal,
     /// Why it has left the group, and when that was said last.
     held: Option<(String, Instant)>,
     until_idle: bool,
@@ -147,6 +149,7 @@ impl<'t> Instance<'t> {
             idle: Idle::new(),
             follower: None,
             rebalances: 0,
+            refusal: Refusal::default(),
             held: None,
             until_idle,
             purge: Purge::new(),
@@ -193,6 +196,7 @@ impl<'t> Instance<'t> {
     fn turn(&mut self, member: &Member) -> Result<(), Error> {
         if let Some(Err(error)) = member.poll(TICK) {
             tracing::debug!(%error, "the group says");
+            self.refusal.hear(&error, Instant::now())?;
             if code(&error).is_some_and(|code| class(code) == Class::Topic) {
                 member.context().suspect_unread();
             }
@@ -210,7 +214,9 @@ impl<'t> Instance<'t> {
             self.purge.forget();
             self.ready.clear();
             self.idle.forget();
+            self.refusal.clear();
         }
+        self.say_refusal(member);
         while let Ok(event) = self.events.try_recv() {
             self.hear(event);
         }
@@ -222,6 +228,15 @@ impl<'t> Instance<'t> {
             (Some(_), true) => State::Running,
         });
         Ok(())
+    }
+
+    /// Says why it isn't in the group, while it isn't.
+    fn say_refusal(&mut self, member: &Member) {
+        if member.context().assigned().is_none()
+            && let Some(reason) = self.refusal.to_say(Instant::now())
+        {
+            tracing::warn!(reason, "the group doesn't take this process, which tries again");
+        }
     }
 
     /// Stays out of the group if there is a task that it can't run: the group would give it back again and again.

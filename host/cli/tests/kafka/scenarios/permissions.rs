@@ -2,7 +2,7 @@
 
 use millrace_broker::{Cluster, Operation, Options};
 
-use crate::harness::{Plain, allow, own_broker, shared_broker, until};
+use crate::harness::{Plain, allow, allow_group, own_broker, shared_broker, until};
 
 /// Two tasks that have nothing to do with each other, in one worker.
 const TWO_INPUTS: &str = r#"
@@ -88,4 +88,30 @@ fn an_input_that_is_deleted_stays_named_when_nobody_is_assigned_it_any_more() {
     assert_eq!(said[0]["topic"], app.topic("b"), "{said:?}");
     comes_out(&app, &["a"], 20..40, &[("out-a", 40)]);
     process.stop();
+}
+
+#[test]
+fn a_group_that_the_app_may_not_join_is_named_until_it_may() {
+    let Some(mut cluster) = with_acls() else { return };
+    let app = Plain::new(&cluster.bootstrap(), "outside", TWO_INPUTS, &TOPICS);
+    cluster.forbid_group(&app.name, Operation::Read).unwrap();
+    let mut process = app.start("data");
+    process.wait_until_it_says("allow the app its group (read)");
+    allow_group(&cluster.bootstrap(), &app.name);
+    process.wait_until_running();
+    comes_out(&app, &["a", "b"], 0..20, &[("out-a", 20), ("out-b", 20)]);
+    process.stop();
+}
+
+/// Nothing but another setting helps.
+#[test]
+fn a_session_timeout_that_the_broker_does_not_allow_ends_the_process_with_words() {
+    let Some(broker) = shared_broker() else { return };
+    let short = TWO_INPUTS
+        .replace("= 2000", "= 400")
+        .replace("= 400\n\"heartbeat.interval.ms\" = 400", "= 400\n\"heartbeat.interval.ms\" = 100");
+    let app = Plain::new(&broker, "tooshort", &short, &TOPICS);
+    let mut process = app.start("data");
+    assert_eq!(process.wait().code(), Some(1));
+    assert!(process.says("`session.timeout.ms`"), "{:?}", process.entries());
 }
