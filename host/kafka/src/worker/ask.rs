@@ -200,12 +200,11 @@ impl<'s> Answers<'s> {
         }
     }
 
-    /// An internal topic that the broker knows nothing of. It may not have heard of it yet; if it stays so, the topic has
-    /// been deleted.
-    pub(super) fn missing(&self) -> Option<&str> {
-        let is_missing =
-            |name: &&String| self.shared.internal_ids.contains_key(*name) && !self.topics.contains_key(*name);
-        self.asked.iter().find(is_missing).map(String::as_str)
+    /// The internal topics that were asked about, and whether the broker knows of each. It may not have heard of one yet;
+    /// if it stays so, the topic has been deleted.
+    pub(super) fn internal(&self) -> impl Iterator<Item = (&str, bool)> {
+        let internal = self.asked.iter().filter(|name| self.shared.internal_ids.contains_key(*name));
+        internal.map(|name| (name.as_str(), self.topics.contains_key(name)))
     }
 }
 

@@ -39,9 +39,6 @@ const TOGETHER: Duration = Duration::from_secs(1);
 /// What takes longer is said, and again after a while.
 const SAY: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(30));
 
-/// An internal topic that no broker has told of for so long has been deleted.
-const GONE: Duration = Duration::from_secs(10);
-
 /// How long to ask about tasks before those that can go on are handed over.
 const ASKING: Duration = Duration::from_secs(1);
 
@@ -99,7 +96,6 @@ impl Opener {
             restores: Vec::new(),
             ready: Vec::new(),
             handed: Instant::now(),
-            missing: None,
         };
         let thread = thread::Builder::new().name(format!("opener-{worker}"));
         let started = thread.spawn(move || opening.run());
@@ -176,8 +172,6 @@ struct Opening {
     ready: Vec<Opened>,
     /// When tasks were handed over last.
     handed: Instant,
-    /// Since when a broker doesn't tell of an internal topic.
-    missing: Option<Instant>,
 }
 
 impl Opening {
@@ -287,14 +281,13 @@ impl Opening {
 
     /// Whether all internal topics are there that the tasks need.
     fn check_missing(&mut self, answers: &Answers<'_>) -> Result<(), Reaction> {
-        let Some(name) = answers.missing() else {
-            self.missing = None;
-            return Ok(());
-        };
-        if self.missing.get_or_insert_with(Instant::now).elapsed() < GONE {
-            return Ok(());
+        let now = Instant::now();
+        match answers.internal().find(|(name, there)| self.shared.missing.is_gone(name, *there, now)) {
+            None => Ok(()),
+            Some((name, _)) => {
+                Err(Reaction::Stop(Error::Setup(contradictions::deleted(&self.shared.topology.app, name))))
+            }
         }
-        Err(Reaction::Stop(Error::Setup(contradictions::deleted(&self.shared.topology.app, name))))
     }
 
     /// Restores some more of what is to be restored.
