@@ -19,6 +19,7 @@ use crate::folder::POSITIONS;
 use crate::internal_topics::DELETE_RETENTION;
 use crate::native::{Fetched, Fetcher, c_name};
 use crate::positions::{Position, wall_clock};
+use crate::reactions::{Class, class, remedy};
 use crate::tasks::TaskId;
 use crate::worker::Shared;
 
@@ -141,7 +142,7 @@ impl Restore {
     /// Reads what there is, waiting for it at most so long, and applies it.
     ///
     /// # Errors
-    /// The database can't be written, or the app may not read its changelogs.
+    /// The database can't be written.
     pub(crate) fn step(&mut self, shared: &Shared, wait: Duration) -> Result<Round, Reaction> {
         let Self { fetcher, gaps, places, batch } = self;
         let (mut round, mut result) = (Round::default(), Ok(()));
@@ -366,14 +367,10 @@ fn apply(
         }
         Fetched::Failed(code, text) => {
             use rdkafka::error::RDKafkaErrorCode as Code;
-            match code {
+            match (code, class(*code)) {
                 // Its first record was deleted since the plan: a new one knows.
-                Code::AutoOffsetReset
-                | Code::OffsetOutOfRange
-                | Code::UnknownTopicOrPartition
-                | Code::UnknownPartition => Ok(Applied::Failed(format!("the changelog can't be read: {text}"))),
-                Code::TopicAuthorizationFailed => {
-                    Err(Reaction::Stop(Error::Setup(format!("changelog `{}` can't be read: {text}", changelog.topic))))
+                (Code::AutoOffsetReset | Code::OffsetOutOfRange, _) | (_, Class::Topic | Class::Permission) => {
+                    Ok(Applied::Failed(format!("the changelog can't be read: {text}{}", remedy(*code))))
                 }
                 _ => Ok(Applied::Records(0)),
             }

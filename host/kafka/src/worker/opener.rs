@@ -136,24 +136,16 @@ impl Drop for Opener {
 struct Pending {
     stayed: Option<Offsets>,
     step: Step,
+    /// How often it was put off.
+    attempts: u32,
     since: Instant,
     trouble: Option<Trouble>,
     said: Option<Instant>,
 }
 
-impl Pending {
-    /// How often it was asked about in vain.
-    fn attempts(&self) -> u32 {
-        match self.step {
-            Step::Waiting { attempts, .. } => attempts,
-            Step::Restoring { .. } => 0,
-        }
-    }
-}
-
 enum Step {
     /// It is asked about when it is due.
-    Waiting { due: Instant, attempts: u32 },
+    Waiting { due: Instant },
     /// Its state is being restored to what belongs to its offsets.
     Restoring { beginning: Beginning, _lease: Lease },
 }
@@ -196,7 +188,7 @@ impl Opening {
     fn listen(&mut self) -> bool {
         let now = Instant::now();
         let due = |pending: &Pending| match pending.step {
-            Step::Waiting { due, .. } => due.saturating_duration_since(now),
+            Step::Waiting { due } => due.saturating_duration_since(now),
             Step::Restoring { .. } => WAIT,
         };
         let heard = if self.tasks.is_empty() && self.ready.is_empty() {
@@ -210,8 +202,8 @@ impl Opening {
             Ok(wishes) => {
                 let now = Instant::now();
                 self.tasks.extend(wishes.into_iter().map(|Wish { task, stayed }| {
-                    let step = Step::Waiting { due: now, attempts: 0 };
-                    (task, Pending { stayed, step, since: now, trouble: None, said: None })
+                    let step = Step::Waiting { due: now };
+                    (task, Pending { stayed, step, attempts: 0, since: now, trouble: None, said: None })
                 }));
                 true
             }
@@ -223,10 +215,10 @@ impl Opening {
     /// Asks about the tasks that are due.
     fn ask(&mut self) -> Result<(), Reaction> {
         let now = Instant::now();
-        let is_due = |pending: &Pending| matches!(pending.step, Step::Waiting { due, .. } if due <= now);
+        let is_due = |pending: &Pending| matches!(pending.step, Step::Waiting { due } if due <= now);
         let mut due: Vec<_> = self.tasks.iter().filter(|(_, pending)| is_due(pending)).map(|(task, _)| *task).collect();
         // One whose broker doesn't answer takes long each time: it comes behind the others.
-        due.sort_by_key(|task| self.tasks.get(task).map_or(0, Pending::attempts));
+        due.sort_by_key(|task| self.tasks.get(task).map_or(0, |pending| pending.attempts));
         if due.is_empty() {
             return Ok(());
         }
@@ -319,9 +311,9 @@ impl Opening {
     /// A task can't be opened yet.
     fn put_off(&mut self, task: TaskId, trouble: Trouble) {
         let Some(pending) = self.tasks.get_mut(&task) else { return };
-        let attempts = pending.attempts();
-        let wait = BACKOFF.0.saturating_mul(1 << attempts.min(16)).min(BACKOFF.1);
-        pending.step = Step::Waiting { due: Instant::now() + wait, attempts: attempts.saturating_add(1) };
+        let wait = BACKOFF.0.saturating_mul(1 << pending.attempts.min(16)).min(BACKOFF.1);
+        pending.attempts = pending.attempts.saturating_add(1);
+        pending.step = Step::Waiting { due: Instant::now() + wait };
         pending.trouble = Some(trouble);
     }
 

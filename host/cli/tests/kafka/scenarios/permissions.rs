@@ -90,6 +90,32 @@ fn an_input_that_is_deleted_stays_named_when_nobody_is_assigned_it_any_more() {
     process.stop();
 }
 
+/// The state of one of the tasks is in its changelog only.
+#[test]
+fn a_changelog_that_may_not_be_read_is_named_and_holds_no_other_task() {
+    let Some(mut cluster) = with_acls() else { return };
+    let once =
+        "[[dedup]]\nname = \"once\"\nfrom = \"b\"\nwithin = \"1h\"\nby = [\"field:id\"]\n[[sink]]\nfrom = \"once\"";
+    let pipeline = TWO_INPUTS.replace("[[sink]]\nfrom = \"b\"", once);
+    let app = Plain::new(&cluster.bootstrap(), "unrestored", &pipeline, &TOPICS);
+    let mut process = app.start("before");
+    process.wait_until_running();
+    comes_out(&app, &["a", "b"], 0..20, &[("out-a", 20), ("out-b", 20)]);
+    process.stop();
+
+    let changelog = app.topic("once-changelog");
+    cluster.forbid(&changelog, Operation::Read).unwrap();
+    let mut process = app.start("data");
+    comes_out(&app, &["a", "b"], 20..40, &[("out-a", 40)]);
+    process.wait_until_it_says("the changelog can't be read");
+    process.wait_until_it_says("allow the app to use the topic");
+    assert!(process.is_alive());
+    allow(&cluster.bootstrap(), &changelog);
+    comes_out(&app, &["b"], 0..60, &[("out-b", 60)]);
+    process.stop();
+    assert!(app.all_results("out-b").values().all(|times| *times == 1), "it knows what there was before");
+}
+
 #[test]
 fn a_group_that_the_app_may_not_join_is_named_until_it_may() {
     let Some(mut cluster) = with_acls() else { return };
