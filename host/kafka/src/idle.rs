@@ -1,7 +1,8 @@
 //! Whether there is nothing left to do: for who runs until then.
 //!
 //! That the own tasks have nothing to do isn't enough. Others may be somebody's who was killed, and whom the group hasn't
-//! missed yet: they come here later. So all that the app reads must have been committed up to its end, by whomever.
+//! missed yet: they come here later. So all that the app reads must have been committed up to its end, by whomever, and
+//! not in the middle of a run.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -12,6 +13,7 @@ use rdkafka::consumer::Consumer;
 use crate::cluster::REQUEST;
 use crate::error::Error;
 use crate::group::Member;
+use crate::metadata;
 use crate::native::Committed;
 use crate::tasks::inputs_of;
 use crate::worker::Shared;
@@ -97,6 +99,7 @@ fn left(shared: &Shared, member: &Member) -> Result<Option<(String, u32)>, Error
         let leaderless = topic.is_none_or(|topic| !topic.leaders.contains_key(&partition.cast_unsigned()));
         let committed = match committed.get(&(name.clone(), partition)) {
             _ if leaderless => return Ok(left),
+            Some(Committed::At(_, text)) if metadata::decode(text).unfinished => return Ok(left),
             Some(Committed::At(offset, _)) => Some(*offset),
             Some(Committed::Nothing) => None,
             Some(Committed::Undecided | Committed::Refused(_)) | None => return Ok(left),

@@ -21,4 +21,5 @@ mod slow;
 mod spreading;
 mod topics;
 mod undisturbed;
+mod unfinished;
 mod zombies;
