@@ -26,8 +26,10 @@ mod recover;
 mod run;
 mod seat;
 mod shared;
+mod silent;
 mod spread;
 mod starts;
+mod turns;
 mod when;
 
 use std::collections::HashMap;

@@ -18,12 +18,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::ask::{Answer, Answers, Beginning, Offsets, first_trouble};
+use super::silent::Silent;
+use super::turns::Turns;
 use super::{Event, Shared};
 use crate::contradictions;
 use crate::error::{Error, Reaction};
 use crate::lease::Lease;
 use crate::pulse::Pulse;
-use crate::restore::{Restore, Trouble, fatal};
+use crate::restore::{Gap, Restore, Trouble, fatal};
 use crate::tasks::TaskId;
 
 /// How long to wait for changelog records at a time.
@@ -95,6 +97,8 @@ impl Opener {
             tasks: BTreeMap::new(),
             restores: Vec::new(),
             ready: Vec::new(),
+            turns: Turns::new(Instant::now()),
+            silent: Silent::default(),
             handed: Instant::now(),
         };
         let thread = thread::Builder::new().name(format!("opener-{worker}"));
@@ -162,6 +166,8 @@ struct Opening {
     tasks: BTreeMap<TaskId, Pending>,
     restores: Vec<Restore>,
     ready: Vec<Opened>,
+    turns: Turns,
+    silent: Silent,
     /// When tasks were handed over last.
     handed: Instant,
 }
@@ -169,7 +175,7 @@ struct Opening {
 impl Opening {
     fn run(mut self) {
         while self.go_on() && self.listen() {
-            let round = self.ask().and_then(|()| self.restore());
+            let round = self.ask_in_turn().and_then(|()| self.restore());
             if let Err(reaction) = round {
                 drop(self.told.send(Err(reaction)));
                 return;
@@ -212,13 +218,21 @@ impl Opening {
         }
     }
 
+    /// Asks, if restoring has had its time.
+    fn ask_in_turn(&mut self) -> Result<(), Reaction> {
+        let began = Instant::now();
+        if self.turns.may_ask(!self.restores.is_empty(), began) {
+            self.ask()?;
+            self.turns.asked(began.elapsed(), Instant::now());
+        }
+        Ok(())
+    }
+
     /// Asks about the tasks that are due.
     fn ask(&mut self) -> Result<(), Reaction> {
         let now = Instant::now();
         let is_due = |pending: &Pending| matches!(pending.step, Step::Waiting { due } if due <= now);
         let mut due: Vec<_> = self.tasks.iter().filter(|(_, pending)| is_due(pending)).map(|(task, _)| *task).collect();
-        // One whose broker doesn't answer takes long each time: it comes behind the others.
-        due.sort_by_key(|task| self.tasks.get(task).map_or(0, |pending| pending.attempts));
         if due.is_empty() {
             return Ok(());
         }
@@ -235,32 +249,32 @@ impl Opening {
             Err(error) => return Err(error.into()),
         };
         self.check_missing(&answers)?;
-        let mut all = Vec::new();
+        // One whose broker doesn't answer takes long each time: it comes behind the others.
+        due.sort_by_cached_key(|task| {
+            let attempts = self.tasks.get(task).map_or(0, |pending| pending.attempts);
+            (self.silent.is_among(answers.leaders(*task), now), attempts)
+        });
+        let (mut all, asked) = (Vec::new(), Instant::now());
         let stop = Arc::clone(&self.stop);
         let go_on = || !stop.load(Ordering::Relaxed);
         for task in due {
             if !self.go_on() {
                 return Ok(());
             }
-            if now.elapsed() > ASKING {
+            if asked.elapsed() > ASKING {
                 break;
             }
-            let Some(pending) = self.tasks.get_mut(&task) else { continue };
-            match answers.about(task, pending.stayed.as_ref(), &go_on)? {
-                Answer::Stayed => {
-                    self.tasks.remove(&task);
-                    self.ready.push(Opened::Stayed(task));
+            let stayed = self.tasks.get(&task).and_then(|pending| pending.stayed.as_ref());
+            let began = Instant::now();
+            match answers.about(task, stayed, &go_on)? {
+                Answer::NotYet(trouble) => {
+                    let leader = answers.leader(&trouble.topic, trouble.partition);
+                    if let Some(leader) = leader.filter(|_| began.elapsed() > ASKING) {
+                        self.silent.add(leader, Instant::now());
+                    }
+                    self.put_off(task, trouble);
                 }
-                Answer::Begins { beginning, gaps, lease: _lease } if gaps.is_empty() => {
-                    self.tasks.remove(&task);
-                    self.ready.push(Opened::Restored(task, beginning));
-                }
-                Answer::Begins { beginning, gaps, lease } => {
-                    pending.step = Step::Restoring { beginning, _lease: lease };
-                    pending.trouble = None;
-                    all.extend(gaps);
-                }
-                Answer::NotYet(trouble) => self.put_off(task, trouble),
+                answer => all.extend(self.go_on_with(task, answer)),
             }
         }
         if !all.is_empty() && self.go_on() {
@@ -269,6 +283,24 @@ impl Opening {
             self.restores.push(restore);
         }
         Ok(())
+    }
+
+    /// Takes a task on that can begin. Gives what its state lacks.
+    fn go_on_with(&mut self, task: TaskId, answer: Answer) -> Vec<Gap> {
+        match answer {
+            Answer::Begins { beginning, gaps, lease } if !gaps.is_empty() => {
+                if let Some(pending) = self.tasks.get_mut(&task) {
+                    pending.step = Step::Restoring { beginning, _lease: lease };
+                    pending.trouble = None;
+                }
+                return gaps;
+            }
+            Answer::Begins { beginning, .. } => self.ready.push(Opened::Restored(task, beginning)),
+            Answer::Stayed => self.ready.push(Opened::Stayed(task)),
+            Answer::NotYet(_) => return Vec::new(),
+        }
+        self.tasks.remove(&task);
+        Vec::new()
     }
 
     /// Whether all internal topics are there that the tasks need.
