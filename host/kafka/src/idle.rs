@@ -57,7 +57,12 @@ impl Idle {
 
     /// Whether nothing is left, as far as the cluster can be asked. A worker without tasks never has anything.
     pub(crate) fn is_all_done(&mut self, shared: &Shared, member: &Member) -> bool {
-        if self.workers.len() < shared.topology.settings.threads.max(1) || self.since.elapsed() < QUIET {
+        self.workers.len() >= shared.topology.settings.threads.max(1) && self.is_all_read(shared, member)
+    }
+
+    /// The same for a process without tasks of its own.
+    pub(crate) fn is_all_read(&mut self, shared: &Shared, member: &Member) -> bool {
+        if self.since.elapsed() < QUIET {
             return false;
         }
         self.since = Instant::now();

@@ -281,7 +281,12 @@ impl<'t> Instance<'t> {
 
     /// Whether there is nothing left to do, and it is to stop then.
     fn is_all_done(&mut self, member: &Member) -> bool {
-        self.until_idle && self.state == State::Running && self.idle.is_all_done(&self.shared, member)
+        match (self.until_idle, self.held.is_some()) {
+            (false, _) => false,
+            // Others do what is left.
+            (true, true) => self.idle.is_all_read(&self.shared, member),
+            (true, false) => self.state == State::Running && self.idle.is_all_done(&self.shared, member),
+        }
     }
 
     /// Has the workers commit what is under way, and waits for them.
