@@ -203,6 +203,11 @@ impl Task {
         self.unfinished.is_some() || self.queues.next().is_some()
     }
 
+    /// Whether a run isn't done: a commit now keeps what is left of it, with offsets behind all of its records.
+    pub fn is_unfinished(&self) -> bool {
+        self.unfinished.is_some()
+    }
+
     /// Memory of the open transaction in bytes, roughly: a driver commits early when it grows too large.
     pub fn transaction_bytes(&self) -> usize {
         let pending = self.memory.nodes.iter().map(NodeMemory::pending_bytes).sum::<usize>();

@@ -120,14 +120,9 @@ impl Cluster {
     /// The `client.id`s of a group's members.
     ///
     /// # Errors
-    /// [`Error::Setup`]: we may not know. Otherwise its coordinator doesn't answer.
+    /// Its coordinator doesn't answer, or the app may not know.
     pub(crate) fn members(&self, group: &str) -> Result<Vec<String>, Error> {
-        self.ask(|admin| match native::group_members(admin, group, REQUEST) {
-            Err(KafkaError::GroupListFetch(RDKafkaErrorCode::GroupAuthorizationFailed)) => Err(Error::Setup(format!(
-                "group `{group}`: not allowed to describe it; the app needs READ on its own group, which includes DESCRIBE"
-            ))),
-            answer => Ok(answer?),
-        })
+        self.ask(|admin| Ok(native::group_members(admin, group, REQUEST)?))
     }
 
     /// What a group has committed for these partitions, each for itself; see [`Committed`].

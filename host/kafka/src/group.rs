@@ -18,6 +18,9 @@
 //! into tasks is at the end of its `client.id`, and the members are looked up for each assignment: where they don't agree,
 //! a member runs only those tasks of which all inputs are assigned to it. Others wait until all members agree.
 
+mod refusal;
+mod unread;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -33,10 +36,13 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::statistics::Statistics;
 use rdkafka::topic_partition_list::TopicPartitionListElem;
 
-use crate::cluster::Cluster;
+pub(crate) use self::refusal::Refusal;
+use self::unread::{Step, Unread};
+use crate::cluster::{Cluster, REQUEST};
 use crate::context;
 use crate::error::Error;
-use crate::native::generation_number;
+use crate::native::{Topics, generation_number};
+use crate::reactions::said;
 use crate::tasks::{TaskId, cut, reads, spread, tasks_of, whole_tasks_of};
 use crate::worker::{Command, Generation, Line};
 
@@ -56,6 +62,7 @@ pub(crate) struct Membership {
     /// How this member cuts partitions into tasks.
     cut: String,
     state: Mutex<State>,
+    unread: Mutex<Unread>,
     /// When it was last said that the cluster doesn't answer.
     said: Mutex<Option<Instant>>,
 }
@@ -87,7 +94,7 @@ struct Apart {
 impl Membership {
     pub(crate) fn new(topology: Arc<Topology>, partitions: Arc<[u32]>) -> Self {
         let cut = cut(&topology, &partitions);
-        Self { topology, partitions, cut, state: Mutex::default(), said: Mutex::default() }
+        Self { topology, partitions, cut, state: Mutex::default(), unread: Mutex::default(), said: Mutex::default() }
     }
 
     /// How this member cuts partitions into tasks, as the other members are to see it.
@@ -139,20 +146,22 @@ impl Membership {
             self.state().say_apart();
             return Ok(());
         };
-        let looked_up = self.grown(cluster, &offered).and_then(|grown| match grown {
-            Some(reason) => Err(Error::Setup(reason)),
-            None => cluster.members(&self.topology.app),
-        });
-        let members = match looked_up {
+        let members = match self.look_up(cluster, &offered) {
             Ok(members) => members,
             Err(Error::Kafka(error)) => {
                 if self.may_say_so() {
-                    tracing::warn!(%error, "the group's members or the inputs' partitions can't be had: tasks wait for them");
+                    let reason = said(&error);
+                    tracing::warn!(
+                        reason,
+                        "the group's members or the inputs' partitions can't be had: tasks wait for them"
+                    );
                 }
                 return Ok(());
             }
             Err(error) => return Err(error),
         };
+        let topics = offered.iter().map(|(topic, _)| topic.clone()).collect();
+        self.unread().assign(topics, Instant::now());
         let others = self.others(members);
         let mut state = self.state();
         state.offered = None;
@@ -183,26 +192,77 @@ impl Membership {
         apart
     }
 
-    /// An input that has more partitions than when the app started, if there is one. That a broker knows of fewer, or of
-    /// none, is no news: it may be behind.
-    fn grown(&self, cluster: &Cluster, assigned: &BTreeSet<(String, u32)>) -> Result<Option<String>, Error> {
+    /// The group's members, if the inputs are as large as when the app started.
+    fn look_up(&self, cluster: &Cluster, offered: &BTreeSet<(String, u32)>) -> Result<Vec<String>, Error> {
+        let topics = cluster.describe(&self.inputs())?;
+        match self.grown(&topics, offered) {
+            Some(reason) => Err(Error::Setup(reason)),
+            None => cluster.members(&self.topology.app),
+        }
+    }
+
+    /// Names of the app's inputs.
+    pub(crate) fn inputs(&self) -> Vec<&str> {
         let inputs: BTreeSet<_> = self.topology.subtopologies.iter().flat_map(|part| &part.inputs).collect();
-        for input in inputs {
-            let (Some(topic), Some(before)) = (self.topology.topics.get(input.0), self.partitions.get(input.0)) else {
-                continue;
-            };
+        let topics = inputs.into_iter().filter_map(|input| self.topology.topics.get(input.0));
+        topics.map(|topic| topic.name.as_str()).collect()
+    }
+
+    /// An input that has more partitions than when the app started, if there is one. That a broker knows of fewer, or of
+    /// none, is no news: it may be behind, or the app may not see the topic any more.
+    fn grown(&self, topics: &Topics, assigned: &BTreeSet<(String, u32)>) -> Option<String> {
+        for (topic, before) in self.topology.topics.iter().zip(self.partitions.iter()) {
             // The member that assigned them may know more than the broker that is asked.
             let last =
                 assigned.iter().filter(|(name, _)| *name == topic.name).map(|(_, partition)| partition + 1).max();
-            let now = cluster.partitions(&topic.name)?.max(last);
-            if let Some(now) = now.filter(|now| now > before) {
-                return Ok(Some(format!(
+            let told = topics.get(&topic.name).and_then(|topic| topic.as_ref().ok()).map(|topic| topic.partitions);
+            if let Some(now) = told.max(last).filter(|now| now > before) {
+                return Some(format!(
                     "topic `{}` has {now} partitions, and had {before} when the app started: start it again",
                     topic.name
-                )));
+                ));
             }
         }
-        Ok(None)
+        None
+    }
+
+    fn unread(&self) -> MutexGuard<'_, Unread> {
+        self.unread.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks after inputs that the group leaves out since they can't be seen: names them, and has the member join again once
+    /// they can be. Blocks while the cluster doesn't answer.
+    pub(crate) fn look_after_unread(&self, member: &Member, cluster: &Cluster) {
+        if !self.unread().is_due(Instant::now()) {
+            return;
+        }
+        if let Err(error) = self.look_for_unread(member, cluster) {
+            tracing::debug!(%error, "the inputs can't be had: they are asked for again");
+        }
+    }
+
+    fn look_for_unread(&self, member: &Member, cluster: &Cluster) -> Result<(), Error> {
+        let inputs = self.inputs();
+        let found = cluster.describe(&inputs)?;
+        let step = {
+            let mut unread = self.unread();
+            let step = unread.look(&inputs, &found, Instant::now());
+            for (topic, reason) in unread.to_say(Instant::now()) {
+                tracing::warn!(topic, reason, "an input can't be read, and is looked for again: others go on");
+            }
+            step
+        };
+        match step {
+            Step::Nothing => {}
+            Step::Refresh => drop(member.fetch_metadata(None, REQUEST)?),
+            Step::Join => member.subscribe(&inputs)?,
+        }
+        Ok(())
+    }
+
+    /// The member has said that a topic can't be seen.
+    pub(crate) fn suspect_unread(&self) {
+        self.unread().suspect(Instant::now());
     }
 
     /// Whether it hasn't been said for a while: librdkafka says it at every attempt.
@@ -217,6 +277,7 @@ impl Membership {
 
     /// Has the workers let go of their tasks, and waits until they have.
     fn give(&self, lost: bool) {
+        self.unread().revoke();
         let mut state = self.state();
         state.assigned = None;
         state.offered = None;

@@ -1,7 +1,8 @@
 //! Whether there is nothing left to do: for who runs until then.
 //!
 //! That the own tasks have nothing to do isn't enough. Others may be somebody's who was killed, and whom the group hasn't
-//! missed yet: they come here later. So all that the app reads must have been committed up to its end, by whomever.
+//! missed yet: they come here later. So all that the app reads must have been committed up to its end, by whomever, and
+//! not in the middle of a run.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -12,6 +13,7 @@ use rdkafka::consumer::Consumer;
 use crate::cluster::REQUEST;
 use crate::error::Error;
 use crate::group::Member;
+use crate::metadata;
 use crate::native::Committed;
 use crate::tasks::inputs_of;
 use crate::worker::Shared;
@@ -55,7 +57,12 @@ impl Idle {
 
     /// Whether nothing is left, as far as the cluster can be asked. A worker without tasks never has anything.
     pub(crate) fn is_all_done(&mut self, shared: &Shared, member: &Member) -> bool {
-        if self.workers.len() < shared.topology.settings.threads.max(1) || self.since.elapsed() < QUIET {
+        self.workers.len() >= shared.topology.settings.threads.max(1) && self.is_all_read(shared, member)
+    }
+
+    /// The same for a process without tasks of its own.
+    pub(crate) fn is_all_read(&mut self, shared: &Shared, member: &Member) -> bool {
+        if self.since.elapsed() < QUIET {
             return false;
         }
         self.since = Instant::now();
@@ -94,9 +101,10 @@ fn left(shared: &Shared, member: &Member) -> Result<Option<(String, u32)>, Error
         let left = Some((name.clone(), partition.cast_unsigned()));
         // No broker knows where a partition ends that none leads.
         let topic = topics.get(&name).and_then(|topic| topic.as_ref().ok());
-        let leaderless = topic.is_none_or(|topic| topic.leaderless.contains(&partition.cast_unsigned()));
+        let leaderless = topic.is_none_or(|topic| !topic.leaders.contains_key(&partition.cast_unsigned()));
         let committed = match committed.get(&(name.clone(), partition)) {
             _ if leaderless => return Ok(left),
+            Some(Committed::At(_, text)) if metadata::decode(text).unfinished => return Ok(left),
             Some(Committed::At(offset, _)) => Some(*offset),
             Some(Committed::Nothing) => None,
             Some(Committed::Undecided | Committed::Refused(_)) | None => return Ok(left),

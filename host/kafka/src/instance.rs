@@ -15,12 +15,13 @@ use millrace_store::Database;
 use rdkafka::consumer::Consumer;
 
 use crate::crew::{Crew, Guests};
-use crate::error::Error;
+use crate::error::{Error, code};
 use crate::globals::Globals;
-use crate::group::{Member, Membership};
+use crate::group::{Member, Membership, Refusal};
 use crate::idle::Idle;
 use crate::lifecycle::State;
 use crate::purge::Purge;
+use crate::reactions::{Class, class};
 use crate::settings::wrong_settings;
 use crate::start;
 use crate::worker::{Event, Shared, WorkerOptions};
@@ -116,6 +117,8 @@ struct Instance<'t> {
     /// Keeps global tables.
     follower: Option<JoinHandle<Result<(), Error>>>,
     rebalances: u64,
+    /// Why the group doesn't take it.
+    refusal: Refusal,
     /// Why it has left the group, and when that was said last.
     held: Option<(String, Instant)>,
     until_idle: bool,
@@ -137,10 +140,7 @@ impl<'t> Instance<'t> {
         let member = shared.member.get_or_init(|| member);
         let (sender, events) = channel();
         let crew = Crew::start(Arc::clone(&shared), guests, sender, member)?;
-        let inputs: BTreeSet<_> = shared.topology.subtopologies.iter().flat_map(|part| &part.inputs).collect();
-        let topics = inputs.iter().filter_map(|topic| shared.topology.topics.get(topic.0));
-        let topics: Vec<_> = topics.map(|topic| topic.name.as_str()).collect();
-        member.subscribe(&topics)?;
+        member.subscribe(&member.context().inputs())?;
         let mut instance = Self {
             crew,
             events,
@@ -149,6 +149,7 @@ impl<'t> Instance<'t> {
             idle: Idle::new(),
             follower: None,
             rebalances: 0,
+            refusal: Refusal::default(),
             held: None,
             until_idle,
             purge: Purge::new(),
@@ -195,18 +196,27 @@ impl<'t> Instance<'t> {
     fn turn(&mut self, member: &Member) -> Result<(), Error> {
         if let Some(Err(error)) = member.poll(TICK) {
             tracing::debug!(%error, "the group says");
+            self.refusal.hear(&error, Instant::now())?;
+            if code(&error).is_some_and(|code| class(code) == Class::Topic) {
+                member.context().suspect_unread();
+            }
         }
         if let Some((code, text)) = member.client().fatal_error() {
             return Err(Error::Setup(format!("the group has no place for this instance: {text} ({code})")));
         }
         member.context().settle(&self.shared.cluster)?;
+        if self.held.is_none() {
+            member.context().look_after_unread(member, &self.shared.cluster);
+        }
         let rebalances = member.context().rebalances();
         if rebalances != self.rebalances {
             self.rebalances = rebalances;
             self.purge.forget();
             self.ready.clear();
             self.idle.forget();
+            self.refusal.clear();
         }
+        self.say_refusal(member);
         while let Ok(event) = self.events.try_recv() {
             self.hear(event);
         }
@@ -218,6 +228,15 @@ impl<'t> Instance<'t> {
             (Some(_), true) => State::Running,
         });
         Ok(())
+    }
+
+    /// Says why it isn't in the group, while it isn't.
+    fn say_refusal(&mut self, member: &Member) {
+        if member.context().assigned().is_none()
+            && let Some(reason) = self.refusal.to_say(Instant::now())
+        {
+            tracing::warn!(reason, "the group doesn't take this process, which tries again");
+        }
     }
 
     /// Stays out of the group if there is a task that it can't run: the group would give it back again and again.
@@ -262,7 +281,12 @@ impl<'t> Instance<'t> {
 
     /// Whether there is nothing left to do, and it is to stop then.
     fn is_all_done(&mut self, member: &Member) -> bool {
-        self.until_idle && self.state == State::Running && self.idle.is_all_done(&self.shared, member)
+        match (self.until_idle, self.held.is_some()) {
+            (false, _) => false,
+            // Others do what is left.
+            (true, true) => self.idle.is_all_read(&self.shared, member),
+            (true, false) => self.state == State::Running && self.idle.is_all_done(&self.shared, member),
+        }
     }
 
     /// Has the workers commit what is under way, and waits for them.

@@ -1,7 +1,9 @@
 //! What is kept with a committed offset: the partition's time, as Kafka Streams writes it (`TopicPartitionMetadata`,
 //! version 1): a byte for the version and eight for the highest timestamp processed, big-endian, in base64. Behind it
 //! stand, as text, the id of the topic that the offset is one of and the id of the app's meta changelog, divided by a
-//! space: Kafka Streams reads over that. An offset that a person has set has none of it.
+//! space: Kafka Streams reads over that. A third word, `rest`, says that the commit lies in the middle of a run: what is
+//! left of that run is kept with the state, although the offset is behind all of its records. An offset that a person has
+//! set has none of it.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -12,6 +14,9 @@ const VERSION: u8 = 1;
 /// What stands there where there is no time.
 const NO_TIME: Timestamp = -1;
 
+/// Stands behind the rest where a run isn't done.
+const REST: &str = " rest";
+
 /// What an offset says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Note {
@@ -19,6 +24,8 @@ pub(crate) struct Note {
     pub(crate) time: Option<Timestamp>,
     /// Where it comes from; none if somebody else has set it.
     pub(crate) origin: Option<Origin>,
+    /// Whether a run isn't done.
+    pub(crate) unfinished: bool,
 }
 
 /// Where an offset comes from: both change when a topic is deleted and made anew.
@@ -30,12 +37,15 @@ pub(crate) struct Origin {
     pub(crate) life: String,
 }
 
-pub(crate) fn encode(time: Option<Timestamp>, origin: &Origin) -> String {
+pub(crate) fn encode(time: Option<Timestamp>, origin: &Origin, unfinished: bool) -> String {
     let mut bytes = vec![VERSION];
     bytes.extend_from_slice(&time.unwrap_or(NO_TIME).to_be_bytes());
     bytes.extend_from_slice(origin.topic.as_bytes());
     bytes.push(b' ');
     bytes.extend_from_slice(origin.life.as_bytes());
+    if unfinished {
+        bytes.extend_from_slice(REST.as_bytes());
+    }
     BASE64.encode(bytes)
 }
 
@@ -52,9 +62,11 @@ fn read(text: &str) -> Option<Note> {
     if !matches!(*version, 1 | 2) {
         return None;
     }
-    let ids = std::str::from_utf8(rest).ok().filter(|_| *version == VERSION).and_then(|rest| rest.split_once(' '));
+    let words = std::str::from_utf8(rest).ok().filter(|_| *version == VERSION);
+    let unfinished = words.is_some_and(|words| words.ends_with(REST));
+    let ids = words.map(|words| words.strip_suffix(REST).unwrap_or(words)).and_then(|words| words.split_once(' '));
     let origin = ids.map(|(topic, life)| Origin { topic: topic.into(), life: life.into() });
-    Some(Note { time: (time >= 0).then_some(time), origin })
+    Some(Note { time: (time >= 0).then_some(time), origin, unfinished })
 }
 
 #[cfg(test)]
@@ -65,7 +77,10 @@ mod tests {
     fn times_and_origins_survive_and_what_others_wrote_is_neither() {
         let origin = Origin { topic: "a/+id".into(), life: "life".into() };
         for time in [None, Some(0), Some(1), Some(1_700_000_000_000), Some(i64::MAX)] {
-            assert_eq!(decode(&encode(time, &origin)), Note { time, origin: Some(origin.clone()) });
+            for unfinished in [false, true] {
+                let note = Note { time, origin: Some(origin.clone()), unfinished };
+                assert_eq!(decode(&encode(time, &origin, unfinished)), note);
+            }
         }
         for text in ["", "AQ==", "hello", "AwAAAYvP5WgA"] {
             assert_eq!(decode(text), Note::default(), "{text}");
@@ -74,11 +89,11 @@ mod tests {
 
     #[test]
     fn what_kafka_streams_wrote_has_a_time_and_no_origin() {
-        let time = |time| Note { time: Some(time), origin: None };
+        let time = |time| Note { time: Some(time), origin: None, unfinished: false };
         assert_eq!(decode("AQAAAYvP5WgA"), time(1_700_000_000_000));
         assert_eq!(decode(&BASE64.encode([2, 0, 0, 0, 0, 0, 0, 0, 9, 1, 2, b' '])), time(9));
         assert!(
-            encode(Some(1_700_000_000_000), &Origin { topic: "t".into(), life: "l".into() })
+            encode(Some(1_700_000_000_000), &Origin { topic: "t".into(), life: "l".into() }, false)
                 .starts_with("AQAAAYvP5WgA")
         );
     }

@@ -72,6 +72,7 @@ pub(crate) fn class(code: RDKafkaErrorCode) -> Class {
         | C::OffsetMetadataTooLarge
         | C::InvalidCommitOffsetSize
         | C::InvalidGroupId
+        | C::InvalidSessionTimeout
         | C::InvalidRequest => Class::App,
         _ => Class::Passing,
     }
@@ -95,6 +96,15 @@ pub(crate) fn remedy(code: RDKafkaErrorCode) -> &'static str {
             "; fewer replicas are in sync than the topic's `min.insync.replicas` asks for"
         }
         C::KafkaStorageError => "; a disk of the broker has failed or is full",
+        C::GroupMaxSizeReached => "; the broker's `group.max.size` allows no more processes",
+        C::InconsistentGroupProtocol => {
+            "; another client is in the app's group, with another assignor: stop that one, or give the app another name"
+        }
+        C::InvalidSessionTimeout => {
+            "; set a `session.timeout.ms` under [kafka] that is between the broker's `group.min.session.timeout.ms` and \
+             `group.max.session.timeout.ms`"
+        }
+        C::InvalidGroupId => "; give the app another name",
         C::UnsupportedCompressionType => "; set another `compression.type` under [kafka]",
         C::UnsupportedVersion | C::UnsupportedFeature | C::UnsupportedForMessageFormat => {
             "; the cluster is too old: it has to be Kafka 2.5 or later"

@@ -18,6 +18,7 @@ use crate::error::{Error, Reaction};
 use crate::faults::{self, Point};
 use crate::native::{Fetched, Fetcher, c_name};
 use crate::positions::{Position, wall_clock};
+use crate::reactions::{Class, class, remedy};
 use crate::rests::Orphans;
 use crate::tasks::TaskId;
 use crate::worker::Shared;
@@ -108,7 +109,7 @@ impl Restore {
     /// Reads what there is, waiting for it at most so long, and applies it.
     ///
     /// # Errors
-    /// The database can't be written, or the app may not read its changelogs.
+    /// The database can't be written.
     pub(crate) fn step(&mut self, shared: &Shared, wait: Duration) -> Result<Round, Reaction> {
         let Self { fetcher, gaps, places, batch } = self;
         let (mut round, mut result) = (Round::default(), Ok(()));
@@ -278,14 +279,10 @@ fn apply(
         }
         Fetched::Failed(code, text) => {
             use rdkafka::error::RDKafkaErrorCode as Code;
-            match code {
+            match (code, class(*code)) {
                 // Its first record was deleted since the plan: a new one knows.
-                Code::AutoOffsetReset
-                | Code::OffsetOutOfRange
-                | Code::UnknownTopicOrPartition
-                | Code::UnknownPartition => Ok(Applied::Failed(format!("the changelog can't be read: {text}"))),
-                Code::TopicAuthorizationFailed => {
-                    Err(Reaction::Stop(Error::Setup(format!("changelog `{}` can't be read: {text}", changelog.topic))))
+                (Code::AutoOffsetReset | Code::OffsetOutOfRange, _) | (_, Class::Topic | Class::Permission) => {
+                    Ok(Applied::Failed(format!("the changelog can't be read: {text}{}", remedy(*code))))
                 }
                 _ => Ok(Applied::Records(0)),
             }

@@ -23,7 +23,7 @@ use crate::internal_topics::{self, Internal};
 use crate::lease::Leases;
 use crate::limits::Learned;
 use crate::settings::{ClientSettings, wrong_settings};
-use crate::worker::Shared;
+use crate::worker::{Missing, Shared};
 
 /// How long to wait before something is looked at again.
 const RETRY: Duration = Duration::from_millis(500);
@@ -76,6 +76,7 @@ pub(crate) fn prepare(
         alike: pipeline::spread_alike(&topology),
         hinted: Mutex::default(),
         internal_ids: claimed.topics,
+        missing: Missing::default(),
         member: OnceLock::new(),
         stopping: AtomicBool::new(false),
         gate: globals.as_ref().map(|_| Arc::default()),

@@ -14,7 +14,7 @@ use crate::policy;
 use crate::ports;
 use crate::secure::Secure;
 use crate::settings::{Address, properties, voters};
-use crate::wire::{self, Operation, Verdict};
+use crate::wire::{self, Operation, Resource, Verdict};
 
 /// What a cluster is to be like.
 #[derive(Clone, Debug)]
@@ -214,9 +214,21 @@ impl Cluster {
     /// # Errors
     /// When the broker refuses it, or a node doesn't learn of it.
     pub fn forbid(&mut self, topic: &str, operation: Operation) -> Result<(), Error> {
-        let what = format!("forbid {operation:?} on {topic}");
-        self.ask(&what, |port| wire::forbid(port, topic, operation, PATIENCE))?;
-        self.wait_for_all("has not learned of a rule", |port| wire::has_rules(port, topic))
+        self.rule_out((Resource::Topic, topic), operation)
+    }
+
+    /// The same on a group of consumers.
+    ///
+    /// # Errors
+    /// When the broker refuses it, or a node doesn't learn of it.
+    pub fn forbid_group(&mut self, group: &str, operation: Operation) -> Result<(), Error> {
+        self.rule_out((Resource::Group, group), operation)
+    }
+
+    fn rule_out(&mut self, on: (Resource, &str), operation: Operation) -> Result<(), Error> {
+        let what = format!("forbid {operation:?} on {}", on.1);
+        self.ask(&what, |port| wire::forbid(port, on, operation, PATIENCE))?;
+        self.wait_for_all("has not learned of a rule", |port| wire::has_rules(port, on))
     }
 
     fn node(&mut self, node: usize) -> Result<&mut Node, Error> {

@@ -13,22 +13,28 @@ const DESCRIBE_ACLS: (i16, i16) = (29, 1);
 const CREATE_ACLS: (i16, i16) = (30, 1);
 
 const NULL_STRING: i16 = -1;
-const TOPIC: i8 = 2;
 const LITERAL: i8 = 3;
 const ANY: i8 = 1;
 const ALL_OPERATIONS: i8 = 2;
 const DENY: i8 = 2;
 const ALLOW: i8 = 3;
 
-/// What may be forbidden on a topic.
+/// What rules are about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Resource {
+    Topic = 2,
+    Group = 3,
+}
+
+/// What may be forbidden on a topic or a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Operation {
-    /// Fetching its records.
+    /// Fetching its records; being a member.
     Read = 3,
     /// Producing to it.
     Write = 4,
-    /// Seeing that it is there. Kafka answers as if it weren't.
+    /// Seeing that it is there.
     Describe = 8,
     /// Seeing its settings.
     DescribeConfigs = 10,
@@ -114,13 +120,18 @@ pub(crate) fn create_topic(
     Ok(worst(verdicts))
 }
 
-/// Forbids an operation on a topic to everyone, and allows all others: what any rule names, no rule leaves open.
-pub(crate) fn forbid(port: u16, topic: &str, operation: Operation, timeout: Duration) -> io::Result<Verdict> {
+/// Forbids an operation on something to everyone, and allows all others: what any rule names, no rule leaves open.
+pub(crate) fn forbid(
+    port: u16,
+    (resource, name): (Resource, &str),
+    operation: Operation,
+    timeout: Duration,
+) -> io::Result<Verdict> {
     let mut body = Body::default();
     body.list(2);
     for (operation, permission) in [(operation as i8, DENY), (ALL_OPERATIONS, ALLOW)] {
-        body.i8(TOPIC);
-        body.string(topic);
+        body.i8(resource as i8);
+        body.string(name);
         body.i8(LITERAL);
         body.string("User:*");
         body.string("*"); // from every host
@@ -133,11 +144,11 @@ pub(crate) fn forbid(port: u16, topic: &str, operation: Operation, timeout: Dura
     Ok(worst(answer.list(Answer::verdict)?))
 }
 
-/// Whether a broker knows of a rule on a topic.
-pub(crate) fn has_rules(port: u16, topic: &str) -> io::Result<bool> {
+/// Whether a broker knows of a rule on something.
+pub(crate) fn has_rules(port: u16, (resource, name): (Resource, &str)) -> io::Result<bool> {
     let mut body = Body::default();
-    body.i8(TOPIC);
-    body.string(topic);
+    body.i8(resource as i8);
+    body.string(name);
     body.i8(LITERAL);
     body.i16(NULL_STRING); // whose ever
     body.i16(NULL_STRING); // from where ever

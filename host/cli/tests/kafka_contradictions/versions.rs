@@ -50,6 +50,44 @@ fn a_version_that_comes_and_goes_ends_no_process_of_the_other() {
     assert_eq!(kafka.read("mixed-out").len(), written as usize);
 }
 
+/// It waits outside of the group, which would give it the task again and again, and the newer one has all.
+#[test]
+fn a_process_that_can_not_read_the_state_of_a_newer_version_leaves_the_group_and_lives() {
+    let Some(kafka) = on_kafka() else { return };
+    for topic in ["outdated-in", "outdated-out"] {
+        kafka.create(topic, 2);
+    }
+    let old = count("outdated", "sums", "");
+    kafka.place.write("next.wasm", guest_named("operators_next.wasm"));
+    kafka.place.write("next.toml", old.replace("operators.wasm", "next.wasm"));
+    kafka.place.write("old.toml", old);
+    let mut written = 0;
+    let mut more = || {
+        kafka.write("outdated-in", (written, written + 20));
+        written += 20;
+        kafka.wait_for("outdated-out", written as usize);
+    };
+    let mut first = kafka.start("old.toml", "first");
+    more();
+    let mut second = kafka.start("next.toml", "second");
+    second.logged("running");
+    more();
+    assert!(first.is_running(), "it keeps the tasks that the newer one hasn't had");
+    assert_eq!(second.terminate().code(), Some(0));
+    let said = first.logged("this process can't run a task, and leaves the group");
+    let reason = said["reason"].as_str().unwrap_or_default();
+    assert!(reason.contains("generation 2 of the plugin `operators`") && reason.contains("can't read it"), "{reason}");
+
+    let mut second = kafka.start("next.toml", "second");
+    more();
+    first.logged("waiting outside of the group");
+    more();
+    assert!(first.is_running(), "it doesn't end");
+    assert_eq!(first.terminate().code(), Some(0));
+    assert_eq!(second.terminate().code(), Some(0));
+    assert_eq!(kafka.read("outdated-out").len(), written as usize);
+}
+
 #[test]
 fn many_that_start_at_once_with_a_changed_plugin_all_come_to_run() {
     let Some(kafka) = on_kafka() else { return };

@@ -1,6 +1,6 @@
 //! What topics are like: their ids, and which of their partitions have a leader.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ffi::CStr;
 use std::time::Duration;
 
@@ -31,8 +31,10 @@ pub(crate) fn is_known(id: &str) -> bool {
 pub(crate) struct Topic {
     /// Its id: a topic that was deleted and made anew has another one.
     pub(crate) id: String,
-    /// Partitions that nobody leads: they can neither be read nor written to.
-    pub(crate) leaderless: BTreeSet<u32>,
+    /// How many partitions it has.
+    pub(crate) partitions: u32,
+    /// The brokers that lead them, by partition. One that nobody leads can neither be read nor written to.
+    pub(crate) leaders: BTreeMap<u32, i32>,
 }
 
 /// Topics by name; with the broker's code where it doesn't tell of one that may exist.
@@ -79,29 +81,34 @@ unsafe fn read(event: *mut c::rd_kafka_event_t) -> Result<Topics, KafkaError> {
                 }
             }
             let id = CStr::from_ptr(c::rd_kafka_Uuid_base64str(c::rd_kafka_TopicDescription_topic_id(topic)));
-            let topic = Topic { id: id.to_string_lossy().into_owned(), leaderless: leaderless(topic) };
-            found.insert(name, Ok(topic));
+            let (partitions, leaders) = partitions(topic);
+            found.insert(name, Ok(Topic { id: id.to_string_lossy().into_owned(), partitions, leaders }));
         }
     }
     Ok(found)
 }
 
+/// How many there are, and who leads them.
+///
 /// # Safety
 /// The description belongs to an event that lives.
-unsafe fn leaderless(topic: *const c::rd_kafka_TopicDescription_t) -> BTreeSet<u32> {
-    let mut leaderless = BTreeSet::new();
+unsafe fn partitions(topic: *const c::rd_kafka_TopicDescription_t) -> (u32, BTreeMap<u32, i32>) {
+    let mut leaders = BTreeMap::new();
     let mut count = 0;
-    // SAFETY: as the caller says; partitions live as long as their topic, and one without a leader has none.
+    // SAFETY: as the caller says; partitions and their leaders live as long as their topic, and one without a leader has
+    // none.
     unsafe {
         let partitions = c::rd_kafka_TopicDescription_partitions(topic, &mut count);
         for index in 0..count {
             let partition = *partitions.add(index);
-            if c::rd_kafka_TopicPartitionInfo_leader(partition).is_null() {
-                leaderless.insert(c::rd_kafka_TopicPartitionInfo_partition(partition).cast_unsigned());
+            let leader = c::rd_kafka_TopicPartitionInfo_leader(partition);
+            if !leader.is_null() {
+                let number = c::rd_kafka_TopicPartitionInfo_partition(partition).cast_unsigned();
+                leaders.insert(number, c::rd_kafka_Node_id(leader));
             }
         }
     }
-    leaderless
+    (u32::try_from(count).unwrap_or(u32::MAX), leaders)
 }
 
 #[cfg(test)]

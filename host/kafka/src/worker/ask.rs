@@ -78,12 +78,7 @@ impl<'s> Answers<'s> {
             }
         }
         let committed = shared.cluster.committed(&shared.topology.app, &places)?;
-        let names = tasks.iter().flat_map(|task| {
-            let inputs = inputs(shared, *task).into_iter().map(|(topic, _)| topic);
-            let changelogs =
-                stores(shared, *task).into_iter().filter_map(|store| shared.changelogs.get(store.0).cloned());
-            inputs.chain(changelogs).collect::<Vec<_>>()
-        });
+        let names = tasks.iter().flat_map(|task| names(shared, *task));
         // That of a repartition topic which was deleted tells what is lost.
         let repartitions: Vec<_> = repartitions(shared).map(str::to_owned).collect();
         let mut names: Vec<_> = names.chain(repartitions).collect();
@@ -195,7 +190,18 @@ impl<'s> Answers<'s> {
 
     fn is_leaderless(&self, topic: &str, partition: i32) -> bool {
         let topic = self.topics.get(topic).and_then(|topic| topic.as_ref().ok());
-        topic.is_some_and(|topic| topic.leaderless.contains(&partition.cast_unsigned()))
+        topic.is_some_and(|topic| !topic.leaders.contains_key(&partition.cast_unsigned()))
+    }
+
+    /// The broker that leads a partition, if one is known.
+    pub(super) fn leader(&self, topic: &str, partition: u32) -> Option<i32> {
+        self.topics.get(topic)?.as_ref().ok()?.leaders.get(&partition).copied()
+    }
+
+    /// The brokers that lead the partitions of a task.
+    pub(super) fn leaders(&self, task: TaskId) -> impl Iterator<Item = i32> {
+        let names = names(self.shared, task).into_iter();
+        names.filter_map(move |name| self.leader(&name, task.partition))
     }
 
     /// Why a topic isn't told of, if it isn't.
@@ -207,12 +213,11 @@ impl<'s> Answers<'s> {
         }
     }
 
-    /// An internal topic that the broker knows nothing of. It may not have heard of it yet; if it stays so, the topic has
-    /// been deleted.
-    pub(super) fn missing(&self) -> Option<&str> {
-        let is_missing =
-            |name: &&String| self.shared.internal_ids.contains_key(*name) && !self.topics.contains_key(*name);
-        self.asked.iter().find(is_missing).map(String::as_str)
+    /// The internal topics that were asked about, and whether the broker knows of each. It may not have heard of one yet;
+    /// if it stays so, the topic has been deleted.
+    pub(super) fn internal(&self) -> impl Iterator<Item = (&str, bool)> {
+        let internal = self.asked.iter().filter(|name| self.shared.internal_ids.contains_key(*name));
+        internal.map(|name| (name.as_str(), self.topics.contains_key(name)))
     }
 }
 
@@ -247,6 +252,13 @@ pub(super) fn inputs(shared: &Shared, task: TaskId) -> Vec<(String, i32)> {
     let Some(part) = shared.topology.subtopologies.get(task.subtopology) else { return Vec::new() };
     let inputs = inputs_of(&shared.topology, part, &shared.partitions, task.partition);
     inputs.map(|(name, partition)| (name, partition.cast_signed())).collect()
+}
+
+/// Names of a task's inputs and changelogs.
+fn names(shared: &Shared, task: TaskId) -> Vec<String> {
+    let inputs = inputs(shared, task).into_iter().map(|(topic, _)| topic);
+    let changelogs = stores(shared, task).into_iter().filter_map(|store| shared.changelogs.get(store.0).cloned());
+    inputs.chain(changelogs).collect()
 }
 
 /// A task's stores, the meta store last.

@@ -218,12 +218,13 @@ fn notes(shared: &Shared, seat: &Seat) -> Option<StoreChanges> {
 /// before.
 fn offsets<'s>(seats: impl Iterator<Item = &'s Seat>) -> Result<TopicPartitionList, Reaction> {
     let mut list = TopicPartitionList::new();
-    for input in seats.flat_map(|seat| &seat.inputs) {
+    let inputs = seats.flat_map(|seat| seat.inputs.iter().map(|input| (input, seat.task.is_unfinished())));
+    for (input, unfinished) in inputs {
         let Some(partition) = input.partition else { continue };
         let mut place = list.add_partition(&input.name.to_string_lossy(), partition);
         let set = place.set_offset(Offset::Offset(input.position));
         set.map_err(|error| Reaction::Abort(error.to_string()))?;
-        place.set_metadata(metadata::encode(input.time, &input.origin));
+        place.set_metadata(metadata::encode(input.time, &input.origin, unfinished));
     }
     Ok(list)
 }

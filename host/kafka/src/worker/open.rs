@@ -230,8 +230,11 @@ impl Worker {
             });
             task.expect_more(number, partition.is_some());
         }
+        // Steps that were connected otherwise may have left the rest with another task: then this one's offsets say so no
+        // more with its next commit.
+        let dirty = starts.values().any(|start| start.unfinished) && !task.is_unfinished();
         let limits = self.limits.clone();
-        Ok(Some(Seat { id, task, inputs, slots, limits, dirty: false, sent: false, taken: 0, fired: 0 }))
+        Ok(Some(Seat { id, task, inputs, slots, limits, dirty, sent: false, taken: 0, fired: 0 }))
     }
 
     /// The most bytes of an entry of any store of a task.

@@ -18,12 +18,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::ask::{Answer, Answers, Beginning, Offsets, first_trouble};
+use super::silent::Silent;
+use super::turns::Turns;
 use super::{Event, Shared};
 use crate::contradictions;
 use crate::error::{Error, Reaction};
 use crate::lease::Lease;
 use crate::pulse::Pulse;
-use crate::restore::{Restore, Trouble, fatal};
+use crate::restore::{Gap, Restore, Trouble, fatal};
 use crate::tasks::TaskId;
 
 /// How long to wait for changelog records at a time.
@@ -39,9 +41,8 @@ const TOGETHER: Duration = Duration::from_secs(1);
 /// What takes longer is said, and again after a while.
 const SAY: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(30));
 
-/// An internal topic that no broker has told of for so long has been deleted; a changelog that every answer has been too
-/// short in for so long is.
-const GONE: Duration = Duration::from_secs(10);
+/// A changelog that every answer has been too short in for so long has lost records.
+const SHORT: Duration = Duration::from_secs(10);
 
 /// How long to ask about tasks before those that can go on are handed over.
 const ASKING: Duration = Duration::from_secs(1);
@@ -99,8 +100,9 @@ impl Opener {
             tasks: BTreeMap::new(),
             restores: Vec::new(),
             ready: Vec::new(),
+            turns: Turns::new(Instant::now()),
+            silent: Silent::default(),
             handed: Instant::now(),
-            missing: None,
         };
         let thread = thread::Builder::new().name(format!("opener-{worker}"));
         let started = thread.spawn(move || opening.run());
@@ -141,6 +143,8 @@ impl Drop for Opener {
 struct Pending {
     stayed: Option<Offsets>,
     step: Step,
+    /// How often it was put off.
+    attempts: u32,
     since: Instant,
     trouble: Option<Trouble>,
     said: Option<Instant>,
@@ -148,19 +152,9 @@ struct Pending {
     lost: Option<Instant>,
 }
 
-impl Pending {
-    /// How often it was asked about in vain.
-    fn attempts(&self) -> u32 {
-        match self.step {
-            Step::Waiting { attempts, .. } => attempts,
-            Step::Restoring { .. } => 0,
-        }
-    }
-}
-
 enum Step {
     /// It is asked about when it is due.
-    Waiting { due: Instant, attempts: u32 },
+    Waiting { due: Instant },
     /// Its state is being restored to what belongs to its offsets.
     Restoring { beginning: Beginning, _lease: Lease },
 }
@@ -177,16 +171,16 @@ struct Opening {
     tasks: BTreeMap<TaskId, Pending>,
     restores: Vec<Restore>,
     ready: Vec<Opened>,
+    turns: Turns,
+    silent: Silent,
     /// When tasks were handed over last.
     handed: Instant,
-    /// Since when a broker doesn't tell of an internal topic.
-    missing: Option<Instant>,
 }
 
 impl Opening {
     fn run(mut self) {
         while self.go_on() && self.listen() {
-            let round = self.ask().and_then(|()| self.restore());
+            let round = self.ask_in_turn().and_then(|()| self.restore());
             if let Err(reaction) = round {
                 drop(self.told.send(Err(reaction)));
                 return;
@@ -205,7 +199,7 @@ impl Opening {
     fn listen(&mut self) -> bool {
         let now = Instant::now();
         let due = |pending: &Pending| match pending.step {
-            Step::Waiting { due, .. } => due.saturating_duration_since(now),
+            Step::Waiting { due } => due.saturating_duration_since(now),
             Step::Restoring { .. } => WAIT,
         };
         let heard = if self.tasks.is_empty() && self.ready.is_empty() {
@@ -219,8 +213,8 @@ impl Opening {
             Ok(wishes) => {
                 let now = Instant::now();
                 self.tasks.extend(wishes.into_iter().map(|Wish { task, stayed }| {
-                    let step = Step::Waiting { due: now, attempts: 0 };
-                    (task, Pending { stayed, step, since: now, trouble: None, said: None, lost: None })
+                    let step = Step::Waiting { due: now };
+                    (task, Pending { stayed, step, attempts: 0, since: now, trouble: None, said: None, lost: None })
                 }));
                 true
             }
@@ -229,13 +223,21 @@ impl Opening {
         }
     }
 
+    /// Asks, if restoring has had its time.
+    fn ask_in_turn(&mut self) -> Result<(), Reaction> {
+        let began = Instant::now();
+        if self.turns.may_ask(!self.restores.is_empty(), began) {
+            self.ask()?;
+            self.turns.asked(began.elapsed(), Instant::now());
+        }
+        Ok(())
+    }
+
     /// Asks about the tasks that are due.
     fn ask(&mut self) -> Result<(), Reaction> {
         let now = Instant::now();
-        let is_due = |pending: &Pending| matches!(pending.step, Step::Waiting { due, .. } if due <= now);
+        let is_due = |pending: &Pending| matches!(pending.step, Step::Waiting { due } if due <= now);
         let mut due: Vec<_> = self.tasks.iter().filter(|(_, pending)| is_due(pending)).map(|(task, _)| *task).collect();
-        // One whose broker doesn't answer takes long each time: it comes behind the others.
-        due.sort_by_key(|task| self.tasks.get(task).map_or(0, Pending::attempts));
         if due.is_empty() {
             return Ok(());
         }
@@ -252,33 +254,33 @@ impl Opening {
             Err(error) => return Err(error.into()),
         };
         self.check_missing(&answers)?;
-        let mut all = Vec::new();
+        // One whose broker doesn't answer takes long each time: it comes behind the others.
+        due.sort_by_cached_key(|task| {
+            let attempts = self.tasks.get(task).map_or(0, |pending| pending.attempts);
+            (self.silent.is_among(answers.leaders(*task), now), attempts)
+        });
+        let (mut all, asked) = (Vec::new(), Instant::now());
         let stop = Arc::clone(&self.stop);
         let go_on = || !stop.load(Ordering::Relaxed);
         for task in due {
             if !self.go_on() {
                 return Ok(());
             }
-            if now.elapsed() > ASKING {
+            if asked.elapsed() > ASKING {
                 break;
             }
-            let Some(pending) = self.tasks.get_mut(&task) else { continue };
-            match answers.about(task, pending.stayed.as_ref(), &go_on)? {
-                Answer::Stayed => {
-                    self.tasks.remove(&task);
-                    self.ready.push(Opened::Stayed(task));
+            let stayed = self.tasks.get(&task).and_then(|pending| pending.stayed.as_ref());
+            let began = Instant::now();
+            match answers.about(task, stayed, &go_on)? {
+                Answer::NotYet(trouble) => {
+                    let leader = answers.leader(&trouble.topic, trouble.partition);
+                    if let Some(leader) = leader.filter(|_| began.elapsed() > ASKING) {
+                        self.silent.add(leader, Instant::now());
+                    }
+                    self.put_off(task, trouble);
                 }
-                Answer::Begins { beginning, gaps, lease: _lease } if gaps.is_empty() => {
-                    self.tasks.remove(&task);
-                    self.ready.push(Opened::Restored(task, beginning));
-                }
-                Answer::Begins { beginning, gaps, lease } => {
-                    pending.step = Step::Restoring { beginning, _lease: lease };
-                    pending.trouble = None;
-                    all.extend(gaps);
-                }
-                Answer::NotYet(trouble) => self.put_off(task, trouble),
                 Answer::Lost(trouble) => self.doubt(task, trouble)?,
+                answer => all.extend(self.go_on_with(task, answer)),
             }
         }
         if !all.is_empty() && self.go_on() {
@@ -289,16 +291,33 @@ impl Opening {
         Ok(())
     }
 
+    /// Takes a task on that can begin. Gives what its state lacks.
+    fn go_on_with(&mut self, task: TaskId, answer: Answer) -> Vec<Gap> {
+        match answer {
+            Answer::Begins { beginning, gaps, lease } if !gaps.is_empty() => {
+                if let Some(pending) = self.tasks.get_mut(&task) {
+                    pending.step = Step::Restoring { beginning, _lease: lease };
+                    pending.trouble = None;
+                }
+                return gaps;
+            }
+            Answer::Begins { beginning, .. } => self.ready.push(Opened::Restored(task, beginning)),
+            Answer::Stayed => self.ready.push(Opened::Stayed(task)),
+            Answer::NotYet(_) | Answer::Lost(_) => return Vec::new(),
+        }
+        self.tasks.remove(&task);
+        Vec::new()
+    }
+
     /// Whether all internal topics are there that the tasks need.
     fn check_missing(&mut self, answers: &Answers<'_>) -> Result<(), Reaction> {
-        let Some(name) = answers.missing() else {
-            self.missing = None;
-            return Ok(());
-        };
-        if self.missing.get_or_insert_with(Instant::now).elapsed() < GONE {
-            return Ok(());
+        let now = Instant::now();
+        match answers.internal().find(|(name, there)| self.shared.missing.is_gone(name, *there, now)) {
+            None => Ok(()),
+            Some((name, _)) => {
+                Err(Reaction::Stop(Error::Setup(contradictions::deleted(self.shared.settings.app(), name))))
+            }
         }
-        Err(Reaction::Stop(Error::Setup(contradictions::deleted(self.shared.settings.app(), name))))
     }
 
     /// Restores some more of what is to be restored.
@@ -331,7 +350,7 @@ impl Opening {
     /// an end from before then; so it is asked again until there is no doubt.
     fn doubt(&mut self, task: TaskId, trouble: Trouble) -> Result<(), Reaction> {
         let lost = self.tasks.get(&task).and_then(|pending| pending.lost);
-        if lost.is_some_and(|since| since.elapsed() >= GONE) {
+        if lost.is_some_and(|since| since.elapsed() >= SHORT) {
             return Err(Reaction::Stop(Error::Setup(trouble.text)));
         }
         self.put_off(task, trouble);
@@ -344,9 +363,9 @@ impl Opening {
     /// A task can't be opened yet.
     fn put_off(&mut self, task: TaskId, trouble: Trouble) {
         let Some(pending) = self.tasks.get_mut(&task) else { return };
-        let attempts = pending.attempts();
-        let wait = BACKOFF.0.saturating_mul(1 << attempts.min(16)).min(BACKOFF.1);
-        pending.step = Step::Waiting { due: Instant::now() + wait, attempts: attempts.saturating_add(1) };
+        let wait = BACKOFF.0.saturating_mul(1 << pending.attempts.min(16)).min(BACKOFF.1);
+        pending.attempts = pending.attempts.saturating_add(1);
+        pending.step = Step::Waiting { due: Instant::now() + wait };
         pending.trouble = Some(trouble);
         pending.lost = None;
     }

@@ -10,6 +10,7 @@ use millrace_engine::task::Deployed;
 use millrace_engine::topology::{TopicId, Topology};
 use millrace_store::Database;
 
+use super::missing::Missing;
 use crate::cluster::Cluster;
 use crate::gate::Gate;
 use crate::group::Member;
@@ -46,6 +47,8 @@ pub(crate) struct Shared {
     pub(crate) leases: Leases,
     /// Ids of the internal topics when the instance started, by name: what is in them is nowhere else.
     pub(crate) internal_ids: BTreeMap<String, String>,
+    /// Those of them that brokers don't tell of.
+    pub(crate) missing: Missing,
     /// The instance's member of the group; there before any task is assigned.
     pub(crate) member: OnceLock<Member>,
     pub(crate) stopping: AtomicBool,

@@ -36,6 +36,8 @@ pub(super) struct Start {
     pub(super) origin: Origin,
     /// Whether the app has committed this offset itself.
     pub(super) noted: bool,
+    /// Whether the offset says that a run isn't done.
+    pub(super) unfinished: bool,
     /// Whether an offset is committed at all.
     committed: bool,
 }
@@ -47,12 +49,13 @@ impl Start {
     /// [`Reaction::Stop`]: it is one of another topic, or of another life of the app.
     pub(super) fn at(place: Place<'_>, offset: i64, note: Note, origin: Origin) -> Result<Self, Reaction> {
         contradictions::check_origin(place, offset, note.origin.as_ref(), &origin).map_err(stop)?;
-        Ok(Self { offset, time: note.time, noted: note.origin.is_some(), origin, committed: true })
+        let Note { time, origin: before, unfinished } = note;
+        Ok(Self { offset, time, noted: before.is_some(), origin, unfinished, committed: true })
     }
 
     /// At the first record, because nothing is committed.
     pub(super) fn first(offset: i64, origin: Origin) -> Self {
-        Self { offset, time: None, noted: false, origin, committed: false }
+        Self { offset, time: None, noted: false, origin, unfinished: false, committed: false }
     }
 }
 

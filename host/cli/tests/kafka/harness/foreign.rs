@@ -11,7 +11,7 @@ use super::records::config;
 /// How long a request may take.
 const REQUEST: Duration = Duration::from_secs(20);
 
-/// An open transaction; aborted by [`end`](Self::end), or by the broker after a minute.
+/// An open transaction; aborted by [`end`](Self::end), or by the broker after ten minutes.
 pub struct OpenTransaction {
     producer: BaseProducer,
 }
@@ -38,7 +38,7 @@ impl OpenTransaction {
 
     fn begin(bootstrap: &str, id: &str) -> Self {
         let mut config = config(bootstrap);
-        config.set("transactional.id", id).set("transaction.timeout.ms", "60000");
+        config.set("transactional.id", id).set("transaction.timeout.ms", "600000");
         let producer: BaseProducer = config.create().unwrap();
         producer.init_transactions(REQUEST).unwrap();
         producer.begin_transaction().unwrap();

@@ -28,5 +28,5 @@ pub use input::Shape;
 pub use plain::Plain;
 pub use process::Process;
 pub use records::{Kafka, Record};
-pub use rules::allow;
+pub use rules::{allow, allow_group};
 pub use wait::{PATIENCE, until, within};

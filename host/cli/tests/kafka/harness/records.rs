@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -103,8 +104,13 @@ impl Kafka {
 
     /// The offsets that the app has committed; -1 where it has none.
     pub fn positions(&self, topic: &str, partitions: i32) -> KafkaResult<Vec<i64>> {
+        self.positions_of(topic, 0..=partitions - 1)
+    }
+
+    /// The same of some partitions: where one isn't decided, there is no answer for any.
+    pub fn positions_of(&self, topic: &str, partitions: RangeInclusive<i32>) -> KafkaResult<Vec<i64>> {
         let mut list = TopicPartitionList::new();
-        list.add_partition_range(topic, 0, partitions - 1);
+        list.add_partition_range(topic, *partitions.start(), *partitions.end());
         let committed = self.ask(|clients| clients.committed.committed_offsets(list, REQUEST))?;
         let offset = |offset| if let Offset::Offset(offset) = offset { offset } else { -1 };
         Ok(committed.elements().iter().map(|place| offset(place.offset())).collect())

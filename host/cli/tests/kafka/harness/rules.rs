@@ -6,21 +6,31 @@ use std::net::TcpStream;
 const DELETE_ACLS: i16 = 31;
 const VERSION: i16 = 1;
 const TOPIC: u8 = 2;
+const GROUP: u8 = 3;
 const ANY: u8 = 1;
 /// A string that is null: whoever, from wherever.
 const NULL: [u8; 2] = (-1_i16).to_be_bytes();
 
 /// Deletes all rules about a topic. They are gone for new requests soon after.
 pub fn allow(bootstrap: &str, topic: &str) {
+    delete(bootstrap, TOPIC, topic);
+}
+
+/// The same for a group of consumers.
+pub fn allow_group(bootstrap: &str, group: &str) {
+    delete(bootstrap, GROUP, group);
+}
+
+fn delete(bootstrap: &str, resource: u8, name: &str) {
     let mut body = Vec::new();
     for number in [DELETE_ACLS, VERSION, 0, 7] {
         body.extend(number.to_be_bytes());
     }
     body.extend(NULL); // no client id
     body.extend(1_i32.to_be_bytes());
-    body.push(TOPIC);
-    body.extend((topic.len() as i16).to_be_bytes());
-    body.extend(topic.as_bytes());
+    body.push(resource);
+    body.extend((name.len() as i16).to_be_bytes());
+    body.extend(name.as_bytes());
     body.push(ANY);
     body.extend(NULL);
     body.extend(NULL);

@@ -1,0 +1,136 @@
+//! A run that a commit lies in the middle of, and whose process is killed then.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+use crate::harness::{Kafka, OpenTransaction, Process, shared_broker, until};
+use crate::support::{guest_named, millrace_in};
+
+/// A record is in 2,000 windows. They all close at once, and their results are put out over many commits.
+const PIPELINE: &str = r#"
+app = "unfinished"
+commit-interval = "50ms"
+
+[kafka]
+"session.timeout.ms" = 20000
+
+[plugins.operators]
+component = "operators.wasm"
+
+[[source]]
+name = "in"
+topic = "unfinished-in"
+key = "i64"
+
+[[aggregate]]
+name = "counts"
+from = "in"
+call = "operators.counts"
+window = { hopping = "2000s", every = "1s" }
+emit = "final"
+
+[[sink]]
+from = "counts"
+topic = "unfinished-out"
+"#;
+
+const WINDOWS: i64 = 2_000;
+
+/// Of the four partitions, each of two processes has one of these: it has the first two or the last two.
+const USED: [i32; 2] = [1, 2];
+
+/// Keys of each of them.
+const KEYS: i64 = 40;
+
+/// Behind all windows of what comes before, in milliseconds.
+const LATER: i64 = 10_000_000;
+
+struct App {
+    bootstrap: String,
+    kafka: Kafka,
+    folder: TempDir,
+}
+
+impl App {
+    fn new(bootstrap: &str) -> Self {
+        let (bootstrap, kafka) = (bootstrap.to_owned(), Kafka::new(bootstrap, "unfinished"));
+        let app = Self { bootstrap, kafka, folder: tempfile::tempdir().unwrap() };
+        std::fs::write(app.folder.path().join("operators.wasm"), guest_named("operators.wasm")).unwrap();
+        std::fs::write(app.folder.path().join("unfinished.toml"), PIPELINE).unwrap();
+        for (topic, partitions) in [("unfinished-in", 4), ("unfinished-out", 1)] {
+            app.kafka.create(topic, partitions, &[("retention.ms", "-1")]);
+        }
+        app
+    }
+
+    fn command(&self, words: &str) -> Command {
+        let mut command = millrace_in(self.folder.path(), &format!("{words} --kafka {}", self.bootstrap));
+        command.env("MILLRACE_LOG", "info,millrace_kafka=debug");
+        command
+    }
+
+    fn start(&self, data: &str, words: &str) -> Process {
+        let command = self.command(&format!("run unfinished.toml --data {data} {words}"));
+        Process::start(command, &self.folder.path().join(format!("{data}.log")))
+    }
+
+    /// Writes a record of each key, and one that closes the windows of all.
+    fn feed(&self) {
+        let write =
+            self.command("topic write unfinished-in --key i64").stdin(Stdio::piped()).stderr(Stdio::null()).spawn();
+        let mut child = write.unwrap();
+        let mut input = child.stdin.take().unwrap();
+        let times = (0..KEYS).map(|key| (key, LATER)).chain([(KEYS, 2 * LATER)]);
+        for (partition, (key, timestamp)) in USED.iter().flat_map(|used| times.clone().map(move |time| (used, time))) {
+            let key = key + i64::from(*partition) * 1_000;
+            let value = format!(r#"{{"id":{key},"amount":1}}"#);
+            writeln!(input, r#"{{"partition":{partition},"key":{key},"value":{value},"timestamp":{timestamp}}}"#)
+                .unwrap();
+        }
+        drop(input);
+        assert!(child.wait().unwrap().success());
+    }
+
+    /// Whether offsets behind all input are committed.
+    fn is_read(&self) -> bool {
+        let positions = self.kafka.positions_of("unfinished-in", USED[0]..=USED[1]);
+        positions.is_ok_and(|positions| positions == [KEYS + 1, KEYS + 1])
+    }
+
+    /// How many results there are for each key.
+    fn results(&self) -> BTreeMap<Vec<u8>, i64> {
+        let mut results = BTreeMap::new();
+        for record in self.kafka.read("unfinished-out").into_iter().flatten() {
+            *results.entry(record.key.unwrap()).or_default() += 1;
+        }
+        results
+    }
+}
+
+/// The offsets of its records are committed with the first part of it: they don't tell that it isn't done.
+#[test]
+fn until_idle_waits_for_a_run_in_the_middle_of_which_another_process_was_killed() {
+    let Some(broker) = shared_broker() else { return };
+    let app = App::new(&broker);
+    let killed = app.start("killed", "");
+    until("it is a member", || app.kafka.members("unfinished").is_ok_and(|members| members == 1));
+    // Nobody is done as long as this isn't decided.
+    let open = OpenTransaction::with_an_offset(&broker, "unfinished-foreign", "unfinished", "unfinished-in", 0);
+    let mut last = app.start("last", "--until-idle");
+    until("both are members", || app.kafka.members("unfinished").is_ok_and(|members| members == 2));
+    app.feed();
+    until("offsets behind the records that close the windows are committed", || app.is_read());
+    killed.kill();
+    open.end();
+    let (ends, most) = (app.kafka.ends("unfinished-out", 1).unwrap(), 2 * KEYS * WINDOWS);
+    assert!(ends[0].stable < most, "it was to be killed before it was done: {}", ends[0].stable);
+
+    assert!(last.wait().success());
+    let results = app.results();
+    assert_eq!(results.len() as i64, 2 * KEYS, "all keys have results");
+    assert!(results.values().all(|windows| *windows == WINDOWS), "of all windows, once: {results:?}");
+    assert!(last.says("not read to its end yet"), "it was to be asked before the other one is missed");
+}

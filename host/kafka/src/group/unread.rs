@@ -1,0 +1,185 @@
+//! Inputs that the group leaves out. Where the member that assigns partitions can't see a topic, nobody gets those of it: no
+//! task reads them, and no worker can say so. So it is said here, until the topic can be seen again; and then the member
+//! joins again, because librdkafka does so only where its own subscription has changed, and looks every five minutes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use crate::native::Topics;
+use crate::reactions::remedy;
+
+/// How long until it is looked again whether a topic can be seen. One that is missed once only isn't named: the broker may
+/// have been behind.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// How often a topic that can't be seen is named.
+const SAY: Duration = Duration::from_secs(30);
+
+const UNKNOWN: &str = "the broker knows of no such topic: it has been deleted, or the broker is behind";
+
+/// The inputs that nobody is assigned, as far as a member knows.
+#[derive(Default)]
+pub(super) struct Unread {
+    /// Topics of which this member has partitions: its workers say it if these can't be read.
+    assigned: BTreeSet<String>,
+    /// Those of the others that couldn't be seen, until the group has assigned them.
+    topics: BTreeMap<String, Hidden>,
+    /// When to look next.
+    due: Option<Instant>,
+    said: Option<Instant>,
+}
+
+/// What the member is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    Nothing,
+    /// Ask for all topics: librdkafka joins again if its subscription has changed.
+    Refresh,
+    /// Join again all the same.
+    Join,
+}
+
+struct Hidden {
+    since: Instant,
+    /// Why it can't be seen, if that is still so.
+    reason: Option<String>,
+}
+
+impl Unread {
+    /// There is an assignment, with partitions of these topics.
+    pub(super) fn assign(&mut self, topics: BTreeSet<String>, now: Instant) {
+        *self = Self { assigned: topics, due: Some(now), ..Self::default() };
+    }
+
+    /// There is none any more.
+    pub(super) fn revoke(&mut self) {
+        *self = Self::default();
+    }
+
+    /// The group's member has found that a topic can't be seen. Where it can see none, it doesn't even join.
+    pub(super) fn suspect(&mut self, now: Instant) {
+        self.due = Some(now);
+    }
+
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        self.due.is_some_and(|due| due <= now)
+    }
+
+    /// Takes over what the cluster says of the inputs.
+    pub(super) fn look(&mut self, inputs: &[&str], found: &Topics, now: Instant) -> Step {
+        let mut before = std::mem::take(&mut self.topics);
+        let mut step = Step::Nothing;
+        for input in inputs.iter().filter(|input| !self.assigned.contains(**input)) {
+            let before = before.remove(*input);
+            let reason = match (found.get(*input), &before) {
+                (None, _) => Some(UNKNOWN.to_owned()),
+                (Some(Err(code)), _) => Some(format!("the broker doesn't describe the topic: {code}{}", remedy(*code))),
+                (Some(Ok(_)), None) => continue,
+                (Some(Ok(_)), Some(before)) => {
+                    step = if before.reason.is_some() && step == Step::Nothing { Step::Refresh } else { Step::Join };
+                    None
+                }
+            };
+            let since = before.map_or(now, |hidden| hidden.since);
+            self.topics.insert((*input).to_owned(), Hidden { since, reason });
+        }
+        self.due = (!self.topics.is_empty()).then(|| now + LOOK);
+        step
+    }
+
+    /// The topics to be named now, with the reasons.
+    pub(super) fn to_say(&mut self, now: Instant) -> Vec<(&str, &str)> {
+        if self.said.is_some_and(|said| now < said + SAY) {
+            return Vec::new();
+        }
+        let is_due = |hidden: &Hidden| hidden.since + LOOK <= now;
+        let named = self.topics.iter().filter(|(_, hidden)| is_due(hidden));
+        let topics: Vec<_> =
+            named.filter_map(|(topic, hidden)| Some((topic.as_str(), hidden.reason.as_deref()?))).collect();
+        if !topics.is_empty() {
+            self.said = Some(now);
+        }
+        topics
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::error::RDKafkaErrorCode;
+
+    use super::*;
+    use crate::native::Topic;
+
+    const INPUTS: [&str; 3] = ["orders", "payments", "stock"];
+
+    /// What a cluster says of the inputs where `payments` may not be seen.
+    fn found(payments: Option<RDKafkaErrorCode>) -> Topics {
+        let topic = Topic { id: "id".into(), partitions: 1, leaders: BTreeMap::new() };
+        let all = INPUTS.iter().map(|name| {
+            let refusal = payments.filter(|_| *name == "payments");
+            ((*name).to_owned(), refusal.map_or_else(|| Ok(topic.clone()), Err))
+        });
+        all.collect()
+    }
+
+    fn assigned(topics: &[&str]) -> BTreeSet<String> {
+        topics.iter().map(|topic| (*topic).to_owned()).collect()
+    }
+
+    #[test]
+    fn an_input_that_may_not_be_seen_is_named_again_and_again_until_the_group_has_assigned_it() {
+        let (mut unread, began) = (Unread::default(), Instant::now());
+        assert!(!unread.is_due(began));
+        unread.assign(assigned(&["orders"]), began);
+        assert!(unread.is_due(began));
+        let refused = found(Some(RDKafkaErrorCode::TopicAuthorizationFailed));
+        assert_eq!(unread.look(&INPUTS, &refused, began), Step::Nothing);
+        assert!(unread.to_say(began).is_empty(), "the broker may be behind");
+
+        assert!(!unread.is_due(began));
+        assert!(unread.is_due(began + LOOK));
+        assert_eq!(unread.look(&INPUTS, &refused, began + LOOK), Step::Nothing);
+        let said = unread.to_say(began + LOOK);
+        assert!(
+            matches!(said[..], [("payments", reason)] if reason.contains("allow the app to use the topic")),
+            "{said:?}"
+        );
+        assert!(unread.to_say(began + SAY).is_empty(), "it was said not long ago");
+        assert_eq!(unread.to_say(began + LOOK + SAY).len(), 1);
+
+        let allowed = found(None);
+        for (round, step) in [(10, Step::Refresh), (11, Step::Join), (12, Step::Join)] {
+            let now = began + LOOK * round;
+            assert!(unread.is_due(now));
+            assert_eq!(unread.look(&INPUTS, &allowed, now), step, "until it is assigned");
+            assert!(unread.to_say(now).is_empty());
+        }
+        unread.assign(assigned(&INPUTS), began + LOOK * 13);
+        assert_eq!(unread.look(&INPUTS, &allowed, began + LOOK * 13), Step::Nothing);
+        assert!(!unread.is_due(began + LOOK * 100), "nothing is left to look at");
+    }
+
+    #[test]
+    fn an_input_that_others_have_or_that_is_read_here_is_not_named() {
+        let (mut unread, now) = (Unread::default(), Instant::now());
+        unread.assign(assigned(&["payments"]), now);
+        let refused = found(Some(RDKafkaErrorCode::TopicAuthorizationFailed));
+        assert_eq!(unread.look(&INPUTS, &refused, now), Step::Nothing);
+        assert!(unread.to_say(now + SAY).is_empty(), "its worker says so, and others have the rest");
+    }
+
+    #[test]
+    fn without_an_assignment_a_deleted_input_is_named_once_the_member_has_missed_it() {
+        let (mut unread, now) = (Unread::default(), Instant::now());
+        unread.assign(assigned(&INPUTS), now);
+        assert_eq!(unread.look(&INPUTS, &found(None), now), Step::Nothing);
+        unread.revoke();
+        assert!(!unread.is_due(now + SAY));
+        unread.suspect(now + SAY);
+        assert!(unread.is_due(now + SAY));
+        let mut deleted = found(None);
+        deleted.remove("stock");
+        assert_eq!(unread.look(&INPUTS, &deleted, now + SAY), Step::Nothing);
+        assert_eq!(unread.to_say(now + SAY + LOOK), [("stock", UNKNOWN)]);
+    }
+}
