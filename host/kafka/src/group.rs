@@ -247,7 +247,7 @@ impl Membership {
         let step = {
             let mut unread = self.unread();
             let step = unread.look(&inputs, &found, Instant::now());
-            for (topic, reason) in unread.to_say(Instant::now()) {
+            for (topic, reason) in unread.take_due(Instant::now()) {
                 tracing::warn!(topic, reason, "an input can't be read, and is looked for again: others go on");
             }
             step

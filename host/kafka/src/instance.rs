@@ -233,7 +233,7 @@ impl<'t> Instance<'t> {
     /// Says why it isn't in the group, while it isn't.
     fn say_refusal(&mut self, member: &Member) {
         if member.context().assigned().is_none()
-            && let Some(reason) = self.refusal.to_say(Instant::now())
+            && let Some(reason) = self.refusal.take_due(Instant::now())
         {
             tracing::warn!(reason, "the group doesn't take this process, which tries again");
         }

@@ -23,10 +23,13 @@ const OF_A_TASK: [&str; 2] =
     ["a partition can't be processed yet, and is tried again", "the local state can't be used and is restored"];
 
 /// Beginnings of entries about a worker or the whole process, which name no partition.
-const OF_A_PROCESS: [&str; 14] = [
+const OF_A_PROCESS: [&str; 17] = [
     "waiting",
     "the cluster doesn't answer: waiting for it",
-    "numbers of partitions can't be had: tasks wait for them",
+    "the group's members or the inputs' partitions can't be had",
+    "members of the group divide the inputs into tasks in different ways",
+    "the group doesn't take this process, which tries again",
+    "an input can't be read, and is looked for again",
     "the group's assignment could not be followed",
     "the global table waits for its topic",
     "this process can't run a task, and leaves the group",
@@ -79,7 +82,11 @@ impl Logs {
             (Some(topic), Some(partition)) if begins(&OF_A_PARTITION) => {
                 self.partitions.insert((topic.to_owned(), partition), now);
             }
-            (_, Some(partition)) if begins(&OF_A_TASK) => drop(self.tasks.insert(partition, now)),
+            (_, Some(partition)) if begins(&OF_A_TASK) => {
+                let others = fields["partitions"].as_str().unwrap_or_default().split(", ");
+                let others = others.filter_map(|place| place.rsplit_once('-')?.1.parse().ok());
+                self.tasks.extend(others.chain([partition]).map(|partition| (partition, now)));
+            }
             _ if begins(&OF_A_PROCESS) => self.process = Some((now, message.to_owned())),
             _ if message == "state" => {
                 self.states.insert(log.to_owned(), (now, fields["to"].as_str().unwrap_or_default().to_owned()));

@@ -53,7 +53,7 @@ impl Refusal {
     }
 
     /// The reason, if it is to be said now.
-    pub(crate) fn to_say(&mut self, now: Instant) -> Option<&str> {
+    pub(crate) fn take_due(&mut self, now: Instant) -> Option<&str> {
         let heard = self.0.as_mut().filter(|heard| heard.due <= now)?;
         heard.due = now + SAY;
         Some(&heard.reason)
@@ -78,12 +78,12 @@ mod tests {
         let (mut refusal, began) = (Refusal::default(), Instant::now());
         for code in [RDKafkaErrorCode::GroupAuthorizationFailed, RDKafkaErrorCode::GroupMaxSizeReached] {
             assert!(heard(&mut refusal, code, began).is_ok());
-            assert!(refusal.to_say(began).is_some_and(|said| said.contains("; ")), "with what can be done");
+            assert!(refusal.take_due(began).is_some_and(|said| said.contains("; ")), "with what can be done");
             assert!(heard(&mut refusal, code, began).is_ok());
-            assert!(refusal.to_say(began).is_none(), "not at each attempt");
-            assert!(refusal.to_say(began + SAY).is_some(), "also where it isn't heard again");
+            assert!(refusal.take_due(began).is_none(), "not at each attempt");
+            assert!(refusal.take_due(began + SAY).is_some(), "also where it isn't heard again");
             refusal.clear();
-            assert!(refusal.to_say(began + SAY * 2).is_none());
+            assert!(refusal.take_due(began + SAY * 2).is_none());
         }
     }
 
@@ -91,12 +91,12 @@ mod tests {
     fn what_may_pass_is_said_when_it_lasts_and_hides_no_refusal() {
         let (mut refusal, began) = (Refusal::default(), Instant::now());
         assert!(heard(&mut refusal, RDKafkaErrorCode::CoordinatorLoadInProgress, began).is_ok());
-        assert!(refusal.to_say(began).is_none());
-        assert!(refusal.to_say(began + SAY).is_some());
+        assert!(refusal.take_due(began).is_none());
+        assert!(refusal.take_due(began + SAY).is_some());
         assert!(heard(&mut refusal, RDKafkaErrorCode::GroupAuthorizationFailed, began + SAY).is_ok());
-        assert!(refusal.to_say(began + SAY).is_some_and(|said| said.contains("allow the app its group")));
+        assert!(refusal.take_due(began + SAY).is_some_and(|said| said.contains("allow the app its group")));
         assert!(heard(&mut refusal, RDKafkaErrorCode::CoordinatorLoadInProgress, began + SAY).is_ok());
-        assert!(refusal.to_say(began + SAY * 2).is_some_and(|said| said.contains("allow the app its group")));
+        assert!(refusal.take_due(began + SAY * 2).is_some_and(|said| said.contains("allow the app its group")));
     }
 
     #[test]

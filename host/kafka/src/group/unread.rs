@@ -88,7 +88,7 @@ impl Unread {
     }
 
     /// The topics to be named now, with the reasons.
-    pub(super) fn to_say(&mut self, now: Instant) -> Vec<(&str, &str)> {
+    pub(super) fn take_due(&mut self, now: Instant) -> Vec<(&str, &str)> {
         if self.said.is_some_and(|said| now < said + SAY) {
             return Vec::new();
         }
@@ -134,25 +134,25 @@ mod tests {
         assert!(unread.is_due(began));
         let refused = found(Some(RDKafkaErrorCode::TopicAuthorizationFailed));
         assert_eq!(unread.look(&INPUTS, &refused, began), Step::Nothing);
-        assert!(unread.to_say(began).is_empty(), "the broker may be behind");
+        assert!(unread.take_due(began).is_empty(), "the broker may be behind");
 
         assert!(!unread.is_due(began));
         assert!(unread.is_due(began + LOOK));
         assert_eq!(unread.look(&INPUTS, &refused, began + LOOK), Step::Nothing);
-        let said = unread.to_say(began + LOOK);
+        let said = unread.take_due(began + LOOK);
         assert!(
             matches!(said[..], [("payments", reason)] if reason.contains("allow the app to use the topic")),
             "{said:?}"
         );
-        assert!(unread.to_say(began + SAY).is_empty(), "it was said not long ago");
-        assert_eq!(unread.to_say(began + LOOK + SAY).len(), 1);
+        assert!(unread.take_due(began + SAY).is_empty(), "it was said not long ago");
+        assert_eq!(unread.take_due(began + LOOK + SAY).len(), 1);
 
         let allowed = found(None);
         for (round, step) in [(10, Step::Refresh), (11, Step::Join), (12, Step::Join)] {
             let now = began + LOOK * round;
             assert!(unread.is_due(now));
             assert_eq!(unread.look(&INPUTS, &allowed, now), step, "until it is assigned");
-            assert!(unread.to_say(now).is_empty());
+            assert!(unread.take_due(now).is_empty());
         }
         unread.assign(assigned(&INPUTS), began + LOOK * 13);
         assert_eq!(unread.look(&INPUTS, &allowed, began + LOOK * 13), Step::Nothing);
@@ -165,7 +165,7 @@ mod tests {
         unread.assign(assigned(&["payments"]), now);
         let refused = found(Some(RDKafkaErrorCode::TopicAuthorizationFailed));
         assert_eq!(unread.look(&INPUTS, &refused, now), Step::Nothing);
-        assert!(unread.to_say(now + SAY).is_empty(), "its worker says so, and others have the rest");
+        assert!(unread.take_due(now + SAY).is_empty(), "its worker says so, and others have the rest");
     }
 
     #[test]
@@ -180,6 +180,6 @@ mod tests {
         let mut deleted = found(None);
         deleted.remove("stock");
         assert_eq!(unread.look(&INPUTS, &deleted, now + SAY), Step::Nothing);
-        assert_eq!(unread.to_say(now + SAY + LOOK), [("stock", UNKNOWN)]);
+        assert_eq!(unread.take_due(now + SAY + LOOK), [("stock", UNKNOWN)]);
     }
 }

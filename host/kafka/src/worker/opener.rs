@@ -10,6 +10,8 @@
 //! A task that waits for long is said to, with the partition that it waits for and the reason. Nobody knows whether that
 //! will ever end, so nothing ends by itself: neither the task nor its worker.
 
+mod pending;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,12 +20,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::ask::{Answer, Answers, Beginning, Offsets, first_trouble};
+use pending::{Pending, Step};
+
 use super::silent::Silent;
 use super::turns::Turns;
 use super::{Event, Shared};
 use crate::contradictions;
 use crate::error::{Error, Reaction};
-use crate::lease::Lease;
 use crate::pulse::Pulse;
 use crate::restore::{Gap, Restore, Trouble, fatal};
 use crate::tasks::TaskId;
@@ -31,15 +34,9 @@ use crate::tasks::TaskId;
 /// How long to wait for changelog records at a time.
 const WAIT: Duration = Duration::from_millis(50);
 
-/// How long to wait before the same is asked again.
-const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
-
 /// A worker takes tasks between two transactions, and begins to fetch anew: while others are restored, those that are
 /// ready come together.
 const TOGETHER: Duration = Duration::from_secs(1);
-
-/// What takes longer is said, and again after a while.
-const SAY: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(30));
 
 /// A changelog that every answer has been too short in for so long has lost records.
 const SHORT: Duration = Duration::from_secs(10);
@@ -139,26 +136,6 @@ impl Drop for Opener {
     }
 }
 
-/// A task on its way.
-struct Pending {
-    stayed: Option<Offsets>,
-    step: Step,
-    /// How often it was put off.
-    attempts: u32,
-    since: Instant,
-    trouble: Option<Trouble>,
-    said: Option<Instant>,
-    /// Since when brokers say each time that a changelog has lost records.
-    lost: Option<Instant>,
-}
-
-enum Step {
-    /// It is asked about when it is due.
-    Waiting { due: Instant },
-    /// Its state is being restored to what belongs to its offsets.
-    Restoring { beginning: Beginning, _lease: Lease },
-}
-
 /// The thread's end.
 struct Opening {
     worker: usize,
@@ -186,7 +163,8 @@ impl Opening {
                 return;
             }
             self.hand_over();
-            self.say();
+            let stalled: Vec<_> = self.restores.iter().flat_map(Restore::stalled).collect();
+            pending::say(&mut self.tasks, &stalled);
         }
     }
 
@@ -212,10 +190,7 @@ impl Opening {
         match heard {
             Ok(wishes) => {
                 let now = Instant::now();
-                self.tasks.extend(wishes.into_iter().map(|Wish { task, stayed }| {
-                    let step = Step::Waiting { due: now };
-                    (task, Pending { stayed, step, attempts: 0, since: now, trouble: None, said: None, lost: None })
-                }));
+                self.tasks.extend(wishes.into_iter().map(|Wish { task, stayed }| (task, Pending::new(stayed, now))));
                 true
             }
             Err(RecvTimeoutError::Timeout) => true,
@@ -362,12 +337,9 @@ impl Opening {
 
     /// A task can't be opened yet.
     fn put_off(&mut self, task: TaskId, trouble: Trouble) {
-        let Some(pending) = self.tasks.get_mut(&task) else { return };
-        let wait = BACKOFF.0.saturating_mul(1 << pending.attempts.min(16)).min(BACKOFF.1);
-        pending.attempts = pending.attempts.saturating_add(1);
-        pending.step = Step::Waiting { due: Instant::now() + wait };
-        pending.trouble = Some(trouble);
-        pending.lost = None;
+        if let Some(pending) = self.tasks.get_mut(&task) {
+            pending.put_off(trouble);
+        }
     }
 
     fn hand_over(&mut self) {
@@ -376,33 +348,6 @@ impl Opening {
             self.handed = Instant::now();
             // A worker that has ended wants none.
             drop(self.told.send(Ok(std::mem::take(&mut self.ready))));
-        }
-    }
-
-    /// Says which partitions wait, and what for: once for all that wait for the same.
-    fn say(&mut self) {
-        let stalled: Vec<_> = self.restores.iter().flat_map(Restore::stalled).collect();
-        let mut reasons: BTreeMap<String, (Trouble, u64, usize)> = BTreeMap::new();
-        for (task, pending) in &mut self.tasks {
-            let stalled = stalled.iter().find(|(stalled, _)| stalled == task).map(|(_, trouble)| trouble);
-            let Some(trouble) = stalled.or(pending.trouble.as_ref()) else { continue };
-            if pending.since.elapsed() < SAY.0 || pending.said.is_some_and(|said| said.elapsed() < SAY.1) {
-                continue;
-            }
-            pending.said = Some(Instant::now());
-            let seconds = pending.since.elapsed().as_secs();
-            let reason = reasons.entry(trouble.text.clone()).or_insert_with(|| (trouble.clone(), seconds, 0));
-            reason.2 += 1;
-        }
-        for (reason, (Trouble { topic, partition, .. }, seconds, tasks)) in reasons {
-            tracing::warn!(
-                topic,
-                partition,
-                seconds,
-                tasks,
-                reason,
-                "a partition can't be processed yet, and is tried again: others go on"
-            );
         }
     }
 

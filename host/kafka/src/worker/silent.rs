@@ -31,7 +31,7 @@ mod tests {
     fn tasks_of_a_broker_that_did_not_answer_come_behind_those_of_others_for_a_while() {
         let (mut silent, now) = (Silent::default(), Instant::now());
         silent.add(2, now);
-        let mut tasks = vec![("a", vec![1, 2]), ("b", vec![2]), ("c", vec![1]), ("d", vec![3, 1])];
+        let mut tasks = [("a", vec![1, 2]), ("b", vec![2]), ("c", vec![1]), ("d", vec![3, 1])];
         tasks.sort_by_key(|(_, brokers)| silent.is_among(brokers.iter().copied(), now));
         assert_eq!(tasks.iter().map(|(task, _)| *task).collect::<String>(), "cdab");
         assert!(!silent.is_among([2].into_iter(), now + SILENT));
