@@ -14,6 +14,7 @@ use millrace_engine::ports::StoreId;
 use millrace_store::{Batch, Durability};
 use rdkafka::{Offset, TopicPartitionList};
 
+use crate::contradictions::{App, hanging};
 use crate::error::{Error, Reaction};
 use crate::faults::{self, Point};
 use crate::native::{Fetched, Fetcher, c_name};
@@ -179,16 +180,16 @@ impl Restore {
     }
 
     /// Tasks that have stood still for long, and why that may be.
-    pub(crate) fn stalled(&self) -> BTreeMap<TaskId, Trouble> {
+    pub(crate) fn stalled(&self, app: App<'_>) -> BTreeMap<TaskId, Trouble> {
         let stalled = self.gaps.iter().filter(|gap| !gap.done && gap.moved.elapsed() > STALLED);
         let trouble = |gap: &Gap| {
             gap.trouble(format!(
                 "restoring has stood still for {} s at offset {} of {}: the broker doesn't answer, or a transaction there is \
-                 neither committed nor aborted yet; if this goes on, it is never ended: find it with \
-                 `kafka-transactions.sh find-hanging`",
+                 neither committed nor aborted yet; {}",
                 gap.moved.elapsed().as_secs(),
                 gap.next,
-                gap.until
+                gap.until,
+                hanging(app.bootstrap, &gap.changelog.topic)
             ))
         };
         stalled.map(|gap| (gap.changelog.task, trouble(gap))).collect()

@@ -163,7 +163,8 @@ impl Opening {
                 return;
             }
             self.hand_over();
-            let stalled: Vec<_> = self.restores.iter().flat_map(Restore::stalled).collect();
+            let app = self.shared.settings.app();
+            let stalled: Vec<_> = self.restores.iter().flat_map(|restore| restore.stalled(app)).collect();
             pending::say(&mut self.tasks, &stalled);
         }
     }
