@@ -140,7 +140,7 @@ fn passed_through(kafka: &Kafka, inputs: &Inputs, from: &[&'static str], to: &st
 fn joined(kafka: &Kafka, inputs: &Inputs) -> Vec<String> {
     let mut wanted: BTreeMap<i64, usize> = BTreeMap::new();
     for (key, (payments, stock)) in sides(inputs) {
-        let meet = |time: i64, other: i64| (time - other).abs() <= OUTER_MS;
+        let meet = |time: i64, other: i64| inputs.meet(time, other, OUTER_MS);
         let is_lonely = |time: i64| !payments.iter().any(|(other, _)| meet(time, *other));
         let mut lonely = stock.iter().filter(|(time, _)| is_lonely(*time)).count();
         let mut pairs = 0;

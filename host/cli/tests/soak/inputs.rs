@@ -45,6 +45,13 @@ impl Inputs {
         record.timestamp > self.base + 30 * DAY
     }
 
+    /// Whether records of these times meet in a join, as far as `within` says. One from long before the run comes when all
+    /// windows of its time are closed: it meets no other, not even another one of that time.
+    pub fn meet(&self, one: i64, other: i64, within: i64) -> bool {
+        const HOUR: i64 = 3_600_000;
+        one.min(other) > self.base - HOUR && (one - other).abs() <= within
+    }
+
     /// Offsets are without gaps from 0 on: `replay` gives the same.
     pub fn gaps(&self) -> Vec<String> {
         let mut found = Vec::new();

@@ -80,7 +80,7 @@ fn pair_sums(inputs: &Inputs) -> Sums {
     let mut sums = Sums::new();
     for (payments, stock) in sides(inputs).into_values() {
         for (time, doc) in &payments {
-            let met = stock.iter().filter(|(other, _)| (time - other).abs() <= RESOLVE_MS).count();
+            let met = stock.iter().filter(|(other, _)| inputs.meet(*time, *other, RESOLVE_MS)).count();
             (0..met).for_each(|_| add(&mut sums, group(doc), doc));
         }
     }

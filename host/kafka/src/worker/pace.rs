@@ -42,7 +42,9 @@ pub(super) type Paces = HashMap<(TaskId, Kind), Pace>;
 pub(super) struct Pace {
     /// How many records the next run has.
     limit: usize,
-    /// How many of the next records come one by one: one of them takes long.
+    /// How many records come again before those that come one by one. They were quick.
+    quick: usize,
+    /// How many records come one by one behind them: one of these takes long.
     one_by_one: usize,
     /// After how many records comes one that has to be alone in its transaction.
     alone_after: Option<usize>,
@@ -54,14 +56,18 @@ pub(super) struct Pace {
 
 impl Default for Pace {
     fn default() -> Self {
-        Self { limit: 1, one_by_one: 0, alone_after: None, in_transaction: usize::MAX, behind: 0 }
+        Self { limit: 1, quick: 0, one_by_one: 0, alone_after: None, in_transaction: usize::MAX, behind: 0 }
     }
 }
 
 impl Pace {
     /// How many records the next run may have.
     pub(super) fn limit(&self) -> usize {
-        let limit = self.limit.min(self.in_transaction);
+        let limit = match self.quick {
+            0 if self.one_by_one > 0 => 1,
+            0 => self.limit.min(self.in_transaction),
+            quick => self.limit.min(self.in_transaction).min(quick),
+        };
         match self.alone_after {
             Some(0) => 1,
             Some(before) => limit.min(before),
@@ -91,21 +97,20 @@ impl Pace {
             None | Some(0) => None,
             Some(before) => Some(before.saturating_sub(records)),
         };
-        self.one_by_one = self.one_by_one.saturating_sub(records);
+        let again = records.min(self.quick);
+        self.quick -= again;
+        self.one_by_one = self.one_by_one.saturating_sub(records - again);
         let grown = self.limit.max(records.saturating_mul(2));
-        self.limit = match self.one_by_one {
-            0 => grown.min(fitting(records, took, RUN)).clamp(1, most.max(1)),
-            _ => 1,
-        };
+        self.limit = grown.min(fitting(records, took, RUN)).clamp(1, most.max(1));
     }
 
-    /// A run that was to have so many records was cut off. `before` of the task were in the transaction already; if it comes
-    /// before it was to be alone, that was wrong, and the next one is alone.
+    /// A run that was to have so many records was cut off. `before` of the task were in the transaction already, and come
+    /// again first; if it comes before it was to be alone, that was wrong, and the next one is alone.
     pub(super) fn cut_off(&mut self, records: usize, before: usize) {
         self.limit = 1;
         match records {
             0 | 1 => self.alone_after = Some(if self.alone_after.is_some() { 0 } else { before }),
-            _ => self.one_by_one = records,
+            _ => (self.quick, self.one_by_one) = (before, records),
         }
     }
 
@@ -182,10 +187,44 @@ mod tests {
     #[test]
     fn after_a_run_that_was_cut_off_its_records_come_one_by_one() {
         let mut pace = Pace { limit: 64, ..Pace::default() };
-        pace.cut_off(64, 1_000);
-        let runs: Vec<_> = (0..66).map(|_| run(&mut pace, Duration::ZERO)).collect();
-        assert!(runs.iter().take(64).all(|run| *run == 1), "{runs:?}");
-        assert_eq!(runs.iter().skip(64).collect::<Vec<_>>(), [&2, &4]);
+        pace.cut_off(64, 10);
+        let runs: Vec<_> = (0..70).map(|_| run(&mut pace, Duration::ZERO)).collect();
+        assert_eq!(runs[..4], [1, 2, 4, 3], "those before it were quick");
+        assert!(runs[4..68].iter().all(|run| *run == 1), "{runs:?}");
+        assert!(runs[68] > 1, "{runs:?}");
+    }
+
+    /// Attempts until the only record that takes long is through, from the last commit each. Nothing is committed by itself:
+    /// all others take no time.
+    fn attempts(place: usize, records: usize) -> Option<usize> {
+        let (mut pace, mut committed) = (Pace::default(), 0);
+        for attempt in 1..100 {
+            let mut next = committed;
+            loop {
+                if pace.is_alone() {
+                    committed = next;
+                }
+                let (part, before) = (pace.limit().min(records - next), next - committed);
+                if (next..next + part).contains(&place) {
+                    if (part, before) == (1, 0) {
+                        return Some(attempt);
+                    }
+                    pace.cut_off(part, before);
+                    break;
+                }
+                pace.ran(part, Duration::ZERO, MOST);
+                next += part;
+            }
+        }
+        None
+    }
+
+    #[test]
+    fn a_record_that_takes_long_gets_through_wherever_it_is_among_others() {
+        for place in [0, 1, 2, 3, 15, 16, 60, 80, 159, 1_000, 5_000, 50_000] {
+            let attempts = attempts(place, place + 80);
+            assert!(attempts.is_some_and(|attempts| attempts <= 4), "number {place}: {attempts:?}");
+        }
     }
 
     #[test]

@@ -253,6 +253,24 @@ fn a_slow_rule_commits_in_time_holds_no_other_partition_and_is_named() {
     second.stop();
 }
 
+/// All others take no time, and nothing is committed before it comes.
+#[test]
+fn a_record_that_never_comes_to_an_end_among_quick_ones_costs_no_other() {
+    let Some(broker) = shared_broker() else { return };
+    let app = App::new(&broker, "among", PIPELINE, &[("in", 2), ("out", 1)]);
+    app.feed(0);
+    let process = app.start("data");
+    until("all is done", || app.lag() == 0);
+    let (mut expected, endless): (Vec<_>, Vec<_>) = (0..SLOW).partition(|id| !ENDLESS.contains(id));
+    expected.extend((QUICK.0..).take(QUICK.1));
+    for (topic, expected) in [("out", expected), ("dead", endless)] {
+        let mut found = app.found(topic);
+        found.sort_unstable();
+        assert_eq!(found, expected, "{topic}");
+    }
+    process.stop();
+}
+
 #[test]
 fn results_that_wait_for_a_commit_hold_no_transaction_open_while_much_closes_before_them() {
     let Some(broker) = shared_broker() else { return };
