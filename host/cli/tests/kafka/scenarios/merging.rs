@@ -128,6 +128,20 @@ fn a_rolling_upgrade_that_adds_an_input_is_exactly_once() {
     assert_eq!(app.all_results("out"), (0..400).chain(1000..1400).chain(2000..2100).map(|value| (value, 1)).collect());
 }
 
+/// Nothing else happens that would make the group look.
+#[test]
+fn a_process_that_is_alone_ends_when_an_input_has_grown() {
+    let Some(broker) = shared_broker() else { return };
+    let app =
+        Plain::new(&broker, "wider", &PIPELINE.replace("NARROW", "narrow"), &[("wide", 4), ("narrow", 2), ("out", 1)]);
+    let mut process = app.start("one");
+    process.wait_until_running();
+    app.kafka.grow(&app.topic("wide"), 6);
+    assert_eq!(process.wait().code(), Some(1));
+    let said = "topic `wider-wide` has 6 partitions, and had 4 when the app started: start it again";
+    assert!(process.says(said), "{:?}", process.entries());
+}
+
 fn processes_come_and_go(name: &str, pipeline: &str) {
     let Some(broker) = shared_broker() else { return };
     let app = Plain::new(&broker, name, pipeline, &[("wide", 4), ("narrow", 2), ("out", 4)]);
