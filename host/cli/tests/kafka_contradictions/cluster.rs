@@ -155,10 +155,14 @@ impl OnKafka {
             grown.unwrap();
         }
         let end = Instant::now() + PATIENCE;
-        let now = || self.admin().inner().fetch_metadata(Some(topic), REQUEST).unwrap().topics()[0].partitions().len();
-        while now() < partitions {
+        while self.partitions(topic) < partitions {
             assert!(Instant::now() < end, "`{topic}` doesn't have {partitions} partitions");
         }
+    }
+
+    /// How many partitions a topic has.
+    pub fn partitions(&self, topic: &str) -> usize {
+        self.admin().inner().fetch_metadata(Some(topic), REQUEST).unwrap().topics()[0].partitions().len()
     }
 
     /// Makes a topic anew, as soon as it can be made.

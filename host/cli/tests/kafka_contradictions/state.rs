@@ -45,6 +45,7 @@ fn a_step_whose_input_has_grown_is_refused_whatever_it_is_called_and_the_way_out
         said.contains("`spread-order-meta-changelog` has 1 partitions, and the pipeline's inputs make it 2"),
         "{said}"
     );
+    assert_eq!(kafka.partitions("spread-meta-changelog"), 1, "a start that is refused changes nothing");
     kafka.do_as_told(&said);
     kafka.run("count.toml", "data").good();
     assert_eq!(kafka.read("spread-out").len(), 10, "a reset begins anew");

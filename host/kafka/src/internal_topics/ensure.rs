@@ -31,13 +31,17 @@ const OPTIONAL: [&str; 8] = [
 /// # Errors
 /// [`Error::Setup`]: one isn't what it must be, or the cluster refuses to make it so.
 pub(crate) fn ensure(app: App<'_>, cluster: &Cluster, topics: &[&Internal]) -> Result<(), Error> {
-    let mut missing = Vec::new();
+    let (mut missing, mut growing) = (Vec::new(), Vec::new());
     for topic in topics {
         match cluster.partitions(&topic.spec.name)? {
             None => missing.push(topic.spec.clone()),
-            Some(count) if needs_more(app, topic, count)? => cluster.grow(&topic.spec.name, topic.spec.partitions)?,
+            Some(count) if needs_more(app, topic, count)? => growing.push(&topic.spec),
             Some(_) => {}
         }
+    }
+    // A start that is refused changes nothing.
+    for spec in growing {
+        cluster.grow(&spec.name, spec.partitions)?;
     }
     make(cluster, &missing)?;
     let private: Vec<_> = topics.iter().filter(|topic| topic.is_private).map(|topic| &topic.spec).collect();
