@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::progress::{LONGEST, Place};
 
-/// How long an entry explains something: the app says again after 30 s what is still so, and a sample may be late.
+/// How long an entry explains something: the app repeats a warning that still holds every 30 s, and a sample may be late.
 const HOLDS: Duration = Duration::from_secs(60);
 
 /// Beginnings of entries about a partition that isn't read, with its topic and number.

@@ -1,6 +1,6 @@
 //! Inputs that the group leaves out. Where the member that assigns partitions can't see a topic, nobody gets those of it: no
 //! task reads them, and no worker can say so. So it is said here, until the topic can be seen again; and then the member
-//! joins again, because librdkafka does so only where its own subscription has changed, and looks every five minutes.
+//! joins again, because librdkafka does so only where its own subscription has changed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! The way of a request of administration: to a queue of its own, and from there to who asks.
+//! The way of a request of administration: its answer comes to a queue of its own, and is read there.
 
 use std::ptr;
 use std::time::Duration;

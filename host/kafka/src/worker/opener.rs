@@ -19,9 +19,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel}
 use std::thread;
 use std::time::{Duration, Instant};
 
+use self::pending::{Pending, Step};
 use super::ask::{Answer, Answers, Beginning, Offsets, first_trouble};
-use pending::{Pending, Step};
-
 use super::silent::Silent;
 use super::turns::Turns;
 use super::{Event, Shared};

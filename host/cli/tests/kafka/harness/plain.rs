@@ -1,8 +1,8 @@
-//! An app without plugins, of any pipeline: for what the orders don't show.
+//! An app of any pipeline: for scenarios that the orders don't show.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use super::process::Process;
 use super::records::{Kafka, config};
 use super::wait::until;
-use crate::support::millrace_in;
+use crate::support::{guest_named, millrace_in};
 
 /// An app, on a cluster.
 pub struct Plain {
@@ -43,6 +43,14 @@ impl Plain {
             app.kafka.create(&app.topic(topic), *partitions, &[("retention.ms", "-1")]);
         }
         app
+    }
+
+    /// The same with these guests, for a pipeline with plugins.
+    pub fn with_guests(self, guests: &[&str]) -> Self {
+        for guest in guests {
+            std::fs::write(self.folder.path().join(guest), guest_named(guest)).unwrap();
+        }
+        self
     }
 
     /// Processes that start from now on have this pipeline.
@@ -86,11 +94,13 @@ impl Plain {
         self.producer.flush(super::PATIENCE).unwrap();
     }
 
-    /// Writes records with keys of text, one a line, to the partitions that their keys decide on.
-    pub fn write_lines(&self, lines: &str) {
-        let mut command = self.command(&format!("topic write --kafka {} --key string", self.bootstrap));
-        let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
-        child.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
+    /// Writes records, a line each, to the partitions that the lines or their keys decide on. `key` is the type of the keys.
+    pub fn write_lines(&self, topic: &str, key: &str, lines: impl IntoIterator<Item = String>) {
+        let words = format!("topic write {} --kafka {} --key {key}", self.topic(topic), self.bootstrap);
+        let mut child = self.command(&words).stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut input = BufWriter::new(child.stdin.take().unwrap());
+        lines.into_iter().for_each(|line| writeln!(input, "{line}").unwrap());
+        drop(input);
         assert!(child.wait().unwrap().success());
     }
 

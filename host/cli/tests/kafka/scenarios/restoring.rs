@@ -77,7 +77,7 @@ fn an_app_whose_changelog_was_deleted_is_refused_with_the_way_out() {
     assert!(process.says("`millrace reset anew --kafka "), "{:?}", process.entries().last());
 }
 
-/// As an unclean leader election does, or a disk that loses what was written last.
+/// An unclean leader election does the same, and so does a disk that loses the last writes.
 #[test]
 fn state_that_is_ahead_of_its_changelog_is_refused_with_the_ways_out() {
     let Some(mut cluster) = own_broker(options()) else { return };
@@ -103,7 +103,7 @@ fn state_that_is_ahead_of_its_changelog_is_refused_with_the_ways_out() {
     assert!(process.says("it ends at offset 0, and the local state has all up to offset "), "{last:?}");
     assert!(process.says("`millrace reset ahead --kafka "), "{last:?}");
 
-    // The other way out: to go on with what is left.
+    // The other way out: the process restores its state from the records that are left.
     std::fs::remove_dir_all(app.path("data")).unwrap();
     let mut process = app.start("data");
     process.wait_until_running();

@@ -34,8 +34,8 @@ key = "string"
 fn a_topic_with_keys_that_another_partitioner_has_spread_is_named_and_its_rows_are_found() {
     let Some(broker) = shared_broker() else { return };
     let app = Plain::new(&broker, "spread", PIPELINE, &[("good", 4), ("odd", 4), ("rows", 4), ("out", 1)]);
-    let line = |value: i64| format!("{{\"topic\":\"spread-good\",\"key\":\"{value}\",\"value\":{{\"id\":{value}}}}}\n");
-    app.write_lines(&(0..20).map(line).collect::<String>());
+    let line = |value: i64| format!(r#"{{"key":"{value}","value":{{"id":{value}}}}}"#);
+    app.write_lines("good", "string", (0..20).map(line));
     for value in 20..40 {
         app.write("odd", (value % 4) as i32, [value]);
         app.write("rows", (value % 4) as i32, [value]);

@@ -46,7 +46,7 @@ const USED: [i32; 2] = [1, 2];
 /// Keys of each of them: few enough for the other process to be done long before the group misses the one that is killed.
 const KEYS: i64 = 15;
 
-/// Behind all windows of what comes before, in milliseconds.
+/// A time behind all windows of the records before it, in milliseconds.
 const LATER: i64 = 10_000_000;
 
 struct App {
