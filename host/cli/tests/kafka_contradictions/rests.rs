@@ -1,27 +1,34 @@
 //! A commit in the middle of a run, and a start with a pipeline that no longer reads what the run is over.
 
+use std::ops::Range;
+
 use crate::cluster::{OnKafka, on_kafka, pass, refused};
-use crate::support::Running;
+use crate::support::{Running, guest_named};
 
 /// Keys: their windows close in several passes.
 const KEYS: i64 = 30_000;
 
-/// A pipeline that counts the records of these topics by key, in windows that close all at once.
-fn counts(app: &str, topics: &[&str]) -> String {
+/// So much work is behind each window that a pass takes longer than a commit waits for, on a quick machine too.
+const ROUNDS: i64 = 40_000;
+
+/// A pipeline that has the last record of each key of these topics, in windows that close all at once.
+fn latest(app: &str, topics: &[&str]) -> String {
     let source = |topic: &&str| format!("[[source]]\nname = \"{topic}\"\ntopic = \"{app}-{topic}\"\nkey = \"i64\"\n");
     let sources: String = topics.iter().map(source).collect();
     format!(
-        "app = \"{app}\"\n[plugins.operators]\ncomponent = \"operators.wasm\"\n{sources}[[merge]]\nname = \"all\"\n\
-         from = {topics:?}\n[[aggregate]]\nname = \"sums\"\nfrom = \"all\"\ncall = \"operators.counts\"\n\
-         window = {{ tumbling = \"1h\" }}\nemit = \"final\"\n[[sink]]\nfrom = \"sums\"\ntopic = \"{app}-out\"\n"
+        "app = \"{app}\"\n[plugins.slow]\ncomponent = \"slow.wasm\"\n{sources}[[merge]]\nname = \"all\"\n\
+         from = {topics:?}\n[[aggregate]]\nname = \"latest\"\nfrom = \"all\"\ncall = \"slow.latest\"\n\
+         window = {{ tumbling = \"1h\" }}\nemit = \"final\"\n[[transform]]\nname = \"work\"\nfrom = \"latest\"\n\
+         call = \"slow.work\"\n[[sink]]\nfrom = \"work\"\ntopic = \"{app}-out\"\n"
     )
 }
 
-/// Writes a record that closes all windows before it.
-fn write_later(kafka: &OnKafka, topic: &str) {
-    let line = r#"{"key":1,"value":{"id":1,"amount":1},"timestamp":1700100000000}"#;
+/// Writes a record of each of these keys, at this time.
+fn write(kafka: &OnKafka, topic: &str, keys: Range<i64>, time: i64) {
+    let line = |key| format!("{{\"key\":{key},\"value\":{{\"id\":{key},\"rounds\":{ROUNDS}}},\"timestamp\":{time}}}\n");
+    let lines: String = keys.map(line).collect();
     let words = format!("topic write {topic} --key i64 --kafka {}", kafka.bootstrap);
-    kafka.place.millrace_with(&words, line).good();
+    kafka.place.millrace_with(&words, &lines).good();
 }
 
 #[test]
@@ -30,11 +37,12 @@ fn a_run_over_a_topic_that_is_no_longer_read_refuses_the_start_until_it_is_done(
     for topic in ["rested-a", "rested-b", "rested-out"] {
         kafka.create(topic, 1);
     }
-    kafka.place.write("both.toml", counts("rested", &["a", "b"]));
-    kafka.place.write("one.toml", counts("rested", &["b"]));
-    kafka.write("rested-a", (0, KEYS));
+    kafka.place.write("slow.wasm", guest_named("slow.wasm"));
+    kafka.place.write("both.toml", latest("rested", &["a", "b"]));
+    kafka.place.write("one.toml", latest("rested", &["b"]));
+    write(&kafka, "rested-a", 0..KEYS, 1_700_000_000_000);
     kafka.run("both.toml", "data").good();
-    write_later(&kafka, "rested-a");
+    write(&kafka, "rested-a", 0..1, 1_700_100_000_000);
     let words = format!("run both.toml --data data --set commit-interval=20ms --kafka {}", kafka.bootstrap);
     let mut command = kafka.place.command(&words);
     command.env("MILLRACE_FAULT", "stored:1");

@@ -10,7 +10,8 @@ use tempfile::TempDir;
 use crate::harness::{Kafka, OpenTransaction, Process, shared_broker, until};
 use crate::support::{guest_named, millrace_in};
 
-/// A record is in 2,000 windows. They all close at once, and their results are put out over many commits.
+/// A record is in 2,000 windows. They all close at once, and their results are put out over many commits: there is so much
+/// work behind each that a pass takes longer than a commit waits for, on a quick machine too.
 const PIPELINE: &str = r#"
 app = "unfinished"
 commit-interval = "50ms"
@@ -18,8 +19,8 @@ commit-interval = "50ms"
 [kafka]
 "session.timeout.ms" = 20000
 
-[plugins.operators]
-component = "operators.wasm"
+[plugins.slow]
+component = "slow.wasm"
 
 [[source]]
 name = "in"
@@ -27,14 +28,19 @@ topic = "unfinished-in"
 key = "i64"
 
 [[aggregate]]
-name = "counts"
+name = "latest"
 from = "in"
-call = "operators.counts"
+call = "slow.latest"
 window = { hopping = "2000s", every = "1s" }
 emit = "final"
 
+[[transform]]
+name = "work"
+from = "latest"
+call = "slow.work"
+
 [[sink]]
-from = "counts"
+from = "work"
 topic = "unfinished-out"
 "#;
 
@@ -59,7 +65,7 @@ impl App {
     fn new(bootstrap: &str) -> Self {
         let (bootstrap, kafka) = (bootstrap.to_owned(), Kafka::new(bootstrap, "unfinished"));
         let app = Self { bootstrap, kafka, folder: tempfile::tempdir().unwrap() };
-        std::fs::write(app.folder.path().join("operators.wasm"), guest_named("operators.wasm")).unwrap();
+        std::fs::write(app.folder.path().join("slow.wasm"), guest_named("slow.wasm")).unwrap();
         std::fs::write(app.folder.path().join("unfinished.toml"), PIPELINE).unwrap();
         for (topic, partitions) in [("unfinished-in", 4), ("unfinished-out", 1)] {
             app.kafka.create(topic, partitions, &[("retention.ms", "-1")]);
@@ -87,7 +93,7 @@ impl App {
         let times = (0..KEYS).map(|key| (key, LATER)).chain([(KEYS, 2 * LATER)]);
         for (partition, (key, timestamp)) in USED.iter().flat_map(|used| times.clone().map(move |time| (used, time))) {
             let key = key + i64::from(*partition) * 1_000;
-            let value = format!(r#"{{"id":{key},"amount":1}}"#);
+            let value = format!(r#"{{"id":{key},"rounds":40000}}"#);
             writeln!(input, r#"{{"partition":{partition},"key":{key},"value":{value},"timestamp":{timestamp}}}"#)
                 .unwrap();
         }
