@@ -3,14 +3,14 @@
 //!
 //! Where the notes are kept is the driver's business; what they say, and what may follow what, is the same on all.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use crate::manifest::KeyCodec;
 use crate::ports::StoreId;
-use crate::topology::{Call, Emit, Identity, Node, Operator, Topology, WindowKind, Windows};
+use crate::topology::{Call, Emit, Identity, Node, Operator, TopicId, Topology, WindowKind, Windows};
 
 /// What a store is filled with. Members of its serialised form are only ever added.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +29,10 @@ pub struct Contents {
     /// Of a join of streams, what its left and its right side read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sides: Option<[String; 2]>,
+    /// The topics whose records its task reads; none if that isn't known. If a version of the pipeline read only others, the
+    /// group could give tasks of both versions to two processes at the same time, and both would write the store's changelog.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub inputs: BTreeSet<String>,
 }
 
 /// What the entries of a store are: all that decides what one means.
@@ -114,7 +118,8 @@ impl Contents {
         let keys = self.key == now.key || [self.key, now.key].contains(&KeyCodec::Bytes);
         let plugins = self.plugin == now.plugin || self.plugin.is_empty() || now.plugin.is_empty();
         let sides = !self.crosses(now);
-        if keys && plugins && sides && self.entries == now.entries {
+        let inputs = !self.inputs.is_disjoint(&now.inputs) || self.inputs.is_empty() || now.inputs.is_empty();
+        if keys && plugins && sides && inputs && self.entries == now.entries {
             let key = if now.key == KeyCodec::Bytes { self.key } else { now.key };
             return Ok(Self { key, ..now.clone() });
         }
@@ -125,6 +130,10 @@ impl Contents {
             }
             if let (false, Some([left, right])) = (sides, &contents.sides) {
                 text += &format!(", `{left}` on the left and `{right}` on the right");
+            }
+            if !inputs {
+                let names: Vec<_> = contents.inputs.iter().map(|name| format!("`{name}`")).collect();
+                text += &format!(" of what is in {}", names.join(", "));
             }
             if !keys {
                 text += &format!(" with keys of the type `{}`", contents.key.name());
@@ -145,17 +154,32 @@ impl Contents {
 impl Topology {
     /// What each store is filled with, by its name. The meta store isn't among them: its keys say what they are.
     pub fn contents(&self) -> BTreeMap<String, Contents> {
-        let nodes = self.subtopologies.iter().flat_map(|part| &part.nodes);
-        let kept = nodes.flat_map(|node| {
-            entries(node).into_iter().map(move |(store, entries)| (&node.name, Some(node), store, entries))
-        });
-        let globals = self.globals.iter().map(|table| (&table.name, None, table.store, Entries::GlobalTable));
-        let contents = kept.chain(globals).filter_map(|(step, node, store, entries)| {
-            let spec = self.stores.get(store.0)?;
-            let (plugin, sides) = node.map(origin).unwrap_or_default();
-            Some((spec.name.clone(), Contents { step: step.clone(), entries, key: spec.key, plugin, sides }))
-        });
-        contents.collect()
+        let name = |topic: &TopicId| self.topics.get(topic.0).map(|topic| topic.name.clone());
+        let mut contents = BTreeMap::new();
+        for part in &self.subtopologies {
+            let inputs: BTreeSet<_> = part.inputs.iter().filter_map(name).collect();
+            for node in &part.nodes {
+                let (plugin, sides) = origin(node);
+                for (store, entries) in entries(node) {
+                    let (plugin, sides, inputs) = (plugin.clone(), sides.clone(), inputs.clone());
+                    contents.extend(
+                        self.kept(store, &node.name, entries)
+                            .map(|(store, kept)| (store, Contents { plugin, sides, inputs, ..kept })),
+                    );
+                }
+            }
+        }
+        for table in &self.globals {
+            contents.extend(self.kept(table.store, &table.name, Entries::GlobalTable));
+        }
+        contents
+    }
+
+    /// A store's name, and what it is filled with by a step of which no more is known.
+    fn kept(&self, store: StoreId, step: &str, entries: Entries) -> Option<(String, Contents)> {
+        let spec = self.stores.get(store.0)?;
+        let (step, plugin, sides, inputs) = (step.to_owned(), String::new(), None, BTreeSet::new());
+        Some((spec.name.clone(), Contents { step, entries, key: spec.key, plugin, sides, inputs }))
     }
 }
 

@@ -54,6 +54,22 @@ fn another_size_or_kind_of_window_is_refused_and_another_grace_is_not() {
 }
 
 #[test]
+fn a_step_that_reads_none_of_the_topics_that_it_has_read_is_refused() {
+    let over = |topics: &[&str]| {
+        let inputs = topics.iter().map(|topic| (*topic).to_owned()).collect();
+        Contents { inputs, ..aggregate("call = 'p.sum'") }
+    };
+    assert_eq!(aggregate("call = 'p.sum'"), over(&["in"]));
+    let (a, b, both) = (over(&["a"]), over(&["b"]), over(&["a", "b"]));
+    let said = "an aggregate by `sum` without windows of what is in `a` | an aggregate by `sum` without windows of what is \
+                in `b`";
+    assert_eq!(refused(&a, &b).as_deref(), Some(said));
+    assert_eq!((refused(&a, &both), refused(&both, &b)), (None, None), "the way from the one to the other");
+    let unknown = over(&[]);
+    assert_eq!((refused(&unknown, &b), refused(&a, &unknown)), (None, None), "noted by an earlier version");
+}
+
+#[test]
 fn another_function_another_kind_of_step_and_other_keys_are_refused() {
     let sums = aggregate("call = 'p.sum'");
     let total = aggregate("call = 'p.total'");
@@ -135,7 +151,7 @@ fn all_stores_of_a_step_are_described_and_read_as_they_were_written() {
         ]
     );
     let text = serde_json::to_string(steps.get("sums").unwrap()).unwrap();
-    let expected = r#"{"step":"sums","entries":{"aggregate":{"function":"sum","windows":{"tumbling":60000},"final":true}},"key":"i64","plugin":"p"}"#;
+    let expected = r#"{"step":"sums","entries":{"aggregate":{"function":"sum","windows":{"tumbling":60000},"final":true}},"key":"i64","plugin":"p","inputs":["in"]}"#;
     assert_eq!(text, expected);
     assert_eq!(&serde_json::from_str::<Contents>(&text).unwrap(), steps.get("sums").unwrap());
 }
