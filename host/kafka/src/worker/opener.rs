@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use self::pending::{Pending, Step};
 use super::ask::{Answer, Answers, Beginning, Offsets, first_trouble};
 use super::silent::Silent;
-use super::turns::Turns;
+use super::turns::{Ask, Turns};
 use super::{Event, Shared};
 use crate::contradictions;
 use crate::error::{Error, Reaction};
@@ -201,20 +201,22 @@ impl Opening {
     /// Asks, if restoring has had its time.
     fn ask_in_turn(&mut self) -> Result<(), Reaction> {
         let began = Instant::now();
-        if self.turns.may_ask(!self.restores.is_empty(), began) {
-            self.ask()?;
+        let of = self.turns.next(!self.restores.is_empty(), began);
+        if self.ask(of)? {
             self.turns.asked(began.elapsed(), Instant::now());
         }
         Ok(())
     }
 
-    /// Asks about the tasks that are due.
-    fn ask(&mut self) -> Result<(), Reaction> {
+    /// Asks about the tasks that are due. Whether there are any.
+    fn ask(&mut self, of: Ask) -> Result<bool, Reaction> {
         let now = Instant::now();
-        let is_due = |pending: &Pending| matches!(pending.step, Step::Waiting { due } if due <= now);
+        let is_meant = |pending: &Pending| of == Ask::All || (of == Ask::New && pending.attempts == 0);
+        let is_due =
+            |pending: &Pending| matches!(pending.step, Step::Waiting { due } if due <= now) && is_meant(pending);
         let mut due: Vec<_> = self.tasks.iter().filter(|(_, pending)| is_due(pending)).map(|(task, _)| *task).collect();
         if due.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
         let shared = Arc::clone(&self.shared);
         let mut answers = match Answers::ask(&shared, &due) {
@@ -224,7 +226,7 @@ impl Opening {
                     let text = format!("the cluster doesn't tell committed offsets and changelogs: {error}");
                     self.put_off(task, first_trouble(&shared, task, text));
                 }
-                return Ok(());
+                return Ok(true);
             }
             Err(error) => return Err(error.into()),
         };
@@ -239,9 +241,12 @@ impl Opening {
         let go_on = || !stop.load(Ordering::Relaxed);
         for task in due {
             if !self.go_on() {
-                return Ok(());
+                return Ok(true);
             }
-            if asked.elapsed() > ASKING {
+            let is_slow = self.silent.is_among(answers.leaders(task), now);
+            // Those that can go on don't wait for it.
+            let others = !all.is_empty() || !self.ready.is_empty() || of == Ask::New;
+            if asked.elapsed() > ASKING || (is_slow && others) {
                 break;
             }
             let stayed = self.tasks.get(&task).and_then(|pending| pending.stayed.as_ref());
@@ -263,7 +268,7 @@ impl Opening {
             self.tell(Event::Restoring { worker: self.worker, records: restore.left() });
             self.restores.push(restore);
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Takes a task on that can begin. Gives what its state lacks.

@@ -1,27 +1,48 @@
 //! Asking and restoring on one thread: an ask blocks for seconds where a broker doesn't answer, again and again, and what is
-//! being restored meanwhile must not stand still for that. So behind each ask, restoring has at least as much time.
+//! being restored meanwhile must not stand still for that. So behind each ask, restoring has at least as much time. Tasks
+//! that have just come needn't wait so long: they are asked about meanwhile, but for those of brokers that are silent.
 
 use std::time::{Duration, Instant};
 
+/// How long to restore at least between two asks for tasks that have just come.
+const NEW: Duration = Duration::from_millis(500);
+
 /// Whose turn it is.
 pub(super) struct Turns {
+    /// When the last ask ended.
+    asked: Instant,
     /// Until then, restoring goes on.
     until: Instant,
 }
 
+/// Which tasks to ask about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ask {
+    /// All that are due.
+    All,
+    /// Those that nobody has asked about yet.
+    New,
+    None,
+}
+
 impl Turns {
     pub(super) fn new(now: Instant) -> Self {
-        Self { until: now }
+        Self { asked: now, until: now }
     }
 
-    /// Whether to ask. Where nothing is being restored, nobody waits for an ask to end.
-    pub(super) fn may_ask(&self, restores: bool, now: Instant) -> bool {
-        !restores || now >= self.until
+    /// Which tasks to ask about now.
+    pub(super) fn next(&self, restores: bool, now: Instant) -> Ask {
+        match restores {
+            true if now < self.until && now < self.asked + NEW => Ask::None,
+            true if now < self.until => Ask::New,
+            _ => Ask::All,
+        }
     }
 
-    /// An ask has taken so long.
+    /// An ask has taken so long. What new tasks take of it comes on top of what others have taken.
     pub(super) fn asked(&mut self, took: Duration, now: Instant) {
-        self.until = now + took;
+        self.asked = now;
+        self.until = self.until.max(now) + took;
     }
 }
 
@@ -35,7 +56,7 @@ mod tests {
         let (began, round) = (Instant::now(), Duration::from_millis(50));
         let (mut turns, mut now, mut restored) = (Turns::new(began), began, Duration::ZERO);
         while now < began + Duration::from_secs(60) {
-            if turns.may_ask(true, now) {
+            if turns.next(true, now) == Ask::All {
                 now += ask;
                 turns.asked(ask, now);
             }
@@ -57,7 +78,18 @@ mod tests {
         let now = Instant::now();
         let mut turns = Turns::new(now);
         turns.asked(Duration::from_secs(5), now);
-        assert!(turns.may_ask(false, now));
-        assert!(!turns.may_ask(true, now));
+        assert_eq!(turns.next(false, now), Ask::All);
+        assert_eq!(turns.next(true, now), Ask::None);
+    }
+
+    #[test]
+    fn new_tasks_do_not_wait_as_long_as_the_last_ask_took() {
+        let now = Instant::now();
+        let mut turns = Turns::new(now);
+        turns.asked(Duration::from_secs(5), now);
+        assert_eq!(turns.next(true, now + NEW), Ask::New);
+        turns.asked(Duration::from_millis(5), now + NEW);
+        assert_eq!(turns.next(true, now + NEW + Duration::from_millis(10)), Ask::None, "restoring has its time");
+        assert_eq!(turns.next(true, now + Duration::from_secs(6)), Ask::All);
     }
 }
