@@ -41,7 +41,7 @@ pub use error::TaskError;
 pub(crate) use item::{Item, Record};
 use memory::Memory;
 pub(crate) use memory::NodeMemory;
-pub use options::{Deployed, TaskOptions};
+pub use options::{Deployed, PASS_BYTES, TaskOptions};
 use progress::Progress;
 pub(crate) use progress::{Owed, Page};
 use queues::Queues;
@@ -261,6 +261,11 @@ impl Task {
     /// [`TaskOptions::timers`].
     pub fn limit_timers(&mut self, most: usize) {
         self.options.timers = most;
+    }
+
+    /// From now on, a step puts out about so many bytes in one pass; see [`TaskOptions::pass_bytes`].
+    pub fn limit_pass(&mut self, bytes: usize) {
+        self.options.pass_bytes = bytes;
     }
 
     /// When [`tick`](Self::tick) has something to do next, by the driver's clock; `None` if no timer is set on it.

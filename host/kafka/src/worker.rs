@@ -180,7 +180,9 @@ impl Worker {
             Err(Reaction::Refused(refused)) => self.learn(&refused)?,
             Err(reaction) => return Err(reaction),
         };
-        // What isn't committed is done again by who comes next.
+        // What isn't committed is done again by the next owner of its tasks; readers needn't wait until the broker ends the
+        // transaction.
+        drop(self.abort());
         tracing::warn!(reason, "the last transaction was not committed");
         Ok(())
     }
@@ -212,6 +214,8 @@ impl Worker {
                 self.arrivals.stayed.append(&mut self.seats);
                 self.arrivals.stayed.retain(|seat| stay && tasks.contains(&seat.id));
                 self.leave();
+                self.barred
+                    .keep(|topic, partition| tasks.iter().any(|task| self.shared.reads(*task, topic, partition)));
                 self.wanted = tasks;
                 self.unclear.clear();
                 self.apart.forget();

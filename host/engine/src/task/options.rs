@@ -10,7 +10,7 @@ const RECORD_OUTPUTS: u64 = 1_000_000;
 const RECORD_OUTPUT_BYTES: u64 = 1 << 30;
 
 /// What a step puts out in one pass, unless a driver says otherwise.
-const PASS_BYTES: usize = 4 << 20;
+pub const PASS_BYTES: usize = 4 << 20;
 
 /// What a task is told when it is opened.
 #[derive(Clone, Debug)]

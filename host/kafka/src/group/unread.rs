@@ -76,7 +76,11 @@ impl Unread {
                 (Some(Err(code)), _) => Some(format!("the broker doesn't describe the topic: {code}{}", remedy(*code))),
                 (Some(Ok(_)), None) => continue,
                 (Some(Ok(_)), Some(before)) => {
-                    step = if before.reason.is_some() && step == Step::Nothing { Step::Refresh } else { Step::Join };
+                    // A topic that was there at the last look already, and still isn't assigned, needs more than that.
+                    step = match before.reason {
+                        Some(_) if step != Step::Join => Step::Refresh,
+                        _ => Step::Join,
+                    };
                     None
                 }
             };
@@ -157,6 +161,15 @@ mod tests {
         unread.assign(assigned(&INPUTS), began + LOOK * 13);
         assert_eq!(unread.look(&INPUTS, &allowed, began + LOOK * 13), Step::Nothing);
         assert!(!unread.is_due(began + LOOK * 100), "nothing is left to look at");
+    }
+
+    #[test]
+    fn inputs_that_can_be_seen_again_together_are_asked_for_before_the_member_joins_again() {
+        let (mut unread, now) = (Unread::default(), Instant::now());
+        unread.assign(assigned(&["orders"]), now);
+        assert_eq!(unread.look(&INPUTS, &Topics::default(), now), Step::Nothing);
+        assert_eq!(unread.look(&INPUTS, &found(None), now + LOOK), Step::Refresh);
+        assert_eq!(unread.look(&INPUTS, &found(None), now + LOOK * 2), Step::Join);
     }
 
     #[test]

@@ -37,6 +37,12 @@ impl Barred {
         self.0.iter_mut().for_each(|bar| (bar.next, bar.due) = (None, 0));
     }
 
+    /// The worker reads the inputs of which it is so, and no others: what it knew of those needn't hold any more when they
+    /// come back.
+    pub(super) fn keep(&mut self, is_read: impl Fn(&CStr, i32) -> bool) {
+        self.0.retain(|bar| is_read(&bar.topic, bar.partition));
+    }
+
     /// A broker has said that this input can't be read. Its end is unknown from then on.
     pub(super) fn add(&mut self, place: &mut Input, partition: i32, reason: String, now: Timestamp) {
         place.end = None;
@@ -90,30 +96,8 @@ pub(super) enum Standing {
 
 #[cfg(test)]
 mod tests {
-    use millrace_engine::topology::TopicId;
-
+    use super::super::seat::input_for_tests as input;
     use super::*;
-    use crate::metadata::Origin;
-
-    fn input(name: &CStr) -> Input {
-        Input {
-            topic: TopicId(0),
-            name: name.into(),
-            partition: Some(1),
-            next: 7,
-            position: 7,
-            committed: 7,
-            time: None,
-            origin: Origin::default(),
-            noted: true,
-            end: Some(7),
-            left: Some(0),
-            paused: false,
-            quiet: None,
-            stalled: false,
-            sample: None,
-        }
-    }
 
     #[test]
     fn an_input_that_may_not_be_read_waits_for_itself_alone_and_may_always_have_more() {
@@ -143,6 +127,16 @@ mod tests {
         assert_eq!(barred.look(&mut one, 601_000), Standing::Tried, "from the beginning");
         one.next = 8;
         assert_eq!(barred.look(&mut one, 601_000), Standing::Free);
+    }
+
+    #[test]
+    fn an_input_that_has_been_elsewhere_meanwhile_is_not_said_to_be_unreadable_since_then() {
+        let (mut barred, mut one) = (Barred::default(), input(c"one"));
+        barred.add(&mut one, 1, "no".into(), 1_000);
+        barred.keep(|topic, partition| (topic, partition) == (c"one", 1));
+        assert_eq!(barred.look(&mut one, 1_000), Standing::Waits, "it is still here");
+        barred.keep(|topic, partition| (topic, partition) == (c"one", 2));
+        assert_eq!(barred.look(&mut one, 900_000), Standing::Free);
     }
 
     #[test]

@@ -46,7 +46,7 @@ impl Worker {
             };
             flush(seat, self.logic.as_mut(), &mut self.paces, (began, time), &mut send)?;
             let mut prepared = seat.task.prepare();
-            prepared.changes.extend(notes(&self.shared, seat));
+            add_notes(&mut prepared.changes, notes(&self.shared, seat));
             send_changes(&self.shared, seat, producer, &prepared.changes)?;
             self.unclear.sent_changes(&self.shared.changelogs, seat.id.partition, &prepared.changes);
             seat.locate(&prepared.offsets);
@@ -163,8 +163,8 @@ fn flush(
     (began, time): (Instant, Duration),
     send: &mut dyn FnMut(Produced) -> Result<(), Reaction>,
 ) -> Result<(), Reaction> {
-    let done = seat.taken + seat.fired;
-    if !seat.task.may_commit() && paces.entry((seat.id, Kind::Records)).or_default().flushes_behind() {
+    let (done, waited) = (seat.taken + seat.fired, !seat.task.may_commit());
+    if waited && paces.entry((seat.id, Kind::Records)).or_default().flushes_behind() {
         seat.task.begin_flush(wall_clock(), 0);
     }
     let time = if done > 1 { time } else { time * 2 };
@@ -186,7 +186,7 @@ fn flush(
         let pace = paces.entry((seat.id, kind)).or_default();
         match &flushed {
             Err(TaskError::Overrun { .. }) => pace.flush_cut_off(done),
-            _ => pace.flushed(done, took),
+            _ => pace.flushed(done, waited.then_some(took)),
         }
     }
     flushed.map_err(|error| seat.reaction(error))
@@ -207,6 +207,16 @@ fn send_changes(
         }
     }
     Ok(())
+}
+
+/// Adds what the task's part of the meta store lacks: to its other changes, since each store's part of a commit is written
+/// as a whole.
+fn add_notes(changes: &mut Vec<StoreChanges>, notes: Option<StoreChanges>) {
+    let Some(notes) = notes else { return };
+    match changes.iter_mut().find(|change| change.store == notes.store) {
+        Some(change) => change.entries.extend(notes.entries),
+        None => changes.push(notes),
+    }
 }
 
 /// What the task's part of the meta store lacks.

@@ -51,11 +51,13 @@ impl Worker {
                     let topic = place.name.to_string_lossy().into_owned();
                     gone = Some(Gone { topic, partition, next: place.next, text });
                 }
-                Fetched::Failed(code, text) => match failure(&shared.topology, place, partition, code, &text) {
-                    Failure::Passing => {}
-                    Failure::OfInput(reason) => barred.add(place, partition, reason, now),
-                    Failure::OfAll(reaction) => failed = failed.take().or(Some(reaction)),
-                },
+                Fetched::Failed(code, text) => {
+                    match failure(is_own(&shared.topology, place), place, partition, code, &text) {
+                        Failure::Passing => {}
+                        Failure::OfInput(reason) => barred.add(place, partition, reason, now),
+                        Failure::OfAll(reaction) => failed = failed.take().or(Some(reaction)),
+                    }
+                }
             }
         });
         // Before anything is processed: it may be from the middle of another topic.
@@ -150,7 +152,13 @@ impl Gone {
     }
 }
 
+/// Whether the app has made the topic.
+fn is_own(topology: &Topology, place: &Input) -> bool {
+    topology.topics.get(place.topic.0).is_none_or(|topic| topic.kind != TopicKind::External)
+}
+
 /// What another error on a partition is about.
+#[derive(Debug)]
 enum Failure {
     /// A connection, for example: librdkafka goes on trying.
     Passing,
@@ -160,18 +168,39 @@ enum Failure {
     OfAll(Reaction),
 }
 
-/// What another error on a partition means. A topic of the app's own that can't be read may have lost what is nowhere else:
-/// that shows when its tasks are opened anew.
-fn failure(topology: &Topology, place: &Input, partition: i32, code: RDKafkaErrorCode, text: &str) -> Failure {
+/// What another error on a partition means. A topic of the app's own that is gone has lost what is nowhere else: that shows
+/// when its tasks are opened anew. One that may not be read is still there.
+fn failure(is_own: bool, place: &Input, partition: i32, code: RDKafkaErrorCode, text: &str) -> Failure {
     let topic = place.name.to_string_lossy();
-    let is_own = topology.topics.get(place.topic.0).is_none_or(|topic| topic.kind != TopicKind::External);
     let reason = || format!("topic `{topic}`, partition {partition} can't be read: {text}{}", remedy(code));
     match class(code) {
+        Class::Topic if code == RDKafkaErrorCode::TopicAuthorizationFailed => Failure::OfInput(reason()),
         Class::Topic | Class::Permission if !is_own => Failure::OfInput(reason()),
         Class::Topic | Class::Permission | Class::App => Failure::OfAll(Reaction::Abort(reason())),
         _ => {
             tracing::debug!(%topic, partition, %code, "{text}");
             Failure::Passing
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::seat::input_for_tests;
+    use super::*;
+
+    #[test]
+    fn a_topic_that_may_not_be_read_holds_its_own_task_and_no_other_whoever_has_made_it() {
+        use RDKafkaErrorCode::{TopicAuthorizationFailed, UnknownTopicOrPartition};
+        let place = input_for_tests(c"app-sums-repartition");
+        let of = |is_own, code| failure(is_own, &place, 1, code, "no");
+        for is_own in [true, false] {
+            assert!(matches!(of(is_own, TopicAuthorizationFailed), Failure::OfInput(_)), "{is_own}");
+        }
+        assert!(matches!(of(false, UnknownTopicOrPartition), Failure::OfInput(_)));
+        assert!(
+            matches!(of(true, UnknownTopicOrPartition), Failure::OfAll(Reaction::Abort(_))),
+            "its records are gone"
+        );
     }
 }

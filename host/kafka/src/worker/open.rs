@@ -112,7 +112,14 @@ impl Worker {
                     check_state_has_offsets(&self.shared, task, &beginning.starts)?;
                     match self.seat(task, &beginning)? {
                         Some(seat) => seat,
-                        None => return Ok(()),
+                        // The worker holds, or is called: those that are taken in and those behind it are asked for again.
+                        None => {
+                            self.arrivals.expect_nothing();
+                            if self.phase == Phase::Running {
+                                self.phase = Phase::Opening;
+                            }
+                            return Ok(());
+                        }
                     }
                 }
                 // It isn't here any more: it is asked about again.

@@ -5,6 +5,9 @@
 //! records come one by one. One record alone can't be cut; if it may take longer than the open transaction has time, the
 //! records before it are committed first. Batches can't be seen, so none of this changes a result.
 //!
+//! A record for which much comes out is worked on in passes, and those are bounded in time as runs are: what has taken too
+//! long is followed by a smaller pass.
+//!
 //! The same goes for results that wait for a commit: rules behind them take their time at the commit, for all tasks of the
 //! worker together. Where a single record takes too long there, its results come behind the commit, in runs like any other,
 //! and those are alone as a slow record is.
@@ -21,11 +24,16 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use millrace_engine::task::PASS_BYTES;
+
 use super::run::Kind;
 use crate::tasks::TaskId;
 
 /// How long a run is meant to take: commits and rebalances wait for its end.
 const RUN: Duration = Duration::from_millis(100);
+
+/// The smallest pass: one that holds a single result for certain.
+const LEAST_PASS: usize = 512;
 
 /// How long results that wait for a commit may take on their way through the steps behind, at that commit: those of all
 /// tasks that are in it.
@@ -52,11 +60,21 @@ pub(super) struct Pace {
     in_transaction: usize,
     /// For how many commits what waits for them comes behind them.
     behind: u32,
+    /// About how many bytes the next pass of a run puts out.
+    pass: usize,
 }
 
 impl Default for Pace {
     fn default() -> Self {
-        Self { limit: 1, quick: 0, one_by_one: 0, alone_after: None, in_transaction: usize::MAX, behind: 0 }
+        Self {
+            limit: 1,
+            quick: 0,
+            one_by_one: 0,
+            alone_after: None,
+            in_transaction: usize::MAX,
+            behind: 0,
+            pass: PASS_BYTES,
+        }
     }
 }
 
@@ -81,7 +99,7 @@ impl Pace {
     }
 
     /// Whether what a single record leaves for a commit may take so long then that nothing else fits into the transaction.
-    pub(super) fn is_slow_at_commits(&self) -> bool {
+    fn is_slow_at_commits(&self) -> bool {
         self.in_transaction == 1
     }
 
@@ -90,10 +108,18 @@ impl Pace {
         records as f32 / self.in_transaction as f32
     }
 
-    /// A run over so many records has taken so long. No run has more than `most`.
-    pub(super) fn ran(&mut self, records: usize, took: Duration, most: usize) {
+    /// About how many bytes the next pass may put out.
+    pub(super) fn pass(&self) -> usize {
+        self.pass
+    }
+
+    /// A run over so many records has taken so long. No run has more than `most`; one that is `long` has hardly any time
+    /// left in an open transaction.
+    pub(super) fn ran(&mut self, records: usize, took: Duration, most: usize, long: Duration) {
         let records = records.max(1);
         self.alone_after = match self.alone_after {
+            // The next one may be no quicker. If it is, this is over.
+            _ if records == 1 && took >= long => Some(0),
             None | Some(0) => None,
             Some(before) => Some(before.saturating_sub(records)),
         };
@@ -104,18 +130,28 @@ impl Pace {
         self.limit = grown.min(fitting(records, took, RUN)).clamp(1, most.max(1));
     }
 
+    /// A pass has taken so long, and its run isn't done.
+    pub(super) fn passed(&mut self, took: Duration) {
+        let fits = fitting(self.pass, took, RUN);
+        self.pass = fits.min(self.pass.saturating_mul(2)).clamp(LEAST_PASS, PASS_BYTES);
+    }
+
     /// A run that was to have so many records was cut off. `before` of the task were in the transaction already, and come
     /// again first; if it comes before it was to be alone, that was wrong, and the next one is alone.
     pub(super) fn cut_off(&mut self, records: usize, before: usize) {
         self.limit = 1;
+        // It may have been one record, for which much comes out.
+        self.pass = (self.pass / 16).max(LEAST_PASS);
         match records {
             0 | 1 => self.alone_after = Some(if self.alone_after.is_some() { 0 } else { before }),
             _ => (self.quick, self.one_by_one) = (before, records),
         }
     }
 
-    /// At a commit, what so many records have left to be put out then has taken so long.
-    pub(super) fn flushed(&mut self, records: usize, took: Duration) {
+    /// At a commit, what so many records have left to be put out then has taken so long. Where they have left nothing, that
+    /// says nothing of others.
+    pub(super) fn flushed(&mut self, records: usize, took: Option<Duration>) {
+        let Some(took) = took else { return };
         let records = records.max(1);
         let fits = fitting(records, took, FLUSH);
         self.in_transaction = if fits >= records.saturating_mul(16) { usize::MAX } else { fits };
@@ -148,6 +184,7 @@ mod tests {
     use super::*;
 
     const MOST: usize = 500;
+    const LONG: Duration = Duration::from_secs(2);
 
     fn millis(millis: u64) -> Duration {
         Duration::from_millis(millis)
@@ -156,7 +193,7 @@ mod tests {
     /// Runs as many records as it may, each of which takes so long. Gives how many that were.
     fn run(pace: &mut Pace, each: Duration) -> usize {
         let records = pace.limit();
-        pace.ran(records, each * records as u32, MOST);
+        pace.ran(records, each * records as u32, MOST, LONG);
         records
     }
 
@@ -180,7 +217,7 @@ mod tests {
     #[test]
     fn a_few_records_in_the_queue_say_nothing_about_many() {
         let mut pace = Pace::default();
-        (0..20).for_each(|_| pace.ran(1, Duration::ZERO, MOST));
+        (0..20).for_each(|_| pace.ran(1, Duration::ZERO, MOST, LONG));
         assert_eq!(pace.limit(), 2);
     }
 
@@ -212,7 +249,7 @@ mod tests {
                     pace.cut_off(part, before);
                     break;
                 }
-                pace.ran(part, Duration::ZERO, MOST);
+                pace.ran(part, Duration::ZERO, MOST, LONG);
                 next += part;
             }
         }
@@ -251,20 +288,60 @@ mod tests {
     }
 
     #[test]
+    fn a_commit_for_which_nothing_waited_teaches_nothing() {
+        let mut pace = Pace::default();
+        pace.flush_cut_off(1);
+        pace.flushed(1, None);
+        assert!(pace.is_alone(), "the next record may leave as much as the last one that left anything");
+    }
+
+    #[test]
+    fn a_record_that_has_taken_long_is_followed_by_one_that_is_alone_until_one_is_quick() {
+        let mut pace = Pace::default();
+        for expected in [false, true, true] {
+            assert_eq!(pace.is_alone(), expected);
+            pace.ran(1, LONG, MOST, LONG);
+        }
+        pace.ran(1, Duration::ZERO, MOST, LONG);
+        assert!(!pace.is_alone());
+    }
+
+    #[test]
+    fn passes_take_a_tenth_of_a_second_each_whatever_a_result_takes() {
+        for (bytes_in_a_second, longest) in [(100_000_000, 100), (200_000, 2_000), (4_000, 130)] {
+            let mut pace = Pace::default();
+            let took = |pace: &Pace| Duration::from_secs_f64(pace.pass() as f64 / f64::from(bytes_in_a_second));
+            let mut passes = Vec::new();
+            for _ in 0..50 {
+                let took = took(&pace);
+                // No pass is longer than that: it is cut off.
+                match took > LONG {
+                    true => pace.cut_off(1, 0),
+                    false => pace.passed(took),
+                }
+                passes.push(took.min(LONG));
+            }
+            let late = passes.iter().skip(4);
+            assert!(late.clone().all(|took| *took <= millis(longest)), "{passes:?}");
+            assert!(passes.iter().filter(|took| **took == LONG).count() <= 3, "{passes:?}");
+        }
+    }
+
+    #[test]
     fn results_that_wait_for_a_commit_and_are_slow_then_make_transactions_small() {
         let mut pace = Pace::default();
         let is_enough = |pace: &Pace, records| pace.share(records) >= 1.0;
         assert!(!is_enough(&pace, 1_000_000));
-        pace.flushed(100, millis(2_000));
+        pace.flushed(100, Some(millis(2_000)));
         assert!(is_enough(&pace, 25) && !is_enough(&pace, 24));
         assert!(!pace.is_alone());
-        (0..20).for_each(|_| pace.ran(25, Duration::ZERO, MOST));
+        (0..20).for_each(|_| pace.ran(25, Duration::ZERO, MOST, LONG));
         assert_eq!(pace.limit(), 25, "no run has more than a transaction");
         pace.flush_cut_off(25);
         assert!(is_enough(&pace, 1) && pace.is_alone(), "with nothing else in the transaction");
-        pace.flushed(1, millis(900));
+        pace.flushed(1, Some(millis(900)));
         assert!(is_enough(&pace, 1) && pace.is_alone());
-        pace.flushed(10, Duration::ZERO);
+        pace.flushed(10, Some(Duration::ZERO));
         assert!(!is_enough(&pace, 1_000_000) && !pace.is_alone(), "quick again");
     }
 

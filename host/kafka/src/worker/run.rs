@@ -104,7 +104,9 @@ impl Worker {
         }
         let (now, mut any) = (wall_clock(), false);
         for number in 0..self.seats.len() {
-            let next = self.seats.get(number).and_then(|seat| seat.task.next_tick());
+            // In the middle of a run, none fires.
+            let seat = self.seats.get(number).filter(|seat| !seat.task.is_unfinished());
+            let next = seat.and_then(|seat| seat.task.next_tick());
             if next.is_none_or(|next| next > now) || !self.may_go_on() {
                 continue;
             }
@@ -131,13 +133,15 @@ impl Worker {
             return Ok(false);
         }
         let (most, plan) = (work.most(self.shared.options.batch), self.plan(number, work));
-        let time = (plan != Plan::Unlimited).then(|| self.run_time());
+        let run_time = self.run_time();
+        let time = (plan != Plan::Unlimited).then_some(run_time);
         let Self { producer: Some(producer), seats, logic, paces, begun, unclear, shared, .. } = self else {
             return Ok(false);
         };
         let Some(seat) = seats.get_mut(number) else { return Ok(false) };
         let pace = paces.entry((seat.id, work.kind())).or_default();
         let limit = work.limit(pace, seat);
+        seat.task.limit_pass(pace.pass());
         logic.limit_time(time);
         let began = Instant::now();
         let (produced, done) = match work.part(seat, logic.as_mut(), limit) {
@@ -147,7 +151,11 @@ impl Worker {
             }
             part => part.map_err(|error| seat.reaction(error))?,
         };
-        pace.ran(done, began.elapsed(), most);
+        let took = began.elapsed();
+        pace.ran(done, took, most, run_time / 2);
+        if seat.task.is_unfinished() {
+            pace.passed(took);
+        }
         seat.sent |= !produced.is_empty();
         // Timers may be due that don't fire yet.
         if seat.dirty {
@@ -188,6 +196,8 @@ mod tests {
     use super::super::plan::Uncommitted;
     use super::*;
 
+    const LONG: Duration = Duration::from_secs(1);
+
     /// A run of three passes, the last of which takes longer than a transaction has time, again and again from the last
     /// commit until it gets through. Gives how many attempts that takes, if it does.
     fn attempts() -> Option<usize> {
@@ -205,7 +215,7 @@ mod tests {
                     break;
                 }
                 let taken = taken(0, 0);
-                pace.ran(taken, Duration::ZERO, 500);
+                pace.ran(taken, Duration::ZERO, 500, LONG);
                 (done, open) = (done + taken, Uncommitted::Transaction);
                 if pass == 2 {
                     return Some(attempt);
@@ -213,6 +223,27 @@ mod tests {
             }
         }
         None
+    }
+
+    /// A task with a backlog of records that each take longer than a transaction has time, beside a quick one that always
+    /// has something in the open transaction when its turn comes.
+    #[test]
+    fn what_a_quick_task_does_beside_a_slow_one_is_committed_and_not_dropped_each_time() {
+        let (mut pace, mut committed, mut dropped) = (Pace::default(), 0, 0);
+        for _ in 0..20 {
+            match Plan::of(pace.is_alone(), pace.limit(), Uncommitted::Transaction) {
+                Plan::CommitFirst => {
+                    committed += 1;
+                    pace.ran(1, LONG * 3, 500, LONG);
+                }
+                plan => {
+                    assert_eq!(plan, Plan::Limited);
+                    dropped += 1;
+                    pace.cut_off(1, 0);
+                }
+            }
+        }
+        assert!(dropped <= 2, "{dropped} times dropped, {committed} times committed");
     }
 
     #[test]

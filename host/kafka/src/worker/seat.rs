@@ -249,5 +249,27 @@ impl Seat {
     }
 }
 
+/// An input that is read to its end.
+#[cfg(test)]
+pub(super) fn input_for_tests(name: &std::ffi::CStr) -> Input {
+    Input {
+        topic: TopicId(0),
+        name: name.into(),
+        partition: Some(1),
+        next: 7,
+        position: 7,
+        committed: 7,
+        time: None,
+        origin: Origin::default(),
+        noted: true,
+        end: Some(7),
+        left: Some(0),
+        paused: false,
+        quiet: None,
+        stalled: false,
+        sample: None,
+    }
+}
+
 #[cfg(test)]
 mod tests;

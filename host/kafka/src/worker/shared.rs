@@ -1,6 +1,7 @@
 //! What workers have in common, and what they are opened with.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::CStr;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -17,6 +18,7 @@ use crate::group::Member;
 use crate::lease::Leases;
 use crate::limits::Learned;
 use crate::settings::ClientSettings;
+use crate::tasks::TaskId;
 
 /// What the workers of an instance have in common. None of it is written on the way of a record.
 pub(crate) struct Shared {
@@ -58,6 +60,14 @@ impl Shared {
     /// Names of the pipeline's topics, by number.
     pub(super) fn topic_names(&self) -> Vec<&str> {
         self.topology.topics.iter().map(|topic| topic.name.as_str()).collect()
+    }
+
+    /// Whether a task reads this partition of a topic.
+    pub(super) fn reads(&self, task: TaskId, topic: &CStr, partition: i32) -> bool {
+        let inputs = self.topology.subtopologies.get(task.subtopology).map(|part| part.inputs.as_slice());
+        let names = inputs.unwrap_or_default().iter().filter_map(|input| self.topology.topics.get(input.0));
+        task.partition.cast_signed() == partition
+            && names.map(|topic| topic.name.as_bytes()).any(|name| name == topic.to_bytes())
     }
 
     /// Says, once for each topic, that a key is in another partition than was expected.
