@@ -1,5 +1,7 @@
 //! Asking a cluster about its topics, and changing them.
 
+mod offsets;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,6 +15,7 @@ use crate::context::Log;
 use crate::error::Error;
 use crate::native::{self, Committed, NotMade, Topics};
 use crate::settings::{ClientSettings, client};
+use offsets::Offsets;
 
 /// How long a request may take.
 pub(crate) const REQUEST: Duration = Duration::from_secs(5);
@@ -22,6 +25,7 @@ pub struct Cluster {
     settings: ClientSettings,
     /// The client, which others may be using while a new one takes its place.
     admin: Mutex<Arc<AdminClient<Log>>>,
+    offsets: Offsets,
 }
 
 /// A topic to be made.
@@ -42,7 +46,7 @@ impl Cluster {
     /// A setting is wrong.
     pub fn new(settings: &ClientSettings) -> Result<Self, Error> {
         let admin = Mutex::new(Arc::new(client(&settings.admin())?));
-        Ok(Self { settings: settings.clone(), admin })
+        Ok(Self { settings: settings.clone(), admin, offsets: Offsets::default() })
     }
 
     /// Asks something. A client that got no good answer is replaced: an idle one doesn't notice that a broker has gone or
@@ -134,7 +138,7 @@ impl Cluster {
         if places.count() == 0 {
             return Ok(BTreeMap::new());
         }
-        self.ask(|admin| Ok(native::group_offsets(admin, group, places, REQUEST)?))
+        self.offsets.committed(&self.settings, group, places)
     }
 
     /// First offset of a partition, and the one after its last record, committed or not.

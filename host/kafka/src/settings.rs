@@ -114,6 +114,11 @@ impl ClientSettings {
         config
     }
 
+    /// A client that asks for the group's offsets. It never joins the group.
+    pub(crate) fn asker(&self) -> ClientConfig {
+        self.consumer("offsets")
+    }
+
     /// The consumer that is the instance's member of the group. It never fetches. Its name ends with how it cuts the
     /// partitions into tasks, for the other members to see.
     pub(crate) fn member(&self, cut: &str) -> ClientConfig {

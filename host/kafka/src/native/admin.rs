@@ -3,11 +3,8 @@
 use std::ptr;
 use std::time::Duration;
 
-use rdkafka::admin::AdminClient;
 use rdkafka::bindings as c;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-
-use crate::context::Log;
 
 /// A request under way: what it is sent with.
 pub(super) struct Request {
@@ -20,10 +17,10 @@ pub(super) struct Request {
 /// failed, and one that doesn't come, are an `error`.
 ///
 /// # Safety
-/// `send` sends one request of this kind to the queue, and what it is given isn't kept. `read` is called with the answer
-/// to that, which lives for the call.
+/// The client lives. `send` sends one request of this kind to the queue, and what it is given isn't kept. `read` is called
+/// with the answer to that, which lives for the call.
 pub(super) unsafe fn request<T>(
-    admin: &AdminClient<Log>,
+    client: *mut c::rd_kafka_t,
     kind: c::rd_kafka_admin_op_t,
     timeout: Duration,
     error: fn(RDKafkaErrorCode) -> KafkaError,
@@ -31,9 +28,8 @@ pub(super) unsafe fn request<T>(
     read: impl FnOnce(*mut c::rd_kafka_event_t) -> Result<T, KafkaError>,
 ) -> Result<T, KafkaError> {
     let wait = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
-    // SAFETY: the client lives for all of this. Everything that is made here is destroyed here, once.
+    // SAFETY: the client lives for all of this, as the caller says. Everything that is made here is destroyed here, once.
     unsafe {
-        let client = admin.inner().native_ptr();
         let queue = c::rd_kafka_queue_new(client);
         let options = c::rd_kafka_AdminOptions_new(client, kind);
         c::rd_kafka_AdminOptions_set_request_timeout(options, wait, ptr::null_mut(), 0);

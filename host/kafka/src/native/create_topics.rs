@@ -41,7 +41,7 @@ pub(crate) fn create_topics(
             c::rd_kafka_AdminOptions_set_operation_timeout(to.options, wait, ptr::null_mut(), 0);
             c::rd_kafka_CreateTopics(to.client, topics.as_mut_ptr(), topics.len(), to.options, to.queue);
         };
-        request(admin, kind, timeout, KafkaError::AdminOp, send, |event| read(event))
+        request(admin.inner().native_ptr(), kind, timeout, KafkaError::AdminOp, send, |event| read(event))
     };
     topics.into_iter().for_each(destroy);
     answer

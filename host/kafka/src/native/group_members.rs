@@ -27,7 +27,7 @@ pub(crate) fn group_members(
         let send = |to: &Request| {
             c::rd_kafka_DescribeConsumerGroups(to.client, groups.as_mut_ptr(), groups.len(), to.options, to.queue);
         };
-        request(admin, kind, timeout, KafkaError::GroupListFetch, send, |event| read(event))
+        request(admin.inner().native_ptr(), kind, timeout, KafkaError::GroupListFetch, send, |event| read(event))
     }
 }
 

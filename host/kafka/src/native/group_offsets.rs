@@ -8,8 +8,8 @@ use std::ffi::CStr;
 use std::time::Duration;
 
 use rdkafka::TopicPartitionList;
-use rdkafka::admin::AdminClient;
 use rdkafka::bindings as c;
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::admin::{Request, request};
@@ -29,9 +29,10 @@ pub(crate) enum Committed {
     Refused(RDKafkaErrorCode),
 }
 
-/// What a group has committed for these partitions, by topic and partition. `places` isn't empty, and has none twice.
+/// What a group has committed for these partitions, by topic and partition. `places` isn't empty, and has none twice. The
+/// client is one with a group: see [`crate::cluster`].
 pub(crate) fn group_offsets(
-    admin: &AdminClient<Log>,
+    client: &BaseConsumer<Log>,
     group: &str,
     places: &TopicPartitionList,
     timeout: Duration,
@@ -47,7 +48,8 @@ pub(crate) fn group_offsets(
             drop_error(c::rd_kafka_AdminOptions_set_require_stable_offsets(to.options, 1));
             c::rd_kafka_ListConsumerGroupOffsets(to.client, &mut question, 1, to.options, to.queue);
         };
-        let answer = request(admin, kind, timeout, KafkaError::OffsetFetch, send, |event| read(event));
+        let answer =
+            request(client.client().native_ptr(), kind, timeout, KafkaError::OffsetFetch, send, |event| read(event));
         c::rd_kafka_ListConsumerGroupOffsets_destroy(question);
         answer
     }

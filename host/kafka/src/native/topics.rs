@@ -50,7 +50,8 @@ pub(crate) fn topics(admin: &AdminClient<Log>, names: &[&str], timeout: Duration
         let topics = c::rd_kafka_TopicCollection_of_topic_names(pointers.as_mut_ptr(), pointers.len());
         let kind = c::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS;
         let send = |to: &Request| c::rd_kafka_DescribeTopics(to.client, topics, to.options, to.queue);
-        let answer = request(admin, kind, timeout, KafkaError::MetadataFetch, send, |event| read(event));
+        let answer =
+            request(admin.inner().native_ptr(), kind, timeout, KafkaError::MetadataFetch, send, |event| read(event));
         c::rd_kafka_TopicCollection_destroy(topics);
         answer
     }
