@@ -61,17 +61,52 @@ impl Offsets {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use rdkafka::bindings::rd_kafka_resp_err_t as E;
-    use rdkafka::mocking::MockCluster;
+    use rdkafka::mocking::{MockCluster, MockCoordinator};
     use rdkafka::types::RDKafkaApiKey;
 
     use super::*;
+
+    fn settings(brokers: &MockCluster<'_, impl rdkafka::ClientContext>) -> ClientSettings {
+        let interval = Duration::from_millis(100);
+        ClientSettings::new("app", "one", &brokers.bootstrap_servers(), &[], interval).unwrap()
+    }
+
+    #[test]
+    fn a_coordinator_that_can_be_reached_after_a_question_was_given_up_answers_the_next_one() {
+        let brokers = MockCluster::new(2).unwrap();
+        brokers.create_topic("in", 1, 1).unwrap();
+        brokers.coordinator(MockCoordinator::Group("app".into()), 2).unwrap();
+        let asker: BaseConsumer<Log> = client(&settings(&brokers).asker()).unwrap();
+        let mut places = TopicPartitionList::new();
+        places.add_partition("in", 0);
+        let ask = |timeout| native::group_offsets(&asker, "app", &places, timeout);
+        assert!(ask(REQUEST).is_ok());
+        brokers.broker_down(2).unwrap();
+        for _ in 0..3 {
+            assert!(ask(Duration::from_millis(100)).is_err());
+        }
+        brokers.broker_up(2).unwrap();
+        assert!(ask(REQUEST * 4).is_ok());
+    }
+
+    #[test]
+    fn a_client_whose_question_was_given_up_ends_although_its_coordinator_is_down() {
+        let brokers = MockCluster::new(2).unwrap();
+        brokers.create_topic("in", 1, 1).unwrap();
+        brokers.coordinator(MockCoordinator::Group("app".into()), 2).unwrap();
+        brokers.broker_down(2).unwrap();
+        let asker: BaseConsumer<Log> = client(&settings(&brokers).asker()).unwrap();
+        let mut places = TopicPartitionList::new();
+        places.add_partition("in", 0);
+        assert!(native::group_offsets(&asker, "app", &places, Duration::from_millis(100)).is_err());
+        drop(asker);
+    }
 
     #[test]
     fn a_coordinator_that_has_moved_is_an_error_and_then_looked_for() {
         let brokers = MockCluster::new(1).unwrap();
         brokers.create_topic("in", 1, 1).unwrap();
-        let interval = Duration::from_millis(100);
-        let settings = ClientSettings::new("app", "one", &brokers.bootstrap_servers(), &[], interval).unwrap();
+        let settings = settings(&brokers);
         let mut places = TopicPartitionList::new();
         places.add_partition("in", 0);
         let offsets = Offsets::default();

@@ -6,6 +6,11 @@ use std::time::Duration;
 use rdkafka::bindings as c;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
+/// How long librdkafka goes on with a request: the longest that it takes. We wait for less. Where a request to a coordinator
+/// ends by its own timeout and the coordinator can be reached later, librdkafka 2.12.1 uses what it has freed
+/// (`rd_kafka_admin_coord_request` fails, and `rd_kafka_coord_req_fail` has the answer handled all the same).
+const KEPT: i32 = 3_600_000;
+
 /// A request under way: what it is sent with.
 pub(super) struct Request {
     pub(super) client: *mut c::rd_kafka_t,
@@ -32,9 +37,9 @@ pub(super) unsafe fn request<T>(
     unsafe {
         let queue = c::rd_kafka_queue_new(client);
         let options = c::rd_kafka_AdminOptions_new(client, kind);
-        c::rd_kafka_AdminOptions_set_request_timeout(options, wait, ptr::null_mut(), 0);
+        c::rd_kafka_AdminOptions_set_request_timeout(options, KEPT, ptr::null_mut(), 0);
         send(&Request { client, options, queue });
-        let event = c::rd_kafka_queue_poll(queue, wait.saturating_add(1_000));
+        let event = c::rd_kafka_queue_poll(queue, wait);
         let answer = match event.is_null() {
             true => Err(error(RDKafkaErrorCode::OperationTimedOut)),
             false => match RDKafkaErrorCode::from(c::rd_kafka_event_error(event)) {
