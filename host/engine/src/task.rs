@@ -27,6 +27,7 @@ mod row;
 mod run;
 mod sources;
 mod step;
+mod unfit;
 
 use std::sync::Arc;
 
@@ -50,6 +51,7 @@ pub(crate) use row::Row;
 pub(crate) use run::Wake;
 use sources::{shape, source_of, timing_of};
 pub(crate) use step::{Parent, Step, inherited};
+pub(crate) use unfit::{Then, Unfit};
 
 /// A record that a task put out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -221,6 +223,13 @@ impl Task {
             return 0;
         }
         self.memory.nodes.iter().map(NodeMemory::waiting_bytes).sum()
+    }
+
+    /// Windows that hold records, and whose final results have not come out yet: of steps with `emit = "final"`. It reads
+    /// through all of them.
+    pub fn open_windows(&self) -> Result<u64, TaskError> {
+        let nodes = self.memory.nodes.iter().map(|node| node.open_windows(&self.state));
+        Ok(nodes.collect::<Result<Vec<_>, _>>()?.into_iter().sum())
     }
 
     /// Memory of live join windows in bytes, roughly.

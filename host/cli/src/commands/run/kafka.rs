@@ -1,6 +1,5 @@
 //! `millrace run --kafka`: an instance, with its log.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -11,6 +10,7 @@ use millrace_engine::ledger::{Ledger, What};
 use millrace_engine::ports::Logic;
 use millrace_kafka::{Guests, Options, Report, State, WorkerOptions};
 
+use super::losses::Losses;
 use super::summary::{self, Commits};
 use crate::load::Loaded;
 use crate::progress::Bar;
@@ -34,7 +34,7 @@ pub(super) fn run(loaded: &Loaded, bootstrap: &str, data: PathBuf, until_idle: b
 struct Log {
     ledger: Ledger,
     commits: Commits,
-    warned: BTreeSet<(String, String)>,
+    losses: Losses,
     restore: Restore,
 }
 
@@ -51,7 +51,8 @@ struct Restore {
 impl Log {
     fn new() -> Result<Self> {
         let (ledger, commits) = (Ledger::default(), Commits::new()?);
-        Ok(Self { ledger, commits, warned: BTreeSet::new(), restore: Restore::default() })
+        let losses = Losses::new(Instant::now());
+        Ok(Self { ledger, commits, losses, restore: Restore::default() })
     }
 
     fn take(&mut self, report: &Report<'_>) {
@@ -64,8 +65,8 @@ impl Log {
             }
             Report::Committed(ledger, took) => {
                 summary::log_lines(ledger);
-                summary::warn_of_dead_letters(ledger, &mut self.warned);
                 self.ledger.add(ledger);
+                self.losses.tell(&self.ledger, Instant::now());
                 self.commits.add(*took);
             }
             _ => {}
