@@ -15,6 +15,7 @@
 //! nothing behind.
 
 mod cut;
+mod doubtful;
 mod error;
 mod item;
 mod limits;
@@ -256,6 +257,7 @@ impl Task {
             chosen.push(next);
         }
         self.ledger.consumed += chosen.len() as u64;
+        self.note_doubtful_times(&chosen);
         let begun = run::over(self, chosen);
         let produced = run::begin(self, begun, logic)?;
         Ok(self.counted(produced))

@@ -47,7 +47,8 @@ impl Source<'_> {
     /// A record whose time can't be used, as it was found when it was chosen.
     fn leave_out(&self, step: &mut Step<'_>, item: &Item) {
         let record = step.progress.records.get(item.path.record());
-        let bad = record.and_then(|record| self.timing.of(record).err()).unwrap_or(BadTime::Negative);
+        let bad =
+            record.and_then(|record| self.timing.of(record).err()).unwrap_or(BadTime::Negative(item.record.timestamp));
         let then = match bad {
             BadTime::Future { .. } => Then::DeadLetter,
             _ => Then::Set("on-bad-time", self.on_bad_time),
