@@ -2,6 +2,7 @@
 
 mod kafka;
 mod losses;
+mod pace;
 mod summary;
 
 use std::path::PathBuf;

@@ -11,6 +11,7 @@ use millrace_engine::ports::Logic;
 use millrace_kafka::{Guests, Options, Report, State, WorkerOptions};
 
 use super::losses::Losses;
+use super::pace::Pace;
 use super::summary::{self, Commits};
 use crate::load::Loaded;
 use crate::progress::Bar;
@@ -35,6 +36,8 @@ struct Log {
     ledger: Ledger,
     commits: Commits,
     losses: Losses,
+    pace: Pace,
+    open_windows: u64,
     restore: Restore,
 }
 
@@ -51,8 +54,8 @@ struct Restore {
 impl Log {
     fn new() -> Result<Self> {
         let (ledger, commits) = (Ledger::default(), Commits::new()?);
-        let losses = Losses::new(Instant::now());
-        Ok(Self { ledger, commits, losses, restore: Restore::default() })
+        let (losses, pace) = (Losses::new(Instant::now()), Pace::new(Instant::now())?);
+        Ok(Self { ledger, commits, losses, pace, open_windows: 0, restore: Restore::default() })
     }
 
     fn take(&mut self, report: &Report<'_>) {
@@ -63,18 +66,26 @@ impl Log {
                 self.restore.end();
                 tracing::info!("running");
             }
+            Report::State(State::Degraded) => self.restore.end(),
             Report::Committed(ledger, took) => {
                 summary::log_lines(ledger);
                 self.ledger.add(ledger);
                 self.losses.tell(&self.ledger, Instant::now());
                 self.commits.add(*took);
+                self.pace.committed(*took);
             }
+            Report::Lag(lag) => {
+                self.losses.tell(&self.ledger, Instant::now());
+                self.pace.tell(&self.ledger, *lag, Instant::now());
+            }
+            Report::OpenWindows(windows) => self.open_windows += windows,
             _ => {}
         }
     }
 
     fn finish(&mut self, app: &str) {
         self.restore.end();
+        summary::log_open_windows(self.open_windows);
         summary::log_counts(&self.ledger);
         tracing::info!(
             app,

@@ -48,6 +48,10 @@ impl Commits {
         self.0.saturating_record(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
     }
 
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+
     pub(super) fn count(&self) -> u64 {
         self.0.len()
     }
