@@ -22,14 +22,19 @@ pub struct RunOptions {
     pub inbox: PathBuf,
 }
 
-/// What a run tells after each commit.
+/// What a run tells after each commit, and each second without one.
 #[derive(Clone, Debug)]
 pub struct Progress<'a> {
-    /// What became of the records of this transaction.
-    pub ledger: &'a Ledger,
+    /// What became of the records of this transaction, if there was one.
+    pub committed: Option<&'a Ledger>,
+    /// What became of all records since the worker was opened.
+    pub total: &'a Ledger,
     /// Records in the log that are still to be processed.
     pub lag: u64,
 }
+
+/// How long nothing is told while nothing is committed.
+const SILENCE: Duration = Duration::from_secs(1);
 
 /// How long an idle run waits before it looks for new records.
 const IDLE_WAIT: Duration = Duration::from_millis(5);
@@ -47,7 +52,7 @@ pub fn run(
 ) -> Result<(), Error> {
     let inbox = Inbox::open(&options.inbox)?;
     worker.learn(wall_clock())?;
-    let mut last_commit = Instant::now();
+    let (mut last_commit, mut told) = (Instant::now(), Instant::now());
     loop {
         let stopping = stop.load(Ordering::Relaxed);
         let now = wall_clock();
@@ -57,13 +62,17 @@ pub fn run(
         if worker.is_dirty() && (due || !busy || worker.has_news()) {
             flush(worker, logic, now)?;
             let ledger = worker.commit()?;
-            tell(&Progress { ledger: &ledger, lag: worker.lag() });
-            last_commit = Instant::now();
+            tell(&Progress { committed: Some(&ledger), total: worker.ledger(), lag: worker.lag() });
+            (last_commit, told) = (Instant::now(), Instant::now());
             worker.learn(now)?;
             continue;
         }
         if stopping {
             return Ok(());
+        }
+        if told.elapsed() >= SILENCE {
+            tell(&Progress { committed: None, total: worker.ledger(), lag: worker.lag() });
+            told = Instant::now();
         }
         if worker.learn(now)? {
             continue;

@@ -89,6 +89,14 @@ impl Worker {
         &self.ledger
     }
 
+    /// Windows that hold records, and whose final results have not come out yet. It reads through all of them.
+    ///
+    /// # Errors
+    /// The state can't be read.
+    pub fn open_windows(&self) -> Result<u64, Error> {
+        self.seats.iter().try_fold(0, |sum, seat| Ok(sum + seat.task.open_windows()?))
+    }
+
     /// Whether there is anything to commit.
     pub fn is_dirty(&self) -> bool {
         self.dirty

@@ -60,7 +60,7 @@ pub(crate) fn letter(record: &InputRecord, failed: &Failed<'_>, limit: usize) ->
 }
 
 /// How often the failure's text stands in the headers.
-const COPIES: usize = 2;
+const COPIES: usize = 3;
 
 /// Bytes of a failure's text that are worth more than what else could be left out.
 const SHORTEST_TEXT: usize = 200;
@@ -190,6 +190,7 @@ fn ours(all: &mut Vec<Header>, failed: &Failed<'_>) {
     };
     text(all, "millrace-error-class", class);
     text(all, "millrace-error-code", failed.failure.code.as_str());
+    text(all, "millrace-error-message", failed.failure.text.as_str());
     text(all, "millrace-attempts", "1");
     text(all, "millrace-timestamp", failed.timestamp.to_string());
     text(all, "millrace-failed-at", failed.at.to_string());
@@ -277,11 +278,12 @@ mod tests {
         for limit in 3_000..3_010 {
             let letter = letter_of(5, 5_000, 50, &text, limit);
             let size = letter.whole_size();
-            assert!(size <= limit && size + 6 > limit, "{size} of {limit}");
+            assert!(size <= limit && size + 3 * COPIES > limit, "{size} of {limit}");
             assert_eq!(omitted(&letter), [Some("5000"), None, None]);
             let message = header(&letter, "__streams.errors.message").unwrap();
             assert!(message.ends_with("\u{17c}...") && text.starts_with(message.trim_end_matches('.')));
             assert_eq!(header(&letter, "kafka_dlt-exception-message"), Some(message));
+            assert_eq!(header(&letter, "millrace-error-message"), Some(message));
         }
     }
 
@@ -292,6 +294,7 @@ mod tests {
         assert_eq!(omitted(&letter), [Some("5000"), Some("5003"), None]);
         assert_eq!(header(&letter, "own"), None);
         assert_eq!(header(&letter, "millrace-error-code"), Some("bad"));
+        assert_eq!(header(&letter, "millrace-error-message"), Some(text.as_str()));
         assert_eq!(header(&letter, "__streams.errors.message"), Some(text.as_str()));
 
         let letter = letter_of(5_000, 0, 5_000, &text, 3_000);

@@ -6,6 +6,7 @@ use crate::json;
 use crate::record::{END_OF_TIME, InputRecord, Timestamp};
 use crate::rfc3339;
 use crate::topology::{Ahead, EventTime, OnAhead};
+use crate::unit::{hint, whole};
 
 /// How a source tells the time of its records.
 #[derive(Clone, Debug, Default)]
@@ -20,30 +21,46 @@ pub(crate) enum BadTime {
     /// The field isn't there, is null, or the value is no object.
     #[error("the value has no field `{0}` with its time")]
     Missing(String),
+    /// The field is a text, and no time.
+    #[error("the field `{field}` is \"{text}\", and no time as in RFC 3339, such as \"2024-05-01T10:00:00Z\": {wrong}")]
+    Text { field: String, text: String, wrong: rfc3339::Wrong },
+    /// The field is a number, and no whole one of 64 bits.
+    #[error(
+        "the field `{field}` is {text}, and no whole number of milliseconds since the epoch, such as 1714557600000"
+    )]
+    Number { field: String, text: String },
     /// The field is something else than a time.
-    #[error("the field `{0}` is neither an integer of milliseconds nor a time as in RFC 3339")]
-    Unreadable(String),
+    #[error(
+        "the field `{field}` is {kind}: a time is a whole number of milliseconds since the epoch, such as 1714557600000, or a \
+         text as in RFC 3339, such as \"2024-05-01T10:00:00Z\""
+    )]
+    Unreadable { field: String, kind: &'static str },
     /// It is later than anything can be.
-    #[error("its timestamp is later than {END_OF_TIME}")]
-    TooLate,
+    #[error("its timestamp {0} is later than {END_OF_TIME}")]
+    TooLate(Timestamp),
     /// It is before the epoch.
-    #[error("its timestamp is negative")]
-    Negative,
+    #[error("its timestamp {0} is negative")]
+    Negative(Timestamp),
     /// It is later than the arrival, by more than the source allows.
-    #[error("its time is {by} ms ahead of the clock, and {limit} are the most")]
-    Future { by: i64, limit: i64 },
+    #[error("its time {time} is {by} ms ahead of the clock, and {limit} are the most{}", hint(*.time))]
+    Future { time: Timestamp, by: i64, limit: i64 },
 }
 
 impl BadTime {
     /// The code in counters and dead letters.
     pub(crate) fn code(&self) -> &'static str {
         match self {
-            Self::Missing(_) | Self::Unreadable(_) | Self::TooLate => "bad-time",
-            Self::Negative => "negative-timestamp",
+            Self::Missing(_) | Self::Text { .. } | Self::Number { .. } | Self::Unreadable { .. } | Self::TooLate(_) => {
+                "bad-time"
+            }
+            Self::Negative(_) => "negative-timestamp",
             Self::Future { .. } => "future-timestamp",
         }
     }
 }
+
+/// Most characters of a text that are shown.
+const SHOWN: usize = 40;
 
 impl Timing {
     /// The event time of a record: never negative, and never later than [`END_OF_TIME`].
@@ -53,14 +70,14 @@ impl Timing {
             EventTime::Field(name) => read(record, name)?,
         };
         if time < 0 {
-            return Err(BadTime::Negative);
+            return Err(BadTime::Negative(time));
         }
         match self.ahead {
             Some(Ahead { limit, then }) if time > record.arrived.saturating_add(limit) => match then {
                 OnAhead::Clamp => Ok(record.arrived.max(0)),
-                OnAhead::DeadLetter => Err(BadTime::Future { by: time.saturating_sub(record.arrived), limit }),
+                OnAhead::DeadLetter => Err(BadTime::Future { time, by: time.saturating_sub(record.arrived), limit }),
             },
-            _ if time > END_OF_TIME => Err(BadTime::TooLate),
+            _ if time > END_OF_TIME => Err(BadTime::TooLate(time)),
             _ => Ok(time),
         }
     }
@@ -69,11 +86,28 @@ impl Timing {
 fn read(record: &InputRecord, name: &str) -> Result<Timestamp, BadTime> {
     let text = record.value.as_deref().and_then(|value| json::field(value, name));
     let text = text.ok_or_else(|| BadTime::Missing(name.to_owned()))?;
-    let time = match text.starts_with('"') {
-        true => serde_json::from_str::<Cow<'_, str>>(text).ok().and_then(|text| rfc3339::parse(&text)),
-        false => text.parse().ok(),
-    };
-    time.ok_or_else(|| BadTime::Unreadable(name.to_owned()))
+    let field = || name.to_owned();
+    match text.as_bytes().first() {
+        Some(b'"') => match serde_json::from_str::<Cow<'_, str>>(text) {
+            Ok(text) => {
+                rfc3339::parse(&text).map_err(|wrong| BadTime::Text { field: field(), text: shown(&text), wrong })
+            }
+            Err(_) => Err(BadTime::Unreadable { field: field(), kind: "a text with half a surrogate pair" }),
+        },
+        Some(b'-' | b'0'..=b'9') => whole(text).ok_or_else(|| BadTime::Number { field: field(), text: shown(text) }),
+        Some(b'{') => Err(BadTime::Unreadable { field: field(), kind: "an object" }),
+        Some(b'[') => Err(BadTime::Unreadable { field: field(), kind: "a list" }),
+        _ => Err(BadTime::Unreadable { field: field(), kind: "a truth value" }),
+    }
+}
+
+/// The beginning of a text.
+fn shown(text: &str) -> String {
+    let mut shown: String = text.chars().take(SHOWN).collect();
+    if shown.len() < text.len() {
+        shown.push_str("...");
+    }
+    shown
 }
 
 #[cfg(test)]
@@ -82,7 +116,11 @@ mod tests {
     use crate::record::{Headers, TimestampType};
 
     fn time(timing: &Timing, value: Option<&str>) -> Result<Timestamp, &'static str> {
-        let record = InputRecord {
+        timing.of(&record(value)).map_err(|bad| bad.code())
+    }
+
+    fn record(value: Option<&str>) -> InputRecord {
+        InputRecord {
             offset: 0,
             timestamp: 7,
             timestamp_type: TimestampType::CreateTime,
@@ -91,8 +129,7 @@ mod tests {
             headers: Headers::EMPTY,
             arrived: 100,
             turn: 0,
-        };
-        timing.of(&record).map_err(|bad| bad.code())
+        }
     }
 
     #[test]
@@ -107,7 +144,9 @@ mod tests {
             (Some(r#"{"at":-1}"#), Err("negative-timestamp")),
             (Some(r#"{"at":"1969-01-01T00:00:02Z"}"#), Err("negative-timestamp")),
             (Some(r#"{"at":9223372036854775808}"#), Err("bad-time")),
-            (Some(r#"{"at":5.0}"#), Err("bad-time")),
+            (Some(r#"{"at":5.0}"#), Ok(5)),
+            (Some(r#"{"at":1.7145576e12}"#), Ok(1_714_557_600_000)),
+            (Some(r#"{"at":5.5}"#), Err("bad-time")),
             (Some(r#"{"at":"5"}"#), Err("bad-time")),
             (Some(r#"{"at":{"at":5}}"#), Err("bad-time")),
             (Some(r#"{"at":null}"#), Err("bad-time")),
@@ -118,6 +157,64 @@ mod tests {
         ];
         for (value, expected) in cases {
             assert_eq!(time(&field, value), expected, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn the_reason_says_what_is_wrong_with_a_field_and_which_form_is_right() {
+        let field = Timing { event: EventTime::Field("at".into()), ahead: None };
+        let right = "a time is a whole number of milliseconds since the epoch, such as 1714557600000, or a text as in RFC 3339, \
+                     such as \"2024-05-01T10:00:00Z\"";
+        let text = "and no time as in RFC 3339, such as \"2024-05-01T10:00:00Z\"";
+        let cases = [
+            ("{}", "the value has no field `at` with its time".to_owned()),
+            (r#"{"at":true}"#, format!("the field `at` is a truth value: {right}")),
+            (r#"{"at":[1]}"#, format!("the field `at` is a list: {right}")),
+            (r#"{"at":"\ud83d"}"#, format!("the field `at` is a text with half a surrogate pair: {right}")),
+            (
+                r#"{"at":1714557600.123}"#,
+                "the field `at` is 1714557600.123, and no whole number of milliseconds since the epoch, such as \
+                 1714557600000"
+                    .to_owned(),
+            ),
+            (
+                r#"{"at":"2024-05-01T10:00:00"}"#,
+                format!(
+                    "the field `at` is \"2024-05-01T10:00:00\", {text}: it has no zone: `Z` or an offset such as \
+                     `+02:00` must follow the seconds"
+                ),
+            ),
+            (
+                r#"{"at":"1714557600000"}"#,
+                format!(
+                    "the field `at` is \"1714557600000\", {text}: it is digits in quotes; as milliseconds since the \
+                     epoch, a time is a number without quotes"
+                ),
+            ),
+        ];
+        for (value, expected) in cases {
+            assert_eq!(field.of(&record(Some(value))).map_err(|bad| bad.to_string()), Err(expected), "{value}");
+        }
+    }
+
+    #[test]
+    fn a_time_far_ahead_names_the_unit_that_it_looks_like() {
+        let ahead = Some(Ahead { limit: 3_600_000, then: OnAhead::DeadLetter });
+        let field = Timing { event: EventTime::Field("at".into()), ahead };
+        let cases = [
+            (
+                1_714_557_600_000_000_i64,
+                "its time 1714557600000000 is 1714557599999900 ms ahead of the clock, and 3600000 are the most; it looks \
+                 like microseconds, and milliseconds are expected",
+            ),
+            (
+                1_714_557_600_000,
+                "its time 1714557600000 is 1714557599900 ms ahead of the clock, and 3600000 are the most",
+            ),
+        ];
+        for (at, expected) in cases {
+            let bad = field.of(&record(Some(&format!("{{\"at\":{at}}}"))));
+            assert_eq!(bad.map_err(|bad| bad.to_string()), Err(expected.to_owned()));
         }
     }
 

@@ -41,6 +41,54 @@ pub struct LogLine {
     pub text: String,
 }
 
+/// One of the records that were counted under a code, so that a person can look at it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Example {
+    /// Topic that the record came from.
+    pub topic: String,
+    /// Partition of it.
+    pub partition: u32,
+    /// Offset there; negative where a record has none.
+    pub offset: i64,
+    /// Why the record was dropped, or failed.
+    pub reason: String,
+    /// Where it is now, or what would have kept it.
+    pub fate: Fate,
+}
+
+impl Example {
+    /// Most bytes of a reason: rules make up their own.
+    const REASON_BYTES: usize = 1_000;
+
+    /// The same with a reason that isn't too long.
+    fn cut(mut self) -> Self {
+        if self.reason.len() > Self::REASON_BYTES {
+            self.reason.truncate(self.reason.floor_char_boundary(Self::REASON_BYTES));
+            self.reason.push_str("...");
+        }
+        self
+    }
+}
+
+/// What became of a record that was counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It went on.
+    PassedOn,
+    /// It is in this dead-letter topic.
+    DeadLetter(String),
+    /// It was dropped. The setting of its step that keeps records like it, if there is one.
+    Dropped(Option<&'static str>),
+}
+
+/// How often a step had a code.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Counter {
+    n: u64,
+    /// The first record of them, where it was told.
+    example: Option<Box<Example>>,
+}
+
 /// The counts of a transaction, or the sum of many.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ledger {
@@ -49,7 +97,7 @@ pub struct Ledger {
     /// Records put out, dead letters and internal topics included.
     pub produced: u64,
     /// By step, what, and code.
-    counts: BTreeMap<String, BTreeMap<What, BTreeMap<String, u64>>>,
+    counts: BTreeMap<String, BTreeMap<What, BTreeMap<String, Counter>>>,
     /// What plugins logged, at most [`Ledger::MAX_LOGS`] lines a transaction.
     pub logs: Vec<LogLine>,
     /// Lines over that number.
@@ -69,22 +117,41 @@ impl Ledger {
     /// Counts `n` more. Guests make up codes: what goes beyond [`Ledger::MAX_CODES`] for a step and a kind is counted
     /// under [`Ledger::OTHER`].
     pub fn count(&mut self, step: &str, what: What, code: &str, n: u64) {
+        self.counter(step, what, code, |counter| counter.n = counter.n.saturating_add(n));
+    }
+
+    /// The same with a record of those that are counted. It is made only where there is none yet.
+    pub fn count_with(&mut self, step: &str, what: What, code: &str, n: u64, example: impl FnOnce() -> Example) {
+        self.counter(step, what, code, |counter| {
+            counter.n = counter.n.saturating_add(n);
+            counter.example.get_or_insert_with(|| Box::new(example().cut()));
+        });
+    }
+
+    fn counter(&mut self, step: &str, what: What, code: &str, change: impl FnOnce(&mut Counter)) {
         let known = self.counts.get_mut(step).and_then(|step| step.get_mut(&what)?.get_mut(code));
         if let Some(counter) = known {
-            *counter = counter.saturating_add(n);
-            return;
+            return change(counter);
         }
         let codes = self.counts.entry(step.to_owned()).or_default().entry(what).or_default();
         let full = codes.keys().filter(|code| *code != Self::OTHER).count() >= Self::MAX_CODES;
-        let counter = codes.entry(if full { Self::OTHER } else { code }.to_owned()).or_default();
-        *counter = counter.saturating_add(n);
+        change(codes.entry(if full { Self::OTHER } else { code }.to_owned()).or_default());
     }
 
     /// All counts, in the order of step, what, and code.
     pub fn counts(&self) -> impl Iterator<Item = (&str, What, &str, u64)> {
+        self.counters().map(|(step, what, code, counter)| (step, what, code, counter.n))
+    }
+
+    /// The counts that have an example, in the same order.
+    pub fn examples(&self) -> impl Iterator<Item = (&str, What, &str, &Example)> {
+        self.counters().filter_map(|(step, what, code, counter)| Some((step, what, code, counter.example.as_deref()?)))
+    }
+
+    fn counters(&self) -> impl Iterator<Item = (&str, What, &str, &Counter)> {
         self.counts.iter().flat_map(|(step, kinds)| {
-            let codes = kinds.iter().flat_map(|(what, codes)| codes.iter().map(|(code, n)| (*what, code.as_str(), *n)));
-            codes.map(|(what, code, n)| (step.as_str(), what, code, n))
+            let codes = kinds.iter().flat_map(|(what, codes)| codes.iter().map(|(code, n)| (*what, code.as_str(), n)));
+            codes.map(|(what, code, counter)| (step.as_str(), what, code, counter))
         })
     }
 
@@ -98,7 +165,12 @@ impl Ledger {
         self.consumed += other.consumed;
         self.produced += other.produced;
         self.logs_dropped += other.logs_dropped;
-        other.counts().for_each(|(step, what, code, n)| self.count(step, what, code, n));
+        for (step, what, code, counter) in other.counters() {
+            match &counter.example {
+                Some(example) => self.count_with(step, what, code, counter.n, || (**example).clone()),
+                None => self.count(step, what, code, counter.n),
+            }
+        }
     }
 
     /// The sum over all steps of one kind.
@@ -129,6 +201,30 @@ mod tests {
         assert_eq!(count("step", Ledger::OTHER), Some(2 * 900));
         assert_eq!(count("another", "order-999"), Some(1), "each step has its own");
         assert_eq!(ledger.total(What::Plugin), 2_006, "none is lost");
+    }
+
+    #[test]
+    fn the_first_record_of_a_code_is_kept_as_its_example_also_in_a_sum() {
+        let example = |offset, reason: &str| {
+            let (topic, partition, fate) = ("in".to_owned(), 3, Fate::Dropped(Some("on-late")));
+            Example { topic, partition, offset, reason: reason.to_owned(), fate }
+        };
+        let mut sum = Ledger::default();
+        for offset in [7, 8] {
+            let mut ledger = Ledger::default();
+            ledger.count_with("sums", What::Dropped, "late", 2, || example(offset, "its window is over"));
+            ledger.count_with("sums", What::Dropped, "late", 1, || example(9, "never asked for"));
+            ledger.count("sums", What::Noted, "no-identity", 1);
+            sum.add(&ledger);
+        }
+        let found: Vec<_> = sum.examples().collect();
+        assert_eq!(found, [("sums", What::Dropped, "late", &example(7, "its window is over"))]);
+        assert_eq!(sum.total(What::Dropped), 6);
+
+        sum.count_with("sums", What::DeadLettered, "bad", 1, || example(1, &"\u{17c}".repeat(5_000)));
+        let cut =
+            sum.examples().find(|(_, what, ..)| *what == What::DeadLettered).map(|(.., example)| example.reason.len());
+        assert_eq!(cut, Some(Example::REASON_BYTES + "...".len()), "reasons are bounded");
     }
 
     #[test]

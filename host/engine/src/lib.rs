@@ -30,3 +30,4 @@ pub mod task;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod topology;
+mod unit;

@@ -2,22 +2,100 @@
 
 use crate::record::Timestamp;
 
-/// Milliseconds since the epoch; what is finer is cut off. `None` if the text isn't such a time, or names a day that there
-/// is not. A leap second counts as the second after it, as in all that count milliseconds since the epoch.
-pub(crate) fn parse(text: &str) -> Option<Timestamp> {
+/// Which part of a text is missing, or isn't as RFC 3339 has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Wrong {
+    #[error("it is digits in quotes; as milliseconds since the epoch, a time is a number without quotes")]
+    Number,
+    #[error("it doesn't begin with a date as in `2024-05-01`: a year of four digits, a month and a day of two")]
+    Date,
+    #[error("there is no month {0}")]
+    Month(i64),
+    #[error("the month has no day {0}")]
+    Day(i64),
+    #[error("it is a date without a time of day, as in `T10:00:00Z` behind the date")]
+    DateOnly,
+    #[error("between date and time of day there must be a `T` or one blank")]
+    Separator,
+    #[error(
+        "the time of day isn't as in `10:00:00`: hours, minutes and seconds of two digits, with colons between them"
+    )]
+    TimeOfDay,
+    #[error("it has no seconds, as in `10:00:00`")]
+    Seconds,
+    #[error("hour {0} isn't between 00 and 23; midnight is `00:00:00` of the day that begins")]
+    Hour(i64),
+    #[error("minute {0} isn't between 00 and 59")]
+    Minute(i64),
+    #[error("second {0} isn't between 00 and 60")]
+    Second(i64),
+    #[error("a part of a second follows a dot and not a comma")]
+    Comma,
+    #[error("no digits follow the dot behind the seconds")]
+    Fraction,
+    #[error("it has no zone: `Z` or an offset such as `+02:00` must follow the seconds")]
+    Zone,
+    #[error("there is a blank before the zone")]
+    Blank,
+    #[error("its zone is neither `Z` nor an offset such as `+02:00`")]
+    NoOffset,
+    #[error("its offset has no minutes, as in `+02:00`")]
+    OffsetMinutes,
+    #[error("its offset has no colon between hours and minutes, as in `+02:00`")]
+    OffsetColon,
+    #[error("its offset has more than 23 hours or 59 minutes")]
+    Offset,
+    #[error("something follows the zone")]
+    Rest,
+}
+
+/// Milliseconds since the epoch; what is finer is cut off. A leap second counts as the second after it, as in all that
+/// count milliseconds since the epoch.
+///
+/// # Errors
+/// The text isn't such a time, or names a day that there is not.
+pub(crate) fn parse(text: &str) -> Result<Timestamp, Wrong> {
     let mut rest = text.as_bytes();
-    let (year, month, day) = (digits(&mut rest, 4)?, after(&mut rest, b"-")?, after(&mut rest, b"-")?);
-    let (hour, minute, second) = (after(&mut rest, b"Tt ")?, after(&mut rest, b":")?, after(&mut rest, b":")?);
-    if day == 0 || day > days_of(year, month)? || hour > 23 || minute > 59 || second > 60 {
-        return None;
+    if text.starts_with(|sign: char| sign.is_ascii_digit() || "+-".contains(sign)) && text.parse::<f64>().is_ok() {
+        return Err(Wrong::Number);
     }
+    let (year, month, day) = date(&mut rest).ok_or(Wrong::Date)?;
+    let last = days_of(year, month).ok_or(Wrong::Month(month))?;
+    if day == 0 || day > last {
+        return Err(Wrong::Day(day));
+    }
+    let (hour, minute, second) = time_of_day(&mut rest)?;
     let millis = fraction(&mut rest)?;
     let offset = offset(&mut rest)?;
     if !rest.is_empty() {
-        return None;
+        return Err(Wrong::Rest);
     }
     let minutes = (days(year, month, day) * 24 + hour) * 60 + minute - offset;
-    Some((minutes * 60 + second) * 1_000 + millis)
+    Ok((minutes * 60 + second) * 1_000 + millis)
+}
+
+fn date(rest: &mut &[u8]) -> Option<(i64, i64, i64)> {
+    Some((digits(rest, 4)?, after(rest, b"-")?, after(rest, b"-")?))
+}
+
+fn time_of_day(rest: &mut &[u8]) -> Result<(i64, i64, i64), Wrong> {
+    match rest.first() {
+        None => return Err(Wrong::DateOnly),
+        Some(b'T' | b't' | b' ') => {}
+        Some(_) => return Err(Wrong::Separator),
+    }
+    let hour = after(rest, b"Tt ").ok_or(Wrong::TimeOfDay)?;
+    let minute = after(rest, b":").ok_or(Wrong::TimeOfDay)?;
+    if rest.first() != Some(&b':') {
+        return Err(Wrong::Seconds);
+    }
+    let second = after(rest, b":").ok_or(Wrong::TimeOfDay)?;
+    match (hour, minute, second) {
+        (24.., ..) => Err(Wrong::Hour(hour)),
+        (_, 60.., _) => Err(Wrong::Minute(minute)),
+        (_, _, 61..) => Err(Wrong::Second(second)),
+        time => Ok(time),
+    }
 }
 
 /// A number of exactly this many digits.
@@ -35,27 +113,44 @@ fn after(rest: &mut &[u8], signs: &[u8]) -> Option<i64> {
 }
 
 /// Milliseconds of a part of a second, which need not be there.
-fn fraction(rest: &mut &[u8]) -> Option<i64> {
-    let Some(behind) = rest.strip_prefix(b".") else { return Some(0) };
+fn fraction(rest: &mut &[u8]) -> Result<i64, Wrong> {
+    if rest.first() == Some(&b',') {
+        return Err(Wrong::Comma);
+    }
+    let Some(behind) = rest.strip_prefix(b".") else { return Ok(0) };
     let length = behind.iter().take_while(|digit| digit.is_ascii_digit()).count();
-    let (part, behind) = behind.split_at_checked(length).filter(|_| length > 0)?;
+    let (part, behind) = behind.split_at_checked(length).filter(|_| length > 0).ok_or(Wrong::Fraction)?;
     *rest = behind;
     let three = part.iter().chain(b"000").take(3);
-    Some(three.fold(0, |millis, digit| millis * 10 + i64::from(digit - b'0')))
+    Ok(three.fold(0, |millis, digit| millis * 10 + i64::from(digit - b'0')))
 }
 
 /// Minutes east of Greenwich.
-fn offset(rest: &mut &[u8]) -> Option<i64> {
-    let east = match rest.first()? {
-        b'Z' | b'z' => {
-            *rest = rest.get(1..)?;
-            return Some(0);
-        }
+fn offset(rest: &mut &[u8]) -> Result<i64, Wrong> {
+    let (sign, behind) = rest.split_first().ok_or(Wrong::Zone)?;
+    *rest = behind;
+    let east = match sign {
+        b'Z' | b'z' => return Ok(0),
+        b'+' => 1,
         b'-' => -1,
-        _ => 1,
+        b' ' => return Err(Wrong::Blank),
+        _ => return Err(Wrong::NoOffset),
     };
-    let (hours, minutes) = (after(rest, b"+-")?, after(rest, b":")?);
-    (hours < 24 && minutes < 60).then_some(east * (hours * 60 + minutes))
+    let hours = digits(rest, 2).ok_or(Wrong::NoOffset)?;
+    match rest.first() {
+        None => return Err(Wrong::OffsetMinutes),
+        Some(b':') => {}
+        Some(_) => return Err(Wrong::OffsetColon),
+    }
+    let minutes = after(rest, b":").ok_or(Wrong::OffsetMinutes)?;
+    if hours < 24 && minutes < 60 { Ok(east * (hours * 60 + minutes)) } else { Err(Wrong::Offset) }
+}
+
+/// A time as text, to the second; behind the year 9999 with more digits than RFC 3339 has.
+pub(crate) fn show(time: Timestamp) -> String {
+    let (day, second) = (time.div_euclid(86_400_000), time.div_euclid(1_000).rem_euclid(86_400));
+    let (year, month, date) = civil(day);
+    format!("{year:04}-{month:02}-{date:02}T{:02}:{:02}:{:02}Z", second / 3_600, second / 60 % 60, second % 60)
 }
 
 fn days_of(year: i64, month: i64) -> Option<i64> {
@@ -67,15 +162,29 @@ fn days_of(year: i64, month: i64) -> Option<i64> {
     }
 }
 
+const DAYS_OF_400_YEARS: i64 = 146_097;
+
+/// Days from 1 March of the year 0 to the epoch.
+const EPOCH: i64 = 719_468;
+
 /// Days since the epoch, counted in years that begin in March, so that a leap day is a year's last (H. Hinnant,
 /// "chrono-Compatible Low-Level Date Algorithms").
 fn days(year: i64, month: i64, day: i64) -> i64 {
-    const DAYS_OF_400_YEARS: i64 = 146_097;
-    const EPOCH: i64 = 719_468;
     let year = if month <= 2 { year - 1 } else { year };
     let (era, year) = (year.div_euclid(400), year.rem_euclid(400));
     let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
     era * DAYS_OF_400_YEARS + year * 365 + year / 4 - year / 100 + day_of_year - EPOCH
+}
+
+/// Year, month and day, by days since the epoch: the inverse of [`days`].
+fn civil(days_since_epoch: i64) -> (i64, i64, i64) {
+    let shifted = days_since_epoch + EPOCH;
+    let (era, day) = (shifted.div_euclid(DAYS_OF_400_YEARS), shifted.rem_euclid(DAYS_OF_400_YEARS));
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day_of_year = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day_of_year + 2) / 153;
+    let (date, month) = (day_of_year - (153 * month + 2) / 5 + 1, if month < 10 { month + 3 } else { month - 9 });
+    (era * 400 + year + i64::from(month <= 2), month, date)
 }
 
 #[cfg(test)]
@@ -97,48 +206,76 @@ mod tests {
             ("9999-12-31T23:59:59.999Z", 253_402_300_799_999),
         ];
         for (text, time) in cases {
-            assert_eq!(parse(text), Some(time), "{text}");
+            assert_eq!(parse(text), Ok(time), "{text}");
         }
     }
 
     #[test]
-    fn each_day_of_the_calendar_follows_the_one_before() {
+    fn each_day_of_the_calendar_follows_the_one_before_and_is_shown_as_it_was_read() {
         let mut next = parse("1600-01-01T00:00:00Z");
         for year in 1600..2400 {
             for month in 1..=12 {
                 for day in 1..=days_of(year, month).unwrap_or(0) {
-                    assert_eq!(parse(&format!("{year}-{month:02}-{day:02}T00:00:00Z")), next);
+                    let text = format!("{year}-{month:02}-{day:02}T00:00:00Z");
+                    assert_eq!(parse(&text), next);
+                    assert_eq!(next.map(show), Ok(text));
                     next = next.map(|next| next + 86_400_000);
                 }
             }
         }
+        assert_eq!(show(1_714_557_600_123), "2024-05-01T10:00:00Z");
+        assert_eq!(show(-1), "1969-12-31T23:59:59Z");
+        assert_eq!(show(1_714_557_600_000_000), "56302-03-03T16:00:00Z");
     }
 
     #[test]
-    fn other_texts_are_no_times() {
-        let texts = "
-            2001-09-09
-            2001-09-09T01:46:40
-            2001-09-09T01:46Z
-            2001-09-09T01:46:40.Z
-            2001-09-09T01:46:40,5Z
-            2001-09-09T01:46:40+0200
-            2001-09-09T01:46:40+24:00
-            2001-09-09T01:46:40ZZ
-            2001-09-09T24:00:00Z
-            2001-09-09T01:60:00Z
-            2001-09-09T01:46:61Z
-            2001-02-29T00:00:00Z
-            1900-02-29T00:00:00Z
-            2001-13-01T00:00:00Z
-            2001-00-01T00:00:00Z
-            2001-01-00T00:00:00Z
-            2001-1-01T00:00:00Z
-            +2001-01-01T00:00:00Z
-            2001-01-01T0a:00:00Z
-            \u{661}001-01-01T00:00:00Z";
-        for text in texts.lines().map(str::trim) {
-            assert_eq!(parse(text), None, "{text}");
+    fn a_text_that_is_no_time_is_told_by_what_it_lacks() {
+        let cases = [
+            ("", Wrong::Date),
+            ("noon", Wrong::Date),
+            ("1714557600000", Wrong::Number),
+            ("1714557600.5", Wrong::Number),
+            ("01.05.2024", Wrong::Date),
+            ("2001-09-09", Wrong::DateOnly),
+            ("2001-1-01T00:00:00Z", Wrong::Date),
+            ("+2001-01-01T00:00:00Z", Wrong::Date),
+            ("\u{661}001-01-01T00:00:00Z", Wrong::Date),
+            ("Wed, 01 May 2024 10:00:00 GMT", Wrong::Date),
+            ("2001-13-01T00:00:00Z", Wrong::Month(13)),
+            ("2001-00-01T00:00:00Z", Wrong::Month(0)),
+            ("2001-01-00T00:00:00Z", Wrong::Day(0)),
+            ("2024-02-30T10:00:00Z", Wrong::Day(30)),
+            ("2001-02-29T00:00:00Z", Wrong::Day(29)),
+            ("1900-02-29T00:00:00Z", Wrong::Day(29)),
+            ("2024-05-01/10:00:00Z", Wrong::Separator),
+            ("2024-05-01T", Wrong::TimeOfDay),
+            ("2024-05-01  10:00:00Z", Wrong::TimeOfDay),
+            ("2024-05-01T9:00:00Z", Wrong::TimeOfDay),
+            ("2024-05-01T100000Z", Wrong::TimeOfDay),
+            ("2001-01-01T0a:00:00Z", Wrong::TimeOfDay),
+            ("2024-05-01T10:00Z", Wrong::Seconds),
+            ("2024-05-01T10:00", Wrong::Seconds),
+            ("2024-05-01T24:00:00Z", Wrong::Hour(24)),
+            ("2024-05-01T10:60:00Z", Wrong::Minute(60)),
+            ("2024-05-01T10:00:61Z", Wrong::Second(61)),
+            ("2024-05-01T10:00:00,123Z", Wrong::Comma),
+            ("2024-05-01T10:00:00.Z", Wrong::Fraction),
+            ("2024-05-01T10:00:00", Wrong::Zone),
+            ("2024-05-01T10:00:00.123", Wrong::Zone),
+            ("2024-05-01T10:00:00 +02:00", Wrong::Blank),
+            ("2024-05-01T10:00:00 UTC", Wrong::Blank),
+            ("2024-05-01T10:00:00CET", Wrong::NoOffset),
+            ("2024-05-01T10:00:00+2:00", Wrong::NoOffset),
+            ("2024-05-01T10:00:00+00", Wrong::OffsetMinutes),
+            ("2024-05-01T10:00:00+02:", Wrong::OffsetMinutes),
+            ("2024-05-01T10:00:00+0000", Wrong::OffsetColon),
+            ("2024-05-01T10:00:00+24:00", Wrong::Offset),
+            ("2024-05-01T10:00:00+02:60", Wrong::Offset),
+            ("2024-05-01T10:00:00ZZ", Wrong::Rest),
+            ("2024-05-01T10:00:00+02:00[Europe/Paris]", Wrong::Rest),
+        ];
+        for (text, wrong) in cases {
+            assert_eq!(parse(text), Err(wrong), "{text}");
         }
     }
 }

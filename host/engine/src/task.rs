@@ -15,6 +15,7 @@
 //! nothing behind.
 
 mod cut;
+mod doubtful;
 mod error;
 mod item;
 mod limits;
@@ -27,6 +28,7 @@ mod row;
 mod run;
 mod sources;
 mod step;
+mod unfit;
 
 use std::sync::Arc;
 
@@ -50,6 +52,7 @@ pub(crate) use row::Row;
 pub(crate) use run::Wake;
 use sources::{shape, source_of, timing_of};
 pub(crate) use step::{Parent, Step, inherited};
+pub(crate) use unfit::{Then, Unfit};
 
 /// A record that a task put out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -223,6 +226,13 @@ impl Task {
         self.memory.nodes.iter().map(NodeMemory::waiting_bytes).sum()
     }
 
+    /// Windows that hold records, and whose final results have not come out yet: of steps with `emit = "final"`. It reads
+    /// through all of them.
+    pub fn open_windows(&self) -> Result<u64, TaskError> {
+        let nodes = self.memory.nodes.iter().map(|node| node.open_windows(&self.state));
+        Ok(nodes.collect::<Result<Vec<_>, _>>()?.into_iter().sum())
+    }
+
     /// Memory of live join windows in bytes, roughly.
     pub fn window_bytes(&self) -> usize {
         self.memory.nodes.iter().map(NodeMemory::bytes).sum()
@@ -247,6 +257,7 @@ impl Task {
             chosen.push(next);
         }
         self.ledger.consumed += chosen.len() as u64;
+        self.note_doubtful_times(&chosen);
         let begun = run::over(self, chosen);
         let produced = run::begin(self, begun, logic)?;
         Ok(self.counted(produced))

@@ -38,6 +38,7 @@ use rdkafka::topic_partition_list::TopicPartitionListElem;
 
 pub(crate) use self::refusal::Refusal;
 use self::unread::{Step, Unread};
+use crate::announce;
 use crate::cluster::{Cluster, REQUEST};
 use crate::context;
 use crate::error::Error;
@@ -165,14 +166,16 @@ impl Membership {
         let others = self.others(members);
         let mut state = self.state();
         state.offered = None;
-        if others.is_empty() {
+        let tasks = if others.is_empty() {
             state.apart = None;
-            state.assign(tasks_of(&self.topology, &self.partitions, &offered));
+            tasks_of(&self.topology, &self.partitions, &offered)
         } else {
             let tasks = whole_tasks_of(&self.topology, &self.partitions, &offered);
             state.apart = self.apart(others, &tasks, &offered);
-            state.assign(tasks);
-        }
+            tasks
+        };
+        announce::assignment(&offered, &tasks);
+        state.assign(tasks);
         Ok(())
     }
 
@@ -258,6 +261,11 @@ impl Membership {
             Step::Join => member.subscribe(&inputs)?,
         }
         Ok(())
+    }
+
+    /// Whether an input is named as one that can't be seen.
+    pub(crate) fn misses_an_input(&self) -> bool {
+        self.unread().is_named()
     }
 
     /// The member has said that a topic can't be seen.

@@ -1,6 +1,6 @@
 //! An instance: a process that runs its share of an app's tasks.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,11 +14,13 @@ use millrace_engine::topology::Topology;
 use millrace_store::Database;
 use rdkafka::consumer::Consumer;
 
+use crate::announce;
 use crate::crew::{Crew, Guests};
 use crate::error::{Error, code};
 use crate::globals::Globals;
 use crate::group::{Member, Membership, Refusal};
 use crate::idle::Idle;
+use crate::lag::Lag;
 use crate::lifecycle::State;
 use crate::purge::Purge;
 use crate::reactions::{Class, class};
@@ -51,6 +53,10 @@ pub enum Report<'a> {
     Restored(u64),
     /// It has committed: what became of the records, and how long it took to commit.
     Committed(&'a Ledger, Duration),
+    /// So far it is behind. Told about once a second.
+    Lag(Lag),
+    /// A worker has ended because nothing is left to do, and so many windows are open that are to have a final result.
+    OpenWindows(u64),
     /// A transaction failed, and goes on from what is committed.
     Recovering(&'a str),
 }
@@ -63,6 +69,9 @@ const LEAVE: Duration = Duration::from_secs(5);
 
 /// How often to say that it waits outside of the group.
 const SAY: Duration = Duration::from_secs(30);
+
+/// How often to tell how far it is behind.
+const TELL: Duration = Duration::from_secs(1);
 
 /// How long to wait for news from the group at a time.
 const TICK: Duration = Duration::from_millis(20);
@@ -84,6 +93,7 @@ pub fn run(
         tell(Report::State(State::Stopped));
         return Ok(());
     };
+    announce::instance(&shared);
     let shared = Arc::new(shared);
     let mut instance = Instance::join(Arc::clone(&shared), guests, options.until_idle, tell)?;
     let result = instance.follow(globals).and_then(|()| instance.run(stop));
@@ -114,6 +124,9 @@ struct Instance<'t> {
     /// Workers whose tasks are all open.
     ready: BTreeSet<usize>,
     idle: Idle,
+    /// How far each worker is behind, and when that was told last.
+    lags: BTreeMap<usize, Lag>,
+    told: Instant,
     /// Keeps global tables.
     follower: Option<JoinHandle<Result<(), Error>>>,
     rebalances: u64,
@@ -147,6 +160,8 @@ impl<'t> Instance<'t> {
             state: State::Created,
             ready: BTreeSet::new(),
             idle: Idle::new(),
+            lags: BTreeMap::new(),
+            told: Instant::now(),
             follower: None,
             rebalances: 0,
             refusal: Refusal::default(),
@@ -213,6 +228,7 @@ impl<'t> Instance<'t> {
             self.rebalances = rebalances;
             self.purge.forget();
             self.ready.clear();
+            self.lags.clear();
             self.idle.forget();
             self.refusal.clear();
         }
@@ -220,14 +236,31 @@ impl<'t> Instance<'t> {
         while let Ok(event) = self.events.try_recv() {
             self.hear(event);
         }
+        self.tell_lag();
         self.hold(member);
         let all = self.ready.len() >= self.shared.topology.settings.threads.max(1);
         self.become_(match (member.context().assigned(), all) {
             (None, _) => State::Rebalancing,
             (Some(_), false) => State::Restoring,
+            (Some(_), true) if self.is_degraded(member) => State::Degraded,
             (Some(_), true) => State::Running,
         });
         Ok(())
+    }
+
+    /// Whether there is something that it can't read.
+    fn is_degraded(&self, member: &Member) -> bool {
+        self.lags.values().any(|lag| lag.unread > 0) || member.context().misses_an_input()
+    }
+
+    fn tell_lag(&mut self) {
+        if self.told.elapsed() < TELL {
+            return;
+        }
+        self.told = Instant::now();
+        let mut sum = Lag::default();
+        self.lags.values().for_each(|lag| sum += *lag);
+        (self.tell)(Report::Lag(sum));
     }
 
     /// Says why it isn't in the group, while it isn't.
@@ -270,6 +303,8 @@ impl<'t> Instance<'t> {
                 self.purge.note(&commit.purgeable);
                 (self.tell)(Report::Committed(&commit.ledger, commit.took));
             }
+            Event::Lag { worker, lag } => drop(self.lags.insert(worker, lag)),
+            Event::OpenWindows(windows) => (self.tell)(Report::OpenWindows(windows)),
             Event::Idle { worker, idle } => self.idle.tell(worker, idle),
             Event::Recovering { worker, reason } => {
                 self.ready.remove(&worker);

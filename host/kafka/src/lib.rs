@@ -1,5 +1,6 @@
 //! The Kafka driver.
 
+mod announce;
 mod cluster;
 mod context;
 mod contradictions;
@@ -14,6 +15,7 @@ mod group;
 mod idle;
 mod instance;
 mod internal_topics;
+mod lag;
 mod lease;
 mod lifecycle;
 mod limits;
@@ -41,6 +43,7 @@ pub use cluster::{Cluster, TopicSpec};
 pub use crew::Guests;
 pub use error::Error;
 pub use instance::{Options, Report, run};
+pub use lag::Lag;
 pub use lifecycle::State;
 pub use settings::ClientSettings;
 pub use worker::WorkerOptions;

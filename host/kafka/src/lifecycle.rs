@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!                      assigned             all tasks open
-//!   created ▶ rebalancing ───▶ restoring ─────────────────▶ running
+//!   created ▶ rebalancing ───▶ restoring ─────────────────▶ running ◀─▶ degraded
 //!                 ▲                │ partitions revoked, or    │
 //!                 └────────────────┴── a transaction failed ───┤
 //!                                                   told to stop
@@ -24,6 +24,8 @@ pub enum State {
     Restoring,
     /// It processes records.
     Running,
+    /// It processes records, but not all that there are: an input is missing, or a partition of its own can't be read.
+    Degraded,
     /// It was told to stop, and commits what is under way.
     Draining,
     /// It has left the group.
@@ -39,6 +41,7 @@ impl fmt::Display for State {
             Self::Rebalancing => "rebalancing",
             Self::Restoring => "restoring",
             Self::Running => "running",
+            Self::Degraded => "degraded",
             Self::Draining => "draining",
             Self::Stopped => "stopped",
             Self::Failed => "failed",

@@ -129,9 +129,9 @@ impl ClientSettings {
         // How long the partitions of a process that was killed wait for another owner. Nothing but the death of the
         // process keeps the member from its heartbeat, so it needn't be Kafka's 45 s.
         self.default(&mut config, "session.timeout.ms", 10_000);
-        // After so long it is noticed that an input has more partitions: keys then go to others than those where their state
-        // is. The default is five minutes.
-        self.default(&mut config, "topic.metadata.refresh.interval.ms", 10_000);
+        // After so long it is noticed that an input has more partitions, so that keys go to others than those where their
+        // state is, and that an input was deleted. The default is five minutes.
+        self.default(&mut config, "topic.metadata.refresh.interval.ms", 3_000);
         // Nothing is read, so there is nothing to reset.
         config.set("auto.offset.reset", "latest");
         config

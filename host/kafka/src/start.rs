@@ -71,6 +71,7 @@ pub(crate) fn prepare(
         deployments: claimed.deployments,
         candidates: candidates.into(),
         options: options.worker,
+        until_idle: options.until_idle,
         learned: Learned::default(),
         leases: Leases::default(),
         alike: pipeline::spread_alike(&topology),

@@ -17,6 +17,7 @@ mod barred;
 mod catch_up;
 mod commit;
 mod feed;
+mod lag;
 mod messages;
 mod missing;
 mod older;
@@ -121,6 +122,8 @@ pub(crate) struct Worker {
     paces: Paces,
     failures: u32,
     told_idle: bool,
+    /// When it was told last how far it is behind.
+    lag_told: Instant,
     /// Whether its tasks wait for an assignment.
     suspended: Option<Suspension>,
 }
@@ -161,6 +164,7 @@ impl Worker {
             paces: Paces::new(),
             failures: 0,
             told_idle: false,
+            lag_told: Instant::now(),
             suspended: None,
         }
     }
@@ -174,7 +178,7 @@ impl Worker {
             }
         }
         let reason = match self.finish() {
-            Ok(()) => return Ok(()),
+            Ok(()) => return self.tell_open_windows(),
             Err(Reaction::Abort(reason) | Reaction::Unwritten(reason) | Reaction::Rebuild(reason)) => reason,
             Err(Reaction::CutOff(step)) => format!("step `{step}` takes too long"),
             Err(Reaction::Refused(refused)) => self.learn(&refused)?,
@@ -255,6 +259,7 @@ impl Worker {
     /// One round: read, process, send, and commit if it is time.
     fn work(&mut self) -> Result<(), Reaction> {
         let fetched = self.feed()?;
+        self.tell_lag();
         if fetched > 0 {
             // Before, and not after: to process it may take long.
             self.tell_idle(false);
@@ -302,6 +307,16 @@ impl Worker {
             self.unclear.clear();
         }
         self.tell_idle(idle);
+        Ok(())
+    }
+
+    /// Says how many final results are still to come, where the instance ends because nothing is left to do.
+    fn tell_open_windows(&self) -> Result<(), Reaction> {
+        if self.shared.until_idle {
+            let windows = self.seats.iter().map(|seat| seat.task.open_windows().map_err(task_error));
+            let windows = windows.sum::<Result<u64, Reaction>>()?;
+            self.tell(Event::OpenWindows(windows));
+        }
         Ok(())
     }
 

@@ -1,5 +1,7 @@
 //! `millrace replay`: records in, records out.
 
+mod summary;
+
 use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
@@ -17,6 +19,7 @@ use crate::data;
 use crate::lines::{self, KeyCodecs, Line, Reader};
 use crate::load::load;
 use crate::output::Output;
+use summary::Summary;
 
 /// Replays a file of records on a throw-away log.
 ///
@@ -31,13 +34,14 @@ pub fn replay(arguments: &args::Replay) -> Result<()> {
     let batch = arguments.batch as usize;
     let options = WorkerOptions { batch, durability: Durability::Buffered, ..WorkerOptions::default() };
     let (mut worker, mut guests) = data::open_worker(&loaded, folder.path(), options)?;
-    let mut printer = Printer { topology: &topology, line: Vec::new() };
+    let mut printer = Printer { topology: &topology, line: Vec::new(), results: 0 };
     let interval = topology.settings.commit_interval;
     let put_out = |produced: &Produced| printer.print(produced, &mut output);
     let replay = Replay::new(&mut worker, &mut guests, batch, interval, put_out);
     let mut replay = replay.closing_windows(arguments.close_windows);
     let codecs = codecs(&topology);
     let mut reader = Reader::new(input);
+    let mut read = 0;
     loop {
         let record = match reader.read(&codecs)? {
             Some(line) => record(line, &topology),
@@ -46,9 +50,13 @@ pub fn replay(arguments: &args::Replay) -> Result<()> {
         let number = reader.number();
         let record = record.with_context(|| format!("line {number}"))?;
         replay.push(record).with_context(|| format!("line {number}"))?;
+        read += 1;
     }
-    replay.finish()?;
-    output.finish()
+    let ledger = replay.finish()?;
+    output.finish()?;
+    let open_windows = worker.open_windows()?;
+    Summary { read, written: printer.results, ledger: &ledger, open_windows }.tell();
+    Ok(())
 }
 
 fn open_input(arguments: &args::Replay) -> Result<Box<dyn BufRead>> {
@@ -96,6 +104,8 @@ fn read_topic(name: &str, topology: &Topology) -> Result<TopicId> {
 struct Printer<'t> {
     topology: &'t Topology,
     line: Vec<u8>,
+    /// Results so far, without dead letters.
+    results: u64,
 }
 
 impl Printer<'_> {
@@ -113,6 +123,7 @@ impl Printer<'_> {
             window: produced.window,
         };
         lines::print(&mut self.line, &line, Some(topic.key)).map_err(failed)?;
+        self.results += u64::from(topic.kind != TopicKind::DeadLetters);
         output.write_all(&self.line).map_err(failed)
     }
 }

@@ -1,12 +1,14 @@
 //! `millrace run`: until told to stop.
 
 mod kafka;
+mod losses;
+mod pace;
 mod summary;
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use anyhow::Result;
 use millrace_embedded::WorkerOptions;
@@ -17,6 +19,7 @@ use crate::args;
 use crate::data;
 use crate::load::{Loaded, load};
 use crate::progress::Bar;
+use losses::Losses;
 
 /// Runs a pipeline, on Kafka or on the embedded driver.
 ///
@@ -43,12 +46,15 @@ fn run_embedded(arguments: &args::Run, loaded: &Loaded, data: PathBuf, stop: &At
     };
     tracing::info!(app, data = %data.display(), lag = worker.lag(), "running");
     let bar = Bar::new("processing", worker.lag());
-    let mut warned = BTreeSet::new();
+    let mut losses = Losses::new(Instant::now());
     run::run(&mut worker, &mut guests, &options, stop, |progress| {
         tell(&bar, progress);
-        summary::warn_of_dead_letters(progress.ledger, &mut warned);
+        losses.tell(progress.total, Instant::now());
     })?;
     bar.finish();
+    if arguments.until_idle {
+        summary::log_open_windows(worker.open_windows()?);
+    }
     report(app, worker.ledger());
     Ok(())
 }
@@ -66,8 +72,9 @@ fn stop_on_signal() -> Result<Arc<AtomicBool>> {
 }
 
 fn tell(bar: &Bar, progress: &Progress<'_>) {
-    bar.advance(progress.ledger.consumed, progress.lag);
-    summary::log_lines(progress.ledger);
+    let Some(ledger) = progress.committed else { return };
+    bar.advance(ledger.consumed, progress.lag);
+    summary::log_lines(ledger);
 }
 
 fn report(app: &str, ledger: &Ledger) {

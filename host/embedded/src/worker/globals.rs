@@ -1,8 +1,8 @@
 //! Global tables: the worker keeps them of their topics in the log, between transactions.
 
 use millrace_engine::global;
-use millrace_engine::ledger::What;
-use millrace_engine::topology::GlobalTable;
+use millrace_engine::ledger::{Example, Fate, What};
+use millrace_engine::topology::{GlobalTable, Topology};
 use millrace_store::{Batch, SHARED};
 
 use super::{Cursor, Worker};
@@ -40,15 +40,20 @@ impl Worker {
                 let Global { table, cursors } = global;
                 for cursor in cursors.iter_mut().filter(|cursor| cursor.left() > 0) {
                     let mut rows = Vec::new();
-                    cursor.read(RECORDS, BYTES, now, |record| rows.push(global::row(table, &record)))?;
+                    cursor.read(RECORDS, BYTES, now, |record| {
+                        rows.push(global::row(table, &record).map_err(|why| (why, record.offset)));
+                    })?;
+                    let (topic, partition, next) = (cursor.topic(), cursor.partition(), cursor.next());
                     for row in rows {
                         match row {
                             Ok((key, row)) => batch.set(table.store, SHARED, &key, row.as_deref())?,
                             // Nobody dead-letters it: on Kafka every instance reads it.
-                            Err(reason) => self.ledger.count(&table.name, What::Dropped, reason.code(), 1),
+                            Err((why, offset)) => {
+                                let example = || dropped((&self.topology, table), (partition, offset), &why);
+                                self.ledger.count_with(&table.name, What::Dropped, why.code(), 1, example);
+                            }
                         }
                     }
-                    let (topic, partition, next) = (cursor.topic(), cursor.partition(), cursor.next());
                     self.log.commit_offset(&mut batch, &self.topology.app, topic, partition, next)?;
                 }
             }
@@ -56,4 +61,14 @@ impl Worker {
         }
         Ok(any)
     }
+}
+
+/// A record that is no row.
+fn dropped(
+    (topology, table): (&Topology, &GlobalTable),
+    (partition, offset): (u32, i64),
+    why: &global::NoRow,
+) -> Example {
+    let topic = topology.topics.get(table.topic.0).map(|topic| topic.name.clone()).unwrap_or_default();
+    Example { topic, partition, offset, reason: why.to_string(), fate: Fate::Dropped(None) }
 }

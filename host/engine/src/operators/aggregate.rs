@@ -28,7 +28,7 @@ use crate::ports::{BackendError, Change, Failure, Group, Grouped, Logic, Mode, O
 use crate::record::{Timestamp, length};
 use crate::state::keys::{AGGREGATE_OVERHEAD, decode_aggregate, encode_aggregate};
 use crate::state::windowed::WindowedStore;
-use crate::task::{Item, NodeMemory, Parent, Record, Step, TaskError, inherited};
+use crate::task::{Item, NodeMemory, Parent, Record, Step, TaskError, Unfit, inherited};
 use crate::topology::Call;
 use batches::batches;
 use guest::Guest;
@@ -170,9 +170,9 @@ fn usable(step: &mut Step<'_>, items: Vec<Item>) -> Vec<Item> {
         }
         if item.record.key.is_none() {
             let text = "an aggregate needs a key, and the record has none";
-            step.leave_out(&item.path, "null-key", text, step.node.on_null_key);
+            step.leave_out(&item.path, Unfit::null_key(step.node, text));
         } else if item.record.value.is_none() {
-            step.leave_out(&item.path, "null-value", "an aggregate has no use for a null value", Default::default());
+            step.leave_out(&item.path, Unfit::null_value("an aggregate has no use for a null value"));
         } else {
             good.push(item);
         }

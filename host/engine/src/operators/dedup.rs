@@ -15,10 +15,10 @@
 use bytes::Bytes;
 
 use crate::json;
-use crate::ledger::What;
+use crate::ledger::{Fate, What};
 use crate::state::keys::WINDOW_KEY_OVERHEAD;
 use crate::state::seen::Seen;
-use crate::task::{Item, Record, Step, TaskError};
+use crate::task::{Item, Record, Step, TaskError, Unfit};
 use crate::topology::{Identity, LATE_PORT};
 
 pub(super) fn process(
@@ -42,7 +42,8 @@ pub(super) fn process(
         let (from, to) = (time.saturating_sub(within), time.saturating_add(within));
         seen.observe(time);
         if seen.has(step.state, &identity, from, to)? {
-            step.ledger.count(&step.node.name, What::Dropped, "duplicate", 1);
+            let why = "a record with the same identity has come before, within the step's time";
+            step.drop_record(&item.path, "duplicate", 1, why, Fate::Dropped(None));
         } else if seen.reaches(from) {
             seen.keep(step.state, &identity, time);
             step.emit(&item.path, &mut 0, 0, item.record);
@@ -69,6 +70,6 @@ fn late(step: &mut Step<'_>, item: Item) {
         step.emit(&item.path, &mut 0, LATE_PORT, item.record);
     } else {
         let text = "what it would have to be compared with is not kept any more";
-        step.leave_out(&item.path, "late", text, step.node.on_late);
+        step.leave_out(&item.path, Unfit::late(step.node, text));
     }
 }

@@ -6,9 +6,9 @@
 use std::collections::VecDeque;
 
 use super::pairs::{self, Found, Match};
-use crate::ledger::What;
+use crate::ledger::Fate;
 use crate::ports::Logic;
-use crate::task::{Item, Record, Step, TaskError};
+use crate::task::{Item, Record, Step, TaskError, Unfit};
 use crate::topology::{Call, JoinKind, TableUse};
 
 pub(super) fn process(
@@ -28,17 +28,18 @@ pub(super) fn process(
             (None, Some(_)) if kind != JoinKind::Inner => None,
             (None, _) => {
                 let text = "a lookup needs a key, and the record has none";
-                step.leave_out(&item.path, "null-key", text, step.node.on_null_key);
+                step.leave_out(&item.path, Unfit::null_key(step.node, text));
                 continue;
             }
             (_, None) => {
-                step.leave_out(&item.path, "null-value", "a lookup has no use for a null value", Default::default());
+                step.leave_out(&item.path, Unfit::null_value("a lookup has no use for a null value"));
                 continue;
             }
             (Some(key), Some(_)) => pairs::row(step, table, key, &item.path)?,
         };
         if row.is_none() && kind == JoinKind::Inner {
-            step.ledger.count(&step.node.name, What::Dropped, "no-row", 1);
+            let why = format_args!("the table `{}` has no row with the record's key", table.name);
+            step.drop_record(&item.path, "no-row", 1, why, Fate::Dropped(None));
             continue;
         }
         // The stream record's time is the result's (Kafka Streams, stream-table join).

@@ -8,7 +8,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::provenance::{self, Origin};
 use crate::record::{Header, Headers, Window};
-use crate::task::{Item, Row, Step, TaskError};
+use crate::task::{Item, Row, Step, TaskError, Unfit};
 use crate::topology::{SinkKey, TopicId};
 
 /// Writes to a topic: with a plain key, and the window of a record in headers; or with the window in the key.
@@ -46,7 +46,7 @@ pub(super) fn repartition(step: &mut Step<'_>, items: Vec<Item>, topic: TopicId)
                 // It was left out, and counted, when it was new.
                 continue;
             }
-            step.leave_out(&path, "null-key", "a new key is needed here, and it is null", step.node.on_null_key);
+            step.leave_out(&path, Unfit::null_key(step.node, "a new key is needed here, and it is null"));
             continue;
         }
         if let Some(origin) = step.origin_of(&path) {

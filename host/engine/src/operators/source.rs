@@ -12,7 +12,7 @@ use crate::event_time::{BadTime, Timing};
 use crate::manifest::KeyCodec;
 use crate::ports::{Failure, FailureClass, Logic, Outcome};
 use crate::provenance::{self, Origin};
-use crate::task::{Item, Record, Step, TaskError};
+use crate::task::{Item, Record, Step, TaskError, Then, Unfit};
 use crate::topology::{Call, OnDrop, TopicId, TopicKind, ValueCodec};
 
 /// A source.
@@ -47,12 +47,13 @@ impl Source<'_> {
     /// A record whose time can't be used, as it was found when it was chosen.
     fn leave_out(&self, step: &mut Step<'_>, item: &Item) {
         let record = step.progress.records.get(item.path.record());
-        let bad = record.and_then(|record| self.timing.of(record).err()).unwrap_or(BadTime::Negative);
-        let what_then = match bad {
-            BadTime::Future { .. } => OnDrop::DeadLetter,
-            _ => self.on_bad_time,
+        let bad =
+            record.and_then(|record| self.timing.of(record).err()).unwrap_or(BadTime::Negative(item.record.timestamp));
+        let then = match bad {
+            BadTime::Future { .. } => Then::DeadLetter,
+            _ => Then::Set("on-bad-time", self.on_bad_time),
         };
-        step.leave_out(&item.path, bad.code(), &bad.to_string(), what_then);
+        step.leave_out(&item.path, Unfit { code: bad.code(), text: &bad.to_string(), then });
     }
 }
 

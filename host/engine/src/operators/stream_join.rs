@@ -19,14 +19,14 @@
 use std::collections::VecDeque;
 
 use super::pairs::{self, Found, Match};
-use crate::ledger::What;
+use crate::ledger;
 use crate::path::Path;
 use crate::ports::{Failure, Logic};
 use crate::record::{END_OF_TIME, Headers, Timestamp};
 use crate::state::join::JoinStore;
 use crate::state::keys::WINDOW_KEY_OVERHEAD;
 use crate::state::waiting::{Side, Unmatched, Waiting};
-use crate::task::{Item, Record, Step, TaskError};
+use crate::task::{Item, Record, Step, TaskError, Unfit};
 use crate::topology::{Call, JoinKind, JoinWindow, LATE_PORT};
 
 const LEFT: usize = 0;
@@ -147,11 +147,11 @@ impl Arrival<'_> {
             (None, Some(_)) if self.comes_alone(self.side) => self.alone(),
             (None, _) => {
                 let text = "a join needs a key, and the record has none";
-                step.leave_out(&self.item.path, "null-key", text, step.node.on_null_key);
+                step.leave_out(&self.item.path, Unfit::null_key(step.node, text));
             }
             (_, None) => {
                 let text = "a join has no use for a null value";
-                step.leave_out(&self.item.path, "null-value", text, Default::default());
+                step.leave_out(&self.item.path, Unfit::null_value(text));
             }
             (Some(key), Some(value)) => {
                 if !self.close(step, store)? {
@@ -271,12 +271,13 @@ impl Arrival<'_> {
     fn late(&mut self, step: &mut Step<'_>, fate: Fate) {
         let path = &self.item.path;
         if fate != Fate::None {
-            step.ledger.count(&step.node.name, What::Dropped, "late", 1);
+            let why = "its window is over: it has come out, and later records don't meet it";
+            step.drop_record(path, "late", 1, why, ledger::Fate::Dropped(None));
         } else if step.node.edges.iter().any(|edge| edge.port == LATE_PORT) {
             step.emit(path, &mut self.child, LATE_PORT, self.item.record.clone());
         } else {
             let text = "its window is over, and it has made no pair";
-            step.leave_out(path, "late", text, step.node.on_late);
+            step.leave_out(path, Unfit::late(step.node, text));
         }
     }
 

@@ -13,7 +13,7 @@ use crate::path::Path;
 use crate::ports::StoreId;
 use crate::record::{Headers, Timestamp};
 use crate::state::keys::encode_row;
-use crate::task::{Item, Record, Row, Step, TaskError};
+use crate::task::{Item, Record, Row, Step, TaskError, Unfit};
 use crate::topology::{Operator, SubTopology};
 
 pub(super) fn process(step: &mut Step<'_>, items: Vec<Item>, store: StoreId) -> Result<(), TaskError> {
@@ -26,7 +26,7 @@ pub(super) fn process(step: &mut Step<'_>, items: Vec<Item>, store: StoreId) -> 
     {
         let Some(key) = record.key.clone() else {
             let text = "a table needs a key, and the record has none";
-            step.leave_out(&path, "null-key", text, step.node.on_null_key);
+            step.leave_out(&path, Unfit::null_key(step.node, text));
             continue;
         };
         let row = record.value.as_ref().map(|value| encode_row(record.timestamp, value));

@@ -2,7 +2,7 @@
 
 use super::item::Record;
 use super::{Row, Step, TaskError};
-use crate::ledger::What;
+use crate::ledger::Fate;
 use crate::path::Path;
 use crate::ports::{Failure, FailureClass, Field, Output, StoreId};
 use crate::topology::TopicId;
@@ -89,7 +89,8 @@ impl Step<'_> {
         // They have been made all the same.
         outputs.iter().for_each(|_| self.page.take(0));
         if already {
-            self.ledger.count(&self.node.name, What::Dropped, TOO_MANY, outputs.len() as u64);
+            let why = "the step has made more of the record than it may of one";
+            self.drop_record(path, TOO_MANY, outputs.len() as u64, why, Fate::Dropped(None));
             return Some(None);
         }
         let (outputs, bytes) = (spent.outputs, spent.bytes);

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::{TaskError, TaskOptions, shape};
 use crate::meta::{decode_deployment, deployment_key, encode_deployment};
 use crate::operators::{AggregateMemory, Waiting, WaitingResult};
-use crate::ports::{BackendError, Clock};
+use crate::ports::{BackendError, Clock, Scan};
 use crate::record::Timestamp;
 use crate::state::TaskState;
 use crate::state::join::JoinStore;
@@ -65,6 +65,18 @@ impl NodeMemory {
             Self::None | Self::Join(_) | Self::Dedup(_) | Self::Aggregate(_) => Ok(None),
             Self::Process(timers) => timers.last(state, Clock::Wall),
         }
+    }
+
+    /// How many windows are open that are to have a final result.
+    pub(crate) fn open_windows(&self, state: &TaskState) -> Result<u64, BackendError> {
+        let Self::Aggregate(memory) = self else { return Ok(0) };
+        let Some(open) = memory.windows.as_ref().and_then(|windows| windows.open) else { return Ok(0) };
+        let mut windows = 0;
+        state.scan(open, &[], None, &mut |_, _| {
+            windows += 1;
+            Scan::Continue
+        })?;
+        Ok(windows)
     }
 
     /// Whether it has something to put out at the next commit.

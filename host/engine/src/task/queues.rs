@@ -29,6 +29,8 @@ pub(super) struct Chosen {
     pub(super) input: usize,
     pub(super) record: InputRecord,
     pub(super) time: Timestamp,
+    /// Highest event time of the input before it.
+    pub(super) before: Option<Timestamp>,
 }
 
 /// In place of the time of a record that has none that can be used: it is chosen at once, so that it holds nobody up, and
@@ -83,8 +85,9 @@ impl Queues {
         let (record, time) = input.records.pop_front()?;
         input.bytes -= held(&record);
         input.next = Some(record.offset + 1);
+        let before = input.time;
         input.advance(time);
-        Some(Chosen { input: index, record, time })
+        Some(Chosen { input: index, record, time, before })
     }
 
     /// The time that an input had reached before the task was opened.

@@ -52,7 +52,7 @@ pub(super) fn awake(task: &Task, wake: Wake, now: Timestamp, turn: u64) -> Progr
         arrived: now,
         turn,
     };
-    let chosen = vec![Chosen { input: usize::MAX, record: moment, time: now }];
+    let chosen = vec![Chosen { input: usize::MAX, record: moment, time: now, before: None }];
     start(shape(&task.topology, task.options.subtopology), chosen, task, Some(wake))
 }
 
@@ -123,7 +123,7 @@ fn start(shape: &SubTopology, chosen: Vec<Chosen>, task: &Task, wake: Option<Wak
     let mut queues: Vec<Vec<Item>> = std::iter::repeat_with(Vec::new).take(shape.nodes.len()).collect();
     let mut records = Vec::with_capacity(chosen.len());
     let mut topics = Vec::with_capacity(chosen.len());
-    for (number, Chosen { input, record, time }) in chosen.into_iter().enumerate() {
+    for (number, Chosen { input, record, time, .. }) in chosen.into_iter().enumerate() {
         if let Some(source) = task.sources.get(input)
             && let Some(queue) = queues.get_mut(source.0)
         {

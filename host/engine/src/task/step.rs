@@ -1,12 +1,14 @@
 //! One operator at work in a run: what it can do to the run, the state and the ledger.
 
+use std::fmt::Display;
+
 use bytes::Bytes;
 
 use super::item::{Item, Record};
 use super::progress::{Page, Progress};
-use super::{Deployed, Produced, Row, TaskError, TaskOptions};
+use super::{Deployed, Produced, Row, TaskError, TaskOptions, Then, Unfit};
 use crate::dead_letter::{self, Failed};
-use crate::ledger::{Ledger, LogLine, What};
+use crate::ledger::{Example, Fate, Ledger, LogLine, What};
 use crate::partitioner::partition_of;
 use crate::path::Path;
 use crate::ports::{CallError, Effect, Failure, FailureClass, Field, FunctionId, Outcome, Output};
@@ -172,7 +174,7 @@ impl<'a> Step<'a> {
     pub(crate) fn fail(&mut self, path: &Path, failure: &Failure, call: Option<&Call>) -> Result<(), TaskError> {
         match self.node.on_error {
             OnError::DeadLetter => self.bury(path, failure, call),
-            OnError::Skip => self.ledger.count(&self.node.name, What::Dropped, &failure.code, 1),
+            OnError::Skip => self.drop_record(path, &failure.code, 1, &failure.text, Fate::Dropped(Some("on-error"))),
             OnError::Fail => {
                 return Err(TaskError::Stopped { step: self.node.name.clone(), failure: failure.clone() });
             }
@@ -180,15 +182,27 @@ impl<'a> Step<'a> {
         Ok(())
     }
 
-    /// A record that this operator has no use for.
-    pub(crate) fn leave_out(&mut self, path: &Path, code: &str, text: &str, what_then: OnDrop) {
-        match what_then {
-            OnDrop::Drop => self.ledger.count(&self.node.name, What::Dropped, code, 1),
-            OnDrop::DeadLetter => {
+    /// A record that this operator has no use for, with the setting of the step that says what becomes of it.
+    pub(crate) fn leave_out(&mut self, path: &Path, unfit: Unfit<'_>) {
+        let Unfit { code, text, then } = unfit;
+        match then {
+            Then::Set(setting, OnDrop::Drop) => self.drop_record(path, code, 1, text, Fate::Dropped(Some(setting))),
+            Then::Drop => self.drop_record(path, code, 1, text, Fate::Dropped(None)),
+            Then::Set(_, OnDrop::DeadLetter) | Then::DeadLetter => {
                 let failure = Failure { class: FailureClass::Permanent, code: code.into(), text: text.into() };
                 self.bury(path, &failure, None);
             }
         }
+    }
+
+    /// Counts a record that is dropped, or `n` parts of what it would have come to.
+    pub(crate) fn drop_record(&mut self, path: &Path, code: &str, n: u64, why: impl Display, fate: Fate) {
+        let Self { ledger, progress, options, node, .. } = self;
+        ledger.count_with(&node.name, What::Dropped, code, n, || {
+            let origin =
+                progress.records.get(path.record()).map(|record| origin(progress, options, path.record(), record));
+            example(origin.as_ref(), why.to_string(), fate)
+        });
     }
 
     /// Writes the original record to the dead-letter queue.
@@ -209,7 +223,11 @@ impl<'a> Step<'a> {
             timestamp: record.timestamp,
         };
         let letter = dead_letter::letter(record, &failed, self.record_limit(self.node.dlq));
-        self.ledger.count(&self.node.name, What::DeadLettered, &failure.code, 1);
+        self.ledger.count_with(&self.node.name, What::DeadLettered, &failure.code, 1, || {
+            let topic = self.topology.topics.get(self.node.dlq.0);
+            let topic = topic.map(|topic| topic.name.clone()).unwrap_or_default();
+            example(Some(&origin), failure.text.clone(), Fate::DeadLetter(topic))
+        });
         let key = letter.key.clone();
         self.produce(path.clone(), self.node.dlq, letter, key.as_deref());
     }
@@ -262,17 +280,32 @@ impl<'a> Step<'a> {
     }
 
     fn origin(&self, number: usize, record: &InputRecord) -> Origin {
-        if let Some(Some(origin)) = self.progress.origins.get(number) {
-            return origin.clone();
-        }
-        let topic = self.progress.sources.get(number).and_then(|topic| self.progress.names.get(topic.0));
-        Origin {
-            topic: topic.cloned().unwrap_or_default(),
-            partition: self.options.partition,
-            offset: record.offset,
-            timestamp: record.timestamp,
-            timestamp_type: record.timestamp_type,
-        }
+        origin(self.progress, self.options, number, record)
+    }
+}
+
+/// Where a record of the run truly comes from.
+fn origin(progress: &Progress, options: &TaskOptions, number: usize, record: &InputRecord) -> Origin {
+    if let Some(Some(origin)) = progress.origins.get(number) {
+        return origin.clone();
+    }
+    let topic = progress.sources.get(number).and_then(|topic| progress.names.get(topic.0));
+    Origin {
+        topic: topic.cloned().unwrap_or_default(),
+        partition: options.partition,
+        offset: record.offset,
+        timestamp: record.timestamp,
+        timestamp_type: record.timestamp_type,
+    }
+}
+
+fn example(origin: Option<&Origin>, reason: String, fate: Fate) -> Example {
+    Example {
+        topic: origin.map(|origin| String::from_utf8_lossy(&origin.topic).into_owned()).unwrap_or_default(),
+        partition: origin.map_or(0, |origin| origin.partition),
+        offset: origin.map_or(-1, |origin| origin.offset),
+        reason,
+        fate,
     }
 }
 

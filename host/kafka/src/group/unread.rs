@@ -8,9 +8,12 @@ use std::time::{Duration, Instant};
 use crate::native::Topics;
 use crate::reactions::remedy;
 
-/// How long until it is looked again whether a topic can be seen. One that is missed once only isn't named: the broker may
-/// have been behind.
+/// How long until it is looked again whether a topic can be seen. One that is missed once only isn't named, unless the member
+/// has missed it too: the broker may have been behind.
 const LOOK: Duration = Duration::from_secs(5);
+
+/// How long the word of the member counts that it can't see a topic: it comes just before a rebalance.
+const SUSPICION: Duration = Duration::from_secs(30);
 
 /// How often a topic that can't be seen is named.
 const SAY: Duration = Duration::from_secs(30);
@@ -26,6 +29,8 @@ pub(super) struct Unread {
     topics: BTreeMap<String, Hidden>,
     /// When to look next.
     due: Option<Instant>,
+    /// When the member last said that it couldn't see a topic.
+    suspected: Option<Instant>,
     said: Option<Instant>,
 }
 
@@ -48,17 +53,22 @@ struct Hidden {
 impl Unread {
     /// There is an assignment, with partitions of these topics.
     pub(super) fn assign(&mut self, topics: BTreeSet<String>, now: Instant) {
-        *self = Self { assigned: topics, due: Some(now), ..Self::default() };
+        *self = Self { assigned: topics, due: Some(now), suspected: self.suspected, ..Self::default() };
     }
 
     /// There is none any more.
     pub(super) fn revoke(&mut self) {
-        *self = Self::default();
+        *self = Self { suspected: self.suspected, ..Self::default() };
     }
 
     /// The group's member has found that a topic can't be seen. Where it can see none, it doesn't even join.
     pub(super) fn suspect(&mut self, now: Instant) {
-        self.due = Some(now);
+        (self.due, self.suspected) = (Some(now), Some(now));
+    }
+
+    /// Whether a topic was named that still can't be seen.
+    pub(super) fn is_named(&self) -> bool {
+        self.said.is_some() && self.topics.values().any(|hidden| hidden.reason.is_some())
     }
 
     pub(super) fn is_due(&self, now: Instant) -> bool {
@@ -96,7 +106,8 @@ impl Unread {
         if self.said.is_some_and(|said| now < said + SAY) {
             return Vec::new();
         }
-        let is_due = |hidden: &Hidden| hidden.since + LOOK <= now;
+        let is_suspected = self.suspected.is_some_and(|at| now < at + SUSPICION);
+        let is_due = |hidden: &Hidden| is_suspected || hidden.since + LOOK <= now;
         let named = self.topics.iter().filter(|(_, hidden)| is_due(hidden));
         let topics: Vec<_> =
             named.filter_map(|(topic, hidden)| Some((topic.as_str(), hidden.reason.as_deref()?))).collect();
@@ -148,6 +159,7 @@ mod tests {
             matches!(said[..], [("payments", reason)] if reason.contains("allow the app to use the topic")),
             "{said:?}"
         );
+        assert!(unread.is_named());
         assert!(unread.take_due(began + SAY).is_empty(), "it was said not long ago");
         assert_eq!(unread.take_due(began + LOOK + SAY).len(), 1);
 
@@ -157,6 +169,7 @@ mod tests {
             assert!(unread.is_due(now));
             assert_eq!(unread.look(&INPUTS, &allowed, now), step, "until it is assigned");
             assert!(unread.take_due(now).is_empty());
+            assert!(!unread.is_named());
         }
         unread.assign(assigned(&INPUTS), began + LOOK * 13);
         assert_eq!(unread.look(&INPUTS, &allowed, began + LOOK * 13), Step::Nothing);
@@ -193,6 +206,20 @@ mod tests {
         let mut deleted = found(None);
         deleted.remove("stock");
         assert_eq!(unread.look(&INPUTS, &deleted, now + SAY), Step::Nothing);
-        assert_eq!(unread.take_due(now + SAY + LOOK), [("stock", UNKNOWN)]);
+        assert_eq!(unread.take_due(now + SAY), [("stock", UNKNOWN)]);
+    }
+
+    #[test]
+    fn an_input_that_the_member_has_missed_before_a_rebalance_is_named_at_the_first_look_behind_it() {
+        let (mut unread, began) = (Unread::default(), Instant::now());
+        unread.assign(assigned(&INPUTS), began);
+        unread.suspect(began + LOOK);
+        unread.revoke();
+        unread.assign(assigned(&["orders", "payments"]), began + LOOK);
+        let mut deleted = found(None);
+        deleted.remove("stock");
+        assert_eq!(unread.look(&INPUTS, &deleted, began + LOOK), Step::Nothing);
+        assert_eq!(unread.take_due(began + LOOK), [("stock", UNKNOWN)]);
+        assert!(unread.is_named());
     }
 }

@@ -9,6 +9,7 @@ use millrace_engine::ledger::Ledger;
 use millrace_engine::topology::TopicId;
 use rdkafka::consumer::ConsumerGroupMetadata;
 
+use crate::lag::Lag;
 use crate::tasks::TaskId;
 
 /// The generation of the group in which tasks were assigned: a commit under an older one is fenced.
@@ -92,6 +93,10 @@ pub(crate) enum Event {
     Committed(Box<Commit>),
     /// Nothing is left to do: all inputs are read up to these ends, and committed.
     Idle { worker: usize, idle: bool },
+    /// How far it is behind.
+    Lag { worker: usize, lag: Lag },
+    /// It has ended, and left so many windows open that are to have a final result.
+    OpenWindows(u64),
     /// The instance can't run a task that it was assigned: it has to leave it to others.
     Held { reason: String },
     /// Something failed, and it goes on from what is committed.

@@ -35,6 +35,8 @@ pub(crate) struct Shared {
     /// The plugins that they are of, in the order of the topology.
     pub(crate) candidates: Arc<[Candidate]>,
     pub(crate) options: WorkerOptions,
+    /// Whether the instance stops when nothing is left to do.
+    pub(crate) until_idle: bool,
     /// What keeps global tables as they are during a transaction, if there are any.
     pub(crate) gate: Option<Arc<Gate>>,
     /// Their stores.

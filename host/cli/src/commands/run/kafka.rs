@@ -1,6 +1,5 @@
 //! `millrace run --kafka`: an instance, with its log.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -11,6 +10,8 @@ use millrace_engine::ledger::{Ledger, What};
 use millrace_engine::ports::Logic;
 use millrace_kafka::{Guests, Options, Report, State, WorkerOptions};
 
+use super::losses::Losses;
+use super::pace::Pace;
 use super::summary::{self, Commits};
 use crate::load::Loaded;
 use crate::progress::Bar;
@@ -34,7 +35,9 @@ pub(super) fn run(loaded: &Loaded, bootstrap: &str, data: PathBuf, until_idle: b
 struct Log {
     ledger: Ledger,
     commits: Commits,
-    warned: BTreeSet<(String, String)>,
+    losses: Losses,
+    pace: Pace,
+    open_windows: u64,
     restore: Restore,
 }
 
@@ -51,7 +54,8 @@ struct Restore {
 impl Log {
     fn new() -> Result<Self> {
         let (ledger, commits) = (Ledger::default(), Commits::new()?);
-        Ok(Self { ledger, commits, warned: BTreeSet::new(), restore: Restore::default() })
+        let (losses, pace) = (Losses::new(Instant::now()), Pace::new(Instant::now())?);
+        Ok(Self { ledger, commits, losses, pace, open_windows: 0, restore: Restore::default() })
     }
 
     fn take(&mut self, report: &Report<'_>) {
@@ -62,18 +66,26 @@ impl Log {
                 self.restore.end();
                 tracing::info!("running");
             }
+            Report::State(State::Degraded) => self.restore.end(),
             Report::Committed(ledger, took) => {
                 summary::log_lines(ledger);
-                summary::warn_of_dead_letters(ledger, &mut self.warned);
                 self.ledger.add(ledger);
+                self.losses.tell(&self.ledger, Instant::now());
                 self.commits.add(*took);
+                self.pace.committed(*took);
             }
+            Report::Lag(lag) => {
+                self.losses.tell(&self.ledger, Instant::now());
+                self.pace.tell(&self.ledger, *lag, Instant::now());
+            }
+            Report::OpenWindows(windows) => self.open_windows += windows,
             _ => {}
         }
     }
 
     fn finish(&mut self, app: &str) {
         self.restore.end();
+        summary::log_open_windows(self.open_windows);
         summary::log_counts(&self.ledger);
         tracing::info!(
             app,

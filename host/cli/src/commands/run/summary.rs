@@ -1,10 +1,9 @@
 //! What a run says of what becomes of the records.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
-use millrace_engine::ledger::{Ledger, What};
+use millrace_engine::ledger::Ledger;
 
 /// Logs what became of records, by step and reason.
 pub(super) fn log_counts(ledger: &Ledger) {
@@ -25,16 +24,14 @@ pub(super) fn log_lines(ledger: &Ledger) {
     }
 }
 
-/// The first time that a step has dead letters with a code; how many there were is in the report at the end.
-pub(super) fn warn_of_dead_letters(ledger: &Ledger, warned: &mut BTreeSet<(String, String)>) {
-    for (step, what, code, _) in ledger.counts() {
-        if what == What::DeadLettered && warned.insert((step.to_owned(), code.to_owned())) {
-            tracing::warn!(
-                step,
-                code,
-                "records fail: they go to the dead-letter queue, with the reason in their headers"
-            );
-        }
+/// Says that final results are still to come, for who ran until nothing is left.
+pub(super) fn log_open_windows(windows: u64) {
+    if windows > 0 {
+        tracing::info!(
+            windows,
+            "windows are open: their final results come out when later records have moved stream time past their ends and \
+             grace"
+        );
     }
 }
 
@@ -49,6 +46,10 @@ impl Commits {
 
     pub(super) fn add(&mut self, took: Duration) {
         self.0.saturating_record(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
     }
 
     pub(super) fn count(&self) -> u64 {

@@ -2,7 +2,7 @@
 
 use millrace_broker::{Operation, Options};
 
-use crate::harness::{App, Plain, Settings, Shape, allow, own_broker, shared_broker};
+use crate::harness::{App, Plain, Settings, Shape, allow, own_broker, shared_broker, until};
 
 /// Records a second.
 const RATE: u32 = 400;
@@ -88,6 +88,24 @@ fn a_task_whose_output_is_not_there_holds_no_other_one() {
     is_all_there("first-out", 200);
     write("first", 400);
     is_all_there("first-out", 400);
+    process.stop();
+}
+
+#[test]
+fn an_input_that_is_deleted_while_it_is_read_is_named_and_the_state_says_so_while_others_go_on() {
+    let Some(broker) = shared_broker() else { return };
+    let app = Plain::new(&broker, "hidden", PARTS, &TOPICS);
+    let mut process = app.start("data");
+    process.wait_until_running();
+    let assigned = format!("{0}-first: 0-1; {0}-second: 0-1", app.name);
+    assert!(process.logged("assigned").iter().any(|entry| entry["partitions"] == assigned.as_str()));
+    assert_eq!(process.logged("instance").len(), 1);
+    app.kafka.delete(&app.topic("first"));
+    process.wait_until_it_says("the broker knows of no such topic");
+    let is_degraded = || process.logged("state").iter().any(|entry| entry["to"] == "degraded");
+    until("the state says that an input is missing", is_degraded);
+    app.write("second", 0, 0..100);
+    app.wait_for("second-out", |found| found.len() == 100);
     process.stop();
 }
 

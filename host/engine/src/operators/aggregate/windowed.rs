@@ -17,14 +17,14 @@ use super::guest::Guest;
 use super::outline::{Changed, Closing, Outline, Planned, ResultOf};
 use super::plan::Plan;
 use super::{hopping, session, sliding};
-use crate::ledger::What;
+use crate::ledger::Fate;
 use crate::operators::late;
 use crate::path::Path;
 use crate::ports::{BackendError, Group, Grouped, Logic, Outcome, Output, Stored};
 use crate::record::{END_OF_TIME, Headers, Timestamp, length};
 use crate::state::keys::{AGGREGATE_OVERHEAD, WINDOW_KEY_OVERHEAD, encode_aggregate};
 use crate::state::windowed::{WindowedStore, entry_of, open_key};
-use crate::task::{Item, Parent, Record, Row, Step, TaskError, inherited};
+use crate::task::{Item, Parent, Record, Row, Step, TaskError, Then, Unfit, inherited};
 use crate::topology::{Call, Emit, WindowKind};
 
 pub(super) fn process(
@@ -146,13 +146,13 @@ fn usable(step: &mut Step<'_>, items: Vec<Item>, kind: WindowKind) -> Vec<Item> 
     for item in items {
         if item.record.key.is_none() {
             let text = "an aggregate needs a key, and the record has none";
-            step.leave_out(&item.path, "null-key", text, step.node.on_null_key);
+            step.leave_out(&item.path, Unfit::null_key(step.node, text));
         } else if item.record.value.is_none() && matches!(kind, WindowKind::Sliding { .. }) {
             let text = "an aggregate with sliding windows has no use for a null value";
-            step.leave_out(&item.path, "null-value", text, Default::default());
+            step.leave_out(&item.path, Unfit::null_value(text));
         } else if item.record.timestamp < 0 {
             let text = "no window begins before the epoch, and the record has a negative timestamp";
-            step.leave_out(&item.path, "negative-timestamp", text, Default::default());
+            step.leave_out(&item.path, Unfit { code: "negative-timestamp", text, then: Then::Drop });
         } else {
             good.push(item);
         }
@@ -247,19 +247,18 @@ impl Settling<'_, '_> {
         if planned.late {
             late::leave(self.step, item, &mut child, "all windows of the record have closed");
         } else if planned.missed > 0 {
-            self.count("late-window", planned.missed);
+            let why = "some windows of the record have closed, and it counts in the others only";
+            self.step.drop_record(&item.path, "late-window", planned.missed, why, Fate::Dropped(None));
         }
         for closing in &planned.closing {
             self.close(item, closing, &mut child)?;
         }
         if planned.lost > 0 {
-            self.count("expired-window", planned.lost);
+            let why =
+                "time has moved on by more than the step's `retention`: windows were gone before they could close";
+            self.step.drop_record(&item.path, "expired-window", planned.lost, why, Fate::Dropped(None));
         }
         Ok(child)
-    }
-
-    fn count(&mut self, code: &str, n: u64) {
-        self.step.ledger.count(&self.step.node.name, What::Dropped, code, n);
     }
 
     fn put_out(&mut self, item: &Item, change: &Changed, child: &mut u32) -> Result<(), TaskError> {

@@ -1,0 +1,119 @@
+//! The end of a replay, told on standard error: what became of the records, in one line, behind an example of each loss.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+
+use millrace_engine::ledger::{Example, Fate, Ledger, What};
+
+/// What a replay has come to.
+pub(super) struct Summary<'l> {
+    /// Records read.
+    pub(super) read: u64,
+    /// Results written, without dead letters.
+    pub(super) written: u64,
+    pub(super) ledger: &'l Ledger,
+    /// Windows without their final results.
+    pub(super) open_windows: u64,
+}
+
+impl Summary<'_> {
+    /// Says it. Nobody has to listen.
+    pub(super) fn tell(&self) {
+        if self.read > 0 {
+            drop(io::stderr().lock().write_all(self.text().as_bytes()));
+        }
+    }
+
+    fn text(&self) -> String {
+        let mut text = String::new();
+        for (step, what, code, example) in self.ledger.examples() {
+            text.push_str(&one(step, what, code, example));
+        }
+        let Self { read, written, .. } = self;
+        let _ = write!(text, "{read} in, {written} out");
+        let letters = self.ledger.total(What::DeadLettered);
+        if letters > 0 {
+            let _ = write!(text, ", {letters} dead {}", if letters == 1 { "letter" } else { "letters" });
+        }
+        for (what, name) in [(What::Dropped, "dropped"), (What::Skipped, "skipped by rules")] {
+            text.push_str(&self.counts(what, name));
+        }
+        match self.open_windows {
+            0 => {}
+            1 => text.push_str("; 1 window open: --close-windows"),
+            windows => {
+                let _ = write!(text, "; {windows} windows open: --close-windows");
+            }
+        }
+        text.push('\n');
+        text
+    }
+
+    /// The counts of one kind by code, over all steps.
+    fn counts(&self, wanted: What, name: &str) -> String {
+        let mut codes: BTreeMap<&str, u64> = BTreeMap::new();
+        for (_, _, code, n) in self.ledger.counts().filter(|(_, what, ..)| *what == wanted) {
+            *codes.entry(code).or_default() += n;
+        }
+        match codes.len() {
+            0 => String::new(),
+            1 => codes.into_iter().map(|(code, n)| format!(", {n} {name} ({code})")).collect(),
+            _ => {
+                let each: Vec<_> = codes.iter().map(|(code, n)| format!("{code} {n}")).collect();
+                format!(", {} {name} ({})", codes.values().sum::<u64>(), each.join(", "))
+            }
+        }
+    }
+}
+
+/// A line about the first record of a step and code.
+fn one(step: &str, what: What, code: &str, example: &Example) -> String {
+    let Example { topic, partition, offset, reason, fate } = example;
+    let end = match fate {
+        Fate::PassedOn => "; it was taken as it is".to_owned(),
+        Fate::DeadLetter(letters) => format!("; it is in `{letters}`"),
+        Fate::Dropped(None) => String::new(),
+        Fate::Dropped(Some(setting)) => format!("; {setting} = \"dead-letter\" keeps such records"),
+    };
+    let what = what.name();
+    format!(
+        "step `{step}`, {what} ({code}), such as topic `{topic}`, partition {partition}, offset {offset}: {reason}{end}\n"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn example(offset: i64, reason: &str, fate: Fate) -> impl FnOnce() -> Example {
+        move || Example { topic: "in".into(), partition: 0, offset, reason: reason.into(), fate }
+    }
+
+    #[test]
+    fn the_last_line_has_all_records_and_those_before_it_an_example_of_each_loss() {
+        let mut ledger = Ledger::default();
+        let lacks = "an aggregate needs a key, and the record has none";
+        ledger.count_with("sums", What::Dropped, "null-key", 1, example(3, lacks, Fate::Dropped(Some("on-null-key"))));
+        let letter = Fate::DeadLetter("count-dlq".into());
+        ledger.count_with("in", What::DeadLettered, "bad-value", 7, example(4, "the value isn't JSON", letter));
+        let text = Summary { read: 20, written: 8, ledger: &ledger, open_windows: 1 }.text();
+        insta::assert_snapshot!(text, @r#"
+        step `in`, dead-lettered (bad-value), such as topic `in`, partition 0, offset 4: the value isn't JSON; it is in `count-dlq`
+        step `sums`, dropped (null-key), such as topic `in`, partition 0, offset 3: an aggregate needs a key, and the record has none; on-null-key = "dead-letter" keeps such records
+        20 in, 8 out, 7 dead letters, 1 dropped (null-key); 1 window open: --close-windows
+        "#);
+    }
+
+    #[test]
+    fn several_codes_are_summed_over_all_steps() {
+        let mut ledger = Ledger::default();
+        for (step, code, n) in [("a", "late", 2), ("b", "late", 1), ("b", "null-key", 4)] {
+            ledger.count(step, What::Dropped, code, n);
+        }
+        ledger.count("rule", What::Skipped, "filtered", 5);
+        ledger.count("in", What::DeadLettered, "bad-key", 1);
+        let text = Summary { read: 13, written: 0, ledger: &ledger, open_windows: 2 }.text();
+        insta::assert_snapshot!(text, @"13 in, 0 out, 1 dead letter, 7 dropped (late 3, null-key 4), 5 skipped by rules (filtered); 2 windows open: --close-windows");
+    }
+}

@@ -1,0 +1,31 @@
+//! How far a worker is behind: told about once a second, since it takes a look at each input.
+
+use std::time::{Duration, Instant};
+
+use super::{Event, Worker};
+use crate::lag::Lag;
+
+/// How often it is told.
+const EVERY: Duration = Duration::from_secs(1);
+
+impl Worker {
+    /// Tells how much there is to be read and processed, as far as brokers have said.
+    pub(super) fn tell_lag(&mut self) {
+        if self.lag_told.elapsed() < EVERY {
+            return;
+        }
+        self.lag_told = Instant::now();
+        let mut lag = Lag::default();
+        for seat in &self.seats {
+            lag.records += seat.task.queued_in_all() as u64;
+            for input in seat.inputs.iter().filter(|input| input.partition.is_some()) {
+                match input.left {
+                    Some(left) => lag.records += left.unsigned_abs(),
+                    None => lag.unknown += 1,
+                }
+                lag.unread += usize::from(input.stalled && input.expects_more());
+            }
+        }
+        self.tell(Event::Lag { worker: self.number, lag });
+    }
+}
