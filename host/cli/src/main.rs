@@ -3,7 +3,6 @@
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
-use clap::Parser;
 use millrace_cli::args::Arguments;
 use millrace_cli::commands::dispatch;
 use millrace_cli::load::Wrong;
@@ -27,7 +26,7 @@ fn keep_memory() {
 
 fn main() -> ExitCode {
     keep_memory();
-    let arguments = Arguments::parse();
+    let arguments = Arguments::from_command_line();
     start_log();
     match dispatch(arguments.command) {
         Ok(()) => ExitCode::SUCCESS,

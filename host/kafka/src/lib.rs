@@ -42,5 +42,5 @@ pub use crew::Guests;
 pub use error::Error;
 pub use instance::{Options, Report, run};
 pub use lifecycle::State;
-pub use settings::ClientSettings;
+pub use settings::{ClientSettings, Mistake, mistakes};
 pub use worker::WorkerOptions;

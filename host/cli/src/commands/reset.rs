@@ -14,7 +14,7 @@ use crate::args;
 /// The app is running, the folder isn't its own, nobody agrees, or a broker refuses.
 pub fn reset(arguments: &args::Reset) -> Result<()> {
     let args::Reset { app, kafka, set, data, yes } = arguments;
-    let mut connection = Connection::open(app, kafka, &set.settings)?;
+    let mut connection = Connection::open(app, kafka, &set.all()?)?;
     let reset = Reset::plan(&connection, app, data.as_deref())?;
     let mut out = io::stdout().lock();
     if reset.is_empty() {

@@ -7,6 +7,7 @@ use std::io::Write;
 use std::ops::ControlFlow;
 
 use anyhow::{Result, anyhow, bail};
+use millrace_engine::secret::Secret;
 use millrace_kafka::records::Connection;
 
 use super::{Printer, Wanted};
@@ -18,7 +19,7 @@ pub(in crate::commands) use write::{Written, write};
 const KAFKAS: &str = "__";
 
 /// Connects to a cluster.
-pub(super) fn connect(bootstrap: &str, settings: &[(String, String)]) -> Result<Connection> {
+pub(super) fn connect(bootstrap: &str, settings: &[(String, Secret)]) -> Result<Connection> {
     Ok(Connection::open("millrace", bootstrap, settings)?)
 }
 
