@@ -1,4 +1,5 @@
 //! What the `millrace` command is made of, as modules that tests can reach.
+#![deny(clippy::print_stderr, clippy::print_stdout, reason = "they panic where nobody reads any more: see `say`")]
 
 pub mod args;
 pub mod commands;
@@ -9,3 +10,6 @@ pub mod load;
 mod nearest;
 mod output;
 mod progress;
+mod say;
+
+pub use say::say;

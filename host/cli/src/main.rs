@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use millrace_cli::args::Arguments;
 use millrace_cli::commands::dispatch;
 use millrace_cli::load::Wrong;
+use millrace_cli::say;
 use tracing_subscriber::EnvFilter;
 
 /// Records are many small allocations that live for a transaction: mimalloc is faster at that than the system's.
@@ -32,11 +33,11 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) if error.is::<Wrong>() => {
-            eprintln!("{error}");
+            say(error);
             ExitCode::FAILURE
         }
         Err(error) => {
-            eprintln!("error: {error:#}");
+            say(format_args!("error: {error:#}"));
             ExitCode::FAILURE
         }
     }

@@ -275,6 +275,11 @@ impl Membership {
         may
     }
 
+    /// Waits for no worker any more: they didn't end in time, and the process does.
+    pub(crate) fn give_up_on_workers(&self) {
+        self.state().lines.clear();
+    }
+
     /// Has the workers let go of their tasks, and waits until they have.
     fn give(&self, lost: bool) {
         self.unread().revoke();

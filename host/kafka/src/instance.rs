@@ -56,10 +56,15 @@ pub enum Report<'a> {
 }
 
 /// How long what is under way may take when it is told to stop.
-const DRAIN: Duration = Duration::from_secs(30);
+const DRAIN: Duration = Duration::from_secs(20);
 
 /// How long to wait until the group has let it go.
-const LEAVE: Duration = Duration::from_secs(5);
+const LEAVE: Duration = Duration::from_secs(4);
+
+/// What supervisors wait before they kill, such as Kubernetes. Some of it is left for closing files and connections.
+const GRACE: Duration = Duration::from_secs(30);
+
+const _: () = assert!(DRAIN.as_secs() + LEAVE.as_secs() + 5 <= GRACE.as_secs(), "a stop is over before it is cut off");
 
 /// How often to say that it waits outside of the group.
 const SAY: Duration = Duration::from_secs(30);
@@ -309,6 +314,7 @@ impl<'t> Instance<'t> {
                     "workers {workers:?} didn't finish within {seconds} s: what they had open isn't committed, and is \
                      processed again at the next start"
                 ))));
+                member.context().give_up_on_workers();
                 break;
             }
         }

@@ -1,12 +1,12 @@
 //! `millrace run`: until told to stop.
 
 mod kafka;
+mod signals;
 mod summary;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use anyhow::Result;
 use millrace_embedded::WorkerOptions;
@@ -24,7 +24,7 @@ use crate::progress::Bar;
 /// The pipeline, the data folder or the cluster is wrong, or the app had to stop.
 pub fn run(arguments: &args::Run) -> Result<()> {
     // Before anything that takes time: compiling a plugin takes seconds.
-    let stop = stop_on_signal()?;
+    let stop = signals::stop_on_signal()?;
     let loaded = load(&arguments.pipeline)?;
     let data = arguments.data.clone().unwrap_or_else(|| PathBuf::from(".millrace").join(&loaded.topology.app));
     match &arguments.kafka {
@@ -51,18 +51,6 @@ fn run_embedded(arguments: &args::Run, loaded: &Loaded, data: PathBuf, stop: &At
     bar.finish();
     report(app, worker.ledger());
     Ok(())
-}
-
-/// A flag that is set on SIGTERM, SIGHUP or Ctrl-C.
-fn stop_on_signal() -> Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&stop);
-    let runner = std::thread::current();
-    ctrlc::set_handler(move || {
-        flag.store(true, Ordering::Relaxed);
-        runner.unpark();
-    })?;
-    Ok(stop)
 }
 
 fn tell(bar: &Bar, progress: &Progress<'_>) {

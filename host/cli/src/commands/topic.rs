@@ -14,6 +14,7 @@ use millrace_engine::record::InputRecord;
 
 use crate::args::{At, TopicCommand};
 use crate::lines::{self, Line};
+use crate::say::say;
 
 pub(super) use kafka::write as write_to_kafka;
 use kafka::{Written, connect};
@@ -61,9 +62,10 @@ pub fn topic(command: TopicCommand) -> Result<()> {
 }
 
 fn tell(written: &Written) {
-    eprintln!("{} records written", written.records);
+    say(format_args!("{} records written", written.records));
     if written.moved > 0 {
-        eprintln!("{} of them with the timestamp 1 in place of 0, which the client takes for now", written.moved);
+        let moved = written.moved;
+        say(format_args!("{moved} of them with the timestamp 1 in place of 0, which the client takes for now"));
     }
 }
 

@@ -12,6 +12,7 @@ use millrace_kafka::records::Connection;
 
 use super::{Printer, Wanted};
 use crate::nearest::nearest;
+use crate::say::say;
 
 pub(in crate::commands) use write::{Written, write};
 
@@ -64,10 +65,10 @@ pub(super) fn read(connection: &Connection, wanted: &Wanted<'_>, out: &mut impl 
         printed?;
     }
     if printer.left > 0 && reading.uncommitted(partition) > 0 {
-        eprintln!(
+        say(format_args!(
             "{} more offsets aren't committed yet: they belong to a transaction that is open, or come after it",
             reading.uncommitted(partition)
-        );
+        ));
     }
     Ok(())
 }
