@@ -33,8 +33,9 @@ impl Arguments {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 done; 1 something is wrong with the pipeline, a plugin, the input or the data folder, or the app had to \
-stop; 2 the command line is wrong.
+Exit codes: 0 done; 1 something is wrong with the pipeline, a plugin, the input, a topic or the data folder, and the same \
+start would end the same way; 2 the command line is wrong; 75 another start may go well: no broker answers, a disk is \
+full, a thread has failed. 128 and the signal's number: ended at once by a second signal.
 The log goes to standard error, as text on a terminal and as JSON elsewhere; MILLRACE_LOG sets what is logged, such as \
 `info` (the default), `debug`, or `warn,millrace_embedded=debug`.";
 
@@ -44,6 +45,7 @@ pub enum Command {
     /// Check pipeline files and their plugins: tells all that is wrong with them, and nothing when they are good
     Check(Pipeline),
     /// Run a pipeline until it is told to stop (SIGTERM or Ctrl-C): what is under way is finished and committed
+    #[command(after_help = EXIT_CODES)]
     Run(Run),
     /// Run records from a file through a pipeline, on a clock that they move: the same input gives the same output
     Replay(Replay),

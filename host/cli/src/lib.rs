@@ -5,6 +5,7 @@ pub mod args;
 pub mod commands;
 pub mod data;
 pub mod diagnostics;
+pub mod exit;
 pub mod lines;
 pub mod load;
 mod nearest;

@@ -139,7 +139,7 @@ impl Membership {
     /// Tells the workers of an assignment that they don't know yet. Blocks while the cluster doesn't answer.
     ///
     /// # Errors
-    /// [`Error::Setup`]: the assignment can't be worked with. A cluster that doesn't answer is no error: it is asked again
+    /// [`Error::Changed`]: the assignment can't be worked with. A cluster that doesn't answer is no error: it is asked again
     /// with the next call.
     pub(crate) fn settle(&self, cluster: &Cluster) -> Result<(), Error> {
         let Some(offered) = self.state().offered.clone() else {
@@ -196,7 +196,7 @@ impl Membership {
     fn look_up(&self, cluster: &Cluster, offered: &BTreeSet<(String, u32)>) -> Result<Vec<String>, Error> {
         let topics = cluster.describe(&self.inputs())?;
         match self.grown(&topics, offered) {
-            Some(reason) => Err(Error::Setup(reason)),
+            Some(reason) => Err(Error::Changed(reason)),
             None => cluster.members(&self.topology.app),
         }
     }

@@ -171,7 +171,7 @@ impl<'t> Instance<'t> {
         let shared = Arc::clone(&self.shared);
         let thread = Builder::new().name("global-tables".into());
         let follower = thread.spawn(move || globals.follow(&gate, &shared));
-        self.follower = Some(follower.map_err(|error| Error::Setup(format!("no thread can be started: {error}")))?);
+        self.follower = Some(follower.map_err(|error| Error::Thread(format!("no thread can be started: {error}")))?);
         Ok(())
     }
 
@@ -180,7 +180,7 @@ impl<'t> Instance<'t> {
         match self.follower.take_if(|follower| follower.is_finished()).map(JoinHandle::join) {
             None => Ok(()),
             Some(Ok(result)) => result,
-            Some(Err(_)) => Err(Error::Task("who keeps the global tables has panicked: a bug".into())),
+            Some(Err(_)) => Err(Error::Thread("the thread that keeps the global tables has panicked: a bug".into())),
         }
     }
 
@@ -310,7 +310,7 @@ impl<'t> Instance<'t> {
             }
             if Instant::now() > limit {
                 let (workers, seconds) = (self.crew.at_work(), DRAIN.as_secs());
-                result = result.and(Err(Error::Task(format!(
+                result = result.and(Err(Error::Thread(format!(
                     "workers {workers:?} didn't finish within {seconds} s: what they had open isn't committed, and is \
                      processed again at the next start"
                 ))));
