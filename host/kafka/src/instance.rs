@@ -301,6 +301,7 @@ impl<'t> Instance<'t> {
         let limit = Instant::now() + DRAIN;
         let shared = Arc::clone(&self.shared);
         let Some(member) = shared.member.get() else { return result };
+        member.context().stop_by(limit);
         let mut result = result;
         while !self.crew.is_gone() {
             drop(member.poll(TICK));
@@ -314,7 +315,6 @@ impl<'t> Instance<'t> {
                     "workers {workers:?} didn't finish within {seconds} s: what they had open isn't committed, and is \
                      processed again at the next start"
                 ))));
-                member.context().give_up_on_workers();
                 break;
             }
         }

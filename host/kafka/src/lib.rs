@@ -1,5 +1,6 @@
 //! The Kafka driver.
 
+mod answer;
 mod cluster;
 mod context;
 mod contradictions;

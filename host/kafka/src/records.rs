@@ -10,17 +10,17 @@ mod read;
 mod write;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use millrace_engine::secret::Secret;
 use rdkafka::client::ClientContext;
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
+use crate::answer;
 use crate::cluster::{Cluster, REQUEST};
-use crate::context::{Ear, trouble};
+use crate::context::Ear;
 use crate::error::Error;
 use crate::settings::{ClientSettings, check, wrong_settings};
 
@@ -63,7 +63,7 @@ impl Connection {
     /// Connects under the name of an app, with raw settings of librdkafka.
     ///
     /// # Errors
-    /// [`Error::Setup`]: a setting is wrong, or nobody answers within seconds.
+    /// [`Error::Setup`]: a setting is wrong, or the cluster refuses. [`Error::Unreachable`]: nobody answers within seconds.
     pub fn open(app: &str, bootstrap: &str, raw: &[(String, Secret)]) -> Result<Self, Error> {
         if let Some((name, reason)) = OWNED.iter().find(|(name, _)| raw.iter().any(|(own, _)| own == name)) {
             return Err(Error::Setup(format!("`{name}` can't be set here: {reason}")));
@@ -71,7 +71,8 @@ impl Connection {
         check(raw)?;
         let settings = ClientSettings::new(app, "command", bootstrap, raw, Duration::ZERO)?;
         let client: BaseConsumer<Ear> = client(&settings.admin())?;
-        let metadata = client.fetch_metadata(None, ANSWER).map_err(|error| silence(&client, bootstrap, &error))?;
+        answered(&client, bootstrap)?;
+        let metadata = client.fetch_metadata(None, ANSWER)?;
         let topics = metadata.topics().iter().filter(|topic| topic.error().is_none());
         let topics = topics.map(|topic| (topic.name().to_owned(), topic.partitions().len() as u32)).collect();
         Ok(Self { settings, raw: raw.to_vec(), client, topics })
@@ -143,10 +144,20 @@ impl Connection {
     }
 }
 
-/// Why nobody answers.
-fn silence(client: &BaseConsumer<Ear>, bootstrap: &str, error: &KafkaError) -> Error {
-    let said = trouble(client).map(|trouble| trouble.text);
-    Error::Setup(format!("no broker answers at {bootstrap}: {}", said.unwrap_or_else(|| error.to_string())))
+/// Waits for the cluster.
+///
+/// # Errors
+/// [`Error::Setup`]: it refuses. [`Error::Unreachable`]: it doesn't answer.
+fn answered(client: &BaseConsumer<Ear>, bootstrap: &str) -> Result<(), Error> {
+    let (began, mut last) = (Instant::now(), None);
+    let id = answer::cluster_id(client, bootstrap, &mut |silence| {
+        last = silence;
+        began.elapsed() < ANSWER
+    })?;
+    match (id, last) {
+        (None, Some(error)) => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Makes a client.
