@@ -1,14 +1,19 @@
 //! What can be said on the command line.
 
+mod assignment;
 mod place;
+mod unshown;
 
 use std::path::PathBuf;
 
+use anyhow::Result;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use millrace_engine::manifest::KeyCodec;
-use millrace_engine::pipeline::Format;
+use millrace_engine::pipeline::{Format, Override};
+use millrace_engine::secret::Secret;
 
+use assignment::{setting, setting_in_file, topic_setting};
 pub use place::{At, Data, KafkaSet, Place, Which};
 
 /// Stream processing with the business rules in sandboxed WebAssembly plugins.
@@ -20,9 +25,17 @@ pub struct Arguments {
     pub command: Command,
 }
 
+impl Arguments {
+    /// Those of this process. Ends it where they are wrong or ask for help.
+    pub fn from_command_line() -> Self {
+        Self::try_parse().unwrap_or_else(|error| unshown::without_values(error).exit())
+    }
+}
+
 const EXIT_CODES: &str = "\
-Exit codes: 0 done; 1 something is wrong with the pipeline, a plugin, the input or the data folder, or the app had to \
-stop; 2 the command line is wrong.
+Exit codes: 0 done; 1 something is wrong with the pipeline, a plugin, the input, a topic or the data folder, and the same \
+start would end the same way; 2 the command line is wrong; 75 another start may go well: no broker answers, a disk is \
+full, a thread has failed. 128 and the signal's number: ended at once by a second signal.
 The log goes to standard error, as text on a terminal and as JSON elsewhere; MILLRACE_LOG sets what is logged, such as \
 `info` (the default), `debug`, or `warn,millrace_embedded=debug`.";
 
@@ -32,6 +45,7 @@ pub enum Command {
     /// Check pipeline files and their plugins: tells all that is wrong with them, and nothing when they are good
     Check(Pipeline),
     /// Run a pipeline until it is told to stop (SIGTERM or Ctrl-C): what is under way is finished and committed
+    #[command(after_help = EXIT_CODES)]
     Run(Run),
     /// Run records from a file through a pipeline, on a clock that they move: the same input gives the same output
     Replay(Replay),
@@ -60,16 +74,26 @@ pub struct Pipeline {
     pub files: Vec<PathBuf>,
     /// Change a setting, such as `commit-interval=100ms`, `resolve.within=1m` or `plugins.NAME.config.KEY=VALUE`
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = setting)]
-    pub set: Vec<(String, String)>,
+    pub set: Vec<(String, Secret)>,
+    /// Change a setting to what a file holds, without the newline at its end, such as
+    /// `kafka.sasl.password=/run/secrets/kafka`
+    #[arg(long = "set-file", value_name = "KEY=FILE", value_parser = setting_in_file)]
+    pub set_file: Vec<(String, PathBuf)>,
 }
 
-fn setting(text: &str) -> Result<(String, String), String> {
-    key_value(text).map_err(|expected| format!("{expected}, such as commit-interval=100ms"))
-}
-
-fn key_value(text: &str) -> Result<(String, String), String> {
-    let (key, value) = text.split_once('=').ok_or("expected KEY=VALUE")?;
-    Ok((key.trim().to_owned(), value.trim().to_owned()))
+impl Pipeline {
+    /// The settings that it changes.
+    ///
+    /// # Errors
+    /// A file of `--set-file` can't be read, or isn't text.
+    pub fn overrides(&self) -> Result<Vec<Override>> {
+        let of = |option, key: &String, value| Override { option, key: key.clone(), value };
+        let mut overrides: Vec<_> = self.set.iter().map(|(key, value)| of("--set", key, value.clone())).collect();
+        for (key, path) in &self.set_file {
+            overrides.push(of("--set-file", key, assignment::read(key, path)?));
+        }
+        Ok(overrides)
+    }
 }
 
 /// `millrace run`.
@@ -189,7 +213,7 @@ pub enum TopicCommand {
         key: KeyForm,
         /// A setting of the topic, on Kafka; may come several times. A topic for records with old timestamps needs
         /// `retention.ms=-1`, or Kafka deletes them soon
-        #[arg(long, value_name = "KEY=VALUE", conflicts_with = "data", value_parser = key_value)]
+        #[arg(long, value_name = "KEY=VALUE", conflicts_with = "data", value_parser = topic_setting)]
         config: Vec<(String, String)>,
     },
 }

@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 use std::ops::Range;
 
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
-use millrace_engine::pipeline::{Diagnostic, SourceFile};
+use millrace_engine::pipeline::{Diagnostic, SourceFile, without_secrets};
 
 /// Columns of text in a frame: what a line of a pipeline file and its comment need.
 const WIDTH: usize = 100;
@@ -66,7 +66,8 @@ impl<'a> Framed<'a> {
     fn new(diagnostic: &'a Diagnostic, files: &[SourceFile]) -> Self {
         let file = files.iter().find(|file| file.path == diagnostic.file);
         let place = file.zip(diagnostic.span.clone()).map(|(file, span)| {
-            (NamedSource::new(file.path.display().to_string(), file.text.clone()).with_language("toml"), span)
+            let text = without_secrets(&file.text);
+            (NamedSource::new(file.path.display().to_string(), text).with_language("toml"), span)
         });
         Self { diagnostic, place }
     }
@@ -156,6 +157,31 @@ mod tests {
         help: did you mean `topic`?
         × pipelines/orders.toml: nothing leaves this pipeline
         "#);
+    }
+
+    #[test]
+    fn a_frame_shows_no_value_of_kafka_in_the_lines_around_a_mistake() {
+        let text =
+            "app = \"a\"\n[kafka]\nsasl.password = \"hunter2\"\ngroup.id = \"x\"\nssl.key.password = \"hunter2\"\n";
+        let start = text.find("id").unwrap();
+        let path = PathBuf::from("a.toml");
+        let files = [SourceFile { path: path.clone(), text: text.to_owned() }];
+        let message = "`group.id` of [kafka] is the host's to set".to_owned();
+        let span = Some(start..start + 2);
+        let mistake = Diagnostic { file: path, span, line: 4, column: 7, message, help: None };
+        let mut out = String::new();
+        render(&mut out, &[mistake], &files, Style::Framed).unwrap();
+        let out: Vec<_> = out.lines().map(str::trim_end).collect();
+        assert_snapshot!(out.join("\n"), @"
+         × `group.id` of [kafka] is the host's to set
+          ╭─[a.toml:4:7]
+        3 │ sasl.password = ***
+        4 │ group.id = ***
+          ·       ─┬
+          ·        ╰── here
+        5 │ ssl.key.password = ***
+          ╰────
+        ");
     }
 
     #[test]

@@ -1,11 +1,16 @@
 //! What the `millrace` command is made of, as modules that tests can reach.
+#![deny(clippy::print_stderr, clippy::print_stdout, reason = "they panic where nobody reads any more: see `say`")]
 
 pub mod args;
 pub mod commands;
 pub mod data;
 pub mod diagnostics;
+pub mod exit;
 pub mod lines;
 pub mod load;
 mod nearest;
 mod output;
 mod progress;
+mod say;
+
+pub use say::say;

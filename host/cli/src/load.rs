@@ -1,14 +1,17 @@
 //! From pipeline files to something that can run: files read, plugins loaded, both checked against each other.
 
 use std::collections::BTreeMap;
+use std::env::VarError;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use millrace_engine::deployment::Candidate;
-use millrace_engine::pipeline::{self, Pipeline, SourceFile};
+use millrace_engine::pipeline::{self, Given, Pipeline, SourceFile};
 use millrace_engine::ports::DeploymentId;
+use millrace_engine::secret::HIDDEN;
 use millrace_engine::topology::{PluginUse, Topology};
+use millrace_kafka::Mistake;
 use millrace_plugin::{Guests, Plugin, Runtime};
 
 use crate::args;
@@ -28,7 +31,11 @@ pub struct Loaded {
 /// All that is wrong, with places, as one text.
 pub fn load(arguments: &args::Pipeline) -> Result<Loaded> {
     let files = read(&arguments.files)?;
-    let pipeline = pipeline::read(&files, &arguments.set);
+    let overrides = arguments.overrides()?;
+    let mut pipeline = pipeline::read(&files, &Given { overrides: &overrides, variable: &variable });
+    for Mistake { name, message, help } in millrace_kafka::mistakes(&pipeline.kafka()) {
+        pipeline.refuse_kafka(name.as_deref(), message, help);
+    }
     let runtime = Runtime::new(cache_folder())?;
     let plugins: Vec<_> =
         pipeline.plugins().map(|plugin| (plugin.name.clone(), load_plugin(&runtime, plugin))).collect();
@@ -37,8 +44,19 @@ pub fn load(arguments: &args::Pipeline) -> Result<Loaded> {
     Ok(Loaded { topology: Arc::new(topology), plugins: loaded.collect::<Result<_>>()? })
 }
 
+/// A variable of the environment, or why it can't be used.
+fn variable(name: &str) -> Result<String, String> {
+    std::env::var(name).map_err(|error| match error {
+        VarError::NotPresent => "isn't set".to_owned(),
+        VarError::NotUnicode(_) => "isn't UTF-8".to_owned(),
+    })
+}
+
 fn read(paths: &[PathBuf]) -> Result<Vec<SourceFile>> {
     let read = |path: &PathBuf| {
+        if let Some((name, _)) = path.to_string_lossy().split_once('=').filter(|_| !path.exists()) {
+            bail!("`{name}={HIDDEN}` is no pipeline file; a setting is changed with --set {name}=VALUE");
+        }
         let bytes = std::fs::read(path).with_context(|| format!("{}: can't be read", path.display()))?;
         match String::from_utf8(bytes) {
             Ok(text) => Ok(SourceFile { path: path.clone(), text }),

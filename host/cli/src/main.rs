@@ -3,10 +3,10 @@
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
-use clap::Parser;
 use millrace_cli::args::Arguments;
 use millrace_cli::commands::dispatch;
-use millrace_cli::load::Wrong;
+use millrace_cli::exit::{code_of, text_of};
+use millrace_cli::say;
 use tracing_subscriber::EnvFilter;
 
 /// Records are many small allocations that live for a transaction: mimalloc is faster at that than the system's.
@@ -27,20 +27,14 @@ fn keep_memory() {
 
 fn main() -> ExitCode {
     keep_memory();
-    let arguments = Arguments::parse();
+    let arguments = Arguments::from_command_line();
     start_log();
-    match dispatch(arguments.command) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
-        Err(error) if error.is::<Wrong>() => {
-            eprintln!("{error}");
-            ExitCode::FAILURE
-        }
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
+    let Err(error) = dispatch(arguments.command) else { return ExitCode::SUCCESS };
+    let code = code_of(&error);
+    if code != 0 {
+        say(text_of(&error));
     }
+    ExitCode::from(code)
 }
 
 fn start_log() {
@@ -54,11 +48,4 @@ fn start_log() {
     } else {
         builder.json().init();
     }
-}
-
-/// Who reads our output has had enough: that is no failure.
-fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    error
-        .chain()
-        .any(|cause| cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe))
 }

@@ -55,11 +55,11 @@ fn names(folder: &Path) -> Vec<String> {
     names.into_iter().map(|name| name.into_string().unwrap()).collect()
 }
 
-/// Exit 1, with these words.
+/// Exit 75, with these words.
 #[track_caller]
 fn refused(said: Said, words: &[&str]) {
     let text = said.bad();
-    assert!(text.starts_with("exit 1: "), "{text}");
+    assert!(text.starts_with("exit 75: "), "{text}");
     words.iter().for_each(|word| assert!(text.contains(word), "{text:?} doesn't say {word:?}"));
 }
 
@@ -86,7 +86,7 @@ fn a_throw_away_log_that_does_not_fit_is_named_and_thrown_away() {
     let mut replay = place.command("replay orders.toml --in input.jsonl");
     let said: Said = replay.env("TMPDIR", &disk.0).output().unwrap().into();
     assert!(said.err.to_lowercase().contains("no space left") && said.err.contains("small"), "{}", said.err);
-    assert_eq!(said.code, Some(1));
+    assert_eq!(said.code, Some(75));
     assert_eq!(names(&disk.0), ["filler"]);
 }
 

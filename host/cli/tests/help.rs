@@ -39,8 +39,10 @@ fn help_names_all_commands_and_exit_codes() {
       -h, --help     Print help
       -V, --version  Print version
 
-    Exit codes: 0 done; 1 something is wrong with the pipeline, a plugin, the input or the data folder,
-    or the app had to stop; 2 the command line is wrong.
+    Exit codes: 0 done; 1 something is wrong with the pipeline, a plugin, the input, a topic or the data
+    folder, and the same start would end the same way; 2 the command line is wrong; 75 another start may
+    go well: no broker answers, a disk is full, a thread has failed. 128 and the signal's number: ended
+    at once by a second signal.
     The log goes to standard error, as text on a terminal and as JSON elsewhere; MILLRACE_LOG sets what
     is logged, such as `info` (the default), `debug`, or `warn,millrace_embedded=debug`.
     ");
@@ -58,10 +60,12 @@ fn help_of_check() {
       <PIPELINE>...  Pipeline files; several files of one app are one app
 
     Options:
-          --set <KEY=VALUE>  Change a setting, such as `commit-interval=100ms`, `resolve.within=1m` or
-                             `plugins.NAME.config.KEY=VALUE`
-      -h, --help             Print help
-      -V, --version          Print version
+          --set <KEY=VALUE>      Change a setting, such as `commit-interval=100ms`, `resolve.within=1m`
+                                 or `plugins.NAME.config.KEY=VALUE`
+          --set-file <KEY=FILE>  Change a setting to what a file holds, without the newline at its end,
+                                 such as `kafka.sasl.password=/run/secrets/kafka`
+      -h, --help                 Print help
+      -V, --version              Print version
     ");
 }
 
@@ -77,13 +81,22 @@ fn help_of_run() {
       <PIPELINE>...  Pipeline files; several files of one app are one app
 
     Options:
-          --set <KEY=VALUE>    Change a setting, such as `commit-interval=100ms`, `resolve.within=1m` or
-                               `plugins.NAME.config.KEY=VALUE`
-          --data <DIR>         Folder of the log and the state [default: .millrace/APP]
-          --until-idle         Stop when all input is processed
-          --kafka <BOOTSTRAP>  Bootstrap servers of a Kafka cluster
-      -h, --help               Print help
-      -V, --version            Print version
+          --set <KEY=VALUE>      Change a setting, such as `commit-interval=100ms`, `resolve.within=1m`
+                                 or `plugins.NAME.config.KEY=VALUE`
+          --set-file <KEY=FILE>  Change a setting to what a file holds, without the newline at its end,
+                                 such as `kafka.sasl.password=/run/secrets/kafka`
+          --data <DIR>           Folder of the log and the state [default: .millrace/APP]
+          --until-idle           Stop when all input is processed
+          --kafka <BOOTSTRAP>    Bootstrap servers of a Kafka cluster
+      -h, --help                 Print help
+      -V, --version              Print version
+
+    Exit codes: 0 done; 1 something is wrong with the pipeline, a plugin, the input, a topic or the data
+    folder, and the same start would end the same way; 2 the command line is wrong; 75 another start may
+    go well: no broker answers, a disk is full, a thread has failed. 128 and the signal's number: ended
+    at once by a second signal.
+    The log goes to standard error, as text on a terminal and as JSON elsewhere; MILLRACE_LOG sets what
+    is logged, such as `info` (the default), `debug`, or `warn,millrace_embedded=debug`.
     ");
 }
 
@@ -99,17 +112,19 @@ fn help_of_replay() {
       <PIPELINE>...  Pipeline files; several files of one app are one app
 
     Options:
-          --set <KEY=VALUE>  Change a setting, such as `commit-interval=100ms`, `resolve.within=1m` or
-                             `plugins.NAME.config.KEY=VALUE`
-          --in <FILE>        File of records, one JSON object a line; for a folder, the file in it that
-                             is named after the pipeline (orders.toml: orders.jsonl); without it,
-                             standard input
-          --out <FILE>       File to write to; without it, standard output
-          --batch <N>        How many records go into one call of a plugin at most; changes the speed,
-                             never the result [default: 500]
-          --close-windows    Close the windows that are open at the end, and put out their results
-      -h, --help             Print help
-      -V, --version          Print version
+          --set <KEY=VALUE>      Change a setting, such as `commit-interval=100ms`, `resolve.within=1m`
+                                 or `plugins.NAME.config.KEY=VALUE`
+          --set-file <KEY=FILE>  Change a setting to what a file holds, without the newline at its end,
+                                 such as `kafka.sasl.password=/run/secrets/kafka`
+          --in <FILE>            File of records, one JSON object a line; for a folder, the file in it
+                                 that is named after the pipeline (orders.toml: orders.jsonl); without
+                                 it, standard input
+          --out <FILE>           File to write to; without it, standard output
+          --batch <N>            How many records go into one call of a plugin at most; changes the
+                                 speed, never the result [default: 500]
+          --close-windows        Close the windows that are open at the end, and put out their results
+      -h, --help                 Print help
+      -V, --version              Print version
     ");
 }
 
@@ -157,6 +172,10 @@ fn help_of_topic_read() {
           --kafka-set <KEY=VALUE>
               A setting of librdkafka, such as `security.protocol=SASL_SSL` or `ssl.ca.location=ca.pem`;
               may come several times
+
+          --kafka-set-file <KEY=FILE>
+              The same with the value in a file, without the newline at its end, such as
+              `sasl.password=FILE`
 
           --partition <N>
               Only this partition
@@ -211,6 +230,10 @@ fn help_of_topic_write() {
               A setting of librdkafka, such as `security.protocol=SASL_SSL` or `ssl.ca.location=ca.pem`;
               may come several times
 
+          --kafka-set-file <KEY=FILE>
+              The same with the value in a file, without the newline at its end, such as
+              `sasl.password=FILE`
+
           --in <FILE>
               File of records; without it, standard input
 
@@ -252,6 +275,10 @@ fn help_of_topic_list() {
               A setting of librdkafka, such as `security.protocol=SASL_SSL` or `ssl.ca.location=ca.pem`;
               may come several times
 
+          --kafka-set-file <KEY=FILE>
+              The same with the value in a file, without the newline at its end, such as
+              `sasl.password=FILE`
+
       -h, --help
               Print help (see a summary with '-h')
 
@@ -284,6 +311,10 @@ fn help_of_topic_create() {
           --kafka-set <KEY=VALUE>
               A setting of librdkafka, such as `security.protocol=SASL_SSL` or `ssl.ca.location=ca.pem`;
               may come several times
+
+          --kafka-set-file <KEY=FILE>
+              The same with the value in a file, without the newline at its end, such as
+              `sasl.password=FILE`
 
           --partitions <PARTITIONS>
               Number of partitions
@@ -385,6 +416,10 @@ fn help_of_topology() {
               Change a setting, such as `commit-interval=100ms`, `resolve.within=1m` or
               `plugins.NAME.config.KEY=VALUE`
 
+          --set-file <KEY=FILE>
+              Change a setting to what a file holds, without the newline at its end, such as
+              `kafka.sasl.password=/run/secrets/kafka`
+
           --format <FORMAT>
               How to show it
 
@@ -412,16 +447,18 @@ fn help_of_demo() {
     Usage: millrace demo [OPTIONS]
 
     Options:
-          --data <DIR>             Folder of the log and the state; emptied first [default:
-                                   .millrace/demo]
-          --kafka <BOOTSTRAP>      Run it on this Kafka cluster, on topics of its own:
-                                   `millrace-demo-...`, deleted and made anew
-          --kafka-set <KEY=VALUE>  A setting of librdkafka, such as `security.protocol=SASL_SSL` or
-                                   `ssl.ca.location=ca.pem`; may come several times
-          --pipeline <PIPELINE>    The pipeline to run [default: pipelines/orders.toml]
-          --in <FILE>              The records to run through it [default: samples/orders.jsonl]
-      -h, --help                   Print help
-      -V, --version                Print version
+          --data <DIR>                 Folder of the log and the state; emptied first [default:
+                                       .millrace/demo]
+          --kafka <BOOTSTRAP>          Run it on this Kafka cluster, on topics of its own:
+                                       `millrace-demo-...`, deleted and made anew
+          --kafka-set <KEY=VALUE>      A setting of librdkafka, such as `security.protocol=SASL_SSL` or
+                                       `ssl.ca.location=ca.pem`; may come several times
+          --kafka-set-file <KEY=FILE>  The same with the value in a file, without the newline at its
+                                       end, such as `sasl.password=FILE`
+          --pipeline <PIPELINE>        The pipeline to run [default: pipelines/orders.toml]
+          --in <FILE>                  The records to run through it [default: samples/orders.jsonl]
+      -h, --help                       Print help
+      -V, --version                    Print version
     ");
 }
 
@@ -437,13 +474,15 @@ fn help_of_reset() {
       <APP>  Name of the app
 
     Options:
-          --kafka <BOOTSTRAP>      Bootstrap servers of its Kafka cluster
-          --kafka-set <KEY=VALUE>  A setting of librdkafka, such as `security.protocol=SASL_SSL` or
-                                   `ssl.ca.location=ca.pem`; may come several times
-          --data <DIR>             Folder with the state of an instance of the app
-          --yes                    Don't ask
-      -h, --help                   Print help
-      -V, --version                Print version
+          --kafka <BOOTSTRAP>          Bootstrap servers of its Kafka cluster
+          --kafka-set <KEY=VALUE>      A setting of librdkafka, such as `security.protocol=SASL_SSL` or
+                                       `ssl.ca.location=ca.pem`; may come several times
+          --kafka-set-file <KEY=FILE>  The same with the value in a file, without the newline at its
+                                       end, such as `sasl.password=FILE`
+          --data <DIR>                 Folder with the state of an instance of the app
+          --yes                        Don't ask
+      -h, --help                       Print help
+      -V, --version                    Print version
     ");
 }
 

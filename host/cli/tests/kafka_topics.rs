@@ -167,6 +167,6 @@ fn a_timestamp_that_the_client_would_change_is_moved_and_told() {
 #[test]
 fn nobody_waits_for_a_broker_that_is_not_there() {
     let said = Place::new().millrace("topic list --kafka 127.0.0.1:1").bad();
-    let expected = "exit 1: error: no broker answers at 127.0.0.1:1: ";
+    let expected = "exit 75: error: no broker answers at 127.0.0.1:1: ";
     assert!(said.starts_with(expected) && said.contains("Connection refused"), "{said}");
 }

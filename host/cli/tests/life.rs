@@ -131,7 +131,7 @@ fn a_wrong_line_far_into_the_input_is_told_with_what_was_written_before_it() {
 fn a_folder_has_one_run_at_a_time() {
     let place = Place::new();
     let mut run = started(&place);
-    assert_snapshot!(place.millrace(RUN).bad(), @"exit 1: error: data/db: in use by another process; stop it, or choose another folder");
+    assert_snapshot!(place.millrace(RUN).bad(), @"exit 75: error: data/db: in use by another process; stop it, or choose another folder");
     assert!(run.is_running());
     assert_eq!(run.terminate().code(), Some(0));
     place.millrace(&format!("{RUN} --until-idle")).good();

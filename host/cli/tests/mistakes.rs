@@ -240,7 +240,8 @@ fn files_and_folders_that_are_not_there_or_not_ours_are_exit_code_1() {
     exit 1
 
     $ millrace topic list --kafka 127.0.0.1:1 --kafka-set security.protocl=ssl
-    error: Kafka setting `security.protocl`: No such configuration property: "security.protocl"
+    error: librdkafka has no setting `security.protocl`; did you mean `security.protocol`?
+      help: its settings are listed at https://github.com/confluentinc/librdkafka/blob/v2.12.1/CONFIGURATION.md
     exit 1
 
     $ millrace reset orders --kafka 127.0.0.1:1 --kafka-set group.id=x
@@ -307,12 +308,12 @@ fn names_and_keys_that_are_not_there_are_exit_code_1() {
     exit 1
 
     $ millrace run orders.toml --data data --set resolve.withn=1s
-    --set resolve.withn=1s: unknown key `withn` in [[join]] `resolve`; did you mean `within`?
+    --set resolve.withn: unknown key `withn` in [[join]] `resolve`; did you mean `within`?
       help: it can have `name`, `left`, `right`, `kind`, `within`, `before`, `after`, `grace`, `call`, `on-error`, `on-late`, `on-null-key`, `dlq` and `retry`
     exit 1
 
     $ millrace run orders.toml --data data --set commit-interval=fast
-    --set commit-interval=fast: commit-interval of the app: `fast` is not a duration
+    --set commit-interval: commit-interval of the app: `fast` is not a duration
       help: write a whole number and a unit: "250ms", "10s", "5m", "1h" or "1d"
     exit 1
     "#);

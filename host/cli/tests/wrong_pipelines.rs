@@ -165,9 +165,9 @@ fn an_empty_file_is_told_what_it_needs() {
 #[test]
 fn a_kafka_setting_that_is_no_number_is_told_with_what_it_must_be() {
     assert_snapshot!(check("kafka_number"), @"
-    exit 1: kafka_number.toml:5:28: `transaction.timeout.ms` of [kafka] is `10s`
+    exit 1: kafka_number.toml:5:1: `transaction.timeout.ms` of [kafka] can't have this value
       help: it must be a whole number of milliseconds, such as 10000
-    kafka_number.toml:6:23: `message.max.bytes` of [kafka] is `-1`
+    kafka_number.toml:6:1: `message.max.bytes` of [kafka] can't have this value
       help: it must be a whole number of bytes, such as 1000000
     ");
 }

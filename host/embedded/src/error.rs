@@ -4,6 +4,8 @@ use millrace_engine::contents::Changed;
 use millrace_engine::deployment::Refused;
 use millrace_engine::task::TaskError;
 
+use crate::log::LogError;
+
 /// The app can't go on. Nothing of the open transaction was committed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -19,7 +21,7 @@ pub enum Error {
     Store(#[from] millrace_store::Error),
     /// The log can't be read or written.
     #[error(transparent)]
-    Log(#[from] crate::log::LogError),
+    Log(#[from] LogError),
     /// A plugin can't take over from the one that ran before: go back to that one, or start with a new folder.
     #[error(transparent)]
     Deployment(#[from] Refused),
@@ -48,6 +50,27 @@ pub enum Error {
     /// A record from outside can't be taken: mend the input.
     #[error("{0}")]
     Input(String),
+}
+
+impl Error {
+    /// Whether the same start may go well later, with nobody changing anything but the disk. A folder that is gone is no
+    /// such case: the log was in it, and a start would begin another one in silence.
+    pub fn is_passing(&self) -> bool {
+        use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+        match self {
+            Self::Store(error) | Self::Log(LogError::Store(error)) => {
+                error.is_passing() && !matches!(error, millrace_store::Error::Gone { .. })
+            }
+            Self::Inbox { source, .. } | Self::Output(source) => matches!(source.kind(), StorageFull | QuotaExceeded),
+            Self::Partitions(_)
+            | Self::Task(_)
+            | Self::Log(_)
+            | Self::Deployment(_)
+            | Self::Contents(_)
+            | Self::OtherApp { .. }
+            | Self::Input(_) => false,
+        }
+    }
 }
 
 // Its text has all of it: as a source it would be said twice.

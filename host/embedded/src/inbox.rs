@@ -253,7 +253,8 @@ mod tests {
     fn app(folder: &Path) -> (Worker, Inbox) {
         let text = "app = 'a'\n[[source]]\nname = 's'\ntopic = 'in'\n[[table]]\nname = 'rows'\nfrom = 's'\n";
         let file = SourceFile { path: "a.toml".into(), text: text.into() };
-        let topology = pipeline::build(&pipeline::parse(&[file], &[]).unwrap(), &BTreeMap::new()).unwrap();
+        let topology =
+            pipeline::build(&pipeline::parse(&[file], &Default::default()).unwrap(), &BTreeMap::new()).unwrap();
         let options = OpenOptions { families: &Log::FAMILIES, ..OpenOptions::new(&topology.stores) };
         let database = Arc::new(Database::open(&folder.join("db"), &options).unwrap());
         let log = Arc::new(Log::open(Arc::clone(&database)).unwrap());

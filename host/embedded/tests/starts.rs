@@ -34,7 +34,7 @@ const JOIN: &str = "[plugins.p]\ncomponent = 'p.wasm'\n[[source]]\nname = 'items
 fn topology(app: &str, steps: &str) -> Arc<Topology> {
     let file = SourceFile { path: "a.toml".into(), text: format!("app = '{app}'\n{steps}") };
     let manifests = BTreeMap::from([("p".to_owned(), rules(1))]);
-    Arc::new(pipeline::build(&pipeline::parse(&[file], &[]).unwrap(), &manifests).unwrap())
+    Arc::new(pipeline::build(&pipeline::parse(&[file], &Default::default()).unwrap(), &manifests).unwrap())
 }
 
 /// A plugin whose state has this version.

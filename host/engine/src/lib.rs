@@ -24,6 +24,7 @@ mod provenance;
 pub mod record;
 pub mod refused;
 mod rfc3339;
+pub mod secret;
 pub mod stage;
 pub mod state;
 pub mod task;

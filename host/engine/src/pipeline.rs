@@ -16,7 +16,10 @@ mod cut;
 mod diagnostic;
 mod emit;
 mod fields;
+mod given;
 mod graph;
+mod hidden;
+mod kafka;
 mod keys;
 mod merge;
 mod model;
@@ -32,35 +35,45 @@ mod scalars;
 mod steps;
 mod tree;
 mod unbuilt;
+mod variables;
 mod windows;
 
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 
 pub use diagnostic::Diagnostic;
 use diagnostic::{Place, Problems, Sources};
+pub use given::{Given, Override};
+pub use hidden::without_secrets;
 pub use model::Pipeline;
 pub use partitions::{PartitionMismatch, partitions, spread_alike};
 pub use render::{Format, render};
+pub use scalars::did_you_mean;
 
 use crate::manifest::Manifest;
 use crate::topology::Topology;
 
 /// A pipeline file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct SourceFile {
     /// Its path, for messages; paths of components start from its folder.
     pub path: PathBuf,
-    /// What is in it.
+    /// What is in it; [`without_secrets`] makes of it what may be shown.
     pub text: String,
 }
 
-/// Reads the files of an app, with `--set` overrides as pairs of key and value. What is wrong in them is told by
-/// [`check`] and [`build`].
-pub fn read(files: &[SourceFile], overrides: &[(String, String)]) -> Pipeline {
+impl fmt::Debug for SourceFile {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("SourceFile").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+/// Reads the files of an app, and what it is given beside them. What is wrong in them is told by [`check`] and [`build`].
+pub fn read(files: &[SourceFile], given: &Given<'_>) -> Pipeline {
     let mut problems = Problems::default();
     let mut sources = Sources::of(files);
     if files.is_empty() {
@@ -73,9 +86,9 @@ pub fn read(files: &[SourceFile], overrides: &[(String, String)]) -> Pipeline {
     let partial = trees.len() < files.len() || files.is_empty();
     let mut merged = merge::merge(trees, &sources, &mut problems);
     if !partial {
-        overrides::apply(&mut merged, overrides, &mut sources, &mut problems);
+        overrides::apply(&mut merged, given.overrides, &mut sources, &mut problems);
     }
-    let app = app::read_app(merged.app, &mut problems);
+    let app = app::read_app(merged.app, &sources, given, &mut problems);
     let plugins = app::read_plugins(merged.plugins, app.limits, &sources, &mut problems);
     let steps: Vec<_> = merged.steps.into_iter().map(|raw| steps::read_step(raw, &mut problems)).collect();
     names::check_names(&steps, &sources, &mut problems);
@@ -94,8 +107,8 @@ pub fn read(files: &[SourceFile], overrides: &[(String, String)]) -> Pipeline {
 }
 
 /// Like [`read`], but fails with all that is wrong in the files themselves.
-pub fn parse(files: &[SourceFile], overrides: &[(String, String)]) -> Result<Pipeline, Vec<Diagnostic>> {
-    let pipeline = read(files, overrides);
+pub fn parse(files: &[SourceFile], given: &Given<'_>) -> Result<Pipeline, Vec<Diagnostic>> {
+    let pipeline = read(files, given);
     match pipeline.problems.count() {
         0 => Ok(pipeline),
         _ => Err(pipeline.problems.clone().into_diagnostics(&pipeline.sources)),

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use crate::manifest::{FunctionManifest, KeyCodec};
 use crate::ports::StoreId;
+use crate::secret::Secret;
 pub use operator::{Operator, SinkKey, TableUse};
 pub use store::{GlobalTable, StoreKind, StoreSpec};
 pub use time::{Ahead, Emit, EventTime, Identity, JoinKind, JoinWindow, OnAhead, WindowKind, Windows};
@@ -46,7 +47,7 @@ pub struct Topology {
     /// also read what it writes itself; no record goes round.
     pub subtopologies: Vec<SubTopology>,
     /// The `[kafka]` table: raw settings for the client, in the order of the files. None is one that the host owns.
-    pub kafka: Vec<(String, String)>,
+    pub kafka: Vec<(String, Secret)>,
 }
 
 /// App-wide settings.

@@ -42,8 +42,21 @@ pub(crate) struct Trouble {
 #[derive(Default)]
 pub(crate) struct Ear(Mutex<Option<Trouble>>);
 
+impl Ear {
+    fn hear(&self, trouble: Trouble) {
+        let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if trouble.refusal || heard.as_ref().is_none_or(|heard| !heard.refusal) {
+            *heard = Some(trouble);
+        }
+    }
+}
+
 impl ClientContext for Ear {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        // That a broker ends a connection is no error to librdkafka, and comes as a line of its log.
+        if facility == "FAIL" && message.contains("Disconnected") {
+            self.hear(Trouble { text: cause(message), refusal: false });
+        }
         log(level, facility, message);
     }
 
@@ -56,16 +69,24 @@ impl ClientContext for Ear {
         let refusal = code == Some(Authentication) || (code == Some(SSL) && reason.contains("certificate"));
         // That all are down follows from what is wrong with each.
         if code != Some(AllBrokersDown) {
-            let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            if refusal || heard.as_ref().is_none_or(|heard| !heard.refusal) {
-                *heard = Some(Trouble { text: reason.to_owned(), refusal });
-            }
+            self.hear(Trouble { text: cause(reason), refusal });
         }
         log_error(&error, reason);
     }
 }
 
 impl ConsumerContext for Ear {}
+
+/// What librdkafka says of a connection without how long it took and how often it was so: that differs each time. Of a
+/// plain connection that ends at the first request it is said what may be the cause.
+pub(crate) fn cause(reason: &str) -> String {
+    let reason = reason.split_once("]: ").filter(|_| reason.starts_with("[thrd:")).map_or(reason, |(_, text)| text);
+    let (text, how) = reason.split_once(" (after ").unwrap_or((reason, ""));
+    let plain = !text.starts_with("ssl://") && !text.starts_with("sasl_ssl://");
+    let unheard = plain && how.contains("APIVERSION_QUERY") && text.contains("Disconnected") && !text.contains('?');
+    let hint = if unheard { ", at the first request: is this a TLS listener (`security.protocol`)?" } else { "" };
+    format!("{text}{hint}")
+}
 
 /// So many troubles of a client are listened to.
 const TROUBLES: usize = 100;
@@ -99,4 +120,36 @@ pub(crate) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
 /// An error that isn't the answer to a call: librdkafka goes on trying.
 pub(crate) fn log_error(error: &KafkaError, reason: &str) {
     tracing::debug!(%error, "librdkafka: {reason}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plain_connection_that_ends_at_the_first_request_may_be_one_to_a_tls_listener() {
+        let hint = "one:9092/bootstrap: Disconnected: connection reset by peer, at the first request: is this a TLS listener \
+                    (`security.protocol`)?";
+        for (said, right) in [
+            (
+                "[thrd:one:9092/bootstrap]: one:9092/bootstrap: Disconnected: connection reset by peer (after 2ms in state \
+                 APIVERSION_QUERY, 1 identical error(s) suppressed)",
+                hint,
+            ),
+            (
+                "one:9092/bootstrap: Disconnected: closed (after 2ms in state UP)",
+                "one:9092/bootstrap: Disconnected: closed",
+            ),
+            (
+                "sasl_ssl://one:9092/1: Disconnected: closed (after 2ms in state APIVERSION_QUERY)",
+                "sasl_ssl://one:9092/1: Disconnected: closed",
+            ),
+            (
+                "one:9092/1: Connect to ipv4#127.0.0.1:9092 failed: Connection refused",
+                "one:9092/1: Connect to ipv4#127.0.0.1:9092 failed: Connection refused",
+            ),
+        ] {
+            assert_eq!(cause(said), right);
+        }
+    }
 }

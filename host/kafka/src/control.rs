@@ -344,7 +344,10 @@ pub(crate) fn topics(settings: &ClientSettings, cluster: &Cluster, app: &str) ->
     let limit = Instant::now() + settings.transaction_timeout() + ABORTING + REQUEST;
     let entries = Entries::read(settings, cluster, &control, &|| Instant::now() < limit)?;
     let entries = entries.ok_or_else(|| {
-        Error::Setup(format!("topic `{control}` can't be read to its end: {}", whole::undecided(settings, &control)))
+        Error::Unreachable(format!(
+            "topic `{control}` can't be read to its end: {}",
+            whole::undecided(settings, &control)
+        ))
     })?;
     Ok(entries.topics()?.into_keys().chain([control]).collect())
 }

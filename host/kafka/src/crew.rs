@@ -109,7 +109,7 @@ impl Crew {
         let own = Arc::clone(&pulse);
         let run = move || Worker::new(number, shared, own, ear, events, guests()).run();
         let handle = thread::Builder::new().name(format!("worker-{number}")).spawn(run);
-        let handle = handle.map_err(|error| Error::Task(format!("a worker thread can't be started: {error}")))?;
+        let handle = handle.map_err(|error| Error::Thread(format!("a worker thread can't be started: {error}")))?;
         rdkafka::consumer::Consumer::context(member).connect(number, line);
         Ok(Thread { handle, pulse })
     }
@@ -131,15 +131,15 @@ impl Crew {
                 Ok(Err(Reaction::Stop(error))) => return Err(error),
                 Ok(Err(Reaction::Fail(error))) => self.replace(number, error)?,
                 Ok(Err(Reaction::Abort(reason) | Reaction::Unwritten(reason) | Reaction::Rebuild(reason))) => {
-                    self.replace(number, Error::Task(reason))?;
+                    self.replace(number, Error::Thread(reason))?;
                 }
                 Ok(Err(Reaction::CutOff(step))) => {
-                    self.replace(number, Error::Task(format!("step `{step}` takes too long")))?;
+                    self.replace(number, Error::Thread(format!("step `{step}` takes too long")))?;
                 }
                 Ok(Err(Reaction::Refused(_))) => {
-                    self.replace(number, Error::Task("brokers refuse records".into()))?;
+                    self.replace(number, Error::Thread("brokers refuse records".into()))?;
                 }
-                Err(panic) => self.replace(number, Error::Task(panic_text(panic.as_ref())))?,
+                Err(panic) => self.replace(number, Error::Thread(panic_text(panic.as_ref())))?,
             }
         }
         if self.shared.stopping.load(Ordering::SeqCst) {
@@ -169,7 +169,7 @@ impl Crew {
             gate.evict(number);
         }
         if self.shared.stopping.load(Ordering::SeqCst) {
-            return Err(Error::Task(
+            return Err(Error::Thread(
                 "a worker hangs in a call to Kafka, and its last transaction was not committed".into(),
             ));
         }

@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use millrace_engine::pipeline::PartitionMismatch;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
-use crate::reactions::said;
+use crate::reactions::{Class, class, said};
 use crate::refused::Refusals;
 
-/// Why an app can't start, or can't go on.
+/// Why an app can't start, or can't go on. Those after which another start may go well are told apart by
+/// [`is_passing`](Error::is_passing).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -47,6 +48,15 @@ pub enum Error {
     /// A task can't go on, and would fail again.
     #[error("{0}")]
     Task(String),
+    /// The cluster has changed under the running app in a way that only a start takes in: start it again.
+    #[error("{0}")]
+    Changed(String),
+    /// A thread has failed, hangs or can't be started: start the process again.
+    #[error("{0}")]
+    Thread(String),
+    /// No broker answers: try again later.
+    #[error("{0}")]
+    Unreachable(String),
     /// Local state can't be read or written.
     #[error(transparent)]
     Store(#[from] millrace_store::Error),
@@ -64,6 +74,28 @@ pub enum Error {
         /// What it said.
         error: std::io::Error,
     },
+}
+
+impl Error {
+    /// Whether the same start may go well later, with nobody changing files, settings or topics in between.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            // Whoever has the folder may be on its way out.
+            Self::Changed(_) | Self::Thread(_) | Self::Unreachable(_) | Self::InUse { .. } | Self::GivenUp => true,
+            // Each of two that take one another's ids in turn would only stop the other.
+            Self::TakenOver { .. } => false,
+            Self::Setup(_) | Self::Missing(_) | Self::Partitions(_) | Self::NotOurs { .. } | Self::Task(_) => false,
+            Self::Store(error) => error.is_passing(),
+            Self::Kafka(error) => code(error).is_none_or(|code| class(code) != Class::App),
+            Self::File { error, .. } => is_passing_io(error),
+        }
+    }
+}
+
+/// A disk may have room again; a folder that may not be written, or is none, stays so.
+fn is_passing_io(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{AlreadyExists, IsADirectory, NotADirectory, PermissionDenied, ReadOnlyFilesystem};
+    !matches!(error.kind(), AlreadyExists | IsADirectory | NotADirectory | PermissionDenied | ReadOnlyFilesystem)
 }
 
 /// What to do about something that happened to a worker.

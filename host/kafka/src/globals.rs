@@ -161,7 +161,7 @@ impl Globals {
     /// Follows the topics until it is told to stop.
     ///
     /// # Errors
-    /// [`Error::Setup`]: a topic was made anew or has grown. Otherwise the database fails.
+    /// [`Error::Changed`]: a topic was made anew or has grown. Otherwise the database fails.
     pub(crate) fn follow(mut self, gate: &Gate, shared: &Arc<Shared>) -> Result<(), Error> {
         let (stop, mut growth) = (&shared.stopping, Growth::default());
         let (mut since, mut late): (Option<Instant>, Option<Instant>) = (None, None);
@@ -207,7 +207,7 @@ impl Globals {
             }
         });
         if let Some(table) = fetcher.made_anew().and_then(|topic| tables.iter().find(|table| table.topic == topic)) {
-            return Err(Error::Setup(format!(
+            return Err(Error::Changed(format!(
                 "topic `{}` of the global table `{}` was deleted and made anew: start the app again, and the table is read \
                  from the start",
                 table.topic, table.table.name
@@ -283,7 +283,7 @@ impl Table {
                 Ok(())
             }
             Fetched::Failed(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange, text) => {
-                Err(Error::Setup(format!(
+                Err(Error::Changed(format!(
                     "topic `{}`, partition {number}, of the global table `{}`: the record at offset {} is not there any \
                      more ({text}): start the app again, and the table is read from the start",
                     self.topic, self.table.name, partition.next

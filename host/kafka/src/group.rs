@@ -19,6 +19,7 @@
 //! a member runs only those tasks of which all inputs are assigned to it. Others wait until all members agree.
 
 mod refusal;
+mod silence;
 mod unread;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,11 +33,12 @@ use rdkafka::bindings::rd_kafka_resp_err_t;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::KafkaError;
 use rdkafka::statistics::Statistics;
 use rdkafka::topic_partition_list::TopicPartitionListElem;
 
 pub(crate) use self::refusal::Refusal;
+use self::silence::Silence;
 use self::unread::{Step, Unread};
 use crate::announce;
 use crate::cluster::{Cluster, REQUEST};
@@ -53,7 +55,7 @@ pub(crate) type Member = BaseConsumer<Membership>;
 /// How long workers may take to commit when their tasks are taken away. Longer than a commit that waits for a broker.
 const HANDOVER: Duration = Duration::from_secs(30);
 
-/// How often to say that the cluster doesn't answer.
+/// How often to say that partitions wait for members to agree.
 const SAY: Duration = Duration::from_secs(30);
 
 /// Hears of assignments, and tells the workers.
@@ -64,8 +66,7 @@ pub(crate) struct Membership {
     cut: String,
     state: Mutex<State>,
     unread: Mutex<Unread>,
-    /// When it was last said that the cluster doesn't answer.
-    said: Mutex<Option<Instant>>,
+    silence: Silence,
 }
 
 #[derive(Default)]
@@ -81,6 +82,8 @@ struct State {
     generation: Option<Generation>,
     /// How often the assignment has changed.
     rebalances: u64,
+    /// When the process ends, whether workers have ended or not.
+    stop_by: Option<Instant>,
     /// Partitions of this member that no task of it reads, since members don't agree on the tasks.
     apart: Option<Apart>,
 }
@@ -95,7 +98,8 @@ struct Apart {
 impl Membership {
     pub(crate) fn new(topology: Arc<Topology>, partitions: Arc<[u32]>) -> Self {
         let cut = cut(&topology, &partitions);
-        Self { topology, partitions, cut, state: Mutex::default(), unread: Mutex::default(), said: Mutex::default() }
+        let (state, unread, silence) = (Mutex::default(), Mutex::default(), Silence::default());
+        Self { topology, partitions, cut, state, unread, silence }
     }
 
     /// How this member cuts partitions into tasks, as the other members are to see it.
@@ -140,7 +144,7 @@ impl Membership {
     /// Tells the workers of an assignment that they don't know yet. Blocks while the cluster doesn't answer.
     ///
     /// # Errors
-    /// [`Error::Setup`]: the assignment can't be worked with. A cluster that doesn't answer is no error: it is asked again
+    /// [`Error::Changed`]: the assignment can't be worked with. A cluster that doesn't answer is no error: it is asked again
     /// with the next call.
     pub(crate) fn settle(&self, cluster: &Cluster) -> Result<(), Error> {
         let Some(offered) = self.state().offered.clone() else {
@@ -150,7 +154,7 @@ impl Membership {
         let members = match self.look_up(cluster, &offered) {
             Ok(members) => members,
             Err(Error::Kafka(error)) => {
-                if self.may_say_so() {
+                if self.silence.may_say_so() {
                     let reason = said(&error);
                     tracing::warn!(
                         reason,
@@ -199,7 +203,7 @@ impl Membership {
     fn look_up(&self, cluster: &Cluster, offered: &BTreeSet<(String, u32)>) -> Result<Vec<String>, Error> {
         let topics = cluster.describe(&self.inputs())?;
         match self.grown(&topics, offered) {
-            Some(reason) => Err(Error::Setup(reason)),
+            Some(reason) => Err(Error::Changed(reason)),
             None => cluster.members(&self.topology.app),
         }
     }
@@ -273,14 +277,9 @@ impl Membership {
         self.unread().suspect(Instant::now());
     }
 
-    /// Whether it hasn't been said for a while: librdkafka says it at every attempt.
-    fn may_say_so(&self) -> bool {
-        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        let may = said.is_none_or(|at| at.elapsed() > SAY);
-        if may {
-            *said = Some(Instant::now());
-        }
-        may
+    /// From now on workers are waited for until then, and not beyond: the process ends.
+    pub(crate) fn stop_by(&self, limit: Instant) {
+        self.state().stop_by = Some(limit);
     }
 
     /// Has the workers let go of their tasks, and waits until they have.
@@ -300,6 +299,7 @@ impl Membership {
         drop(done);
         // A worker that has ended has dropped its end, and is waited for no longer.
         let limit = Instant::now() + HANDOVER;
+        let limit = state.stop_by.map_or(limit, |stop| stop.min(limit));
         for answered in 0..state.lines.len() {
             let left = limit.saturating_duration_since(Instant::now());
             if acknowledged.recv_timeout(left) == Err(RecvTimeoutError::Timeout) {
@@ -355,11 +355,7 @@ impl ClientContext for Membership {
     fn stats(&self, _: Statistics) {}
 
     fn error(&self, error: KafkaError, reason: &str) {
-        use RDKafkaErrorCode::{AllBrokersDown, Authentication, SSL};
-        // Said once for the instance, by its member; its other clients have the same trouble.
-        if matches!(error.rdkafka_error_code(), Some(AllBrokersDown | Authentication | SSL)) && self.may_say_so() {
-            tracing::warn!(%error, reason, "the cluster doesn't answer: waiting for it");
-        }
+        self.silence.hear(&error, reason);
         context::log_error(&error, reason);
     }
 }

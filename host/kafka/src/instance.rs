@@ -62,10 +62,15 @@ pub enum Report<'a> {
 }
 
 /// How long what is under way may take when it is told to stop.
-const DRAIN: Duration = Duration::from_secs(30);
+const DRAIN: Duration = Duration::from_secs(20);
 
 /// How long to wait until the group has let it go.
-const LEAVE: Duration = Duration::from_secs(5);
+const LEAVE: Duration = Duration::from_secs(4);
+
+/// What supervisors wait before they kill, such as Kubernetes. Some of it is left for closing files and connections.
+const GRACE: Duration = Duration::from_secs(30);
+
+const _: () = assert!(DRAIN.as_secs() + LEAVE.as_secs() + 5 <= GRACE.as_secs(), "a stop is over before it is cut off");
 
 /// How often to say that it waits outside of the group.
 const SAY: Duration = Duration::from_secs(30);
@@ -181,7 +186,7 @@ impl<'t> Instance<'t> {
         let shared = Arc::clone(&self.shared);
         let thread = Builder::new().name("global-tables".into());
         let follower = thread.spawn(move || globals.follow(&gate, &shared));
-        self.follower = Some(follower.map_err(|error| Error::Setup(format!("no thread can be started: {error}")))?);
+        self.follower = Some(follower.map_err(|error| Error::Thread(format!("no thread can be started: {error}")))?);
         Ok(())
     }
 
@@ -190,7 +195,7 @@ impl<'t> Instance<'t> {
         match self.follower.take_if(|follower| follower.is_finished()).map(JoinHandle::join) {
             None => Ok(()),
             Some(Ok(result)) => result,
-            Some(Err(_)) => Err(Error::Task("who keeps the global tables has panicked: a bug".into())),
+            Some(Err(_)) => Err(Error::Thread("the thread that keeps the global tables has panicked: a bug".into())),
         }
     }
 
@@ -331,6 +336,7 @@ impl<'t> Instance<'t> {
         let limit = Instant::now() + DRAIN;
         let shared = Arc::clone(&self.shared);
         let Some(member) = shared.member.get() else { return result };
+        member.context().stop_by(limit);
         let mut result = result;
         while !self.crew.is_gone() {
             drop(member.poll(TICK));
@@ -340,7 +346,7 @@ impl<'t> Instance<'t> {
             }
             if Instant::now() > limit {
                 let (workers, seconds) = (self.crew.at_work(), DRAIN.as_secs());
-                result = result.and(Err(Error::Task(format!(
+                result = result.and(Err(Error::Thread(format!(
                     "workers {workers:?} didn't finish within {seconds} s: what they had open isn't committed, and is \
                      processed again at the next start"
                 ))));

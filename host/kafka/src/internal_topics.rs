@@ -185,7 +185,7 @@ topic = "once"
     #[test]
     fn one_changelog_is_that_of_the_meta_store_however_the_steps_are_called() {
         let file = SourceFile { path: "shop.toml".into(), text: PIPELINE.into() };
-        let pipeline = pipeline::parse(&[file], &[]).unwrap();
+        let pipeline = pipeline::parse(&[file], &Default::default()).unwrap();
         let topology = pipeline::build(&pipeline, &BTreeMap::new()).unwrap();
         let internal = all(&topology, &vec![4; topology.topics.len()], 1_000_000);
         let meta: Vec<_> = internal.iter().map(|topic| (topic.spec.name.as_str(), topic.is_meta)).collect();

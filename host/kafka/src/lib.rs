@@ -1,6 +1,7 @@
 //! The Kafka driver.
 
 mod announce;
+mod answer;
 mod cluster;
 mod context;
 mod contradictions;
@@ -45,5 +46,5 @@ pub use error::Error;
 pub use instance::{Options, Report, run};
 pub use lag::Lag;
 pub use lifecycle::State;
-pub use settings::ClientSettings;
+pub use settings::{ClientSettings, Mistake, mistakes};
 pub use worker::WorkerOptions;

@@ -10,18 +10,19 @@ mod read;
 mod write;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use millrace_engine::secret::Secret;
 use rdkafka::client::ClientContext;
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
+use crate::answer;
 use crate::cluster::{Cluster, REQUEST};
-use crate::context::{Ear, trouble};
+use crate::context::Ear;
 use crate::error::Error;
-use crate::settings::ClientSettings;
+use crate::settings::{ClientSettings, check, wrong_settings};
 
 pub use read::Reading;
 pub use write::{Outgoing, Undelivered, Writer};
@@ -53,7 +54,7 @@ pub type ByPartition<T> = BTreeMap<(String, u32), T>;
 /// A connection to a cluster that has answered.
 pub struct Connection {
     settings: ClientSettings,
-    raw: Vec<(String, String)>,
+    raw: Vec<(String, Secret)>,
     client: BaseConsumer<Ear>,
     topics: BTreeMap<String, u32>,
 }
@@ -62,14 +63,16 @@ impl Connection {
     /// Connects under the name of an app, with raw settings of librdkafka.
     ///
     /// # Errors
-    /// [`Error::Setup`]: a setting is wrong, or nobody answers within seconds.
-    pub fn open(app: &str, bootstrap: &str, raw: &[(String, String)]) -> Result<Self, Error> {
+    /// [`Error::Setup`]: a setting is wrong, or the cluster refuses. [`Error::Unreachable`]: nobody answers within seconds.
+    pub fn open(app: &str, bootstrap: &str, raw: &[(String, Secret)]) -> Result<Self, Error> {
         if let Some((name, reason)) = OWNED.iter().find(|(name, _)| raw.iter().any(|(own, _)| own == name)) {
             return Err(Error::Setup(format!("`{name}` can't be set here: {reason}")));
         }
+        check(raw)?;
         let settings = ClientSettings::new(app, "command", bootstrap, raw, Duration::ZERO)?;
         let client: BaseConsumer<Ear> = client(&settings.admin())?;
-        let metadata = client.fetch_metadata(None, ANSWER).map_err(|error| silence(&client, bootstrap, &error))?;
+        answered(&client, bootstrap)?;
+        let metadata = client.fetch_metadata(None, ANSWER)?;
         let topics = metadata.topics().iter().filter(|topic| topic.error().is_none());
         let topics = topics.map(|topic| (topic.name().to_owned(), topic.partitions().len() as u32)).collect();
         Ok(Self { settings, raw: raw.to_vec(), client, topics })
@@ -141,19 +144,25 @@ impl Connection {
     }
 }
 
-/// Why nobody answers.
-fn silence(client: &BaseConsumer<Ear>, bootstrap: &str, error: &KafkaError) -> Error {
-    let said = trouble(client).map(|trouble| trouble.text);
-    Error::Setup(format!("no broker answers at {bootstrap}: {}", said.unwrap_or_else(|| error.to_string())))
+/// Waits for the cluster.
+///
+/// # Errors
+/// [`Error::Setup`]: it refuses. [`Error::Unreachable`]: it doesn't answer.
+fn answered(client: &BaseConsumer<Ear>, bootstrap: &str) -> Result<(), Error> {
+    let (began, mut last) = (Instant::now(), None);
+    let id = answer::cluster_id(client, bootstrap, &mut |silence| {
+        last = silence;
+        began.elapsed() < ANSWER
+    })?;
+    match (id, last) {
+        (None, Some(error)) => Err(error),
+        _ => Ok(()),
+    }
 }
 
-/// Makes a client. A setting that librdkafka doesn't take is the user's mistake.
+/// Makes a client.
 fn client<C: ClientContext + Default, T: FromClientConfigAndContext<C>>(config: &ClientConfig) -> Result<T, Error> {
-    config.create_with_context(C::default()).map_err(|error| match error {
-        KafkaError::ClientConfig(_, reason, name, _) => Error::Setup(format!("Kafka setting `{name}`: {reason}")),
-        KafkaError::ClientCreation(reason) => Error::Setup(format!("Kafka settings: {reason}")),
-        error => Error::Kafka(error),
-    })
+    config.create_with_context(C::default()).map_err(wrong_settings)
 }
 
 #[cfg(test)]
@@ -161,7 +170,7 @@ mod tests {
     use super::*;
 
     fn refused(raw: &[(&str, &str)]) -> String {
-        let raw: Vec<_> = raw.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let raw: Vec<_> = raw.iter().map(|(name, value)| ((*name).to_owned(), Secret::from(*value))).collect();
         Connection::open("test", "127.0.0.1:1", &raw).err().map(|error| error.to_string()).unwrap_or_default()
     }
 
@@ -169,12 +178,13 @@ mod tests {
     fn settings_that_are_not_the_users_or_nobodys_are_refused_before_anyone_is_asked() {
         assert_eq!(
             refused(&[("transaction.timeout.ms", "10s")]),
-            "the setting `transaction.timeout.ms` of the Kafka client is `10s`: it must be a whole number"
+            "the setting `transaction.timeout.ms` can't have this value\n  help: it takes whole numbers from 1000 to 2147483647"
         );
         assert_eq!(refused(&[("group.id", "x")]), "`group.id` can't be set here: the command is in no group");
-        assert_eq!(
-            refused(&[("sasl.pasword", "x")]),
-            "Kafka setting `sasl.pasword`: No such configuration property: \"sasl.pasword\""
+        let unknown = refused(&[("sasl.pasword", "x")]);
+        assert!(
+            unknown.starts_with("librdkafka has no setting `sasl.pasword`; did you mean `sasl.password`?"),
+            "{unknown}"
         );
     }
 }

@@ -207,7 +207,7 @@ mod tests {
 
     fn topology() -> Topology {
         let file = SourceFile { path: "pass.toml".into(), text: PASS.into() };
-        pipeline::build(&pipeline::parse(&[file], &[]).unwrap(), &Default::default()).unwrap()
+        pipeline::build(&pipeline::parse(&[file], &Default::default()).unwrap(), &Default::default()).unwrap()
     }
 
     fn refusal(topic: &str, time: i64, reason: &str) -> Refusal {

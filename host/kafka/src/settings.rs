@@ -1,7 +1,11 @@
 //! How the driver's clients are set up: what the host owns, and under it what the pipeline file passes through.
 
+mod check;
+mod known;
+
 use std::time::Duration;
 
+use millrace_engine::secret::Secret;
 use rdkafka::ClientConfig;
 use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::error::KafkaError;
@@ -9,6 +13,9 @@ use rdkafka::error::KafkaError;
 use crate::context::Log;
 use crate::contradictions::App;
 use crate::error::Error;
+
+pub(crate) use check::check;
+pub use check::{Mistake, mistakes};
 
 /// Bytes that a fetching client holds for its worker.
 const QUEUE_BYTES: usize = 2 << 20;
@@ -39,7 +46,7 @@ pub struct ClientSettings {
     instance: String,
     bootstrap: String,
     /// The `[kafka]` table. The pipeline checks that nothing in it is the host's.
-    raw: Vec<(String, String)>,
+    raw: Vec<(String, Secret)>,
     transaction_timeout: Duration,
     /// The most bytes of a batch that a producer sends.
     batch_bytes: usize,
@@ -56,7 +63,7 @@ impl ClientSettings {
         app: &str,
         instance: &str,
         bootstrap: &str,
-        raw: &[(String, String)],
+        raw: &[(String, Secret)],
         commit_interval: Duration,
     ) -> Result<Self, Error> {
         let number = |name| number(raw, name);
@@ -186,7 +193,7 @@ impl ClientSettings {
     fn base(&self, role: &str) -> ClientConfig {
         let mut config = ClientConfig::new();
         for (name, value) in &self.raw {
-            config.set(name, value);
+            config.set(name, value.expose());
         }
         config.set("bootstrap.servers", &self.bootstrap);
         config.set("client.id", format!("{}-{}-{role}", self.app, self.instance));
@@ -206,7 +213,7 @@ impl ClientSettings {
 }
 
 /// How long transactions may be open, and what makes it so.
-fn said(raw: &[(String, String)], timeout: Duration) -> String {
+fn said(raw: &[(String, Secret)], timeout: Duration) -> String {
     let ms = timeout.as_millis();
     if raw.iter().any(|(name, _)| name == "transaction.timeout.ms") {
         format!("\"transaction.timeout.ms\" under [kafka] is {ms}")
@@ -220,11 +227,10 @@ fn said(raw: &[(String, String)], timeout: Duration) -> String {
 }
 
 /// A setting as a number, if it is there.
-fn number(raw: &[(String, String)], name: &str) -> Result<Option<u32>, Error> {
+fn number(raw: &[(String, Secret)], name: &str) -> Result<Option<u32>, Error> {
     let Some((_, value)) = raw.iter().find(|(own, _)| own == name) else { return Ok(None) };
-    let wrong =
-        || Error::Setup(format!("the setting `{name}` of the Kafka client is `{value}`: it must be a whole number"));
-    value.parse().map(Some).map_err(|_| wrong())
+    let wrong = || Error::Setup(format!("the setting `{name}` of the Kafka client must be a whole number"));
+    value.expose().parse().map(Some).map_err(|_| wrong())
 }
 
 /// Makes a client that logs as everything else does.
@@ -232,7 +238,13 @@ pub(crate) fn client<T: FromClientConfigAndContext<Log>>(config: &ClientConfig) 
     config.create_with_context(Log).map_err(wrong_settings)
 }
 
-/// A client that can't be made: no other attempt will do better.
+/// A client that can't be made: no other attempt will do better. The error itself would show the value.
 pub(crate) fn wrong_settings(error: KafkaError) -> Error {
-    Error::Setup(format!("a setting for the Kafka client is wrong: {error}"))
+    Error::Setup(match error {
+        KafkaError::ClientConfig(_, _, name, _) => {
+            format!("the Kafka client doesn't take the value of its setting `{name}`")
+        }
+        KafkaError::ClientCreation(reason) => format!("the Kafka client can't be made: {reason}"),
+        error => format!("the Kafka client can't be made: {error}"),
+    })
 }

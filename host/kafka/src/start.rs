@@ -10,10 +10,11 @@ use std::time::{Duration, Instant};
 use millrace_engine::deployment::Candidate;
 use millrace_engine::pipeline;
 use millrace_engine::topology::{TopicKind, Topology};
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::BaseConsumer;
 
-use crate::cluster::{Cluster, REQUEST};
-use crate::context::{Ear, Trouble, trouble};
+use crate::answer;
+use crate::cluster::Cluster;
+use crate::context::Ear;
 use crate::control::{self, Claim};
 use crate::error::Error;
 use crate::folder::Folder;
@@ -43,7 +44,7 @@ pub(crate) fn prepare(
         ClientSettings::new(app, "start", &options.bootstrap, &topology.kafka, topology.settings.commit_interval)?;
     let cluster = Cluster::new(&settings)?;
     let patience = Patience { bootstrap: &options.bootstrap, stop };
-    let Some(id) = patience.until(|| meet(&cluster, &settings).map(Some))? else { return Ok(None) };
+    let Some(id) = patience.meet(&settings)? else { return Ok(None) };
     let folder = Folder::open(&options.data, &topology, &id)?;
     let Some(known) = patience.until(|| external_topics(&cluster, &topology).map(Some))? else { return Ok(None) };
     let partitions = pipeline::partitions(&topology, &|name| known.get(name).copied()).map_err(Error::Partitions)?;
@@ -108,23 +109,6 @@ fn internal(
     Ok(Some(own.into_iter().map(|spec| spec.name.clone()).collect()))
 }
 
-/// The cluster's id. A cluster that doesn't answer is waited for; one that answers and refuses won't think again, nor does
-/// it help to wait for another certificate.
-fn meet(cluster: &Cluster, settings: &ClientSettings) -> Result<String, Error> {
-    let error = match cluster.id() {
-        Err(Error::Kafka(error)) => error,
-        result => return result,
-    };
-    let asking: BaseConsumer<Ear> = settings.admin().create_with_context(Ear::default()).map_err(wrong_settings)?;
-    drop(asking.fetch_metadata(None, REQUEST));
-    match trouble(&asking) {
-        Some(Trouble { text, refusal: true }) => {
-            Err(Error::Setup(format!("no connection to Kafka is possible: {text}")))
-        }
-        _ => Err(Error::Kafka(error)),
-    }
-}
-
 /// Numbers of partitions of the topics that exist, internal ones too.
 ///
 /// # Errors
@@ -151,6 +135,20 @@ struct Patience<'a> {
 }
 
 impl Patience<'_> {
+    /// The cluster's id. A cluster that doesn't answer is waited for; one that answers and refuses won't think again, nor
+    /// does it help to wait for another certificate. `None` if it is told to stop before.
+    fn meet(&self, settings: &ClientSettings) -> Result<Option<String>, Error> {
+        let client: BaseConsumer<Ear> = settings.admin().create_with_context(Ear::default()).map_err(wrong_settings)?;
+        let mut said: Option<Instant> = None;
+        answer::cluster_id(&client, self.bootstrap, &mut |silence| {
+            if let Some(error) = silence.filter(|_| said.is_none_or(|at| at.elapsed() > SAY)) {
+                tracing::warn!(kafka = self.bootstrap, reason = %error, "waiting");
+                said = Some(Instant::now());
+            }
+            !self.stop.load(Ordering::Relaxed)
+        })
+    }
+
     /// Tries until it succeeds: as long as brokers don't answer, or topics are missing. `None` if it is told to stop before.
     fn until<T>(&self, attempt: impl Fn() -> Result<Option<T>, Error>) -> Result<Option<T>, Error> {
         let mut said: Option<(String, Instant)> = None;

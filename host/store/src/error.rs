@@ -59,6 +59,14 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether the same start may go well later, with nobody changing anything but the disk.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Locked { .. } | Self::Full { .. } | Self::Gone { .. } | Self::Other { .. } => true,
+            Self::NotOurs { .. } | Self::Corrupt { .. } | Self::Unknown { .. } => false,
+        }
+    }
+
     /// Sorts an error of RocksDB's by its kind and words.
     pub(crate) fn from_rocksdb(path: &Path, error: &rocksdb::Error) -> Self {
         let text: &str = error.as_ref();

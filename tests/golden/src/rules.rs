@@ -58,7 +58,7 @@ impl Rules {
     pub fn pipeline(&self, op: &Op, partitions: usize) -> Result<Loaded, String> {
         let file = SourceFile { path: "golden.toml".into(), text: op.pipeline(partitions) };
         let manifests = BTreeMap::from([(NAME.to_owned(), Ok(self.plugin.manifest().clone()))]);
-        let topology = pipeline::check(&pipeline::read(&[file], &[]), &manifests)
+        let topology = pipeline::check(&pipeline::read(&[file], &Default::default()), &manifests)
             .map_err(|wrong| wrong.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
         let plugins = topology.plugins.iter().map(|plugin| (plugin.name.clone(), Arc::clone(&self.plugin))).collect();
         Ok(Loaded { topology: Arc::new(topology), plugins })

@@ -80,7 +80,8 @@ impl<L: Logic> Logic for Timed<L> {
 
 /// Runs the pipeline until it is idle, and prints what that took.
 pub(crate) fn run(folder: &Path) {
-    let loaded = load(&args::Pipeline { files: vec![crate::pipeline()], set: Vec::new() }).unwrap();
+    let loaded =
+        load(&args::Pipeline { files: vec![crate::pipeline()], set: Vec::new(), set_file: Vec::new() }).unwrap();
     let (mut worker, guests) = data::open_worker(&loaded, folder, WorkerOptions::default()).unwrap();
     let input = worker.lag();
     let mut logic = Timed { inner: guests, spent: Duration::ZERO, calls: 0, pairs: 0 };

@@ -2,9 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::Result;
 use clap::Args;
+use millrace_engine::secret::Secret;
 
-use super::key_value;
+use super::assignment::{kafka_setting, setting_in_file, with_files};
 
 /// Where an app keeps its log and state.
 #[derive(Debug, Args)]
@@ -22,8 +24,11 @@ pub struct Place {
     pub which: Which,
     /// A setting of librdkafka, such as `security.protocol=SASL_SSL` or `ssl.ca.location=ca.pem`; may come several times
     // To require `kafka` would not do: clap waives that where `data` is given.
-    #[arg(long, value_name = "KEY=VALUE", conflicts_with = "data", value_parser = key_value)]
-    pub kafka_set: Vec<(String, String)>,
+    #[arg(long, value_name = "KEY=VALUE", conflicts_with = "data", value_parser = kafka_setting)]
+    pub kafka_set: Vec<(String, Secret)>,
+    /// The same with the value in a file, without the newline at its end, such as `sasl.password=FILE`
+    #[arg(long, value_name = "KEY=FILE", conflicts_with = "data", value_parser = setting_in_file)]
+    pub kafka_set_file: Vec<(String, PathBuf)>,
 }
 
 /// One of the two.
@@ -42,25 +47,41 @@ pub struct Which {
 #[derive(Debug, Args)]
 pub struct KafkaSet {
     /// A setting of librdkafka, such as `security.protocol=SASL_SSL` or `ssl.ca.location=ca.pem`; may come several times
-    #[arg(long = "kafka-set", value_name = "KEY=VALUE", requires = "kafka", value_parser = key_value)]
-    pub settings: Vec<(String, String)>,
+    #[arg(long = "kafka-set", value_name = "KEY=VALUE", requires = "kafka", value_parser = kafka_setting)]
+    pub settings: Vec<(String, Secret)>,
+    /// The same with the value in a file, without the newline at its end, such as `sasl.password=FILE`
+    #[arg(long = "kafka-set-file", value_name = "KEY=FILE", requires = "kafka", value_parser = setting_in_file)]
+    pub files: Vec<(String, PathBuf)>,
+}
+
+impl KafkaSet {
+    /// All of them.
+    ///
+    /// # Errors
+    /// A file can't be read, or isn't text.
+    pub fn all(&self) -> Result<Vec<(String, Secret)>> {
+        with_files(&self.settings, &self.files)
+    }
 }
 
 /// A place as commands take it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum At<'a> {
     /// In this folder.
     Folder(&'a Path),
     /// On this cluster, reached with these settings.
-    Kafka(&'a str, &'a [(String, String)]),
+    Kafka(&'a str, Vec<(String, Secret)>),
 }
 
 impl Place {
     /// Which of the two it is. The command line has exactly one of them.
-    pub fn at(&self) -> At<'_> {
-        match (&self.which.kafka, &self.which.data) {
-            (Some(bootstrap), _) => At::Kafka(bootstrap, &self.kafka_set),
+    ///
+    /// # Errors
+    /// A file with a setting can't be read, or isn't text.
+    pub fn at(&self) -> Result<At<'_>> {
+        Ok(match (&self.which.kafka, &self.which.data) {
+            (Some(bootstrap), _) => At::Kafka(bootstrap, with_files(&self.kafka_set, &self.kafka_set_file)?),
             (None, data) => At::Folder(data.as_deref().unwrap_or(Path::new("."))),
-        }
+        })
     }
 }

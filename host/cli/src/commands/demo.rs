@@ -30,8 +30,9 @@ pub fn demo(arguments: &args::Demo) -> Result<()> {
         );
     }
     // The pipeline file may have settings of the cluster as well: these come after them.
-    let kafka = arguments.set.settings.iter().map(|(name, value)| (format!("kafka.{name}"), value.clone()));
-    let loaded = load(&args::Pipeline { files: vec![arguments.pipeline.clone()], set: kafka.collect() })?;
+    let set = arguments.set.all()?.into_iter().map(|(name, value)| (format!("kafka.{name}"), value)).collect();
+    let files = vec![arguments.pipeline.clone()];
+    let loaded = load(&args::Pipeline { files, set, set_file: Vec::new() })?;
     match &arguments.kafka {
         None => embedded::demo(arguments, &loaded),
         Some(bootstrap) => kafka::demo(arguments, &loaded, bootstrap),

@@ -1,12 +1,13 @@
 //! `millrace reset`: an app on Kafka starts anew.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 
 use anyhow::{Result, bail};
 use millrace_kafka::records::Connection;
 use millrace_kafka::reset::Reset;
 
 use crate::args;
+use crate::say::{ask, note};
 
 /// Shows what there is of an app, asks, and deletes it.
 ///
@@ -14,25 +15,22 @@ use crate::args;
 /// The app is running, the folder isn't its own, nobody agrees, or a broker refuses.
 pub fn reset(arguments: &args::Reset) -> Result<()> {
     let args::Reset { app, kafka, set, data, yes } = arguments;
-    let mut connection = Connection::open(app, kafka, &set.settings)?;
+    let mut connection = Connection::open(app, kafka, &set.all()?)?;
     let reset = Reset::plan(&connection, app, data.as_deref())?;
-    let mut out = io::stdout().lock();
     if reset.is_empty() {
-        return Ok(writeln!(out, "nothing to reset: there is nothing of the app `{app}`")?);
+        note(format_args!("nothing to reset: there is nothing of the app `{app}`"));
+        return Ok(());
     }
-    let parts = reset.parts();
-    writeln!(out, "To be deleted:")?;
-    for part in &parts {
-        writeln!(out, "  {part}")?;
-    }
-    writeln!(out, "What the app reads from others and writes for others stays, its dead letters too.")?;
-    out.flush()?;
+    note("To be deleted:");
+    reset.parts().iter().for_each(|part| note(format_args!("  {part}")));
+    note("What the app reads from others and writes for others stays, its dead letters too.");
     if !yes && !agreed(app)? {
         bail!("nothing was deleted");
     }
     reset.run(&mut connection)?;
     let without_folder = if data.is_none() { "; what instances keep on disk is of no more use to them" } else { "" };
-    Ok(writeln!(out, "deleted: `{app}` starts anew, with the first records of its inputs{without_folder}")?)
+    note(format_args!("deleted: `{app}` starts anew, with the first records of its inputs{without_folder}"));
+    Ok(())
 }
 
 /// Whether a person says so.
@@ -40,7 +38,7 @@ fn agreed(app: &str) -> Result<bool> {
     if !io::stdin().is_terminal() {
         bail!("there is no terminal to ask on: say --yes; nothing was deleted");
     }
-    eprint!("Type the app's name to go on: ");
+    ask("Type the app's name to go on: ");
     let mut answer = String::new();
     io::stdin().read_line(&mut answer)?;
     Ok(answer.trim() == app)

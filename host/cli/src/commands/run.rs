@@ -3,11 +3,11 @@
 mod kafka;
 mod losses;
 mod pace;
+mod signals;
 mod summary;
 
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use anyhow::Result;
@@ -27,7 +27,7 @@ use losses::Losses;
 /// The pipeline, the data folder or the cluster is wrong, or the app had to stop.
 pub fn run(arguments: &args::Run) -> Result<()> {
     // Before anything that takes time: compiling a plugin takes seconds.
-    let stop = stop_on_signal()?;
+    let stop = signals::stop_on_signal()?;
     let loaded = load(&arguments.pipeline)?;
     let data = arguments.data.clone().unwrap_or_else(|| PathBuf::from(".millrace").join(&loaded.topology.app));
     match &arguments.kafka {
@@ -57,18 +57,6 @@ fn run_embedded(arguments: &args::Run, loaded: &Loaded, data: PathBuf, stop: &At
     }
     report(app, worker.ledger());
     Ok(())
-}
-
-/// A flag that is set on SIGTERM, SIGHUP or Ctrl-C.
-fn stop_on_signal() -> Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&stop);
-    let runner = std::thread::current();
-    ctrlc::set_handler(move || {
-        flag.store(true, Ordering::Relaxed);
-        runner.unpark();
-    })?;
-    Ok(stop)
 }
 
 fn tell(bar: &Bar, progress: &Progress<'_>) {

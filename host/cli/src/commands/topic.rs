@@ -14,6 +14,7 @@ use millrace_engine::record::InputRecord;
 
 use crate::args::{At, TopicCommand};
 use crate::lines::{self, Line};
+use crate::say::say;
 
 pub(super) use kafka::write as write_to_kafka;
 use kafka::{Written, connect};
@@ -31,39 +32,40 @@ pub fn topic(command: TopicCommand) -> Result<()> {
             let limit = limit.unwrap_or(u64::MAX);
             let wanted = Wanted { topic: &topic, partition, from, limit, key: key.map(KeyCodec::from) };
             let mut out = BufWriter::new(io::stdout().lock());
-            match place.at() {
+            match place.at()? {
                 At::Folder(folder) => folder::read(folder, &wanted, &mut out)?,
-                At::Kafka(bootstrap, set) => kafka::read(&connect(bootstrap, set)?, &wanted, &mut out)?,
+                At::Kafka(bootstrap, set) => kafka::read(&connect(bootstrap, &set)?, &wanted, &mut out)?,
             }
             Ok(out.flush()?)
         }
         TopicCommand::Write { topic, place, input, key } => {
             let (topic, input, key) = (topic.as_deref(), input.as_deref(), key.map(KeyCodec::from));
-            match place.at() {
+            match place.at()? {
                 At::Folder(folder) => folder::write(folder, topic, input, key),
                 At::Kafka(bootstrap, set) => {
-                    let connection = connect(bootstrap, set)?;
+                    let connection = connect(bootstrap, &set)?;
                     let written = kafka::write(&connection, topic, open_input(input)?, key)?;
                     tell(&written);
                     Ok(())
                 }
             }
         }
-        TopicCommand::List { place } => list(match place.at() {
+        TopicCommand::List { place } => list(match place.at()? {
             At::Folder(folder) => folder::list(folder)?,
-            At::Kafka(bootstrap, set) => kafka::list(&connect(bootstrap, set)?)?,
+            At::Kafka(bootstrap, set) => kafka::list(&connect(bootstrap, &set)?)?,
         }),
-        TopicCommand::Create { topic, place, partitions, key, config } => match place.at() {
+        TopicCommand::Create { topic, place, partitions, key, config } => match place.at()? {
             At::Folder(folder) => folder::create(folder, &topic, partitions, key.into()),
-            At::Kafka(bootstrap, set) => Ok(connect(bootstrap, set)?.create(&topic, partitions, &config)?),
+            At::Kafka(bootstrap, set) => Ok(connect(bootstrap, &set)?.create(&topic, partitions, &config)?),
         },
     }
 }
 
 fn tell(written: &Written) {
-    eprintln!("{} records written", written.records);
+    say(format_args!("{} records written", written.records));
     if written.moved > 0 {
-        eprintln!("{} of them with the timestamp 1 in place of 0, which the client takes for now", written.moved);
+        let moved = written.moved;
+        say(format_args!("{moved} of them with the timestamp 1 in place of 0, which the client takes for now"));
     }
 }
 

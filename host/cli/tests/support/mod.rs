@@ -11,7 +11,7 @@ use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
 
 pub use dice::Dice;
-pub use running::{Running, catches_sigterm, until};
+pub use running::{Running, catches_sigterm, ignores_sighup, until};
 
 /// The guest of the orders pipeline.
 const GUEST: &str = "order_status.wasm";

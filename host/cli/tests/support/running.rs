@@ -68,6 +68,11 @@ impl Running {
         lines.last().cloned().unwrap_or_default()
     }
 
+    /// The lines of its log that nobody has waited for, up to its end.
+    pub fn rest(&mut self) -> Vec<String> {
+        self.log.iter().collect()
+    }
+
     pub fn is_running(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
     }
@@ -86,10 +91,20 @@ impl Running {
 
     /// Sends SIGTERM, as soon as the process catches it.
     pub fn tell_to_stop(&self) {
+        self.signal("TERM");
+    }
+
+    /// Sends a signal, as soon as the process catches SIGTERM.
+    pub fn signal(&self, name: &str) {
         let id = self.child.id();
         until("it catches SIGTERM", || catches_sigterm(id));
-        let told = Command::new("sh").args(["-c", "kill -TERM $0", &id.to_string()]).status().unwrap();
+        let told = Command::new("sh").args(["-c", &format!("kill -{name} {id}")]).status().unwrap();
         assert!(told.success());
+    }
+
+    /// Its number in the system.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Waits until it has ended.
@@ -112,9 +127,19 @@ impl Drop for Running {
 
 /// Whether a process has a handler for SIGTERM; before, the signal just kills it. Only Linux tells; elsewhere, yes.
 pub fn catches_sigterm(id: u32) -> bool {
+    has_signal(id, "SigCgt:", 15)
+}
+
+/// Whether a process ignores SIGHUP. Only Linux tells; elsewhere, yes.
+pub fn ignores_sighup(id: u32) -> bool {
+    has_signal(id, "SigIgn:", 1)
+}
+
+/// Whether a signal is in this set of a process.
+fn has_signal(id: u32, set: &str, number: u32) -> bool {
     let Ok(status) = std::fs::read_to_string(format!("/proc/{id}/status")) else { return true };
-    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap_or("0").trim();
-    u64::from_str_radix(caught, 16).unwrap() >> 14 & 1 == 1
+    let signals = status.lines().find_map(|line| line.strip_prefix(set)).unwrap_or("0").trim();
+    u64::from_str_radix(signals, 16).unwrap() >> (number - 1) & 1 == 1
 }
 
 /// Waits until something is so.

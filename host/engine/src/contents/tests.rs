@@ -16,7 +16,7 @@ fn contents_by(plugin: &str, step: &str) -> BTreeMap<String, Contents> {
     let file = SourceFile { path: "a.toml".into(), text: format!("{SOURCE}{step}") };
     let functions = "aggregate sum merges; aggregate total merges; process steps stores=one,two timers; join pair";
     let manifests = BTreeMap::from([("p".to_owned(), manifest(&format!("{plugin}: {functions}")))]);
-    pipeline::build(&pipeline::parse(&[file], &[]).unwrap(), &manifests).unwrap().contents()
+    pipeline::build(&pipeline::parse(&[file], &Default::default()).unwrap(), &manifests).unwrap().contents()
 }
 
 fn aggregate(rest: &str) -> Contents {

@@ -1,59 +1,18 @@
-//! Reads what counts for the whole app: its settings, its plugins, its Kafka settings.
+//! Reads what counts for the whole app: its settings and its plugins.
 
 use std::time::Duration;
 
 use super::diagnostic::{Place, Placed, Problems, Sources};
 use super::fields::Fields;
+use super::given::Given;
+use super::kafka::{self, KafkaSetting};
 use super::model::Plugin;
 use super::scalars::{name_error, topic_error};
 use super::tree::{Entry, Item, Value};
 use crate::topology::{GuestLimits, OnWorkerFailure, PluginUse, Settings};
 
-/// Kafka settings that the host sets itself, with the reason. Other names that the client has for the same setting are
-/// here too: what is given twice is set in no certain order.
-const OWNED: [(&str, &str); 21] = [
-    ("bootstrap.servers", BROKER),
-    ("metadata.broker.list", BROKER),
-    ("client.id", "the host makes it of the app's name and the instance's"),
-    ("client.rack", "assigning partitions by racks would part those that joins need together"),
-    ("group.id", "the consumer group is the app's name"),
-    ("group.instance.id", "each instance needs its own, and they all read this file"),
-    ("group.protocol", "the driver needs the classic protocol"),
-    ("group.remote.assignor", "the driver needs the classic protocol"),
-    ("partition.assignment.strategy", "joins need partitions of the same number on the same member"),
-    ("transactional.id", "each worker has one, made of the app's name"),
-    ("enable.idempotence", "exactly once needs it"),
-    ("acks", ACKS),
-    ("request.required.acks", ACKS),
-    ("isolation.level", "exactly once needs read_committed"),
-    ("enable.auto.commit", OFFSETS),
-    ("auto.commit.enable", OFFSETS),
-    ("enable.auto.offset.store", OFFSETS),
-    ("enable.partition.eof", "restoring state needs it"),
-    ("auto.offset.reset", "a new app starts at the beginning; a jump over lost records is an error"),
-    (
-        "allow.auto.create.topics",
-        "a topic that a broker makes has the broker's number of partitions, and not the right one",
-    ),
-    ("partitioner", "the engine picks partitions"),
-];
-
-/// Kafka settings that the host reads too, and what they are. A value that is none would be passed over, or refused by
-/// the client without its place.
-const NUMBERS: [(&str, &str); 3] = [
-    ("transaction.timeout.ms", "a whole number of milliseconds, such as 10000"),
-    ("message.max.bytes", "a whole number of bytes, such as 1000000"),
-    ("batch.size", "a whole number of bytes, such as 1000000"),
-];
-
 const LIMITS_HELP: &str = "write limits = { deadline = \"1s\", memory = \"64MiB\" }, or a table of its own";
 const PLUGIN_HELP: &str = "write [plugins.NAME], and below it component = \"plugin.wasm\"";
-const KAFKA_HELP: &str = "write a table: [kafka], and below it names and values such as \"linger.ms\" = 5";
-
-const BROKER: &str = "it is given on the command line: --kafka BOOTSTRAP";
-const ACKS: &str = "exactly once needs all of them";
-const OFFSETS: &str = "offsets are committed with the transaction";
-
 const ON_WORKER_FAILURE: [(&str, OnWorkerFailure); 2] =
     [("replace", OnWorkerFailure::Replace), ("stop", OnWorkerFailure::Stop)];
 
@@ -64,11 +23,11 @@ pub(super) struct App {
     pub dlq: Option<Placed<String>>,
     pub breaker: Option<Place>,
     pub limits: GuestLimits,
-    pub kafka: Vec<(String, String)>,
+    pub kafka: Vec<KafkaSetting>,
 }
 
 /// Reads the app-wide keys.
-pub(super) fn read_app(entries: Vec<Entry>, problems: &mut Problems) -> App {
+pub(super) fn read_app(entries: Vec<Entry>, sources: &Sources, given: &Given<'_>, problems: &mut Problems) -> App {
     let mut fields = Fields::new("the app", Place::default(), entries, problems);
     let name = read_name(&mut fields);
     let dlq = fields.topic("dlq");
@@ -77,7 +36,8 @@ pub(super) fn read_app(entries: Vec<Entry>, problems: &mut Problems) -> App {
     let on_worker_failure = fields.choice("on-worker-failure", &ON_WORKER_FAILURE).map(|choice| choice.value);
     let breaker = read_breaker(&mut fields);
     let limits = read_limits(&mut fields, GuestLimits::default());
-    let kafka = fields.take("kafka").map(|entry| read_kafka(entry.item, fields.problems)).unwrap_or_default();
+    let kafka = fields.take("kafka").map(|entry| kafka::read(entry.item, sources, given, fields.problems));
+    let kafka = kafka.unwrap_or_default();
     fields.finish();
     let threads = usize::try_from(threads).unwrap_or(1);
     let on_worker_failure = on_worker_failure.unwrap_or_default();
@@ -126,48 +86,6 @@ fn read_limits(fields: &mut Fields<'_>, mut limits: GuestLimits) -> GuestLimits 
     }
     table.finish();
     limits
-}
-
-fn read_kafka(item: Item, problems: &mut Problems) -> Vec<(String, String)> {
-    let mut settings = Vec::new();
-    match item.value {
-        Value::Table(entries) => flatten("", entries, &mut settings, problems),
-        other => problems.add(item.at, format!("[kafka] must be a table, not {}", other.type_name()), KAFKA_HELP),
-    }
-    settings
-}
-
-/// Names with dots are nested tables to TOML, unless they are quoted.
-fn flatten(prefix: &str, entries: Vec<Entry>, settings: &mut Vec<(String, String)>, problems: &mut Problems) {
-    for entry in entries {
-        let name = format!("{prefix}{}", entry.name);
-        let value = match entry.item.value {
-            Value::Text(text) => text,
-            Value::Integer(number) => number.to_string(),
-            Value::Float(number) => number.to_string(),
-            Value::Bool(truth) => truth.to_string(),
-            Value::Table(inner) => {
-                flatten(&format!("{name}."), inner, settings, problems);
-                continue;
-            }
-            other => {
-                let message =
-                    format!("`{name}` of [kafka] must be a string, number or boolean, not {}", other.type_name());
-                problems.add(entry.item.at, message, "librdkafka takes a list as a string with commas");
-                continue;
-            }
-        };
-        if let Some((_, right)) = NUMBERS.iter().find(|(number, _)| *number == name)
-            && value.parse::<u32>().is_err()
-        {
-            problems.add(entry.item.at, format!("`{name}` of [kafka] is `{value}`"), format!("it must be {right}"));
-            continue;
-        }
-        match OWNED.iter().find(|(owned, _)| *owned == name) {
-            Some((_, reason)) => problems.add(entry.at, format!("`{name}` of [kafka] is the host's to set"), *reason),
-            None => settings.push((name, value)),
-        }
-    }
 }
 
 /// Reads `[plugins.NAME]` of all files.

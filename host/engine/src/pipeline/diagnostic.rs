@@ -9,7 +9,7 @@ use super::SourceFile;
 /// One mistake in a pipeline, for a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// The file, or `--set KEY=VALUE` where the mistake is in an override.
+    /// The file, or `--set KEY` where the mistake is in an override: its value may be a password.
     pub file: PathBuf,
     /// The bytes of the file that it is about; `None` where it is about the whole file or an override.
     pub span: Option<Range<usize>>,
@@ -69,11 +69,18 @@ pub(super) struct Sources {
     entries: Vec<Source>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Source {
     path: PathBuf,
     /// `None` for an override: its text has no lines to show.
     text: Option<String>,
+}
+
+impl fmt::Debug for Source {
+    /// The text may have passwords in it.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_tuple("Source").field(&self.path).finish()
+    }
 }
 
 impl Sources {
@@ -83,9 +90,13 @@ impl Sources {
     }
 
     /// Adds an override, and says where its value stands.
-    pub fn add_override(&mut self, key: &str, value: &str) -> Place {
-        self.entries.push(Source { path: PathBuf::from(format!("--set {key}={value}")), text: None });
+    pub fn add_override(&mut self, option: &str, key: &str) -> Place {
+        self.entries.push(Source { path: PathBuf::from(format!("{option} {key}")), text: None });
         Place { file: self.entries.len() - 1, start: 0, end: 0 }
+    }
+
+    pub fn is_override(&self, at: Place) -> bool {
+        self.entries.get(at.file).is_some_and(|source| source.text.is_none())
     }
 
     pub fn path(&self, file: usize) -> &Path {

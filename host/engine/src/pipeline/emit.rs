@@ -39,7 +39,7 @@ pub(super) fn emit(graph: &Graph<'_>, keys: &Keys, cut: &Cut) -> Option<Topology
         stores: emitter.stores,
         globals,
         subtopologies,
-        kafka: pipeline.kafka.clone(),
+        kafka: pipeline.kafka(),
     })
 }
 

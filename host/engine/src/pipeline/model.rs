@@ -4,7 +4,9 @@ use std::fmt;
 use std::time::Duration;
 
 use super::diagnostic::{Place, Placed, Problems, Sources};
+use super::kafka::KafkaSetting;
 use crate::manifest::KeyCodec;
+use crate::secret::Secret;
 use crate::topology::{
     Ahead, Emit, Identity, JoinKind, OnDrop, OnError, PluginUse, Settings, SinkKey, ValueCodec, Windows,
 };
@@ -19,7 +21,7 @@ pub struct Pipeline {
     pub(super) breaker: Option<Place>,
     pub(super) plugins: Vec<Plugin>,
     pub(super) steps: Vec<Step>,
-    pub(super) kafka: Vec<(String, String)>,
+    pub(super) kafka: Vec<KafkaSetting>,
     pub(super) sources: Sources,
     /// What is wrong with the files.
     pub(super) problems: Problems,
@@ -36,6 +38,19 @@ impl Pipeline {
     /// The plugins to load, in the order of the files.
     pub fn plugins(&self) -> impl Iterator<Item = &PluginUse> {
         self.plugins.iter().map(|plugin| &plugin.plugin)
+    }
+
+    /// The settings of `[kafka]` that are readable so far. What they mean only the client knows: see
+    /// [`refuse_kafka`](Self::refuse_kafka).
+    pub fn kafka(&self) -> Vec<(String, Secret)> {
+        self.kafka.iter().map(|setting| (setting.name.clone(), setting.value.clone())).collect()
+    }
+
+    /// Adds a mistake that the client has found in a setting, or in all of them together where it names none.
+    pub fn refuse_kafka(&mut self, name: Option<&str>, message: String, help: String) {
+        let named = self.kafka.iter().find(|setting| name == Some(&setting.name));
+        let at = named.or(self.kafka.first()).map(|setting| setting.at).unwrap_or_default();
+        self.problems.add(at, message, help);
     }
 }
 

@@ -1,6 +1,7 @@
-//! `--set KEY=VALUE`: writes into what the files say before it is read, so that it is checked like a file.
+//! `--set KEY=VALUE` and `--set-file KEY=FILE`: writes into what the files say before it is read, so that it is checked like a file.
 
 use super::diagnostic::{Place, Problems, Sources};
+use super::given::Override;
 use super::merge::{APP_KEYS, Merged};
 use super::scalars::did_you_mean;
 use super::tree::{Entry, Item, Value, read_override};
@@ -12,15 +13,14 @@ const HELP: &str =
 const MOST_PARTS: usize = 64;
 
 /// Applies all overrides in their order.
-pub(super) fn apply(
-    merged: &mut Merged,
-    overrides: &[(String, String)],
-    sources: &mut Sources,
-    problems: &mut Problems,
-) {
-    for (key, value) in overrides {
-        let at = sources.add_override(key, value);
-        let item = read_override(at, value, problems);
+pub(super) fn apply(merged: &mut Merged, overrides: &[Override], sources: &mut Sources, problems: &mut Problems) {
+    for Override { option, key, value } in overrides {
+        let at = sources.add_override(option, key);
+        // Of Kafka's settings many are passwords, which may look like anything.
+        let item = match key.starts_with("kafka.") {
+            true => Item { at, value: Value::Text(value.expose().to_owned()) },
+            false => read_override(at, value.expose().trim(), problems),
+        };
         apply_one(merged, key, item, problems);
     }
     // They may write to other topics now.

@@ -4,6 +4,7 @@
 mod any_text;
 mod counts;
 mod good_files;
+mod kafka;
 mod not_yet;
 mod overridden;
 mod rendered;
@@ -17,7 +18,7 @@ mod wrong_values;
 
 use std::collections::BTreeMap;
 
-use super::{Diagnostic, Format, SourceFile, build, parse, partitions, read, render};
+use super::{Diagnostic, Format, Given, Override, SourceFile, build, parse, partitions, read, render};
 use crate::manifest::Manifest;
 use crate::testing::manifest;
 use crate::topology::{Operator, Topology};
@@ -50,14 +51,19 @@ fn show(diagnostics: &[Diagnostic]) -> String {
     diagnostics.iter().map(|diagnostic| format!("{diagnostic}\n")).collect()
 }
 
+fn overridden(pairs: &[(&str, &str)]) -> Vec<Override> {
+    let pair = |(key, value): &(&str, &str)| Override { option: "--set", key: (*key).into(), value: (*value).into() };
+    pairs.iter().map(pair).collect()
+}
+
 /// All that is wrong with some files.
 fn errors_in(files: &[SourceFile], overrides: &[(&str, &str)]) -> String {
     let manifests = manifests(&[PLUGIN, "spare: transform check"])
         .into_iter()
         .map(|(name, manifest)| (name, Ok(manifest)))
         .collect();
-    let overrides: Vec<_> = overrides.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-    match super::check(&read(files, &overrides), &manifests) {
+    let overrides = overridden(overrides);
+    match super::check(&read(files, &Given { overrides: &overrides, ..Given::default() }), &manifests) {
         Ok(topology) => format!("nothing is wrong:\n{}", render(&topology, Format::Text)),
         Err(diagnostics) => show(&diagnostics),
     }
@@ -70,9 +76,10 @@ fn errors(body: &str) -> String {
 
 /// The topology of files that are right.
 fn topology_of(files: &[SourceFile], overrides: &[(&str, &str)]) -> Topology {
-    let overrides: Vec<_> = overrides.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    let overrides = overridden(overrides);
     let manifests = manifests(&[PLUGIN, "order-status: join resolve key=i64"]);
-    let pipeline = parse(files, &overrides).unwrap_or_else(|wrong| panic!("{}", show(&wrong)));
+    let pipeline = parse(files, &Given { overrides: &overrides, ..Given::default() })
+        .unwrap_or_else(|wrong| panic!("{}", show(&wrong)));
     let topology = build(&pipeline, &manifests).unwrap_or_else(|wrong| panic!("{}", show(&wrong)));
     assert_sound(&topology);
     topology

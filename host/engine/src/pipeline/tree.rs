@@ -151,7 +151,8 @@ impl Reader {
 
     fn integer(&self, at: Place, digits: &str, radix: u32, problems: &mut Problems) -> Value {
         i64::from_str_radix(digits, radix).map(Value::Integer).unwrap_or_else(|_| {
-            problems.add_plain(at, format!("`{digits}` is too big: integers have 64 bits"));
+            // The digits aren't shown: they may be a password.
+            problems.add_plain(at, "this number is too big: integers have 64 bits");
             Value::Broken
         })
     }

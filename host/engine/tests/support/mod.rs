@@ -33,7 +33,7 @@ pub fn topology(steps: &str) -> Arc<Topology> {
     let plugin = if steps.contains("t.") { PLUGIN } else { "" };
     let text = format!("{APP}{plugin}{steps}");
     let file = SourceFile { path: PathBuf::from("test.toml"), text };
-    let pipeline = pipeline::parse(&[file], &[]).unwrap_or_else(|errors| panic!("{}", all(&errors)));
+    let pipeline = pipeline::parse(&[file], &Default::default()).unwrap_or_else(|errors| panic!("{}", all(&errors)));
     let manifests = rules::manifests();
     Arc::new(pipeline::build(&pipeline, &manifests).unwrap_or_else(|errors| panic!("{}", all(&errors))))
 }

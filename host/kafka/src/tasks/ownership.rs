@@ -112,7 +112,7 @@ topic = "out"
 
 fn built(pipeline: &str) -> Topology {
     let file = SourceFile { path: PathBuf::from("a.toml"), text: pipeline.into() };
-    let pipeline = pipeline::parse(&[file], &[]).unwrap();
+    let pipeline = pipeline::parse(&[file], &Default::default()).unwrap();
     pipeline::build(&pipeline, &BTreeMap::new()).unwrap()
 }
 

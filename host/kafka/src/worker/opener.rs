@@ -102,7 +102,7 @@ impl Opener {
         };
         let thread = thread::Builder::new().name(format!("opener-{worker}"));
         let started = thread.spawn(move || opening.run());
-        started.map_err(|error| Reaction::Fail(Error::Task(format!("a thread can't be started: {error}"))))?;
+        started.map_err(|error| Reaction::Fail(Error::Thread(format!("a thread can't be started: {error}"))))?;
         Ok(Self { wishes, opened, stop, shared: own })
     }
 
@@ -123,7 +123,7 @@ impl Opener {
             // The instance stops, and so has the thread.
             Err(TryRecvError::Disconnected) if self.shared.stopping.load(Ordering::Relaxed) => Ok(Vec::new()),
             Err(TryRecvError::Disconnected) => {
-                Err(Reaction::Fail(Error::Task("the thread that opens tasks has panicked: a bug".into())))
+                Err(Reaction::Fail(Error::Thread("the thread that opens tasks has panicked: a bug".into())))
             }
         }
     }

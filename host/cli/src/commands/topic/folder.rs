@@ -16,6 +16,7 @@ use millrace_store::{Batch, Database, Durability};
 use super::{CHUNK, Printer, Wanted, check_topic, open_input};
 use crate::data;
 use crate::lines::{KeyCodecs, Line, Reader};
+use crate::say::say;
 
 /// Prints the records of a topic.
 pub(super) fn read(folder: &Path, wanted: &Wanted<'_>, out: &mut impl Write) -> Result<()> {
@@ -112,7 +113,7 @@ fn append(database: &Arc<Database>, log: &Arc<Log>, mut lines: Lines<'_>) -> Res
         database.write(batch, Durability::Synced)?;
         appended.publish();
     }
-    eprintln!("{count} records written");
+    say(format_args!("{count} records written"));
     Ok(())
 }
 
@@ -128,7 +129,7 @@ fn forward(folder: &Path, mut lines: Lines<'_>) -> Result<()> {
         let name = format!("{:020}-{:010}-{part:06}", wall_clock(), std::process::id());
         send(&inbox, &name, &letters)?;
     }
-    eprintln!("{count} records handed to the app that runs on this folder");
+    say(format_args!("{count} records handed to the app that runs on this folder"));
     Ok(())
 }
 

@@ -7,10 +7,12 @@ use std::io::Write;
 use std::ops::ControlFlow;
 
 use anyhow::{Result, anyhow, bail};
+use millrace_engine::secret::Secret;
 use millrace_kafka::records::Connection;
 
 use super::{Printer, Wanted};
 use crate::nearest::nearest;
+use crate::say::say;
 
 pub(in crate::commands) use write::{Written, write};
 
@@ -18,7 +20,7 @@ pub(in crate::commands) use write::{Written, write};
 const KAFKAS: &str = "__";
 
 /// Connects to a cluster.
-pub(super) fn connect(bootstrap: &str, settings: &[(String, String)]) -> Result<Connection> {
+pub(super) fn connect(bootstrap: &str, settings: &[(String, Secret)]) -> Result<Connection> {
     Ok(Connection::open("millrace", bootstrap, settings)?)
 }
 
@@ -63,10 +65,10 @@ pub(super) fn read(connection: &Connection, wanted: &Wanted<'_>, out: &mut impl 
         printed?;
     }
     if printer.left > 0 && reading.uncommitted(partition) > 0 {
-        eprintln!(
+        say(format_args!(
             "{} more offsets aren't committed yet: they belong to a transaction that is open, or come after it",
             reading.uncommitted(partition)
-        );
+        ));
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ fn a_second_process_on_the_same_folder_is_refused() {
     let mut first = app.start("data");
     first.wait_until_running();
     let mut second = app.start("data");
-    assert_eq!(second.wait().code(), Some(1));
+    assert_eq!(second.wait().code(), Some(75));
     assert!(second.says("another process runs on this folder"), "{:?}", second.entries());
     assert!(second.says("data:"), "it should name the folder: {:?}", second.entries());
     app.finish(first, "data");

@@ -76,7 +76,7 @@ fn a_process_that_has_started_before_a_topic_has_grown_ends_when_another_one_com
         app.write("wide", partition, i64::from(partition) * 100 + 100..i64::from(partition) * 100 + 150);
         app.write("narrow", partition + 1, i64::from(partition) * 100 + 150..i64::from(partition) * 100 + 200);
     }
-    assert_eq!(first.wait().code(), Some(1));
+    assert_eq!(first.wait().code(), Some(75));
     assert!(
         first.says("topic `grown-narrow` has 8 partitions, and had 6 when the app started"),
         "{:?}",
@@ -137,7 +137,7 @@ fn a_process_that_is_alone_ends_when_an_input_has_grown() {
     let mut process = app.start("one");
     process.wait_until_running();
     app.kafka.grow(&app.topic("wide"), 6);
-    assert_eq!(process.wait().code(), Some(1));
+    assert_eq!(process.wait().code(), Some(75));
     let said = "topic `wider-wide` has 6 partitions, and had 4 when the app started: start it again";
     assert!(process.says(said), "{:?}", process.entries());
 }

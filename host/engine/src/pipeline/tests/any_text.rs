@@ -54,10 +54,11 @@ key = "windowed"
 ];
 
 /// Every diagnostic can be shown, and points into its file.
-fn judge(texts: &[String], overrides: &[(String, String)]) {
+fn judge(texts: &[String], overrides: &[(&str, &str)]) {
     let files: Vec<_> = texts.iter().map(|text| SourceFile { path: "any.toml".into(), text: text.clone() }).collect();
     let manifests = manifests(&[PLUGIN, "order-status: join resolve key=i64"]);
-    match build(&read(&files, overrides), &manifests) {
+    let overrides = overridden(overrides);
+    match build(&read(&files, &Given { overrides: &overrides, ..Given::default() }), &manifests) {
         Ok(topology) => {
             assert_sound(&topology);
             for format in [Format::Text, Format::Mermaid, Format::Dot, Format::Json] {
@@ -125,6 +126,6 @@ proptest! {
 
     #[test]
     fn any_override_is_judged(which in 0..GOOD.len(), key in "(plugins\\.p|s|t|limits|kafka|sink-out)?[.a-z]{0,8}", value in ".{0,12}") {
-        judge(&[GOOD[which].to_owned()], &[(key, value)]);
+        judge(&[GOOD[which].to_owned()], &[(key.as_str(), value.as_str())]);
     }
 }

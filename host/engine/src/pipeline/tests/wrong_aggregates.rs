@@ -68,7 +68,7 @@ fn old_rows_go_along_transforms_and_repartition_topics_to_aggregates_and_nowhere
         from = "new"
         topic = "copies"
     "#;
-    let pipeline = parse(&[file(body)], &[]).unwrap();
+    let pipeline = parse(&[file(body)], &Default::default()).unwrap();
     let topology = build(&pipeline, &manifests(&[PLUGIN])).unwrap();
     let mut ways = Vec::new();
     for shape in &topology.subtopologies {

@@ -238,7 +238,7 @@ fn the_hosts_own_kafka_settings_are_refused_with_the_reason() {
       help: the consumer group is the app's name
     a.toml:6:1: `isolation.level` of [kafka] is the host's to set
       help: exactly once needs read_committed
-    a.toml:7:19: `fetch.min.bytes` of [kafka] must be a string, number or boolean, not a list
+    a.toml:7:11: `fetch.min.bytes` of [kafka] must be a string, number or boolean, not a list
       help: librdkafka takes a list as a string with commas
     a.toml:8:8: `client.id` of [kafka] is the host's to set
       help: the host makes it of the app's name and the instance's
@@ -286,7 +286,7 @@ fn what_a_pipeline_may_tune_on_kafka_is_passed_on() {
         topic = "out"
     "#;
     let settings = topology_of(&[file(body)], &[]).kafka;
-    let settings: Vec<_> = settings.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let settings: Vec<_> = settings.iter().map(|(name, value)| format!("{name}={}", value.expose())).collect();
     insta::assert_snapshot!(settings.join("\n"), @r"
     transaction.timeout.ms=20000
     message.max.bytes=2097152

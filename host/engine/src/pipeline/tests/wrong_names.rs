@@ -282,7 +282,7 @@ fn a_plugin_that_did_not_load_hides_no_other_mistake() {
         thing = 1
     ";
     let manifests = [("p".to_owned(), Err("no such file: p.wasm".to_owned()))].into();
-    let wrong = crate::pipeline::check(&read(&[file(body)], &[]), &manifests).unwrap_err();
+    let wrong = crate::pipeline::check(&read(&[file(body)], &Default::default()), &manifests).unwrap_err();
     insta::assert_snapshot!(show(&wrong), @r"
     a.toml:2:23: the plugin `p`: no such file: p.wasm
     a.toml:8:8: [[transform]] `one` reads from the unknown step `payment`; did you mean `payments`?
@@ -317,7 +317,7 @@ fn what_a_plugin_that_did_not_load_does_to_keys_is_not_guessed() {
         topic = \"out\"
     ";
     let manifests = [("p".to_owned(), Err("no such file: p.wasm".to_owned()))].into();
-    let wrong = crate::pipeline::check(&read(&[file(body)], &[]), &manifests).unwrap_err();
+    let wrong = crate::pipeline::check(&read(&[file(body)], &Default::default()), &manifests).unwrap_err();
     insta::assert_snapshot!(show(&wrong), @"a.toml:2:23: the plugin `p`: no such file: p.wasm");
 }
 
@@ -338,7 +338,7 @@ fn a_plugin_without_config_takes_none() {
         from = \"one\"
         topic = \"out\"
     ";
-    let pipeline = parse(&[file(&format!("\n{body}"))], &[]).unwrap();
+    let pipeline = parse(&[file(&format!("\n{body}"))], &Default::default()).unwrap();
     let wrong = build(&pipeline, &[("p".to_owned(), manifest)].into()).unwrap_err();
     insta::assert_snapshot!(show(&wrong), @r"
     a.toml:4:11: the plugin `p` takes no config

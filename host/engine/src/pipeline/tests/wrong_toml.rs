@@ -82,7 +82,7 @@ fn integers_have_64_bits() {
     let body = r"
         threads = 99999999999999999999
     ";
-    insta::assert_snapshot!(errors(body), @"a.toml:3:11: `99999999999999999999` is too big: integers have 64 bits");
+    insta::assert_snapshot!(errors(body), @"a.toml:3:11: this number is too big: integers have 64 bits");
 }
 
 #[test]

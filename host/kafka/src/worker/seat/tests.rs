@@ -74,7 +74,8 @@ fn input(topic: TopicId) -> Input {
 
 fn seat() -> Seat {
     let file = SourceFile { path: "merged.toml".into(), text: MERGED.into() };
-    let topology = pipeline::build(&pipeline::parse(&[file], &[]).unwrap(), &Default::default()).unwrap();
+    let topology =
+        pipeline::build(&pipeline::parse(&[file], &Default::default()).unwrap(), &Default::default()).unwrap();
     let options = TaskOptions::new(0, 0, vec![1; topology.topics.len()].into(), Vec::new().into());
     let task = Task::open(Arc::new(topology), options, Box::new(Nothing)).unwrap();
     let inputs = task.inputs().iter().map(|topic| input(*topic)).collect();

@@ -1,0 +1,49 @@
+//! What is said of a wrong command line, without the values in it: one of them may be a password.
+
+use clap::Error;
+use clap::error::{ContextKind, ContextValue};
+use millrace_engine::secret::HIDDEN;
+
+/// The error with stars in place of values.
+pub(super) fn without_values(mut error: Error) -> Error {
+    let about_setting = text(&error, ContextKind::InvalidArg).is_some_and(|name| takes_secrets(&name));
+    for kind in [ContextKind::InvalidArg, ContextKind::InvalidSubcommand, ContextKind::TrailingArg] {
+        if let Some(shown) = text(&error, kind).and_then(|text| without_value(&text)) {
+            error.insert(kind, ContextValue::String(shown));
+            // Tips repeat the argument.
+            error.remove(ContextKind::Suggested);
+        }
+    }
+    if let Some(value) = text(&error, ContextKind::InvalidValue) {
+        let shown = if about_setting { Some(only_name(&value)) } else { without_value(&value) };
+        error.insert(ContextKind::InvalidValue, ContextValue::String(shown.unwrap_or(value)));
+    }
+    error
+}
+
+fn text(error: &Error, kind: ContextKind) -> Option<String> {
+    match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.clone()),
+        _ => None,
+    }
+}
+
+/// Whether an option takes settings of the cluster.
+fn takes_secrets(option: &str) -> bool {
+    ["--set", "--kafka-set"].iter().any(|start| option.starts_with(start))
+}
+
+/// `NAME=***`, where it is a name with a value; options as clap names them (`--set <KEY=VALUE>`) aren't.
+fn without_value(text: &str) -> Option<String> {
+    let (name, _) = text.split_once('=').filter(|(name, _)| !name.contains('<'))?;
+    Some(format!("{name}={HIDDEN}"))
+}
+
+/// What may be the name of a setting, up to where something else comes.
+fn only_name(text: &str) -> String {
+    let end = text.find(|one: char| !one.is_ascii_alphanumeric() && !".-_".contains(one));
+    match end.and_then(|end| text.get(..end)) {
+        Some(name) => format!("{name}{HIDDEN}"),
+        None => text.to_owned(),
+    }
+}

@@ -1,0 +1,85 @@
+//! Exit codes, by what a supervisor can do about them.
+
+use std::io;
+
+use crate::load::Wrong;
+
+/// The pipeline, a plugin, the input, a topic or the data folder is wrong: the same start would end the same way.
+const WRONG: u8 = 1;
+
+/// Something failed that may have passed when the process is started again: `EX_TEMPFAIL` of `sysexits.h`.
+const PASSING: u8 = 75;
+
+/// The code for an error; 0 where it is only that nobody reads the output any more.
+pub fn code_of(error: &anyhow::Error) -> u8 {
+    match error.chain().find_map(judge) {
+        Some(Verdict::Unread) => 0,
+        Some(Verdict::Passing) => PASSING,
+        Some(Verdict::Wrong) | None => WRONG,
+    }
+}
+
+/// What to print of an error: mistakes in pipelines are written as they are to be shown.
+pub fn text_of(error: &anyhow::Error) -> String {
+    if error.is::<Wrong>() { error.to_string() } else { format!("error: {error:#}") }
+}
+
+enum Verdict {
+    Unread,
+    Passing,
+    Wrong,
+}
+
+impl From<bool> for Verdict {
+    fn from(passing: bool) -> Self {
+        if passing { Self::Passing } else { Self::Wrong }
+    }
+}
+
+/// What a cause says of the whole; none if it isn't one that is judged. The first that is decides: it knows most.
+fn judge(cause: &(dyn std::error::Error + 'static)) -> Option<Verdict> {
+    let kafka = cause.downcast_ref().map(millrace_kafka::Error::is_passing);
+    let embedded = || cause.downcast_ref().map(millrace_embedded::Error::is_passing);
+    let store = || cause.downcast_ref().map(millrace_store::Error::is_passing);
+    let io = || cause.downcast_ref().and_then(of_io);
+    kafka.or_else(embedded).or_else(store).map(Verdict::from).or_else(io)
+}
+
+/// A file that isn't there or may not be used is a mistake; a full disk can have room again.
+fn of_io(error: &io::Error) -> Option<Verdict> {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => Some(Verdict::Unread),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Some(Verdict::Passing),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::anyhow;
+
+    use super::*;
+
+    #[test]
+    fn the_code_says_whether_another_start_may_help() {
+        let full = || millrace_store::Error::Full { path: "data".into() };
+        let damaged = || millrace_store::Error::Corrupt { path: "data".into(), reason: "checksum".into() };
+        let io = |kind| anyhow::Error::from(io::Error::from(kind)).context("out.jsonl: can't be written");
+        for (error, code) in [
+            (anyhow!("there is no topic `orders`"), 1),
+            (Wrong("a.toml:1:1: not TOML".into()).into(), 1),
+            (full().into(), 75),
+            (damaged().into(), 1),
+            (millrace_kafka::Error::from(full()).into(), 75),
+            (millrace_kafka::Error::from(damaged()).into(), 1),
+            (millrace_kafka::Error::Unreachable("no broker answers at one:9092".into()).into(), 75),
+            (millrace_kafka::Error::Setup("no".into()).into(), 1),
+            (millrace_embedded::Error::from(full()).into(), 75),
+            (io(io::ErrorKind::BrokenPipe), 0),
+            (io(io::ErrorKind::StorageFull), 75),
+            (io(io::ErrorKind::NotFound), 1),
+        ] {
+            assert_eq!(code_of(&error), code, "{error:#}");
+        }
+    }
+}

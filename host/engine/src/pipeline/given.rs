@@ -1,0 +1,38 @@
+//! What a pipeline is given beside its files.
+
+use std::fmt;
+
+use crate::secret::Secret;
+
+/// Settings of the command line, and the variables of the environment.
+#[derive(Clone, Copy)]
+pub struct Given<'a> {
+    /// In their order: a later one counts.
+    pub overrides: &'a [Override],
+    /// The value of a variable, or why there is none, such as "isn't set".
+    pub variable: &'a dyn Fn(&str) -> Result<String, String>,
+}
+
+/// A setting of the command line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Override {
+    /// The option that sets it, as messages name it: `--set`, or `--set-file`.
+    pub option: &'static str,
+    /// Which setting, such as `commit-interval` or `kafka.sasl.password`.
+    pub key: String,
+    /// Its value: TOML or plain text; under `kafka.` text, byte for byte.
+    pub value: Secret,
+}
+
+impl Default for Given<'_> {
+    /// Nothing.
+    fn default() -> Self {
+        Self { overrides: &[], variable: &|_| Err("isn't set".to_owned()) }
+    }
+}
+
+impl fmt::Debug for Given<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Given").field("overrides", &self.overrides).finish_non_exhaustive()
+    }
+}

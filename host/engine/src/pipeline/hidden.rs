@@ -1,0 +1,186 @@
+//! The text of a pipeline file as it may be shown: without what may be a password.
+//!
+//! Messages come with lines of the file, also of those beside a mistake, and of files that aren't TOML. So what is hidden
+//! is found twice. By lines, whatever is wrong with the file: all values outside of the tables that a pipeline has, so
+//! that a misspelt `[kafka]` hides them too, and those of names like librdkafka's. And where the file is TOML, by its
+//! values: one may be longer than its line.
+
+use std::ops::Range;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::merge::{APP_KEYS, STEP_TABLES};
+use super::nesting::too_deep;
+use crate::secret::HIDDEN;
+
+/// The text with stars and blanks in place of what is hidden: every other byte, and each line, stays at its place.
+///
+/// ```
+/// let text = "[kafka]\nsasl.password = \"opensesame\"\nlinger.ms = 5\n\n[[source]]\nname = \"in\"\n";
+/// let shown = millrace_engine::pipeline::without_secrets(text);
+/// assert_eq!(shown.len(), text.len());
+/// assert!(shown.starts_with("[kafka]\nsasl.password = ***") && shown.ends_with("[[source]]\nname = \"in\"\n"));
+/// ```
+pub fn without_secrets(text: &str) -> String {
+    let mut hidden = in_lines(text);
+    if too_deep(text).is_none() {
+        let (document, _) = DeTable::parse_recoverable(text);
+        in_values(document.get_ref(), false, &mut hidden);
+    }
+    hidden.sort_by_key(|range| range.start);
+    let mut shown = String::with_capacity(text.len());
+    for range in hidden {
+        let start = range.start.max(shown.len());
+        let (Some(before), Some(inside)) = (text.get(shown.len()..start), text.get(start..range.end)) else { continue };
+        shown += before;
+        shown += &stars(inside);
+    }
+    shown += text.get(shown.len()..).unwrap_or_default();
+    shown
+}
+
+/// As many bytes, with the same ends of lines.
+fn stars(text: &str) -> String {
+    let byte = |(index, byte): (usize, u8)| match byte {
+        b'\n' | b'\r' => char::from(byte),
+        _ if index < HIDDEN.len() => '*',
+        _ => ' ',
+    };
+    text.bytes().enumerate().map(byte).collect()
+}
+
+/// Whether a table or key at the top of a file is one whose values may be shown.
+fn is_open(name: &str) -> bool {
+    name != "kafka" && (name == "plugins" || STEP_TABLES.contains(&name) || APP_KEYS.contains(&name))
+}
+
+/// Names of settings that hold passwords and keys, wherever they stand.
+fn is_secret(name: &str) -> bool {
+    ["kafka", "sasl", "ssl"].iter().any(|start| {
+        let rest = name.strip_prefix(start);
+        rest.is_some_and(|rest| !rest.starts_with(|next: char| next.is_alphanumeric()))
+    })
+}
+
+/// From the first `=` of a line to its end, in all lines that may hold a secret; all of such a line that has no `=`.
+fn in_lines(text: &str) -> Vec<Range<usize>> {
+    let (mut hidden, mut start, mut at_top, mut open) = (Vec::new(), 0, true, true);
+    for line in text.split_inclusive('\n') {
+        let end = start + line.trim_end().len();
+        let content = line.trim_start_matches(|first: char| first.is_whitespace() || first == '#');
+        let name = content.trim_start_matches(['[', '"', '\'']).split(['=', '.', ']', '"', '\'', ' ', '\n']).next();
+        let name = name.unwrap_or_default();
+        let bracketed = line.trim_start().starts_with('[');
+        // In quotes it may be a list.
+        let is_header = bracketed && content.trim_start_matches('[').starts_with(|first: char| first.is_alphanumeric());
+        if bracketed {
+            (at_top, open) = (false, is_header && is_open(name));
+        }
+        let shown = open && !is_secret(name) && (!at_top || is_open(name) || line.trim_start().starts_with('#'));
+        match line.find('=') {
+            _ if shown => {}
+            Some(equals) => hidden.push(start + equals + 1 + blanks(line, equals + 1)..end),
+            None if is_header || content.is_empty() => {}
+            None => hidden.push(start..end),
+        }
+        start += line.len();
+    }
+    hidden
+}
+
+/// How many blanks a line has from this byte on.
+fn blanks(line: &str, from: usize) -> usize {
+    line.bytes().skip(from).take_while(|byte| *byte == b' ').count()
+}
+
+/// The values of tables that aren't to be shown, and of names that hold passwords.
+fn in_values(table: &DeTable<'_>, below_top: bool, hidden: &mut Vec<Range<usize>>) {
+    for (name, value) in table {
+        let name = name.get_ref().as_ref();
+        if is_secret(name) || !(below_top || is_open(name)) {
+            leaves(value, hidden);
+        } else {
+            nested(value, hidden);
+        }
+    }
+}
+
+fn nested(value: &Spanned<DeValue<'_>>, hidden: &mut Vec<Range<usize>>) {
+    match value.get_ref() {
+        DeValue::Table(inner) => in_values(inner, true, hidden),
+        DeValue::Array(items) => items.iter().for_each(|item| nested(item, hidden)),
+        _ => {}
+    }
+}
+
+fn leaves(value: &Spanned<DeValue<'_>>, hidden: &mut Vec<Range<usize>>) {
+    match value.get_ref() {
+        DeValue::Table(inner) => inner.iter().for_each(|(_, value)| leaves(value, hidden)),
+        DeValue::Array(items) => items.iter().for_each(|item| leaves(item, hidden)),
+        _ => hidden.push(value.span()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Files that show a password somewhere, right ones and others.
+    const FILES: [&str; 18] = [
+        "[kafka]\nsasl.password = \"hunter2\"\n",
+        "[kafka]\n\"sasl.password\" = \"\"\"\nhunter2\n[[source]]\nhunter2\"\"\"\n",
+        "kafka.sasl.password = 'hunter2'\n",
+        "kafka = { \"sasl.password\" = \"hunter2\", \"group.id\" = \"x\" }\n",
+        "kafka.sasl = { password = [\"hunter2\",\n\"hunter2\"] }\n",
+        "kafka = \"hunter2\"\n",
+        "[[kafka]]\nx = \"hunter2\"\n",
+        "[kafka.sasl]\npassword = \"hunter2\"\n[[source]]\nname = \"a\"\n",
+        "[kafak]\nsasl.password = \"hunter2\"\n",
+        "[kafka\nsasl.password = \"hunter2\"\n",
+        "[kafka]\nsasl.password = \"hunter2\n\n[[source]]\nname = \"a\"\n",
+        "[kafka]\nsasl.password = hunter2\n",
+        "[kafka]\nsasl.password : hunter2\n",
+        "[kafka]\nsasl.password = [\n[\"hunter2\"],\n\"hunter2\"\n",
+        "[kafka]\n# sasl.password = \"hunter2\"\n",
+        "[[source]]\nname = \"a\"\nsasl.password = \"hunter2\"\n\"ssl.key.password\" = \"hunter2\"\n",
+        "app = \"a\"\nsasl.password = \"hunter2\"\n# kafka.sasl.password = hunter2\n",
+        "[plugins.p]\nconfig = { sasl.password = \"hunter2\" }\n",
+    ];
+
+    #[test]
+    fn no_value_that_may_be_a_password_is_shown_in_a_right_file_or_a_wrong_one() {
+        for text in FILES {
+            let shown = without_secrets(text);
+            assert!(!shown.contains("hunter2"), "{text}\n{shown}");
+            assert_eq!(shown.len(), text.len());
+        }
+    }
+
+    #[test]
+    fn what_is_no_secret_is_shown() {
+        let text = include_str!("../../../../pipelines/orders.toml");
+        assert_eq!(without_secrets(text), text);
+        insta::assert_snapshot!(without_secrets("# a = b\napp = \"a\"\n[kafka]\nlinger.ms = 5 # \"quick\"\n\n[limits]\noutputs = 5\n").replace(' ', "_"), @r#"
+        #_a_=_b
+        app_=_"a"
+        [kafka]
+        linger.ms_=_***________
+
+        [limits]
+        outputs_=_5
+        "#);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_keeps_its_length_and_its_lines(text in "(\\[|\\]|=|\"|kafka|app|sasl\\.|ä|\n|\r| |#|'){0,60}") {
+            let shown = without_secrets(&text);
+            prop_assert_eq!(shown.len(), text.len());
+            let ends = |text: &str| text.match_indices('\n').map(|(at, _)| at).collect::<Vec<_>>();
+            prop_assert_eq!(ends(&shown), ends(&text));
+        }
+    }
+}
