@@ -1,5 +1,6 @@
 //! What can be said on the command line.
 
+mod offsets;
 mod place;
 
 use std::path::PathBuf;
@@ -9,6 +10,7 @@ use clap_complete::Shell;
 use millrace_engine::manifest::KeyCodec;
 use millrace_engine::pipeline::Format;
 
+pub use offsets::{Goal, Offsets};
 pub use place::{At, Data, KafkaSet, Place, Which};
 
 /// Stream processing with the business rules in sandboxed WebAssembly plugins.
@@ -45,6 +47,8 @@ pub enum Command {
     Demo(Demo),
     /// Have an app on Kafka start anew: deletes its committed offsets, its internal topics and its state on disk
     Reset(Reset),
+    /// Show where an app on Kafka goes on in its inputs, or set it: the committed offsets of its group
+    Offsets(Offsets),
     /// Print a completion script for a shell
     Completions {
         /// The shell

@@ -32,6 +32,8 @@ fn help_names_all_commands_and_exit_codes() {
       demo         See it work: the sample orders through their pipeline, and what became of them
       reset        Have an app on Kafka start anew: deletes its committed offsets, its internal topics
                    and its state on disk
+      offsets      Show where an app on Kafka goes on in its inputs, or set it: the committed offsets of
+                   its group
       completions  Print a completion script for a shell
       help         Print this message or the help of the given subcommand(s)
 
@@ -455,6 +457,34 @@ fn help_of_completions() {
     Usage: millrace completions <SHELL>
 
     Arguments:
+#[test]
+fn help_of_offsets() {
+    assert_snapshot!(help("offsets"), @"
+    Show where an app on Kafka goes on in its inputs, or set it: the committed offsets of its group
+
+    Usage: millrace offsets [OPTIONS] --kafka <BOOTSTRAP> <APP>
+
+    Arguments:
+      <APP>  Name of the app
+
+    Options:
+          --kafka <BOOTSTRAP>      Bootstrap servers of its Kafka cluster
+          --kafka-set <KEY=VALUE>  A setting of librdkafka, such as `security.protocol=SASL_SSL` or
+                                   `ssl.ca.location=ca.pem`; may come several times
+          --topic <TOPIC>          Only this topic; may come several times. Without it, all that the app
+                                   reads
+          --partition <N>          Only this partition of each topic; may come several times
+          --to-earliest            Go on at the first record that is there
+          --to-latest              Go on behind the last record
+          --to-offset <OFFSET>     Go on at this offset
+          --to-datetime <TIME>     Go on at the first record of this time or later:
+                                   2026-11-21T17:03:53Z, or milliseconds since the epoch
+          --yes                    Don't ask
+      -h, --help                   Print help
+      -V, --version                Print version
+    ");
+}
+
       <SHELL>  The shell [possible values: bash, elvish, fish, powershell, zsh]
 
     Options:
@@ -471,7 +501,9 @@ fn completions_are_scripts_of_the_shell_that_know_the_commands() {
     {
         let script = place.millrace(&format!("completions {shell}")).good();
         assert!(script.starts_with(start), "{shell}: {}", script.lines().take(2).collect::<String>());
-        for command in ["check", "run", "replay", "topic", "table", "topology", "demo", "reset", "completions"] {
+        for command in
+            ["check", "run", "replay", "topic", "table", "topology", "demo", "reset", "offsets", "completions"]
+        {
             assert!(script.contains(command), "{shell}: {command}");
         }
     }

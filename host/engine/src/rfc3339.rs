@@ -4,7 +4,7 @@ use crate::record::Timestamp;
 
 /// Milliseconds since the epoch; what is finer is cut off. `None` if the text isn't such a time, or names a day that there
 /// is not. A leap second counts as the second after it, as in all that count milliseconds since the epoch.
-pub(crate) fn parse(text: &str) -> Option<Timestamp> {
+pub fn parse(text: &str) -> Option<Timestamp> {
     let mut rest = text.as_bytes();
     let (year, month, day) = (digits(&mut rest, 4)?, after(&mut rest, b"-")?, after(&mut rest, b"-")?);
     let (hour, minute, second) = (after(&mut rest, b"Tt ")?, after(&mut rest, b":")?, after(&mut rest, b":")?);

@@ -19,6 +19,7 @@ mod lifecycle;
 mod limits;
 mod metadata;
 mod native;
+pub mod offsets;
 mod positions;
 mod postponed;
 mod producer;
