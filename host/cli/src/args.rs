@@ -100,7 +100,7 @@ pub struct Replay {
     #[command(flatten)]
     pub pipeline: Pipeline,
     /// File of records, one JSON object a line; for a folder, the file in it that is named after the pipeline
-    /// (orders.toml: orders.jsonl); without it, standard input
+    /// (orders.toml: orders.jsonl); without it, or with `-`, standard input
     #[arg(long = "in", value_name = "FILE")]
     pub input: Option<PathBuf>,
     /// File to write to; without it, standard output
@@ -158,7 +158,7 @@ pub enum TopicCommand {
         /// Where it is.
         #[command(flatten)]
         place: Place,
-        /// File of records; without it, standard input
+        /// File of records; without it, or with `-`, standard input
         #[arg(long = "in", value_name = "FILE")]
         input: Option<PathBuf>,
         /// Read keys like this. Without it, as the pipeline says that ran on the data folder; Kafka doesn't know, so
@@ -188,12 +188,15 @@ pub enum TopicCommand {
         /// Number of partitions
         #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
         partitions: u32,
+        /// Number of replicas of each partition, on Kafka [default: the broker's]
+        #[arg(long, value_name = "N", conflicts_with = "data", requires = "kafka", value_parser = clap::value_parser!(i32).range(1..=32_767))]
+        replication_factor: Option<i32>,
         /// What its keys are, in a data folder
         #[arg(long, value_name = "CODEC", default_value = "bytes", conflicts_with = "kafka")]
         key: KeyForm,
         /// A setting of the topic, on Kafka; may come several times. A topic for records with old timestamps needs
         /// `retention.ms=-1`, or Kafka deletes them soon
-        #[arg(long, value_name = "KEY=VALUE", conflicts_with = "data", value_parser = key_value)]
+        #[arg(long, value_name = "KEY=VALUE", conflicts_with = "data", requires = "kafka", value_parser = key_value)]
         config: Vec<(String, String)>,
     },
 }

@@ -4,6 +4,7 @@ pub mod args;
 pub mod commands;
 pub mod data;
 pub mod diagnostics;
+mod input;
 pub mod lines;
 pub mod load;
 mod nearest;

@@ -104,8 +104,8 @@ fn help_of_replay() {
           --set <KEY=VALUE>  Change a setting, such as `commit-interval=100ms`, `resolve.within=1m` or
                              `plugins.NAME.config.KEY=VALUE`
           --in <FILE>        File of records, one JSON object a line; for a folder, the file in it that
-                             is named after the pipeline (orders.toml: orders.jsonl); without it,
-                             standard input
+                             is named after the pipeline (orders.toml: orders.jsonl); without it, or
+                             with `-`, standard input
           --out <FILE>       File to write to; without it, standard output
           --batch <N>        How many records go into one call of a plugin at most; changes the speed,
                              never the result [default: 500]
@@ -143,7 +143,7 @@ fn help_of_topic_read() {
 
     These are the records that are committed when the command begins.
 
-    Usage: millrace topic read [OPTIONS] <--data <DIR>|--kafka <BOOTSTRAP>> <TOPIC>
+    Usage: millrace topic read [OPTIONS] <TOPIC>
 
     Arguments:
       <TOPIC>
@@ -151,7 +151,8 @@ fn help_of_topic_read() {
 
     Options:
           --data <DIR>
-              Folder of the embedded log and its state
+              Folder of the embedded log and its state [default, without --kafka: the one that there is
+              under .millrace]
 
           --kafka <BOOTSTRAP>
               Bootstrap servers of a Kafka cluster, such as `127.0.0.1:9092`
@@ -196,7 +197,7 @@ fn help_of_topic_write() {
     The topics must be there. A line that names no partition goes where its key belongs, as with the
     JVM's clients; one without a key goes to each partition in turn.
 
-    Usage: millrace topic write [OPTIONS] <--data <DIR>|--kafka <BOOTSTRAP>> [TOPIC]
+    Usage: millrace topic write [OPTIONS] [TOPIC]
 
     Arguments:
       [TOPIC]
@@ -204,7 +205,8 @@ fn help_of_topic_write() {
 
     Options:
           --data <DIR>
-              Folder of the embedded log and its state
+              Folder of the embedded log and its state [default, without --kafka: the one that there is
+              under .millrace]
 
           --kafka <BOOTSTRAP>
               Bootstrap servers of a Kafka cluster, such as `127.0.0.1:9092`
@@ -214,7 +216,7 @@ fn help_of_topic_write() {
               may come several times
 
           --in <FILE>
-              File of records; without it, standard input
+              File of records; without it, or with `-`, standard input
 
           --key <CODEC>
               Read keys like this. Without it, as the pipeline says that ran on the data folder; Kafka
@@ -241,11 +243,12 @@ fn help_of_topic_list() {
     On Kafka the number is that of offsets, which marks of transactions and compacted records take too;
     topics of Kafka's own (`__consumer_offsets`) are left out.
 
-    Usage: millrace topic list [OPTIONS] <--data <DIR>|--kafka <BOOTSTRAP>>
+    Usage: millrace topic list [OPTIONS]
 
     Options:
           --data <DIR>
-              Folder of the embedded log and its state
+              Folder of the embedded log and its state [default, without --kafka: the one that there is
+              under .millrace]
 
           --kafka <BOOTSTRAP>
               Bootstrap servers of a Kafka cluster, such as `127.0.0.1:9092`
@@ -270,7 +273,7 @@ fn help_of_topic_create() {
     In a data folder, a pipeline makes its own when it first runs; on Kafka, those that it reads from
     others and writes for others must be there before.
 
-    Usage: millrace topic create [OPTIONS] <--data <DIR>|--kafka <BOOTSTRAP>> <TOPIC>
+    Usage: millrace topic create [OPTIONS] <TOPIC>
 
     Arguments:
       <TOPIC>
@@ -278,7 +281,8 @@ fn help_of_topic_create() {
 
     Options:
           --data <DIR>
-              Folder of the embedded log and its state
+              Folder of the embedded log and its state [default, without --kafka: the one that there is
+              under .millrace]
 
           --kafka <BOOTSTRAP>
               Bootstrap servers of a Kafka cluster, such as `127.0.0.1:9092`
@@ -291,6 +295,9 @@ fn help_of_topic_create() {
               Number of partitions
 
               [default: 1]
+
+          --replication-factor <N>
+              Number of replicas of each partition, on Kafka [default: the broker's]
 
           --key <CODEC>
               What its keys are, in a data folder
@@ -337,14 +344,14 @@ fn help_of_table_get() {
     assert_snapshot!(help("table get"), @"
     Print the row of a key
 
-    Usage: millrace table get --data <DIR> <TABLE> <KEY>
+    Usage: millrace table get [OPTIONS] <TABLE> <KEY>
 
     Arguments:
       <TABLE>  Name of the table
       <KEY>    The key: a number or text, as the table's keys are; base64 for bytes
 
     Options:
-          --data <DIR>  Folder of the log and the state
+          --data <DIR>  Folder of the log and the state [default: the one that there is under .millrace]
       -h, --help        Print help
       -V, --version     Print version
     ");
@@ -355,13 +362,14 @@ fn help_of_table_scan() {
     assert_snapshot!(help("table scan"), @"
     Print rows in the order of their keys, page by page
 
-    Usage: millrace table scan [OPTIONS] --data <DIR> <TABLE>
+    Usage: millrace table scan [OPTIONS] <TABLE>
 
     Arguments:
       <TABLE>  Name of the table
 
     Options:
-          --data <DIR>   Folder of the log and the state
+          --data <DIR>   Folder of the log and the state [default: the one that there is under
+                         .millrace]
           --page <PAGE>  Number of the page, from 0 [default: 0]
           --size <SIZE>  Rows of a page [default: 20]
           --from <KEY>   First key
@@ -450,14 +458,6 @@ fn help_of_reset() {
 }
 
 #[test]
-fn help_of_completions() {
-    assert_snapshot!(help("completions"), @"
-    Print a completion script for a shell
-
-    Usage: millrace completions <SHELL>
-
-    Arguments:
-#[test]
 fn help_of_offsets() {
     assert_snapshot!(help("offsets"), @"
     Show where an app on Kafka goes on in its inputs, or set it: the committed offsets of its group
@@ -485,6 +485,14 @@ fn help_of_offsets() {
     ");
 }
 
+#[test]
+fn help_of_completions() {
+    assert_snapshot!(help("completions"), @"
+    Print a completion script for a shell
+
+    Usage: millrace completions <SHELL>
+
+    Arguments:
       <SHELL>  The shell [possible values: bash, elvish, fish, powershell, zsh]
 
     Options:

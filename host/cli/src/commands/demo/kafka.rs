@@ -62,7 +62,8 @@ fn begin_anew(connection: &mut Connection, topology: &Topology, data: &Path) -> 
     connection.delete(&names)?;
     for topic in topics {
         // The sample is from a while ago.
-        connection.create(&topic.name, topic.partitions.unwrap_or(1), &[("retention.ms".into(), "-1".into())])?;
+        let partitions = topic.partitions.unwrap_or(1);
+        connection.create(&topic.name, (partitions, None), &[("retention.ms".into(), "-1".into())])?;
     }
     Ok(())
 }
