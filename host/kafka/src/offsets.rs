@@ -13,6 +13,7 @@ use millrace_engine::meta;
 use millrace_engine::record::Timestamp;
 use rdkafka::TopicPartitionList;
 
+use crate::cluster::Cluster;
 use crate::contradictions::App;
 use crate::control::{self, Noted};
 use crate::error::Error;
@@ -86,14 +87,11 @@ impl Offsets {
     pub fn look(connection: &Connection, app: &str, selection: Selection<'_>) -> Result<Self, Error> {
         let cluster = connection.cluster()?;
         let noted = control::noted(connection.settings(), &cluster, app)?;
-        let topics = chosen(connection, app, &noted, selection.topics)?;
+        let topics = chosen(connection, (app, &cluster), &noted, selection.topics)?;
         let topics: Vec<_> = topics.iter().map(String::as_str).collect();
         let ranges = only(connection.ranges(&topics)?, selection.partitions)?;
-        let mut list = TopicPartitionList::new();
-        for (topic, partition) in ranges.keys() {
-            list.add_partition(topic, partition.cast_signed());
-        }
-        let committed = cluster.committed(app, &list)?;
+        let committed =
+            cluster.committed(app, &list(ranges.keys().map(|(topic, partition)| (topic.as_str(), *partition))))?;
         let of_meta = internal_topics::changelog(app, meta::STORE);
         let ids = cluster.ids(&topics.iter().copied().chain([of_meta.as_str()]).collect::<Vec<_>>())?;
         let life = ids.get(&of_meta).cloned().unwrap_or_default();
@@ -181,8 +179,22 @@ impl Plan {
     }
 }
 
-/// The topics that a command is about.
-fn chosen(connection: &Connection, app: &str, noted: &Noted, named: &[String]) -> Result<Vec<String>, Error> {
+fn list<'a>(places: impl Iterator<Item = (&'a str, u32)>) -> TopicPartitionList {
+    let mut list = TopicPartitionList::new();
+    for (topic, partition) in places {
+        list.add_partition(topic, partition.cast_signed());
+    }
+    list
+}
+
+/// The topics that a command is about. Where the app's own list of what it reads is gone, those that its group has offsets
+/// of.
+fn chosen(
+    connection: &Connection,
+    (app, cluster): (&str, &Cluster),
+    noted: &Noted,
+    named: &[String],
+) -> Result<Vec<String>, Error> {
     if let Some(unknown) = named.iter().find(|name| !connection.topics().contains_key(*name)) {
         return Err(Error::Setup(format!(
             "there is no topic `{unknown}`; `millrace topic list` shows those that are there"
@@ -191,12 +203,20 @@ fn chosen(connection: &Connection, app: &str, noted: &Noted, named: &[String]) -
     if !named.is_empty() {
         return Ok(named.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect());
     }
-    if noted.read.is_empty() {
+    if !noted.read.is_empty() {
+        return Ok(noted.read.iter().filter(|name| connection.topics().contains_key(*name)).cloned().collect());
+    }
+    let all = connection.topics().iter();
+    let all = all.flat_map(|(name, partitions)| (0..*partitions).map(move |partition| (name.as_str(), partition)));
+    let committed = cluster.committed(app, &list(all))?.into_iter();
+    let committed = committed.filter(|(_, answer)| matches!(answer, Committed::At(..) | Committed::Undecided));
+    let topics: BTreeSet<_> = committed.map(|((topic, _), _)| topic).collect();
+    if topics.is_empty() {
         return Err(Error::Setup(format!(
             "nothing says what the app `{app}` reads: it never ran on this cluster, or was reset; name its inputs with --topic"
         )));
     }
-    Ok(noted.read.iter().filter(|name| connection.topics().contains_key(*name)).cloned().collect())
+    Ok(topics.into_iter().collect())
 }
 
 /// The partitions with these numbers; all where there are none.

@@ -54,6 +54,10 @@ fn offsets_are_shown_with_end_and_lag_and_set_by_place_and_by_time() {
     assert_eq!(set("--to-offset 11 --partition 0"), "11");
     assert_eq!(set("--to-datetime 1700000000003"), "3");
     assert_eq!(set("--to-datetime 2040-01-01T00:00:00+01:00"), "13", "no record is as late");
+
+    // The app's own list of what it reads is gone.
+    kafka.delete(&["moved-control"]);
+    assert!(offsets(&kafka, "moved").contains("\nmoved-in "), "{}", offsets(&kafka, "moved"));
 }
 
 #[test]
