@@ -80,6 +80,21 @@ test *args: guests
     fi
     exit "$status"
 
+# Tests one plugin, with the examples in its documentation: `test-plugin order-status`. Compiles what plugins need and no
+# more, in a folder of its own, so that nothing of the workspace is built again with other features.
+[no-exit-message]
+test-plugin name *args:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    manifest="plugins/$1/Cargo.toml"
+    if [ ! -e "$manifest" ]; then
+        echo "there is no plugin plugins/$1; there are:" >&2
+        for other in plugins/*/Cargo.toml; do echo "  $(basename "${other%/Cargo.toml}")" >&2; done
+        exit 1
+    fi
+    package="$(sed -n 's/^name = "\(.*\)"/\1/p' "$manifest" | head -n 1)"
+    cargo test --quiet --package "$package" --target-dir '{{ target }}/plugins' {{ quick }} "${@:2}"
+
 # Processes under an hour of faults, against three brokers: `soak [--minutes 60] [--seed N]`; `soak --help` has the rest.
 [no-exit-message]
 soak *args: guests

@@ -1,6 +1,7 @@
 //! What can be said on the command line.
 
 mod assignment;
+mod offsets;
 mod place;
 mod unshown;
 
@@ -14,6 +15,7 @@ use millrace_engine::pipeline::{Format, Override};
 use millrace_engine::secret::Secret;
 
 use assignment::{setting, setting_in_file, topic_setting};
+pub use offsets::{Goal, Offsets};
 pub use place::{At, Data, KafkaSet, Place, Which};
 
 /// Stream processing with the business rules in sandboxed WebAssembly plugins.
@@ -59,6 +61,8 @@ pub enum Command {
     Demo(Demo),
     /// Have an app on Kafka start anew: deletes its committed offsets, its internal topics and its state on disk
     Reset(Reset),
+    /// Show where an app on Kafka goes on in its inputs, or set it: the committed offsets of its group
+    Offsets(Offsets),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -120,7 +124,7 @@ pub struct Replay {
     #[command(flatten)]
     pub pipeline: Pipeline,
     /// File of records, one JSON object a line; for a folder, the file in it that is named after the pipeline
-    /// (orders.toml: orders.jsonl); without it, standard input
+    /// (orders.toml: orders.jsonl); without it, or with `-`, standard input
     #[arg(long = "in", value_name = "FILE")]
     pub input: Option<PathBuf>,
     /// File to write to; without it, standard output
@@ -178,7 +182,7 @@ pub enum TopicCommand {
         /// Where it is.
         #[command(flatten)]
         place: Place,
-        /// File of records; without it, standard input
+        /// File of records; without it, or with `-`, standard input
         #[arg(long = "in", value_name = "FILE")]
         input: Option<PathBuf>,
         /// Read keys like this. Without it, as the pipeline says that ran on the data folder; Kafka doesn't know, so
@@ -208,12 +212,15 @@ pub enum TopicCommand {
         /// Number of partitions
         #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
         partitions: u32,
+        /// Number of replicas of each partition, on Kafka [default: the broker's]
+        #[arg(long, value_name = "N", conflicts_with = "data", requires = "kafka", value_parser = clap::value_parser!(i32).range(1..=32_767))]
+        replication_factor: Option<i32>,
         /// What its keys are, in a data folder
         #[arg(long, value_name = "CODEC", default_value = "bytes", conflicts_with = "kafka")]
         key: KeyForm,
         /// A setting of the topic, on Kafka; may come several times. A topic for records with old timestamps needs
         /// `retention.ms=-1`, or Kafka deletes them soon
-        #[arg(long, value_name = "KEY=VALUE", conflicts_with = "data", value_parser = topic_setting)]
+        #[arg(long, value_name = "KEY=VALUE", conflicts_with = "data", requires = "kafka", value_parser = topic_setting)]
         config: Vec<(String, String)>,
     },
 }

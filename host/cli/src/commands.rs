@@ -1,6 +1,8 @@
 //! The commands, one a file.
 
+mod agreement;
 pub mod demo;
+pub mod offsets;
 pub mod replay;
 pub mod reset;
 pub mod run;
@@ -34,6 +36,7 @@ pub fn dispatch(command: Command) -> Result<()> {
         }
         Command::Demo(demo) => demo::demo(&demo),
         Command::Reset(reset) => reset::reset(&reset),
+        Command::Offsets(offsets) => offsets::offsets(&offsets),
         Command::Completions { shell } => {
             // By way of memory: where nobody reads any more, the generator would panic.
             let mut script = Vec::new();

@@ -21,6 +21,33 @@ pub fn database_of(data: &Path) -> PathBuf {
     data.join("db")
 }
 
+/// The parent of the folders that `run` takes without `--data`: each is named after its app.
+const DEFAULTS: &str = ".millrace";
+
+/// The folder that is given; otherwise the one that `run` has made without being told where.
+///
+/// # Errors
+/// There is none, or several.
+pub fn folder(given: Option<&Path>) -> Result<PathBuf> {
+    if let Some(given) = given {
+        return Ok(given.to_owned());
+    }
+    let entries = Path::new(DEFAULTS).read_dir().into_iter().flatten().flatten();
+    let mut folders: Vec<_> = entries.map(|entry| entry.path()).filter(|path| database_of(path).is_dir()).collect();
+    folders.sort();
+    match folders.as_slice() {
+        [only] => Ok(only.clone()),
+        [] => bail!(
+            "there is no data folder under {DEFAULTS}, where `millrace run` makes one: say --data DIR, or --kafka BOOTSTRAP for \
+             a cluster"
+        ),
+        several => {
+            let several: Vec<_> = several.iter().map(|path| format!("--data {}", path.display())).collect();
+            bail!("there are several data folders: say {}", several.join(" or "))
+        }
+    }
+}
+
 /// A folder of an app that runs on Kafka has no log.
 fn check_embedded(data: &Path) -> Result<()> {
     if folder::is_instance(data) {

@@ -6,6 +6,7 @@ pub mod commands;
 pub mod data;
 pub mod diagnostics;
 pub mod exit;
+mod input;
 pub mod lines;
 pub mod load;
 mod nearest;

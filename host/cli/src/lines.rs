@@ -13,14 +13,16 @@
 //! | `value` | any JSON; its text without white space is the bytes, number literals and the order of fields included; null: a tombstone |
 //! | `valueBase64` | in place of `value`: raw bytes, for what isn't JSON, for empty values and for the JSON text `null` |
 //! | `timestamp` | number: milliseconds since the epoch |
-//! | `headers` | object of name to string, `{"base64": ..}` or null; or a list of pairs `[name, value]` where a name comes twice or isn't text (then it is `{"base64": ..}` too) |
-//! | `window` | `[start, end]` in milliseconds since the epoch |
+//! | `headers` | object of name to string, `{"base64": ..}` or null, and to a number where the header is known to hold one in bytes (`kafka_dlt-original-offset`); or a list of pairs `[name, value]` where a name comes twice or isn't text (then it is `{"base64": ..}` too) |
+//! | `window` | `[start, end]` in milliseconds since the epoch: in the topic, the last two headers, `millrace-window-start` and `millrace-window-end` |
 //!
-//! [`parse`] and [`print`](print()) are inverse, but for white space in JSON values. A field with another name is an error.
+//! [`parse`] and [`print`](print()) are inverse, but for white space in JSON values, and so are [`Line::with_own_window`] and
+//! [`Line::all_headers`] for windows. A field with another name is an error.
 
 mod headers;
 mod json;
 mod key;
+mod known;
 mod parse;
 mod print;
 mod reader;
@@ -55,6 +57,22 @@ pub struct Line<'a> {
     pub headers: Headers,
     /// Window, where there is one.
     pub window: Option<Window>,
+}
+
+impl Line<'_> {
+    /// The same with the window that its last two headers say, in place of these.
+    #[must_use]
+    pub fn with_own_window(self) -> Self {
+        match known::split(&self.headers) {
+            Some((headers, window)) => Self { headers, window: Some(window), ..self },
+            None => self,
+        }
+    }
+
+    /// The headers of its record, those of the window included.
+    pub fn all_headers(&self) -> Headers {
+        known::join(self.headers.clone(), self.window)
+    }
 }
 
 /// How the keys of each topic are written.

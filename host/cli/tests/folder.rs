@@ -87,3 +87,23 @@ fn other_windows_than_those_of_the_state_are_refused_and_a_renamed_step_is_told_
     let told: Vec<_> = said.err.lines().filter(|line| line.contains("there is state that no step uses")).collect();
     assert!(matches!(told[..], [line] if line.contains("sums")), "{}", said.err);
 }
+
+#[test]
+fn commands_take_the_folder_that_run_makes_and_name_the_choice_where_there_are_several() {
+    let place = Place::new();
+    assert_snapshot!(place.millrace("topic read orders").bad(), @"exit 1: error: there is no data folder under .millrace, where `millrace run` makes one: say --data DIR, or --kafka BOOTSTRAP for a cluster");
+    place.millrace("run orders.toml --until-idle").good();
+    let line = r#"{"topic":"orders","key":1,"value":{"id":1},"timestamp":1}"#;
+    place.millrace_with("topic write", line).good();
+    place.millrace("run orders.toml --until-idle").good();
+    assert!(place.millrace("topic read orders").good().contains(r#""value":{"id":1}"#));
+    assert!(place.millrace("topic list").good().contains("payment-orders"));
+    assert_eq!(place.millrace("table get orders 1").good(), place.millrace("table scan orders").good());
+
+    place.millrace("run orders.toml --data .millrace/other --until-idle").good();
+    let refused = ["topic read orders", "table scan orders"].map(|words| place.millrace(words).bad());
+    assert_snapshot!(refused.join("\n"), @"
+    exit 1: error: there are several data folders: say --data .millrace/orders or --data .millrace/other
+    exit 1: error: there are several data folders: say --data .millrace/orders or --data .millrace/other
+    ");
+}

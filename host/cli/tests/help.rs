@@ -32,6 +32,8 @@ fn help_names_all_commands_and_exit_codes() {
       demo         See it work: the sample orders through their pipeline, and what became of them
       reset        Have an app on Kafka start anew: deletes its committed offsets, its internal topics
                    and its state on disk
+      offsets      Show where an app on Kafka goes on in its inputs, or set it: the committed offsets of
+                   its group
       completions  Print a completion script for a shell
       help         Print this message or the help of the given subcommand(s)
 
@@ -118,7 +120,7 @@ fn help_of_replay() {
                                  such as `kafka.sasl.password=/run/secrets/kafka`
           --in <FILE>            File of records, one JSON object a line; for a folder, the file in it
                                  that is named after the pipeline (orders.toml: orders.jsonl); without
-                                 it, standard input
+                                 it, or with `-`, standard input
           --out <FILE>           File to write to; without it, standard output
           --batch <N>            How many records go into one call of a plugin at most; changes the
                                  speed, never the result [default: 500]
@@ -156,7 +158,7 @@ fn help_of_topic_read() {
 
     These are the records that are committed when the command begins.
 
-    Usage: millrace topic read [OPTIONS] <--data <DIR>|--kafka <BOOTSTRAP>> <TOPIC>
+    Usage: millrace topic read [OPTIONS] <TOPIC>
 
     Arguments:
       <TOPIC>
@@ -164,7 +166,8 @@ fn help_of_topic_read() {
 
     Options:
           --data <DIR>
-              Folder of the embedded log and its state
+              Folder of the embedded log and its state [default, without --kafka: the one that there is
+              under .millrace]
 
           --kafka <BOOTSTRAP>
               Bootstrap servers of a Kafka cluster, such as `127.0.0.1:9092`
@@ -213,7 +216,7 @@ fn help_of_topic_write() {
     The topics must be there. A line that names no partition goes where its key belongs, as with the
     JVM's clients; one without a key goes to each partition in turn.
 
-    Usage: millrace topic write [OPTIONS] <--data <DIR>|--kafka <BOOTSTRAP>> [TOPIC]
+    Usage: millrace topic write [OPTIONS] [TOPIC]
 
     Arguments:
       [TOPIC]
@@ -221,7 +224,8 @@ fn help_of_topic_write() {
 
     Options:
           --data <DIR>
-              Folder of the embedded log and its state
+              Folder of the embedded log and its state [default, without --kafka: the one that there is
+              under .millrace]
 
           --kafka <BOOTSTRAP>
               Bootstrap servers of a Kafka cluster, such as `127.0.0.1:9092`
@@ -235,7 +239,7 @@ fn help_of_topic_write() {
               `sasl.password=FILE`
 
           --in <FILE>
-              File of records; without it, standard input
+              File of records; without it, or with `-`, standard input
 
           --key <CODEC>
               Read keys like this. Without it, as the pipeline says that ran on the data folder; Kafka
@@ -262,11 +266,12 @@ fn help_of_topic_list() {
     On Kafka the number is that of offsets, which marks of transactions and compacted records take too;
     topics of Kafka's own (`__consumer_offsets`) are left out.
 
-    Usage: millrace topic list [OPTIONS] <--data <DIR>|--kafka <BOOTSTRAP>>
+    Usage: millrace topic list [OPTIONS]
 
     Options:
           --data <DIR>
-              Folder of the embedded log and its state
+              Folder of the embedded log and its state [default, without --kafka: the one that there is
+              under .millrace]
 
           --kafka <BOOTSTRAP>
               Bootstrap servers of a Kafka cluster, such as `127.0.0.1:9092`
@@ -295,7 +300,7 @@ fn help_of_topic_create() {
     In a data folder, a pipeline makes its own when it first runs; on Kafka, those that it reads from
     others and writes for others must be there before.
 
-    Usage: millrace topic create [OPTIONS] <--data <DIR>|--kafka <BOOTSTRAP>> <TOPIC>
+    Usage: millrace topic create [OPTIONS] <TOPIC>
 
     Arguments:
       <TOPIC>
@@ -303,7 +308,8 @@ fn help_of_topic_create() {
 
     Options:
           --data <DIR>
-              Folder of the embedded log and its state
+              Folder of the embedded log and its state [default, without --kafka: the one that there is
+              under .millrace]
 
           --kafka <BOOTSTRAP>
               Bootstrap servers of a Kafka cluster, such as `127.0.0.1:9092`
@@ -320,6 +326,9 @@ fn help_of_topic_create() {
               Number of partitions
 
               [default: 1]
+
+          --replication-factor <N>
+              Number of replicas of each partition, on Kafka [default: the broker's]
 
           --key <CODEC>
               What its keys are, in a data folder
@@ -366,14 +375,14 @@ fn help_of_table_get() {
     assert_snapshot!(help("table get"), @"
     Print the row of a key
 
-    Usage: millrace table get --data <DIR> <TABLE> <KEY>
+    Usage: millrace table get [OPTIONS] <TABLE> <KEY>
 
     Arguments:
       <TABLE>  Name of the table
       <KEY>    The key: a number or text, as the table's keys are; base64 for bytes
 
     Options:
-          --data <DIR>  Folder of the log and the state
+          --data <DIR>  Folder of the log and the state [default: the one that there is under .millrace]
       -h, --help        Print help
       -V, --version     Print version
     ");
@@ -384,13 +393,14 @@ fn help_of_table_scan() {
     assert_snapshot!(help("table scan"), @"
     Print rows in the order of their keys, page by page
 
-    Usage: millrace table scan [OPTIONS] --data <DIR> <TABLE>
+    Usage: millrace table scan [OPTIONS] <TABLE>
 
     Arguments:
       <TABLE>  Name of the table
 
     Options:
-          --data <DIR>   Folder of the log and the state
+          --data <DIR>   Folder of the log and the state [default: the one that there is under
+                         .millrace]
           --page <PAGE>  Number of the page, from 0 [default: 0]
           --size <SIZE>  Rows of a page [default: 20]
           --from <KEY>   First key
@@ -487,6 +497,34 @@ fn help_of_reset() {
 }
 
 #[test]
+fn help_of_offsets() {
+    assert_snapshot!(help("offsets"), @"
+    Show where an app on Kafka goes on in its inputs, or set it: the committed offsets of its group
+
+    Usage: millrace offsets [OPTIONS] --kafka <BOOTSTRAP> <APP>
+
+    Arguments:
+      <APP>  Name of the app
+
+    Options:
+          --kafka <BOOTSTRAP>      Bootstrap servers of its Kafka cluster
+          --kafka-set <KEY=VALUE>  A setting of librdkafka, such as `security.protocol=SASL_SSL` or
+                                   `ssl.ca.location=ca.pem`; may come several times
+          --topic <TOPIC>          Only this topic; may come several times. Without it, all that the app
+                                   reads
+          --partition <N>          Only this partition of each topic; may come several times
+          --to-earliest            Go on at the first record that is there
+          --to-latest              Go on behind the last record
+          --to-offset <OFFSET>     Go on at this offset
+          --to-datetime <TIME>     Go on at the first record of this time or later:
+                                   2026-11-21T17:03:53Z, or milliseconds since the epoch
+          --yes                    Don't ask
+      -h, --help                   Print help
+      -V, --version                Print version
+    ");
+}
+
+#[test]
 fn help_of_completions() {
     assert_snapshot!(help("completions"), @"
     Print a completion script for a shell
@@ -510,7 +548,9 @@ fn completions_are_scripts_of_the_shell_that_know_the_commands() {
     {
         let script = place.millrace(&format!("completions {shell}")).good();
         assert!(script.starts_with(start), "{shell}: {}", script.lines().take(2).collect::<String>());
-        for command in ["check", "run", "replay", "topic", "table", "topology", "demo", "reset", "completions"] {
+        for command in
+            ["check", "run", "replay", "topic", "table", "topology", "demo", "reset", "offsets", "completions"]
+        {
             assert!(script.contains(command), "{shell}: {command}");
         }
     }

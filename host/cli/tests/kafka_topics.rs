@@ -3,12 +3,14 @@
 
 mod support;
 
+use std::io::Write;
+use std::process::Stdio;
 use std::sync::OnceLock;
 
 use insta::assert_snapshot;
 use millrace_broker::Cluster;
 
-use support::Place;
+use support::{Place, Said, until};
 
 /// The cluster of these tests; none where Kafka can't run, and then the test is noted as not run.
 fn bootstrap() -> Option<String> {
@@ -162,6 +164,46 @@ fn a_timestamp_that_the_client_would_change_is_moved_and_told() {
     1 of them with the timestamp 1 in place of 0, which the client takes for now
     ");
     assert_eq!(kafka.good("topic read epoch").matches(r#""timestamp":1}"#).count(), 2);
+}
+
+#[test]
+fn a_topic_has_as_many_replicas_as_are_asked_for_or_is_refused() {
+    let Some(kafka) = OnKafka::new() else { return };
+    kafka.good("topic create single --replication-factor 1 --config retention.ms=-1");
+    kafka.good("topic create single --replication-factor 1");
+    let said = [
+        kafka.bad("topic create single --replication-factor 2"),
+        kafka.bad("topic create triple --replication-factor 3"),
+    ];
+    assert_snapshot!(said.join("\n"), @"
+    exit 1: error: topic `single` is there already, and its partitions have 1 replicas, not 2
+    exit 1: error: topic `triple` can't be made: there are fewer brokers than its partitions are to have replicas
+    ");
+}
+
+/// The first lines are acknowledged before the broker goes; those after it are sent to nobody.
+#[test]
+fn a_broker_that_goes_in_the_middle_leaves_word_of_each_line() {
+    let Some(mut cluster) = millrace_broker::for_test(millrace_broker::Options::default()).unwrap() else { return };
+    let (place, at) = (Place::new(), format!("--kafka {}", cluster.bootstrap()));
+    place.millrace(&format!("topic create half {at}")).good();
+    let mut command = place.command(&format!("topic write half --kafka-set message.timeout.ms=3000 {at}"));
+    let mut child = command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    // So many lines are read before they are sent.
+    input.write_all("{\"value\":1}\n".repeat(10_000).as_bytes()).unwrap();
+    let written = || place.millrace(&format!("topic list {at}")).good();
+    until("the first lines are in the topic", || written().contains(" 10000"));
+    cluster.kill(0).unwrap();
+    input.write_all("{\"value\":2}\n".repeat(3).as_bytes()).unwrap();
+    drop(input);
+    let said = Said::from(child.wait_with_output().unwrap());
+    let text = said.err.lines().filter(|line| !line.starts_with('{')).collect::<Vec<_>>().join("\n");
+    assert_eq!(said.code, Some(1), "{text}");
+    assert_snapshot!(text, @"
+    error: lines up to 10003 were written but for these, and none after it
+      lines 10001 to 10003: no broker has acknowledged it in time
+    ");
 }
 
 #[test]

@@ -25,7 +25,11 @@ fn a_wrong_command_line_is_exit_code_2() {
         "run orders.toml --daat x",
         "run orders.toml --set resolve.within",
         "replay orders.toml --batch 0",
-        "topic read orders",
+        "topic read orders --kafka-set security.protocol=ssl",
+        "topic create orders --replication-factor 2",
+        "topic create orders --kafka 127.0.0.1:9092 --replication-factor 0",
+        "offsets orders --kafka 127.0.0.1:9092 --to-latest --to-offset 3",
+        "offsets orders --kafka 127.0.0.1:9092 --to-datetime 2026-11-21",
         "topic read orders --data data --kafka 127.0.0.1:9092",
         "topic list --data data --kafka-set security.protocol=ssl",
         "topic create orders --data data --config retention.ms=-1",
@@ -79,11 +83,40 @@ fn a_wrong_command_line_is_exit_code_2() {
     For more information, try '--help'.
     exit 2
 
-    $ millrace topic read orders
+    $ millrace topic read orders --kafka-set security.protocol=ssl
     error: the following required arguments were not provided:
-      <--data <DIR>|--kafka <BOOTSTRAP>>
+      --kafka <BOOTSTRAP>
 
-    Usage: millrace topic read <--data <DIR>|--kafka <BOOTSTRAP>> <TOPIC>
+    Usage: millrace topic read --kafka <BOOTSTRAP> --kafka-set <KEY=VALUE> <TOPIC>
+
+    For more information, try '--help'.
+    exit 2
+
+    $ millrace topic create orders --replication-factor 2
+    error: the following required arguments were not provided:
+      --kafka <BOOTSTRAP>
+
+    Usage: millrace topic create --kafka <BOOTSTRAP> --replication-factor <N> <TOPIC>
+
+    For more information, try '--help'.
+    exit 2
+
+    $ millrace topic create orders --kafka 127.0.0.1:9092 --replication-factor 0
+    error: invalid value '0' for '--replication-factor <N>': 0 is not in 1..=32767
+
+    For more information, try '--help'.
+    exit 2
+
+    $ millrace offsets orders --kafka 127.0.0.1:9092 --to-latest --to-offset 3
+    error: the argument '--to-latest' cannot be used with '--to-offset <OFFSET>'
+
+    Usage: millrace offsets --kafka <BOOTSTRAP> --to-latest <APP>
+
+    For more information, try '--help'.
+    exit 2
+
+    $ millrace offsets orders --kafka 127.0.0.1:9092 --to-datetime 2026-11-21
+    error: invalid value '2026-11-21' for '--to-datetime <TIME>': expected a time from 1970 on with its zone, such as 2026-11-21T17:03:53Z or 2026-11-21T18:03:53+01:00, or milliseconds since the epoch
 
     For more information, try '--help'.
     exit 2
@@ -91,7 +124,7 @@ fn a_wrong_command_line_is_exit_code_2() {
     $ millrace topic read orders --data data --kafka 127.0.0.1:9092
     error: the argument '--data <DIR>' cannot be used with '--kafka <BOOTSTRAP>'
 
-    Usage: millrace topic read <--data <DIR>|--kafka <BOOTSTRAP>> <TOPIC>
+    Usage: millrace topic read --data <DIR> <TOPIC>
 
     For more information, try '--help'.
     exit 2
@@ -99,7 +132,7 @@ fn a_wrong_command_line_is_exit_code_2() {
     $ millrace topic list --data data --kafka-set security.protocol=ssl
     error: the argument '--data <DIR>' cannot be used with '--kafka-set <KEY=VALUE>'
 
-    Usage: millrace topic list <--data <DIR>|--kafka <BOOTSTRAP>>
+    Usage: millrace topic list --data <DIR>
 
     For more information, try '--help'.
     exit 2
@@ -107,7 +140,7 @@ fn a_wrong_command_line_is_exit_code_2() {
     $ millrace topic create orders --data data --config retention.ms=-1
     error: the argument '--data <DIR>' cannot be used with '--config <KEY=VALUE>'
 
-    Usage: millrace topic create <--data <DIR>|--kafka <BOOTSTRAP>> <TOPIC>
+    Usage: millrace topic create --data <DIR> <TOPIC>
 
     For more information, try '--help'.
     exit 2
@@ -115,7 +148,7 @@ fn a_wrong_command_line_is_exit_code_2() {
     $ millrace topic create orders --kafka 127.0.0.1:9092 --key i64
     error: the argument '--kafka <BOOTSTRAP>' cannot be used with '--key <CODEC>'
 
-    Usage: millrace topic create <--data <DIR>|--kafka <BOOTSTRAP>> <TOPIC>
+    Usage: millrace topic create --kafka <BOOTSTRAP> <TOPIC>
 
     For more information, try '--help'.
     exit 2

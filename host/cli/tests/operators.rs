@@ -66,15 +66,15 @@ topic = "counts"
     {"topic":"pairs","partition":0,"key":1,"value":{"id":1,"amount":5,"paired":false},"timestamp":1000}
     {"topic":"pairs","partition":0,"key":2,"value":{"id":2,"amount":7,"paired":false},"timestamp":2000}
     {"topic":"pairs","partition":0,"key":1,"value":{"id":3,"amount":6,"paired":false},"timestamp":3000}
-    {"topic":"counts","partition":0,"key":1,"value":{"records":2,"amount":11},"timestamp":3000,"headers":{"millrace-window-start":"\u0000\u0000\u0000\u0000\u0000\u0000\u0000\u0000","millrace-window-end":"\u0000\u0000\u0000\u0000\u0000\u0000'\u0010"},"window":[0,10000]}
+    {"topic":"counts","partition":0,"key":1,"value":{"records":2,"amount":11},"timestamp":3000,"window":[0,10000]}
     "#);
     assert_snapshot!(place.millrace_with("replay p.toml --close-windows", &input.concat()).good(), @r#"
     {"topic":"pairs","partition":0,"key":1,"value":{"id":1,"amount":5,"paired":false},"timestamp":1000}
     {"topic":"pairs","partition":0,"key":2,"value":{"id":2,"amount":7,"paired":false},"timestamp":2000}
     {"topic":"pairs","partition":0,"key":1,"value":{"id":3,"amount":6,"paired":false},"timestamp":3000}
-    {"topic":"counts","partition":0,"key":1,"value":{"records":2,"amount":11},"timestamp":3000,"headers":{"millrace-window-start":"\u0000\u0000\u0000\u0000\u0000\u0000\u0000\u0000","millrace-window-end":"\u0000\u0000\u0000\u0000\u0000\u0000'\u0010"},"window":[0,10000]}
+    {"topic":"counts","partition":0,"key":1,"value":{"records":2,"amount":11},"timestamp":3000,"window":[0,10000]}
     {"topic":"pairs","partition":0,"key":3,"value":{"id":4,"amount":1,"paired":false},"timestamp":12000}
-    {"topic":"counts","partition":0,"key":3,"value":{"records":1,"amount":1},"timestamp":12000,"headers":{"millrace-window-start":"\u0000\u0000\u0000\u0000\u0000\u0000'\u0010","millrace-window-end":"\u0000\u0000\u0000\u0000\u0000\u0000N "},"window":[10000,20000]}
+    {"topic":"counts","partition":0,"key":3,"value":{"records":1,"amount":1},"timestamp":12000,"window":[10000,20000]}
     "#);
 }
 

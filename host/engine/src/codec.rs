@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use serde::de::IgnoredAny;
 
+use crate::json;
 use crate::manifest::KeyCodec;
 use crate::topology::ValueCodec;
 
@@ -39,12 +40,51 @@ pub(crate) fn misfit(
 
 /// Why bytes aren't JSON.
 fn not_json(bytes: &[u8]) -> Option<String> {
-    if bytes.is_empty() {
-        return Some("the value is empty, but JSON was expected (a null value is a deletion)".into());
-    }
     let text = match std::str::from_utf8(bytes) {
         Ok(text) => text,
-        Err(error) => return Some(format!("the value isn't UTF-8: {error}")),
+        Err(error) => return Some(encoding(bytes).unwrap_or_else(|| format!("the value isn't UTF-8: {error}"))),
     };
-    serde_json::from_str::<IgnoredAny>(text).err().map(|error| format!("the value isn't JSON: {error}"))
+    match serde_json::from_str::<IgnoredAny>(text) {
+        Ok(_) if json::is_too_deep(bytes) => {
+            let most = json::MAX_DEPTH;
+            Some(format!("the value has more than {most} levels of arrays and objects in each other"))
+        }
+        Ok(_) => None,
+        Err(_) if bytes.is_empty() => {
+            Some("the value is empty, but JSON was expected (a null value is a deletion)".into())
+        }
+        Err(error) => {
+            Some(encoding(bytes).unwrap_or_else(|| format!("the value isn't JSON{}: {error}", lacking(text, &error))))
+        }
+    }
+}
+
+/// What is wrong with the encoding of a value, where that can be told.
+fn encoding(bytes: &[u8]) -> Option<String> {
+    match bytes {
+        [0xef, 0xbb, 0xbf, ..] => {
+            Some("the value begins with a byte order mark, which JSON doesn't have: write it without".into())
+        }
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => {
+            Some("the value begins with the byte order mark of UTF-16, and JSON is UTF-8: write it in that".into())
+        }
+        // JSON begins with ASCII, which has a zero byte before or behind it in UTF-16 and nowhere else.
+        [0, other, ..] | [other, 0, ..] if *other != 0 => {
+            Some("the value looks like UTF-16, and JSON is UTF-8: write it in that".into())
+        }
+        _ => None,
+    }
+}
+
+/// What stands where the error is and is a number to other languages: writers of JSON that don't look put it there.
+fn lacking(text: &str, error: &serde_json::Error) -> &'static str {
+    let before = |lines: usize| text.split_inclusive('\n').take(lines).map(str::len).sum::<usize>();
+    let at = before(error.line().saturating_sub(1)) + error.column().saturating_sub(1);
+    let here = text.as_bytes().get(at..).unwrap_or_default();
+    let here = here.strip_prefix(b"-").unwrap_or(here);
+    match here {
+        _ if here.starts_with(b"NaN") => ", which has no NaN",
+        _ if here.starts_with(b"Infinity") => ", which has no Infinity",
+        _ => "",
+    }
 }

@@ -41,7 +41,7 @@ pub(crate) fn letter(record: &InputRecord, failed: &Failed<'_>, limit: usize) ->
         key: record.key.clone(),
         value: record.value.clone(),
         timestamp: failed.at.max(0),
-        headers: Origin::strip(&record.headers).unwrap_or_else(|| record.headers.clone()),
+        headers: original_headers(&record.headers),
         omitted: Vec::new(),
     };
     let whole = draft.letter(failed);
@@ -58,6 +58,40 @@ pub(crate) fn letter(record: &InputRecord, failed: &Failed<'_>, limit: usize) ->
     }
     draft.short_letter(failed, draft.room_for_text(failed, limit))
 }
+
+/// The headers of a record without those of another letter: where a letter is sent round again and fails again, its headers
+/// are about this failure, and there is one set of them. Many readers take the first header of a name.
+fn original_headers(headers: &Headers) -> Headers {
+    let own = Origin::strip(headers).unwrap_or_else(|| headers.clone());
+    if !own.as_slice().iter().any(is_of_a_letter) {
+        return own;
+    }
+    let others = own.as_slice().iter().filter(|header| !is_of_a_letter(header));
+    others.cloned().collect::<Vec<_>>().into()
+}
+
+/// Whether a letter has a header of this name.
+fn is_of_a_letter(header: &Header) -> bool {
+    let Ok(name) = std::str::from_utf8(&header.name) else { return false };
+    name.starts_with("__streams.errors.")
+        || name.starts_with("kafka_dlt-")
+        || name.strip_prefix("millrace-").is_some_and(|name| OURS.contains(&name))
+}
+
+/// Names of our headers, behind `millrace-`.
+const OURS: [&str; 11] = [
+    "step",
+    "plugin",
+    "plugin-digest",
+    "error-class",
+    "error-code",
+    "attempts",
+    "timestamp",
+    "failed-at",
+    "value-omitted",
+    "headers-omitted",
+    "key-omitted",
+];
 
 /// How often the failure's text stands in the headers.
 const COPIES: usize = 3;
@@ -212,6 +246,11 @@ mod tests {
 
     /// A letter for a record with this value, these bytes of headers of its own, and this failure text.
     fn letter_of(key: usize, value: usize, headers: usize, text: &str, limit: usize) -> Record {
+        let headers = vec![Header { name: Bytes::from("own"), value: Some(Bytes::from(vec![b'x'; headers])) }];
+        letter_with(key, value, headers.into(), text, limit)
+    }
+
+    fn letter_with(key: usize, value: usize, headers: Headers, text: &str, limit: usize) -> Record {
         let some = |length: usize| Some(Bytes::from(vec![b'x'; length]));
         let record = InputRecord {
             offset: 41,
@@ -219,7 +258,7 @@ mod tests {
             timestamp_type: TimestampType::CreateTime,
             key: some(key),
             value: some(value),
-            headers: vec![Header { name: Bytes::from("own"), value: some(headers) }].into(),
+            headers,
             arrived: 8,
             turn: 0,
         };
@@ -243,6 +282,24 @@ mod tests {
 
     fn omitted(letter: &Record) -> [Option<&str>; 3] {
         ["value", "headers", "key"].map(|part| header(letter, &format!("millrace-{part}-omitted")))
+    }
+
+    #[test]
+    fn a_letter_that_fails_again_has_one_set_of_headers_and_they_are_about_this_failure() {
+        let mut headers = vec![Header::new("own", "1"), Header::new("millrace-window-start", vec![0; 8])];
+        let first = letter_with(5, 5_000, headers.clone().into(), "first", 3_000);
+        headers.extend_from_slice(first.headers.as_slice());
+        let again = letter_with(5, 500, first.headers, "second", usize::MAX);
+        let mut names: Vec<_> = again.headers.as_slice().iter().map(|header| header.name.clone()).collect();
+        assert_eq!(names.get(..2), Some(&[Bytes::from("own"), Bytes::from("millrace-window-start")][..]));
+        let count = names.len();
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), count, "no name comes twice");
+        assert_eq!(header(&again, "__streams.errors.message"), Some("second"));
+        assert_eq!(omitted(&again), [None, None, None]);
+        let fresh = letter_with(5, 500, headers.drain(..2).collect::<Vec<_>>().into(), "second", usize::MAX);
+        assert_eq!(again.headers, fresh.headers);
     }
 
     #[test]

@@ -1,5 +1,6 @@
-//! One field of a JSON text, without making a tree of it.
+//! One field of a JSON text, without making a tree of it; how deep a text is.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
@@ -12,6 +13,45 @@ pub(crate) fn field<'v>(text: &'v [u8], name: &str) -> Option<&'v str> {
     let value = Fields { name }.deserialize(&mut reader).ok()??;
     reader.end().ok()?;
     Some(value.get()).filter(|value| *value != "null")
+}
+
+/// The identity of a value whose JSON text this is: a string is its characters between quotes, however they are escaped;
+/// anything else is its text as it stands there. The text must be JSON.
+pub(crate) fn identity(text: &str) -> Cow<'_, [u8]> {
+    if !text.starts_with('"') || !text.contains('\\') {
+        return Cow::Borrowed(text.as_bytes());
+    }
+    // Half of a surrogate pair is no character, and three bytes all the same.
+    let characters = Characters.deserialize(&mut serde_json::Deserializer::from_str(text));
+    characters.map_or(Cow::Borrowed(text.as_bytes()), |characters| {
+        Cow::Owned([b"\"".as_slice(), characters.as_slice(), b"\""].concat())
+    })
+}
+
+/// How deep arrays and objects may lie in each other, the outermost counted; the SDK's `Doc` has the same limit.
+pub(crate) const MAX_DEPTH: usize = 128;
+
+/// Whether arrays and objects lie deeper in each other than they may. The text must be JSON.
+pub(crate) fn is_too_deep(text: &[u8]) -> bool {
+    // Most texts have fewer brackets than levels are allowed: counting them takes a fraction of the time.
+    if text.iter().filter(|byte| matches!(byte, b'{' | b'[')).count() <= MAX_DEPTH {
+        return false;
+    }
+    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+    for byte in text {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = in_string,
+            b'"' => in_string = !in_string,
+            b'{' | b'[' if !in_string => depth += 1,
+            b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > MAX_DEPTH {
+            return true;
+        }
+    }
+    false
 }
 
 struct Fields<'n> {
@@ -53,7 +93,8 @@ impl<'v> DeserializeSeed<'v> for Name<'_> {
     type Value = bool;
 
     fn deserialize<D: Deserializer<'v>>(self, reader: D) -> Result<bool, D::Error> {
-        reader.deserialize_str(self)
+        // As bytes: a name with half of a surrogate pair is legal JSON, and no text.
+        reader.deserialize_bytes(self)
     }
 }
 
@@ -64,14 +105,37 @@ impl Visitor<'_> for Name<'_> {
         out.write_str("a name")
     }
 
-    fn visit_str<E>(self, name: &str) -> Result<bool, E> {
-        Ok(name == self.0)
+    fn visit_bytes<E>(self, name: &[u8]) -> Result<bool, E> {
+        Ok(name == self.0.as_bytes())
+    }
+}
+
+/// The characters of a string.
+struct Characters;
+
+impl<'v> DeserializeSeed<'v> for Characters {
+    type Value = Vec<u8>;
+
+    fn deserialize<D: Deserializer<'v>>(self, reader: D) -> Result<Vec<u8>, D::Error> {
+        reader.deserialize_bytes(self)
+    }
+}
+
+impl Visitor<'_> for Characters {
+    type Value = Vec<u8>;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("a string")
+    }
+
+    fn visit_bytes<E>(self, characters: &[u8]) -> Result<Vec<u8>, E> {
+        Ok(characters.to_vec())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::field;
+    use super::{MAX_DEPTH, field, identity, is_too_deep};
 
     #[test]
     fn a_field_is_the_text_that_stands_there() {
@@ -87,6 +151,57 @@ mod tests {
     fn of_several_fields_with_one_name_the_last_one_counts() {
         assert_eq!(field(br#"{"a":1,"b":2,"a":3}"#, "a"), Some("3"));
         assert_eq!(field(br#"{"a":1,"a":null}"#, "a"), None);
+    }
+
+    #[test]
+    fn half_of_a_surrogate_pair_in_a_name_or_a_value_hides_no_other_field() {
+        for text in [r#"{"\ud83d":1,"id":7}"#, r#"{"id":7,"\ud83d":1}"#, r#"{"id":7,"a":"\ud83d"}"#] {
+            assert_eq!(field(text.as_bytes(), "id"), Some("7"), "{text}");
+        }
+    }
+
+    #[test]
+    fn strings_are_the_same_however_they_are_escaped_and_nothing_else_is() {
+        for (one, other) in [
+            (r#""caf\u00e9""#, "\"café\""),
+            (r#""a\/b""#, r#""a/b""#),
+            (r#""\ud83d\ude00""#, "\"\u{1f600}\""),
+            (r#""\u0061""#, r#""a""#),
+        ] {
+            assert_eq!(identity(one), identity(other), "{one} {other}");
+        }
+        let others = [
+            "1",
+            "1.0",
+            "1e0",
+            r#""1""#,
+            r#""\"1\"""#,
+            r#""\\u0031""#,
+            r#"{"x":1}"#,
+            r#"{ "x": 1 }"#,
+            r#""\ud83d""#,
+            r#""\ud83e""#,
+        ];
+        for (at, one) in others.iter().enumerate() {
+            for other in others.iter().skip(at + 1) {
+                assert_ne!(identity(one), identity(other), "{one} {other}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_text_is_as_deep_as_its_open_arrays_and_objects() {
+        let nested = |depth: usize| format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
+        for (text, deep) in [
+            (nested(MAX_DEPTH), false),
+            (nested(MAX_DEPTH + 1), true),
+            (nested(100_000), true),
+            (format!("[{}1]", "[],".repeat(1_000)), false),
+            (format!(r#"["\"{}"]"#, "[".repeat(1_000)), false),
+            (format!(r#"{{"a":{}}}"#, nested(MAX_DEPTH)), true),
+        ] {
+            assert_eq!(is_too_deep(text.as_bytes()), deep, "{} bytes", text.len());
+        }
     }
 
     #[test]

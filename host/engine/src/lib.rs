@@ -23,7 +23,7 @@ pub mod ports;
 mod provenance;
 pub mod record;
 pub mod refused;
-mod rfc3339;
+pub mod rfc3339;
 pub mod secret;
 pub mod stage;
 pub mod state;

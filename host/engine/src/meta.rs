@@ -16,6 +16,10 @@ use crate::ports::{Backend, Scan};
 use crate::task::TaskError;
 use crate::topology::{Node, TopicId, Topology};
 
+/// Name of the store that all sub-topologies share. It doesn't depend on where a step stands in the files: an app finds
+/// again what it has kept, however its pipeline is edited.
+pub const STORE: &str = "meta";
+
 const DEPLOYMENT: &str = "deployment/";
 const REST: &str = "rest/";
 const INPUT: &str = "input/";

@@ -1,6 +1,7 @@
 //! The operators: each takes the items of a run that have arrived at its node, in order, and does its work on them.
 
 mod aggregate;
+mod bounds;
 mod dedup;
 mod late;
 mod lookup;

@@ -49,6 +49,14 @@ pub(crate) enum Wrong {
     Rest,
 }
 
+/// The same for a person's text: the error says which part of it is wrong.
+///
+/// # Errors
+/// See [`parse`].
+pub fn milliseconds(text: &str) -> Result<Timestamp, String> {
+    parse(text).map_err(|wrong| wrong.to_string())
+}
+
 /// Milliseconds since the epoch; what is finer is cut off. A leap second counts as the second after it, as in all that
 /// count milliseconds since the epoch.
 ///

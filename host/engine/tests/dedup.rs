@@ -45,6 +45,25 @@ fn an_identity_is_a_header_or_the_text_of_a_field_and_the_first_that_is_there_co
 }
 
 #[test]
+fn a_string_is_the_same_identity_however_it_is_escaped_and_half_a_character_hides_none() {
+    check(
+        STEPS,
+        r#"in a {"id":"caf\u00e9"} @1
+           in a {"id":"café"} @2
+           in a {"id":"a/b"} @3
+           in a {"id":"a\/b"} @4
+           in a {"\ud83d":1,"id":7} @5
+           in a {"\ud83d":1,"id":7} @6
+           in a {"id":1,"id":2} @7
+           in a {"id":2} @8"#,
+        r#"out a {"id":"caf\u00e9"} @1
+           out a {"id":"a/b"} @3
+           out a {"\ud83d":1,"id":7} @5
+           out a {"id":1,"id":2} @7"#,
+    );
+}
+
+#[test]
 fn a_record_without_an_identity_passes_and_is_counted() {
     let input = "in a {} @1\nin a {} @1\nin a {\"id\":null} @2\nin a no-json @3\nin a - @4";
     check(STEPS, input, "out a {} @1\nout a {} @1\nout a {\"id\":null} @2\nout a no-json @3\nout a - @4");

@@ -37,7 +37,7 @@ fn results(single: &mut Single) -> Vec<String> {
 }
 
 fn offer(single: &mut Single, side: usize, offset: usize, time: i64) {
-    single.offer(SIDES[side], offset as i64, &format!("{side}.{offset}"), time, 0);
+    single.offer(SIDES[side], offset as i64, format!("{side}.{offset}"), time, 0);
 }
 
 #[test]

@@ -24,6 +24,63 @@ fn event_time_is_read_from_a_field() {
     );
 }
 
+#[test]
+fn half_a_character_in_a_name_or_a_value_hides_no_time() {
+    let records = [r#"k {"at":5,"\ud83d":1}"#, r#"k {"\ud83d":1,"at":6}"#, r#"k {"a":"\ud83d","at":7}"#];
+    let lines = |topic: &str, timed: bool| {
+        let line = |(n, record): (usize, &&str)| format!("{topic} {record} @{}\n", if timed { n + 5 } else { 1 });
+        records.iter().enumerate().map(line).collect::<String>()
+    };
+    check(&source(FIELD), &lines("in", false), &lines("out", true));
+}
+
+/// The text of the one dead letter that this value makes.
+fn why(value: &[u8]) -> String {
+    let mut single = Single::new(&source(""), 1);
+    single.offer("in", 0, value, 1, 1);
+    let outputs = single.run();
+    assert_eq!(outputs.len(), 1);
+    assert_eq!(header(&outputs[0], "millrace-error-code"), "bad-value");
+    header(&outputs[0], "__streams.errors.message").to_owned()
+}
+
+#[test]
+fn a_value_that_is_no_json_is_told_for_what_it_is() {
+    let utf16 = |text: &str, mark: u16| {
+        std::iter::once(mark).chain(text.encode_utf16()).flat_map(u16::to_be_bytes).collect::<Vec<_>>()
+    };
+    let little = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>();
+    let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+    let (deep, deeper) = (nested(129), nested(100_000));
+    let values: [(&[u8], &str); 9] = [
+        (br#"{"a":NaN}"#, "the value isn't JSON, which has no NaN: expected value at line 1 column 6"),
+        (br#"{"a":-Infinity}"#, "the value isn't JSON, which has no Infinity: invalid number at line 1 column 7"),
+        (b"\xef\xbb\xbf{}", "the value begins with a byte order mark, which JSON doesn't have: write it without"),
+        (
+            &utf16("{}", 0xfeff),
+            "the value begins with the byte order mark of UTF-16, and JSON is UTF-8: write it in that",
+        ),
+        (
+            &[0xff, 0xfe, b'{', 0],
+            "the value begins with the byte order mark of UTF-16, and JSON is UTF-8: write it in that",
+        ),
+        (&little("{}"), "the value looks like UTF-16, and JSON is UTF-8: write it in that"),
+        (deep.as_bytes(), "the value has more than 128 levels of arrays and objects in each other"),
+        (deeper.as_bytes(), "the value has more than 128 levels of arrays and objects in each other"),
+        (b"{\"a\":\"\xff\"}", "the value isn't UTF-8: invalid utf-8 sequence of 1 bytes from index 6"),
+    ];
+    for (value, expected) in values {
+        assert_eq!(why(value), expected);
+    }
+    check(&source(""), &format!("in k {} @1", nested(128)), &format!("out k {} @1", nested(128)));
+}
+
+#[test]
+fn numbers_that_no_type_holds_pass_byte_for_byte() {
+    let value = r#"{"id":9007199254740993,"n":327267367867168100000,"d":0.1000000000000000055511151231257827,"e":1e400,"z":-0}"#;
+    check(&source(""), &format!("in k {value} @1"), &format!("out k {value} @1"));
+}
+
 const BAD: &str = "in k {} @1\nin k {\"at\":true} @2\nin k - @3\nin k {\"at\":-5} @4\nin k { @5\nin k {\"at\":7} @6";
 
 #[test]

@@ -17,13 +17,19 @@ impl App<'_> {
         let Self { name, bootstrap } = self;
         format!("`millrace reset {name} --kafka {bootstrap}`")
     }
+
+    /// The command that shows its committed offsets.
+    fn offsets(self) -> String {
+        let Self { name, bootstrap } = self;
+        format!("`millrace offsets {name} --kafka {bootstrap}`")
+    }
 }
 
 /// What is said of a transaction that may never end, in this topic.
 pub(crate) fn hanging(bootstrap: &str, topic: &str) -> String {
     format!(
         "if this goes on, it is never ended: find it with `kafka-transactions.sh --bootstrap-server {bootstrap} find-hanging \
-         --topic {topic}`"
+         --topic {topic}`, a tool in the archive of Apache Kafka (kafka.apache.org)"
     )
 }
 
@@ -92,10 +98,12 @@ pub(crate) fn state_without_offset(place: Place<'_>, store: &str) -> String {
 pub(crate) fn deleted(app: App<'_>, topic: &str) -> String {
     format!(
         "the internal topic `{topic}` has been deleted: what was in it is lost, and the offsets that the group `{}` has \
-         committed are behind it. Start anew with {}; to go on from the group's offsets with empty state, note them first, and \
-         set them again after the reset",
+         committed are behind it. Start anew with {}; to go on from the group's offsets with empty state, note them before the \
+         reset ({} shows them), and set them after it with `--topic TOPIC --partition N --to-offset OFFSET` behind the same \
+         command",
         app.name,
-        app.reset()
+        app.reset(),
+        app.offsets()
     )
 }
 
@@ -119,7 +127,7 @@ pub(crate) fn changelog_begins_late(app: App<'_>, (topic, partition): (&str, u32
     let reset = app.reset();
     format!(
         "changelog `{topic}`, partition {partition}: its first record is at offset {first}, and the state of this process \
-         needs all from offset 0 on: the records before were deleted, with `kafka-delete-records.sh` or while the topic had \
+         needs all from offset 0 on: the records before were deleted, by hand or while the topic had \
          another `cleanup.policy`. Either start anew with {reset}; or start on a data folder whose state \
          reaches beyond that offset, if there is one"
     )
@@ -136,9 +144,9 @@ pub(crate) fn ways_out(place: Place<'_>) -> String {
     let Place { app, topic, partition } = place;
     let App { name, bootstrap } = app;
     format!(
-        "Either start anew with {}; or say where to go on, with `kafka-consumer-groups.sh --bootstrap-server {bootstrap} --group \
-         {name} --topic {topic}:{partition} --reset-offsets --to-offset OFFSET --execute` (`--to-earliest` for the first \
-         record, `--topic {topic}` for all partitions) while no process of the app runs",
+        "Either start anew with {}; or say where to go on, while no process of the app runs: `millrace offsets {name} --kafka \
+         {bootstrap} --topic {topic} --partition {partition}` shows the offset, and sets it with `--to-earliest`, \
+         `--to-latest`, `--to-offset N` or `--to-datetime TIME` behind it (without `--partition`: those of all partitions)",
         app.reset()
     )
 }
@@ -172,7 +180,7 @@ mod tests {
             let said = check_origin(PLACE, 7, Some(&before), &now).err().unwrap_or_default();
             assert!(said.starts_with("topic `in`, ") && said.contains(what), "{said}");
             assert!(said.contains("`millrace reset sums --kafka one:9092,two:9092`"), "{said}");
-            let set = "`kafka-consumer-groups.sh --bootstrap-server one:9092,two:9092 --group sums --topic in:3 --reset-offsets";
+            let set = "`millrace offsets sums --kafka one:9092,two:9092 --topic in --partition 3` shows the offset";
             assert!(said.contains(set), "{said}");
         }
     }
@@ -191,5 +199,12 @@ mod tests {
         let now = origin("t", "l");
         assert!(without_offset(PLACE, "t", &now).contains("has no committed offset, and it had one"));
         assert!(without_offset(PLACE, "other", &now).contains("was deleted and made anew"));
+    }
+
+    #[test]
+    fn an_internal_topic_that_is_gone_names_the_command_that_shows_the_offsets_before_a_reset() {
+        let said = deleted(APP, "sums-control");
+        assert!(said.contains("`millrace reset sums --kafka one:9092,two:9092`"), "{said}");
+        assert!(said.contains("(`millrace offsets sums --kafka one:9092,two:9092` shows them)"), "{said}");
     }
 }

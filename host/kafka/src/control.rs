@@ -331,14 +331,23 @@ pub(crate) fn readable<'a>(
     Ok(Some(Readable { refused, active }))
 }
 
-/// Names of the internal topics that an app has ever made; none if it never ran.
+/// What an app has noted of itself.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Noted {
+    /// Names of the internal topics that it has ever made.
+    pub(crate) topics: BTreeSet<String>,
+    /// Names of the topics that its tasks read, its own ones too.
+    pub(crate) read: BTreeSet<String>,
+}
+
+/// What an app has noted of itself; nothing if it never ran.
 ///
 /// # Errors
 /// The control topic can't be read.
-pub(crate) fn topics(settings: &ClientSettings, cluster: &Cluster, app: &str) -> Result<BTreeSet<String>, Error> {
+pub(crate) fn noted(settings: &ClientSettings, cluster: &Cluster, app: &str) -> Result<Noted, Error> {
     let control = internal_topics::control(app);
     if cluster.partitions(&control)?.is_none() {
-        return Ok(BTreeSet::new());
+        return Ok(Noted::default());
     }
     // A process that was killed may have left a transaction open.
     let limit = Instant::now() + settings.transaction_timeout() + ABORTING + REQUEST;
@@ -349,7 +358,8 @@ pub(crate) fn topics(settings: &ClientSettings, cluster: &Cluster, app: &str) ->
             whole::undecided(settings, &control)
         ))
     })?;
-    Ok(entries.topics()?.into_keys().chain([control]).collect())
+    let read = entries.pipeline()?.map(|outline| outline.read().clone()).unwrap_or_default();
+    Ok(Noted { topics: entries.topics()?.into_keys().chain([control]).collect(), read })
 }
 
 fn write(producer: &mut Transactions, changes: &Entries) -> Result<(), Reaction> {

@@ -22,6 +22,7 @@ mod lifecycle;
 mod limits;
 mod metadata;
 mod native;
+pub mod offsets;
 mod positions;
 mod postponed;
 mod producer;

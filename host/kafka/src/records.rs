@@ -6,6 +6,7 @@
 //! Unlike an instance, which waits for brokers as long as it takes, these give up after seconds: somebody is waiting.
 
 mod make;
+mod places;
 mod read;
 mod write;
 
@@ -117,7 +118,7 @@ impl Connection {
     }
 
     /// The members of a group: who they are. `None` if there is no such group.
-    pub(crate) fn members(&self, group: &str) -> Result<Option<Vec<String>>, Error> {
+    fn members(&self, group: &str) -> Result<Option<Vec<String>>, Error> {
         let groups = self.client.fetch_group_list(Some(group), REQUEST)?;
         let group = groups.groups().iter().find(|found| found.name() == group && found.state() != "Dead");
         let name = |host: &str, client: &str| format!("{client} at {}", host.trim_start_matches('/'));
@@ -125,6 +126,20 @@ impl Connection {
             members.iter().map(|member| name(member.client_host(), member.client_id())).collect()
         };
         Ok(group.map(|group| members(group.members())))
+    }
+
+    /// Whether there is a group of this name. None of its members may be running.
+    ///
+    /// # Errors
+    /// [`Error::Setup`]: some are. Otherwise a broker doesn't answer.
+    pub(crate) fn has_group(&self, group: &str) -> Result<bool, Error> {
+        match self.members(group)? {
+            Some(members) if !members.is_empty() => {
+                let members = members.join(", ");
+                Err(Error::Setup(format!("processes of `{group}` are running: {members}; stop them first")))
+            }
+            members => Ok(members.is_some()),
+        }
     }
 
     pub(crate) fn settings(&self) -> &ClientSettings {

@@ -44,17 +44,13 @@ impl Reset {
     /// [`Error::Setup`]: processes of the app are running. [`Error::NotOurs`]: the folder belongs to something else.
     /// [`Error::InUse`]: a process runs on it. Otherwise a broker doesn't answer.
     pub fn plan(connection: &Connection, app: &str, data: Option<&Path>) -> Result<Self, Error> {
-        let members = connection.members(app)?;
-        if let Some(members) = members.as_ref().filter(|members| !members.is_empty()) {
-            let members = members.join(", ");
-            return Err(Error::Setup(format!("processes of `{app}` are running: {members}; stop them first")));
-        }
-        let topics = control::topics(connection.settings(), &connection.cluster()?, app)?;
+        let group = connection.has_group(app)?;
+        let topics = control::noted(connection.settings(), &connection.cluster()?, app)?.topics;
         let there = |name: &String| connection.topics().contains_key(name) && is_internal(app, name);
         let mut topics: Vec<_> = topics.into_iter().filter(there).collect();
         topics.sort_by_key(|name| *name == internal_topics::control(app));
         let state = data.map(|data| open(connection, app, data)).transpose()?.flatten();
-        Ok(Self { app: app.into(), group: members.is_some(), topics, state })
+        Ok(Self { app: app.into(), group, topics, state })
     }
 
     /// Whether there is nothing to delete.

@@ -5,8 +5,6 @@ mod kafka;
 mod look;
 mod report;
 
-use std::fs::File;
-use std::io::BufReader;
 use std::path::Path;
 use std::time::Duration;
 
@@ -37,11 +35,6 @@ pub fn demo(arguments: &args::Demo) -> Result<()> {
         None => embedded::demo(arguments, &loaded),
         Some(bootstrap) => kafka::demo(arguments, &loaded, bootstrap),
     }
-}
-
-/// The records of the sample.
-fn sample(path: &Path) -> Result<BufReader<File>> {
-    Ok(BufReader::new(File::open(path).with_context(|| format!("{}: can't be read", path.display()))?))
 }
 
 /// Empties the folder of an earlier demo; refuses any other.

@@ -3,8 +3,7 @@
 mod summary;
 
 use std::borrow::Cow;
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -16,6 +15,7 @@ use millrace_store::Durability;
 
 use crate::args;
 use crate::data;
+use crate::input;
 use crate::lines::{self, KeyCodecs, Line, Reader};
 use crate::load::load;
 use crate::output::Output;
@@ -60,11 +60,9 @@ pub fn replay(arguments: &args::Replay) -> Result<()> {
 }
 
 fn open_input(arguments: &args::Replay) -> Result<Box<dyn BufRead>> {
-    let given = arguments.input.as_ref().filter(|path| path.as_os_str() != "-");
-    let Some(path) = given else { return Ok(Box::new(io::stdin().lock())) };
-    let path = if path.is_dir() { in_folder(path, arguments) } else { path.clone() };
-    let file = File::open(&path).with_context(|| format!("{}: can't be read", path.display()))?;
-    Ok(Box::new(BufReader::with_capacity(1 << 16, file)))
+    let path = arguments.input.as_ref();
+    let path = path.map(|path| if path.is_dir() { in_folder(path, arguments) } else { path.clone() });
+    input::open(path.as_deref())
 }
 
 /// The file in a folder that is named after the pipeline.
@@ -81,7 +79,8 @@ pub fn codecs(topology: &Topology) -> KeyCodecs {
 /// A line as a record of a topic that the pipeline reads.
 fn record(line: Line<'_>, topology: &Topology) -> Result<ReplayRecord> {
     let topic = read_topic(&line.topic, topology)?;
-    let Line { partition, key, value, timestamp, headers, .. } = line;
+    let headers = line.all_headers();
+    let Line { partition, key, value, timestamp, .. } = line;
     Ok(ReplayRecord { topic, partition, key, value, timestamp, headers })
 }
 
@@ -122,7 +121,7 @@ impl Printer<'_> {
             headers: produced.headers.clone(),
             window: produced.window,
         };
-        lines::print(&mut self.line, &line, Some(topic.key)).map_err(failed)?;
+        lines::print(&mut self.line, &line.with_own_window(), Some(topic.key)).map_err(failed)?;
         self.results += u64::from(topic.kind != TopicKind::DeadLetters);
         output.write_all(&self.line).map_err(failed)
     }

@@ -1,13 +1,12 @@
 //! `millrace reset`: an app on Kafka starts anew.
 
-use std::io::{self, IsTerminal};
-
 use anyhow::{Result, bail};
 use millrace_kafka::records::Connection;
 use millrace_kafka::reset::Reset;
 
+use super::agreement::agreed;
 use crate::args;
-use crate::say::{ask, note};
+use crate::say::note;
 
 /// Shows what there is of an app, asks, and deletes it.
 ///
@@ -24,22 +23,11 @@ pub fn reset(arguments: &args::Reset) -> Result<()> {
     note("To be deleted:");
     reset.parts().iter().for_each(|part| note(format_args!("  {part}")));
     note("What the app reads from others and writes for others stays, its dead letters too.");
-    if !yes && !agreed(app)? {
+    if !yes && !agreed(app, "nothing was deleted")? {
         bail!("nothing was deleted");
     }
     reset.run(&mut connection)?;
     let without_folder = if data.is_none() { "; what instances keep on disk is of no more use to them" } else { "" };
     note(format_args!("deleted: `{app}` starts anew, with the first records of its inputs{without_folder}"));
     Ok(())
-}
-
-/// Whether a person says so.
-fn agreed(app: &str) -> Result<bool> {
-    if !io::stdin().is_terminal() {
-        bail!("there is no terminal to ask on: say --yes; nothing was deleted");
-    }
-    ask("Type the app's name to go on: ");
-    let mut answer = String::new();
-    io::stdin().read_line(&mut answer)?;
-    Ok(answer.trim() == app)
 }

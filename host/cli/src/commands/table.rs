@@ -25,13 +25,13 @@ pub fn table(command: TableCommand) -> Result<()> {
     let mut out = BufWriter::new(io::stdout().lock());
     match command {
         TableCommand::Get { table, key, data } => {
-            let table = Table::open(&data.folder, &table)?;
+            let table = Table::open(&data::folder(data.folder.as_deref())?, &table)?;
             let bytes = table.key(&key)?;
             let row = table.get(&bytes)?.ok_or_else(|| anyhow!("table `{}` has no row `{key}`", table.name))?;
             table.print(&bytes, row, &mut out)?;
         }
         TableCommand::Scan { table, data, page, size, from, to } => {
-            let table = Table::open(&data.folder, &table)?;
+            let table = Table::open(&data::folder(data.folder.as_deref())?, &table)?;
             let from = from.map(|key| table.key(&key)).transpose()?;
             let to = to.map(|key| table.key(&key)).transpose()?;
             for (key, row) in table.page(from, to, page.saturating_mul(size), size)? {

@@ -4,15 +4,15 @@ mod folder;
 mod kafka;
 
 use std::borrow::Cow;
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, BufWriter, Write};
-use std::path::Path;
+use std::io::{self, BufWriter, Write};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use millrace_engine::manifest::KeyCodec;
 use millrace_engine::record::InputRecord;
 
 use crate::args::{At, TopicCommand};
+use crate::data;
+use crate::input;
 use crate::lines::{self, Line};
 use crate::say::say;
 
@@ -33,7 +33,7 @@ pub fn topic(command: TopicCommand) -> Result<()> {
             let wanted = Wanted { topic: &topic, partition, from, limit, key: key.map(KeyCodec::from) };
             let mut out = BufWriter::new(io::stdout().lock());
             match place.at()? {
-                At::Folder(folder) => folder::read(folder, &wanted, &mut out)?,
+                At::Folder(folder) => folder::read(&data::folder(folder)?, &wanted, &mut out)?,
                 At::Kafka(bootstrap, set) => kafka::read(&connect(bootstrap, &set)?, &wanted, &mut out)?,
             }
             Ok(out.flush()?)
@@ -41,22 +41,24 @@ pub fn topic(command: TopicCommand) -> Result<()> {
         TopicCommand::Write { topic, place, input, key } => {
             let (topic, input, key) = (topic.as_deref(), input.as_deref(), key.map(KeyCodec::from));
             match place.at()? {
-                At::Folder(folder) => folder::write(folder, topic, input, key),
+                At::Folder(folder) => folder::write(&data::folder(folder)?, topic, input, key),
                 At::Kafka(bootstrap, set) => {
                     let connection = connect(bootstrap, &set)?;
-                    let written = kafka::write(&connection, topic, open_input(input)?, key)?;
+                    let written = kafka::write(&connection, topic, input::open(input)?, key)?;
                     tell(&written);
                     Ok(())
                 }
             }
         }
         TopicCommand::List { place } => list(match place.at()? {
-            At::Folder(folder) => folder::list(folder)?,
+            At::Folder(folder) => folder::list(&data::folder(folder)?)?,
             At::Kafka(bootstrap, set) => kafka::list(&connect(bootstrap, &set)?)?,
         }),
-        TopicCommand::Create { topic, place, partitions, key, config } => match place.at()? {
-            At::Folder(folder) => folder::create(folder, &topic, partitions, key.into()),
-            At::Kafka(bootstrap, set) => Ok(connect(bootstrap, &set)?.create(&topic, partitions, &config)?),
+        TopicCommand::Create { topic, place, partitions, replication_factor, key, config } => match place.at()? {
+            At::Folder(folder) => folder::create(&data::folder(folder)?, &topic, partitions, key.into()),
+            At::Kafka(bootstrap, set) => {
+                Ok(connect(bootstrap, &set)?.create(&topic, (partitions, replication_factor), &config)?)
+            }
         },
     }
 }
@@ -93,7 +95,7 @@ impl Printer<'_> {
         let InputRecord { key, value, timestamp, headers, .. } = record;
         let (topic, partition, timestamp) = (Cow::Borrowed(self.topic), Some(partition), Some(timestamp));
         let line = Line { topic, partition, key, value, timestamp, headers, window: None };
-        lines::print(&mut self.line, &line, self.codec)?;
+        lines::print(&mut self.line, &line.with_own_window(), self.codec)?;
         Ok(out.write_all(&self.line)?)
     }
 }
@@ -107,13 +109,6 @@ fn list(topics: Vec<(String, u32, i64)>) -> Result<()> {
         writeln!(out, "{name:width$}  {partitions:>10}  {records:>7}")?;
     }
     Ok(())
-}
-
-/// The lines of a file, or of standard input.
-fn open_input(path: Option<&Path>) -> Result<Box<dyn BufRead>> {
-    let Some(path) = path else { return Ok(Box::new(io::stdin().lock())) };
-    let file = File::open(path).with_context(|| format!("{}: can't be read", path.display()))?;
-    Ok(Box::new(BufReader::new(file)))
 }
 
 /// A line that names another topic than the command is a mistake.

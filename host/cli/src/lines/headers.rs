@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::io;
+use std::io::{self, Write};
 
 use bytes::Bytes;
 use millrace_engine::record::{Header, Headers};
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 
-use super::key;
+use super::{key, known};
 
 /// Headers whose JSON text is this; what is wrong otherwise.
 pub(super) fn parse(text: &str) -> Result<Headers, String> {
@@ -54,7 +54,10 @@ fn print_pairs(out: &mut Vec<u8>, headers: &[Header]) -> io::Result<()> {
 
 fn print_value(out: &mut Vec<u8>, header: &Header) -> io::Result<()> {
     match &header.value {
-        Some(value) => print_bytes(out, value),
+        Some(value) => match known::number(&header.name, value) {
+            Some(number) => write!(out, "{number}"),
+            None => print_bytes(out, value),
+        },
         None => {
             out.extend_from_slice(b"null");
             Ok(())
@@ -93,25 +96,42 @@ impl<'de> Visitor<'de> for Shapes {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let (mut headers, mut names) = (Vec::new(), BTreeSet::new());
-        while let Some((name, value)) = map.next_entry::<String, Option<Text>>()? {
+        while let Some((name, value)) = map.next_entry::<String, Option<Value>>()? {
             if !names.insert(name.clone()) {
                 return Err(serde::de::Error::custom(format!("the name {name:?} comes twice in an object")));
             }
-            headers.push(Header { name: name.into(), value: value.map(Bytes::from) });
+            headers.push(header(name.into(), value)?);
         }
         Ok(headers)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
         let mut headers = Vec::new();
-        while let Some((name, value)) = list.next_element::<(Text, Option<Text>)>()? {
-            headers.push(Header { name: name.into(), value: value.map(Bytes::from) });
+        while let Some((name, value)) = list.next_element::<(Text, Option<Value>)>()? {
+            headers.push(header(name.into(), value)?);
         }
         Ok(headers)
     }
 }
 
-/// A name or a value.
+fn header<E: serde::de::Error>(name: Bytes, value: Option<Value>) -> Result<Header, E> {
+    let value = match value {
+        Some(Value::Number(number)) => Some(known::bytes(&name, number).map_err(E::custom)?),
+        Some(Value::Text(text)) => Some(text.into()),
+        None => None,
+    };
+    Ok(Header { name, value })
+}
+
+/// A value.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = r#"it must be a string or {"base64": ".."}"#)]
+enum Value {
+    Number(i64),
+    Text(Text),
+}
+
+/// A name, or a value that is no number.
 #[derive(Deserialize)]
 #[serde(untagged, expecting = r#"it must be a string or {"base64": ".."}"#)]
 enum Text {

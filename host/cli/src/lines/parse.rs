@@ -50,33 +50,40 @@ impl Problem {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Fields<'a> {
-    #[serde(borrow, default, deserialize_with = "present")]
+    #[serde(borrow, default)]
     topic: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
+    #[serde(borrow, default)]
     partition: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
+    #[serde(borrow, default)]
     key: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
+    #[serde(borrow, default)]
     key_base64: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "present")]
     value: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
+    #[serde(borrow, default)]
     value_base64: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
+    #[serde(borrow, default)]
     timestamp: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
+    #[serde(borrow, default)]
     headers: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
+    #[serde(borrow, default)]
     window: Option<&'a RawValue>,
 }
 
-/// A field that is there, null included: only a missing one is `None`.
+/// A field that is there, null included: only a missing one is `None`. Null is a value, and in all other fields the same as
+/// none, which is how many tools write it.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
     <&RawValue>::deserialize(deserializer).map(Some)
 }
 
 impl<'a> Fields<'a> {
     fn of(line: &'a [u8]) -> Result<Self, Problem> {
+        if line.starts_with(b"\xff\xfe") || line.starts_with(b"\xfe\xff") {
+            return Err(Problem::of_line(
+                "it begins with the byte order mark of UTF-16",
+                "lines are in UTF-8: convert the file",
+            ));
+        }
         let text = std::str::from_utf8(line).map_err(|error| {
             Problem::of_line(
                 format!("not UTF-8 from byte {} on", error.valid_up_to() + 1),
@@ -90,6 +97,9 @@ impl<'a> Fields<'a> {
             ));
         }
         serde_json::from_str(text).map_err(|error| {
+            if is_kcats(text) {
+                return Problem::of_line("it is a line of `kcat -J`, whose fields have other names", KCAT);
+            }
             let text = error.to_string();
             let reason = text.rsplit_once(" at line ").map_or(text.as_str(), |(reason, _)| reason);
             let (reason, help) = match reason.split_once(", expected ") {
@@ -126,7 +136,6 @@ impl<'a> Fields<'a> {
             (Some(_), Some(_)) => Err(both("key", "keyBase64")),
             (None, Some(raw)) => bytes(raw, "keyBase64").map(Some),
             (None, None) => Ok(None),
-            (Some(raw), None) if raw.get() == "null" => Ok(None),
             (Some(raw), None) => {
                 let codec = codecs.of(topic);
                 let key = key::parse(raw.get(), codec);
@@ -140,8 +149,8 @@ impl<'a> Fields<'a> {
 
     fn value(&self) -> Result<Option<Bytes>, Problem> {
         match (self.value, self.value_base64) {
-            (Some(_), Some(_)) => Err(both("value", "valueBase64")),
-            (None, Some(raw)) => bytes(raw, "valueBase64").map(Some),
+            (Some(plain), Some(_)) if plain.get() != "null" => Err(both("value", "valueBase64")),
+            (_, Some(raw)) => bytes(raw, "valueBase64").map(Some),
             (None, None) => Err(Problem::of_field("value", "missing", r#"a tombstone is "value":null"#)),
             (Some(raw), None) if raw.get() == "null" => Ok(None),
             (Some(raw), None) => Ok(Some(Bytes::from(json::compact(raw.get()).into_owned()))),
@@ -169,6 +178,22 @@ impl<'a> Fields<'a> {
             }
         }
     }
+}
+
+/// What makes our lines of kcat's, for values that are JSON.
+const KCAT: &str = "`jq -c '{topic, partition, key, value: (.payload | fromjson? // .), timestamp: .ts}'` makes lines of this form of them";
+
+/// Whether it is a line that kcat (kafkacat) has printed.
+fn is_kcats(text: &str) -> bool {
+    #[derive(Deserialize)]
+    #[allow(dead_code, reason = "only that they are there counts")]
+    struct Kcats {
+        offset: serde::de::IgnoredAny,
+        tstype: serde::de::IgnoredAny,
+        ts: serde::de::IgnoredAny,
+        payload: serde::de::IgnoredAny,
+    }
+    serde_json::from_str::<Kcats>(text).is_ok()
 }
 
 fn number<T: std::str::FromStr>(raw: &RawValue, field: &'static str, help: &str) -> Result<T, Problem> {

@@ -1,6 +1,6 @@
 //! A file of lines.
 
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, Read};
 
 use super::{KeyCodecs, Line, LineError, parse};
 
@@ -18,17 +18,27 @@ pub enum ReadError {
 /// The byte order mark that some editors put before the first line of a file in UTF-8.
 const MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Reads records line by line. Empty lines are passed over, and so is a byte order mark.
+/// The longest line, in bytes: more than the largest record has in base64, and no more than memory can hold.
+const LINE_LIMIT_BYTES: u64 = 256 << 20;
+
+/// Reads records line by line. Empty lines are passed over, and so is a byte order mark before a line: where files are put
+/// together, one may be in the middle.
 pub struct Reader<R> {
     input: R,
     buffer: Vec<u8>,
     number: u64,
+    limit: u64,
 }
 
 impl<R: BufRead> Reader<R> {
     /// A reader of this input.
     pub fn new(input: R) -> Self {
-        Self { input, buffer: Vec::new(), number: 0 }
+        Self::with_limit(input, LINE_LIMIT_BYTES)
+    }
+
+    /// The same for lines of at most so many bytes.
+    pub(super) fn with_limit(input: R, limit: u64) -> Self {
+        Self { input, buffer: Vec::new(), number: 0, limit }
     }
 
     /// The next record; `None` at the end. Another call after a line that is wrong goes on with the line after it.
@@ -38,11 +48,16 @@ impl<R: BufRead> Reader<R> {
     pub fn read(&mut self, codecs: &KeyCodecs) -> Result<Option<Line<'_>>, ReadError> {
         loop {
             self.buffer.clear();
-            if self.input.read_until(b'\n', &mut self.buffer)? == 0 {
+            // One more for the line end.
+            let read = self.input.by_ref().take(self.limit + 1).read_until(b'\n', &mut self.buffer)?;
+            if read == 0 {
                 return Ok(None);
             }
             self.number += 1;
-            if self.number == 1 && self.buffer.starts_with(MARK) {
+            if read as u64 > self.limit && !self.buffer.ends_with(b"\n") {
+                return Err(self.too_long()?.into());
+            }
+            if self.buffer.starts_with(MARK) {
                 self.buffer.drain(..MARK.len());
             }
             if !self.buffer.trim_ascii().is_empty() {
@@ -50,6 +65,25 @@ impl<R: BufRead> Reader<R> {
             }
         }
         Ok(Some(parse(self.buffer.trim_ascii(), self.number, codecs)?))
+    }
+
+    /// Passes over the rest of a line that is too long.
+    fn too_long(&mut self) -> Result<LineError, io::Error> {
+        self.buffer = Vec::new();
+        loop {
+            let rest = self.input.fill_buf()?;
+            let (length, ends) = match rest.iter().position(|byte| *byte == b'\n') {
+                Some(end) => (end + 1, true),
+                None => (rest.len(), rest.is_empty()),
+            };
+            self.input.consume(length);
+            if ends {
+                break;
+            }
+        }
+        let (line, limit) = (self.number, self.limit);
+        let help = "each record is a line of its own: look for the line ends".into();
+        Ok(LineError { line, field: None, reason: format!("it has more than {limit} bytes"), help })
     }
 
     /// Number of the line read last, from 1.

@@ -39,6 +39,42 @@ fn a_record_comes_back_as_it_was() {
 }
 
 #[test]
+fn numbers_in_headers_that_are_known_to_hold_them_are_numbers_both_ways() {
+    let letter = r#"{"topic":"orders","key":1,"value":1,"headers":{"kafka_dlt-original-partition":3,"kafka_dlt-original-offset":-1,"kafka_dlt-original-timestamp":1700000000000,"__streams.errors.offset":"41"}}"#;
+    assert_eq!(again(letter).trim_end(), letter);
+    let read = parse(letter.as_bytes(), 1, &codecs()).unwrap();
+    let bytes = |name: &str| read.headers.last(name.as_bytes()).unwrap().value.clone().unwrap();
+    assert_eq!(bytes("kafka_dlt-original-partition").as_ref(), 3_i32.to_be_bytes());
+    assert_eq!(bytes("kafka_dlt-original-offset").as_ref(), (-1_i64).to_be_bytes());
+    // Bytes of another length aren't that number.
+    let other = r#"{"topic":"orders","key":1,"value":1,"headers":{"kafka_dlt-original-offset":"41"}}"#;
+    assert_eq!(again(other).trim_end(), other);
+    let pairs = r#"{"topic":"orders","key":1,"value":1,"headers":[["kafka_dlt-original-offset",7],["kafka_dlt-original-offset",8]]}"#;
+    assert_eq!(again(pairs).trim_end(), pairs);
+}
+
+#[test]
+fn a_window_is_the_last_two_headers_of_a_record_both_ways() {
+    let line = r#"{"topic":"orders","key":1,"value":1,"headers":{"a":"b"},"window":[0,10000]}"#;
+    let read = parse(line.as_bytes(), 1, &codecs()).unwrap();
+    let headers = read.all_headers();
+    let names: Vec<_> = headers.as_slice().iter().map(|header| String::from_utf8_lossy(&header.name)).collect();
+    assert_eq!(names, ["a", "millrace-window-start", "millrace-window-end"]);
+    let record = Line { headers: headers.clone(), window: None, ..read.clone() };
+    assert_eq!(record.with_own_window(), read);
+
+    // In any other place they stay where they are, so that what is written back is what was read.
+    let behind = [headers.as_slice(), &[Header::new("c", "d")]].concat();
+    let record = Line { headers: behind.into(), window: None, ..read };
+    let mut out = Vec::new();
+    print(&mut out, &record.clone().with_own_window(), Some(KeyCodec::I64)).unwrap();
+    assert_eq!(
+        String::from_utf8(out).unwrap().trim_end(),
+        r#"{"topic":"orders","key":1,"value":1,"headers":{"a":"b","millrace-window-start":0,"millrace-window-end":10000,"c":"d"}}"#
+    );
+}
+
+#[test]
 fn only_white_space_between_tokens_is_left_out_of_a_value() {
     let line = r#"{ "topic": "orders", "key": 1, "value": { "b" : "two  words \" \\" , "a" : 1.0 , "b" : 2 } }"#;
     assert_snapshot!(again(line), @r#"{"topic":"orders","key":1,"value":{"b":"two  words \" \\","a":1.0,"b":2}}"#);
@@ -85,6 +121,7 @@ fn a_line_that_is_wrong_says_where_and_what_would_be_right() {
         r#"{"topic":"orders","key":1,"value":1,"headers":{"a":1}}"#,
         r#"{"topic":"orders","key":1,"value":1,"headers":{"a":"1","a":"2"}}"#,
         r#"{"topic":"orders","key":1,"value":1,"headers":5}"#,
+        r#"{"topic":"orders","key":1,"value":1,"headers":{"kafka_dlt-original-partition":2147483648}}"#,
         r#"{"topic":"orders","key":1,"value":1,"window":[1]}"#,
     ]
     .map(error)
@@ -106,13 +143,50 @@ fn where_nobody_knows_the_keys_only_raw_bytes_are_taken() {
 }
 
 #[test]
-fn a_reader_passes_a_byte_order_mark_over_at_the_beginning_only() {
+fn a_reader_passes_a_byte_order_mark_over_before_any_line() {
     let record = r#"{"topic":"orders","key":1,"value":1}"#;
-    let input = format!("\u{feff}{record}\n\u{feff}{record}\n");
+    let input = format!("\u{feff}{record}\n\u{feff}{record}\n\u{feff}\n");
     let (mut reader, codecs) = (Reader::new(input.as_bytes()), codecs());
-    assert_eq!(reader.read(&codecs).unwrap().unwrap().value.as_deref(), Some(&b"1"[..]));
-    let error = reader.read(&codecs).unwrap_err().to_string();
-    assert!(error.starts_with("line 2: not a JSON object"), "{error}");
+    for _ in 0..2 {
+        assert_eq!(reader.read(&codecs).unwrap().unwrap().value.as_deref(), Some(&b"1"[..]));
+    }
+    assert!(reader.read(&codecs).unwrap().is_none());
+}
+
+#[test]
+fn a_line_that_is_too_long_is_named_passed_over_and_not_kept() {
+    let record = r#"{"topic":"orders","key":1,"value":1}"#;
+    let long = format!("{{\"topic\":\"orders\",\"key\":1,\"value\":\"{}\"}}", "x".repeat(100));
+    let exact = format!("{record}{}", " ".repeat(80 - record.len()));
+    let input = format!("{exact}\n{long}\n{record}\n{long}");
+    let (mut reader, codecs) = (Reader::with_limit(input.as_bytes(), 80), codecs());
+    assert!(reader.read(&codecs).unwrap().is_some());
+    assert_snapshot!(reader.read(&codecs).unwrap_err(), @"line 2: it has more than 80 bytes; each record is a line of its own: look for the line ends");
+    assert!(reader.read(&codecs).unwrap().is_some());
+    assert!(reader.read(&codecs).unwrap_err().to_string().starts_with("line 4: it has more than 80 bytes"));
+    assert!(reader.read(&codecs).unwrap().is_none());
+}
+
+#[test]
+fn null_in_a_field_that_may_be_missing_is_as_if_it_were() {
+    let codecs = codecs().with_default_topic(Some("orders"));
+    let nulls = r#"{"topic":null,"partition":null,"key":null,"keyBase64":null,"valueBase64":null,"timestamp":null,"headers":null,"window":null,"value":1}"#;
+    assert_eq!(parse(nulls.as_bytes(), 1, &codecs).unwrap(), parse(br#"{"value":1}"#, 1, &codecs).unwrap());
+    let raw = r#"{"key":null,"keyBase64":"AAEC","value":null,"valueBase64":"AAEC"}"#;
+    let read = parse(raw.as_bytes(), 1, &codecs).unwrap();
+    assert_eq!((read.key.as_deref(), read.value.as_deref()), (Some(&[0, 1, 2][..]), Some(&[0, 1, 2][..])));
+    let tombstone = r#"{"key":1,"value":null,"valueBase64":null}"#;
+    assert!(parse(tombstone.as_bytes(), 1, &codecs).unwrap().value.is_none());
+}
+
+#[test]
+fn lines_of_other_tools_and_in_other_encodings_are_named() {
+    let kcat = r#"{"topic":"orders","partition":0,"offset":5,"tstype":"create","ts":1700000000000,"broker":1,"key":"a","payload":"{}"}"#;
+    let utf16 = parse(b"\xff\xfe{\0\"\0", 2, &codecs()).unwrap_err();
+    assert_snapshot!(format!("{}\n{utf16}", error(kcat)), @"
+    line 7: it is a line of `kcat -J`, whose fields have other names; `jq -c '{topic, partition, key, value: (.payload | fromjson? // .), timestamp: .ts}'` makes lines of this form of them
+    line 2: it begins with the byte order mark of UTF-16; lines are in UTF-8: convert the file
+    ");
 }
 
 #[test]

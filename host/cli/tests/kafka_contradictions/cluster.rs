@@ -11,7 +11,6 @@ use rdkafka::admin::{
 };
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::{Offset, TopicPartitionList};
 use serde_json::Value;
 
@@ -71,12 +70,14 @@ impl OnKafka {
         self.place.millrace(&format!("{words} --kafka {}", self.bootstrap))
     }
 
-    /// Runs the command of ours that a message names as the way out, just as it stands there, and agrees.
+    /// Runs the reset that a message names as the way out, just as it stands there, and agrees.
     pub fn do_as_told(&self, said: &str) {
-        let quoted = said.split('`').skip(1).step_by(2);
-        let commands: Vec<_> = quoted.filter_map(|words| words.strip_prefix("millrace ")).collect();
-        let [command] = commands[..] else { panic!("one command, not {commands:?}: {said}") };
-        self.place.millrace(&format!("{command} --yes")).good();
+        self.place.millrace(&format!("{} --yes", told("reset", said))).good();
+    }
+
+    /// Sets offsets with the command that a message names as the way out, and agrees.
+    pub fn set_as_told(&self, said: &str, to: &str) -> Said {
+        self.place.millrace(&format!("{} {to} --yes", told("offsets", said)))
     }
 
     /// Starts a process of the pipeline in this file, on this folder.
@@ -176,7 +177,7 @@ impl OnKafka {
         }
     }
 
-    /// Deletes the records of partition 0 before an offset, as `kafka-delete-records.sh` does. A broker refuses that for a
+    /// Deletes the records of partition 0 before an offset. A broker refuses that for a
     /// topic that is only compacted, so its policy is another one meanwhile.
     pub fn delete_records(&self, topic: &str, before: i64) {
         let own = self.own_settings(topic);
@@ -224,14 +225,15 @@ impl OnKafka {
             assert!(Instant::now() < end, "the group `{group}` can't be deleted");
         }
     }
+}
 
-    /// Sets an offset of a group without members, as `kafka-consumer-groups.sh` does.
-    pub fn set_offset(&self, group: &str, topic: &str, partition: i32, offset: i64) {
-        let consumer: BaseConsumer = self.config().set("group.id", group).create().unwrap();
-        let mut list = TopicPartitionList::new();
-        list.add_partition_offset(topic, partition, Offset::Offset(offset)).unwrap();
-        consumer.commit(&list, CommitMode::Sync).unwrap();
-    }
+/// The one command of this name that a message has.
+fn told(name: &str, said: &str) -> String {
+    let quoted = said.split('`').skip(1).step_by(2);
+    let commands = quoted.filter_map(|words| words.strip_prefix("millrace "));
+    let commands: Vec<_> = commands.filter(|words| words.starts_with(name)).collect();
+    let [command] = commands[..] else { panic!("one `millrace {name}`, not {commands:?}: {said}") };
+    command.to_owned()
 }
 
 /// What a start that must be refused says.

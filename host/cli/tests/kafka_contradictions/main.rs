@@ -7,6 +7,7 @@ mod apps;
 mod cluster;
 mod offsets;
 mod rests;
+mod set_offsets;
 mod state;
 #[path = "../support/mod.rs"]
 mod support;

@@ -17,7 +17,7 @@ fn an_input_that_was_made_anew_while_the_app_was_down_is_refused_until_somebody_
     assert!(said.contains("`millrace reset anewdown ") && said.contains("--to-earliest"), "{said}");
     assert_eq!(kafka.read("anewdown-out").len(), 20, "nothing of the new topic was counted");
 
-    kafka.set_offset("anewdown", "anewdown-in", 0, 0);
+    kafka.set_as_told(&said, "--to-earliest").good();
     for _ in 0..2 {
         kafka.run("count.toml", "data").good();
         assert_eq!(kafka.read("anewdown-out").len(), 50, "all of the new topic is counted, once");

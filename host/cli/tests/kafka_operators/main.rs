@@ -124,10 +124,11 @@ fn by_topic<'l>(lines: impl Iterator<Item = &'l str>) -> BTreeMap<String, Vec<Va
     topics
 }
 
-/// What must be equal of a record. Its window stands in its key or headers.
+/// What must be equal of a record. Where its window stands in its key, `topic read` doesn't know of it.
 fn essence(record: &Value) -> String {
     let field = |name: &str| record.get(name).map(Value::to_string).unwrap_or_default();
-    [field("value"), field("valueBase64"), field("timestamp"), field("headers")].join(" ")
+    let window = if record["key"].is_i64() { field("window") } else { String::new() };
+    [field("value"), field("valueBase64"), field("timestamp"), field("headers"), window].join(" ")
 }
 
 fn key(record: &Value) -> String {

@@ -23,6 +23,7 @@ mod windowed;
 use bytes::Bytes;
 use hashbrown::HashMap;
 
+use super::bounds;
 use crate::calls::bytes_of;
 use crate::ports::{BackendError, Change, Failure, Group, Grouped, Logic, Mode, Outcome, StoreId, Stored};
 use crate::record::{Timestamp, length};
@@ -121,7 +122,9 @@ fn part(
     step.effects(guest.effects);
     for (item, outcome) in items.iter().zip(outcomes) {
         let Some((outcome, timestamp)) = outcome else { continue };
-        let record = Record { value: None, timestamp, ..item.record.clone() };
+        let mut record = Record { value: None, timestamp, window: None, ..item.record.clone() };
+        // What has been added up over records of many windows is of none.
+        bounds::strip(&mut record.headers);
         match (&mut waiting, outcome) {
             (Some(waiting), Outcome::Outputs(outputs)) => {
                 waiting.put(step, item, None, inherited(&record, outputs).collect(), false);

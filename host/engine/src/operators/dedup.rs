@@ -3,14 +3,16 @@
 //! A record is a duplicate of another one with the same identity whose time is no further from its own than `within`,
 //! before or after. Of these the one that comes first passes, and it alone counts: a duplicate is dropped (`duplicate`)
 //! and doesn't make the time longer in which others are. The identity is the first of those listed that is there: the
-//! value of a header, or a field of the JSON value as its text stands there, so that `1` and `"1"` differ. A record without
-//! any passes, and is counted (`no-identity`).
+//! value of a header, or a field of the JSON value: a string by its characters, however they are escaped, anything else as
+//! its text stands there, so that `1`, `1.0` and `"1"` differ. A record without any passes, and is counted (`no-identity`).
 //!
 //! A record that is more than `within` older than the step's stream time can't be compared with all that has come: if it
 //! is no duplicate of what is still known, it is late.
 //!
 //! Null keys and values are no different from others. An identity that is larger than a store takes fails
 //! (`state-too-large`). Kafka Streams 4.3 has no such operator.
+
+use std::borrow::Cow;
 
 use bytes::Bytes;
 
@@ -60,7 +62,10 @@ fn read(record: &Record, identity: &Identity) -> Option<Bytes> {
         Identity::Header(name) => record.headers.last(name.as_bytes())?.value.clone(),
         Identity::Field(name) => {
             let value = record.value.as_ref()?;
-            Some(value.slice_ref(json::field(value, name)?.as_bytes()))
+            Some(match json::identity(json::field(value, name)?) {
+                Cow::Borrowed(text) => value.slice_ref(text),
+                Cow::Owned(text) => text.into(),
+            })
         }
     }
 }

@@ -6,8 +6,9 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
+use super::bounds;
 use crate::provenance::{self, Origin};
-use crate::record::{Header, Headers, Window};
+use crate::record::Window;
 use crate::task::{Item, Row, Step, TaskError, Unfit};
 use crate::topology::{SinkKey, TopicId};
 
@@ -19,8 +20,11 @@ pub(super) fn process(step: &mut Step<'_>, items: Vec<Item>, topic: TopicId, key
         }
         let plain = record.key.clone();
         match (key, record.window) {
-            (SinkKey::Plain, Some(window)) => record.headers = with_window(&record.headers, window),
-            (SinkKey::Windowed, Some(window)) => record.key = plain.as_ref().map(|key| windowed(key, window)),
+            (SinkKey::Plain, Some(window)) => record.headers = bounds::with(&record.headers, window),
+            (SinkKey::Windowed, Some(window)) => {
+                record.key = plain.as_ref().map(|key| windowed(key, window));
+                bounds::strip(&mut record.headers);
+            }
             (_, None) => {}
         }
         step.put_out(path, topic, record, plain.as_deref())?;
@@ -62,16 +66,6 @@ pub(super) fn repartition(step: &mut Step<'_>, items: Vec<Item>, topic: TopicId)
         step.put_out(path, topic, record, key.as_deref())?;
     }
     Ok(())
-}
-
-fn with_window(headers: &Headers, window: Window) -> Headers {
-    let mut all = headers.as_slice().to_vec();
-    for (name, time) in [("millrace-window-start", window.start), ("millrace-window-end", window.end)] {
-        let mut bytes = BytesMut::with_capacity(8);
-        bytes.put_i64(time);
-        all.push(Header::new(Bytes::from_static(name.as_bytes()), bytes.freeze()));
-    }
-    all.into()
 }
 
 #[cfg(test)]

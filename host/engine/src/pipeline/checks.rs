@@ -3,12 +3,12 @@
 use std::collections::{HashMap, HashSet};
 
 use super::diagnostic::Problems;
-use super::emit::META;
 use super::graph::Graph;
 use super::model::StepKind;
 use super::order::{find_cycle, topological};
 use super::partitions::partitions;
 use super::scalars::topic_error;
+use crate::meta::STORE;
 use crate::topology::{Operator, Topic, TopicKind, Topology, WindowKind, Windows};
 
 /// Reports topics that several steps read.
@@ -179,8 +179,8 @@ fn check_stores(graph: &Graph<'_>, topology: &Topology, problems: &mut Problems)
     for store in &topology.stores {
         if !names.insert(&store.name) {
             let at = graph.nodes.iter().find(|node| node.step.name == store.name);
-            let message = if store.name == META {
-                format!("the store `{META}` has the name of one that the host keeps for itself")
+            let message = if store.name == STORE {
+                format!("the store `{STORE}` has the name of one that the host keeps for itself")
             } else {
                 format!("two stores have the name `{}`: the host makes one for another step", store.name)
             };

@@ -7,21 +7,18 @@ use super::graph::Graph;
 use super::keys::Keys;
 use super::model::StepKind;
 use crate::manifest::KeyCodec;
+use crate::meta;
 use crate::ports::StoreId;
 use crate::topology::{
     Edge, GlobalTable, Node, NodeId, Operator, StoreKind, StoreSpec, SubTopology, Topic, TopicId, TopicKind, Topology,
 };
-
-/// Name of the store that all sub-topologies share. It doesn't depend on where a step stands in the files: an app finds
-/// again what it has kept, however its pipeline is edited.
-pub(super) const META: &str = "meta";
 
 /// Makes the topology. `None` where a step lacks something: that has been reported when the step was read.
 pub(super) fn emit(graph: &Graph<'_>, keys: &Keys, cut: &Cut) -> Option<Topology> {
     let mut emitter = Emitter { graph, keys, cut, topics: Vec::new(), stores: Vec::new(), tables: HashMap::new() };
     emitter.add_topics();
     let meta = emitter.add_store(StoreSpec {
-        name: META.to_owned(),
+        name: meta::STORE.to_owned(),
         kind: StoreKind::KeyValue,
         key: KeyCodec::Bytes,
         queryable: false,

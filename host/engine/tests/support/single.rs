@@ -29,7 +29,7 @@ impl Single {
     }
 
     /// Offers a record without a turn: the event time decides.
-    pub fn offer(&mut self, topic: &str, offset: i64, value: &str, timestamp: i64, arrived: i64) {
+    pub fn offer(&mut self, topic: &str, offset: i64, value: impl AsRef<[u8]>, timestamp: i64, arrived: i64) {
         let wanted = |id: &TopicId| self.topology.topics[id.0].name == topic;
         let input = self.task.inputs().iter().position(wanted).expect("an input");
         let record = InputRecord {
@@ -37,7 +37,7 @@ impl Single {
             timestamp,
             timestamp_type: TimestampType::CreateTime,
             key: Some(Bytes::from("k")),
-            value: Some(Bytes::copy_from_slice(value.as_bytes())),
+            value: Some(Bytes::copy_from_slice(value.as_ref())),
             headers: Headers::EMPTY,
             arrived,
             turn: 0,

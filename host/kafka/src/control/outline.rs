@@ -43,8 +43,12 @@ impl Outline {
 
     /// Whether its tasks read a topic that those of the other one don't.
     pub(super) fn reads_more_than(&self, other: &Self) -> bool {
-        let read = if self.read.is_empty() { &self.inputs } else { &self.read };
-        !read.is_subset(&other.read)
+        !self.read().is_subset(&other.read)
+    }
+
+    /// Topics that its tasks read.
+    pub(super) fn read(&self) -> &BTreeSet<String> {
+        if self.read.is_empty() { &self.inputs } else { &self.read }
     }
 
     /// Whether both can be the same app, at two times: of what both have of inputs, outputs and steps, at least the half

@@ -23,6 +23,13 @@ impl<'a> Returned<'a> {
         format!("{} ({})", text.trim_start_matches("Broker: "), name(self.0.err))
     }
 
+    /// Whether a broker may have stored it: it was sent, and no answer says that it wasn't stored.
+    pub(crate) fn may_be_stored(&self) -> bool {
+        // SAFETY: the message comes from a producer, and lives.
+        let status = unsafe { c::rd_kafka_message_status(self.0) };
+        status != c::rd_kafka_msg_status_t::RD_KAFKA_MSG_STATUS_NOT_PERSISTED
+    }
+
     /// Where in memory the broker's words are; 0 if it had none. They can't be read: librdkafka 2.12.1 frees them before it
     /// hands over the report. But the place tells who has the same ones.
     pub(crate) fn place_of_words(&self) -> usize {

@@ -15,7 +15,7 @@ use rdkafka::statistics::Statistics;
 use super::{Connection, client};
 use crate::context;
 use crate::error::{Error, code};
-use crate::native::{self, Sender};
+use crate::native::{self, Returned, Sender};
 
 /// How long a record may take to arrive.
 const DELIVERY: Duration = Duration::from_secs(30);
@@ -182,8 +182,8 @@ impl ProducerContext for Reports {
     type DeliveryOpaque = usize;
 
     fn delivery(&self, result: &DeliveryResult<'_>, tag: usize) {
-        if let Err((error, _)) = result {
-            let unknown = code(error).is_none_or(may_have_arrived);
+        if let Err((error, message)) = result {
+            let unknown = code(error).is_none_or(may_have_arrived) && Returned::new(message).may_be_stored();
             let reason = code(error).map_or_else(|| error.to_string(), reason);
             self.undelivered().push(Undelivered { tag, reason, unknown });
         }

@@ -1,5 +1,6 @@
 //! The demo on the embedded driver.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -18,6 +19,7 @@ use super::look::{Source, look};
 use super::report::Report;
 use crate::args;
 use crate::data;
+use crate::input;
 use crate::lines::Reader;
 use crate::load::Loaded;
 
@@ -35,20 +37,22 @@ pub(super) fn demo(arguments: &args::Demo, loaded: &Loaded) -> Result<()> {
     Report { arguments, records, took, ledger: worker.ledger(), found }.print()
 }
 
-/// Appends the sample to the log, and tells how many records it has.
-fn load_sample(path: &Path, worker: &Worker) -> Result<u64> {
-    let mut reader = Reader::new(super::sample(path)?);
+/// Appends the sample to the log, and tells how many records it has for each topic.
+fn load_sample(path: &Path, worker: &Worker) -> Result<BTreeMap<String, u64>> {
+    let mut reader = Reader::new(input::open(Some(path))?);
     let codecs = codecs(worker.topology());
     let log: &Arc<Log> = worker.log();
-    let (mut tail, mut records) = (Tail::new(log), 0);
+    let (mut tail, mut records, mut number) = (Tail::new(log), BTreeMap::new(), 0);
     while let Some(line) = reader.read(&codecs).with_context(|| path.display().to_string())? {
         let topic = log.topic(&line.topic).with_context(|| format!("nothing reads topic `{}`", line.topic))?;
         let partition =
-            line.partition.unwrap_or_else(|| partition_of(line.key.as_deref(), records as i64, log.partitions(topic)));
-        let (key, value, headers) = (line.key, line.value, line.headers);
+            line.partition.unwrap_or_else(|| partition_of(line.key.as_deref(), number, log.partitions(topic)));
+        let (name, headers) = (line.topic.to_string(), line.all_headers());
+        let (key, value) = (line.key, line.value);
         let timestamp = line.timestamp.unwrap_or_else(run::wall_clock);
         tail.append(topic, partition, NewRecord { timestamp, key, value, headers })?;
-        records += 1;
+        number += 1;
+        *records.entry(name).or_default() += 1;
     }
     let mut batch = Batch::new(log.database());
     let appended = log.prepare(&mut tail, &mut batch)?;

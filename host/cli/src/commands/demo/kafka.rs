@@ -1,5 +1,6 @@
 //! The demo on Kafka: as an app of its own, on topics of its own, so that it can be run again and harms nobody.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use super::super::topic::write_to_kafka;
 use super::look::{Source, look};
 use super::report::Report;
 use crate::args;
+use crate::input;
 use crate::lines::{self, Reader};
 use crate::load::Loaded;
 
@@ -62,24 +64,27 @@ fn begin_anew(connection: &mut Connection, topology: &Topology, data: &Path) -> 
     connection.delete(&names)?;
     for topic in topics {
         // The sample is from a while ago.
-        connection.create(&topic.name, topic.partitions.unwrap_or(1), &[("retention.ms".into(), "-1".into())])?;
+        let partitions = topic.partitions.unwrap_or(1);
+        connection.create(&topic.name, (partitions, None), &[("retention.ms".into(), "-1".into())])?;
     }
     Ok(())
 }
 
-/// Writes the sample to the demo's topics, and tells how many records it has.
-fn load_sample(connection: &Connection, path: &Path, topology: &Topology) -> Result<u64> {
-    let mut reader = Reader::new(super::sample(path)?);
+/// Writes the sample to the demo's topics, and tells how many records it has for each.
+fn load_sample(connection: &Connection, path: &Path, topology: &Topology) -> Result<BTreeMap<String, u64>> {
+    let mut reader = Reader::new(input::open(Some(path))?);
     let codecs = topology.topics.iter().map(|topic| (original(&topic.name).to_owned(), topic.key)).collect();
-    let mut text = Vec::new();
+    let (mut text, mut records) = (Vec::new(), BTreeMap::new());
     while let Some(mut line) = reader.read(&codecs).with_context(|| path.display().to_string())? {
         if !topology.topics.iter().any(|topic| original(&topic.name) == line.topic) {
             bail!("nothing reads topic `{}`", line.topic);
         }
         line.topic = format!("{APP}-{}", line.topic).into();
+        *records.entry(line.topic.to_string()).or_default() += 1;
         lines::print(&mut text, &line, None)?;
     }
-    Ok(write_to_kafka(connection, None, text.as_slice(), None)?.records)
+    write_to_kafka(connection, None, text.as_slice(), None)?;
+    Ok(records)
 }
 
 /// The name of a topic in the pipeline file.

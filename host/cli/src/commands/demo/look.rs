@@ -20,7 +20,9 @@ pub(super) trait Source {
 /// What there is to tell.
 #[derive(Default)]
 pub(super) struct Found {
-    /// Rows of the table by the status in them.
+    /// Records by topic that the pipeline writes to, those of the sample included.
+    pub(super) written: BTreeMap<String, u64>,
+    /// Rows of the table by the status in them; none is the empty text.
     pub(super) statuses: BTreeMap<String, u64>,
     /// Name of the table, and a key in it.
     pub(super) table: String,
@@ -54,7 +56,19 @@ pub(super) fn look(topology: &Topology, database: &Arc<Database>, source: &mut d
         })?;
     }
     misses(source, topology, &mut found)?;
+    count_written(source, topology, &mut found)?;
     Ok(found)
+}
+
+fn count_written(source: &mut dyn Source, topology: &Topology, found: &mut Found) -> Result<()> {
+    for node in topology.subtopologies.iter().flat_map(|part| &part.nodes) {
+        let Operator::Sink { topic, .. } = &node.operator else { continue };
+        let Some(topic) = topology.topics.get(topic.0) else { continue };
+        let mut records = 0;
+        source.each(&topic.name, &mut |_| records += 1)?;
+        found.written.insert(topic.name.clone(), records);
+    }
+    Ok(())
 }
 
 fn statuses(database: &Arc<Database>, store: StoreId, found: &mut Found) -> Result<()> {
@@ -75,8 +89,8 @@ fn status(value: &[u8]) -> String {
     let order: Option<serde_json::Value> = serde_json::from_slice(value).ok();
     let status = order.as_ref().and_then(|order| order.get("status"));
     match status {
-        Some(serde_json::Value::String(status)) if !status.is_empty() => status.clone(),
-        _ => "(none)".to_owned(),
+        Some(serde_json::Value::String(status)) => status.clone(),
+        _ => String::new(),
     }
 }
 

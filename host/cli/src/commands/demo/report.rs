@@ -15,7 +15,8 @@ use crate::data::database_of;
 /// Everything there is to tell.
 pub(super) struct Report<'a> {
     pub(super) arguments: &'a args::Demo,
-    pub(super) records: u64,
+    /// Records of the sample, by topic.
+    pub(super) records: BTreeMap<String, u64>,
     pub(super) took: Duration,
     pub(super) ledger: &'a Ledger,
     pub(super) found: Found,
@@ -31,18 +32,17 @@ impl Report<'_> {
             "{}",
             heading("Payment and stock decided on orders; a sandboxed rule made one decision of the two.")
         )?;
-        writeln!(out, "  {:>6}  records in, {}", self.records, self.arguments.input.display())?;
+        let (input, results) = (self.records.values().sum::<u64>(), self.results());
+        writeln!(out, "  {input:>6}  records in, {}", self.arguments.input.display())?;
         writeln!(
             out,
-            "  {:>6}  records processed in {:.0} ms ({rate:.0} records/s), results read back into the table included",
+            "  {:>6}  records processed in {:.0} ms ({rate:.0} records/s): these, and {results} results, which are read back",
             self.ledger.consumed,
             self.took.as_secs_f64() * 1e3
         )?;
+        self.print_records(&mut out, results)?;
         let found = &self.found;
-        writeln!(out, "\n{}", heading(&format!("Orders by status (table `{}`)", found.table)))?;
-        for (status, n) in largest_first(&found.statuses, |n| *n) {
-            writeln!(out, "  {n:>6}  {status}")?;
-        }
+        self.print_statuses(&mut out)?;
         writeln!(out, "\n{}", heading("Not joined"))?;
         for (topic, n) in &found.alone {
             writeln!(out, "  {n:>6}  orders with an answer in {topic} only")?;
@@ -54,11 +54,46 @@ impl Report<'_> {
                 writeln!(out, "  {n:>6}  records left out by step `{step}`: {code}")?;
             }
         }
-        writeln!(out, "\n{}", heading(&format!("Dead letters by reason (topic `{}`)", found.dlq)))?;
+        let dead: u64 = found.dead.values().map(|(n, _)| n).sum();
+        let title = format!(
+            "Dead letters by reason: {dead} in the topic `{}`, which the pipeline file names as `dlq`",
+            found.dlq
+        );
+        writeln!(out, "\n{}", heading(&title))?;
         for (kind, (n, text)) in largest_first(&found.dead, |(n, _)| *n) {
             writeln!(out, "  {n:>6}  {kind}, such as: {text}")?;
         }
         self.print_next(&mut out)
+    }
+
+    /// How many records the pipeline has written to its output topics.
+    fn results(&self) -> u64 {
+        let own =
+            |(topic, records): (&String, &u64)| records.saturating_sub(self.records.get(topic).copied().unwrap_or(0));
+        self.found.written.iter().map(own).sum()
+    }
+
+    /// What came from outside, and what the pipeline has made of it.
+    fn print_records(&self, out: &mut impl Write, results: u64) -> Result<()> {
+        let outputs: Vec<_> = self.found.written.keys().map(|topic| format!("`{topic}`")).collect();
+        writeln!(out, "\n{}", self.heading("Records by topic"))?;
+        for (topic, n) in &self.records {
+            writeln!(out, "  {n:>6}  in `{topic}`, from the sample")?;
+        }
+        let of = "results of the rule, one for each pair of answers; an answer that came twice makes two pairs";
+        Ok(writeln!(out, "  {results:>6}  in {}, {of}", outputs.join(", "))?)
+    }
+
+    fn print_statuses(&self, out: &mut impl Write) -> Result<()> {
+        let statuses = &self.found.statuses;
+        let rows: u64 = statuses.values().sum();
+        let title = format!("Orders by status: {rows} rows of the table `{}`", self.found.table);
+        writeln!(out, "\n{}", self.heading(&title))?;
+        for (status, n) in largest_first(statuses, |n| *n) {
+            let shown = if status.is_empty() { "without" } else { status };
+            writeln!(out, "  {n:>6}  {shown:9}  {}", why(status))?;
+        }
+        Ok(())
     }
 
     fn print_next(&self, out: &mut impl Write) -> Result<()> {
@@ -83,6 +118,17 @@ impl Report<'_> {
     fn heading(&self, text: &str) -> String {
         let plain = !io::stdout().is_terminal() || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         if plain { text.to_owned() } else { format!("\u{1b}[1m{text}\u{1b}[0m") }
+    }
+}
+
+/// How an order of the sample comes to its status.
+fn why(status: &str) -> &'static str {
+    match status {
+        "CONFIRMED" => "both answers were ACCEPT",
+        "ROLLBACK" => "one answer was ACCEPT, the other REJECT",
+        "REJECTED" => "both answers were REJECT",
+        "NEW" => "placed, and no two answers were joined",
+        _ => "one answer was neither ACCEPT nor REJECT: the rule left the order as stock had written it",
     }
 }
 

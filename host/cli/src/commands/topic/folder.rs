@@ -13,8 +13,9 @@ use millrace_engine::manifest::KeyCodec;
 use millrace_engine::partitioner::partition_of;
 use millrace_store::{Batch, Database, Durability};
 
-use super::{CHUNK, Printer, Wanted, check_topic, open_input};
+use super::{CHUNK, Printer, Wanted, check_topic};
 use crate::data;
+use crate::input;
 use crate::lines::{KeyCodecs, Line, Reader};
 use crate::say::say;
 
@@ -78,7 +79,7 @@ pub(super) fn create(folder: &Path, topic: &str, partitions: u32, key: KeyCodec)
 
 /// Appends records: to the log itself, or where an app runs on it, through its inbox.
 pub(super) fn write(folder: &Path, topic: Option<&str>, input: Option<&Path>, key: Option<KeyCodec>) -> Result<()> {
-    let source = open_input(input)?;
+    let source = input::open(input)?;
     // A folder that isn't one yet is a mistake here: a pipeline makes it, or `topic create`.
     data::open_to_read(folder)?;
     let (database, log) = match data::open(folder, &[]) {
@@ -178,7 +179,8 @@ impl<'a> Lines<'a> {
 }
 
 fn letter(log: &Log, line: Line<'_>, wanted: Option<&str>, sequence: i64) -> Result<Letter> {
-    let Line { topic, partition, key, value, timestamp, headers, .. } = line;
+    let headers = line.all_headers();
+    let Line { topic, partition, key, value, timestamp, .. } = line;
     check_topic(&topic, wanted)?;
     let id = find(log, &topic)?;
     let partition = match partition {

@@ -101,7 +101,8 @@ impl<R: BufRead> Lines<'_, R> {
     }
 
     fn record(&mut self, line: Line<'static>, number: u64) -> Result<Record> {
-        let Line { topic, partition, key, value, timestamp, headers, .. } = line;
+        let headers = line.all_headers();
+        let Line { topic, partition, key, value, timestamp, .. } = line;
         check_topic(&topic, self.topic)?;
         let topic = topic.into_owned();
         let count = find(self.connection, &topic)?;

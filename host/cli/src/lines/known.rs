@@ -1,0 +1,67 @@
+//! Headers that hold numbers: their bytes are big-endian integers, which a person reads as numbers.
+
+use bytes::Bytes;
+use millrace_engine::record::{Header, Headers, Window};
+
+/// How wide the number in a header is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Width {
+    Four,
+    Eight,
+}
+
+/// The bounds of a window, as sinks write them.
+const START: &str = "millrace-window-start";
+const END: &str = "millrace-window-end";
+
+/// The width of the number in the headers of this name; none where they aren't known to have one.
+fn width(name: &[u8]) -> Option<Width> {
+    match std::str::from_utf8(name).ok()? {
+        START | END | "kafka_dlt-original-offset" | "kafka_dlt-original-timestamp" => Some(Width::Eight),
+        "kafka_dlt-original-partition" => Some(Width::Four),
+        _ => None,
+    }
+}
+
+/// The number in a header that is known to have one.
+pub(super) fn number(name: &[u8], value: &[u8]) -> Option<i64> {
+    match width(name)? {
+        Width::Four => value.try_into().ok().map(|bytes| i32::from_be_bytes(bytes).into()),
+        Width::Eight => value.try_into().ok().map(i64::from_be_bytes),
+    }
+}
+
+/// The bytes of a number in the header of this name; what is wrong otherwise.
+pub(super) fn bytes(name: &[u8], number: i64) -> Result<Bytes, String> {
+    let shown = String::from_utf8_lossy(name);
+    match width(name) {
+        Some(Width::Eight) => Ok(Bytes::copy_from_slice(&number.to_be_bytes())),
+        Some(Width::Four) => i32::try_from(number)
+            .map(|number| Bytes::copy_from_slice(&number.to_be_bytes()))
+            .map_err(|_| format!("{number} is more than the 4 bytes of the header {shown:?} hold")),
+        None => Err(format!(
+            "{number} for {shown:?}: only headers that are known to hold numbers take one, such as {START:?}; as text it is \
+             \"{number}\""
+        )),
+    }
+}
+
+/// The window that the last two headers say, as sinks write them, and the headers before.
+pub(super) fn split(headers: &Headers) -> Option<(Headers, Window)> {
+    let (last, others) = headers.as_slice().split_last()?;
+    let (first, others) = others.split_last()?;
+    let bound = |header: &Header, name: &str| match &header.value {
+        Some(value) if header.name == name.as_bytes() => number(&header.name, value),
+        _ => None,
+    };
+    let window = Window { start: bound(first, START)?, end: bound(last, END)? };
+    Some((others.to_vec().into(), window))
+}
+
+/// The headers with those of a window behind them.
+pub(super) fn join(headers: Headers, window: Option<Window>) -> Headers {
+    let Some(window) = window else { return headers };
+    let bounds = [(START, window.start), (END, window.end)];
+    let bounds = bounds.map(|(name, time)| Header::new(name, Bytes::copy_from_slice(&time.to_be_bytes())));
+    headers.as_slice().iter().cloned().chain(bounds).collect::<Vec<_>>().into()
+}
