@@ -161,18 +161,19 @@ impl Crew {
 
     /// A worker doesn't come back from a call into librdkafka. Whatever the call was to do, the successor fences it.
     fn succeed(&mut self, number: usize, member: &Member) -> Result<(), Error> {
-        tracing::error!(
-            worker = number,
-            "a worker hangs in a call to Kafka: another one takes over from what is committed"
-        );
         if let Some(gate) = &self.shared.gate {
             gate.evict(number);
         }
         if self.shared.stopping.load(Ordering::SeqCst) {
-            return Err(Error::Thread(
-                "a worker hangs in a call to Kafka, and its last transaction was not committed".into(),
-            ));
+            // As where a last transaction can't be committed: the next owner of its tasks does it again.
+            tracing::warn!(worker = number, "a worker hangs in a call to Kafka: its last transaction is not committed");
+            rdkafka::consumer::Consumer::context(member).disconnect(number);
+            return Ok(());
         }
+        tracing::error!(
+            worker = number,
+            "a worker hangs in a call to Kafka: another one takes over from what is committed"
+        );
         self.start_anew(number, member)
     }
 

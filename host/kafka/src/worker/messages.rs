@@ -63,7 +63,7 @@ pub(crate) struct Ear {
 
 impl Ear {
     /// Whether something was said that isn't heard yet.
-    pub(super) fn is_called(&self) -> bool {
+    pub(crate) fn is_called(&self) -> bool {
         self.called.load(Ordering::SeqCst)
     }
 
