@@ -52,7 +52,7 @@ pub(crate) enum Wrong {
 /// The same for a person's text: the error says which part of it is wrong.
 ///
 /// # Errors
-/// See [`parse`].
+/// The text isn't a time of RFC 3339, or names a day that there is not.
 pub fn milliseconds(text: &str) -> Result<Timestamp, String> {
     parse(text).map_err(|wrong| wrong.to_string())
 }
