@@ -507,20 +507,22 @@ fn help_of_offsets() {
       <APP>  Name of the app
 
     Options:
-          --kafka <BOOTSTRAP>      Bootstrap servers of its Kafka cluster
-          --kafka-set <KEY=VALUE>  A setting of librdkafka, such as `security.protocol=SASL_SSL` or
-                                   `ssl.ca.location=ca.pem`; may come several times
-          --topic <TOPIC>          Only this topic; may come several times. Without it, all that the app
-                                   reads
-          --partition <N>          Only this partition of each topic; may come several times
-          --to-earliest            Go on at the first record that is there
-          --to-latest              Go on behind the last record
-          --to-offset <OFFSET>     Go on at this offset
-          --to-datetime <TIME>     Go on at the first record of this time or later:
-                                   2026-11-21T17:03:53Z, or milliseconds since the epoch
-          --yes                    Don't ask
-      -h, --help                   Print help
-      -V, --version                Print version
+          --kafka <BOOTSTRAP>          Bootstrap servers of its Kafka cluster
+          --kafka-set <KEY=VALUE>      A setting of librdkafka, such as `security.protocol=SASL_SSL` or
+                                       `ssl.ca.location=ca.pem`; may come several times
+          --kafka-set-file <KEY=FILE>  The same with the value in a file, without the newline at its
+                                       end, such as `sasl.password=FILE`
+          --topic <TOPIC>              Only this topic; may come several times. Without it, all that the
+                                       app reads
+          --partition <N>              Only this partition of each topic; may come several times
+          --to-earliest                Go on at the first record that is there
+          --to-latest                  Go on behind the last record
+          --to-offset <OFFSET>         Go on at this offset
+          --to-datetime <TIME>         Go on at the first record of this time or later:
+                                       2026-11-21T17:03:53Z, or milliseconds since the epoch
+          --yes                        Don't ask
+      -h, --help                       Print help
+      -V, --version                    Print version
     ");
 }
 
