@@ -321,7 +321,7 @@ fn names_and_keys_that_are_not_there_are_exit_code_1() {
     exit 1
 
     $ millrace table get ordres 1 --data data
-    error: there is no table `ordres`; there are `orders`; of a step's records, [[table]] with from = "STEP" makes one
+    error: there is no table `ordres`; there are `orders`; to keep the records of a step as a table, add a [[table]] with from = "STEP"
     exit 1
 
     $ millrace table get orders one --data data
@@ -337,7 +337,7 @@ fn names_and_keys_that_are_not_there_are_exit_code_1() {
     exit 1
 
     $ millrace table scan orders --data empty
-    error: there is no table `orders`: no pipeline with a [[table]] has run here yet; of a step's records, one with from = "STEP" makes a table
+    error: there is no table `orders`: no pipeline with a [[table]] has run here yet; to keep the records of a step as a table, add a [[table]] with from = "STEP"
     exit 1
 
     $ millrace run orders.toml --data data --set resolve.withn=1s

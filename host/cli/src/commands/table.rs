@@ -67,13 +67,13 @@ impl Table {
             (Some(codec), Some(store)) => Ok(Self { name: name.to_owned(), codec: *codec, store, database }),
             _ if tables.is_empty() => {
                 bail!(
-                    "there is no table `{name}`: no pipeline with a [[table]] has run here yet; of a step's records, one with from = \"STEP\" makes a table"
+                    "there is no table `{name}`: no pipeline with a [[table]] has run here yet; to keep the records of a step as a table, add a [[table]] with from = \"STEP\""
                 )
             }
             _ => {
                 let names: Vec<_> = tables.keys().map(|name| format!("`{name}`")).collect();
                 bail!(
-                    "there is no table `{name}`; there are {}; of a step's records, [[table]] with from = \"STEP\" makes one",
+                    "there is no table `{name}`; there are {}; to keep the records of a step as a table, add a [[table]] with from = \"STEP\"",
                     names.join(", ")
                 )
             }
