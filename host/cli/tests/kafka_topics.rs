@@ -134,7 +134,8 @@ fn what_is_wrong_is_said_and_nothing_is_written_of_it() {
     exit 1: error: nothing was written: line 1, field `key`: "a" is not a whole number of 64 bits; keys of this topic are i64: a number such as 42, or null; raw bytes go into `keyBase64`
     exit 1: error: nothing was written: line 1: timestamp -1: on Kafka a timestamp is a number from 1 on
     exit 1: error: `group.id` can't be set here: the command is in no group
-    exit 1: error: Kafka setting `sasl.pasword`: No such configuration property: "sasl.pasword"
+    exit 1: error: librdkafka has no setting `sasl.pasword`; did you mean `sasl.password`?
+      help: its settings are listed at https://github.com/confluentinc/librdkafka/blob/v2.12.1/CONFIGURATION.md
     "#);
     assert_eq!(kafka.good("topic read payments"), "");
 }

@@ -116,7 +116,7 @@ fn a_wrong_command_line_is_exit_code_2() {
     exit 2
 
     $ millrace offsets orders --kafka 127.0.0.1:9092 --to-datetime 2026-11-21
-    error: invalid value '2026-11-21' for '--to-datetime <TIME>': expected a time from 1970 on with its zone, such as 2026-11-21T17:03:53Z or 2026-11-21T18:03:53+01:00, or milliseconds since the epoch
+    error: invalid value '2026-11-21' for '--to-datetime <TIME>': it is a date without a time of day, as in `T10:00:00Z` behind the date; expected a time from 1970 on with its zone, such as 2026-11-21T17:03:53Z or 2026-11-21T18:03:53+01:00, or milliseconds since the epoch
 
     For more information, try '--help'.
     exit 2

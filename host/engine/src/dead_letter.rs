@@ -79,11 +79,12 @@ fn is_of_a_letter(header: &Header) -> bool {
 }
 
 /// Names of our headers, behind `millrace-`.
-const OURS: [&str; 11] = [
+const OURS: [&str; 12] = [
     "step",
     "plugin",
     "plugin-digest",
     "error-class",
+    "error-message",
     "error-code",
     "attempts",
     "timestamp",

@@ -63,7 +63,7 @@ fn a_global_table_whose_topic_grows_ends_the_process_and_has_all_rows_after_the_
     let mut process = kafka.start("named.toml", "data");
     kafka.wait_for("grown-out", 1);
     kafka.grow("grown-names", 4);
-    let said = process.ended_with(1);
+    let said = process.ended_with(75);
     assert!(said.contains("topic `grown-names` of the global table `names` has 4 partitions"), "{said}");
     assert!(said.contains("Start the app again"), "{said}");
 
