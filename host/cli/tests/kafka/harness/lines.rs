@@ -43,6 +43,7 @@ pub struct Line<'a> {
     value: Option<&'a RawValue>,
     value_base64: Option<&'a str>,
     headers: Option<Value>,
+    window: Option<[i64; 2]>,
 }
 
 impl<'a> Line<'a> {
@@ -64,8 +65,18 @@ impl<'a> Line<'a> {
         Record { offset: -1, key, value, timestamp: self.timestamp, headers: self.headers() }
     }
 
-    /// An object where names are text and differ, and a list of pairs where not.
+    /// An object where names are text and differ, and a list of pairs where not. Behind a plain key, a topic has the bounds
+    /// of the window in headers, which come last.
     fn headers(&self) -> Vec<(String, Option<Vec<u8>>)> {
+        let mut headers = self.own_headers();
+        if let (Some([start, end]), Some(Value::Number(_))) = (self.window, &self.key) {
+            let bound = |name: &str, time: i64| (name.to_owned(), Some(time.to_be_bytes().to_vec()));
+            headers.extend([bound("millrace-window-start", start), bound("millrace-window-end", end)]);
+        }
+        headers
+    }
+
+    fn own_headers(&self) -> Vec<(String, Option<Vec<u8>>)> {
         let bytes = |value: &Value| match value {
             Value::String(text) => Some(text.clone().into_bytes()),
             Value::Object(raw) => raw["base64"].as_str().map(decoded),
