@@ -69,7 +69,7 @@ fn encoding(bytes: &[u8]) -> Option<String> {
             Some("the value begins with the byte order mark of UTF-16, and JSON is UTF-8: write it in that".into())
         }
         // JSON begins with ASCII, which has a zero byte before or behind it in UTF-16 and nowhere else.
-        [0, other, ..] | [other, 0, ..] if *other != 0 => {
+        [0, other, ..] | [other, 0, ..] if other.is_ascii() && *other != 0 => {
             Some("the value looks like UTF-16, and JSON is UTF-8: write it in that".into())
         }
         _ => None,

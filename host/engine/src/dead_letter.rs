@@ -299,6 +299,10 @@ mod tests {
         assert_eq!(names.len(), count, "no name comes twice");
         assert_eq!(header(&again, "__streams.errors.message"), Some("second"));
         assert_eq!(omitted(&again), [None, None, None]);
+        let without_parts = letter_of(5_000, 0, 5_000, "first", 3_000);
+        assert_eq!(omitted(&without_parts), [None, Some("5003"), Some("5000")]);
+        let letter = letter_with(5, 500, without_parts.headers, "second", usize::MAX);
+        assert_eq!(omitted(&letter), [None, None, None], "these are about the first one");
         let fresh = letter_with(5, 500, headers.drain(..2).collect::<Vec<_>>().into(), "second", usize::MAX);
         assert_eq!(again.headers, fresh.headers);
     }

@@ -64,10 +64,8 @@ pub fn milliseconds(text: &str) -> Result<Timestamp, String> {
 /// The text isn't such a time, or names a day that there is not.
 pub(crate) fn parse(text: &str) -> Result<Timestamp, Wrong> {
     let mut rest = text.as_bytes();
-    if text.starts_with(|sign: char| sign.is_ascii_digit() || "+-".contains(sign)) && text.parse::<f64>().is_ok() {
-        return Err(Wrong::Number);
-    }
-    let (year, month, day) = date(&mut rest).ok_or(Wrong::Date)?;
+    let (year, month, day) =
+        date(&mut rest).ok_or_else(|| if is_number(text) { Wrong::Number } else { Wrong::Date })?;
     let last = days_of(year, month).ok_or(Wrong::Month(month))?;
     if day == 0 || day > last {
         return Err(Wrong::Day(day));
@@ -80,6 +78,10 @@ pub(crate) fn parse(text: &str) -> Result<Timestamp, Wrong> {
     }
     let minutes = (days(year, month, day) * 24 + hour) * 60 + minute - offset;
     Ok((minutes * 60 + second) * 1_000 + millis)
+}
+
+fn is_number(text: &str) -> bool {
+    text.starts_with(|sign: char| sign.is_ascii_digit() || "+-".contains(sign)) && text.parse::<f64>().is_ok()
 }
 
 fn date(rest: &mut &[u8]) -> Option<(i64, i64, i64)> {
