@@ -63,11 +63,19 @@ fn is_secret(name: &str) -> bool {
     })
 }
 
-/// From the first `=` of a line to its end, in all lines that may hold a secret; all of such a line that has no `=`.
+/// From the first `=` of a line to its end, in all lines that may hold a secret; all of such a line where no name stands
+/// before an `=`, and of those in a text of several lines, which may have no end.
 fn in_lines(text: &str) -> Vec<Range<usize>> {
     let (mut hidden, mut start, mut at_top, mut open) = (Vec::new(), 0, true, true);
+    let mut inside: Option<&str> = None;
     for line in text.split_inclusive('\n') {
         let end = start + line.trim_end().len();
+        if let Some(quotes) = inside {
+            hidden.push(start..end);
+            inside = inside.filter(|_| !line.contains(quotes));
+            start += line.len();
+            continue;
+        }
         let content = line.trim_start_matches(|first: char| first.is_whitespace() || first == '#');
         let name = content.trim_start_matches(['[', '"', '\'']).split(['=', '.', ']', '"', '\'', ' ', '\n']).next();
         let name = name.unwrap_or_default();
@@ -78,7 +86,11 @@ fn in_lines(text: &str) -> Vec<Range<usize>> {
             (at_top, open) = (false, is_header && is_open(name));
         }
         let shown = open && !is_secret(name) && (!at_top || is_open(name) || line.trim_start().starts_with('#'));
-        match line.find('=') {
+        if !shown {
+            inside = ["\"\"\"", "\'\'\'"].into_iter().find(|quotes| line.matches(quotes).count() % 2 == 1);
+        }
+        let equals = line.find('=').filter(|equals| line.get(..*equals).is_some_and(is_name));
+        match equals {
             _ if shown => {}
             Some(equals) => hidden.push(start + equals + 1 + blanks(line, equals + 1)..end),
             None if is_header || content.is_empty() => {}
@@ -87,6 +99,14 @@ fn in_lines(text: &str) -> Vec<Range<usize>> {
         start += line.len();
     }
     hidden
+}
+
+/// Whether this is the name of a setting, perhaps in a comment, and nothing else.
+fn is_name(text: &str) -> bool {
+    let name = text.trim_start_matches(|first: char| first.is_whitespace() || first == '#').trim_end();
+    let bare = |part: &str| part.chars().all(|each| each.is_alphanumeric() || "._-".contains(each));
+    let quoted = |quote: char| name.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote)).is_some_and(bare);
+    bare(name) || quoted('"') || quoted('\'')
 }
 
 /// How many blanks a line has from this byte on.
@@ -129,7 +149,7 @@ mod tests {
     use super::*;
 
     /// Files that show a password somewhere, right ones and others.
-    const FILES: [&str; 18] = [
+    const FILES: [&str; 22] = [
         "[kafka]\nsasl.password = \"hunter2\"\n",
         "[kafka]\n\"sasl.password\" = \"\"\"\nhunter2\n[[source]]\nhunter2\"\"\"\n",
         "kafka.sasl.password = 'hunter2'\n",
@@ -147,6 +167,10 @@ mod tests {
         "[kafka]\n# sasl.password = \"hunter2\"\n",
         "[[source]]\nname = \"a\"\nsasl.password = \"hunter2\"\n\"ssl.key.password\" = \"hunter2\"\n",
         "app = \"a\"\nsasl.password = \"hunter2\"\n# kafka.sasl.password = hunter2\n",
+        "[kafka]\nsasl.password : hunter2=\n",
+        "[kafka]\nsasl.password \"hunter2=x\"\n",
+        "[kafka]\nssl.key.pem = \"\"\"\nhunter2\nhunter2==\n",
+        "[kafka]\nssl.key.pem = \'\'\'\nhunter2=\'\'\'\nsasl.password hunter2=\n",
         "[plugins.p]\nconfig = { sasl.password = \"hunter2\" }\n",
     ];
 
