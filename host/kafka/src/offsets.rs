@@ -103,7 +103,7 @@ impl Offsets {
                 Committed::At(offset, text) => (Some(*offset), metadata::decode(text)),
                 Committed::Nothing | Committed::Undecided | Committed::Refused(_) => (None, metadata::Note::default()),
             };
-            let standing = Standing::of(answer, &note, &now, (first, end), stateful.contains(&partition));
+            let standing = Standing::of(answer, &note, &now, (first, end), stateful.has(partition));
             Place { topic, partition, offset, first, end, time: note.time, standing }
         };
         let places = ranges.into_iter().map(place).collect();
@@ -200,11 +200,26 @@ fn chosen(
             "there is no topic `{unknown}`; `millrace topic list` shows those that are there"
         )));
     }
+    let is_read = |name: &String| noted.read.is_empty() || (noted.read.contains(name) && !noted.topics.contains(name));
+    if let Some(other) = named.iter().find(|name| !is_read(name)) {
+        let why = match noted.topics.contains(other) {
+            true => "is a topic of its own, whose offsets belong to its state",
+            false => "isn't one that it reads",
+        };
+        return Err(Error::Setup(format!(
+            "app `{app}`: the topic `{other}` {why}; without --topic, its inputs are shown"
+        )));
+    }
     if !named.is_empty() {
         return Ok(named.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect());
     }
     if !noted.read.is_empty() {
-        return Ok(noted.read.iter().filter(|name| connection.topics().contains_key(*name)).cloned().collect());
+        let inputs = noted.read.iter().filter(|name| is_read(name) && connection.topics().contains_key(*name));
+        let inputs: Vec<_> = inputs.cloned().collect();
+        return match inputs.is_empty() {
+            true => Err(Error::Setup(format!("none of the topics that the app `{app}` reads is there any more"))),
+            false => Ok(inputs),
+        };
     }
     let all = connection.topics().iter();
     let all = all.flat_map(|(name, partitions)| (0..*partitions).map(move |partition| (name.as_str(), partition)));
@@ -231,13 +246,32 @@ fn only(ranges: ByPartition<(i64, i64)>, numbers: &[u32]) -> Result<ByPartition<
     Ok(ranges.into_iter().filter(|((_, partition), _)| numbers.contains(partition)).collect())
 }
 
-/// The numbers of partitions for which the app keeps state: a changelog has records there.
-fn with_state(connection: &Connection, noted: &Noted, of_meta: &str) -> Result<BTreeSet<u32>, Error> {
+/// The partitions of inputs for which the app keeps state.
+struct Stateful {
+    /// Numbers of the partitions of changelogs that have records. A task has the number of the partitions that it reads.
+    partitions: BTreeSet<u32>,
+    /// Whether the app writes records to topics of its own and reads them there: by their keys they come to other tasks, and
+    /// what is in the state of one may be from any partition of an input.
+    repartitions: bool,
+}
+
+impl Stateful {
+    fn has(&self, partition: u32) -> bool {
+        match self.repartitions {
+            true => !self.partitions.is_empty(),
+            false => self.partitions.contains(&partition),
+        }
+    }
+}
+
+fn with_state(connection: &Connection, noted: &Noted, of_meta: &str) -> Result<Stateful, Error> {
     let is_changelog = |name: &&String| name.ends_with("-changelog") && *name != of_meta;
     let changelogs = noted.topics.iter().filter(is_changelog).filter(|name| connection.topics().contains_key(*name));
     let changelogs: Vec<_> = changelogs.map(String::as_str).collect();
     let ranges = connection.ranges(&changelogs)?;
-    Ok(ranges.into_iter().filter(|(_, (first, end))| first < end).map(|((_, partition), _)| partition).collect())
+    let kept = ranges.into_iter().filter(|(_, (first, end))| first < end);
+    let partitions = kept.map(|((_, partition), _)| partition).collect();
+    Ok(Stateful { partitions, repartitions: noted.read.iter().any(|name| noted.topics.contains(name)) })
 }
 
 /// The offset that is meant for a partition.
@@ -252,5 +286,18 @@ fn target(place: &Place, to: To, times: &BTreeMap<(String, u32), i64>) -> Result
             "topic `{topic}`, partition {partition}: offset {offset} is out of range: its offsets are {first} to {end}, the \
              last of which is that of the next record"
         ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn behind_a_repartition_topic_state_may_be_from_any_partition_of_an_input() {
+        let stateful = |repartitions| Stateful { partitions: BTreeSet::from([0]), repartitions };
+        assert_eq!([0, 1].map(|partition| stateful(false).has(partition)), [true, false]);
+        assert_eq!([0, 1].map(|partition| stateful(true).has(partition)), [true, true]);
+        assert!(!Stateful { partitions: BTreeSet::new(), repartitions: true }.has(0));
     }
 }

@@ -26,8 +26,8 @@ impl Connection {
     /// # Errors
     /// [`Error::Setup`]: the group has members, or the user may not. Otherwise a broker doesn't answer.
     pub(crate) fn set_offsets(&self, group: &str, offsets: &ByPartition<i64>) -> Result<(), Error> {
-        let mut config = self.settings.admin();
-        config.set("group.id", group).set("enable.auto.commit", "false");
+        let mut config = self.settings.asker();
+        config.set("group.id", group);
         let member: BaseConsumer<Ear> = client(&config)?;
         let mut list = TopicPartitionList::new();
         for ((topic, partition), offset) in offsets {
@@ -49,9 +49,13 @@ impl Connection {
             let wanted = offsets.get(&(topic.to_owned(), partition.cast_unsigned()));
             match (place.offset(), wanted) {
                 (Offset::Offset(offset), Some(wanted)) if offset == *wanted => Ok(()),
-                _ => Err(Error::Setup(format!(
-                    "topic `{topic}`, partition {partition}: the broker has not taken the offset"
-                ))),
+                (found, _) => {
+                    let why = place.error().err().map(|error| format!(": {error}")).unwrap_or_default();
+                    Err(Error::Setup(format!(
+                        "topic `{topic}`, partition {partition}: the broker has not taken the offset, and has {found:?}{why}; \
+                         those of other partitions may be set: look with `millrace offsets`"
+                    )))
+                }
             }
         })
     }
