@@ -21,7 +21,7 @@ use crate::load::load;
 /// Does what was said.
 ///
 /// # Errors
-/// What is to be told to the user, with the exit code that [`code_of`](crate::exit::code_of) gives it.
+/// A message for the user, with the exit code that [`code_of`](crate::exit::code_of) gives it.
 pub fn dispatch(command: Command) -> Result<()> {
     match command {
         Command::Check(pipeline) => load(&pipeline).map(drop),

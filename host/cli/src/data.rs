@@ -1,6 +1,8 @@
 //! Data folders: where the database lies in them, and how it is opened.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -24,6 +26,11 @@ pub fn database_of(data: &Path) -> PathBuf {
 /// The parent of the folders that `run` takes without `--data`: each is named after its app.
 const DEFAULTS: &str = ".millrace";
 
+/// The folder that `run` takes without `--data`.
+pub fn default_of(app: &str) -> PathBuf {
+    Path::new(DEFAULTS).join(app)
+}
+
 /// The folder that is given; otherwise the one that `run` has made without being told where.
 ///
 /// # Errors
@@ -32,8 +39,13 @@ pub fn folder(given: Option<&Path>) -> Result<PathBuf> {
     if let Some(given) = given {
         return Ok(given.to_owned());
     }
-    let entries = Path::new(DEFAULTS).read_dir().into_iter().flatten().flatten();
-    let mut folders: Vec<_> = entries.map(|entry| entry.path()).filter(|path| database_of(path).is_dir()).collect();
+    let failed = || format!("{DEFAULTS}: can't be looked into");
+    let entries = match Path::new(DEFAULTS).read_dir() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        entries => entries.and_then(Iterator::collect).with_context(failed)?,
+    };
+    let paths = entries.iter().map(|entry: &fs::DirEntry| entry.path());
+    let mut folders: Vec<_> = paths.filter(|path| database_of(path).is_dir()).collect();
     folders.sort();
     match folders.as_slice() {
         [only] => Ok(only.clone()),
@@ -64,7 +76,7 @@ fn check_embedded(data: &Path) -> Result<()> {
 pub fn open(data: &Path, stores: &[StoreSpec]) -> Result<(Arc<Database>, Arc<Log>)> {
     check_embedded(data)?;
     let folder = database_of(data);
-    std::fs::create_dir_all(&folder).with_context(|| format!("{}: can't be made", folder.display()))?;
+    fs::create_dir_all(&folder).with_context(|| format!("{}: can't be made", folder.display()))?;
     let options = OpenOptions { families: &Log::FAMILIES, ..OpenOptions::new(stores) };
     let database = Arc::new(Database::open(&folder, &options)?);
     let log = Arc::new(Log::open(Arc::clone(&database))?);

@@ -9,7 +9,6 @@ pub mod exit;
 mod input;
 pub mod lines;
 pub mod load;
-mod nearest;
 mod output;
 mod progress;
 mod say;

@@ -75,6 +75,20 @@ fn windows_and_numbers_are_the_same_in_replay_and_in_topics_and_come_back_as_the
 }
 
 #[test]
+fn a_window_that_stands_in_the_key_is_no_headers_of_the_record() {
+    let place = place();
+    place.write("keys.toml", COUNT.replace("topic = \"out\"", "topic = \"out\"\nkey = \"windowed\""));
+    let replayed = place.millrace_with("replay keys.toml", RECORDS).good();
+    place.millrace("run keys.toml --data data --until-idle").good();
+    place.millrace_with("topic write --data data", RECORDS).good();
+    place.millrace("run keys.toml --data data --until-idle").good();
+    let results: Vec<_> = replayed.lines().filter(|line| line.contains(r#""topic":"out""#)).collect();
+    assert!(!results.is_empty() && !replayed.contains("window"), "{replayed}");
+    let written = place.millrace("topic read out --data data").good();
+    assert_eq!(written.lines().collect::<Vec<_>>(), results);
+}
+
+#[test]
 fn what_is_added_up_over_windows_is_of_none_and_another_window_takes_the_place_of_the_first() {
     let place = place();
     place.write("totals.toml", COUNT.replace("[[sink]]\nfrom = \"sums\"", "[[aggregate]]\nname = \"totals\"\nfrom = \"sums\"\ncall = \"operators.counts\"\n[[sink]]\nfrom = \"totals\""));

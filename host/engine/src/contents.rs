@@ -93,9 +93,8 @@ pub enum WindowShape {
 /// step another name, or start with empty state.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "step `{step}`: there is state in its store `{store}` of {before}, and now it is {now}: entries of the one would be \
-     taken for entries of the other. Make the step what it was, or give it another name, under which it begins with empty \
-     state"
+    "step `{step}`: there is state in its store `{store}` of {before}, and now it is {now}: {danger}, or give it another name, \
+     under which it begins with empty state"
 )]
 pub struct Changed {
     /// The step.
@@ -106,7 +105,14 @@ pub struct Changed {
     pub before: String,
     /// What would.
     pub now: String,
+    /// What would come of it, and the way to keep the state.
+    pub danger: &'static str,
 }
+
+const OTHER_ENTRIES: &str = "entries of the one would be taken for entries of the other. Make the step what it was";
+const OTHER_INPUTS: &str = "processes with the old files and with the new ones could write its changelog at the same time. \
+                            Merge the old and the new topics first, in a version of its own, and leave the old ones out in the \
+                            next";
 
 impl Contents {
     /// What the `store` is filled with once the step that is described so has gone on with what this one has left there.
@@ -141,7 +147,9 @@ impl Contents {
             text
         };
         let (step, store) = (now.step.clone(), store.to_owned());
-        Err(Changed { step, store, before: describe(self), now: describe(now) })
+        let same = keys && plugins && sides && self.entries == now.entries;
+        let danger = if same { OTHER_INPUTS } else { OTHER_ENTRIES };
+        Err(Changed { step, store, before: describe(self), now: describe(now), danger })
     }
 
     /// Whether a side of a join reads what the other one has read. A step on one side may have got another name.

@@ -75,6 +75,8 @@ impl Example {
 pub enum Fate {
     /// It went on.
     PassedOn,
+    /// It counts, but not in all windows that it belongs to.
+    InPart,
     /// It is in this dead-letter topic.
     DeadLetter(String),
     /// It was dropped. The setting of its step that keeps records like it, if there is one.
@@ -136,6 +138,12 @@ impl Ledger {
         let codes = self.counts.entry(step.to_owned()).or_default().entry(what).or_default();
         let full = codes.keys().filter(|code| *code != Self::OTHER).count() >= Self::MAX_CODES;
         change(codes.entry(if full { Self::OTHER } else { code }.to_owned()).or_default());
+    }
+
+    /// How often a step has had a code.
+    pub fn count_of(&self, step: &str, what: What, code: &str) -> u64 {
+        let counter = self.counts.get(step).and_then(|kinds| kinds.get(&what)?.get(code));
+        counter.map_or(0, |counter| counter.n)
     }
 
     /// All counts, in the order of step, what, and code.

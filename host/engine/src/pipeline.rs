@@ -52,7 +52,7 @@ pub use hidden::without_secrets;
 pub use model::Pipeline;
 pub use partitions::{PartitionMismatch, partitions, spread_alike};
 pub use render::{Format, render};
-pub use scalars::did_you_mean;
+pub use scalars::{did_you_mean, nearest};
 
 use crate::manifest::Manifest;
 use crate::topology::Topology;

@@ -76,6 +76,12 @@ pub struct Window {
     pub end: Timestamp,
 }
 
+impl Window {
+    /// Names of the headers behind those of a record that say its window, where a sink writes it with a plain key: start and
+    /// end, each as an integer of 8 bytes, big-endian.
+    pub const HEADERS: [&str; 2] = ["millrace-window-start", "millrace-window-end"];
+}
+
 /// What a broker says of a record's timestamp.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TimestampType {

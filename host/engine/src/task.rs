@@ -227,7 +227,7 @@ impl Task {
     }
 
     /// Windows that hold records, and whose final results have not come out yet: of steps with `emit = "final"`. It reads
-    /// through all of them.
+    /// through them; of a step, at most a million are counted.
     pub fn open_windows(&self) -> Result<u64, TaskError> {
         let nodes = self.memory.nodes.iter().map(|node| node.open_windows(&self.state));
         Ok(nodes.collect::<Result<Vec<_>, _>>()?.into_iter().sum())

@@ -37,7 +37,9 @@ pub(crate) fn cluster_id(
         // A cluster that has answered without an id is asked no quicker.
         std::thread::park_timeout(SLICE.saturating_sub(asked.elapsed()));
         let text = match trouble(client) {
-            Some(Trouble { text, refusal: true }) => return Err(Error::Setup(refusal(bootstrap, &text))),
+            Some(Trouble { text, refusal: true }) if began.elapsed() >= KNOWN => {
+                return Err(Error::Setup(refusal(bootstrap, &text)));
+            }
             Some(Trouble { text, .. }) => Some(text).filter(|_| began.elapsed() >= KNOWN),
             None => Some("it hasn't said anything yet".to_owned()).filter(|_| began.elapsed() >= UNKNOWN),
         };

@@ -88,14 +88,19 @@ pub(crate) fn cause(reason: &str) -> String {
     format!("{text}{hint}")
 }
 
-/// So many troubles of a client are listened to.
-const TROUBLES: usize = 100;
+/// So many events of a client are heard at a time.
+const EVENTS: usize = 100;
+
+/// Hears the events of a client that reads nothing, which would pile up.
+pub(crate) fn hear<C: ConsumerContext>(client: &BaseConsumer<C>) {
+    for _ in 0..EVENTS {
+        client.poll(Duration::ZERO);
+    }
+}
 
 /// What trouble a client has had, if any.
 pub(crate) fn trouble(client: &BaseConsumer<Ear>) -> Option<Trouble> {
-    for _ in 0..TROUBLES {
-        client.poll(Duration::ZERO);
-    }
+    hear(client);
     client.context().0.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 

@@ -119,9 +119,10 @@ impl Crew {
     /// # Errors
     /// One can't go on, and isn't to be replaced.
     pub(crate) fn tend(&mut self, member: &Member) -> Result<(), Error> {
+        let stopping = self.shared.stopping.load(Ordering::SeqCst);
         for number in 0..self.threads.len() {
             let Some(slot) = self.threads.get_mut(number) else { continue };
-            if slot.take_if(|thread| !thread.handle.is_finished() && thread.pulse.give_up()).is_some() {
+            if slot.take_if(|thread| !thread.handle.is_finished() && thread.pulse.give_up(stopping)).is_some() {
                 self.succeed(number, member)?;
                 continue;
             }

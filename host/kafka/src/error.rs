@@ -86,7 +86,9 @@ impl Error {
             Self::TakenOver { .. } => false,
             Self::Setup(_) | Self::Missing(_) | Self::Partitions(_) | Self::NotOurs { .. } | Self::Task(_) => false,
             Self::Store(error) => error.is_passing(),
-            Self::Kafka(error) => code(error).is_none_or(|code| class(code) != Class::App),
+            Self::Kafka(error) => code(error).is_none_or(|code| {
+                matches!(class(code), Class::Passing | Class::Group | Class::Fence | Class::Neighbour)
+            }),
             Self::File { error, .. } => is_passing_io(error),
         }
     }

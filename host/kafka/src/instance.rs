@@ -71,6 +71,8 @@ const LEAVE: Duration = Duration::from_secs(4);
 const GRACE: Duration = Duration::from_secs(30);
 
 const _: () = assert!(DRAIN.as_secs() + LEAVE.as_secs() + 5 <= GRACE.as_secs(), "a stop is over before it is cut off");
+const _: () =
+    assert!(crate::pulse::PATIENCE_AT_STOP.as_secs() < DRAIN.as_secs(), "a worker that hangs is given up before");
 
 /// How often to say that it waits outside of the group.
 const SAY: Duration = Duration::from_secs(30);
@@ -259,7 +261,9 @@ impl<'t> Instance<'t> {
     }
 
     fn tell_lag(&mut self) {
-        if self.told.elapsed() < TELL {
+        // A worker that hasn't said anything since the last rebalance may have any number of records to come.
+        let all = self.lags.len() >= self.shared.topology.settings.threads.max(1);
+        if self.told.elapsed() < TELL || !all {
             return;
         }
         self.told = Instant::now();

@@ -19,6 +19,9 @@ use crate::error::{Error, Reaction};
 /// How long a call may take that has been given 5 s.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// The same while the process stops: it ends before it would be killed.
+pub(crate) const PATIENCE_AT_STOP: Duration = Duration::from_secs(10);
+
 /// Of one worker.
 #[derive(Default)]
 pub(crate) struct Pulse(Mutex<State>);
@@ -52,9 +55,10 @@ impl Pulse {
     }
 
     /// Gives the worker up if it has been in a call for too long. Whether it is.
-    pub(crate) fn give_up(&self) -> bool {
+    pub(crate) fn give_up(&self, stopping: bool) -> bool {
+        let patience = if stopping { PATIENCE_AT_STOP } else { PATIENCE };
         let mut state = self.state();
-        state.given_up |= state.calling.is_some_and(|since| since.elapsed() > PATIENCE);
+        state.given_up |= state.calling.is_some_and(|since| since.elapsed() > patience);
         state.given_up
     }
 }
@@ -74,7 +78,7 @@ mod tests {
         assert_eq!(pulse.call(|| 1).ok(), Some(1));
         let result = pulse.call(|| {
             hang(&pulse);
-            assert!(pulse.give_up());
+            assert!(pulse.give_up(false));
         });
         assert!(matches!(result, Err(Reaction::Fail(Error::GivenUp))));
         assert!(pulse.call(|| 1).is_err());
@@ -85,6 +89,6 @@ mod tests {
         let pulse = Pulse::default();
         let result = pulse.call(|| hang(&pulse));
         assert!(result.is_ok(), "however long it took");
-        assert!(!pulse.give_up(), "and between two calls nobody is given up");
+        assert!(!pulse.give_up(false), "and between two calls nobody is given up");
     }
 }

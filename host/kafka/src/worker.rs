@@ -177,16 +177,22 @@ impl Worker {
                 Err(reaction) => self.recover(reaction)?,
             }
         }
-        let reason = match self.finish() {
-            Ok(()) => return self.tell_open_windows(),
+        let finished = self.finish();
+        if let Err(Reaction::Abort(_) | Reaction::CutOff(_)) = finished {
+            // Readers needn't wait until the broker ends the transaction.
+            drop(self.abort());
+        }
+        let reason = match finished {
+            Ok(()) => {
+                self.tell_open_windows();
+                return Ok(());
+            }
             Err(Reaction::Abort(reason) | Reaction::Unwritten(reason) | Reaction::Rebuild(reason)) => reason,
             Err(Reaction::CutOff(step)) => format!("step `{step}` takes too long"),
             Err(Reaction::Refused(refused)) => self.learn(&refused)?,
             Err(reaction) => return Err(reaction),
         };
-        // What isn't committed is done again by the next owner of its tasks; readers needn't wait until the broker ends the
-        // transaction.
-        drop(self.abort());
+        // What isn't committed is done again by the next owner of its tasks.
         tracing::warn!(reason, "the last transaction was not committed");
         Ok(())
     }
@@ -310,14 +316,16 @@ impl Worker {
         Ok(())
     }
 
-    /// Says how many final results are still to come, where the instance ends because nothing is left to do.
-    fn tell_open_windows(&self) -> Result<(), Reaction> {
-        if self.shared.until_idle {
-            let windows = self.seats.iter().map(|seat| seat.task.open_windows().map_err(task_error));
-            let windows = windows.sum::<Result<u64, Reaction>>()?;
-            self.tell(Event::OpenWindows(windows));
+    /// Says how many final results are still to come, where the instance runs until nothing is left to do. All is committed by
+    /// then, so that a failure changes nothing.
+    fn tell_open_windows(&self) {
+        if !self.shared.until_idle {
+            return;
         }
-        Ok(())
+        match self.seats.iter().map(|seat| seat.task.open_windows()).sum::<Result<u64, _>>() {
+            Ok(windows) => self.tell(Event::OpenWindows(windows)),
+            Err(error) => tracing::warn!(%error, "open windows can't be counted"),
+        }
     }
 
     fn tell_idle(&mut self, idle: bool) {

@@ -7,7 +7,7 @@ use millrace_engine::secret::Secret;
 
 /// A setting with its value as it stands there, byte for byte.
 pub(super) fn setting(text: &str) -> Result<(String, Secret), String> {
-    pipeline_value(text).map(|(key, value)| (key, Secret::from(value)))
+    secret(text, "expected KEY=VALUE, such as commit-interval=100ms")
 }
 
 /// A setting with the file that has its value.
@@ -16,14 +16,13 @@ pub(super) fn setting_in_file(text: &str) -> Result<(String, PathBuf), String> {
     Ok((key, PathBuf::from(file)))
 }
 
-fn pipeline_value(text: &str) -> Result<(String, &str), String> {
-    divided(text).ok_or_else(|| "expected KEY=VALUE, such as commit-interval=100ms".to_owned())
+fn secret(text: &str, expected: &str) -> Result<(String, Secret), String> {
+    divided(text).map(|(key, value)| (key, Secret::from(value))).ok_or_else(|| expected.to_owned())
 }
 
 /// A setting of librdkafka.
 pub(super) fn kafka_setting(text: &str) -> Result<(String, Secret), String> {
-    let (key, value) = divided(text).ok_or("expected KEY=VALUE")?;
-    Ok((key, Secret::from(value)))
+    secret(text, "expected KEY=VALUE")
 }
 
 /// A setting of a topic.

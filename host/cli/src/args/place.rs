@@ -74,7 +74,8 @@ pub enum At<'a> {
 }
 
 impl Place {
-    /// Which of the two it is.     ///
+    /// Which of the two it is.
+    ///
     /// # Errors
     /// A file with a setting can't be read, or isn't text.
     pub fn at(&self) -> Result<At<'_>> {

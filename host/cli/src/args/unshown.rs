@@ -1,4 +1,4 @@
-//! What is said of a wrong command line, without the values in it: one of them may be a password.
+//! Messages about a wrong command line, without the values in it: one of them may be a password.
 
 use clap::Error;
 use clap::error::{ContextKind, ContextValue};

@@ -119,7 +119,7 @@ impl Printer<'_> {
             value: produced.value.clone(),
             timestamp: Some(produced.timestamp),
             headers: produced.headers.clone(),
-            window: produced.window,
+            window: None,
         };
         lines::print(&mut self.line, &line.with_own_window(), Some(topic.key)).map_err(failed)?;
         self.results += u64::from(topic.kind != TopicKind::DeadLetters);

@@ -29,7 +29,7 @@ pub fn run(arguments: &args::Run) -> Result<()> {
     // Before anything that takes time: compiling a plugin takes seconds.
     let stop = signals::stop_on_signal()?;
     let loaded = load(&arguments.pipeline)?;
-    let data = arguments.data.clone().unwrap_or_else(|| PathBuf::from(".millrace").join(&loaded.topology.app));
+    let data = arguments.data.clone().unwrap_or_else(|| data::default_of(&loaded.topology.app));
     match &arguments.kafka {
         Some(bootstrap) => kafka::run(&loaded, bootstrap, data, arguments.until_idle, &stop),
         None => run_embedded(arguments, &loaded, data, &stop),

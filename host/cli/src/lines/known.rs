@@ -11,8 +11,8 @@ enum Width {
 }
 
 /// The bounds of a window, as sinks write them.
-const START: &str = "millrace-window-start";
-const END: &str = "millrace-window-end";
+const START: &str = Window::HEADERS[0];
+const END: &str = Window::HEADERS[1];
 
 /// The width of the number in the headers of this name; none where they aren't known to have one.
 fn width(name: &[u8]) -> Option<Width> {

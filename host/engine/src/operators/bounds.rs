@@ -5,16 +5,14 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::record::{Header, Headers, Window};
 
-const NAMES: [&str; 2] = ["millrace-window-start", "millrace-window-end"];
-
 fn is_bound(header: &Header) -> bool {
-    NAMES.iter().any(|name| header.name == name.as_bytes())
+    Window::HEADERS.iter().any(|name| header.name == name.as_bytes())
 }
 
 /// The headers of a record with those of its window, and of no other.
 pub(super) fn with(headers: &Headers, window: Window) -> Headers {
     let mut all: Vec<_> = headers.as_slice().iter().filter(|header| !is_bound(header)).cloned().collect();
-    for (name, time) in NAMES.into_iter().zip([window.start, window.end]) {
+    for (name, time) in Window::HEADERS.into_iter().zip([window.start, window.end]) {
         let mut bytes = BytesMut::with_capacity(8);
         bytes.put_i64(time);
         all.push(Header::new(Bytes::from_static(name.as_bytes()), bytes.freeze()));

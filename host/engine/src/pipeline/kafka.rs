@@ -61,22 +61,31 @@ pub(super) struct KafkaSetting {
 pub(super) fn read(item: Item, sources: &Sources, given: &Given<'_>, problems: &mut Problems) -> Vec<KafkaSetting> {
     let mut found = Vec::new();
     match item.value {
-        Value::Table(entries) => flatten("", entries, &mut found),
+        Value::Table(entries) => flatten("", entries, sources, &mut found, problems),
         other => problems.add(item.at, format!("[kafka] must be a table, not {}", other.type_name()), HELP),
     }
     let settings = found.into_iter().filter_map(|(name, entry)| setting(name, entry, sources, given, problems));
     settings.collect()
 }
 
-/// Names with dots are nested tables to TOML, unless they are quoted. A name that comes again, from the command line,
-/// takes the place of the one before.
-fn flatten(prefix: &str, entries: Vec<Entry>, found: &mut Vec<(String, Entry)>) {
+/// Names with dots are nested tables to TOML, unless they are quoted: so one may stand in a file in two ways. One that comes
+/// again from the command line takes the place of the one before.
+fn flatten(
+    prefix: &str,
+    entries: Vec<Entry>,
+    sources: &Sources,
+    found: &mut Vec<(String, Entry)>,
+    problems: &mut Problems,
+) {
     for entry in entries {
         let name = format!("{prefix}{}", entry.name);
         match entry.item.value {
-            Value::Table(inner) => flatten(&format!("{name}."), inner, found),
+            Value::Table(inner) => flatten(&format!("{name}."), inner, sources, found, problems),
             _ => match found.iter_mut().find(|(before, _)| *before == name) {
-                Some((_, before)) => *before = entry,
+                Some((_, before)) if sources.is_override(entry.at) => *before = entry,
+                Some(_) => {
+                    problems.add(entry.at, format!("`{name}` of [kafka] is there twice"), "leave one of them out")
+                }
                 None => found.push((name, entry)),
             },
         }

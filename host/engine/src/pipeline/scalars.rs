@@ -88,8 +88,8 @@ pub(super) fn topic_error(name: &str) -> Option<String> {
     }
 }
 
-/// The candidate that `name` was probably meant to be.
-pub(super) fn meant<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+/// The candidate that `name` was probably meant to be: the same but for the case of letters and a few typing slips.
+pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = name.to_lowercase();
     let limit = (name.chars().count() * 2 / 5).max(1);
     let scored = candidates.into_iter().map(|it| (strsim::damerau_levenshtein(&lower, &it.to_lowercase()), it));
@@ -98,7 +98,7 @@ pub(super) fn meant<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str
 
 /// `; did you mean ...?`, or nothing where no candidate is near.
 pub fn did_you_mean<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
-    meant(name, candidates).map(|candidate| format!("; did you mean `{candidate}`?")).unwrap_or_default()
+    nearest(name, candidates).map(|candidate| format!("; did you mean `{candidate}`?")).unwrap_or_default()
 }
 
 /// `` `a`, `b` and `c` ``.
@@ -108,5 +108,18 @@ pub(super) fn listed<'a>(names: impl IntoIterator<Item = &'a str>, and: &str) ->
         Some((last, [])) => last.clone(),
         Some((last, rest)) => format!("{} {and} {last}", rest.join(", ")),
         None => "none".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::nearest;
+
+    #[test]
+    fn a_slip_is_understood_and_another_word_is_not() {
+        let topics = ["orders", "payment-orders", "stock-orders"];
+        assert_eq!(nearest("ordres", topics), Some("orders"));
+        assert_eq!(nearest("Payment_Orders", topics), Some("payment-orders"));
+        assert_eq!(nearest("invoices", topics), None);
     }
 }

@@ -41,6 +41,9 @@ pub(crate) enum NodeMemory {
     Aggregate(Box<AggregateMemory>),
 }
 
+/// So many open windows are counted: to count more would keep an app that stops.
+const MOST_WINDOWS: u64 = 1_000_000;
+
 impl NodeMemory {
     /// Memory it holds, in bytes, roughly.
     pub(crate) fn bytes(&self) -> usize {
@@ -74,7 +77,7 @@ impl NodeMemory {
         let mut windows = 0;
         state.scan(open, &[], None, &mut |_, _| {
             windows += 1;
-            Scan::Continue
+            if windows < MOST_WINDOWS { Scan::Continue } else { Scan::Stop }
         })?;
         Ok(windows)
     }

@@ -6,19 +6,15 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::BaseConsumer;
 
 use super::REQUEST;
-use crate::context::Log;
+use crate::context::{Log, hear};
 use crate::error::Error;
 use crate::native::{self, Committed};
 use crate::settings::{ClientSettings, client};
-
-/// So many events of the client are heard before each question. It has hardly any.
-const EVENTS: usize = 100;
 
 /// Asks for committed offsets. The client is made with the first question.
 #[derive(Default)]
@@ -33,9 +29,7 @@ impl Offsets {
         places: &TopicPartitionList,
     ) -> Result<BTreeMap<(String, i32), Committed>, Error> {
         let asker = self.client(settings)?;
-        for _ in 0..EVENTS {
-            asker.poll(Duration::ZERO);
-        }
+        hear(&asker);
         let answer = native::group_offsets(&asker, group, places, REQUEST);
         if answer.is_err() {
             drop(self.held().take());
@@ -60,6 +54,8 @@ impl Offsets {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use std::time::Duration;
+
     use rdkafka::bindings::rd_kafka_resp_err_t as E;
     use rdkafka::mocking::{MockCluster, MockCoordinator};
     use rdkafka::types::RDKafkaApiKey;

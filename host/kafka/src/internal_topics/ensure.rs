@@ -31,20 +31,32 @@ const OPTIONAL: [&str; 8] = [
 /// # Errors
 /// [`Error::Setup`]: one isn't what it must be, or the cluster refuses to make it so.
 pub(crate) fn ensure(app: App<'_>, cluster: &Cluster, topics: &[&Internal]) -> Result<(), Error> {
-    let (mut missing, mut growing) = (Vec::new(), Vec::new());
+    let (mut missing, mut there, mut growing) = (Vec::new(), Vec::new(), Vec::new());
     for topic in topics {
-        match cluster.partitions(&topic.spec.name)? {
-            None => missing.push(topic.spec.clone()),
-            Some(count) if needs_more(app, topic, count)? => growing.push(&topic.spec),
-            Some(_) => {}
+        let Some(count) = cluster.partitions(&topic.spec.name)? else {
+            missing.push(*topic);
+            continue;
+        };
+        there.push(*topic);
+        if needs_more(app, topic, count)? {
+            growing.push(&topic.spec);
         }
     }
     // A start that is refused changes nothing.
+    check_settings(cluster, &there)?;
     for spec in growing {
         cluster.grow(&spec.name, spec.partitions)?;
     }
-    make(cluster, &missing)?;
+    make(cluster, &missing.iter().map(|topic| topic.spec.clone()).collect::<Vec<_>>())?;
+    check_settings(cluster, &missing)
+}
+
+/// Checks the settings of those topics that are the app's alone.
+fn check_settings(cluster: &Cluster, topics: &[&Internal]) -> Result<(), Error> {
     let private: Vec<_> = topics.iter().filter(|topic| topic.is_private).map(|topic| &topic.spec).collect();
+    if private.is_empty() {
+        return Ok(());
+    }
     let names: Vec<_> = private.iter().map(|spec| spec.name.as_str()).collect();
     let configs = cluster.configs(&names)?;
     for spec in private {

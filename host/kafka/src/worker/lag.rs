@@ -15,7 +15,7 @@ impl Worker {
             return;
         }
         self.lag_told = Instant::now();
-        let mut lag = Lag::default();
+        let mut lag = Lag { unknown: self.arrivals.awaited_partitions(&self.shared), ..Lag::default() };
         for seat in &self.seats {
             lag.records += seat.task.queued_in_all() as u64;
             for input in seat.inputs.iter().filter(|input| input.partition.is_some()) {

@@ -15,7 +15,7 @@ use super::opener::{Opened, Opener, Wish};
 use super::seat::{Input, Seat, Slot};
 use super::spread::Sample;
 use super::starts::check_state_has_offsets;
-use super::{Event, Phase, Worker, task_error};
+use super::{Event, Phase, Shared, Worker, task_error};
 use crate::error::{Error, Reaction};
 use crate::native::{Fetcher, c_name};
 use crate::positions;
@@ -42,6 +42,13 @@ pub(super) struct Arrivals {
 impl Arrivals {
     pub(super) fn are_all_here(&self) -> bool {
         self.awaited.is_empty()
+    }
+
+    /// How many partitions those read that aren't here yet.
+    pub(super) fn awaited_partitions(&self, shared: &Shared) -> usize {
+        let inputs =
+            |task: &TaskId| shared.topology.subtopologies.get(task.subtopology).map_or(0, |part| part.inputs.len());
+        self.awaited.iter().map(inputs).sum()
     }
 
     /// Has none opened any more.

@@ -73,7 +73,7 @@ impl Report<'_> {
         self.found.written.iter().map(own).sum()
     }
 
-    /// What came from outside, and what the pipeline has made of it.
+    /// Records from outside, and the results that the pipeline has made of them.
     fn print_records(&self, out: &mut impl Write, results: u64) -> Result<()> {
         let outputs: Vec<_> = self.found.written.keys().map(|topic| format!("`{topic}`")).collect();
         writeln!(out, "\n{}", self.heading("Records by topic"))?;

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
 
 use millrace_engine::ledger::{Example, Fate, Ledger, What};
+
+use crate::say::say;
 
 /// What a replay has come to.
 pub(super) struct Summary<'l> {
@@ -21,7 +22,7 @@ impl Summary<'_> {
     /// Says it. Nobody has to listen.
     pub(super) fn tell(&self) {
         if self.read > 0 {
-            drop(io::stderr().lock().write_all(self.text().as_bytes()));
+            say(self.text().trim_end());
         }
     }
 
@@ -73,13 +74,15 @@ fn one(step: &str, what: What, code: &str, example: &Example) -> String {
     let end = match fate {
         Fate::PassedOn => "; it was taken as it is".to_owned(),
         Fate::DeadLetter(letters) => format!("; it is in `{letters}`"),
-        Fate::Dropped(None) => String::new(),
+        Fate::InPart | Fate::Dropped(None) => String::new(),
         Fate::Dropped(Some(setting)) => format!("; {setting} = \"dead-letter\" keeps such records"),
     };
-    let what = what.name();
-    format!(
-        "step `{step}`, {what} ({code}), such as topic `{topic}`, partition {partition}, offset {offset}: {reason}{end}\n"
-    )
+    let (what, mut place) = (what.name(), String::new());
+    // Where the clock has moved time, there is no record.
+    if *offset >= 0 {
+        place = format!(", such as topic `{topic}`, partition {partition}, offset {offset}");
+    }
+    format!("step `{step}`, {what} ({code}){place}: {reason}{end}\n")
 }
 
 #[cfg(test)]

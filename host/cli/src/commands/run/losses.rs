@@ -1,7 +1,6 @@
 //! What the log says of records that come to nothing: the first one of a step and code with all that is known of it, and
 //! then their numbers once a minute, while these grow.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use millrace_engine::ledger::{Example, Fate, Ledger, What};
@@ -11,8 +10,8 @@ pub(super) const EVERY: Duration = Duration::from_secs(60);
 
 /// What was told so far.
 pub(super) struct Losses {
-    /// Counts as they were told last, by step, what and code.
-    told: BTreeMap<(String, What, String), u64>,
+    /// Counts as they were told last.
+    told: Ledger,
     since: Instant,
 }
 
@@ -28,7 +27,7 @@ struct More<'l> {
 
 impl Losses {
     pub(super) fn new(now: Instant) -> Self {
-        Self { told: BTreeMap::new(), since: now }
+        Self { told: Ledger::default(), since: now }
     }
 
     /// Tells what is new in the counts since the start: first records at once, numbers when a minute is over.
@@ -45,10 +44,10 @@ impl Losses {
     fn first<'l>(&mut self, total: &'l Ledger) -> Vec<(&'l str, &'l str, &'l Example)> {
         let mut first = Vec::new();
         for (step, what, code, example) in total.examples() {
-            self.told.entry((step.to_owned(), what, code.to_owned())).or_insert_with(|| {
+            if self.told.count_of(step, what, code) == 0 {
+                self.told.count(step, what, code, 1);
                 first.push((step, code, example));
-                1
-            });
+            }
         }
         first
     }
@@ -61,10 +60,10 @@ impl Losses {
         self.since = now;
         let mut grown = Vec::new();
         for (step, what, code, records) in total.counts() {
-            let Some(told) = self.told.get_mut(&(step.to_owned(), what, code.to_owned())) else { continue };
-            let more = records.saturating_sub(*told);
-            if more > 0 {
-                *told = records;
+            let told = self.told.count_of(step, what, code);
+            let more = records.saturating_sub(told);
+            if told > 0 && more > 0 {
+                self.told.count(step, what, code, more);
                 grown.push(More { step, what, code, records, more });
             }
         }
@@ -77,6 +76,17 @@ fn warn(step: &str, code: &str, example: &Example) {
     match fate {
         Fate::PassedOn => {
             tracing::warn!(step, code, topic, partition, offset, reason, "a record is taken with a doubtful time");
+        }
+        Fate::InPart => {
+            tracing::warn!(
+                step,
+                code,
+                topic,
+                partition,
+                offset,
+                reason,
+                "windows are left out; more of this step and code are counted"
+            );
         }
         Fate::DeadLetter(letters) => {
             tracing::warn!(

@@ -12,8 +12,7 @@ use signal_hook::low_level;
 /// A flag that is set on SIGTERM, SIGINT (Ctrl-C) or SIGHUP, and this thread is woken. SIGHUP is left alone where it was
 /// ignored when the process started: `nohup` does that, so that the app outlives its terminal.
 ///
-/// Once the flag is set, SIGTERM and SIGINT end the process with 128 and the number of the signal, as shells have it.
-/// SIGHUP doesn't: some supervisors send it right behind SIGTERM. Nothing is lost by that: what was not committed yet is
+/// A second SIGTERM or SIGINT ends the process with 128 and the number of the signal, as shells have it. SIGHUP doesn't: some supervisors send it right behind SIGTERM. Nothing is lost by that: what was not committed yet is
 /// processed again.
 pub(super) fn stop_on_signal() -> io::Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
@@ -24,12 +23,16 @@ pub(super) fn stop_on_signal() -> io::Result<Arc<AtomicBool>> {
     }
     let mut signals = Signals::new(caught)?;
     let follow = move || {
+        let mut asked = false;
         for signal in signals.forever() {
             let name = low_level::signal_name(signal).unwrap_or("a signal");
+            // A terminal that is closed sends SIGHUP, and its session SIGTERM behind it: nobody is impatient yet.
+            let again = asked;
+            asked |= signal != SIGHUP;
             if !flag.swap(true, Ordering::Relaxed) {
                 tracing::info!("{name}: finishing and committing what is under way; SIGTERM or SIGINT ends it at once");
                 runner.unpark();
-            } else if signal != SIGHUP {
+            } else if again && signal != SIGHUP {
                 tracing::warn!("{name} again: ending at once; what isn't committed is processed at the next start");
                 low_level::exit(128 + signal);
             }

@@ -11,8 +11,8 @@ use millrace_engine::secret::Secret;
 use millrace_kafka::records::Connection;
 
 use super::{Printer, Wanted};
-use crate::nearest::nearest;
 use crate::say::say;
+use millrace_engine::pipeline::nearest;
 
 pub(in crate::commands) use write::{Written, write};
 

@@ -248,7 +248,7 @@ impl Settling<'_, '_> {
             late::leave(self.step, item, &mut child, "all windows of the record have closed");
         } else if planned.missed > 0 {
             let why = "some windows of the record have closed, and it counts in the others only";
-            self.step.drop_record(&item.path, "late-window", planned.missed, why, Fate::Dropped(None));
+            self.step.drop_record(&item.path, "late-window", planned.missed, why, Fate::InPart);
         }
         for closing in &planned.closing {
             self.close(item, closing, &mut child)?;
@@ -256,7 +256,7 @@ impl Settling<'_, '_> {
         if planned.lost > 0 {
             let why =
                 "time has moved on by more than the step's `retention`: windows were gone before they could close";
-            self.step.drop_record(&item.path, "expired-window", planned.lost, why, Fate::Dropped(None));
+            self.step.drop_record(&item.path, "expired-window", planned.lost, why, Fate::InPart);
         }
         Ok(child)
     }

@@ -57,6 +57,14 @@ fn a_setting_from_the_command_line_is_text_byte_for_byte() {
 }
 
 #[test]
+fn a_setting_that_stands_in_a_file_twice_is_told() {
+    let said = settings("\"linger.ms\" = 5\nlinger.ms = 10", &[]).unwrap_err();
+    assert!(said.contains("`linger.ms` of [kafka] is there twice"), "{said}");
+    let passed = settings("linger.ms = 10", &[("kafka.linger.ms", "5")]);
+    assert_eq!(passed, Ok(vec![pair("linger.ms", "5")]), "the command line counts");
+}
+
+#[test]
 fn a_file_has_types_and_variables() {
     let kafka = "
         sasl.password = \"x${PASSWORD}$${PASSWORD}\"

@@ -53,23 +53,7 @@ impl Backend for Nothing {
 
 /// An input that is read to its end.
 fn input(topic: TopicId) -> Input {
-    Input {
-        topic,
-        name: c"topic".into(),
-        partition: Some(0),
-        next: 7,
-        position: 7,
-        committed: 7,
-        time: None,
-        origin: Origin::default(),
-        noted: true,
-        end: Some(7),
-        left: Some(0),
-        paused: false,
-        quiet: None,
-        stalled: false,
-        sample: None,
-    }
+    Input { topic, partition: Some(0), ..input_for_tests(c"topic") }
 }
 
 fn seat() -> Seat {
