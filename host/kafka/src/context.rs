@@ -77,15 +77,25 @@ impl ClientContext for Ear {
 
 impl ConsumerContext for Ear {}
 
-/// What librdkafka says of a connection without how long it took and how often it was so: that differs each time. Of a
-/// plain connection that ends at the first request it is said what may be the cause.
+/// What librdkafka says of a connection without how long it took and how often it was so: that differs each time. Where
+/// a broker ends a connection before it is set up, librdkafka has a word for each way in which it can notice, now with a
+/// hint and now without; here it is one, with what may be the cause.
 pub(crate) fn cause(reason: &str) -> String {
     let reason = reason.split_once("]: ").filter(|_| reason.starts_with("[thrd:")).map_or(reason, |(_, text)| text);
     let (text, how) = reason.split_once(" (after ").unwrap_or((reason, ""));
-    let plain = !text.starts_with("ssl://") && !text.starts_with("sasl_ssl://");
-    let unheard = plain && how.contains("APIVERSION_QUERY") && text.contains("Disconnected") && !text.contains('?');
-    let hint = if unheard { ", at the first request: is this a TLS listener (`security.protocol`)?" } else { "" };
-    format!("{text}{hint}")
+    let tls = text.starts_with("ssl://") || text.starts_with("sasl_ssl://");
+    let hint = match () {
+        () if !tls && how.contains("APIVERSION_QUERY") => "at the first request: is this a TLS listener",
+        () if tls && how.contains("SSL_HANDSHAKE") => "in the TLS handshake: is this a listener without TLS",
+        () => return text.to_owned(),
+    };
+    match text.split_once("Disconnected: ") {
+        Some((address, _)) => {
+            let address = address.replacen("SSL handshake failed: ", "", 1);
+            format!("{address}Disconnected, {hint} (`security.protocol`)?")
+        }
+        None => text.to_owned(),
+    }
 }
 
 /// So many events of a client are heard at a time.
@@ -132,27 +142,48 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_plain_connection_that_ends_at_the_first_request_may_be_one_to_a_tls_listener() {
-        let hint = "one:9092/bootstrap: Disconnected: connection reset by peer, at the first request: is this a TLS listener \
-                    (`security.protocol`)?";
+    fn a_connection_that_ends_before_it_is_set_up_may_be_one_to_the_other_kind_of_listener() {
+        let plain =
+            "one:9092/bootstrap: Disconnected, at the first request: is this a TLS listener (`security.protocol`)?";
+        let tls = "ssl://one:9092/bootstrap: Disconnected, in the TLS handshake: is this a listener without TLS \
+                   (`security.protocol`)?";
+        let set_up = "one:9092/bootstrap: Disconnected: closed";
+        let refused = "one:9092/1: Connect to ipv4#127.0.0.1:9092 failed: Connection refused";
         for (said, right) in [
             (
                 "[thrd:one:9092/bootstrap]: one:9092/bootstrap: Disconnected: connection reset by peer (after 2ms in state \
                  APIVERSION_QUERY, 1 identical error(s) suppressed)",
-                hint,
+                plain,
             ),
             (
-                "one:9092/bootstrap: Disconnected: closed (after 2ms in state UP)",
-                "one:9092/bootstrap: Disconnected: closed",
+                "one:9092/bootstrap: Disconnected: connection closed by peer: POLLHUP (after 2ms in state APIVERSION_QUERY)",
+                plain,
             ),
+            // The same listener, noticed by the first call of the handshake, a later one, and a hang-up in between.
+            (
+                "ssl://one:9092/bootstrap: Disconnected: SSL connection closed by peer (after 1ms in state SSL_HANDSHAKE)",
+                tls,
+            ),
+            (
+                "[thrd:ssl://one:9092/bootstrap]: ssl://one:9092/bootstrap: SSL handshake failed: Disconnected: SSL connection \
+                 closed by peer: connecting to a PLAINTEXT broker listener? (after 1ms in state SSL_HANDSHAKE)",
+                tls,
+            ),
+            (
+                "ssl://one:9092/bootstrap: Disconnected: during SSL connection handshake (after 1ms in state SSL_HANDSHAKE)",
+                tls,
+            ),
+            ("one:9092/bootstrap: Disconnected: closed (after 2ms in state UP)", set_up),
             (
                 "sasl_ssl://one:9092/1: Disconnected: closed (after 2ms in state APIVERSION_QUERY)",
                 "sasl_ssl://one:9092/1: Disconnected: closed",
             ),
             (
-                "one:9092/1: Connect to ipv4#127.0.0.1:9092 failed: Connection refused",
-                "one:9092/1: Connect to ipv4#127.0.0.1:9092 failed: Connection refused",
+                "ssl://one:9092/1: SSL handshake failed: broker certificate could not be verified (after 1ms in state \
+                 SSL_HANDSHAKE)",
+                "ssl://one:9092/1: SSL handshake failed: broker certificate could not be verified",
             ),
+            (refused, refused),
         ] {
             assert_eq!(cause(said), right);
         }

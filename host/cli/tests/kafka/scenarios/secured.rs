@@ -78,7 +78,7 @@ fn why_there_is_no_connection_is_told_in_the_same_words_by_a_command_and_a_run()
     let by_name = secure.bootstrap.replace("127.0.0.1", "localhost");
     for (bootstrap, settings, cause) in [
         (secure.bootstrap.as_str(), vec![], "is this a TLS listener"),
-        (&cluster.bootstrap(), vec!["security.protocol=ssl"], "connecting to a PLAINTEXT broker listener?"),
+        (&cluster.bootstrap(), vec!["security.protocol=ssl"], "is this a listener without TLS"),
         (&secure.bootstrap, with("sasl.mechanism=PLAIN"), "SCRAM-SHA-512"),
         (&by_name, with("sasl.mechanism=SCRAM-SHA-512"), "certificate"),
         ("127.0.0.1:1", vec![], "Connection refused"),
