@@ -85,6 +85,8 @@ pub(crate) fn deploy(
                 | Reaction::Rebuild(reason)
                 | Reaction::CutOff(reason),
             ) => reason,
+            // The next attempt has another client.
+            Err(Reaction::Fail(error @ Error::Hangs)) => error.to_string(),
             Err(Reaction::Refused(refused)) => return Err(refused.of_own_topic(&control)),
             Err(Reaction::Fail(error) | Reaction::Stop(error)) => return Err(error),
         };

@@ -12,7 +12,6 @@ use millrace_engine::topology::OnWorkerFailure;
 
 use crate::error::{Error, Reaction};
 use crate::group::Member;
-use crate::pulse::Pulse;
 use crate::worker::{Event, Line, Shared, Worker};
 
 /// So many replacements within [`WITHIN`] are enough: what fails again and again isn't mended by another thread.
@@ -80,10 +79,7 @@ fn is_waited_for(error: &Error) -> bool {
 }
 
 /// A worker at work.
-struct Thread {
-    handle: JoinHandle<Result<(), Reaction>>,
-    pulse: Arc<Pulse>,
-}
+type Thread = JoinHandle<Result<(), Reaction>>;
 
 impl Crew {
     /// Starts them all, and connects them to the member.
@@ -105,13 +101,11 @@ impl Crew {
     fn spawn(&self, number: usize, member: &Member) -> Result<Thread, Error> {
         let (line, ear) = Line::new();
         let (shared, guests, events) = (Arc::clone(&self.shared), Arc::clone(&self.guests), self.events.clone());
-        let pulse = Arc::new(Pulse::default());
-        let own = Arc::clone(&pulse);
-        let run = move || Worker::new(number, shared, own, ear, events, guests()).run();
+        let run = move || Worker::new(number, shared, ear, events, guests()).run();
         let handle = thread::Builder::new().name(format!("worker-{number}")).spawn(run);
         let handle = handle.map_err(|error| Error::Thread(format!("a worker thread can't be started: {error}")))?;
         rdkafka::consumer::Consumer::context(member).connect(number, line);
-        Ok(Thread { handle, pulse })
+        Ok(handle)
     }
 
     /// Looks after those that have ended.
@@ -119,16 +113,12 @@ impl Crew {
     /// # Errors
     /// One can't go on, and isn't to be replaced.
     pub(crate) fn tend(&mut self, member: &Member) -> Result<(), Error> {
-        let stopping = self.shared.stopping.load(Ordering::SeqCst);
         for number in 0..self.threads.len() {
             let Some(slot) = self.threads.get_mut(number) else { continue };
-            if slot.take_if(|thread| !thread.handle.is_finished() && thread.pulse.give_up(stopping)).is_some() {
-                self.succeed(number, member)?;
-                continue;
-            }
-            let Some(thread) = slot.take_if(|thread| thread.handle.is_finished()) else { continue };
-            match thread.handle.join() {
+            let Some(thread) = slot.take_if(|thread| thread.is_finished()) else { continue };
+            match thread.join() {
                 Ok(Ok(())) => {}
+                Ok(Err(Reaction::Fail(Error::Hangs))) => self.succeed(number, member)?,
                 Ok(Err(Reaction::Stop(error))) => return Err(error),
                 Ok(Err(Reaction::Fail(error))) => self.replace(number, error)?,
                 Ok(Err(Reaction::Abort(reason) | Reaction::Unwritten(reason) | Reaction::Rebuild(reason))) => {
@@ -160,21 +150,14 @@ impl Crew {
         Ok(())
     }
 
-    /// A worker doesn't come back from a call into librdkafka. Whatever the call was to do, the successor fences it.
+    /// A worker has waited in vain for a call into librdkafka. Whatever the call was to do, the successor fences it.
     fn succeed(&mut self, number: usize, member: &Member) -> Result<(), Error> {
-        if let Some(gate) = &self.shared.gate {
-            gate.evict(number);
-        }
         if self.shared.stopping.load(Ordering::SeqCst) {
             // As where a last transaction can't be committed: the next owner of its tasks does it again.
-            tracing::warn!(worker = number, "a worker hangs in a call to Kafka: its last transaction is not committed");
-            rdkafka::consumer::Consumer::context(member).disconnect(number);
+            tracing::warn!(worker = number, "a call to Kafka hangs: the last transaction of a worker is not committed");
             return Ok(());
         }
-        tracing::error!(
-            worker = number,
-            "a worker hangs in a call to Kafka: another one takes over from what is committed"
-        );
+        tracing::error!(worker = number, "a call to Kafka hangs: another worker takes over from what is committed");
         self.start_anew(number, member)
     }
 

@@ -63,9 +63,9 @@ pub enum Error {
     /// The cluster doesn't do what it is asked.
     #[error("Kafka: {0}")]
     Kafka(#[from] KafkaError),
-    /// The worker was given up, and another one has its place.
-    #[error("a worker that was given up has come back, and ends")]
-    GivenUp,
+    /// A call into librdkafka doesn't come back.
+    #[error("a call to Kafka hangs")]
+    Hangs,
     /// The file system doesn't.
     #[error("{}: {error}", path.display())]
     File {
@@ -81,7 +81,7 @@ impl Error {
     pub fn is_passing(&self) -> bool {
         match self {
             // Whoever has the folder may be on its way out.
-            Self::Changed(_) | Self::Thread(_) | Self::Unreachable(_) | Self::InUse { .. } | Self::GivenUp => true,
+            Self::Changed(_) | Self::Thread(_) | Self::Unreachable(_) | Self::InUse { .. } | Self::Hangs => true,
             // Each of two that take one another's ids in turn would only stop the other.
             Self::TakenOver { .. } => false,
             Self::Setup(_) | Self::Missing(_) | Self::Partitions(_) | Self::NotOurs { .. } | Self::Task(_) => false,

@@ -1,7 +1,7 @@
 //! Who changes what all workers read waits until none of them is in a transaction: rows of global tables change between
 //! transactions only, so that a transaction sees all of its records with the same rows.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -17,8 +17,8 @@ pub(crate) struct Gate {
 
 #[derive(Debug, Default)]
 struct State {
-    /// The workers that are inside, by the numbers of their passes.
-    inside: BTreeMap<u64, usize>,
+    /// Who is inside, by the numbers of their passes.
+    inside: BTreeSet<u64>,
     next: u64,
     /// Whether somebody wants to be alone, or is: then nobody else goes in.
     closed: bool,
@@ -26,7 +26,7 @@ struct State {
     open_until: Option<Instant>,
 }
 
-/// A worker is inside, until it is dropped or the worker evicted.
+/// A worker is inside, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Pass {
     gate: Arc<Gate>,
@@ -36,7 +36,7 @@ pub(crate) struct Pass {
 impl Gate {
     /// A worker goes in. Waits while the gate is closed, as long as `go_on` says so; `None` when it doesn't: a worker that
     /// waits here must not keep anybody waiting in its turn, such as a rebalance.
-    pub(crate) fn enter(self: &Arc<Self>, worker: usize, go_on: &dyn Fn() -> bool) -> Option<Pass> {
+    pub(crate) fn enter(self: &Arc<Self>, go_on: &dyn Fn() -> bool) -> Option<Pass> {
         let mut state = self.lock();
         while state.closed {
             if !go_on() {
@@ -47,19 +47,13 @@ impl Gate {
         }
         let number = state.next;
         state.next += 1;
-        state.inside.insert(number, worker);
+        state.inside.insert(number);
         Some(Pass { gate: Arc::clone(self), number })
     }
 
     /// Whether somebody waits to be alone: who is inside should come to an end.
     pub(crate) fn is_wanted(&self) -> bool {
         self.lock().closed
-    }
-
-    /// A worker that will never come back is inside no more.
-    pub(crate) fn evict(&self, worker: usize) {
-        self.lock().inside.retain(|_, inside| *inside != worker);
-        self.changed.notify_all();
     }
 
     /// Lets nobody in, waits until all have left, and does `work` then. `None` if that takes too long: somebody inside
@@ -102,8 +96,8 @@ mod tests {
 
     use super::*;
 
-    fn enter(gate: &Arc<Gate>, worker: usize) -> Pass {
-        gate.enter(worker, &|| true).unwrap()
+    fn enter(gate: &Arc<Gate>) -> Pass {
+        gate.enter(&|| true).unwrap()
     }
 
     #[test]
@@ -111,12 +105,12 @@ mod tests {
         let gate = Arc::new(Gate::default());
         let called = AtomicBool::new(false);
         std::thread::scope(|scope| {
-            let inside = enter(&gate, 0);
+            let inside = enter(&gate);
             let writer = scope.spawn(|| gate.alone(Duration::from_secs(60), || ()));
             while !gate.is_wanted() {
                 std::thread::yield_now();
             }
-            let waiting = scope.spawn(|| gate.enter(1, &|| !called.load(Ordering::SeqCst)).is_none());
+            let waiting = scope.spawn(|| gate.enter(&|| !called.load(Ordering::SeqCst)).is_none());
             called.store(true, Ordering::SeqCst);
             assert_eq!(waiting.join().ok(), Some(true), "with the first one still inside");
             drop(inside);
@@ -127,8 +121,8 @@ mod tests {
     #[test]
     fn who_is_alone_has_waited_for_all_and_lets_nobody_in() {
         let (gate, alone) = (Arc::new(Gate::default()), AtomicBool::new(false));
-        let first = enter(&gate, 0);
-        let second = enter(&gate, 1);
+        let first = enter(&gate);
+        let second = enter(&gate);
         std::thread::scope(|scope| {
             let writer = scope.spawn(|| {
                 gate.alone(Duration::from_secs(60), || {
@@ -144,15 +138,15 @@ mod tests {
             drop(second);
             assert_eq!(writer.join().ok(), Some(Some(0)));
         });
-        drop(enter(&gate, 0));
+        drop(enter(&gate));
     }
 
     #[test]
     fn who_waits_in_vain_leaves_the_gate_open() {
         let gate = Arc::new(Gate::default());
-        let inside = enter(&gate, 0);
+        let inside = enter(&gate);
         assert_eq!(gate.alone(Duration::ZERO, || ()), None);
-        drop((enter(&gate, 1), inside));
+        drop((enter(&gate), inside));
         assert_eq!(gate.alone(Duration::ZERO, || ()), Some(()));
     }
 
@@ -160,28 +154,16 @@ mod tests {
     fn after_a_wait_in_vain_the_workers_have_the_gate_for_as_long() {
         let gate = Arc::new(Gate::default());
         let hour = Duration::from_secs(3600);
-        let inside = enter(&gate, 0);
+        let inside = enter(&gate);
         assert_eq!(gate.alone(Duration::ZERO, || ()), None);
         let waited = gate.lock().open_until.is_some();
         assert!(waited);
         gate.lock().open_until = Some(Instant::now() + hour);
         // It would wait for an hour.
         assert_eq!(gate.alone(hour, || ()), None);
-        drop((enter(&gate, 1), inside));
+        drop((enter(&gate), inside));
         assert_eq!(gate.alone(hour, || ()), None, "also when it could be alone by now");
         gate.lock().open_until = None;
         assert_eq!(gate.alone(hour, || ()), Some(()));
-    }
-
-    #[test]
-    fn who_never_comes_back_is_waited_for_no_more_and_does_no_harm_if_it_does() {
-        let gate = Arc::new(Gate::default());
-        let hangs = enter(&gate, 3);
-        gate.evict(3);
-        assert_eq!(gate.alone(Duration::ZERO, || ()), Some(()));
-        let successor = enter(&gate, 3);
-        drop(hangs);
-        assert_eq!(gate.alone(Duration::ZERO, || ()), None, "the successor is inside");
-        drop(successor);
     }
 }

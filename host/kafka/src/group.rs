@@ -123,13 +123,6 @@ impl Membership {
         }
     }
 
-    /// A worker that has this number was given up: nobody tells it anything any more, nor waits for it.
-    pub(crate) fn disconnect(&self, number: usize) {
-        if let Some(place) = self.state().lines.get_mut(number) {
-            (*place, _) = Line::new();
-        }
-    }
-
     /// The tasks that are ours; `None` while the group rebalances.
     pub(crate) fn assigned(&self) -> Option<BTreeSet<TaskId>> {
         self.state().assigned.clone()
@@ -389,6 +382,3 @@ impl ConsumerContext for Membership {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

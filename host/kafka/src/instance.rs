@@ -72,7 +72,7 @@ const GRACE: Duration = Duration::from_secs(30);
 
 const _: () = assert!(DRAIN.as_secs() + LEAVE.as_secs() + 5 <= GRACE.as_secs(), "a stop is over before it is cut off");
 const _: () =
-    assert!(crate::pulse::PATIENCE_AT_STOP.as_secs() < DRAIN.as_secs(), "a worker that hangs is given up before");
+    assert!(crate::calls::PATIENCE_AT_STOP.as_secs() < DRAIN.as_secs(), "a worker that hangs is given up before");
 
 /// How often to say that it waits outside of the group.
 const SAY: Duration = Duration::from_secs(30);
@@ -361,7 +361,7 @@ impl<'t> Instance<'t> {
         if let Some(follower) = self.follower.take() {
             drop(follower.join());
         }
-        // Windows have no write-ahead log; and a worker that was given up may keep the database from being closed.
+        // Windows have no write-ahead log.
         result.and(shared.database.flush().map_err(Error::from))
     }
 

@@ -2,6 +2,7 @@
 
 mod announce;
 mod answer;
+mod calls;
 mod cluster;
 mod context;
 mod contradictions;
@@ -26,7 +27,6 @@ pub mod offsets;
 mod positions;
 mod postponed;
 mod producer;
-mod pulse;
 mod purge;
 mod reactions;
 pub mod records;

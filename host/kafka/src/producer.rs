@@ -14,7 +14,7 @@
 mod deliveries;
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rdkafka::TopicPartitionList;
@@ -22,11 +22,11 @@ use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, Producer, PurgeConfig};
 
+use crate::calls::Calls;
 use crate::error::{Error, Reaction, code, with_age};
 use crate::faults::{self, Point};
 use crate::limits;
 use crate::native::{Record, Sender};
-use crate::pulse::Pulse;
 use crate::reactions::{self, Class, class, said};
 use crate::settings::{ClientSettings, wrong_settings};
 use deliveries::{Deliveries, Failures, Tag};
@@ -51,10 +51,8 @@ pub(crate) struct Transactions {
     id: String,
     // Dropped before the client that it belongs to.
     sender: Sender,
-    client: Client,
+    calls: Calls<Client>,
     timeout: Duration,
-    /// By which it shows whether calls come back.
-    pulse: Arc<Pulse>,
     /// When the open transaction began.
     open: Option<Instant>,
     /// Bytes of all records that were sent, but for their headers.
@@ -65,33 +63,38 @@ pub(crate) struct Transactions {
 
 impl Transactions {
     /// Takes over the transactional id, and ends what its last owner left open. Tries until it succeeds, as long as
-    /// `go_on` says so; `None` when it doesn't. `topics` are known by their places from then on.
+    /// `go_on` says so; `None` when it doesn't. `topics` are known by their places from then on. `stopping` says whether the
+    /// process stops.
     pub(crate) fn open<'a>(
         settings: &ClientSettings,
         id: &str,
         topics: impl Iterator<Item = &'a str>,
-        pulse: Arc<Pulse>,
+        stopping: Arc<AtomicBool>,
         go_on: &dyn Fn() -> bool,
     ) -> Result<Option<Self>, Reaction> {
         let config = settings.producer(id);
         let client: Client = config.create_with_context(Deliveries::default()).map_err(wrong_settings)?;
-        let init = || pulse.call(|| client.init_transactions(ATTEMPT));
-        while let Err(error) = init()? {
+        let mut calls = Calls::new(client, stopping)?;
+        while let Err(error) = calls.call(|client| client.init_transactions(ATTEMPT))? {
             match is_retriable(&error) {
                 true if go_on() => tracing::warn!(error = said(&error), id, "waiting for the transaction coordinator"),
                 true => return Ok(None),
                 false => return Err(refused(error, settings).into()),
             }
         }
-        let sender = Sender::new(&client, topics)
+        let sender = Sender::new(calls.client(), topics)
             .map_err(|code| Error::Setup(format!("a topic of the pipeline has a name that Kafka refuses: {code}")))?;
         let timeout = settings.transaction_timeout();
-        Ok(Some(Self { id: id.into(), sender, client, timeout, pulse, open: None, sent: 0, headers: 0 }))
+        Ok(Some(Self { id: id.into(), sender, calls, timeout, open: None, sent: 0, headers: 0 }))
+    }
+
+    fn client(&self) -> &Client {
+        self.calls.client()
     }
 
     /// Makes room for the offsets that `slots` partitions get; see [`send`](Self::send).
     pub(crate) fn set_slots(&mut self, slots: usize) {
-        self.client.context().set_slots(slots);
+        self.client().context().set_slots(slots);
     }
 
     /// Whether a transaction is open: the broker ends one that stays so for too long.
@@ -113,14 +116,14 @@ impl Transactions {
         }
         self.headers += record.headers.held();
         loop {
-            match self.sender.send(&self.client, topic, record, opaque) {
+            match self.sender.send(self.calls.client(), topic, record, opaque) {
                 Ok(()) => {
                     // Only what was taken is ever served.
                     self.sent = self.sent.wrapping_add(bytes_of(record.key, record.value));
                     return Ok(());
                 }
                 // Records that can't be delivered leave the queue too, after a time, and then `check` says so.
-                Err(RDKafkaErrorCode::QueueFull) if self.client.in_flight_count() > 0 => self.wait_for_some()?,
+                Err(RDKafkaErrorCode::QueueFull) if self.client().in_flight_count() > 0 => self.wait_for_some()?,
                 Err(RDKafkaErrorCode::QueueFull | RDKafkaErrorCode::MessageSizeTooLarge) => {
                     return Err(limits::too_large(bytes_of(record.key, record.value)));
                 }
@@ -131,7 +134,7 @@ impl Transactions {
 
     /// Bytes that are on their way.
     fn waiting(&self) -> usize {
-        self.sent.wrapping_sub(self.client.context().served.load(Ordering::Relaxed))
+        self.sent.wrapping_sub(self.client().context().served.load(Ordering::Relaxed))
     }
 
     /// Serves delivery reports that have come.
@@ -142,11 +145,11 @@ impl Transactions {
 
     /// Serves all reports that have come. Whether there were any.
     fn poll(&self) -> bool {
-        let before = self.client.in_flight_count();
+        let before = self.client().in_flight_count();
         let mut left = before;
         loop {
-            self.client.poll(Duration::ZERO);
-            let now = self.client.in_flight_count();
+            self.client().poll(Duration::ZERO);
+            let now = self.client().in_flight_count();
             if now >= left {
                 return left < before;
             }
@@ -164,8 +167,8 @@ impl Transactions {
     /// Opens a transaction if none is open.
     fn begin(&mut self) -> Result<(), Reaction> {
         if self.open.is_none() {
-            self.client.context().disturbed.store(false, Ordering::Relaxed);
-            if let Err(error) = self.client.begin_transaction() {
+            self.client().context().disturbed.store(false, Ordering::Relaxed);
+            if let Err(error) = self.client().begin_transaction() {
                 return Err(self.react(&error));
             }
             self.open = Some(Instant::now());
@@ -176,21 +179,21 @@ impl Transactions {
     /// Commits what was sent together with the offsets of the group, if that still has the generation `group`.
     pub(crate) fn commit(
         &mut self,
-        offsets: &TopicPartitionList,
-        group: &ConsumerGroupMetadata,
+        offsets: TopicPartitionList,
+        group: Arc<ConsumerGroupMetadata>,
     ) -> Result<Committed, Reaction> {
         self.begin()?;
         self.wait_for_deliveries()?;
         faults::hit(Point::Produced);
         let began = Instant::now();
-        self.again(|client| client.send_offsets_to_transaction(offsets, group, ATTEMPT))?;
+        self.again(move |client| client.send_offsets_to_transaction(&offsets, &group, ATTEMPT))?;
         faults::hit(Point::OffsetsSent);
         self.end()?;
         faults::hit(Point::Acknowledged);
         // What happened on the way may be told only now.
         self.poll();
-        let disturbed = self.client.context().disturbed.load(Ordering::Relaxed) || began.elapsed() > SUSPICIOUS;
-        Ok(Committed { ends: self.client.context().take_ends(), disturbed })
+        let disturbed = self.client().context().disturbed.load(Ordering::Relaxed) || began.elapsed() > SUSPICIOUS;
+        Ok(Committed { ends: self.client().context().take_ends(), disturbed })
     }
 
     /// Commits what was sent, for who has read nothing.
@@ -215,13 +218,13 @@ impl Transactions {
         self.hear_while(ATTEMPT, |_| true);
         self.again(|client| client.abort_transaction(ATTEMPT))?;
         self.open = None;
-        self.client.context().forget();
+        self.client().context().forget();
         Ok(())
     }
 
     /// `commit_transaction` would wait for them in steps of 100 ms.
     fn wait_for_deliveries(&mut self) -> Result<(), Reaction> {
-        while self.client.in_flight_count() > 0 {
+        while self.client().in_flight_count() > 0 {
             self.wait_for_some()?;
         }
         self.check()
@@ -229,14 +232,14 @@ impl Transactions {
 
     /// Whether a record couldn't be delivered.
     fn check(&mut self) -> Result<(), Reaction> {
-        let (has_failed, is_refused) = self.client.context().failed();
+        let (has_failed, is_refused) = self.client().context().failed();
         if !has_failed {
             return Ok(());
         }
         if is_refused {
             self.hear_all();
         }
-        let failures = self.client.context().take_failures();
+        let failures = self.client().context().take_failures();
         let Some(reaction) = failures.map(Failures::reaction) else { return Ok(()) };
         Err(match (self.unusable(), reaction) {
             (Some(stop @ Reaction::Stop(_)), _) => stop,
@@ -249,14 +252,14 @@ impl Transactions {
     /// Hears of all records that brokers have got: each refusal that is known now needs no transaction of its own. The
     /// others aren't sent any more.
     fn hear_all(&self) {
-        self.client.purge(PurgeConfig::default().queue().non_blocking());
+        self.client().purge(PurgeConfig::default().queue().non_blocking());
         self.hear_while(ATTEMPT, |_| true);
     }
 
     /// Serves reports while some are to come and it is so, but not for ever.
     fn hear_while(&self, limit: Duration, so: impl Fn(&Self) -> bool) {
         let began = Instant::now();
-        while self.client.in_flight_count() > 0 && began.elapsed() < limit && so(self) {
+        while self.client().in_flight_count() > 0 && began.elapsed() < limit && so(self) {
             if !self.poll() {
                 std::thread::park_timeout(TICK);
             }
@@ -265,7 +268,7 @@ impl Transactions {
 
     /// Why something can't go on that a record which failed may be the cause of: its report may be on its way.
     fn why(&mut self, otherwise: impl FnOnce(&Self) -> Reaction) -> Reaction {
-        self.hear_while(REPORT, |this| !this.client.context().failed().0);
+        self.hear_while(REPORT, |this| !this.client().context().failed().0);
         let found = self.check().err();
         match (found, otherwise(self)) {
             (_, stop @ Reaction::Stop(_)) => stop,
@@ -285,10 +288,15 @@ impl Transactions {
     }
 
     /// Makes a call again while it may be, until the transaction must have timed out.
-    fn again(&mut self, call: impl Fn(&Client) -> Result<(), KafkaError>) -> Result<(), Reaction> {
+    fn again(
+        &mut self,
+        call: impl Fn(&Client) -> Result<(), KafkaError> + Send + Sync + 'static,
+    ) -> Result<(), Reaction> {
         let limit = self.open.unwrap_or_else(Instant::now) + self.timeout;
+        let call = Arc::new(call);
         loop {
-            match self.pulse.call(|| call(&self.client))? {
+            let own = Arc::clone(&call);
+            match self.calls.call(move |client| own(client))? {
                 Ok(()) => return Ok(()),
                 Err(error) if is_retriable(&error) && Instant::now() < limit => {
                     tracing::warn!(%error, id = self.id, "a transaction waits for the broker");
@@ -316,7 +324,7 @@ impl Transactions {
 
     /// What to do if the client has had a fatal error.
     fn unusable(&self) -> Option<Reaction> {
-        let (code, text) = self.client.client().fatal_error()?;
+        let (code, text) = self.client().client().fatal_error()?;
         let text = with_age(self.open, self.timeout, text);
         if class(code) == Class::Fence {
             return Some(self.fenced(text));

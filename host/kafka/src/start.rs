@@ -80,7 +80,7 @@ pub(crate) fn prepare(
         internal_ids: claimed.topics,
         missing: Missing::default(),
         member: OnceLock::new(),
-        stopping: AtomicBool::new(false),
+        stopping: Arc::default(),
         gate: globals.as_ref().map(|_| Arc::default()),
         shared_stores: topology.globals.iter().map(|table| table.store).collect(),
         cluster,

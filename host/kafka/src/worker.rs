@@ -51,7 +51,6 @@ use crate::gate::Pass;
 use crate::limits::Limits;
 use crate::native::{Fetcher, Record};
 use crate::producer::Transactions;
-use crate::pulse::Pulse;
 use crate::tasks::TaskId;
 use crate::unclear::Unclear;
 use apart::Apart;
@@ -103,7 +102,6 @@ pub(crate) struct Worker {
     /// Where records are copied to.
     buffer: BytesMut,
     producer: Option<Transactions>,
-    pulse: Arc<Pulse>,
     /// While a transaction is open: global tables stay as they are.
     pass: Option<Pass>,
     /// What topics take, as was known when the producer was made.
@@ -132,7 +130,6 @@ impl Worker {
     pub(crate) fn new(
         number: usize,
         shared: Arc<Shared>,
-        pulse: Arc<Pulse>,
         ear: Ear,
         events: Sender<Event>,
         logic: Box<dyn Logic>,
@@ -153,7 +150,6 @@ impl Worker {
             barred: Barred::default(),
             buffer: BytesMut::new(),
             producer: None,
-            pulse,
             pass: None,
             begun: None,
             limits: Limits::default(),

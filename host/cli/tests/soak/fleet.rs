@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::ended::Ended;
 use crate::findings::{Findings, attempt};
 use crate::harness::process::Process;
+use crate::harness::until;
 use crate::place::Place;
 use crate::plan::SLOTS;
 
@@ -78,6 +79,13 @@ impl<'p> Fleet<'p> {
     fn take(&mut self, slot: usize) -> Option<Process> {
         self.ids.0.lock().unwrap()[slot] = None;
         self.slots[slot].take()
+    }
+
+    /// Waits until all tasks of a process are open.
+    pub fn wait_until_running(&self, slot: usize) {
+        let Some(process) = &self.slots[slot] else { return };
+        let runs = |entry: &Value| entry["message"] == "state" && entry["to"] == "running";
+        until("the process runs", || process.entries().iter().any(runs));
     }
 
     /// `kill -9`. One that had ended by itself before is a finding.

@@ -36,7 +36,7 @@ const OF_A_PROCESS: [&str; 17] = [
     "a transaction waits for the broker",
     "a transaction failed: going on from what is committed",
     "a worker failed: another one takes over",
-    "a worker hangs in a call to Kafka",
+    "a call to Kafka hangs",
     "workers didn't hand their tasks over in time",
     "rows of global tables can't be written",
     "a rule is slow: the records of its partitions wait for it",

@@ -21,7 +21,7 @@
 //! - an entry in the log of a process, not older than a minute and from after it began to stand, that names the partition;
 //!   one about a task names its number, which all inputs of the task have;
 //! - such an entry about a worker or the whole process: the cluster doesn't answer, a transaction waits or has failed, a
-//!   worker hangs or has failed, a rule is slow;
+//!   call hangs, a worker has failed, a rule is slow;
 //! - a process that starts, waits for the group or restores state, as long as it does, for 120 s at most. Nobody outside of
 //!   the group knows which partitions it has: it may be another one's that stands.
 //!

@@ -1,5 +1,6 @@
 //! A commit: everything that the tasks have read, put out and changed, in one transaction; then the local state.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use millrace_engine::ledger::Ledger;
@@ -59,7 +60,7 @@ impl Worker {
             return Ok(());
         }
         let offsets = offsets(changed.iter().map(|(seat, _)| &**seat))?;
-        let committed = producer.commit(&offsets, generation(&self.generation)?)?;
+        let committed = producer.commit(offsets, generation(&self.generation)?)?;
         store(&self.shared, &changed, &committed.ends)?;
         faults::hit(Point::Stored);
         for (seat, _) in changed {
@@ -107,7 +108,7 @@ impl Worker {
         for (seat, changes) in &noted {
             send_changes(&self.shared, seat, producer, changes)?;
         }
-        let committed = producer.commit(&offsets, generation(&self.generation)?)?;
+        let committed = producer.commit(offsets, generation(&self.generation)?)?;
         store(&self.shared, &noted, &committed.ends)?;
         noted.into_iter().for_each(|(seat, _)| seat.settle());
         self.after_commit(Ledger::default(), began, committed.disturbed)
@@ -240,10 +241,10 @@ fn offsets<'s>(seats: impl Iterator<Item = &'s Seat>) -> Result<TopicPartitionLi
 }
 
 /// The generation that the tasks were assigned in, not the one that the group has come to since.
-fn generation(generation: &Option<Generation>) -> Result<&ConsumerGroupMetadata, Reaction> {
+fn generation(generation: &Option<Generation>) -> Result<Arc<ConsumerGroupMetadata>, Reaction> {
     generation
         .as_ref()
-        .map(|generation| &*generation.metadata)
+        .map(|generation| Arc::clone(&generation.metadata))
         .ok_or_else(|| Reaction::Abort("the tasks are no longer assigned".into()))
 }
 

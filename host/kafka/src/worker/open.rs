@@ -149,7 +149,7 @@ impl Worker {
     fn opener(&mut self) -> Result<&Opener, Reaction> {
         let opener = match self.arrivals.opener.take() {
             Some(opener) => opener,
-            None => Opener::start(self.number, Arc::clone(&self.shared), Arc::clone(&self.pulse), self.events.clone())?,
+            None => Opener::start(self.number, Arc::clone(&self.shared), self.events.clone())?,
         };
         Ok(self.arrivals.opener.insert(opener))
     }
@@ -169,7 +169,7 @@ impl Worker {
         let settings = shared.settings.with_batch_bytes(self.limits.batch);
         let id = format!("{}-{}-{}", shared.topology.app, shared.instance, self.number);
         let topics = own.into_iter().chain(shared.changelogs.iter().map(String::as_str));
-        self.producer = Transactions::open(&settings, &id, topics, Arc::clone(&self.pulse), &|| self.may_go_on())?;
+        self.producer = Transactions::open(&settings, &id, topics, Arc::clone(&shared.stopping), &|| self.may_go_on())?;
         Ok(self.producer.is_some())
     }
 

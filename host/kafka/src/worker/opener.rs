@@ -26,7 +26,6 @@ use super::turns::{Ask, Turns};
 use super::{Event, Shared};
 use crate::contradictions;
 use crate::error::{Error, Reaction};
-use crate::pulse::Pulse;
 use crate::restore::{Gap, Restore, Trouble, fatal};
 use crate::tasks::TaskId;
 
@@ -75,12 +74,7 @@ pub(super) struct Opener {
 }
 
 impl Opener {
-    pub(super) fn start(
-        worker: usize,
-        shared: Arc<Shared>,
-        pulse: Arc<Pulse>,
-        events: Sender<Event>,
-    ) -> Result<Self, Reaction> {
+    pub(super) fn start(worker: usize, shared: Arc<Shared>, events: Sender<Event>) -> Result<Self, Reaction> {
         let (wishes, heard) = channel();
         let (told, opened) = channel();
         let stop = Arc::new(AtomicBool::new(false));
@@ -88,7 +82,6 @@ impl Opener {
         let opening = Opening {
             worker,
             shared,
-            pulse,
             stop: Arc::clone(&stop),
             events,
             wishes: heard,
@@ -139,7 +132,6 @@ impl Drop for Opener {
 struct Opening {
     worker: usize,
     shared: Arc<Shared>,
-    pulse: Arc<Pulse>,
     stop: Arc<AtomicBool>,
     events: Sender<Event>,
     wishes: Receiver<Vec<Wish>>,
@@ -169,8 +161,7 @@ impl Opening {
     }
 
     fn go_on(&self) -> bool {
-        let stopped = self.stop.load(Ordering::Relaxed) || self.shared.stopping.load(Ordering::Relaxed);
-        !stopped && !self.pulse.is_given_up()
+        !self.stop.load(Ordering::Relaxed) && !self.shared.stopping.load(Ordering::Relaxed)
     }
 
     /// Hears of tasks; waits for something to do where there is nothing. Whether anybody is there who wants any.

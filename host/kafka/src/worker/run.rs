@@ -182,7 +182,7 @@ impl Worker {
     /// meanwhile.
     fn enter(&mut self) -> bool {
         if let (Some(gate), None) = (&self.shared.gate, &self.pass) {
-            self.pass = gate.enter(self.number, &|| self.may_go_on());
+            self.pass = gate.enter(&|| self.may_go_on());
             return self.pass.is_some();
         }
         true

@@ -55,7 +55,7 @@ pub(crate) struct Shared {
     pub(crate) missing: Missing,
     /// The instance's member of the group; there before any task is assigned.
     pub(crate) member: OnceLock<Member>,
-    pub(crate) stopping: AtomicBool,
+    pub(crate) stopping: Arc<AtomicBool>,
 }
 
 impl Shared {

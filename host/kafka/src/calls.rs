@@ -1,0 +1,153 @@
+//! Calls into librdkafka that may not come back. Some of these have no end of their own: while a coordinator moves,
+//! `send_offsets_to_transaction` has been seen to wait for ever, past the timeout it was given.
+//!
+//! So they are made on a thread that has nothing but the client, and their worker gives up waiting after a time. It ends then,
+//! and another one takes its place. All that stays behind is that thread with that client: neither tasks nor their state nor
+//! guests. The call may still come to its end at any time, and nothing that it does then counts:
+//!
+//! - on the cluster, the successor takes over the transactional id before it reads anything. That ends what the call was
+//!   to do, or waits until it is done;
+//! - here, a call borrows nothing, and nobody hears its answer.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, Reaction};
+
+/// How long a call may take that has been given 5 s.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The same while the process stops: it ends before it would be killed.
+pub(crate) const PATIENCE_AT_STOP: Duration = Duration::from_secs(10);
+
+/// How often to look whether the process stops.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// A client, and the thread that makes calls to it.
+pub(crate) struct Calls<C> {
+    client: Arc<C>,
+    /// None once it is dropped.
+    orders: Option<Sender<Order<C>>>,
+    thread: Option<JoinHandle<()>>,
+    stopping: Arc<AtomicBool>,
+    /// While nothing stops, and while something does.
+    patience: (Duration, Duration),
+}
+
+type Order<C> = Box<dyn FnOnce(&C) + Send>;
+
+impl<C: Send + Sync + 'static> Calls<C> {
+    /// Starts the thread. `stopping` says whether the process stops.
+    pub(crate) fn new(client: C, stopping: Arc<AtomicBool>) -> Result<Self, Error> {
+        let client = Arc::new(client);
+        let (orders, heard) = channel::<Order<C>>();
+        let own = Arc::clone(&client);
+        let run = move || heard.into_iter().for_each(|order| order(&own));
+        let thread = thread::Builder::new().name("kafka-calls".into()).spawn(run);
+        let thread = thread.map_err(|error| Error::Thread(format!("a thread can't be started: {error}")))?;
+        let patience = (PATIENCE, PATIENCE_AT_STOP);
+        Ok(Self { client, orders: Some(orders), thread: Some(thread), stopping, patience })
+    }
+
+    /// The client, for calls that come back.
+    pub(crate) fn client(&self) -> &C {
+        &self.client
+    }
+
+    /// Makes a call.
+    ///
+    /// # Errors
+    /// It has not come back, and is given up: so is the client.
+    pub(crate) fn call<T: Send + 'static>(
+        &mut self,
+        call: impl FnOnce(&C) -> T + Send + 'static,
+    ) -> Result<T, Reaction> {
+        let (answer, heard) = channel();
+        let order: Order<C> = Box::new(move |client| drop(answer.send(call(client))));
+        if let Some(orders) = &self.orders {
+            drop(orders.send(order));
+        }
+        let began = Instant::now();
+        loop {
+            match heard.recv_timeout(LOOK) {
+                Ok(result) => return Ok(result),
+                Err(RecvTimeoutError::Timeout) if began.elapsed() > self.patience() => {
+                    self.orders = None;
+                    self.thread = None;
+                    return Err(Reaction::Fail(Error::Hangs));
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Err(Reaction::Fail(Error::Hangs)),
+            }
+        }
+    }
+
+    fn patience(&self) -> Duration {
+        let (running, stopping) = self.patience;
+        if self.stopping.load(Ordering::SeqCst) { stopping } else { running }
+    }
+}
+
+impl<C> Drop for Calls<C> {
+    /// Ends the thread, unless it hangs.
+    fn drop(&mut self) {
+        self.orders = None;
+        if let Some(thread) = self.thread.take() {
+            drop(thread.join());
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::sync::Mutex;
+    use std::sync::mpsc::Receiver;
+
+    use super::*;
+
+    /// A client whose call waits for a word.
+    type Waits = Mutex<Receiver<()>>;
+
+    fn calls(stopping: bool) -> (Calls<Waits>, Sender<()>) {
+        let (word, heard) = channel();
+        (Calls::new(Mutex::new(heard), Arc::new(AtomicBool::new(stopping))).unwrap(), word)
+    }
+
+    fn wait(client: &Waits) -> bool {
+        client.lock().unwrap().recv().is_ok()
+    }
+
+    #[test]
+    fn a_call_gives_its_answer_and_the_client_ends_with_its_owner() {
+        let (mut calls, word) = calls(false);
+        word.send(()).unwrap();
+        assert_eq!(calls.call(wait).ok(), Some(true));
+        let client = Arc::downgrade(&calls.client);
+        drop(calls);
+        assert!(client.upgrade().is_none());
+    }
+
+    #[test]
+    fn a_call_that_does_not_come_back_is_given_up_and_keeps_nothing_but_its_client() {
+        for (stopping, patience) in [(false, (Duration::ZERO, PATIENCE)), (true, (PATIENCE, Duration::ZERO))] {
+            let (mut calls, word) = calls(stopping);
+            calls.patience = patience;
+            let tasks = Arc::new(());
+            let worker = (Arc::clone(&tasks), calls.call(wait));
+            assert!(matches!(worker, (_, Err(Reaction::Fail(Error::Hangs)))));
+            assert!(calls.call(wait).is_err(), "nor does another one");
+            let client = Arc::downgrade(&calls.client);
+            drop((worker, calls));
+            assert_eq!(Arc::strong_count(&tasks), 1);
+            assert!(client.upgrade().is_some(), "the call is still under way");
+            word.send(()).unwrap();
+            while client.upgrade().is_some() {
+                thread::yield_now();
+            }
+        }
+    }
+}
