@@ -2,7 +2,7 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote};
-use syn::{Ident, ItemFn};
+use syn::{Ident, Item, ItemFn, ItemImpl, Type};
 
 use crate::attribute::Arguments;
 
@@ -164,5 +164,39 @@ pub fn announce(role: Role, ident: &Ident, name: &str) -> TokenStream {
         }
         #[allow(unused_imports)]
         pub(crate) use #inner as #ident;
+    }
+}
+
+/// What there is of a rule with a mistake in it: a function as it is written, and a macro that makes an empty plugin.
+pub fn as_written(item: TokenStream) -> TokenStream {
+    let (ident, item) = match syn::parse2(item.clone()) {
+        Ok(Item::Fn(function)) => (Some(function.sig.ident), item),
+        Ok(Item::Impl(ItemImpl { self_ty, .. })) => (name_of(&self_ty), quote!()),
+        _ => (None, quote!()),
+    };
+    let Some(ident) = ident else { return item };
+    let inner = format_ident!("__millrace_{}", ident);
+    let item = (!item.is_empty()).then(|| quote!(#[allow(warnings)] #item));
+    quote! {
+        #item
+        #[doc(hidden)]
+        #[allow(unused_macros)]
+        macro_rules! #inner {
+            ({ name: $name:literal, $($rest:tt)* } $($state:tt)*) => {
+                /// The plugin, without its functions: there is a mistake in one.
+                pub static PLUGIN: ::millrace_sdk::Plugin =
+                    ::millrace_sdk::Plugin { name: $name, version: "", functions: &[], config: ::core::option::Option::None };
+            };
+        }
+        #[allow(unused_imports)]
+        pub(crate) use #inner as #ident;
+    }
+}
+
+/// The name of a type that has no more than that.
+fn name_of(ty: &Type) -> Option<Ident> {
+    match ty {
+        Type::Path(path) => path.path.get_ident().cloned(),
+        _ => None,
     }
 }
