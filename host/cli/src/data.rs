@@ -60,8 +60,20 @@ pub fn folder(given: Option<&Path>) -> Result<PathBuf> {
     }
 }
 
+/// That it is no file.
+///
+/// # Errors
+/// It is one.
+pub fn check_folder(data: &Path) -> Result<()> {
+    if data.is_file() {
+        bail!("{}: it is a file, and --data names a folder", data.display());
+    }
+    Ok(())
+}
+
 /// A folder of an app that runs on Kafka has no log.
 fn check_embedded(data: &Path) -> Result<()> {
+    check_folder(data)?;
     if folder::is_instance(data) {
         let app = folder::app_of(data)?.unwrap_or_default();
         bail!("{}: it belongs to the app `{app}`, whose log is on Kafka: say --kafka BOOTSTRAP", data.display());
@@ -108,6 +120,7 @@ pub fn open_to_read(data: &Path) -> Result<(Arc<Database>, Arc<Log>)> {
 /// # Errors
 /// As [`Database::open_read_only`].
 pub fn open_tables(data: &Path) -> Result<(Arc<Database>, BTreeMap<String, KeyCodec>)> {
+    check_folder(data)?;
     if folder::is_instance(data) {
         return Ok(folder::open_to_read(data)?);
     }

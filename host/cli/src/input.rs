@@ -6,12 +6,18 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-/// The lines of a file; of standard input without one, or where its name is `-`.
+use crate::lines::Reader;
+
+/// The records of a file; of standard input without one, or where its name is `-`.
 ///
 /// # Errors
 /// The file can't be read.
-pub(crate) fn open(path: Option<&Path>) -> Result<Box<dyn BufRead>> {
-    let Some(path) = path.filter(|path| path.as_os_str() != "-") else { return Ok(Box::new(io::stdin().lock())) };
-    let file = File::open(path).with_context(|| format!("{}: can't be read", path.display()))?;
-    Ok(Box::new(BufReader::with_capacity(1 << 16, file)))
+pub(crate) fn open(path: Option<&Path>) -> Result<Reader<Box<dyn BufRead>>> {
+    let Some(path) = path.filter(|path| path.as_os_str() != "-") else {
+        return Ok(Reader::new(Box::new(io::stdin().lock())));
+    };
+    let name = path.display().to_string();
+    let file = File::open(path).with_context(|| format!("{name}: can't be read"))?;
+    let lines: Box<dyn BufRead> = Box::new(BufReader::with_capacity(1 << 16, file));
+    Ok(Reader::new(lines).of_file(name))
 }

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::env::VarError;
-use std::path::PathBuf;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use millrace_engine::deployment::Candidate;
-use millrace_engine::pipeline::{self, Given, Pipeline, SourceFile};
+use millrace_engine::pipeline::{self, Given, Pipeline, SourceFile, nearest};
 use millrace_engine::ports::DeploymentId;
 use millrace_engine::secret::HIDDEN;
 use millrace_engine::topology::{PluginUse, Topology};
@@ -57,7 +58,13 @@ fn read(paths: &[PathBuf]) -> Result<Vec<SourceFile>> {
         if let Some((name, _)) = path.to_string_lossy().split_once('=').filter(|_| !path.exists()) {
             bail!("`{name}={HIDDEN}` is no pipeline file; a setting is changed with --set {name}=VALUE");
         }
-        let bytes = std::fs::read(path).with_context(|| format!("{}: can't be read", path.display()))?;
+        if path.is_dir() {
+            bail!("{}: it is a folder, and a pipeline is a file{}", path.display(), listed(&pipelines_in(path)));
+        }
+        let bytes = match std::fs::read(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => bail!(missing(path)),
+            bytes => bytes.with_context(|| format!("{}: can't be read", path.display()))?,
+        };
         match String::from_utf8(bytes) {
             Ok(text) => Ok(SourceFile { path: path.clone(), text }),
             Err(error) => {
@@ -68,6 +75,45 @@ fn read(paths: &[PathBuf]) -> Result<Vec<SourceFile>> {
         }
     };
     paths.iter().map(read).collect()
+}
+
+/// Says where a pipeline file was looked for that isn't there, and which ones are.
+fn missing(path: &Path) -> String {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let place = if folder == Path::new("") { std::env::current_dir() } else { std::path::absolute(folder) };
+    let place = place.unwrap_or_else(|_| folder.to_owned());
+    let there = match place.is_dir() {
+        true => {
+            let files = pipelines_in(folder);
+            let near = nearest(&path.to_string_lossy(), files.iter().map(String::as_str));
+            near.map_or_else(|| listed(&files), |near| format!("; did you mean `{near}`?"))
+        }
+        false => "; that folder isn't there".to_owned(),
+    };
+    format!("{}: there is no such file in {}{there}", path.display(), place.display())
+}
+
+/// The pipeline files of a folder.
+fn pipelines_in(folder: &Path) -> Vec<String> {
+    let entries = Path::new(".").join(folder).read_dir().into_iter().flatten().flatten();
+    let paths = entries.map(|entry| folder.join(entry.file_name()));
+    let files = paths.filter(|path| path.extension().is_some_and(|end| end == "toml"));
+    let mut files: Vec<_> = files.map(|path| path.display().to_string()).collect();
+    files.sort();
+    files
+}
+
+/// Most pipeline files that a message names.
+const MOST_NAMED: usize = 5;
+
+fn listed(files: &[String]) -> String {
+    let shown: Vec<_> = files.iter().take(MOST_NAMED).map(|file| format!("`{file}`")).collect();
+    match shown.as_slice() {
+        [] => String::new(),
+        shown if files.len() > MOST_NAMED => format!("; there are {} and more", shown.join(", ")),
+        [one] => format!("; there is {one}"),
+        shown => format!("; there are {}", shown.join(", ")),
+    }
 }
 
 fn load_plugin(runtime: &Arc<Runtime>, plugin: &PluginUse) -> Result<Arc<Plugin>, String> {

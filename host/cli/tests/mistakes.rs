@@ -12,6 +12,7 @@ fn transcript(place: &Place, commands: &[&str]) -> String {
     let said = |command: &&str| {
         let Said { code, out, err } = place.millrace(command);
         assert_eq!(out, "", "{command}: standard output is for results");
+        let err = err.replace(place.path("").to_string_lossy().trim_end_matches('/'), "HERE");
         format!("$ millrace {command}\n{}\nexit {}\n", err.trim_end(), code.unwrap())
     };
     commands.iter().map(said).collect::<Vec<_>>().join("\n")
@@ -21,6 +22,8 @@ fn transcript(place: &Place, commands: &[&str]) -> String {
 fn a_wrong_command_line_is_exit_code_2() {
     let commands = [
         "chekc orders.toml",
+        "run orders.toml --threads 4",
+        "run orders.toml --commit-interval=1s",
         "check",
         "run orders.toml --daat x",
         "run orders.toml --set resolve.within",
@@ -48,6 +51,26 @@ fn a_wrong_command_line_is_exit_code_2() {
       tip: a similar subcommand exists: 'check'
 
     Usage: millrace <COMMAND>
+
+    For more information, try '--help'.
+    exit 2
+
+    $ millrace run orders.toml --threads 4
+    error: unexpected argument '--threads' found
+
+      tip: a setting of the pipeline is changed with '--set threads=VALUE'
+
+    Usage: millrace run <PIPELINE>...
+
+    For more information, try '--help'.
+    exit 2
+
+    $ millrace run orders.toml --commit-interval=1s
+    error: unexpected argument '--commit-interval' found
+
+      tip: a setting of the pipeline is changed with '--set commit-interval=VALUE'
+
+    Usage: millrace run <PIPELINE>...
 
     For more information, try '--help'.
     exit 2
@@ -207,8 +230,13 @@ fn files_and_folders_that_are_not_there_or_not_ours_are_exit_code_1() {
     std::fs::create_dir_all(place.path("other/db")).unwrap();
     place.write("other/db/notes.txt", "mine");
     place.write("file", "mine");
+    place.write("records.toml", "{\"topic\":\"orders\",\"key\":1}\n{\"topic\":\"orders\",\"key\":2}\n");
     let commands = [
         "check ordres.toml",
+        "check other",
+        "check nowhere/orders.toml",
+        "check .",
+        "run records.toml",
         "replay orders.toml --in ordres.jsonl",
         "replay orders.toml --in other",
         "replay orders.toml --in file",
@@ -225,7 +253,24 @@ fn files_and_folders_that_are_not_there_or_not_ours_are_exit_code_1() {
     ];
     assert_snapshot!(transcript(&place, &commands), @r#"
     $ millrace check ordres.toml
-    error: ordres.toml: can't be read: No such file or directory (os error 2)
+    error: ordres.toml: there is no such file in HERE; did you mean `orders.toml`?
+    exit 1
+
+    $ millrace check other
+    error: other: it is a folder, and a pipeline is a file
+    exit 1
+
+    $ millrace check nowhere/orders.toml
+    error: nowhere/orders.toml: there is no such file in HERE/nowhere; that folder isn't there
+    exit 1
+
+    $ millrace check .
+    error: .: it is a folder, and a pipeline is a file; there are `./orders.toml`, `./records.toml`
+    exit 1
+
+    $ millrace run records.toml
+    records.toml:1:1: this is JSON, and a pipeline file is TOML
+      help: name the pipeline file here; records are read with `--in FILE`
     exit 1
 
     $ millrace replay orders.toml --in ordres.jsonl
@@ -237,7 +282,7 @@ fn files_and_folders_that_are_not_there_or_not_ours_are_exit_code_1() {
     exit 1
 
     $ millrace replay orders.toml --in file
-    error: line 1: not a JSON object; a line is a record such as {"topic":"orders","key":42,"value":{"id":42},"timestamp":1700000000000}
+    error: file, line 1: not a JSON object; a line is a record such as {"topic":"orders","key":42,"value":{"id":42},"timestamp":1700000000000}
     exit 1
 
     $ millrace replay orders.toml --out nowhere/out.jsonl
@@ -253,7 +298,7 @@ fn files_and_folders_that_are_not_there_or_not_ours_are_exit_code_1() {
     exit 1
 
     $ millrace topic list --data file
-    error: file: can't be looked into: Not a directory (os error 20)
+    error: file: it is a file, and --data names a folder
     exit 1
 
     $ millrace topic write --data data --in ordres.jsonl
@@ -269,7 +314,7 @@ fn files_and_folders_that_are_not_there_or_not_ours_are_exit_code_1() {
     exit 1
 
     $ millrace run orders.toml --data file
-    error: file/db: can't be made: Not a directory (os error 20)
+    error: file: it is a file, and --data names a folder
     exit 1
 
     $ millrace topic list --kafka 127.0.0.1:1 --kafka-set security.protocl=ssl

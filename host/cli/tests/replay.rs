@@ -243,7 +243,7 @@ fn a_line_that_is_wrong_is_told_with_its_number_its_field_and_what_would_be_righ
     exit 1: error: line 2, field `key`: "one" is not a whole number of 64 bits; keys of this topic are i64: a number such as 42, or null; raw bytes go into `keyBase64`
     exit 1: error: line 2, field `value`: missing; a tombstone is "value":null
     exit 1: error: line 2, field `timestamp`: "noon" does not fit; a timestamp is a number of milliseconds since the epoch, such as 1700000000000
-    exit 1: error: line 2: unknown field `time` (column 48); expected one of `topic`, `partition`, `key`, `keyBase64`, `value`, `valueBase64`, `timestamp`, `headers`, `window`
+    exit 1: error: line 2: unknown field `time` (column 48); did you mean `timestamp`? expected one of `topic`, `partition`, `key`, `keyBase64`, `value`, `valueBase64`, `timestamp`, `headers`, `window`
     exit 1: error: line 2: topic `stock-orders` has no partition 7: its last one is 0
     exit 1: error: line 2, field `topic`: there is no topic `stocks` here; there are `orders`, `payment-orders`, `recovererDLQ`, `stock-orders`
     exit 1: error: line 2, field `topic`: missing; name the topic, as in "topic":"orders"

@@ -49,6 +49,7 @@ pub use diagnostic::Diagnostic;
 use diagnostic::{Place, Problems, Sources};
 pub use given::{Given, Override};
 pub use hidden::without_secrets;
+pub use merge::APP_KEYS;
 pub use model::Pipeline;
 pub use partitions::{PartitionMismatch, partitions, spread_alike};
 pub use render::{Format, render};
@@ -155,6 +156,7 @@ fn topology(pipeline: &Pipeline, manifests: &resolve::Manifests<'_>, problems: &
     }
     unbuilt::check_unbuilt(&graph, problems);
     checks::check_sessions(&graph, problems);
+    checks::check_late(&graph, problems);
     let order = checks::check_cycles(&graph, problems)?;
     changes::check_aggregates(&graph, &order, problems);
     let keys = keys::check_keys(&graph, &order, problems);

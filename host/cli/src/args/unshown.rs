@@ -2,10 +2,15 @@
 
 use clap::Error;
 use clap::error::{ContextKind, ContextValue};
+use millrace_engine::pipeline::APP_KEYS;
 use millrace_engine::secret::HIDDEN;
 
-/// The error with stars in place of values.
+/// The error with stars in place of values, and what a setting that is written as an option should look like.
 pub(super) fn without_values(mut error: Error) -> Error {
+    if let Some(setting) = text(&error, ContextKind::InvalidArg).as_deref().and_then(as_setting) {
+        error.remove(ContextKind::Suggested);
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![setting.into()]));
+    }
     let about_setting = text(&error, ContextKind::InvalidArg).is_some_and(|name| takes_secrets(&name));
     for kind in [ContextKind::InvalidArg, ContextKind::InvalidSubcommand, ContextKind::TrailingArg] {
         if let Some(shown) = text(&error, kind).and_then(|text| without_value(&text)) {
@@ -19,6 +24,13 @@ pub(super) fn without_values(mut error: Error) -> Error {
         error.insert(ContextKind::InvalidValue, ContextValue::String(shown.unwrap_or(value)));
     }
     error
+}
+
+/// What to write in place of an option that has the name of an app-wide setting.
+fn as_setting(option: &str) -> Option<String> {
+    let name = option.strip_prefix("--")?.split('=').next()?;
+    let known = APP_KEYS.contains(&name) && name != "kafka";
+    known.then(|| format!("a setting of the pipeline is changed with '--set {name}=VALUE'"))
 }
 
 fn text(error: &Error, kind: ContextKind) -> Option<String> {

@@ -28,7 +28,7 @@ use summary::Summary;
 pub fn replay(arguments: &args::Replay) -> Result<()> {
     let loaded = load(&arguments.pipeline)?;
     let topology = loaded.topology.clone();
-    let input = open_input(arguments)?;
+    let mut reader = open_input(arguments)?;
     let mut output = Output::open(arguments.output.as_deref())?;
     let folder = tempfile::tempdir().context("no folder for the throw-away log")?;
     let batch = arguments.batch as usize;
@@ -40,16 +40,14 @@ pub fn replay(arguments: &args::Replay) -> Result<()> {
     let replay = Replay::new(&mut worker, &mut guests, batch, interval, put_out);
     let mut replay = replay.closing_windows(arguments.close_windows);
     let codecs = codecs(&topology);
-    let mut reader = Reader::new(input);
     let mut read = 0;
     loop {
         let record = match reader.read(&codecs)? {
             Some(line) => record(line, &topology),
             None => break,
         };
-        let number = reader.number();
-        let record = record.with_context(|| format!("line {number}"))?;
-        replay.push(record).with_context(|| format!("line {number}"))?;
+        let record = record.with_context(|| reader.place())?;
+        replay.push(record).with_context(|| reader.place())?;
         read += 1;
     }
     let ledger = replay.finish()?;
@@ -59,7 +57,7 @@ pub fn replay(arguments: &args::Replay) -> Result<()> {
     Ok(())
 }
 
-fn open_input(arguments: &args::Replay) -> Result<Box<dyn BufRead>> {
+fn open_input(arguments: &args::Replay) -> Result<Reader<Box<dyn BufRead>>> {
     let path = arguments.input.as_ref();
     let path = path.map(|path| if path.is_dir() { in_folder(path, arguments) } else { path.clone() });
     input::open(path.as_deref())

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
+use millrace_engine::pipeline::nearest;
 use millrace_engine::record::{Headers, Timestamp, Window};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
@@ -103,7 +104,7 @@ impl<'a> Fields<'a> {
             let text = error.to_string();
             let reason = text.rsplit_once(" at line ").map_or(text.as_str(), |(reason, _)| reason);
             let (reason, help) = match reason.split_once(", expected ") {
-                Some((reason, names)) => (reason, format!("expected {names}")),
+                Some((reason, names)) => (reason, expected(reason, names)),
                 None if error.is_data() => (reason, "a field comes once".to_owned()),
                 None => (reason, "a line is one JSON object".to_owned()),
             };
@@ -177,6 +178,15 @@ impl<'a> Fields<'a> {
                 Err(Problem::of_field("window", format!("{raw} is not a window"), help))
             }
         }
+    }
+}
+
+/// The fields that there are, and first the one that was meant.
+fn expected(reason: &str, names: &str) -> String {
+    let given = reason.split('`').nth(1).unwrap_or_default();
+    match nearest(given, names.split('`').skip(1).step_by(2)) {
+        Some(meant) => format!("did you mean `{meant}`? expected {names}"),
+        None => format!("expected {names}"),
     }
 }
 

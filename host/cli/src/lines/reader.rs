@@ -11,8 +11,18 @@ pub enum ReadError {
     #[error("the input can't be read: {0}")]
     Io(#[from] io::Error),
     /// A line is not a record: the input is to be mended.
-    #[error(transparent)]
-    Line(#[from] LineError),
+    #[error("{}{error}", prefix(input))]
+    Line {
+        /// The file; none for standard input.
+        input: Option<String>,
+        /// What is wrong.
+        error: LineError,
+    },
+}
+
+/// A file before what is said of a line in it.
+fn prefix(file: &Option<String>) -> String {
+    file.as_ref().map(|file| format!("{file}, ")).unwrap_or_default()
 }
 
 /// The byte order mark that some editors put before the first line of a file in UTF-8.
@@ -25,6 +35,7 @@ const LINE_LIMIT_BYTES: u64 = 256 << 20;
 /// together, one may be in the middle.
 pub struct Reader<R> {
     input: R,
+    file: Option<String>,
     buffer: Vec<u8>,
     number: u64,
     limit: u64,
@@ -38,7 +49,13 @@ impl<R: BufRead> Reader<R> {
 
     /// The same for lines of at most so many bytes.
     pub(super) fn with_limit(input: R, limit: u64) -> Self {
-        Self { input, buffer: Vec::new(), number: 0, limit }
+        Self { input, file: None, buffer: Vec::new(), number: 0, limit }
+    }
+
+    /// The same, of a file that messages name.
+    #[must_use]
+    pub fn of_file(self, name: String) -> Self {
+        Self { file: Some(name), ..self }
     }
 
     /// The next record; `None` at the end. Another call after a line that is wrong goes on with the line after it.
@@ -55,7 +72,8 @@ impl<R: BufRead> Reader<R> {
             }
             self.number += 1;
             if read as u64 > self.limit && !self.buffer.ends_with(b"\n") {
-                return Err(self.too_long()?.into());
+                let error = self.too_long()?;
+                return Err(ReadError::Line { input: self.file.clone(), error });
             }
             if self.buffer.starts_with(MARK) {
                 self.buffer.drain(..MARK.len());
@@ -64,7 +82,8 @@ impl<R: BufRead> Reader<R> {
                 break;
             }
         }
-        Ok(Some(parse(self.buffer.trim_ascii(), self.number, codecs)?))
+        let line = parse(self.buffer.trim_ascii(), self.number, codecs);
+        line.map(Some).map_err(|error| ReadError::Line { input: self.file.clone(), error })
     }
 
     /// Passes over the rest of a line that is too long.
@@ -84,6 +103,11 @@ impl<R: BufRead> Reader<R> {
         let (line, limit) = (self.number, self.limit);
         let help = "each record is a line of its own: look for the line ends".into();
         Ok(LineError { line, field: None, reason: format!("it has more than {limit} bytes"), help })
+    }
+
+    /// The line read last, as messages name it.
+    pub fn place(&self) -> String {
+        format!("{}line {}", prefix(&self.file), self.number)
     }
 
     /// Number of the line read last, from 1.

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::diagnostic::Problems;
-use super::graph::Graph;
+use super::graph::{Graph, StepNode};
 use super::model::StepKind;
 use super::order::{find_cycle, topological};
 use super::partitions::partitions;
@@ -37,13 +37,17 @@ pub(super) fn check_unused(graph: &Graph<'_>, problems: &mut Problems) {
         let keeps = match node.step.kind {
             // Their stores can be queried.
             StepKind::Table { .. } | StepKind::GlobalTable { .. } | StepKind::Sink { .. } => true,
-            StepKind::Aggregate { .. } | StepKind::Process { .. } => {
-                node.call.is_some_and(|call| call.manifest.stores.iter().any(|store| store.queryable))
-            }
             _ => false,
         };
         if !keeps && !used.contains(&index) {
-            let help = format!("name it in a step or sink: from = \"{}\"; or take it out", node.step.name);
+            let name = &node.step.name;
+            let help = match node.step.kind {
+                StepKind::Aggregate { .. } => format!(
+                    "write its results to a topic with a [[sink]], or keep them with a [[table]]: from = \"{name}\"; or take it \
+                     out"
+                ),
+                _ => format!("name it in a step or sink: from = \"{name}\"; or take it out"),
+            };
             problems.add(node.step.name_at, format!("{}: nothing reads it", node.step.title()), help);
         }
     }
@@ -56,6 +60,16 @@ pub(super) fn check_unused(graph: &Graph<'_>, problems: &mut Problems) {
                 format!("[plugins.{name}]: nothing calls it"),
                 format!("call = \"{name}.FUNCTION\" in a step does; or take it out"),
             );
+        }
+    }
+}
+
+/// Reports what is said of late records at steps that have none.
+pub(super) fn check_late(graph: &Graph<'_>, problems: &mut Problems) {
+    for StepNode { step, .. } in &graph.nodes {
+        if let Some(on_late) = step.common.on_late.as_ref().filter(|_| !StepNode::can_be_late(step)) {
+            let message = format!("on-late of {}: no record is late for it", step.title());
+            problems.add(on_late.at, message, "leave it out: it is for [[join]], [[dedup]] and windows");
         }
     }
 }

@@ -43,6 +43,17 @@ impl<'p> Fields<'p> {
         Some(self.left.remove(index)).filter(|entry| !matches!(entry.item.value, Value::Broken))
     }
 
+    /// Takes a key out that belongs somewhere else.
+    pub fn misplaced(&mut self, key: &str) -> Option<Entry> {
+        let index = self.left.iter().position(|entry| entry.name == key)?;
+        Some(self.left.remove(index))
+    }
+
+    /// Whether there is a key that nothing has asked for so far.
+    pub fn has_unknown(&self) -> bool {
+        !self.left.is_empty()
+    }
+
     /// Reports a value that doesn't fit its key.
     pub fn wrong(&mut self, at: Place, key: &str, why: impl std::fmt::Display, help: impl Into<String>) {
         self.problems.add(at, format!("{key} of {}: {why}", self.title), help);

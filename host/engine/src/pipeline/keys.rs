@@ -4,6 +4,7 @@ use super::diagnostic::{Place, Problems};
 use super::graph::{Graph, StepNode};
 use super::model::StepKind;
 use crate::manifest::KeyCodec;
+use crate::topology::SinkKey;
 
 /// The codec of the keys that a step reads and puts out: `None` where a function has made new keys, of which nobody
 /// says what they are.
@@ -34,7 +35,35 @@ pub(super) fn check_keys(graph: &Graph<'_>, order: &[usize], problems: &mut Prob
             *slot = codec;
         }
     }
+    check_topics(graph, &keys, problems);
     keys
+}
+
+/// Reports a topic whose keys are written in one way and read in another within the app: every record would be a dead
+/// letter.
+fn check_topics(graph: &Graph<'_>, keys: &Keys, problems: &mut Problems) {
+    for (index, sink) in graph.nodes.iter().enumerate() {
+        let StepKind::Sink { topic: Some(topic), key, .. } = &sink.step.kind else { continue };
+        let reads = |node: &&StepNode<'_>| node.step.read().is_some_and(|read| read.topic.value == topic.value);
+        let Some(reader) = graph.nodes.iter().find(reads) else { continue };
+        let read = reader.step.read().map_or(KeyCodec::Bytes, |read| read.key);
+        let (written, help) = match (key.value, keys.read(index)) {
+            (_, _) if read == KeyCodec::Bytes => continue,
+            (SinkKey::Windowed, _) => (
+                "windowed",
+                "say key = \"bytes\" there: a windowed key is the key, then start and end of its window, 8 bytes each"
+                    .to_owned(),
+            ),
+            (SinkKey::Plain, Some(codec)) if codec != read && codec != KeyCodec::Bytes => {
+                (codec.name(), format!("say key = \"{}\" there", codec.name()))
+            }
+            _ => continue,
+        };
+        let (reads, read) = (reader.step.title(), read.name());
+        let message =
+            format!("{reads} reads {read} keys from `{}`, and a [[sink]] writes {written} keys there", **topic);
+        problems.add(reader.step.name_at, message, help);
+    }
 }
 
 fn codec_of(graph: &Graph<'_>, node: &StepNode<'_>, keys: &Keys, problems: &mut Problems) -> Option<KeyCodec> {

@@ -7,7 +7,7 @@ use super::scalars::did_you_mean;
 use super::tree::{Entry, Item, Value};
 
 /// App-wide keys besides `plugins`.
-pub(super) const APP_KEYS: [&str; 8] =
+pub const APP_KEYS: [&str; 8] =
     ["app", "dlq", "commit-interval", "threads", "on-worker-failure", "breaker", "limits", "kafka"];
 
 /// The tables of steps.

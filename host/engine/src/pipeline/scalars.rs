@@ -88,11 +88,19 @@ pub(super) fn topic_error(name: &str) -> Option<String> {
     }
 }
 
+/// So many characters may be a short form of something.
+const SHORTEST: usize = 3;
+
 /// The candidate that `name` was probably meant to be: the same but for the case of letters and a few typing slips.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = name.to_lowercase();
     let limit = (name.chars().count() * 2 / 5).max(1);
-    let scored = candidates.into_iter().map(|it| (strsim::damerau_levenshtein(&lower, &it.to_lowercase()), it));
+    let distance = |other: &str| match strsim::damerau_levenshtein(&lower, other) {
+        // A beginning is a short form, and not the letters that are missing.
+        _ if lower.len() >= SHORTEST && other.starts_with(&lower) => 1,
+        distance => distance,
+    };
+    let scored = candidates.into_iter().map(|it| (distance(&it.to_lowercase()), it));
     scored.filter(|(distance, _)| *distance <= limit).min_by_key(|(distance, _)| *distance).map(|(_, it)| it)
 }
 
@@ -121,5 +129,7 @@ mod tests {
         assert_eq!(nearest("ordres", topics), Some("orders"));
         assert_eq!(nearest("Payment_Orders", topics), Some("payment-orders"));
         assert_eq!(nearest("invoices", topics), None);
+        assert_eq!(nearest("val", ["key", "value"]), Some("value"));
+        assert_eq!(nearest("v", ["key", "value"]), None);
     }
 }

@@ -5,6 +5,7 @@ use super::fields::Fields;
 use super::merge::{RawStep, text};
 use super::model::{Bounds, CallName, Common, Input, Read, Sides, Step, StepKind, TableOf, title};
 use super::scalars::name_error;
+use super::tree::Value;
 use super::windows;
 use crate::manifest::KeyCodec;
 use crate::topology::{Ahead, Identity, JoinKind, OnAhead, OnDrop, OnError, SinkKey, ValueCodec};
@@ -75,8 +76,11 @@ fn read_common(fields: &mut Fields<'_>) -> Common {
 }
 
 fn read_retry(fields: &mut Fields<'_>) -> Option<Place> {
-    let mut retry = fields.table("retry", "leave it out: what fails is dead-lettered at once")?;
-    let at = retry.at;
+    let item = fields.take("retry")?.item;
+    let at = item.at;
+    // Of another shape there is nothing to check: it is refused as a whole.
+    let Value::Table(entries) = item.value else { return Some(at) };
+    let mut retry = Fields::new(format!("retry of {}", fields.title), at, entries, fields.problems);
     retry.integer("attempts", 1, 1_000_000);
     retry.duration("delay");
     retry.number("factor", 1.0, 1000.0);

@@ -13,6 +13,7 @@ mod wrong_aggregates;
 mod wrong_graphs;
 mod wrong_keys;
 mod wrong_names;
+mod wrong_steps;
 mod wrong_toml;
 mod wrong_values;
 

@@ -80,6 +80,13 @@ pub(super) fn read_file(file: usize, text: &str, problems: &mut Problems) -> Opt
         problems.add_plain(reader.visible(text, deep.start, deep.end), "tables and lists are nested too deeply");
         return None;
     }
+    let start = text.len() - text.trim_start().len();
+    if text.trim_start().starts_with('{') {
+        let message = "this is JSON, and a pipeline file is TOML";
+        let help = "name the pipeline file here; records are read with `--in FILE`";
+        problems.add(reader.visible(text, start, start), message, help);
+        return None;
+    }
     let (document, errors) = DeTable::parse_recoverable(text);
     for error in &errors {
         let span = error.span().unwrap_or(0..0);

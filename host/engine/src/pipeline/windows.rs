@@ -8,6 +8,9 @@ use crate::topology::{Emit, WindowKind, Windows};
 
 const HELP: &str = "write { tumbling = \"5m\" }, { hopping = \"5m\", every = \"1m\" }, { sliding = \"5m\" } or \
                     { session = \"30m\" }";
+/// What belongs beside `window`, and not into it.
+const OF_THE_STEP: [&str; 3] = ["grace", "retention", "emit"];
+
 /// Most hopping windows that a record may be in: each is a state that it changes.
 const MOST_HOPS: i64 = 2_000;
 
@@ -61,7 +64,14 @@ fn read_window(fields: &mut Fields<'_>) -> Option<WindowKind> {
     let every = window.some_time("every");
     let kinds = ["tumbling", "hopping", "sliding", "session"];
     let given = kinds.iter().filter(|kind| window.given(kind)).count();
-    if given != 1 {
+    for key in OF_THE_STEP {
+        if let Some(entry) = window.misplaced(key) {
+            let message = format!("`{key}` is no key of {}, but of the step", window.title);
+            window.problems.add(entry.at, message, format!("write it on a line of its own: {key} = ..."));
+        }
+    }
+    // An unknown key is reported by itself.
+    if given > 1 || (given == 0 && !window.has_unknown()) {
         window.problems.add(at, format!("{} must name one kind of window, not {given}", window.title), HELP);
     }
     let kind = if window.given("hopping") {

@@ -20,7 +20,6 @@ use super::report::Report;
 use crate::args;
 use crate::data;
 use crate::input;
-use crate::lines::Reader;
 use crate::load::Loaded;
 
 /// Runs it, and reports.
@@ -39,7 +38,7 @@ pub(super) fn demo(arguments: &args::Demo, loaded: &Loaded) -> Result<()> {
 
 /// Appends the sample to the log, and tells how many records it has for each topic.
 fn load_sample(path: &Path, worker: &Worker) -> Result<BTreeMap<String, u64>> {
-    let mut reader = Reader::new(input::open(Some(path))?);
+    let mut reader = input::open(Some(path))?;
     let codecs = codecs(worker.topology());
     let log: &Arc<Log> = worker.log();
     let (mut tail, mut records, mut number) = (Tail::new(log), BTreeMap::new(), 0);

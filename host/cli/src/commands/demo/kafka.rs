@@ -72,7 +72,7 @@ fn begin_anew(connection: &mut Connection, topology: &Topology, data: &Path) -> 
 
 /// Writes the sample to the demo's topics, and tells how many records it has for each.
 fn load_sample(connection: &Connection, path: &Path, topology: &Topology) -> Result<BTreeMap<String, u64>> {
-    let mut reader = Reader::new(input::open(Some(path))?);
+    let mut reader = input::open(Some(path))?;
     let codecs = topology.topics.iter().map(|topic| (original(&topic.name).to_owned(), topic.key)).collect();
     let (mut text, mut records) = (Vec::new(), BTreeMap::new());
     while let Some(mut line) = reader.read(&codecs).with_context(|| path.display().to_string())? {
@@ -83,7 +83,7 @@ fn load_sample(connection: &Connection, path: &Path, topology: &Topology) -> Res
         *records.entry(line.topic.to_string()).or_default() += 1;
         lines::print(&mut text, &line, None)?;
     }
-    write_to_kafka(connection, None, text.as_slice(), None)?;
+    write_to_kafka(connection, None, Reader::new(text.as_slice()), None)?;
     Ok(records)
 }
 

@@ -134,9 +134,12 @@ fn forward(folder: &Path, mut lines: Lines<'_>) -> Result<()> {
     Ok(())
 }
 
+/// What records are read from.
+type Input = Reader<Box<dyn BufRead>>;
+
 /// Lines of input as letters to partitions.
 struct Lines<'a> {
-    reader: Reader<Box<dyn BufRead>>,
+    reader: Input,
     codecs: KeyCodecs,
     log: Arc<Log>,
     topic: Option<&'a str>,
@@ -144,7 +147,7 @@ struct Lines<'a> {
 }
 
 impl<'a> Lines<'a> {
-    fn new(source: Box<dyn BufRead>, log: &Arc<Log>, topic: Option<&'a str>, key: Option<KeyCodec>) -> Result<Self> {
+    fn new(reader: Input, log: &Arc<Log>, topic: Option<&'a str>, key: Option<KeyCodec>) -> Result<Self> {
         if let Some(topic) = topic {
             find(log, topic)?;
         }
@@ -153,7 +156,7 @@ impl<'a> Lines<'a> {
         let names = log.topics().into_iter().map(|(name, _, _)| name);
         let codecs: KeyCodecs = names.map(|name| (name.clone(), codec(&name))).collect();
         let codecs = codecs.with_default_topic(topic);
-        Ok(Self { reader: Reader::new(source), codecs, log: Arc::clone(log), topic, sequence: 0 })
+        Ok(Self { reader, codecs, log: Arc::clone(log), topic, sequence: 0 })
     }
 
     /// The next records; none at the end. Those before them are written when it is called again.
@@ -170,8 +173,7 @@ impl<'a> Lines<'a> {
         while letters.len() < CHUNK {
             let Some(line) = self.reader.read(&self.codecs)? else { break };
             let letter = letter(&self.log, line, self.topic, self.sequence);
-            let number = self.reader.number();
-            letters.push(letter.with_context(|| format!("line {number}"))?);
+            letters.push(letter.with_context(|| self.reader.place())?);
             self.sequence += 1;
         }
         Ok(letters)

@@ -93,6 +93,9 @@ fn a_repartition_topic_has_the_number_of_what_it_is_joined_with_else_of_what_wri
             name = \"regions\"
             from = \"by-region\"
             call = \"p.shown\"
+            [[table]]
+            name = \"kept\"
+            from = \"regions\"
             [[sink]]
             from = \"found\"
             topic = \"found\"

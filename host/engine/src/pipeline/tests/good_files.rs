@@ -130,6 +130,9 @@ fn aggregates_and_processes_keep_stores() {
         name = "watch"
         from = ["sums", "a"]
         call = "p.track"
+        [[sink]]
+        from = "watch"
+        topic = "seen"
     "#;
     insta::assert_snapshot!(topology(body), @r"
     app a

@@ -14,7 +14,6 @@ fn what_is_not_there_yet_is_said_with_what_is() {
         name = "b"
         topic = "b-in"
         timestamp = "record"
-        on-late = "drop"
         [[table]]
         name = "t"
         topic = "t-in"
@@ -47,7 +46,6 @@ fn what_is_not_there_yet_is_said_with_what_is() {
         stream = "a"
         table = "g"
         call = "p.pair"
-        on-late = "dead-letter"
         [[table-join]]
         name = "tables"
         left = "t"
@@ -76,7 +74,7 @@ fn what_is_not_there_yet_is_said_with_what_is() {
         call = "p.timed"
         [[merge]]
         name = "all"
-        from = ["left", "outer", "found", "global", "tables", "once", "windowed", "timed"]
+        from = ["left", "outer", "found", "global", "tables", "once", "windowed", "timed", "rows"]
         [[sink]]
         from = "all"
         topic = "out"
@@ -85,7 +83,25 @@ fn what_is_not_there_yet_is_said_with_what_is() {
     insta::assert_snapshot!(errors(body), @"
     a.toml:3:11: `breaker`: not yet
       help: leave it out: failures are dead-lettered one by one
-    a.toml:39:9: `retry` of [[lookup]] `found`: not yet
+    a.toml:38:9: `retry` of [[lookup]] `found`: not yet
       help: leave it out: what fails is dead-lettered at once
     ");
+}
+
+#[test]
+fn what_is_not_there_yet_is_no_matter_of_its_form() {
+    let with = |retry: &str| {
+        errors(&format!(
+            "\n[[source]]\nname = \"in\"\ntopic = \"in\"\n[[transform]]\nname = \"step\"\nfrom = \"in\"\ncall = \"p.check\"\n\
+             retry = {retry}\n[[sink]]\nfrom = \"step\"\ntopic = \"out\"\n"
+        ))
+    };
+    for retry in ["3", "\"3\"", "{ attempts = 3 }"] {
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(with(retry), @"
+            a.toml:10:9: `retry` of [[transform]] `step`: not yet
+              help: leave it out: what fails is dead-lettered at once
+            ");
+        }
+    }
 }

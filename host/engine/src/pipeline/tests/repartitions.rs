@@ -157,6 +157,12 @@ fn ports_are_repartitioned_one_by_one() {
         name = "new"
         from = "fanned.new"
         call = "p.track"
+        [[merge]]
+        name = "tracked"
+        from = ["old", "new"]
+        [[sink]]
+        from = "tracked"
+        topic = "tracked"
         [[sink]]
         from = "met"
         topic = "met"

@@ -37,14 +37,18 @@ fn an_aggregate_takes_rows_of_a_table_and_not_of_a_join_of_tables() {
         from = "windowed"
         topic = "out"
     "#;
-    insta::assert_snapshot!(errors(body), @"
+    insta::assert_snapshot!(errors(body), @r#"
+    a.toml:19:8: [[aggregate]] `direct`: nothing reads it
+      help: write its results to a topic with a [[sink]], or keep them with a [[table]]: from = "direct"; or take it out
     a.toml:20:8: [[aggregate]] `direct` aggregates rows of `both`, which keeps no old ones
-      help: put a [[table]] between: from = \"both\"
+      help: put a [[table]] between: from = "both"
+    a.toml:23:8: [[aggregate]] `behind`: nothing reads it
+      help: write its results to a topic with a [[sink]], or keep them with a [[table]]: from = "behind"; or take it out
     a.toml:24:8: [[aggregate]] `behind` aggregates rows of `both`, which keeps no old ones
-      help: put a [[table]] between: from = \"both\"
+      help: put a [[table]] between: from = "both"
     a.toml:28:8: [[aggregate]] `windowed` has a window, and aggregates rows of a table
       help: leave `window` out: the result is that of the rows as they are; windows are for streams
-    ");
+    "#);
 }
 
 #[test]
@@ -99,4 +103,47 @@ fn hopping_windows_are_refused_where_a_record_would_be_in_too_many_of_them() {
     assert!(text.contains("begin windows at least 43.2s apart"), "{text}");
     let text = with("{ hopping = \"36500d\", every = \"1ms\" }");
     assert!(text.contains("each record would be in 3153600000000 windows"), "{text}");
+}
+
+/// An aggregate with this window and no other setting.
+fn windowed(window: &str) -> String {
+    errors(&format!(
+        "\n[[source]]\nname = \"in\"\ntopic = \"in\"\n[[aggregate]]\nname = \"sums\"\nfrom = \"in\"\ncall = \"p.shown\"\n\
+         window = {window}\n[[sink]]\nfrom = \"sums\"\ntopic = \"out\"\n"
+    ))
+}
+
+#[test]
+fn what_belongs_beside_a_window_is_sent_there() {
+    insta::assert_snapshot!(windowed("{ tumbling = \"1m\", grace = \"1m\", emit = \"final\" }"), @"
+    a.toml:10:29: `grace` is no key of window of [[aggregate]] `sums`, but of the step
+      help: write it on a line of its own: grace = ...
+    a.toml:10:43: `emit` is no key of window of [[aggregate]] `sums`, but of the step
+      help: write it on a line of its own: emit = ...
+    ");
+}
+
+#[test]
+fn a_misspelt_window_is_one_mistake() {
+    insta::assert_snapshot!(windowed("{ tumblin = \"1m\" }"), @"
+    a.toml:10:12: unknown key `tumblin` in window of [[aggregate]] `sums`; did you mean `tumbling`?
+      help: it can have `tumbling`, `hopping`, `sliding`, `session` and `every`
+    ");
+}
+
+#[test]
+fn an_aggregate_whose_results_nobody_reads_is_refused() {
+    let body = r#"
+        [[source]]
+        name = "in"
+        topic = "in"
+        [[aggregate]]
+        name = "sums"
+        from = "in"
+        call = "p.shown"
+    "#;
+    insta::assert_snapshot!(errors(body), @r#"
+    a.toml:7:8: [[aggregate]] `sums`: nothing reads it
+      help: write its results to a topic with a [[sink]], or keep them with a [[table]]: from = "sums"; or take it out
+    "#);
 }

@@ -232,7 +232,9 @@ fn what_nothing_reads_or_calls_is_told() {
     a.toml:10:8: [[transform]] `check`: nothing reads it
       help: name it in a step or sink: from = "check"; or take it out
     a.toml:14:8: [[aggregate]] `hidden`: nothing reads it
-      help: name it in a step or sink: from = "hidden"; or take it out
+      help: write its results to a topic with a [[sink]], or keep them with a [[table]]: from = "hidden"; or take it out
+    a.toml:18:8: [[aggregate]] `shown`: nothing reads it
+      help: write its results to a topic with a [[sink]], or keep them with a [[table]]: from = "shown"; or take it out
     a.toml:21:10: [plugins.spare]: nothing calls it
       help: call = "spare.FUNCTION" in a step does; or take it out
     "#);

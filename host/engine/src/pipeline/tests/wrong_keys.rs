@@ -211,8 +211,6 @@ fn a_window_is_of_one_kind() {
       help: write { tumbling = "5m" }, { hopping = "5m", every = "1m" }, { sliding = "5m" } or { session = "30m" }
     a.toml:25:8: [[aggregate]] `odd` reads from the unknown step `a`
       help: name a source, a table or a step of the app
-    a.toml:27:10: window of [[aggregate]] `odd` must name one kind of window, not 0
-      help: write { tumbling = "5m" }, { hopping = "5m", every = "1m" }, { sliding = "5m" } or { session = "30m" }
     a.toml:27:12: unknown key `tumblin` in window of [[aggregate]] `odd`; did you mean `tumbling`?
       help: it can have `tumbling`, `hopping`, `sliding`, `session` and `every`
     "#);

@@ -116,3 +116,12 @@ fn the_deepest_text_that_is_read_does_no_harm() {
       help: give its path: component = "plugin.wasm"
     "#);
 }
+
+#[test]
+fn lines_of_records_are_known_and_sent_to_their_option() {
+    let text = "{\"topic\":\"in\",\"key\":1}\n{\"topic\":\"in\",\"key\":2}\n";
+    insta::assert_snapshot!(errors_in(&[raw("in.jsonl", text)], &[]), @"
+    in.jsonl:1:1: this is JSON, and a pipeline file is TOML
+      help: name the pipeline file here; records are read with `--in FILE`
+    ");
+}

@@ -46,7 +46,7 @@ fn a_value_of_the_wrong_type_is_named_with_both_types() {
       help: write from = ["...", "..."]
     a.toml:19:18: from of [[transform]] `more` must be a string or a list of strings, not an integer
       help: write from = "...", or from = ["...", "..."]
-    a.toml:21:9: retry of [[transform]] `more` must be a table, not a string
+    a.toml:21:9: `retry` of [[transform]] `more`: not yet
       help: leave it out: what fails is dead-lettered at once
     "#);
 }

@@ -31,13 +31,12 @@ pub(in crate::commands) struct Written {
 pub(in crate::commands) fn write(
     connection: &Connection,
     topic: Option<&str>,
-    source: impl BufRead,
+    reader: Reader<impl BufRead>,
     key: Option<KeyCodec>,
 ) -> Result<Written> {
     topic.map_or(Ok(0), |topic| find(connection, topic))?;
     let codecs = KeyCodecs::same(key).with_default_topic(topic);
-    let (reader, keyless) = (Reader::new(source), BTreeMap::new());
-    let mut lines = Lines { connection, reader, codecs, topic, keyless, moved: 0 };
+    let mut lines = Lines { connection, reader, codecs, topic, keyless: BTreeMap::new(), moved: 0 };
     let mut writer = connection.writer()?;
     let mut outcome = Outcome::default();
     let stopped = send_all(&mut lines, &mut writer, &mut outcome);
@@ -93,7 +92,7 @@ impl<R: BufRead> Lines<'_, R> {
             let Some(line) = self.reader.read(&self.codecs)? else { break };
             let line = Line { topic: line.topic.into_owned().into(), ..line };
             let number = self.reader.number();
-            let record = self.record(line, number).with_context(|| format!("line {number}"))?;
+            let record = self.record(line, number).with_context(|| self.reader.place())?;
             bytes += record.held();
             records.push(record);
         }

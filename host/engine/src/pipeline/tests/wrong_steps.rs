@@ -1,0 +1,65 @@
+//! Settings that a step can't have.
+
+use super::*;
+
+#[test]
+fn a_step_without_late_records_takes_nothing_that_is_said_of_them() {
+    let body = r#"
+        [[source]]
+        name = "in"
+        topic = "in"
+        on-late = "drop"
+        [[transform]]
+        name = "step"
+        from = "in"
+        call = "p.check"
+        on-late = "dead-letter"
+        [[aggregate]]
+        name = "all"
+        from = "step"
+        call = "p.shown"
+        on-late = "dead-letter"
+        [[aggregate]]
+        name = "windows"
+        from = "step"
+        call = "p.shown"
+        window = { tumbling = "1m" }
+        on-late = "dead-letter"
+        [[merge]]
+        name = "both"
+        from = ["all", "windows"]
+        [[sink]]
+        from = "both"
+        topic = "out"
+    "#;
+    insta::assert_snapshot!(errors(body), @"
+    a.toml:6:11: on-late of [[source]] `in`: no record is late for it
+      help: leave it out: it is for [[join]], [[dedup]] and windows
+    a.toml:11:11: on-late of [[transform]] `step`: no record is late for it
+      help: leave it out: it is for [[join]], [[dedup]] and windows
+    a.toml:16:11: on-late of [[aggregate]] `all`: no record is late for it
+      help: leave it out: it is for [[join]], [[dedup]] and windows
+    ");
+}
+
+#[test]
+fn keys_of_a_topic_are_read_as_the_app_itself_writes_them() {
+    let with = |sink: &str, table: &str| {
+        errors(&format!(
+            "\n[[source]]\nname = \"in\"\ntopic = \"in\"\nkey = \"i64\"\n[[aggregate]]\nname = \"sums\"\nfrom = \"in\"\n\
+             call = \"p.shown\"\nwindow = {{ tumbling = \"1m\" }}\n[[sink]]\nfrom = \"sums\"\ntopic = \"sums\"\n\
+             key = \"{sink}\"\n[[table]]\nname = \"rows\"\ntopic = \"sums\"\nkey = \"{table}\"\n"
+        ))
+    };
+    insta::assert_snapshot!(with("windowed", "i64"), @r#"
+    a.toml:17:8: [[table]] `rows` reads i64 keys from `sums`, and a [[sink]] writes windowed keys there
+      help: say key = "bytes" there: a windowed key is the key, then start and end of its window, 8 bytes each
+    "#);
+    insta::assert_snapshot!(with("plain", "string"), @r#"
+    a.toml:17:8: [[table]] `rows` reads string keys from `sums`, and a [[sink]] writes i64 keys there
+      help: say key = "i64" there
+    "#);
+    for (sink, table) in [("windowed", "bytes"), ("plain", "i64"), ("plain", "bytes")] {
+        assert!(with(sink, table).starts_with("nothing is wrong"), "{sink} {table}: {}", with(sink, table));
+    }
+}
