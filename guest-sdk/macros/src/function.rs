@@ -167,18 +167,21 @@ pub fn announce(role: Role, ident: &Ident, name: &str) -> TokenStream {
     }
 }
 
-/// What there is of a rule with a mistake in it: a function as it is written, and a macro that makes an empty plugin.
-pub fn as_written(item: TokenStream) -> TokenStream {
-    let (ident, item) = match syn::parse2(item.clone()) {
-        Ok(Item::Fn(function)) => (Some(function.sig.ident), item),
+/// What there is of a rule with a mistake in it: a function that can be named, and a macro that makes an empty plugin.
+pub fn stub(item: TokenStream) -> TokenStream {
+    let (ident, function) = match syn::parse2(item) {
+        Ok(Item::Fn(function)) if function.sig.receiver().is_none() => {
+            let (vis, sig) = (&function.vis, &function.sig);
+            let body = quote!(#[allow(warnings)] #vis #sig { ::core::unimplemented!() });
+            (Some(sig.ident.clone()), body)
+        }
         Ok(Item::Impl(ItemImpl { self_ty, .. })) => (name_of(&self_ty), quote!()),
         _ => (None, quote!()),
     };
-    let Some(ident) = ident else { return item };
+    let Some(ident) = ident else { return quote!() };
     let inner = format_ident!("__millrace_{}", ident);
-    let item = (!item.is_empty()).then(|| quote!(#[allow(warnings)] #item));
     quote! {
-        #item
+        #function
         #[doc(hidden)]
         #[allow(unused_macros)]
         macro_rules! #inner {

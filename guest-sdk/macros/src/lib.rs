@@ -16,7 +16,7 @@ use proc_macro::TokenStream;
 /// See the crate's page for what it can take and return, and for what goes into the parentheses.
 #[proc_macro_attribute]
 pub fn transform(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    finish_function(rule::expand(function::Role::Transform, arguments.into(), item.clone().into()), item)
+    finish_rule(rule::expand(function::Role::Transform, arguments.into(), item.clone().into()), item)
 }
 
 /// Makes a function a join: two sides in, any number of records out. The first value it takes is the left side, the
@@ -25,7 +25,7 @@ pub fn transform(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// See the crate's page for what it can take and return, and for what goes into the parentheses.
 #[proc_macro_attribute]
 pub fn join(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    finish_function(rule::expand(function::Role::Join, arguments.into(), item.clone().into()), item)
+    finish_rule(rule::expand(function::Role::Join, arguments.into(), item.clone().into()), item)
 }
 
 /// Makes an `impl Aggregate for Type` an aggregate.
@@ -33,7 +33,7 @@ pub fn join(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// It takes `name = ".."`, `codes("..")` and `headers`.
 #[proc_macro_attribute]
 pub fn aggregate(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    finish_function(aggregate::expand(arguments.into(), item.clone().into()), item)
+    finish_rule(aggregate::expand(arguments.into(), item.clone().into()), item)
 }
 
 /// Makes a function a processor: a record in, any number of records out, with stores and timers of its own.
@@ -42,7 +42,7 @@ pub fn aggregate(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// `Timers`. Then `on_timer = function` says what is called when one is due.
 #[proc_macro_attribute]
 pub fn process(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    finish_function(process::expand(arguments.into(), item.clone().into()), item)
+    finish_rule(process::expand(arguments.into(), item.clone().into()), item)
 }
 
 /// Makes a function one that a process function names as its `on_timer`.
@@ -70,15 +70,15 @@ pub fn __collect(input: TokenStream) -> TokenStream {
     finish(plugin::collect(input.into()))
 }
 
-/// What a function with an attribute becomes. With a mistake in it, the function is there all the same, so that the compiler
-/// doesn't miss it elsewhere too.
-fn finish_function(expanded: syn::Result<proc_macro2::TokenStream>, item: TokenStream) -> TokenStream {
+/// What a rule with an attribute becomes. With a mistake in it, its name is there all the same, so that the compiler doesn't
+/// miss it elsewhere too.
+fn finish_rule(expanded: syn::Result<proc_macro2::TokenStream>, item: TokenStream) -> TokenStream {
     let error = match expanded {
         Ok(expanded) => return expanded.into(),
         Err(error) => error.into_compile_error(),
     };
-    let item = function::as_written(item.into());
-    quote::quote!(#error #item).into()
+    let stub = function::stub(item.into());
+    quote::quote!(#error #stub).into()
 }
 
 fn finish(expanded: syn::Result<proc_macro2::TokenStream>) -> TokenStream {

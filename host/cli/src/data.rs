@@ -60,13 +60,13 @@ pub fn folder(given: Option<&Path>) -> Result<PathBuf> {
     }
 }
 
-/// That it is no file.
+/// Checks that the data folder isn't a file.
 ///
 /// # Errors
 /// It is one.
 pub fn check_folder(data: &Path) -> Result<()> {
     if data.is_file() {
-        bail!("{}: it is a file, and --data names a folder", data.display());
+        bail!("{}: it is a file, where a data folder is needed", data.display());
     }
     Ok(())
 }

@@ -77,7 +77,7 @@ fn read(paths: &[PathBuf]) -> Result<Vec<SourceFile>> {
     paths.iter().map(read).collect()
 }
 
-/// Says where a pipeline file was looked for that isn't there, and which ones are.
+/// The message for a missing pipeline file: its folder, and the pipeline files there.
 fn missing(path: &Path) -> String {
     let folder = path.parent().unwrap_or(Path::new(""));
     let place = if folder == Path::new("") { std::env::current_dir() } else { std::path::absolute(folder) };
@@ -85,8 +85,12 @@ fn missing(path: &Path) -> String {
     let there = match place.is_dir() {
         true => {
             let files = pipelines_in(folder);
-            let near = nearest(&path.to_string_lossy(), files.iter().map(String::as_str));
-            near.map_or_else(|| listed(&files), |near| format!("; did you mean `{near}`?"))
+            let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let names: Vec<_> = files.iter().map(|file| name(Path::new(file))).collect();
+            match nearest(&name(path), names.iter().map(String::as_str)) {
+                Some(near) => format!("; did you mean `{}`?", folder.join(near).display()),
+                None => listed(&files),
+            }
         }
         false => "; that folder isn't there".to_owned(),
     };

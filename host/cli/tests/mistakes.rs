@@ -24,6 +24,7 @@ fn a_wrong_command_line_is_exit_code_2() {
         "chekc orders.toml",
         "run orders.toml --threads 4",
         "run orders.toml --commit-interval=1s",
+        "topic list --app x",
         "check",
         "run orders.toml --daat x",
         "run orders.toml --set resolve.within",
@@ -71,6 +72,14 @@ fn a_wrong_command_line_is_exit_code_2() {
       tip: a setting of the pipeline is changed with '--set commit-interval=VALUE'
 
     Usage: millrace run <PIPELINE>...
+
+    For more information, try '--help'.
+    exit 2
+
+    $ millrace topic list --app x
+    error: unexpected argument '--app' found
+
+    Usage: millrace topic list [OPTIONS]
 
     For more information, try '--help'.
     exit 2
@@ -298,7 +307,7 @@ fn files_and_folders_that_are_not_there_or_not_ours_are_exit_code_1() {
     exit 1
 
     $ millrace topic list --data file
-    error: file: it is a file, and --data names a folder
+    error: file: it is a file, where a data folder is needed
     exit 1
 
     $ millrace topic write --data data --in ordres.jsonl
@@ -314,7 +323,7 @@ fn files_and_folders_that_are_not_there_or_not_ours_are_exit_code_1() {
     exit 1
 
     $ millrace run orders.toml --data file
-    error: file: it is a file, and --data names a folder
+    error: file: it is a file, where a data folder is needed
     exit 1
 
     $ millrace topic list --kafka 127.0.0.1:1 --kafka-set security.protocl=ssl

@@ -93,6 +93,8 @@ fn no_wrong_command_line_says_a_password() {
         "check pass.toml sasl.password=hunter2",
         "run pass.toml --kafka-set=sasl.password=hunter2",
         "run pass.toml --kafka-set sasl.password=hunter2",
+        "run pass.toml --kafka.sasl.password=hunter2",
+        "run pass.toml --commit-interval=hunter2",
         "run pass.toml --sett=kafka.sasl.password=hunter2",
         "topic list --kafka 127.0.0.1:1 --kafka-set sasl.pasword=hunter2",
         "topic list --kafka 127.0.0.1:1 --kafka-set sasl.password:hunter2",

@@ -188,7 +188,7 @@ fn several_mistakes_are_told_at_once() {
     several.toml:24:1: [[sink]] to `orders` has no `from`
       help: name a step, or one of its ports: "step" or "step.port"
     several.toml:25:1: unknown key `form` in [[sink]] to `orders`; did you mean `from`?
-      help: it can have `from`, `topic`, `key`, `on-error`, `on-late`, `on-null-key`, `dlq` and `retry`
+      help: it can have `from`, `topic`, `key`, `on-error`, `on-null-key`, `dlq` and `retry`
     "#);
 }
 

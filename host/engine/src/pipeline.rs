@@ -156,7 +156,6 @@ fn topology(pipeline: &Pipeline, manifests: &resolve::Manifests<'_>, problems: &
     }
     unbuilt::check_unbuilt(&graph, problems);
     checks::check_sessions(&graph, problems);
-    checks::check_late(&graph, problems);
     let order = checks::check_cycles(&graph, problems)?;
     changes::check_aggregates(&graph, &order, problems);
     let keys = keys::check_keys(&graph, &order, problems);

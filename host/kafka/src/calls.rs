@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::error::{Error, Reaction};
 
@@ -65,24 +65,24 @@ impl<C: Send + Sync + 'static> Calls<C> {
         &mut self,
         call: impl FnOnce(&C) -> T + Send + 'static,
     ) -> Result<T, Reaction> {
+        let Some(orders) = &self.orders else { return Err(Reaction::Fail(Error::Hangs)) };
         let (answer, heard) = channel();
-        let order: Order<C> = Box::new(move |client| drop(answer.send(call(client))));
-        if let Some(orders) = &self.orders {
-            drop(orders.send(order));
-        }
-        let began = Instant::now();
-        loop {
+        drop(orders.send(Box::new(move |client| drop(answer.send(call(client))))));
+        // Counted and not measured: a process that was halted meanwhile hasn't waited.
+        let mut waited = Duration::ZERO;
+        while waited <= self.patience() {
             match heard.recv_timeout(LOOK) {
                 Ok(result) => return Ok(result),
-                Err(RecvTimeoutError::Timeout) if began.elapsed() > self.patience() => {
-                    self.orders = None;
-                    self.thread = None;
-                    return Err(Reaction::Fail(Error::Hangs));
+                Err(RecvTimeoutError::Timeout) => waited += LOOK,
+                Err(RecvTimeoutError::Disconnected) => {
+                    let text = "the thread that makes calls to Kafka has panicked: a bug";
+                    return Err(Reaction::Fail(Error::Thread(text.into())));
                 }
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return Err(Reaction::Fail(Error::Hangs)),
             }
         }
+        self.orders = None;
+        self.thread = None;
+        Err(Reaction::Fail(Error::Hangs))
     }
 
     fn patience(&self) -> Duration {

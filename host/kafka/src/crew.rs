@@ -157,6 +157,7 @@ impl Crew {
             tracing::warn!(worker = number, "a call to Kafka hangs: the last transaction of a worker is not committed");
             return Ok(());
         }
+        drop(self.events.send(Event::Recovering { worker: number, reason: Error::Hangs.to_string() }));
         tracing::error!(worker = number, "a call to Kafka hangs: another worker takes over from what is committed");
         self.start_anew(number, member)
     }

@@ -17,7 +17,7 @@ pub(crate) struct Gate {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Who is inside, by the numbers of their passes.
+    /// Passes of the workers that are in a transaction.
     inside: BTreeSet<u64>,
     next: u64,
     /// Whether somebody wants to be alone, or is: then nobody else goes in.

@@ -226,23 +226,13 @@ impl<'t> Instance<'t> {
         if let Some((code, text)) = member.client().fatal_error() {
             return Err(Error::Setup(format!("the group has no place for this instance: {text} ({code})")));
         }
+        self.hear_of_rebalance(member);
         member.context().settle(&self.shared.cluster)?;
         if self.held.is_none() {
             member.context().look_after_unread(member, &self.shared.cluster);
         }
-        let rebalances = member.context().rebalances();
-        if rebalances != self.rebalances {
-            self.rebalances = rebalances;
-            self.purge.forget();
-            self.ready.clear();
-            self.lags.clear();
-            self.idle.forget();
-            self.refusal.clear();
-        }
         self.say_refusal(member);
-        while let Ok(event) = self.events.try_recv() {
-            self.hear(event);
-        }
+        self.hear_all();
         self.tell_lag();
         self.hold(member);
         let all = self.ready.len() >= self.shared.topology.settings.threads.max(1);
@@ -253,6 +243,27 @@ impl<'t> Instance<'t> {
             (Some(_), true) => State::Running,
         });
         Ok(())
+    }
+
+    fn hear_all(&mut self) {
+        while let Ok(event) = self.events.try_recv() {
+            self.hear(event);
+        }
+    }
+
+    /// Forgets what was of the last assignment, before the workers are told of the new one. What they have said until then is
+    /// of the last one too.
+    fn hear_of_rebalance(&mut self, member: &Member) {
+        let rebalances = member.context().rebalances();
+        if rebalances != self.rebalances {
+            self.hear_all();
+            self.rebalances = rebalances;
+            self.purge.forget();
+            self.ready.clear();
+            self.lags.clear();
+            self.idle.forget();
+            self.refusal.clear();
+        }
     }
 
     /// Whether there is something that it can't read.
@@ -345,9 +356,7 @@ impl<'t> Instance<'t> {
         while !self.crew.is_gone() {
             drop(member.poll(TICK));
             result = result.and(self.crew.tend(member));
-            while let Ok(event) = self.events.try_recv() {
-                self.hear(event);
-            }
+            self.hear_all();
             if Instant::now() > limit {
                 let (workers, seconds) = (self.crew.at_work(), DRAIN.as_secs());
                 result = result.and(Err(Error::Thread(format!(

@@ -7,7 +7,10 @@ use millrace_engine::secret::HIDDEN;
 
 /// The error with stars in place of values, and what a setting that is written as an option should look like.
 pub(super) fn without_values(mut error: Error) -> Error {
-    if let Some(setting) = text(&error, ContextKind::InvalidArg).as_deref().and_then(as_setting) {
+    let takes_settings = usage(&error).contains("<PIPELINE>");
+    if let Some(setting) = text(&error, ContextKind::InvalidArg).as_deref().and_then(as_setting)
+        && takes_settings
+    {
         error.remove(ContextKind::Suggested);
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![setting.into()]));
     }
@@ -29,8 +32,17 @@ pub(super) fn without_values(mut error: Error) -> Error {
 /// What to write in place of an option that has the name of an app-wide setting.
 fn as_setting(option: &str) -> Option<String> {
     let name = option.strip_prefix("--")?.split('=').next()?;
-    let known = APP_KEYS.contains(&name) && name != "kafka";
+    // The others are tables.
+    let known = APP_KEYS.contains(&name) && !["kafka", "limits", "breaker"].contains(&name);
     known.then(|| format!("a setting of the pipeline is changed with '--set {name}=VALUE'"))
+}
+
+/// How the command is used, if the error shows it.
+fn usage(error: &Error) -> String {
+    match error.get(ContextKind::Usage) {
+        Some(ContextValue::StyledStr(usage)) => usage.to_string(),
+        _ => String::new(),
+    }
 }
 
 fn text(error: &Error, kind: ContextKind) -> Option<String> {

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::ended::Ended;
 use crate::findings::{Findings, attempt};
 use crate::harness::process::Process;
-use crate::harness::until;
+use crate::harness::wait::until;
 use crate::place::Place;
 use crate::plan::SLOTS;
 

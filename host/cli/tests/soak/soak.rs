@@ -152,8 +152,8 @@ impl Run<'_> {
         }
         self.findings.look("5 rest", || rest::wait_until_caught_up(self.kafka));
         fleet.keep_alive(&self.findings);
-        // It may not have taken over yet what the others had, all of it committed. Alone from its start, it has all tasks
-        // once it runs.
+        // It may not have taken over the tasks of the stopped processes yet. Alone from its start, it has all tasks once it
+        // runs.
         fleet.stop(0, &self.findings);
         fleet.start(0);
         if let Err(text) = attempt(|| fleet.wait_until_running(0)) {
@@ -168,6 +168,9 @@ impl Run<'_> {
         self.findings.look("5 rest", || rest::wait_until_caught_up(self.kafka));
         fleet.keep_alive(&self.findings);
         fleet.stop(0, &self.findings);
+        // The one before had only restored its state, and this one has worked.
+        println!("oracle 4: state and changelogs, once more");
+        self.findings.look("4 state", || state::check(self.kafka, &data));
         println!("oracle 5: nothing is left, no transaction is open");
         self.findings.look("5 transactions", || rest::open_transactions(self.kafka));
     }

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::diagnostic::Problems;
-use super::graph::{Graph, StepNode};
+use super::graph::Graph;
 use super::model::StepKind;
 use super::order::{find_cycle, topological};
 use super::partitions::partitions;
@@ -60,16 +60,6 @@ pub(super) fn check_unused(graph: &Graph<'_>, problems: &mut Problems) {
                 format!("[plugins.{name}]: nothing calls it"),
                 format!("call = \"{name}.FUNCTION\" in a step does; or take it out"),
             );
-        }
-    }
-}
-
-/// Reports what is said of late records at steps that have none.
-pub(super) fn check_late(graph: &Graph<'_>, problems: &mut Problems) {
-    for StepNode { step, .. } in &graph.nodes {
-        if let Some(on_late) = step.common.on_late.as_ref().filter(|_| !StepNode::can_be_late(step)) {
-            let message = format!("on-late of {}: no record is late for it", step.title());
-            problems.add(on_late.at, message, "leave it out: it is for [[join]], [[dedup]] and windows");
         }
     }
 }

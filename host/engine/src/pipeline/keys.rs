@@ -1,10 +1,10 @@
 //! How keys are read, from step to step.
 
 use super::diagnostic::{Place, Problems};
-use super::graph::{Graph, StepNode};
+use super::graph::{Graph, Link, StepNode};
 use super::model::StepKind;
 use crate::manifest::KeyCodec;
-use crate::topology::SinkKey;
+use crate::topology::{LATE_PORT, SinkKey};
 
 /// The codec of the keys that a step reads and puts out: `None` where a function has made new keys, of which nobody
 /// says what they are.
@@ -39,8 +39,8 @@ pub(super) fn check_keys(graph: &Graph<'_>, order: &[usize], problems: &mut Prob
     keys
 }
 
-/// Reports a topic whose keys are written in one way and read in another within the app: every record would be a dead
-/// letter.
+/// Reports a topic whose keys are written in one way and read in another within the app: they would be read as something
+/// else, or be dead letters.
 fn check_topics(graph: &Graph<'_>, keys: &Keys, problems: &mut Problems) {
     for (index, sink) in graph.nodes.iter().enumerate() {
         let StepKind::Sink { topic: Some(topic), key, .. } = &sink.step.kind else { continue };
@@ -49,6 +49,7 @@ fn check_topics(graph: &Graph<'_>, keys: &Keys, problems: &mut Problems) {
         let read = reader.step.read().map_or(KeyCodec::Bytes, |read| read.key);
         let (written, help) = match (key.value, keys.read(index)) {
             (_, _) if read == KeyCodec::Bytes => continue,
+            (SinkKey::Windowed, _) if !sink.links.iter().all(|link| has_windows(graph, link)) => continue,
             (SinkKey::Windowed, _) => (
                 "windowed",
                 "say key = \"bytes\" there: a windowed key is the key, then start and end of its window, 8 bytes each"
@@ -63,6 +64,18 @@ fn check_topics(graph: &Graph<'_>, keys: &Keys, problems: &mut Problems) {
         let message =
             format!("{reads} reads {read} keys from `{}`, and a [[sink]] writes {written} keys there", **topic);
         problems.add(reader.step.name_at, message, help);
+    }
+}
+
+/// Whether each record that comes by this link has a window: the key of one without stays as it is.
+fn has_windows(graph: &Graph<'_>, link: &Link) -> bool {
+    let Some(node) = graph.nodes.get(link.from) else { return false };
+    match &node.step.kind {
+        StepKind::Aggregate { windows, .. } => windows.is_some() && link.port != LATE_PORT,
+        StepKind::Transform { .. } | StepKind::Merge { .. } => {
+            !node.links.is_empty() && node.links.iter().all(|link| has_windows(graph, link))
+        }
+        _ => false,
     }
 }
 

@@ -88,7 +88,7 @@ pub(super) fn topic_error(name: &str) -> Option<String> {
     }
 }
 
-/// So many characters may be a short form of something.
+/// A name of fewer characters isn't taken for a short form.
 const SHORTEST: usize = 3;
 
 /// The candidate that `name` was probably meant to be: the same but for the case of letters and a few typing slips.
@@ -96,8 +96,9 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     let lower = name.to_lowercase();
     let limit = (name.chars().count() * 2 / 5).max(1);
     let distance = |other: &str| match strsim::damerau_levenshtein(&lower, other) {
+        0 => 0,
         // A beginning is a short form, and not the letters that are missing.
-        _ if lower.len() >= SHORTEST && other.starts_with(&lower) => 1,
+        _ if lower.chars().count() >= SHORTEST && other.starts_with(&lower) => 1,
         distance => distance,
     };
     let scored = candidates.into_iter().map(|it| (distance(&it.to_lowercase()), it));
@@ -131,5 +132,6 @@ mod tests {
         assert_eq!(nearest("invoices", topics), None);
         assert_eq!(nearest("val", ["key", "value"]), Some("value"));
         assert_eq!(nearest("v", ["key", "value"]), None);
+        assert_eq!(nearest("Orders", ["orders-v2", "orders"]), Some("orders"));
     }
 }

@@ -42,7 +42,7 @@ fn load_sample(path: &Path, worker: &Worker) -> Result<BTreeMap<String, u64>> {
     let codecs = codecs(worker.topology());
     let log: &Arc<Log> = worker.log();
     let (mut tail, mut records, mut number) = (Tail::new(log), BTreeMap::new(), 0);
-    while let Some(line) = reader.read(&codecs).with_context(|| path.display().to_string())? {
+    while let Some(line) = reader.read(&codecs)? {
         let topic = log.topic(&line.topic).with_context(|| format!("nothing reads topic `{}`", line.topic))?;
         let partition =
             line.partition.unwrap_or_else(|| partition_of(line.key.as_deref(), number, log.partitions(topic)));

@@ -75,7 +75,7 @@ fn load_sample(connection: &Connection, path: &Path, topology: &Topology) -> Res
     let mut reader = input::open(Some(path))?;
     let codecs = topology.topics.iter().map(|topic| (original(&topic.name).to_owned(), topic.key)).collect();
     let (mut text, mut records) = (Vec::new(), BTreeMap::new());
-    while let Some(mut line) = reader.read(&codecs).with_context(|| path.display().to_string())? {
+    while let Some(mut line) = reader.read(&codecs)? {
         if !topology.topics.iter().any(|topic| original(&topic.name) == line.topic) {
             bail!("nothing reads topic `{}`", line.topic);
         }

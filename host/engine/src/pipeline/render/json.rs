@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::view::{call_name, edge_words, kind, reads, store_kind, store_name, stores, topic_kind, topic_name, writes};
+use super::view::{
+    call_name, edge_words, is_queryable, kind, reads, store_kind, store_name, stores, topic_kind, topic_name, writes,
+};
 use crate::ports::StoreId;
 use crate::topology::{Node, StoreSpec, SubTopology, Topology};
 
@@ -27,7 +29,7 @@ fn store(topology: &Topology, id: StoreId, store: &StoreSpec) -> Value {
     let owner = topology.subtopologies.iter().position(|subtopology| subtopology.stores.contains(&id));
     let retention = store.kind.retention();
     json!({
-        "name": store.name, "kind": store_kind(store.kind), "key": store.key.name(), "queryable": store.queryable,
+        "name": store.name, "kind": store_kind(store.kind), "key": store.key.name(), "queryable": is_queryable(store),
         "retentionMs": retention, "subtopology": owner,
     })
 }

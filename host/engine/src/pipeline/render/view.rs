@@ -103,13 +103,18 @@ pub(super) fn store_kind(kind: StoreKind) -> &'static str {
     }
 }
 
+/// Whether `table` looks it up.
+pub(super) fn is_queryable(store: &StoreSpec) -> bool {
+    store.queryable && store.kind == StoreKind::Table
+}
+
 /// A store, in words.
 pub(super) fn describe_store(store: &StoreSpec) -> String {
     let mut words = store_kind(store.kind).to_owned();
     if let Some(retention) = store.kind.retention() {
         words.push_str(&format!(", kept {}", show_milliseconds(retention)));
     }
-    if store.queryable {
+    if is_queryable(store) {
         words.push_str(", queryable");
     }
     words

@@ -134,7 +134,7 @@ fn aggregates_and_processes_keep_stores() {
         from = "watch"
         topic = "seen"
     "#;
-    insta::assert_snapshot!(topology(body), @r"
+    insta::assert_snapshot!(topology(body), @"
     app a
 
     sub-topology 0
@@ -146,11 +146,13 @@ fn aggregates_and_processes_keep_stores() {
       merge both
         -> aggregate sums
       aggregate sums: calls p.shown
-        store sums: key-value, queryable
+        store sums: key-value
         -> process watch
       process watch: calls p.track
         store watch-seen: key-value
-        store watch-last: key-value, queryable
+        store watch-last: key-value
+        -> sink sink-seen
+      sink sink-seen: topic seen
       dead letters: a-dlq
     ");
 }

@@ -355,7 +355,7 @@ fn mistakes_of_all_kinds_are_told_at_once() {
     a.toml:3:11: threads of the app must be an integer, not a string
       help: it can be from 1 to 1024
     a.toml:7:1: unknown key `keey` in [[source]] `a`; did you mean `key`?
-      help: it can have `name`, `topic`, `key`, `value`, `partitions`, `timestamp`, `on-bad-time`, `max-ahead`, `on-ahead`, `validate`, `on-error`, `on-late`, `on-null-key`, `dlq` and `retry`
+      help: it can have `name`, `topic`, `key`, `value`, `partitions`, `timestamp`, `on-bad-time`, `max-ahead`, `on-ahead`, `validate`, `on-error`, `on-null-key`, `dlq` and `retry`
     a.toml:9:8: a cycle: `b` -> `c` -> `b`
       help: a record would go round for ever: let one of these read from somewhere else
     a.toml:11:8: the plugin `p` has no function `chek`; did you mean `check`?

@@ -14,9 +14,9 @@ fn an_unknown_key_comes_with_the_one_that_was_meant() {
     a.toml:3:1: [[source]] `payments` has no `topic`
       help: say what it reads: topic = "payment-orders"
     a.toml:5:1: unknown key `topik` in [[source]] `payments`; did you mean `topic`?
-      help: it can have `name`, `topic`, `key`, `value`, `partitions`, `timestamp`, `on-bad-time`, `max-ahead`, `on-ahead`, `validate`, `on-error`, `on-late`, `on-null-key`, `dlq` and `retry`
+      help: it can have `name`, `topic`, `key`, `value`, `partitions`, `timestamp`, `on-bad-time`, `max-ahead`, `on-ahead`, `validate`, `on-error`, `on-null-key`, `dlq` and `retry`
     a.toml:6:1: unknown key `keys` in [[source]] `payments`; did you mean `key`?
-      help: it can have `name`, `topic`, `key`, `value`, `partitions`, `timestamp`, `on-bad-time`, `max-ahead`, `on-ahead`, `validate`, `on-error`, `on-late`, `on-null-key`, `dlq` and `retry`
+      help: it can have `name`, `topic`, `key`, `value`, `partitions`, `timestamp`, `on-bad-time`, `max-ahead`, `on-ahead`, `validate`, `on-error`, `on-null-key`, `dlq` and `retry`
     "#);
 }
 

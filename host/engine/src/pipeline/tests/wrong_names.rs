@@ -283,12 +283,12 @@ fn a_plugin_that_did_not_load_hides_no_other_mistake() {
     ";
     let manifests = [("p".to_owned(), Err("no such file: p.wasm".to_owned()))].into();
     let wrong = crate::pipeline::check(&read(&[file(body)], &Default::default()), &manifests).unwrap_err();
-    insta::assert_snapshot!(show(&wrong), @r"
+    insta::assert_snapshot!(show(&wrong), @"
     a.toml:2:23: the plugin `p`: no such file: p.wasm
     a.toml:8:8: [[transform]] `one` reads from the unknown step `payment`; did you mean `payments`?
       help: name a source, a table or a step of the app
     a.toml:10:1: unknown key `thing` in [[transform]] `one`
-      help: it can have `name`, `from`, `call`, `on-error`, `on-late`, `on-null-key`, `dlq` and `retry`
+      help: it can have `name`, `from`, `call`, `on-error`, `on-null-key`, `dlq` and `retry`
     ");
 }
 

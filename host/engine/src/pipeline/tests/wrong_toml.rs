@@ -45,17 +45,17 @@ fn a_string_without_an_end_is_shown_at_the_end() {
 fn broken_toml_in_one_file_hides_no_mistakes_of_another_and_causes_none() {
     let broken = raw("broken.toml", "app = \"a\"\n[[source]]\nname = payments");
     let files = [broken, file("[[sink]]\nfrom = \"payments\"\ntopic = \"orders\"\nkye = \"plain\"")];
-    insta::assert_snapshot!(errors_in(&files, &[]), @r"
+    insta::assert_snapshot!(errors_in(&files, &[]), @"
     broken.toml:3:8: not TOML: string values must be quoted, expected literal string
     a.toml:5:1: unknown key `kye` in [[sink]] to `orders`; did you mean `key`?
-      help: it can have `from`, `topic`, `key`, `on-error`, `on-late`, `on-null-key`, `dlq` and `retry`
+      help: it can have `from`, `topic`, `key`, `on-error`, `on-null-key`, `dlq` and `retry`
     ");
 }
 
 #[test]
 fn zero_bytes_and_foreign_letters_are_refused_in_names() {
     let text = "app = \"zażółć\"\n[[source]]\nname = \"płatności\"\ntopic = \"\\u0000\"\n\"\u{1f980}\" = 1\n[\"\"]\n";
-    insta::assert_snapshot!(errors_in(&[raw("a.toml", text)], &[]), @r"
+    insta::assert_snapshot!(errors_in(&[raw("a.toml", text)], &[]), @r#"
     a.toml:1:7: the app's name is the start of the names of its internal topics, and 'ż' can't be in the name of a topic
       help: Kafka takes the letters a to z, digits, `.`, `-` and `_`
     a.toml:3:8: name of [[source]] `płatności`: 'ł' can't be in a name
@@ -63,10 +63,10 @@ fn zero_bytes_and_foreign_letters_are_refused_in_names() {
     a.toml:4:9: topic of [[source]] `płatności`: '\0' can't be in the name of a topic
       help: Kafka takes the letters a to z, digits, `.`, `-` and `_`
     a.toml:5:1: unknown key `🦀` in [[source]] `płatności`
-      help: it can have `name`, `topic`, `key`, `value`, `partitions`, `timestamp`, `on-bad-time`, `max-ahead`, `on-ahead`, `validate`, `on-error`, `on-late`, `on-null-key`, `dlq` and `retry`
+      help: it can have `name`, `topic`, `key`, `value`, `partitions`, `timestamp`, `on-bad-time`, `max-ahead`, `on-ahead`, `validate`, `on-error`, `on-null-key`, `dlq` and `retry`
     a.toml:6:2: unknown key ``
       help: app-wide keys are app, dlq, commit-interval, threads, on-worker-failure, breaker, limits, kafka, plugins; steps are source, table, global-table, transform, merge, join, lookup, table-join, aggregate, process, dedup, sink
-    ");
+    "#);
 }
 
 #[test]

@@ -145,8 +145,8 @@ fn a_word_that_is_not_known_comes_with_those_that_are() {
       help: it can be `dead-letter`, `skip` or `fail`
     a.toml:9:15: on-null-key of [[source]] `payments`: `skip` is not known
       help: it can be `drop` or `dead-letter`
-    a.toml:10:11: on-late of [[source]] `payments`: `ignore` is not known
-      help: it can be `drop` or `dead-letter`
+    a.toml:10:1: on-late of [[source]] `payments`: no record is late for it
+      help: leave it out: it is for [[join]], [[dedup]] and [[aggregate]] with a window
     a.toml:11:13: timestamp of [[source]] `payments`: `field:` is not known
       help: it can be "record" or "field:NAME"
     a.toml:16:8: kind of [[join]] `resolve`: `iner` is not known; did you mean `inner`?
