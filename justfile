@@ -80,8 +80,10 @@ test *args: guests
     fi
     exit "$status"
 
-# Tests one plugin, with the examples in its documentation: `test-plugin order-status`. Compiles what plugins need and no
-# more, in a folder of its own, so that nothing of the workspace is built again with other features.
+# Compiles what plugins need and no more, in a folder of its own, so that nothing of the workspace is built again with
+# other features.
+#
+# Tests one plugin, with the examples in its documentation: `test-plugin order-status`.
 [no-exit-message]
 test-plugin name *args:
     #!/usr/bin/env bash
@@ -104,8 +106,9 @@ soak *args: guests
 fmt *args:
     cargo fmt --all "$@"
 
-# Clippy and the documentation, with warnings as errors. The soak has a line of its own: it belongs to no test run, and so not
-# to all targets either.
+# The soak has a line of its own: it belongs to no test run, and so not to all targets either.
+#
+# Clippy and the documentation, with warnings as errors.
 lint:
     cargo clippy --workspace --all-targets -- -D warnings
     cargo clippy --workspace --test soak -- -D warnings

@@ -44,7 +44,9 @@ fn check(role: Role, function: &ItemFn, taken: &[Argument]) -> syn::Result<()> {
     let values: Vec<_> = taken.iter().filter(|argument| matches!(argument.kind, Kind::Value { .. })).collect();
     let text = match (role, values.len()) {
         (Role::Transform, 0 | 1) | (Role::Join, 2) => return Ok(()),
-        (Role::Transform, _) => "a transform takes one value: for the two sides of a join use #[join]",
+        (Role::Transform, _) => {
+            "a transform takes one value: a key is `Key<i64>`, `Key<String>` or `Key<Vec<u8>>`, and for the two sides of a join there is #[join]"
+        }
         _ => "a join takes two values, the left side and the right one: `fn name(left: Doc, right: Doc)`",
     };
     let excess = (role == Role::Transform).then(|| values.get(1).map(|value| value.ty.span())).flatten();

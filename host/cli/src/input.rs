@@ -1,12 +1,13 @@
 //! Where records are read from: a file, or standard input.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, IsTerminal};
 use std::path::Path;
 
 use anyhow::{Context, Result};
 
 use crate::lines::Reader;
+use crate::say::say;
 
 /// The records of a file; of standard input without one, or where its name is `-`.
 ///
@@ -14,7 +15,11 @@ use crate::lines::Reader;
 /// The file can't be read.
 pub(crate) fn open(path: Option<&Path>) -> Result<Reader<Box<dyn BufRead>>> {
     let Some(path) = path.filter(|path| path.as_os_str() != "-") else {
-        return Ok(Reader::new(Box::new(io::stdin().lock())));
+        let input = io::stdin().lock();
+        if input.is_terminal() {
+            say("reading records from standard input, up to Ctrl-D");
+        }
+        return Ok(Reader::new(Box::new(input)));
     };
     let name = path.display().to_string();
     let file = File::open(path).with_context(|| format!("{name}: can't be read"))?;

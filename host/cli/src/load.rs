@@ -74,6 +74,11 @@ fn read(paths: &[PathBuf]) -> Result<Vec<SourceFile>> {
             }
         }
     };
+    for (index, path) in paths.iter().enumerate() {
+        if paths.iter().take(index).any(|other| other == path) {
+            bail!("{}: it is named twice", path.display());
+        }
+    }
     paths.iter().map(read).collect()
 }
 
@@ -85,10 +90,11 @@ fn missing(path: &Path) -> String {
     let there = match place.is_dir() {
         true => {
             let files = pipelines_in(folder);
-            let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let names: Vec<_> = files.iter().map(|file| name(Path::new(file))).collect();
-            match nearest(&name(path), names.iter().map(String::as_str)) {
-                Some(near) => format!("; did you mean `{}`?", folder.join(near).display()),
+            // By their names alone: of a long path, anything in the same folder would be near.
+            let name = |path: &Path| path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            let wanted = name(path);
+            match files.iter().find(|file| nearest(&wanted, [name(Path::new(file)).as_str()]).is_some()) {
+                Some(near) => format!("; did you mean `{near}`?"),
                 None => listed(&files),
             }
         }
@@ -97,14 +103,21 @@ fn missing(path: &Path) -> String {
     format!("{}: there is no such file in {}{there}", path.display(), place.display())
 }
 
-/// The pipeline files of a folder.
+/// The pipeline files of a folder, and of the folder `pipelines` in it: TOML with an `app`.
 fn pipelines_in(folder: &Path) -> Vec<String> {
-    let entries = Path::new(".").join(folder).read_dir().into_iter().flatten().flatten();
-    let paths = entries.map(|entry| folder.join(entry.file_name()));
-    let files = paths.filter(|path| path.extension().is_some_and(|end| end == "toml"));
-    let mut files: Vec<_> = files.map(|path| path.display().to_string()).collect();
+    let mut files = Vec::new();
+    for folder in [folder.to_owned(), folder.join("pipelines")] {
+        let entries = Path::new(".").join(&folder).read_dir().into_iter().flatten().flatten();
+        let paths = entries.map(|entry| folder.join(entry.file_name()));
+        files.extend(paths.filter(|path| is_pipeline(path)).map(|path| path.display().to_string()));
+    }
     files.sort();
     files
+}
+
+fn is_pipeline(path: &Path) -> bool {
+    let names_app = |text: String| text.lines().any(|line| line.trim_start().starts_with("app"));
+    path.extension().is_some_and(|end| end == "toml") && std::fs::read_to_string(path).is_ok_and(names_app)
 }
 
 /// Most pipeline files that a message names.
@@ -123,13 +136,20 @@ fn listed(files: &[String]) -> String {
 fn load_plugin(runtime: &Arc<Runtime>, plugin: &PluginUse) -> Result<Arc<Plugin>, String> {
     let path = &plugin.component;
     let bytes = std::fs::read(path).map_err(|error| {
+        let there = other_name(path).map(|other| format!("; did you mean `{other}`?")).unwrap_or_default();
         format!(
-            "{}: can't be read: {error}; build the plugin, or mend the path: it starts at this file's folder",
+            "{}: can't be read: {error}{there}; build the plugin, or mend the path: it starts at this file's folder",
             path.display()
         )
     })?;
     let name = path.display().to_string();
     runtime.load(&bytes, &name, &plugin.config, plugin.limits).map_err(|error| error.to_string())
+}
+
+/// The name of a component beside the one that isn't there: Rust writes the `-` of a package as `_`.
+fn other_name(path: &Path) -> Option<String> {
+    let other = path.file_name()?.to_str()?.replace('-', "_");
+    path.with_file_name(&other).is_file().then_some(other)
 }
 
 fn check(

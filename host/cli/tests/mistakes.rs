@@ -274,7 +274,7 @@ fn files_and_folders_that_are_not_there_or_not_ours_are_exit_code_1() {
     exit 1
 
     $ millrace check .
-    error: .: it is a folder, and a pipeline is a file; there are `./orders.toml`, `./records.toml`
+    error: .: it is a folder, and a pipeline is a file; there is `./orders.toml`
     exit 1
 
     $ millrace run records.toml
@@ -287,7 +287,7 @@ fn files_and_folders_that_are_not_there_or_not_ours_are_exit_code_1() {
     exit 1
 
     $ millrace replay orders.toml --in other
-    error: other/orders.jsonl: can't be read: No such file or directory (os error 2)
+    error: other: the folder has no `orders.jsonl`, the file that is named after the pipeline
     exit 1
 
     $ millrace replay orders.toml --in file

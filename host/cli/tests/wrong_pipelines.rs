@@ -52,7 +52,7 @@ fn a_function_that_the_plugin_does_not_have_is_told_with_those_it_has() {
 fn a_plugin_that_is_not_there_is_told_with_those_that_are() {
     assert_snapshot!(check("unknown_plugin"), @"
     exit 1: unknown_plugin.toml:22:8: [[join]] `resolve` calls the unknown plugin `order-state`; did you mean `order-status`?
-      help: add [plugins.order-state] with its component
+      help: call it by that name, or add [plugins.order-state] with its component
     ");
 }
 
@@ -68,7 +68,7 @@ fn a_step_that_is_not_there_is_told_with_the_one_that_was_meant() {
 fn a_function_of_another_role_is_told_with_its_role() {
     assert_snapshot!(check("wrong_role"), @"
     exit 1: wrong_role.toml:20:8: [[transform]] `resolve` needs a transform function, and `order-status.resolve` is a join function
-      help: it has no transform functions
+      help: it has no transform functions; [[join]] calls this one
     ");
 }
 

@@ -59,8 +59,13 @@ pub fn replay(arguments: &args::Replay) -> Result<()> {
 
 fn open_input(arguments: &args::Replay) -> Result<Reader<Box<dyn BufRead>>> {
     let path = arguments.input.as_ref();
-    let path = path.map(|path| if path.is_dir() { in_folder(path, arguments) } else { path.clone() });
-    input::open(path.as_deref())
+    let Some(folder) = path.filter(|path| path.is_dir()) else { return input::open(path.map(PathBuf::as_path)) };
+    let file = in_folder(folder, arguments);
+    if !file.exists() {
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        bail!("{}: the folder has no `{name}`, the file that is named after the pipeline", folder.display());
+    }
+    input::open(Some(&file))
 }
 
 /// The file in a folder that is named after the pipeline.

@@ -78,13 +78,13 @@ fn resolve_call<'a>(
     let call = step.call()?;
     let names = || pipeline.plugins.iter().map(|plugin| plugin.plugin.name.as_str());
     let Some(plugin) = names().position(|name| name == call.plugin) else {
-        let message = format!(
-            "{} calls the unknown plugin `{}`{}",
-            step.title(),
-            call.plugin,
-            did_you_mean(&call.plugin, names())
-        );
-        problems.add(call.at, message, format!("add [plugins.{}] with its component", call.plugin));
+        let guess = did_you_mean(&call.plugin, names());
+        let message = format!("{} calls the unknown plugin `{}`{guess}", step.title(), call.plugin);
+        let help = match guess.is_empty() {
+            true => format!("add [plugins.{}] with its component", call.plugin),
+            false => format!("call it by that name, or add [plugins.{}] with its component", call.plugin),
+        };
+        problems.add(call.at, message, help);
         return None;
     };
     // A plugin that didn't load is reported where it is named.
@@ -120,7 +120,7 @@ fn find_function<'a>(
     if found.role != role {
         let (is, wants) = (with_article(found.role), with_article(role));
         let message = format!("{} needs {wants} function, and `{plugin}.{function}` is {is} function", step.title());
-        problems.add(call.at, message, help);
+        problems.add(call.at, message, format!("{help}; [[{}]] calls this one", found.role.name()));
         return None;
     }
     Some((u32::try_from(index).ok()?, found))

@@ -153,7 +153,14 @@ fn read_table(fields: &mut Fields<'_>) -> Option<TableOf> {
     let from = fields.text("from");
     let topic = fields.topic("topic");
     match (from, topic) {
-        (Some(from), None) => input_name(fields, "from", from).map(TableOf::Step),
+        (Some(from), None) => {
+            for key in ["key", "value", "partitions"] {
+                if let Some(entry) = fields.misplaced(key) {
+                    fields.wrong(entry.at, key, "it is that of the step", "leave it out: it is for tables of a topic");
+                }
+            }
+            input_name(fields, "from", from).map(TableOf::Step)
+        }
         (None, Some(topic)) => read_topic(fields, Some(topic)).map(TableOf::Topic),
         (Some(from), Some(_)) => {
             read_topic(fields, None);

@@ -21,9 +21,7 @@ pub(super) struct Summary<'l> {
 impl Summary<'_> {
     /// Says it. Nobody has to listen.
     pub(super) fn tell(&self) {
-        if self.read > 0 {
-            say(self.text().trim_end());
-        }
+        say(self.text().trim_end());
     }
 
     fn text(&self) -> String {

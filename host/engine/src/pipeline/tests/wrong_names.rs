@@ -99,9 +99,9 @@ fn an_unknown_plugin_comes_with_the_one_that_was_meant() {
         from = "payments"
         call = "nothing.check"
     "#;
-    insta::assert_snapshot!(errors(body), @r"
+    insta::assert_snapshot!(errors(body), @"
     a.toml:10:8: [[transform]] `one` calls the unknown plugin `q`; did you mean `p`?
-      help: add [plugins.q] with its component
+      help: call it by that name, or add [plugins.q] with its component
     a.toml:14:8: [[transform]] `other` calls the unknown plugin `nothing`
       help: add [plugins.nothing] with its component
     ");
@@ -150,17 +150,17 @@ fn a_function_of_another_role_is_refused() {
         from = "payments"
         call = "p.sum"
     "#;
-    insta::assert_snapshot!(errors(body), @r"
+    insta::assert_snapshot!(errors(body), @"
     a.toml:6:12: [[source]] `payments` needs a transform function, and `p.sum` is an aggregate function
-      help: its transform functions are `check`, `split`, `rekey`, `fan`, `deal` and `texts`
+      help: its transform functions are `check`, `split`, `rekey`, `fan`, `deal` and `texts`; [[aggregate]] calls this one
     a.toml:10:8: [[transform]] `one` needs a transform function, and `p.pair` is a join function
-      help: its transform functions are `check`, `split`, `rekey`, `fan`, `deal` and `texts`
+      help: its transform functions are `check`, `split`, `rekey`, `fan`, `deal` and `texts`; [[join]] calls this one
     a.toml:16:8: [[join]] `two` needs a join function, and `p.check` is a transform function
-      help: its join functions are `pair`, `resolve` and `moved`
+      help: its join functions are `pair`, `resolve` and `moved`; [[transform]] calls this one
     a.toml:20:8: [[aggregate]] `three` needs an aggregate function, and `p.track` is a process function
-      help: its aggregate functions are `sum`, `shown` and `text`
+      help: its aggregate functions are `sum`, `shown` and `text`; [[process]] calls this one
     a.toml:24:8: [[process]] `four` needs a process function, and `p.sum` is an aggregate function
-      help: its process functions are `track`, `plain` and `timed`
+      help: its process functions are `track`, `plain` and `timed`; [[aggregate]] calls this one
     ");
 }
 
