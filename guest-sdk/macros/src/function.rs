@@ -151,10 +151,18 @@ pub fn implement(role: Role, ident: &Ident, name: &str, arguments: &Arguments, d
     }
 }
 
-/// A macro of the function's own name, through which `plugin!` learns its role and its name in the manifest: a macro
-/// sees only the text it is given, and `plugin!` is given names.
+/// The macro through which `plugin!` asks about a function. Where there is none, the compiler says that it can't find it: the
+/// name tells what is missing.
+pub fn asked(ident: &Ident) -> Ident {
+    let is_type = ident.to_string().starts_with(char::is_uppercase);
+    let attribute = if is_type { Role::Aggregate } else { Role::Transform }.attribute();
+    format_ident!("{}_needs_an_attribute_such_as_{}", ident, attribute, span = ident.span())
+}
+
+/// A macro of the function's own, through which `plugin!` learns its role and its name in the manifest: a macro sees only the
+/// text it is given, and `plugin!` is given names.
 pub fn announce(role: Role, ident: &Ident, name: &str) -> TokenStream {
-    let inner = format_ident!("__millrace_{}", ident);
+    let (inner, asked) = (format_ident!("__millrace_{}", ident), asked(ident));
     let role = Ident::new(role.attribute(), Span::call_site());
     quote! {
         #[doc(hidden)]
@@ -163,7 +171,7 @@ pub fn announce(role: Role, ident: &Ident, name: &str) -> TokenStream {
             ($($state:tt)*) => { ::millrace_sdk::__private::__collect! { #role #name $($state)* } };
         }
         #[allow(unused_imports)]
-        pub(crate) use #inner as #ident;
+        pub(crate) use #inner as #asked;
     }
 }
 
@@ -179,7 +187,7 @@ pub fn stub(item: TokenStream) -> TokenStream {
         _ => (None, quote!()),
     };
     let Some(ident) = ident else { return quote!() };
-    let inner = format_ident!("__millrace_{}", ident);
+    let (inner, asked) = (format_ident!("__millrace_{}", ident), asked(&ident));
     quote! {
         #function
         #[doc(hidden)]
@@ -192,7 +200,7 @@ pub fn stub(item: TokenStream) -> TokenStream {
             };
         }
         #[allow(unused_imports)]
-        pub(crate) use #inner as #ident;
+        pub(crate) use #inner as #asked;
     }
 }
 

@@ -1,7 +1,7 @@
 //! `plugin!`.
 //!
 //! It is given names of functions, but must know their roles. So it calls the macro that each function's attribute
-//! left under the function's name, and that macro calls `__collect!` with the role added; after the last one the
+//! left beside the function, and that macro calls `__collect!` with the role added; after the last one the
 //! plugin is put together. Between the steps travels the state:
 //! `{ header } [ (role name path) .. ] (path being asked) [ paths to ask .. ]`.
 
@@ -12,7 +12,7 @@ use syn::punctuated::Punctuated;
 use syn::{Expr, Ident, LitStr, Path, Token, Type, braced, bracketed, parenthesized};
 
 use crate::attribute;
-use crate::function::Role;
+use crate::function::{self, Role};
 
 /// What stands in `plugin!` beside the functions.
 struct Header {
@@ -76,7 +76,17 @@ pub fn begin(input: TokenStream) -> syn::Result<TokenStream> {
     let header = quote!(name: #name, #version #config functions: [x]);
     let mut functions = plugin.functions.iter();
     let first = functions.next();
-    Ok(quote!(#first! { { #header } [] (#first) [#(#functions,)*] }))
+    let asked = first.map(asked);
+    Ok(quote!(#asked! { { #header } [] (#first) [#(#functions,)*] }))
+}
+
+/// The macro that tells of the function of this path.
+fn asked(function: &Path) -> Path {
+    let mut asked = function.clone();
+    if let Some(last) = asked.segments.last_mut() {
+        last.ident = function::asked(&last.ident);
+    }
+    asked
 }
 
 /// A function whose role is known.
@@ -140,7 +150,8 @@ pub fn collect(input: TokenStream) -> syn::Result<TokenStream> {
     let State { header, header_tokens, known, rest } = syn::parse2(input)?;
     let mut rest = rest.iter();
     if let Some(next) = rest.next() {
-        return Ok(quote!(#next! { { #header_tokens } [#(#known)*] (#next) [#(#rest,)*] }));
+        let asked = asked(next);
+        return Ok(quote!(#asked! { { #header_tokens } [#(#known)*] (#next) [#(#rest,)*] }));
     }
     distinct(&known)?;
     let (plugin, guest) = (plugin(&header, &known), guest(&known));
