@@ -87,7 +87,7 @@ pub(crate) fn ticks(duration: Duration) -> u64 {
 pub(crate) fn deadline_text(limits: &GuestLimits, meter: Meter) -> String {
     match meter {
         Meter::Clock { .. } => format!("{:?} (limits.deadline)", limits.deadline),
-        Meter::Fuel { fuel, .. } => format!("{:?} (limits.deadline), counted as {fuel} units of fuel", limits.deadline),
+        Meter::Fuel { .. } => format!("{:?} (limits.deadline), by the number of its instructions", limits.deadline),
     }
 }
 

@@ -60,5 +60,5 @@ fn a_verdict_that_does_not_end_in_time_is_none() {
     assert!(matches!(verdict, Err(CallError::Overrun)), "{verdict:?}");
     guests.limit_time(PLENTY);
     let verdict = guests.transform(FIRST, &[message("!bad")], Attempt::Verdict);
-    expect(verdict.map(|called| called.result), Fault::Deadline, Some(0), "units of fuel");
+    expect(verdict.map(|called| called.result), Fault::Deadline, Some(0), "by the number of its instructions");
 }
