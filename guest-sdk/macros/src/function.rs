@@ -151,8 +151,8 @@ pub fn implement(role: Role, ident: &Ident, name: &str, arguments: &Arguments, d
     }
 }
 
-/// The macro through which `plugin!` asks about a function. Where there is none, the compiler says that it can't find it: the
-/// name tells what is missing.
+/// The macro through which `plugin!` asks about a function. Where there is none, the compiler says that it can't find it:
+/// the macro's name tells the author that the attribute is missing.
 pub fn asked(ident: &Ident) -> Ident {
     let is_type = ident.to_string().starts_with(char::is_uppercase);
     let attribute = if is_type { Role::Aggregate } else { Role::Transform }.attribute();

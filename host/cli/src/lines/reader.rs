@@ -15,12 +15,12 @@ pub enum ReadError {
     Line {
         /// The file; none for standard input.
         input: Option<String>,
-        /// What is wrong.
+        /// The mistake in the line.
         error: LineError,
     },
 }
 
-/// A file before what is said of a line in it.
+/// The name of a file, in front of a message about one of its lines.
 fn prefix(file: &Option<String>) -> String {
     file.as_ref().map(|file| format!("{file}, ")).unwrap_or_default()
 }

@@ -60,15 +60,6 @@ impl StepNode<'_> {
         }
     }
 
-    /// Whether records can come too late for it: then it has the port `late`.
-    pub fn can_be_late(step: &Step) -> bool {
-        match &step.kind {
-            StepKind::Join { .. } | StepKind::Dedup { .. } => true,
-            StepKind::Aggregate { windows, .. } => windows.is_some(),
-            _ => false,
-        }
-    }
-
     /// Whether outputs at this port may have another key than their input. Those of a function that wasn't found may.
     pub fn changes_key(&self, port: usize) -> bool {
         // A source's function only validates: its outputs are not used.

@@ -203,6 +203,17 @@ pub(super) struct Sides {
     pub right: Option<Placed<Input>>,
 }
 
+impl StepKind {
+    /// Whether records can come too late for it: then it has the port `late`.
+    pub fn can_be_late(&self) -> bool {
+        match self {
+            Self::Join { .. } | Self::Dedup { .. } => true,
+            Self::Aggregate { windows, .. } => windows.is_some(),
+            _ => false,
+        }
+    }
+}
+
 impl Step {
     /// Its table in the file.
     pub fn table_name(&self) -> &'static str {

@@ -233,7 +233,7 @@ impl Resolver<'_, '_> {
         if let Some(found) = own.iter().position(|it| it.name == *port) {
             return Some(found);
         }
-        let late = StepNode::can_be_late(source).then_some("late");
+        let late = source.kind.can_be_late().then_some("late");
         if late == Some(port) {
             return Some(LATE_PORT);
         }

@@ -36,7 +36,7 @@ pub(super) fn read_step(raw: RawStep, problems: &mut Problems) -> Step {
         fields.required("name", own, "give it a name, for other steps to refer to");
     }
     let kind = read_kind(table, &mut fields);
-    let common = read_common(table, &kind, &mut fields);
+    let common = read_common(&kind, &mut fields);
     fields.finish();
     Step { at, name_at: name.at, name: name.value, kind, common }
 }
@@ -65,31 +65,25 @@ fn read_kind(table: &str, fields: &mut Fields<'_>) -> StepKind {
     }
 }
 
-fn read_common(table: &str, kind: &StepKind, fields: &mut Fields<'_>) -> Common {
+fn read_common(kind: &StepKind, fields: &mut Fields<'_>) -> Common {
     Common {
         on_error: fields.choice("on-error", &ERRORS).map(|word| word.value).unwrap_or_default(),
-        on_late: read_late(table, kind, fields),
+        on_late: read_late(kind, fields),
         on_null_key: fields.choice("on-null-key", &DROPS).map(|word| word.value).unwrap_or_default(),
         dlq: fields.topic("dlq").map(|topic| topic.value),
         retry: read_retry(fields),
     }
 }
 
-/// `on-late`, of steps that can have late records.
-fn read_late(table: &str, kind: &StepKind, fields: &mut Fields<'_>) -> Option<Placed<OnDrop>> {
-    const HELP: &str = "leave it out: it is for [[join]], [[dedup]] and [[aggregate]] with a window";
-    if !matches!(table, "join" | "dedup" | "aggregate") {
-        let entry = fields.misplaced("on-late")?;
-        fields.wrong(entry.at, "on-late", "no record is late for it", HELP);
-        return None;
+/// `on-late`, of steps that can have late records. A window that is there and wrong is reported by itself.
+fn read_late(kind: &StepKind, fields: &mut Fields<'_>) -> Option<Placed<OnDrop>> {
+    if kind.can_be_late() || fields.given("window") {
+        return fields.choice("on-late", &DROPS);
     }
-    let late = fields.choice("on-late", &DROPS)?;
-    // A window that is there and wrong is reported by itself.
-    if matches!(kind, StepKind::Aggregate { .. }) && !fields.given("window") {
-        fields.wrong(late.at, "on-late", "without a `window` no record is late for it", HELP);
-        return None;
-    }
-    Some(late)
+    let entry = fields.misplaced("on-late")?;
+    let help = "leave it out: it is for [[join]], [[dedup]] and [[aggregate]] with a window";
+    fields.wrong(entry.at, "on-late", "no record is late for it", help);
+    None
 }
 
 fn read_retry(fields: &mut Fields<'_>) -> Option<Place> {

@@ -8,7 +8,7 @@ use crate::topology::{Emit, WindowKind, Windows};
 
 const HELP: &str = "write { tumbling = \"5m\" }, { hopping = \"5m\", every = \"1m\" }, { sliding = \"5m\" } or \
                     { session = \"30m\" }";
-/// What belongs beside `window`, and not into it.
+/// Keys of the step that users write into `window`.
 const OF_THE_STEP: [&str; 3] = ["grace", "retention", "emit"];
 
 /// Most hopping windows that a record may be in: each is a state that it changes.

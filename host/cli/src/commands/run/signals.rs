@@ -12,8 +12,9 @@ use signal_hook::low_level;
 /// A flag that is set on SIGTERM, SIGINT (Ctrl-C) or SIGHUP, and this thread is woken. SIGHUP is left alone where it was
 /// ignored when the process started: `nohup` does that, so that the app outlives its terminal.
 ///
-/// A second SIGTERM or SIGINT ends the process with 128 and the number of the signal, as shells have it. SIGHUP doesn't: some supervisors send it right behind SIGTERM. Nothing is lost by that: what was not committed yet is
-/// processed again.
+/// A second SIGTERM or SIGINT ends the process with 128 and the number of the signal, as shells have it. SIGHUP doesn't, since
+/// some supervisors send it right behind SIGTERM. Nothing is lost by that: the next start processes again what was not
+/// committed yet.
 pub(super) fn stop_on_signal() -> io::Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     let (flag, runner) = (Arc::clone(&stop), thread::current());

@@ -37,7 +37,7 @@ fn a_step_without_late_records_takes_nothing_that_is_said_of_them() {
       help: leave it out: it is for [[join]], [[dedup]] and [[aggregate]] with a window
     a.toml:11:1: on-late of [[transform]] `step`: no record is late for it
       help: leave it out: it is for [[join]], [[dedup]] and [[aggregate]] with a window
-    a.toml:16:11: on-late of [[aggregate]] `all`: without a `window` no record is late for it
+    a.toml:16:1: on-late of [[aggregate]] `all`: no record is late for it
       help: leave it out: it is for [[join]], [[dedup]] and [[aggregate]] with a window
     ");
 }
