@@ -16,6 +16,9 @@ as_released := "--config profile.dev.opt-level=3 --config profile.dev.debug-asse
 # dependencies once more for another one. Examples are in it because then it has the features that tests have.
 ours := "--workspace --bins --examples"
 
+# The `millrace` command alone, with the same features: one example, the quickest, does that.
+command := "--workspace --bin millrace --example transform"
+
 # Who only wants a broker compiles no more than that: seconds, where the workspace takes minutes. In a folder of its
 # own it needn't wait for another build either, nor be optimised.
 broker_target := target / "broker"
@@ -61,7 +64,7 @@ guests:
 
 # Runs the sample orders through their pipeline and shows what became of them.
 demo *args: guests
-    cargo build {{ ours }}
+    cargo build {{ command }}
     "$CARGO_TARGET_DIR/debug/millrace" demo "$@"
 
 # Runs all tests, those in the documentation too, and names those that Kafka would have been needed for.
@@ -157,7 +160,7 @@ kafka-streams *args:
 # Runs the `millrace` command of this checkout.
 [no-exit-message]
 millrace *args:
-    @cargo build --quiet {{ ours }}
+    @cargo build --quiet {{ command }}
     @"$CARGO_TARGET_DIR/debug/millrace" "$@"
 
 # Writes the sample inputs anew.
