@@ -38,12 +38,10 @@ guests:
     #!/usr/bin/env bash
     set -euo pipefail
     names=() folders=()
-    for manifest in plugins/*/Cargo.toml tests/guests/*/Cargo.toml; do
-        [ -e "$manifest" ] || continue
-        if ! grep -q '"cdylib"' "$manifest"; then
-            echo "$manifest: a plugin is a library for the sandbox: add crate-type = [\"cdylib\", \"rlib\"] under [lib]" >&2
-            exit 1
-        fi
+    shopt -s nullglob
+    manifests=(plugins/*/Cargo.toml tests/guests/*/Cargo.toml)
+    guest-sdk/plugins.sh check "${manifests[@]}"
+    for manifest in "${manifests[@]}"; do
         names+=("$(sed -n 's/^name = "\(.*\)"/\1/p' "$manifest" | head -n 1)") folders+=("${manifest%/*}")
     done
     # A folder of their own: another compiler may build them, and neither build is to wait for the other.
@@ -91,12 +89,8 @@ test *args: guests
 test-plugin name *args:
     #!/usr/bin/env bash
     set -euo pipefail
-    manifest="plugins/$1/Cargo.toml"
-    if [ ! -e "$manifest" ]; then
-        echo "there is no plugin plugins/$1; there are:" >&2
-        for other in plugins/*/Cargo.toml; do echo "  $(basename "${other%/Cargo.toml}")" >&2; done
-        exit 1
-    fi
+    manifest="$(guest-sdk/plugins.sh find "$1")"
+    guest-sdk/plugins.sh check "$manifest"
     package="$(sed -n 's/^name = "\(.*\)"/\1/p' "$manifest" | head -n 1)"
     cargo test --quiet --package "$package" --target-dir '{{ target }}/plugins' {{ quick }} "${@:2}"
 

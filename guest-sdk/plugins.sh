@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# Finds plugins and checks their manifests before cargo does: what cargo says of these mistakes tells nothing of plugins.
+#
+#   plugins.sh check MANIFEST...   says what a Cargo.toml lacks that a plugin needs
+#   plugins.sh find NAME           prints the manifest of plugins/NAME; `_` stands for `-`, as in the built file's name
+set -euo pipefail
+
+check() {
+    local manifest good=true
+    for manifest in "$@"; do
+        lacks() { grep -qE "$1" "$manifest" || { echo "$manifest: $2" >&2 && good=false; }; }
+        lacks '"cdylib"' 'a plugin is a library for the sandbox: add crate-type = ["cdylib", "rlib"] under [lib]'
+        lacks '^ *edition *[.=]' \
+            'a plugin is Rust of the edition 2024, and without `edition` cargo takes 2015: add edition = "2024" under [package]'
+        lacks '^[^#]*\bmillrace-sdk\b' \
+            'a plugin needs the SDK: add millrace-sdk.workspace = true under [dependencies]'
+    done
+    "$good"
+}
+
+find() {
+    local manifest folder
+    for manifest in plugins/*/Cargo.toml; do
+        folder="${manifest%/Cargo.toml}"
+        if [ "${folder//_/-}" = "plugins/${1//_/-}" ]; then
+            echo "$manifest"
+            return
+        fi
+    done
+    echo "there is no plugin plugins/$1; there are:" >&2
+    for manifest in plugins/*/Cargo.toml; do echo "  $(basename "${manifest%/Cargo.toml}")" >&2; done
+    return 1
+}
+
+"$@"
