@@ -66,12 +66,26 @@ pub fn read<C: Config>(json: &str) -> Result<Rc<dyn Any>, String> {
     let mut input = serde_json::Deserializer::from_str(json);
     let config: C = serde_ignored::deserialize(&mut input, |path| unknown.push(format!("`{path}`")))
         .and_then(|config| input.end().map(|()| config))
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| at_its_field(json, &error))?;
     if !unknown.is_empty() {
         return Err(format!("unknown field {}", unknown.join(", ")));
     }
     config.validate()?;
     Ok(Rc::new(config))
+}
+
+/// What is wrong with a value, behind the name of its field. Line and column go: nobody has seen the JSON, which the host
+/// makes of a pipeline file and the command line.
+fn at_its_field(json: &str, error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(text, _)| text);
+    // The place of a field that isn't there is the end of the object that should have it.
+    let is_at_value = !text.starts_with("missing field");
+    let before = json.get(..error.column()).filter(|_| is_at_value && error.line() == 1).unwrap_or_default();
+    match before.rsplit_once("\":").and_then(|(name, _)| name.rsplit_once('"')) {
+        Some((_, name)) => format!("`{name}`: {text}"),
+        None => text.to_owned(),
+    }
 }
 
 thread_local! {

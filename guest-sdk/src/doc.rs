@@ -177,12 +177,24 @@ fn malformed(text: &[u8], before: usize, fault: scan::Fault, label: &str) -> Err
     let read = text.get(..at).unwrap_or_default();
     let line = 1 + read.iter().filter(|byte| **byte == b'\n').count();
     let column = 1 + read.iter().rev().take_while(|byte| **byte != b'\n').count();
-    let text = if text.is_empty() {
-        format!("{label}: empty, expected a JSON object")
-    } else {
-        format!("{label}: {} at line {line} column {column}", fault.what)
+    let text = match text {
+        [] => format!("{label}: empty, expected a JSON object"),
+        _ if is_encoded_twice(text) => format!("{label}: {ENCODED_TWICE}"),
+        _ => format!("{label}: {} at line {line} column {column}", fault.what),
     };
     Error::bad_value(text)
+}
+
+/// What is said of a value that [is encoded twice](is_encoded_twice).
+pub(crate) const ENCODED_TWICE: &str =
+    "a string that holds a JSON object, and not the object itself: whatever wrote it encoded it as JSON twice";
+
+/// Whether a text is a JSON string whose characters are a JSON object.
+#[cold]
+pub(crate) fn is_encoded_twice(text: &[u8]) -> bool {
+    let inside = text.trim_ascii().strip_prefix(b"\"").and_then(|text| text.strip_suffix(b"\""));
+    let inside = inside.and_then(|text| text::unescape(text).ok());
+    inside.is_some_and(|text| scan::object(text.trim_ascii().as_bytes(), &mut Fields::new()).is_ok())
 }
 
 impl Default for Doc {

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt::{self, Display};
 
+use crate::missing;
+
 /// What a rule returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -110,7 +112,7 @@ impl Error {
 /// itself.
 impl<E: std::error::Error> From<E> for Error {
     fn from(error: E) -> Self {
-        Self::bad_value(error.to_string())
+        Self::bad_value(missing::explained(error.to_string()))
     }
 }
 

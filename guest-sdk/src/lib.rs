@@ -32,6 +32,7 @@ mod error;
 mod function;
 mod host;
 mod key;
+mod missing;
 mod output;
 mod panic;
 mod state;

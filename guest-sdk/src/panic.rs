@@ -3,6 +3,7 @@
 use std::sync::Once;
 
 use crate::host::{self, Level};
+use crate::missing;
 
 /// Makes each panic log `panicked at FILE:LINE: MESSAGE` at level error before it traps. The host takes the last
 /// such line of a record that trapped as the reason.
@@ -16,7 +17,7 @@ pub(crate) fn report() {
                     Some(at) => format!("panicked at {}:{}: {message}", at.file(), at.line()),
                     None => format!("panicked: {message}"),
                 };
-                host::log(Level::Error, &text);
+                host::log(Level::Error, &missing::explained(text));
             }));
         }
     });

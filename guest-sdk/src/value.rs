@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::doc::Doc;
+use crate::doc::{self, Doc};
 use crate::error::{Error, Result, codes};
 
 /// The value of a record, before it has a type.
@@ -86,7 +86,12 @@ pub trait FromValue<'a>: Sized {
 
 impl<'a, T: Deserialize<'a>> FromValue<'a> for T {
     fn from_value(value: Value<'a>) -> Result<Self> {
-        serde_json::from_slice(value.bytes()?).map_err(|error| Error::bad_value(error.to_string()).about(value.label))
+        let bytes = value.bytes()?;
+        serde_json::from_slice(bytes).map_err(|error| {
+            let encoded_twice = doc::is_encoded_twice(bytes);
+            let text = if encoded_twice { doc::ENCODED_TWICE.to_owned() } else { error.to_string() };
+            Error::bad_value(text).about(value.label)
+        })
     }
 }
 

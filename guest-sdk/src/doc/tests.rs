@@ -131,6 +131,17 @@ fn what_is_not_an_object_is_refused_with_the_place_that_is_wrong() {
 }
 
 #[test]
+fn a_string_that_holds_an_object_is_told_as_encoded_twice() {
+    let twice = "value: a string that holds a JSON object, and not the object itself: whatever wrote it encoded it as JSON twice";
+    for text in [r#""{\"a\":1}""#, r#" "{}" "#, r#""{\u0022a\":\"\\u00e9\"}""#, r#""\n{\"a\":1}\n""#] {
+        assert_eq!(error(text), twice, "{text}");
+    }
+    for text in [r#""a""#, r#""{""#, r#""{\"a\":1}"#, r#""{\"a\":1}", 1"#, r#""""#, "\"", r#""[1]""#] {
+        assert!(error(text).starts_with("value: expected `{`"), "{text}: {}", error(text));
+    }
+}
+
+#[test]
 fn arrays_and_objects_nest_128_levels_deep_and_no_deeper() {
     let nested = |levels: usize| format!("{{\"a\":{}{}}}", "[".repeat(levels), "]".repeat(levels));
     assert_eq!(doc(&nested(127)).to_string(), nested(127));

@@ -55,7 +55,27 @@ fn a_config_reaches_the_rule() {
 fn what_the_config_does_not_know_or_allow_is_refused() {
     assert_eq!(refused(r#"{"minimun":1,"tags":{"x":2}}"#), "unknown field `minimun`, `tags.x`");
     assert_eq!(refused(r#"{"minimum":-1}"#), "minimum: must not be below 0");
-    assert_eq!(refused(r#"{"minimum":"a"}"#), "invalid type: string \"a\", expected f64 at line 1 column 14");
+    assert_eq!(refused(r#"{"minimum":"a"}"#), "`minimum`: invalid type: string \"a\", expected f64");
+    assert_eq!(
+        refused(r#"{"minimum":3,"tags":{"prefix":7}}"#),
+        "`prefix`: invalid type: integer `7`, expected a string"
+    );
+    assert_eq!(refused(r#"{"tags":true,"minimum":3}"#), "`tags`: invalid type: boolean `true`, expected struct Tags");
+}
+
+#[test]
+fn a_field_that_the_config_must_have_is_named() {
+    #[derive(serde::Deserialize, schemars::JsonSchema)]
+    #[allow(dead_code)]
+    struct Strict {
+        minimum: f64,
+        tags: Tags,
+    }
+
+    impl Config for Strict {}
+
+    let read = |json| millrace_sdk::__private::read::<Strict>(json).unwrap_err();
+    assert_eq!(read(r#"{"tags":{}}"#), "missing field `minimum`");
 }
 
 #[test]

@@ -162,3 +162,27 @@ fn a_run_warns_of_the_first_record_that_a_step_loses_and_says_which_windows_are_
     let letter: Value = serde_json::from_str(letters.lines().next().unwrap()).unwrap();
     assert_eq!(letter["headers"]["millrace-error-message"], reason);
 }
+
+#[test]
+fn a_rule_that_asks_for_what_it_does_not_have_is_told_what_it_has() {
+    let place = Place::new();
+    place.write("hostile.wasm", guest_named("hostile.wasm"));
+    let pipeline = "app = \"ask\"\n[plugins.hostile]\ncomponent = \"hostile.wasm\"\n[[source]]\nname = \"in\"\ntopic = \"in\"\n\
+        key = \"i64\"\n[[transform]]\nname = \"obey\"\nfrom = \"in\"\ncall = \"hostile.obey\"\n[[sink]]\nfrom = \"obey\"\n\
+        topic = \"out\"\n";
+    place.write("ask.toml", pipeline);
+    for (value, words) in [
+        (r#"{"do":"clock"}"#, "not implemented on this platform: a rule has no clock: take the time of the record"),
+        (
+            r#"{"do":"file"}"#,
+            "(bad-value), such as topic `in`, partition 0, offset 0: operation not supported on this platform: a rule has no files, no network and no environment",
+        ),
+        (
+            r#""{\"do\":\"skip\"}""#,
+            "value (record): a string that holds a JSON object, and not the object itself: whatever wrote it encoded it as JSON twice; it is in `ask-dlq`",
+        ),
+    ] {
+        let said = told(&place, "replay ask.toml", &record("1", value, 1_000));
+        assert!(said.contains(words), "{said}");
+    }
+}

@@ -7,7 +7,7 @@ use std::hint::black_box;
 use millrace_sdk::prelude::*;
 
 /// Passes a record on as it is, unless its field `do` asks for something else: `panic`, `loop` without end, take
-/// `memory` without end, `spin` as many `times` and pass on then, `skip`, or `fail`.
+/// `memory` without end, `spin` as many `times` and pass on then, ask for the `clock` or a `file`, `skip`, or `fail`.
 #[transform(codes("asked"))]
 pub fn obey(record: Doc) -> Result<Unchanged> {
     match record.opt_str("do")?.as_deref() {
@@ -26,6 +26,14 @@ pub fn obey(record: Doc) -> Result<Unchanged> {
             for time in 0..record.i64("times")? {
                 black_box(time);
             }
+            Ok(Unchanged)
+        }
+        Some("clock") => {
+            black_box(std::time::SystemTime::now());
+            Ok(Unchanged)
+        }
+        Some("file") => {
+            black_box(std::fs::read("limits.json")?);
             Ok(Unchanged)
         }
         Some("skip") => Err(Error::skip("asked")),
