@@ -8,12 +8,12 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use millrace_engine::deployment::Candidate;
-use millrace_engine::pipeline::{self, Given, Pipeline, SourceFile, nearest};
+use millrace_engine::pipeline::{self, Given, Pipeline, SourceFile, Unloaded, nearest};
 use millrace_engine::ports::DeploymentId;
 use millrace_engine::secret::HIDDEN;
 use millrace_engine::topology::{PluginUse, Topology};
 use millrace_kafka::Mistake;
-use millrace_plugin::{Guests, Plugin, Runtime};
+use millrace_plugin::{Guests, Plugin, Refusal, Runtime};
 
 use crate::args;
 use crate::diagnostics::{Style, render};
@@ -41,7 +41,7 @@ pub fn load(arguments: &args::Pipeline) -> Result<Loaded> {
     let plugins: Vec<_> =
         pipeline.plugins().map(|plugin| (plugin.name.clone(), load_plugin(&runtime, plugin))).collect();
     let topology = check(&pipeline, &plugins, &files)?;
-    let loaded = plugins.into_iter().map(|(name, plugin)| Ok((name, plugin.map_err(anyhow::Error::msg)?)));
+    let loaded = plugins.into_iter().map(|(name, plugin)| Ok((name, plugin?)));
     Ok(Loaded { topology: Arc::new(topology), plugins: loaded.collect::<Result<_>>()? })
 }
 
@@ -133,17 +133,20 @@ fn listed(files: &[String]) -> String {
     }
 }
 
-fn load_plugin(runtime: &Arc<Runtime>, plugin: &PluginUse) -> Result<Arc<Plugin>, String> {
+fn load_plugin(runtime: &Arc<Runtime>, plugin: &PluginUse) -> Result<Arc<Plugin>, Unloaded> {
     let path = &plugin.component;
     let bytes = std::fs::read(path).map_err(|error| {
         let there = other_name(path).map(|other| format!("; did you mean `{other}`?")).unwrap_or_default();
-        format!(
+        Unloaded::Component(format!(
             "{}: can't be read: {error}{there}; build the plugin, or mend the path: it starts at this file's folder",
             path.display()
-        )
+        ))
     })?;
     let name = path.display().to_string();
-    runtime.load(&bytes, &name, &plugin.config, plugin.limits).map_err(|error| error.to_string())
+    runtime.load(&bytes, &name, &plugin.config, plugin.limits).map_err(|error| match error.refusal {
+        Refusal::Config(_) => Unloaded::Config(error.to_string()),
+        _ => Unloaded::Component(error.to_string()),
+    })
 }
 
 /// The name of a component beside the one that isn't there: Rust writes the `-` of a package as `_`.
@@ -154,7 +157,7 @@ fn other_name(path: &Path) -> Option<String> {
 
 fn check(
     pipeline: &Pipeline,
-    plugins: &[(String, Result<Arc<Plugin>, String>)],
+    plugins: &[(String, Result<Arc<Plugin>, Unloaded>)],
     files: &[SourceFile],
 ) -> Result<Topology> {
     let manifests: BTreeMap<String, _> = plugins

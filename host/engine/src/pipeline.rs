@@ -13,6 +13,7 @@ mod app;
 mod changes;
 mod checks;
 mod cut;
+mod cycles;
 mod diagnostic;
 mod emit;
 mod fields;
@@ -35,6 +36,7 @@ mod scalars;
 mod steps;
 mod tree;
 mod unbuilt;
+mod unloaded;
 mod variables;
 mod windows;
 
@@ -49,11 +51,13 @@ pub use diagnostic::Diagnostic;
 use diagnostic::{Place, Problems, Sources};
 pub use given::{Given, Override};
 pub use hidden::without_secrets;
+pub use kafka::set_by_host;
 pub use merge::APP_KEYS;
 pub use model::Pipeline;
 pub use partitions::{PartitionMismatch, partitions, spread_alike};
 pub use render::{Format, render};
-pub use scalars::{did_you_mean, nearest};
+pub use scalars::nearest;
+pub use unloaded::Unloaded;
 
 use crate::manifest::Manifest;
 use crate::topology::Topology;
@@ -96,7 +100,7 @@ pub fn read(files: &[SourceFile], given: &Given<'_>) -> Pipeline {
     Pipeline {
         app: app.name,
         settings: app.settings,
-        dlq: app.dlq.map(|dlq| dlq.value),
+        dlq: app.dlq,
         breaker: app.breaker,
         plugins,
         steps,
@@ -126,9 +130,9 @@ pub fn build(pipeline: &Pipeline, manifests: &BTreeMap<String, Manifest>) -> Res
 /// the place of the manifest, and is among the diagnostics.
 pub fn check(
     pipeline: &Pipeline,
-    manifests: &BTreeMap<String, Result<Manifest, String>>,
+    manifests: &BTreeMap<String, Result<Manifest, Unloaded>>,
 ) -> Result<Topology, Vec<Diagnostic>> {
-    let manifests = manifests.iter().map(|(name, it)| (name.as_str(), it.as_ref().map_err(String::as_str))).collect();
+    let manifests = manifests.iter().map(|(name, it)| (name.as_str(), it.as_ref())).collect();
     check_all(pipeline, &manifests)
 }
 
@@ -156,7 +160,7 @@ fn topology(pipeline: &Pipeline, manifests: &resolve::Manifests<'_>, problems: &
     }
     unbuilt::check_unbuilt(&graph, problems);
     checks::check_sessions(&graph, problems);
-    let order = checks::check_cycles(&graph, problems)?;
+    let order = cycles::check_cycles(&graph, problems)?;
     changes::check_aggregates(&graph, &order, problems);
     let keys = keys::check_keys(&graph, &order, problems);
     if problems.count() > 0 {

@@ -9,6 +9,7 @@ use super::kafka::{self, KafkaSetting};
 use super::model::Plugin;
 use super::scalars::{name_error, topic_error};
 use super::tree::{Entry, Item, Value};
+use super::unloaded::config_keys;
 use crate::topology::{GuestLimits, OnWorkerFailure, PluginUse, Settings};
 
 const LIMITS_HELP: &str = "write limits = { deadline = \"1s\", memory = \"64MiB\" }, or a table of its own";
@@ -108,13 +109,15 @@ fn read_plugin(entry: Entry, limits: GuestLimits, sources: &Sources, problems: &
     let component = fields.required("component", component, "give its path: component = \"plugin.wasm\"");
     let config = fields.take("config");
     let config_at = config.as_ref().map(|entry| entry.at);
+    let config_keys = config.as_ref().map(|entry| config_keys(&entry.item.value)).unwrap_or_default();
     let config = config.map_or_else(|| "{}".to_owned(), |entry| read_config(entry.item, &mut fields));
     let limits = read_limits(&mut fields, limits);
     let header = fields.at;
     fields.finish();
     let component_at = component.as_ref().map_or(header, |component| component.at);
     let path = component.map(|path| sources.folder(path.at.file).join(&path.value)).unwrap_or_default();
-    Some(Plugin { at, component_at, config_at, plugin: PluginUse { name, component: path, config, limits } })
+    let plugin = PluginUse { name, component: path, config, limits };
+    Some(Plugin { at, component_at, config_at, config_keys, plugin })
 }
 
 fn read_config(item: Item, fields: &mut Fields<'_>) -> String {

@@ -1,11 +1,10 @@
-//! What must hold between steps: no cycles, no topic read twice, nothing that goes nowhere.
+//! What must hold between steps: no topic read twice, nothing that goes nowhere, no name taken twice.
 
 use std::collections::{HashMap, HashSet};
 
 use super::diagnostic::Problems;
 use super::graph::Graph;
 use super::model::StepKind;
-use super::order::{find_cycle, topological};
 use super::partitions::partitions;
 use super::scalars::topic_error;
 use crate::meta::STORE;
@@ -84,58 +83,6 @@ pub(super) fn check_sessions(graph: &Graph<'_>, problems: &mut Problems) {
             problems.add(name.at, message, "give the function a `merge`, or take windows of another kind");
         }
     }
-}
-
-/// Reports cycles: of steps, and through topics that the app itself writes. Without any, gives the steps in
-/// topological order.
-pub(super) fn check_cycles(graph: &Graph<'_>, problems: &mut Problems) -> Option<Vec<usize>> {
-    let mut arrows = arrows(graph);
-    let pairs: Vec<_> = arrows.iter().map(|(pair, _)| *pair).collect();
-    let order = topological(graph.nodes.len(), &pairs);
-    while let Some(cycle) = find_cycle(graph.nodes.len(), &arrows.iter().map(|(pair, _)| *pair).collect::<Vec<_>>()) {
-        report_cycle(graph, &cycle, &arrows, problems);
-        arrows.retain(|((from, to), _)| !cycle.contains(from) && !cycle.contains(to));
-    }
-    (order.len() == graph.nodes.len()).then_some(order)
-}
-
-/// An arrow between steps, with the topic that it goes through.
-type Arrow = ((usize, usize), Option<String>);
-
-/// All ways of a record from step to step.
-fn arrows(graph: &Graph<'_>) -> Vec<Arrow> {
-    let mut arrows: Vec<Arrow> = graph.links().map(|(link, to)| ((link.from, to), None)).collect();
-    let tables = graph.nodes.iter().enumerate().filter_map(|(to, node)| Some(((node.table?, to), None)));
-    arrows.extend(tables);
-    let readers: HashMap<&str, usize> = graph
-        .nodes
-        .iter()
-        .enumerate()
-        .filter_map(|(index, node)| Some((node.step.read()?.topic.value.as_str(), index)))
-        .collect();
-    for (from, node) in graph.nodes.iter().enumerate() {
-        for topic in graph.written_topics(node) {
-            if let Some(to) = readers.get(topic.as_str()) {
-                arrows.push(((from, *to), Some(topic)));
-            }
-        }
-    }
-    arrows
-}
-
-fn report_cycle(graph: &Graph<'_>, cycle: &[usize], arrows: &[Arrow], problems: &mut Problems) {
-    let Some(first) = cycle.first().and_then(|first| graph.nodes.get(*first)) else { return };
-    let mut way = format!("`{}`", first.step.name);
-    for (from, to) in cycle.iter().zip(cycle.iter().cycle().skip(1)) {
-        let topic = arrows.iter().find(|(pair, _)| *pair == (*from, *to)).and_then(|(_, topic)| topic.as_ref());
-        if let Some(topic) = topic {
-            way.push_str(&format!(" -> topic `{topic}`"));
-        }
-        let name = graph.nodes.get(*to).map_or("", |node| &node.step.name);
-        way.push_str(&format!(" -> `{name}`"));
-    }
-    let help = "a record would go round for ever: let one of these read from somewhere else";
-    problems.add(first.step.name_at, format!("a cycle: {way}"), help);
 }
 
 /// Reports what only shows in the topology: names that the host makes and that are taken, and numbers of partitions

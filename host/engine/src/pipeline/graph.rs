@@ -1,6 +1,6 @@
 //! The pipeline with its names resolved: who reads from whom, and which function each step calls.
 
-use super::diagnostic::Place;
+use super::diagnostic::{Place, Placed};
 use super::model::{Pipeline, Step, StepKind, TableOf};
 use crate::manifest::{FunctionManifest, KeyCodec};
 use crate::topology::{OnAhead, OnDrop, OnError, ValueCodec};
@@ -90,9 +90,16 @@ impl StepNode<'_> {
 impl Graph<'_> {
     /// The topic that dead letters of a step go to.
     pub fn dlq(&self, step: &Step) -> String {
-        let pipeline = self.pipeline;
-        let named = step.common.dlq.clone().or_else(|| pipeline.dlq.clone());
-        named.unwrap_or_else(|| format!("{}-dlq", pipeline.app))
+        self.named_dlq(step).map_or_else(|| format!("{}-dlq", self.pipeline.app), |dlq| dlq.value.clone())
+    }
+
+    /// Where the topic of a step's dead letters is named; nowhere if it is the default.
+    pub fn dlq_at(&self, step: &Step) -> Option<Place> {
+        self.named_dlq(step).map(|dlq| dlq.at)
+    }
+
+    fn named_dlq<'s>(&'s self, step: &'s Step) -> Option<&'s Placed<String>> {
+        step.common.dlq.as_ref().or(self.pipeline.dlq.as_ref())
     }
 
     /// The topics that a step writes to: a sink's own, and that of its dead letters.

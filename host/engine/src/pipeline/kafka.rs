@@ -43,6 +43,11 @@ const NUMBERS: [(&str, &str); 3] = [
     ("batch.size", "a whole number of bytes, such as 1000000"),
 ];
 
+/// Why a Kafka setting can't be given, where the host sets it itself.
+pub fn set_by_host(name: &str) -> Option<&'static str> {
+    OWNED.iter().find(|(owned, _)| *owned == name).map(|(_, reason)| *reason)
+}
+
 const BROKER: &str = "it is given on the command line: --kafka BOOTSTRAP";
 const ACKS: &str = "exactly once needs all of them";
 const OFFSETS: &str = "offsets are committed with the transaction";
@@ -100,8 +105,8 @@ fn setting(
     problems: &mut Problems,
 ) -> Option<KafkaSetting> {
     let at = entry.at;
-    if let Some((_, reason)) = OWNED.iter().find(|(owned, _)| *owned == name) {
-        problems.add(at, format!("`{name}` of [kafka] is the host's to set"), *reason);
+    if let Some(reason) = set_by_host(&name) {
+        problems.add(at, format!("`{name}` of [kafka] is the host's to set"), reason);
         return None;
     }
     let value = match entry.item.value {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::diagnostic::{Place, Placed, Problems, Sources};
 use super::kafka::KafkaSetting;
+use super::unloaded::ConfigKey;
 use crate::manifest::KeyCodec;
 use crate::secret::Secret;
 use crate::topology::{
@@ -17,7 +18,7 @@ pub struct Pipeline {
     pub(super) app: String,
     pub(super) settings: Settings,
     /// App-wide topic of dead letters.
-    pub(super) dlq: Option<String>,
+    pub(super) dlq: Option<Placed<String>>,
     pub(super) breaker: Option<Place>,
     pub(super) plugins: Vec<Plugin>,
     pub(super) steps: Vec<Step>,
@@ -60,6 +61,7 @@ pub(super) struct Plugin {
     pub at: Place,
     pub component_at: Place,
     pub config_at: Option<Place>,
+    pub config_keys: Vec<ConfigKey>,
     pub plugin: PluginUse,
 }
 
@@ -82,7 +84,7 @@ pub(super) struct Common {
     pub on_error: OnError,
     pub on_late: Option<Placed<OnDrop>>,
     pub on_null_key: OnDrop,
-    pub dlq: Option<String>,
+    pub dlq: Option<Placed<String>>,
     pub retry: Option<Place>,
 }
 

@@ -6,11 +6,12 @@ use super::diagnostic::{Placed, Problems};
 use super::graph::{Graph, Link, ResolvedCall, StepNode};
 use super::model::{CallName, Input, Pipeline, Step, StepKind};
 use super::scalars::{did_you_mean, listed};
+use super::unloaded::Unloaded;
 use crate::manifest::{Manifest, Role};
 use crate::topology::LATE_PORT;
 
 /// What came of loading each plugin: its manifest, or why there is none.
-pub(super) type Manifests<'a> = BTreeMap<&'a str, Result<&'a Manifest, &'a str>>;
+pub(super) type Manifests<'a> = BTreeMap<&'a str, Result<&'a Manifest, &'a Unloaded>>;
 
 /// Resolves all names of a pipeline. `complete` in the result says whether everything could be.
 pub(super) fn resolve<'a>(
@@ -47,7 +48,10 @@ fn check_plugins(pipeline: &Pipeline, manifests: &Manifests<'_>, problems: &mut 
                 }
             }
             Some(Ok(_)) => {}
-            Some(Err(reason)) => problems.add_plain(plugin.component_at, format!("the plugin `{name}`: {reason}")),
+            Some(Err(wrong)) => {
+                let at = wrong.place(plugin, &pipeline.sources);
+                problems.add_plain(at, format!("the plugin `{name}`: {wrong}"));
+            }
             // Without a component, that is reported already.
             None if plugin.plugin.component.as_os_str().is_empty() => {}
             None => problems.add_plain(plugin.component_at, format!("the plugin `{name}` was not loaded")),

@@ -70,7 +70,7 @@ fn read_common(kind: &StepKind, fields: &mut Fields<'_>) -> Common {
         on_error: fields.choice("on-error", &ERRORS).map(|word| word.value).unwrap_or_default(),
         on_late: read_late(kind, fields),
         on_null_key: fields.choice("on-null-key", &DROPS).map(|word| word.value).unwrap_or_default(),
-        dlq: fields.topic("dlq").map(|topic| topic.value),
+        dlq: fields.topic("dlq"),
         retry: read_retry(fields),
     }
 }

@@ -19,7 +19,7 @@ mod wrong_values;
 
 use std::collections::BTreeMap;
 
-use super::{Diagnostic, Format, Given, Override, SourceFile, build, parse, partitions, read, render};
+use super::{Diagnostic, Format, Given, Override, SourceFile, Unloaded, build, parse, partitions, read, render};
 use crate::manifest::Manifest;
 use crate::testing::manifest;
 use crate::topology::{Operator, Topology};

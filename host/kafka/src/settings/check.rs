@@ -5,7 +5,7 @@ use std::fs::File;
 use std::iter::once_with;
 use std::time::Duration;
 
-use millrace_engine::pipeline::did_you_mean;
+use millrace_engine::pipeline::{nearest, set_by_host};
 use millrace_engine::secret::{HIDDEN, Secret};
 use rdkafka::ClientConfig;
 use rdkafka::bindings::rd_kafka_conf_res_t::RD_KAFKA_CONF_UNKNOWN;
@@ -60,10 +60,7 @@ fn alone(known: &Known, name: &str, value: &Secret) -> Option<Mistake> {
     let result = ClientConfig::new().set(name, value.expose()).create_native_config();
     let (message, help) = match result {
         Ok(_) => return None,
-        Err(KafkaError::ClientConfig(RD_KAFKA_CONF_UNKNOWN, ..)) => {
-            let guess = did_you_mean(name, known.names());
-            (format!("librdkafka has no setting `{name}`{guess}"), LIST.to_owned())
-        }
+        Err(KafkaError::ClientConfig(RD_KAFKA_CONF_UNKNOWN, ..)) => unknown(known, name),
         // Of settings that only the JVM's client has, librdkafka says what there is in their place.
         Err(KafkaError::ClientConfig(_, reason, ..)) if !known.has(name) => {
             (format!("librdkafka doesn't take the setting `{name}`"), reason)
@@ -71,6 +68,16 @@ fn alone(known: &Known, name: &str, value: &Secret) -> Option<Mistake> {
         Err(_) => (format!("the setting `{name}` can't have this value"), known.takes(name)),
     };
     Some(Mistake { name: Some(name.to_owned()), message, help })
+}
+
+/// What is said of a name that librdkafka doesn't have. One that would be refused in its turn isn't proposed.
+fn unknown(known: &Known, name: &str) -> (String, String) {
+    let message = format!("librdkafka has no setting `{name}`");
+    match nearest(name, known.names()).map(|near| (near, set_by_host(near))) {
+        Some((near, Some(reason))) => (format!("{message}, and `{near}` is the host's to set"), reason.to_owned()),
+        Some((near, None)) => (format!("{message}; did you mean `{near}`?"), LIST.to_owned()),
+        None => (message, LIST.to_owned()),
+    }
 }
 
 /// Makes a client of each kind that an instance has, with no cluster to connect to.
@@ -179,6 +186,12 @@ mod tests {
             text.starts_with("librdkafka has no setting `sasl.pasword`; did you mean `sasl.password`?: "),
             "{text}"
         );
+        for name in ["bootstrap", "bootstrap.server", "Bootstrap.Servers"] {
+            let right =
+                "and `bootstrap.servers` is the host's to set: it is given on the command line: --kafka BOOTSTRAP";
+            let text = said(name, "one:9092");
+            assert_eq!(text, format!("librdkafka has no setting `{name}`, {right}"));
+        }
         let text = said("ssl.truststore.location", "hunter2");
         assert!(text.contains("use `ssl.ca.location`"), "{text}");
     }

@@ -90,7 +90,7 @@ fn a_cycle_through_a_topic_of_the_app_is_shown_with_the_topic() {
 }
 
 #[test]
-fn a_cycle_through_the_apps_own_dead_letters_is_shown() {
+fn dead_letters_that_would_come_back_are_told_at_the_source() {
     let body = r#"
         [[source]]
         name = "dead"
@@ -99,10 +99,54 @@ fn a_cycle_through_the_apps_own_dead_letters_is_shown() {
         from = "dead"
         topic = "out"
     "#;
-    insta::assert_snapshot!(errors(body), @r"
-    a.toml:4:8: a cycle: `dead` -> topic `a-dlq` -> `dead`
+    insta::assert_snapshot!(errors(body), @r#"
+    a.toml:5:9: [[source]] `dead` reads `a-dlq`, the topic of the app's dead letters: what fails in `dead` would come back as input
+      help: name another topic for dead letters, dlq = "NAME", or read this one in an app of its own
+    "#);
+}
+
+#[test]
+fn dead_letters_that_would_come_back_are_told_at_the_dlq_that_names_their_topic() {
+    let body = r#"
+        dlq = "orders"
+        [[source]]
+        name = "orders"
+        topic = "orders"
+        [[transform]]
+        name = "check"
+        from = "orders"
+        call = "p.check"
+        [[sink]]
+        from = "check"
+        topic = "out"
+    "#;
+    insta::assert_snapshot!(errors(body), @r#"
+    a.toml:3:7: `orders` is for dead letters, and [[source]] `orders` reads it (a.toml:6): what fails in `orders` and `check` would come back as input
+      help: give dead letters a topic that no step of this app reads, or leave `dlq` out: then it is "APP-dlq"
+    "#);
+}
+
+#[test]
+fn dead_letters_that_would_come_back_hide_no_other_cycle() {
+    let body = r#"
+        [[source]]
+        name = "orders"
+        topic = "orders"
+        [[transform]]
+        name = "check"
+        from = "orders"
+        call = "p.check"
+        dlq = "orders"
+        [[sink]]
+        from = "check"
+        topic = "orders"
+    "#;
+    insta::assert_snapshot!(errors(body), @r#"
+    a.toml:4:8: a cycle: `orders` -> `check` -> `sink-orders` -> topic `orders` -> `orders`
       help: a record would go round for ever: let one of these read from somewhere else
-    ");
+    a.toml:10:7: `orders` is for dead letters, and [[source]] `orders` reads it (a.toml:5): what fails in `check` would come back as input
+      help: give dead letters a topic that no step of this app reads, or leave `dlq` out: then it is "APP-dlq"
+    "#);
 }
 
 #[test]

@@ -281,7 +281,7 @@ fn a_plugin_that_did_not_load_hides_no_other_mistake() {
         call = \"p.check\"
         thing = 1
     ";
-    let manifests = [("p".to_owned(), Err("no such file: p.wasm".to_owned()))].into();
+    let manifests = [("p".to_owned(), Err(Unloaded::Component("no such file: p.wasm".to_owned())))].into();
     let wrong = crate::pipeline::check(&read(&[file(body)], &Default::default()), &manifests).unwrap_err();
     insta::assert_snapshot!(show(&wrong), @"
     a.toml:2:23: the plugin `p`: no such file: p.wasm
@@ -290,6 +290,40 @@ fn a_plugin_that_did_not_load_hides_no_other_mistake() {
     a.toml:10:1: unknown key `thing` in [[transform]] `one`
       help: it can have `name`, `from`, `call`, `on-error`, `on-null-key`, `dlq` and `retry`
     ");
+}
+
+#[test]
+fn a_config_that_is_refused_is_told_at_the_key_that_the_plugin_names() {
+    let body = "
+        [plugins.p.config]
+        low = 1
+        high = 2
+        [plugins.p.config.tags]
+        prefix = \"x\"
+        [[source]]
+        name = \"payments\"
+        topic = \"payment-orders\"
+        [[transform]]
+        name = \"one\"
+        from = \"payments\"
+        call = \"p.check\"
+        [[sink]]
+        from = \"one\"
+        topic = \"out\"
+    ";
+    let told = |reason: &str, overrides: &[(&str, &str)]| {
+        let manifests = [("p".to_owned(), Err(Unloaded::Config(reason.to_owned())))].into();
+        let overrides = overridden(overrides);
+        let pipeline = read(&[file(body)], &Given { overrides: &overrides, ..Given::default() });
+        show(&crate::pipeline::check(&pipeline, &manifests).unwrap_err())
+    };
+    let high = [("plugins.p.config.high", "0"), ("plugins.p.config.low", "1")];
+    insta::assert_snapshot!(told("`high`: must be over `low`", &[]), @"a.toml:5:1: the plugin `p`: `high`: must be over `low`");
+    insta::assert_snapshot!(told("`prefix`: invalid type", &[]), @"a.toml:7:1: the plugin `p`: `prefix`: invalid type");
+    insta::assert_snapshot!(told("it is all wrong", &[]), @"a.toml:3:12: the plugin `p`: it is all wrong");
+    insta::assert_snapshot!(told("`high`: must be over 0", &high), @"--set plugins.p.config.high: the plugin `p`: `high`: must be over 0");
+    insta::assert_snapshot!(told("it is all wrong", &high[..1]), @"--set plugins.p.config.high: the plugin `p`: it is all wrong");
+    insta::assert_snapshot!(told("`prefix`: invalid type", &high), @"a.toml:7:1: the plugin `p`: `prefix`: invalid type");
 }
 
 #[test]
@@ -316,7 +350,7 @@ fn what_a_plugin_that_did_not_load_does_to_keys_is_not_guessed() {
         from = \"with-customer\"
         topic = \"out\"
     ";
-    let manifests = [("p".to_owned(), Err("no such file: p.wasm".to_owned()))].into();
+    let manifests = [("p".to_owned(), Err(Unloaded::Component("no such file: p.wasm".to_owned())))].into();
     let wrong = crate::pipeline::check(&read(&[file(body)], &Default::default()), &manifests).unwrap_err();
     insta::assert_snapshot!(show(&wrong), @"a.toml:2:23: the plugin `p`: no such file: p.wasm");
 }

@@ -1,0 +1,48 @@
+//! Plugins that couldn't be loaded, and where the mistake is.
+
+use super::diagnostic::{Place, Sources};
+use super::model::Plugin;
+use super::tree::{Entry, Value};
+
+/// Why a plugin couldn't be loaded.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unloaded {
+    /// The component is missing, or isn't one that can be used.
+    #[error("{0}")]
+    Component(String),
+    /// The plugin has refused its config.
+    #[error("{0}")]
+    Config(String),
+}
+
+impl Unloaded {
+    /// Where the mistake is: of a config, at the key that the reason names, in a file or on the command line.
+    pub(super) fn place(&self, plugin: &Plugin, sources: &Sources) -> Place {
+        let Self::Config(reason) = self else { return plugin.component_at };
+        let separates = |one: char| !one.is_alphanumeric() && !"_-".contains(one);
+        let is_named = |key: &&ConfigKey| reason.split(separates).any(|word| word == key.name);
+        let is_set = |key: &&ConfigKey| sources.is_override(key.at);
+        let keys = || plugin.config_keys.iter();
+        let named = keys().filter(is_named).rfind(is_set).or_else(|| keys().rfind(is_named));
+        // A plugin's reason is in its own words. What was changed is more likely wrong than what the file had before.
+        let key = named.or_else(|| keys().rfind(is_set));
+        key.map(|key| key.at).or(plugin.config_at).unwrap_or(plugin.component_at)
+    }
+}
+
+/// A key of a plugin's config, at any depth.
+#[derive(Clone, Debug)]
+pub(super) struct ConfigKey {
+    pub name: String,
+    pub at: Place,
+}
+
+/// The keys of a config, those in a table behind its own.
+pub(super) fn config_keys(config: &Value) -> Vec<ConfigKey> {
+    let Value::Table(entries) = config else { return Vec::new() };
+    let keys = |entry: &Entry| {
+        let own = ConfigKey { name: entry.name.clone(), at: entry.at };
+        [own].into_iter().chain(config_keys(&entry.item.value))
+    };
+    entries.iter().flat_map(keys).collect()
+}
