@@ -8,7 +8,7 @@ mod unshown;
 use std::path::PathBuf;
 
 use anyhow::Result;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use millrace_engine::manifest::KeyCodec;
 use millrace_engine::pipeline::{Format, Override};
@@ -30,7 +30,10 @@ pub struct Arguments {
 impl Arguments {
     /// Those of this process. Ends it where they are wrong or ask for help.
     pub fn from_command_line() -> Self {
-        Self::try_parse().unwrap_or_else(|error| unshown::without_values(error).exit())
+        Self::try_parse().unwrap_or_else(|error| {
+            let takes_settings = unshown::takes_settings(&Self::command(), std::env::args_os().skip(1));
+            unshown::without_values(error, takes_settings).exit()
+        })
     }
 }
 
@@ -86,6 +89,12 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
+    /// Whether it changes this setting.
+    pub fn sets(&self, setting: &str) -> bool {
+        let in_files = self.set_file.iter().map(|(key, _)| key);
+        self.set.iter().map(|(key, _)| key).chain(in_files).any(|key| key == setting)
+    }
+
     /// The settings that it changes.
     ///
     /// # Errors

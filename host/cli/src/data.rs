@@ -20,8 +20,10 @@ use crate::load::Loaded;
 
 /// The database of a data folder.
 pub fn database_of(data: &Path) -> PathBuf {
-    data.join("db")
+    data.join(DATABASE)
 }
+
+const DATABASE: &str = "db";
 
 /// The parent of the folders that `run` takes without `--data`: each is named after its app.
 const DEFAULTS: &str = ".millrace";
@@ -71,6 +73,40 @@ pub fn check_folder(data: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Checks that the data folder is one of ours, or nobody's: it isn't there yet, or has nothing in it.
+///
+/// # Errors
+/// Somebody else's files are in it.
+pub fn check_ours(data: &Path) -> Result<()> {
+    check_folder(data)?;
+    let entries = match data.read_dir() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries.and_then(Iterator::collect::<io::Result<Vec<_>>>),
+    };
+    let entries = entries.with_context(|| format!("{}: can't be looked into", data.display()))?;
+    let names: Vec<_> = entries.iter().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    // What is in a `db` of somebody else's, the database says.
+    if names.iter().any(|name| name == DATABASE) || folder::is_instance(data) {
+        return Ok(());
+    }
+    match names.iter().filter(|name| !is_harmless(name)).min() {
+        Some(other) => bail!(
+            "{}: the folder has other files in it, such as `{other}`, and no data of Millrace's: name a folder that is empty \
+             or not there yet, such as --data {}",
+            data.display(),
+            data.join("data").display()
+        ),
+        None => Ok(()),
+    }
+}
+
+/// What may be in a folder that nobody has: what file systems and tools leave in one that is empty, records that
+/// `topic write` has left, and what a process leaves that is killed before it has made the folder its own.
+fn is_harmless(name: &str) -> bool {
+    let ours = ["instance.", "catalog."];
+    name.starts_with('.') || ours.iter().any(|ours| name.starts_with(ours)) || ["lost+found", "inbox"].contains(&name)
+}
+
 /// A folder of an app that runs on Kafka has no log.
 fn check_embedded(data: &Path) -> Result<()> {
     check_folder(data)?;
@@ -84,8 +120,9 @@ fn check_embedded(data: &Path) -> Result<()> {
 /// Opens the database of a data folder for writing.
 ///
 /// # Errors
-/// As [`Database::open`]; and the folder is that of an app on Kafka.
+/// As [`Database::open`]; and the folder is that of an app on Kafka, or somebody else's.
 pub fn open(data: &Path, stores: &[StoreSpec]) -> Result<(Arc<Database>, Arc<Log>)> {
+    check_ours(data)?;
     check_embedded(data)?;
     let folder = database_of(data);
     fs::create_dir_all(&folder).with_context(|| format!("{}: can't be made", folder.display()))?;

@@ -41,6 +41,50 @@ fn keys_of_another_kind_than_before_are_warned_of() {
 }
 
 #[test]
+fn an_input_that_is_not_there_is_warned_of_where_other_topics_are() {
+    let place = Place::new();
+    let warned = |place: &Place| -> Vec<[String; 2]> {
+        let said = place.millrace(RUN);
+        assert_eq!(said.code, Some(0), "{}", said.err);
+        let lines = said.err.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let lines =
+            lines.filter(|line| line["fields"]["message"].as_str().unwrap().contains("a topic that wasn't there"));
+        lines.map(|line| [&line["fields"]["topic"], &line["fields"]["nearest"]].map(Value::to_string)).collect()
+    };
+    let none: [[String; 2]; 0] = [];
+    let of = |topic: &str, nearest: &str| [[topic.to_owned(), nearest.to_owned()]];
+    assert_eq!(warned(&place), none);
+    let pipeline = place.read("orders.toml");
+    place.write("orders.toml", pipeline.replace("topic = \"stock-orders\"", "topic = \"stock-order\""));
+    assert_eq!(warned(&place), of("\"stock-order\"", "\"stock-orders\""));
+    assert_eq!(warned(&place), none);
+    place.write("orders.toml", pipeline.replace("topic = \"stock-orders\"", "topic = \"shelves\""));
+    assert_eq!(warned(&place), of("\"shelves\"", "null"));
+}
+
+#[test]
+fn threads_that_are_set_without_kafka_are_warned_of() {
+    let place = Place::new();
+    let words = "`--set threads` has no effect without --kafka: the embedded driver has one thread";
+    assert!(!place.millrace(RUN).err.contains(words));
+    let said = place.millrace(&format!("{RUN} --set threads=4"));
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    assert!(said.err.contains(words), "{}", said.err);
+}
+
+#[test]
+fn a_folder_with_nothing_but_what_file_systems_and_other_commands_leave_is_taken() {
+    let place = Place::new();
+    std::fs::create_dir_all(place.path("data/lost+found")).unwrap();
+    std::fs::create_dir_all(place.path("data/inbox")).unwrap();
+    place.write("data/.keep", "");
+    place.millrace(RUN).good();
+    place.write("data/notes.txt", "it is ours by now");
+    place.millrace(RUN).good();
+    place.millrace("topic create more --data data").good();
+}
+
+#[test]
 fn a_start_that_fails_is_not_remembered() {
     let place = Place::new();
     place.millrace(RUN).good();

@@ -239,6 +239,8 @@ fn files_and_folders_that_are_not_there_or_not_ours_are_exit_code_1() {
     std::fs::create_dir_all(place.path("other/db")).unwrap();
     place.write("other/db/notes.txt", "mine");
     place.write("file", "mine");
+    std::fs::create_dir(place.path("foreign")).unwrap();
+    place.write("foreign/notes.txt", "mine");
     place.write("records.toml", "{\"topic\":\"orders\",\"key\":1}\n{\"topic\":\"orders\",\"key\":2}\n");
     let commands = [
         "check ordres.toml",
@@ -257,6 +259,10 @@ fn files_and_folders_that_are_not_there_or_not_ours_are_exit_code_1() {
         "table scan orders --data other",
         "run orders.toml --data other",
         "run orders.toml --data file",
+        "run orders.toml --data foreign",
+        "run orders.toml --data foreign --kafka 127.0.0.1:1",
+        "run orders.toml --data .",
+        "topic create orders --data foreign",
         "topic list --kafka 127.0.0.1:1 --kafka-set security.protocl=ssl",
         "reset orders --kafka 127.0.0.1:1 --kafka-set group.id=x",
     ];
@@ -326,6 +332,22 @@ fn files_and_folders_that_are_not_there_or_not_ours_are_exit_code_1() {
     error: file: it is a file, where a data folder is needed
     exit 1
 
+    $ millrace run orders.toml --data foreign
+    error: foreign: the folder has other files in it, such as `notes.txt`, and no data of Millrace's: name a folder that is empty or not there yet, such as --data foreign/data
+    exit 1
+
+    $ millrace run orders.toml --data foreign --kafka 127.0.0.1:1
+    error: foreign: the folder has other files in it, such as `notes.txt`, and no data of Millrace's: name a folder that is empty or not there yet, such as --data foreign/data
+    exit 1
+
+    $ millrace run orders.toml --data .
+    error: .: the folder has other files in it, such as `file`, and no data of Millrace's: name a folder that is empty or not there yet, such as --data ./data
+    exit 1
+
+    $ millrace topic create orders --data foreign
+    error: foreign: the folder has other files in it, such as `notes.txt`, and no data of Millrace's: name a folder that is empty or not there yet, such as --data foreign/data
+    exit 1
+
     $ millrace topic list --kafka 127.0.0.1:1 --kafka-set security.protocl=ssl
     error: librdkafka has no setting `security.protocl`; did you mean `security.protocol`?
       help: its settings are listed at https://github.com/confluentinc/librdkafka/blob/v2.12.1/CONFIGURATION.md
@@ -336,7 +358,9 @@ fn files_and_folders_that_are_not_there_or_not_ours_are_exit_code_1() {
     exit 1
     "#);
     assert!(!place.path("nowhere").exists(), "a command that only reads makes nothing");
-    assert_eq!(std::fs::read_dir(place.path("other/db")).unwrap().count(), 1, "what isn't ours stays as it is");
+    for folder in ["other/db", "foreign"] {
+        assert_eq!(std::fs::read_dir(place.path(folder)).unwrap().count(), 1, "what isn't ours stays as it is");
+    }
 }
 
 #[test]
@@ -356,6 +380,7 @@ fn names_and_keys_that_are_not_there_are_exit_code_1() {
         "table scan orders --data empty",
         "run orders.toml --data data --set resolve.withn=1s",
         "run orders.toml --data data --set commit-interval=fast",
+        "check orders.toml --set plugins.order-status.config.limit=5",
     ];
     assert_snapshot!(transcript(&place, &commands), @r#"
     $ millrace topic read ordres --data data
@@ -402,6 +427,10 @@ fn names_and_keys_that_are_not_there_are_exit_code_1() {
     $ millrace run orders.toml --data data --set commit-interval=fast
     --set commit-interval: commit-interval of the app: `fast` is not a duration
       help: write a whole number and a unit: "250ms", "10s", "5m", "1h" or "1d"
+    exit 1
+
+    $ millrace check orders.toml --set plugins.order-status.config.limit=5
+    --set plugins.order-status.config.limit: the plugin `order-status`: order_status.wasm: config: the plugin takes no config, but was given {"limit":5}
     exit 1
     "#);
 }

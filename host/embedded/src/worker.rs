@@ -1,6 +1,7 @@
 //! The tasks of an app over the log: what they read is handed to them, what they put out is appended, and a commit
 //! writes log, offsets and state in one batch.
 
+mod absent;
 mod commit;
 mod cursor;
 mod globals;

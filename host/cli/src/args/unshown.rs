@@ -1,13 +1,20 @@
 //! Messages about a wrong command line, without the values in it: one of them may be a password.
 
-use clap::Error;
+use std::ffi::OsString;
+
 use clap::error::{ContextKind, ContextValue};
+use clap::{Command, Error};
 use millrace_engine::pipeline::APP_KEYS;
 use millrace_engine::secret::HIDDEN;
 
+/// Whether the command that these words call can change settings of a pipeline, as all can that take pipeline files.
+pub(super) fn takes_settings(root: &Command, words: impl IntoIterator<Item = OsString>) -> bool {
+    let called = words.into_iter().fold(root, |command, word| command.find_subcommand(word).unwrap_or(command));
+    called.get_arguments().any(|argument| argument.get_long() == Some("set"))
+}
+
 /// The error with stars in place of values, and what a setting that is written as an option should look like.
-pub(super) fn without_values(mut error: Error) -> Error {
-    let takes_settings = usage(&error).contains("<PIPELINE>");
+pub(super) fn without_values(mut error: Error, takes_settings: bool) -> Error {
     if let Some(setting) = text(&error, ContextKind::InvalidArg).as_deref().and_then(as_setting)
         && takes_settings
     {
@@ -37,14 +44,6 @@ fn as_setting(option: &str) -> Option<String> {
     known.then(|| format!("a setting of the pipeline is changed with '--set {name}=VALUE'"))
 }
 
-/// How the command is used, if the error shows it.
-fn usage(error: &Error) -> String {
-    match error.get(ContextKind::Usage) {
-        Some(ContextValue::StyledStr(usage)) => usage.to_string(),
-        _ => String::new(),
-    }
-}
-
 fn text(error: &Error, kind: ContextKind) -> Option<String> {
     match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.clone()),
@@ -69,5 +68,32 @@ fn only_name(text: &str) -> String {
     match end.and_then(|end| text.get(..end)) {
         Some(name) => format!("{name}{HIDDEN}"),
         None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::super::Arguments;
+    use super::takes_settings;
+
+    #[test]
+    fn the_commands_that_take_pipeline_files_take_settings() {
+        for (words, takes) in [
+            ("run orders.toml --threads 4", true),
+            ("check --threads", true),
+            ("replay", true),
+            ("topology a.toml", true),
+            ("topic read orders", false),
+            ("topic read run --threads 4", false),
+            ("table scan check", false),
+            ("demo --threads 4", false),
+            ("reset run", false),
+            ("", false),
+        ] {
+            let words = words.split_whitespace().map(Into::into);
+            assert_eq!(takes_settings(&Arguments::command(), words), takes);
+        }
     }
 }

@@ -30,7 +30,7 @@ pub fn run(arguments: &args::Run) -> Result<()> {
     let stop = signals::stop_on_signal()?;
     let loaded = load(&arguments.pipeline)?;
     let data = arguments.data.clone().unwrap_or_else(|| data::default_of(&loaded.topology.app));
-    data::check_folder(&data)?;
+    data::check_ours(&data)?;
     match &arguments.kafka {
         Some(bootstrap) => kafka::run(&loaded, bootstrap, data, arguments.until_idle, &stop),
         None => run_embedded(arguments, &loaded, data, &stop),
@@ -39,6 +39,10 @@ pub fn run(arguments: &args::Run) -> Result<()> {
 
 fn run_embedded(arguments: &args::Run, loaded: &Loaded, data: PathBuf, stop: &AtomicBool) -> Result<()> {
     let app = &loaded.topology.app;
+    // In a file it is there for Kafka: the same file runs on both.
+    if arguments.pipeline.sets("threads") {
+        tracing::warn!("`--set threads` has no effect without --kafka: the embedded driver has one thread");
+    }
     let (mut worker, mut guests) = data::open_worker(loaded, &data, WorkerOptions::default())?;
     let options = RunOptions {
         commit_interval: loaded.topology.settings.commit_interval,

@@ -10,6 +10,7 @@ use millrace_engine::task::{Deployed, Task, TaskOptions};
 use millrace_engine::topology::Topology;
 use millrace_store::Database;
 
+use super::absent;
 use super::{Cursor, Global, Seat, Worker, WorkerOptions};
 use crate::catalog::Catalog;
 use crate::error::Error;
@@ -34,6 +35,7 @@ impl Worker {
     ) -> Result<Self, Error> {
         let known = |name: &str| log.topic(name).map(|topic| log.partitions(topic));
         let partitions: Arc<[u32]> = pipeline::partitions(&topology, &known).map_err(Error::Partitions)?.into();
+        absent::warn(&topology, &log);
         let topics = topology.topics.iter().zip(partitions.iter());
         let topics =
             topics.map(|(topic, partitions)| log.create_topic(&topic.name, *partitions)).collect::<Result<_, _>>()?;

@@ -73,59 +73,22 @@ impl Losses {
 
 fn warn(step: &str, code: &str, example: &Example) {
     let Example { topic, partition, offset, reason, fate } = example;
-    match fate {
-        Fate::PassedOn => {
-            tracing::warn!(step, code, topic, partition, offset, reason, "a record is taken with a doubtful time");
+    let dead_letters = if let Fate::DeadLetter(letters) = fate { Some(letters.as_str()) } else { None };
+    let keep =
+        if let Fate::Dropped(Some(setting)) = fate { Some(format!("{setting} = \"dead-letter\"")) } else { None };
+    let text = match fate {
+        Fate::PassedOn => "a record is taken with a doubtful time",
+        Fate::InPart => "windows are left out; more of this step and code are counted",
+        Fate::DeadLetter(_) => {
+            "a record has failed, and is in the dead-letter topic; more of this step and code are counted"
         }
-        Fate::InPart => {
-            tracing::warn!(
-                step,
-                code,
-                topic,
-                partition,
-                offset,
-                reason,
-                "windows are left out; more of this step and code are counted"
-            );
+        Fate::Dropped(None) => "a record is dropped; more of this step and code are counted",
+        Fate::Dropped(Some(_)) => {
+            "a record is dropped, which the setting under `keep` would make a dead letter; more of this step and code are \
+             counted"
         }
-        Fate::DeadLetter(letters) => {
-            tracing::warn!(
-                step,
-                code,
-                topic,
-                partition,
-                offset,
-                dead_letters = letters,
-                reason,
-                "a record has failed, and is in the dead-letter topic; more of this step and code are counted"
-            );
-        }
-        Fate::Dropped(None) => {
-            tracing::warn!(
-                step,
-                code,
-                topic,
-                partition,
-                offset,
-                reason,
-                "a record is dropped; more of this step and code are counted"
-            );
-        }
-        Fate::Dropped(Some(setting)) => {
-            let keep = format!("{setting} = \"dead-letter\"");
-            tracing::warn!(
-                step,
-                code,
-                topic,
-                partition,
-                offset,
-                reason,
-                keep,
-                "a record is dropped, which the setting under `keep` would make a dead letter; more of this step and code \
-                 are counted"
-            );
-        }
-    }
+    };
+    tracing::warn!(step, code, topic, partition, offset, dead_letters, reason, keep, "{text}");
 }
 
 #[cfg(test)]
