@@ -25,6 +25,7 @@ pub mod record;
 pub mod refused;
 pub mod rfc3339;
 pub mod secret;
+pub mod size;
 pub mod stage;
 pub mod state;
 pub mod task;

@@ -39,7 +39,10 @@ pub enum Refusal {
         found: String,
     },
     /// It exports no `meta`.
-    #[error("doesn't export `millrace:plugin/meta@{CONTRACT_VERSION}`: it isn't a Millrace plugin")]
+    #[error(
+        "doesn't export `millrace:plugin/meta@{CONTRACT_VERSION}`: it isn't a Millrace plugin; \
+             if it is one in Rust: does its lib.rs end with `plugin! {{ .. }}`?"
+    )]
     NoMeta,
     /// It has the names of the contract, but not its types.
     #[error("doesn't fit the plugin contract {CONTRACT_VERSION}: {0}")]

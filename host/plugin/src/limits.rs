@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use millrace_engine::ports::Fault;
+use millrace_engine::size::shown;
 use millrace_engine::topology::GuestLimits;
 use wasmtime::{ResourceLimiter, StoreContextMut};
 
@@ -108,7 +109,7 @@ impl MemoryLimit {
     fn grow(&mut self, by: usize) -> wasmtime::Result<bool> {
         let used = self.used.saturating_add(by);
         if used > self.limit {
-            let text = format!("wanted more memory than {} bytes (limits.memory)", self.limit);
+            let text = format!("wanted more memory than {} (limits.memory)", shown(self.limit));
             return Err(Breach::guest(Fault::Memory, text));
         }
         self.used = used;
@@ -171,8 +172,8 @@ impl Used {
         if self.state_bytes <= limits.state_bytes {
             return Ok(());
         }
-        let limit = limits.state_bytes;
-        let text = format!("read and wrote more than {limit} bytes of state for one record (limits.state-bytes)");
+        let limit = shown(limits.state_bytes);
+        let text = format!("read and wrote more than {limit} of state for one record (limits.state-bytes)");
         Err(Breach::guest(Fault::State, text))
     }
 
@@ -186,11 +187,11 @@ impl Used {
         self.effect_bytes = self.effect_bytes.saturating_add(bytes);
         self.effect_bytes_of_call = self.effect_bytes_of_call.saturating_add(bytes);
         if self.effect_bytes > EFFECT_BYTES {
-            let text = format!("logged and counted more than {EFFECT_BYTES} bytes for one record");
+            let text = format!("logged and counted more than {} for one record", shown(EFFECT_BYTES));
             return Err(Breach::guest(Fault::Output, text));
         }
         if self.effect_bytes_of_call > EFFECT_BYTES_A_CALL {
-            let text = format!("logged and counted more than {EFFECT_BYTES_A_CALL} bytes in one call");
+            let text = format!("logged and counted more than {} in one call", shown(EFFECT_BYTES_A_CALL));
             return Err(Breach::guest(Fault::Output, text));
         }
         Ok(())

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use millrace_engine::manifest::FunctionManifest;
 use millrace_engine::ports::{CallError, Failure, FailureClass, Fault, Field, Group, Grouped, Outcome, Output, Stored};
 use millrace_engine::record::{END_OF_TIME, Header, Headers};
+use millrace_engine::size::shown;
 use millrace_engine::topology::GuestLimits;
 
 use crate::abi;
@@ -132,7 +133,7 @@ impl Size {
         if self.bytes <= limits.output_bytes {
             return Ok(());
         }
-        let text = format!("put out more than {} bytes for one record (limits.output-bytes)", limits.output_bytes);
+        let text = format!("put out more than {} for one record (limits.output-bytes)", shown(limits.output_bytes));
         Err(Broken { fault: Fault::Output, text })
     }
 }

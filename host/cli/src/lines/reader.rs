@@ -2,6 +2,8 @@
 
 use std::io::{self, BufRead, Read};
 
+use millrace_engine::size::shown;
+
 use super::{KeyCodecs, Line, LineError, parse};
 
 /// Reading lines has failed.
@@ -100,9 +102,9 @@ impl<R: BufRead> Reader<R> {
                 break;
             }
         }
-        let (line, limit) = (self.number, self.limit);
+        let (line, limit) = (self.number, shown(usize::try_from(self.limit).unwrap_or(usize::MAX)));
         let help = "each record is a line of its own: look for the line ends".into();
-        Ok(LineError { line, field: None, reason: format!("it has more than {limit} bytes"), help })
+        Ok(LineError { line, field: None, reason: format!("it has more than {limit}"), help })
     }
 
     /// The line read last, as messages name it.

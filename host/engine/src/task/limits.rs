@@ -5,6 +5,7 @@ use super::{Row, Step, TaskError};
 use crate::ledger::Fate;
 use crate::path::Path;
 use crate::ports::{Failure, FailureClass, Field, Output, StoreId};
+use crate::size::shown;
 use crate::topology::TopicId;
 
 impl Step<'_> {
@@ -25,8 +26,8 @@ impl Step<'_> {
         let (size, limit) = (record.whole_size(), self.record_limit(topic));
         let name = || self.topology.topics.get(topic.0).map_or("", |topic| topic.name.as_str());
         if size > limit {
-            let text =
-                format!("the record has {size} bytes with its headers, and the topic `{}` takes {limit}", name());
+            let (size, limit) = (shown(size), shown(limit));
+            let text = format!("the record has {size} with its headers, and the topic `{}` takes {limit}", name());
             return self.fail(&path, &permanent("too-large", text), None);
         }
         if let Some(refused) = &self.options.refused
@@ -46,7 +47,8 @@ impl Step<'_> {
             return None;
         }
         let name = self.topology.stores.get(store.0).map_or("", |store| store.name.as_str());
-        let text = format!("its entry in the store `{name}` would have {size} bytes, and {limit} are the most");
+        let (size, limit) = (shown(size), shown(limit));
+        let text = format!("its entry in the store `{name}` would have {size}, and {limit} are the most");
         Some(permanent("state-too-large", text))
     }
 }
@@ -93,10 +95,11 @@ impl Step<'_> {
             self.drop_record(path, TOO_MANY, outputs.len() as u64, why, Fate::Dropped(None));
             return Some(None);
         }
-        let (outputs, bytes) = (spent.outputs, spent.bytes);
+        let shown = |bytes: u64| shown(usize::try_from(bytes).unwrap_or(usize::MAX));
+        let (outputs, bytes, most_bytes) = (spent.outputs, shown(spent.bytes), shown(most_bytes));
         let text = format!(
-            "the step has made {outputs} outputs with {bytes} bytes of this record, and {most} outputs with {most_bytes} \
-             bytes are the most of one record: these and all that would follow are dropped"
+            "the step has made {outputs} outputs with {bytes} of this record, and {most} outputs with {most_bytes} are the \
+             most of one record: these and all that would follow are dropped"
         );
         Some(Some(permanent(TOO_MANY, text)))
     }

@@ -55,10 +55,10 @@ hostile! {
         "(loop $l (br $l))" => Deadline, Second, "took longer than 300ms (limits.deadline)";
     an_endless_row_of_host_calls_ends_too:
         "(loop $l (call $count (i32.const 0) (i32.const 0) (i64.const 1)) (br $l))"
-        => Output, Second, "logged and counted more than 262144 bytes for one record";
+        => Output, Second, "logged and counted more than 256KiB for one record";
     growing_memory_without_end_is_refused:
         "(loop $l (drop (memory.grow (i32.const 1))) (br $l))"
-        => Memory, Second, "more memory than 4194304 bytes (limits.memory)";
+        => Memory, Second, "more memory than 4MiB (limits.memory)";
     one_giant_growth_of_memory_is_refused:
         "(drop (memory.grow (i32.const 60000)))" => Memory, Second, "limits.memory";
     recursion_without_end_is_a_trap:

@@ -78,7 +78,11 @@ fn another_version_of_the_contract_is_refused_with_both_versions() {
 #[test]
 fn a_component_that_is_no_plugin_is_refused() {
     let component = wat::parse_str("(component)").unwrap();
-    check(&component, "doesn't export `millrace:plugin/meta@0.1.0`: it isn't a Millrace plugin");
+    check(
+        &component,
+        "doesn't export `millrace:plugin/meta@0.1.0`: it isn't a Millrace plugin; \
+         if it is one in Rust: does its lib.rs end with `plugin! { .. }`?",
+    );
 }
 
 #[test]
@@ -206,7 +210,7 @@ fn a_manifest_larger_than_a_megabyte_is_refused() {
 #[test]
 fn more_memory_than_it_may_have_is_refused_at_start() {
     let guest = Guest { pages: 100, ..Guest::good(&[Role::Transform]) };
-    check(&guest.module(), "wanted more memory than 4194304 bytes (limits.memory)");
+    check(&guest.module(), "wanted more memory than 4MiB (limits.memory)");
     let guest = Guest { fields: "(table 1000000 funcref)".into(), ..Guest::good(&[Role::Transform]) };
     // By the pool where there is one, else by the limit.
     refused(&guest.module(), "{}", limits());

@@ -1,0 +1,32 @@
+//! Sizes in messages, as settings are written.
+
+/// A number of bytes as a person would write it: `64MiB` where that is exact, else `1000 bytes`.
+pub fn shown(bytes: usize) -> String {
+    let units = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    match units.into_iter().find(|(unit, _)| bytes > 0 && bytes.is_multiple_of(*unit)) {
+        Some((unit, name)) => format!("{}{name}", bytes / unit),
+        None if bytes == 1 => "1 byte".to_owned(),
+        None => format!("{bytes} bytes"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shown;
+
+    #[test]
+    fn a_size_has_the_largest_unit_that_it_is_a_whole_number_of() {
+        for (bytes, text) in [
+            (0, "0 bytes"),
+            (1, "1 byte"),
+            (1_000, "1000 bytes"),
+            (1 << 10, "1KiB"),
+            (1 << 18, "256KiB"),
+            (64 << 20, "64MiB"),
+            ((64 << 20) + 1, "67108865 bytes"),
+            (3 << 30, "3GiB"),
+        ] {
+            assert_eq!(shown(bytes), text);
+        }
+    }
+}
