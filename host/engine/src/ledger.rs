@@ -96,7 +96,7 @@ struct Counter {
 pub struct Ledger {
     /// Input records processed, internal topics included.
     pub consumed: u64,
-    /// Records put out, dead letters and internal topics included.
+    /// Records put out, internal topics included; dead letters are in the counts of their steps.
     pub produced: u64,
     /// By step, what, and code.
     counts: BTreeMap<String, BTreeMap<What, BTreeMap<String, Counter>>>,

@@ -38,7 +38,7 @@ use crate::ledger::Ledger;
 use crate::ports::{Backend, Logic, StoreChanges};
 use crate::record::{Headers, InputRecord, Timestamp, Window};
 use crate::state::TaskState;
-use crate::topology::{NodeId, TopicId, Topology};
+use crate::topology::{NodeId, TopicId, TopicKind, Topology};
 pub use error::TaskError;
 pub(crate) use item::{Item, Record};
 use memory::Memory;
@@ -263,8 +263,11 @@ impl Task {
         Ok(self.counted(produced))
     }
 
+    /// Counts what is put out; dead letters have counts of their own.
     fn counted(&mut self, produced: Vec<Produced>) -> Vec<Produced> {
-        self.ledger.produced += produced.len() as u64;
+        let topics = &self.topology.topics;
+        let is_letter = |topic: TopicId| topics.get(topic.0).is_some_and(|topic| topic.kind == TopicKind::DeadLetters);
+        self.ledger.produced += produced.iter().filter(|produced| !is_letter(produced.topic)).count() as u64;
         produced
     }
 
