@@ -37,7 +37,7 @@ use millrace_engine::manifest::KeyCodec;
 use millrace_engine::record::{Headers, Timestamp, Window};
 
 pub use parse::parse;
-pub use print::{print, print_row};
+pub use print::{Row, print, print_row};
 pub use reader::{ReadError, Reader};
 
 /// A record as one line of JSON has it.

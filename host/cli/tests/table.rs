@@ -1,4 +1,4 @@
-//! Which rows `millrace table scan` shows.
+//! Which rows `millrace table` shows, and what of them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod support;
@@ -7,7 +7,7 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
-use support::Place;
+use support::{Place, guest_named};
 
 /// One table, of `in`, with these keys.
 fn with_table(codec: &str, keys: &[&str]) -> Place {
@@ -54,4 +54,29 @@ fn a_range_of_strings_is_in_the_order_of_their_bytes() {
     assert_eq!(scan(&place, "--from=aa"), ["b", "ä"]);
     assert_eq!(scan(&place, "--from=a --to=b"), ["a", "b"]);
     assert_eq!(scan(&place, "--to=a"), ["", "a"]);
+}
+
+/// A table of results with windows, and of the records themselves.
+const COUNTS: &str = "app = \"counts\"\n[plugins.operators]\ncomponent = \"operators.wasm\"\n[[source]]\nname = \"in\"\n\
+    topic = \"in\"\nkey = \"i64\"\n[[aggregate]]\nname = \"sums\"\nfrom = \"in\"\ncall = \"operators.counts\"\n\
+    window = { tumbling = \"1m\" }\n[[table]]\nname = \"last\"\nfrom = \"sums\"\n[[table]]\nname = \"rows\"\nfrom = \"in\"\n";
+
+#[test]
+fn the_row_of_a_result_with_a_window_is_shown_with_it() {
+    let place = Place::new();
+    place.write("operators.wasm", guest_named("operators.wasm"));
+    place.write("counts.toml", COUNTS);
+    place.millrace("topic create in --data data --key i64").good();
+    let record = |key: i64, time: i64| {
+        format!("{{\"topic\":\"in\",\"key\":{key},\"value\":{{\"id\":1,\"amount\":5}},\"timestamp\":{time}}}\n")
+    };
+    let records = [record(7, 1_000), record(8, 2_000), record(7, 61_000)].concat();
+    place.millrace_with("topic write --data data", &records).good();
+    place.millrace("run counts.toml --data data --until-idle").good();
+    insta::assert_snapshot!(place.millrace("table get last 7 --data data").good(), @r#"{"key":7,"value":{"records":1,"amount":5},"timestamp":61000,"window":[60000,120000]}"#);
+    insta::assert_snapshot!(place.millrace("table scan last --data data").good(), @r#"
+    {"key":7,"value":{"records":1,"amount":5},"timestamp":61000,"window":[60000,120000]}
+    {"key":8,"value":{"records":1,"amount":5},"timestamp":2000,"window":[0,60000]}
+    "#);
+    insta::assert_snapshot!(place.millrace("table get rows 7 --data data").good(), @r#"{"key":7,"value":{"id":1,"amount":5},"timestamp":61000}"#);
 }

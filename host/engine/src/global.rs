@@ -69,5 +69,5 @@ pub fn row(table: &GlobalTable, record: &InputRecord) -> Result<(Bytes, Option<B
         None => {}
     }
     let key = record.key.clone().ok_or(NoRow::NullKey)?;
-    Ok((key, record.value.as_ref().map(|value| encode_row(record.timestamp, value))))
+    Ok((key, record.value.as_ref().map(|value| encode_row(record.timestamp, None, value))))
 }

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use millrace_engine::manifest::KeyCodec;
 use millrace_engine::ports::{Backend, Scan, StoreId};
-use millrace_engine::state::keys::decode_row;
+use millrace_engine::state::keys::{decode_row, window_of_row};
 use millrace_store::Database;
 
 use crate::args::TableCommand;
@@ -165,7 +165,8 @@ impl Table {
     fn print(&self, key: &[u8], row: Bytes, out: &mut impl Write) -> Result<()> {
         let (timestamp, value) = decode_row(&row).context("a row is shorter than its header")?;
         let mut line = Vec::new();
-        lines::print_row(&mut line, key, &value, timestamp, self.codec)?;
+        let row = lines::Row { key, value: &value, timestamp, window: window_of_row(&row) };
+        lines::print_row(&mut line, &row, self.codec)?;
         Ok(out.write_all(&line)?)
     }
 }

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use millrace_engine::manifest::KeyCodec;
-use millrace_engine::record::Timestamp;
+use millrace_engine::record::{Timestamp, Window};
 
 use super::{Line, headers, json, key};
 
@@ -32,23 +32,41 @@ pub fn print(out: &mut Vec<u8>, line: &Line<'_>, codec: Option<KeyCodec>) -> io:
         out.extend_from_slice(br#","headers":"#);
         headers::print(out, line.headers.as_slice())?;
     }
-    if let Some(window) = line.window {
-        write!(out, r#","window":[{},{}]"#, window.start, window.end)?;
-    }
+    print_window(out, line.window)?;
     out.extend_from_slice(b"}\n");
     Ok(())
+}
+
+/// A row of a table.
+#[derive(Clone, Copy, Debug)]
+pub struct Row<'a> {
+    /// Its key.
+    pub key: &'a [u8],
+    /// Its value.
+    pub value: &'a [u8],
+    /// When it came.
+    pub timestamp: Timestamp,
+    /// The window that it is the result of, if it is one.
+    pub window: Option<Window>,
 }
 
 /// Appends a row of a table to `out` as one line, with the newline.
 ///
 /// # Errors
 /// None in practice: a `Vec` takes what it is given.
-pub fn print_row(out: &mut Vec<u8>, key: &[u8], value: &[u8], timestamp: Timestamp, codec: KeyCodec) -> io::Result<()> {
+pub fn print_row(out: &mut Vec<u8>, row: &Row<'_>, codec: KeyCodec) -> io::Result<()> {
     out.push(b'{');
-    key::print(out, key, Some(codec))?;
+    key::print(out, row.key, Some(codec))?;
     out.push(b',');
-    print_value(out, Some(value))?;
-    writeln!(out, r#","timestamp":{timestamp}}}"#)
+    print_value(out, Some(row.value))?;
+    write!(out, r#","timestamp":{}"#, row.timestamp)?;
+    print_window(out, row.window)?;
+    out.extend_from_slice(b"}\n");
+    Ok(())
+}
+
+fn print_window(out: &mut Vec<u8>, window: Option<Window>) -> io::Result<()> {
+    window.map_or(Ok(()), |window| write!(out, r#","window":[{},{}]"#, window.start, window.end))
 }
 
 fn print_value(out: &mut Vec<u8>, value: Option<&[u8]>) -> io::Result<()> {

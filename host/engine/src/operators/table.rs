@@ -29,7 +29,7 @@ pub(super) fn process(step: &mut Step<'_>, items: Vec<Item>, store: StoreId) -> 
             step.leave_out(&path, Unfit::null_key(step.node, text));
             continue;
         };
-        let row = record.value.as_ref().map(|value| encode_row(record.timestamp, value));
+        let row = record.value.as_ref().map(|value| encode_row(record.timestamp, record.window, value));
         let misfit = row.as_ref().and_then(|row| step.misfit_of_state(store, key.len(), row.len()));
         if let Some(failure) = misfit {
             step.fail(&path, &failure, None)?;

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | key-value | key | state version u32, bytes |
 //! | aggregate | key | state version u32, timestamp i64, state |
-//! | table | key | timestamp i64, value |
+//! | table | key | timestamp i64, value; of a result with a window, timestamp with its second highest bit set, start i64, end i64, value |
 //! | window | part u8, length of key u32, key, timestamp i64 with its sign bit flipped, sequence u64 | value |
 //! | waiting for a match | part u8, timestamp as above, side u8, key with its end marked, sequence u64 | origin, headers, value |
 //! | any with a clock | [`CLOCK_KEY`] | as the store has it |
@@ -14,7 +14,7 @@
 use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::ports::Stored;
-use crate::record::Timestamp;
+use crate::record::{Timestamp, Window};
 
 /// A value with its state version.
 pub fn encode_stored(stored: &Stored) -> Bytes {
@@ -49,10 +49,20 @@ pub fn decode_aggregate(bytes: &Bytes) -> Option<(Timestamp, Stored)> {
     Some((timestamp, Stored { version, bytes: bytes.slice(12..) }))
 }
 
-/// A row of a table.
-pub fn encode_row(timestamp: Timestamp, value: &[u8]) -> Bytes {
-    let mut out = BytesMut::with_capacity(8 + value.len());
-    out.put_i64(timestamp);
+/// In a row's timestamp: the bounds of a window come behind it. No time comes near it: see
+/// [`END_OF_TIME`](crate::record::END_OF_TIME).
+const WINDOWED: Timestamp = 1 << 62;
+
+/// A row of a table, with the window that it is the result of, if it is one.
+pub fn encode_row(timestamp: Timestamp, window: Option<Window>, value: &[u8]) -> Bytes {
+    let mut out = BytesMut::with_capacity(8 + window.map_or(0, |_| 16) + value.len());
+    match window {
+        // A topic that is read whole has records of any time.
+        None => out.put_i64(timestamp.min(WINDOWED - 1)),
+        Some(Window { start, end }) => {
+            [timestamp | WINDOWED, start, end].into_iter().for_each(|time| out.put_i64(time))
+        }
+    }
     out.put_slice(value);
     out.freeze()
 }
@@ -60,7 +70,22 @@ pub fn encode_row(timestamp: Timestamp, value: &[u8]) -> Bytes {
 /// Timestamp and value of a table's row; `None` if the bytes aren't one.
 pub fn decode_row(bytes: &Bytes) -> Option<(Timestamp, Bytes)> {
     let timestamp = i64::from_be_bytes(*bytes.first_chunk()?);
-    Some((timestamp, bytes.slice(8..)))
+    match is_windowed(timestamp) {
+        false => Some((timestamp, bytes.slice(8..))),
+        true => window_of_row(bytes).map(|_| (timestamp ^ WINDOWED, bytes.slice(24..))),
+    }
+}
+
+/// The window of a table's row; `None` if it has none.
+pub fn window_of_row(bytes: &Bytes) -> Option<Window> {
+    let (timestamp, rest) = bytes.split_first_chunk()?;
+    let (start, rest) = rest.split_first_chunk()?;
+    let window = Window { start: i64::from_be_bytes(*start), end: i64::from_be_bytes(*rest.first_chunk()?) };
+    is_windowed(i64::from_be_bytes(*timestamp)).then_some(window)
+}
+
+fn is_windowed(timestamp: Timestamp) -> bool {
+    timestamp >= WINDOWED
 }
 
 /// The key under which a store keeps its own clock: empty, which no other key of such a store is. In the store and not
@@ -118,6 +143,7 @@ pub fn decode_window_key(bytes: &[u8]) -> Option<(u8, &[u8], Timestamp, u64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::END_OF_TIME;
 
     #[test]
     fn window_keys_sort_by_part_then_key_then_time_then_sequence() {
@@ -139,11 +165,29 @@ mod tests {
     }
 
     #[test]
+    fn a_row_has_the_window_that_it_is_the_result_of() {
+        let value = Bytes::from_static(b"v");
+        for window in [None, Some(Window { start: -5, end: 60_000 })] {
+            for timestamp in [0, 9, END_OF_TIME] {
+                let row = encode_row(timestamp, window, &value);
+                assert_eq!((decode_row(&row), window_of_row(&row)), (Some((timestamp, value.clone())), window));
+            }
+        }
+        for timestamp in [-1, i64::MIN] {
+            let row = encode_row(timestamp, None, &value);
+            assert_eq!((decode_row(&row), window_of_row(&row)), (Some((timestamp, value.clone())), None));
+        }
+        let row = encode_row(i64::MAX, None, &value);
+        assert_eq!((decode_row(&row), window_of_row(&row)), (Some(((1 << 62) - 1, value)), None));
+    }
+
+    #[test]
     fn truncated_values_are_not_misread() {
         let stored = Stored { version: 3, bytes: Bytes::from_static(b"state") };
         assert_eq!(decode_stored(&encode_stored(&stored)), Some(stored.clone()));
         assert_eq!(decode_aggregate(&encode_aggregate(-1, &stored)), Some((-1, stored)));
-        assert_eq!(decode_row(&encode_row(9, b"v")), Some((9, Bytes::from_static(b"v"))));
+        assert_eq!(decode_row(&encode_row(9, None, b"v")), Some((9, Bytes::from_static(b"v"))));
+        assert_eq!(decode_row(&encode_row(9, Some(Window { start: -1, end: 2 }), b"v").slice(..23)), None);
         for length in 0..4 {
             let short = Bytes::from(vec![0; length]);
             assert_eq!(decode_stored(&short), None);
