@@ -59,8 +59,9 @@ pub fn encode_row(timestamp: Timestamp, window: Option<Window>, value: &[u8]) ->
     match window {
         // A topic that is read whole has records of any time.
         None => out.put_i64(timestamp.min(WINDOWED - 1)),
+        // A negative time would hide the mark; results with a window have none.
         Some(Window { start, end }) => {
-            [timestamp | WINDOWED, start, end].into_iter().for_each(|time| out.put_i64(time))
+            [timestamp.max(0) | WINDOWED, start, end].into_iter().for_each(|time| out.put_i64(time))
         }
     }
     out.put_slice(value);
