@@ -262,15 +262,16 @@ impl Database {
         self.db.flush_cfs_opt(&families, &options).map_err(|error| self.error(&error))
     }
 
-    /// The same, without waiting for it.
+    /// The same, without waiting for it. Whether it has begun: while RocksDB takes no writes, since it doesn't keep up with
+    /// flushing those that it has, it begins no other flush. Then what waits for one is as old as before.
     ///
     /// # Errors
     /// It can't begin; what waits for it is as old as before.
-    pub fn begin_flush(&self) -> Result<(), Error> {
+    pub fn begin_flush(&self) -> Result<bool, Error> {
         // Before the flush: what is written while it begins waits for the next one.
         let since = self.unflushed().take();
         let begun = self.flush_without_waiting();
-        if begun.is_err()
+        if !matches!(begun, Ok(true))
             && let Some(since) = since
         {
             // Also where something was written meanwhile: this is older.
@@ -279,21 +280,26 @@ impl Database {
         begun
     }
 
-    fn flush_without_waiting(&self) -> Result<(), Error> {
+    fn flush_without_waiting(&self) -> Result<bool, Error> {
         let families = self.names.iter().map(|name| self.family(name)).collect::<Result<Vec<_>, _>>()?;
         let mut options = rocksdb::FlushOptions::default();
         options.set_wait(false);
-        self.db.flush_cfs_opt(&families, &options).map_err(|error| self.error(&error))
+        match self.db.flush_cfs_opt(&families, &options) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == rocksdb::ErrorKind::TryAgain => Ok(false),
+            Err(error) => Err(self.error(&error)),
+        }
     }
 
-    /// Begins a flush if a write without a write-ahead log has waited for one for so long. Whether it has.
+    /// Begins a flush if a write without a write-ahead log has waited for one for so long. Whether it has begun; if it
+    /// hasn't although something is so old, the next call tries again.
     ///
     /// # Errors
     /// The flush can't begin; the next call tries again.
     pub fn flush_older_than(&self, age: Duration) -> Result<bool, Error> {
         let since = *self.unflushed();
         match since.filter(|since| since.elapsed() >= age) {
-            Some(_) => self.begin_flush().map(|()| true),
+            Some(_) => self.begin_flush(),
             None => Ok(false),
         }
     }

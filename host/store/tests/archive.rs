@@ -47,7 +47,10 @@ fn an_archive_is_compiled_once_and_found_afterwards() {
     assert!(first.status.success(), "{first:?}");
     let calls = fs::read_to_string(folder.path().join("calls")).unwrap().lines().count();
     assert!(calls > 10, "{calls} units");
-    assert!(text(&first.stderr).contains(&format!("a dot for each of {calls} units {}", ".".repeat(calls))), "{first:?}");
+    assert!(
+        text(&first.stderr).contains(&format!("a dot for each of {calls} units {}", ".".repeat(calls))),
+        "{first:?}"
+    );
 
     let archive = Path::new(text(&first.stdout).trim_end());
     assert_eq!(fs::read_dir(archive).unwrap().count(), 1);

@@ -7,9 +7,8 @@ mod common;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
-use common::{FAMILIES, TABLE, WINDOW, changes, dump, open, put, specs};
+use common::{FAMILIES, TABLE, WINDOW, dump, open, put, specs};
 use millrace_engine::ports::{Backend, StoreId};
 use millrace_store::{Batch, Database, Durability, Error, OpenOptions, Wal};
 
@@ -224,29 +223,4 @@ fn without_a_write_ahead_log_windows_are_lost_together_with_what_is_beside_them_
     assert_eq!(has(WINDOW, "flushed"), (true, true));
     assert_eq!(has(TABLE, "written"), (true, true));
     assert_eq!(has(WINDOW, "written"), (false, false));
-}
-
-#[test]
-fn what_has_no_log_is_on_disk_once_it_is_old_whether_more_is_written_or_not() {
-    let folder = tempfile::tempdir().unwrap();
-    let specs = specs();
-    let options = OpenOptions { wal: Wal::WithoutWindows, families: &FAMILIES, ..OpenOptions::new(&specs) };
-    let database = Arc::new(Database::open(folder.path(), &options).unwrap());
-    let hour = Duration::from_secs(3_600);
-    assert!(!database.flush_older_than(Duration::ZERO).unwrap(), "nothing was written");
-    let mut batch = Batch::new(&database);
-    batch.apply(&changes(WINDOW, &[("a", Some("1"))]), 0).unwrap();
-    database.write(batch, Durability::Buffered).unwrap();
-    assert!(!database.flush_older_than(hour).unwrap(), "it is young");
-    let on_disk = || {
-        let database = Arc::new(Database::open_read_only(folder.path()).unwrap());
-        let store = database.store("payments").unwrap();
-        !dump(&database, store, 0).is_empty()
-    };
-    assert!(!on_disk());
-    assert!(database.flush_older_than(Duration::ZERO).unwrap());
-    while !on_disk() {
-        std::thread::yield_now();
-    }
-    assert!(!database.flush_older_than(Duration::ZERO).unwrap(), "nothing was written since");
 }

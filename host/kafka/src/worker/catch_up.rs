@@ -39,8 +39,9 @@ impl Worker {
         let changes = self.postponed().map(Postponed::changes).sum::<u64>();
         if changes >= UNFLUSHED || self.postponed().any(Postponed::is_old) {
             self.write_all_postponed()?;
-            self.postponed().for_each(Postponed::flushed);
-            self.shared.database.begin_flush()?;
+            if self.shared.database.begin_flush()? {
+                self.postponed().for_each(Postponed::flushed);
+            }
         }
         Ok(())
     }
