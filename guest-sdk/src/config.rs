@@ -62,11 +62,12 @@ pub fn schema<C: Config>() -> String {
 
 /// Reads and checks a config.
 pub fn read<C: Config>(json: &str) -> Result<Rc<dyn Any>, String> {
-    let mut unknown = Vec::new();
+    let (mut unknown, mut track) = (Vec::new(), serde_path_to_error::Track::new());
     let mut input = serde_json::Deserializer::from_str(json);
-    let config: C = serde_ignored::deserialize(&mut input, |path| unknown.push(format!("`{path}`")))
+    let tracked = serde_path_to_error::Deserializer::new(&mut input, &mut track);
+    let config: C = serde_ignored::deserialize(tracked, |path| unknown.push(format!("`{path}`")))
         .and_then(|config| input.end().map(|()| config))
-        .map_err(|error| at_its_field(json, &error))?;
+        .map_err(|error| at_its_field(&track.path(), &error))?;
     if !unknown.is_empty() {
         return Err(format!("unknown field {}", unknown.join(", ")));
     }
@@ -74,16 +75,13 @@ pub fn read<C: Config>(json: &str) -> Result<Rc<dyn Any>, String> {
     Ok(Rc::new(config))
 }
 
-/// What is wrong with a value, behind the name of its field. Line and column go: nobody has seen the JSON, which the host
-/// makes of a pipeline file and the command line.
-fn at_its_field(json: &str, error: &serde_json::Error) -> String {
+/// The mistake in a config, behind the path of its field. Line and column are left out: the host makes the JSON of a pipeline
+/// file and the command line, and its users see only these.
+fn at_its_field(path: &serde_path_to_error::Path, error: &serde_json::Error) -> String {
     let text = error.to_string();
     let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(text, _)| text);
-    // The place of a field that isn't there is the end of the object that should have it.
-    let is_at_value = !text.starts_with("missing field");
-    let before = json.get(..error.column()).filter(|_| is_at_value && error.line() == 1).unwrap_or_default();
-    match before.rsplit_once("\":").and_then(|(name, _)| name.rsplit_once('"')) {
-        Some((_, name)) => format!("`{name}`: {text}"),
+    match path.iter().next() {
+        Some(_) => format!("`{path}`: {text}"),
         None => text.to_owned(),
     }
 }

@@ -185,7 +185,7 @@ fn malformed(text: &[u8], before: usize, fault: scan::Fault, label: &str) -> Err
     Error::bad_value(text)
 }
 
-/// What is said of a value that [is encoded twice](is_encoded_twice).
+/// The reason of the error about a value that [is encoded twice](is_encoded_twice).
 pub(crate) const ENCODED_TWICE: &str =
     "a string that holds a JSON object, and not the object itself: whatever wrote it encoded it as JSON twice";
 

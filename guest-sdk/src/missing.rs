@@ -1,9 +1,9 @@
-//! What the standard library says in a guest where something needs a system, and what a rule has in its place.
+//! Hints for rules that ask the standard library for a clock, a file or a thread.
 //!
-//! A guest is built for `wasm32-unknown-unknown`, where the standard library compiles and has nothing behind it: each
-//! call fails, or panics in a line of its own that says nothing of the rule.
+//! A guest is built for `wasm32-unknown-unknown`, where the standard library compiles and has no system behind it: such a
+//! call fails, or panics in a line of the library's own, which names no line of the rule.
 
-/// Words in a text of the standard library, with what is to be said behind it.
+/// Words of an error of the standard library, each with the hint that is appended to the error.
 const HINTS: [(&str, &str); 3] = [
     ("time not implemented on this platform", "a rule has no clock: take the time of the record, `Ctx::timestamp`"),
     ("failed to spawn thread", "a rule has no threads"),
@@ -13,7 +13,7 @@ const HINTS: [(&str, &str); 3] = [
     ),
 ];
 
-/// The text with what a rule has in place of what is missing, if the text tells of that.
+/// The text of an error or a panic, with a hint behind it if a rule has used something that a guest lacks.
 pub(crate) fn explained(text: String) -> String {
     match HINTS.iter().find(|(words, _)| text.contains(words)) {
         Some((_, hint)) => format!("{text}: {hint}"),

@@ -58,7 +58,11 @@ fn what_the_config_does_not_know_or_allow_is_refused() {
     assert_eq!(refused(r#"{"minimum":"a"}"#), "`minimum`: invalid type: string \"a\", expected f64");
     assert_eq!(
         refused(r#"{"minimum":3,"tags":{"prefix":7}}"#),
-        "`prefix`: invalid type: integer `7`, expected a string"
+        "`tags.prefix`: invalid type: integer `7`, expected a string"
+    );
+    assert_eq!(
+        refused(r#"{"tags":{"prefix":"x\":y"},"minimum":"\":"}"#),
+        r#"`minimum`: invalid type: string "\":", expected f64"#
     );
     assert_eq!(refused(r#"{"tags":true,"minimum":3}"#), "`tags`: invalid type: boolean `true`, expected struct Tags");
 }
@@ -66,7 +70,7 @@ fn what_the_config_does_not_know_or_allow_is_refused() {
 #[test]
 fn a_field_that_the_config_must_have_is_named() {
     #[derive(serde::Deserialize, schemars::JsonSchema)]
-    #[allow(dead_code)]
+    #[allow(dead_code, reason = "it is only read")]
     struct Strict {
         minimum: f64,
         tags: Tags,

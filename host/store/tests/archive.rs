@@ -62,18 +62,33 @@ fn an_archive_is_compiled_once_and_found_afterwards() {
 }
 
 #[test]
-fn a_unit_that_does_not_compile_is_told_once_and_leaves_the_reason() {
-    let folder = compiler_that("echo 'error: no such header' >&2; exit 1");
+fn an_error_in_a_source_is_told_with_the_place_of_the_log_and_compiled_no_second_time() {
+    let folder = compiler_that(r#"echo . >> "$(dirname "$0")/calls"; echo 'error: no such header' >&2; exit 1"#);
+    let calls = || fs::read_to_string(folder.path().join("calls")).unwrap().lines().count();
     let first = run(folder.path(), &[]);
     assert_eq!((first.status.code(), text(&first.stdout)), (Some(1), ""));
-    assert!(text(&first.stderr).contains("a unit doesn't compile: RocksDB is left to its crate"), "{first:?}");
+    let said = "a unit doesn't compile: error: no such header: RocksDB is left to its crate";
+    assert!(text(&first.stderr).contains(said), "{first:?}");
 
     let [failed] = &cached(folder.path())[..] else { panic!("{:?}", cached(folder.path())) };
-    let reason = fs::read_to_string(folder.path().join("cache").join(failed)).unwrap();
-    assert!(reason.contains("error: no such header"), "{reason}");
+    let log = fs::read_to_string(folder.path().join("cache").join(failed)).unwrap();
+    assert!(log.contains("error: no such header"), "{log}");
 
+    let called = calls();
     let second = run(folder.path(), &[]);
-    assert_eq!((second.status.code(), text(&second.stdout), text(&second.stderr)), (Some(2), "", ""));
+    assert_eq!((second.status.code(), calls()), (Some(1), called));
+    assert!(text(&second.stderr).contains(failed), "{second:?}");
+}
+
+#[test]
+fn what_may_go_well_another_time_is_tried_again() {
+    for does in ["kill -9 $$", "echo 'fatal error: error in backend: No space left on device' >&2; exit 1"] {
+        let folder = compiler_that(does);
+        let output = run(folder.path(), &[]);
+        assert_eq!((output.status.code(), text(&output.stdout)), (Some(1), ""), "{does}");
+        assert!(text(&output.stderr).contains("RocksDB is left to its crate"), "{output:?}");
+        assert!(cached(folder.path()).is_empty(), "{does}: {:?}", cached(folder.path()));
+    }
 }
 
 #[test]

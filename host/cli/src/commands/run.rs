@@ -30,7 +30,6 @@ pub fn run(arguments: &args::Run) -> Result<()> {
     let stop = signals::stop_on_signal()?;
     let loaded = load(&arguments.pipeline)?;
     let data = arguments.data.clone().unwrap_or_else(|| data::default_of(&loaded.topology.app));
-    data::check_ours(&data)?;
     match &arguments.kafka {
         Some(bootstrap) => kafka::run(&loaded, bootstrap, data, arguments.until_idle, &stop),
         None => run_embedded(arguments, &loaded, data, &stop),

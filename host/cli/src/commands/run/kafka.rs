@@ -13,11 +13,13 @@ use millrace_kafka::{Guests, Options, Report, State, WorkerOptions};
 use super::losses::Losses;
 use super::pace::Pace;
 use super::summary::{self, Commits};
+use crate::data;
 use crate::load::Loaded;
 use crate::progress::Bar;
 
 /// Runs until `stop` is set.
 pub(super) fn run(loaded: &Loaded, bootstrap: &str, data: PathBuf, until_idle: bool, stop: &AtomicBool) -> Result<()> {
+    data::check_ours(&data)?;
     let topology = Arc::clone(&loaded.topology);
     let app = topology.app.clone();
     tracing::info!(app, data = %data.display(), kafka = bootstrap, "starting");

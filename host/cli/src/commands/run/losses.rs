@@ -73,19 +73,18 @@ impl Losses {
 
 fn warn(step: &str, code: &str, example: &Example) {
     let Example { topic, partition, offset, reason, fate } = example;
-    let dead_letters = if let Fate::DeadLetter(letters) = fate { Some(letters.as_str()) } else { None };
-    let keep =
-        if let Fate::Dropped(Some(setting)) = fate { Some(format!("{setting} = \"dead-letter\"")) } else { None };
-    let text = match fate {
-        Fate::PassedOn => "a record is taken with a doubtful time",
-        Fate::InPart => "windows are left out; more of this step and code are counted",
-        Fate::DeadLetter(_) => {
-            "a record has failed, and is in the dead-letter topic; more of this step and code are counted"
+    let (dead_letters, keep, text) = match fate {
+        Fate::PassedOn => (None, None, "a record is taken with a doubtful time"),
+        Fate::InPart => (None, None, "windows are left out; more of this step and code are counted"),
+        Fate::DeadLetter(letters) => {
+            let text = "a record has failed, and is in the dead-letter topic; more of this step and code are counted";
+            (Some(letters.as_str()), None, text)
         }
-        Fate::Dropped(None) => "a record is dropped; more of this step and code are counted",
-        Fate::Dropped(Some(_)) => {
-            "a record is dropped, which the setting under `keep` would make a dead letter; more of this step and code are \
-             counted"
+        Fate::Dropped(None) => (None, None, "a record is dropped; more of this step and code are counted"),
+        Fate::Dropped(Some(setting)) => {
+            let text = "a record is dropped, which the setting under `keep` would make a dead letter; more of this step and \
+                        code are counted";
+            (None, Some(format!("{setting} = \"dead-letter\"")), text)
         }
     };
     tracing::warn!(step, code, topic, partition, offset, dead_letters, reason, keep, "{text}");

@@ -13,8 +13,8 @@ use signal_hook::low_level;
 /// ignored when the process started: `nohup` does that, so that the app outlives its terminal.
 ///
 /// A second SIGTERM or SIGINT ends the process with 128 and the number of the signal, as shells have it. SIGHUP doesn't, since
-/// some supervisors send it right behind SIGTERM. Nothing is lost by that: the next start processes again what was not
-/// committed yet.
+/// some supervisors send it right behind SIGTERM. No record is lost by that: the next start processes again those that were
+/// not committed yet.
 pub(super) fn stop_on_signal() -> io::Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     let (flag, runner) = (Arc::clone(&stop), thread::current());
