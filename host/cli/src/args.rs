@@ -11,8 +11,8 @@ use anyhow::Result;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use millrace_engine::manifest::KeyCodec;
-use millrace_engine::pipeline::{Format, Override};
 use millrace_engine::secret::Secret;
+use millrace_pipeline::{Format, Override};
 
 use assignment::{setting, setting_in_file, topic_setting};
 pub use offsets::{Goal, Offsets};

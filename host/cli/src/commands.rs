@@ -13,7 +13,7 @@ use std::io::{self, Write};
 
 use anyhow::Result;
 use clap::CommandFactory;
-use millrace_engine::pipeline::render;
+use millrace_pipeline::render;
 
 use crate::args::{Arguments, Command};
 use crate::load::load;

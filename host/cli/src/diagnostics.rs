@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 use std::ops::Range;
 
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
-use millrace_engine::pipeline::{Diagnostic, SourceFile, without_secrets};
+use millrace_pipeline::{Diagnostic, SourceFile, without_secrets};
 
 /// Columns of text in a frame: what a line of a pipeline file and its comment need.
 const WIDTH: usize = 100;

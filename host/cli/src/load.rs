@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use millrace_engine::deployment::Candidate;
-use millrace_engine::pipeline::{self, Given, Pipeline, SourceFile, Unloaded, nearest};
 use millrace_engine::ports::DeploymentId;
 use millrace_engine::secret::HIDDEN;
 use millrace_engine::topology::{PluginUse, Topology};
 use millrace_kafka::Mistake;
+use millrace_pipeline::{self as pipeline, Given, Pipeline, SourceFile, Unloaded, nearest};
 use millrace_plugin::{Guests, Plugin, Refusal, Runtime};
 
 use crate::args;

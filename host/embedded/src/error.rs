@@ -12,7 +12,7 @@ use crate::log::LogError;
 pub enum Error {
     /// The pipeline doesn't fit the topics that are there: mend the pipeline.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
-    Partitions(Vec<millrace_engine::pipeline::PartitionMismatch>),
+    Partitions(Vec<millrace_engine::topology::PartitionMismatch>),
     /// A task can't go on: see the reason, and start anew.
     #[error(transparent)]
     Task(#[from] TaskError),

@@ -223,7 +223,7 @@ mod tests {
     use std::os::unix::ffi::OsStrExt;
     use std::sync::Arc;
 
-    use millrace_engine::pipeline::{self, SourceFile};
+    use millrace_pipeline::{self as pipeline, SourceFile};
     use millrace_store::{Database, OpenOptions};
 
     use super::*;

@@ -10,7 +10,6 @@ use millrace_embedded::log::{Log, NewRecord};
 use millrace_embedded::{Error, Worker, WorkerOptions};
 use millrace_engine::deployment::Candidate;
 use millrace_engine::manifest::Manifest;
-use millrace_engine::pipeline::{self, SourceFile};
 use millrace_engine::ports::{
     Attempt, CallError, Called, DeploymentId, Due, FunctionId, Group, Grouped, Logic, Message, Mode, Outcome, Pair,
     Stored,
@@ -19,6 +18,7 @@ use millrace_engine::state::ProcessScope;
 use millrace_engine::task::{Deployed, TaskError};
 use millrace_engine::testing::manifest;
 use millrace_engine::topology::{TopicId, Topology};
+use millrace_pipeline::{self as pipeline, SourceFile};
 use millrace_store::{Batch, Database, Durability, OpenOptions};
 
 const TABLE: &str = "[[source]]\nname = 'first'\ntopic = 'first-in'\n[[table]]\nname = 'old'\nfrom = 'first'\n";

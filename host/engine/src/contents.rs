@@ -294,7 +294,3 @@ impl fmt::Display for Length {
         write!(out, "{}{unit}", self.0 / ms)
     }
 }
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests;

@@ -18,7 +18,6 @@ pub mod meta;
 mod operators;
 pub mod partitioner;
 mod path;
-pub mod pipeline;
 pub mod ports;
 mod provenance;
 pub mod record;

@@ -1,9 +1,11 @@
 //! A pipeline as the engine runs it: sub-topologies of operators, with names, calls and stores resolved.
 //!
-//! [`crate::pipeline`] makes one from pipeline files and the manifests of their plugins; a [`crate::task::Task`] runs
-//! one sub-topology of it for one partition number.
+//! One is made from pipeline files and the manifests of their plugins, in a crate above this one; a [`crate::task::Task`]
+//! runs one sub-topology of it for one partition number. [`partitions`] says how many partitions each topic has,
+//! [`spread_alike`] which topics need the same partitioner.
 
 mod operator;
+mod partitions;
 mod store;
 mod time;
 
@@ -13,6 +15,8 @@ use crate::manifest::{FunctionManifest, KeyCodec};
 use crate::ports::StoreId;
 use crate::secret::Secret;
 pub use operator::{Operator, SinkKey, TableUse};
+pub use partitions::{PartitionMismatch, partitions, spread_alike};
+pub(crate) use store::retention_of_dedup;
 pub use store::{GlobalTable, StoreKind, StoreSpec};
 pub use time::{Ahead, Emit, EventTime, Identity, JoinKind, JoinWindow, OnAhead, WindowKind, Windows};
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use millrace_engine::pipeline::PartitionMismatch;
+use millrace_engine::topology::PartitionMismatch;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use crate::reactions::{Class, class, said};

@@ -161,7 +161,7 @@ pub(crate) fn tasks_of(part: &millrace_engine::topology::SubTopology, partitions
 mod tests {
     use std::collections::BTreeMap;
 
-    use millrace_engine::pipeline::{self, SourceFile};
+    use millrace_pipeline::{self as pipeline, SourceFile};
 
     use super::*;
 

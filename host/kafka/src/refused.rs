@@ -188,7 +188,7 @@ fn step_topic(topology: &Topology, refusal: &Refusal) -> Result<TopicId, Error> 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use millrace_engine::pipeline::{self, SourceFile};
+    use millrace_pipeline::{self as pipeline, SourceFile};
 
     use super::*;
 

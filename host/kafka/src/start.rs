@@ -8,7 +8,7 @@ use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use millrace_engine::deployment::Candidate;
-use millrace_engine::pipeline;
+use millrace_engine::topology;
 use millrace_engine::topology::{TopicKind, Topology};
 use rdkafka::consumer::BaseConsumer;
 
@@ -47,7 +47,7 @@ pub(crate) fn prepare(
     let Some(id) = patience.meet(&settings)? else { return Ok(None) };
     let folder = Folder::open(&options.data, &topology, &id)?;
     let Some(known) = patience.until(|| external_topics(&cluster, &topology).map(Some))? else { return Ok(None) };
-    let partitions = pipeline::partitions(&topology, &|name| known.get(name).copied()).map_err(Error::Partitions)?;
+    let partitions = topology::partitions(&topology, &|name| known.get(name).copied()).map_err(Error::Partitions)?;
     let specs = internal_topics::all(&topology, &partitions, settings.record_bytes());
     let go_on = || !stop.load(Ordering::Relaxed);
     let Some(own) = patience.until(|| internal(&settings, &cluster, (&topology, &partitions), &specs, &go_on))? else {
@@ -75,7 +75,7 @@ pub(crate) fn prepare(
         until_idle: options.until_idle,
         learned: Learned::default(),
         leases: Leases::default(),
-        alike: pipeline::spread_alike(&topology),
+        alike: topology::spread_alike(&topology),
         hinted: Mutex::default(),
         internal_ids: claimed.topics,
         missing: Missing::default(),

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use millrace_cli::load::Loaded;
-use millrace_engine::pipeline::{self, SourceFile};
 use millrace_engine::topology::GuestLimits;
+use millrace_pipeline::{self as pipeline, SourceFile};
 use millrace_plugin::{Plugin, Runtime};
 
 use crate::op::Op;

@@ -3,22 +3,35 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use millrace_layering::{Kind, Package, packages, sources, tree_of};
 
 /// Who may use whom of us.
 const LAYERS: &[(&str, &[&str])] = &[
-    ("millrace-cli", &["millrace-embedded", "millrace-engine", "millrace-kafka", "millrace-plugin", "millrace-store"]),
-    ("millrace-embedded", &["millrace-engine", "millrace-store"]),
+    (
+        "millrace-cli",
+        &[
+            "millrace-embedded",
+            "millrace-engine",
+            "millrace-kafka",
+            "millrace-pipeline",
+            "millrace-plugin",
+            "millrace-store",
+        ],
+    ),
+    ("millrace-embedded", &["millrace-engine", "millrace-pipeline", "millrace-store"]),
     ("millrace-engine", &[]),
-    ("millrace-kafka", &["millrace-engine", "millrace-store"]),
+    ("millrace-kafka", &["millrace-engine", "millrace-pipeline", "millrace-store"]),
+    ("millrace-pipeline", &["millrace-engine"]),
     ("millrace-plugin", &["millrace-engine"]),
     ("millrace-store", &["millrace-engine"]),
 ];
 
-/// What the engine is built from: data structures and readers of text, nothing that reaches out of the process. Add a
-/// crate only when it neither reads a clock nor does I/O nor starts a thread.
+/// Crates that are functions of what they are given, with all that they are built from: data structures and readers of text,
+/// nothing that reaches out of the process. Add a crate only when it neither reads a clock nor does I/O nor starts a thread.
+const PURE: &[(&str, &[&[&str]])] =
+    &[("millrace-engine", &[ENGINE_TREE]), ("millrace-pipeline", &[ENGINE_TREE, PIPELINE_TREE])];
+
 const ENGINE_TREE: &[&str] = &[
     "allocator-api2",
     "bytes",
@@ -35,24 +48,21 @@ const ENGINE_TREE: &[&str] = &[
     "serde_core",
     "serde_derive",
     "serde_json",
-    "serde_spanned",
     "smallvec",
-    "strsim",
     "syn",
     "thiserror",
     "thiserror-impl",
-    "toml",
-    "toml_datetime",
-    "toml_parser",
-    "toml_writer",
     "unicode-ident",
-    "winnow",
     "zmij",
 ];
 
+/// What pipeline files need beside the engine and what that is built from.
+const PIPELINE_TREE: &[&str] =
+    &["millrace-pipeline", "serde_spanned", "strsim", "toml", "toml_datetime", "toml_parser", "toml_writer", "winnow"];
+
 /// Crates that do I/O, read a clock, start threads or roll dice: named, so that the message says what is wrong even
 /// where somebody has widened the list above.
-const NEVER_IN_THE_ENGINE: &[&str] = &[
+const NEVER_IN_PURE_CRATES: &[&str] = &[
     "async-std",
     "chrono",
     "crossbeam",
@@ -77,7 +87,7 @@ const NEVER_IN_THE_ENGINE: &[&str] = &[
 ];
 
 /// What the standard library has of the same.
-const NEVER_NAMED_IN_THE_ENGINE: &[&str] = &[
+const NEVER_NAMED_IN_PURE_CRATES: &[&str] = &[
     "std::env",
     "std::fs",
     "std::net",
@@ -120,26 +130,33 @@ fn the_sdk_and_the_plugins_know_nothing_of_the_host() {
 }
 
 #[test]
-fn the_engine_is_built_from_nothing_that_reaches_out_of_the_process() {
-    let tree = tree_of("millrace-engine").unwrap();
-    let banned: Vec<_> = tree.iter().filter(|name| NEVER_IN_THE_ENGINE.contains(&name.as_str())).collect();
-    assert!(banned.is_empty(), "the engine must not use {banned:?}, not even through another crate");
-    let new: Vec<_> = tree.iter().filter(|name| !ENGINE_TREE.contains(&name.as_str())).collect();
-    assert!(new.is_empty(), "new in the engine's tree: {new:?}; see ENGINE_TREE for what may be there");
-    let gone: Vec<_> = ENGINE_TREE.iter().filter(|name| !tree.contains(**name)).collect();
-    assert!(gone.is_empty(), "no longer in the engine's tree, so take them off ENGINE_TREE: {gone:?}");
+fn pure_crates_are_built_from_nothing_that_reaches_out_of_the_process() {
+    for (pure, trees) in PURE {
+        let tree = tree_of(pure).unwrap();
+        let allowed: BTreeSet<&str> = trees.iter().copied().flatten().copied().collect();
+        let banned: Vec<_> = tree.iter().filter(|name| NEVER_IN_PURE_CRATES.contains(&name.as_str())).collect();
+        assert!(banned.is_empty(), "{pure} must not use {banned:?}, not even through another crate");
+        let new: Vec<_> = tree.iter().filter(|name| !allowed.contains(name.as_str())).collect();
+        assert!(new.is_empty(), "new in what {pure} is built from: {new:?}; see PURE for what may be there");
+        let gone: Vec<_> = allowed.iter().filter(|name| !tree.contains(**name)).collect();
+        assert!(gone.is_empty(), "{pure} is no longer built from {gone:?}, so take them off the list");
+    }
 }
 
 #[test]
-fn the_engine_names_no_clock_file_thread_or_socket() {
+fn pure_crates_name_no_clock_file_thread_or_socket() {
+    let packages = packages().unwrap();
+    let folders: Vec<_> =
+        packages.iter().filter(|package| PURE.iter().any(|(pure, _)| package.name == *pure)).collect();
+    assert_eq!(folders.len(), PURE.len());
     for source in sources().unwrap() {
-        if !source.path.starts_with(Path::new("host/engine/src")) || source.is_test() {
-            continue;
-        }
+        let is_of = |package: &&&Package| source.path.starts_with(package.folder().join("src"));
+        let Some(package) = folders.iter().find(is_of).filter(|_| !source.is_test()) else { continue };
         let code = source.text.lines().take(source.lines_of_code()).enumerate();
         for (index, line) in code.filter(|(_, line)| !line.trim_start().starts_with("//")) {
-            let named = NEVER_NAMED_IN_THE_ENGINE.iter().find(|name| line.contains(**name));
-            assert!(named.is_none(), "{}:{}: {} in the engine", source.path.display(), index + 1, named.unwrap());
+            let named = NEVER_NAMED_IN_PURE_CRATES.iter().find(|name| line.contains(**name));
+            let (path, line) = (source.path.display(), index + 1);
+            assert!(named.is_none(), "{path}:{line}: {} in {}", named.unwrap(), package.name);
         }
     }
 }

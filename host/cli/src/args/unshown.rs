@@ -4,8 +4,8 @@ use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue};
 use clap::{Command, Error};
-use millrace_engine::pipeline::APP_KEYS;
 use millrace_engine::secret::HIDDEN;
+use millrace_pipeline::APP_KEYS;
 
 /// Whether the command that these words call can change settings of a pipeline, as all can that take pipeline files.
 pub(super) fn takes_settings(root: &Command, words: impl IntoIterator<Item = OsString>) -> bool {

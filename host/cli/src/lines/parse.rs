@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use millrace_engine::pipeline::nearest;
 use millrace_engine::record::{Headers, Timestamp, Window};
+use millrace_pipeline::nearest;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 

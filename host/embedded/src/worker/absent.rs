@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use millrace_engine::pipeline::nearest;
 use millrace_engine::topology::{Operator, TopicId, TopicKind, Topology};
+use millrace_pipeline::nearest;
 
 use crate::log::Log;
 

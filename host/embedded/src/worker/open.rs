@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use millrace_engine::ledger::Ledger;
-use millrace_engine::pipeline;
 use millrace_engine::ports::StoreId;
 use millrace_engine::task::{Deployed, Task, TaskOptions};
+use millrace_engine::topology;
 use millrace_engine::topology::Topology;
 use millrace_store::Database;
 
@@ -34,7 +34,7 @@ impl Worker {
         options: WorkerOptions,
     ) -> Result<Self, Error> {
         let known = |name: &str| log.topic(name).map(|topic| log.partitions(topic));
-        let partitions: Arc<[u32]> = pipeline::partitions(&topology, &known).map_err(Error::Partitions)?.into();
+        let partitions: Arc<[u32]> = topology::partitions(&topology, &known).map_err(Error::Partitions)?.into();
         absent::warn(&topology, &log);
         let topics = topology.topics.iter().zip(partitions.iter());
         let topics =

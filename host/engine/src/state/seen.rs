@@ -8,6 +8,7 @@ use super::keys::{CLOCK_KEY, part};
 use super::window::{WindowClock, WindowStore};
 use crate::ports::{BackendError, StoreId};
 use crate::record::Timestamp;
+use crate::topology::retention_of_dedup;
 
 /// The identities that a step has seen.
 pub(crate) struct Seen {
@@ -20,17 +21,10 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
-    /// How long an identity is kept, where records that are no further apart than `within` are duplicates: as long as
-    /// records come that are not late, which are at most `within` behind the stream time, and have all that they are to
-    /// be compared with, which is at most `within` before them.
-    pub(crate) fn retention(within: i64) -> i64 {
-        within.saturating_mul(2).saturating_add(1)
-    }
-
     /// Opens the store and loads what is live, up to `limit` bytes.
     pub(crate) fn open(state: &TaskState, store: StoreId, within: i64, limit: usize) -> Result<Self, BackendError> {
         let clock = state.get(store, &CLOCK_KEY)?.and_then(|bytes| decode(&bytes)).unwrap_or_default();
-        let window = WindowStore::open(state, (store, part::LEFT), clock, Self::retention(within), limit)?;
+        let window = WindowStore::open(state, (store, part::LEFT), clock, retention_of_dedup(within), limit)?;
         Ok(Self { store, window, committed: clock, committed_horizon: Timestamp::MIN })
     }
 

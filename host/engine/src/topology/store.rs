@@ -56,6 +56,12 @@ pub enum StoreKind {
 }
 
 impl StoreKind {
+    /// The store of a step that lets the first of duplicates through, where records that are no further apart than `within`
+    /// milliseconds are duplicates.
+    pub fn of_dedup(within: i64) -> Self {
+        Self::Window { retention: retention_of_dedup(within) }
+    }
+
     /// How long an entry lives after its timestamp, in milliseconds of stream time, in stores whose entries expire.
     pub fn retention(self) -> Option<i64> {
         match self {
@@ -63,4 +69,11 @@ impl StoreKind {
             Self::KeyValue | Self::Table => None,
         }
     }
+}
+
+/// How long an identity is kept, where records that are no further apart than `within` are duplicates: as long as records
+/// come that are not late, which are at most `within` behind the stream time, and have all that they are to be compared
+/// with, which is at most `within` before them.
+pub(crate) fn retention_of_dedup(within: i64) -> i64 {
+    within.saturating_mul(2).saturating_add(1)
 }

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use millrace_engine::ledger::Ledger;
 use millrace_engine::partitioner::partition_of;
-use millrace_engine::pipeline;
 use millrace_engine::ports::DeploymentId;
 use millrace_engine::record::{Header, InputRecord, TimestampType};
 use millrace_engine::stage::Stage;
 use millrace_engine::task::{Deployed, Prepared, Produced, Task, TaskOptions};
+use millrace_engine::topology;
 use millrace_engine::topology::{TopicId, TopicKind, Topology};
 
 use super::{Disk, Limits, Rules};
@@ -126,7 +126,7 @@ struct Driver {
 
 impl Driver {
     fn new(topology: Arc<Topology>, way: Play) -> Self {
-        let partitions: Arc<[u32]> = pipeline::partitions(&topology, &|_| None).expect("partitions").into();
+        let partitions: Arc<[u32]> = topology::partitions(&topology, &|_| None).expect("partitions").into();
         let disk = Disk::default();
         let rules = Rules::new(&topology);
         let mut this = Self {

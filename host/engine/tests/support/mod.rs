@@ -19,8 +19,8 @@ pub use single::{Single, header, value};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use millrace_engine::pipeline::{self, SourceFile};
 use millrace_engine::topology::Topology;
+use millrace_pipeline::{self as pipeline, SourceFile};
 
 /// What each pipeline starts with.
 const APP: &str = "app = \"test\"\ndlq = \"dead\"\n";

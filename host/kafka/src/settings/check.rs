@@ -5,8 +5,8 @@ use std::fs::File;
 use std::iter::once_with;
 use std::time::Duration;
 
-use millrace_engine::pipeline::{nearest, set_by_host};
 use millrace_engine::secret::{HIDDEN, Secret};
+use millrace_pipeline::{nearest, set_by_host};
 use rdkafka::ClientConfig;
 use rdkafka::bindings::rd_kafka_conf_res_t::RD_KAFKA_CONF_UNKNOWN;
 use rdkafka::client::ClientContext;

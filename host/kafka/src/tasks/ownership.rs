@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use millrace_engine::pipeline::{self, SourceFile};
 use millrace_engine::topology::Topology;
+use millrace_pipeline::{self as pipeline, SourceFile};
 use proptest::prelude::*;
 
 use super::{TaskId, cut, inputs_of, reads, tasks_of, whole_tasks_of};
@@ -120,7 +120,7 @@ fn built(pipeline: &str) -> Topology {
 fn partitions(topology: &Topology, counts: &[u32]) -> Vec<u32> {
     let known =
         |name: &str| INPUTS.iter().position(|input| *input == name).and_then(|input| counts.get(input).copied());
-    pipeline::partitions(topology, &known).unwrap()
+    millrace_engine::topology::partitions(topology, &known).unwrap()
 }
 
 /// What Kafka's range assignor gives to each member (`rdkafka_range_assignor.c`, without racks): of each topic a range,

@@ -12,7 +12,7 @@ use millrace_kafka::records::Connection;
 
 use super::{Printer, Wanted};
 use crate::say::say;
-use millrace_engine::pipeline::nearest;
+use millrace_pipeline::nearest;
 
 pub(in crate::commands) use write::{Written, write};
 

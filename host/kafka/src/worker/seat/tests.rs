@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use millrace_engine::manifest::KeyCodec;
-use millrace_engine::pipeline::{self, SourceFile};
 use millrace_engine::ports::{Backend, BackendError, Scan};
 use millrace_engine::record::{Headers, InputRecord, TimestampType};
 use millrace_engine::task::TaskOptions;
 use millrace_engine::topology::{StoreKind, StoreSpec};
+use millrace_pipeline::{self as pipeline, SourceFile};
 use millrace_store::{Database, OpenOptions};
 
 use super::*;

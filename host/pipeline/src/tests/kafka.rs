@@ -1,7 +1,7 @@
 //! Settings of the client: text from the command line, variables in files, and values that are never shown.
 
 use super::*;
-use crate::secret::Secret;
+use millrace_engine::secret::Secret;
 
 const PASS: &str = "
     [[source]]

@@ -5,10 +5,9 @@ use super::emit::{Emitter, repartition_topic};
 use super::graph::{ResolvedCall, StepNode};
 use super::model::{Bounds, Input, StepKind};
 use super::windows::milliseconds;
-use crate::manifest::KeyCodec;
-use crate::ports::StoreId;
-use crate::state::seen::Seen;
-use crate::topology::{
+use millrace_engine::manifest::KeyCodec;
+use millrace_engine::ports::StoreId;
+use millrace_engine::topology::{
     Call, Emit, EventTime, JoinKind, JoinWindow, OnDrop, Operator, PluginId, StoreKind, StoreSpec, TableUse, ValueCodec,
 };
 
@@ -104,8 +103,7 @@ impl Emitter<'_, '_> {
             }
             StepKind::Dedup { by, within, .. } => {
                 let within = milliseconds((*within)?);
-                let retention = Seen::retention(within);
-                let store = self.add_store(spec("", StoreKind::Window { retention }, false));
+                let store = self.add_store(spec("", StoreKind::of_dedup(within), false));
                 Some(Operator::Dedup { store, by: by.clone(), within })
             }
             StepKind::Sink { key, .. } => {

@@ -1,7 +1,7 @@
 //! How many partitions topics have.
 
 use super::*;
-use crate::pipeline::spread_alike;
+use millrace_engine::topology::{partitions, spread_alike};
 
 const JOIN: &str = "
     [[source]]

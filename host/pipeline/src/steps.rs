@@ -7,8 +7,8 @@ use super::model::{Bounds, CallName, Common, Input, Read, Sides, Step, StepKind,
 use super::scalars::name_error;
 use super::tree::Value;
 use super::windows;
-use crate::manifest::KeyCodec;
-use crate::topology::{Ahead, Identity, JoinKind, OnAhead, OnDrop, OnError, SinkKey, ValueCodec};
+use millrace_engine::manifest::KeyCodec;
+use millrace_engine::topology::{Ahead, Identity, JoinKind, OnAhead, OnDrop, OnError, SinkKey, ValueCodec};
 
 const KEYS: [(&str, KeyCodec); 3] = [("bytes", KeyCodec::Bytes), ("string", KeyCodec::String), ("i64", KeyCodec::I64)];
 const VALUES: [(&str, ValueCodec); 2] = [("json", ValueCodec::Json), ("bytes", ValueCodec::Bytes)];

@@ -7,8 +7,8 @@ use super::graph::{Graph, Link, ResolvedCall, StepNode};
 use super::model::{CallName, Input, Pipeline, Step, StepKind};
 use super::scalars::{did_you_mean, listed};
 use super::unloaded::Unloaded;
-use crate::manifest::{Manifest, Role};
-use crate::topology::LATE_PORT;
+use millrace_engine::manifest::{Manifest, Role};
+use millrace_engine::topology::LATE_PORT;
 
 /// What came of loading each plugin: its manifest, or why there is none.
 pub(super) type Manifests<'a> = BTreeMap<&'a str, Result<&'a Manifest, &'a Unloaded>>;
@@ -107,7 +107,7 @@ fn find_function<'a>(
     call: &Placed<CallName>,
     manifest: &'a Manifest,
     problems: &mut Problems,
-) -> Option<(u32, &'a crate::manifest::FunctionManifest)> {
+) -> Option<(u32, &'a millrace_engine::manifest::FunctionManifest)> {
     let role = role_of(step);
     let CallName { plugin, function } = &call.value;
     let fitting = || manifest.functions.iter().filter(|function| function.role == role).map(|it| it.name.as_str());

@@ -4,7 +4,7 @@ use super::diagnostic::{Place, Problems, Sources};
 use super::given::Given;
 use super::tree::{Entry, Item, Value};
 use super::variables;
-use crate::secret::Secret;
+use millrace_engine::secret::Secret;
 
 /// Kafka settings that the host sets itself, with the reason. Other names that the client has for the same setting are
 /// here too: what is given twice is set in no certain order.

@@ -6,10 +6,10 @@ use super::cut::{Arrow, Cut, Part, PartRole};
 use super::graph::Graph;
 use super::keys::Keys;
 use super::model::StepKind;
-use crate::manifest::KeyCodec;
-use crate::meta;
-use crate::ports::StoreId;
-use crate::topology::{
+use millrace_engine::manifest::KeyCodec;
+use millrace_engine::meta;
+use millrace_engine::ports::StoreId;
+use millrace_engine::topology::{
     Edge, GlobalTable, Node, NodeId, Operator, StoreKind, StoreSpec, SubTopology, Topic, TopicId, TopicKind, Topology,
 };
 

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::*;
 
 const GOOD: [&str; 2] = [
-    include_str!("../../../../../pipelines/orders.toml"),
+    include_str!("../../../../pipelines/orders.toml"),
     r#"
 app = "a"
 plugins.p = { component = "p.wasm", config = { x = [1, 2.5, "three", { four = 4 }], at = 2026-01-01T00:00:00Z } }

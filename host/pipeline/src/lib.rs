@@ -6,8 +6,7 @@
 //!
 //! [`read`] takes the files of an app apart and never fails: what is wrong in them is remembered, so that [`check`] can
 //! tell it together with what only the plugins' manifests show. [`parse`] and [`build`] are the same in two strict
-//! steps. [`partitions`] says how many partitions each topic has, [`spread_alike`] which topics need the same partitioner,
-//! [`render`] shows a topology to people and tools.
+//! steps. [`render`] shows a topology to people and tools.
 
 mod app;
 mod changes;
@@ -29,7 +28,6 @@ mod nesting;
 mod operators;
 mod order;
 mod overrides;
-mod partitions;
 mod render;
 mod resolve;
 mod scalars;
@@ -54,13 +52,12 @@ pub use hidden::without_secrets;
 pub use kafka::set_by_host;
 pub use merge::APP_KEYS;
 pub use model::Pipeline;
-pub use partitions::{PartitionMismatch, partitions, spread_alike};
 pub use render::{Format, render};
 pub use scalars::nearest;
 pub use unloaded::Unloaded;
 
-use crate::manifest::Manifest;
-use crate::topology::Topology;
+use millrace_engine::manifest::Manifest;
+use millrace_engine::topology::Topology;
 
 /// A pipeline file.
 #[derive(Clone, PartialEq, Eq)]

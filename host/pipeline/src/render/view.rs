@@ -1,8 +1,8 @@
 //! What there is to say about the parts of a topology, in words, for all formats.
 
 use super::super::scalars::show_milliseconds;
-use crate::ports::StoreId;
-use crate::topology::{
+use millrace_engine::ports::StoreId;
+use millrace_engine::topology::{
     Call, Edge, EventTime, JoinKind, Node, Operator, StoreKind, StoreSpec, TopicId, TopicKind, Topology, ValueCodec,
 };
 

@@ -1,8 +1,8 @@
 //! A topology as text.
 
 use super::view::{describe_store, details, edge_words, kind, stores, topic_name};
-use crate::ports::StoreId;
-use crate::topology::{Node, Operator, SubTopology, Topology};
+use millrace_engine::ports::StoreId;
+use millrace_engine::topology::{Node, Operator, SubTopology, Topology};
 
 /// Sub-topologies with their operators, each with its stores and with where its records go.
 pub(super) fn text(topology: &Topology) -> String {

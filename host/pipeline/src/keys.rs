@@ -3,8 +3,8 @@
 use super::diagnostic::{Place, Problems};
 use super::graph::{Graph, Link, StepNode};
 use super::model::StepKind;
-use crate::manifest::KeyCodec;
-use crate::topology::{LATE_PORT, SinkKey};
+use millrace_engine::manifest::KeyCodec;
+use millrace_engine::topology::{LATE_PORT, SinkKey};
 
 /// The codec of the keys that a step reads and puts out: `None` where a function has made new keys, of which nobody
 /// says what they are.

@@ -5,10 +5,9 @@ use std::collections::{HashMap, HashSet};
 use super::diagnostic::Problems;
 use super::graph::Graph;
 use super::model::StepKind;
-use super::partitions::partitions;
 use super::scalars::topic_error;
-use crate::meta::STORE;
-use crate::topology::{Operator, Topic, TopicKind, Topology, WindowKind, Windows};
+use millrace_engine::meta::STORE;
+use millrace_engine::topology::{Operator, Topic, TopicKind, Topology, WindowKind, Windows, partitions};
 
 /// Reports topics that several steps read.
 pub(super) fn check_topics(graph: &Graph<'_>, problems: &mut Problems) {

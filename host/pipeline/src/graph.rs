@@ -2,8 +2,8 @@
 
 use super::diagnostic::{Place, Placed};
 use super::model::{Pipeline, Step, StepKind, TableOf};
-use crate::manifest::{FunctionManifest, KeyCodec};
-use crate::topology::{OnAhead, OnDrop, OnError, ValueCodec};
+use millrace_engine::manifest::{FunctionManifest, KeyCodec};
+use millrace_engine::topology::{OnAhead, OnDrop, OnError, ValueCodec};
 
 /// A pipeline with resolved names. Steps are in the order of the files, and known by their index.
 pub(super) struct Graph<'a> {

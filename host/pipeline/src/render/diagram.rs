@@ -1,7 +1,7 @@
 //! A topology as a picture: Mermaid and Graphviz.
 
 use super::view::{call_name, edge_words, kind, reads, store_name, stores, topic_name, writes};
-use crate::topology::{Node, TopicId, Topology};
+use millrace_engine::topology::{Node, TopicId, Topology};
 
 /// A Mermaid flowchart.
 pub(super) fn mermaid(topology: &Topology) -> String {
@@ -80,7 +80,7 @@ fn drawn_topics(topology: &Topology) -> Vec<(usize, &str)> {
 }
 
 /// Stores to draw with this node: a lookup's is drawn with its table.
-fn own_stores(node: &Node) -> Vec<crate::ports::StoreId> {
+fn own_stores(node: &Node) -> Vec<millrace_engine::ports::StoreId> {
     if kind(&node.operator) == "lookup" { Vec::new() } else { stores(&node.operator) }
 }
 

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use super::view::{
     call_name, edge_words, is_queryable, kind, reads, store_kind, store_name, stores, topic_kind, topic_name, writes,
 };
-use crate::ports::StoreId;
-use crate::topology::{Node, StoreSpec, SubTopology, Topology};
+use millrace_engine::ports::StoreId;
+use millrace_engine::topology::{Node, StoreSpec, SubTopology, Topology};
 
 /// One line of JSON for each line of a person's reading: indented.
 pub(super) fn json(topology: &Topology) -> String {

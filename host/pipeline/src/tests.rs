@@ -19,10 +19,10 @@ mod wrong_values;
 
 use std::collections::BTreeMap;
 
-use super::{Diagnostic, Format, Given, Override, SourceFile, Unloaded, build, parse, partitions, read, render};
-use crate::manifest::Manifest;
-use crate::testing::manifest;
-use crate::topology::{Operator, Topology};
+use super::{Diagnostic, Format, Given, Override, SourceFile, Unloaded, build, parse, read, render};
+use millrace_engine::manifest::Manifest;
+use millrace_engine::testing::manifest;
+use millrace_engine::topology::{Operator, Topology};
 
 /// The plugin of most tests.
 const PLUGIN: &str = "p:
@@ -88,7 +88,7 @@ fn topology_of(files: &[SourceFile], overrides: &[(&str, &str)]) -> Topology {
 
 /// The topology of the orders pipeline that ships.
 fn orders() -> Topology {
-    let text = include_str!("../../../../pipelines/orders.toml");
+    let text = include_str!("../../../pipelines/orders.toml");
     topology_of(&[SourceFile { path: "pipelines/orders.toml".into(), text: text.into() }], &[])
 }
 
@@ -124,6 +124,6 @@ fn assert_sound(topology: &Topology) {
     }
     let owned: usize = topology.subtopologies.iter().map(|subtopology| subtopology.stores.len()).sum();
     assert_eq!(owned + 1, topology.stores.len());
-    let shared = topology.stores.iter().position(|store| store.name == "meta").map(crate::ports::StoreId);
+    let shared = topology.stores.iter().position(|store| store.name == "meta").map(millrace_engine::ports::StoreId);
     assert!(topology.subtopologies.iter().all(|subtopology| Some(subtopology.meta) == shared));
 }

@@ -5,7 +5,7 @@ mod json;
 mod text;
 mod view;
 
-use crate::topology::Topology;
+use millrace_engine::topology::Topology;
 
 /// How a topology is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -282,7 +282,7 @@ fn a_plugin_that_did_not_load_hides_no_other_mistake() {
         thing = 1
     ";
     let manifests = [("p".to_owned(), Err(Unloaded::Component("no such file: p.wasm".to_owned())))].into();
-    let wrong = crate::pipeline::check(&read(&[file(body)], &Default::default()), &manifests).unwrap_err();
+    let wrong = crate::check(&read(&[file(body)], &Default::default()), &manifests).unwrap_err();
     insta::assert_snapshot!(show(&wrong), @"
     a.toml:2:23: the plugin `p`: no such file: p.wasm
     a.toml:8:8: [[transform]] `one` reads from the unknown step `payment`; did you mean `payments`?
@@ -315,7 +315,7 @@ fn a_config_that_is_refused_is_told_at_the_key_that_the_plugin_names() {
         let manifests = [("p".to_owned(), Err(Unloaded::Config(reason.to_owned())))].into();
         let overrides = overridden(overrides);
         let pipeline = read(&[file(body)], &Given { overrides: &overrides, ..Given::default() });
-        show(&crate::pipeline::check(&pipeline, &manifests).unwrap_err())
+        show(&crate::check(&pipeline, &manifests).unwrap_err())
     };
     let high = [("plugins.p.config.high", "0"), ("plugins.p.config.low", "1")];
     insta::assert_snapshot!(told("`high`: must be over `low`", &[]), @"a.toml:5:1: the plugin `p`: `high`: must be over `low`");
@@ -351,7 +351,7 @@ fn what_a_plugin_that_did_not_load_does_to_keys_is_not_guessed() {
         topic = \"out\"
     ";
     let manifests = [("p".to_owned(), Err(Unloaded::Component("no such file: p.wasm".to_owned())))].into();
-    let wrong = crate::pipeline::check(&read(&[file(body)], &Default::default()), &manifests).unwrap_err();
+    let wrong = crate::check(&read(&[file(body)], &Default::default()), &manifests).unwrap_err();
     insta::assert_snapshot!(show(&wrong), @"a.toml:2:23: the plugin `p`: no such file: p.wasm");
 }
 

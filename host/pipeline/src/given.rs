@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::secret::Secret;
+use millrace_engine::secret::Secret;
 
 /// Settings of the command line, and the variables of the environment.
 #[derive(Clone, Copy)]

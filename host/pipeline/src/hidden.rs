@@ -12,13 +12,13 @@ use toml::de::{DeTable, DeValue};
 
 use super::merge::{APP_KEYS, STEP_TABLES};
 use super::nesting::too_deep;
-use crate::secret::HIDDEN;
+use millrace_engine::secret::HIDDEN;
 
 /// The text with stars and blanks in place of what is hidden: every other byte, and each line, stays at its place.
 ///
 /// ```
 /// let text = "[kafka]\nsasl.password = \"opensesame\"\nlinger.ms = 5\n\n[[source]]\nname = \"in\"\n";
-/// let shown = millrace_engine::pipeline::without_secrets(text);
+/// let shown = millrace_pipeline::without_secrets(text);
 /// assert_eq!(shown.len(), text.len());
 /// assert!(shown.starts_with("[kafka]\nsasl.password = ***") && shown.ends_with("[[source]]\nname = \"in\"\n"));
 /// ```
@@ -185,7 +185,7 @@ mod tests {
 
     #[test]
     fn what_is_no_secret_is_shown() {
-        let text = include_str!("../../../../pipelines/orders.toml");
+        let text = include_str!("../../../pipelines/orders.toml");
         assert_eq!(without_secrets(text), text);
         insta::assert_snapshot!(without_secrets("# a = b\napp = \"a\"\n[kafka]\nlinger.ms = 5 # \"quick\"\n\n[limits]\noutputs = 5\n").replace(' ', "_"), @r#"
         #_a_=_b

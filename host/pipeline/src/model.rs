@@ -6,9 +6,9 @@ use std::time::Duration;
 use super::diagnostic::{Place, Placed, Problems, Sources};
 use super::kafka::KafkaSetting;
 use super::unloaded::ConfigKey;
-use crate::manifest::KeyCodec;
-use crate::secret::Secret;
-use crate::topology::{
+use millrace_engine::manifest::KeyCodec;
+use millrace_engine::secret::Secret;
+use millrace_engine::topology::{
     Ahead, Emit, Identity, JoinKind, OnDrop, OnError, PluginUse, Settings, SinkKey, ValueCodec, Windows,
 };
 

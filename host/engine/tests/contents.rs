@@ -1,8 +1,13 @@
 //! What may follow what in a store.
 
-use super::*;
-use crate::pipeline::{self, SourceFile};
-use crate::testing::manifest;
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+
+use millrace_engine::contents::Contents;
+use millrace_engine::manifest::KeyCodec;
+use millrace_engine::testing::manifest;
+use millrace_pipeline::{self as pipeline, SourceFile};
 
 const SOURCE: &str =
     "app = 'a'\n[plugins.p]\ncomponent = 'p.wasm'\n[[source]]\nname = 'in'\ntopic = 'in'\nkey = 'i64'\n";

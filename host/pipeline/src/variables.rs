@@ -1,6 +1,6 @@
 //! `${NAME}` in values: the environment variable of that name. `$${` stands for `${`; any other `$` for itself.
 
-use crate::secret::Secret;
+use millrace_engine::secret::Secret;
 
 /// Why a text can't be expanded.
 #[derive(Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::diagnostic::Placed;
 use super::fields::Fields;
-use crate::topology::{Emit, WindowKind, Windows};
+use millrace_engine::topology::{Emit, WindowKind, Windows};
 
 const HELP: &str = "write { tumbling = \"5m\" }, { hopping = \"5m\", every = \"1m\" }, { sliding = \"5m\" } or \
                     { session = \"30m\" }";

@@ -325,8 +325,8 @@ fn inputs_and_edges_know_their_sides() {
     assert_eq!(inputs, ["b-in", "a-in"]);
     assert_eq!(part.nodes.iter().map(|node| node.name.as_str()).collect::<Vec<_>>(), ["b", "a", "ab", "sink-out"]);
     assert_eq!((part.nodes[0].edges[0].input, part.nodes[1].edges[0].input), (1, 0));
-    assert_eq!(part.nodes[2].on_null_key, crate::topology::OnDrop::DeadLetter);
-    assert_eq!(part.nodes[2].on_error, crate::topology::OnError::Skip);
+    assert_eq!(part.nodes[2].on_null_key, millrace_engine::topology::OnDrop::DeadLetter);
+    assert_eq!(part.nodes[2].on_error, millrace_engine::topology::OnError::Skip);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use super::model::Plugin;
 use super::scalars::{name_error, topic_error};
 use super::tree::{Entry, Item, Value};
 use super::unloaded::config_keys;
-use crate::topology::{GuestLimits, OnWorkerFailure, PluginUse, Settings};
+use millrace_engine::topology::{GuestLimits, OnWorkerFailure, PluginUse, Settings};
 
 const LIMITS_HELP: &str = "write limits = { deadline = \"1s\", memory = \"64MiB\" }, or a table of its own";
 const PLUGIN_HELP: &str = "write [plugins.NAME], and below it component = \"plugin.wasm\"";
