@@ -70,6 +70,7 @@ impl Database {
     /// format. [`Error::Corrupt`]: it is damaged.
     pub fn open(path: &Path, options: &OpenOptions<'_>) -> Result<Self, Error> {
         format::claim(path)?;
+        format::check_log(path)?;
         let memory = Memory::new(options.memory);
         let database = tuning::database(&memory, options.wal);
         let stores: Vec<_> = options.stores.iter().map(|spec| Store::of(spec, options.wal)).collect();
@@ -115,7 +116,8 @@ impl Database {
 
     fn try_open_read_only(path: &Path) -> Result<Self, Error> {
         let memory = Memory::new(OpenOptions::DEFAULT_MEMORY);
-        let database = Options::default();
+        format::check_log(path)?;
+        let database = tuning::recovery();
         let names = existing(path, &database)?;
         let stores =
             names.iter().filter_map(|family| families::store_of(family)).map(|name| Store::new(name, true)).collect();

@@ -55,6 +55,25 @@ pub(crate) fn check(path: &Path) -> Result<(), Error> {
     Ok(())
 }
 
+/// Makes sure that the write-ahead log is there. RocksDB goes on without it, and without what was written since it last
+/// flushed.
+pub(crate) fn check_log(path: &Path) -> Result<(), Error> {
+    let failed = |error: std::io::Error| Error::from_io(path, "read the folder", &error);
+    let (mut was_opened, mut has_log) = (false, false);
+    for entry in fs::read_dir(path).map_err(failed)? {
+        let name = entry.map_err(failed)?.file_name();
+        let name = name.to_string_lossy();
+        // The last file that RocksDB makes when it opens a database: the log comes before it.
+        was_opened |= name.starts_with("OPTIONS-");
+        has_log |= name.ends_with(".log");
+    }
+    if was_opened && !has_log {
+        let reason = "the write-ahead log, a file such as `000004.log`, is missing, and with it what was written last";
+        return Err(Error::Corrupt { path: path.into(), reason: reason.into() });
+    }
+    Ok(())
+}
+
 fn not_ours(path: &Path, reason: &str) -> Error {
     Error::NotOurs { path: path.into(), reason: reason.into() }
 }

@@ -1,7 +1,9 @@
 //! RocksDB's settings.
 
 use millrace_engine::topology::StoreKind;
-use rocksdb::{BlockBasedOptions, Cache, DBCompressionType, LogLevel, LruCacheOptions, Options, WriteBufferManager};
+use rocksdb::{
+    BlockBasedOptions, Cache, DBCompressionType, DBRecoveryMode, LogLevel, LruCacheOptions, Options, WriteBufferManager,
+};
 
 use crate::expiry::{ExpiryFactory, Watermarks};
 use crate::options::{Shape, Wal};
@@ -30,7 +32,7 @@ impl Memory {
 
 /// Settings of the whole database.
 pub(crate) fn database(memory: &Memory, wal: Wal) -> Options {
-    let mut options = Options::default();
+    let mut options = recovery();
     options.create_if_missing(true);
     options.create_missing_column_families(true);
     options.set_atomic_flush(wal == Wal::WithoutWindows);
@@ -48,6 +50,16 @@ pub(crate) fn database(memory: &Memory, wal: Wal) -> Options {
     options.set_log_level(LogLevel::Warn);
     options.set_keep_log_file_num(2);
     options.set_max_log_file_size(1 << 20);
+    options
+}
+
+/// How the write-ahead log is read when a database is opened. Its last record may be cut off: the process was killed while
+/// it wrote that. What is damaged before is an error, where RocksDB would end there by default, and drop all that follows
+/// without a word.
+pub(crate) fn recovery() -> Options {
+    let mut options = Options::default();
+    options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
+    options.set_track_and_verify_wals_in_manifest(true);
     options
 }
 

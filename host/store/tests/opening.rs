@@ -104,6 +104,54 @@ fn damaged_files_are_refused() {
 }
 
 #[test]
+fn a_write_ahead_log_that_is_damaged_or_missing_is_refused_and_loses_nothing_in_silence() {
+    type Damage = fn(&Path);
+    let damage: [(&str, &str, Damage); 2] = [
+        ("a byte is changed", "orruption", |path| {
+            let log = log_of(path);
+            let mut bytes = fs::read(&log).unwrap();
+            let middle = bytes.len() / 2;
+            *bytes.get_mut(middle).unwrap() ^= 1;
+            fs::write(log, bytes).unwrap();
+        }),
+        ("it is gone", "the write-ahead log, a file such as `000004.log`, is missing", |path| {
+            files(path, "log").iter().for_each(|log| fs::remove_file(log).unwrap());
+        }),
+    ];
+    for (what, reason, damage) in damage {
+        let folder = tempfile::tempdir().unwrap();
+        let database = open(folder.path());
+        for number in 0..100 {
+            put(&database, 0, &[(&format!("key-{number}"), Some("1"))]);
+        }
+        drop(database);
+        damage(folder.path());
+        for error in [refusal(folder.path()), Database::open_read_only(folder.path()).err().unwrap()] {
+            assert!(matches!(error, Error::Corrupt { .. }), "{what}: {error:?}");
+            assert!(error.to_string().contains(reason), "{what}: {error}");
+        }
+    }
+}
+
+#[test]
+fn the_last_write_may_be_cut_off_by_a_kill_and_those_before_it_are_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = open(folder.path());
+    put(&database, 0, &[("a", Some("1"))]);
+    put(&database, 0, &[("b", Some("2"))]);
+    drop(database);
+    let log = log_of(folder.path());
+    let length = fs::metadata(&log).unwrap().len();
+    fs::File::options().write(true).open(log).unwrap().set_len(length - 3).unwrap();
+    assert_eq!(dump(&open(folder.path()), TABLE, 0), [("a".into(), "1".into())]);
+}
+
+/// The log that holds what was written last.
+fn log_of(path: &Path) -> std::path::PathBuf {
+    files(path, "log").into_iter().max_by_key(|log| fs::metadata(log).unwrap().len()).unwrap()
+}
+
+#[test]
 fn a_folder_that_is_deleted_while_it_is_in_use_is_gone_and_not_damaged() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("data");
