@@ -10,12 +10,34 @@ use millrace_engine::topology::{LATE_PORT, SinkKey};
 /// says what they are.
 pub(super) struct Keys {
     read: Vec<Option<KeyCodec>>,
+    mixed: Vec<Option<Mixed>>,
+}
+
+/// Two steps whose keys are of different types, and come together.
+#[derive(Clone, Copy)]
+struct Mixed([(usize, KeyCodec); 2]);
+
+impl Mixed {
+    /// `string where they come from `a`, and i64 where they come from `b``.
+    fn text(self, graph: &Graph<'_>) -> String {
+        let [one, other] = self.0.map(|(step, codec)| {
+            let name = graph.nodes.get(step).map_or("", |node| &node.step.name);
+            format!("{} where they come from `{name}`", codec.name())
+        });
+        format!("{one}, and {other}")
+    }
 }
 
 impl Keys {
     /// The codec of a step's input; of a source, that of its topic.
     pub fn read(&self, step: usize) -> Option<KeyCodec> {
         self.read.get(step).copied().flatten()
+    }
+
+    /// The steps whose keys come together at a port of a step, if these are of different types.
+    fn mixed(&self, graph: &Graph<'_>, link: &Link) -> Option<Mixed> {
+        let changed = graph.nodes.get(link.from).is_some_and(|node| node.changes_key(link.port));
+        self.mixed.get(link.from).copied().flatten().filter(|_| !changed)
     }
 
     /// The codec at a port of a step.
@@ -27,16 +49,63 @@ impl Keys {
 
 /// Follows the codecs along `order`, and reports where they don't fit.
 pub(super) fn check_keys(graph: &Graph<'_>, order: &[usize], problems: &mut Problems) -> Keys {
-    let mut keys = Keys { read: vec![None; graph.nodes.len()] };
+    let mut keys = Keys { read: vec![None; graph.nodes.len()], mixed: vec![None; graph.nodes.len()] };
     for index in order {
         let Some(node) = graph.nodes.get(*index) else { continue };
         let codec = codec_of(graph, node, &keys, problems);
         if let Some(slot) = keys.read.get_mut(*index) {
             *slot = codec;
         }
+        let mixed = mixed_of(graph, node, &keys, problems);
+        if let Some(slot) = keys.mixed.get_mut(*index) {
+            *slot = mixed;
+        }
     }
     check_topics(graph, &keys, problems);
     keys
+}
+
+/// What a step takes in whose keys are of different types. Reports it where that matters: a text would be taken for a number.
+fn mixed_of(graph: &Graph<'_>, node: &StepNode<'_>, keys: &Keys, problems: &mut Problems) -> Option<Mixed> {
+    // Sides of a join are told of each other before.
+    let own = if is_joined(node) { None } else { mixed_inputs(graph, node, keys) };
+    let inherited = || node.links.iter().find_map(|link| Some((link, keys.mixed(graph, link)?)));
+    let (link, mixed) = own.or_else(inherited)?;
+    let reads_typed = node.call.is_some_and(|call| call.manifest.key != KeyCodec::Bytes);
+    // A function that reads one type is told of each input that has another one.
+    if keeps_by_key(node) || (reads_typed && own.is_none()) {
+        let message = format!("the keys that {} reads are {}", node.step.title(), mixed.text(graph));
+        let help = "give the sources the same `key`, or make keys of one type in a [[transform]] before";
+        problems.add(link.at, message, help);
+        return None;
+    }
+    Some(mixed)
+}
+
+/// The first input whose keys are known to be of another type than those of the first that is known.
+fn mixed_inputs<'g>(graph: &Graph<'_>, node: &'g StepNode<'_>, keys: &Keys) -> Option<(&'g Link, Mixed)> {
+    let codec = |link: &'g Link| Some((link, keys.out(graph, link.from, link.port)?));
+    let mut known = node.links.iter().filter_map(codec);
+    let (first, one) = known.next()?;
+    let (link, other) = known.find(|(_, other)| *other != one)?;
+    Some((link, Mixed([(first.from, one), (link.from, other)])))
+}
+
+/// Whether a step keeps something by key.
+fn keeps_by_key(node: &StepNode<'_>) -> bool {
+    match node.step.kind {
+        StepKind::Aggregate { .. } | StepKind::Join { .. } | StepKind::Lookup { .. } | StepKind::TableJoin { .. } => {
+            true
+        }
+        StepKind::Process { .. } => {
+            node.call.is_some_and(|call| !call.manifest.stores.is_empty() || call.manifest.timers)
+        }
+        _ => false,
+    }
+}
+
+fn is_joined(node: &StepNode<'_>) -> bool {
+    matches!(node.step.kind, StepKind::Join { .. } | StepKind::Lookup { .. } | StepKind::TableJoin { .. })
 }
 
 /// Reports a topic whose keys are written in one way and read in another within the app: they would be read as something
@@ -47,16 +116,21 @@ fn check_topics(graph: &Graph<'_>, keys: &Keys, problems: &mut Problems) {
         let reads = |node: &&StepNode<'_>| node.step.read().is_some_and(|read| read.topic.value == topic.value);
         let Some(reader) = graph.nodes.iter().find(reads) else { continue };
         let read = reader.step.read().map_or(KeyCodec::Bytes, |read| read.key);
+        let mixed = sink.links.iter().find_map(|link| keys.mixed(graph, link));
         let (written, help) = match (key.value, keys.read(index)) {
             (_, _) if read == KeyCodec::Bytes => continue,
             (SinkKey::Windowed, _) if !sink.links.iter().all(|link| has_windows(graph, link)) => continue,
             (SinkKey::Windowed, _) => (
-                "windowed",
+                "windowed".to_owned(),
                 "say key = \"bytes\" there: a windowed key is the key, then start and end of its window, 8 bytes each"
                     .to_owned(),
             ),
             (SinkKey::Plain, Some(codec)) if codec != read && codec != KeyCodec::Bytes => {
-                (codec.name(), format!("say key = \"{}\" there", codec.name()))
+                (codec.name().to_owned(), format!("say key = \"{}\" there", codec.name()))
+            }
+            (SinkKey::Plain, None) if let Some(mixed) = mixed => {
+                let both = mixed.0.map(|(_, codec)| codec.name()).join(" and ");
+                (both, "give the sources of the sink the same `key`".to_owned())
             }
             _ => continue,
         };
@@ -114,10 +188,9 @@ fn sides(graph: &Graph<'_>, node: &StepNode<'_>, keys: &Keys) -> Vec<Side> {
 
 /// Reports sides of a join whose keys are not read in the same way, as far as that is known.
 fn sides_fit(graph: &Graph<'_>, node: &StepNode<'_>, sides: &[Side], problems: &mut Problems) -> bool {
-    let joined = matches!(node.step.kind, StepKind::Join { .. } | StepKind::Lookup { .. } | StepKind::TableJoin { .. });
     let [left, right] = sides else { return true };
     let (Some(one), Some(other)) = (left.codec, right.codec) else { return true };
-    if !joined || one == other {
+    if !is_joined(node) || one == other {
         return true;
     }
     let name = |side: &Side| graph.nodes.get(side.step).map_or("", |node| &node.step.name);

@@ -101,7 +101,7 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         _ if lower.chars().count() >= SHORTEST && other.starts_with(&lower) => 1,
         distance => distance,
     };
-    let scored = candidates.into_iter().map(|it| (distance(&it.to_lowercase()), it));
+    let scored = candidates.into_iter().filter(|it| !it.is_empty()).map(|it| (distance(&it.to_lowercase()), it));
     scored.filter(|(distance, _)| *distance <= limit).min_by_key(|(distance, _)| *distance).map(|(_, it)| it)
 }
 

@@ -293,3 +293,124 @@ fn what_a_pipeline_may_tune_on_kafka_is_passed_on() {
     sasl.username=orders
     ");
 }
+
+/// Two sources with keys of different types that come together, and what reads them.
+fn mixed(rest: &str) -> String {
+    let sources = "
+        [[source]]
+        name = 'a'
+        topic = 'a-in'
+        key = 'string'
+        [[source]]
+        name = 'b'
+        topic = 'b-in'
+        key = 'i64'
+        [[merge]]
+        name = 'm'
+        from = ['a', 'b']
+    ";
+    errors(&format!("{sources}{rest}"))
+}
+
+#[test]
+fn keys_of_two_types_that_come_together_are_read_by_no_step_that_keeps_something_by_them() {
+    let aggregate = "
+        [plugins.p]
+        component = 'p.wasm'
+        [[aggregate]]
+        name = 'g'
+        from = 'm'
+        call = 'p.sum'
+        [[sink]]
+        from = 'g'
+        topic = 'out'
+    ";
+    insta::assert_snapshot!(mixed(aggregate), @"
+    a.toml:19:8: the keys that [[aggregate]] `g` reads are string where they come from `a`, and i64 where they come from `b`
+      help: give the sources the same `key`, or make keys of one type in a [[transform]] before
+    ");
+    let behind = "
+        [plugins.p]
+        component = 'p.wasm'
+        [[transform]]
+        name = 't'
+        from = ['m']
+        call = 'p.check'
+        [[dedup]]
+        name = 'd'
+        from = 't'
+        by = ['field:id']
+        within = '1d'
+        [[aggregate]]
+        name = 'g'
+        from = 'd'
+        call = 'p.sum'
+        [[sink]]
+        from = 'g'
+        topic = 'out'
+    ";
+    insta::assert_snapshot!(mixed(behind), @"
+    a.toml:28:8: the keys that [[aggregate]] `g` reads are string where they come from `a`, and i64 where they come from `b`
+      help: give the sources the same `key`, or make keys of one type in a [[transform]] before
+    ");
+    let join = "
+        [plugins.p]
+        component = 'p.wasm'
+        [[source]]
+        name = 'c'
+        topic = 'c-in'
+        key = 'i64'
+        [[join]]
+        name = 'j'
+        left = 'm'
+        right = 'c'
+        within = '1m'
+        call = 'p.pair'
+        [[sink]]
+        from = 'j'
+        topic = 'out'
+    ";
+    insta::assert_snapshot!(mixed(join), @"
+    a.toml:23:8: the keys that [[join]] `j` reads are string where they come from `a`, and i64 where they come from `b`
+      help: give the sources the same `key`, or make keys of one type in a [[transform]] before
+    ");
+    let back = "
+        [[sink]]
+        from = 'm'
+        topic = 'round'
+        [[source]]
+        name = 'again'
+        topic = 'round'
+        key = 'i64'
+        [[sink]]
+        from = 'again'
+        topic = 'out'
+    ";
+    insta::assert_snapshot!(mixed(back), @"
+    a.toml:19:8: [[source]] `again` reads i64 keys from `round`, and a [[sink]] writes string and i64 keys there
+      help: give the sources of the sink the same `key`
+    ");
+}
+
+#[test]
+fn keys_of_two_types_may_come_together_where_new_ones_are_made_or_they_are_passed_on() {
+    let sink = "
+        [[sink]]
+        from = 'm'
+        topic = 'out'
+    ";
+    insta::assert_snapshot!(mixed(sink), @"
+    nothing is wrong:
+    app a
+
+    sub-topology 0
+      source a: topic a-in; string keys, json values
+        -> merge m
+      source b: topic b-in; i64 keys, json values
+        -> merge m
+      merge m
+        -> sink sink-out
+      sink sink-out: topic out
+      dead letters: a-dlq
+    ");
+}
