@@ -1,6 +1,8 @@
 //! Where a record truly comes from, and what it says of a row of a table, carried through repartition topics in headers
 //! of the host's own.
 
+use std::fmt;
+
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use crate::record::{Header, Headers, Timestamp, TimestampType};
@@ -22,6 +24,13 @@ pub(crate) struct Origin {
     pub(crate) offset: i64,
     pub(crate) timestamp: Timestamp,
     pub(crate) timestamp_type: TimestampType,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (topic, Self { partition, offset, .. }) = (String::from_utf8_lossy(&self.topic), self);
+        write!(out, "topic `{topic}`, partition {partition}, offset {offset}")
+    }
 }
 
 impl Origin {

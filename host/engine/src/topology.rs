@@ -15,7 +15,7 @@ use crate::manifest::{FunctionManifest, KeyCodec};
 use crate::ports::StoreId;
 use crate::secret::Secret;
 pub use operator::{Operator, SinkKey, TableUse};
-pub use partitions::{PartitionMismatch, partitions, spread_alike};
+pub use partitions::{PARTITIONS_STAY, PartitionMismatch, partitions, said_otherwise, spread_alike};
 pub(crate) use store::retention_of_dedup;
 pub use store::{GlobalTable, StoreKind, StoreSpec};
 pub use time::{Ahead, Emit, EventTime, Identity, JoinKind, JoinWindow, OnAhead, WindowKind, Windows};

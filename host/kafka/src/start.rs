@@ -48,6 +48,9 @@ pub(crate) fn prepare(
     let folder = Folder::open(&options.data, &topology, &id)?;
     let Some(known) = patience.until(|| external_topics(&cluster, &topology).map(Some))? else { return Ok(None) };
     let partitions = topology::partitions(&topology, &|name| known.get(name).copied()).map_err(Error::Partitions)?;
+    for (topic, said, partitions) in topology::said_otherwise(&topology, &partitions) {
+        tracing::warn!(topic, partitions, said, "{}", topology::PARTITIONS_STAY);
+    }
     let specs = internal_topics::all(&topology, &partitions, settings.record_bytes());
     let go_on = || !stop.load(Ordering::Relaxed);
     let Some(own) = patience.until(|| internal(&settings, &cluster, (&topology, &partitions), &specs, &go_on))? else {

@@ -36,6 +36,9 @@ impl Worker {
         let known = |name: &str| log.topic(name).map(|topic| log.partitions(topic));
         let partitions: Arc<[u32]> = topology::partitions(&topology, &known).map_err(Error::Partitions)?.into();
         absent::warn(&topology, &log);
+        for (topic, said, partitions) in topology::said_otherwise(&topology, &partitions) {
+            tracing::warn!(topic, partitions, said, "{}", topology::PARTITIONS_STAY);
+        }
         let topics = topology.topics.iter().zip(partitions.iter());
         let topics =
             topics.map(|(topic, partitions)| log.create_topic(&topic.name, *partitions)).collect::<Result<_, _>>()?;

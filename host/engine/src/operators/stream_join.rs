@@ -276,7 +276,11 @@ impl Arrival<'_> {
         } else if step.node.edges.iter().any(|edge| edge.port == LATE_PORT) {
             step.emit(path, &mut self.child, LATE_PORT, self.item.record.clone());
         } else {
-            let text = "its window is over, and it has made no pair";
+            let JoinWindow { before, after, grace } = self.window;
+            let text = match before.max(after).max(grace) {
+                0 => "its window has neither length nor grace, and is over at once: say grace = \"1ms\" beside it",
+                _ => "its window is over, and it has made no pair",
+            };
             step.leave_out(path, Unfit::late(step.node, text));
         }
     }

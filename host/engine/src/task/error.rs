@@ -24,12 +24,18 @@ pub enum TaskError {
         step: String,
     },
     /// A record failed at a step that has `on-error = "fail"`: stop, and tell.
-    #[error("step `{step}` stops on errors, and a record failed: {} ({})", failure.text, failure.code)]
+    #[error(
+        "step `{step}` has on-error = \"fail\", and a record failed: {} ({}); it is from {record}. The app goes on with it when it is \
+         started again: mend the rule or the record, or say on-error = \"dead-letter\" or \"skip\"",
+        failure.text, failure.code
+    )]
     Stopped {
         /// The step.
         step: String,
         /// Why the record failed.
         failure: Failure,
+        /// The record, by its topic, partition and offset.
+        record: String,
     },
     /// The state was written by a newer deployment than the one that is active: wait for it, or see that this one can read
     /// what it wrote ([`TaskOptions::may_be_older`](super::TaskOptions::may_be_older)).

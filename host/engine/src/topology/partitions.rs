@@ -55,6 +55,17 @@ pub fn partitions(
     if mismatches.is_empty() { Ok(counts) } else { Err(mismatches) }
 }
 
+/// What to say of such a topic.
+pub const PARTITIONS_STAY: &str = "the topic is there, and keeps its number of partitions: what the pipeline says counts \
+                                   where a topic is made";
+
+/// Topics that have another number of partitions than the pipeline says: the name, what it says, and what is there.
+pub fn said_otherwise<'t>(topology: &'t Topology, counts: &'t [u32]) -> impl Iterator<Item = (&'t str, u32, u32)> {
+    let topics = topology.topics.iter().zip(counts);
+    let said = topics.filter_map(|(topic, count)| Some((topic.name.as_str(), topic.partitions?, *count)));
+    said.filter(|(_, said, count)| said != count)
+}
+
 /// Topics of others whose keys must be spread over their partitions alike, each with a step that needs it: the step has
 /// state and reads several topics, and records of one key meet only if they have the same partition number.
 pub fn spread_alike(topology: &Topology) -> BTreeMap<TopicId, String> {
