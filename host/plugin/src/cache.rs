@@ -25,23 +25,39 @@ pub(crate) struct Cache {
 }
 
 impl Cache {
-    /// Makes the folder where it isn't there, and checks that it is ours alone.
-    pub(crate) fn open(folder: PathBuf) -> Result<Self, String> {
-        let failed = |error: std::io::Error| format!("cache folder {}: {error}", folder.display());
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(failed)?;
-        let metadata = fs::symlink_metadata(&folder).map_err(failed)?;
+    /// Makes the folder where it isn't there, and checks that it is ours alone. None where it can't be made or written to:
+    /// that costs only time.
+    pub(crate) fn open(folder: PathBuf) -> Result<Option<Self>, String> {
+        match Self::open_writable(&folder) {
+            Ok(Ok(())) => Ok(Some(Self { folder })),
+            Ok(Err(refused)) => Err(refused),
+            Err(error) => {
+                tracing::warn!(
+                    folder = %folder.display(), %error,
+                    "compiled plugins can't be kept, and each start compiles them anew: give the user a home that can be \
+                     written to, or set XDG_CACHE_HOME"
+                );
+                Ok(None)
+            }
+        }
+    }
+
+    /// Whether it may be used, and if not, why.
+    fn open_writable(folder: &Path) -> std::io::Result<Result<(), String>> {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        let metadata = fs::symlink_metadata(folder)?;
         if !metadata.is_dir() || metadata.mode() & 0o077 != 0 {
             let folder = folder.display();
-            return Err(format!("cache folder {folder}: others may reach it; it must be a folder of mode 0700"));
+            return Ok(Err(format!("cache folder {folder}: others may reach it; it must be a folder of mode 0700")));
         }
         // A file that we make is ours: who owns the folder must be the same.
         let probe = folder.join(format!(".probe-{}", std::process::id()));
-        let owner = create(&probe).and_then(|file| file.metadata()).map_err(failed)?.uid();
-        fs::remove_file(&probe).map_err(failed)?;
+        let owner = create(&probe).and_then(|file| file.metadata())?.uid();
+        fs::remove_file(&probe)?;
         if owner != metadata.uid() {
-            return Err(format!("cache folder {}: it belongs to another user", folder.display()));
+            return Ok(Err(format!("cache folder {}: it belongs to another user", folder.display())));
         }
-        Ok(Self { folder })
+        Ok(Ok(()))
     }
 
     /// The compiled component, from the folder or by compiling it. A folder that can't be written costs only time.
@@ -116,5 +132,23 @@ mod native {
         // SAFETY: the bytes come from a file in a folder that only this user can write to, where nothing but
         // `super::write` puts files, and their checksum is right: they are what `serialize` gave, unchanged.
         unsafe { Component::deserialize(engine, code) }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_folder_that_can_not_be_made_costs_only_time_and_one_that_others_may_reach_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("file"), "").unwrap();
+        assert!(Cache::open(folder.path().join("file/compiled")).unwrap().is_none());
+        assert!(Cache::open(folder.path().join("compiled")).unwrap().is_some());
+        fs::set_permissions(folder.path().join("compiled"), fs::Permissions::from_mode(0o755)).unwrap();
+        assert!(Cache::open(folder.path().join("compiled")).err().unwrap().contains("others may reach it"));
     }
 }

@@ -51,7 +51,7 @@ impl Runtime {
     fn build(cache: Option<PathBuf>) -> Result<Arc<Self>, String> {
         let ordinary = ordinary_engine().map_err(|error| chain(&error))?;
         let verdict = verdict_engine().map_err(|error| chain(&error))?;
-        let cache = cache.map(Cache::open).transpose()?;
+        let cache = cache.map(Cache::open).transpose()?.flatten();
         let ticker = Ticker::start(vec![ordinary.clone(), verdict.clone()])
             .map_err(|error| format!("no thread for deadlines: {error}"))?;
         Ok(Arc::new(Self { ordinary, verdict, cache, ticker }))
