@@ -1,6 +1,7 @@
 //! What can be said on the command line.
 
 mod assignment;
+mod bootstrap;
 mod offsets;
 mod place;
 mod unshown;
@@ -15,6 +16,7 @@ use millrace_engine::secret::Secret;
 use millrace_pipeline::{Format, Override};
 
 use assignment::{setting, setting_in_file, topic_setting};
+use bootstrap::bootstrap;
 pub use offsets::{Goal, Offsets};
 pub use place::{At, Data, KafkaSet, Place, Which};
 
@@ -122,7 +124,7 @@ pub struct Run {
     #[arg(long)]
     pub until_idle: bool,
     /// Bootstrap servers of a Kafka cluster
-    #[arg(long, value_name = "BOOTSTRAP")]
+    #[arg(long, value_name = "BOOTSTRAP", value_parser = bootstrap)]
     pub kafka: Option<String>,
 }
 
@@ -224,9 +226,9 @@ pub enum TopicCommand {
         /// Number of replicas of each partition, on Kafka [default: the broker's]
         #[arg(long, value_name = "N", conflicts_with = "data", requires = "kafka", value_parser = clap::value_parser!(i32).range(1..=32_767))]
         replication_factor: Option<i32>,
-        /// What its keys are, in a data folder
-        #[arg(long, value_name = "CODEC", default_value = "bytes", conflicts_with = "kafka")]
-        key: KeyForm,
+        /// What its keys are, in a data folder [default: bytes]
+        #[arg(long, value_name = "CODEC", conflicts_with = "kafka")]
+        key: Option<KeyForm>,
         /// A setting of the topic, on Kafka; may come several times. A topic for records with old timestamps needs
         /// `retention.ms=-1`, or Kafka deletes them soon
         #[arg(long, value_name = "KEY=VALUE", conflicts_with = "data", requires = "kafka", value_parser = topic_setting)]
@@ -296,7 +298,7 @@ pub struct Demo {
     #[arg(long, value_name = "DIR", default_value = ".millrace/demo")]
     pub data: PathBuf,
     /// Run it on this Kafka cluster, on topics of its own: `millrace-demo-...`, deleted and made anew
-    #[arg(long, value_name = "BOOTSTRAP")]
+    #[arg(long, value_name = "BOOTSTRAP", value_parser = bootstrap)]
     pub kafka: Option<String>,
     /// Settings of the cluster.
     #[command(flatten)]
@@ -315,7 +317,7 @@ pub struct Reset {
     /// Name of the app
     pub app: String,
     /// Bootstrap servers of its Kafka cluster
-    #[arg(long, value_name = "BOOTSTRAP")]
+    #[arg(long, value_name = "BOOTSTRAP", value_parser = bootstrap)]
     pub kafka: String,
     /// Settings of the cluster.
     #[command(flatten)]

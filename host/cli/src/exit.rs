@@ -7,6 +7,9 @@ use crate::load::Wrong;
 /// The pipeline, a plugin, the input, a topic or the data folder is wrong: the same start would end the same way.
 const WRONG: u8 = 1;
 
+/// The command line, or a variable of the environment, is wrong; the parser of the command line ends with it too.
+pub const USAGE: u8 = 2;
+
 /// Something failed that may have passed when the process is started again: `EX_TEMPFAIL` of `sysexits.h`.
 const PASSING: u8 = 75;
 

@@ -9,6 +9,7 @@ pub mod exit;
 mod input;
 pub mod lines;
 pub mod load;
+pub mod log;
 mod output;
 mod progress;
 mod say;

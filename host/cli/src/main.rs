@@ -1,13 +1,11 @@
 //! The `millrace` command.
 
-use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use millrace_cli::args::Arguments;
 use millrace_cli::commands::dispatch;
-use millrace_cli::exit::{code_of, text_of};
-use millrace_cli::say;
-use tracing_subscriber::EnvFilter;
+use millrace_cli::exit::{USAGE, code_of, text_of};
+use millrace_cli::{log, say};
 
 /// Records are many small allocations that live for a transaction: mimalloc is faster at that than the system's.
 #[global_allocator]
@@ -28,24 +26,14 @@ fn keep_memory() {
 fn main() -> ExitCode {
     keep_memory();
     let arguments = Arguments::from_command_line();
-    start_log();
+    if let Err(error) = log::start() {
+        say(format_args!("error: {error}"));
+        return ExitCode::from(USAGE);
+    }
     let Err(error) = dispatch(arguments.command) else { return ExitCode::SUCCESS };
     let code = code_of(&error);
     if code != 0 {
         say(text_of(&error));
     }
     ExitCode::from(code)
-}
-
-fn start_log() {
-    let filter = EnvFilter::try_from_env("MILLRACE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    let terminal = io::stderr().is_terminal();
-    // Whoever reads the log may go away; that must not stop the app.
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false);
-    let builder = builder.log_internal_errors(false);
-    if terminal {
-        builder.with_ansi(std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())).init();
-    } else {
-        builder.json().init();
-    }
 }

@@ -85,6 +85,17 @@ fn a_folder_with_nothing_but_what_file_systems_and_other_commands_leave_is_taken
 }
 
 #[test]
+fn a_topic_that_is_there_keeps_the_type_of_its_keys() {
+    let place = Place::new();
+    place.millrace("topic create numbers --data data --key i64").good();
+    place.millrace_with("topic write --data data", "{\"topic\":\"numbers\",\"key\":7,\"value\":1}\n").good();
+    place.millrace("topic create numbers --data data").good();
+    assert!(place.millrace("topic read numbers --data data").good().contains("\"key\":7"));
+    place.millrace("topic create numbers --data data --key i64").good();
+    assert_snapshot!(place.millrace("topic create numbers --data data --key string").bad(), @"exit 1: error: the topic `numbers` is there, and its keys are i64, not string: leave --key out, or take another name");
+}
+
+#[test]
 fn a_start_that_fails_is_not_remembered() {
     let place = Place::new();
     place.millrace(RUN).good();

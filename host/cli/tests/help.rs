@@ -331,14 +331,12 @@ fn help_of_topic_create() {
               Number of replicas of each partition, on Kafka [default: the broker's]
 
           --key <CODEC>
-              What its keys are, in a data folder
+              What its keys are, in a data folder [default: bytes]
 
               Possible values:
               - bytes:  Base64 of any bytes
               - string: Text
               - i64:    Numbers of 8 bytes
-
-              [default: bytes]
 
           --config <KEY=VALUE>
               A setting of the topic, on Kafka; may come several times. A topic for records with old

@@ -63,6 +63,7 @@ pub struct Replay<'w, F> {
     /// Records that wait for those after them, to be told whether they are ahead of all others: see `ahead.rs`.
     waiting: Ahead,
     put_out: F,
+    tell: Box<dyn FnMut(&Ledger) + 'w>,
 }
 
 impl<'w, F: FnMut(&Produced) -> Result<(), Error>> Replay<'w, F> {
@@ -96,12 +97,18 @@ impl<'w, F: FnMut(&Produced) -> Result<(), Error>> Replay<'w, F> {
             closes_windows: false,
             waiting,
             put_out,
+            tell: Box::new(|_| {}),
         }
     }
 
     /// Has what waits for stream time to pass put out at the end: windows that are open, records without a match.
     pub fn closing_windows(self, closes_windows: bool) -> Self {
         Self { closes_windows, ..self }
+    }
+
+    /// Has each commit's ledger handed to `tell`: what rules log is in these alone.
+    pub fn telling(self, tell: impl FnMut(&Ledger) + 'w) -> Self {
+        Self { tell: Box::new(tell), ..self }
     }
 
     /// Takes the next record.
@@ -309,7 +316,9 @@ impl<'w, F: FnMut(&Produced) -> Result<(), Error>> Replay<'w, F> {
     fn commit(&mut self) -> Result<(), Error> {
         self.settle()?;
         self.bytes = 0;
-        self.worker.commit().map(drop)
+        let ledger = self.worker.commit()?;
+        (self.tell)(&ledger);
+        Ok(())
     }
 
     /// Processes what is pending, and puts out what waits for a commit.

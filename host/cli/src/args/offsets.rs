@@ -6,6 +6,7 @@ use millrace_engine::rfc3339;
 use millrace_kafka::offsets::To;
 
 use super::KafkaSet;
+use super::bootstrap::bootstrap;
 
 /// `millrace offsets`.
 ///
@@ -16,7 +17,7 @@ pub struct Offsets {
     /// Name of the app
     pub app: String,
     /// Bootstrap servers of its Kafka cluster
-    #[arg(long, value_name = "BOOTSTRAP")]
+    #[arg(long, value_name = "BOOTSTRAP", value_parser = bootstrap)]
     pub kafka: String,
     /// Settings of the cluster.
     #[command(flatten)]

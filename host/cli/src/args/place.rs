@@ -7,6 +7,7 @@ use clap::Args;
 use millrace_engine::secret::Secret;
 
 use super::assignment::{kafka_setting, setting_in_file, with_files};
+use super::bootstrap::bootstrap;
 
 /// Where an app keeps its log and state.
 #[derive(Debug, Args)]
@@ -39,7 +40,7 @@ pub struct Which {
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
     /// Bootstrap servers of a Kafka cluster, such as `127.0.0.1:9092`
-    #[arg(long, value_name = "BOOTSTRAP")]
+    #[arg(long, value_name = "BOOTSTRAP", value_parser = bootstrap)]
     pub kafka: Option<String>,
 }
 

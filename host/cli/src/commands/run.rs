@@ -20,6 +20,7 @@ use crate::data;
 use crate::load::{Loaded, load};
 use crate::progress::Bar;
 use losses::Losses;
+pub(super) use summary::log_lines;
 
 /// Runs a pipeline, on Kafka or on the embedded driver.
 ///
@@ -66,7 +67,7 @@ fn run_embedded(arguments: &args::Run, loaded: &Loaded, data: PathBuf, stop: &At
 fn tell(bar: &Bar, progress: &Progress<'_>) {
     let Some(ledger) = progress.committed else { return };
     bar.advance(ledger.consumed, progress.lag);
-    summary::log_lines(ledger);
+    log_lines(ledger);
 }
 
 fn report(app: &str, ledger: &Ledger) {

@@ -55,7 +55,7 @@ pub fn topic(command: TopicCommand) -> Result<()> {
             At::Kafka(bootstrap, set) => kafka::list(&connect(bootstrap, &set)?)?,
         }),
         TopicCommand::Create { topic, place, partitions, replication_factor, key, config } => match place.at()? {
-            At::Folder(folder) => folder::create(&data::folder(folder)?, &topic, partitions, key.into()),
+            At::Folder(folder) => folder::create(&data::folder(folder)?, &topic, partitions, key.map(Into::into)),
             At::Kafka(bootstrap, set) => {
                 Ok(connect(bootstrap, &set)?.create(&topic, (partitions, replication_factor), &config)?)
             }

@@ -35,7 +35,9 @@ impl Summary<'_> {
         if letters > 0 {
             let _ = write!(text, ", {letters} dead {}", if letters == 1 { "letter" } else { "letters" });
         }
-        for (what, name) in [(What::Dropped, "dropped"), (What::Skipped, "skipped by rules")] {
+        for (what, name) in
+            [(What::Dropped, "dropped"), (What::Skipped, "skipped by rules"), (What::Plugin, "counted by rules")]
+        {
             text.push_str(&self.counts(what, name));
         }
         match self.open_windows {

@@ -70,7 +70,7 @@ impl Log {
             }
             Report::State(State::Degraded) => self.restore.end(),
             Report::Committed(ledger, took) => {
-                summary::log_lines(ledger);
+                super::log_lines(ledger);
                 self.ledger.add(ledger);
                 self.losses.tell(&self.ledger, Instant::now());
                 self.commits.add(*took);

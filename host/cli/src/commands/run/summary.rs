@@ -13,7 +13,7 @@ pub(super) fn log_counts(ledger: &Ledger) {
 }
 
 /// What plugins have logged.
-pub(super) fn log_lines(ledger: &Ledger) {
+pub(in crate::commands) fn log_lines(ledger: &Ledger) {
     for line in &ledger.logs {
         match line.level {
             "error" => tracing::error!(step = line.step, "{}", line.text),

@@ -68,13 +68,24 @@ pub(super) fn list(folder: &Path) -> Result<Vec<(String, u32, i64)>> {
     counted.collect()
 }
 
-/// Makes a topic.
-pub(super) fn create(folder: &Path, topic: &str, partitions: u32, key: KeyCodec) -> Result<()> {
+/// Makes a topic, with keys of bytes where nothing is said of them. One that is there stays as it is.
+pub(super) fn create(folder: &Path, topic: &str, partitions: u32, key: Option<KeyCodec>) -> Result<()> {
     let (database, log) = data::open(folder, &[])?;
-    log.create_topic(topic, partitions)?;
     let mut catalog = Catalog::load(&log)?;
-    catalog.topics.insert(topic.to_owned(), key);
-    Ok(catalog.save(&database, &log)?)
+    let known = catalog.topics.get(topic).copied();
+    if let (Some(known), Some(key)) = (known, key.filter(|key| Some(*key) != known)) {
+        bail!(
+            "the topic `{topic}` is there, and its keys are {}, not {}: leave --key out, or take another name",
+            known.name(),
+            key.name()
+        );
+    }
+    log.create_topic(topic, partitions)?;
+    if known.is_none() {
+        catalog.topics.insert(topic.to_owned(), key.unwrap_or(KeyCodec::Bytes));
+        catalog.save(&database, &log)?;
+    }
+    Ok(())
 }
 
 /// Appends records: to the log itself, or where an app runs on it, through its inbox.

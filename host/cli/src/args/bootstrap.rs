@@ -1,0 +1,73 @@
+//! `--kafka`: where the brokers are.
+
+/// Protocols that librdkafka takes in front of a broker.
+const PROTOCOLS: [&str; 4] = ["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"];
+
+/// A list of brokers as librdkafka takes it, as it stands: `HOST`, `HOST:PORT` or `[ADDRESS]:PORT`, with commas between.
+///
+/// # Errors
+/// What isn't such a list: librdkafka would ask for a broker that nobody has, again and again.
+pub(crate) fn bootstrap(text: &str) -> Result<String, String> {
+    for broker in text.split(',').map(str::trim) {
+        check(broker).map_err(|why| format!("{why}; write HOST:PORT, several with commas, such as 127.0.0.1:9092"))?;
+    }
+    Ok(text.to_owned())
+}
+
+fn check(broker: &str) -> Result<(), String> {
+    if broker.is_empty() {
+        return Err("a broker is missing".to_owned());
+    }
+    let address = match broker.split_once("://") {
+        Some((protocol, address)) if PROTOCOLS.contains(&protocol.to_lowercase().as_str()) => address,
+        Some((protocol, _)) => return Err(format!("a broker is not asked by {protocol}://")),
+        None => broker,
+    };
+    let (host, port) = match address.strip_prefix('[').map(|rest| rest.split_once(']')) {
+        Some(Some((host, ""))) => (host, None),
+        Some(Some((host, rest))) => (host, Some(rest.strip_prefix(':').unwrap_or(""))),
+        Some(None) => return Err(format!("`{address}` has no `]`")),
+        None => address.split_once(':').map_or((address, None), |(host, port)| (host, Some(port))),
+    };
+    if host.is_empty() || host.contains(|other: char| other.is_whitespace() || other == '/') {
+        return Err(format!("`{address}` names no host"));
+    }
+    match port {
+        Some(port) if !port.parse::<u16>().is_ok_and(|port| port > 0) => {
+            Err(format!("`{port}` is no port: those are numbers from 1 to 65535"))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bootstrap;
+
+    #[test]
+    fn brokers_are_hosts_with_ports() {
+        let good =
+            ["127.0.0.1:9092", "a:1,b:65535", "kafka", "[::1]:9092", "[::1]", "SASL_SSL://b.example:9093", "a:1, b:2"];
+        for text in good {
+            assert_eq!(bootstrap(text).as_deref(), Ok(text));
+        }
+        for (text, why) in [
+            ("", "a broker is missing"),
+            ("a:1,", "a broker is missing"),
+            ("http://a:9092", "a broker is not asked by http://"),
+            ("127.0.0.1:99999", "`99999` is no port"),
+            ("a:0", "`0` is no port"),
+            ("a:x", "`x` is no port"),
+            (":9092", "`:9092` names no host"),
+            ("a:9092/", "`9092/` is no port"),
+            ("a b:9092", "`a b:9092` names no host"),
+            ("[::1:9092", "`[::1:9092` has no `]`"),
+            ("[::1]9092", "`` is no port"),
+            ("a:", "`` is no port"),
+            ("::1", "`::1` names no host"),
+        ] {
+            let error = bootstrap(text).err();
+            assert!(error.as_deref().is_some_and(|error| error.contains(why)), "{text}: {error:?}");
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! The log of the command: what is logged, where and how.
+
+use std::io::{self, IsTerminal};
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
+
+/// The variable that says what is logged.
+const VARIABLE: &str = "MILLRACE_LOG";
+
+/// Starts the log on standard error: as text on a terminal, and as JSON elsewhere.
+///
+/// # Errors
+/// The variable says something that is no filter: taken as it stands, it would turn off what tells of losses.
+pub fn start() -> Result<(), String> {
+    let filter = filter(std::env::var(VARIABLE).ok().as_deref().unwrap_or_default())?;
+    let terminal = io::stderr().is_terminal();
+    // Whoever reads the log may go away; that must not stop the app.
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false);
+    let builder = builder.log_internal_errors(false);
+    if terminal {
+        builder.with_ansi(std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())).init();
+    } else {
+        builder.json().init();
+    }
+    Ok(())
+}
+
+/// The filter of a text such as `info,millrace_kafka=debug`; that of `info` if it is empty.
+fn filter(text: &str) -> Result<EnvFilter, String> {
+    let text = if text.trim().is_empty() { "info" } else { text };
+    let parts = text.split(',').map(str::trim).filter(|part| !part.contains(['=', '[']));
+    // A word that is no level would be the name of a target, and turn off all others.
+    if let Some(word) = parts.filter(|part| !part.is_empty()).find(|part| part.parse::<LevelFilter>().is_err()) {
+        return Err(format!(
+            "{VARIABLE}={text}: `{word}` is no level: those are off, error, warn, info, debug and trace; write one, or \
+             also TARGET=LEVEL behind a comma, such as info,millrace_kafka=debug"
+        ));
+    }
+    EnvFilter::builder().parse(text).map_err(|error| format!("{VARIABLE}={text}: {error}"))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::filter;
+
+    #[test]
+    fn what_is_no_filter_is_refused_and_turns_nothing_off() {
+        for (text, shown) in [
+            ("", "info"),
+            (" ", "info"),
+            ("warn", "warn"),
+            ("WARN", "warn"),
+            ("info,millrace_kafka=debug", "millrace_kafka=debug,info"),
+            ("off", "off"),
+        ] {
+            assert_eq!(filter(text).unwrap().to_string(), shown, "{text:?}");
+        }
+        for (text, named) in [("warning", "`warning`"), ("inof", "`inof`"), ("info,loud", "`loud`"), ("a=b=c", "a=b=c")]
+        {
+            let error = filter(text).unwrap_err();
+            assert!(error.contains(named) && error.contains("MILLRACE_LOG"), "{error}");
+        }
+    }
+}
