@@ -220,9 +220,9 @@ pub enum TopicCommand {
         /// Where it is to be.
         #[command(flatten)]
         place: Place,
-        /// Number of partitions
-        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
-        partitions: u32,
+        /// Number of partitions [default: 1]
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+        partitions: Option<u32>,
         /// Number of replicas of each partition, on Kafka [default: the broker's]
         #[arg(long, value_name = "N", conflicts_with = "data", requires = "kafka", value_parser = clap::value_parser!(i32).range(1..=32_767))]
         replication_factor: Option<i32>,

@@ -13,7 +13,8 @@ const VARIABLE: &str = "MILLRACE_LOG";
 /// # Errors
 /// The variable says something that is no filter: taken as it stands, it would turn off what tells of losses.
 pub fn start() -> Result<(), String> {
-    let filter = filter(std::env::var(VARIABLE).ok().as_deref().unwrap_or_default())?;
+    let text = std::env::var_os(VARIABLE).unwrap_or_default();
+    let filter = filter(&text.to_string_lossy())?;
     let terminal = io::stderr().is_terminal();
     // Whoever reads the log may go away; that must not stop the app.
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false);
@@ -28,16 +29,18 @@ pub fn start() -> Result<(), String> {
 
 /// The filter of a text such as `info,millrace_kafka=debug`; that of `info` if it is empty.
 fn filter(text: &str) -> Result<EnvFilter, String> {
-    let text = if text.trim().is_empty() { "info" } else { text };
-    let parts = text.split(',').map(str::trim).filter(|part| !part.contains(['=', '[']));
+    // Blanks would count as parts of names, and turn off all that is named rightly.
+    let parts: Vec<_> = text.split(',').map(str::trim).filter(|part| !part.is_empty()).collect();
+    let mut words = parts.iter().filter(|part| !part.contains(['=', '[']));
     // A word that is no level would be the name of a target, and turn off all others.
-    if let Some(word) = parts.filter(|part| !part.is_empty()).find(|part| part.parse::<LevelFilter>().is_err()) {
+    if let Some(word) = words.find(|part| part.parse::<LevelFilter>().is_err()) {
         return Err(format!(
             "{VARIABLE}={text}: `{word}` is no level: those are off, error, warn, info, debug and trace; write one, or \
              also TARGET=LEVEL behind a comma, such as info,millrace_kafka=debug"
         ));
     }
-    EnvFilter::builder().parse(text).map_err(|error| format!("{VARIABLE}={text}: {error}"))
+    let filter = if parts.is_empty() { "info".to_owned() } else { parts.join(",") };
+    EnvFilter::builder().parse(filter).map_err(|error| format!("{VARIABLE}={text}: {error}"))
 }
 
 #[cfg(test)]
@@ -50,6 +53,10 @@ mod tests {
         for (text, shown) in [
             ("", "info"),
             (" ", "info"),
+            (",", "info"),
+            ("warn ", "warn"),
+            (" warn", "warn"),
+            ("info, millrace_kafka=debug", "millrace_kafka=debug,info"),
             ("warn", "warn"),
             ("WARN", "warn"),
             ("info,millrace_kafka=debug", "millrace_kafka=debug,info"),

@@ -323,9 +323,7 @@ fn help_of_topic_create() {
               `sasl.password=FILE`
 
           --partitions <PARTITIONS>
-              Number of partitions
-
-              [default: 1]
+              Number of partitions [default: 1]
 
           --replication-factor <N>
               Number of replicas of each partition, on Kafka [default: the broker's]

@@ -106,7 +106,8 @@ impl<'w, F: FnMut(&Produced) -> Result<(), Error>> Replay<'w, F> {
         Self { closes_windows, ..self }
     }
 
-    /// Has each commit's ledger handed to `tell`: what rules log is in these alone.
+    /// Has the ledgers handed to `tell` as they come, of commits and of what is moved to disk before: what rules log is in
+    /// these alone.
     pub fn telling(self, tell: impl FnMut(&Ledger) + 'w) -> Self {
         Self { tell: Box::new(tell), ..self }
     }
@@ -269,7 +270,8 @@ impl<'w, F: FnMut(&Produced) -> Result<(), Error>> Replay<'w, F> {
     /// a replay that doesn't come to its end is begun anew.
     fn relieve(&mut self) -> Result<(), Error> {
         if self.worker.may_be_relieved() {
-            self.worker.relieve()?;
+            let ledger = self.worker.relieve()?;
+            (self.tell)(&ledger);
         }
         Ok(())
     }

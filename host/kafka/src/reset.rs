@@ -27,7 +27,8 @@ pub struct Reset {
 /// State on disk, which nobody else can open meanwhile.
 struct State {
     path: PathBuf,
-    database: Database,
+    /// Open, so that nobody uses it; none where it is damaged.
+    database: Option<Database>,
 }
 
 /// What the folder says of itself.
@@ -111,11 +112,13 @@ fn open(connection: &Connection, app: &str, path: &Path) -> Result<Option<State>
     if owner.cluster != cluster {
         return Err(not_ours(format!("its state is that of the cluster {}, and this is {cluster}", owner.cluster)));
     }
-    // With none of its stores: it is only to be locked.
-    let database = Database::open(&path.join("db"), &OpenOptions::new(&[])).map_err(|error| match error {
-        millrace_store::Error::Locked { .. } => Error::InUse { path: path.into() },
-        error => error.into(),
-    })?;
+    // With none of its stores: it is only to be locked. Nobody uses a damaged one.
+    let database = match Database::open(&path.join("db"), &OpenOptions::new(&[])) {
+        Ok(database) => Some(database),
+        Err(millrace_store::Error::Corrupt { .. }) => None,
+        Err(millrace_store::Error::Locked { .. }) => return Err(Error::InUse { path: path.into() }),
+        Err(error) => return Err(error.into()),
+    };
     Ok(Some(State { path: path.into(), database }))
 }
 

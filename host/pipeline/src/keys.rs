@@ -35,9 +35,9 @@ impl Keys {
     }
 
     /// The steps whose keys come together at a port of a step, if these are of different types.
-    fn mixed(&self, graph: &Graph<'_>, link: &Link) -> Option<Mixed> {
-        let changed = graph.nodes.get(link.from).is_some_and(|node| node.changes_key(link.port));
-        self.mixed.get(link.from).copied().flatten().filter(|_| !changed)
+    fn mixed(&self, graph: &Graph<'_>, step: usize, port: usize) -> Option<Mixed> {
+        let changed = graph.nodes.get(step).is_some_and(|node| node.changes_key(port));
+        self.mixed.get(step).copied().flatten().filter(|_| !changed)
     }
 
     /// The codec at a port of a step.
@@ -66,41 +66,43 @@ pub(super) fn check_keys(graph: &Graph<'_>, order: &[usize], problems: &mut Prob
 }
 
 /// What a step takes in whose keys are of different types. Reports it where that matters: a text would be taken for a number.
+/// Bytes are no type of which anything is said.
 fn mixed_of(graph: &Graph<'_>, node: &StepNode<'_>, keys: &Keys, problems: &mut Problems) -> Option<Mixed> {
     // Sides of a join are told of each other before.
     let own = if is_joined(node) { None } else { mixed_inputs(graph, node, keys) };
-    let inherited = || node.links.iter().find_map(|link| Some((link, keys.mixed(graph, link)?)));
-    let (link, mixed) = own.or_else(inherited)?;
     let reads_typed = node.call.is_some_and(|call| call.manifest.key != KeyCodec::Bytes);
-    // A function that reads one type is told of each input that has another one.
-    if keeps_by_key(node) || (reads_typed && own.is_none()) {
+    if own.is_some() && reads_typed {
+        // Each input that has another type than the function is told of.
+        return None;
+    }
+    let inputs = || node.links.iter().map(|link| (link.at, keys.mixed(graph, link.from, link.port)));
+    let table = || node.table.map(|table| (node.step.at, keys.mixed(graph, table, 0)));
+    let inherited = || inputs().chain(table()).find_map(|(at, mixed)| Some((at, mixed?)));
+    let (at, mixed) = own.or_else(inherited)?;
+    if keeps_by_key(node) || reads_typed {
         let message = format!("the keys that {} reads are {}", node.step.title(), mixed.text(graph));
         let help = "give the sources the same `key`, or make keys of one type in a [[transform]] before";
-        problems.add(link.at, message, help);
+        problems.add(at, message, help);
         return None;
     }
     Some(mixed)
 }
 
 /// The first input whose keys are known to be of another type than those of the first that is known.
-fn mixed_inputs<'g>(graph: &Graph<'_>, node: &'g StepNode<'_>, keys: &Keys) -> Option<(&'g Link, Mixed)> {
-    let codec = |link: &'g Link| Some((link, keys.out(graph, link.from, link.port)?));
-    let mut known = node.links.iter().filter_map(codec);
+fn mixed_inputs(graph: &Graph<'_>, node: &StepNode<'_>, keys: &Keys) -> Option<(Place, Mixed)> {
+    let known = node.links.iter().filter_map(|link| Some((link, keys.out(graph, link.from, link.port)?)));
+    let mut known = known.filter(|(_, codec)| *codec != KeyCodec::Bytes);
     let (first, one) = known.next()?;
     let (link, other) = known.find(|(_, other)| *other != one)?;
-    Some((link, Mixed([(first.from, one), (link.from, other)])))
+    Some((link.at, Mixed([(first.from, one), (link.from, other)])))
 }
 
-/// Whether a step keeps something by key.
+/// Whether a step keeps something by the keys of its records. The stores of a processor have keys of its own.
 fn keeps_by_key(node: &StepNode<'_>) -> bool {
     match node.step.kind {
-        StepKind::Aggregate { .. } | StepKind::Join { .. } | StepKind::Lookup { .. } | StepKind::TableJoin { .. } => {
-            true
-        }
-        StepKind::Process { .. } => {
-            node.call.is_some_and(|call| !call.manifest.stores.is_empty() || call.manifest.timers)
-        }
-        _ => false,
+        StepKind::Aggregate { .. } | StepKind::Table { .. } => true,
+        StepKind::Process { .. } => node.call.is_some_and(|call| call.manifest.timers),
+        _ => is_joined(node),
     }
 }
 
@@ -116,7 +118,7 @@ fn check_topics(graph: &Graph<'_>, keys: &Keys, problems: &mut Problems) {
         let reads = |node: &&StepNode<'_>| node.step.read().is_some_and(|read| read.topic.value == topic.value);
         let Some(reader) = graph.nodes.iter().find(reads) else { continue };
         let read = reader.step.read().map_or(KeyCodec::Bytes, |read| read.key);
-        let mixed = sink.links.iter().find_map(|link| keys.mixed(graph, link));
+        let mixed = sink.links.iter().find_map(|link| keys.mixed(graph, link.from, link.port));
         let (written, help) = match (key.value, keys.read(index)) {
             (_, _) if read == KeyCodec::Bytes => continue,
             (SinkKey::Windowed, _) if !sink.links.iter().all(|link| has_windows(graph, link)) => continue,

@@ -72,7 +72,7 @@ impl Database {
         format::claim(path)?;
         format::check_log(path)?;
         let memory = Memory::new(options.memory);
-        let database = tuning::database(&memory, options.wal);
+        let database = tuning::database(&memory, options.wal, format::is_of_this_boot(path));
         let stores: Vec<_> = options.stores.iter().map(|spec| Store::of(spec, options.wal)).collect();
         let mut descriptors = Vec::new();
         for (store, spec) in stores.iter().zip(options.stores) {
@@ -89,6 +89,7 @@ impl Database {
         let names = descriptors.iter().map(|family| family.name().to_owned()).collect();
         let db =
             DB::open_cf_descriptors(&database, path, descriptors).map_err(|error| Error::from_rocksdb(path, &error))?;
+        format::note_boot(path);
         Ok(Self::new(path, db, memory, stores, names, unused))
     }
 
@@ -117,7 +118,7 @@ impl Database {
     fn try_open_read_only(path: &Path) -> Result<Self, Error> {
         let memory = Memory::new(OpenOptions::DEFAULT_MEMORY);
         format::check_log(path)?;
-        let database = tuning::recovery();
+        let database = tuning::recovery(format::is_of_this_boot(path));
         let names = existing(path, &database)?;
         let stores =
             names.iter().filter_map(|family| families::store_of(family)).map(|name| Store::new(name, true)).collect();

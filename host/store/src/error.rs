@@ -21,7 +21,11 @@ pub enum Error {
         reason: String,
     },
     /// What is on disk is damaged: restore it from a copy, or delete it and start anew.
-    #[error("{}: the database is damaged: {reason}", path.display())]
+    #[error(
+        "{}: the database is damaged: {reason}; put back a copy of the folder, or move it away and begin with a new one, which \
+         on Kafka is restored from the changelogs",
+        path.display()
+    )]
     Corrupt {
         /// Folder of the database.
         path: PathBuf,

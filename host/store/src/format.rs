@@ -9,6 +9,8 @@ use std::path::Path;
 use crate::error::Error;
 
 const MARKER: &str = "MILLRACE";
+/// The file that says in which boot of the machine the database was opened last.
+const BOOT: &str = "BOOT";
 const PREFIX: &str = "millrace store, format ";
 const VERSION: u32 = 1;
 
@@ -55,6 +57,26 @@ pub(crate) fn check(path: &Path) -> Result<(), Error> {
     Ok(())
 }
 
+/// Whether the machine still runs that ran when the database was opened last: then all is there that was written since.
+pub(crate) fn is_of_this_boot(path: &Path) -> bool {
+    boot_id().is_some_and(|boot| fs::read_to_string(path.join(BOOT)).is_ok_and(|noted| noted == boot))
+}
+
+/// Notes in which boot the database is opened. Where that fails, another opening is only less strict.
+pub(crate) fn note_boot(path: &Path) {
+    if let Some(boot) = boot_id()
+        && !is_of_this_boot(path)
+        && let Err(error) = fs::write(path.join(BOOT), boot)
+    {
+        tracing::debug!(path = %path.display(), %error, "the boot can't be noted");
+    }
+}
+
+/// A number that the kernel makes at each boot; none on other systems than Linux.
+fn boot_id() -> Option<String> {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()
+}
+
 /// Makes sure that the write-ahead log is there. RocksDB goes on without it, and without what was written since it last
 /// flushed.
 pub(crate) fn check_log(path: &Path) -> Result<(), Error> {
@@ -68,7 +90,8 @@ pub(crate) fn check_log(path: &Path) -> Result<(), Error> {
         has_log |= name.ends_with(".log");
     }
     if was_opened && !has_log {
-        let reason = "the write-ahead log, a file such as `000004.log`, is missing, and with it what was written last";
+        let reason =
+            "the write-ahead log, a file such as `000004.log`, is missing, and with it the records written last";
         return Err(Error::Corrupt { path: path.into(), reason: reason.into() });
     }
     Ok(())

@@ -31,8 +31,8 @@ impl Memory {
 }
 
 /// Settings of the whole database.
-pub(crate) fn database(memory: &Memory, wal: Wal) -> Options {
-    let mut options = recovery();
+pub(crate) fn database(memory: &Memory, wal: Wal, same_boot: bool) -> Options {
+    let mut options = recovery(same_boot);
     options.create_if_missing(true);
     options.create_missing_column_families(true);
     options.set_atomic_flush(wal == Wal::WithoutWindows);
@@ -53,12 +53,18 @@ pub(crate) fn database(memory: &Memory, wal: Wal) -> Options {
     options
 }
 
-/// How the write-ahead log is read when a database is opened. Its last record may be cut off: the process was killed while
-/// it wrote that. What is damaged before is an error, where RocksDB would end there by default, and drop all that follows
-/// without a word.
-pub(crate) fn recovery() -> Options {
+/// How the write-ahead log is read when a database is opened.
+///
+/// A process that was killed has left what it had written, and a last record that may be cut off. So in the same boot of
+/// the machine, other damage is real, and an error: RocksDB by default ends there, and drops all that follows without a word.
+/// After a power failure, what wasn't synced may be there in part and in any order: then RocksDB's default is right, which
+/// ends at the first gap, behind all that was synced.
+pub(crate) fn recovery(same_boot: bool) -> Options {
     let mut options = Options::default();
-    options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
+    options.set_wal_recovery_mode(match same_boot {
+        true => DBRecoveryMode::TolerateCorruptedTailRecords,
+        false => DBRecoveryMode::PointInTime,
+    });
     options.set_track_and_verify_wals_in_manifest(true);
     options
 }

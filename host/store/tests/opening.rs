@@ -76,7 +76,7 @@ fn a_database_without_its_current_file_is_not_taken_for_a_new_one() {
         fs::remove_file(folder.path().join("CURRENT")).unwrap();
         let error = refusal(folder.path());
         assert!(matches!(error, Error::Corrupt { .. }), "{error:?}");
-        assert!(error.to_string().ends_with("the database is damaged: the file `CURRENT` is missing"));
+        assert!(error.to_string().contains("the database is damaged: the file `CURRENT` is missing; put back a copy"));
     }
 }
 
@@ -131,6 +131,27 @@ fn a_write_ahead_log_that_is_damaged_or_missing_is_refused_and_loses_nothing_in_
             assert!(error.to_string().contains(reason), "{what}: {error}");
         }
     }
+}
+
+#[test]
+fn after_a_power_failure_what_was_not_synced_may_be_damaged_and_what_comes_before_it_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = open(folder.path());
+    put(&database, 0, &[("a", Some("1"))]);
+    put(&database, 0, &[("b", Some("2"))]);
+    drop(database);
+    let log = log_of(folder.path());
+    let mut bytes = fs::read(&log).unwrap();
+    let length = bytes.len();
+    // A page of the last record didn't come to the disk.
+    bytes.get_mut(length - 4..).unwrap().fill(0);
+    fs::write(log, bytes).unwrap();
+    let error = refusal(folder.path());
+    assert!(matches!(error, Error::Corrupt { .. }), "no kill does that: {error:?}");
+    fs::write(folder.path().join("BOOT"), "another one").unwrap();
+    assert_eq!(dump(&open(folder.path()), TABLE, 0), [("a".into(), "1".into())]);
+    put(&open(folder.path()), 0, &[("c", Some("3"))]);
+    assert_eq!(dump(&open(folder.path()), TABLE, 0), [("a".into(), "1".into()), ("c".into(), "3".into())]);
 }
 
 #[test]

@@ -8,16 +8,17 @@ const PROTOCOLS: [&str; 4] = ["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"];
 /// # Errors
 /// What isn't such a list: librdkafka would ask for a broker that nobody has, again and again.
 pub(crate) fn bootstrap(text: &str) -> Result<String, String> {
-    for broker in text.split(',').map(str::trim) {
+    let mut brokers = text.split(',').map(str::trim).filter(|broker| !broker.is_empty()).peekable();
+    if brokers.peek().is_none() {
+        return Err("no broker is named; write HOST:PORT, several with commas, such as 127.0.0.1:9092".to_owned());
+    }
+    for broker in brokers {
         check(broker).map_err(|why| format!("{why}; write HOST:PORT, several with commas, such as 127.0.0.1:9092"))?;
     }
     Ok(text.to_owned())
 }
 
 fn check(broker: &str) -> Result<(), String> {
-    if broker.is_empty() {
-        return Err("a broker is missing".to_owned());
-    }
     let address = match broker.split_once("://") {
         Some((protocol, address)) if PROTOCOLS.contains(&protocol.to_lowercase().as_str()) => address,
         Some((protocol, _)) => return Err(format!("a broker is not asked by {protocol}://")),
@@ -27,6 +28,9 @@ fn check(broker: &str) -> Result<(), String> {
         Some(Some((host, ""))) => (host, None),
         Some(Some((host, rest))) => (host, Some(rest.strip_prefix(':').unwrap_or(""))),
         Some(None) => return Err(format!("`{address}` has no `]`")),
+        None if address.matches(':').count() > 1 => {
+            return Err(format!("`{address}` looks like an IPv6 address: put it in brackets, as in [::1]:9092"));
+        }
         None => address.split_once(':').map_or((address, None), |(host, port)| (host, Some(port))),
     };
     if host.is_empty() || host.contains(|other: char| other.is_whitespace() || other == '/') {
@@ -46,14 +50,22 @@ mod tests {
 
     #[test]
     fn brokers_are_hosts_with_ports() {
-        let good =
-            ["127.0.0.1:9092", "a:1,b:65535", "kafka", "[::1]:9092", "[::1]", "SASL_SSL://b.example:9093", "a:1, b:2"];
+        let good = [
+            "127.0.0.1:9092",
+            "a:1,b:65535",
+            "kafka",
+            "[::1]:9092",
+            "[::1]",
+            "SASL_SSL://b.example:9093",
+            "a:1, b:2",
+            "a:1,",
+        ];
         for text in good {
             assert_eq!(bootstrap(text).as_deref(), Ok(text));
         }
         for (text, why) in [
-            ("", "a broker is missing"),
-            ("a:1,", "a broker is missing"),
+            ("", "no broker is named"),
+            (" , ", "no broker is named"),
             ("http://a:9092", "a broker is not asked by http://"),
             ("127.0.0.1:99999", "`99999` is no port"),
             ("a:0", "`0` is no port"),
@@ -64,7 +76,8 @@ mod tests {
             ("[::1:9092", "`[::1:9092` has no `]`"),
             ("[::1]9092", "`` is no port"),
             ("a:", "`` is no port"),
-            ("::1", "`::1` names no host"),
+            ("::1", "put it in brackets"),
+            ("fe80::1", "put it in brackets"),
         ] {
             let error = bootstrap(text).err();
             assert!(error.as_deref().is_some_and(|error| error.contains(why)), "{text}: {error:?}");

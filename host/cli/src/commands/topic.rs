@@ -57,7 +57,7 @@ pub fn topic(command: TopicCommand) -> Result<()> {
         TopicCommand::Create { topic, place, partitions, replication_factor, key, config } => match place.at()? {
             At::Folder(folder) => folder::create(&data::folder(folder)?, &topic, partitions, key.map(Into::into)),
             At::Kafka(bootstrap, set) => {
-                Ok(connect(bootstrap, &set)?.create(&topic, (partitions, replication_factor), &config)?)
+                Ok(connect(bootstrap, &set)?.create(&topic, (partitions.unwrap_or(1), replication_factor), &config)?)
             }
         },
     }

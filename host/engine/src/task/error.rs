@@ -25,8 +25,8 @@ pub enum TaskError {
     },
     /// A record failed at a step that has `on-error = "fail"`: stop, and tell.
     #[error(
-        "step `{step}` has on-error = \"fail\", and a record failed: {} ({}); it is from {record}. The app goes on with it when it is \
-         started again: mend the rule or the record, or say on-error = \"dead-letter\" or \"skip\"",
+        "step `{step}` has on-error = \"fail\", and a record failed: {} ({}){record}. Mend the rule or the record, or say \
+         on-error = \"dead-letter\" or \"skip\": a run that is started again goes on with it",
         failure.text, failure.code
     )]
     Stopped {
@@ -34,7 +34,7 @@ pub enum TaskError {
         step: String,
         /// Why the record failed.
         failure: Failure,
-        /// The record, by its topic, partition and offset.
+        /// The record that it came of, by topic, partition and offset, in words; empty where no record is known.
         record: String,
     },
     /// The state was written by a newer deployment than the one that is active: wait for it, or see that this one can read

@@ -176,7 +176,8 @@ impl<'a> Step<'a> {
             OnError::DeadLetter => self.bury(path, failure, call),
             OnError::Skip => self.drop_record(path, &failure.code, 1, &failure.text, Fate::Dropped(Some("on-error"))),
             OnError::Fail => {
-                let record = self.origin_of(path).map_or_else(String::new, |origin| origin.to_string());
+                let origin = self.origin_of(path).filter(|origin| origin.offset >= 0);
+                let record = origin.map_or_else(String::new, |origin| format!("; it came of {origin}"));
                 return Err(TaskError::Stopped { step: self.node.name.clone(), failure: failure.clone(), record });
             }
         }

@@ -56,8 +56,8 @@ pub fn partitions(
 }
 
 /// What to say of such a topic.
-pub const PARTITIONS_STAY: &str = "the topic is there, and keeps its number of partitions: what the pipeline says counts \
-                                   where a topic is made";
+pub const PARTITIONS_STAY: &str = "the topic is there, and keeps its number of partitions: `partitions` is used only \
+                                   when a topic is made";
 
 /// Topics that have another number of partitions than the pipeline says: the name, what it says, and what is there.
 pub fn said_otherwise<'t>(topology: &'t Topology, counts: &'t [u32]) -> impl Iterator<Item = (&'t str, u32, u32)> {

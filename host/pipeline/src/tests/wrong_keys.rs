@@ -374,6 +374,18 @@ fn keys_of_two_types_that_come_together_are_read_by_no_step_that_keeps_something
     a.toml:23:8: the keys that [[join]] `j` reads are string where they come from `a`, and i64 where they come from `b`
       help: give the sources the same `key`, or make keys of one type in a [[transform]] before
     ");
+    let table = "
+        [[table]]
+        name = 'rows'
+        from = 'm'
+        [[sink]]
+        from = 'rows'
+        topic = 'out'
+    ";
+    insta::assert_snapshot!(mixed(table), @"
+    a.toml:17:8: the keys that [[table]] `rows` reads are string where they come from `a`, and i64 where they come from `b`
+      help: give the sources the same `key`, or make keys of one type in a [[transform]] before
+    ");
     let back = "
         [[sink]]
         from = 'm'
@@ -413,4 +425,30 @@ fn keys_of_two_types_may_come_together_where_new_ones_are_made_or_they_are_passe
       sink sink-out: topic out
       dead letters: a-dlq
     ");
+}
+
+#[test]
+fn keys_of_bytes_may_come_together_with_others_since_nothing_is_said_of_them() {
+    let body = "
+        [plugins.p]
+        component = 'p.wasm'
+        [[source]]
+        name = 'a'
+        topic = 'a-in'
+        [[source]]
+        name = 'b'
+        topic = 'b-in'
+        key = 'string'
+        [[merge]]
+        name = 'm'
+        from = ['a', 'b']
+        [[aggregate]]
+        name = 'g'
+        from = 'm'
+        call = 'p.sum'
+        [[sink]]
+        from = 'g'
+        topic = 'out'
+    ";
+    assert!(errors(body).starts_with("nothing is wrong"), "{}", errors(body));
 }

@@ -22,6 +22,9 @@ pub(in crate::commands) fn log_lines(ledger: &Ledger) {
             _ => tracing::debug!(step = line.step, "{}", line.text),
         }
     }
+    if ledger.logs_dropped > 0 {
+        tracing::warn!(lines = ledger.logs_dropped, "rules have logged more lines than are kept between two commits");
+    }
 }
 
 /// Says that final results are still to come, for who ran until nothing is left.

@@ -68,20 +68,22 @@ pub(super) fn list(folder: &Path) -> Result<Vec<(String, u32, i64)>> {
     counted.collect()
 }
 
-/// Makes a topic, with keys of bytes where nothing is said of them. One that is there stays as it is.
-pub(super) fn create(folder: &Path, topic: &str, partitions: u32, key: Option<KeyCodec>) -> Result<()> {
+/// Makes a topic: with one partition, and with keys of bytes, where nothing else is said. One that is there stays as it is;
+/// where nothing was said of its keys before, it can be said now.
+pub(super) fn create(folder: &Path, topic: &str, partitions: Option<u32>, key: Option<KeyCodec>) -> Result<()> {
     let (database, log) = data::open(folder, &[])?;
     let mut catalog = Catalog::load(&log)?;
     let known = catalog.topics.get(topic).copied();
-    if let (Some(known), Some(key)) = (known, key.filter(|key| Some(*key) != known)) {
+    let is_said = known.filter(|known| *known != KeyCodec::Bytes);
+    if let (Some(known), Some(key)) = (is_said, key.filter(|key| Some(*key) != known)) {
+        let (known, key) = (known.name(), key.name());
         bail!(
-            "the topic `{topic}` is there, and its keys are {}, not {}: leave --key out, or take another name",
-            known.name(),
-            key.name()
+            "the topic `{topic}` is there, and its keys are {known}, not {key}: leave --key out, or take another name"
         );
     }
-    log.create_topic(topic, partitions)?;
-    if known.is_none() {
+    let there = log.topic(topic).map(|id| log.partitions(id));
+    log.create_topic(topic, partitions.or(there).unwrap_or(1))?;
+    if is_said.is_none() {
         catalog.topics.insert(topic.to_owned(), key.unwrap_or(KeyCodec::Bytes));
         catalog.save(&database, &log)?;
     }
