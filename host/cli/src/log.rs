@@ -1,22 +1,22 @@
-//! The log of the command: what is logged, where and how.
+//! The log of the command: its filter, on standard error, as text or JSON.
 
 use std::io::{self, IsTerminal};
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
-/// The variable that says what is logged.
+/// The variable of the environment that has the filter.
 const VARIABLE: &str = "MILLRACE_LOG";
 
 /// Starts the log on standard error: as text on a terminal, and as JSON elsewhere.
 ///
 /// # Errors
-/// The variable says something that is no filter: taken as it stands, it would turn off what tells of losses.
+/// The variable has a text that is no filter: taken as it stands, it would turn off the warnings of losses.
 pub fn start() -> Result<(), String> {
     let text = std::env::var_os(VARIABLE).unwrap_or_default();
     let filter = filter(&text.to_string_lossy())?;
     let terminal = io::stderr().is_terminal();
-    // Whoever reads the log may go away; that must not stop the app.
+    // The process that reads the log may end; that must not stop the app.
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false);
     let builder = builder.log_internal_errors(false);
     if terminal {

@@ -106,8 +106,8 @@ impl<'w, F: FnMut(&Produced) -> Result<(), Error>> Replay<'w, F> {
         Self { closes_windows, ..self }
     }
 
-    /// Has the ledgers handed to `tell` as they come, of commits and of what is moved to disk before: what rules log is in
-    /// these alone.
+    /// Hands the ledger of each commit to `tell`, and that of each time that changes are moved to disk before one: the lines
+    /// that rules log are in these alone.
     pub fn telling(self, tell: impl FnMut(&Ledger) + 'w) -> Self {
         Self { tell: Box::new(tell), ..self }
     }

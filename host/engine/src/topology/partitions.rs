@@ -55,11 +55,11 @@ pub fn partitions(
     if mismatches.is_empty() { Ok(counts) } else { Err(mismatches) }
 }
 
-/// What to say of such a topic.
+/// The warning about such a topic.
 pub const PARTITIONS_STAY: &str = "the topic is there, and keeps its number of partitions: `partitions` is used only \
                                    when a topic is made";
 
-/// Topics that have another number of partitions than the pipeline says: the name, what it says, and what is there.
+/// Topics that have another number of partitions than the pipeline says: the name, the number said, and the real one.
 pub fn said_otherwise<'t>(topology: &'t Topology, counts: &'t [u32]) -> impl Iterator<Item = (&'t str, u32, u32)> {
     let topics = topology.topics.iter().zip(counts);
     let said = topics.filter_map(|(topic, count)| Some((topic.name.as_str(), topic.partitions?, *count)));

@@ -294,7 +294,7 @@ fn what_a_pipeline_may_tune_on_kafka_is_passed_on() {
     ");
 }
 
-/// Two sources with keys of different types that come together, and what reads them.
+/// The mistakes in steps behind a merge of two sources, one with string and one with i64 keys.
 fn mixed(rest: &str) -> String {
     let sources = "
         [[source]]
