@@ -10,7 +10,8 @@ guest_rustc := env("MILLRACE_GUEST_RUSTC", "")
 
 # What is ours as in a release; dependencies are that way in every build, and so are not built again. Cargo keeps
 # both builds of our crates side by side, since their settings are part of the names of the files.
-as_released := "--config profile.dev.opt-level=3 --config profile.dev.debug-assertions=false --config profile.dev.overflow-checks=false"
+as_released := "--config profile.dev.opt-level=3 --config profile.dev.package.millrace-cli.opt-level=3 " + \
+    "--config profile.dev.debug-assertions=false --config profile.dev.overflow-checks=false"
 
 # Always the same selection: cargo unites the features of what it builds together, and would compile wasmtime and other
 # dependencies once more for another one. Examples are in it because then it has the features that tests have.
@@ -33,13 +34,16 @@ default:
 build: guests
     cargo build {{ ours }}
 
+# With folders, such as `guests plugins/order-status`, those alone.
+#
 # Builds the plugins and the guests of tests, and lays them where pipelines and tests look for them.
-guests:
+guests *folders:
     #!/usr/bin/env bash
     set -euo pipefail
     names=() folders=()
     shopt -s nullglob
     manifests=(plugins/*/Cargo.toml tests/guests/*/Cargo.toml)
+    [ $# = 0 ] || manifests=("${@/%//Cargo.toml}")
     guest-sdk/plugins.sh check "${manifests[@]}"
     for manifest in "${manifests[@]}"; do
         names+=("$(sed -n 's/^name = "\(.*\)"/\1/p' "$manifest" | head -n 1)") folders+=("${manifest%/*}")
@@ -61,7 +65,7 @@ guests:
     done
 
 # Runs the sample orders through their pipeline and shows what became of them.
-demo *args: guests
+demo *args: (guests "plugins/order-status")
     cargo build {{ command }}
     "$CARGO_TARGET_DIR/debug/millrace" demo "$@"
 
