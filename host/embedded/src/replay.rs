@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use millrace_engine::ledger::Ledger;
+use millrace_engine::logic::Logic;
 use millrace_engine::partitioner::partition_of;
-use millrace_engine::ports::Logic;
 use millrace_engine::record::{END_OF_TIME, Headers};
 use millrace_engine::stage::Stage;
 use millrace_engine::task::Produced;

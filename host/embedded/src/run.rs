@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use millrace_engine::ledger::Ledger;
-use millrace_engine::ports::Logic;
+use millrace_engine::logic::Logic;
 
 use crate::error::Error;
 use crate::inbox::Inbox;

@@ -11,7 +11,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use millrace_engine::ledger::Ledger;
-use millrace_engine::ports::Logic;
+use millrace_engine::logic::Logic;
 use millrace_engine::record::InputRecord;
 use millrace_engine::task::{Produced, Task};
 use millrace_engine::topology::{TopicId, Topology};

@@ -9,10 +9,10 @@ use millrace_embedded::deploy;
 use millrace_embedded::log::{Log, NewRecord};
 use millrace_embedded::{Error, Worker, WorkerOptions};
 use millrace_engine::deployment::Candidate;
+use millrace_engine::logic::Logic;
 use millrace_engine::manifest::Manifest;
 use millrace_engine::ports::{
-    Attempt, CallError, Called, DeploymentId, Due, FunctionId, Group, Grouped, Logic, Message, Mode, Outcome, Pair,
-    Stored,
+    Attempt, CallError, Called, DeploymentId, Due, FunctionId, Group, Grouped, Message, Mode, Outcome, Pair, Stored,
 };
 use millrace_engine::state::ProcessScope;
 use millrace_engine::task::{Deployed, TaskError};

@@ -16,8 +16,8 @@ use bytes::Bytes;
 
 use crate::ports::{Failure, FailureClass};
 use crate::provenance::Origin;
+use crate::record::Record;
 use crate::record::{Header, Headers, InputRecord, Timestamp, length};
-use crate::task::Record;
 
 /// Who failed on it, for the headers.
 #[derive(Clone, Copy)]

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::manifest::Manifest;
 use crate::ports::DeploymentId;
-use crate::task::Deployed;
+use crate::step::Deployed;
 
 /// A plugin that is loaded and about to run.
 #[derive(Clone, Debug)]

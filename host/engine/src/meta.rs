@@ -13,7 +13,7 @@
 use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::ports::{Backend, Scan};
-use crate::task::TaskError;
+use crate::step::TaskError;
 use crate::topology::{Node, TopicId, Topology};
 
 /// Name of the store that all sub-topologies share. It doesn't depend on where a step stands in the files: an app finds

@@ -5,6 +5,7 @@ mod bounds;
 mod dedup;
 mod late;
 mod lookup;
+mod memory;
 mod pairs;
 mod process;
 mod sink;
@@ -15,10 +16,11 @@ mod table_join;
 mod transform;
 
 use crate::event_time::Timing;
-use crate::ports::Logic;
-use crate::task::{Item, NodeMemory, Step, TaskError, Wake};
+use crate::logic::Logic;
+use crate::step::{Item, Step, TaskError, Wake};
 use crate::topology::Operator;
-pub(crate) use aggregate::{AggregateMemory, Waiting, WaitingResult};
+pub(crate) use aggregate::WaitingResult;
+pub(crate) use memory::NodeMemory;
 pub(crate) use table::is_read;
 
 /// Runs a node's operator.

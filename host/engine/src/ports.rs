@@ -1,15 +1,12 @@
-//! What the engine asks of the world: guest calls ([`Logic`]) and committed state ([`Backend`]). Outputs are
-//! returned, not sent.
-
-use std::time::Duration;
+//! What the engine asks of the world: guest calls, as [`Logic`](crate::logic::Logic) makes them, and committed state
+//! ([`Backend`]). Outputs are returned, not sent.
 
 use bytes::Bytes;
 
-use crate::record::{Header, Headers, Timestamp, Window};
-use crate::state::ProcessScope;
+use crate::record::{Header, Headers, Record, Timestamp, Window};
 
-/// A deployment of a plugin: one component with one config, in one generation. Handed out by who implements
-/// [`Logic`]; a number that stays what it is while the process lives.
+/// A deployment of a plugin: one component with one config, in one generation. Handed out by the implementation of
+/// [`Logic`](crate::logic::Logic); a number that stays the same while the process lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DeploymentId(pub u32);
 
@@ -47,6 +44,20 @@ pub struct Message<'a> {
     pub headers: &'a [Header],
     /// Its window, where it has one.
     pub window: Option<Window>,
+}
+
+impl Record {
+    /// The record as a guest sees it, coming from the step `input`.
+    pub(crate) fn message<'a>(&'a self, input: &'a str) -> Message<'a> {
+        Message {
+            input,
+            key: self.key.as_deref(),
+            value: self.value.as_deref(),
+            timestamp: self.timestamp,
+            headers: self.headers.as_slice(),
+            window: self.window,
+        }
+    }
 }
 
 /// Two sides of a join.
@@ -142,11 +153,11 @@ pub enum Field {
 /// One record that a function puts out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Output {
-    /// Index into the function's ports; checked by the implementation of [`Logic`].
+    /// Index into the function's ports; checked by the implementation of [`Logic`](crate::logic::Logic).
     pub port: u32,
     /// Key.
     pub key: Field,
-    /// Value; `Inherit` only from a transform or process function, checked by the implementation of [`Logic`].
+    /// Value; `Inherit` only from a transform or process function, checked by the implementation of [`Logic`](crate::logic::Logic).
     pub value: Field,
     /// Event time, where it isn't the input's.
     pub timestamp: Option<Timestamp>,
@@ -261,7 +272,7 @@ pub enum CallError {
     /// committed.
     #[error("{0}")]
     Host(String),
-    /// The [time](Logic::limit_time) for the calls is over. That is no verdict on any record: nothing of the open
+    /// The [time](crate::logic::Logic::limit_time) for the calls is over. That is no verdict on any record: nothing of the open
     /// transaction is committed, and the driver tries again with fewer records.
     #[error("the time for guest calls is over")]
     Overrun,
@@ -287,59 +298,6 @@ pub struct Due<'a> {
     pub time: Timestamp,
     /// The clock it was set on.
     pub clock: Clock,
-}
-
-/// The guest calls of a worker. Pure but for `process`: the same arguments give the same results, whatever was
-/// called before.
-pub trait Logic {
-    /// From now on, all calls together may take so long, and end with [`CallError::Overrun`] beyond it; with `None`, each
-    /// takes as long as its records may. A driver that has to commit in time sets it before each run: how long a run
-    /// takes depends on the rules, and can't be known before. Rules that take no time needn't know.
-    fn limit_time(&mut self, _most: Option<Duration>) {}
-
-    /// One outcome a message.
-    fn transform(
-        &mut self,
-        function: FunctionId,
-        messages: &[Message<'_>],
-        attempt: Attempt,
-    ) -> Result<Called<Vec<Outcome>>, CallError>;
-
-    /// One outcome a pair.
-    fn join(
-        &mut self,
-        function: FunctionId,
-        pairs: &[Pair<'_>],
-        attempt: Attempt,
-    ) -> Result<Called<Vec<Outcome>>, CallError>;
-
-    /// One result a group.
-    fn aggregate(
-        &mut self,
-        function: FunctionId,
-        groups: &[Group<'_>],
-        mode: Mode,
-        attempt: Attempt,
-    ) -> Result<Called<Vec<Grouped>>, CallError>;
-
-    /// Processes one record with the stores in `scope`, and gives them back whatever happens. The caller undoes the
-    /// scope's writes unless the outcome is good.
-    fn process(
-        &mut self,
-        function: FunctionId,
-        message: Message<'_>,
-        scope: ProcessScope,
-        attempt: Attempt,
-    ) -> (Result<Called<Outcome>, CallError>, ProcessScope);
-
-    /// Calls a process function because a timer is due; otherwise like [`process`](Self::process).
-    fn on_timer(
-        &mut self,
-        function: FunctionId,
-        due: Due<'_>,
-        scope: ProcessScope,
-        attempt: Attempt,
-    ) -> (Result<Called<Outcome>, CallError>, ProcessScope);
 }
 
 /// A store of a task: index into the topology's stores.
@@ -380,9 +338,12 @@ pub trait Backend: Send {
     ) -> Result<(), BackendError>;
 }
 
+/// How many [parts](crate::state::keys::part) of a window store expire with time.
+pub const TIMED_PARTS: usize = 2;
+
 /// For each [`part`](crate::state::keys::part) of a window store that time makes expire, the first timestamp that is kept:
 /// the sides of a join have times of their own.
-pub type Horizons = [Timestamp; crate::state::keys::part::TIMED];
+pub type Horizons = [Timestamp; TIMED_PARTS];
 
 /// What a transaction changes in one store: a key with its new value, `None` to delete it. Each key once, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use std::fmt;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use crate::record::{Header, Headers, Timestamp, TimestampType};
-use crate::task::Row;
+use crate::row::Row;
 
 /// The headers' names. Guests don't see them, and sinks don't write them.
 const HEADER: &[u8] = b"__millrace.origin";

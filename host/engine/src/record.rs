@@ -135,3 +135,25 @@ impl InputRecord {
 pub(crate) fn length(bytes: &Option<Bytes>) -> usize {
     bytes.as_ref().map_or(0, Bytes::len)
 }
+
+/// A record on its way through the operators.
+#[derive(Clone, Debug)]
+pub(crate) struct Record {
+    pub(crate) key: Option<Bytes>,
+    pub(crate) value: Option<Bytes>,
+    pub(crate) timestamp: Timestamp,
+    pub(crate) headers: Headers,
+    pub(crate) window: Option<Window>,
+}
+
+impl Record {
+    /// Bytes of key and value.
+    pub(crate) fn size(&self) -> usize {
+        length(&self.key) + length(&self.value)
+    }
+
+    /// Bytes of key, value and headers: what a topic's limit is about.
+    pub(crate) fn whole_size(&self) -> usize {
+        self.size() + self.headers.sent_size()
+    }
+}

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hasher};
 use std::sync::Arc;
 
+use crate::record::Record;
 use crate::record::{Timestamp, length};
-use crate::task::Record;
 use crate::topology::TopicId;
 
 /// The earliest time that a driver can give a record. Those before it are written with it, and can't be told apart.

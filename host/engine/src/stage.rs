@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::task::Produced;
+use crate::step::Produced;
 use crate::topology::{Operator, SubTopology, TopicId, Topology};
 
 /// Records that are written and not yet in their topics.

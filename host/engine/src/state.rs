@@ -3,6 +3,7 @@
 //! The overlay is the engine's own, not the database's: that reads see the transaction and that an abort leaves nothing
 //! are the same on every driver.
 
+pub(crate) mod budget;
 pub(crate) mod join;
 pub mod keys;
 mod overlay;

@@ -14,68 +14,30 @@
 //! Outputs are returned, not sent; state changes are handed over, not written. A task that isn't committed leaves
 //! nothing behind.
 
-mod cut;
 mod doubtful;
-mod error;
-mod item;
-mod limits;
 mod memory;
-mod options;
-mod progress;
 mod queues;
 mod rest;
-mod row;
 mod run;
 mod sources;
-mod step;
-mod unfit;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use crate::ledger::Ledger;
-use crate::ports::{Backend, Logic, StoreChanges};
-use crate::record::{Headers, InputRecord, Timestamp, Window};
+use crate::logic::Logic;
+use crate::operators::NodeMemory;
+use crate::ports::{Backend, StoreChanges};
+use crate::record::{InputRecord, Timestamp};
 use crate::state::TaskState;
+pub use crate::step::{Deployed, PASS_BYTES, Produced, TaskError, TaskOptions};
+use crate::step::{Progress, Wake};
 use crate::topology::{NodeId, TopicId, TopicKind, Topology};
-pub use error::TaskError;
-pub(crate) use item::{Item, Record};
 use memory::Memory;
-pub(crate) use memory::NodeMemory;
-pub use options::{Deployed, PASS_BYTES, TaskOptions};
-use progress::Progress;
-pub(crate) use progress::{Owed, Page};
 use queues::Queues;
 use rest::{Kept, Rest};
-pub(crate) use row::Row;
-pub(crate) use run::Wake;
 use sources::{shape, source_of, timing_of};
-pub(crate) use step::{Parent, Step, inherited};
-pub(crate) use unfit::{Then, Unfit};
-
-/// A record that a task put out.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Produced {
-    /// Topic.
-    pub topic: TopicId,
-    /// Partition.
-    pub partition: u32,
-    /// Key.
-    pub key: Option<Bytes>,
-    /// Value.
-    pub value: Option<Bytes>,
-    /// Event time.
-    pub timestamp: Timestamp,
-    /// Headers.
-    pub headers: Headers,
-    /// Its window, where it has one.
-    pub window: Option<Window>,
-    /// The turn of the input record it comes from.
-    pub turn: u64,
-    /// When that record arrived, by the driver's clock.
-    pub arrived: Timestamp,
-}
 
 /// What a task hands over to be committed, all of it in one transaction.
 #[derive(Clone, Debug, Default)]

@@ -5,8 +5,9 @@
 mod support;
 
 use bytes::Bytes;
+use millrace_engine::logic::Logic;
 use millrace_engine::ports::{
-    Attempt, CallError, Called, DeploymentId, Due, FunctionId, Group, Grouped, Logic, Message, Mode, Outcome, Pair,
+    Attempt, CallError, Called, DeploymentId, Due, FunctionId, Group, Grouped, Message, Mode, Outcome, Pair,
 };
 use millrace_engine::record::{Headers, InputRecord, TimestampType};
 use millrace_engine::state::ProcessScope;

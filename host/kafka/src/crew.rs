@@ -7,7 +7,7 @@ use std::sync::mpsc::Sender;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use millrace_engine::ports::Logic;
+use millrace_engine::logic::Logic;
 use millrace_engine::topology::OnWorkerFailure;
 
 use crate::error::{Error, Reaction};

@@ -43,7 +43,7 @@ use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
-use millrace_engine::ports::Logic;
+use millrace_engine::logic::Logic;
 use millrace_engine::record::Headers;
 
 use crate::error::{Error, Reaction};

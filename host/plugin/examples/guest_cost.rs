@@ -10,7 +10,8 @@
 
 use std::time::{Duration, Instant};
 
-use millrace_engine::ports::{Attempt, DeploymentId, FunctionId, Logic, Message, Outcome, Pair};
+use millrace_engine::logic::Logic;
+use millrace_engine::ports::{Attempt, DeploymentId, FunctionId, Message, Outcome, Pair};
 use millrace_engine::topology::GuestLimits;
 use millrace_plugin::{Guests, Runtime};
 

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use millrace_engine::logic::Logic;
 use millrace_engine::manifest::{FunctionManifest, Role};
 use millrace_engine::ports::{
-    Attempt, CallError, Called, DeploymentId, Due, Fault, FunctionId, Group, Grouped, Logic, Message, Mode, Outcome,
-    Pair,
+    Attempt, CallError, Called, DeploymentId, Due, Fault, FunctionId, Group, Grouped, Message, Mode, Outcome, Pair,
 };
 use millrace_engine::state::ProcessScope;
 use wasmtime::component::{ComponentNamedList, Lift, Lower, TypedFunc};

@@ -10,8 +10,9 @@ use millrace_cli::data;
 use millrace_cli::load::load;
 use millrace_embedded::WorkerOptions;
 use millrace_embedded::run::{self, RunOptions};
+use millrace_engine::logic::Logic;
 use millrace_engine::ports::{
-    Attempt, CallError, Called, Due, FunctionId, Group, Grouped, Logic, Message, Mode, Outcome, Pair,
+    Attempt, CallError, Called, Due, FunctionId, Group, Grouped, Message, Mode, Outcome, Pair,
 };
 use millrace_engine::state::ProcessScope;
 

@@ -7,7 +7,8 @@ use bytes::Bytes;
 use cpu_time::ThreadTime;
 use millrace_cli::args;
 use millrace_cli::load::load;
-use millrace_engine::ports::{Attempt, DeploymentId, Field, FunctionId, Logic, Message, Outcome, Output, Pair};
+use millrace_engine::logic::Logic;
+use millrace_engine::ports::{Attempt, DeploymentId, Field, FunctionId, Message, Outcome, Output, Pair};
 use millrace_sdk::testing::Bench;
 
 use crate::load::{Random, order};

@@ -25,11 +25,14 @@ use hashbrown::HashMap;
 
 use super::bounds;
 use crate::calls::bytes_of;
-use crate::ports::{BackendError, Change, Failure, Group, Grouped, Logic, Mode, Outcome, StoreId, Stored};
+use crate::logic::Logic;
+use crate::operators::memory::NodeMemory;
+use crate::ports::{BackendError, Change, Failure, Group, Grouped, Mode, Outcome, StoreId, Stored};
+use crate::record::Record;
 use crate::record::{Timestamp, length};
 use crate::state::keys::{AGGREGATE_OVERHEAD, decode_aggregate, encode_aggregate};
 use crate::state::windowed::WindowedStore;
-use crate::task::{Item, NodeMemory, Parent, Record, Step, TaskError, Unfit, inherited};
+use crate::step::{Item, Parent, Step, TaskError, Unfit, inherited};
 use crate::topology::Call;
 use batches::batches;
 use guest::Guest;
@@ -188,9 +191,9 @@ fn usable(step: &mut Step<'_>, items: Vec<Item>) -> Vec<Item> {
 fn group(step: &Step<'_>, items: &[Item], store: StoreId) -> Result<(Vec<Work>, usize), TaskError> {
     let mut works: Vec<Work> = Vec::new();
     let mut places: HashMap<&Bytes, usize> = HashMap::new();
-    let (mut page, mut grouped) = (step.page(), 0);
+    let (mut budget, mut grouped) = (step.budget(), 0);
     for (number, item) in items.iter().take(step.pace()).enumerate() {
-        if page.is_full() {
+        if budget.is_full() {
             break;
         }
         grouped = number + 1;
@@ -203,7 +206,7 @@ fn group(step: &Step<'_>, items: &[Item], store: StoreId) -> Result<(Vec<Work>, 
         }
         if let Some(work) = works.get_mut(place) {
             work.bytes = work.bytes.saturating_add(length(&item.record.value));
-            page.take(work.bytes);
+            budget.take(work.bytes);
             work.items.push(number);
         }
     }

@@ -18,9 +18,10 @@ use bytes::Bytes;
 
 use crate::json;
 use crate::ledger::{Fate, What};
+use crate::record::Record;
 use crate::state::keys::WINDOW_KEY_OVERHEAD;
 use crate::state::seen::Seen;
-use crate::task::{Item, Record, Step, TaskError, Unfit};
+use crate::step::{Item, Step, TaskError, Unfit};
 use crate::topology::{Identity, LATE_PORT};
 
 pub(super) fn process(

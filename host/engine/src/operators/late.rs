@@ -1,6 +1,6 @@
 //! Records that come too late.
 
-use crate::task::{Item, Step, Unfit};
+use crate::step::{Item, Step, Unfit};
 use crate::topology::LATE_PORT;
 
 /// Leaves a record out that comes too late: it goes out of the port for these if somebody listens there, and else the

@@ -7,8 +7,9 @@ use std::collections::VecDeque;
 
 use super::pairs::{self, Found, Match};
 use crate::ledger::Fate;
-use crate::ports::Logic;
-use crate::task::{Item, Record, Step, TaskError, Unfit};
+use crate::logic::Logic;
+use crate::record::Record;
+use crate::step::{Item, Step, TaskError, Unfit};
 use crate::topology::{Call, JoinKind, TableUse};
 
 pub(super) fn process(

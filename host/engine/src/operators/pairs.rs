@@ -3,11 +3,13 @@
 use bytes::Bytes;
 
 use crate::calls;
+use crate::logic::Logic;
 use crate::path::Path;
-use crate::ports::{BackendError, Logic, Pair};
+use crate::ports::{BackendError, Pair};
+use crate::record::Record;
 use crate::record::{Headers, Timestamp};
 use crate::state::keys::decode_row;
-use crate::task::{Parent, Record, Step, TaskError};
+use crate::step::{Parent, Step, TaskError};
 use crate::topology::{Call, TableUse};
 
 /// Two sides that belong together.

@@ -17,13 +17,15 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::calls;
+use crate::logic::Logic;
 use crate::path::Path;
-use crate::ports::{Attempt, CallError, Called, Clock, Due, Failure, Logic, Outcome, StoreId};
+use crate::ports::{Attempt, CallError, Called, Clock, Due, Failure, Outcome, StoreId};
 use crate::provenance::Origin;
+use crate::record::Record;
 use crate::record::{Headers, Timestamp};
 use crate::state::timers::{Look, Timer, Timers};
 use crate::state::{Cause, ProcessScope, TaskState, Timing};
-use crate::task::{Item, Owed, Parent, Record, Step, TaskError};
+use crate::step::{Item, Owed, Parent, Step, TaskError};
 use crate::topology::Call;
 
 /// A process step: its stores, and its timers if it has any.
@@ -93,11 +95,11 @@ impl Process<'_> {
         loop {
             let Some(timers) = self.timers.as_ref() else { return Ok(()) };
             let due = (Clock::Stream, look.begin, look.now);
-            let page = timers.due(step.state, due, look.after.as_ref(), PAGE)?;
-            if page.is_empty() {
+            let budget = timers.due(step.state, due, look.after.as_ref(), PAGE)?;
+            if budget.is_empty() {
                 break;
             }
-            for timer in page {
+            for timer in budget {
                 if step.is_full() {
                     step.owe(path, child, Some(look));
                     return Ok(());
@@ -127,11 +129,11 @@ impl Process<'_> {
         while let Some(timers) = self.timers.as_ref() {
             let left = usize::try_from(look.number).unwrap_or(usize::MAX);
             let due = (Clock::Wall, look.begin, look.now);
-            let page = timers.due(step.state, due, look.after.as_ref(), PAGE.min(left))?;
-            if page.is_empty() {
+            let budget = timers.due(step.state, due, look.after.as_ref(), PAGE.min(left))?;
+            if budget.is_empty() {
                 break;
             }
-            for timer in page {
+            for timer in budget {
                 if step.is_full() {
                     let next = step.progress.moments;
                     step.owe(&Path::root(0), next, Some(look));

@@ -9,7 +9,8 @@ use bytes::{BufMut, Bytes, BytesMut};
 use super::bounds;
 use crate::provenance::{self, Origin};
 use crate::record::Window;
-use crate::task::{Item, Row, Step, TaskError, Unfit};
+use crate::row::Row;
+use crate::step::{Item, Step, TaskError, Unfit};
 use crate::topology::{SinkKey, TopicId};
 
 /// Writes to a topic: with a plain key, and the window of a record in headers; or with the window in the key.

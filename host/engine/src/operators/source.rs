@@ -9,10 +9,12 @@ use super::transform;
 use crate::calls;
 use crate::codec::{self, Misfit};
 use crate::event_time::{BadTime, Timing};
+use crate::logic::Logic;
 use crate::manifest::KeyCodec;
-use crate::ports::{Failure, FailureClass, Logic, Outcome};
+use crate::ports::{Failure, FailureClass, Outcome};
 use crate::provenance::{self, Origin};
-use crate::task::{Item, Record, Step, TaskError, Then, Unfit};
+use crate::record::Record;
+use crate::step::{Item, Step, TaskError, Then, Unfit};
 use crate::topology::{Call, OnDrop, TopicId, TopicKind, ValueCodec};
 
 /// A source.
@@ -96,7 +98,7 @@ fn valid(step: &mut Step<'_>, items: Vec<Item>, call: &Call, logic: &mut dyn Log
             match outcome {
                 Outcome::Outputs(_) => good.push(item),
                 bad => {
-                    let parent = crate::task::Parent { path: &item.path, record: &item.record };
+                    let parent = crate::step::Parent { path: &item.path, record: &item.record };
                     step.settle(&parent, bad, call)?;
                 }
             }

@@ -20,13 +20,15 @@ use std::collections::VecDeque;
 
 use super::pairs::{self, Found, Match};
 use crate::ledger;
+use crate::logic::Logic;
 use crate::path::Path;
-use crate::ports::{Failure, Logic};
+use crate::ports::Failure;
+use crate::record::Record;
 use crate::record::{END_OF_TIME, Headers, Timestamp};
 use crate::state::join::JoinStore;
 use crate::state::keys::WINDOW_KEY_OVERHEAD;
 use crate::state::waiting::{Side, Unmatched, Waiting};
-use crate::task::{Item, Record, Step, TaskError, Unfit};
+use crate::step::{Item, Step, TaskError, Unfit};
 use crate::topology::{Call, JoinKind, JoinWindow, LATE_PORT};
 
 const LEFT: usize = 0;
@@ -94,9 +96,9 @@ fn release(
     found: &mut Found,
 ) -> Result<(u32, bool), TaskError> {
     let Some(waiting) = &mut store.waiting else { return Ok((child, true)) };
-    let mut page = step.page();
-    let (closed, more) = waiting.close(step.state, window, &mut page, goes_on)?;
-    step.spend(page);
+    let mut budget = step.budget();
+    let (closed, more) = waiting.close(step.state, window, &mut budget, goes_on)?;
+    step.spend(budget);
     for Unmatched { side, record, origin } in closed {
         let path = step.about(&place.child(child), &record, Some(origin));
         child += 1;

@@ -11,9 +11,11 @@ use bytes::Bytes;
 use super::pairs::is_row;
 use crate::path::Path;
 use crate::ports::StoreId;
+use crate::record::Record;
 use crate::record::{Headers, Timestamp};
+use crate::row::Row;
 use crate::state::keys::encode_row;
-use crate::task::{Item, Record, Row, Step, TaskError, Unfit};
+use crate::step::{Item, Step, TaskError, Unfit};
 use crate::topology::{Operator, SubTopology};
 
 pub(super) fn process(step: &mut Step<'_>, items: Vec<Item>, store: StoreId) -> Result<(), TaskError> {

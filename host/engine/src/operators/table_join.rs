@@ -8,8 +8,9 @@
 use std::collections::VecDeque;
 
 use super::pairs::{self, Found, Match};
-use crate::ports::Logic;
-use crate::task::{Item, Record, Step, TaskError};
+use crate::logic::Logic;
+use crate::record::Record;
+use crate::step::{Item, Step, TaskError};
 use crate::topology::{Call, JoinKind, TableUse};
 
 const LEFT: usize = 0;

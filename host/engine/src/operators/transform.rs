@@ -4,8 +4,10 @@
 //! and what comes out is taken back too. If the rule fails or skips it, it did so then, and that has been told.
 
 use crate::calls;
-use crate::ports::{Effect, Logic, Message, Outcome};
-use crate::task::{Item, Parent, Row, Step, TaskError};
+use crate::logic::Logic;
+use crate::ports::{Effect, Message, Outcome};
+use crate::row::Row;
+use crate::step::{Item, Parent, Step, TaskError};
 use crate::topology::Call;
 
 /// Takes items in parts of what goes into a call, until the step has put out as much as a pass may hold. What is left

@@ -13,7 +13,7 @@ use crate::provenance::Origin;
 use crate::record::{END_OF_TIME, Timestamp};
 
 /// The stores and timers of one process step, for the length of one call. Writes are undone by the engine unless the
-/// call goes well. Who implements [`Logic::process`](crate::ports::Logic::process) gets it and gives it back.
+/// call goes well. Who implements [`Logic::process`](crate::logic::Logic::process) gets it and gives it back.
 pub struct ProcessScope {
     state: TaskState,
     stores: Arc<[StoreId]>,
@@ -70,7 +70,7 @@ impl ProcessScope {
     }
 
     /// A scope of its own over committed state, with stores 0 to `stores - 1` of the backend: for who tests an
-    /// implementation of [`Logic`](crate::ports::Logic).
+    /// implementation of [`Logic`](crate::logic::Logic).
     pub fn over(backend: Box<dyn Backend>, stores: usize) -> Self {
         Self::new(TaskState::new(backend, stores), (0..stores).map(StoreId).collect(), None)
     }

@@ -16,8 +16,9 @@ use super::TaskState;
 use super::keys::{ordered, part, unordered};
 use crate::ports::{BackendError, Scan, StoreId};
 use crate::provenance::Origin;
+use crate::record::Record;
 use crate::record::{Header, Headers, Timestamp};
-use crate::task::{Page, Record};
+use crate::state::budget::Budget;
 use crate::topology::JoinWindow;
 
 /// A side of a join, as its place in the order says it.
@@ -41,7 +42,7 @@ pub(crate) struct Waiting {
     store: StoreId,
     clock: WaitingClock,
     memory: Option<BTreeMap<Bytes, Bytes>>,
-    /// Where a look goes on that has left some for the next page. After a restart it begins anew.
+    /// Where a look goes on that has left some for the next budget. After a restart it begins anew.
     resume: Option<Look>,
     /// Bytes of what is in memory.
     bytes: usize,
@@ -165,23 +166,23 @@ impl Waiting {
         timestamp == now && !is_open(side, self.clock.min_time, (now, window))
     }
 
-    /// Takes out the records that no match can come for any more, as many as go into the page, where a record has its
+    /// Takes out the records that no match can come for any more, as many as go into the budget, where a record has its
     /// [look](Self::looks): `goes_on` with the one before, if that has left some. Gives also whether there are more.
     pub(crate) fn close(
         &mut self,
         state: &mut TaskState,
         window: JoinWindow,
-        page: &mut Page,
+        budget: &mut Budget,
         goes_on: bool,
     ) -> Result<(Vec<Unmatched>, bool), BackendError> {
         let moment = (self.clock.stream_time, window);
-        // It ends at the last time that was visited, also where that was on another page.
+        // It ends at the last time that was visited, also where that was on another budget.
         let mut min_time = if goes_on { self.clock.min_time } else { Timestamp::MAX };
         let mut look = self.resume.take().filter(|_| goes_on).unwrap_or_default();
         let (mut closed, mut damaged, mut more) = (Vec::new(), false, None);
         let from = look.from.take().unwrap_or(Bytes::from_static(&[part::WAITING]));
         self.visit(state, &from, &[part::WAITING + 1], &mut |key, value| {
-            if page.is_full() {
+            if budget.is_full() {
                 more = Some(Bytes::copy_from_slice(key));
                 return Scan::Stop;
             }
@@ -195,7 +196,7 @@ impl Waiting {
             }
             match side {
                 _ if !is_open(side, time, moment) => {
-                    page.take(key.len() + value.len());
+                    budget.take(key.len() + value.len());
                     closed.push((Bytes::copy_from_slice(key), Bytes::copy_from_slice(value)));
                 }
                 Side::Left => look.left_open = true,

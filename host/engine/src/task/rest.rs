@@ -17,10 +17,11 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use super::progress::Progress;
-use super::{NodeMemory, TaskError, TaskOptions};
+use crate::operators::NodeMemory;
 use crate::operators::{WaitingResult, is_read};
 use crate::state::TaskState;
+use crate::step::Progress;
+use crate::step::{TaskError, TaskOptions};
 use crate::topology::{NodeId, SubTopology, TopicId, Topology};
 use codec::{Reader, Writer};
 use form::{RESULTS, decode, decode_result, encode, encode_result};

@@ -5,32 +5,20 @@
 //! writes in the order that one record at a time, depth first, would give: a store is written by one node only, and
 //! those that read another node's table see it as it was at their own place in the order (see [`crate::state::table`]).
 //!
-//! What would be too much at once takes several passes: see [`super::progress`]. Nodes by which records leave the task come
+//! What would be too much at once takes several passes: see [`Progress`]. Nodes by which records leave the task come
 //! last.
 
 use std::sync::Arc;
 
-use super::item::{Item, Record};
-use super::progress::Progress;
 use super::queues::Chosen;
-use super::{Produced, Row, Step, Task, TaskError, shape};
+use super::{Task, shape};
+use crate::logic::Logic;
 use crate::operators;
 use crate::path::Path;
-use crate::ports::Logic;
-use crate::record::{Headers, InputRecord, Timestamp, TimestampType};
+use crate::record::{Headers, InputRecord, Record, Timestamp, TimestampType};
+use crate::row::Row;
+use crate::step::{Item, Produced, Progress, Step, TaskError, Wake};
 use crate::topology::{NodeId, SubTopology, TopicId};
-
-/// What makes steps put out something without a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Wake {
-    /// The driver's clock has moved: to the `arrived` of the run's only record, which stands for the moment and is at no
-    /// node.
-    Tick,
-    /// A commit follows.
-    Commit,
-    /// Nothing more will come: what waits for time to pass needn't wait any longer.
-    Close,
-}
 
 /// The offset of what was in no topic.
 const NO_OFFSET: i64 = -1;

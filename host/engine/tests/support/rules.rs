@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 
 use super::alarms;
 use bytes::Bytes;
+use millrace_engine::logic::Logic;
 use millrace_engine::manifest::{FunctionManifest, KeyCodec, Manifest, Port, Role, StoreManifest};
 use millrace_engine::ports::{
     Attempt, CallError, Called, Change, Due, Effect, Failure, FailureClass, Fault, Field, FunctionId, Group, Grouped,
-    Logic, Message, Mode, Outcome, Output, Pair, Stored,
+    Message, Mode, Outcome, Output, Pair, Stored,
 };
 use millrace_engine::state::ProcessScope;
 use millrace_engine::topology::Topology;

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use millrace_engine::ledger::Ledger;
-use millrace_engine::ports::{Logic, StoreChanges};
+use millrace_engine::logic::Logic;
+use millrace_engine::ports::StoreChanges;
 use millrace_engine::task::{Produced, TaskError};
 use millrace_engine::topology::TopicKind;
 use millrace_store::{Batch, Durability};

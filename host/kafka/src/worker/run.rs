@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use millrace_engine::ports::Logic;
+use millrace_engine::logic::Logic;
 use millrace_engine::task::{Produced, TaskError};
 
 use super::apart::Standing;

@@ -1,8 +1,9 @@
 //! Aggregates that delete states in the middle of groups.
 
 use bytes::Bytes;
+use millrace_engine::logic::Logic;
 use millrace_engine::manifest::Role;
-use millrace_engine::ports::{Attempt, CallError, Change, Fault, Group, Grouped, Logic, Mode};
+use millrace_engine::ports::{Attempt, CallError, Change, Fault, Group, Grouped, Mode};
 
 use crate::faults::expect;
 use crate::template::{FIRST, Guest, limits, message};

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use millrace_engine::logic::Logic;
 use millrace_engine::manifest::Role;
-use millrace_engine::ports::{Attempt, CallError, Fault, Logic, Outcome};
+use millrace_engine::ports::{Attempt, CallError, Fault, Outcome};
 use millrace_engine::topology::GuestLimits;
 
 use crate::template::{FIRST, Guest, limits, message};

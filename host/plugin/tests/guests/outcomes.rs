@@ -1,10 +1,9 @@
 //! Guests that behave: what they say is what the engine gets.
 
 use bytes::Bytes;
+use millrace_engine::logic::Logic;
 use millrace_engine::manifest::Role;
-use millrace_engine::ports::{
-    Attempt, Change, Effect, Field, Group, Grouped, Logic, Mode, Outcome, Output, Pair, Stored,
-};
+use millrace_engine::ports::{Attempt, Change, Effect, Field, Group, Grouped, Mode, Outcome, Output, Pair, Stored};
 use millrace_engine::record::Header;
 
 use crate::template::{FIRST, Guest, limits, message};

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use millrace_engine::logic::Logic;
 use millrace_engine::manifest::Role;
 use millrace_engine::ports::{
-    Attempt, Backend, BackendError, CallError, Called, Fault, Logic, Outcome, Scan, StoreId, Stored,
+    Attempt, Backend, BackendError, CallError, Called, Fault, Outcome, Scan, StoreId, Stored,
 };
 use millrace_engine::state::ProcessScope;
 

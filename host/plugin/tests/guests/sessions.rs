@@ -1,9 +1,10 @@
 //! Aggregates over sessions and tables: states that become one, values that are only asked for, records taken back.
 
 use bytes::Bytes;
+use millrace_engine::logic::Logic;
 use millrace_engine::manifest::Role;
 use millrace_engine::ports::{
-    Attempt, Change, Failure, FailureClass, Fault, Field, Group, Grouped, Logic, Mode, Outcome, Stored,
+    Attempt, Change, Failure, FailureClass, Fault, Field, Group, Grouped, Mode, Outcome, Stored,
 };
 
 use crate::faults::expect;

@@ -1,8 +1,9 @@
 //! Timers of process functions: set, taken back, fired; and who may not.
 
 use bytes::Bytes;
+use millrace_engine::logic::Logic;
 use millrace_engine::manifest::Role;
-use millrace_engine::ports::{Attempt, CallError, Called, Clock, Due, Fault, Field, Logic, Outcome, Stored};
+use millrace_engine::ports::{Attempt, CallError, Called, Clock, Due, Fault, Field, Outcome, Stored};
 use millrace_engine::state::ProcessScope;
 
 use crate::faults::expect;

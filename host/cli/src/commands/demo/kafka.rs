@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use millrace_engine::ledger::Ledger;
-use millrace_engine::ports::Logic;
+use millrace_engine::logic::Logic;
 use millrace_engine::record::InputRecord;
 use millrace_engine::topology::{Topic, TopicKind, Topology};
 use millrace_kafka::records::Connection;

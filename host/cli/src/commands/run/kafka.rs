@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use millrace_engine::ledger::{Ledger, What};
-use millrace_engine::ports::Logic;
+use millrace_engine::logic::Logic;
 use millrace_kafka::{Guests, Options, Report, State, WorkerOptions};
 
 use super::losses::Losses;

@@ -6,7 +6,7 @@ use super::outline::{Draft, StateRef};
 use crate::calls;
 use crate::manifest::FunctionManifest;
 use crate::ports::{CallError, Change, Failure, Group, Grouped, Mode, Outcome, Stored};
-use crate::task::{Item, Step};
+use crate::step::{Item, Step};
 
 /// What the groups of a plan have come to, by their numbers.
 pub(super) type Results = Vec<Option<Grouped>>;

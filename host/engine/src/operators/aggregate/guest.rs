@@ -1,10 +1,9 @@
 //! Calls of the aggregate function that always come to a verdict, record by record where they must.
 
 use crate::calls;
+use crate::logic::Logic;
 use crate::manifest::FunctionManifest;
-use crate::ports::{
-    Attempt, CallError, Called, Change, Effect, FunctionId, Group, Grouped, Logic, Message, Mode, Outcome,
-};
+use crate::ports::{Attempt, CallError, Called, Change, Effect, FunctionId, Group, Grouped, Message, Mode, Outcome};
 
 /// The aggregate function of a step.
 pub(super) struct Guest<'l> {

@@ -6,7 +6,7 @@ use super::outline::Planned;
 use super::plan::Plan;
 use crate::ports::BackendError;
 use crate::record::Window;
-use crate::task::Item;
+use crate::step::Item;
 
 pub(super) fn plan(
     plan: &mut Plan<'_>,

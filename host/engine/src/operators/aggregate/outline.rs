@@ -6,8 +6,8 @@ use bytes::Bytes;
 
 use crate::ports::{Mode, Stored};
 use crate::record::{Timestamp, Window};
+use crate::state::budget::Budget;
 use crate::state::windowed::WindowedClock;
-use crate::task::Page;
 
 /// What was planned.
 pub(super) struct Outline {
@@ -20,7 +20,7 @@ pub(super) struct Outline {
     pub(super) groups: Vec<Draft>,
     pub(super) records: Vec<Planned>,
     /// What the step may still let out in this pass.
-    pub(super) page: Page,
+    pub(super) budget: Budget,
     /// Where the windows begin that close at the time of the last record too, and wait for the next pass.
     pub(super) more: Option<Bytes>,
 }

@@ -11,13 +11,14 @@ use bytes::Bytes;
 
 use super::outline::{Changed, Closing, Draft, Live, Outline, Planned, ResultOf, StateRef};
 use crate::ports::{BackendError, Scan, StoreId};
+use crate::record::Record;
 use crate::record::{Timestamp, Window, length};
 use crate::state::TaskState;
+use crate::state::budget::Budget;
 use crate::state::keys::decode_aggregate;
 use crate::state::windowed::{
     WindowedStore, entries_from, entries_to, entry_key, entry_of, open_from, open_key, opened, time_of,
 };
-use crate::task::{Page, Record};
 use crate::topology::{Emit, WindowKind, Windows};
 
 /// A plan in the making, over the state that it will change.
@@ -27,7 +28,7 @@ pub(super) struct Plan<'p> {
     /// Whether a group may have several records: not where each state must be seen.
     joint: bool,
     /// What may still be planned before calls are made.
-    work: Page,
+    work: Budget,
     /// Bytes of the value of the record that is being planned.
     value: usize,
     pub(super) outline: Outline,
@@ -43,7 +44,7 @@ pub(super) enum Wanted {
 }
 
 impl<'p> Plan<'p> {
-    pub(super) fn new(state: &'p TaskState, store: &'p WindowedStore, joint: bool, page: Page) -> Self {
+    pub(super) fn new(state: &'p TaskState, store: &'p WindowedStore, joint: bool, budget: Budget) -> Self {
         let outline = Outline {
             clock: store.clock,
             earliest: store.earliest,
@@ -51,15 +52,15 @@ impl<'p> Plan<'p> {
             open: BTreeMap::new(),
             groups: Vec::new(),
             records: Vec::new(),
-            page,
+            budget,
             more: None,
         };
-        Self { state, store, joint, work: page, value: 0, outline }
+        Self { state, store, joint, work: budget, value: 0, outline }
     }
 
     /// Whether so much is planned that no other record comes to it.
     pub(super) fn is_full(&self) -> bool {
-        self.outline.more.is_some() || self.outline.page.is_full() || self.work.is_full()
+        self.outline.more.is_some() || self.outline.budget.is_full() || self.work.is_full()
     }
 
     /// A record has come: time goes on, whatever becomes of it.
@@ -229,7 +230,7 @@ impl<'p> Plan<'p> {
         })
     }
 
-    /// Closes what is over by now, as much as goes into the page: the windows come out in the order of their ends.
+    /// Closes what is over by now, as much as goes into the budget: the windows come out in the order of their ends.
     pub(super) fn close_windows(&mut self, planned: &mut Planned) -> Result<(), BackendError> {
         let (Some(open), close) = (self.store.open, self.close()) else { return Ok(()) };
         let from = self.outline.clock.closed;
@@ -242,7 +243,7 @@ impl<'p> Plan<'p> {
         }
         for entry in self.take_open(open, from, close)? {
             let Some((window, key)) = opened(&entry) else { continue };
-            if self.outline.page.is_full() {
+            if self.outline.budget.is_full() {
                 (self.outline.clock.closed, self.outline.earliest) = (window.end, window.end);
                 self.outline.more = Some(entry);
                 return Ok(());
@@ -251,12 +252,12 @@ impl<'p> Plan<'p> {
             self.outline.open.insert(entry.clone(), false);
             match self.visible_at_close(&key, window)? {
                 Some(live) => {
-                    self.outline.page.take(key.len() + self.outline.bytes(&live.state));
+                    self.outline.budget.take(key.len() + self.outline.bytes(&live.state));
                     let group = self.group(&key, window, Some(live.state), vec![]);
                     planned.closing.push(Closing { key, window, timestamp: live.timestamp, group });
                 }
                 None => {
-                    self.outline.page.take(key.len());
+                    self.outline.budget.take(key.len());
                     planned.lost += 1;
                 }
             }
@@ -275,13 +276,13 @@ impl<'p> Plan<'p> {
         }
     }
 
-    /// Open windows that end in `[from, to)`, in order, at least one more than the page takes; notes when the next one
+    /// Open windows that end in `[from, to)`, in order, at least one more than the budget takes; notes when the next one
     /// ends.
     fn take_open(&mut self, open: StoreId, from: Timestamp, to: Timestamp) -> Result<Vec<Bytes>, BackendError> {
         // What has closed already needn't be passed over again.
         let (first, end) = (self.store.resume.clone().unwrap_or_else(|| open_from(from)), open_from(to));
         let (mut found, mut next) = (Vec::new(), Timestamp::MAX);
-        let (written, most) = (&self.outline.open, self.outline.page.entries());
+        let (written, most) = (&self.outline.open, self.outline.budget.entries());
         self.state.scan(open, &first, None, &mut |entry, _| {
             if written.contains_key(entry) {
                 return Scan::Continue;

@@ -7,7 +7,7 @@ use super::outline::Planned;
 use super::plan::{Plan, Wanted};
 use crate::ports::BackendError;
 use crate::record::Window;
-use crate::task::Item;
+use crate::step::Item;
 
 pub(super) fn plan(plan: &mut Plan<'_>, (number, item): (usize, &Item), gap: i64) -> Result<Planned, BackendError> {
     let (mut planned, time) = (Planned::default(), item.record.timestamp);

@@ -11,7 +11,7 @@ use super::outline::{Live, Planned, ResultOf};
 use super::plan::{Plan, Wanted};
 use crate::ports::BackendError;
 use crate::record::{Timestamp, Window};
-use crate::task::Item;
+use crate::step::Item;
 
 /// A record on its way into its windows.
 struct Arrival<'a, 'p> {

@@ -10,8 +10,9 @@ use hashbrown::HashMap;
 
 use crate::path::Path;
 use crate::provenance::Origin;
+use crate::record::Record;
 use crate::record::Window;
-use crate::task::{Item, Record, Step};
+use crate::step::{Item, Step};
 
 /// The results that wait.
 #[derive(Default)]

@@ -18,13 +18,16 @@ use super::outline::{Changed, Closing, Outline, Planned, ResultOf};
 use super::plan::Plan;
 use super::{hopping, session, sliding};
 use crate::ledger::Fate;
+use crate::logic::Logic;
 use crate::operators::late;
 use crate::path::Path;
-use crate::ports::{BackendError, Group, Grouped, Logic, Outcome, Output, Stored};
+use crate::ports::{BackendError, Group, Grouped, Outcome, Output, Stored};
+use crate::record::Record;
 use crate::record::{END_OF_TIME, Headers, Timestamp, length};
+use crate::row::Row;
 use crate::state::keys::{AGGREGATE_OVERHEAD, WINDOW_KEY_OVERHEAD, encode_aggregate};
 use crate::state::windowed::{WindowedStore, entry_of, open_key};
-use crate::task::{Item, Parent, Record, Row, Step, TaskError, Then, Unfit, inherited};
+use crate::step::{Item, Parent, Step, TaskError, Then, Unfit, inherited};
 use crate::topology::{Call, Emit, WindowKind};
 
 pub(super) fn process(
@@ -168,7 +171,7 @@ fn may_outgrow(step: &Step<'_>, call: &Call, items: &[Item]) -> bool {
 
 /// Plans for the first of the items, as many as go into a pass.
 fn outline(step: &Step<'_>, windows: &WindowedStore, items: &[Item], joint: bool) -> Result<Outline, BackendError> {
-    let mut plan = Plan::new(step.state, windows, joint, step.page());
+    let mut plan = Plan::new(step.state, windows, joint, step.budget());
     for numbered in items.iter().enumerate() {
         plan.reach(&numbered.1.record);
         let (mut planned, closes) = match windows.windows.kind {
@@ -189,7 +192,7 @@ fn outline(step: &Step<'_>, windows: &WindowedStore, items: &[Item], joint: bool
 
 /// What is left of a record that doesn't come in: its time.
 fn without(step: &Step<'_>, windows: &WindowedStore, item: &Item) -> Result<Outline, BackendError> {
-    let (mut plan, mut planned) = (Plan::new(step.state, windows, false, step.page()), Planned::default());
+    let (mut plan, mut planned) = (Plan::new(step.state, windows, false, step.budget()), Planned::default());
     plan.reach(&item.record);
     plan.close_windows(&mut planned)?;
     plan.outline.records.push(planned);
@@ -337,7 +340,7 @@ fn result_record(item: &Item, change: &Changed) -> Record {
 fn write(step: &mut Step<'_>, windows: &mut WindowedStore, outline: Outline, results: &Results) {
     let (open, kind) = (windows.open, windows.windows.kind);
     (windows.clock, windows.earliest, windows.resume) = (outline.clock, outline.earliest, outline.more);
-    step.spend(step.page().min(outline.page));
+    step.spend(step.budget().min(outline.budget));
     if let Some(open) = open {
         for (entry, is_open) in outline.open {
             step.state.put(open, entry, is_open.then(|| bytes::Bytes::from_static(b"\0\0\0\0")));

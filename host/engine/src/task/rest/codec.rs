@@ -4,12 +4,11 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use super::names::{Name, name_of, names};
 use crate::path::Path;
+use crate::record::Record;
 use crate::record::{Header, Headers, InputRecord, TimestampType, Window};
+use crate::row::Row;
 use crate::state::timers::Look;
-use crate::task::item::{Item, Record};
-use crate::task::limits::Spent;
-use crate::task::progress::Owed;
-use crate::task::{Produced, Row};
+use crate::step::{Item, Owed, Produced, Spent};
 use crate::topology::{NodeId, SubTopology, TopicId, Topology};
 
 /// Stands for no node.

@@ -13,9 +13,7 @@ use crate::path::Path;
 use crate::ports::StoreId;
 use crate::provenance::Origin;
 use crate::record::InputRecord;
-use crate::task::item::Item;
-use crate::task::progress::Progress;
-use crate::task::run::Wake;
+use crate::step::{Item, Progress, Wake};
 use crate::topology::{NodeId, SubTopology, TopicId, Topology};
 
 /// The version of this form.

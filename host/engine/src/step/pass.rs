@@ -1,10 +1,8 @@
 //! How a step ends a pass: see [`super::progress`].
 
-use super::Step;
-use super::item::Item;
-use super::progress::{Owed, Page};
-use super::run::Wake;
+use super::{Item, Owed, Step, Wake};
 use crate::path::Path;
+use crate::state::budget::Budget;
 use crate::state::timers::Look;
 
 impl Step<'_> {
@@ -14,8 +12,8 @@ impl Step<'_> {
     }
 
     /// What the step may still put out and let out in this pass.
-    pub(crate) fn page(&self) -> Page {
-        self.page
+    pub(crate) fn budget(&self) -> Budget {
+        self.budget
     }
 
     /// How many items go into a call of a guest: fewer where what comes of them is large.
@@ -26,7 +24,7 @@ impl Step<'_> {
     /// A call with so many items is done.
     pub(crate) fn set_pace(&mut self, items: usize) {
         let most = self.options.pass_bytes.max(1);
-        *self.pace = match self.page.taken(most) {
+        *self.pace = match self.budget.taken(most) {
             taken if taken > most => (items.saturating_mul(most) / taken).max(1),
             _ => self.pace().saturating_mul(2),
         };
@@ -34,17 +32,17 @@ impl Step<'_> {
 
     /// Whether it has put out, or let out, as much as a pass may hold: what is left is to be [put back](Self::put_back).
     pub(crate) fn is_full(&self) -> bool {
-        self.page.is_full()
+        self.budget.is_full()
     }
 
     /// It lets out an entry of this many bytes.
     pub(crate) fn let_out(&mut self, bytes: usize) {
-        self.page.take(bytes);
+        self.budget.take(bytes);
     }
 
-    /// So much is left of the page.
-    pub(crate) fn spend(&mut self, left: Page) {
-        self.page = left;
+    /// So much is left of the budget.
+    pub(crate) fn spend(&mut self, left: Budget) {
+        self.budget = left;
     }
 
     /// Items that wait for the next pass, in order: with them it goes on.

@@ -44,9 +44,9 @@ pub struct TaskOptions {
     /// See [`record_outputs`](Self::record_outputs).
     pub record_output_bytes: u64,
     /// About how many bytes a step puts out, or lets out because time has moved on, before what is left waits for another
-    /// [`run`](super::Task::run). Changes the memory that a run takes, never the result.
+    /// [`run`](crate::task::Task::run). Changes the memory that a run takes, never the result.
     pub pass_bytes: usize,
-    /// Most timers on the driver's clock that a step fires in one [`tick`](super::Task::tick); those that are left are due at
+    /// Most timers on the driver's clock that a step fires in one [`tick`](crate::task::Task::tick); those that are left are due at
     /// once.
     pub timers: usize,
 }
@@ -77,7 +77,7 @@ impl TaskOptions {
 /// The active deployment of a plugin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deployed {
-    /// How [`Logic`](crate::ports::Logic) knows it.
+    /// How [`Logic`](crate::logic::Logic) knows it.
     pub id: DeploymentId,
     /// Which one it is, counted from 1 in the life of the app.
     pub generation: u32,

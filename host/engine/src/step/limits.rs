@@ -1,10 +1,11 @@
 //! What its topic or store doesn't take, and fails instead of standing in the way of a commit for ever.
 
-use super::item::Record;
-use super::{Row, Step, TaskError};
+use super::{Step, TaskError};
 use crate::ledger::Fate;
 use crate::path::Path;
 use crate::ports::{Failure, FailureClass, Field, Output, StoreId};
+use crate::record::Record;
+use crate::row::Row;
 use crate::size::shown;
 use crate::topology::TopicId;
 
@@ -57,17 +58,17 @@ impl Step<'_> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Spent {
     /// The number of the record within the run.
-    pub(super) record: u32,
-    pub(super) outputs: u64,
-    pub(super) bytes: u64,
+    pub(crate) record: u32,
+    pub(crate) outputs: u64,
+    pub(crate) bytes: u64,
     /// Whether something was too much: nothing of the record comes out of the step any more.
-    pub(super) over: bool,
+    pub(crate) over: bool,
 }
 
 impl Step<'_> {
     /// Charges outputs to the record that they come from. Where they are more than a step may make of one record, they
     /// don't come out: the first time that is the record's failure, and later ones are counted.
-    pub(super) fn charge(&mut self, path: &Path, row: Row, outputs: &[Output]) -> Option<Option<Failure>> {
+    pub(crate) fn charge(&mut self, path: &Path, row: Row, outputs: &[Output]) -> Option<Option<Failure>> {
         if outputs.is_empty() {
             return None;
         }
@@ -89,7 +90,7 @@ impl Step<'_> {
             return None;
         }
         // They have been made all the same.
-        outputs.iter().for_each(|_| self.page.take(0));
+        outputs.iter().for_each(|_| self.budget.take(0));
         if already {
             let why = "the step has made more of the record than it may of one";
             self.drop_record(path, TOO_MANY, outputs.len() as u64, why, Fate::Dropped(None));

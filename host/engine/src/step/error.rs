@@ -16,7 +16,7 @@ pub enum TaskError {
         /// What went wrong.
         reason: String,
     },
-    /// The [time](crate::ports::Logic::limit_time) for the guest calls of a run is over: open the task anew, and run it over fewer
+    /// The [time](crate::logic::Logic::limit_time) for the guest calls of a run is over: open the task anew, and run it over fewer
     /// records at a time.
     #[error("step `{step}`: the time for its guest calls is over")]
     Overrun {

@@ -9,7 +9,7 @@
 //! as an item, and is checked when it is put out, by the limits and refusals of that time. Only dead letters of nodes that
 //! are ahead are held back as they are.
 //!
-//! Between two passes a task may be committed: see [`super::rest`].
+//! Between two passes a task may be committed: see the rest of a run in `task/rest.rs`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,8 +18,7 @@ use bytes::Bytes;
 
 use super::item::Item;
 use super::limits::Spent;
-use super::run::Wake;
-use super::{Produced, TaskOptions};
+use super::{Produced, Wake};
 use crate::path::Path;
 use crate::provenance::Origin;
 use crate::record::InputRecord;
@@ -38,7 +37,7 @@ pub(crate) struct Progress {
     /// The records of the run, and behind them those that a place is [about](Path::about).
     pub(crate) records: Vec<InputRecord>,
     /// How many of them are records of the run.
-    pub(super) inputs: usize,
+    pub(crate) inputs: usize,
     /// The topic of each.
     pub(crate) sources: Vec<TopicId>,
     /// Names of all topics.
@@ -49,14 +48,14 @@ pub(crate) struct Progress {
     /// [`Step::at_the_moment`](super::Step::at_the_moment).
     pub(crate) moments: u32,
     /// What comes here or later in the order of processing waits for the next pass.
-    pub(super) cut: Option<Path>,
+    pub(crate) cut: Option<Path>,
     /// What each node has yet to let out.
-    pub(super) owed: Vec<Option<Owed>>,
+    pub(crate) owed: Vec<Option<Owed>>,
     /// What each node has made of the record that it was at last: of new rows, and of old ones.
-    pub(super) spent: Vec<[Spent; 2]>,
+    pub(crate) spent: Vec<[Spent; 2]>,
     /// What the moment asks of the nodes, in a run without records, and how many nodes have done it.
-    pub(super) wake: Option<Wake>,
-    pub(super) woken: usize,
+    pub(crate) wake: Option<Wake>,
+    pub(crate) woken: usize,
 }
 
 /// What a node has yet to let out, because time has moved on by an item: windows that close, records without a match,
@@ -72,14 +71,14 @@ pub(crate) struct Owed {
 
 impl Owed {
     /// Where the next of it comes out.
-    pub(super) fn place(&self) -> Path {
+    pub(crate) fn place(&self) -> Path {
         self.path.child(self.child)
     }
 }
 
 impl Progress {
     /// A run over these records at the beginning.
-    pub(super) fn new(
+    pub(crate) fn new(
         nodes: usize,
         records: Vec<InputRecord>,
         sources: Vec<TopicId>,
@@ -106,7 +105,7 @@ impl Progress {
 
     /// Begins the next pass: at the node where the lowest place is, up to where nodes before that one have more to do.
     /// Gives the index of the node. Exits don't count: they come last.
-    pub(super) fn resume(&mut self, shape: &SubTopology) -> usize {
+    pub(crate) fn resume(&mut self, shape: &SubTopology) -> usize {
         let inner = shape.nodes.iter().enumerate().filter(|(_, node)| !node.operator.is_exit());
         let nodes = || inner.clone().filter_map(|(node, _)| Some((self.lowest(node)?, node)));
         let first = nodes().min().map_or(self.woken, |(_, node)| node);
@@ -127,7 +126,7 @@ impl Progress {
     }
 
     /// Takes the items of a node up to the cut, in order.
-    pub(super) fn take(&mut self, node: usize) -> Vec<Item> {
+    pub(crate) fn take(&mut self, node: usize) -> Vec<Item> {
         let Some(queue) = self.queues.get_mut(node) else { return Vec::new() };
         let items = std::mem::take(queue);
         let Some(cut) = &self.cut else { return in_order(items) };
@@ -137,12 +136,12 @@ impl Progress {
     }
 
     /// What the moment asks of a node, if it is its turn.
-    pub(super) fn wake_of(&self, node: usize) -> Option<Wake> {
+    pub(crate) fn wake_of(&self, node: usize) -> Option<Wake> {
         self.wake.filter(|_| node >= self.woken && self.cut.is_none())
     }
 
     /// Ends the pass here.
-    pub(super) fn cut(&mut self, place: Path) {
+    pub(crate) fn cut(&mut self, place: Path) {
         self.cut = Some(match self.cut.take() {
             Some(cut) => cut.min(place),
             None => place,
@@ -150,18 +149,18 @@ impl Progress {
     }
 
     /// Whether nothing is left to be done.
-    pub(super) fn is_done(&self) -> bool {
+    pub(crate) fn is_done(&self) -> bool {
         let woken = self.wake.is_none() || self.woken == self.queues.len();
         woken && self.queues.iter().all(Vec::is_empty) && self.owed.iter().all(Option::is_none)
     }
 
     /// The lowest place at which anything waits.
-    pub(super) fn lowest_of_all(&self) -> Option<Path> {
+    pub(crate) fn lowest_of_all(&self) -> Option<Path> {
         (0..self.queues.len()).filter_map(|node| self.lowest(node)).min()
     }
 
     /// Takes what was put out before all that still waits, in order.
-    pub(super) fn take_produced(&mut self) -> Vec<Produced> {
+    pub(crate) fn take_produced(&mut self) -> Vec<Produced> {
         let lowest = self.lowest_of_all();
         let mut produced = std::mem::take(&mut self.produced);
         if let Some(lowest) = lowest {
@@ -174,7 +173,7 @@ impl Progress {
     }
 
     /// Forgets the records that no place is about any more.
-    pub(super) fn forget(&mut self) {
+    pub(crate) fn forget(&mut self) {
         let inputs = self.inputs;
         let mut used: BTreeMap<usize, usize> = BTreeMap::new();
         self.each_path(&mut |path| {
@@ -215,40 +214,4 @@ fn in_order(mut items: Vec<Item>) -> Vec<Item> {
         items.sort_by(|a, b| a.path.cmp(&b.path));
     }
     items
-}
-
-/// How much a step may still let out or put out in a pass.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Page {
-    /// Below zero where the last entry was larger than what was left.
-    left: isize,
-}
-
-/// About what an entry that is let out costs in memory beside its bytes, from the look to its results.
-const ENTRY: usize = 512;
-
-impl Page {
-    pub(crate) fn new(options: &TaskOptions) -> Self {
-        Self { left: isize::try_from(options.pass_bytes.max(1)).unwrap_or(isize::MAX) }
-    }
-
-    /// Whether nothing more goes into it.
-    pub(crate) fn is_full(self) -> bool {
-        self.left <= 0
-    }
-
-    /// Takes an entry of this many bytes; always one.
-    pub(crate) fn take(&mut self, bytes: usize) {
-        self.left = self.left.saturating_sub_unsigned(bytes.saturating_add(ENTRY));
-    }
-
-    /// What is taken of a page that had so many bytes.
-    pub(crate) fn taken(self, of: usize) -> usize {
-        isize::try_from(of).unwrap_or(isize::MAX).saturating_sub(self.left).max(0).unsigned_abs()
-    }
-
-    /// How many entries go into it, at most.
-    pub(crate) fn entries(self) -> usize {
-        self.left.max(0).unsigned_abs().div_ceil(ENTRY)
-    }
 }

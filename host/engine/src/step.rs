@@ -1,21 +1,38 @@
 //! One operator at work in a run: what it can do to the run, the state and the ledger.
 
+mod error;
+mod item;
+mod limits;
+mod options;
+mod pass;
+mod produced;
+mod progress;
+mod unfit;
+mod wake;
+
 use std::fmt::Display;
 
 use bytes::Bytes;
 
-use super::item::{Item, Record};
-use super::progress::{Page, Progress};
-use super::{Deployed, Produced, Row, TaskError, TaskOptions, Then, Unfit};
 use crate::dead_letter::{self, Failed};
 use crate::ledger::{Example, Fate, Ledger, LogLine, What};
 use crate::partitioner::partition_of;
 use crate::path::Path;
 use crate::ports::{CallError, Effect, Failure, FailureClass, Field, FunctionId, Outcome, Output};
 use crate::provenance::Origin;
-use crate::record::{InputRecord, Timestamp};
+use crate::record::{InputRecord, Record, Timestamp};
+use crate::row::Row;
 use crate::state::TaskState;
+use crate::state::budget::Budget;
 use crate::topology::{Call, Edge, Node, NodeId, OnDrop, OnError, SubTopology, TopicId, Topology};
+pub use error::TaskError;
+pub(crate) use item::Item;
+pub(crate) use limits::Spent;
+pub use options::{Deployed, PASS_BYTES, TaskOptions};
+pub use produced::Produced;
+pub(crate) use progress::{Owed, Progress};
+pub(crate) use unfit::{Then, Unfit};
+pub(crate) use wake::Wake;
 
 /// An operator at work.
 pub(crate) struct Step<'a> {
@@ -31,9 +48,9 @@ pub(crate) struct Step<'a> {
     filtered: u64,
     unread: u64,
     /// What it may still put out in this pass.
-    pub(super) page: Page,
+    pub(crate) budget: Budget,
     /// How many items go into its next call.
-    pub(super) pace: &'a mut usize,
+    pub(crate) pace: &'a mut usize,
 }
 
 /// What outputs take over from where they don't say otherwise. An inherited value is checked where guests are called:
@@ -53,8 +70,8 @@ impl<'a> Step<'a> {
         progress: &'a mut Progress,
         pace: &'a mut usize,
     ) -> Self {
-        let page = Page::new(options);
-        Self { topology, shape, node, id, options, state, ledger, progress, filtered: 0, unread: 0, page, pace }
+        let budget = Budget::new(options.pass_bytes);
+        Self { topology, shape, node, id, options, state, ledger, progress, filtered: 0, unread: 0, budget, pace }
     }
 
     /// Ends the work of a node.
@@ -114,7 +131,7 @@ impl<'a> Step<'a> {
         while let Some(edge) = edges.next() {
             let copy = if edges.peek().is_some() { record.clone() } else { record.take() };
             let (Some(record), Some(queue)) = (copy, self.progress.queues.get_mut(edge.to.0)) else { continue };
-            self.page.take(record.size());
+            self.budget.take(record.size());
             queue.push(Item { path: parent.child(*child), from: self.id, input: edge.input, record, row });
             *child += 1;
         }
