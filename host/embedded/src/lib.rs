@@ -3,7 +3,6 @@
 //! One RocksDB holds the log, offsets and state, and every commit is one batch: exactly once without a broker. [`run`]
 //! moves on with the clock on the wall, [`replay`] with that of its records; both drive the same [`Worker`].
 
-mod ahead;
 pub mod catalog;
 pub mod deploy;
 mod error;

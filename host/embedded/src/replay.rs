@@ -1,6 +1,8 @@
 //! Replay: records in, records out, on a clock that the records themselves move. The same input gives the same output,
 //! byte for byte, whatever the batch size.
 
+mod ahead;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,9 +15,9 @@ use millrace_engine::stage::Stage;
 use millrace_engine::task::Produced;
 use millrace_engine::topology::{TopicId, TopicKind};
 
-use crate::ahead::Ahead;
 use crate::error::Error;
 use crate::worker::Worker;
+use ahead::Ahead;
 
 /// A record to replay.
 #[derive(Clone, Debug, PartialEq, Eq)]

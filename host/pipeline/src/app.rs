@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::config_keys::config_keys;
 use super::diagnostic::{Place, Placed, Problems, Sources};
 use super::fields::Fields;
 use super::given::Given;
@@ -9,7 +10,6 @@ use super::kafka::{self, KafkaSetting};
 use super::model::Plugin;
 use super::scalars::{name_error, topic_error};
 use super::tree::{Entry, Item, Value};
-use super::unloaded::config_keys;
 use millrace_engine::topology::{GuestLimits, OnWorkerFailure, PluginUse, Settings};
 
 const LIMITS_HELP: &str = "write limits = { deadline = \"1s\", memory = \"64MiB\" }, or a table of its own";

@@ -11,6 +11,7 @@
 mod app;
 mod changes;
 mod checks;
+mod config_keys;
 mod cut;
 mod cycles;
 mod diagnostic;

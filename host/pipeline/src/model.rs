@@ -3,9 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::config_keys::ConfigKey;
 use super::diagnostic::{Place, Placed, Problems, Sources};
 use super::kafka::KafkaSetting;
-use super::unloaded::ConfigKey;
 use millrace_engine::manifest::KeyCodec;
 use millrace_engine::secret::Secret;
 use millrace_engine::topology::{

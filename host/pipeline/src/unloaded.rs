@@ -1,8 +1,8 @@
 //! Plugins that couldn't be loaded, and where the mistake is.
 
+use super::config_keys::ConfigKey;
 use super::diagnostic::{Place, Sources};
 use super::model::Plugin;
-use super::tree::{Entry, Value};
 
 /// Why a plugin couldn't be loaded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -28,21 +28,4 @@ impl Unloaded {
         let key = named.or_else(|| keys().rfind(is_set));
         key.map(|key| key.at).or(plugin.config_at).unwrap_or(plugin.component_at)
     }
-}
-
-/// A key of a plugin's config, at any depth.
-#[derive(Clone, Debug)]
-pub(super) struct ConfigKey {
-    pub name: String,
-    pub at: Place,
-}
-
-/// The keys of a config, those in a table behind its own.
-pub(super) fn config_keys(config: &Value) -> Vec<ConfigKey> {
-    let Value::Table(entries) = config else { return Vec::new() };
-    let keys = |entry: &Entry| {
-        let own = ConfigKey { name: entry.name.clone(), at: entry.at };
-        [own].into_iter().chain(config_keys(&entry.item.value))
-    };
-    entries.iter().flat_map(keys).collect()
 }

@@ -14,8 +14,8 @@ use sha2::{Digest, Sha256};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+use crate::digest::hex;
 use crate::fault::chain;
-use crate::plugin::hex;
 
 const CHECKSUM: usize = 32;
 

@@ -16,10 +16,9 @@ use crate::abi;
 use crate::arena::{Buffers, TooLarge};
 use crate::host::Process;
 use crate::instance::{Functions, Live, Work};
-use crate::limits::ticks;
+use crate::limits::{Course, ticks};
 use crate::plugin::Plugin;
 use crate::reply::{self, Rules};
-use crate::runtime::Course;
 use crate::slow::{Sample, Size};
 
 /// The guest calls of one worker: an instance for each deployment, made when it is first called and kept until

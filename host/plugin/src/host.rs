@@ -10,6 +10,7 @@ use millrace_engine::manifest::Manifest;
 use millrace_engine::ports::Effect;
 use millrace_engine::state::ProcessScope;
 use millrace_engine::topology::GuestLimits;
+use wasmtime::StoreContextMut;
 
 use crate::abi::Level;
 use crate::fault::Scene;
@@ -109,6 +110,19 @@ impl Host {
             deadline: deadline_text(&self.limits, self.meter),
             overrun: self.meter.is_overrun(self.ticks_left()),
         }
+    }
+}
+
+impl Meter {
+    /// Gives the record that starts now its whole budget, as far as there is time for it.
+    pub(crate) fn renew(self, store: &mut StoreContextMut<'_, Host>) -> wasmtime::Result<()> {
+        let (Self::Clock { ticks } | Self::Fuel { ticks, .. }) = self;
+        let left = store.data().ticks_left();
+        store.set_epoch_deadline(left.map_or(ticks, |left| left.min(ticks)));
+        if let Self::Fuel { fuel, .. } = self {
+            store.set_fuel(fuel)?;
+        }
+        Ok(())
     }
 }
 

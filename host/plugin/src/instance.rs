@@ -14,8 +14,7 @@ use crate::abi::{
 };
 use crate::fault::{Breach, chain, classify};
 use crate::host::{Host, Process, linker};
-use crate::limits::Meter;
-use crate::runtime::Course;
+use crate::limits::{Course, Meter};
 use crate::ticker::Ticks;
 
 /// Bytes that a manifest may have: strings of a hostile one may all share the same memory.

@@ -13,6 +13,7 @@ mod abi;
 mod arena;
 mod cache;
 mod check;
+mod digest;
 mod error;
 mod fault;
 mod guests;

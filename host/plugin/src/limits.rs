@@ -5,10 +5,9 @@ use std::time::Duration;
 use millrace_engine::ports::Fault;
 use millrace_engine::size::shown;
 use millrace_engine::topology::GuestLimits;
-use wasmtime::{ResourceLimiter, StoreContextMut};
+use wasmtime::ResourceLimiter;
 
 use crate::fault::{Breach, chain};
-use crate::host::Host;
 
 /// Length of a tick of the epoch.
 pub(crate) const TICK: Duration = Duration::from_millis(1);
@@ -35,6 +34,15 @@ const EFFECT_BYTES_A_CALL: usize = 16 << 20;
 /// What an element of a table costs the host, in bytes; a table is part of an instance's memory.
 const TABLE_ELEMENT: usize = size_of::<usize>();
 
+/// Which of the two engines a guest runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Course {
+    /// Limits by the clock.
+    Ordinary,
+    /// Limits by fuel.
+    Verdict,
+}
+
 /// How the time of a record is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Meter {
@@ -53,17 +61,6 @@ impl Meter {
         let millis = u64::try_from(limits.deadline.as_millis()).unwrap_or(u64::MAX).max(1);
         let ticks = ticks(limits.deadline).saturating_mul(VERDICT_PATIENCE);
         Self::Fuel { fuel: millis.saturating_mul(FUEL_PER_MILLISECOND), ticks }
-    }
-
-    /// Gives the record that starts now its whole budget, as far as there is time for it.
-    pub(crate) fn renew(self, store: &mut StoreContextMut<'_, Host>) -> wasmtime::Result<()> {
-        let (Self::Clock { ticks } | Self::Fuel { ticks, .. }) = self;
-        let left = store.data().ticks_left();
-        store.set_epoch_deadline(left.map_or(ticks, |left| left.min(ticks)));
-        if let Self::Fuel { fuel, .. } = self {
-            store.set_fuel(fuel)?;
-        }
-        Ok(())
     }
 
     /// Whether a guest that was interrupted with so many ticks left for its call, and those that come after it, is no

@@ -10,11 +10,13 @@ use wit_component::ComponentEncoder;
 
 use crate::abi::interface;
 use crate::check;
-use crate::error::Refusal;
+use crate::digest::hex;
+use crate::error::{LoadError, Refusal};
 use crate::fault::chain;
 use crate::inspect::{self, Kind, Names};
 use crate::instance::{Code, Live};
-use crate::runtime::{Course, Runtime};
+use crate::limits::Course;
+use crate::runtime::Runtime;
 use crate::slow::Said;
 use crate::ticker::Ticks;
 
@@ -31,6 +33,26 @@ pub struct Plugin {
     verdict: OnceLock<Result<Code, String>>,
     runtime: Arc<Runtime>,
     slow: Said,
+}
+
+impl Runtime {
+    /// Loads a plugin from a component, or from the core module that `wit-bindgen` makes, and checks all that can be
+    /// checked before a record comes: imports, contract version, manifest, config. `origin` names it in errors;
+    /// `config` is JSON text, `{}` where there is none.
+    ///
+    /// # Errors
+    /// Why it was refused, as text for the plugin's author. [`Refusal::Host`] alone isn't the plugin's doing.
+    pub fn load(
+        self: &Arc<Self>,
+        bytes: &[u8],
+        origin: &str,
+        config: &str,
+        limits: GuestLimits,
+    ) -> Result<Arc<Plugin>, LoadError> {
+        Plugin::load(self, bytes, config, limits)
+            .map(Arc::new)
+            .map_err(|refusal| LoadError { origin: origin.to_owned(), refusal })
+    }
 }
 
 impl Plugin {
@@ -155,14 +177,4 @@ fn at_start(error: CallError) -> Refusal {
         // Nothing limits the time of a start but its deadline.
         CallError::Overrun => Refusal::Start(error.to_string()),
     }
-}
-
-/// Bytes in lower-case hex.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a string can't fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

@@ -3,14 +3,13 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use millrace_engine::topology::GuestLimits;
 use wasmtime::component::Component;
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, OperatorCost, PoolingAllocationConfig, Strategy};
 
 use crate::cache::Cache;
 use crate::error::{LoadError, Refusal};
 use crate::fault::chain;
-use crate::plugin::Plugin;
+use crate::limits::Course;
 use crate::ticker::{Ticker, Ticks};
 
 /// Instances that can be alive at a time: workers times deployments, with room for candidates. Each reserves address
@@ -26,15 +25,6 @@ pub struct Runtime {
     verdict: Engine,
     cache: Option<Cache>,
     ticker: Ticker,
-}
-
-/// Which of the two engines.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Course {
-    /// Limits by the clock.
-    Ordinary,
-    /// Limits by fuel.
-    Verdict,
 }
 
 impl Runtime {
@@ -55,24 +45,6 @@ impl Runtime {
         let ticker = Ticker::start(vec![ordinary.clone(), verdict.clone()])
             .map_err(|error| format!("no thread for deadlines: {error}"))?;
         Ok(Arc::new(Self { ordinary, verdict, cache, ticker }))
-    }
-
-    /// Loads a plugin from a component, or from the core module that `wit-bindgen` makes, and checks all that can be
-    /// checked before a record comes: imports, contract version, manifest, config. `origin` names it in errors;
-    /// `config` is JSON text, `{}` where there is none.
-    ///
-    /// # Errors
-    /// Why it was refused, as text for the plugin's author. [`Refusal::Host`] alone isn't the plugin's doing.
-    pub fn load(
-        self: &Arc<Self>,
-        bytes: &[u8],
-        origin: &str,
-        config: &str,
-        limits: GuestLimits,
-    ) -> Result<Arc<Plugin>, LoadError> {
-        Plugin::load(self, bytes, config, limits)
-            .map(Arc::new)
-            .map_err(|refusal| LoadError { origin: origin.to_owned(), refusal })
     }
 
     /// The clock of its deadlines.

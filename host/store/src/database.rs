@@ -1,5 +1,8 @@
 //! Opening a database, and writing to it.
 
+mod backend;
+mod batch;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,13 +15,13 @@ use rocksdb::{
     ColumnFamily, ColumnFamilyDescriptor, DB, DEFAULT_COLUMN_FAMILY_NAME, Options, ReadOptions, WriteOptions,
 };
 
-use crate::backend::TaskBackend;
-use crate::batch::{Batch, Durability};
 use crate::error::Error;
 use crate::expiry::{Pending, Watermarks};
 use crate::options::{OpenOptions, Shape, Wal};
 use crate::tuning::{self, Memory};
 use crate::{families, format};
+pub use backend::{SHARED, TaskBackend};
+pub use batch::{Batch, Durability};
 
 /// Bytes of buffered writes after which one is synced: what a power failure can take is bounded by it, and what has
 /// expired by then is dropped from disk.

@@ -42,8 +42,6 @@
 //! # }
 //! ```
 
-mod backend;
-mod batch;
 mod database;
 mod error;
 mod expiry;
@@ -55,9 +53,7 @@ mod raw;
 mod statistics;
 mod tuning;
 
-pub use backend::{SHARED, TaskBackend};
-pub use batch::{Batch, Durability};
-pub use database::Database;
+pub use database::{Batch, Database, Durability, SHARED, TaskBackend};
 pub use error::Error;
 pub use options::{Family, OpenOptions, Shape, Wal};
 pub use statistics::{Statistics, StoreStatistics};

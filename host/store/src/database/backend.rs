@@ -6,7 +6,7 @@ use bytes::Bytes;
 use millrace_engine::ports::{Backend, BackendError, Scan, StoreId};
 use smallvec::SmallVec;
 
-use crate::database::Database;
+use super::Database;
 use crate::error::Error;
 use crate::families;
 

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use millrace_engine::topology::{EventTime, Operator, TopicId, Topology};
 
-use crate::replay::ReplayRecord;
+use super::ReplayRecord;
 
 /// How many records after it decide of one.
 const WITNESSES: usize = 3;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use millrace_engine::ports::{Horizons, StoreChanges, StoreId};
 use rocksdb::{ColumnFamily, WriteBatch};
 
-use crate::database::Database;
+use super::Database;
 use crate::error::Error;
 
 /// What a write survives.
