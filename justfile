@@ -107,6 +107,10 @@ soak *args: guests
 fmt *args:
     cargo fmt --all "$@"
 
+# Writes the map of modules in ARCHITECTURE.md anew.
+map:
+    cargo run --quiet --package millrace-layering --bin module-map
+
 # The soak has a line of its own: it belongs to no test run, and so not to all targets either.
 #
 # Clippy and the documentation, with warnings as errors.

@@ -8,10 +8,16 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use common::{FAMILIES, WINDOW, changes, open, specs};
 use millrace_store::{Batch, Database, Durability, Error, OpenOptions, Wal};
+
+/// A writer without a batch for so long is one that RocksDB keeps waiting.
+const STANDSTILL: Duration = Duration::from_secs(10);
 
 /// How long RocksDB may take until it has seen that there is room: it looks every five seconds.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -67,14 +73,63 @@ fn incompressible(seed: u32) -> Vec<u8> {
     std::iter::repeat_with(next).take(12_500).flatten().collect()
 }
 
-/// Writes until the disk is full. Gives how many batches were written, and what is said then.
-fn fill(database: &Arc<Database>) -> (u32, Error) {
-    for number in 0..1_000 {
-        if let Err(error) = write(database, number) {
-            return (number, error);
+/// A full disk as a writer meets it.
+enum Full {
+    /// A write has failed.
+    Refused(Error),
+    /// RocksDB keeps the writer waiting until there is room: so it does where both write buffers are full before the first
+    /// flush has failed.
+    Waits,
+}
+
+/// A thread that writes batches until one fails, or there is room again.
+struct Filling {
+    written: Arc<AtomicU32>,
+    has_room: Arc<AtomicBool>,
+    outcome: Receiver<Error>,
+    thread: JoinHandle<()>,
+}
+
+impl Filling {
+    fn start(database: &Arc<Database>) -> Self {
+        let (written, has_room) = (Arc::<AtomicU32>::default(), Arc::<AtomicBool>::default());
+        let (failed, outcome) = channel();
+        let (database, counted, stop) = (Arc::clone(database), Arc::clone(&written), Arc::clone(&has_room));
+        let thread = std::thread::spawn(move || {
+            while !stop.load(Ordering::SeqCst) {
+                if let Err(error) = write(&database, counted.load(Ordering::SeqCst)) {
+                    failed.send(error).unwrap();
+                    return;
+                }
+                counted.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+        Self { written, has_room, outcome, thread }
+    }
+
+    /// Waits until the disk is full: a write fails, or none comes to its end.
+    fn until_full(&self) -> Full {
+        let mut before = 0;
+        loop {
+            match self.outcome.recv_timeout(STANDSTILL) {
+                Ok(error) => return Full::Refused(error),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(error) => panic!("the writer has ended: {error}"),
+            }
+            let written = self.written.load(Ordering::SeqCst);
+            if written == before {
+                return Full::Waits;
+            }
+            before = written;
         }
     }
-    panic!("the disk doesn't fill");
+
+    /// Ends the thread, now that there is room, and gives how many batches were written.
+    fn end(self) -> u32 {
+        self.has_room.store(true, Ordering::SeqCst);
+        self.thread.join().unwrap();
+        self.written.load(Ordering::SeqCst)
+    }
 }
 
 fn write(database: &Arc<Database>, number: u32) -> Result<(), Error> {
@@ -92,9 +147,14 @@ fn a_full_disk_is_reported_as_such_and_what_was_written_before_stays() {
     let Some(disk) = SmallDisk::mount() else { return };
     let path = disk.path().join("data");
     let database = open(&path);
-    let (written, error) = fill(&database);
-    assert!(matches!(error, Error::Full { .. }), "{error:?}");
-    assert!(error.to_string().ends_with("no space left on the disk"), "{error}");
+    let filling = Filling::start(&database);
+    if let Full::Refused(error) = filling.until_full() {
+        assert!(matches!(error, Error::Full { .. }), "{error:?}");
+        assert!(error.to_string().ends_with("no space left on the disk"), "{error}");
+    } else {
+        disk.enlarge();
+    }
+    let written = filling.end();
     drop(database);
 
     disk.enlarge();
@@ -107,9 +167,14 @@ fn a_full_disk_is_reported_as_such_and_what_was_written_before_stays() {
 fn a_disk_that_has_room_again_is_written_to_without_another_start() {
     let Some(disk) = SmallDisk::mount() else { return };
     let database = open(&disk.path().join("data"));
-    let (written, _) = fill(&database);
-    assert!(matches!(write(&database, written), Err(Error::Full { .. })), "while it is full, it stays so");
+    let filling = Filling::start(&database);
+    let full = filling.until_full();
+    if let Full::Refused(_) = full {
+        let number = filling.written.load(Ordering::SeqCst);
+        assert!(matches!(write(&database, number), Err(Error::Full { .. })), "while it is full, it stays so");
+    }
     disk.enlarge();
+    let written = filling.end();
     let limit = Instant::now() + PATIENCE;
     while let Err(error) = write(&database, written) {
         assert!(matches!(error, Error::Full { .. }), "{error:?}");
