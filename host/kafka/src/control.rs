@@ -2,9 +2,12 @@
 //! stores are filled with, and what its pipeline is known by. Every instance reads it when it starts. An instance that has
 //! something to change does so in a transaction under one id for the whole app, so that two that start at once don't both
 //! make the next generation; one that has nothing to change takes nothing from anybody.
+//!
+//! Uses [`cluster`](crate::cluster), [`client`](crate::client) and [`error`](crate::error).
 
 mod claims;
 mod entries;
+pub(crate) mod orphans;
 mod outline;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,16 +22,15 @@ use millrace_engine::topology::Topology;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use uuid::Uuid;
 
+use crate::client::app::App;
+use crate::client::native;
+use crate::client::producer::Transactions;
+use crate::client::settings::ClientSettings;
+use crate::clock::wall_clock;
+use crate::cluster::internal_topics;
+use crate::cluster::whole_topic;
 use crate::cluster::{Cluster, REQUEST, TopicSpec};
-use crate::contradictions::App;
 use crate::error::{Error, Reaction};
-use crate::internal_topics;
-use crate::native;
-use crate::positions::wall_clock;
-use crate::producer::Transactions;
-use crate::rests;
-use crate::settings::ClientSettings;
-use crate::whole;
 use entries::Entries;
 use outline::Outline;
 
@@ -189,7 +191,7 @@ pub(crate) fn check(
     claims::check(settings, cluster, app, &entries.topics()?, specs, go_on)?;
     check_contents(cluster, settings.app(), &entries.contents()?, &contents(topology))?;
     if before.is_some_and(|before| before.reads_more_than(&now)) {
-        return rests::check(settings, cluster, (topology, partitions), go_on);
+        return orphans::check(settings, cluster, (topology, partitions), go_on);
     }
     Ok(Some(()))
 }
@@ -357,7 +359,7 @@ pub(crate) fn noted(settings: &ClientSettings, cluster: &Cluster, app: &str) -> 
     let entries = entries.ok_or_else(|| {
         Error::Unreachable(format!(
             "topic `{control}` can't be read to its end: {}",
-            whole::undecided(settings, &control)
+            whole_topic::undecided(settings, &control)
         ))
     })?;
     let read = entries.pipeline()?.map(|outline| outline.read().clone()).unwrap_or_default();

@@ -1,13 +1,16 @@
 //! What can go wrong, by what the caller does about it.
 
+pub(crate) mod codes;
+pub(crate) mod refusals;
+
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use millrace_engine::topology::PartitionMismatch;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
-use crate::reactions::{Class, class, said};
-use crate::refused::Refusals;
+use self::codes::{Class, class, said};
+use self::refusals::Refusals;
 
 /// Why an app can't start, or can't go on. Those after which another start may go well are told apart by
 /// [`is_passing`](Error::is_passing).

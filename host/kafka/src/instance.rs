@@ -1,32 +1,29 @@
 //! An instance: a process that runs its share of an app's tasks.
+//!
+//! Uses all other rooms but [`commands`](crate::commands).
 
-use std::collections::{BTreeMap, BTreeSet};
+mod announce;
+mod idle;
+mod lifecycle;
+mod pool;
+mod purge;
+mod running;
+mod start;
+
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, channel};
-use std::thread::{Builder, JoinHandle};
-use std::time::{Duration, Instant};
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use millrace_engine::deployment::Candidate;
 use millrace_engine::ledger::Ledger;
 use millrace_engine::topology::Topology;
-use millrace_store::Database;
-use rdkafka::consumer::Consumer;
 
-use crate::announce;
-use crate::crew::{Crew, Guests};
-use crate::error::{Error, code};
-use crate::globals::Globals;
-use crate::group::{Member, Membership, Refusal};
-use crate::idle::Idle;
-use crate::lag::Lag;
-use crate::lifecycle::State;
-use crate::purge::Purge;
-use crate::reactions::{Class, class};
-use crate::settings::wrong_settings;
-use crate::start;
-use crate::worker::{Event, Shared, WorkerOptions};
+use crate::error::Error;
+use crate::worker::{Lag, WorkerOptions};
+pub use lifecycle::State;
+pub use pool::Guests;
+use running::Instance;
 
 /// How to run.
 #[derive(Clone, Debug)]
@@ -61,28 +58,6 @@ pub enum Report<'a> {
     Recovering(&'a str),
 }
 
-/// How long what is under way may take when it is told to stop.
-const DRAIN: Duration = Duration::from_secs(20);
-
-/// How long to wait until the group has let it go.
-const LEAVE: Duration = Duration::from_secs(4);
-
-/// What supervisors wait before they kill, such as Kubernetes. Some of it is left for closing files and connections.
-const GRACE: Duration = Duration::from_secs(30);
-
-const _: () = assert!(DRAIN.as_secs() + LEAVE.as_secs() + 5 <= GRACE.as_secs(), "a stop is over before it is cut off");
-const _: () =
-    assert!(crate::calls::PATIENCE_AT_STOP.as_secs() < DRAIN.as_secs(), "a worker that hangs is given up before");
-
-/// How often to say that it waits outside of the group.
-const SAY: Duration = Duration::from_secs(30);
-
-/// How often to tell how far it is behind.
-const TELL: Duration = Duration::from_secs(1);
-
-/// How long to wait for news from the group at a time.
-const TICK: Duration = Duration::from_millis(20);
-
 /// Runs an instance until `stop` is set; then commits, and leaves the group. Brokers that are away are waited for, and so
 /// are topics of others that aren't there yet.
 ///
@@ -107,288 +82,4 @@ pub fn run(
     let result = instance.drain(result);
     instance.become_(if result.is_ok() { State::Stopped } else { State::Failed });
     result
-}
-
-/// The longest that a change of windows is on no disk: they have no write-ahead log, and their changelogs don't keep them
-/// for ever.
-const UNFLUSHED: Duration = Duration::from_secs(30);
-
-/// Flushes the windows that were written to the local state and have been in memory only for long enough, also when
-/// nothing more comes.
-fn flush_old(database: &Database) {
-    // The workers' next writes fail with the same error, and it is theirs to be handled.
-    if let Err(error) = database.flush_older_than(UNFLUSHED) {
-        tracing::warn!(%error, "the local state can't be flushed");
-    }
-}
-
-/// A running instance.
-struct Instance<'t> {
-    shared: Arc<Shared>,
-    crew: Crew,
-    events: Receiver<Event>,
-    state: State,
-    /// Workers whose tasks are all open.
-    ready: BTreeSet<usize>,
-    idle: Idle,
-    /// How far each worker is behind, and when that was told last.
-    lags: BTreeMap<usize, Lag>,
-    told: Instant,
-    /// Keeps global tables.
-    follower: Option<JoinHandle<Result<(), Error>>>,
-    rebalances: u64,
-    /// Why the group doesn't take it.
-    refusal: Refusal,
-    /// Why it has left the group, and when that was said last.
-    held: Option<(String, Instant)>,
-    until_idle: bool,
-    purge: Purge,
-    tell: &'t mut dyn FnMut(Report<'_>),
-}
-
-impl<'t> Instance<'t> {
-    /// Starts the workers, and joins the group.
-    fn join(
-        shared: Arc<Shared>,
-        guests: Arc<Guests>,
-        until_idle: bool,
-        tell: &'t mut dyn FnMut(Report<'_>),
-    ) -> Result<Self, Error> {
-        let membership = Membership::new(Arc::clone(&shared.topology), Arc::clone(&shared.partitions));
-        let config = shared.settings.member(membership.cut());
-        let member: Member = config.create_with_context(membership).map_err(wrong_settings)?;
-        let member = shared.member.get_or_init(|| member);
-        let (sender, events) = channel();
-        let crew = Crew::start(Arc::clone(&shared), guests, sender, member)?;
-        member.subscribe(&member.context().inputs())?;
-        let mut instance = Self {
-            crew,
-            events,
-            state: State::Created,
-            ready: BTreeSet::new(),
-            idle: Idle::new(),
-            lags: BTreeMap::new(),
-            told: Instant::now(),
-            follower: None,
-            rebalances: 0,
-            refusal: Refusal::default(),
-            held: None,
-            until_idle,
-            purge: Purge::new(),
-            tell,
-            shared: Arc::clone(&shared),
-        };
-        instance.become_(State::Rebalancing);
-        Ok(instance)
-    }
-
-    /// Starts to follow the topics of global tables.
-    fn follow(&mut self, globals: Option<Globals>) -> Result<(), Error> {
-        let (Some(globals), Some(gate)) = (globals, self.shared.gate.clone()) else { return Ok(()) };
-        let shared = Arc::clone(&self.shared);
-        let thread = Builder::new().name("global-tables".into());
-        let follower = thread.spawn(move || globals.follow(&gate, &shared));
-        self.follower = Some(follower.map_err(|error| Error::Thread(format!("no thread can be started: {error}")))?);
-        Ok(())
-    }
-
-    /// It ends by itself only when it can't go on.
-    fn check_follower(&mut self) -> Result<(), Error> {
-        match self.follower.take_if(|follower| follower.is_finished()).map(JoinHandle::join) {
-            None => Ok(()),
-            Some(Ok(result)) => result,
-            Some(Err(_)) => Err(Error::Thread("the thread that keeps the global tables has panicked: a bug".into())),
-        }
-    }
-
-    fn run(&mut self, stop: &AtomicBool) -> Result<(), Error> {
-        let shared = Arc::clone(&self.shared);
-        let Some(member) = shared.member.get() else { return Ok(()) };
-        while !stop.load(Ordering::Relaxed) && !self.is_all_done(member) {
-            self.check_follower()?;
-            self.turn(member)?;
-            self.crew.tend(member)?;
-            self.purge.run(&shared);
-            flush_old(&shared.database);
-        }
-        Ok(())
-    }
-
-    /// One round: news from the group, news from the workers.
-    fn turn(&mut self, member: &Member) -> Result<(), Error> {
-        if let Some(Err(error)) = member.poll(TICK) {
-            tracing::debug!(%error, "the group says");
-            self.refusal.hear(&error, Instant::now())?;
-            if code(&error).is_some_and(|code| class(code) == Class::Topic) {
-                member.context().suspect_unread();
-            }
-        }
-        if let Some((code, text)) = member.client().fatal_error() {
-            return Err(Error::Setup(format!("the group has no place for this instance: {text} ({code})")));
-        }
-        self.hear_of_rebalance(member);
-        member.context().settle(&self.shared.cluster)?;
-        if self.held.is_none() {
-            member.context().look_after_unread(member, &self.shared.cluster);
-        }
-        self.say_refusal(member);
-        self.hear_all();
-        self.tell_lag();
-        self.hold(member);
-        let all = self.ready.len() >= self.shared.topology.settings.threads.max(1);
-        self.become_(match (member.context().assigned(), all) {
-            (None, _) => State::Rebalancing,
-            (Some(_), false) => State::Restoring,
-            (Some(_), true) if self.is_degraded(member) => State::Degraded,
-            (Some(_), true) => State::Running,
-        });
-        Ok(())
-    }
-
-    fn hear_all(&mut self) {
-        while let Ok(event) = self.events.try_recv() {
-            self.hear(event);
-        }
-    }
-
-    /// Forgets what was of the last assignment, before the workers are told of the new one. What they have said until then is
-    /// of the last one too.
-    fn hear_of_rebalance(&mut self, member: &Member) {
-        let rebalances = member.context().rebalances();
-        if rebalances != self.rebalances {
-            self.hear_all();
-            self.rebalances = rebalances;
-            self.purge.forget();
-            self.ready.clear();
-            self.lags.clear();
-            self.idle.forget();
-            self.refusal.clear();
-        }
-    }
-
-    /// Whether there is something that it can't read.
-    fn is_degraded(&self, member: &Member) -> bool {
-        self.lags.values().any(|lag| lag.unread > 0) || member.context().misses_an_input()
-    }
-
-    fn tell_lag(&mut self) {
-        // A worker that hasn't said anything since the last rebalance may have any number of records to come.
-        let all = self.lags.len() >= self.shared.topology.settings.threads.max(1);
-        if self.told.elapsed() < TELL || !all {
-            return;
-        }
-        self.told = Instant::now();
-        let mut sum = Lag::default();
-        self.lags.values().for_each(|lag| sum += *lag);
-        (self.tell)(Report::Lag(sum));
-    }
-
-    /// Says why it isn't in the group, while it isn't.
-    fn say_refusal(&mut self, member: &Member) {
-        if member.context().assigned().is_none()
-            && let Some(reason) = self.refusal.take_due(Instant::now())
-        {
-            tracing::warn!(reason, "the group doesn't take this process, which tries again");
-        }
-    }
-
-    /// Stays out of the group if there is a task that it can't run: the group would give it back again and again.
-    fn hold(&mut self, member: &Member) {
-        let Some((reason, said)) = &mut self.held else { return };
-        if member.context().assigned().is_some() {
-            member.unsubscribe();
-        }
-        if said.elapsed() >= SAY {
-            *said = Instant::now();
-            tracing::warn!(reason, "waiting outside of the group");
-        }
-    }
-
-    fn hear(&mut self, event: Event) {
-        match event {
-            Event::Held { reason } => {
-                if self.held.is_none() {
-                    tracing::error!(reason, "this process can't run a task, and leaves the group");
-                    self.held = Some((reason, Instant::now()));
-                }
-            }
-            Event::Restoring { worker, records } => {
-                self.ready.remove(&worker);
-                (self.tell)(Report::Restoring(records));
-            }
-            Event::Restored { records } => (self.tell)(Report::Restored(records)),
-            Event::Running { worker } => drop(self.ready.insert(worker)),
-            Event::Committed(commit) => {
-                self.idle.committed();
-                self.purge.note(&commit.purgeable);
-                (self.tell)(Report::Committed(&commit.ledger, commit.took));
-            }
-            Event::Lag { worker, lag } => drop(self.lags.insert(worker, lag)),
-            Event::OpenWindows(windows) => (self.tell)(Report::OpenWindows(windows)),
-            Event::Idle { worker, idle } => self.idle.tell(worker, idle),
-            Event::Recovering { worker, reason } => {
-                self.ready.remove(&worker);
-                self.idle.tell(worker, false);
-                (self.tell)(Report::Recovering(&reason));
-            }
-        }
-    }
-
-    /// Whether there is nothing left to do, and it is to stop then.
-    fn is_all_done(&mut self, member: &Member) -> bool {
-        match (self.until_idle, self.held.is_some()) {
-            (false, _) => false,
-            // Others do what is left.
-            (true, true) => self.idle.is_all_read(&self.shared, member),
-            (true, false) => self.state == State::Running && self.idle.is_all_done(&self.shared, member),
-        }
-    }
-
-    /// Has the workers commit what is under way, and waits for them.
-    fn drain(&mut self, result: Result<(), Error>) -> Result<(), Error> {
-        self.become_(State::Draining);
-        self.shared.stopping.store(true, Ordering::SeqCst);
-        let limit = Instant::now() + DRAIN;
-        let shared = Arc::clone(&self.shared);
-        let Some(member) = shared.member.get() else { return result };
-        member.context().stop_by(limit);
-        let mut result = result;
-        while !self.crew.is_gone() {
-            drop(member.poll(TICK));
-            result = result.and(self.crew.tend(member));
-            self.hear_all();
-            if Instant::now() > limit {
-                let (workers, seconds) = (self.crew.at_work(), DRAIN.as_secs());
-                result = result.and(Err(Error::Thread(format!(
-                    "workers {workers:?} didn't finish within {seconds} s: what they had open isn't committed, and is \
-                     processed again at the next start"
-                ))));
-                break;
-            }
-        }
-        self.leave(member);
-        if let Some(follower) = self.follower.take() {
-            drop(follower.join());
-        }
-        // Windows have no write-ahead log.
-        result.and(shared.database.flush().map_err(Error::from))
-    }
-
-    /// Leaves the group, so that others needn't wait until they miss this instance.
-    fn leave(&self, member: &Member) {
-        member.unsubscribe();
-        let limit = Instant::now() + LEAVE;
-        while member.context().assigned().is_some() && Instant::now() < limit {
-            drop(member.poll(TICK));
-        }
-    }
-
-    fn become_(&mut self, wanted: State) {
-        let next = self.state.towards(wanted);
-        if next != self.state {
-            tracing::info!(from = %self.state, to = %next, "state");
-            self.state = next;
-            (self.tell)(Report::State(next));
-        }
-    }
 }

@@ -1,51 +1,23 @@
-//! The Kafka driver.
+//! The Kafka driver. Each folder is a room, and imports only from rooms before it in this order: `error`, `client`, `tasks`,
+//! `cluster`, `control`, `group`, `state`, `worker`, `instance`. `commands` stands beside the instance.
 
-mod announce;
-mod answer;
-mod calls;
+mod client;
+mod clock;
 mod cluster;
-mod context;
-mod contradictions;
+mod commands;
 mod control;
-mod crew;
 mod error;
 mod faults;
-pub mod folder;
-mod gate;
-mod globals;
 mod group;
-mod idle;
 mod instance;
-mod internal_topics;
-mod lag;
-mod lease;
-mod lifecycle;
-mod limits;
-mod metadata;
-mod native;
-pub mod offsets;
-mod positions;
-mod postponed;
-mod producer;
-mod purge;
-mod reactions;
-pub mod records;
-mod refused;
-pub mod reset;
-mod restore;
-mod rests;
-mod settings;
-mod start;
+mod state;
 mod tasks;
-mod unclear;
-mod whole;
 mod worker;
 
+pub use client::settings::{ClientSettings, Mistake, mistakes};
 pub use cluster::{Cluster, TopicSpec};
-pub use crew::Guests;
+pub use commands::{offsets, records, reset};
 pub use error::Error;
-pub use instance::{Options, Report, run};
-pub use lag::Lag;
-pub use lifecycle::State;
-pub use settings::{ClientSettings, Mistake, mistakes};
-pub use worker::WorkerOptions;
+pub use instance::{Guests, Options, Report, State, run};
+pub use state::folder;
+pub use worker::{Lag, WorkerOptions};

@@ -79,6 +79,11 @@ pub(crate) fn cut(topology: &Topology, partitions: &[u32]) -> String {
     digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// A sub-topology has a task for each partition of its input with the most of them.
+pub(crate) fn task_count(part: &SubTopology, partitions: &[u32]) -> u32 {
+    part.inputs.iter().filter_map(|topic| partitions.get(topic.0)).copied().max().unwrap_or(0)
+}
+
 /// The input with the most partitions, the first of several: it has one for each task.
 pub(crate) fn widest(part: &SubTopology, partitions: &[u32]) -> Option<TopicId> {
     let count = |topic: &TopicId| partitions.get(topic.0).copied().unwrap_or(0);

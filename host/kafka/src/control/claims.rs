@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::{Entries, holds_any};
+use crate::client::app::App;
+use crate::client::native;
+use crate::client::settings::ClientSettings;
+use crate::cluster::contradictions;
+use crate::cluster::internal_topics;
 use crate::cluster::{Cluster, REQUEST, TopicSpec};
-use crate::contradictions::{self, App};
 use crate::error::Error;
-use crate::internal_topics;
-use crate::native;
-use crate::settings::ClientSettings;
 
 /// How long to wait before a topic that no broker tells of is asked for again.
 const LOOK: Duration = Duration::from_millis(100);

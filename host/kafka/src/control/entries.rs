@@ -8,10 +8,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::outline::Outline;
+use crate::client::settings::ClientSettings;
 use crate::cluster::Cluster;
+use crate::cluster::whole_topic;
 use crate::error::Error;
-use crate::settings::ClientSettings;
-use crate::whole;
 
 /// Key of the internal topics, with their ids.
 const TOPICS: &str = "topics";
@@ -35,7 +35,7 @@ impl Entries {
         go_on: &dyn Fn() -> bool,
     ) -> Result<Option<Self>, Error> {
         let mut entries = BTreeMap::new();
-        let read = whole::read(settings, cluster, control, go_on, &mut |_, key, value| {
+        let read = whole_topic::read(settings, cluster, control, go_on, &mut |_, key, value| {
             let key = String::from_utf8_lossy(key).into_owned();
             match value {
                 Some(value) => drop(entries.insert(key, value.to_vec())),

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
+use crate::error::codes::{Class, class, remedy};
 use crate::error::{Error, code};
-use crate::reactions::{Class, class, remedy};
 
 /// How often it is said. What may pass by itself is said when it has lasted for as long.
 const SAY: Duration = Duration::from_secs(30);

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
-use crate::context;
+use crate::client::context;
 
 /// How often to say it: librdkafka does at every attempt.
 const SAY: Duration = Duration::from_secs(30);

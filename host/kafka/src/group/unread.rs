@@ -5,8 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use crate::native::Topics;
-use crate::reactions::remedy;
+use crate::client::native::Topics;
+use crate::error::codes::remedy;
 
 /// How long until it is looked again whether a topic can be seen. One that is missed once only isn't named, unless the member
 /// has missed it too: the broker may have been behind.
@@ -123,7 +123,7 @@ mod tests {
     use rdkafka::error::RDKafkaErrorCode;
 
     use super::*;
-    use crate::native::Topic;
+    use crate::client::native::Topic;
 
     const INPUTS: [&str; 3] = ["orders", "payments", "stock"];
 

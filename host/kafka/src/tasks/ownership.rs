@@ -7,7 +7,7 @@ use millrace_engine::topology::Topology;
 use millrace_pipeline::{self as pipeline, SourceFile};
 use proptest::prelude::*;
 
-use super::{TaskId, cut, inputs_of, reads, tasks_of, whole_tasks_of};
+use super::{TaskId, cut, inputs_of, reads, task_count, tasks_of, whole_tasks_of};
 
 type Places = BTreeSet<(String, u32)>;
 
@@ -148,8 +148,7 @@ fn check(topology: &Topology, partitions: &[u32], assigned: &[Places]) {
     }
     for (subtopology, part) in topology.subtopologies.iter().enumerate() {
         let read = |partition| inputs_of(topology, part, partitions, partition);
-        let all =
-            (0..crate::internal_topics::tasks_of(part, partitions)).map(|partition| TaskId { subtopology, partition });
+        let all = (0..task_count(part, partitions)).map(|partition| TaskId { subtopology, partition });
         let found: BTreeMap<_, _> = owners.iter().filter(|(task, _)| task.subtopology == subtopology).collect();
         assert_eq!(
             found.into_iter().map(|(task, owners)| (*task, *owners)).collect::<Vec<_>>(),

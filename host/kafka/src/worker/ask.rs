@@ -12,14 +12,15 @@ use rdkafka::TopicPartitionList;
 
 use super::Shared;
 use super::starts::{Start, Starts, meta_changelog, origin};
-use crate::contradictions::{self, Place};
+use crate::client::app::hanging;
+use crate::client::native::{self, Committed, Topic, Topics};
+use crate::cluster::contradictions::{self, Place};
+use crate::cluster::metadata::{self, Origin};
+use crate::error::codes::said;
 use crate::error::{Error, Reaction};
-use crate::lease::Lease;
-use crate::metadata::{self, Origin};
-use crate::native::{self, Committed, Topic, Topics};
-use crate::positions;
-use crate::reactions::said;
-use crate::restore::{Changelog, Gap, Plan, Trouble, plan};
+use crate::state::lease::Lease;
+use crate::state::positions;
+use crate::state::restore::{Changelog, Gap, Plan, Trouble, plan};
 use crate::tasks::{TaskId, inputs_of};
 
 /// Offsets by topic and partition, with where they come from.
@@ -159,7 +160,7 @@ impl<'s> Answers<'s> {
                 Err(error) => return Err(error.into()),
             },
             Some(Committed::Undecided) => {
-                let hanging = contradictions::hanging(here.app.bootstrap, "__consumer_offsets");
+                let hanging = hanging(here.app.bootstrap, "__consumer_offsets");
                 Err(format!("{UNDECIDED}; {hanging}"))
             }
             Some(Committed::Refused(code)) => Err(format!("its committed offset can't be had: {code}")),
@@ -179,7 +180,7 @@ impl<'s> Answers<'s> {
         }
         let key = positions::key(&self.shared.topology, store, task);
         let changelog = Changelog { task, store, topic: name.clone(), id: topic.id.clone(), key };
-        match plan(self.shared, changelog, &mut self.retentions) {
+        match plan(self.shared.state(), changelog, &mut self.retentions) {
             Ok(plan) => Ok(Ok(plan)),
             Err(Reaction::Abort(text) | Reaction::Rebuild(text)) => {
                 Ok(Err(trouble(format!("the ends of the changelog can't be had: {text}"))))

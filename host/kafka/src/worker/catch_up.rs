@@ -5,7 +5,7 @@ use millrace_store::{Batch, Durability};
 use super::Worker;
 use super::commit::WRITE_BYTES;
 use crate::error::Reaction;
-use crate::postponed::Postponed;
+use crate::state::postponed::Postponed;
 
 /// Bytes of changes that the workers keep back from the local state, all together.
 const POSTPONED_BYTES: usize = 32 << 20;

@@ -16,11 +16,12 @@ use super::pace::Paces;
 use super::run::Kind;
 use super::seat::Seat;
 use super::{Commit, Event, Generation, Phase, Shared, Worker, entry, sendable};
+use crate::client::producer::Transactions;
+use crate::clock::wall_clock;
+use crate::cluster::metadata;
 use crate::error::Reaction;
 use crate::faults::{self, Point};
-use crate::metadata;
-use crate::positions::{Position, wall_clock};
-use crate::producer::Transactions;
+use crate::state::positions::Position;
 
 /// Which tasks a commit is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

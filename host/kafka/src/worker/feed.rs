@@ -8,11 +8,12 @@ use rdkafka::error::RDKafkaErrorCode;
 use super::barred::{Barred, Standing};
 use super::seat::{Input, Seat};
 use super::{IDLE, Shared, Worker};
-use crate::contradictions::{self, App, Place};
+use crate::client::app::App;
+use crate::client::native::{Fetched, Fetcher};
+use crate::clock::wall_clock;
+use crate::cluster::contradictions::{self, Place};
+use crate::error::codes::{Class, class, remedy};
 use crate::error::{Error, Reaction};
-use crate::native::{Fetched, Fetcher};
-use crate::positions::wall_clock;
-use crate::reactions::{Class, class, remedy};
 
 /// Bytes that wait on an input of a task, after which nothing more is fetched for it.
 const QUEUE_BYTES: usize = 2 << 20;

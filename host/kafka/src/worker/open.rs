@@ -16,11 +16,11 @@ use super::seat::{Input, Seat, Slot};
 use super::spread::Sample;
 use super::starts::check_state_has_offsets;
 use super::{Event, Phase, Shared, Worker, task_error};
+use crate::client::native::{Fetcher, c_name};
+use crate::client::producer::Transactions;
 use crate::error::{Error, Reaction};
-use crate::native::{Fetcher, c_name};
-use crate::positions;
-use crate::postponed::{LateBackend, Postponed};
-use crate::producer::Transactions;
+use crate::state::positions;
+use crate::state::postponed::{LateBackend, Postponed};
 use crate::tasks::TaskId;
 
 /// Timers that a step fires at a time. After a pause there may be millions: what they put out must fit into memory, and

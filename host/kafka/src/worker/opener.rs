@@ -24,9 +24,9 @@ use super::ask::{Answer, Answers, Beginning, Offsets, first_trouble};
 use super::silent::Silent;
 use super::turns::{Ask, Turns};
 use super::{Event, Shared};
-use crate::contradictions;
+use crate::cluster::contradictions;
 use crate::error::{Error, Reaction};
-use crate::restore::{Gap, Restore, Trouble, fatal};
+use crate::state::restore::{Gap, Restore, Trouble, fatal};
 use crate::tasks::TaskId;
 
 /// How long to wait for changelog records at a time.
@@ -255,7 +255,7 @@ impl Opening {
             }
         }
         if !all.is_empty() && self.go_on() {
-            let restore = Restore::start(&shared, all).map_err(fatal)?;
+            let restore = Restore::start(shared.state(), all).map_err(fatal)?;
             self.tell(Event::Restoring { worker: self.worker, records: restore.left() });
             self.restores.push(restore);
         }
@@ -299,7 +299,7 @@ impl Opening {
         let wait = WAIT / u32::try_from(self.restores.len()).unwrap_or(1).max(1);
         let mut restores = std::mem::take(&mut self.restores);
         for restore in &mut restores {
-            let round = restore.step(&self.shared, wait)?;
+            let round = restore.step(self.shared.state(), wait)?;
             if round.records > 0 {
                 self.tell(Event::Restored { records: round.records });
             }

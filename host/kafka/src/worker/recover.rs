@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::seat::Seat;
 use super::{Event, IDLE, Phase, Worker};
 use crate::error::Reaction;
-use crate::refused::Refusals;
+use crate::error::refusals::Refusals;
 
 /// Pauses between attempts to go on after a failure.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));

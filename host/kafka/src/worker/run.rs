@@ -12,8 +12,8 @@ use super::pace::Pace;
 use super::plan::Plan;
 use super::seat::Seat;
 use super::{Worker, sendable};
+use crate::clock::wall_clock;
 use crate::error::Reaction;
-use crate::positions::wall_clock;
 
 /// What there is to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

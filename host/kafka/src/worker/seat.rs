@@ -12,12 +12,12 @@ use millrace_engine::topology::TopicId;
 use super::ask::Offsets;
 use super::spread::Sample;
 use super::task_error;
-use crate::contradictions::{App, hanging};
+use crate::client::app::{App, hanging};
+use crate::client::native::Fetcher;
+use crate::cluster::limits::Limits;
+use crate::cluster::metadata::Origin;
 use crate::error::Reaction;
-use crate::limits::Limits;
-use crate::metadata::Origin;
-use crate::native::Fetcher;
-use crate::postponed::Postponed;
+use crate::state::postponed::Postponed;
 use crate::tasks::TaskId;
 
 /// A task of a worker.

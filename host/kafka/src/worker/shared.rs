@@ -12,19 +12,20 @@ use millrace_engine::topology::{TopicId, Topology};
 use millrace_store::Database;
 
 use super::missing::Missing;
+use crate::client::settings::ClientSettings;
 use crate::cluster::Cluster;
-use crate::gate::Gate;
+use crate::cluster::limits::Learned;
 use crate::group::Member;
-use crate::lease::Leases;
-use crate::limits::Learned;
-use crate::settings::ClientSettings;
+use crate::state::StateContext;
+use crate::state::barrier::Gate;
+use crate::state::lease::Leases;
 use crate::tasks::TaskId;
 
 /// What the workers of an instance have in common. None of it is written on the way of a record.
 pub(crate) struct Shared {
     pub(crate) topology: Arc<Topology>,
     pub(crate) settings: ClientSettings,
-    pub(crate) cluster: Cluster,
+    pub(crate) cluster: Arc<Cluster>,
     pub(crate) instance: String,
     pub(crate) database: Arc<Database>,
     /// Number of partitions of each topic of the pipeline.
@@ -59,6 +60,12 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// What restoring works with.
+    pub(super) fn state(&self) -> StateContext<'_> {
+        let Self { topology, settings, cluster, database, partitions, .. } = self;
+        StateContext { topology, settings, cluster, database, partitions }
+    }
+
     /// Names of the pipeline's topics, by number.
     pub(super) fn topic_names(&self) -> Vec<&str> {
         self.topology.topics.iter().map(|topic| topic.name.as_str()).collect()

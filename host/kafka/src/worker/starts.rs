@@ -17,9 +17,9 @@ use millrace_engine::ports::{Backend, Scan, StoreId};
 
 use super::Shared;
 use super::ask::inputs;
-use crate::contradictions::{self, Place};
+use crate::cluster::contradictions::{self, Place};
+use crate::cluster::metadata::{Note, Origin};
 use crate::error::{Error, Reaction};
-use crate::metadata::{Note, Origin};
 use crate::tasks::TaskId;
 
 /// Where the partitions of topics start.

@@ -7,7 +7,7 @@ use super::apart::Standing;
 use super::plan::Uncommitted;
 use super::run::Kind;
 use super::seat::Seat;
-use crate::producer::Transactions;
+use crate::client::producer::Transactions;
 
 /// How long the coordinator of transactions has to finish one before the next begins, where that makes it no later for
 /// much. If a transaction's first record comes before, librdkafka waits for 20 ms (`CONCURRENT_TRANSACTIONS` in its

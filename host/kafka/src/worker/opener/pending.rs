@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use crate::lease::Lease;
-use crate::restore::Trouble;
+use crate::state::lease::Lease;
+use crate::state::restore::Trouble;
 use crate::tasks::TaskId;
 use crate::worker::ask::{Beginning, Offsets};
 

@@ -14,7 +14,7 @@ use millrace_store::{Database, OpenOptions};
 
 use super::*;
 use crate::error::Error;
-use crate::postponed::LateBackend;
+use crate::state::postponed::LateBackend;
 
 const MERGED: &str = r#"
     app = "app"

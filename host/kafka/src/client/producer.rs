@@ -1,0 +1,388 @@
+//! Transactions: everything that a worker puts out, with the offsets of what it has read, at once or not at all.
+//!
+//! ```text
+//!            send, or offsets to commit                 acknowledged
+//!   ready ────────────────────────────▶ open ── commit ───────────────▶ ready
+//!     ▲                                   │  └─ abort ── acknowledged ──▶ ready
+//!     └──────────── a new one ◀───────────┴── anything else: nobody knows
+//! ```
+//!
+//! librdkafka has no second part of KIP-890: an end of a transaction that was delayed on its way can end a later one.
+//! So after anything but a clean acknowledgement a new producer takes over the transactional id, which fences whatever
+//! is still under way.
+
+mod deliveries;
+mod refusals;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use rdkafka::TopicPartitionList;
+use rdkafka::consumer::ConsumerGroupMetadata;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::producer::{BaseProducer, Producer, PurgeConfig};
+
+use crate::client::calls::Calls;
+use crate::client::native::{Record, Sender};
+use crate::client::settings::{ClientSettings, wrong_settings};
+use crate::error::codes::{self, Class, class, said};
+use crate::error::{Error, Reaction, code, with_age};
+use crate::faults::{self, Point};
+use deliveries::{Deliveries, Failures, Tag};
+
+/// The client behind it.
+pub(crate) type Client = BaseProducer<Deliveries>;
+
+/// How long one attempt of a call may take before it is made again.
+const ATTEMPT: Duration = Duration::from_secs(5);
+
+/// How long to wait for the report of a record after a call has failed, perhaps because of it.
+const REPORT: Duration = Duration::from_millis(500);
+
+/// A commit that takes longer may have been sent more than once: see above.
+const SUSPICIOUS: Duration = Duration::from_millis(500);
+
+/// How long to wait for delivery reports at a time. The binding's own poll would spin for less than a millisecond.
+const TICK: Duration = Duration::from_micros(250);
+
+/// A producer of transactions under one transactional id.
+pub(crate) struct Transactions {
+    id: String,
+    // Dropped before the client that it belongs to.
+    sender: Sender,
+    calls: Calls<Client>,
+    timeout: Duration,
+    /// When the open transaction began.
+    open: Option<Instant>,
+    /// Bytes of all records that were sent, but for their headers.
+    sent: usize,
+    /// Bytes of headers that were sent since nothing was on its way: reports don't tell how many are theirs.
+    headers: usize,
+}
+
+impl Transactions {
+    /// Takes over the transactional id, and ends what its last owner left open. Tries until it succeeds, as long as
+    /// `go_on` says so; `None` when it doesn't. `topics` are known by their places from then on. `stopping` says whether the
+    /// process stops.
+    pub(crate) fn open<'a>(
+        settings: &ClientSettings,
+        id: &str,
+        topics: impl Iterator<Item = &'a str>,
+        stopping: Arc<AtomicBool>,
+        go_on: &dyn Fn() -> bool,
+    ) -> Result<Option<Self>, Reaction> {
+        let config = settings.producer(id);
+        let client: Client = config.create_with_context(Deliveries::default()).map_err(wrong_settings)?;
+        let mut calls = Calls::new(client, stopping)?;
+        while let Err(error) = calls.call(|client| client.init_transactions(ATTEMPT))? {
+            match is_retriable(&error) {
+                true if go_on() => tracing::warn!(error = said(&error), id, "waiting for the transaction coordinator"),
+                true => return Ok(None),
+                false => return Err(refused(error, settings).into()),
+            }
+        }
+        let sender = Sender::new(calls.client(), topics)
+            .map_err(|code| Error::Setup(format!("a topic of the pipeline has a name that Kafka refuses: {code}")))?;
+        let timeout = settings.transaction_timeout();
+        Ok(Some(Self { id: id.into(), sender, calls, timeout, open: None, sent: 0, headers: 0 }))
+    }
+
+    fn client(&self) -> &Client {
+        self.calls.client()
+    }
+
+    /// Makes room for the offsets that `slots` partitions get; see [`send`](Self::send).
+    pub(crate) fn set_slots(&mut self, slots: usize) {
+        self.client().context().set_slots(slots);
+    }
+
+    /// Whether a transaction is open: the broker ends one that stays so for too long.
+    pub(crate) fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
+    /// Puts a record into the transaction, and opens one if there is none. Waits while the queue is full: that is how a
+    /// slow broker slows the worker down. The offset that the record gets is kept under `slot`, if there is one.
+    pub(crate) fn send(&mut self, topic: usize, record: &Record<'_>, slot: Option<usize>) -> Result<(), Reaction> {
+        self.begin()?;
+        let opaque = Tag::of(slot, record.timestamp).opaque();
+        while self.waiting() > PRODUCE_BYTES {
+            self.wait_for_some()?;
+        }
+        if self.headers > PRODUCE_BYTES {
+            self.wait_for_deliveries()?;
+            self.headers = 0;
+        }
+        self.headers += record.headers.held();
+        loop {
+            match self.sender.send(self.calls.client(), topic, record, opaque) {
+                Ok(()) => {
+                    // Only what was taken is ever served.
+                    self.sent = self.sent.wrapping_add(bytes_of(record.key, record.value));
+                    return Ok(());
+                }
+                // Records that can't be delivered leave the queue too, after a time, and then `check` says so.
+                Err(RDKafkaErrorCode::QueueFull) if self.client().in_flight_count() > 0 => self.wait_for_some()?,
+                Err(RDKafkaErrorCode::QueueFull | RDKafkaErrorCode::MessageSizeTooLarge) => {
+                    return Err(too_large(bytes_of(record.key, record.value)));
+                }
+                Err(code) => return Err(self.why(|this| this.not_taken(topic, record, code))),
+            }
+        }
+    }
+
+    /// Bytes that are on their way.
+    fn waiting(&self) -> usize {
+        self.sent.wrapping_sub(self.client().context().served.load(Ordering::Relaxed))
+    }
+
+    /// Serves delivery reports that have come.
+    pub(crate) fn serve(&mut self) -> Result<(), Reaction> {
+        self.poll();
+        self.check()
+    }
+
+    /// Serves all reports that have come. Whether there were any.
+    fn poll(&self) -> bool {
+        let before = self.client().in_flight_count();
+        let mut left = before;
+        loop {
+            self.client().poll(Duration::ZERO);
+            let now = self.client().in_flight_count();
+            if now >= left {
+                return left < before;
+            }
+            left = now;
+        }
+    }
+
+    fn wait_for_some(&mut self) -> Result<(), Reaction> {
+        if !self.poll() {
+            std::thread::park_timeout(TICK);
+        }
+        self.check()
+    }
+
+    /// Opens a transaction if none is open.
+    fn begin(&mut self) -> Result<(), Reaction> {
+        if self.open.is_none() {
+            self.client().context().disturbed.store(false, Ordering::Relaxed);
+            if let Err(error) = self.client().begin_transaction() {
+                return Err(self.react(&error));
+            }
+            self.open = Some(Instant::now());
+        }
+        Ok(())
+    }
+
+    /// Commits what was sent together with the offsets of the group, if that still has the generation `group`.
+    pub(crate) fn commit(
+        &mut self,
+        offsets: TopicPartitionList,
+        group: Arc<ConsumerGroupMetadata>,
+    ) -> Result<Committed, Reaction> {
+        self.begin()?;
+        self.wait_for_deliveries()?;
+        faults::hit(Point::Produced);
+        let began = Instant::now();
+        self.again(move |client| client.send_offsets_to_transaction(&offsets, &group, ATTEMPT))?;
+        faults::hit(Point::OffsetsSent);
+        self.end()?;
+        faults::hit(Point::Acknowledged);
+        // What happened on the way may be told only now.
+        self.poll();
+        let disturbed = self.client().context().disturbed.load(Ordering::Relaxed) || began.elapsed() > SUSPICIOUS;
+        Ok(Committed { ends: self.client().context().take_ends(), disturbed })
+    }
+
+    /// Commits what was sent, for who has read nothing.
+    pub(crate) fn commit_records(&mut self) -> Result<(), Reaction> {
+        self.wait_for_deliveries()?;
+        self.end()
+    }
+
+    fn end(&mut self) -> Result<(), Reaction> {
+        self.again(|client| client.commit_transaction(ATTEMPT))?;
+        self.open = None;
+        Ok(())
+    }
+
+    /// Drops what was sent, on the broker too.
+    pub(crate) fn abort(&mut self) -> Result<(), Reaction> {
+        if self.open.is_none() {
+            return Ok(());
+        }
+        // An abort waits for delivery reports that nobody serves meanwhile; and one that overtakes the first record on
+        // its way to the broker is fatal (librdkafka#4849). So what is under way comes first, but not for ever.
+        self.hear_while(ATTEMPT, |_| true);
+        self.again(|client| client.abort_transaction(ATTEMPT))?;
+        self.open = None;
+        self.client().context().forget();
+        Ok(())
+    }
+
+    /// `commit_transaction` would wait for them in steps of 100 ms.
+    fn wait_for_deliveries(&mut self) -> Result<(), Reaction> {
+        while self.client().in_flight_count() > 0 {
+            self.wait_for_some()?;
+        }
+        self.check()
+    }
+
+    /// Whether a record couldn't be delivered.
+    fn check(&mut self) -> Result<(), Reaction> {
+        let (has_failed, is_refused) = self.client().context().failed();
+        if !has_failed {
+            return Ok(());
+        }
+        if is_refused {
+            self.hear_all();
+        }
+        let failures = self.client().context().take_failures();
+        let Some(reaction) = failures.map(Failures::reaction) else { return Ok(()) };
+        Err(match (self.unusable(), reaction) {
+            (Some(stop @ Reaction::Stop(_)), _) => stop,
+            // Its producer isn't used again in any case.
+            (_, refused @ Reaction::Refused(_)) => refused,
+            (unusable, reaction) => unusable.unwrap_or(reaction),
+        })
+    }
+
+    /// Hears of all records that brokers have got: each refusal that is known now needs no transaction of its own. The
+    /// others aren't sent any more.
+    fn hear_all(&self) {
+        self.client().purge(PurgeConfig::default().queue().non_blocking());
+        self.hear_while(ATTEMPT, |_| true);
+    }
+
+    /// Serves reports while some are to come and it is so, but not for ever.
+    fn hear_while(&self, limit: Duration, so: impl Fn(&Self) -> bool) {
+        let began = Instant::now();
+        while self.client().in_flight_count() > 0 && began.elapsed() < limit && so(self) {
+            if !self.poll() {
+                std::thread::park_timeout(TICK);
+            }
+        }
+    }
+
+    /// Why something can't go on that a record which failed may be the cause of: its report may be on its way.
+    fn why(&mut self, otherwise: impl FnOnce(&Self) -> Reaction) -> Reaction {
+        self.hear_while(REPORT, |this| !this.client().context().failed().0);
+        let found = self.check().err();
+        match (found, otherwise(self)) {
+            (_, stop @ Reaction::Stop(_)) => stop,
+            (Some(refused @ (Reaction::Refused(_) | Reaction::Stop(_))), _) => refused,
+            // Nobody knows what became of the transaction.
+            (_, rebuild @ Reaction::Rebuild(_)) => rebuild,
+            (found, otherwise) => found.unwrap_or(otherwise),
+        }
+    }
+
+    /// Why librdkafka doesn't take a record.
+    fn not_taken(&self, topic: usize, record: &Record<'_>, code: RDKafkaErrorCode) -> Reaction {
+        let name = self.sender.name(topic);
+        let error = KafkaError::MessageProduction(code);
+        let text = format!("{name} [{}]: {}", record.partition, said(&error));
+        self.unusable().or_else(|| codes::for_good(&error)).unwrap_or(Reaction::Unwritten(text))
+    }
+
+    /// Makes a call again while it may be, until the transaction must have timed out.
+    fn again(
+        &mut self,
+        call: impl Fn(&Client) -> Result<(), KafkaError> + Send + Sync + 'static,
+    ) -> Result<(), Reaction> {
+        let limit = self.open.unwrap_or_else(Instant::now) + self.timeout;
+        let call = Arc::new(call);
+        loop {
+            let own = Arc::clone(&call);
+            match self.calls.call(move |client| own(client))? {
+                Ok(()) => return Ok(()),
+                Err(error) if is_retriable(&error) && Instant::now() < limit => {
+                    tracing::warn!(%error, id = self.id, "a transaction waits for the broker");
+                }
+                Err(error) => return Err(self.react(&error)),
+            }
+        }
+    }
+
+    fn react(&mut self, error: &KafkaError) -> Reaction {
+        self.why(|this| this.reaction(error))
+    }
+
+    fn reaction(&self, error: &KafkaError) -> Reaction {
+        if let Some(reaction) = self.unusable().or_else(|| codes::for_good(error)) {
+            return reaction;
+        }
+        let text = with_age(self.open, self.timeout, said(error));
+        match error {
+            KafkaError::Transaction(inner) if inner.txn_requires_abort() => Reaction::Abort(text),
+            _ if code(error).map(class) == Some(Class::Fence) => self.fenced(text),
+            _ => Reaction::Rebuild(text),
+        }
+    }
+
+    /// What to do if the client has had a fatal error.
+    fn unusable(&self) -> Option<Reaction> {
+        let (code, text) = self.client().client().fatal_error()?;
+        let text = with_age(self.open, self.timeout, text);
+        if class(code) == Class::Fence {
+            return Some(self.fenced(text));
+        }
+        let text = format!("{text}{}", codes::remedy(code));
+        Some(match class(code) {
+            Class::App => Reaction::Stop(Error::Setup(text)),
+            _ => Reaction::Rebuild(text),
+        })
+    }
+
+    /// Somebody has a newer epoch: the broker, which has given up on a transaction that was open for too long, or
+    /// another process under the same id.
+    fn fenced(&self, text: String) -> Reaction {
+        match self.open {
+            Some(began) if began.elapsed() >= self.timeout => Reaction::Rebuild(text),
+            _ => Reaction::Stop(Error::TakenOver { id: self.id.clone() }),
+        }
+    }
+}
+
+/// An acknowledged commit.
+pub(crate) struct Committed {
+    /// For each slot, the offset after its last record, where something was sent and its place is known.
+    pub(crate) ends: Vec<Option<i64>>,
+    /// Whether a request may have been sent more than once: then the producer is to be replaced.
+    pub(crate) disturbed: bool,
+}
+
+/// Bytes that wait in a producer. What comes then has to wait, but one record always goes.
+const PRODUCE_BYTES: usize = 8 << 20;
+
+fn bytes_of(key: Option<&[u8]>, value: Option<&[u8]>) -> usize {
+    key.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len)
+}
+
+/// Why a producer can't begin.
+fn refused(error: KafkaError, settings: &ClientSettings) -> Error {
+    if code(&error) != Some(RDKafkaErrorCode::InvalidTransactionTimeout) {
+        return match codes::for_good(&error) {
+            Some(Reaction::Stop(error)) => error,
+            _ => Error::from(error),
+        };
+    }
+    Error::Setup(format!(
+        "{}: that is more than the broker allows; make it less, or raise the broker's `transaction.max.timeout.ms`",
+        settings.said_transaction_timeout()
+    ))
+}
+
+fn is_retriable(error: &KafkaError) -> bool {
+    matches!(error, KafkaError::Transaction(inner) if inner.is_retriable())
+}
+
+/// Sinks check sizes before: what is too large for a producer is state.
+fn too_large(bytes: usize) -> Reaction {
+    Reaction::Stop(Error::Task(format!(
+        "an entry of a store has {bytes} bytes, and no changelog record may be so large: make the state smaller, or raise \
+         `message.max.bytes` under [kafka] and `max.message.bytes` of the changelog topic"
+    )))
+}

@@ -1,0 +1,51 @@
+//! Records that brokers have refused, as the producer's delivery reports tell them.
+
+use std::sync::Arc;
+
+use millrace_engine::refused::Fingerprint;
+
+use super::Error;
+
+/// What brokers have refused of a transaction.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Refusals {
+    pub(crate) too_large: Vec<TooLarge>,
+    pub(crate) records: Vec<Refusal>,
+}
+
+/// A record that a broker doesn't take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) topic: String,
+    pub(crate) partition: i32,
+    pub(crate) record: Fingerprint,
+    /// Why, as far as the broker's code says.
+    pub(crate) reason: Arc<str>,
+    /// Whether it is this record that the broker means, and not one that was sent with it.
+    pub(crate) is_told_apart: bool,
+    /// Where the record is from that a dead letter is about.
+    pub(crate) origin: Option<String>,
+}
+
+impl Refusals {
+    /// Why the process can't go on, where it is a topic of its own that refuses something.
+    pub(crate) fn of_own_topic(&self, topic: &str) -> Error {
+        let too_large = self.too_large.first().map(|TooLarge { bytes, .. }| {
+            format!("topic `{topic}` doesn't take a record of {bytes} bytes: raise its `max.message.bytes`")
+        });
+        Error::Setup(too_large.or_else(|| self.records.first().map(say)).unwrap_or_default())
+    }
+}
+
+/// A record that a broker refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TooLarge {
+    pub(crate) topic: String,
+    /// Bytes of its key, value and headers.
+    pub(crate) bytes: usize,
+}
+
+/// Which topic refuses a record, and why.
+pub(crate) fn say(Refusal { topic, partition, reason, .. }: &Refusal) -> String {
+    format!("topic `{topic}`, partition {partition} refuses a record: {reason}")
+}

@@ -1,0 +1,119 @@
+//! Whether there is nothing left to do: for who runs until then.
+//!
+//! That the own tasks have nothing to do isn't enough. Others may be somebody's who was killed, and whom the group hasn't
+//! missed yet: they come here later. So all that the app reads must have been committed up to its end, by whomever, and
+//! not in the middle of a run.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use rdkafka::TopicPartitionList;
+use rdkafka::consumer::Consumer;
+
+use crate::client::native::Committed;
+use crate::cluster::REQUEST;
+use crate::cluster::metadata;
+use crate::error::Error;
+use crate::group::Member;
+use crate::tasks::inputs_of;
+use crate::worker::Shared;
+
+/// Where all workers have had nothing to do for so long, nothing is on its way between them any more. Also how long to
+/// wait until the cluster is asked again.
+const QUIET: Duration = Duration::from_secs(1);
+
+/// What is known of it.
+pub(crate) struct Idle {
+    /// Workers that have nothing to do.
+    workers: BTreeSet<usize>,
+    /// When a worker last committed, or began or ceased to have something to do, or the cluster was asked.
+    since: Instant,
+}
+
+impl Idle {
+    pub(crate) fn new() -> Self {
+        Self { workers: BTreeSet::new(), since: Instant::now() }
+    }
+
+    /// A worker has nothing to do any more, or has.
+    pub(crate) fn tell(&mut self, worker: usize, idle: bool) {
+        self.since = Instant::now();
+        if idle {
+            self.workers.insert(worker)
+        } else {
+            self.workers.remove(&worker)
+        };
+    }
+
+    /// Something was committed.
+    pub(crate) fn committed(&mut self) {
+        self.since = Instant::now();
+    }
+
+    /// The workers are given other tasks.
+    pub(crate) fn forget(&mut self) {
+        self.workers.clear();
+    }
+
+    /// Whether nothing is left, as far as the cluster can be asked. A worker without tasks never has anything.
+    pub(crate) fn is_all_done(&mut self, shared: &Shared, member: &Member) -> bool {
+        self.workers.len() >= shared.topology.settings.threads.max(1) && self.is_all_read(shared, member)
+    }
+
+    /// The same for a process without tasks of its own.
+    pub(crate) fn is_all_read(&mut self, shared: &Shared, member: &Member) -> bool {
+        if self.since.elapsed() < QUIET {
+            return false;
+        }
+        self.since = Instant::now();
+        match left(shared, member) {
+            Ok(None) => true,
+            Ok(Some((topic, partition))) => {
+                tracing::debug!(topic, partition, "not read to its end yet, here or by another process");
+                false
+            }
+            Err(error) => {
+                tracing::warn!(%error, "whether all is processed can't be known: it goes on until it can");
+                false
+            }
+        }
+    }
+}
+
+/// An input partition of the app that isn't committed up to its end, if there is one.
+fn left(shared: &Shared, member: &Member) -> Result<Option<(String, u32)>, Error> {
+    let mut list = TopicPartitionList::new();
+    for part in &shared.topology.subtopologies {
+        let most = part.inputs.iter().filter_map(|topic| shared.partitions.get(topic.0)).max().copied().unwrap_or(0);
+        for (topic, partition) in
+            (0..most).flat_map(|partition| inputs_of(&shared.topology, part, &shared.partitions, partition))
+        {
+            if list.find_partition(&topic, partition.cast_signed()).is_none() {
+                list.add_partition(&topic, partition.cast_signed());
+            }
+        }
+    }
+    let committed = shared.cluster.committed(&shared.topology.app, &list)?;
+    let names: BTreeSet<_> = list.elements().iter().map(|place| place.topic().to_owned()).collect();
+    let topics = shared.cluster.describe(&names.iter().map(String::as_str).collect::<Vec<_>>())?;
+    for place in list.elements() {
+        let (name, partition) = (place.topic().to_owned(), place.partition());
+        let left = Some((name.clone(), partition.cast_unsigned()));
+        // No broker knows where a partition ends that none leads.
+        let topic = topics.get(&name).and_then(|topic| topic.as_ref().ok());
+        let leaderless = topic.is_none_or(|topic| !topic.leaders.contains_key(&partition.cast_unsigned()));
+        let committed = match committed.get(&(name.clone(), partition)) {
+            _ if leaderless => return Ok(left),
+            Some(Committed::At(_, text)) if metadata::decode(text).unfinished => return Ok(left),
+            Some(Committed::At(offset, _)) => Some(*offset),
+            Some(Committed::Nothing) => None,
+            Some(Committed::Undecided | Committed::Refused(_)) | None => return Ok(left),
+        };
+        // The member reads what is committed: its end is that of the last transaction that is decided.
+        let (low, end) = member.fetch_watermarks(&name, partition, REQUEST)?;
+        if committed.unwrap_or(low) < end {
+            return Ok(left);
+        }
+    }
+    Ok(None)
+}

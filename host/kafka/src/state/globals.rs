@@ -1,0 +1,364 @@
+//! Global tables: every instance reads their topics whole, outside of the group, and keeps them in its own database.
+//!
+//! An instance has all rows before it takes on its first task. After that, rows change between transactions only: see
+//! [`Gate`](crate::state::barrier::Gate). Where it stands in a topic is kept with the rows, so that a restart reads the rest.
+
+mod growth;
+mod write;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::BytesMut;
+use millrace_engine::global;
+use millrace_engine::record::InputRecord;
+use millrace_engine::topology::{GlobalTable, Topology};
+use millrace_store::{Batch, Database, Durability, SHARED};
+use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::{Offset, TopicPartitionList};
+
+use crate::client::native::{Fetched, Fetcher};
+use crate::client::settings::ClientSettings;
+use crate::clock::wall_clock;
+use crate::cluster::Cluster;
+use crate::error::Error;
+use crate::error::codes::{Class, class, remedy};
+use crate::state::barrier::Gate;
+use crate::state::folder::POSITIONS;
+use crate::state::positions::Position;
+use growth::Growth;
+
+/// How long to wait for records at a time.
+const WAIT: Duration = Duration::from_millis(50);
+
+/// Bytes of rows that are written together.
+const WRITE_BYTES: usize = 1 << 20;
+
+/// How long to wait for workers to be between transactions, to which they come as soon as they know. After it they are
+/// let on, for as long.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How often to say that they wait.
+const SAY: Duration = Duration::from_secs(30);
+
+/// How long rows wait for more of them.
+const GATHER: Duration = Duration::from_millis(100);
+
+/// Reads the topics of global tables.
+pub(crate) struct Globals {
+    database: Arc<Database>,
+    fetcher: Fetcher,
+    tables: Vec<Table>,
+    /// Who a partition of a topic belongs to: table and place. By handle of the topic.
+    places: HashMap<(usize, i32), Option<(usize, usize)>>,
+    batch: Batch,
+    /// Where records are copied to.
+    buffer: BytesMut,
+    /// How often rows couldn't be written since they last were, because the disk is full.
+    full: u32,
+}
+
+struct Table {
+    table: GlobalTable,
+    topic: String,
+    /// Id of the topic.
+    id: String,
+    partitions: Vec<Partition>,
+    /// Records that were left out.
+    left_out: u64,
+}
+
+struct Partition {
+    /// Offset of the next record.
+    next: i64,
+    /// The same of the next one whose row isn't written.
+    unwritten: i64,
+    /// Whether it has been read to where it ended once.
+    caught_up: bool,
+    /// Whether something was read since the position was written.
+    dirty: bool,
+    /// Why it can't be read, and when that was said.
+    barred: Option<(String, Option<Instant>)>,
+}
+
+impl Globals {
+    /// Finds where to go on. `None` if the app has no global tables.
+    pub(crate) fn open(
+        topology: &Topology,
+        settings: &ClientSettings,
+        cluster: &Cluster,
+        database: &Arc<Database>,
+        partitions: &[u32],
+    ) -> Result<Option<Self>, Error> {
+        if topology.globals.is_empty() {
+            return Ok(None);
+        }
+        let mut tables = Vec::new();
+        for table in &topology.globals {
+            let topic = topology.topics.get(table.topic.0).map(|topic| topic.name.clone()).unwrap_or_default();
+            let count = partitions.get(table.topic.0).copied().unwrap_or(0);
+            tables.push(Table::open(table, topic, count, cluster, database)?);
+        }
+        let mut list = TopicPartitionList::new();
+        for table in &tables {
+            for (number, partition) in (0..).zip(&table.partitions) {
+                list.add_partition_offset(&table.topic, number, Offset::Offset(partition.next))?;
+            }
+        }
+        let mut fetcher = Fetcher::new(&settings.fetcher("global-tables"))?;
+        fetcher.expect(tables.iter().map(|table| (table.topic.clone(), table.id.clone())).collect());
+        fetcher.assign(&list)?;
+        let (batch, buffer) = (Batch::new(database), BytesMut::new());
+        Ok(Some(Self {
+            database: Arc::clone(database),
+            fetcher,
+            tables,
+            places: HashMap::new(),
+            batch,
+            buffer,
+            full: 0,
+        }))
+    }
+
+    /// Reads all that is there, before anybody looks. Whether it is done; not if it is told to stop before.
+    pub(crate) fn catch_up(&mut self, stop: &AtomicBool) -> Result<bool, Error> {
+        while self.read_to_ends(stop)? {
+            if self.write_or_wait(stop)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Reads until all partitions were at their ends. Not if it is told to stop before.
+    fn read_to_ends(&mut self, stop: &AtomicBool) -> Result<bool, Error> {
+        let mut moved = Instant::now();
+        while let Some(behind) = self.tables.iter().find(|table| !table.is_caught_up()) {
+            if stop.load(Ordering::Relaxed) {
+                return Ok(false);
+            }
+            if moved.elapsed() > SAY {
+                moved = Instant::now();
+                let (topic, table) = (&behind.topic, &behind.table.name);
+                tracing::warn!(
+                    topic,
+                    table,
+                    "the global table waits for its topic: the broker of a partition doesn't answer"
+                );
+            }
+            if self.read()? > 0 {
+                moved = Instant::now();
+            }
+            if self.batch.bytes() >= WRITE_BYTES {
+                self.write_or_wait(stop)?;
+            }
+        }
+        Ok(!stop.load(Ordering::Relaxed))
+    }
+
+    /// Follows the topics until it is told to stop.
+    ///
+    /// # Errors
+    /// [`Error::Changed`]: a topic was made anew or has grown. Otherwise the database fails.
+    pub(crate) fn follow(mut self, gate: &Gate, cluster: &Arc<Cluster>, stop: &AtomicBool) -> Result<(), Error> {
+        let mut growth = Growth::default();
+        let (mut since, mut late): (Option<Instant>, Option<Instant>) = (None, None);
+        while !stop.load(Ordering::Relaxed) {
+            growth.look(cluster, &self.tables)?;
+            // What can't be written yet waits in its topic, and not here.
+            let full = self.batch.bytes() >= WRITE_BYTES;
+            let idle = !full && self.read()? == 0;
+            let waiting = self.tables.iter().flat_map(|table| &table.partitions).any(|partition| partition.dirty);
+            since = since.or(waiting.then(Instant::now)).filter(|_| waiting);
+            let enough = idle || self.batch.bytes() >= WRITE_BYTES;
+            if !since.is_some_and(|since| enough || since.elapsed() >= GATHER) {
+                continue;
+            }
+            // If a worker hangs in a transaction, the rows come later.
+            let written = gate.alone(PATIENCE, || self.write()).transpose()?;
+            if let Some(written) = written {
+                late = None;
+                if !written {
+                    self.wait_for_room(stop);
+                }
+            } else if late.is_none_or(|said: Instant| said.elapsed() > SAY) {
+                late = Some(Instant::now());
+                tracing::warn!("new rows of global tables wait: a worker doesn't come to the end of its transaction");
+            }
+            if full && written.is_none() {
+                std::thread::park_timeout(WAIT);
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads what has come. Returns how much it was.
+    fn read(&mut self) -> Result<usize, Error> {
+        let Self { fetcher, tables, places, batch, buffer, .. } = self;
+        let mut failed = None;
+        let count = fetcher.poll(WAIT, |topic, number, fetched| {
+            let find = || place_of(tables, &topic.name(), number);
+            let Some((table, number)) = *places.entry((topic.handle(), number)).or_insert_with(find) else { return };
+            let Some(table) = tables.get_mut(table) else { return };
+            if let Err(error) = table.take(number, &fetched, buffer, batch) {
+                failed = failed.take().or(Some(error));
+            }
+        });
+        if let Some(table) = fetcher.made_anew().and_then(|topic| tables.iter().find(|table| table.topic == topic)) {
+            return Err(Error::Changed(format!(
+                "topic `{}` of the global table `{}` was deleted and made anew: start the app again, and the table is read \
+                 from the start",
+                table.topic, table.table.name
+            )));
+        }
+        tables.iter_mut().for_each(Table::say_what_is_barred);
+        failed.map_or(Ok(count), Err)
+    }
+}
+
+impl Table {
+    fn open(
+        table: &GlobalTable,
+        topic: String,
+        partitions: u32,
+        cluster: &Cluster,
+        database: &Arc<Database>,
+    ) -> Result<Self, Error> {
+        let ids: BTreeMap<String, String> = cluster.ids(&[topic.as_str()])?;
+        let id = ids.get(&topic).cloned().ok_or_else(|| Error::Missing(topic.clone()))?;
+        // Somebody else's topic, and set up as they like. Where it may not be seen, no deletion is sure to be there still.
+        let retention = cluster.delete_retention(&topic)?.unwrap_or(0);
+        let (mut nexts, mut usable) = (Vec::new(), true);
+        let mut lows = Vec::new();
+        for number in 0..partitions {
+            let (low, high) = cluster.range(&topic, number)?;
+            let position = Position::read(database, &key(table, number))?;
+            let fits = position.filter(|position| is_usable(position, &id, (low, high), retention));
+            usable &= fits.is_some();
+            nexts.push(fits.map_or(low, |position| position.next));
+            lows.push(low);
+        }
+        if !usable {
+            // Rows of all partitions lie together: what one lacks can't be told from what another has.
+            let mut batch = Batch::new(database);
+            batch.clear(table.store, SHARED)?;
+            for number in 0..partitions {
+                batch.delete_beside(table.store, POSITIONS, &key(table, number))?;
+            }
+            database.write(batch, Durability::Buffered)?;
+            nexts = lows;
+        }
+        let partition = |next| Partition { next, unwritten: next, caught_up: false, dirty: false, barred: None };
+        let partitions = nexts.into_iter().map(partition).collect();
+        Ok(Self { table: table.clone(), topic, id, partitions, left_out: 0 })
+    }
+
+    fn is_caught_up(&self) -> bool {
+        self.partitions.iter().all(|partition| partition.caught_up)
+    }
+
+    fn take(
+        &mut self,
+        number: usize,
+        fetched: &Fetched<'_>,
+        buffer: &mut BytesMut,
+        batch: &mut Batch,
+    ) -> Result<(), Error> {
+        let Some(partition) = self.partitions.get_mut(number) else { return Ok(()) };
+        match fetched {
+            Fetched::Record(message) if message.offset() < partition.next => Ok(()),
+            Fetched::Record(message) => {
+                partition.next = message.offset() + 1;
+                partition.dirty = true;
+                partition.barred = None;
+                self.put(&message.record(buffer, wall_clock()), number, batch)
+            }
+            Fetched::End(offset) => {
+                partition.dirty |= *offset > partition.next;
+                partition.next = partition.next.max(*offset);
+                partition.caught_up = true;
+                partition.barred = None;
+                Ok(())
+            }
+            Fetched::Failed(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange, text) => {
+                Err(Error::Changed(format!(
+                    "topic `{}`, partition {number}, of the global table `{}`: the record at offset {} is not there any \
+                     more ({text}): start the app again, and the table is read from the start",
+                    self.topic, self.table.name, partition.next
+                )))
+            }
+            // librdkafka goes on trying, and tells only the first time.
+            Fetched::Failed(code, text) if matches!(class(*code), Class::Topic | Class::Permission) => {
+                let said = partition.barred.take().and_then(|(_, said)| said);
+                partition.barred = Some((format!("{text}{}", remedy(*code)), said));
+                Ok(())
+            }
+            // Those of connections mean nothing: librdkafka goes on trying.
+            Fetched::Failed(code, text) => {
+                tracing::debug!(topic = self.topic, partition = number, %code, "{text}");
+                Ok(())
+            }
+        }
+    }
+
+    /// Names the partitions that can't be read, again and again as long as that is so.
+    fn say_what_is_barred(&mut self) {
+        let (topic, table) = (&self.topic, &self.table.name);
+        for (partition, place) in self.partitions.iter_mut().enumerate() {
+            let Some((reason, said)) = &mut place.barred else { continue };
+            if said.is_none_or(|said| said.elapsed() > SAY) {
+                *said = Some(Instant::now());
+                tracing::warn!(topic, partition, table, reason, "a partition of a global table can't be read: waiting");
+            }
+        }
+    }
+
+    fn put(&mut self, record: &InputRecord, number: usize, batch: &mut Batch) -> Result<(), Error> {
+        match global::row(&self.table, record) {
+            Ok((key, row)) => Ok(batch.set(self.table.store, SHARED, &key, row.as_deref())?),
+            // Every instance reads it, so nobody dead-letters it.
+            Err(reason) => {
+                self.left_out += 1;
+                let (table, offset, left_out) = (&self.table.name, record.offset, self.left_out);
+                tracing::warn!(table, partition = number, offset, left_out, %reason, "a record is no row of the table");
+                Ok(())
+            }
+        }
+    }
+}
+
+fn place_of(tables: &[Table], topic: &str, number: i32) -> Option<(usize, usize)> {
+    let table = tables.iter().position(|table| table.topic == topic)?;
+    Some((table, usize::try_from(number).ok()?))
+}
+
+fn key(table: &GlobalTable, partition: u32) -> Vec<u8> {
+    format!("{}/{partition}", table.name).into_bytes()
+}
+
+/// Whether rows that reach to this position can be brought up to date by what follows. `retention` is for how long a
+/// deletion can be seen in the topic, in milliseconds.
+fn is_usable(position: &Position, id: &str, (low, high): (i64, i64), retention: i64) -> bool {
+    let forgotten = position.is_older_than(retention) && position.next + 1 < high;
+    position.topic == id && (low..=high).contains(&position.next) && !forgotten
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_read_anew_where_a_deletion_may_have_been_missed() {
+        let at = |age, next| Position { topic: "id".into(), next, at: wall_clock() - age };
+        let hour = 3_600_000;
+        assert!(is_usable(&at(hour / 2, 5), "id", (0, 10), hour));
+        assert!(!is_usable(&at(2 * hour, 5), "id", (0, 10), hour), "the topic keeps deletions for an hour");
+        assert!(is_usable(&at(2 * hour, 5), "id", (0, 10), 24 * hour));
+        assert!(is_usable(&at(2 * hour, 10), "id", (0, 10), hour), "nothing came since");
+        assert!(!is_usable(&at(0, 5), "other", (0, 10), hour));
+        assert!(!is_usable(&at(0, 5), "id", (6, 10), hour));
+        assert!(!is_usable(&at(0, 11), "id", (0, 10), hour));
+    }
+}

@@ -1,0 +1,293 @@
+//! Restoring: from the changelogs into the local state, from where that stands to where they end.
+//!
+//! They end at the high watermark of the moment, not at the last stable offset: a transaction that a dead process left
+//! open holds the latter back behind records that are committed. So restoring waits until the end of what is stable has
+//! come past that watermark. Topics written in transactions end in marks that no reader gets, so being there shows by
+//! the partition's end being met, not by an offset.
+
+mod plan;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::{Duration, Instant};
+
+use millrace_engine::ports::StoreId;
+use millrace_store::{Batch, Durability};
+use rdkafka::{Offset, TopicPartitionList};
+
+use crate::client::app::{App, hanging};
+use crate::client::native::{Fetched, Fetcher, c_name};
+use crate::clock::wall_clock;
+use crate::control::orphans::Orphans;
+use crate::error::codes::{Class, class, remedy};
+use crate::error::{Error, Reaction};
+use crate::faults::{self, Point};
+use crate::state::StateContext;
+use crate::state::positions::Position;
+use crate::tasks::TaskId;
+pub(crate) use plan::{Plan, plan};
+
+/// Bytes of a write to the local state.
+const WRITE_BYTES: usize = 4 << 20;
+
+/// After so long without a record, why that may be is said.
+const STALLED: Duration = Duration::from_secs(15);
+
+/// A changelog partition that is to be restored.
+#[derive(Clone, Debug)]
+pub(crate) struct Changelog {
+    pub(crate) task: TaskId,
+    pub(crate) store: StoreId,
+    pub(crate) topic: String,
+    /// Id of the topic.
+    pub(crate) id: String,
+    /// Key of its position.
+    pub(crate) key: Vec<u8>,
+}
+
+/// A part of a changelog that is missing in the local state.
+pub(crate) struct Gap {
+    changelog: Changelog,
+    /// Of the next record to be applied.
+    next: i64,
+    /// High watermark when it was planned.
+    until: i64,
+    done: bool,
+    /// Whether something was applied since the position was written.
+    dirty: bool,
+    /// What the changelog tells of runs that no task would go on with.
+    orphans: Orphans,
+    /// When it last came further.
+    moved: Instant,
+}
+
+/// Where a task can't go on, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Trouble {
+    pub(crate) topic: String,
+    pub(crate) partition: u32,
+    pub(crate) text: String,
+}
+
+/// What came in a round of restoring.
+#[derive(Default)]
+pub(crate) struct Round {
+    /// Records.
+    pub(crate) records: u64,
+    /// Tasks that are restored.
+    pub(crate) done: Vec<TaskId>,
+    /// Tasks whose changelogs can't be read from where they were planned to be: a new plan is needed.
+    pub(crate) failed: BTreeMap<TaskId, Trouble>,
+}
+
+/// Gaps of some tasks that are being filled, by a consumer of their own.
+pub(crate) struct Restore {
+    fetcher: Fetcher,
+    gaps: Vec<Gap>,
+    /// Which gaps a partition fills, by the handle of its topic.
+    places: HashMap<(usize, i32), Vec<usize>>,
+    /// What isn't written yet.
+    batch: Batch,
+}
+
+impl Restore {
+    /// Begins to read.
+    pub(crate) fn start(state: StateContext<'_>, gaps: Vec<Gap>) -> Result<Self, Error> {
+        let fetcher = Fetcher::new(&state.settings.fetcher("restore"))?;
+        fetcher.assign(&places(&gaps)?)?;
+        Ok(Self { fetcher, gaps, places: HashMap::new(), batch: Batch::new(state.database) })
+    }
+
+    /// Offsets that are left: at least as many as records.
+    pub(crate) fn left(&self) -> u64 {
+        let left = |gap: &Gap| gap.until.saturating_sub(gap.next).max(0).cast_unsigned();
+        self.gaps.iter().filter(|gap| !gap.done).map(left).sum()
+    }
+
+    /// Whether there is nothing left to restore.
+    pub(crate) fn is_over(&self) -> bool {
+        self.gaps.is_empty()
+    }
+
+    /// Reads what there is, waiting for it at most so long, and applies it.
+    ///
+    /// # Errors
+    /// The database can't be written.
+    pub(crate) fn step(&mut self, state: StateContext<'_>, wait: Duration) -> Result<Round, Reaction> {
+        let Self { fetcher, gaps, places, batch } = self;
+        let (mut round, mut result) = (Round::default(), Ok(()));
+        let (left, now) = (gaps.iter().filter(|gap| !gap.done).count(), Instant::now());
+        let count = fetcher.poll(wait, |topic, partition, fetched| {
+            let find = || gaps_of(gaps, &topic.name(), partition);
+            for number in places.entry((topic.handle(), partition)).or_insert_with(find) {
+                let Some(gap) = gaps.get_mut(*number) else { continue };
+                match apply(state, gap, &fetched, batch, now) {
+                    Ok(Applied::Records(records)) => round.records += records,
+                    Ok(Applied::Failed(text)) => {
+                        round.failed.entry(gap.changelog.task).or_insert_with(|| gap.trouble(text));
+                    }
+                    Err(reaction) if result.is_ok() => result = Err(reaction),
+                    Err(_) => {}
+                }
+            }
+        });
+        result?;
+        let ended = gaps.iter().filter(|gap| !gap.done).count() < left;
+        if self.batch.bytes() >= WRITE_BYTES || ended || (count == 0 && !self.batch.is_empty()) {
+            self.write(state)?;
+        }
+        if ended || !round.failed.is_empty() {
+            self.settle(state, &mut round)?;
+        }
+        Ok(round)
+    }
+
+    /// Lets go of the tasks that are restored or have failed.
+    fn settle(&mut self, state: StateContext<'_>, round: &mut Round) -> Result<(), Reaction> {
+        self.write(state)?;
+        let open: BTreeSet<_> = self.gaps.iter().filter(|gap| !gap.done).map(|gap| gap.changelog.task).collect();
+        let all: BTreeSet<_> = self.gaps.iter().map(|gap| gap.changelog.task).collect();
+        round.done = all.into_iter().filter(|task| !open.contains(task) && !round.failed.contains_key(task)).collect();
+        let over = |gap: &Gap| !open.contains(&gap.changelog.task) || round.failed.contains_key(&gap.changelog.task);
+        let gone: Vec<_> = self.gaps.extract_if(.., |gap| over(gap)).collect();
+        self.places.clear();
+        // What goes on being written there is no business of this one any more.
+        let place = |gap: Gap| (gap.changelog.topic, gap.changelog.task.partition.cast_signed());
+        let left: BTreeSet<_> = gone.into_iter().map(place).collect();
+        for (topic, partition) in left {
+            if gaps_of(&self.gaps, &topic, partition).is_empty() {
+                self.fetcher.leave(&c_name(&topic), partition)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what is gathered, with the positions that it reaches.
+    fn write(&mut self, state: StateContext<'_>) -> Result<(), Reaction> {
+        let mut batch = std::mem::replace(&mut self.batch, Batch::new(state.database));
+        let at = wall_clock();
+        for gap in self.gaps.iter_mut().filter(|gap| gap.dirty) {
+            gap.dirty = false;
+            Position { topic: gap.changelog.id.clone(), next: gap.next, at }.write(
+                &mut batch,
+                gap.changelog.store,
+                &gap.changelog.key,
+            )?;
+        }
+        if !batch.is_empty() {
+            state.database.write(batch, Durability::Buffered)?;
+            faults::hit(Point::Restoring);
+        }
+        Ok(())
+    }
+
+    /// Tasks that have stood still for long, and why that may be.
+    pub(crate) fn stalled(&self, app: App<'_>) -> BTreeMap<TaskId, Trouble> {
+        let stalled = self.gaps.iter().filter(|gap| !gap.done && gap.moved.elapsed() > STALLED);
+        let trouble = |gap: &Gap| {
+            gap.trouble(format!(
+                "restoring has stood still for {} s at offset {} of {}: the broker doesn't answer, or a transaction there is \
+                 neither committed nor aborted yet; {}",
+                gap.moved.elapsed().as_secs(),
+                gap.next,
+                gap.until,
+                hanging(app.bootstrap, &gap.changelog.topic)
+            ))
+        };
+        stalled.map(|gap| (gap.changelog.task, trouble(gap))).collect()
+    }
+}
+
+impl Gap {
+    fn trouble(&self, text: String) -> Trouble {
+        Trouble { topic: self.changelog.topic.clone(), partition: self.changelog.task.partition, text }
+    }
+}
+
+/// Where to read from. Tasks of several sub-topologies read the same partition of the meta store's changelog.
+fn places(gaps: &[Gap]) -> Result<TopicPartitionList, Error> {
+    let mut first = BTreeMap::new();
+    for gap in gaps {
+        let place = (gap.changelog.topic.as_str(), gap.changelog.task.partition.cast_signed());
+        let next = first.entry(place).or_insert(gap.next);
+        *next = gap.next.min(*next);
+    }
+    let mut list = TopicPartitionList::new();
+    for ((topic, partition), next) in first {
+        list.add_partition_offset(topic, partition, Offset::Offset(next))?;
+    }
+    Ok(list)
+}
+
+fn gaps_of(gaps: &[Gap], topic: &str, partition: i32) -> Vec<usize> {
+    let is_it = |gap: &Gap| gap.changelog.topic == topic && gap.changelog.task.partition.cast_signed() == partition;
+    gaps.iter().enumerate().filter(|(_, gap)| is_it(gap)).map(|(number, _)| number).collect()
+}
+
+/// A client that can't do what needs no broker will not do it later either.
+pub(crate) fn fatal(error: Error) -> Reaction {
+    match error {
+        Error::Kafka(_) => Reaction::Fail(error),
+        error => error.into(),
+    }
+}
+
+fn is_meta(state: StateContext<'_>, changelog: &Changelog) -> bool {
+    state.topology.subtopologies.iter().any(|part| part.meta == changelog.store)
+}
+
+/// What became of something that was fetched.
+enum Applied {
+    /// So many records were put into the batch.
+    Records(u64),
+    /// The changelog can't be read from there.
+    Failed(String),
+}
+
+/// Puts what was fetched into the batch.
+fn apply(
+    state: StateContext<'_>,
+    gap: &mut Gap,
+    fetched: &Fetched<'_>,
+    batch: &mut Batch,
+    now: Instant,
+) -> Result<Applied, Reaction> {
+    let changelog = &gap.changelog;
+    match fetched {
+        Fetched::Record(message) if message.offset() < gap.next => Ok(Applied::Records(0)),
+        Fetched::Record(message) => {
+            gap.next = message.offset() + 1;
+            gap.dirty = true;
+            gap.moved = now;
+            // Only we write there, and always with a key.
+            let Some(key) = message.key() else { return Ok(Applied::Records(0)) };
+            if is_meta(state, changelog) {
+                let pipeline = (state.topology, state.partitions);
+                gap.orphans.apply(pipeline, changelog.task.partition, (key, message.value()));
+            }
+            if !is_meta(state, changelog) || state.topology.meta_owner(key) == Some(changelog.task.subtopology) {
+                batch.set(changelog.store, changelog.task.partition, key, message.value())?;
+            }
+            Ok(Applied::Records(1))
+        }
+        Fetched::End(offset) => {
+            // Behind the last record there are only marks: the next start needn't look for more.
+            if *offset >= gap.until {
+                gap.orphans.check()?;
+                gap.next = gap.next.max(*offset);
+                gap.dirty = true;
+                gap.done = true;
+            }
+            Ok(Applied::Records(0))
+        }
+        Fetched::Failed(code, text) => {
+            use rdkafka::error::RDKafkaErrorCode as Code;
+            match (code, class(*code)) {
+                // Its first record was deleted since the plan: a new one knows.
+                (Code::AutoOffsetReset | Code::OffsetOutOfRange, _) | (_, Class::Topic | Class::Permission) => {
+                    Ok(Applied::Failed(format!("the changelog can't be read: {text}{}", remedy(*code))))
+                }
+                _ => Ok(Applied::Records(0)),
+            }
+        }
+    }
+}
