@@ -37,6 +37,7 @@ mod rests;
 mod settings;
 mod start;
 mod tasks;
+pub mod topics;
 mod unclear;
 mod whole;
 mod worker;
