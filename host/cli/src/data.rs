@@ -9,7 +9,8 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use millrace_embedded::catalog::Catalog;
 use millrace_embedded::log::Log;
-use millrace_embedded::{Worker, WorkerOptions, deploy};
+use millrace_embedded::topics::FolderTopics;
+use millrace_embedded::{Worker, WorkerOptions, deploy, run};
 use millrace_engine::manifest::KeyCodec;
 use millrace_engine::topology::StoreSpec;
 use millrace_kafka::folder;
@@ -149,6 +150,44 @@ pub fn open_to_read(data: &Path) -> Result<(Arc<Database>, Arc<Log>)> {
     let database = Arc::new(Database::open_read_only(&folder)?);
     let log = Arc::new(Log::open(Arc::clone(&database))?);
     Ok((database, log))
+}
+
+/// The topics of a data folder, to be read.
+///
+/// # Errors
+/// As [`open_to_read`].
+pub fn topics_to_read(data: &Path) -> Result<FolderTopics> {
+    let (database, log) = open_to_read(data)?;
+    Ok(FolderTopics::new(database, log))
+}
+
+/// The topics of a data folder, to be added to; the folder is made if need be.
+///
+/// # Errors
+/// As [`open`].
+pub fn topics_to_create(data: &Path) -> Result<FolderTopics> {
+    let (database, log) = open(data, &[])?;
+    Ok(FolderTopics::new(database, log))
+}
+
+/// The topics of a data folder, to be written to, also while an app runs on it.
+///
+/// # Errors
+/// As [`open`] and [`open_to_read`].
+pub fn topics_to_write(data: &Path) -> Result<FolderTopics> {
+    // Writing makes no folder: a pipeline does, or `topic create`.
+    open_to_read(data)?;
+    match topics_to_create(data) {
+        Err(error) if is_locked(&error) => {
+            let (database, log) = open_to_read(data)?;
+            Ok(FolderTopics::of_running_app(database, log, run::inbox_of(data)))
+        }
+        opened => opened,
+    }
+}
+
+fn is_locked(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(millrace_store::Error::Locked { .. }))
 }
 
 /// Opens the state of a data folder for reading, with its tables and how their keys are written; also while an app runs

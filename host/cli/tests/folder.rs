@@ -92,7 +92,7 @@ fn a_topic_that_is_there_keeps_the_type_of_its_keys() {
     place.millrace("topic create numbers --data data").good();
     assert!(place.millrace("topic read numbers --data data").good().contains("\"key\":7"));
     place.millrace("topic create numbers --data data --key i64").good();
-    assert_snapshot!(place.millrace("topic create numbers --data data --key string").bad(), @"exit 1: error: the topic `numbers` is there, and its keys are i64, not string: leave --key out, or take another name");
+    assert_snapshot!(place.millrace("topic create numbers --data data --key string").bad(), @"exit 1: error: topic `numbers` exists, and its keys are i64, not string: leave --key out, or take another name");
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod inbox;
 pub mod log;
 pub mod replay;
 pub mod run;
+pub mod topics;
 mod worker;
 
 pub use error::Error;

@@ -6,3 +6,4 @@
 pub mod offsets;
 pub mod records;
 pub mod reset;
+pub mod topics;

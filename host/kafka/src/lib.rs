@@ -16,7 +16,7 @@ mod worker;
 
 pub use client::settings::{ClientSettings, Mistake, mistakes};
 pub use cluster::{Cluster, TopicSpec};
-pub use commands::{offsets, records, reset};
+pub use commands::{offsets, records, reset, topics};
 pub use error::Error;
 pub use instance::{Guests, Options, Report, State, run};
 pub use state::folder;

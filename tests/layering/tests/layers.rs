@@ -17,14 +17,16 @@ const LAYERS: &[(&str, &[&str])] = &[
             "millrace-pipeline",
             "millrace-plugin",
             "millrace-store",
+            "millrace-topics",
         ],
     ),
-    ("millrace-embedded", &["millrace-engine", "millrace-pipeline", "millrace-store"]),
+    ("millrace-embedded", &["millrace-engine", "millrace-pipeline", "millrace-store", "millrace-topics"]),
     ("millrace-engine", &[]),
-    ("millrace-kafka", &["millrace-engine", "millrace-pipeline", "millrace-store"]),
+    ("millrace-kafka", &["millrace-engine", "millrace-pipeline", "millrace-store", "millrace-topics"]),
     ("millrace-pipeline", &["millrace-engine"]),
     ("millrace-plugin", &["millrace-engine"]),
     ("millrace-store", &["millrace-engine"]),
+    ("millrace-topics", &["millrace-engine"]),
 ];
 
 /// Crates that are functions of what they are given, with all that they are built from: data structures and readers of text,

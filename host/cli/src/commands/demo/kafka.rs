@@ -14,9 +14,10 @@ use millrace_engine::record::InputRecord;
 use millrace_engine::topology::{Topic, TopicKind, Topology};
 use millrace_kafka::records::Connection;
 use millrace_kafka::reset::Reset;
+use millrace_kafka::topics::ClusterTopics;
 use millrace_kafka::{Guests, Options, Report as Told, State, WorkerOptions};
 
-use super::super::topic::write_to_kafka;
+use super::super::topic::write_all;
 use super::look::{Source, look};
 use super::report::Report;
 use crate::args;
@@ -32,7 +33,7 @@ pub(super) fn demo(arguments: &args::Demo, loaded: &Loaded, bootstrap: &str) -> 
     let topology = Arc::new(renamed(&loaded.topology));
     let mut connection = Connection::open(APP, bootstrap, &topology.kafka)?;
     begin_anew(&mut connection, &topology, &arguments.data)?;
-    let records = load_sample(&connection, &arguments.input, &topology)?;
+    let records = load_sample(&mut connection, &arguments.input, &topology)?;
     let (ledger, took) = run(arguments, loaded, Arc::clone(&topology), bootstrap)?;
     let (database, _) = millrace_kafka::folder::open_to_read(&arguments.data)?;
     let found = look(&topology, &database, &mut Records(&connection))?;
@@ -71,7 +72,7 @@ fn begin_anew(connection: &mut Connection, topology: &Topology, data: &Path) -> 
 }
 
 /// Writes the sample to the demo's topics, and tells how many records it has for each.
-fn load_sample(connection: &Connection, path: &Path, topology: &Topology) -> Result<BTreeMap<String, u64>> {
+fn load_sample(connection: &mut Connection, path: &Path, topology: &Topology) -> Result<BTreeMap<String, u64>> {
     let mut reader = input::open(Some(path))?;
     let codecs = topology.topics.iter().map(|topic| (original(&topic.name).to_owned(), topic.key)).collect();
     let (mut text, mut records) = (Vec::new(), BTreeMap::new());
@@ -83,7 +84,7 @@ fn load_sample(connection: &Connection, path: &Path, topology: &Topology) -> Res
         *records.entry(line.topic.to_string()).or_default() += 1;
         lines::print(&mut text, &line, None)?;
     }
-    write_to_kafka(connection, None, Reader::new(text.as_slice()), None)?;
+    write_all(&mut ClusterTopics::new(connection), None, Reader::new(text.as_slice()), None)?;
     Ok(records)
 }
 
