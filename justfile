@@ -13,8 +13,8 @@ guest_rustc := env("MILLRACE_GUEST_RUSTC", "")
 as_released := "--config profile.dev.opt-level=3 --config profile.dev.package.millrace-cli.opt-level=3 " + \
     "--config profile.dev.debug-assertions=false --config profile.dev.overflow-checks=false"
 
-# Always the same selection of crates: cargo unites the features of all crates that it builds together, and would compile
-# wasmtime and other dependencies again for another selection. With the examples, it has the features of the tests.
+# Always the same selection of crates: cargo unites the features of the crates that it builds together, and would
+# compile wasmtime and other dependencies again for another selection. With the examples, it has the features of tests.
 ours := "--workspace --bins --examples"
 
 # The `millrace` command alone. One example, the quickest, gives it the same features.
@@ -85,8 +85,8 @@ test *args: guests
     fi
     exit "$status"
 
-# Compiles only the dependencies of plugins, in a folder of its own: otherwise crates of the workspace would be built again
-# with other features.
+# Compiles only the dependencies of plugins, in a folder of its own: otherwise crates of the workspace would be built
+# again with other features.
 #
 # Tests one plugin, with the examples in its documentation: `test-plugin order-status`.
 [no-exit-message]
