@@ -22,7 +22,7 @@ impl Call {
     }
 }
 
-/// Where a span begins and ends.
+/// The bounds of a span.
 pub(crate) fn ends(span: Span) -> (u32, u32) {
     (span.start, span.start.saturating_add(span.length))
 }

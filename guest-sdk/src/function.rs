@@ -30,7 +30,7 @@ pub struct ConfigSpec {
 
 /// A function and the way to call it.
 pub struct Entry {
-    /// What the manifest says of it.
+    /// Its entry in the manifest.
     pub spec: &'static Spec,
     /// The way to call it.
     pub run: crate::adapter::Run,
@@ -86,7 +86,7 @@ pub struct StoreSpec {
     note = "mark it with #[transform], #[join], #[aggregate] or #[process]"
 )]
 pub trait Function {
-    /// What the manifest says of it.
+    /// Its entry in the manifest.
     const SPEC: Spec;
 }
 

@@ -47,7 +47,7 @@ pub use record::{Group, Grouped, Outcome, Pair, Put, Record};
 /// All methods take the function's name in the manifest.
 ///
 /// # Panics
-/// Its methods panic where the plugin has no function of that name and role.
+/// The methods panic if the plugin has no function of that name and role.
 pub struct Bench {
     plugin: &'static Plugin,
     json: String,
