@@ -10,8 +10,8 @@ guest_rustc := env("MILLRACE_GUEST_RUSTC", "")
 
 # Our crates as in a release. Dependencies have these settings in every build, and aren't built again. Cargo keeps both
 # builds of our crates side by side, since the settings are part of the names of the files.
-as_released := "--config profile.dev.opt-level=3 --config profile.dev.package.millrace-cli.opt-level=3 " + \
-    "--config profile.dev.debug-assertions=false --config profile.dev.overflow-checks=false"
+as_released := "--config profile.dev.opt-level=3 " + command_released + " --config profile.dev.debug-assertions=false --config profile.dev.overflow-checks=false"
+command_released := "--config profile.dev.package.millrace-cli.opt-level=3"
 
 # Always the same selection of crates: cargo unites the features of the crates that it builds together, and would
 # compile wasmtime and other dependencies again for another selection. With the examples, it has the features of tests.
