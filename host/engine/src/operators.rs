@@ -19,7 +19,7 @@ use crate::event_time::Timing;
 use crate::logic::Logic;
 use crate::step::{Item, Step, TaskError, Wake};
 use crate::topology::Operator;
-pub(crate) use aggregate::WaitingResult;
+pub(crate) use aggregate::PendingResult;
 pub(crate) use memory::NodeMemory;
 pub(crate) use table::is_read;
 

@@ -94,7 +94,7 @@ impl Task {
         let mut memory = memory::open(&topology, shape, &options, &state)?;
         let Rest { unfinished, results, kept } = rest::open((&topology, shape), options.partition, &mut state)?;
         memory
-            .wait_again(results)
+            .restore_pending(results)
             .map_err(|node| kept.refuse(shape.nodes.get(node.0).map_or("", |node| &node.name)))?;
         let sources: Vec<NodeId> = shape.inputs.iter().map(|topic| source_of(shape, *topic)).collect();
         let queues = Queues::new(sources.iter().map(|source| timing_of(shape, *source)));
@@ -175,7 +175,7 @@ impl Task {
 
     /// Memory of the open transaction in bytes, roughly: a driver commits early when it grows too large.
     pub fn transaction_bytes(&self) -> usize {
-        let pending = self.memory.nodes.iter().map(NodeMemory::pending_bytes).sum::<usize>();
+        let pending = self.memory.nodes.iter().map(NodeMemory::unwritten_bytes).sum::<usize>();
         self.state.bytes() + pending + self.waiting_bytes()
     }
 
@@ -185,7 +185,7 @@ impl Task {
         if self.unfinished.is_some() {
             return 0;
         }
-        self.memory.nodes.iter().map(NodeMemory::waiting_bytes).sum()
+        self.memory.nodes.iter().map(NodeMemory::pending_result_bytes).sum()
     }
 
     /// Windows that hold records, and whose final results have not come out yet: of steps with `emit = "final"`. It reads

@@ -13,11 +13,11 @@ mod calls;
 mod guest;
 mod hopping;
 mod outline;
+mod pending_results;
 mod plan;
 mod rounds;
 mod session;
 mod sliding;
-mod waiting;
 mod windowed;
 
 use bytes::Bytes;
@@ -36,14 +36,14 @@ use crate::step::{Item, Parent, Step, TaskError, Unfit, inherited};
 use crate::topology::Call;
 use batches::batches;
 use guest::Guest;
-pub(crate) use waiting::{Result as WaitingResult, Waiting};
+pub(crate) use pending_results::{PendingResult, PendingResults};
 
 /// What an aggregate remembers between runs, if it has windows or waits for commits.
 pub(crate) struct AggregateMemory {
     /// Its windows.
     pub(crate) windows: Option<WindowedStore>,
     /// With [`Emit::Commit`](crate::topology::Emit::Commit): results that wait for it.
-    pub(crate) waiting: Waiting,
+    pub(crate) pending: PendingResults,
 }
 
 /// The items of one key, with the state they go to.
@@ -79,11 +79,11 @@ pub(super) fn process(
         step.take_owed();
         flush(step, memory);
     }
-    let mut waiting = match memory {
+    let mut pending = match memory {
         NodeMemory::Aggregate(memory) if memory.windows.is_some() => {
             return windowed::process(step, items, memory, call, logic);
         }
-        NodeMemory::Aggregate(memory) => Some(&mut memory.waiting),
+        NodeMemory::Aggregate(memory) => Some(&mut memory.pending),
         _ => None,
     };
     let mut rest = usable(step, items);
@@ -91,7 +91,7 @@ pub(super) fn process(
         let (works, items) = group(step, &rest, store)?;
         let later = rest.split_off(items);
         let items = std::mem::replace(&mut rest, later);
-        part(step, &items, &works, (store, waiting.as_deref_mut()), call, logic)?;
+        part(step, &items, &works, (store, pending.as_deref_mut()), call, logic)?;
         step.set_pace(items.len());
     }
     step.put_back(rest);
@@ -103,7 +103,7 @@ fn part(
     step: &mut Step<'_>,
     items: &[Item],
     works: &[Work],
-    (store, mut waiting): (StoreId, Option<&mut Waiting>),
+    (store, mut pending): (StoreId, Option<&mut PendingResults>),
     call: &Call,
     logic: &mut dyn Logic,
 ) -> Result<(), TaskError> {
@@ -128,9 +128,9 @@ fn part(
         let mut record = Record { value: None, timestamp, window: None, ..item.record.clone() };
         // What has been added up over records of many windows is of none.
         bounds::strip(&mut record.headers);
-        match (&mut waiting, outcome) {
-            (Some(waiting), Outcome::Outputs(outputs)) => {
-                waiting.put(step, item, None, inherited(&record, outputs).collect(), false);
+        match (&mut pending, outcome) {
+            (Some(pending), Outcome::Outputs(outputs)) => {
+                pending.put(step, item, None, inherited(&record, outputs).collect(), false);
             }
             (_, outcome) => step.settle(&Parent { path: &item.path, record: &record }, outcome, call)?,
         }
@@ -154,7 +154,7 @@ pub(super) fn close(
 /// Puts out what has waited for a commit, as much as goes into a pass.
 pub(super) fn flush(step: &mut Step<'_>, memory: &mut NodeMemory) {
     if let NodeMemory::Aggregate(memory) = memory {
-        memory.waiting.put_out(step);
+        memory.pending.emit_all(step);
     }
 }
 

@@ -1,6 +1,6 @@
 //! What nodes remember between runs.
 
-use super::aggregate::{AggregateMemory, Waiting};
+use super::aggregate::{AggregateMemory, PendingResults};
 use crate::ports::{BackendError, Clock, Scan};
 use crate::record::Timestamp;
 use crate::state::TaskState;
@@ -52,8 +52,8 @@ impl NodeMemory {
                     let retention = retention.unwrap_or(windows.kept());
                     WindowedStore::open(state, (*store, *open), windows, *emit, retention)
                 });
-                let (windows, waiting) = (windows.transpose()?, Waiting::default());
-                Ok(Self::Aggregate(Box::new(AggregateMemory { windows, waiting })))
+                let (windows, pending) = (windows.transpose()?, PendingResults::default());
+                Ok(Self::Aggregate(Box::new(AggregateMemory { windows, pending })))
             }
             _ => Ok(Self::None),
         }
@@ -100,23 +100,23 @@ impl NodeMemory {
     pub(crate) fn waits_for_commit(&self) -> bool {
         match self {
             Self::None | Self::Join(_) | Self::Process(_) | Self::Dedup(_) => false,
-            Self::Aggregate(memory) => !memory.waiting.is_empty(),
+            Self::Aggregate(memory) => !memory.pending.is_empty(),
         }
     }
 
     /// The results that wait for a commit, of a step that has some.
-    pub(crate) fn waiting(&mut self) -> Option<&mut Waiting> {
+    pub(crate) fn pending_results(&mut self) -> Option<&mut PendingResults> {
         match self {
-            Self::Aggregate(memory) => Some(&mut memory.waiting),
+            Self::Aggregate(memory) => Some(&mut memory.pending),
             _ => None,
         }
     }
 
     /// Memory of that, in bytes, roughly.
-    pub(crate) fn waiting_bytes(&self) -> usize {
+    pub(crate) fn pending_result_bytes(&self) -> usize {
         match self {
             Self::None | Self::Join(_) | Self::Process(_) | Self::Dedup(_) => 0,
-            Self::Aggregate(memory) => memory.waiting.bytes(),
+            Self::Aggregate(memory) => memory.pending.bytes(),
         }
     }
 
@@ -129,11 +129,11 @@ impl NodeMemory {
     }
 
     /// Memory of what the open transaction has yet to write, in bytes, roughly; without results that wait for the commit.
-    pub(crate) fn pending_bytes(&self) -> usize {
+    pub(crate) fn unwritten_bytes(&self) -> usize {
         match self {
             Self::None | Self::Process(_) | Self::Aggregate(_) => 0,
-            Self::Join(store) => store.pending_bytes(),
-            Self::Dedup(seen) => seen.pending_bytes(),
+            Self::Join(store) => store.unwritten_bytes(),
+            Self::Dedup(seen) => seen.unwritten_bytes(),
         }
     }
 

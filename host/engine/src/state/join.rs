@@ -57,8 +57,8 @@ impl JoinStore {
     }
 
     /// Memory of the entries that wait for the next commit, in bytes, roughly.
-    pub(crate) fn pending_bytes(&self) -> usize {
-        self.left.pending_bytes() + self.right.pending_bytes()
+    pub(crate) fn unwritten_bytes(&self) -> usize {
+        self.left.unwritten_bytes() + self.right.unwritten_bytes()
     }
 
     /// Moves what must be committed into the transaction. Called once, when it is prepared.

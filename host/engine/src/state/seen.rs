@@ -38,8 +38,8 @@ impl Seen {
     }
 
     /// Memory of what waits for the next commit, in bytes, roughly.
-    pub(crate) fn pending_bytes(&self) -> usize {
-        self.window.pending_bytes()
+    pub(crate) fn unwritten_bytes(&self) -> usize {
+        self.window.unwritten_bytes()
     }
 
     /// A record with an identity has come: moves the stream time on.

@@ -76,8 +76,8 @@ impl WindowStore {
     }
 
     /// Memory of the entries that wait for the next commit, in bytes, roughly.
-    pub(crate) fn pending_bytes(&self) -> usize {
-        self.memory.as_ref().map_or(0, |memory| memory.pending_bytes)
+    pub(crate) fn unwritten_bytes(&self) -> usize {
+        self.memory.as_ref().map_or(0, |memory| memory.unwritten_bytes)
     }
 
     /// The first timestamp that is still kept. Kafka Streams bounds its reads so: `observed - retention + 1`.
@@ -106,8 +106,8 @@ impl WindowStore {
         self.clock.next_sequence += 1;
         match &mut self.memory {
             Some(memory) => {
-                memory.pending_bytes += entry.cost();
-                memory.pending.push_back(entry.clone());
+                memory.unwritten_bytes += entry.cost();
+                memory.unwritten.push_back(entry.clone());
                 memory.insert(entry);
                 if memory.bytes > self.limit {
                     self.leave_memory(state);
@@ -151,15 +151,15 @@ impl WindowStore {
     pub(crate) fn prepare(&mut self, state: &mut TaskState) {
         let (place, horizon) = ((self.store, self.part), self.horizon());
         if let Some(memory) = &mut self.memory {
-            memory.pending_bytes = 0;
-            let live = memory.pending.drain(..).filter(|entry| entry.timestamp >= horizon);
+            memory.unwritten_bytes = 0;
+            let live = memory.unwritten.drain(..).filter(|entry| entry.timestamp >= horizon);
             live.for_each(|entry| write(state, place, entry));
         }
     }
 
     fn leave_memory(&mut self, state: &mut TaskState) {
         if let Some(memory) = self.memory.take() {
-            memory.pending.into_iter().for_each(|entry| write(state, (self.store, self.part), entry));
+            memory.unwritten.into_iter().for_each(|entry| write(state, (self.store, self.part), entry));
         }
     }
 }
@@ -200,16 +200,16 @@ struct Memory {
     slices: BTreeMap<i64, Vec<Bytes>>,
     slice: i64,
     /// Entries that no commit has seen yet.
-    pending: VecDeque<Entry>,
-    pending_bytes: usize,
+    unwritten: VecDeque<Entry>,
+    unwritten_bytes: usize,
     bytes: usize,
 }
 
 impl Memory {
     fn new(retention: i64) -> Self {
         let slice = (retention / 16).max(1);
-        let (by_key, slices, pending) = (HashMap::new(), BTreeMap::new(), VecDeque::new());
-        Self { by_key, slices, slice, pending, pending_bytes: 0, bytes: 0 }
+        let (by_key, slices, unwritten) = (HashMap::new(), BTreeMap::new(), VecDeque::new());
+        Self { by_key, slices, slice, unwritten, unwritten_bytes: 0, bytes: 0 }
     }
 
     fn insert(&mut self, entry: Entry) {
@@ -237,8 +237,8 @@ impl Memory {
             }
         }
         // What has expired before its commit is never written. Stragglers behind a live entry go at the commit.
-        while let Some(entry) = self.pending.pop_front_if(|entry| entry.timestamp < horizon) {
-            self.pending_bytes -= entry.cost();
+        while let Some(entry) = self.unwritten.pop_front_if(|entry| entry.timestamp < horizon) {
+            self.unwritten_bytes -= entry.cost();
         }
     }
 

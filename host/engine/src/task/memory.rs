@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::shape;
 use crate::meta::{decode_deployment, deployment_key, encode_deployment};
-use crate::operators::{NodeMemory, WaitingResult};
+use crate::operators::{NodeMemory, PendingResult};
 use crate::state::TaskState;
 use crate::step::{TaskError, TaskOptions};
 use crate::topology::{NodeId, SubTopology, Topology};
@@ -69,10 +69,10 @@ fn check_deployments(
 impl Memory {
     /// Takes back results that wait for a commit. The node of one whose step doesn't wait for commits any more, if there is
     /// one.
-    pub(super) fn wait_again(&mut self, results: Vec<(NodeId, WaitingResult)>) -> Result<(), NodeId> {
+    pub(super) fn restore_pending(&mut self, results: Vec<(NodeId, PendingResult)>) -> Result<(), NodeId> {
         for (node, result) in results {
-            let waiting = self.nodes.get_mut(node.0).and_then(NodeMemory::waiting);
-            waiting.ok_or(node)?.push(result);
+            let pending = self.nodes.get_mut(node.0).and_then(NodeMemory::pending_results);
+            pending.ok_or(node)?.push(result);
         }
         Ok(())
     }

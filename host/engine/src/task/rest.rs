@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use crate::operators::NodeMemory;
-use crate::operators::{WaitingResult, is_read};
+use crate::operators::{PendingResult, is_read};
 use crate::state::TaskState;
 use crate::step::Progress;
 use crate::step::{TaskError, TaskOptions};
@@ -46,7 +46,7 @@ pub(super) struct Rest {
     /// None where only results wait: the run has come to its end since they were written down.
     pub(super) unfinished: Option<Progress>,
     /// Results that wait for a commit, with their nodes.
-    pub(super) results: Vec<(NodeId, WaitingResult)>,
+    pub(super) results: Vec<(NodeId, PendingResult)>,
     pub(super) kept: Kept,
 }
 
@@ -74,13 +74,13 @@ pub(super) fn prepare(
     }
     let mut out = Writer::new(topology, shape);
     for (node, memory) in nodes.iter_mut().enumerate() {
-        let Some(waiting) = memory.waiting() else { continue };
-        for number in waiting.take_gone() {
+        let Some(pending) = memory.pending_results() else { continue };
+        for number in pending.take_stale_sections() {
             parts.keep(number, &[], options.state_bytes, (shape.meta, state));
         }
         // Without such a run they are put out before the commit.
-        for result in waiting.changed().filter(|_| unfinished.is_some()) {
-            let number = *result.kept.get_or_insert_with(|| parts.next(RESULTS));
+        for result in pending.changed().filter(|_| unfinished.is_some()) {
+            let number = *result.section.get_or_insert_with(|| parts.next(RESULTS));
             result.changed = false;
             let bytes = encode_result(&mut out, NodeId(node), result);
             parts.keep(number, &bytes, options.state_bytes, (shape.meta, state));
@@ -122,7 +122,7 @@ pub(super) fn open(
     Ok(Rest { unfinished, results, kept: Kept(parts) })
 }
 
-type Read = (Option<Progress>, Vec<(NodeId, WaitingResult)>);
+type Read = (Option<Progress>, Vec<(NodeId, PendingResult)>);
 
 fn read(mut sections: BTreeMap<usize, Bytes>, input: &mut Reader<'_>, partition: u32) -> Option<Read> {
     let results = sections.split_off(&RESULTS);

@@ -44,7 +44,7 @@ pub(super) fn process(
             return Ok(());
         }
     }
-    let AggregateMemory { windows: Some(windows), waiting } = memory else { return Ok(()) };
+    let AggregateMemory { windows: Some(windows), pending } = memory else { return Ok(()) };
     let mut items = usable(step, items, windows.windows.kind);
     let joint = !may_outgrow(step, call, &items);
     let function = step.function(call)?;
@@ -83,7 +83,7 @@ pub(super) fn process(
         if let (Some(outcome), [one]) = (failed, now) {
             step.settle(&Parent { path: &one.path, record: &one.record }, outcome, call)?;
         }
-        let mut settling = Settling { step, emit: windows.emit, waiting, results, call };
+        let mut settling = Settling { step, emit: windows.emit, pending, results, call };
         let mut child = 0;
         for (item, planned) in now.iter().zip(&outline.records) {
             child = settling.record(item, planned, 0)?;
@@ -121,7 +121,7 @@ fn release(
     call: &Call,
     logic: &mut dyn Logic,
 ) -> Result<(), TaskError> {
-    let AggregateMemory { windows: Some(windows), waiting } = memory else { return Ok(()) };
+    let AggregateMemory { windows: Some(windows), pending } = memory else { return Ok(()) };
     let (key, value, headers, window) = (None, None, Headers::EMPTY, None);
     let record = Record { key, value, timestamp: Timestamp::MIN, headers, window };
     let item = Item { path: path.clone(), from: step.id, input: 0, record, row: Row::New };
@@ -130,7 +130,7 @@ fn release(
     let outline = without(step, windows, &item)?;
     let results = make(step, windows, std::slice::from_ref(&item), &outline, &mut guest)?.unwrap_or_default();
     step.effects(guest.effects);
-    let mut settling = Settling { step, emit: windows.emit, waiting, results, call };
+    let mut settling = Settling { step, emit: windows.emit, pending, results, call };
     let mut child = child;
     for planned in &outline.records {
         child = settling.record(&item, planned, child)?;
@@ -232,7 +232,7 @@ fn verdict(outline: &Outline, results: &Results) -> Option<Outcome> {
 struct Settling<'a, 's> {
     step: &'a mut Step<'s>,
     emit: Emit,
-    waiting: &'a mut super::Waiting,
+    pending: &'a mut super::PendingResults,
     results: Results,
     call: &'a Call,
 }
@@ -284,14 +284,14 @@ impl Settling<'_, '_> {
     fn keep(&mut self, item: &Item, change: &Changed) {
         let record = result_record(item, change);
         let records = match change.result {
-            ResultOf::Gone => return self.waiting.remove(self.step, item, change.window, record),
+            ResultOf::Gone => return self.pending.remove(self.step, item, change.window, record),
             ResultOf::Value(group) => {
                 let value = self.taken(group).and_then(|grouped| grouped.value.take());
                 vec![(0, Record { value, ..record })]
             }
             ResultOf::Entry(group, index) => inherited(&record, self.outputs(group, index)).collect(),
         };
-        self.waiting.put(self.step, item, Some(change.window), records, change.existed);
+        self.pending.put(self.step, item, Some(change.window), records, change.existed);
     }
 
     /// The final result of a window. Nobody has just sent it: if it fails further on, the dead letter shows itself.

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::{BufMut, Bytes};
 
 use super::codec::{Reader, Writer};
-use crate::operators::WaitingResult;
+use crate::operators::PendingResult;
 use crate::path::Path;
 use crate::ports::StoreId;
 use crate::provenance::Origin;
@@ -219,7 +219,7 @@ fn row(input: &mut Reader<'_>) -> Option<Option<RowAt>> {
 }
 
 /// The section of a result that waits for a commit at a node.
-pub(super) fn encode_result(out: &mut Writer<'_>, node: NodeId, result: &WaitingResult) -> Bytes {
+pub(super) fn encode_result(out: &mut Writer<'_>, node: NodeId, result: &PendingResult) -> Bytes {
     out.node(node);
     out.bytes(Some(&result.key));
     out.window(result.window);
@@ -234,7 +234,7 @@ pub(super) fn encode_result(out: &mut Writer<'_>, node: NodeId, result: &Waiting
 }
 
 /// Reads it.
-pub(super) fn decode_result(section: usize, input: &mut Reader<'_>) -> Option<(NodeId, WaitingResult)> {
+pub(super) fn decode_result(section: usize, input: &mut Reader<'_>) -> Option<(NodeId, PendingResult)> {
     let node = input.node()??.unwrap_or_else(|name| {
         input.lacks("is a result that waits for a commit at", &name);
         NodeId(usize::MAX)
@@ -242,7 +242,7 @@ pub(super) fn decode_result(section: usize, input: &mut Reader<'_>) -> Option<(N
     let (key, window, existed) = (input.bytes()??, input.window()?, input.byte()? == 1);
     let origin = input.bytes()?.and_then(Origin::decode);
     let records = (0..input.number()?).map(|_| Some((input.number()?, input.record()?))).collect::<Option<_>>()?;
-    let result = WaitingResult { key, window, records, existed, origin, kept: Some(section), changed: false };
+    let result = PendingResult { key, window, records, existed, origin, section: Some(section), changed: false };
     input.begin(Bytes::new())?;
     Some((node, result))
 }
