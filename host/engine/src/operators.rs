@@ -59,7 +59,7 @@ pub(crate) fn process(
             process::Process { stores, timers: memory.timers(), call }.records(step, items, logic)
         }
         Operator::Dedup { by, within, .. } => match memory {
-            NodeMemory::Dedup(seen) => dedup::process(step, items, by, *within, seen),
+            NodeMemory::Dedup(store) => dedup::process(step, items, by, *within, store),
             _ => Ok(()),
         },
         Operator::Repartition { topic } => sink::repartition(step, items, *topic),

@@ -3,17 +3,17 @@
 //! The overlay is the engine's own, not the database's: that reads see the transaction and that an abort leaves nothing
 //! are the same on every driver.
 
+pub(crate) mod aggregate_windows;
 pub(crate) mod budget;
+pub(crate) mod dedup;
 pub(crate) mod join;
 pub mod keys;
 mod overlay;
 mod scope;
-pub(crate) mod seen;
 pub(crate) mod table;
 pub(crate) mod timers;
-pub(crate) mod waiting;
-pub(crate) mod window;
-pub(crate) mod windowed;
+pub(crate) mod unmatched;
+pub(crate) mod window_records;
 
 use bytes::Bytes;
 

@@ -30,8 +30,8 @@ use crate::operators::memory::NodeMemory;
 use crate::ports::{BackendError, Change, Failure, Group, Grouped, Mode, Outcome, StoreId, Stored};
 use crate::record::Record;
 use crate::record::{Timestamp, length};
+use crate::state::aggregate_windows::AggregateWindows;
 use crate::state::keys::{AGGREGATE_OVERHEAD, decode_aggregate, encode_aggregate};
-use crate::state::windowed::WindowedStore;
 use crate::step::{Item, Parent, Step, TaskError, Unfit, inherited};
 use crate::topology::Call;
 use batches::batches;
@@ -41,7 +41,7 @@ pub(crate) use pending_results::{PendingResult, PendingResults};
 /// What an aggregate remembers between runs, if it has windows or waits for commits.
 pub(crate) struct AggregateMemory {
     /// Its windows.
-    pub(crate) windows: Option<WindowedStore>,
+    pub(crate) windows: Option<AggregateWindows>,
     /// With [`Emit::Commit`](crate::topology::Emit::Commit): results that wait for it.
     pub(crate) pending: PendingResults,
 }

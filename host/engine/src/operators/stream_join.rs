@@ -27,7 +27,7 @@ use crate::record::Record;
 use crate::record::{END_OF_TIME, Headers, Timestamp};
 use crate::state::join::JoinStore;
 use crate::state::keys::WINDOW_KEY_OVERHEAD;
-use crate::state::waiting::{Side, Unmatched, Waiting};
+use crate::state::unmatched::{Side, UnmatchedRecord, UnmatchedRecords, entry_lengths};
 use crate::step::{Item, Step, TaskError, Unfit};
 use crate::topology::{Call, JoinKind, JoinWindow, LATE_PORT};
 
@@ -74,9 +74,9 @@ pub(super) fn close(
     call: &Call,
     logic: &mut dyn Logic,
 ) -> Result<(), TaskError> {
-    let Some(waiting) = &mut store.waiting else { return Ok(()) };
-    waiting.observe(END_OF_TIME);
-    if !waiting.looks(Side::Left, END_OF_TIME, window) {
+    let Some(unmatched) = &mut store.unmatched else { return Ok(()) };
+    unmatched.observe(END_OF_TIME);
+    if !unmatched.is_scan_due(Side::Left, END_OF_TIME, window) {
         return Ok(());
     }
     let (place, mut found) = (step.at_the_moment(), Found::default());
@@ -95,11 +95,11 @@ fn release(
     goes_on: bool,
     found: &mut Found,
 ) -> Result<(u32, bool), TaskError> {
-    let Some(waiting) = &mut store.waiting else { return Ok((child, true)) };
+    let Some(unmatched) = &mut store.unmatched else { return Ok((child, true)) };
     let mut budget = step.budget();
-    let (closed, more) = waiting.close(step.state, window, &mut budget, goes_on)?;
+    let (closed, more) = unmatched.take_expired(step.state, window, &mut budget, goes_on)?;
     step.spend(budget);
-    for Unmatched { side, record, origin } in closed {
+    for UnmatchedRecord { side, record, origin } in closed {
         let path = step.about(&place.child(child), &record, Some(origin));
         child += 1;
         found.push(one_sided(path, side, &record));
@@ -142,8 +142,8 @@ impl Arrival<'_> {
             return Ok(true);
         }
         let Record { key, value, timestamp, .. } = &self.item.record;
-        if let Some(waiting) = &mut store.waiting {
-            waiting.observe(*timestamp);
+        if let Some(unmatched) = &mut store.unmatched {
+            unmatched.observe(*timestamp);
         }
         match (key, value) {
             (None, Some(_)) if self.comes_alone(self.side) => self.alone(),
@@ -195,15 +195,16 @@ impl Arrival<'_> {
         let (key, value) = (record.key.as_ref()?, record.value.as_ref()?);
         let (mut in_key, mut in_value) = (key.len() + WINDOW_KEY_OVERHEAD, value.len());
         if self.comes_alone(self.side) && step.options.state_bytes < usize::MAX {
-            (in_key, in_value) = Waiting::lengths(key, value, &record.headers, &step.origin_of(&self.item.path)?);
+            (in_key, in_value) = entry_lengths(key, value, &record.headers, &step.origin_of(&self.item.path)?);
         }
         step.misfit_of_state(store.id(), in_key, in_value)
     }
 
     /// Lets those out that have waited enough. Whether that was all of them.
     fn close(&mut self, step: &mut Step<'_>, store: &mut JoinStore) -> Result<bool, TaskError> {
-        let looks = |waiting: &Waiting| waiting.looks(self.side, self.item.record.timestamp, self.window);
-        if !self.goes_on && !store.waiting.as_ref().is_some_and(looks) {
+        let looks =
+            |unmatched: &UnmatchedRecords| unmatched.is_scan_due(self.side, self.item.record.timestamp, self.window);
+        if !self.goes_on && !store.unmatched.as_ref().is_some_and(looks) {
             return Ok(true);
         }
         let place = (&self.item.path, self.child);
@@ -231,9 +232,9 @@ impl Arrival<'_> {
                 times.push(timestamp);
             }
         })?;
-        if let Some(waiting) = store.waiting.as_mut().filter(|_| self.comes_alone(other_side)) {
+        if let Some(unmatched) = store.unmatched.as_mut().filter(|_| self.comes_alone(other_side)) {
             for timestamp in times {
-                waiting.take(step.state, other_side, key, timestamp)?;
+                unmatched.remove_matched(step.state, other_side, key, timestamp)?;
             }
         }
         Ok(if self.found.len() > first { Fate::Out } else { Fate::None })
@@ -244,12 +245,12 @@ impl Arrival<'_> {
         let record = &self.item.record;
         let (_, later) = self.reach();
         let end = record.timestamp.saturating_add(later).max(0);
-        let open = store.waiting.as_mut().filter(|waiting| end >= waiting.clock().stream_time);
-        let Some((waiting, origin)) = open.zip(step.origin_of(&self.item.path)) else {
+        let open = store.unmatched.as_mut().filter(|unmatched| end >= unmatched.clock().stream_time);
+        let Some((unmatched, origin)) = open.zip(step.origin_of(&self.item.path)) else {
             self.alone();
             return Fate::Out;
         };
-        waiting.put(step.state, self.side, record, &origin);
+        unmatched.put(step.state, self.side, record, &origin);
         Fate::Waits
     }
 

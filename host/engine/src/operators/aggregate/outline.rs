@@ -6,12 +6,12 @@ use bytes::Bytes;
 
 use crate::ports::{Mode, Stored};
 use crate::record::{Timestamp, Window};
+use crate::state::aggregate_windows::AggregateClock;
 use crate::state::budget::Budget;
-use crate::state::windowed::WindowedClock;
 
 /// What was planned.
 pub(super) struct Outline {
-    pub(super) clock: WindowedClock,
+    pub(super) clock: AggregateClock,
     pub(super) earliest: Timestamp,
     /// Windows that change, by the key of their entry; `None`: gone.
     pub(super) windows: BTreeMap<Bytes, Option<Live>>,

@@ -14,17 +14,17 @@ use crate::ports::{BackendError, Scan, StoreId};
 use crate::record::Record;
 use crate::record::{Timestamp, Window, length};
 use crate::state::TaskState;
+use crate::state::aggregate_windows::{
+    AggregateWindows, entries_from, entries_to, entry_key, entry_of, open_from, open_key, opened, time_of,
+};
 use crate::state::budget::Budget;
 use crate::state::keys::decode_aggregate;
-use crate::state::windowed::{
-    WindowedStore, entries_from, entries_to, entry_key, entry_of, open_from, open_key, opened, time_of,
-};
 use crate::topology::{Emit, WindowKind, Windows};
 
 /// A plan in the making, over the state that it will change.
 pub(super) struct Plan<'p> {
     state: &'p TaskState,
-    pub(super) store: &'p WindowedStore,
+    pub(super) store: &'p AggregateWindows,
     /// Whether a group may have several records: not where each state must be seen.
     joint: bool,
     /// What may still be planned before calls are made.
@@ -44,7 +44,7 @@ pub(super) enum Wanted {
 }
 
 impl<'p> Plan<'p> {
-    pub(super) fn new(state: &'p TaskState, store: &'p WindowedStore, joint: bool, budget: Budget) -> Self {
+    pub(super) fn new(state: &'p TaskState, store: &'p AggregateWindows, joint: bool, budget: Budget) -> Self {
         let outline = Outline {
             clock: store.clock,
             earliest: store.earliest,

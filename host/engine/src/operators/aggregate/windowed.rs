@@ -25,8 +25,8 @@ use crate::ports::{BackendError, Group, Grouped, Outcome, Output, Stored};
 use crate::record::Record;
 use crate::record::{END_OF_TIME, Headers, Timestamp, length};
 use crate::row::Row;
+use crate::state::aggregate_windows::{AggregateWindows, entry_of, open_key};
 use crate::state::keys::{AGGREGATE_OVERHEAD, WINDOW_KEY_OVERHEAD, encode_aggregate};
-use crate::state::windowed::{WindowedStore, entry_of, open_key};
 use crate::step::{Item, Parent, Step, TaskError, Then, Unfit, inherited};
 use crate::topology::{Call, Emit, WindowKind};
 
@@ -170,7 +170,7 @@ fn may_outgrow(step: &Step<'_>, call: &Call, items: &[Item]) -> bool {
 }
 
 /// Plans for the first of the items, as many as go into a pass.
-fn outline(step: &Step<'_>, windows: &WindowedStore, items: &[Item], joint: bool) -> Result<Outline, BackendError> {
+fn outline(step: &Step<'_>, windows: &AggregateWindows, items: &[Item], joint: bool) -> Result<Outline, BackendError> {
     let mut plan = Plan::new(step.state, windows, joint, step.budget());
     for numbered in items.iter().enumerate() {
         plan.reach(&numbered.1.record);
@@ -191,7 +191,7 @@ fn outline(step: &Step<'_>, windows: &WindowedStore, items: &[Item], joint: bool
 }
 
 /// What is left of a record that doesn't come in: its time.
-fn without(step: &Step<'_>, windows: &WindowedStore, item: &Item) -> Result<Outline, BackendError> {
+fn without(step: &Step<'_>, windows: &AggregateWindows, item: &Item) -> Result<Outline, BackendError> {
     let (mut plan, mut planned) = (Plan::new(step.state, windows, false, step.budget()), Planned::default());
     plan.reach(&item.record);
     plan.close_windows(&mut planned)?;
@@ -201,7 +201,7 @@ fn without(step: &Step<'_>, windows: &WindowedStore, item: &Item) -> Result<Outl
 
 fn make(
     step: &Step<'_>,
-    windows: &WindowedStore,
+    windows: &AggregateWindows,
     items: &[Item],
     outline: &Outline,
     guest: &mut Guest<'_>,
@@ -337,7 +337,7 @@ fn result_record(item: &Item, change: &Changed) -> Record {
 }
 
 /// Writes what the plan has come to.
-fn write(step: &mut Step<'_>, windows: &mut WindowedStore, outline: Outline, results: &Results) {
+fn write(step: &mut Step<'_>, windows: &mut AggregateWindows, outline: Outline, results: &Results) {
     let (open, kind) = (windows.open, windows.windows.kind);
     (windows.clock, windows.earliest, windows.resume) = (outline.clock, outline.earliest, outline.more);
     step.spend(step.budget().min(outline.budget));

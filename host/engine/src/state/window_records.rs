@@ -17,12 +17,12 @@ use crate::ports::{BackendError, Scan, StoreId};
 use crate::record::Timestamp;
 
 /// The records of one side.
-pub(crate) struct WindowStore {
+pub(crate) struct WindowRecords {
     store: StoreId,
     part: u8,
     retention: i64,
     clock: WindowClock,
-    memory: Option<Memory>,
+    memory: Option<LiveEntries>,
     limit: usize,
 }
 
@@ -41,7 +41,7 @@ impl Default for WindowClock {
     }
 }
 
-impl WindowStore {
+impl WindowRecords {
     /// Opens a part of a store as its clock was at the last commit, and loads its live entries, up to `limit` bytes.
     pub(crate) fn open(
         state: &TaskState,
@@ -51,7 +51,7 @@ impl WindowStore {
         limit: usize,
     ) -> Result<Self, BackendError> {
         let mut this = Self { store, part, retention, clock, memory: None, limit };
-        let mut memory = Memory::new(retention);
+        let mut memory = LiveEntries::new(retention);
         let (horizon, mut fits) = (this.horizon(), true);
         state.scan(store, &[part], Some(&[part + 1]), &mut |entry, value| {
             if let Some((_, key, timestamp, sequence)) = decode_window_key(entry)
@@ -110,7 +110,7 @@ impl WindowStore {
                 memory.unwritten.push_back(entry.clone());
                 memory.insert(entry);
                 if memory.bytes > self.limit {
-                    self.leave_memory(state);
+                    self.spill(state);
                 }
             }
             None => write(state, (self.store, self.part), entry),
@@ -157,7 +157,7 @@ impl WindowStore {
         }
     }
 
-    fn leave_memory(&mut self, state: &mut TaskState) {
+    fn spill(&mut self, state: &mut TaskState) {
         if let Some(memory) = self.memory.take() {
             memory.unwritten.into_iter().for_each(|entry| write(state, (self.store, self.part), entry));
         }
@@ -194,7 +194,7 @@ impl Entry {
 }
 
 /// All live entries, by key, and by time for expiry.
-struct Memory {
+struct LiveEntries {
     by_key: HashMap<Bytes, SmallVec<[Entry; 1]>>,
     /// Keys with entries in a slice of time, by the slice's number.
     slices: BTreeMap<i64, Vec<Bytes>>,
@@ -205,7 +205,7 @@ struct Memory {
     bytes: usize,
 }
 
-impl Memory {
+impl LiveEntries {
     fn new(retention: i64) -> Self {
         let slice = (retention / 16).max(1);
         let (by_key, slices, unwritten) = (HashMap::new(), BTreeMap::new(), VecDeque::new());
