@@ -32,7 +32,7 @@ use crate::ports::{Backend, StoreChanges};
 use crate::record::{InputRecord, Timestamp};
 use crate::state::TaskState;
 pub use crate::step::{Deployed, PASS_BYTES, Produced, TaskError, TaskOptions};
-use crate::step::{Progress, Wake};
+use crate::step::{Progress, WakeReason};
 use crate::topology::{NodeId, TopicId, TopicKind, Topology};
 use memory::Memory;
 use queues::Queues;
@@ -262,12 +262,12 @@ impl Task {
         if self.unfinished.is_some() || self.next_tick().is_none_or(|next| next > now) {
             return Ok(Vec::new());
         }
-        self.wake(logic, Wake::Tick, now, turn)
+        self.wake(logic, WakeReason::Tick, now, turn)
     }
 
     /// Whether nothing waits for a commit.
     pub fn is_flushed(&self) -> bool {
-        let flushes = self.unfinished.as_ref().is_some_and(|run| run.wake == Some(Wake::Commit));
+        let flushes = self.unfinished.as_ref().is_some_and(|run| run.wake == Some(WakeReason::Commit));
         !flushes && !self.memory.nodes.iter().any(NodeMemory::waits_for_commit)
     }
 
@@ -280,7 +280,7 @@ impl Task {
     /// Begins to put out what waits for a commit, and leaves that to the next runs: the task may be committed before.
     pub fn begin_flush(&mut self, now: Timestamp, turn: u64) {
         if !self.may_commit() {
-            self.unfinished = Some(Box::new(run::awake(self, Wake::Commit, now, turn)));
+            self.unfinished = Some(Box::new(run::awake(self, WakeReason::Commit, now, turn)));
         }
     }
 
@@ -295,7 +295,7 @@ impl Task {
         if self.unfinished.is_some() {
             return self.run(logic, 0);
         }
-        let begun = run::awake(self, Wake::Commit, now, turn);
+        let begun = run::awake(self, WakeReason::Commit, now, turn);
         let produced = run::begin(self, begun, logic)?;
         Ok(self.counted(produced))
     }
@@ -303,13 +303,13 @@ impl Task {
     /// Puts out what waits for stream time to pass, as if that had come to its end: final results of windows that are
     /// open, and records without a match. For the end of a replay: what comes after it is late. `now` is the driver's clock.
     pub fn close(&mut self, logic: &mut dyn Logic, now: Timestamp, turn: u64) -> Result<Vec<Produced>, TaskError> {
-        self.wake(logic, Wake::Close, now, turn)
+        self.wake(logic, WakeReason::Close, now, turn)
     }
 
     fn wake(
         &mut self,
         logic: &mut dyn Logic,
-        wake: Wake,
+        wake: WakeReason,
         now: Timestamp,
         turn: u64,
     ) -> Result<Vec<Produced>, TaskError> {

@@ -32,7 +32,7 @@ use crate::record::Record;
 use crate::record::{Timestamp, length};
 use crate::state::aggregate_windows::AggregateWindows;
 use crate::state::keys::{AGGREGATE_OVERHEAD, decode_aggregate, encode_aggregate};
-use crate::step::{Item, Parent, Step, TaskError, Unfit, inherited};
+use crate::step::{Item, Parent, Step, TaskError, UnusableRecord, inherited};
 use crate::topology::Call;
 use batches::batches;
 use guest::Guest;
@@ -75,8 +75,8 @@ pub(super) fn process(
     call: &Call,
     logic: &mut dyn Logic,
 ) -> Result<(), TaskError> {
-    if step.owes_the_moment() {
-        step.take_owed();
+    if step.has_commit_remainder() {
+        step.take_remainder();
         flush(step, memory);
     }
     let mut pending = match memory {
@@ -92,9 +92,9 @@ pub(super) fn process(
         let later = rest.split_off(items);
         let items = std::mem::replace(&mut rest, later);
         part(step, &items, &works, (store, pending.as_deref_mut()), call, logic)?;
-        step.set_pace(items.len());
+        step.adapt_call_size(items.len());
     }
-    step.put_back(rest);
+    step.requeue(rest);
     Ok(())
 }
 
@@ -113,7 +113,7 @@ fn part(
     for batch in batches(works, step.options.batch, |work| work.size(items, call)) {
         let groups: Vec<Group<'_>> = batch.iter().map(|work| to_group(step, work, items)).collect();
         let results = if may_outgrow(step, call, groups.iter().map(|group| group.key.len()).max().unwrap_or(0)) {
-            guest.rounds(&groups, |group, state| misfit(step, store, group, state))
+            guest.rounds(&groups, |group, state| too_large(step, store, group, state))
         } else {
             guest.groups(&groups, Mode::Each)
         };
@@ -132,7 +132,7 @@ fn part(
             (Some(pending), Outcome::Outputs(outputs)) => {
                 pending.put(step, item, None, inherited(&record, outputs).collect(), false);
             }
-            (_, outcome) => step.settle(&Parent { path: &item.path, record: &record }, outcome, call)?,
+            (_, outcome) => step.apply_outcome(&Parent { path: &item.path, record: &record }, outcome, call)?,
         }
     }
     Ok(())
@@ -176,9 +176,9 @@ fn usable(step: &mut Step<'_>, items: Vec<Item>) -> Vec<Item> {
         }
         if item.record.key.is_none() {
             let text = "an aggregate needs a key, and the record has none";
-            step.leave_out(&item.path, Unfit::null_key(step.node, text));
+            step.reject(&item.path, UnusableRecord::null_key(step.node, text));
         } else if item.record.value.is_none() {
-            step.leave_out(&item.path, Unfit::null_value("an aggregate has no use for a null value"));
+            step.reject(&item.path, UnusableRecord::null_value("an aggregate has no use for a null value"));
         } else {
             good.push(item);
         }
@@ -192,7 +192,7 @@ fn group(step: &Step<'_>, items: &[Item], store: StoreId) -> Result<(Vec<Work>, 
     let mut works: Vec<Work> = Vec::new();
     let mut places: HashMap<&Bytes, usize> = HashMap::new();
     let (mut budget, mut grouped) = (step.budget(), 0);
-    for (number, item) in items.iter().take(step.pace()).enumerate() {
+    for (number, item) in items.iter().take(step.call_size()).enumerate() {
         if budget.is_full() {
             break;
         }
@@ -229,8 +229,8 @@ fn to_group<'i>(step: &Step<'i>, work: &'i Work, items: &'i [Item]) -> Group<'i>
 }
 
 /// Why a state can't be kept, if it is too large.
-fn misfit(step: &Step<'_>, store: StoreId, group: &Group<'_>, state: &Stored) -> Option<Failure> {
-    step.misfit_of_state(store, group.key.len(), state.bytes.len() + AGGREGATE_OVERHEAD)
+fn too_large(step: &Step<'_>, store: StoreId, group: &Group<'_>, state: &Stored) -> Option<Failure> {
+    step.entry_too_large(store, group.key.len(), state.bytes.len() + AGGREGATE_OVERHEAD)
 }
 
 /// Keeps the new state, and the outcomes with their times: the highest that has gone into the state. A state that was
@@ -260,7 +260,7 @@ fn store_result(
     if changed {
         let bytes = result.state.map(|state| encode_aggregate(timestamp, &state));
         // It is in memory until the commit, whether anything comes out or not.
-        step.let_out(length(&bytes));
+        step.spend(length(&bytes));
         step.state.put(store, work.key.clone(), bytes);
     }
 }

@@ -21,7 +21,7 @@ use crate::ledger::{Fate, What};
 use crate::record::Record;
 use crate::state::dedup::DedupStore;
 use crate::state::keys::WINDOW_KEY_OVERHEAD;
-use crate::step::{Item, Step, TaskError, Unfit};
+use crate::step::{Item, Step, TaskError, UnusableRecord};
 use crate::topology::{Identity, LATE_PORT};
 
 pub(super) fn process(
@@ -37,7 +37,7 @@ pub(super) fn process(
             step.emit(&item.path, &mut 0, 0, item.record);
             continue;
         };
-        if let Some(failure) = step.misfit_of_state(store.id(), identity.len() + WINDOW_KEY_OVERHEAD, 0) {
+        if let Some(failure) = step.entry_too_large(store.id(), identity.len() + WINDOW_KEY_OVERHEAD, 0) {
             step.fail(&item.path, &failure, None)?;
             continue;
         }
@@ -76,6 +76,6 @@ fn late(step: &mut Step<'_>, item: Item) {
         step.emit(&item.path, &mut 0, LATE_PORT, item.record);
     } else {
         let text = "what it would have to be compared with is not kept any more";
-        step.leave_out(&item.path, Unfit::late(step.node, text));
+        step.reject(&item.path, UnusableRecord::late(step.node, text));
     }
 }

@@ -9,7 +9,7 @@ use super::pairs::{self, Found, Match};
 use crate::ledger::Fate;
 use crate::logic::Logic;
 use crate::record::Record;
-use crate::step::{Item, Step, TaskError, Unfit};
+use crate::step::{Item, Step, TaskError, UnusableRecord};
 use crate::topology::{Call, JoinKind, TableUse};
 
 pub(super) fn process(
@@ -29,11 +29,11 @@ pub(super) fn process(
             (None, Some(_)) if kind != JoinKind::Inner => None,
             (None, _) => {
                 let text = "a lookup needs a key, and the record has none";
-                step.leave_out(&item.path, Unfit::null_key(step.node, text));
+                step.reject(&item.path, UnusableRecord::null_key(step.node, text));
                 continue;
             }
             (_, None) => {
-                step.leave_out(&item.path, Unfit::null_value("a lookup has no use for a null value"));
+                step.reject(&item.path, UnusableRecord::null_value("a lookup has no use for a null value"));
                 continue;
             }
             (Some(key), Some(_)) => pairs::row(step, table, key, &item.path)?,
@@ -51,6 +51,6 @@ pub(super) fn process(
         }
     }
     pairs::join(step, &mut found, names, call, logic)?;
-    step.put_back(items);
+    step.requeue(items);
     Ok(())
 }

@@ -41,7 +41,7 @@ impl Found {
 
     /// Whether it is time for a call: both sides are in memory until then, and their results after it.
     pub(super) fn is_enough(&self, step: &Step<'_>) -> bool {
-        self.matches.len() >= step.pace() || self.bytes >= calls::MAX_CALL_BYTES
+        self.matches.len() >= step.call_size() || self.bytes >= calls::MAX_CALL_BYTES
     }
 }
 
@@ -77,9 +77,9 @@ pub(super) fn join(
     let called = called.map_err(|error| step.host_error(error))?;
     step.effects(called.effects);
     for (found, outcome) in matches.iter().zip(called.result) {
-        step.settle(&Parent { path: &found.path, record: &found.result }, outcome, call)?;
+        step.apply_outcome(&Parent { path: &found.path, record: &found.result }, outcome, call)?;
     }
-    step.set_pace(matches.len());
+    step.adapt_call_size(matches.len());
     Ok(())
 }
 

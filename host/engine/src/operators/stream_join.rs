@@ -28,7 +28,7 @@ use crate::record::{END_OF_TIME, Headers, Timestamp};
 use crate::state::join::JoinStore;
 use crate::state::keys::WINDOW_KEY_OVERHEAD;
 use crate::state::unmatched::{Side, UnmatchedRecord, UnmatchedRecords, entry_lengths};
-use crate::step::{Item, Step, TaskError, Unfit};
+use crate::step::{Item, Step, TaskError, UnusableRecord};
 use crate::topology::{Call, JoinKind, JoinWindow, LATE_PORT};
 
 const LEFT: usize = 0;
@@ -43,8 +43,8 @@ pub(super) fn process(
 ) -> Result<(), TaskError> {
     let names = [step.input_name(LEFT), step.input_name(1)];
     let (mut items, mut found) = (VecDeque::from(items), Found::default());
-    let mut owed = step.take_owed();
-    if let Some(rest) = owed.take_if(|owed| items.front().is_none_or(|item| item.path != owed.path)) {
+    let mut remainder = step.take_remainder();
+    if let Some(rest) = remainder.take_if(|remainder| items.front().is_none_or(|item| item.path != remainder.path)) {
         // On account of the end of time, which is no item's.
         release(step, window, store, (&rest.path, rest.child), true, &mut found)?;
     }
@@ -52,7 +52,7 @@ pub(super) fn process(
         && let Some(item) = items.pop_front()
     {
         let side = if item.input == LEFT { Side::Left } else { Side::Right };
-        let (goes_on, child) = owed.take().map_or((false, 0), |owed| (true, owed.child));
+        let (goes_on, child) = remainder.take().map_or((false, 0), |remainder| (true, remainder.child));
         let mut arrival = Arrival { item: &item, side, kind, window, goes_on, child, found: &mut found };
         if !arrival.take(step, store)? {
             items.push_front(item);
@@ -62,7 +62,7 @@ pub(super) fn process(
         }
     }
     pairs::join(step, &mut found, names, call, logic)?;
-    step.put_back(items);
+    step.requeue(items);
     Ok(())
 }
 
@@ -79,7 +79,7 @@ pub(super) fn close(
     if !unmatched.is_scan_due(Side::Left, END_OF_TIME, window) {
         return Ok(());
     }
-    let (place, mut found) = (step.at_the_moment(), Found::default());
+    let (place, mut found) = (step.next_wake_path(), Found::default());
     release(step, window, store, (&place, 0), false, &mut found)?;
     let names = [step.input_name(LEFT), step.input_name(1)];
     pairs::join(step, &mut found, names, call, logic)
@@ -98,14 +98,14 @@ fn release(
     let Some(unmatched) = &mut store.unmatched else { return Ok((child, true)) };
     let mut budget = step.budget();
     let (closed, more) = unmatched.take_expired(step.state, window, &mut budget, goes_on)?;
-    step.spend(budget);
+    step.set_budget(budget);
     for UnmatchedRecord { side, record, origin } in closed {
         let path = step.about(&place.child(child), &record, Some(origin));
         child += 1;
         found.push(one_sided(path, side, &record));
     }
     if more {
-        step.owe(place, child, None);
+        step.set_remainder(place, child, None);
     }
     Ok((child, !more))
 }
@@ -137,7 +137,7 @@ enum Fate {
 impl Arrival<'_> {
     /// Whether it is done: if not, it has let out as much as a pass may hold, and is to be taken again.
     fn take(&mut self, step: &mut Step<'_>, store: &mut JoinStore) -> Result<bool, TaskError> {
-        if let Some(failure) = self.misfit(step, store) {
+        if let Some(failure) = self.too_large(step, store) {
             step.fail(&self.item.path, &failure, None)?;
             return Ok(true);
         }
@@ -149,11 +149,11 @@ impl Arrival<'_> {
             (None, Some(_)) if self.comes_alone(self.side) => self.alone(),
             (None, _) => {
                 let text = "a join needs a key, and the record has none";
-                step.leave_out(&self.item.path, Unfit::null_key(step.node, text));
+                step.reject(&self.item.path, UnusableRecord::null_key(step.node, text));
             }
             (_, None) => {
                 let text = "a join has no use for a null value";
-                step.leave_out(&self.item.path, Unfit::null_value(text));
+                step.reject(&self.item.path, UnusableRecord::null_value(text));
             }
             (Some(key), Some(value)) => {
                 if !self.close(step, store)? {
@@ -190,14 +190,14 @@ impl Arrival<'_> {
     }
 
     /// Why the record can't be kept, if it is too large for that. What may have to wait must fit there too.
-    fn misfit(&self, step: &Step<'_>, store: &JoinStore) -> Option<Failure> {
+    fn too_large(&self, step: &Step<'_>, store: &JoinStore) -> Option<Failure> {
         let record = &self.item.record;
         let (key, value) = (record.key.as_ref()?, record.value.as_ref()?);
         let (mut in_key, mut in_value) = (key.len() + WINDOW_KEY_OVERHEAD, value.len());
         if self.comes_alone(self.side) && step.options.state_bytes < usize::MAX {
             (in_key, in_value) = entry_lengths(key, value, &record.headers, &step.origin_of(&self.item.path)?);
         }
-        step.misfit_of_state(store.id(), in_key, in_value)
+        step.entry_too_large(store.id(), in_key, in_value)
     }
 
     /// Lets those out that have waited enough. Whether that was all of them.
@@ -284,7 +284,7 @@ impl Arrival<'_> {
                 0 => "its window has neither length nor grace, and is over at once: say grace = \"1ms\" beside it",
                 _ => "its window is over, and it has made no pair",
             };
-            step.leave_out(path, Unfit::late(step.node, text));
+            step.reject(path, UnusableRecord::late(step.node, text));
         }
     }
 

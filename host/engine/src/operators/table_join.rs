@@ -52,7 +52,7 @@ pub(super) fn process(
         }
     }
     pairs::join(step, &mut found, names, call, logic)?;
-    step.put_back(items);
+    step.requeue(items);
     Ok(())
 }
 

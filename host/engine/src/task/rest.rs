@@ -117,7 +117,7 @@ pub(super) fn open(
         Err(reason) => return Err(TaskError::Rest { topic: parts.topic, reason }),
     };
     if let Some(progress) = &mut unfinished {
-        progress.versions.settle_unread(state, |store| is_read(shape, store));
+        progress.versions.flush_unread(state, |store| is_read(shape, store));
     }
     Ok(Rest { unfinished, results, kept: Kept(parts) })
 }

@@ -17,7 +17,7 @@ pub(super) struct Calls<'c, 's, 'l> {
     pub(super) items: &'c [Item],
     pub(super) guest: &'c mut Guest<'l>,
     /// Why a state can't be kept, if something is wrong with it.
-    pub(super) misfit: &'c dyn Fn(&Group<'_>, &Stored) -> Option<Failure>,
+    pub(super) too_large: &'c dyn Fn(&Group<'_>, &Stored) -> Option<Failure>,
 }
 
 impl Calls<'_, '_, '_> {
@@ -77,7 +77,7 @@ impl Calls<'_, '_, '_> {
     fn trouble(&self, group: &Group<'_>, result: &Grouped) -> Option<Failure> {
         let changed = matches!(result.outcomes.last(), Some(Outcome::Outputs(_)));
         let state = result.state.as_ref().filter(|_| changed && !group.entries.is_empty())?;
-        (self.misfit)(group, state)
+        (self.too_large)(group, state)
     }
 
     fn group<'g>(&self, draft: &'g Draft, results: &Results) -> Group<'g>

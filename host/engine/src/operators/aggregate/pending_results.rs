@@ -69,7 +69,7 @@ impl PendingResults {
         let Some(key) = item.record.key.clone() else { return };
         let origin = step.origin_of(&item.path);
         // Pending results count in the pass's budget: a transaction must not hold more than that.
-        step.let_out(size(&records));
+        step.spend(size(&records));
         let number = self.numbers.get(&(key.clone(), window)).and_then(|number| number.checked_sub(self.first));
         match number.and_then(|number| self.results.get_mut(number)) {
             Some(last) => {
@@ -118,17 +118,17 @@ impl PendingResults {
             self.bytes -= OVERHEAD + size(&result.records);
             self.numbers.remove(&(result.key, result.window));
             self.stale_sections.extend(result.section);
-            let place = step.at_the_moment();
+            let place = step.next_wake_path();
             let mut child = 0;
             for (port, record) in result.records {
                 let path = step.about(&place, &record, result.origin.clone());
                 step.emit(&path, &mut child, port, record);
             }
-            step.let_out(0);
+            step.spend(0);
         }
         if !self.results.is_empty() {
-            let next = step.progress.moments;
-            step.owe(&Path::root(0), next, None);
+            let next = step.progress.wake_paths;
+            step.set_remainder(&Path::root(0), next, None);
         }
     }
 }

@@ -27,7 +27,7 @@ use crate::record::{END_OF_TIME, Headers, Timestamp, length};
 use crate::row::Row;
 use crate::state::aggregate_windows::{AggregateWindows, entry_of, open_key};
 use crate::state::keys::{AGGREGATE_OVERHEAD, WINDOW_KEY_OVERHEAD, encode_aggregate};
-use crate::step::{Item, Parent, Step, TaskError, Then, Unfit, inherited};
+use crate::step::{Item, Parent, Step, TaskError, UnusableAction, UnusableRecord, inherited};
 use crate::topology::{Call, Emit, WindowKind};
 
 pub(super) fn process(
@@ -37,10 +37,10 @@ pub(super) fn process(
     call: &Call,
     logic: &mut dyn Logic,
 ) -> Result<(), TaskError> {
-    if let Some(owed) = step.take_owed() {
-        release(step, memory, (&owed.path, owed.child), call, logic)?;
+    if let Some(remainder) = step.take_remainder() {
+        release(step, memory, (&remainder.path, remainder.child), call, logic)?;
         if step.is_full() {
-            step.put_back(items);
+            step.requeue(items);
             return Ok(());
         }
     }
@@ -52,7 +52,7 @@ pub(super) fn process(
     let (mut done, mut size) = (0, batch);
     while let Some(rest) = items.get(done..).filter(|rest| !rest.is_empty()) {
         if step.is_full() {
-            step.put_back(items.split_off(done));
+            step.requeue(items.split_off(done));
             return Ok(());
         }
         let mut guest = Guest { logic: &mut *logic, function, manifest: &call.manifest, effects: Vec::new() };
@@ -81,16 +81,16 @@ pub(super) fn process(
         let effects = guest.effects;
         step.effects(effects);
         if let (Some(outcome), [one]) = (failed, now) {
-            step.settle(&Parent { path: &one.path, record: &one.record }, outcome, call)?;
+            step.apply_outcome(&Parent { path: &one.path, record: &one.record }, outcome, call)?;
         }
-        let mut settling = Settling { step, emit: windows.emit, pending, results, call };
+        let mut emitter = ResultEmitter { step, emit: windows.emit, pending, results, call };
         let mut child = 0;
         for (item, planned) in now.iter().zip(&outline.records) {
-            child = settling.record(item, planned, 0)?;
+            child = emitter.record(item, planned, 0)?;
         }
-        let results = settling.results;
+        let results = emitter.results;
         if let (Some(_), Some(last)) = (&outline.more, now.last()) {
-            step.owe(&last.path, child, None);
+            step.set_remainder(&last.path, child, None);
         }
         write(step, windows, outline, &results);
         (done, size) = (done + now.len(), size.saturating_mul(2).min(batch));
@@ -108,7 +108,7 @@ pub(super) fn close(
     if let AggregateMemory { windows: Some(windows), .. } = memory {
         windows.clock.time = END_OF_TIME;
     }
-    let place = step.at_the_moment();
+    let place = step.next_wake_path();
     release(step, memory, (&place, 0), call, logic)
 }
 
@@ -130,14 +130,14 @@ fn release(
     let outline = without(step, windows, &item)?;
     let results = make(step, windows, std::slice::from_ref(&item), &outline, &mut guest)?.unwrap_or_default();
     step.effects(guest.effects);
-    let mut settling = Settling { step, emit: windows.emit, pending, results, call };
+    let mut emitter = ResultEmitter { step, emit: windows.emit, pending, results, call };
     let mut child = child;
     for planned in &outline.records {
-        child = settling.record(&item, planned, child)?;
+        child = emitter.record(&item, planned, child)?;
     }
-    let results = settling.results;
+    let results = emitter.results;
     if outline.more.is_some() {
-        step.owe(path, child, None);
+        step.set_remainder(path, child, None);
     }
     write(step, windows, outline, &results);
     Ok(())
@@ -149,13 +149,13 @@ fn usable(step: &mut Step<'_>, items: Vec<Item>, kind: WindowKind) -> Vec<Item> 
     for item in items {
         if item.record.key.is_none() {
             let text = "an aggregate needs a key, and the record has none";
-            step.leave_out(&item.path, Unfit::null_key(step.node, text));
+            step.reject(&item.path, UnusableRecord::null_key(step.node, text));
         } else if item.record.value.is_none() && matches!(kind, WindowKind::Sliding { .. }) {
             let text = "an aggregate with sliding windows has no use for a null value";
-            step.leave_out(&item.path, Unfit::null_value(text));
+            step.reject(&item.path, UnusableRecord::null_value(text));
         } else if item.record.timestamp < 0 {
             let text = "no window begins before the epoch, and the record has a negative timestamp";
-            step.leave_out(&item.path, Unfit { code: "negative-timestamp", text, then: Then::Drop });
+            step.reject(&item.path, UnusableRecord { code: "negative-timestamp", text, action: UnusableAction::Drop });
         } else {
             good.push(item);
         }
@@ -206,11 +206,11 @@ fn make(
     outline: &Outline,
     guest: &mut Guest<'_>,
 ) -> Result<Option<Results>, TaskError> {
-    let misfit = |group: &Group<'_>, state: &Stored| {
+    let too_large = |group: &Group<'_>, state: &Stored| {
         let key = group.key.len() + WINDOW_KEY_OVERHEAD;
-        step.misfit_of_state(windows.store, key, state.bytes.len() + AGGREGATE_OVERHEAD)
+        step.entry_too_large(windows.store, key, state.bytes.len() + AGGREGATE_OVERHEAD)
     };
-    let mut calls = Calls { step, items, guest, misfit: &misfit };
+    let mut calls = Calls { step, items, guest, too_large: &too_large };
     calls.make(&outline.groups).map_err(|error| step.host_error(error))
 }
 
@@ -229,7 +229,7 @@ fn verdict(outline: &Outline, results: &Results) -> Option<Outcome> {
 }
 
 /// What a plan comes to, record by record.
-struct Settling<'a, 's> {
+struct ResultEmitter<'a, 's> {
     step: &'a mut Step<'s>,
     emit: Emit,
     pending: &'a mut super::PendingResults,
@@ -237,13 +237,13 @@ struct Settling<'a, 's> {
     call: &'a Call,
 }
 
-impl Settling<'_, '_> {
+impl ResultEmitter<'_, '_> {
     /// Puts out what a record comes to, from the child with this number on. Gives the number of the next one.
     fn record(&mut self, item: &Item, planned: &Planned, mut child: u32) -> Result<u32, TaskError> {
         for change in &planned.changes {
             match self.emit {
-                Emit::Each => self.put_out(item, change, &mut child)?,
-                Emit::Commit => self.keep(item, change),
+                Emit::Each => self.emit(item, change, &mut child)?,
+                Emit::Commit => self.hold(item, change),
                 Emit::Final => {}
             }
         }
@@ -264,7 +264,7 @@ impl Settling<'_, '_> {
         Ok(child)
     }
 
-    fn put_out(&mut self, item: &Item, change: &Changed, child: &mut u32) -> Result<(), TaskError> {
+    fn emit(&mut self, item: &Item, change: &Changed, child: &mut u32) -> Result<(), TaskError> {
         let record = result_record(item, change);
         match change.result {
             ResultOf::Gone => self.step.emit(&item.path, child, 0, record),
@@ -275,13 +275,13 @@ impl Settling<'_, '_> {
             ResultOf::Entry(group, index) => {
                 let outcome = Outcome::Outputs(self.outputs(group, index));
                 let parent = Parent { path: &item.path, record: &record };
-                self.step.settle_row(&parent, Row::New, child, outcome, self.call)?;
+                self.step.apply_row_outcome(&parent, Row::New, child, outcome, self.call)?;
             }
         }
         Ok(())
     }
 
-    fn keep(&mut self, item: &Item, change: &Changed) {
+    fn hold(&mut self, item: &Item, change: &Changed) {
         let record = result_record(item, change);
         let records = match change.result {
             ResultOf::Gone => return self.pending.remove(self.step, item, change.window, record),
@@ -340,7 +340,7 @@ fn result_record(item: &Item, change: &Changed) -> Record {
 fn write(step: &mut Step<'_>, windows: &mut AggregateWindows, outline: Outline, results: &Results) {
     let (open, kind) = (windows.open, windows.windows.kind);
     (windows.clock, windows.earliest, windows.resume) = (outline.clock, outline.earliest, outline.more);
-    step.spend(step.budget().min(outline.budget));
+    step.set_budget(step.budget().min(outline.budget));
     if let Some(open) = open {
         for (entry, is_open) in outline.open {
             step.state.put(open, entry, is_open.then(|| bytes::Bytes::from_static(b"\0\0\0\0")));
@@ -359,5 +359,5 @@ fn write(step: &mut Step<'_>, windows: &mut AggregateWindows, outline: Outline, 
         step.state.put(windows.store, entry, value);
     }
     // They are in memory until the commit, whether anything comes out or not.
-    step.let_out(bytes);
+    step.spend(bytes);
 }

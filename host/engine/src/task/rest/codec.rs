@@ -7,8 +7,8 @@ use crate::path::Path;
 use crate::record::Record;
 use crate::record::{Header, Headers, InputRecord, TimestampType, Window};
 use crate::row::Row;
-use crate::state::timers::Look;
-use crate::step::{Item, Owed, Produced, Spent};
+use crate::state::timers::TimerCursor;
+use crate::step::{Item, Produced, RecordOutputs, Remainder};
 use crate::topology::{NodeId, SubTopology, TopicId, Topology};
 
 /// Stands for no node.
@@ -132,17 +132,17 @@ impl<'a> Writer<'a> {
         self.window(*window);
     }
 
-    pub(super) fn owed(&mut self, owed: &Owed) {
-        self.path(&owed.path);
-        self.out.put_u32(owed.child);
-        self.bytes(owed.look.as_ref().map(Look::encode).as_deref());
+    pub(super) fn remainder(&mut self, remainder: &Remainder) {
+        self.path(&remainder.path);
+        self.out.put_u32(remainder.child);
+        self.bytes(remainder.cursor.as_ref().map(TimerCursor::encode).as_deref());
     }
 
-    pub(super) fn spent(&mut self, spent: &Spent) {
-        self.out.put_u32(spent.record);
-        self.out.put_u64(spent.outputs);
-        self.out.put_u64(spent.bytes);
-        self.out.put_u8(u8::from(spent.over));
+    pub(super) fn record_outputs(&mut self, record_outputs: &RecordOutputs) {
+        self.out.put_u32(record_outputs.record);
+        self.out.put_u64(record_outputs.outputs);
+        self.out.put_u64(record_outputs.bytes);
+        self.out.put_u8(u8::from(record_outputs.over));
     }
 
     pub(super) fn produced(&mut self, path: &Path, produced: &Produced) {
@@ -305,15 +305,15 @@ impl<'a> Reader<'a> {
         Some(Record { key, value, timestamp, headers: self.headers()?, window: self.window()? })
     }
 
-    pub(super) fn owed(&mut self) -> Option<Owed> {
+    pub(super) fn remainder(&mut self) -> Option<Remainder> {
         let (path, child) = (self.path()?, self.u32()?);
-        let look = self.bytes()?.and_then(Look::decode);
-        Some(Owed { path, child, look })
+        let cursor = self.bytes()?.and_then(TimerCursor::decode);
+        Some(Remainder { path, child, cursor })
     }
 
-    pub(super) fn spent(&mut self) -> Option<Spent> {
+    pub(super) fn record_outputs(&mut self) -> Option<RecordOutputs> {
         let (record, outputs, bytes) = (self.u32()?, self.u64()?, self.u64()?);
-        Some(Spent { record, outputs, bytes, over: self.byte()? == 1 })
+        Some(RecordOutputs { record, outputs, bytes, over: self.byte()? == 1 })
     }
 
     /// The place of a record that was put out, and the record; none where its topic is gone.

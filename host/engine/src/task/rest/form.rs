@@ -13,7 +13,7 @@ use crate::path::Path;
 use crate::ports::StoreId;
 use crate::provenance::Origin;
 use crate::record::InputRecord;
-use crate::step::{Item, Progress, Wake};
+use crate::step::{Item, Progress, WakeReason};
 use crate::topology::{NodeId, SubTopology, TopicId, Topology};
 
 /// The version of this form.
@@ -35,24 +35,26 @@ pub(super) fn encode(progress: &Progress, topology: &Topology, shape: &SubTopolo
     let mut out = Writer::new(topology, shape);
     let rows = rows(progress);
     out.out.put_u8(FORM);
-    out.out.put_u32(progress.moments);
+    out.out.put_u32(progress.wake_paths);
     out.out.put_u8(match progress.wake {
         None => 0,
-        Some(Wake::Tick) => 1,
-        Some(Wake::Commit) => 2,
-        Some(Wake::Close) => 3,
+        Some(WakeReason::Tick) => 1,
+        Some(WakeReason::Commit) => 2,
+        Some(WakeReason::Close) => 3,
     });
     out.node(NodeId(progress.woken));
     for count in [progress.inputs, progress.records.len(), progress.produced.len(), rows.len()] {
         out.number(count);
     }
-    for (node, ((items, owed), spent)) in progress.queues.iter().zip(&progress.owed).zip(&progress.spent).enumerate() {
+    for (node, ((items, remainder), record_outputs)) in
+        progress.queues.iter().zip(&progress.remainders).zip(&progress.record_outputs).enumerate()
+    {
         out.node(NodeId(node));
         out.number(node);
         out.number(items.len());
-        out.out.put_u8(u8::from(owed.is_some()));
-        owed.iter().for_each(|owed| out.owed(owed));
-        spent.iter().for_each(|spent| out.spent(spent));
+        out.out.put_u8(u8::from(remainder.is_some()));
+        remainder.iter().for_each(|remainder| out.remainder(remainder));
+        record_outputs.iter().for_each(|record_outputs| out.record_outputs(record_outputs));
     }
     out.node(NodeId(usize::MAX));
     let used = used(progress);
@@ -99,8 +101,8 @@ fn record(out: &mut Writer<'_>, progress: &Progress, number: usize, whole: bool)
 /// The records whose keys and values may still be asked for: a dead letter shows its record whole.
 fn used(progress: &Progress) -> BTreeSet<usize> {
     let items = progress.queues.iter().flatten().map(|item| &item.path);
-    let owed = progress.owed.iter().flatten().map(|owed| &owed.path);
-    items.chain(owed).map(Path::record).collect()
+    let remainder = progress.remainders.iter().flatten().map(|remainder| &remainder.path);
+    items.chain(remainder).map(Path::record).collect()
 }
 
 /// Reads a run; none where the sections aren't those of one, or where the pipeline can't go on with it. `partition` is that
@@ -114,11 +116,11 @@ pub(super) fn decode(sections: &BTreeMap<usize, Bytes>, input: &mut Reader<'_>, 
         input.refusal = Some(format!("{text} (form {form}, and this version reads form {FORM})"));
         return None;
     }
-    let moments = input.u32()?;
+    let wake_paths = input.u32()?;
     let wake = match input.byte()? {
-        1 => Some(Wake::Tick),
-        2 => Some(Wake::Commit),
-        3 => Some(Wake::Close),
+        1 => Some(WakeReason::Tick),
+        2 => Some(WakeReason::Commit),
+        3 => Some(WakeReason::Close),
         _ => None,
     };
     let nodes = input.shape.nodes.len();
@@ -126,7 +128,7 @@ pub(super) fn decode(sections: &BTreeMap<usize, Bytes>, input: &mut Reader<'_>, 
     let names = input.topology.topics.iter().map(|topic| Bytes::copy_from_slice(topic.name.as_bytes())).collect();
     let mut progress = Progress::new(nodes, Vec::new(), Vec::new(), names, wake);
     let (inputs, all, produced, rows) = (input.number()?, input.number()?, input.number()?, input.number()?);
-    (progress.inputs, progress.moments, progress.woken) = (inputs, moments, woken);
+    (progress.inputs, progress.wake_paths, progress.woken) = (inputs, wake_paths, woken);
     let waiting = waiting(input, &mut progress)?;
     for (number, count) in [(RECORDS, inputs), (CAUSES, all.checked_sub(inputs)?)] {
         input.begin(section(number))?;
@@ -166,17 +168,17 @@ struct Waiting {
 fn waiting(input: &mut Reader<'_>, progress: &mut Progress) -> Option<Vec<Waiting>> {
     let mut all = Vec::new();
     while let Some(node) = input.node()? {
-        let (number, count, owes) = (input.number()?, input.number()?, input.byte()? == 1);
+        let (number, count, has_remainder) = (input.number()?, input.number()?, input.byte()? == 1);
         if let Err(name) = &node
-            && (count > 0 || owes)
+            && (count > 0 || has_remainder)
         {
             input.lacks("waits for", name);
         }
-        let owed = if owes { Some(input.owed()?) } else { None };
-        let spent = [input.spent()?, input.spent()?];
+        let remainder = if has_remainder { Some(input.remainder()?) } else { None };
+        let record_outputs = [input.record_outputs()?, input.record_outputs()?];
         if let Ok(NodeId(node)) = node {
-            *progress.owed.get_mut(node)? = owed;
-            *progress.spent.get_mut(node)? = spent;
+            *progress.remainders.get_mut(node)? = remainder;
+            *progress.record_outputs.get_mut(node)? = record_outputs;
         }
         all.push(Waiting { node: node.ok(), number, count });
     }
