@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use super::pairs::{self, Found, Match};
+use super::pairs::{self, JoinPair, PendingPairs};
 use crate::ledger::Fate;
 use crate::logic::Logic;
 use crate::record::Record;
@@ -21,7 +21,7 @@ pub(super) fn process(
     logic: &mut dyn Logic,
 ) -> Result<(), TaskError> {
     let names = [step.input_name(0), table.name.as_str()];
-    let (mut items, mut found) = (VecDeque::from(items), Found::default());
+    let (mut items, mut pending) = (VecDeque::from(items), PendingPairs::default());
     while !step.is_full()
         && let Some(item) = items.pop_front()
     {
@@ -45,12 +45,12 @@ pub(super) fn process(
         }
         // The stream record's time is the result's (Kafka Streams, stream-table join).
         let result = Record { value: None, ..item.record.clone() };
-        found.push(Match { path: item.path, left: Some(item.record), right: row, result });
-        if found.is_enough(step) {
-            pairs::join(step, &mut found, names, call, logic)?;
+        pending.push(JoinPair { path: item.path, left: Some(item.record), right: row, result });
+        if pending.is_enough(step) {
+            pairs::join(step, &mut pending, names, call, logic)?;
         }
     }
-    pairs::join(step, &mut found, names, call, logic)?;
+    pairs::join(step, &mut pending, names, call, logic)?;
     step.requeue(items);
     Ok(())
 }

@@ -12,10 +12,10 @@
 //! own: then it is as there for windows of a fixed length, and counted (`expired-window`).
 
 use super::AggregateMemory;
-use super::calls::{Calls, Results, state_of};
+use super::calls::{Calls, GroupResults, state_of};
 use super::guest::Guest;
-use super::outline::{Changed, Closing, Outline, Planned, ResultOf};
-use super::plan::Plan;
+use super::plan::{ClosingWindow, Plan, PlannedRecord, ResultSource, WindowChange};
+use super::planner::Planner;
 use super::{hopping, session, sliding};
 use crate::ledger::Fate;
 use crate::logic::Logic;
@@ -56,27 +56,27 @@ pub(super) fn process(
             return Ok(());
         }
         let mut guest = Guest { logic: &mut *logic, function, manifest: &call.manifest, effects: Vec::new() };
-        let outline = outline(step, windows, rest.get(..size).unwrap_or(rest), joint)?;
-        let now = rest.get(..outline.records.len()).unwrap_or(rest);
-        let results = make(step, windows, now, &outline, &mut guest)?;
-        let (outline, results, failed) = match (results, now) {
+        let plan = plan_records(step, windows, rest.get(..size).unwrap_or(rest), joint)?;
+        let now = rest.get(..plan.records.len()).unwrap_or(rest);
+        let results = call_guest(step, windows, now, &plan, &mut guest)?;
+        let (plan, results, failed) = match (results, now) {
             (None, _) => {
                 // One record in a hundred that fails must not undo the other ninety-nine each time.
                 size = (now.len() / 4).max(1);
                 continue;
             }
-            (Some(results), [one]) => match verdict(&outline, &results) {
-                None => (outline, results, None),
+            (Some(results), [one]) => match verdict(&plan, &results) {
+                None => (plan, results, None),
                 Some(outcome) => {
-                    let outline = without(step, windows, one)?;
+                    let plan = plan_time_only(step, windows, one)?;
                     // What it asks for beside, the first call has asked for already.
                     let (logic, manifest, effects) = (&mut *guest.logic, guest.manifest, Vec::new());
                     let mut again = Guest { logic, function, manifest, effects };
-                    let results = make(step, windows, now, &outline, &mut again)?.unwrap_or_default();
-                    (outline, results, Some(outcome))
+                    let results = call_guest(step, windows, now, &plan, &mut again)?.unwrap_or_default();
+                    (plan, results, Some(outcome))
                 }
             },
-            (Some(results), _) => (outline, results, None),
+            (Some(results), _) => (plan, results, None),
         };
         let effects = guest.effects;
         step.effects(effects);
@@ -85,14 +85,14 @@ pub(super) fn process(
         }
         let mut emitter = ResultEmitter { step, emit: windows.emit, pending, results, call };
         let mut child = 0;
-        for (item, planned) in now.iter().zip(&outline.records) {
+        for (item, planned) in now.iter().zip(&plan.records) {
             child = emitter.record(item, planned, 0)?;
         }
         let results = emitter.results;
-        if let (Some(_), Some(last)) = (&outline.more, now.last()) {
+        if let (Some(_), Some(last)) = (&plan.more, now.last()) {
             step.set_remainder(&last.path, child, None);
         }
-        write(step, windows, outline, &results);
+        store_results(step, windows, plan, &results);
         (done, size) = (done + now.len(), size.saturating_mul(2).min(batch));
     }
     Ok(())
@@ -127,19 +127,19 @@ fn release(
     let item = Item { path: path.clone(), from: step.id, input: 0, record, row: Row::New };
     let (function, manifest) = (step.function(call)?, &call.manifest);
     let mut guest = Guest { logic, function, manifest, effects: Vec::new() };
-    let outline = without(step, windows, &item)?;
-    let results = make(step, windows, std::slice::from_ref(&item), &outline, &mut guest)?.unwrap_or_default();
+    let plan = plan_time_only(step, windows, &item)?;
+    let results = call_guest(step, windows, std::slice::from_ref(&item), &plan, &mut guest)?.unwrap_or_default();
     step.effects(guest.effects);
     let mut emitter = ResultEmitter { step, emit: windows.emit, pending, results, call };
     let mut child = child;
-    for planned in &outline.records {
+    for planned in &plan.records {
         child = emitter.record(&item, planned, child)?;
     }
     let results = emitter.results;
-    if outline.more.is_some() {
+    if plan.more.is_some() {
         step.set_remainder(path, child, None);
     }
-    write(step, windows, outline, &results);
+    store_results(step, windows, plan, &results);
     Ok(())
 }
 
@@ -170,58 +170,64 @@ fn may_outgrow(step: &Step<'_>, call: &Call, items: &[Item]) -> bool {
 }
 
 /// Plans for the first of the items, as many as go into a pass.
-fn outline(step: &Step<'_>, windows: &AggregateWindows, items: &[Item], joint: bool) -> Result<Outline, BackendError> {
-    let mut plan = Plan::new(step.state, windows, joint, step.budget());
-    for numbered in items.iter().enumerate() {
-        plan.reach(&numbered.1.record);
-        let (mut planned, closes) = match windows.windows.kind {
-            WindowKind::Hopping { size, every } => (hopping::plan(&mut plan, numbered, (size, every))?, true),
-            WindowKind::Sliding { difference } => sliding::plan(&mut plan, numbered, difference)?,
-            WindowKind::Session { gap } => (session::plan(&mut plan, numbered, gap)?, true),
-        };
-        if closes {
-            plan.close_windows(&mut planned)?;
-        }
-        plan.outline.records.push(planned);
-        if plan.is_full() {
-            break;
-        }
-    }
-    Ok(plan.outline)
-}
-
-/// What is left of a record that doesn't come in: its time.
-fn without(step: &Step<'_>, windows: &AggregateWindows, item: &Item) -> Result<Outline, BackendError> {
-    let (mut plan, mut planned) = (Plan::new(step.state, windows, false, step.budget()), Planned::default());
-    plan.reach(&item.record);
-    plan.close_windows(&mut planned)?;
-    plan.outline.records.push(planned);
-    Ok(plan.outline)
-}
-
-fn make(
+fn plan_records(
     step: &Step<'_>,
     windows: &AggregateWindows,
     items: &[Item],
-    outline: &Outline,
+    joint: bool,
+) -> Result<Plan, BackendError> {
+    let mut planner = Planner::new(step.state, windows, joint, step.budget());
+    for numbered in items.iter().enumerate() {
+        planner.reach(&numbered.1.record);
+        let (mut planned, closes) = match windows.windows.kind {
+            WindowKind::Hopping { size, every } => (hopping::plan(&mut planner, numbered, (size, every))?, true),
+            WindowKind::Sliding { difference } => sliding::plan(&mut planner, numbered, difference)?,
+            WindowKind::Session { gap } => (session::plan(&mut planner, numbered, gap)?, true),
+        };
+        if closes {
+            planner.close_windows(&mut planned)?;
+        }
+        planner.plan.records.push(planned);
+        if planner.is_full() {
+            break;
+        }
+    }
+    Ok(planner.plan)
+}
+
+/// What is left of a record that doesn't come in: its time.
+fn plan_time_only(step: &Step<'_>, windows: &AggregateWindows, item: &Item) -> Result<Plan, BackendError> {
+    let (mut planner, mut planned) =
+        (Planner::new(step.state, windows, false, step.budget()), PlannedRecord::default());
+    planner.reach(&item.record);
+    planner.close_windows(&mut planned)?;
+    planner.plan.records.push(planned);
+    Ok(planner.plan)
+}
+
+fn call_guest(
+    step: &Step<'_>,
+    windows: &AggregateWindows,
+    items: &[Item],
+    plan: &Plan,
     guest: &mut Guest<'_>,
-) -> Result<Option<Results>, TaskError> {
+) -> Result<Option<GroupResults>, TaskError> {
     let too_large = |group: &Group<'_>, state: &Stored| {
         let key = group.key.len() + WINDOW_KEY_OVERHEAD;
         step.entry_too_large(windows.store, key, state.bytes.len() + AGGREGATE_OVERHEAD)
     };
     let mut calls = Calls { step, items, guest, too_large: &too_large };
-    calls.make(&outline.groups).map_err(|error| step.host_error(error))
+    calls.run(&plan.groups).map_err(|error| step.host_error(error))
 }
 
 /// Why the only record of a plan doesn't come in, if it doesn't: the first of its windows decides.
-fn verdict(outline: &Outline, results: &Results) -> Option<Outcome> {
-    let changes = outline.records.iter().flat_map(|planned| &planned.changes);
+fn verdict(plan: &Plan, results: &GroupResults) -> Option<Outcome> {
+    let changes = plan.records.iter().flat_map(|planned| &planned.changes);
     let mut outcomes = changes.filter_map(|change| {
         let (group, index) = match change.result {
-            ResultOf::Gone => return None,
-            ResultOf::Entry(group, index) => (group, index),
-            ResultOf::Value(group) => (group, 0),
+            ResultSource::Gone => return None,
+            ResultSource::Entry(group, index) => (group, index),
+            ResultSource::Value(group) => (group, 0),
         };
         results.get(group)?.as_ref()?.outcomes.get(index)
     });
@@ -233,13 +239,13 @@ struct ResultEmitter<'a, 's> {
     step: &'a mut Step<'s>,
     emit: Emit,
     pending: &'a mut super::PendingResults,
-    results: Results,
+    results: GroupResults,
     call: &'a Call,
 }
 
 impl ResultEmitter<'_, '_> {
     /// Puts out what a record comes to, from the child with this number on. Gives the number of the next one.
-    fn record(&mut self, item: &Item, planned: &Planned, mut child: u32) -> Result<u32, TaskError> {
+    fn record(&mut self, item: &Item, planned: &PlannedRecord, mut child: u32) -> Result<u32, TaskError> {
         for change in &planned.changes {
             match self.emit {
                 Emit::Each => self.emit(item, change, &mut child)?,
@@ -264,15 +270,15 @@ impl ResultEmitter<'_, '_> {
         Ok(child)
     }
 
-    fn emit(&mut self, item: &Item, change: &Changed, child: &mut u32) -> Result<(), TaskError> {
+    fn emit(&mut self, item: &Item, change: &WindowChange, child: &mut u32) -> Result<(), TaskError> {
         let record = result_record(item, change);
         match change.result {
-            ResultOf::Gone => self.step.emit(&item.path, child, 0, record),
-            ResultOf::Value(group) => {
+            ResultSource::Gone => self.step.emit(&item.path, child, 0, record),
+            ResultSource::Value(group) => {
                 let value = self.taken(group).and_then(|grouped| grouped.value.take());
                 self.step.emit(&item.path, child, 0, Record { value, ..record });
             }
-            ResultOf::Entry(group, index) => {
+            ResultSource::Entry(group, index) => {
                 let outcome = Outcome::Outputs(self.outputs(group, index));
                 let parent = Parent { path: &item.path, record: &record };
                 self.step.apply_row_outcome(&parent, Row::New, child, outcome, self.call)?;
@@ -281,21 +287,21 @@ impl ResultEmitter<'_, '_> {
         Ok(())
     }
 
-    fn hold(&mut self, item: &Item, change: &Changed) {
+    fn hold(&mut self, item: &Item, change: &WindowChange) {
         let record = result_record(item, change);
         let records = match change.result {
-            ResultOf::Gone => return self.pending.remove(self.step, item, change.window, record),
-            ResultOf::Value(group) => {
+            ResultSource::Gone => return self.pending.remove(self.step, item, change.window, record),
+            ResultSource::Value(group) => {
                 let value = self.taken(group).and_then(|grouped| grouped.value.take());
                 vec![(0, Record { value, ..record })]
             }
-            ResultOf::Entry(group, index) => inherited(&record, self.outputs(group, index)).collect(),
+            ResultSource::Entry(group, index) => inherited(&record, self.outputs(group, index)).collect(),
         };
         self.pending.put(self.step, item, Some(change.window), records, change.existed);
     }
 
     /// The final result of a window. Nobody has just sent it: if it fails further on, the dead letter shows itself.
-    fn close(&mut self, item: &Item, closing: &Closing, child: &mut u32) -> Result<(), TaskError> {
+    fn close(&mut self, item: &Item, closing: &ClosingWindow, child: &mut u32) -> Result<(), TaskError> {
         let key = Some(closing.key.clone());
         let Some(grouped) = self.taken(closing.group) else { return Ok(()) };
         let (value, outcome) = (grouped.value.take(), grouped.outcomes.pop());
@@ -332,22 +338,22 @@ impl ResultEmitter<'_, '_> {
 }
 
 /// The record of a result, without its value.
-fn result_record(item: &Item, change: &Changed) -> Record {
+fn result_record(item: &Item, change: &WindowChange) -> Record {
     Record { value: None, timestamp: change.timestamp, window: Some(change.window), ..item.record.clone() }
 }
 
 /// Writes what the plan has come to.
-fn write(step: &mut Step<'_>, windows: &mut AggregateWindows, outline: Outline, results: &Results) {
+fn store_results(step: &mut Step<'_>, windows: &mut AggregateWindows, plan: Plan, results: &GroupResults) {
     let (open, kind) = (windows.open, windows.windows.kind);
-    (windows.clock, windows.earliest, windows.resume) = (outline.clock, outline.earliest, outline.more);
-    step.set_budget(step.budget().min(outline.budget));
+    (windows.clock, windows.earliest, windows.resume) = (plan.clock, plan.earliest, plan.more);
+    step.set_budget(step.budget().min(plan.budget));
     if let Some(open) = open {
-        for (entry, is_open) in outline.open {
+        for (entry, is_open) in plan.open {
             step.state.put(open, entry, is_open.then(|| bytes::Bytes::from_static(b"\0\0\0\0")));
         }
     }
     let mut bytes = 0;
-    for (entry, live) in outline.windows {
+    for (entry, live) in plan.windows {
         let value = live.and_then(|live| {
             let state = state_of(&live.state, results)?;
             Some(encode_aggregate(live.timestamp, &state))
