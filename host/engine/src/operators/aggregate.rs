@@ -10,6 +10,7 @@
 
 mod batches;
 mod calls;
+mod emitter;
 mod guest;
 mod hopping;
 mod pending_results;

@@ -13,22 +13,21 @@
 
 use super::AggregateMemory;
 use super::calls::{Calls, GroupResults, state_of};
+use super::emitter::ResultEmitter;
 use super::guest::Guest;
-use super::plan::{ClosingWindow, Plan, PlannedRecord, ResultSource, WindowChange};
+use super::plan::{Plan, PlannedRecord, ResultSource};
 use super::planner::Planner;
 use super::{hopping, session, sliding};
-use crate::ledger::Fate;
 use crate::logic::Logic;
-use crate::operators::late;
 use crate::path::Path;
-use crate::ports::{BackendError, Group, Grouped, Outcome, Output, Stored};
+use crate::ports::{BackendError, Group, Outcome, Stored};
 use crate::record::Record;
 use crate::record::{END_OF_TIME, Headers, Timestamp, length};
 use crate::row::Row;
 use crate::state::aggregate_windows::{AggregateWindows, entry_of, open_key};
 use crate::state::keys::{AGGREGATE_OVERHEAD, WINDOW_KEY_OVERHEAD, encode_aggregate};
-use crate::step::{Item, Parent, Step, TaskError, UnusableAction, UnusableRecord, inherited};
-use crate::topology::{Call, Emit, WindowKind};
+use crate::step::{Item, Parent, Step, TaskError, UnusableAction, UnusableRecord};
+use crate::topology::{Call, WindowKind};
 
 pub(super) fn process(
     step: &mut Step<'_>,
@@ -232,114 +231,6 @@ fn verdict(plan: &Plan, results: &GroupResults) -> Option<Outcome> {
         results.get(group)?.as_ref()?.outcomes.get(index)
     });
     outcomes.find(|outcome| !matches!(outcome, Outcome::Outputs(_))).cloned()
-}
-
-/// What a plan comes to, record by record.
-struct ResultEmitter<'a, 's> {
-    step: &'a mut Step<'s>,
-    emit: Emit,
-    pending: &'a mut super::PendingResults,
-    results: GroupResults,
-    call: &'a Call,
-}
-
-impl ResultEmitter<'_, '_> {
-    /// Puts out what a record comes to, from the child with this number on. Gives the number of the next one.
-    fn record(&mut self, item: &Item, planned: &PlannedRecord, mut child: u32) -> Result<u32, TaskError> {
-        for change in &planned.changes {
-            match self.emit {
-                Emit::Each => self.emit(item, change, &mut child)?,
-                Emit::Commit => self.hold(item, change),
-                Emit::Final => {}
-            }
-        }
-        if planned.late {
-            late::leave(self.step, item, &mut child, "all windows of the record have closed");
-        } else if planned.missed > 0 {
-            let why = "some windows of the record have closed, and it counts in the others only";
-            self.step.drop_record(&item.path, "late-window", planned.missed, why, Fate::InPart);
-        }
-        for closing in &planned.closing {
-            self.close(item, closing, &mut child)?;
-        }
-        if planned.lost > 0 {
-            let why =
-                "time has moved on by more than the step's `retention`: windows were gone before they could close";
-            self.step.drop_record(&item.path, "expired-window", planned.lost, why, Fate::InPart);
-        }
-        Ok(child)
-    }
-
-    fn emit(&mut self, item: &Item, change: &WindowChange, child: &mut u32) -> Result<(), TaskError> {
-        let record = result_record(item, change);
-        match change.result {
-            ResultSource::Gone => self.step.emit(&item.path, child, 0, record),
-            ResultSource::Value(group) => {
-                let value = self.taken(group).and_then(|grouped| grouped.value.take());
-                self.step.emit(&item.path, child, 0, Record { value, ..record });
-            }
-            ResultSource::Entry(group, index) => {
-                let outcome = Outcome::Outputs(self.outputs(group, index));
-                let parent = Parent { path: &item.path, record: &record };
-                self.step.apply_row_outcome(&parent, Row::New, child, outcome, self.call)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn hold(&mut self, item: &Item, change: &WindowChange) {
-        let record = result_record(item, change);
-        let records = match change.result {
-            ResultSource::Gone => return self.pending.remove(self.step, item, change.window, record),
-            ResultSource::Value(group) => {
-                let value = self.taken(group).and_then(|grouped| grouped.value.take());
-                vec![(0, Record { value, ..record })]
-            }
-            ResultSource::Entry(group, index) => inherited(&record, self.outputs(group, index)).collect(),
-        };
-        self.pending.put(self.step, item, Some(change.window), records, change.existed);
-    }
-
-    /// The final result of a window. Nobody has just sent it: if it fails further on, the dead letter shows itself.
-    fn close(&mut self, item: &Item, closing: &ClosingWindow, child: &mut u32) -> Result<(), TaskError> {
-        let key = Some(closing.key.clone());
-        let Some(grouped) = self.taken(closing.group) else { return Ok(()) };
-        let (value, outcome) = (grouped.value.take(), grouped.outcomes.pop());
-        let state = grouped.state.as_ref().map(|state| state.bytes.clone());
-        let (timestamp, window) = (closing.timestamp, Some(closing.window));
-        let record = Record { key, value, timestamp, headers: Headers::EMPTY, window };
-        match outcome {
-            Some(Outcome::Fail(failure)) => {
-                // There is no result to show: the state is what can be looked at.
-                let place = item.path.child(*child);
-                *child += 1;
-                let path = self.step.about(&place, &Record { value: state, ..record }, None);
-                self.step.fail(&path, &failure, Some(self.call))
-            }
-            _ => {
-                let path = self.step.about(&item.path, &record, None);
-                self.step.emit(&path, child, 0, record);
-                Ok(())
-            }
-        }
-    }
-
-    /// What a record that came in has put out for a window.
-    fn outputs(&mut self, group: usize, index: usize) -> Vec<Output> {
-        match self.taken(group).and_then(|grouped| grouped.outcomes.get_mut(index)) {
-            Some(Outcome::Outputs(outputs)) => std::mem::take(outputs),
-            _ => Vec::new(),
-        }
-    }
-
-    fn taken(&mut self, group: usize) -> Option<&mut Grouped> {
-        self.results.get_mut(group)?.as_mut()
-    }
-}
-
-/// The record of a result, without its value.
-fn result_record(item: &Item, change: &WindowChange) -> Record {
-    Record { value: None, timestamp: change.timestamp, window: Some(change.window), ..item.record.clone() }
 }
 
 /// Writes what the plan has come to.
