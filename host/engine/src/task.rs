@@ -17,9 +17,9 @@
 mod doubtful;
 mod memory;
 mod queues;
-mod rest;
 mod run;
 mod sources;
+mod unfinished;
 
 use std::sync::Arc;
 
@@ -36,8 +36,8 @@ use crate::step::{Progress, WakeReason};
 use crate::topology::{NodeId, TopicId, TopicKind, Topology};
 use memory::Memory;
 use queues::Queues;
-use rest::{Kept, Rest};
 use sources::{shape, source_of, timing_of};
+use unfinished::{StoredRun, UnfinishedRun};
 
 /// What a task hands over to be committed, all of it in one transaction.
 #[derive(Clone, Debug, Default)]
@@ -80,10 +80,10 @@ pub struct Task {
     /// Whether it reads a topic that it writes itself: then it takes one record at a time, because what that puts out may
     /// be the next.
     feeds_itself: bool,
-    /// A run that the last pass hasn't brought to its end.
+    /// A run that the last pass hasn't finished.
     unfinished: Option<Box<Progress>>,
-    /// Where such a run is kept since the last commit.
-    kept: Kept,
+    /// What the last commit has stored of it.
+    stored: StoredRun,
 }
 
 impl Task {
@@ -92,10 +92,11 @@ impl Task {
         let (mut state, ledger) = (TaskState::new(backend, topology.stores.len()), Ledger::default());
         let shape = shape(&topology, options.subtopology);
         let mut memory = memory::open(&topology, shape, &options, &state)?;
-        let Rest { unfinished, results, kept } = rest::open((&topology, shape), options.partition, &mut state)?;
+        let UnfinishedRun { run: unfinished, results, stored } =
+            unfinished::open((&topology, shape), options.partition, &mut state)?;
         memory
             .restore_pending(results)
-            .map_err(|node| kept.refuse(shape.nodes.get(node.0).map_or("", |node| &node.name)))?;
+            .map_err(|node| stored.refuse(shape.nodes.get(node.0).map_or("", |node| &node.name)))?;
         let sources: Vec<NodeId> = shape.inputs.iter().map(|topic| source_of(shape, *topic)).collect();
         let queues = Queues::new(sources.iter().map(|source| timing_of(shape, *source)));
         let feeds_itself = shape.outputs().any(|topic| shape.inputs.contains(&topic));
@@ -111,7 +112,7 @@ impl Task {
             names,
             feeds_itself,
             unfinished: unfinished.map(Box::new),
-            kept,
+            stored,
         })
     }
 
@@ -335,7 +336,7 @@ impl Task {
         let Self { topology, options, state, memory, .. } = self;
         memory.prepare(topology, options, state);
         let own = (&**topology, shape(topology, options.subtopology));
-        rest::prepare(self.unfinished.as_deref(), own, options, (&mut memory.nodes, state), &mut self.kept);
+        unfinished::prepare(self.unfinished.as_deref(), own, options, (&mut memory.nodes, state), &mut self.stored);
         let inputs = shape(&self.topology, self.options.subtopology).inputs.iter();
         Prepared {
             changes: self.state.take_changes(),

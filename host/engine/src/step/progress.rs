@@ -9,7 +9,7 @@
 //! as an item, and is checked when it is put out, by the limits and refusals of that time. Only dead letters of nodes that
 //! are ahead are held back as they are.
 //!
-//! Between two passes a task may be committed: see the rest of a run in `task/rest.rs`.
+//! Between two passes a task may be committed: see `task/unfinished.rs`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
