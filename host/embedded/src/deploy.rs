@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use millrace_engine::contents::Contents;
-use millrace_engine::deployment::{self, Candidate, Record, Refused};
+use millrace_engine::deployment::{self, Candidate, DeploymentRecord, DeploymentRefused};
 use millrace_engine::task::Deployed;
 use millrace_engine::topology::Topology;
 use millrace_store::{Batch, Durability};
@@ -50,7 +50,8 @@ pub fn plan(log: &Log, topology: &Topology, candidates: &[Candidate]) -> Result<
     let (mut active, mut records) = (Vec::new(), Vec::new());
     for candidate in candidates {
         let key = format!("deployment/{app}/{}", candidate.name);
-        let before = log.control(key.as_bytes())?.map(|bytes| serde_json::from_slice::<Record>(&bytes)).transpose();
+        let before =
+            log.control(key.as_bytes())?.map(|bytes| serde_json::from_slice::<DeploymentRecord>(&bytes)).transpose();
         let before = before.map_err(|error| refused(candidate, format!("its record can't be read: {error}")))?;
         let record = deployment::next(candidate, before.as_ref())?;
         let bytes = serde_json::to_vec(&record).map_err(|error| refused(candidate, error.to_string()))?;
@@ -116,6 +117,6 @@ impl Plan {
     }
 }
 
-fn refused(candidate: &Candidate, reason: String) -> Refused {
-    Refused { plugin: candidate.name.clone(), reason }
+fn refused(candidate: &Candidate, reason: String) -> DeploymentRefused {
+    DeploymentRefused { plugin: candidate.name.clone(), reason }
 }

@@ -1,7 +1,7 @@
 //! What can go wrong, by what the caller does about it.
 
 use millrace_engine::contents::Changed;
-use millrace_engine::deployment::Refused;
+use millrace_engine::deployment::DeploymentRefused;
 use millrace_engine::task::TaskError;
 
 use crate::log::LogError;
@@ -24,7 +24,7 @@ pub enum Error {
     Log(#[from] LogError),
     /// A plugin can't take over from the one that ran before: go back to that one, or start with a new folder.
     #[error(transparent)]
-    Deployment(#[from] Refused),
+    Deployment(#[from] DeploymentRefused),
     /// A step would take the state that is there for something else: see why.
     #[error("{0}; or start anew in another folder (--data)")]
     Contents(Changed),

@@ -275,18 +275,20 @@ fn write_windows(out: &mut fmt::Formatter<'_>, windows: Option<WindowShape>) -> 
 impl fmt::Display for WindowShape {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::Tumbling(size) => write!(out, "tumbling windows of {}", Length(size)),
-            Self::Hopping(size, every) => write!(out, "hopping windows of {} every {}", Length(size), Length(every)),
-            Self::Sliding(size) => write!(out, "sliding windows of {}", Length(size)),
-            Self::Session(gap) => write!(out, "session windows with a gap of {}", Length(gap)),
+            Self::Tumbling(size) => write!(out, "tumbling windows of {}", DurationText(size)),
+            Self::Hopping(size, every) => {
+                write!(out, "hopping windows of {} every {}", DurationText(size), DurationText(every))
+            }
+            Self::Sliding(size) => write!(out, "sliding windows of {}", DurationText(size)),
+            Self::Session(gap) => write!(out, "session windows with a gap of {}", DurationText(gap)),
         }
     }
 }
 
 /// A length of time as pipeline files have it, from milliseconds.
-struct Length(i64);
+struct DurationText(i64);
 
-impl fmt::Display for Length {
+impl fmt::Display for DurationText {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let units = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)];
         let unit = units.into_iter().find(|(_, ms)| self.0 != 0 && self.0 % ms == 0);

@@ -37,7 +37,7 @@ pub(crate) struct Failed<'a> {
 /// The dead letter of a record for a topic that takes records of up to `limit` bytes. Ours alone are about 2 KiB: if not
 /// even they fit, the letter is larger than the limit.
 pub(crate) fn letter(record: &InputRecord, failed: &Failed<'_>, limit: usize) -> Record {
-    let mut draft = Draft {
+    let mut draft = LetterDraft {
         key: record.key.clone(),
         value: record.value.clone(),
         timestamp: failed.at.max(0),
@@ -48,7 +48,8 @@ pub(crate) fn letter(record: &InputRecord, failed: &Failed<'_>, limit: usize) ->
     if whole.whole_size() <= limit {
         return whole;
     }
-    let spares: [fn(&mut Draft); 3] = [Draft::spare_value, Draft::spare_headers, Draft::spare_key];
+    let spares: [fn(&mut LetterDraft); 3] =
+        [LetterDraft::spare_value, LetterDraft::spare_headers, LetterDraft::spare_key];
     for spare in spares {
         spare(&mut draft);
         let room = draft.room_for_text(failed, limit);
@@ -104,7 +105,7 @@ const SHORTEST_TEXT: usize = 200;
 const LONGEST_CODE: usize = 100;
 
 /// What goes into a letter beside the reason.
-struct Draft {
+struct LetterDraft {
     key: Option<Bytes>,
     value: Option<Bytes>,
     timestamp: Timestamp,
@@ -114,7 +115,7 @@ struct Draft {
     omitted: Vec<Header>,
 }
 
-impl Draft {
+impl LetterDraft {
     fn letter(&self, failed: &Failed<'_>) -> Record {
         let (key, value) = (self.key.clone(), self.value.clone());
         let headers = headers(&self.headers, failed, &self.omitted);

@@ -29,7 +29,7 @@ pub struct Candidate {
 /// What is kept of an active deployment. Members of its serialised form are only ever added.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Record {
+pub struct DeploymentRecord {
     /// Which one it is, counted from 1 in the life of the app.
     pub generation: u32,
     /// Digest of the component.
@@ -43,14 +43,14 @@ pub struct Record {
 /// A plugin can't take over from the one that ran before: go back to that one, or start with empty state.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("plugin `{plugin}`: {reason}")]
-pub struct Refused {
+pub struct DeploymentRefused {
     /// The plugin.
     pub plugin: String,
     /// Why it can't.
     pub reason: String,
 }
 
-impl Record {
+impl DeploymentRecord {
     /// The candidate as its tasks know it, once this is its record.
     pub fn deployed(&self, id: DeploymentId) -> Deployed {
         Deployed { id, generation: self.generation, digest: self.component.clone() }
@@ -62,7 +62,7 @@ impl Record {
 ///
 /// # Errors
 /// There may be state that it can't read.
-pub fn next(candidate: &Candidate, before: Option<&Record>) -> Result<Record, Refused> {
+pub fn next(candidate: &Candidate, before: Option<&DeploymentRecord>) -> Result<DeploymentRecord, DeploymentRefused> {
     let mut state_versions = before.map(|record| record.state_versions.clone()).unwrap_or_default();
     for function in &candidate.manifest.functions {
         for store in &function.stores {
@@ -72,7 +72,7 @@ pub fn next(candidate: &Candidate, before: Option<&Record>) -> Result<Record, Re
                     "function `{}` can't read what is in its store `{}`: there is state of version {unread}, and it reads {:?}",
                     function.name, store.name, store.reads
                 );
-                return Err(Refused { plugin: candidate.name.clone(), reason });
+                return Err(DeploymentRefused { plugin: candidate.name.clone(), reason });
             }
             if let Some(newest) = store.writes.last()
                 && !written.contains(newest)
@@ -81,13 +81,18 @@ pub fn next(candidate: &Candidate, before: Option<&Record>) -> Result<Record, Re
             }
         }
     }
-    let same = |record: &Record| record.component == candidate.component && record.config == candidate.config;
+    let same = |record: &DeploymentRecord| record.component == candidate.component && record.config == candidate.config;
     let generation = match before {
         Some(record) if same(record) => record.generation,
         Some(record) => record.generation.saturating_add(1),
         None => 1,
     };
-    Ok(Record { generation, component: candidate.component.clone(), config: candidate.config.clone(), state_versions })
+    Ok(DeploymentRecord {
+        generation,
+        component: candidate.component.clone(),
+        config: candidate.config.clone(),
+        state_versions,
+    })
 }
 
 #[cfg(test)]
@@ -137,6 +142,6 @@ mod tests {
         let record = next(&candidate("one", "c", &[1], &[1]), None).unwrap();
         let text = serde_json::to_string(&record).unwrap();
         assert_eq!(text, r#"{"generation":1,"component":"one","config":"c","stateVersions":{"sum/state":[1]}}"#);
-        assert_eq!(serde_json::from_str::<Record>(&text).unwrap(), record);
+        assert_eq!(serde_json::from_str::<DeploymentRecord>(&text).unwrap(), record);
     }
 }

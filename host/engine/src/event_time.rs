@@ -1,4 +1,4 @@
-//! When a record happened: by its timestamp or by a field of its value, and what is wrong with that.
+//! The event time of a record: its timestamp, or a field of its value.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ use crate::unit::{hint, whole};
 
 /// How a source tells the time of its records.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Timing {
+pub(crate) struct TimestampExtractor {
     pub(crate) event: EventTime,
     pub(crate) ahead: Option<Ahead>,
 }
@@ -22,8 +22,8 @@ pub(crate) enum BadTime {
     #[error("the value has no field `{0}` with its time")]
     Missing(String),
     /// The field is a text, and no time.
-    #[error("the field `{field}` is \"{text}\", and no time as in RFC 3339, such as \"2024-05-01T10:00:00Z\": {wrong}")]
-    Text { field: String, text: String, wrong: rfc3339::Wrong },
+    #[error("the field `{field}` is \"{text}\", and no time as in RFC 3339, such as \"2024-05-01T10:00:00Z\": {error}")]
+    Text { field: String, text: String, error: rfc3339::TimeError },
     /// The field is a number, and no whole one of 64 bits.
     #[error(
         "the field `{field}` is {text}, and no whole number of milliseconds since the epoch, such as 1714557600000"
@@ -62,7 +62,7 @@ impl BadTime {
 /// Most characters of a text that are shown.
 const SHOWN: usize = 40;
 
-impl Timing {
+impl TimestampExtractor {
     /// The event time of a record: never negative, and never later than [`END_OF_TIME`].
     pub(crate) fn of(&self, record: &InputRecord) -> Result<Timestamp, BadTime> {
         let time = match &self.event {
@@ -90,7 +90,7 @@ fn read(record: &InputRecord, name: &str) -> Result<Timestamp, BadTime> {
     match text.as_bytes().first() {
         Some(b'"') => match characters(text) {
             Some(text) => {
-                rfc3339::parse(&text).map_err(|wrong| BadTime::Text { field: field(), text: shown(&text), wrong })
+                rfc3339::parse(&text).map_err(|error| BadTime::Text { field: field(), text: shown(&text), error })
             }
             None => Err(BadTime::Unreadable { field: field(), kind: "a text with half a surrogate pair" }),
         },
@@ -123,8 +123,8 @@ mod tests {
     use super::*;
     use crate::record::{Headers, TimestampType};
 
-    fn time(timing: &Timing, value: Option<&str>) -> Result<Timestamp, &'static str> {
-        timing.of(&record(value)).map_err(|bad| bad.code())
+    fn time(extractor: &TimestampExtractor, value: Option<&str>) -> Result<Timestamp, &'static str> {
+        extractor.of(&record(value)).map_err(|bad| bad.code())
     }
 
     fn record(value: Option<&str>) -> InputRecord {
@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn a_field_is_milliseconds_or_a_time_as_text() {
-        let field = Timing { event: EventTime::Field("at".into()), ahead: None };
+        let field = TimestampExtractor { event: EventTime::Field("at".into()), ahead: None };
         let cases = [
             (Some(r#"{"at":5}"#), Ok(5)),
             (Some(r#"{"id":1,"at": "1970-01-01T00:00:02Z"}"#), Ok(2_000)),
@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn the_reason_says_what_is_wrong_with_a_field_and_which_form_is_right() {
-        let field = Timing { event: EventTime::Field("at".into()), ahead: None };
+        let field = TimestampExtractor { event: EventTime::Field("at".into()), ahead: None };
         let right = "a time is a whole number of milliseconds since the epoch, such as 1714557600000, or a text as in RFC 3339, \
                      such as \"2024-05-01T10:00:00Z\"";
         let text = "and no time as in RFC 3339, such as \"2024-05-01T10:00:00Z\"";
@@ -208,7 +208,7 @@ mod tests {
     #[test]
     fn a_time_far_ahead_names_the_unit_that_it_looks_like() {
         let ahead = Some(Ahead { limit: 3_600_000, then: OnAhead::DeadLetter });
-        let field = Timing { event: EventTime::Field("at".into()), ahead };
+        let field = TimestampExtractor { event: EventTime::Field("at".into()), ahead };
         let cases = [
             (
                 1_714_557_600_000_000_i64,
@@ -228,11 +228,12 @@ mod tests {
 
     #[test]
     fn a_time_that_is_too_far_ahead_is_that_of_the_arrival_or_none() {
-        let timing = |then| Timing { event: EventTime::Field("at".into()), ahead: Some(Ahead { limit: 10, then }) };
-        let both = |value| [OnAhead::Clamp, OnAhead::DeadLetter].map(|then| time(&timing(then), Some(value)));
+        let extractor =
+            |then| TimestampExtractor { event: EventTime::Field("at".into()), ahead: Some(Ahead { limit: 10, then }) };
+        let both = |value| [OnAhead::Clamp, OnAhead::DeadLetter].map(|then| time(&extractor(then), Some(value)));
         assert_eq!(both(r#"{"at":110}"#), [Ok(110), Ok(110)]);
         assert_eq!(both(r#"{"at":111}"#), [Ok(100), Err("future-timestamp")]);
         assert_eq!(both(r#"{"at":9223372036854775807}"#), [Ok(100), Err("future-timestamp")]);
-        assert_eq!(time(&Timing::default(), None), Ok(7));
+        assert_eq!(time(&TimestampExtractor::default(), None), Ok(7));
     }
 }

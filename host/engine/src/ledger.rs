@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 /// What is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum What {
+pub enum CounterKind {
     /// Left out by an operator, such as a join that got a record without a key.
     Dropped,
     /// Left out by a rule, on purpose.
@@ -17,7 +17,7 @@ pub enum What {
     Plugin,
 }
 
-impl What {
+impl CounterKind {
     /// Its name in reports and metrics.
     pub fn name(self) -> &'static str {
         match self {
@@ -99,7 +99,7 @@ pub struct Ledger {
     /// Records put out, internal topics included; dead letters are in the counts of their steps.
     pub produced: u64,
     /// By step, what, and code.
-    counts: BTreeMap<String, BTreeMap<What, BTreeMap<String, Counter>>>,
+    counts: BTreeMap<String, BTreeMap<CounterKind, BTreeMap<String, Counter>>>,
     /// What plugins logged, at most [`Ledger::MAX_LOGS`] lines a transaction.
     pub logs: Vec<LogLine>,
     /// Lines over that number.
@@ -118,48 +118,48 @@ impl Ledger {
 
     /// Counts `n` more. Guests make up codes: what goes beyond [`Ledger::MAX_CODES`] for a step and a kind is counted
     /// under [`Ledger::OTHER`].
-    pub fn count(&mut self, step: &str, what: What, code: &str, n: u64) {
-        self.counter(step, what, code, |counter| counter.n = counter.n.saturating_add(n));
+    pub fn count(&mut self, step: &str, kind: CounterKind, code: &str, n: u64) {
+        self.counter(step, kind, code, |counter| counter.n = counter.n.saturating_add(n));
     }
 
     /// The same with a record of those that are counted. It is made only where there is none yet.
-    pub fn count_with(&mut self, step: &str, what: What, code: &str, n: u64, example: impl FnOnce() -> Example) {
-        self.counter(step, what, code, |counter| {
+    pub fn count_with(&mut self, step: &str, kind: CounterKind, code: &str, n: u64, example: impl FnOnce() -> Example) {
+        self.counter(step, kind, code, |counter| {
             counter.n = counter.n.saturating_add(n);
             counter.example.get_or_insert_with(|| Box::new(example().cut()));
         });
     }
 
-    fn counter(&mut self, step: &str, what: What, code: &str, change: impl FnOnce(&mut Counter)) {
-        let known = self.counts.get_mut(step).and_then(|step| step.get_mut(&what)?.get_mut(code));
+    fn counter(&mut self, step: &str, kind: CounterKind, code: &str, change: impl FnOnce(&mut Counter)) {
+        let known = self.counts.get_mut(step).and_then(|step| step.get_mut(&kind)?.get_mut(code));
         if let Some(counter) = known {
             return change(counter);
         }
-        let codes = self.counts.entry(step.to_owned()).or_default().entry(what).or_default();
+        let codes = self.counts.entry(step.to_owned()).or_default().entry(kind).or_default();
         let full = codes.keys().filter(|code| *code != Self::OTHER).count() >= Self::MAX_CODES;
         change(codes.entry(if full { Self::OTHER } else { code }.to_owned()).or_default());
     }
 
     /// How often a step has had a code.
-    pub fn count_of(&self, step: &str, what: What, code: &str) -> u64 {
-        let counter = self.counts.get(step).and_then(|kinds| kinds.get(&what)?.get(code));
+    pub fn count_of(&self, step: &str, kind: CounterKind, code: &str) -> u64 {
+        let counter = self.counts.get(step).and_then(|kinds| kinds.get(&kind)?.get(code));
         counter.map_or(0, |counter| counter.n)
     }
 
     /// All counts, in the order of step, what, and code.
-    pub fn counts(&self) -> impl Iterator<Item = (&str, What, &str, u64)> {
-        self.counters().map(|(step, what, code, counter)| (step, what, code, counter.n))
+    pub fn counts(&self) -> impl Iterator<Item = (&str, CounterKind, &str, u64)> {
+        self.counters().map(|(step, kind, code, counter)| (step, kind, code, counter.n))
     }
 
     /// The counts that have an example, in the same order.
-    pub fn examples(&self) -> impl Iterator<Item = (&str, What, &str, &Example)> {
-        self.counters().filter_map(|(step, what, code, counter)| Some((step, what, code, counter.example.as_deref()?)))
+    pub fn examples(&self) -> impl Iterator<Item = (&str, CounterKind, &str, &Example)> {
+        self.counters().filter_map(|(step, kind, code, counter)| Some((step, kind, code, counter.example.as_deref()?)))
     }
 
-    fn counters(&self) -> impl Iterator<Item = (&str, What, &str, &Counter)> {
+    fn counters(&self) -> impl Iterator<Item = (&str, CounterKind, &str, &Counter)> {
         self.counts.iter().flat_map(|(step, kinds)| {
-            let codes = kinds.iter().flat_map(|(what, codes)| codes.iter().map(|(code, n)| (*what, code.as_str(), n)));
-            codes.map(|(what, code, counter)| (step.as_str(), what, code, counter))
+            let codes = kinds.iter().flat_map(|(kind, codes)| codes.iter().map(|(code, n)| (*kind, code.as_str(), n)));
+            codes.map(|(kind, code, counter)| (step.as_str(), kind, code, counter))
         })
     }
 
@@ -173,17 +173,17 @@ impl Ledger {
         self.consumed += other.consumed;
         self.produced += other.produced;
         self.logs_dropped += other.logs_dropped;
-        for (step, what, code, counter) in other.counters() {
+        for (step, kind, code, counter) in other.counters() {
             match &counter.example {
-                Some(example) => self.count_with(step, what, code, counter.n, || (**example).clone()),
-                None => self.count(step, what, code, counter.n),
+                Some(example) => self.count_with(step, kind, code, counter.n, || (**example).clone()),
+                None => self.count(step, kind, code, counter.n),
             }
         }
     }
 
     /// The sum over all steps of one kind.
-    pub fn total(&self, what: What) -> u64 {
-        self.counts().filter(|(_, kind, ..)| *kind == what).fold(0, |sum, (.., n)| u64::saturating_add(sum, n))
+    pub fn total(&self, kind: CounterKind) -> u64 {
+        self.counts().filter(|(_, counted, ..)| *counted == kind).fold(0, |sum, (.., n)| u64::saturating_add(sum, n))
     }
 }
 
@@ -195,20 +195,22 @@ mod tests {
     fn names_that_a_guest_makes_up_without_end_are_counted_as_others() {
         let mut ledger = Ledger::default();
         for number in 0..1_000 {
-            ledger.count("step", What::Plugin, &format!("order-{number}"), 2);
-            ledger.count("step", What::Skipped, &format!("order-{number}"), 1);
+            ledger.count("step", CounterKind::Plugin, &format!("order-{number}"), 2);
+            ledger.count("step", CounterKind::Skipped, &format!("order-{number}"), 1);
         }
-        ledger.count("another", What::Plugin, "order-999", 1);
-        ledger.count("step", What::Plugin, "order-0", 5);
+        ledger.count("another", CounterKind::Plugin, "order-999", 1);
+        ledger.count("step", CounterKind::Plugin, "order-0", 5);
         assert_eq!(ledger.counts().count(), 2 * (Ledger::MAX_CODES + 1) + 1);
         let is = |step, code| {
-            move |count: &(&str, What, &str, u64)| (count.0, count.1, count.2) == (step, What::Plugin, code)
+            move |count: &(&str, CounterKind, &str, u64)| {
+                (count.0, count.1, count.2) == (step, CounterKind::Plugin, code)
+            }
         };
         let count = |step, code| ledger.counts().find(is(step, code)).map(|(.., n)| n);
         assert_eq!(count("step", "order-0"), Some(7));
         assert_eq!(count("step", Ledger::OTHER), Some(2 * 900));
         assert_eq!(count("another", "order-999"), Some(1), "each step has its own");
-        assert_eq!(ledger.total(What::Plugin), 2_006, "none is lost");
+        assert_eq!(ledger.total(CounterKind::Plugin), 2_006, "none is lost");
     }
 
     #[test]
@@ -220,18 +222,20 @@ mod tests {
         let mut sum = Ledger::default();
         for offset in [7, 8] {
             let mut ledger = Ledger::default();
-            ledger.count_with("sums", What::Dropped, "late", 2, || example(offset, "its window is over"));
-            ledger.count_with("sums", What::Dropped, "late", 1, || example(9, "never asked for"));
-            ledger.count("sums", What::Noted, "no-identity", 1);
+            ledger.count_with("sums", CounterKind::Dropped, "late", 2, || example(offset, "its window is over"));
+            ledger.count_with("sums", CounterKind::Dropped, "late", 1, || example(9, "never asked for"));
+            ledger.count("sums", CounterKind::Noted, "no-identity", 1);
             sum.add(&ledger);
         }
         let found: Vec<_> = sum.examples().collect();
-        assert_eq!(found, [("sums", What::Dropped, "late", &example(7, "its window is over"))]);
-        assert_eq!(sum.total(What::Dropped), 6);
+        assert_eq!(found, [("sums", CounterKind::Dropped, "late", &example(7, "its window is over"))]);
+        assert_eq!(sum.total(CounterKind::Dropped), 6);
 
-        sum.count_with("sums", What::DeadLettered, "bad", 1, || example(1, &"\u{17c}".repeat(5_000)));
-        let cut =
-            sum.examples().find(|(_, what, ..)| *what == What::DeadLettered).map(|(.., example)| example.reason.len());
+        sum.count_with("sums", CounterKind::DeadLettered, "bad", 1, || example(1, &"\u{17c}".repeat(5_000)));
+        let cut = sum
+            .examples()
+            .find(|(_, kind, ..)| *kind == CounterKind::DeadLettered)
+            .map(|(.., example)| example.reason.len());
         assert_eq!(cut, Some(Example::REASON_BYTES + "...".len()), "reasons are bounded");
     }
 
@@ -240,10 +244,10 @@ mod tests {
         let mut sum = Ledger::default();
         for number in 0..1_000 {
             let mut ledger = Ledger::default();
-            ledger.count("step", What::Plugin, &format!("order-{number}"), u64::MAX / 2);
+            ledger.count("step", CounterKind::Plugin, &format!("order-{number}"), u64::MAX / 2);
             sum.add(&ledger);
         }
         assert_eq!(sum.counts().count(), Ledger::MAX_CODES + 1);
-        assert_eq!(sum.total(What::Plugin), u64::MAX, "it doesn't overflow");
+        assert_eq!(sum.total(CounterKind::Plugin), u64::MAX, "it doesn't overflow");
     }
 }

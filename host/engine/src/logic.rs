@@ -1,19 +1,18 @@
-//! The guest calls that the engine asks for: the one port that is handed state.
+//! The port for guest calls.
 
 use std::time::Duration;
 
 use crate::ports::{Attempt, CallError, Called, Due, FunctionId, Group, Grouped, Message, Mode, Outcome, Pair};
 use crate::state::ProcessScope;
 
-/// The guest calls of a worker. Pure but for `process`: the same arguments give the same results, whatever was
-/// called before.
+/// The guest calls of a worker. All but `process` and `on_timer` are pure: their results depend on their arguments only.
 pub trait Logic {
-    /// From now on, all calls together may take so long, and end with [`CallError::Overrun`] beyond it; with `None`, each
-    /// takes as long as its records may. A driver that has to commit in time sets it before each run: how long a run
-    /// takes depends on the rules, and can't be known before. Rules that take no time needn't know.
-    fn limit_time(&mut self, _most: Option<Duration>) {}
+    /// Limits the total time of the calls that follow; a call beyond it ends with [`CallError::Overrun`]. `None`: no limit
+    /// but that of each record. A driver that must commit in time sets this before each run, because only the rules
+    /// determine how long a run takes. An implementation whose calls take no time may ignore it.
+    fn limit_time(&mut self, _limit: Option<Duration>) {}
 
-    /// One outcome a message.
+    /// Transforms messages: one outcome per message.
     fn transform(
         &mut self,
         function: FunctionId,
@@ -21,7 +20,7 @@ pub trait Logic {
         attempt: Attempt,
     ) -> Result<Called<Vec<Outcome>>, CallError>;
 
-    /// One outcome a pair.
+    /// Joins pairs: one outcome per pair.
     fn join(
         &mut self,
         function: FunctionId,
@@ -29,7 +28,7 @@ pub trait Logic {
         attempt: Attempt,
     ) -> Result<Called<Vec<Outcome>>, CallError>;
 
-    /// One result a group.
+    /// Aggregates groups: one result per group.
     fn aggregate(
         &mut self,
         function: FunctionId,
@@ -38,8 +37,8 @@ pub trait Logic {
         attempt: Attempt,
     ) -> Result<Called<Vec<Grouped>>, CallError>;
 
-    /// Processes one record with the stores in `scope`, and gives them back whatever happens. The caller undoes the
-    /// scope's writes unless the outcome is good.
+    /// Processes one record with the stores in `scope`, and returns the scope also on errors. The caller undoes the scope's
+    /// writes if the call or the record fails.
     fn process(
         &mut self,
         function: FunctionId,
@@ -48,7 +47,7 @@ pub trait Logic {
         attempt: Attempt,
     ) -> (Result<Called<Outcome>, CallError>, ProcessScope);
 
-    /// Calls a process function because a timer is due; otherwise like [`process`](Self::process).
+    /// Calls a process function for a timer that is due; otherwise like [`process`](Self::process).
     fn on_timer(
         &mut self,
         function: FunctionId,

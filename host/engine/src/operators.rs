@@ -15,7 +15,7 @@ mod table;
 mod table_join;
 mod transform;
 
-use crate::event_time::Timing;
+use crate::event_time::TimestampExtractor;
 use crate::logic::Logic;
 use crate::step::{Item, Step, TaskError, WakeReason};
 use crate::topology::Operator;
@@ -35,7 +35,7 @@ pub(crate) fn process(
         Operator::Source { topic, key, value, timestamp, on_bad_time, ahead, validate } => source::Source {
             topic: *topic,
             codecs: (*key, *value),
-            timing: Timing { event: timestamp.clone(), ahead: *ahead },
+            extractor: TimestampExtractor { event: timestamp.clone(), ahead: *ahead },
             on_bad_time: *on_bad_time,
             validate: validate.as_ref(),
         }

@@ -1,12 +1,12 @@
-//! What the engine asks of the world: guest calls, as [`Logic`](crate::logic::Logic) makes them, and committed state
-//! ([`Backend`]). Outputs are returned, not sent.
+//! The engine's ports: guest calls, which [`Logic`](crate::logic::Logic) makes, and committed state ([`Backend`]). Outputs
+//! are returned, not sent.
 
 use bytes::Bytes;
 
 use crate::record::{Header, Headers, Record, Timestamp, Window};
 
-/// A deployment of a plugin: one component with one config, in one generation. Handed out by the implementation of
-/// [`Logic`](crate::logic::Logic); a number that stays the same while the process lives.
+/// A deployment of a plugin: one component with one config, in one generation. The implementation of
+/// [`Logic`](crate::logic::Logic) assigns the number, which stays the same while the process lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DeploymentId(pub u32);
 
@@ -19,20 +19,20 @@ pub struct FunctionId {
     pub function: u32,
 }
 
-/// How seriously a call is meant.
+/// How a call is limited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Attempt {
-    /// The ordinary case: a reused instance, limits by the clock.
+    /// The ordinary call: a reused instance, limited by the clock.
     Batch,
-    /// One record alone, after a batch with it has failed: a fresh instance, limits by fuel, so that the answer is
-    /// the same on every machine and every replay.
+    /// One record alone, after a batch with it has failed: a fresh instance, limited by fuel, so that the result is the
+    /// same on every machine and in every replay.
     Verdict,
 }
 
-/// One record, as a guest sees it.
+/// A record as a guest gets it.
 #[derive(Clone, Copy, Debug)]
 pub struct Message<'a> {
-    /// Name of the step or source it came from.
+    /// Name of the step or source that the record comes from.
     pub input: &'a str,
     /// Key.
     pub key: Option<&'a [u8]>,
@@ -42,12 +42,12 @@ pub struct Message<'a> {
     pub timestamp: Timestamp,
     /// Headers; empty unless the function wants them.
     pub headers: &'a [Header],
-    /// Its window, where it has one.
+    /// Window, if the record has one.
     pub window: Option<Window>,
 }
 
 impl Record {
-    /// The record as a guest sees it, coming from the step `input`.
+    /// The record as a guest gets it from the step `input`.
     pub(crate) fn message<'a>(&'a self, input: &'a str) -> Message<'a> {
         Message {
             input,
@@ -73,7 +73,7 @@ pub struct Pair<'a> {
     pub timestamp: Timestamp,
 }
 
-/// A value of a store with the version of the format it is in.
+/// A value of a store, with the version of its format.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stored {
     /// State version.
@@ -82,55 +82,55 @@ pub struct Stored {
     pub bytes: Bytes,
 }
 
-/// What a record does to the state of an aggregate.
+/// How an entry changes the state of an aggregate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// It is added.
+    /// The aggregate adds the record.
     Add,
-    /// It is taken back.
+    /// The aggregate subtracts the record.
     Subtract,
 }
 
-/// All records of a batch that go to the same state.
+/// All records of a batch that change the same state.
 #[derive(Clone, Debug)]
 pub struct Group<'a> {
     /// Key.
     pub key: &'a [u8],
-    /// Window, where there is one.
+    /// Window, if the state has one.
     pub window: Option<Window>,
-    /// The state so far.
+    /// State before the entries; `None` if there is none.
     pub state: Option<Stored>,
-    /// States of sessions that become one with this: merged into it before the entries, in order. Where there are any,
-    /// `state` is none: merging begins with a new one.
+    /// States of sessions that are merged into this one, in order, before the entries. If there are any, `state` is
+    /// `None`: the guest merges them into a new state.
     pub absorbed: Vec<Stored>,
-    /// What changes it, in order. None: the value of the state is asked for.
+    /// Changes of the state, in order. Without entries, the call asks for the value of the state.
     pub entries: Vec<(Change, Message<'a>)>,
 }
 
-/// What an aggregate is to give back.
+/// Which results a call of an aggregate returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// The result after each entry, as an output of its outcome.
+    /// The result after each entry, as an output in the entry's outcome.
     Each,
     /// The result after the last entry only.
     Last,
 }
 
-/// A group afterwards.
+/// The result of a [`Group`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grouped {
     /// The new state; `None` deletes it.
     pub state: Option<Stored>,
-    /// The result in mode [`Mode::Last`].
+    /// The result, in mode [`Mode::Last`].
     pub value: Option<Bytes>,
-    /// One outcome an entry.
+    /// One outcome per entry.
     pub outcomes: Vec<Outcome>,
-    /// Indexes of the entries after which the state was gone, ascending: the next one began with none.
+    /// Indexes of the entries that deleted the state, ascending: the entry after each began without a state.
     pub deleted_after: Vec<usize>,
 }
 
 impl Grouped {
-    /// Goes on with what became of the entries after these, which began with the state of these.
+    /// Appends the result of the entries that follow and began with this state.
     pub fn append(&mut self, next: Self) {
         let first = self.outcomes.len();
         self.deleted_after.extend(next.deleted_after.into_iter().map(|index| first.saturating_add(index)));
@@ -139,10 +139,10 @@ impl Grouped {
     }
 }
 
-/// A field of an output: taken over from the input, null, or new.
+/// A field of an output: inherited from the input, null, or new.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Field {
-    /// That of the input.
+    /// The input's field.
     Inherit,
     /// Null.
     Null,
@@ -150,63 +150,64 @@ pub enum Field {
     Bytes(Bytes),
 }
 
-/// One record that a function puts out.
+/// A record that a function returns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Output {
-    /// Index into the function's ports; checked by the implementation of [`Logic`](crate::logic::Logic).
+    /// Index into the function's ports. The implementation of [`Logic`](crate::logic::Logic) checks it.
     pub port: u32,
     /// Key.
     pub key: Field,
-    /// Value; `Inherit` only from a transform or process function, checked by the implementation of [`Logic`](crate::logic::Logic).
+    /// Value. Only transform and process functions may inherit it; the implementation of [`Logic`](crate::logic::Logic)
+    /// checks that.
     pub value: Field,
-    /// Event time, where it isn't the input's.
+    /// Event time; `None`: the input's.
     pub timestamp: Option<Timestamp>,
-    /// Headers, where they aren't the input's.
+    /// Headers; `None`: the input's.
     pub headers: Option<Headers>,
 }
 
-/// Whether trying again can help.
+/// Whether a retry can succeed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailureClass {
-    /// It can't.
+    /// A retry can't succeed.
     Permanent,
-    /// It may.
+    /// A retry may succeed.
     Transient,
 }
 
 /// Why a record failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// Whether trying again can help.
+    /// Whether a retry can succeed.
     pub class: FailureClass,
-    /// Label of a metric, such as `bad-value`.
+    /// Code in counters and dead letters, such as `bad-value`.
     pub code: String,
-    /// For a person.
+    /// Description for people.
     pub text: String,
 }
 
-/// What became of one record.
+/// The result of a function for one record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It was processed; outputs in order.
+    /// Outputs, in order.
     Outputs(Vec<Output>),
-    /// Left out on purpose, with a code.
+    /// The rule skipped the record on purpose, with a code.
     Skip(String),
-    /// It failed.
+    /// The record failed.
     Fail(Failure),
 }
 
-/// What guests asked for beside their outcomes. Takes effect with the transaction.
+/// A side effect that a guest asked for. It takes effect with the transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// Add to a counter of the plugin's own.
+    /// Adds to a counter of the plugin.
     Count {
         /// Name of the counter.
         name: String,
         /// How much.
         n: u64,
     },
-    /// A line for the log.
+    /// Writes a line to the log.
     Log {
         /// How serious: `debug`, `info`, `warn` or `error`.
         level: &'static str,
@@ -218,31 +219,31 @@ pub enum Effect {
 /// The result of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Called<T> {
-    /// What the function answered.
+    /// Result of the function.
     pub result: T,
-    /// What it asked for beside.
+    /// Side effects that it asked for.
     pub effects: Vec<Effect>,
 }
 
-/// Which rule a guest broke.
+/// Which limit or rule of the contract a guest broke.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// It panicked or trapped.
+    /// The guest panicked or trapped.
     Trap,
-    /// It took too long.
+    /// The call took too long.
     Deadline,
-    /// It wanted more memory than it may have.
+    /// The guest asked for more memory than its limit.
     Memory,
-    /// It put out too many outputs or bytes.
+    /// The guest returned too many outputs or bytes.
     Output,
-    /// It made too many calls to its stores, or with too many bytes.
+    /// The guest read or wrote its stores too often, or too many bytes.
     State,
-    /// It answered something the contract doesn't allow.
+    /// The guest returned something that the contract doesn't allow.
     Contract,
 }
 
 impl Fault {
-    /// The code it has in metrics and dead letters.
+    /// Code in counters and dead letters.
     pub fn code(self) -> &'static str {
         match self {
             Self::Trap => "trap",
@@ -255,33 +256,32 @@ impl Fault {
     }
 }
 
-/// Why a call gave no result. Grouped by what the engine does about it.
+/// Why a call has no result, by what the engine does about it.
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
-    /// The guest's doing: the engine finds the record, asks for a verdict and dead-letters it.
+    /// The guest broke a rule: the engine finds the record, asks for a verdict and dead-letters the record.
     #[error("{text}")]
     Guest {
         /// The rule that was broken.
         fault: Fault,
-        /// Index of the record it worked on, where that is known.
+        /// Index of the record that the guest was processing, if known.
         at: Option<usize>,
-        /// What happened, with the guest's own words where it had any.
+        /// What happened, with the guest's own message if it has one.
         text: String,
     },
-    /// The host's doing (a store that can't be read, no memory for an instance): the task stops, nothing is
-    /// committed.
+    /// The host failed (a store can't be read, an instance has no memory): the task stops, and nothing is committed.
     #[error("{0}")]
     Host(String),
-    /// The [time](crate::logic::Logic::limit_time) for the calls is over. That is no verdict on any record: nothing of the open
-    /// transaction is committed, and the driver tries again with fewer records.
+    /// The [time limit](crate::logic::Logic::limit_time) of the calls has passed. No record has failed: the driver aborts the
+    /// transaction and retries with fewer records.
     #[error("the time for guest calls is over")]
     Overrun,
 }
 
-/// What a timer is measured by.
+/// The clock of a timer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Clock {
-    /// Event time: the highest timestamp that the step has seen.
+    /// Stream time: the highest timestamp that the step has processed.
     Stream,
     /// The driver's clock.
     Wall,
@@ -290,13 +290,13 @@ pub enum Clock {
 /// A timer that is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Due<'a> {
-    /// Key of the record that set it.
+    /// Key of the record that set the timer.
     pub key: Option<&'a [u8]>,
-    /// Name it was set under.
+    /// Name of the timer.
     pub name: &'a str,
-    /// The time it was set for.
+    /// Time for which it was set.
     pub time: Timestamp,
-    /// The clock it was set on.
+    /// Clock of the timer.
     pub clock: Clock,
 }
 
@@ -310,20 +310,20 @@ pub struct StoreId(pub usize);
 pub struct BackendError {
     /// Name of the store.
     pub store: String,
-    /// What the database said.
+    /// Why it can't be read.
     pub reason: String,
 }
 
-/// Whether a scan goes on.
+/// Whether a scan continues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scan {
-    /// Next entry, please.
+    /// With the next entry.
     Continue,
-    /// Enough.
+    /// The scan ends.
     Stop,
 }
 
-/// The committed state of one task. What is written in an open transaction lies over it, in the engine.
+/// The committed state of one task. The engine keeps the writes of the open transaction in an overlay.
 pub trait Backend: Send {
     /// The value of a key.
     fn get(&self, store: StoreId, key: &[u8]) -> Result<Option<Bytes>, BackendError>;
@@ -338,20 +338,20 @@ pub trait Backend: Send {
     ) -> Result<(), BackendError>;
 }
 
-/// How many [parts](crate::state::keys::part) of a window store expire with time.
+/// Number of [parts](crate::state::keys::part) of a window store whose entries expire.
 pub const TIMED_PARTS: usize = 2;
 
-/// For each [`part`](crate::state::keys::part) of a window store that time makes expire, the first timestamp that is kept:
-/// the sides of a join have times of their own.
+/// The lowest timestamp that a window store keeps, for each [`part`](crate::state::keys::part) whose entries expire: each
+/// side of a join has a stream time of its own.
 pub type Horizons = [Timestamp; TIMED_PARTS];
 
-/// What a transaction changes in one store: a key with its new value, `None` to delete it. Each key once, in order.
+/// The changes of a transaction to one store: keys with their new values, `None` for deleted keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoreChanges {
     /// The store.
     pub store: StoreId,
-    /// Entries.
+    /// Changed entries, in the order of their keys; each key once.
     pub entries: Vec<(Bytes, Option<Bytes>)>,
-    /// Of a window store: entries with an earlier timestamp are expired, and may be dropped from disk.
+    /// For a window store: entries with earlier timestamps have expired, and may be deleted from disk.
     pub expire_before: Option<Horizons>,
 }

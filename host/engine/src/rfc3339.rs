@@ -4,7 +4,7 @@ use crate::record::Timestamp;
 
 /// Which part of a text is missing, or isn't as RFC 3339 has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Wrong {
+pub(crate) enum TimeError {
     #[error("it is digits in quotes; as milliseconds since the epoch, a time is a number without quotes")]
     Number,
     #[error("it doesn't begin with a date as in `2024-05-01`: a year of four digits, a month and a day of two")]
@@ -54,7 +54,7 @@ pub(crate) enum Wrong {
 /// # Errors
 /// The text isn't a time of RFC 3339, or names a day that there is not.
 pub fn milliseconds(text: &str) -> Result<Timestamp, String> {
-    parse(text).map_err(|wrong| wrong.to_string())
+    parse(text).map_err(|error| error.to_string())
 }
 
 /// Milliseconds since the epoch; what is finer is cut off. A leap second counts as the second after it, as in all that
@@ -62,19 +62,19 @@ pub fn milliseconds(text: &str) -> Result<Timestamp, String> {
 ///
 /// # Errors
 /// The text isn't such a time, or names a day that there is not.
-pub(crate) fn parse(text: &str) -> Result<Timestamp, Wrong> {
+pub(crate) fn parse(text: &str) -> Result<Timestamp, TimeError> {
     let mut rest = text.as_bytes();
     let (year, month, day) =
-        date(&mut rest).ok_or_else(|| if is_number(text) { Wrong::Number } else { Wrong::Date })?;
-    let last = days_of(year, month).ok_or(Wrong::Month(month))?;
+        date(&mut rest).ok_or_else(|| if is_number(text) { TimeError::Number } else { TimeError::Date })?;
+    let last = days_of(year, month).ok_or(TimeError::Month(month))?;
     if day == 0 || day > last {
-        return Err(Wrong::Day(day));
+        return Err(TimeError::Day(day));
     }
     let (hour, minute, second) = time_of_day(&mut rest)?;
     let millis = fraction(&mut rest)?;
     let offset = offset(&mut rest)?;
     if !rest.is_empty() {
-        return Err(Wrong::Rest);
+        return Err(TimeError::Rest);
     }
     let minutes = (days(year, month, day) * 24 + hour) * 60 + minute - offset;
     Ok((minutes * 60 + second) * 1_000 + millis)
@@ -88,22 +88,22 @@ fn date(rest: &mut &[u8]) -> Option<(i64, i64, i64)> {
     Some((digits(rest, 4)?, after(rest, b"-")?, after(rest, b"-")?))
 }
 
-fn time_of_day(rest: &mut &[u8]) -> Result<(i64, i64, i64), Wrong> {
+fn time_of_day(rest: &mut &[u8]) -> Result<(i64, i64, i64), TimeError> {
     match rest.first() {
-        None => return Err(Wrong::DateOnly),
+        None => return Err(TimeError::DateOnly),
         Some(b'T' | b't' | b' ') => {}
-        Some(_) => return Err(Wrong::Separator),
+        Some(_) => return Err(TimeError::Separator),
     }
-    let hour = after(rest, b"Tt ").ok_or(Wrong::TimeOfDay)?;
-    let minute = after(rest, b":").ok_or(Wrong::TimeOfDay)?;
+    let hour = after(rest, b"Tt ").ok_or(TimeError::TimeOfDay)?;
+    let minute = after(rest, b":").ok_or(TimeError::TimeOfDay)?;
     if rest.first() != Some(&b':') {
-        return Err(Wrong::Seconds);
+        return Err(TimeError::Seconds);
     }
-    let second = after(rest, b":").ok_or(Wrong::TimeOfDay)?;
+    let second = after(rest, b":").ok_or(TimeError::TimeOfDay)?;
     match (hour, minute, second) {
-        (24.., ..) => Err(Wrong::Hour(hour)),
-        (_, 60.., _) => Err(Wrong::Minute(minute)),
-        (_, _, 61..) => Err(Wrong::Second(second)),
+        (24.., ..) => Err(TimeError::Hour(hour)),
+        (_, 60.., _) => Err(TimeError::Minute(minute)),
+        (_, _, 61..) => Err(TimeError::Second(second)),
         time => Ok(time),
     }
 }
@@ -123,37 +123,37 @@ fn after(rest: &mut &[u8], signs: &[u8]) -> Option<i64> {
 }
 
 /// Milliseconds of a part of a second, which need not be there.
-fn fraction(rest: &mut &[u8]) -> Result<i64, Wrong> {
+fn fraction(rest: &mut &[u8]) -> Result<i64, TimeError> {
     if rest.first() == Some(&b',') {
-        return Err(Wrong::Comma);
+        return Err(TimeError::Comma);
     }
     let Some(behind) = rest.strip_prefix(b".") else { return Ok(0) };
     let length = behind.iter().take_while(|digit| digit.is_ascii_digit()).count();
-    let (part, behind) = behind.split_at_checked(length).filter(|_| length > 0).ok_or(Wrong::Fraction)?;
+    let (part, behind) = behind.split_at_checked(length).filter(|_| length > 0).ok_or(TimeError::Fraction)?;
     *rest = behind;
     let three = part.iter().chain(b"000").take(3);
     Ok(three.fold(0, |millis, digit| millis * 10 + i64::from(digit - b'0')))
 }
 
 /// Minutes east of Greenwich.
-fn offset(rest: &mut &[u8]) -> Result<i64, Wrong> {
-    let (sign, behind) = rest.split_first().ok_or(Wrong::Zone)?;
+fn offset(rest: &mut &[u8]) -> Result<i64, TimeError> {
+    let (sign, behind) = rest.split_first().ok_or(TimeError::Zone)?;
     *rest = behind;
     let east = match sign {
         b'Z' | b'z' => return Ok(0),
         b'+' => 1,
         b'-' => -1,
-        b' ' => return Err(Wrong::Blank),
-        _ => return Err(Wrong::NoOffset),
+        b' ' => return Err(TimeError::Blank),
+        _ => return Err(TimeError::NoOffset),
     };
-    let hours = digits(rest, 2).ok_or(Wrong::NoOffset)?;
+    let hours = digits(rest, 2).ok_or(TimeError::NoOffset)?;
     match rest.first() {
-        None => return Err(Wrong::OffsetMinutes),
+        None => return Err(TimeError::OffsetMinutes),
         Some(b':') => {}
-        Some(_) => return Err(Wrong::OffsetColon),
+        Some(_) => return Err(TimeError::OffsetColon),
     }
-    let minutes = after(rest, b":").ok_or(Wrong::OffsetMinutes)?;
-    if hours < 24 && minutes < 60 { Ok(east * (hours * 60 + minutes)) } else { Err(Wrong::Offset) }
+    let minutes = after(rest, b":").ok_or(TimeError::OffsetMinutes)?;
+    if hours < 24 && minutes < 60 { Ok(east * (hours * 60 + minutes)) } else { Err(TimeError::Offset) }
 }
 
 /// A time as text, to the second; behind the year 9999 with more digits than RFC 3339 has.
@@ -241,51 +241,51 @@ mod tests {
     #[test]
     fn a_text_that_is_no_time_is_told_by_what_it_lacks() {
         let cases = [
-            ("", Wrong::Date),
-            ("noon", Wrong::Date),
-            ("1714557600000", Wrong::Number),
-            ("1714557600.5", Wrong::Number),
-            ("01.05.2024", Wrong::Date),
-            ("2001-09-09", Wrong::DateOnly),
-            ("2001-1-01T00:00:00Z", Wrong::Date),
-            ("+2001-01-01T00:00:00Z", Wrong::Date),
-            ("\u{661}001-01-01T00:00:00Z", Wrong::Date),
-            ("Wed, 01 May 2024 10:00:00 GMT", Wrong::Date),
-            ("2001-13-01T00:00:00Z", Wrong::Month(13)),
-            ("2001-00-01T00:00:00Z", Wrong::Month(0)),
-            ("2001-01-00T00:00:00Z", Wrong::Day(0)),
-            ("2024-02-30T10:00:00Z", Wrong::Day(30)),
-            ("2001-02-29T00:00:00Z", Wrong::Day(29)),
-            ("1900-02-29T00:00:00Z", Wrong::Day(29)),
-            ("2024-05-01/10:00:00Z", Wrong::Separator),
-            ("2024-05-01T", Wrong::TimeOfDay),
-            ("2024-05-01  10:00:00Z", Wrong::TimeOfDay),
-            ("2024-05-01T9:00:00Z", Wrong::TimeOfDay),
-            ("2024-05-01T100000Z", Wrong::TimeOfDay),
-            ("2001-01-01T0a:00:00Z", Wrong::TimeOfDay),
-            ("2024-05-01T10:00Z", Wrong::Seconds),
-            ("2024-05-01T10:00", Wrong::Seconds),
-            ("2024-05-01T24:00:00Z", Wrong::Hour(24)),
-            ("2024-05-01T10:60:00Z", Wrong::Minute(60)),
-            ("2024-05-01T10:00:61Z", Wrong::Second(61)),
-            ("2024-05-01T10:00:00,123Z", Wrong::Comma),
-            ("2024-05-01T10:00:00.Z", Wrong::Fraction),
-            ("2024-05-01T10:00:00", Wrong::Zone),
-            ("2024-05-01T10:00:00.123", Wrong::Zone),
-            ("2024-05-01T10:00:00 +02:00", Wrong::Blank),
-            ("2024-05-01T10:00:00 UTC", Wrong::Blank),
-            ("2024-05-01T10:00:00CET", Wrong::NoOffset),
-            ("2024-05-01T10:00:00+2:00", Wrong::NoOffset),
-            ("2024-05-01T10:00:00+00", Wrong::OffsetMinutes),
-            ("2024-05-01T10:00:00+02:", Wrong::OffsetMinutes),
-            ("2024-05-01T10:00:00+0000", Wrong::OffsetColon),
-            ("2024-05-01T10:00:00+24:00", Wrong::Offset),
-            ("2024-05-01T10:00:00+02:60", Wrong::Offset),
-            ("2024-05-01T10:00:00ZZ", Wrong::Rest),
-            ("2024-05-01T10:00:00+02:00[Europe/Paris]", Wrong::Rest),
+            ("", TimeError::Date),
+            ("noon", TimeError::Date),
+            ("1714557600000", TimeError::Number),
+            ("1714557600.5", TimeError::Number),
+            ("01.05.2024", TimeError::Date),
+            ("2001-09-09", TimeError::DateOnly),
+            ("2001-1-01T00:00:00Z", TimeError::Date),
+            ("+2001-01-01T00:00:00Z", TimeError::Date),
+            ("\u{661}001-01-01T00:00:00Z", TimeError::Date),
+            ("Wed, 01 May 2024 10:00:00 GMT", TimeError::Date),
+            ("2001-13-01T00:00:00Z", TimeError::Month(13)),
+            ("2001-00-01T00:00:00Z", TimeError::Month(0)),
+            ("2001-01-00T00:00:00Z", TimeError::Day(0)),
+            ("2024-02-30T10:00:00Z", TimeError::Day(30)),
+            ("2001-02-29T00:00:00Z", TimeError::Day(29)),
+            ("1900-02-29T00:00:00Z", TimeError::Day(29)),
+            ("2024-05-01/10:00:00Z", TimeError::Separator),
+            ("2024-05-01T", TimeError::TimeOfDay),
+            ("2024-05-01  10:00:00Z", TimeError::TimeOfDay),
+            ("2024-05-01T9:00:00Z", TimeError::TimeOfDay),
+            ("2024-05-01T100000Z", TimeError::TimeOfDay),
+            ("2001-01-01T0a:00:00Z", TimeError::TimeOfDay),
+            ("2024-05-01T10:00Z", TimeError::Seconds),
+            ("2024-05-01T10:00", TimeError::Seconds),
+            ("2024-05-01T24:00:00Z", TimeError::Hour(24)),
+            ("2024-05-01T10:60:00Z", TimeError::Minute(60)),
+            ("2024-05-01T10:00:61Z", TimeError::Second(61)),
+            ("2024-05-01T10:00:00,123Z", TimeError::Comma),
+            ("2024-05-01T10:00:00.Z", TimeError::Fraction),
+            ("2024-05-01T10:00:00", TimeError::Zone),
+            ("2024-05-01T10:00:00.123", TimeError::Zone),
+            ("2024-05-01T10:00:00 +02:00", TimeError::Blank),
+            ("2024-05-01T10:00:00 UTC", TimeError::Blank),
+            ("2024-05-01T10:00:00CET", TimeError::NoOffset),
+            ("2024-05-01T10:00:00+2:00", TimeError::NoOffset),
+            ("2024-05-01T10:00:00+00", TimeError::OffsetMinutes),
+            ("2024-05-01T10:00:00+02:", TimeError::OffsetMinutes),
+            ("2024-05-01T10:00:00+0000", TimeError::OffsetColon),
+            ("2024-05-01T10:00:00+24:00", TimeError::Offset),
+            ("2024-05-01T10:00:00+02:60", TimeError::Offset),
+            ("2024-05-01T10:00:00ZZ", TimeError::Rest),
+            ("2024-05-01T10:00:00+02:00[Europe/Paris]", TimeError::Rest),
         ];
-        for (text, wrong) in cases {
-            assert_eq!(parse(text), Err(wrong), "{text}");
+        for (text, error) in cases {
+            assert_eq!(parse(text), Err(error), "{text}");
         }
     }
 }

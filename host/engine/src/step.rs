@@ -15,7 +15,7 @@ use std::fmt::Display;
 use bytes::Bytes;
 
 use crate::dead_letter::{self, Failed};
-use crate::ledger::{Example, Fate, Ledger, LogLine, What};
+use crate::ledger::{CounterKind, Example, Fate, Ledger, LogLine};
 use crate::partitioner::partition_of;
 use crate::path::Path;
 use crate::ports::{CallError, Effect, Failure, FailureClass, Field, FunctionId, Outcome, Output};
@@ -78,7 +78,7 @@ impl<'a> Step<'a> {
     pub(crate) fn finish(self) {
         for (code, n) in [("filtered", self.filtered), ("unread-port", self.unread)] {
             if n > 0 {
-                self.ledger.count(&self.node.name, What::Skipped, code, n);
+                self.ledger.count(&self.node.name, CounterKind::Skipped, code, n);
             }
         }
     }
@@ -173,7 +173,7 @@ impl<'a> Step<'a> {
                 Ok(())
             }
             Outcome::Skip(code) => {
-                self.ledger.count(&self.node.name, What::Skipped, &code, 1);
+                self.ledger.count(&self.node.name, CounterKind::Skipped, &code, 1);
                 Ok(())
             }
             Outcome::Fail(failure) => self.fail(parent.path, &failure, Some(call)),
@@ -184,7 +184,7 @@ impl<'a> Step<'a> {
     pub(crate) fn effects(&mut self, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
-                Effect::Count { name, n } => self.ledger.count(&self.node.name, What::Plugin, &name, n),
+                Effect::Count { name, n } => self.ledger.count(&self.node.name, CounterKind::Plugin, &name, n),
                 Effect::Log { level, text } => {
                     self.ledger.log(LogLine { step: self.node.name.clone(), level, text });
                 }
@@ -224,7 +224,7 @@ impl<'a> Step<'a> {
     /// Counts a record that is dropped, or `n` parts of what it would have come to.
     pub(crate) fn drop_record(&mut self, path: &Path, code: &str, n: u64, why: impl Display, fate: Fate) {
         let Self { ledger, progress, options, node, .. } = self;
-        ledger.count_with(&node.name, What::Dropped, code, n, || {
+        ledger.count_with(&node.name, CounterKind::Dropped, code, n, || {
             let origin =
                 progress.records.get(path.record()).map(|record| origin(progress, options, path.record(), record));
             example(origin.as_ref(), why.to_string(), fate)
@@ -249,7 +249,7 @@ impl<'a> Step<'a> {
             timestamp: record.timestamp,
         };
         let letter = dead_letter::letter(record, &failed, self.record_limit(self.node.dlq));
-        self.ledger.count_with(&self.node.name, What::DeadLettered, &failure.code, 1, || {
+        self.ledger.count_with(&self.node.name, CounterKind::DeadLettered, &failure.code, 1, || {
             let topic = self.topology.topics.get(self.node.dlq.0);
             let topic = topic.map(|topic| topic.name.clone()).unwrap_or_default();
             example(Some(&origin), failure.text.clone(), Fate::DeadLetter(topic))

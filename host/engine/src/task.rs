@@ -34,9 +34,9 @@ use crate::state::TaskState;
 pub use crate::step::{Deployed, PASS_BYTES, Produced, TaskError, TaskOptions};
 use crate::step::{Progress, WakeReason};
 use crate::topology::{NodeId, TopicId, TopicKind, Topology};
-use memory::Memory;
+use memory::TaskMemory;
 use queues::Queues;
-use sources::{shape, source_of, timing_of};
+use sources::{extractor_of, shape, source_of};
 use unfinished::{StoredRun, UnfinishedRun};
 
 /// What a task hands over to be committed, all of it in one transaction.
@@ -71,7 +71,7 @@ pub struct Task {
     options: TaskOptions,
     queues: Queues,
     state: TaskState,
-    memory: Memory,
+    memory: TaskMemory,
     ledger: Ledger,
     /// The node of each input.
     sources: Vec<NodeId>,
@@ -98,7 +98,7 @@ impl Task {
             .restore_pending(results)
             .map_err(|node| stored.refuse(shape.nodes.get(node.0).map_or("", |node| &node.name)))?;
         let sources: Vec<NodeId> = shape.inputs.iter().map(|topic| source_of(shape, *topic)).collect();
-        let queues = Queues::new(sources.iter().map(|source| timing_of(shape, *source)));
+        let queues = Queues::new(sources.iter().map(|source| extractor_of(shape, *source)));
         let feeds_itself = shape.outputs().any(|topic| shape.inputs.contains(&topic));
         let names = topology.topics.iter().map(|topic| Bytes::copy_from_slice(topic.name.as_bytes())).collect();
         Ok(Self {

@@ -168,7 +168,7 @@ proptest! {
 /// State without join windows: entries that expired before their commit are not written, which is when they are. What
 /// waits in them is compared; its keys begin with a part of their own.
 fn tables(topology: &Topology, disk: &support::Disk) -> Vec<String> {
-    let is_join = |spec: &StoreSpec| matches!(spec.kind, StoreKind::Window { .. });
+    let is_join = |spec: &StoreSpec| matches!(spec.kind, StoreKind::WindowRecords { .. });
     let joins: Vec<usize> = (0..topology.stores.len()).filter(|store| is_join(&topology.stores[*store])).collect();
     let of = |entry: &str| entry.split(['/', ' ']).nth(1).and_then(|store| store.parse().ok());
     let of_side = |entry: &String| ["b\"\\0\\0\\0\\0", "b\"\\x01\\0\\0\\0"].iter().any(|start| entry.contains(start));

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
-use millrace_engine::ledger::What;
+use millrace_engine::ledger::CounterKind;
 use millrace_engine::ports::DeploymentId;
 use millrace_engine::record::{Headers, InputRecord, TimestampType};
 use millrace_engine::task::{Deployed, Task, TaskOptions};
@@ -120,7 +120,7 @@ impl Case {
         self.disk.commit(0, &prepared.changes);
         self.commits += 1;
         for (_, what, code, n) in prepared.ledger.counts() {
-            if what == What::Dropped || what == What::DeadLettered {
+            if what == CounterKind::Dropped || what == CounterKind::DeadLettered {
                 *self.dropped.entry(code.to_owned()).or_default() += n;
             }
         }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use millrace_engine::contents::Contents;
-use millrace_engine::deployment::{self, Candidate, Record, Refused};
+use millrace_engine::deployment::{self, Candidate, DeploymentRecord, DeploymentRefused};
 use millrace_engine::record::Headers;
 use millrace_engine::task::Deployed;
 use millrace_engine::topology::Topology;
@@ -306,9 +306,9 @@ fn warn_of_unused(unused: &BTreeMap<String, Contents>) {
 /// What the app's newest deployments mean for a process with other files.
 pub(crate) struct Readable {
     /// Why a candidate can't read all that may be in the state; none if all can.
-    pub(crate) refused: Option<Refused>,
+    pub(crate) refused: Option<DeploymentRefused>,
     /// The newest deployment of each plugin, by name.
-    pub(crate) active: BTreeMap<String, Record>,
+    pub(crate) active: BTreeMap<String, DeploymentRecord>,
 }
 
 /// Looks whether these candidates can read what the newest deployments may have written. `None` if `go_on` says no before

@@ -73,7 +73,7 @@ impl Emitter<'_, '_> {
             StepKind::Join { kind, bounds, sides, .. } => {
                 let sides = [sides.left.as_ref()?.to_string(), sides.right.as_ref()?.to_string()];
                 let window = window((*bounds)?);
-                let layout = StoreKind::Window { retention: window.retention() };
+                let layout = StoreKind::WindowRecords { retention: window.retention() };
                 let store = self.add_store(spec("-window", layout, false));
                 Some(Operator::StreamJoin { kind: kind.value, sides, window, store, call: call(node.call?) })
             }
@@ -86,7 +86,7 @@ impl Emitter<'_, '_> {
                 let queryable = node.call?.manifest.stores.first().is_some_and(|store| store.queryable);
                 let layout = match windows {
                     None => StoreKind::KeyValue,
-                    Some(windows) => StoreKind::Windowed { retention: windows.kept() },
+                    Some(windows) => StoreKind::AggregateWindows { retention: windows.kept() },
                 };
                 let store = self.add_store(spec("", layout, queryable && windows.is_none()));
                 let last = *emit == Emit::Final;

@@ -61,7 +61,7 @@ fn main() -> Outcome<()> {
 fn open(path: &Path, memory: usize) -> Outcome<Arc<Database>> {
     let spec =
         |name: &str, kind| StoreSpec { name: name.into(), kind, key: KeyCodec::I64, queryable: true, subtopology: 0 };
-    let stores = [spec("table", StoreKind::Table), spec("window", StoreKind::Window { retention: 10_000 })];
+    let stores = [spec("table", StoreKind::Table), spec("window", StoreKind::WindowRecords { retention: 10_000 })];
     let families = [Family { name: "log", shape: Shape::Blocks }];
     let options = OpenOptions { families: &families, memory, ..OpenOptions::new(&stores) };
     Ok(Arc::new(Database::open(path, &options)?))

@@ -13,7 +13,7 @@ use std::time::Instant;
 use anyhow::Result;
 use millrace_embedded::WorkerOptions;
 use millrace_embedded::run::{self, Progress, RunOptions};
-use millrace_engine::ledger::{Ledger, What};
+use millrace_engine::ledger::{CounterKind, Ledger};
 
 use crate::args;
 use crate::data;
@@ -76,9 +76,9 @@ fn report(app: &str, ledger: &Ledger) {
         app,
         consumed = ledger.consumed,
         produced = ledger.produced,
-        dropped = ledger.total(What::Dropped),
-        skipped = ledger.total(What::Skipped),
-        dead_lettered = ledger.total(What::DeadLettered),
+        dropped = ledger.total(CounterKind::Dropped),
+        skipped = ledger.total(CounterKind::Skipped),
+        dead_lettered = ledger.total(CounterKind::DeadLettered),
         "stopped"
     );
 }

@@ -1,7 +1,7 @@
 //! Global tables: the worker keeps them of their topics in the log, between transactions.
 
 use millrace_engine::global;
-use millrace_engine::ledger::{Example, Fate, What};
+use millrace_engine::ledger::{CounterKind, Example, Fate};
 use millrace_engine::topology::{GlobalTable, Topology};
 use millrace_store::{Batch, SHARED};
 
@@ -50,7 +50,7 @@ impl Worker {
                             // Nobody dead-letters it: on Kafka every instance reads it.
                             Err((why, offset)) => {
                                 let example = || dropped((&self.topology, table), (partition, offset), &why);
-                                self.ledger.count_with(&table.name, What::Dropped, why.code(), 1, example);
+                                self.ledger.count_with(&table.name, CounterKind::Dropped, why.code(), 1, example);
                             }
                         }
                     }

@@ -48,7 +48,7 @@ pub(crate) struct AggregateMemory {
 }
 
 /// The items of one key, with the state they go to.
-struct Work {
+struct KeyGroup {
     key: Bytes,
     timestamp: Timestamp,
     state: Option<Stored>,
@@ -58,7 +58,7 @@ struct Work {
     items: Vec<usize>,
 }
 
-impl Work {
+impl KeyGroup {
     /// Records and bytes.
     fn size(&self, items: &[Item], call: &Call) -> (usize, usize) {
         let records = self.items.iter().filter_map(|number| items.get(*number));
@@ -89,10 +89,10 @@ pub(super) fn process(
     };
     let mut rest = usable(step, items);
     while !rest.is_empty() && !step.is_full() {
-        let (works, items) = group(step, &rest, store)?;
+        let (groups, items) = group(step, &rest, store)?;
         let later = rest.split_off(items);
         let items = std::mem::replace(&mut rest, later);
-        part(step, &items, &works, (store, pending.as_deref_mut()), call, logic)?;
+        part(step, &items, &groups, (store, pending.as_deref_mut()), call, logic)?;
         step.adapt_call_size(items.len());
     }
     step.requeue(rest);
@@ -103,7 +103,7 @@ pub(super) fn process(
 fn part(
     step: &mut Step<'_>,
     items: &[Item],
-    works: &[Work],
+    groups: &[KeyGroup],
     (store, mut pending): (StoreId, Option<&mut PendingResults>),
     call: &Call,
     logic: &mut dyn Logic,
@@ -111,16 +111,16 @@ fn part(
     let function = step.function(call)?;
     let mut guest = Guest { logic, function, manifest: &call.manifest, effects: Vec::new() };
     let mut outcomes: Vec<Option<(Outcome, Timestamp)>> = vec![None; items.len()];
-    for batch in batches(works, step.options.batch, |work| work.size(items, call)) {
-        let groups: Vec<Group<'_>> = batch.iter().map(|work| to_group(step, work, items)).collect();
+    for batch in batches(groups, step.options.batch, |key_group| key_group.size(items, call)) {
+        let groups: Vec<Group<'_>> = batch.iter().map(|key_group| to_group(step, key_group, items)).collect();
         let results = if may_outgrow(step, call, groups.iter().map(|group| group.key.len()).max().unwrap_or(0)) {
             guest.rounds(&groups, |group, state| too_large(step, store, group, state))
         } else {
             guest.groups(&groups, Mode::Each)
         };
         let results = results.map_err(|error| step.host_error(error))?;
-        for (work, result) in batch.iter().zip(results) {
-            store_result(step, store, work, result, items, &mut outcomes);
+        for (key_group, result) in batch.iter().zip(results) {
+            store_result(step, store, key_group, result, items, &mut outcomes);
         }
     }
     step.effects(guest.effects);
@@ -189,8 +189,8 @@ fn usable(step: &mut Step<'_>, items: Vec<Item>) -> Vec<Item> {
 
 /// Groups the first of the items, as many as go into a part, and gives their number. Each comes with its state and may
 /// put out as much as the one that it leaves: about what was there, and what was added to it.
-fn group(step: &Step<'_>, items: &[Item], store: StoreId) -> Result<(Vec<Work>, usize), TaskError> {
-    let mut works: Vec<Work> = Vec::new();
+fn group(step: &Step<'_>, items: &[Item], store: StoreId) -> Result<(Vec<KeyGroup>, usize), TaskError> {
+    let mut groups: Vec<KeyGroup> = Vec::new();
     let mut places: HashMap<&Bytes, usize> = HashMap::new();
     let (mut budget, mut grouped) = (step.budget(), 0);
     for (number, item) in items.iter().take(step.call_size()).enumerate() {
@@ -199,19 +199,19 @@ fn group(step: &Step<'_>, items: &[Item], store: StoreId) -> Result<(Vec<Work>, 
         }
         grouped = number + 1;
         let Some(key) = &item.record.key else { continue };
-        let place = *places.entry(key).or_insert(works.len());
-        if place == works.len() {
+        let place = *places.entry(key).or_insert(groups.len());
+        if place == groups.len() {
             let (timestamp, state) = load(step, store, key)?;
             let bytes = state.as_ref().map_or(0, |state| state.bytes.len());
-            works.push(Work { key: key.clone(), timestamp, state, bytes, items: Vec::new() });
+            groups.push(KeyGroup { key: key.clone(), timestamp, state, bytes, items: Vec::new() });
         }
-        if let Some(work) = works.get_mut(place) {
-            work.bytes = work.bytes.saturating_add(length(&item.record.value));
-            budget.take(work.bytes);
-            work.items.push(number);
+        if let Some(key_group) = groups.get_mut(place) {
+            key_group.bytes = key_group.bytes.saturating_add(length(&item.record.value));
+            budget.take(key_group.bytes);
+            key_group.items.push(number);
         }
     }
-    Ok((works, grouped))
+    Ok((groups, grouped))
 }
 
 fn load(step: &Step<'_>, store: StoreId, key: &[u8]) -> Result<(Timestamp, Option<Stored>), TaskError> {
@@ -223,10 +223,10 @@ fn load(step: &Step<'_>, store: StoreId, key: &[u8]) -> Result<(Timestamp, Optio
     Ok((timestamp, Some(stored)))
 }
 
-fn to_group<'i>(step: &Step<'i>, work: &'i Work, items: &'i [Item]) -> Group<'i> {
-    let items = work.items.iter().filter_map(|number| items.get(*number));
+fn to_group<'i>(step: &Step<'i>, key_group: &'i KeyGroup, items: &'i [Item]) -> Group<'i> {
+    let items = key_group.items.iter().filter_map(|number| items.get(*number));
     let entries = items.map(|item| (item.row.change(), item.record.message(step.name_of(item.from)))).collect();
-    Group { key: &work.key, window: None, state: work.state.clone(), absorbed: Vec::new(), entries }
+    Group { key: &key_group.key, window: None, state: key_group.state.clone(), absorbed: Vec::new(), entries }
 }
 
 /// Why a state can't be kept, if it is too large.
@@ -239,14 +239,14 @@ fn too_large(step: &Step<'_>, store: StoreId, group: &Group<'_>, state: &Stored)
 fn store_result(
     step: &mut Step<'_>,
     store: StoreId,
-    work: &Work,
+    key_group: &KeyGroup,
     result: Grouped,
     items: &[Item],
     outcomes: &mut [Option<(Outcome, Timestamp)>],
 ) {
-    let (mut timestamp, mut changed) = (work.timestamp, false);
+    let (mut timestamp, mut changed) = (key_group.timestamp, false);
     let mut deleted = result.deleted_after.into_iter().peekable();
-    for (index, (number, outcome)) in work.items.iter().zip(result.outcomes).enumerate() {
+    for (index, (number, outcome)) in key_group.items.iter().zip(result.outcomes).enumerate() {
         if matches!(outcome, Outcome::Outputs(_)) {
             timestamp = items.get(*number).map_or(timestamp, |item| timestamp.max(item.time()));
             changed = true;
@@ -262,6 +262,6 @@ fn store_result(
         let bytes = result.state.map(|state| encode_aggregate(timestamp, &state));
         // It is in memory until the commit, whether anything comes out or not.
         step.spend(length(&bytes));
-        step.state.put(store, work.key.clone(), bytes);
+        step.state.put(store, key_group.key.clone(), bytes);
     }
 }

@@ -17,7 +17,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 
 use crate::json;
-use crate::ledger::{Fate, What};
+use crate::ledger::{CounterKind, Fate};
 use crate::record::Record;
 use crate::state::dedup::DedupStore;
 use crate::state::keys::WINDOW_KEY_OVERHEAD;
@@ -33,7 +33,7 @@ pub(super) fn process(
 ) -> Result<(), TaskError> {
     for item in items {
         let Some(identity) = by.iter().find_map(|identity| read(&item.record, identity)) else {
-            step.ledger.count(&step.node.name, What::Noted, "no-identity", 1);
+            step.ledger.count(&step.node.name, CounterKind::Noted, "no-identity", 1);
             step.emit(&item.path, &mut 0, 0, item.record);
             continue;
         };

@@ -8,7 +8,7 @@
 use super::transform;
 use crate::calls;
 use crate::codec::{self, CodecMismatch};
-use crate::event_time::{BadTime, Timing};
+use crate::event_time::{BadTime, TimestampExtractor};
 use crate::logic::Logic;
 use crate::manifest::KeyCodec;
 use crate::ports::{Failure, FailureClass, Outcome};
@@ -21,7 +21,7 @@ use crate::topology::{Call, OnDrop, TopicId, TopicKind, ValueCodec};
 pub(super) struct Source<'s> {
     pub(super) topic: TopicId,
     pub(super) codecs: (KeyCodec, ValueCodec),
-    pub(super) timing: Timing,
+    pub(super) extractor: TimestampExtractor,
     pub(super) on_bad_time: OnDrop,
     pub(super) validate: Option<&'s Call>,
 }
@@ -49,8 +49,9 @@ impl Source<'_> {
     /// A record whose time can't be used, as it was found when it was chosen.
     fn reject(&self, step: &mut Step<'_>, item: &Item) {
         let record = step.progress.records.get(item.path.record());
-        let bad =
-            record.and_then(|record| self.timing.of(record).err()).unwrap_or(BadTime::Negative(item.record.timestamp));
+        let bad = record
+            .and_then(|record| self.extractor.of(record).err())
+            .unwrap_or(BadTime::Negative(item.record.timestamp));
         let action = match bad {
             BadTime::Future { .. } => UnusableAction::DeadLetter,
             _ => UnusableAction::Set("on-bad-time", self.on_bad_time),

@@ -3,7 +3,7 @@
 
 use super::queues::Chosen;
 use super::{Task, shape};
-use crate::ledger::{Example, Fate, What};
+use crate::ledger::{CounterKind, Example, Fate};
 use crate::record::Timestamp;
 use crate::rfc3339::show;
 use crate::topology::TopicKind;
@@ -31,7 +31,7 @@ impl Task {
             return;
         };
         let (partition, offset) = (self.options.partition, chosen.record.offset);
-        self.ledger.count_with(&source.name, What::Noted, doubt.code(), 1, || Example {
+        self.ledger.count_with(&source.name, CounterKind::Noted, doubt.code(), 1, || Example {
             topic: topic.name.clone(),
             partition,
             offset,

@@ -13,7 +13,7 @@ use crate::topology::{NodeId, SubTopology, Topology};
 const FIRST_CALL_SIZE: usize = 1;
 
 /// What a task remembers.
-pub(super) struct Memory {
+pub(super) struct TaskMemory {
     /// By node.
     pub(super) nodes: Vec<NodeMemory>,
     /// How many items go into the next call of each node. Of no effect on what comes out.
@@ -28,10 +28,10 @@ pub(super) fn open(
     shape: &SubTopology,
     options: &TaskOptions,
     state: &TaskState,
-) -> Result<Memory, TaskError> {
+) -> Result<TaskMemory, TaskError> {
     let unrecorded = check_deployments(topology, shape, options, state)?;
     let nodes = shape.nodes.iter().map(|node| NodeMemory::open(node, topology, options.window_memory, state));
-    Ok(Memory {
+    Ok(TaskMemory {
         nodes: nodes.collect::<Result<_, _>>()?,
         call_sizes: vec![FIRST_CALL_SIZE; shape.nodes.len()],
         unrecorded,
@@ -70,7 +70,7 @@ fn check_deployments(
     Ok(unrecorded)
 }
 
-impl Memory {
+impl TaskMemory {
     /// Takes back results that wait for a commit. The node of one whose step doesn't wait for commits any more, if there is
     /// one.
     pub(super) fn restore_pending(&mut self, results: Vec<(NodeId, PendingResult)>) -> Result<(), NodeId> {

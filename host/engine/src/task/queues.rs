@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::event_time::Timing;
+use crate::event_time::TimestampExtractor;
 use crate::record::{InputRecord, Timestamp};
 
 /// The input queues of a task.
@@ -13,7 +13,7 @@ pub(super) struct Queues {
 #[derive(Default)]
 struct Input {
     /// How its records tell their event time.
-    timing: Timing,
+    extractor: TimestampExtractor,
     /// Each with its event time.
     records: VecDeque<(InputRecord, Timestamp)>,
     bytes: usize,
@@ -43,14 +43,14 @@ fn held(record: &InputRecord) -> usize {
 }
 
 impl Queues {
-    pub(super) fn new(inputs: impl Iterator<Item = Timing>) -> Self {
-        Self { inputs: inputs.map(|timing| Input { timing, ..Input::default() }).collect() }
+    pub(super) fn new(inputs: impl Iterator<Item = TimestampExtractor>) -> Self {
+        Self { inputs: inputs.map(|extractor| Input { extractor, ..Input::default() }).collect() }
     }
 
     pub(super) fn offer(&mut self, input: usize, record: InputRecord) {
         if let Some(input) = self.inputs.get_mut(input) {
             input.bytes += held(&record);
-            let time = input.timing.of(&record).unwrap_or(NO_TIME);
+            let time = input.extractor.of(&record).unwrap_or(NO_TIME);
             input.records.push_back((record, time));
         }
     }

@@ -1,6 +1,6 @@
 //! What a task reads: its part of the topology, and the nodes of its inputs.
 
-use crate::event_time::Timing;
+use crate::event_time::TimestampExtractor;
 use crate::topology::{NodeId, Operator, SubTopology, TopicId, Topology};
 
 /// The sub-topology of a task. Made from the same topology as the task, so it is there.
@@ -16,9 +16,11 @@ pub(super) fn source_of(shape: &SubTopology, topic: TopicId) -> NodeId {
 }
 
 /// How a source tells the time of its records.
-pub(super) fn timing_of(shape: &SubTopology, source: NodeId) -> Timing {
+pub(super) fn extractor_of(shape: &SubTopology, source: NodeId) -> TimestampExtractor {
     match shape.nodes.get(source.0).map(|node| &node.operator) {
-        Some(Operator::Source { timestamp, ahead, .. }) => Timing { event: timestamp.clone(), ahead: *ahead },
-        _ => Timing::default(),
+        Some(Operator::Source { timestamp, ahead, .. }) => {
+            TimestampExtractor { event: timestamp.clone(), ahead: *ahead }
+        }
+        _ => TimestampExtractor::default(),
     }
 }

@@ -65,7 +65,7 @@ pub enum Operator {
         sides: [String; 2],
         /// The window.
         window: JoinWindow,
-        /// Its store, a [`StoreKind::Window`](super::StoreKind::Window): both sides, and the records that wait for a match in a left or outer join.
+        /// Its store, a [`StoreKind::WindowRecords`](super::StoreKind::WindowRecords): both sides, and the records that wait for a match in a left or outer join.
         store: StoreId,
         /// The join function.
         call: Call,
@@ -93,7 +93,7 @@ pub enum Operator {
     },
     /// Keeps a state for each key, or for each key and window.
     Aggregate {
-        /// Its store: [`StoreKind::KeyValue`](super::StoreKind::KeyValue) without windows, [`StoreKind::Windowed`](super::StoreKind::Windowed) with.
+        /// Its store: [`StoreKind::KeyValue`](super::StoreKind::KeyValue) without windows, [`StoreKind::AggregateWindows`](super::StoreKind::AggregateWindows) with.
         store: StoreId,
         /// Its windows, if it has any.
         windows: Option<Windows>,
@@ -115,7 +115,7 @@ pub enum Operator {
     },
     /// Leaves out what has come before.
     Dedup {
-        /// What it has seen: a [`StoreKind::Window`](super::StoreKind::Window).
+        /// What it has seen: a [`StoreKind::WindowRecords`](super::StoreKind::WindowRecords).
         store: StoreId,
         /// By what records are known; the first that is there counts.
         by: Vec<Identity>,

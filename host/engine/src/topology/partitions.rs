@@ -43,15 +43,15 @@ pub fn partitions(
     known: &dyn Fn(&str) -> Option<u32>,
 ) -> Result<Vec<u32>, Vec<PartitionMismatch>> {
     let given = topology.topics.iter().map(|topic| known(&topic.name).or(topic.partitions).map(|count| count.max(1)));
-    let mut settling = Settling { counts: given.collect(), written: vec![None; topology.topics.len()] };
-    let mut together = Vec::new();
+    let mut counts = PartitionCounts { counts: given.collect(), written: vec![None; topology.topics.len()] };
+    let mut all_groups = Vec::new();
     for subtopology in &topology.subtopologies {
-        let groups = read_together(subtopology);
-        settling.settle(subtopology, &groups);
-        together.extend(groups);
+        let groups = copartition_groups(subtopology);
+        counts.assign(subtopology, &groups);
+        all_groups.extend(groups);
     }
-    let counts = settling.finish();
-    let mismatches: Vec<_> = together.iter().filter_map(|group| mismatch(topology, group, &counts)).collect();
+    let counts = counts.finish();
+    let mismatches: Vec<_> = all_groups.iter().filter_map(|group| mismatch(topology, group, &counts)).collect();
     if mismatches.is_empty() { Ok(counts) } else { Err(mismatches) }
 }
 
@@ -69,21 +69,21 @@ pub fn said_otherwise<'t>(topology: &'t Topology, counts: &'t [u32]) -> impl Ite
 /// Topics of others whose keys must be spread over their partitions alike, each with a step that needs it: the step has
 /// state and reads several topics, and records of one key meet only if they have the same partition number.
 pub fn spread_alike(topology: &Topology) -> BTreeMap<TopicId, String> {
-    let groups = topology.subtopologies.iter().flat_map(read_together);
-    let all =
-        groups.flat_map(|Together { step, topics }| topics.into_iter().map(move |topic| (topic, step.to_owned())));
+    let groups = topology.subtopologies.iter().flat_map(copartition_groups);
+    let all = groups
+        .flat_map(|CopartitionGroup { step, topics }| topics.into_iter().map(move |topic| (topic, step.to_owned())));
     let is_external =
         |topic: &TopicId| topology.topics.get(topic.0).is_some_and(|topic| topic.kind == TopicKind::External);
     all.filter(|(topic, _)| is_external(topic)).collect()
 }
 
 /// A step with state, and the topics whose records reach it.
-struct Together<'t> {
+struct CopartitionGroup<'t> {
     step: &'t str,
     topics: BTreeSet<TopicId>,
 }
 
-fn read_together(subtopology: &SubTopology) -> Vec<Together<'_>> {
+fn copartition_groups(subtopology: &SubTopology) -> Vec<CopartitionGroup<'_>> {
     let nodes = &subtopology.nodes;
     let mut reach: Vec<BTreeSet<TopicId>> = vec![BTreeSet::new(); nodes.len()];
     let mut groups = Vec::new();
@@ -101,7 +101,7 @@ fn read_together(subtopology: &SubTopology) -> Vec<Together<'_>> {
             }
         }
         if is_stateful(nodes, &node.operator) && topics.len() > 1 {
-            groups.push(Together { step: &node.name, topics });
+            groups.push(CopartitionGroup { step: &node.name, topics });
         }
     }
     groups
@@ -134,15 +134,15 @@ fn is_stateful(nodes: &[Node], operator: &Operator) -> bool {
 }
 
 /// The counts so far.
-struct Settling {
+struct PartitionCounts {
     counts: Vec<Option<u32>>,
     /// The highest count among the inputs of those that write a topic.
     written: Vec<Option<u32>>,
 }
 
-impl Settling {
+impl PartitionCounts {
     /// Settles the inputs of a sub-topology; what writes them comes before it.
-    fn settle(&mut self, subtopology: &SubTopology, groups: &[Together<'_>]) {
+    fn assign(&mut self, subtopology: &SubTopology, groups: &[CopartitionGroup<'_>]) {
         let inputs = || subtopology.inputs.iter().copied();
         while inputs().any(|topic| self.count(topic).is_none()) {
             self.spread(groups);
@@ -162,7 +162,7 @@ impl Settling {
     }
 
     /// Gives the open topics of each group the highest number in it.
-    fn spread(&mut self, groups: &[Together<'_>]) {
+    fn spread(&mut self, groups: &[CopartitionGroup<'_>]) {
         let mut changed = true;
         while changed {
             changed = false;
@@ -201,7 +201,7 @@ fn outputs(node: &Node) -> impl Iterator<Item = TopicId> {
     own.into_iter().chain([node.dlq])
 }
 
-fn mismatch(topology: &Topology, group: &Together<'_>, counts: &[u32]) -> Option<PartitionMismatch> {
+fn mismatch(topology: &Topology, group: &CopartitionGroup<'_>, counts: &[u32]) -> Option<PartitionMismatch> {
     let topics =
         group.topics.iter().filter_map(|id| Some((topology.topics.get(id.0)?.name.clone(), *counts.get(id.0)?)));
     let topics: Vec<(String, u32)> = topics.collect();

@@ -44,12 +44,12 @@ pub enum StoreKind {
     Table,
     /// Key and timestamp to value, duplicates kept, expired by stream time: records of a stream-stream join. No entry is
     /// written twice. Those that wait for a match are deleted one by one, and don't expire.
-    Window {
+    WindowRecords {
         /// How long an entry lives after its timestamp, in milliseconds of stream time.
         retention: i64,
     },
     /// The same keys, but entries change while they live: states of an aggregate's windows.
-    Windowed {
+    AggregateWindows {
         /// How long an entry lives after its timestamp, in milliseconds of stream time.
         retention: i64,
     },
@@ -59,13 +59,13 @@ impl StoreKind {
     /// The store of a step that lets the first of duplicates through, where records that are no further apart than `within`
     /// milliseconds are duplicates.
     pub fn of_dedup(within: i64) -> Self {
-        Self::Window { retention: retention_of_dedup(within) }
+        Self::WindowRecords { retention: retention_of_dedup(within) }
     }
 
     /// How long an entry lives after its timestamp, in milliseconds of stream time, in stores whose entries expire.
     pub fn retention(self) -> Option<i64> {
         match self {
-            Self::Window { retention } | Self::Windowed { retention } => Some(retention),
+            Self::WindowRecords { retention } | Self::AggregateWindows { retention } => Some(retention),
             Self::KeyValue | Self::Table => None,
         }
     }

@@ -127,8 +127,8 @@ fn cleanup(store: &StoreSpec) -> Config {
     };
     let deleted = ("delete.retention.ms", DELETE_RETENTION.to_string());
     let (policy, mut config) = match store.kind {
-        StoreKind::Window { retention } => ("delete", kept(retention)),
-        StoreKind::Windowed { retention } => {
+        StoreKind::WindowRecords { retention } => ("delete", kept(retention)),
+        StoreKind::AggregateWindows { retention } => {
             let mut config = kept(retention);
             config.push(deleted);
             ("compact,delete", config)

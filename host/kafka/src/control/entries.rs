@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use millrace_engine::contents::Contents;
-use millrace_engine::deployment::Record;
+use millrace_engine::deployment::DeploymentRecord;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -55,11 +55,11 @@ impl Entries {
     }
 
     /// The active deployment of a plugin.
-    pub(super) fn deployment(&self, plugin: &str) -> Result<Option<Record>, Error> {
+    pub(super) fn deployment(&self, plugin: &str) -> Result<Option<DeploymentRecord>, Error> {
         self.get(&deployment_key(plugin))
     }
 
-    pub(super) fn set_deployment(&mut self, plugin: &str, record: &Record) {
+    pub(super) fn set_deployment(&mut self, plugin: &str, record: &DeploymentRecord) {
         self.set(&deployment_key(plugin), record);
     }
 

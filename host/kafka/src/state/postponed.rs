@@ -235,7 +235,7 @@ mod tests {
     const JOIN: StoreId = StoreId(0);
 
     fn open(folder: &std::path::Path) -> Arc<Database> {
-        let kind = StoreKind::Window { retention: 10 };
+        let kind = StoreKind::WindowRecords { retention: 10 };
         let join = StoreSpec { name: "join".into(), kind, key: KeyCodec::Bytes, queryable: false, subtopology: 0 };
         let family = [Family { name: POSITIONS, shape: Shape::Entries }];
         let options = OpenOptions { families: &family, ..OpenOptions::new(std::slice::from_ref(&join)) };

@@ -261,7 +261,7 @@ impl Worker {
         let topology = &self.shared.topology;
         let topic = self.shared.changelogs.get(store.0).and_then(|name| ids.get(name)).cloned()?;
         let key = positions::key(topology, store, id);
-        let expires = matches!(topology.stores.get(store.0)?.kind, StoreKind::Window { .. });
+        let expires = matches!(topology.stores.get(store.0)?.kind, StoreKind::WindowRecords { .. });
         let postponed = expires.then(|| Postponed::new(store, id.partition, key.clone()));
         Some(Slot { store, number: 0, key, topic, postponed })
     }

@@ -98,8 +98,8 @@ pub(super) fn store_kind(kind: StoreKind) -> &'static str {
     match kind {
         StoreKind::KeyValue => "key-value",
         StoreKind::Table => "table",
-        StoreKind::Window { .. } => "window",
-        StoreKind::Windowed { .. } => "windowed",
+        StoreKind::WindowRecords { .. } => "window",
+        StoreKind::AggregateWindows { .. } => "windowed",
     }
 }
 

@@ -17,7 +17,7 @@ pub const FAMILIES: [Family<'static>; 2] =
 pub fn specs() -> Vec<StoreSpec> {
     let spec =
         |name: &str, kind| StoreSpec { name: name.into(), kind, key: KeyCodec::Bytes, queryable: true, subtopology: 0 };
-    vec![spec("orders", StoreKind::Table), spec("payments", StoreKind::Window { retention: 10 })]
+    vec![spec("orders", StoreKind::Table), spec("payments", StoreKind::WindowRecords { retention: 10 })]
 }
 
 /// A table `orders`, a window store `payments`, families `log` and `offsets`.

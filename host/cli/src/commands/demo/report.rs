@@ -6,7 +6,7 @@ use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
 use anyhow::Result;
-use millrace_engine::ledger::{Ledger, What};
+use millrace_engine::ledger::{CounterKind, Ledger};
 
 use super::look::Found;
 use crate::args;
@@ -50,7 +50,7 @@ impl Report<'_> {
         let within = found.within as f64 / 1e3;
         writeln!(out, "  {:>6}  orders with both answers, but more than {within} s apart", found.apart)?;
         for (step, what, code, n) in self.ledger.counts() {
-            if what == What::Dropped {
+            if what == CounterKind::Dropped {
                 writeln!(out, "  {n:>6}  records left out by step `{step}`: {code}")?;
             }
         }

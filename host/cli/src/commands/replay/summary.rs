@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use millrace_engine::ledger::{Example, Fate, Ledger, What};
+use millrace_engine::ledger::{CounterKind, Example, Fate, Ledger};
 
 use crate::say::say;
 
@@ -31,13 +31,15 @@ impl Summary<'_> {
         }
         let Self { read, written, .. } = self;
         let _ = write!(text, "{read} in, {written} out");
-        let letters = self.ledger.total(What::DeadLettered);
+        let letters = self.ledger.total(CounterKind::DeadLettered);
         if letters > 0 {
             let _ = write!(text, ", {letters} dead {}", if letters == 1 { "letter" } else { "letters" });
         }
-        for (what, name) in
-            [(What::Dropped, "dropped"), (What::Skipped, "skipped by rules"), (What::Plugin, "counted by rules")]
-        {
+        for (what, name) in [
+            (CounterKind::Dropped, "dropped"),
+            (CounterKind::Skipped, "skipped by rules"),
+            (CounterKind::Plugin, "counted by rules"),
+        ] {
             text.push_str(&self.counts(what, name));
         }
         match self.open_windows {
@@ -52,7 +54,7 @@ impl Summary<'_> {
     }
 
     /// The counts of one kind by code, over all steps.
-    fn counts(&self, wanted: What, name: &str) -> String {
+    fn counts(&self, wanted: CounterKind, name: &str) -> String {
         let mut codes: BTreeMap<&str, u64> = BTreeMap::new();
         for (_, _, code, n) in self.ledger.counts().filter(|(_, what, ..)| *what == wanted) {
             *codes.entry(code).or_default() += n;
@@ -69,7 +71,7 @@ impl Summary<'_> {
 }
 
 /// A line about the first record of a step and code.
-fn one(step: &str, what: What, code: &str, example: &Example) -> String {
+fn one(step: &str, what: CounterKind, code: &str, example: &Example) -> String {
     let Example { topic, partition, offset, reason, fate } = example;
     let end = match fate {
         Fate::PassedOn => "; it was taken as it is".to_owned(),
@@ -97,9 +99,15 @@ mod tests {
     fn the_last_line_has_all_records_and_those_before_it_an_example_of_each_loss() {
         let mut ledger = Ledger::default();
         let lacks = "an aggregate needs a key, and the record has none";
-        ledger.count_with("sums", What::Dropped, "null-key", 1, example(3, lacks, Fate::Dropped(Some("on-null-key"))));
+        ledger.count_with(
+            "sums",
+            CounterKind::Dropped,
+            "null-key",
+            1,
+            example(3, lacks, Fate::Dropped(Some("on-null-key"))),
+        );
         let letter = Fate::DeadLetter("count-dlq".into());
-        ledger.count_with("in", What::DeadLettered, "bad-value", 7, example(4, "the value isn't JSON", letter));
+        ledger.count_with("in", CounterKind::DeadLettered, "bad-value", 7, example(4, "the value isn't JSON", letter));
         let text = Summary { read: 20, written: 8, ledger: &ledger, open_windows: 1 }.text();
         insta::assert_snapshot!(text, @r#"
         step `in`, dead-lettered (bad-value), such as topic `in`, partition 0, offset 4: the value isn't JSON; it is in `count-dlq`
@@ -112,10 +120,10 @@ mod tests {
     fn several_codes_are_summed_over_all_steps() {
         let mut ledger = Ledger::default();
         for (step, code, n) in [("a", "late", 2), ("b", "late", 1), ("b", "null-key", 4)] {
-            ledger.count(step, What::Dropped, code, n);
+            ledger.count(step, CounterKind::Dropped, code, n);
         }
-        ledger.count("rule", What::Skipped, "filtered", 5);
-        ledger.count("in", What::DeadLettered, "bad-key", 1);
+        ledger.count("rule", CounterKind::Skipped, "filtered", 5);
+        ledger.count("in", CounterKind::DeadLettered, "bad-key", 1);
         let text = Summary { read: 13, written: 0, ledger: &ledger, open_windows: 2 }.text();
         insta::assert_snapshot!(text, @"13 in, 0 out, 1 dead letter, 7 dropped (late 3, null-key 4), 5 skipped by rules (filtered); 2 windows open: --close-windows");
     }

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use millrace_engine::ledger::{Ledger, What};
+use millrace_engine::ledger::{CounterKind, Ledger};
 use millrace_engine::logic::Logic;
 use millrace_kafka::{Guests, Options, Report, State, WorkerOptions};
 
@@ -93,9 +93,9 @@ impl Log {
             app,
             consumed = self.ledger.consumed,
             produced = self.ledger.produced,
-            dropped = self.ledger.total(What::Dropped),
-            skipped = self.ledger.total(What::Skipped),
-            dead_lettered = self.ledger.total(What::DeadLettered),
+            dropped = self.ledger.total(CounterKind::Dropped),
+            skipped = self.ledger.total(CounterKind::Skipped),
+            dead_lettered = self.ledger.total(CounterKind::DeadLettered),
             commits = self.commits.count(),
             commit_p50_ms = self.commits.quantile(0.5),
             commit_p99_ms = self.commits.quantile(0.99),

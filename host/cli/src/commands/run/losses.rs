@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use millrace_engine::ledger::{Example, Fate, Ledger, What};
+use millrace_engine::ledger::{CounterKind, Example, Fate, Ledger};
 
 /// How often numbers are told.
 pub(super) const EVERY: Duration = Duration::from_secs(60);
@@ -19,7 +19,7 @@ pub(super) struct Losses {
 #[derive(Debug, PartialEq, Eq)]
 struct More<'l> {
     step: &'l str,
-    what: What,
+    what: CounterKind,
     code: &'l str,
     records: u64,
     more: u64,
@@ -98,8 +98,8 @@ mod tests {
         let mut ledger = Ledger::default();
         let (topic, partition, reason, fate) = ("in".to_owned(), 0, "no key".to_owned(), Fate::Dropped(None));
         let example = Example { topic, partition, offset, reason, fate };
-        ledger.count_with("sums", What::Dropped, "null-key", records, || example);
-        ledger.count("sums", What::Noted, "no-identity", records);
+        ledger.count_with("sums", CounterKind::Dropped, "null-key", records, || example);
+        ledger.count("sums", CounterKind::Noted, "no-identity", records);
         ledger
     }
 
@@ -112,7 +112,7 @@ mod tests {
         assert_eq!(offsets(&mut losses, &total), [7]);
         total.add(&ledger(8, 1));
         assert_eq!(offsets(&mut losses, &total), [0; 0]);
-        total.count_with("others", What::Dropped, "null-key", 1, || Example {
+        total.count_with("others", CounterKind::Dropped, "null-key", 1, || Example {
             topic: "in".into(),
             partition: 0,
             offset: 9,

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use millrace_engine::ledger::{Ledger, What};
+use millrace_engine::ledger::{CounterKind, Ledger};
 use millrace_kafka::Lag;
 
 use super::losses::EVERY;
@@ -78,8 +78,8 @@ impl Pace {
         let counts = Counts {
             consumed: total.consumed,
             produced: total.produced,
-            dropped: total.total(What::Dropped),
-            dead_lettered: total.total(What::DeadLettered),
+            dropped: total.total(CounterKind::Dropped),
+            dead_lettered: total.total(CounterKind::DeadLettered),
         };
         let before = std::mem::replace(&mut self.before, counts);
         (self.since, self.until) = (now, EVERY);
@@ -104,12 +104,12 @@ mod tests {
         let at = |seconds| start + Duration::from_secs(seconds);
         let (mut pace, mut total) = (Pace::new(start)?, Ledger::default());
         (total.consumed, total.produced) = (1_000, 500);
-        total.count("sums", What::Dropped, "late", 7);
+        total.count("sums", CounterKind::Dropped, "late", 7);
         assert_eq!(pace.line(&total, at(9)), None);
         let line = Line { seconds: 10, in_per_s: 100, out_per_s: 50, dropped: 7, dead_lettered: 0 };
         assert_eq!(pace.line(&total, at(10)), Some(line));
         (total.consumed, total.produced) = (7_000, 560);
-        total.count("sums", What::DeadLettered, "bad-value", 2);
+        total.count("sums", CounterKind::DeadLettered, "bad-value", 2);
         assert_eq!(pace.line(&total, at(69)), None);
         let line = Line { seconds: 60, in_per_s: 100, out_per_s: 1, dropped: 0, dead_lettered: 2 };
         assert_eq!(pace.line(&total, at(70)), Some(line));

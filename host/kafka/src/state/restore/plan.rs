@@ -102,7 +102,7 @@ fn begin(
     let found = compare(kind, &changelog.id, position, range);
     let (Begin::At(next), Some(position)) = (&found, position) else { return Ok(found) };
     // Entries of joins are never deleted one by one.
-    if matches!(kind, StoreKind::Window { .. }) || next + 1 >= range.1 {
+    if matches!(kind, StoreKind::WindowRecords { .. }) || next + 1 >= range.1 {
         return Ok(found);
     }
     let retention = match retentions.get(&changelog.topic) {
@@ -176,7 +176,7 @@ fn empty(state: StateContext<'_>, changelog: &Changelog) -> Result<(), Reaction>
 mod tests {
     use super::*;
 
-    const WINDOWED: StoreKind = StoreKind::Windowed { retention: 60_000 };
+    const WINDOWED: StoreKind = StoreKind::AggregateWindows { retention: 60_000 };
 
     fn begin(kind: StoreKind, position: Option<(&str, i64)>, range: (i64, i64)) -> Begin {
         let position = position.map(|(topic, next)| Position { topic: topic.into(), next, at: 0 });

@@ -112,7 +112,7 @@ fn what_waits_behind_an_input_from_which_nothing_comes_is_no_backlog_either() {
 #[test]
 fn state_that_cannot_be_written_when_it_is_read_fails_the_task_as_the_database_has_told_it() {
     let folder = tempfile::tempdir().unwrap();
-    let kind = StoreKind::Window { retention: 10 };
+    let kind = StoreKind::WindowRecords { retention: 10 };
     let join = StoreSpec { name: "join".into(), kind, key: KeyCodec::Bytes, queryable: false, subtopology: 0 };
     // It has no place for positions.
     let database = Arc::new(Database::open(folder.path(), &OpenOptions::new(std::slice::from_ref(&join))).unwrap());
