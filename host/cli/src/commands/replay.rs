@@ -39,7 +39,7 @@ pub fn replay(arguments: &args::Replay) -> Result<()> {
     let interval = topology.settings.commit_interval;
     let put_out = |produced: &Produced| printer.print(produced, &mut output);
     let replay = Replay::new(&mut worker, &mut guests, batch, interval, put_out);
-    let mut replay = replay.closing_windows(arguments.close_windows).telling(log_lines);
+    let mut replay = replay.closing_windows(arguments.close_windows).reporting(log_lines);
     let codecs = codecs(&topology);
     let mut read = 0;
     loop {
