@@ -48,7 +48,7 @@ fn an_input_that_is_not_there_is_warned_of_where_other_topics_are() {
         assert_eq!(said.code, Some(0), "{}", said.err);
         let lines = said.err.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
         let lines =
-            lines.filter(|line| line["fields"]["message"].as_str().unwrap().contains("a topic that wasn't there"));
+            lines.filter(|line| line["fields"]["message"].as_str().unwrap().contains("a topic that didn't exist"));
         lines.map(|line| [&line["fields"]["topic"], &line["fields"]["nearest"]].map(Value::to_string)).collect()
     };
     let none: [[String; 2]; 0] = [];

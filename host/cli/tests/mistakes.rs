@@ -231,13 +231,13 @@ fn a_wrong_command_line_is_exit_code_2() {
     exit 2
 
     $ millrace topic list --kafka http://127.0.0.1:9092
-    error: invalid value 'http://127.0.0.1:9092' for '--kafka <BOOTSTRAP>': a broker is not asked by http://; write HOST:PORT, several with commas, such as 127.0.0.1:9092
+    error: invalid value 'http://127.0.0.1:9092' for '--kafka <BOOTSTRAP>': a broker has no protocol http://; write HOST:PORT, several with commas, such as 127.0.0.1:9092
 
     For more information, try '--help'.
     exit 2
 
     $ millrace run orders.toml --kafka 127.0.0.1:99999
-    error: invalid value '127.0.0.1:99999' for '--kafka <BOOTSTRAP>': `99999` is no port: those are numbers from 1 to 65535; write HOST:PORT, several with commas, such as 127.0.0.1:9092
+    error: invalid value '127.0.0.1:99999' for '--kafka <BOOTSTRAP>': `99999` is no port: a port is a number from 1 to 65535; write HOST:PORT, several with commas, such as 127.0.0.1:9092
 
     For more information, try '--help'.
     exit 2
