@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_that_can_not_be_made_costs_only_time_and_one_that_others_may_reach_is_refused() {
+    fn a_cache_that_can_not_be_created_is_done_without_and_one_that_others_can_reach_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("file"), "").unwrap();
         assert!(Cache::open(folder.path().join("file/compiled")).unwrap().is_none());

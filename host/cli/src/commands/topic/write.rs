@@ -12,7 +12,7 @@ use millrace_topics::{OutgoingRecord, Receipt, Topics, Writer};
 
 use super::outcome;
 use crate::input;
-use crate::lines::{KeyCodecs, Line, Reader};
+use crate::lines::{KeyCodecs, Line, LineReader};
 use crate::say::say;
 
 /// A batch has at most this many records: where a line is wrong, nothing of its batch is written.
@@ -44,7 +44,7 @@ pub(super) fn write<E: StdError + Send + Sync + 'static>(
 pub(in crate::commands) fn write_all<E: StdError + Send + Sync + 'static>(
     topics: &mut dyn Topics<Error = E>,
     topic: Option<&str>,
-    reader: Reader<impl BufRead>,
+    reader: LineReader<impl BufRead>,
     key: Option<KeyCodec>,
 ) -> Result<Receipt> {
     topic.map_or(Ok(0), |topic| topics.partitions(topic))?;
@@ -73,7 +73,7 @@ fn write_batches<E: StdError + Send + Sync + 'static>(
 
 /// Lines of input.
 struct Lines<'a, R> {
-    reader: Reader<R>,
+    reader: LineReader<R>,
     codecs: KeyCodecs,
     /// The topic of the command, if it names one.
     topic: Option<&'a str>,
