@@ -14,7 +14,7 @@ use millrace_embedded::{Worker, WorkerOptions, deploy, run};
 use millrace_engine::manifest::KeyCodec;
 use millrace_engine::topology::StoreSpec;
 use millrace_kafka::folder;
-use millrace_plugin::Guests;
+use millrace_plugin::GuestInstances;
 use millrace_store::{Database, OpenOptions};
 
 use crate::load::Loaded;
@@ -208,7 +208,7 @@ pub fn open_tables(data: &Path) -> Result<(Arc<Database>, BTreeMap<String, KeyCo
 ///
 /// # Errors
 /// The folder can't be opened, belongs to another app, or has state that the plugins can't read. It is unchanged then.
-pub fn open_worker(loaded: &Loaded, data: &Path, options: WorkerOptions) -> Result<(Worker, Guests)> {
+pub fn open_worker(loaded: &Loaded, data: &Path, options: WorkerOptions) -> Result<(Worker, GuestInstances)> {
     let topology = &loaded.topology;
     let (database, log) = open(data, &topology.stores)?;
     let plan = deploy::plan(&log, topology, &loaded.candidates())?;

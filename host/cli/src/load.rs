@@ -13,7 +13,7 @@ use millrace_engine::secret::HIDDEN;
 use millrace_engine::topology::{PluginUse, Topology};
 use millrace_kafka::Mistake;
 use millrace_pipeline::{self as pipeline, Given, Pipeline, SourceFile, Unloaded, nearest};
-use millrace_plugin::{Guests, Plugin, Refusal, Runtime};
+use millrace_plugin::{GuestInstances, Plugin, Refusal, Runtime};
 
 use crate::args;
 use crate::diagnostics::{Style, render};
@@ -203,7 +203,7 @@ impl Loaded {
     }
 
     /// Guest instances of the plugins under these numbers, for one thread.
-    pub fn guests(&self) -> Guests {
+    pub fn guests(&self) -> GuestInstances {
         self.loaded_plugins().guests()
     }
 
@@ -218,8 +218,8 @@ pub struct Plugins(Vec<Arc<Plugin>>);
 
 impl Plugins {
     /// Guest instances of the plugins, for one thread.
-    pub fn guests(&self) -> Guests {
-        let mut guests = Guests::new();
+    pub fn guests(&self) -> GuestInstances {
+        let mut guests = GuestInstances::new();
         for (number, plugin) in self.0.iter().enumerate() {
             guests.deploy(DeploymentId(number as u32), Arc::clone(plugin));
         }

@@ -12,14 +12,14 @@ use crate::abi::interface;
 use crate::check;
 use crate::error::Refusal;
 use crate::fault::chain;
-use crate::inspect::{self, Kind, Names};
-use crate::instance::{Code, Live};
-use crate::runtime::{Course, Runtime};
-use crate::slow::Said;
+use crate::inspect::{self, BinaryNames, Kind};
+use crate::instance::{GuestInstance, LinkedCode};
+use crate::runtime::{Metering, Runtime};
+use crate::slow::SlowWarnings;
 use crate::ticker::Ticks;
 
-/// A plugin that was checked and has accepted its config. Shared by all threads; instances are in
-/// [`Guests`](crate::Guests).
+/// A plugin that was checked and has accepted its config. All threads share it; each has instances of its own in
+/// [`GuestInstances`](crate::GuestInstances).
 pub struct Plugin {
     manifest: Arc<Manifest>,
     digest: String,
@@ -27,10 +27,10 @@ pub struct Plugin {
     config: String,
     limits: GuestLimits,
     component: Vec<u8>,
-    ordinary: Code,
-    verdict: OnceLock<Result<Code, String>>,
+    ordinary: LinkedCode,
+    verdict: OnceLock<Result<LinkedCode, String>>,
     runtime: Arc<Runtime>,
-    slow: Said,
+    slow: SlowWarnings,
 }
 
 impl Plugin {
@@ -45,16 +45,17 @@ impl Plugin {
         if !exports("meta") {
             return Err(Refusal::NoMeta);
         }
-        let compiled = runtime.compile(Course::Ordinary, &component);
+        let compiled = runtime.compile(Metering::Clock, &component);
         let compiled = compiled.map_err(|error| Refusal::NotWasm(chain(&error)))?;
-        let ordinary = Code::link(&compiled).map_err(|error| Refusal::Mismatch(chain(&error)))?;
-        let mut first = Live::start(&ordinary, &limits, Course::Ordinary, runtime.ticks().clone()).map_err(at_start)?;
+        let ordinary = LinkedCode::link(&compiled).map_err(|error| Refusal::Mismatch(chain(&error)))?;
+        let mut first =
+            GuestInstance::start(&ordinary, &limits, Metering::Clock, runtime.ticks().clone()).map_err(at_start)?;
         let manifest = Manifest::from(first.describe().map_err(at_start)?);
         check::check(&manifest, |role: Role| exports(role.name())).map_err(Refusal::Manifest)?;
         let config_digest = check_config(&manifest, config)?;
         first.configure(config).map_err(at_start)?.map_err(Refusal::Config)?;
         Ok(Self {
-            slow: Said::new(manifest.functions.len()),
+            slow: SlowWarnings::new(manifest.functions.len()),
             manifest: Arc::new(manifest),
             digest: hex(&Sha256::digest(bytes)),
             config_digest,
@@ -67,7 +68,7 @@ impl Plugin {
         })
     }
 
-    /// What the plugin says of itself.
+    /// The plugin's manifest.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
     }
@@ -92,8 +93,8 @@ impl Plugin {
         self.runtime.ticks()
     }
 
-    /// When each of its functions was last called slow.
-    pub(crate) fn slow(&self) -> &Said {
+    /// When each of its functions was last logged as slow.
+    pub(crate) fn slow(&self) -> &SlowWarnings {
         &self.slow
     }
 
@@ -102,30 +103,30 @@ impl Plugin {
     }
 
     /// A configured instance.
-    pub(crate) fn instantiate(&self, course: Course) -> Result<Live, CallError> {
+    pub(crate) fn instantiate(&self, course: Metering) -> Result<GuestInstance, CallError> {
         let code = match course {
-            Course::Ordinary => &self.ordinary,
-            Course::Verdict => self.verdict_code()?,
+            Metering::Clock => &self.ordinary,
+            Metering::Fuel => self.verdict_code()?,
         };
-        let mut live = Live::start(code, &self.limits, course, self.ticks().clone())?;
+        let mut live = GuestInstance::start(code, &self.limits, course, self.ticks().clone())?;
         match live.configure(&self.config)? {
             Ok(()) => Ok(live),
             Err(text) => Err(CallError::Host(format!("a plugin refused a config that it had accepted: {text}"))),
         }
     }
 
-    /// Compiled when it is needed first: most plugins never break a limit.
-    fn verdict_code(&self) -> Result<&Code, CallError> {
+    /// The code for verdicts. It is compiled when first needed: most plugins never break a limit.
+    fn verdict_code(&self) -> Result<&LinkedCode, CallError> {
         let code = self.verdict.get_or_init(|| {
-            let compiled = self.runtime.compile(Course::Verdict, &self.component);
-            compiled.and_then(|component| Code::link(&component)).map_err(|error| chain(&error))
+            let compiled = self.runtime.compile(Metering::Fuel, &self.component);
+            compiled.and_then(|component| LinkedCode::link(&component)).map_err(|error| chain(&error))
         });
         code.as_ref().map_err(|reason| CallError::Host(reason.clone()))
     }
 }
 
-/// The component in the bytes, made from a core module where they are one, and its names.
-fn component(bytes: &[u8]) -> Result<(Vec<u8>, Names), Refusal> {
+/// The component in the bytes, converted from a core module if they are one, and its names.
+fn component(bytes: &[u8]) -> Result<(Vec<u8>, BinaryNames), Refusal> {
     let names = inspect::names(bytes)?;
     inspect::check(&names)?;
     if names.kind == Kind::Component {
@@ -138,7 +139,7 @@ fn component(bytes: &[u8]) -> Result<(Vec<u8>, Names), Refusal> {
     Ok((encoded, names))
 }
 
-/// The digest of the config, if a config may be there.
+/// The digest of the config. An error says why the plugin can't have it.
 fn check_config(manifest: &Manifest, config: &str) -> Result<String, Refusal> {
     let config: serde_json::Value =
         serde_json::from_str(config).map_err(|error| Refusal::Config(format!("not JSON: {error}")))?;
@@ -152,7 +153,7 @@ fn at_start(error: CallError) -> Refusal {
     match error {
         CallError::Guest { text, .. } => Refusal::Start(text),
         CallError::Host(text) => Refusal::Host(text),
-        // Nothing limits the time of a start but its deadline.
+        // Only the deadline limits the time of a start.
         CallError::Overrun => Refusal::Start(error.to_string()),
     }
 }
