@@ -30,7 +30,7 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    /// Those of this process. Ends it where they are wrong or ask for help.
+    /// The arguments of this process. Ends the process if they are wrong or ask for help.
     pub fn from_command_line() -> Self {
         Self::try_parse().unwrap_or_else(|error| {
             let takes_settings = unshown::takes_settings(&Self::command(), std::env::args_os().skip(1));
@@ -40,33 +40,33 @@ impl Arguments {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 done; 1 something is wrong with the pipeline, a plugin, the input, a topic or the data folder, and the same \
-start would end the same way; 2 the command line is wrong; 75 another start may go well: no broker answers, a disk is \
-full, a thread has failed. 128 and the signal's number: ended at once by a second signal.
-The log goes to standard error, as text on a terminal and as JSON elsewhere; MILLRACE_LOG sets what is logged, such as \
+Exit codes: 0: success. 1: the pipeline, a plugin, the input, a topic or the data folder is wrong; another start would \
+fail, too. 2: the command line is wrong. 75: another start may succeed, as after no broker answered, a disk was full or a \
+thread failed. 128 plus the signal's number: a second signal ended the process at once.
+The log goes to standard error, as text on a terminal and as JSON elsewhere. MILLRACE_LOG sets what is logged, such as \
 `info` (the default), `debug`, or `warn,millrace_embedded=debug`.";
 
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Check pipeline files and their plugins: tells all that is wrong with them, and nothing when they are good
+    /// Check pipeline files and their plugins: lists all mistakes, and prints nothing if there are none
     Check(Pipeline),
-    /// Run a pipeline until it is told to stop (SIGTERM or Ctrl-C): what is under way is finished and committed
+    /// Run a pipeline until SIGTERM or Ctrl-C: it finishes and commits the records in flight, then stops
     #[command(after_help = EXIT_CODES)]
     Run(Run),
-    /// Run records from a file through a pipeline, on a clock that they move: the same input gives the same output
+    /// Run the records of a file through a pipeline; timestamps move the clock: the same input gives the same output
     Replay(Replay),
-    /// Read, write, list and make the topics of a data folder, or of a Kafka cluster
+    /// Read, write, list and create topics of a data folder or of a Kafka cluster
     Topic(Topic),
-    /// Look up what is in the tables of a data folder
+    /// Print rows of the tables of a data folder
     Table(Table),
-    /// Show what a pipeline consists of
+    /// Show the topology of a pipeline: its topics, steps and state
     Topology(Topology),
-    /// See it work: the sample orders through their pipeline, and what became of them
+    /// Try Millrace: run sample orders through their pipeline, and show the results
     Demo(Demo),
-    /// Have an app on Kafka start anew: deletes its committed offsets, its internal topics and its state on disk
+    /// Let an app on Kafka start from the beginning: deletes its committed offsets, internal topics and local state
     Reset(Reset),
-    /// Show where an app on Kafka goes on in its inputs, or set it: the committed offsets of its group
+    /// Show or set the offsets at which an app on Kafka continues: the committed offsets of its consumer group
     Offsets(Offsets),
     /// Print a completion script for a shell
     Completions {
@@ -78,14 +78,14 @@ pub enum Command {
 /// The files of an app.
 #[derive(Debug, Args)]
 pub struct Pipeline {
-    /// Pipeline files; several files of one app are one app
+    /// Pipeline files; several files together are one app
     #[arg(required = true, value_name = "PIPELINE")]
     pub files: Vec<PathBuf>,
     /// Change a setting, such as `commit-interval=100ms`, `resolve.within=1m` or `plugins.NAME.config.KEY=VALUE`
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = setting)]
     pub set: Vec<(String, Secret)>,
-    /// Change a setting to what a file holds, without the newline at its end, such as
-    /// `kafka.sasl.password=/run/secrets/kafka`
+    /// Change a setting to the content of a file, such as `kafka.sasl.password=/run/secrets/kafka`; a newline at its end is
+    /// dropped
     #[arg(long = "set-file", value_name = "KEY=FILE", value_parser = setting_in_file)]
     pub set_file: Vec<(String, PathBuf)>,
 }
@@ -117,13 +117,13 @@ pub struct Run {
     /// The pipeline.
     #[command(flatten)]
     pub pipeline: Pipeline,
-    /// Folder of the log and the state [default: .millrace/APP]
+    /// Folder for the state and, without --kafka, the log [default: .millrace/APP]
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
-    /// Stop when all input is processed
+    /// Stop once all input is processed
     #[arg(long)]
     pub until_idle: bool,
-    /// Bootstrap servers of a Kafka cluster
+    /// Run on this Kafka cluster: its bootstrap servers, such as `127.0.0.1:9092`
     #[arg(long, value_name = "BOOTSTRAP", value_parser = bootstrap)]
     pub kafka: Option<String>,
 }
@@ -134,17 +134,17 @@ pub struct Replay {
     /// The pipeline.
     #[command(flatten)]
     pub pipeline: Pipeline,
-    /// File of records, one JSON object a line; for a folder, the file in it that is named after the pipeline
-    /// (orders.toml: orders.jsonl); without it, or with `-`, standard input
+    /// File of records, one JSON object per line [default: standard input, as is `-`]; in a folder, the file named after the
+    /// pipeline: orders.jsonl for orders.toml
     #[arg(long = "in", value_name = "FILE")]
     pub input: Option<PathBuf>,
-    /// File to write to; without it, standard output
+    /// File for the output records [default: standard output]
     #[arg(long = "out", value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// How many records go into one call of a plugin at most; changes the speed, never the result
+    /// Most records in one call of a plugin; changes the speed, never the result
     #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..))]
     pub batch: u32,
-    /// Close the windows that are open at the end, and put out their results
+    /// Close open windows at the end of the input, and put out their results
     #[arg(long)]
     pub close_windows: bool,
 }
@@ -160,60 +160,60 @@ pub struct Topic {
 /// What can be done with topics.
 #[derive(Debug, Subcommand)]
 pub enum TopicCommand {
-    /// Print the records of a topic, one JSON object a line, partition by partition
+    /// Print the records of a topic, one JSON object per line, partition by partition
     ///
-    /// These are the records that are committed when the command begins.
+    /// Prints the records that are committed when the command begins.
     Read {
         /// Name of the topic
         topic: String,
         /// Where it is.
         #[command(flatten)]
         place: Place,
-        /// Only this partition
+        /// Read this partition only
         #[arg(long, value_name = "N")]
         partition: Option<u32>,
-        /// Start at this offset of each partition, or where its log begins if that is later
+        /// Start at this offset of each partition, or at its first offset if that is higher
         #[arg(long, value_name = "OFFSET", default_value_t = 0)]
         from: i64,
-        /// At most this many records
+        /// Print at most this many records
         #[arg(long, value_name = "N")]
         limit: Option<u64>,
-        /// Print keys like this. Without it, as the pipeline says that ran on the data folder; Kafka doesn't know, so
-        /// there they come as raw bytes in `keyBase64`
+        /// Codec of the keys. A data folder knows the codec of each topic, from the pipeline that ran on it; on Kafka keys are
+        /// printed as base64 in `keyBase64` unless this is given
         #[arg(long, value_name = "CODEC")]
         key: Option<KeyForm>,
     },
-    /// Append records, one JSON object a line as `topic read` prints them; also while an app is running
+    /// Append records, one JSON object per line as `topic read` prints them; also while an app runs
     ///
-    /// The topics must be there. A line that names no partition goes where its key belongs, as with the JVM's clients;
-    /// one without a key goes to each partition in turn.
+    /// The topics must exist. If a line names no partition, its key decides, as in Kafka's Java client; records without a key
+    /// go to the partitions in turn.
     Write {
-        /// Name of the topic, for lines that have none
+        /// Topic of the lines that name none
         topic: Option<String>,
         /// Where it is.
         #[command(flatten)]
         place: Place,
-        /// File of records; without it, or with `-`, standard input
+        /// File of records [default: standard input, as is `-`]
         #[arg(long = "in", value_name = "FILE")]
         input: Option<PathBuf>,
-        /// Read keys like this. Without it, as the pipeline says that ran on the data folder; Kafka doesn't know, so
-        /// there `key` is refused, and only `keyBase64` is taken
+        /// Codec of the keys. A data folder knows the codec of each topic, from the pipeline that ran on it; on Kafka lines may
+        /// have `keyBase64`, and `key` only if this is given
         #[arg(long, value_name = "CODEC")]
         key: Option<KeyForm>,
     },
-    /// List topics with their partitions and numbers of records
+    /// List topics with their numbers of partitions and records
     ///
-    /// On Kafka the number is that of offsets, which marks of transactions and compacted records take too; topics of
-    /// Kafka's own (`__consumer_offsets`) are left out.
+    /// On Kafka, offsets are counted: transaction markers and compacted records have some, too. Kafka's internal topics, such
+    /// as `__consumer_offsets`, aren't listed.
     List {
         /// Where they are.
         #[command(flatten)]
         place: Place,
     },
-    /// Make a topic
+    /// Create a topic
     ///
-    /// In a data folder, a pipeline makes its own when it first runs; on Kafka, those that it reads from others and
-    /// writes for others must be there before.
+    /// In a data folder, a pipeline creates its topics when it first runs. On Kafka it creates its internal topics only; its
+    /// input and output topics must exist.
     Create {
         /// Name of the topic
         topic: String,
@@ -223,14 +223,14 @@ pub enum TopicCommand {
         /// Number of partitions [default: 1]
         #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
         partitions: Option<u32>,
-        /// Number of replicas of each partition, on Kafka [default: the broker's]
+        /// Number of replicas of each partition, on Kafka [default: the broker's default]
         #[arg(long, value_name = "N", conflicts_with = "data", requires = "kafka", value_parser = clap::value_parser!(i32).range(1..=32_767))]
         replication_factor: Option<i32>,
-        /// What its keys are, in a data folder [default: bytes]
+        /// Codec of the keys, in a data folder [default: bytes]
         #[arg(long, value_name = "CODEC", conflicts_with = "kafka")]
         key: Option<KeyForm>,
-        /// A setting of the topic, on Kafka; may come several times. A topic for records with old timestamps needs
-        /// `retention.ms=-1`, or Kafka deletes them soon
+        /// A setting of the topic, on Kafka; may be repeated. A topic for records with old timestamps needs
+        /// `retention.ms=-1`, or Kafka soon deletes them
         #[arg(long, value_name = "KEY=VALUE", conflicts_with = "data", requires = "kafka", value_parser = topic_setting)]
         config: Vec<(String, String)>,
     },
@@ -251,14 +251,14 @@ pub enum TableCommand {
     Get {
         /// Name of the table
         table: String,
-        /// The key: a number or text, as the table's keys are; base64 for bytes
+        /// The key: a number, text, or base64 for bytes, by the codec of the table's keys
         #[arg(allow_hyphen_values = true)]
         key: String,
         /// The data folder.
         #[command(flatten)]
         data: Data,
     },
-    /// Print rows in the order of their keys, page by page
+    /// Print a page of rows, in the order of their keys
     Scan {
         /// Name of the table
         table: String,
@@ -268,13 +268,13 @@ pub enum TableCommand {
         /// Number of the page, from 0
         #[arg(long, default_value_t = 0)]
         page: u64,
-        /// Rows of a page
+        /// Rows per page
         #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=100_000))]
         size: u64,
-        /// First key
+        /// Begin at this key
         #[arg(long, value_name = "KEY", allow_hyphen_values = true)]
         from: Option<String>,
-        /// Last key, included
+        /// End at this key, which is included
         #[arg(long, value_name = "KEY", allow_hyphen_values = true)]
         to: Option<String>,
     },
@@ -286,7 +286,7 @@ pub struct Topology {
     /// The pipeline.
     #[command(flatten)]
     pub pipeline: Pipeline,
-    /// How to show it
+    /// Format of the output
     #[arg(long, default_value = "text")]
     pub format: TopologyForm,
 }
@@ -294,10 +294,10 @@ pub struct Topology {
 /// `millrace demo`.
 #[derive(Debug, Args)]
 pub struct Demo {
-    /// Folder of the log and the state; emptied first
+    /// Folder for the state and, without --kafka, the log; it is emptied first
     #[arg(long, value_name = "DIR", default_value = ".millrace/demo")]
     pub data: PathBuf,
-    /// Run it on this Kafka cluster, on topics of its own: `millrace-demo-...`, deleted and made anew
+    /// Run on this Kafka cluster: its bootstrap servers. Topics `millrace-demo-...` are deleted and created again
     #[arg(long, value_name = "BOOTSTRAP", value_parser = bootstrap)]
     pub kafka: Option<String>,
     /// Settings of the cluster.
@@ -316,28 +316,28 @@ pub struct Demo {
 pub struct Reset {
     /// Name of the app
     pub app: String,
-    /// Bootstrap servers of its Kafka cluster
+    /// Bootstrap servers of the Kafka cluster
     #[arg(long, value_name = "BOOTSTRAP", value_parser = bootstrap)]
     pub kafka: String,
     /// Settings of the cluster.
     #[command(flatten)]
     pub set: KafkaSet,
-    /// Folder with the state of an instance of the app
+    /// Also delete the state in this data folder of the app
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
-    /// Don't ask
+    /// Don't ask for confirmation
     #[arg(long)]
     pub yes: bool,
 }
 
-/// How keys are written.
+/// How keys are written in JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum KeyForm {
-    /// Base64 of any bytes
+    /// Any bytes, written as base64
     Bytes,
-    /// Text
+    /// Text in UTF-8
     String,
-    /// Numbers of 8 bytes
+    /// Big-endian integers of 8 bytes, written as numbers
     I64,
 }
 
@@ -354,13 +354,13 @@ impl From<KeyForm> for KeyCodec {
 /// How a topology is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum TopologyForm {
-    /// For reading
+    /// Plain text
     Text,
-    /// For Mermaid
+    /// A Mermaid diagram
     Mermaid,
-    /// For Graphviz
+    /// A Graphviz diagram
     Dot,
-    /// For programs
+    /// JSON, for programs
     Json,
 }
 

@@ -1,4 +1,4 @@
-//! The commands, one a file.
+//! The commands, one file each.
 
 mod agreement;
 pub mod demo;
@@ -18,7 +18,7 @@ use millrace_pipeline::render;
 use crate::args::{Arguments, Command};
 use crate::load::load;
 
-/// Does what was said.
+/// Runs a command.
 ///
 /// # Errors
 /// A message for the user, with the exit code that [`code_of`](crate::exit::code_of) gives it.
@@ -38,7 +38,7 @@ pub fn dispatch(command: Command) -> Result<()> {
         Command::Reset(reset) => reset::reset(&reset),
         Command::Offsets(offsets) => offsets::offsets(&offsets),
         Command::Completions { shell } => {
-            // By way of memory: where nobody reads any more, the generator would panic.
+            // Generated in memory: the generator panics if standard output is closed.
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "millrace", &mut script);
             Ok(io::stdout().write_all(&script)?)

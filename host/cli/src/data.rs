@@ -1,4 +1,4 @@
-//! Data folders: where the database lies in them, and how it is opened.
+//! Data folders: where their database is, and how it is opened.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,7 +14,7 @@ use millrace_embedded::{Worker, WorkerOptions, deploy, run};
 use millrace_engine::manifest::KeyCodec;
 use millrace_engine::topology::StoreSpec;
 use millrace_kafka::folder;
-use millrace_plugin::Guests;
+use millrace_plugin::GuestInstances;
 use millrace_store::{Database, OpenOptions};
 
 use crate::load::Loaded;
@@ -26,24 +26,24 @@ pub fn database_of(data: &Path) -> PathBuf {
 
 const DATABASE: &str = "db";
 
-/// The parent of the folders that `run` takes without `--data`: each is named after its app.
-const DEFAULTS: &str = ".millrace";
+/// The parent of the default data folders: each is named after its app.
+const DEFAULT_PARENT: &str = ".millrace";
 
-/// The folder that `run` takes without `--data`.
+/// The default data folder of an app.
 pub fn default_of(app: &str) -> PathBuf {
-    Path::new(DEFAULTS).join(app)
+    Path::new(DEFAULT_PARENT).join(app)
 }
 
-/// The folder that is given; otherwise the one that `run` has made without being told where.
+/// The given folder; otherwise the only default data folder.
 ///
 /// # Errors
-/// There is none, or several.
+/// There is no default data folder, or there are several.
 pub fn folder(given: Option<&Path>) -> Result<PathBuf> {
     if let Some(given) = given {
         return Ok(given.to_owned());
     }
-    let failed = || format!("{DEFAULTS}: can't be looked into");
-    let entries = match Path::new(DEFAULTS).read_dir() {
+    let failed = || format!("{DEFAULT_PARENT}: can't be read");
+    let entries = match Path::new(DEFAULT_PARENT).read_dir() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
         entries => entries.and_then(Iterator::collect).with_context(failed)?,
     };
@@ -53,7 +53,7 @@ pub fn folder(given: Option<&Path>) -> Result<PathBuf> {
     match folders.as_slice() {
         [only] => Ok(only.clone()),
         [] => bail!(
-            "there is no data folder under {DEFAULTS}, where `millrace run` makes one: say --data DIR, or --kafka BOOTSTRAP for \
+            "there is no data folder under {DEFAULT_PARENT}, where `millrace run` makes one: say --data DIR, or --kafka BOOTSTRAP for \
              a cluster"
         ),
         several => {
@@ -74,19 +74,19 @@ pub fn check_folder(data: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Checks that the data folder is one of ours, or nobody's: it isn't there yet, or has nothing in it.
+/// Checks that a folder is a data folder or may become one: it doesn't exist, or is empty.
 ///
 /// # Errors
-/// Somebody else's files are in it.
+/// The folder has files of something else.
 pub fn check_ours(data: &Path) -> Result<()> {
     check_folder(data)?;
     let entries = match data.read_dir() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         entries => entries.and_then(Iterator::collect::<io::Result<Vec<_>>>),
     };
-    let entries = entries.with_context(|| format!("{}: can't be looked into", data.display()))?;
+    let entries = entries.with_context(|| format!("{}: can't be read", data.display()))?;
     let names: Vec<_> = entries.iter().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
-    // What is in a `db` of somebody else's, the database says.
+    // If `db` is no database of Millrace's, opening it fails.
     if names.iter().any(|name| name == DATABASE) || folder::is_instance(data) {
         return Ok(());
     }
@@ -101,14 +101,14 @@ pub fn check_ours(data: &Path) -> Result<()> {
     }
 }
 
-/// What may be in a folder that nobody has: what file systems and tools leave in one that is empty, records that
-/// `topic write` has left, and what a process leaves that is killed before it has made the folder its own.
+/// Whether a file may be in a folder that becomes a data folder: file systems and tools leave some in empty folders, `topic
+/// write` leaves records, and a process that is killed during its first start leaves the beginnings of a data folder.
 fn is_harmless(name: &str) -> bool {
     let ours = ["instance.", "catalog."];
     name.starts_with('.') || ours.iter().any(|ours| name.starts_with(ours)) || ["lost+found", "inbox"].contains(&name)
 }
 
-/// A folder of an app that runs on Kafka has no log.
+/// Checks that a folder isn't that of an app on Kafka, which has no log.
 fn check_embedded(data: &Path) -> Result<()> {
     check_folder(data)?;
     if folder::is_instance(data) {
@@ -121,7 +121,7 @@ fn check_embedded(data: &Path) -> Result<()> {
 /// Opens the database of a data folder for writing.
 ///
 /// # Errors
-/// As [`Database::open`]; and the folder is that of an app on Kafka, or somebody else's.
+/// As [`Database::open`]; and the folder is that of an app on Kafka, or has files of something else.
 pub fn open(data: &Path, stores: &[StoreSpec]) -> Result<(Arc<Database>, Arc<Log>)> {
     check_ours(data)?;
     check_embedded(data)?;
@@ -136,11 +136,11 @@ pub fn open(data: &Path, stores: &[StoreSpec]) -> Result<(Arc<Database>, Arc<Log
 /// Opens the database of a data folder for reading, also while an app runs on it.
 ///
 /// # Errors
-/// As [`Database::open_read_only`]; and the folder is that of an app on Kafka, or of nobody.
+/// As [`Database::open_read_only`]; and the folder is that of an app on Kafka, or isn't a data folder.
 pub fn open_to_read(data: &Path) -> Result<(Arc<Database>, Arc<Log>)> {
     check_embedded(data)?;
     let folder = database_of(data);
-    if !folder.try_exists().with_context(|| format!("{}: can't be looked into", data.display()))? {
+    if !folder.try_exists().with_context(|| format!("{}: can't be read", data.display()))? {
         bail!(
             "{}: there is no data of Millrace's here; `millrace run` makes it, with the topics of its pipeline, or \
              `millrace topic create`, with one topic",
@@ -190,8 +190,8 @@ fn is_locked(error: &anyhow::Error) -> bool {
     matches!(error.downcast_ref(), Some(millrace_store::Error::Locked { .. }))
 }
 
-/// Opens the state of a data folder for reading, with its tables and how their keys are written; also while an app runs
-/// on it, and wherever its log is.
+/// Opens the state of a data folder for reading, with the key codec of each table; also while an app runs on it, and also if
+/// its log is on Kafka.
 ///
 /// # Errors
 /// As [`Database::open_read_only`].
@@ -207,9 +207,8 @@ pub fn open_tables(data: &Path) -> Result<(Arc<Database>, BTreeMap<String, KeyCo
 /// Opens the tasks of a pipeline in a data folder, with its plugins deployed.
 ///
 /// # Errors
-/// The folder can't be opened, belongs to another app, or holds state that the plugins can't read. It stays what it was
-/// for the app that ran there before.
-pub fn open_worker(loaded: &Loaded, data: &Path, options: WorkerOptions) -> Result<(Worker, Guests)> {
+/// The folder can't be opened, belongs to another app, or has state that the plugins can't read. It is unchanged then.
+pub fn open_worker(loaded: &Loaded, data: &Path, options: WorkerOptions) -> Result<(Worker, GuestInstances)> {
     let topology = &loaded.topology;
     let (database, log) = open(data, &topology.stores)?;
     let plan = deploy::plan(&log, topology, &loaded.candidates())?;

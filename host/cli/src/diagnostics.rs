@@ -1,4 +1,4 @@
-//! Mistakes in pipelines, shown to a person: with the lines they are in on a terminal, one line each elsewhere.
+//! Prints mistakes in pipelines: with the lines of the file on a terminal, one line each elsewhere.
 
 use std::fmt::{self, Write};
 use std::io::IsTerminal;
@@ -7,10 +7,10 @@ use std::ops::Range;
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
 use millrace_pipeline::{Diagnostic, SourceFile, without_secrets};
 
-/// Columns of text in a frame: what a line of a pipeline file and its comment need.
+/// Columns of text in a frame: enough for a line of a pipeline file with a comment.
 const WIDTH: usize = 100;
 
-/// How much a reader can take.
+/// How mistakes are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
     /// `file:line:column: message` and a line of help: for files, pipes and other programs.
@@ -22,7 +22,7 @@ pub enum Style {
 }
 
 impl Style {
-    /// What suits standard error. Colours only on a terminal, and not where `NO_COLOR` is set and not empty
+    /// The style for standard error. Colours are for a terminal, unless `NO_COLOR` is set and not empty
     /// (<https://no-color.org>).
     pub fn of_stderr() -> Self {
         let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
@@ -38,7 +38,7 @@ impl Style {
     }
 }
 
-/// Writes all mistakes in their order, given the files they are in.
+/// Writes all mistakes in their order, given the files.
 ///
 /// # Errors
 /// When `out` fails.
@@ -55,7 +55,7 @@ pub fn render(out: &mut impl Write, diagnostics: &[Diagnostic], files: &[SourceF
     Ok(())
 }
 
-/// A mistake with the text of its file, in the shape that frames are drawn from.
+/// A mistake with the text of its file, as miette draws frames.
 #[derive(Debug)]
 struct Framed<'a> {
     diagnostic: &'a Diagnostic,
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn off_a_terminal_a_mistake_is_a_line_with_its_place() {
+    fn a_mistake_is_one_line_with_its_place_if_there_is_no_terminal() {
         assert_snapshot!(rendered(Style::Plain), @"
         pipelines/orders.toml:5:1: a source has no key `topik`
           help: did you mean `topic`?
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn on_a_terminal_the_line_is_shown_in_a_frame() {
+    fn a_mistake_is_shown_in_a_frame_on_a_terminal() {
         assert_snapshot!(rendered(Style::Framed), @r#"
         × a source has no key `topik`
          ╭─[pipelines/orders.toml:5:1]
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_shows_no_value_of_kafka_in_the_lines_around_a_mistake() {
+    fn a_frame_hides_the_values_of_kafka_settings() {
         let text =
             "app = \"a\"\n[kafka]\nsasl.password = \"hunter2\"\ngroup.id = \"x\"\nssl.key.password = \"hunter2\"\n";
         let start = text.find("id").unwrap();
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn colours_are_for_terminals_that_want_them() {
+    fn a_mistake_is_coloured_only_on_a_terminal_that_wants_colours() {
         assert!(rendered(Style::Coloured).contains("\u{1b}["));
         assert!(!rendered(Style::Framed).contains("\u{1b}["));
         assert_eq!(Style::of(false, false), Style::Plain);

@@ -1,19 +1,19 @@
-//! Exit codes, by what a supervisor can do about them.
+//! Exit codes, by what a supervisor can do about the failure.
 
 use std::io;
 
 use crate::load::Wrong;
 
-/// The pipeline, a plugin, the input, a topic or the data folder is wrong: the same start would end the same way.
+/// The pipeline, a plugin, the input, a topic or the data folder is wrong: another start would fail, too.
 const WRONG: u8 = 1;
 
-/// The command line, or a variable of the environment, is wrong; the parser of the command line ends with it too.
+/// The command line or an environment variable is wrong; clap uses the same code.
 pub const USAGE: u8 = 2;
 
-/// Something failed that may have passed when the process is started again: `EX_TEMPFAIL` of `sysexits.h`.
+/// Another start may succeed: `EX_TEMPFAIL` of `sysexits.h`.
 const PASSING: u8 = 75;
 
-/// The code for an error; 0 where it is only that nobody reads the output any more.
+/// The exit code for an error; 0 if the output just isn't read any more.
 pub fn code_of(error: &anyhow::Error) -> u8 {
     match error.chain().find_map(judge) {
         Some(Verdict::Unread) => 0,
@@ -22,7 +22,7 @@ pub fn code_of(error: &anyhow::Error) -> u8 {
     }
 }
 
-/// What to print of an error: mistakes in pipelines are written as they are to be shown.
+/// The text to print for an error. Mistakes in pipelines are formatted already.
 pub fn text_of(error: &anyhow::Error) -> String {
     if error.is::<Wrong>() { error.to_string() } else { format!("error: {error:#}") }
 }
@@ -39,7 +39,7 @@ impl From<bool> for Verdict {
     }
 }
 
-/// What a cause says of the whole; none if it isn't one that is judged. The first that is decides: it knows most.
+/// The verdict of one error in the chain; `None` if its type has none. The first verdict counts: it is the most specific.
 fn judge(cause: &(dyn std::error::Error + 'static)) -> Option<Verdict> {
     let kafka = cause.downcast_ref().map(millrace_kafka::Error::is_passing);
     let embedded = || cause.downcast_ref().map(millrace_embedded::Error::is_passing);
@@ -48,7 +48,7 @@ fn judge(cause: &(dyn std::error::Error + 'static)) -> Option<Verdict> {
     kafka.or_else(embedded).or_else(store).map(Verdict::from).or_else(io)
 }
 
-/// A file that isn't there or may not be used is a mistake; a full disk can have room again.
+/// A missing or forbidden file is a mistake; a full disk may have room again.
 fn of_io(error: &io::Error) -> Option<Verdict> {
     match error.kind() {
         io::ErrorKind::BrokenPipe => Some(Verdict::Unread),
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_code_says_whether_another_start_may_help() {
+    fn the_exit_code_says_whether_another_start_may_succeed() {
         let full = || millrace_store::Error::Full { path: "data".into() };
         let damaged = || millrace_store::Error::Corrupt { path: "data".into(), reason: "checksum".into() };
         let io = |kind| anyhow::Error::from(io::Error::from(kind)).context("out.jsonl: can't be written");

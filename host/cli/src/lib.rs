@@ -1,5 +1,5 @@
-//! What the `millrace` command is made of, as modules that tests can reach.
-#![deny(clippy::print_stderr, clippy::print_stdout, reason = "they panic where nobody reads any more: see `say`")]
+//! The modules of the `millrace` command, as a library for tests.
+#![deny(clippy::print_stderr, clippy::print_stdout, reason = "they panic if the stream is closed: see `say`")]
 
 pub mod args;
 pub mod commands;

@@ -1,4 +1,4 @@
-//! Records as lines of JSON: what `replay`, `topic read` and `topic write` read and write.
+//! Records as lines of JSON, as `replay`, `topic read` and `topic write` read and write them.
 //!
 //! ```text
 //! {"topic":"orders","partition":0,"key":42,"value":{"id":42,"price":19.90},"timestamp":1700000000000}
@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `topic` | string; may be left out where a command names it |
 //! | `partition` | number; without it the key decides |
-//! | `key` | by the topic's codec: `i64` a number, `string` a string, `bytes` base64; null or left out: no key. Not where nobody says what keys are, as on Kafka without `--key` |
+//! | `key` | by the topic's codec: `i64` a number, `string` a string, `bytes` base64; null or left out: no key. Refused if the codec is unknown, as on Kafka without `--key` |
 //! | `keyBase64` | in place of `key`: raw bytes, for keys that don't fit the codec, or have none |
 //! | `value` | any JSON; its text without white space is the bytes, number literals and the order of fields included; null: a tombstone |
 //! | `valueBase64` | in place of `value`: raw bytes, for what isn't JSON, for empty values and for the JSON text `null` |
@@ -16,8 +16,8 @@
 //! | `headers` | object of name to string, `{"base64": ..}` or null, and to a number where the header is known to hold one in bytes (`kafka_dlt-original-offset`); or a list of pairs `[name, value]` where a name comes twice or isn't text (then it is `{"base64": ..}` too) |
 //! | `window` | `[start, end]` in milliseconds since the epoch: in the topic, the last two headers, `millrace-window-start` and `millrace-window-end` |
 //!
-//! [`parse`] and [`print`](print()) are inverse, but for white space in JSON values, and so are [`Line::with_own_window`] and
-//! [`Line::all_headers`] for windows. A field with another name is an error.
+//! [`print`](print()) undoes [`parse`], except for white space in JSON values; [`Line::with_own_window`] undoes
+//! [`Line::all_headers`]. A field with another name is an error.
 
 mod headers;
 mod json;
@@ -38,9 +38,9 @@ use millrace_engine::record::{Headers, Timestamp, Window};
 
 pub use parse::parse;
 pub use print::{Row, print, print_row};
-pub use reader::{ReadError, Reader};
+pub use reader::{LineReader, ReadError};
 
-/// A record as one line of JSON has it.
+/// The content of one line: a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line<'a> {
     /// Topic.
@@ -60,7 +60,7 @@ pub struct Line<'a> {
 }
 
 impl Line<'_> {
-    /// The same with the window that its last two headers say, in place of these.
+    /// The same with its last two headers as its window, if they are the bounds of one.
     #[must_use]
     pub fn with_own_window(self) -> Self {
         match known::split(&self.headers) {
@@ -69,13 +69,13 @@ impl Line<'_> {
         }
     }
 
-    /// The headers of its record, those of the window included.
+    /// The headers of the record, with those of the window.
     pub fn all_headers(&self) -> Headers {
         known::join(self.headers.clone(), self.window)
     }
 }
 
-/// How the keys of each topic are written.
+/// The codec of the keys of each topic.
 #[derive(Clone, Debug)]
 pub struct KeyCodecs {
     topics: BTreeMap<String, KeyCodec>,
@@ -84,8 +84,8 @@ pub struct KeyCodecs {
 }
 
 impl KeyCodecs {
-    /// The same codec for all topics, whatever their names. None: nobody says what keys are, so a text for one could be
-    /// meant in several ways, and only `keyBase64` is taken.
+    /// The same codec for all topics. `None`: it is unknown, so a key's text would be ambiguous, and only `keyBase64` is
+    /// accepted.
     pub fn same(codec: Option<KeyCodec>) -> Self {
         Self { topics: BTreeMap::new(), others: codec, default_topic: None }
     }
@@ -95,7 +95,7 @@ impl KeyCodecs {
         self.topics.get(topic).copied().or(self.others)
     }
 
-    /// What would be right in place of a topic that isn't named; `None` for one that is.
+    /// Help for a topic that isn't among the named ones; `None` if it is.
     fn unknown(&self, topic: &str) -> Option<String> {
         let names: Vec<_> = self.topics.keys().map(|name| format!("`{name}`")).collect();
         (!names.is_empty() && !self.topics.contains_key(topic)).then(|| format!("there are {}", names.join(", ")))
@@ -114,13 +114,13 @@ impl<T: Into<String>> FromIterator<(T, KeyCodec)> for KeyCodecs {
     }
 }
 
-/// A line that is not a record: the input is wrong, and nothing of the line is used.
+/// Why a line isn't a record.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}{}: {reason}; {help}", field.map(|name| format!(", field `{name}`")).unwrap_or_default())]
 pub struct LineError {
     /// Number of the line, from 1.
     pub line: u64,
-    /// Field it is about, where it is about one.
+    /// The field with the mistake, if one has it.
     pub field: Option<&'static str>,
     /// What is wrong.
     pub reason: String,

@@ -1,4 +1,4 @@
-//! From pipeline files to something that can run: files read, plugins loaded, both checked against each other.
+//! Loading a pipeline: reads its files, loads its plugins, and checks them against each other.
 
 use std::collections::BTreeMap;
 use std::env::VarError;
@@ -13,23 +13,23 @@ use millrace_engine::secret::HIDDEN;
 use millrace_engine::topology::{PluginUse, Topology};
 use millrace_kafka::Mistake;
 use millrace_pipeline::{self as pipeline, Given, Pipeline, SourceFile, Unloaded, nearest};
-use millrace_plugin::{Guests, Plugin, Refusal, Runtime};
+use millrace_plugin::{GuestInstances, Plugin, Refusal, Runtime};
 
 use crate::args;
 use crate::diagnostics::{Style, render};
 
-/// A pipeline with its plugins, checked.
+/// A checked pipeline with its plugins.
 pub struct Loaded {
-    /// What to run.
+    /// The pipeline.
     pub topology: Arc<Topology>,
     /// The plugins, in the order of the topology.
     pub plugins: Vec<(String, Arc<Plugin>)>,
 }
 
-/// Reads pipeline files, loads their plugins and checks all of it.
+/// Reads pipeline files, loads their plugins and checks both.
 ///
 /// # Errors
-/// All that is wrong, with places, as one text.
+/// All mistakes with their places, as one text.
 pub fn load(arguments: &args::Pipeline) -> Result<Loaded> {
     let files = read(&arguments.files)?;
     let overrides = arguments.overrides()?;
@@ -45,7 +45,7 @@ pub fn load(arguments: &args::Pipeline) -> Result<Loaded> {
     Ok(Loaded { topology: Arc::new(topology), plugins: loaded.collect::<Result<_>>()? })
 }
 
-/// A variable of the environment, or why it can't be used.
+/// The value of an environment variable, or why it can't be used.
 fn variable(name: &str) -> Result<String, String> {
     std::env::var(name).map_err(|error| match error {
         VarError::NotPresent => "isn't set".to_owned(),
@@ -90,7 +90,7 @@ fn missing(path: &Path) -> String {
     let there = match place.is_dir() {
         true => {
             let files = pipelines_in(folder);
-            // By their names alone: of a long path, anything in the same folder would be near.
+            // Compares names only: of two long paths, any in the same folder are similar.
             let name = |path: &Path| path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
             let wanted = name(path);
             match files.iter().find(|file| nearest(&wanted, [name(Path::new(file)).as_str()]).is_some()) {
@@ -98,7 +98,7 @@ fn missing(path: &Path) -> String {
                 None => listed(&files),
             }
         }
-        false => "; that folder isn't there".to_owned(),
+        false => "; that folder doesn't exist".to_owned(),
     };
     format!("{}: there is no such file in {}{there}", path.display(), place.display())
 }
@@ -120,14 +120,14 @@ fn is_pipeline(path: &Path) -> bool {
     path.extension().is_some_and(|end| end == "toml") && std::fs::read_to_string(path).is_ok_and(names_app)
 }
 
-/// Most pipeline files that a message names.
-const MOST_NAMED: usize = 5;
+/// Most pipeline files that a message lists.
+const FILES_LISTED: usize = 5;
 
 fn listed(files: &[String]) -> String {
-    let shown: Vec<_> = files.iter().take(MOST_NAMED).map(|file| format!("`{file}`")).collect();
+    let shown: Vec<_> = files.iter().take(FILES_LISTED).map(|file| format!("`{file}`")).collect();
     match shown.as_slice() {
         [] => String::new(),
-        shown if files.len() > MOST_NAMED => format!("; there are {} and more", shown.join(", ")),
+        shown if files.len() > FILES_LISTED => format!("; there are {} and more", shown.join(", ")),
         [one] => format!("; there is {one}"),
         shown => format!("; there are {}", shown.join(", ")),
     }
@@ -138,7 +138,7 @@ fn load_plugin(runtime: &Arc<Runtime>, plugin: &PluginUse) -> Result<Arc<Plugin>
     let bytes = std::fs::read(path).map_err(|error| {
         let there = other_name(path).map(|other| format!("; did you mean `{other}`?")).unwrap_or_default();
         Unloaded::Component(format!(
-            "{}: can't be read: {error}{there}; build the plugin, or mend the path: it starts at this file's folder",
+            "{}: can't be read: {error}{there}; build the plugin, or correct the path: it is relative to this file's folder",
             path.display()
         ))
     })?;
@@ -149,7 +149,7 @@ fn load_plugin(runtime: &Arc<Runtime>, plugin: &PluginUse) -> Result<Arc<Plugin>
     })
 }
 
-/// The name of a component beside the one that isn't there: Rust writes the `-` of a package as `_`.
+/// The name of a component beside a missing one: Rust writes the `-` of a package as `_`.
 fn other_name(path: &Path) -> Option<String> {
     let other = path.file_name()?.to_str()?.replace('-', "_");
     path.with_file_name(&other).is_file().then_some(other)
@@ -176,12 +176,12 @@ fn check(
     }
 }
 
-/// Mistakes that are already written as they are to be shown.
+/// Mistakes, already formatted.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Wrong(pub String);
 
-/// Where compiled plugins are kept from one run to the next; nowhere if there is no home.
+/// The folder for compiled plugins; `None` if the user has no home.
 fn cache_folder() -> Option<PathBuf> {
     let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
     let cache = cache.filter(|path| path.is_absolute());
@@ -190,7 +190,7 @@ fn cache_folder() -> Option<PathBuf> {
 }
 
 impl Loaded {
-    /// The plugins as candidates for deployment, each under the number of its place.
+    /// The plugins as candidates for deployment, numbered in the order of the topology.
     pub fn candidates(&self) -> Vec<Candidate> {
         let candidate = |(number, (name, plugin)): (usize, &(String, Arc<Plugin>))| Candidate {
             name: name.clone(),
@@ -202,12 +202,12 @@ impl Loaded {
         self.plugins.iter().enumerate().map(candidate).collect()
     }
 
-    /// Guest calls to the plugins under those numbers.
-    pub fn guests(&self) -> Guests {
+    /// Guest instances of the plugins under these numbers, for one thread.
+    pub fn guests(&self) -> GuestInstances {
         self.loaded_plugins().guests()
     }
 
-    /// The plugins by themselves, for who makes guest calls on several threads.
+    /// The plugins, for a driver with several threads.
     pub fn loaded_plugins(&self) -> Plugins {
         Plugins(self.plugins.iter().map(|(_, plugin)| Arc::clone(plugin)).collect())
     }
@@ -217,9 +217,9 @@ impl Loaded {
 pub struct Plugins(Vec<Arc<Plugin>>);
 
 impl Plugins {
-    /// Guest calls to them, for one thread.
-    pub fn guests(&self) -> Guests {
-        let mut guests = Guests::new();
+    /// Guest instances of the plugins, for one thread.
+    pub fn guests(&self) -> GuestInstances {
+        let mut guests = GuestInstances::new();
         for (number, plugin) in self.0.iter().enumerate() {
             guests.deploy(DeploymentId(number as u32), Arc::clone(plugin));
         }

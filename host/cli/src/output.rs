@@ -1,4 +1,4 @@
-//! Where results are written to.
+//! The output of a replay.
 
 use std::fs::Permissions;
 use std::io::{self, BufWriter, Write};
@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use tempfile::NamedTempFile;
 
-/// Standard output, or a file. A file gets its content at once, when all of it is there: if anything goes wrong before,
-/// it stays as it was. So it may also be the one that is read.
+/// Standard output, or a file. The file is replaced when the output is complete; after an error it is unchanged. So it may
+/// also be the input.
 pub(crate) enum Output {
-    /// What takes bytes as they come.
+    /// A stream, written to directly.
     Stream(BufWriter<Box<dyn Write>>),
-    /// A file beside the one that it is to become.
+    /// A temporary file, and the path of the file that it will replace.
     File(BufWriter<NamedTempFile>, PathBuf),
 }
 
@@ -25,12 +25,12 @@ impl Output {
     pub(crate) fn open(path: Option<&Path>) -> Result<Self> {
         let Some(path) = path else { return Ok(Self::Stream(BufWriter::new(Box::new(io::stdout().lock())))) };
         let failed = || format!("{}: can't be written", path.display());
-        // A pipe or a device is no file to be replaced.
+        // A pipe or a device can't be replaced.
         if path.metadata().is_ok_and(|found| !found.is_file()) {
             let file = std::fs::OpenOptions::new().write(true).open(path).with_context(failed)?;
             return Ok(Self::Stream(BufWriter::new(Box::new(file))));
         }
-        // Where it is a link, what that leads to is replaced.
+        // If it is a link, its target is replaced.
         let path = path.canonicalize().unwrap_or_else(|_| path.into());
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         folder.metadata().with_context(failed)?;
@@ -38,10 +38,10 @@ impl Output {
         Ok(Self::File(BufWriter::with_capacity(1 << 16, file.with_context(failed)?), path))
     }
 
-    /// Everything is written.
+    /// Completes the output.
     ///
     /// # Errors
-    /// It couldn't be.
+    /// It can't be written.
     pub(crate) fn finish(self) -> Result<()> {
         match self {
             Self::Stream(mut stream) => Ok(stream.flush()?),
@@ -71,7 +71,7 @@ impl Write for Output {
     }
 }
 
-/// An error with the file that it is about.
+/// The error with the path of the file.
 fn named(path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }

@@ -1,4 +1,4 @@
-//! A progress bar for what takes a while, on a terminal only.
+//! A progress bar, on a terminal only.
 
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -9,8 +9,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 pub struct Bar(ProgressBar);
 
 impl Bar {
-    /// A bar for about this many records. It shows itself only on a terminal, and where there are enough of them for
-    /// it to take more than a moment.
+    /// A bar for about this many records. It is shown only on a terminal, and only if there are many records.
     pub fn new(what: &'static str, records: u64) -> Self {
         let shown = std::io::stderr().is_terminal() && records > 100_000;
         let target = if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
@@ -22,13 +21,13 @@ impl Bar {
         Self(bar)
     }
 
-    /// So many more are done, and so many are left.
+    /// Advances by `done` records; `left` more are to come.
     pub fn advance(&self, done: u64, left: u64) {
         self.0.inc(done);
         self.0.set_length(self.0.position() + left);
     }
 
-    /// It is over.
+    /// Removes the bar.
     pub fn finish(&self) {
         self.0.finish_and_clear();
     }

@@ -82,7 +82,7 @@ fn shipped(lines: &str) -> Vec<&str> {
 }
 
 #[test]
-fn a_join_behind_a_join_gives_in_run_what_it_gives_in_replay_whatever_the_batch_and_the_backlog() {
+fn a_join_of_a_joins_results_is_the_same_in_run_and_replay_whatever_the_batch_and_the_backlog() {
     let place = Place::new();
     place.write("chain.toml", CHAIN);
     place.write("in.jsonl", input());

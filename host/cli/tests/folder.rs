@@ -19,7 +19,7 @@ fn generation(place: &Place) -> u64 {
 }
 
 #[test]
-fn a_folder_is_not_shared_by_two_apps() {
+fn a_folder_of_one_app_is_refused_to_another() {
     let place = Place::new();
     place.millrace(RUN).good();
     place.write("sales.toml", place.read("orders.toml").replace("app = \"orders\"", "app = \"sales\""));
@@ -30,7 +30,7 @@ fn a_folder_is_not_shared_by_two_apps() {
 }
 
 #[test]
-fn keys_of_another_kind_than_before_are_warned_of() {
+fn a_run_warns_of_a_topic_whose_key_codec_changes() {
     let place = Place::new();
     place.millrace("topic create payment-orders --data data --key string").good();
     let said = place.millrace(RUN);
@@ -41,14 +41,14 @@ fn keys_of_another_kind_than_before_are_warned_of() {
 }
 
 #[test]
-fn an_input_that_is_not_there_is_warned_of_where_other_topics_are() {
+fn a_run_warns_of_a_missing_input_if_the_log_has_other_topics() {
     let place = Place::new();
     let warned = |place: &Place| -> Vec<[String; 2]> {
         let said = place.millrace(RUN);
         assert_eq!(said.code, Some(0), "{}", said.err);
         let lines = said.err.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
         let lines =
-            lines.filter(|line| line["fields"]["message"].as_str().unwrap().contains("a topic that wasn't there"));
+            lines.filter(|line| line["fields"]["message"].as_str().unwrap().contains("a topic that didn't exist"));
         lines.map(|line| [&line["fields"]["topic"], &line["fields"]["nearest"]].map(Value::to_string)).collect()
     };
     let none: [[String; 2]; 0] = [];
@@ -63,7 +63,7 @@ fn an_input_that_is_not_there_is_warned_of_where_other_topics_are() {
 }
 
 #[test]
-fn threads_that_are_set_without_kafka_are_warned_of() {
+fn a_run_without_kafka_warns_that_set_threads_has_no_effect() {
     let place = Place::new();
     let words = "`--set threads` has no effect without --kafka: the embedded driver has one thread";
     assert!(!place.millrace(RUN).err.contains(words));
@@ -73,7 +73,7 @@ fn threads_that_are_set_without_kafka_are_warned_of() {
 }
 
 #[test]
-fn a_folder_with_nothing_but_what_file_systems_and_other_commands_leave_is_taken() {
+fn a_folder_with_only_harmless_files_becomes_a_data_folder() {
     let place = Place::new();
     std::fs::create_dir_all(place.path("data/lost+found")).unwrap();
     std::fs::create_dir_all(place.path("data/inbox")).unwrap();
@@ -85,7 +85,7 @@ fn a_folder_with_nothing_but_what_file_systems_and_other_commands_leave_is_taken
 }
 
 #[test]
-fn a_topic_that_is_there_keeps_the_type_of_its_keys() {
+fn a_topic_that_exists_keeps_its_key_codec() {
     let place = Place::new();
     place.millrace("topic create numbers --data data --key i64").good();
     place.millrace_with("topic write --data data", "{\"topic\":\"numbers\",\"key\":7,\"value\":1}\n").good();
@@ -96,7 +96,7 @@ fn a_topic_that_is_there_keeps_the_type_of_its_keys() {
 }
 
 #[test]
-fn a_start_that_fails_is_not_remembered() {
+fn a_start_that_fails_leaves_the_folder_unchanged() {
     let place = Place::new();
     place.millrace(RUN).good();
     place.millrace("topic create other-in --data data --partitions 2 --key i64").good();
@@ -118,7 +118,7 @@ const COUNTS: &str = "app = \"counts\"\n[plugins.operators]\ncomponent = \"opera
     window = { tumbling = \"1m\" }\n[[sink]]\nfrom = \"sums\"\ntopic = \"out\"\n";
 
 #[test]
-fn other_windows_than_those_of_the_state_are_refused_and_a_renamed_step_is_told_of() {
+fn a_step_with_other_windows_than_its_state_is_refused_and_a_renamed_step_is_warned_of() {
     let place = Place::new();
     place.write("operators.wasm", guest_named("operators.wasm"));
     place.write("counts.toml", COUNTS);
@@ -144,7 +144,7 @@ fn other_windows_than_those_of_the_state_are_refused_and_a_renamed_step_is_told_
 }
 
 #[test]
-fn commands_take_the_folder_that_run_makes_and_name_the_choice_where_there_are_several() {
+fn commands_find_the_default_data_folder_and_list_the_folders_if_there_are_several() {
     let place = Place::new();
     assert_snapshot!(place.millrace("topic read orders").bad(), @"exit 1: error: there is no data folder under .millrace, where `millrace run` makes one: say --data DIR, or --kafka BOOTSTRAP for a cluster");
     place.millrace("run orders.toml --until-idle").good();

@@ -64,7 +64,7 @@ fn refused(said: Said, words: &[&str]) {
 }
 
 #[test]
-fn an_output_that_does_not_fit_leaves_the_file_as_it_was() {
+fn a_replay_whose_output_fills_the_disk_leaves_the_output_file_unchanged() {
     let place = Place::new();
     let Some(disk) = Disk::mount(&place) else { return };
     place.write("small/out.jsonl", "as it was");
@@ -78,7 +78,7 @@ fn an_output_that_does_not_fit_leaves_the_file_as_it_was() {
 }
 
 #[test]
-fn a_throw_away_log_that_does_not_fit_is_named_and_thrown_away() {
+fn a_replay_whose_temporary_log_fills_the_disk_names_it_and_deletes_it() {
     let place = Place::new();
     let Some(disk) = Disk::mount(&place) else { return };
     place.write("input.jsonl", sample());
@@ -91,7 +91,7 @@ fn a_throw_away_log_that_does_not_fit_is_named_and_thrown_away() {
 }
 
 #[test]
-fn records_for_a_running_app_that_do_not_fit_are_refused_whole_and_it_goes_on() {
+fn records_that_do_not_fit_into_the_inbox_are_refused_as_a_whole_and_the_app_goes_on() {
     let place = Place::new();
     let Some(disk) = Disk::mount(&place) else { return };
     let mut run = place.start(RUN);

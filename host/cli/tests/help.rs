@@ -20,20 +20,20 @@ fn help_names_all_commands_and_exit_codes() {
     Usage: millrace <COMMAND>
 
     Commands:
-      check        Check pipeline files and their plugins: tells all that is wrong with them, and
-                   nothing when they are good
-      run          Run a pipeline until it is told to stop (SIGTERM or Ctrl-C): what is under way is
-                   finished and committed
-      replay       Run records from a file through a pipeline, on a clock that they move: the same input
-                   gives the same output
-      topic        Read, write, list and make the topics of a data folder, or of a Kafka cluster
-      table        Look up what is in the tables of a data folder
-      topology     Show what a pipeline consists of
-      demo         See it work: the sample orders through their pipeline, and what became of them
-      reset        Have an app on Kafka start anew: deletes its committed offsets, its internal topics
-                   and its state on disk
-      offsets      Show where an app on Kafka goes on in its inputs, or set it: the committed offsets of
-                   its group
+      check        Check pipeline files and their plugins: lists all mistakes, and prints nothing if
+                   there are none
+      run          Run a pipeline until SIGTERM or Ctrl-C: it finishes and commits the records in
+                   flight, then stops
+      replay       Run the records of a file through a pipeline; timestamps move the clock: the same
+                   input gives the same output
+      topic        Read, write, list and create topics of a data folder or of a Kafka cluster
+      table        Print rows of the tables of a data folder
+      topology     Show the topology of a pipeline: its topics, steps and state
+      demo         Try Millrace: run sample orders through their pipeline, and show the results
+      reset        Let an app on Kafka start from the beginning: deletes its committed offsets, internal
+                   topics and local state
+      offsets      Show or set the offsets at which an app on Kafka continues: the committed offsets of
+                   its consumer group
       completions  Print a completion script for a shell
       help         Print this message or the help of the given subcommand(s)
 
@@ -41,108 +41,111 @@ fn help_names_all_commands_and_exit_codes() {
       -h, --help     Print help
       -V, --version  Print version
 
-    Exit codes: 0 done; 1 something is wrong with the pipeline, a plugin, the input, a topic or the data
-    folder, and the same start would end the same way; 2 the command line is wrong; 75 another start may
-    go well: no broker answers, a disk is full, a thread has failed. 128 and the signal's number: ended
-    at once by a second signal.
-    The log goes to standard error, as text on a terminal and as JSON elsewhere; MILLRACE_LOG sets what
+    Exit codes: 0: success. 1: the pipeline, a plugin, the input, a topic or the data folder is wrong;
+    another start would fail, too. 2: the command line is wrong. 75: another start may succeed, as after
+    no broker answered, a disk was full or a thread failed. 128 plus the signal's number: a second
+    signal ended the process at once.
+    The log goes to standard error, as text on a terminal and as JSON elsewhere. MILLRACE_LOG sets what
     is logged, such as `info` (the default), `debug`, or `warn,millrace_embedded=debug`.
     ");
 }
 
 #[test]
-fn help_of_check() {
+fn help_of_check_shows_its_arguments() {
     assert_snapshot!(help("check"), @"
-    Check pipeline files and their plugins: tells all that is wrong with them, and nothing when they are
-    good
+    Check pipeline files and their plugins: lists all mistakes, and prints nothing if there are none
 
     Usage: millrace check [OPTIONS] <PIPELINE>...
 
     Arguments:
-      <PIPELINE>...  Pipeline files; several files of one app are one app
+      <PIPELINE>...  Pipeline files; several files together are one app
 
     Options:
           --set <KEY=VALUE>      Change a setting, such as `commit-interval=100ms`, `resolve.within=1m`
                                  or `plugins.NAME.config.KEY=VALUE`
-          --set-file <KEY=FILE>  Change a setting to what a file holds, without the newline at its end,
-                                 such as `kafka.sasl.password=/run/secrets/kafka`
+          --set-file <KEY=FILE>  Change a setting to the content of a file, such as
+                                 `kafka.sasl.password=/run/secrets/kafka`; a newline at its end is
+                                 dropped
       -h, --help                 Print help
       -V, --version              Print version
     ");
 }
 
 #[test]
-fn help_of_run() {
+fn help_of_run_shows_its_arguments() {
     assert_snapshot!(help("run"), @"
-    Run a pipeline until it is told to stop (SIGTERM or Ctrl-C): what is under way is finished and
-    committed
+    Run a pipeline until SIGTERM or Ctrl-C: it finishes and commits the records in flight, then stops
 
     Usage: millrace run [OPTIONS] <PIPELINE>...
 
     Arguments:
-      <PIPELINE>...  Pipeline files; several files of one app are one app
+      <PIPELINE>...  Pipeline files; several files together are one app
 
     Options:
           --set <KEY=VALUE>      Change a setting, such as `commit-interval=100ms`, `resolve.within=1m`
                                  or `plugins.NAME.config.KEY=VALUE`
-          --set-file <KEY=FILE>  Change a setting to what a file holds, without the newline at its end,
-                                 such as `kafka.sasl.password=/run/secrets/kafka`
-          --data <DIR>           Folder of the log and the state [default: .millrace/APP]
-          --until-idle           Stop when all input is processed
-          --kafka <BOOTSTRAP>    Bootstrap servers of a Kafka cluster
+          --set-file <KEY=FILE>  Change a setting to the content of a file, such as
+                                 `kafka.sasl.password=/run/secrets/kafka`; a newline at its end is
+                                 dropped
+          --data <DIR>           Folder for the state and, without --kafka, the log [default:
+                                 .millrace/APP]
+          --until-idle           Stop once all input is processed
+          --kafka <BOOTSTRAP>    Run on this Kafka cluster: its bootstrap servers, such as
+                                 `127.0.0.1:9092`
       -h, --help                 Print help
       -V, --version              Print version
 
-    Exit codes: 0 done; 1 something is wrong with the pipeline, a plugin, the input, a topic or the data
-    folder, and the same start would end the same way; 2 the command line is wrong; 75 another start may
-    go well: no broker answers, a disk is full, a thread has failed. 128 and the signal's number: ended
-    at once by a second signal.
-    The log goes to standard error, as text on a terminal and as JSON elsewhere; MILLRACE_LOG sets what
+    Exit codes: 0: success. 1: the pipeline, a plugin, the input, a topic or the data folder is wrong;
+    another start would fail, too. 2: the command line is wrong. 75: another start may succeed, as after
+    no broker answered, a disk was full or a thread failed. 128 plus the signal's number: a second
+    signal ended the process at once.
+    The log goes to standard error, as text on a terminal and as JSON elsewhere. MILLRACE_LOG sets what
     is logged, such as `info` (the default), `debug`, or `warn,millrace_embedded=debug`.
     ");
 }
 
 #[test]
-fn help_of_replay() {
+fn help_of_replay_shows_its_arguments() {
     assert_snapshot!(help("replay"), @"
-    Run records from a file through a pipeline, on a clock that they move: the same input gives the same
-    output
+    Run the records of a file through a pipeline; timestamps move the clock: the same input gives the
+    same output
 
     Usage: millrace replay [OPTIONS] <PIPELINE>...
 
     Arguments:
-      <PIPELINE>...  Pipeline files; several files of one app are one app
+      <PIPELINE>...  Pipeline files; several files together are one app
 
     Options:
           --set <KEY=VALUE>      Change a setting, such as `commit-interval=100ms`, `resolve.within=1m`
                                  or `plugins.NAME.config.KEY=VALUE`
-          --set-file <KEY=FILE>  Change a setting to what a file holds, without the newline at its end,
-                                 such as `kafka.sasl.password=/run/secrets/kafka`
-          --in <FILE>            File of records, one JSON object a line; for a folder, the file in it
-                                 that is named after the pipeline (orders.toml: orders.jsonl); without
-                                 it, or with `-`, standard input
-          --out <FILE>           File to write to; without it, standard output
-          --batch <N>            How many records go into one call of a plugin at most; changes the
-                                 speed, never the result [default: 500]
-          --close-windows        Close the windows that are open at the end, and put out their results
+          --set-file <KEY=FILE>  Change a setting to the content of a file, such as
+                                 `kafka.sasl.password=/run/secrets/kafka`; a newline at its end is
+                                 dropped
+          --in <FILE>            File of records, one JSON object per line [default: standard input, as
+                                 is `-`]; in a folder, the file named after the pipeline: orders.jsonl
+                                 for orders.toml
+          --out <FILE>           File for the output records [default: standard output]
+          --batch <N>            Most records in one call of a plugin; changes the speed, never the
+                                 result [default: 500]
+          --close-windows        Close open windows at the end of the input, and put out their results
       -h, --help                 Print help
       -V, --version              Print version
     ");
 }
 
 #[test]
-fn help_of_topic() {
+fn help_of_topic_shows_its_commands() {
     assert_snapshot!(help("topic"), @"
-    Read, write, list and make the topics of a data folder, or of a Kafka cluster
+    Read, write, list and create topics of a data folder or of a Kafka cluster
 
     Usage: millrace topic <COMMAND>
 
     Commands:
-      read    Print the records of a topic, one JSON object a line, partition by partition
-      write   Append records, one JSON object a line as `topic read` prints them; also while an app is
-              running
-      list    List topics with their partitions and numbers of records
-      create  Make a topic
+      read    Print the records of a topic, one JSON object per line, partition by partition
+      write   Append records, one JSON object per line as `topic read` prints them; also while an app
+              runs
+      list    List topics with their numbers of partitions and records
+      create  Create a topic
       help    Print this message or the help of the given subcommand(s)
 
     Options:
@@ -152,11 +155,11 @@ fn help_of_topic() {
 }
 
 #[test]
-fn help_of_topic_read() {
+fn help_of_topic_read_shows_its_arguments() {
     assert_snapshot!(help("topic read"), @"
-    Print the records of a topic, one JSON object a line, partition by partition
+    Print the records of a topic, one JSON object per line, partition by partition
 
-    These are the records that are committed when the command begins.
+    Prints the records that are committed when the command begins.
 
     Usage: millrace topic read [OPTIONS] <TOPIC>
 
@@ -166,39 +169,38 @@ fn help_of_topic_read() {
 
     Options:
           --data <DIR>
-              Folder of the embedded log and its state [default, without --kafka: the one that there is
-              under .millrace]
+              Data folder [default, without --kafka: the only one under .millrace]
 
           --kafka <BOOTSTRAP>
               Bootstrap servers of a Kafka cluster, such as `127.0.0.1:9092`
 
           --kafka-set <KEY=VALUE>
               A setting of librdkafka, such as `security.protocol=SASL_SSL` or `ssl.ca.location=ca.pem`;
-              may come several times
+              may be repeated
 
           --kafka-set-file <KEY=FILE>
-              The same with the value in a file, without the newline at its end, such as
-              `sasl.password=FILE`
+              The same with the value in a file, such as `sasl.password=FILE`; a newline at its end is
+              dropped
 
           --partition <N>
-              Only this partition
+              Read this partition only
 
           --from <OFFSET>
-              Start at this offset of each partition, or where its log begins if that is later
+              Start at this offset of each partition, or at its first offset if that is higher
 
               [default: 0]
 
           --limit <N>
-              At most this many records
+              Print at most this many records
 
           --key <CODEC>
-              Print keys like this. Without it, as the pipeline says that ran on the data folder; Kafka
-              doesn't know, so there they come as raw bytes in `keyBase64`
+              Codec of the keys. A data folder knows the codec of each topic, from the pipeline that ran
+              on it; on Kafka keys are printed as base64 in `keyBase64` unless this is given
 
               Possible values:
-              - bytes:  Base64 of any bytes
-              - string: Text
-              - i64:    Numbers of 8 bytes
+              - bytes:  Any bytes, written as base64
+              - string: Text in UTF-8
+              - i64:    Big-endian integers of 8 bytes, written as numbers
 
       -h, --help
               Print help (see a summary with '-h')
@@ -209,46 +211,45 @@ fn help_of_topic_read() {
 }
 
 #[test]
-fn help_of_topic_write() {
+fn help_of_topic_write_shows_its_arguments() {
     assert_snapshot!(help("topic write"), @"
-    Append records, one JSON object a line as `topic read` prints them; also while an app is running
+    Append records, one JSON object per line as `topic read` prints them; also while an app runs
 
-    The topics must be there. A line that names no partition goes where its key belongs, as with the
-    JVM's clients; one without a key goes to each partition in turn.
+    The topics must exist. If a line names no partition, its key decides, as in Kafka's Java client;
+    records without a key go to the partitions in turn.
 
     Usage: millrace topic write [OPTIONS] [TOPIC]
 
     Arguments:
       [TOPIC]
-              Name of the topic, for lines that have none
+              Topic of the lines that name none
 
     Options:
           --data <DIR>
-              Folder of the embedded log and its state [default, without --kafka: the one that there is
-              under .millrace]
+              Data folder [default, without --kafka: the only one under .millrace]
 
           --kafka <BOOTSTRAP>
               Bootstrap servers of a Kafka cluster, such as `127.0.0.1:9092`
 
           --kafka-set <KEY=VALUE>
               A setting of librdkafka, such as `security.protocol=SASL_SSL` or `ssl.ca.location=ca.pem`;
-              may come several times
+              may be repeated
 
           --kafka-set-file <KEY=FILE>
-              The same with the value in a file, without the newline at its end, such as
-              `sasl.password=FILE`
+              The same with the value in a file, such as `sasl.password=FILE`; a newline at its end is
+              dropped
 
           --in <FILE>
-              File of records; without it, or with `-`, standard input
+              File of records [default: standard input, as is `-`]
 
           --key <CODEC>
-              Read keys like this. Without it, as the pipeline says that ran on the data folder; Kafka
-              doesn't know, so there `key` is refused, and only `keyBase64` is taken
+              Codec of the keys. A data folder knows the codec of each topic, from the pipeline that ran
+              on it; on Kafka lines may have `keyBase64`, and `key` only if this is given
 
               Possible values:
-              - bytes:  Base64 of any bytes
-              - string: Text
-              - i64:    Numbers of 8 bytes
+              - bytes:  Any bytes, written as base64
+              - string: Text in UTF-8
+              - i64:    Big-endian integers of 8 bytes, written as numbers
 
       -h, --help
               Print help (see a summary with '-h')
@@ -259,30 +260,29 @@ fn help_of_topic_write() {
 }
 
 #[test]
-fn help_of_topic_list() {
+fn help_of_topic_list_shows_its_arguments() {
     assert_snapshot!(help("topic list"), @"
-    List topics with their partitions and numbers of records
+    List topics with their numbers of partitions and records
 
-    On Kafka the number is that of offsets, which marks of transactions and compacted records take too;
-    topics of Kafka's own (`__consumer_offsets`) are left out.
+    On Kafka, offsets are counted: transaction markers and compacted records have some, too. Kafka's
+    internal topics, such as `__consumer_offsets`, aren't listed.
 
     Usage: millrace topic list [OPTIONS]
 
     Options:
           --data <DIR>
-              Folder of the embedded log and its state [default, without --kafka: the one that there is
-              under .millrace]
+              Data folder [default, without --kafka: the only one under .millrace]
 
           --kafka <BOOTSTRAP>
               Bootstrap servers of a Kafka cluster, such as `127.0.0.1:9092`
 
           --kafka-set <KEY=VALUE>
               A setting of librdkafka, such as `security.protocol=SASL_SSL` or `ssl.ca.location=ca.pem`;
-              may come several times
+              may be repeated
 
           --kafka-set-file <KEY=FILE>
-              The same with the value in a file, without the newline at its end, such as
-              `sasl.password=FILE`
+              The same with the value in a file, such as `sasl.password=FILE`; a newline at its end is
+              dropped
 
       -h, --help
               Print help (see a summary with '-h')
@@ -293,12 +293,12 @@ fn help_of_topic_list() {
 }
 
 #[test]
-fn help_of_topic_create() {
+fn help_of_topic_create_shows_its_arguments() {
     assert_snapshot!(help("topic create"), @"
-    Make a topic
+    Create a topic
 
-    In a data folder, a pipeline makes its own when it first runs; on Kafka, those that it reads from
-    others and writes for others must be there before.
+    In a data folder, a pipeline creates its topics when it first runs. On Kafka it creates its internal
+    topics only; its input and output topics must exist.
 
     Usage: millrace topic create [OPTIONS] <TOPIC>
 
@@ -308,37 +308,36 @@ fn help_of_topic_create() {
 
     Options:
           --data <DIR>
-              Folder of the embedded log and its state [default, without --kafka: the one that there is
-              under .millrace]
+              Data folder [default, without --kafka: the only one under .millrace]
 
           --kafka <BOOTSTRAP>
               Bootstrap servers of a Kafka cluster, such as `127.0.0.1:9092`
 
           --kafka-set <KEY=VALUE>
               A setting of librdkafka, such as `security.protocol=SASL_SSL` or `ssl.ca.location=ca.pem`;
-              may come several times
+              may be repeated
 
           --kafka-set-file <KEY=FILE>
-              The same with the value in a file, without the newline at its end, such as
-              `sasl.password=FILE`
+              The same with the value in a file, such as `sasl.password=FILE`; a newline at its end is
+              dropped
 
           --partitions <PARTITIONS>
               Number of partitions [default: 1]
 
           --replication-factor <N>
-              Number of replicas of each partition, on Kafka [default: the broker's]
+              Number of replicas of each partition, on Kafka [default: the broker's default]
 
           --key <CODEC>
-              What its keys are, in a data folder [default: bytes]
+              Codec of the keys, in a data folder [default: bytes]
 
               Possible values:
-              - bytes:  Base64 of any bytes
-              - string: Text
-              - i64:    Numbers of 8 bytes
+              - bytes:  Any bytes, written as base64
+              - string: Text in UTF-8
+              - i64:    Big-endian integers of 8 bytes, written as numbers
 
           --config <KEY=VALUE>
-              A setting of the topic, on Kafka; may come several times. A topic for records with old
-              timestamps needs `retention.ms=-1`, or Kafka deletes them soon
+              A setting of the topic, on Kafka; may be repeated. A topic for records with old timestamps
+              needs `retention.ms=-1`, or Kafka soon deletes them
 
       -h, --help
               Print help (see a summary with '-h')
@@ -349,15 +348,15 @@ fn help_of_topic_create() {
 }
 
 #[test]
-fn help_of_table() {
+fn help_of_table_shows_its_commands() {
     assert_snapshot!(help("table"), @"
-    Look up what is in the tables of a data folder
+    Print rows of the tables of a data folder
 
     Usage: millrace table <COMMAND>
 
     Commands:
       get   Print the row of a key
-      scan  Print rows in the order of their keys, page by page
+      scan  Print a page of rows, in the order of their keys
       help  Print this message or the help of the given subcommand(s)
 
     Options:
@@ -367,7 +366,7 @@ fn help_of_table() {
 }
 
 #[test]
-fn help_of_table_get() {
+fn help_of_table_get_shows_its_arguments() {
     assert_snapshot!(help("table get"), @"
     Print the row of a key
 
@@ -375,19 +374,19 @@ fn help_of_table_get() {
 
     Arguments:
       <TABLE>  Name of the table
-      <KEY>    The key: a number or text, as the table's keys are; base64 for bytes
+      <KEY>    The key: a number, text, or base64 for bytes, by the codec of the table's keys
 
     Options:
-          --data <DIR>  Folder of the log and the state [default: the one that there is under .millrace]
+          --data <DIR>  Data folder [default: the only one under .millrace]
       -h, --help        Print help
       -V, --version     Print version
     ");
 }
 
 #[test]
-fn help_of_table_scan() {
+fn help_of_table_scan_shows_its_arguments() {
     assert_snapshot!(help("table scan"), @"
-    Print rows in the order of their keys, page by page
+    Print a page of rows, in the order of their keys
 
     Usage: millrace table scan [OPTIONS] <TABLE>
 
@@ -395,27 +394,26 @@ fn help_of_table_scan() {
       <TABLE>  Name of the table
 
     Options:
-          --data <DIR>   Folder of the log and the state [default: the one that there is under
-                         .millrace]
+          --data <DIR>   Data folder [default: the only one under .millrace]
           --page <PAGE>  Number of the page, from 0 [default: 0]
-          --size <SIZE>  Rows of a page [default: 20]
-          --from <KEY>   First key
-          --to <KEY>     Last key, included
+          --size <SIZE>  Rows per page [default: 20]
+          --from <KEY>   Begin at this key
+          --to <KEY>     End at this key, which is included
       -h, --help         Print help
       -V, --version      Print version
     ");
 }
 
 #[test]
-fn help_of_topology() {
+fn help_of_topology_shows_its_arguments() {
     assert_snapshot!(help("topology"), @"
-    Show what a pipeline consists of
+    Show the topology of a pipeline: its topics, steps and state
 
     Usage: millrace topology [OPTIONS] <PIPELINE>...
 
     Arguments:
       <PIPELINE>...
-              Pipeline files; several files of one app are one app
+              Pipeline files; several files together are one app
 
     Options:
           --set <KEY=VALUE>
@@ -423,17 +421,17 @@ fn help_of_topology() {
               `plugins.NAME.config.KEY=VALUE`
 
           --set-file <KEY=FILE>
-              Change a setting to what a file holds, without the newline at its end, such as
-              `kafka.sasl.password=/run/secrets/kafka`
+              Change a setting to the content of a file, such as
+              `kafka.sasl.password=/run/secrets/kafka`; a newline at its end is dropped
 
           --format <FORMAT>
-              How to show it
+              Format of the output
 
               Possible values:
-              - text:    For reading
-              - mermaid: For Mermaid
-              - dot:     For Graphviz
-              - json:    For programs
+              - text:    Plain text
+              - mermaid: A Mermaid diagram
+              - dot:     A Graphviz diagram
+              - json:    JSON, for programs
 
               [default: text]
 
@@ -446,21 +444,21 @@ fn help_of_topology() {
 }
 
 #[test]
-fn help_of_demo() {
+fn help_of_demo_shows_its_arguments() {
     assert_snapshot!(help("demo"), @"
-    See it work: the sample orders through their pipeline, and what became of them
+    Try Millrace: run sample orders through their pipeline, and show the results
 
     Usage: millrace demo [OPTIONS]
 
     Options:
-          --data <DIR>                 Folder of the log and the state; emptied first [default:
-                                       .millrace/demo]
-          --kafka <BOOTSTRAP>          Run it on this Kafka cluster, on topics of its own:
-                                       `millrace-demo-...`, deleted and made anew
+          --data <DIR>                 Folder for the state and, without --kafka, the log; it is emptied
+                                       first [default: .millrace/demo]
+          --kafka <BOOTSTRAP>          Run on this Kafka cluster: its bootstrap servers. Topics
+                                       `millrace-demo-...` are deleted and created again
           --kafka-set <KEY=VALUE>      A setting of librdkafka, such as `security.protocol=SASL_SSL` or
-                                       `ssl.ca.location=ca.pem`; may come several times
-          --kafka-set-file <KEY=FILE>  The same with the value in a file, without the newline at its
-                                       end, such as `sasl.password=FILE`
+                                       `ssl.ca.location=ca.pem`; may be repeated
+          --kafka-set-file <KEY=FILE>  The same with the value in a file, such as `sasl.password=FILE`;
+                                       a newline at its end is dropped
           --pipeline <PIPELINE>        The pipeline to run [default: pipelines/orders.toml]
           --in <FILE>                  The records to run through it [default: samples/orders.jsonl]
       -h, --help                       Print help
@@ -469,10 +467,10 @@ fn help_of_demo() {
 }
 
 #[test]
-fn help_of_reset() {
+fn help_of_reset_shows_its_arguments() {
     assert_snapshot!(help("reset"), @"
-    Have an app on Kafka start anew: deletes its committed offsets, its internal topics and its state on
-    disk
+    Let an app on Kafka start from the beginning: deletes its committed offsets, internal topics and
+    local state
 
     Usage: millrace reset [OPTIONS] --kafka <BOOTSTRAP> <APP>
 
@@ -480,22 +478,23 @@ fn help_of_reset() {
       <APP>  Name of the app
 
     Options:
-          --kafka <BOOTSTRAP>          Bootstrap servers of its Kafka cluster
+          --kafka <BOOTSTRAP>          Bootstrap servers of the Kafka cluster
           --kafka-set <KEY=VALUE>      A setting of librdkafka, such as `security.protocol=SASL_SSL` or
-                                       `ssl.ca.location=ca.pem`; may come several times
-          --kafka-set-file <KEY=FILE>  The same with the value in a file, without the newline at its
-                                       end, such as `sasl.password=FILE`
-          --data <DIR>                 Folder with the state of an instance of the app
-          --yes                        Don't ask
+                                       `ssl.ca.location=ca.pem`; may be repeated
+          --kafka-set-file <KEY=FILE>  The same with the value in a file, such as `sasl.password=FILE`;
+                                       a newline at its end is dropped
+          --data <DIR>                 Also delete the state in this data folder of the app
+          --yes                        Don't ask for confirmation
       -h, --help                       Print help
       -V, --version                    Print version
     ");
 }
 
 #[test]
-fn help_of_offsets() {
+fn help_of_offsets_shows_its_arguments() {
     assert_snapshot!(help("offsets"), @"
-    Show where an app on Kafka goes on in its inputs, or set it: the committed offsets of its group
+    Show or set the offsets at which an app on Kafka continues: the committed offsets of its consumer
+    group
 
     Usage: millrace offsets [OPTIONS] --kafka <BOOTSTRAP> <APP>
 
@@ -503,27 +502,27 @@ fn help_of_offsets() {
       <APP>  Name of the app
 
     Options:
-          --kafka <BOOTSTRAP>          Bootstrap servers of its Kafka cluster
+          --kafka <BOOTSTRAP>          Bootstrap servers of the Kafka cluster
           --kafka-set <KEY=VALUE>      A setting of librdkafka, such as `security.protocol=SASL_SSL` or
-                                       `ssl.ca.location=ca.pem`; may come several times
-          --kafka-set-file <KEY=FILE>  The same with the value in a file, without the newline at its
-                                       end, such as `sasl.password=FILE`
-          --topic <TOPIC>              Only this topic; may come several times. Without it, all that the
-                                       app reads
-          --partition <N>              Only this partition of each topic; may come several times
-          --to-earliest                Go on at the first record that is there
-          --to-latest                  Go on behind the last record
-          --to-offset <OFFSET>         Go on at this offset
-          --to-datetime <TIME>         Go on at the first record of this time or later:
+                                       `ssl.ca.location=ca.pem`; may be repeated
+          --kafka-set-file <KEY=FILE>  The same with the value in a file, such as `sasl.password=FILE`;
+                                       a newline at its end is dropped
+          --topic <TOPIC>              Only this topic; may be repeated [default: all topics that the
+                                       app reads]
+          --partition <N>              Only this partition of each topic; may be repeated
+          --to-earliest                Continue at the first record of each partition
+          --to-latest                  Continue after the last record of each partition
+          --to-offset <OFFSET>         Continue at this offset of each partition
+          --to-datetime <TIME>         Continue at the first record of this time or later:
                                        2026-11-21T17:03:53Z, or milliseconds since the epoch
-          --yes                        Don't ask
+          --yes                        Don't ask for confirmation
       -h, --help                       Print help
       -V, --version                    Print version
     ");
 }
 
 #[test]
-fn help_of_completions() {
+fn help_of_completions_shows_its_arguments() {
     assert_snapshot!(help("completions"), @"
     Print a completion script for a shell
 

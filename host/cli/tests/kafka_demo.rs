@@ -21,7 +21,7 @@ fn wait_until_running(run: &mut Running) {
 }
 
 #[test]
-fn the_demo_finds_the_same_as_without_kafka_however_often_it_runs() {
+fn the_demo_on_kafka_has_the_results_of_the_embedded_one_however_often_it_runs() {
     let Some(cluster) = millrace_broker::for_test(millrace_broker::Options::default()).unwrap() else { return };
     let bootstrap = cluster.bootstrap();
     let place = Place::new();
@@ -86,7 +86,7 @@ fn the_demo_finds_the_same_as_without_kafka_however_often_it_runs() {
 }
 
 #[test]
-fn an_app_that_runs_is_not_reset_and_one_that_was_reads_its_input_again() {
+fn a_running_app_is_not_reset_and_an_app_after_a_reset_reads_its_input_again() {
     let Some(cluster) = millrace_broker::for_test(millrace_broker::Options::default()).unwrap() else { return };
     let at = format!("--kafka {}", cluster.bootstrap());
     let place = Place::new();

@@ -48,7 +48,7 @@ impl OnKafka {
 }
 
 #[test]
-fn records_come_back_as_they_were_written() {
+fn topic_read_prints_records_as_topic_write_read_them() {
     let Some(kafka) = OnKafka::new() else { return };
     kafka.good("topic create all --partitions 2 --config retention.ms=-1");
     let records = [
@@ -74,7 +74,7 @@ fn records_come_back_as_they_were_written() {
 }
 
 #[test]
-fn keys_decide_on_partitions_as_with_the_jvms_clients_and_records_without_take_turns() {
+fn records_are_partitioned_by_key_as_in_kafkas_java_client_and_in_turn_without_a_key() {
     let Some(kafka) = OnKafka::new() else { return };
     kafka.good("topic create keyed --partitions 5");
     kafka.good("topic create other --partitions 2");
@@ -100,7 +100,7 @@ fn keys_decide_on_partitions_as_with_the_jvms_clients_and_records_without_take_t
 }
 
 #[test]
-fn what_is_wrong_is_said_and_nothing_is_written_of_it() {
+fn a_wrong_topic_line_or_setting_is_an_error_and_nothing_is_written() {
     let Some(kafka) = OnKafka::new() else { return };
     kafka.good("topic create payments --partitions 2 --config retention.ms=-1 --config max.message.bytes=1000");
     kafka.good("topic create payments --partitions 2 --config retention.ms=-1");
@@ -141,7 +141,7 @@ fn what_is_wrong_is_said_and_nothing_is_written_of_it() {
 }
 
 #[test]
-fn a_record_that_the_broker_refuses_is_told_with_its_line_and_the_others_are_written() {
+fn a_record_that_the_broker_refuses_is_named_by_its_line_and_the_others_are_written() {
     let Some(kafka) = OnKafka::new() else { return };
     kafka.good("topic create small --partitions 2 --config max.message.bytes=1000");
     let large = format!("{{\"partition\":1,\"value\":\"{}\"}}\n", "x".repeat(2_000));
@@ -156,7 +156,7 @@ fn a_record_that_the_broker_refuses_is_told_with_its_line_and_the_others_are_wri
 }
 
 #[test]
-fn a_timestamp_that_the_client_would_change_is_moved_and_told() {
+fn the_timestamp_0_is_written_as_1_and_counted() {
     let Some(kafka) = OnKafka::new() else { return };
     kafka.good("topic create epoch --config retention.ms=-1");
     let said = kafka.write("epoch", "{\"value\":1,\"timestamp\":0}\n{\"value\":2,\"timestamp\":1}\n");
@@ -168,7 +168,7 @@ fn a_timestamp_that_the_client_would_change_is_moved_and_told() {
 }
 
 #[test]
-fn a_topic_has_as_many_replicas_as_are_asked_for_or_is_refused() {
+fn a_topic_is_created_with_the_wanted_replicas_or_refused() {
     let Some(kafka) = OnKafka::new() else { return };
     kafka.good("topic create single --replication-factor 1 --config retention.ms=-1");
     kafka.good("topic create single --replication-factor 1");
@@ -184,7 +184,7 @@ fn a_topic_has_as_many_replicas_as_are_asked_for_or_is_refused() {
 
 /// The first lines are acknowledged before the broker goes; those after it are sent to nobody.
 #[test]
-fn a_broker_that_goes_in_the_middle_leaves_word_of_each_line() {
+fn the_fate_of_each_line_is_known_when_the_broker_dies_during_a_write() {
     let Some(mut cluster) = millrace_broker::for_test(millrace_broker::Options::default()).unwrap() else { return };
     let (place, at) = (Place::new(), format!("--kafka {}", cluster.bootstrap()));
     place.millrace(&format!("topic create half {at}")).good();
@@ -208,7 +208,7 @@ fn a_broker_that_goes_in_the_middle_leaves_word_of_each_line() {
 }
 
 #[test]
-fn nobody_waits_for_a_broker_that_is_not_there() {
+fn a_command_does_not_wait_for_a_broker_that_does_not_answer() {
     let said = Place::new().millrace("topic list --kafka 127.0.0.1:1").bad();
     let expected = "exit 75: error: no broker answers at 127.0.0.1:1: ";
     assert!(said.starts_with(expected) && said.contains("Connection refused"), "{said}");

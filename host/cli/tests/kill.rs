@@ -18,7 +18,7 @@ const BYTES: u64 = 1_600_000;
 const JITTER: Duration = Duration::from_millis(12);
 
 #[test]
-fn a_run_that_is_killed_twenty_times_puts_out_what_an_undisturbed_one_does() {
+fn a_run_that_is_killed_twenty_times_has_the_output_of_an_undisturbed_run() {
     let place = Place::new();
     let mut dice = Dice::new(20);
     place.write("input.jsonl", input(&mut dice));

@@ -48,7 +48,7 @@ fn keys(rows: &str) -> Vec<i64> {
 }
 
 #[test]
-fn a_run_that_is_told_to_stop_commits_what_it_has_begun_and_exits_with_0() {
+fn a_run_that_is_told_to_stop_commits_its_records_in_flight_and_exits_with_0() {
     let place = Place::new();
     place.create_topics("data", 1);
     write(&place, &answers(1..=40_000));
@@ -67,7 +67,7 @@ fn a_run_that_is_told_to_stop_commits_what_it_has_begun_and_exits_with_0() {
 }
 
 #[test]
-fn a_run_that_is_told_to_stop_while_it_starts_stops_in_order() {
+fn a_run_that_is_told_to_stop_while_it_starts_exits_with_0() {
     let place = Place::new();
     let pipeline = std::fs::read_to_string(place.path("orders.toml")).unwrap();
     // Reading it takes as long as nobody writes it.
@@ -81,7 +81,7 @@ fn a_run_that_is_told_to_stop_while_it_starts_stops_in_order() {
 }
 
 #[test]
-fn what_is_written_while_an_app_runs_arrives_exactly_once() {
+fn records_that_are_written_while_an_app_runs_are_processed_exactly_once() {
     let place = Place::new();
     let mut run = started(&place);
     for part in 0..5 {
@@ -95,7 +95,7 @@ fn what_is_written_while_an_app_runs_arrives_exactly_once() {
 }
 
 #[test]
-fn what_was_written_for_an_app_that_is_killed_arrives_exactly_once_when_it_runs_again() {
+fn records_for_an_app_that_is_killed_are_processed_exactly_once_by_the_next_run() {
     let place = Place::new();
     let run = started(&place);
     for part in 0..5 {
@@ -107,7 +107,7 @@ fn what_was_written_for_an_app_that_is_killed_arrives_exactly_once_when_it_runs_
 }
 
 #[test]
-fn a_wrong_line_for_a_running_app_is_refused_and_nothing_of_it_arrives() {
+fn a_wrong_line_for_a_running_app_is_refused_with_its_whole_batch() {
     let place = Place::new();
     let mut run = started(&place);
     let input = format!("{}nonsense\n", answers(1..=2));
@@ -118,7 +118,7 @@ fn a_wrong_line_for_a_running_app_is_refused_and_nothing_of_it_arrives() {
 }
 
 #[test]
-fn a_wrong_line_far_into_the_input_is_told_with_what_was_written_before_it() {
+fn the_message_for_a_wrong_line_says_which_lines_were_written_before_it() {
     let place = Place::new();
     place.create_topics("data", 1);
     let said = place.millrace_with("topic write --data data", &format!("{}nonsense\n", answers(1..=5_001)));
@@ -138,7 +138,7 @@ fn a_folder_has_one_run_at_a_time() {
 }
 
 #[test]
-fn topics_and_tables_can_be_looked_into_while_an_app_runs() {
+fn topics_and_tables_can_be_read_while_an_app_runs() {
     let place = Place::new();
     let mut run = started(&place);
     write(&place, &answers(1..=3));
@@ -168,7 +168,7 @@ fn generation(place: &Place) -> u64 {
 }
 
 #[test]
-fn another_component_is_a_new_generation_and_the_same_one_is_not() {
+fn a_changed_component_is_a_new_generation_and_an_unchanged_one_is_not() {
     let place = Place::new();
     let run = || place.millrace(&format!("{RUN} --until-idle")).good();
     run();
@@ -188,7 +188,7 @@ fn another_component_is_a_new_generation_and_the_same_one_is_not() {
 }
 
 #[test]
-fn rows_come_by_key_by_page_and_by_range_with_negative_keys_first() {
+fn rows_are_found_by_key_page_and_range_with_negative_keys_first() {
     let place = Place::new();
     place.create_topics("data", 3);
     write(&place, &answers([-300, -2, -1, 0, 1, 2, 255, 256, i64::from(i32::MAX), i64::MIN + 1].into_iter()));

@@ -45,7 +45,7 @@ fn place() -> Place {
 }
 
 #[test]
-fn windows_and_numbers_are_the_same_in_replay_and_in_topics_and_come_back_as_they_were() {
+fn windows_and_numbers_are_printed_alike_by_replay_and_topic_read_and_read_back_unchanged() {
     let place = place();
     let replayed = place.millrace_with("replay count.toml", RECORDS).good();
     let results: String =
@@ -75,7 +75,7 @@ fn windows_and_numbers_are_the_same_in_replay_and_in_topics_and_come_back_as_the
 }
 
 #[test]
-fn a_window_that_stands_in_the_key_is_no_headers_of_the_record() {
+fn a_record_whose_key_has_the_window_has_no_window_headers() {
     let place = place();
     place.write("keys.toml", COUNT.replace("topic = \"out\"", "topic = \"out\"\nkey = \"windowed\""));
     let replayed = place.millrace_with("replay keys.toml", RECORDS).good();
@@ -89,7 +89,7 @@ fn a_window_that_stands_in_the_key_is_no_headers_of_the_record() {
 }
 
 #[test]
-fn what_is_added_up_over_windows_is_of_none_and_another_window_takes_the_place_of_the_first() {
+fn a_total_over_windows_has_no_window_and_a_second_window_replaces_the_first() {
     let place = place();
     place.write("totals.toml", COUNT.replace("[[sink]]\nfrom = \"sums\"", "[[aggregate]]\nname = \"totals\"\nfrom = \"sums\"\ncall = \"operators.counts\"\n[[sink]]\nfrom = \"totals\""));
     let totals = place.millrace_with("replay totals.toml", RECORDS).good();
@@ -111,7 +111,7 @@ fn what_is_added_up_over_windows_is_of_none_and_another_window_takes_the_place_o
 }
 
 #[test]
-fn a_letter_that_goes_round_again_has_one_set_of_headers() {
+fn a_dead_letter_that_fails_again_has_one_set_of_headers() {
     let place = place();
     place.millrace("run pass.toml --data data --until-idle").good();
     let mut lines = "{\"topic\":\"in\",\"key\":\"a\",\"valueBase64\":\"ew==\",\"timestamp\":1}\n".to_owned();
@@ -130,7 +130,7 @@ fn a_letter_that_goes_round_again_has_one_set_of_headers() {
 }
 
 #[test]
-fn lines_from_a_pipe_with_nulls_and_line_ends_of_windows_are_records() {
+fn lines_with_nulls_and_crlf_from_a_pipe_are_records() {
     let place = place();
     place.millrace("topic create in --data data --key string").good();
     let lines = "\u{feff}{\"key\":\"a\",\"value\":1,\"timestamp\":1,\"partition\":null,\"headers\":null}\r\n\r\n\
@@ -144,7 +144,7 @@ fn lines_from_a_pipe_with_nulls_and_line_ends_of_windows_are_records() {
 }
 
 #[test]
-fn numbers_that_no_type_holds_are_kept_and_an_overflow_costs_its_record_only() {
+fn numbers_of_any_size_are_kept_and_an_overflow_costs_its_record_only() {
     let place = place();
     let odd = r#"{"id":9007199254740993,"n":327267367867168100000,"d":0.1000000000000000055511151231257827,"e":1e400,"z":-0}"#;
     let line = format!("{{\"topic\":\"in\",\"key\":\"a\",\"value\":{odd},\"timestamp\":1}}\n");

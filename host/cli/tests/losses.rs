@@ -60,7 +60,7 @@ fn told(place: &Place, command: &str, input: &str) -> String {
 }
 
 #[test]
-fn a_replay_ends_with_what_became_of_its_records() {
+fn a_replay_ends_with_a_summary_of_what_became_of_its_records() {
     let place = counting("", "emit = \"final\"");
     let value = r#"{"amount":1}"#;
     let input = [
@@ -81,7 +81,7 @@ fn a_replay_ends_with_what_became_of_its_records() {
 }
 
 #[test]
-fn a_replay_of_unreadable_times_says_so_and_why() {
+fn a_replay_explains_why_timestamps_can_not_be_read() {
     let place = passing("");
     let input: String = (0..50).map(|_| record("\"a\"", r#"{"at":"2024-05-01T10:00:00"}"#, 1)).collect();
     assert_snapshot!(told(&place, "replay pass.toml", &input), @r#"
@@ -91,34 +91,34 @@ fn a_replay_of_unreadable_times_says_so_and_why() {
 }
 
 #[test]
-fn times_in_another_unit_are_told_with_the_unit_that_they_look_like() {
+fn the_message_for_a_timestamp_in_another_unit_names_that_unit() {
     let input: String = ["1714557600", "1714557600000", "1714557600000000", "1714557600000.0", "1.7145576e12"]
         .iter()
         .map(|at| record("\"a\"", &format!("{{\"at\":{at}}}"), 1_714_557_600_000))
         .collect();
     assert_snapshot!(told(&passing(""), "replay pass.toml", &input), @"
-    step `in`, noted (time-in-microseconds), such as topic `in`, partition 0, offset 2: its time 1714557600000000 is 56302-03-03T16:00:00Z: it looks like microseconds, and milliseconds since the epoch are expected; it was taken as it is
-    step `in`, noted (time-in-seconds), such as topic `in`, partition 0, offset 0: its time 1714557600 is 1970-01-20T20:15:57Z: it looks like seconds, and milliseconds since the epoch are expected; it was taken as it is
-    step `in`, noted (time-jump), such as topic `in`, partition 0, offset 1: time jumps by years, from 1970-01-20T20:15:57Z to 2024-05-01T10:00:00Z: records that are older are late from now on; `max-ahead` at the source keeps those out that are ahead of the clock; it was taken as it is
+    step `in`, noted (time-in-microseconds), such as topic `in`, partition 0, offset 2: its time 1714557600000000 is 56302-03-03T16:00:00Z: it looks like microseconds, and milliseconds since the epoch are expected; it was processed
+    step `in`, noted (time-in-seconds), such as topic `in`, partition 0, offset 0: its time 1714557600 is 1970-01-20T20:15:57Z: it looks like seconds, and milliseconds since the epoch are expected; it was processed
+    step `in`, noted (time-jump), such as topic `in`, partition 0, offset 1: time jumps by years, from 1970-01-20T20:15:57Z to 2024-05-01T10:00:00Z: records that are older are late from now on; `max-ahead` at the source keeps those out that are ahead of the clock; it was processed
     5 in, 5 out
     ");
     let strict = passing("max-ahead = \"1h\"");
     assert_snapshot!(told(&strict, "replay pass.toml", &input), @"
     step `in`, dead-lettered (future-timestamp), such as topic `in`, partition 0, offset 2: its time 1714557600000000 is 1712843042400000 ms ahead of the clock, and 3600000 are the most; it looks like microseconds, and milliseconds are expected; it is in `pass-dlq`
-    step `in`, noted (time-in-seconds), such as topic `in`, partition 0, offset 0: its time 1714557600 is 1970-01-20T20:15:57Z: it looks like seconds, and milliseconds since the epoch are expected; it was taken as it is
-    step `in`, noted (time-jump), such as topic `in`, partition 0, offset 1: time jumps by years, from 1970-01-20T20:15:57Z to 2024-05-01T10:00:00Z: records that are older are late from now on; `max-ahead` at the source keeps those out that are ahead of the clock; it was taken as it is
+    step `in`, noted (time-in-seconds), such as topic `in`, partition 0, offset 0: its time 1714557600 is 1970-01-20T20:15:57Z: it looks like seconds, and milliseconds since the epoch are expected; it was processed
+    step `in`, noted (time-jump), such as topic `in`, partition 0, offset 1: time jumps by years, from 1970-01-20T20:15:57Z to 2024-05-01T10:00:00Z: records that are older are late from now on; `max-ahead` at the source keeps those out that are ahead of the clock; it was processed
     5 in, 4 out, 1 dead letter
     ");
 }
 
 #[test]
-fn a_time_that_jumps_by_years_is_told() {
+fn a_replay_warns_of_a_timestamp_that_jumps_by_years() {
     let input: String = [1_714_557_600_000_i64, 1_714_557_601_000, 4_070_908_800_000, 1_714_557_602_000]
         .iter()
         .map(|at| record("\"a\"", &format!("{{\"at\":{at}}}"), 1_714_557_600_000))
         .collect();
     assert_snapshot!(told(&passing(""), "replay pass.toml", &input), @"
-    step `in`, noted (time-jump), such as topic `in`, partition 0, offset 2: time jumps by years, from 2024-05-01T10:00:01Z to 2099-01-01T00:00:00Z: records that are older are late from now on; `max-ahead` at the source keeps those out that are ahead of the clock; it was taken as it is
+    step `in`, noted (time-jump), such as topic `in`, partition 0, offset 2: time jumps by years, from 2024-05-01T10:00:01Z to 2099-01-01T00:00:00Z: records that are older are late from now on; `max-ahead` at the source keeps those out that are ahead of the clock; it was processed
     4 in, 4 out
     ");
 }
@@ -130,7 +130,7 @@ fn entries(log: &str, message: &str) -> Vec<Value> {
 }
 
 #[test]
-fn a_run_warns_of_the_first_record_that_a_step_loses_and_says_which_windows_are_open() {
+fn a_run_warns_of_the_first_record_that_a_step_loses_and_counts_open_windows() {
     let place = counting("timestamp = \"field:at\"", "emit = \"final\"");
     place.millrace("run count.toml --data data --until-idle").good();
     let mut input = String::new();
@@ -164,7 +164,7 @@ fn a_run_warns_of_the_first_record_that_a_step_loses_and_says_which_windows_are_
 }
 
 #[test]
-fn a_rule_that_asks_for_what_it_does_not_have_is_told_what_it_has() {
+fn the_error_of_a_rule_that_asks_for_an_unknown_name_lists_the_known_ones() {
     let place = Place::new();
     place.write("hostile.wasm", guest_named("hostile.wasm"));
     let pipeline = "app = \"ask\"\n[plugins.hostile]\ncomponent = \"hostile.wasm\"\n[[source]]\nname = \"in\"\ntopic = \"in\"\n\

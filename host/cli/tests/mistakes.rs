@@ -19,7 +19,7 @@ fn transcript(place: &Place, commands: &[&str]) -> String {
 }
 
 #[test]
-fn a_wrong_command_line_is_exit_code_2() {
+fn a_wrong_command_line_ends_with_exit_code_2() {
     let commands = [
         "chekc orders.toml",
         "run orders.toml --threads 4",
@@ -231,13 +231,13 @@ fn a_wrong_command_line_is_exit_code_2() {
     exit 2
 
     $ millrace topic list --kafka http://127.0.0.1:9092
-    error: invalid value 'http://127.0.0.1:9092' for '--kafka <BOOTSTRAP>': a broker is not asked by http://; write HOST:PORT, several with commas, such as 127.0.0.1:9092
+    error: invalid value 'http://127.0.0.1:9092' for '--kafka <BOOTSTRAP>': a broker has no protocol http://; write HOST:PORT, several with commas, such as 127.0.0.1:9092
 
     For more information, try '--help'.
     exit 2
 
     $ millrace run orders.toml --kafka 127.0.0.1:99999
-    error: invalid value '127.0.0.1:99999' for '--kafka <BOOTSTRAP>': `99999` is no port: those are numbers from 1 to 65535; write HOST:PORT, several with commas, such as 127.0.0.1:9092
+    error: invalid value '127.0.0.1:99999' for '--kafka <BOOTSTRAP>': `99999` is no port: a port is a number from 1 to 65535; write HOST:PORT, several with commas, such as 127.0.0.1:9092
 
     For more information, try '--help'.
     exit 2
@@ -248,7 +248,7 @@ fn a_wrong_command_line_is_exit_code_2() {
 }
 
 #[test]
-fn files_and_folders_that_are_not_there_or_not_ours_are_exit_code_1() {
+fn a_missing_or_foreign_file_or_folder_ends_with_exit_code_1() {
     let place = Place::new();
     std::fs::create_dir_all(place.path("other/db")).unwrap();
     place.write("other/db/notes.txt", "mine");
@@ -290,7 +290,7 @@ fn files_and_folders_that_are_not_there_or_not_ours_are_exit_code_1() {
     exit 1
 
     $ millrace check nowhere/orders.toml
-    error: nowhere/orders.toml: there is no such file in HERE/nowhere; that folder isn't there
+    error: nowhere/orders.toml: there is no such file in HERE/nowhere; that folder doesn't exist
     exit 1
 
     $ millrace check .
@@ -378,7 +378,7 @@ fn files_and_folders_that_are_not_there_or_not_ours_are_exit_code_1() {
 }
 
 #[test]
-fn names_and_keys_that_are_not_there_are_exit_code_1() {
+fn an_unknown_name_or_key_ends_with_exit_code_1() {
     let place = Place::new();
     place.create_topics("empty", 2);
     place.millrace("run orders.toml --data data --until-idle").good();

@@ -33,7 +33,7 @@ fn line(topic: &str, key: i64, value: &str, time: i64) -> String {
 }
 
 #[test]
-fn what_waits_at_the_end_comes_out_when_windows_are_to_be_closed() {
+fn open_windows_give_their_results_at_the_end_of_a_replay_that_closes_windows() {
     let steps = r#"
 [[join]]
 name = "pairs"
@@ -103,7 +103,7 @@ topic = "rest"
 }
 
 #[test]
-fn a_row_of_a_global_table_is_there_from_the_next_record_on_whatever_the_batch() {
+fn the_next_record_sees_a_new_row_of_a_global_table_whatever_the_batch() {
     let sources = SOURCES.replacen("key = \"i64\"", "key = \"i64\"\npartitions = 3", 1);
     let place = place(&format!("{sources}{}", named("left")));
     let input = [
@@ -155,7 +155,7 @@ fn counted(output: &str) -> Vec<[i64; 3]> {
 }
 
 #[test]
-fn a_row_that_is_deleted_twice_or_was_never_there_takes_nothing_back_twice() {
+fn a_row_that_is_deleted_twice_or_never_existed_is_subtracted_once_at_most() {
     let steps = r#"
 [[table]]
 name = "rows"
@@ -192,7 +192,7 @@ topic = "counts"
 }
 
 #[test]
-fn one_record_from_the_future_moves_no_time_where_the_source_says_how_far_ahead_records_may_be() {
+fn a_record_further_ahead_than_its_source_allows_does_not_move_stream_time() {
     let steps = |ahead: &str| {
         format!(
             "[[source]]\nname = \"in\"\ntopic = \"in\"\nkey = \"i64\"\n{ahead}\n[[aggregate]]\nname = \"counts\"\n\

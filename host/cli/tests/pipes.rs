@@ -26,7 +26,7 @@ fn without_stderr(place: &Place, words: &str) -> Said {
 }
 
 #[test]
-fn a_reader_that_has_had_enough_is_no_failure() {
+fn a_command_whose_output_is_no_longer_read_does_not_fail() {
     let place = Place::new();
     place.create_topics("data", 1);
     place.write("one.jsonl", "{\"topic\":\"payment-orders\",\"key\":1,\"value\":{\"id\":1},\"timestamp\":1}\n");
@@ -51,7 +51,7 @@ fn a_reader_that_has_had_enough_is_no_failure() {
 }
 
 #[test]
-fn what_was_done_is_told_by_the_exit_code_where_nobody_reads_what_is_said() {
+fn the_exit_code_tells_the_result_if_standard_error_is_closed() {
     let place = Place::new();
     place.create_topics("data", 1);
     place.write("one.jsonl", "{\"topic\":\"payment-orders\",\"key\":1,\"value\":{\"id\":1},\"timestamp\":1}\n");

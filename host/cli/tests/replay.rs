@@ -25,7 +25,7 @@ fn lines(text: &str) -> Vec<Value> {
 }
 
 #[test]
-fn the_batch_size_changes_nothing() {
+fn the_batch_size_does_not_change_the_output_of_a_replay() {
     let place = Place::new();
     let expected = replay(&place, "--batch 1");
     assert!(expected.lines().count() > 1_000);
@@ -37,7 +37,7 @@ fn the_batch_size_changes_nothing() {
 }
 
 #[test]
-fn input_comes_from_a_file_a_folder_or_standard_input_and_output_goes_to_a_file_or_standard_output() {
+fn a_replay_reads_a_file_a_folder_or_standard_input_and_writes_a_file_or_standard_output() {
     let place = Place::new();
     place.write("orders.jsonl", sample());
     let expected = replay(&place, "");
@@ -49,7 +49,7 @@ fn input_comes_from_a_file_a_folder_or_standard_input_and_output_goes_to_a_file_
 }
 
 #[test]
-fn a_file_gets_the_output_when_all_of_it_is_there_even_if_it_is_the_input() {
+fn the_output_file_is_replaced_when_the_replay_is_complete_even_if_it_is_the_input() {
     let place = Place::new();
     place.write("orders.jsonl", sample());
     let expected = replay(&place, "");
@@ -64,7 +64,7 @@ fn a_file_gets_the_output_when_all_of_it_is_there_even_if_it_is_the_input() {
 }
 
 #[test]
-fn no_input_gives_no_output() {
+fn a_replay_without_input_has_no_output() {
     let said = Place::new().millrace_with("replay orders.toml", "");
     assert_eq!((said.code, said.out.as_str(), said.err.as_str()), (Some(0), "", "0 in, 0 out\n"));
 }
@@ -173,7 +173,7 @@ fn decision(payment: &Value, stock: &Value) -> Option<(Value, Value)> {
 }
 
 #[test]
-fn every_record_of_the_sample_is_in_a_decision_or_in_the_dead_letter_queue_or_alone() {
+fn every_record_of_the_sample_is_in_a_decision_or_a_dead_letter_or_without_a_match() {
     let expected = expected(&lines(&sample()));
     let mut found = Expected::default();
     for line in lines(&replay(&Place::new(), "")) {
@@ -188,7 +188,7 @@ fn every_record_of_the_sample_is_in_a_decision_or_in_the_dead_letter_queue_or_al
 }
 
 #[test]
-fn the_reasons_in_the_dead_letter_queue_say_what_is_wrong_with_the_record() {
+fn the_reason_of_a_dead_letter_says_what_is_wrong_with_the_record() {
     let input = r#"
         {"topic":"payment-orders","keyBase64":"AAEC","value":{"status":"ACCEPT"},"timestamp":1}
         {"topic":"payment-orders","key":1,"valueBase64":"","timestamp":2}
@@ -220,7 +220,7 @@ fn the_reasons_in_the_dead_letter_queue_say_what_is_wrong_with_the_record() {
 }
 
 #[test]
-fn a_line_that_is_wrong_is_told_with_its_number_its_field_and_what_would_be_right() {
+fn the_message_for_a_wrong_line_has_its_number_its_field_and_a_right_example() {
     let place = Place::new();
     let good = r#"{"topic":"stock-orders","key":1,"value":{"status":"ACCEPT"},"timestamp":1}"#;
     let said: Vec<String> = [

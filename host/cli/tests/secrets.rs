@@ -35,7 +35,7 @@ fn told(mut command: Command) -> (Option<i32>, String) {
 }
 
 #[test]
-fn no_command_that_fails_says_a_password() {
+fn no_command_that_fails_prints_a_password() {
     let place = Place::new();
     let files = [
         "[kafka]\nsasl.pasword = \"hunter2\"",
@@ -75,7 +75,7 @@ fn no_command_that_fails_says_a_password() {
 }
 
 #[test]
-fn no_wrong_command_line_says_a_password() {
+fn no_error_about_a_command_line_prints_a_password() {
     let place = Place::new();
     place.write("pass.toml", pipeline(""));
     place.write("binary", b"hunter2\xff");
@@ -113,7 +113,7 @@ fn no_wrong_command_line_says_a_password() {
 }
 
 #[test]
-fn a_process_that_waits_for_its_cluster_logs_no_password_however_much_it_logs() {
+fn a_process_that_waits_for_its_cluster_logs_no_password_at_any_level() {
     let place = Place::new();
     let kafka = "[kafka]\nsecurity.protocol = \"sasl_plaintext\"\nsasl.mechanism = \"PLAIN\"\nsasl.username = \"alice\"\n\
                  sasl.password = \"${PASSWORD}\"\ndebug = \"all\"";
@@ -130,7 +130,7 @@ fn a_process_that_waits_for_its_cluster_logs_no_password_however_much_it_logs() 
 }
 
 #[test]
-fn a_misspelt_setting_is_told_with_its_place_and_the_nearest_one() {
+fn the_message_for_a_misspelt_setting_has_its_place_and_the_nearest_name() {
     let place = Place::new();
     place.write("pass.toml", pipeline("[kafka]\nsasl.pasword = \"hunter2\"\nsecurity.protocol = \"tls\""));
     assert_snapshot!(place.millrace("check pass.toml --set kafka.lingr.ms=5").bad(), @"
@@ -146,7 +146,7 @@ fn a_misspelt_setting_is_told_with_its_place_and_the_nearest_one() {
 }
 
 #[test]
-fn a_file_of_certificates_that_is_not_there_is_refused_before_anyone_is_asked() {
+fn a_missing_certificate_file_is_refused_before_a_broker_is_contacted() {
     let place = Place::new();
     place.write("pass.toml", pipeline("[kafka]\nsecurity.protocol = \"ssl\"\nssl.ca.location = \"nowhere.pem\""));
     assert_snapshot!(place.millrace("run pass.toml --kafka 127.0.0.1:1").bad(), @"
@@ -162,7 +162,7 @@ fn a_file_of_certificates_that_is_not_there_is_refused_before_anyone_is_asked() 
 }
 
 #[test]
-fn a_variable_that_is_missing_and_a_file_that_is_no_text_are_told_by_name() {
+fn the_message_for_a_missing_variable_or_a_binary_file_has_its_name() {
     let place = Place::new();
     place.write("pass.toml", pipeline("[kafka]\nsasl.password = \"${NO_SUCH_VARIABLE}\""));
     place.write("binary", b"\xff\xfe");

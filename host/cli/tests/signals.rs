@@ -16,7 +16,7 @@ fn stuck(place: &Place) -> Running {
 }
 
 #[test]
-fn a_second_signal_ends_a_run_at_once_that_can_not_stop_in_order() {
+fn a_second_signal_ends_a_run_that_hangs_while_it_stops() {
     for (first, second, code) in [("TERM", "TERM", 143), ("INT", "INT", 130), ("TERM", "INT", 130)] {
         let place = Place::new();
         let mut run = stuck(&place);
@@ -28,7 +28,7 @@ fn a_second_signal_ends_a_run_at_once_that_can_not_stop_in_order() {
 }
 
 #[test]
-fn a_hangup_before_or_behind_another_signal_does_not_hurry_a_run() {
+fn a_hangup_before_or_after_another_signal_does_not_count_as_a_second_one() {
     for (first, second) in [("TERM", "HUP"), ("HUP", "TERM")] {
         let place = Place::new();
         let pipeline = std::fs::read_to_string(place.path("orders.toml")).unwrap();
@@ -42,7 +42,7 @@ fn a_hangup_before_or_behind_another_signal_does_not_hurry_a_run() {
 }
 
 #[test]
-fn a_hangup_stops_a_run_in_order() {
+fn a_hangup_stops_a_run_after_a_commit() {
     let place = Place::new();
     let mut run = place.start(RUN);
     run.logged("running");
@@ -52,7 +52,7 @@ fn a_hangup_stops_a_run_in_order() {
 }
 
 #[test]
-fn a_hangup_that_was_ignored_at_the_start_stays_ignored() {
+fn a_run_keeps_ignoring_a_hangup_that_it_was_started_to_ignore() {
     let place = Place::new();
     let mut command = Command::new("sh");
     let millrace = place.command(RUN);

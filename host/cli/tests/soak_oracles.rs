@@ -58,14 +58,14 @@ fn entry(message: &str, topic: &str, partition: i32) -> String {
 }
 
 #[test]
-fn a_partition_may_stand_for_half_a_minute_or_as_long_as_faults_explain() {
+fn a_partition_may_stop_for_half_a_minute_or_as_long_as_faults_explain() {
     assert_eq!(found(0, 500, &[]), Some(31));
     assert_eq!(found(40, 500, &[]), Some(71));
     assert_eq!(found(400, 500, &[]), Some(121), "faults explain no more than that");
 }
 
 #[test]
-fn an_entry_that_names_the_partition_explains_it_for_a_minute() {
+fn a_log_entry_that_names_a_partition_explains_its_stop_for_a_minute() {
     let reads = "nothing comes from a partition that isn't read to its end: no broker leads it";
     let opens = "a partition can't be processed yet, and is tried again: others go on";
     assert_eq!(found(0, 500, &[(20, &entry(reads, TOPIC, 3))]), Some(81));
@@ -76,7 +76,7 @@ fn an_entry_that_names_the_partition_explains_it_for_a_minute() {
 }
 
 #[test]
-fn an_entry_from_before_it_stood_explains_nothing() {
+fn a_log_entry_from_before_a_partition_stopped_explains_nothing() {
     let (mut progress, mut logs) = (Progress::default(), Logs::default());
     logs.running = vec!["log".into()];
     logs.hear(Duration::ZERO, "log", &state("running"));
@@ -89,7 +89,7 @@ fn an_entry_from_before_it_stood_explains_nothing() {
 }
 
 #[test]
-fn a_process_that_waits_or_restores_explains_it_for_as_long() {
+fn a_process_that_waits_or_restores_explains_a_stop_for_that_long() {
     let waits = r#"{"fields":{"message":"a transaction waits for the broker","id":"x-0"}}"#;
     assert_eq!(found(0, 500, &[(20, waits), (70, waits)]), Some(131));
     assert_eq!(found(0, 500, &[(20, &state("restoring")), (50, &state("running"))]), Some(50));
@@ -97,7 +97,7 @@ fn a_process_that_waits_or_restores_explains_it_for_as_long() {
 }
 
 #[test]
-fn a_partition_without_a_lag_or_that_gets_on_doesnt_stand() {
+fn a_partition_without_lag_or_with_progress_has_not_stopped() {
     let (mut progress, logs) = (Progress::default(), Logs::default());
     let done = (0..500).all(|now| progress.see(seconds(now), Duration::ZERO, &at(10), &logs).is_empty());
     let moves = (0..500).all(|now| progress.see(seconds(now), Duration::ZERO, &at(-1 - now as i64), &logs).is_empty());
@@ -105,7 +105,7 @@ fn a_partition_without_a_lag_or_that_gets_on_doesnt_stand() {
 }
 
 #[test]
-fn a_backlog_that_becomes_no_less_ends_the_wait_and_so_does_a_cluster_that_doesnt_answer() {
+fn the_wait_ends_when_the_backlog_stops_shrinking_or_the_cluster_stops_answering() {
     let mut backlog = Backlog::default();
     assert_eq!(backlog.see(seconds(100), Ok(at(7))), None);
     assert_eq!(backlog.see(seconds(200), Ok(at(8))), None, "it becomes less");
@@ -120,7 +120,7 @@ fn a_backlog_that_becomes_no_less_ends_the_wait_and_so_does_a_cluster_that_doesn
 }
 
 #[test]
-fn only_an_abort_without_a_word_is_the_planned_death() {
+fn only_an_abort_without_a_message_is_a_planned_death() {
     let log = "{\"fields\":{}}\n";
     let ended = |status, log: &str| Ended { status: ExitStatus::from_raw(status), log: log.to_owned() };
     assert_eq!(ended(Signal::SIGABRT as i32, log).at_point(), AtPoint::Reached);
@@ -134,7 +134,7 @@ fn only_an_abort_without_a_word_is_the_planned_death() {
 }
 
 #[test]
-fn what_has_shown_nothing_is_found() {
+fn an_oracle_that_has_checked_nothing_is_reported() {
     let shown = |minutes: u64, sent: &[&'static str], letters: &[&str], outputs| Shown {
         time: seconds(60 * minutes),
         poison: true,

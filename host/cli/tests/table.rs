@@ -62,7 +62,7 @@ const COUNTS: &str = "app = \"counts\"\n[plugins.operators]\ncomponent = \"opera
     window = { tumbling = \"1m\" }\n[[table]]\nname = \"last\"\nfrom = \"sums\"\n[[table]]\nname = \"rows\"\nfrom = \"in\"\n";
 
 #[test]
-fn the_row_of_a_result_with_a_window_is_shown_with_it() {
+fn the_row_of_a_windowed_result_is_printed_with_its_window() {
     let place = Place::new();
     place.write("operators.wasm", guest_named("operators.wasm"));
     place.write("counts.toml", COUNTS);

@@ -25,13 +25,13 @@ fn wrong() -> &'static Path {
 }
 
 #[test]
-fn a_right_pipeline_is_checked_in_silence() {
+fn check_prints_nothing_for_a_right_pipeline() {
     assert_eq!(check("right"), "exit 0: ");
     assert_eq!(Place::new().millrace("check orders.toml").bad(), "exit 0: ");
 }
 
 #[test]
-fn an_unknown_key_is_told_with_the_one_that_was_meant() {
+fn the_message_for_an_unknown_key_names_the_nearest_key() {
     assert_snapshot!(check("unknown_key"), @r#"
     exit 1: unknown_key.toml:17:1: [[join]] `resolve` has no `within`
       help: say within = "10s" for both directions, or before = "10s" and after = "0s"
@@ -41,7 +41,7 @@ fn an_unknown_key_is_told_with_the_one_that_was_meant() {
 }
 
 #[test]
-fn a_function_that_the_plugin_does_not_have_is_told_with_those_it_has() {
+fn the_message_for_an_unknown_function_lists_the_plugins_functions() {
     assert_snapshot!(check("unknown_function"), @"
     exit 1: unknown_function.toml:22:8: the plugin `order-status` has no function `resolv`; did you mean `resolve`?
       help: its join functions are `resolve`
@@ -49,7 +49,7 @@ fn a_function_that_the_plugin_does_not_have_is_told_with_those_it_has() {
 }
 
 #[test]
-fn a_plugin_that_is_not_there_is_told_with_those_that_are() {
+fn the_message_for_an_unknown_plugin_lists_the_plugins() {
     assert_snapshot!(check("unknown_plugin"), @"
     exit 1: unknown_plugin.toml:22:8: [[join]] `resolve` calls the unknown plugin `order-state`; did you mean `order-status`?
       help: call it by that name, or add [plugins.order-state] with its component
@@ -57,7 +57,7 @@ fn a_plugin_that_is_not_there_is_told_with_those_that_are() {
 }
 
 #[test]
-fn a_step_that_is_not_there_is_told_with_the_one_that_was_meant() {
+fn the_message_for_an_unknown_step_names_the_nearest_step() {
     assert_snapshot!(check("unknown_step"), @"
     exit 1: unknown_step.toml:20:9: [[join]] `resolve` reads from the unknown step `stocks`; did you mean `stock`?
       help: name a source, a table or a step of the app
@@ -65,7 +65,7 @@ fn a_step_that_is_not_there_is_told_with_the_one_that_was_meant() {
 }
 
 #[test]
-fn a_function_of_another_role_is_told_with_its_role() {
+fn the_message_for_a_function_of_another_role_names_its_role() {
     assert_snapshot!(check("wrong_role"), @"
     exit 1: wrong_role.toml:20:8: [[transform]] `resolve` needs a transform function, and `order-status.resolve` is a join function
       help: it has no transform functions; [[join]] calls this one
@@ -73,12 +73,12 @@ fn a_function_of_another_role_is_told_with_its_role() {
 }
 
 #[test]
-fn a_component_file_that_is_not_there_is_told_at_its_plugin() {
-    assert_snapshot!(check("missing_component"), @"exit 1: missing_component.toml:5:13: the plugin `order-status`: orders_status.wasm: can't be read: No such file or directory (os error 2); build the plugin, or mend the path: it starts at this file's folder");
+fn the_message_for_a_missing_component_file_points_at_its_plugin() {
+    assert_snapshot!(check("missing_component"), @"exit 1: missing_component.toml:5:13: the plugin `order-status`: orders_status.wasm: can't be read: No such file or directory (os error 2); build the plugin, or correct the path: it is relative to this file's folder");
 }
 
 #[test]
-fn a_component_file_that_is_something_else_is_told_at_its_plugin() {
+fn the_message_for_a_file_that_is_no_component_points_at_its_plugin() {
     assert_snapshot!(check("garbage_component"), @"
     exit 1: garbage_component.toml:5:13: the plugin `order-status`: garbage.wasm: not a WebAssembly component or module that can be used: magic header not detected: bad magic number - expected=[
         0x0,
@@ -95,12 +95,12 @@ fn a_component_file_that_is_something_else_is_told_at_its_plugin() {
 }
 
 #[test]
-fn a_component_that_wants_more_than_the_contract_has_is_told_with_what_it_wants() {
+fn the_message_for_an_import_outside_the_contract_names_the_import() {
     assert_snapshot!(check("foreign_component"), @"exit 1: foreign_component.toml:5:13: the plugin `order-status`: foreign.wasm: imports `env`: a plugin links to nothing outside itself; a C function may be missing from its build");
 }
 
 #[test]
-fn steps_that_wait_for_each_other_are_told_as_a_way_around() {
+fn the_message_for_a_cycle_lists_its_steps_in_order() {
     assert_snapshot!(check("cycle"), @"
     exit 1: cycle.toml:29:8: a cycle: `again` -> `round` -> `again`
       help: a record would go round for ever: let one of these read from somewhere else
@@ -108,7 +108,7 @@ fn steps_that_wait_for_each_other_are_told_as_a_way_around() {
 }
 
 #[test]
-fn keys_that_do_not_fit_together_are_told_with_both_codecs() {
+fn the_message_for_keys_that_differ_names_both_codecs() {
     assert_snapshot!(check("key_mismatch"), @"
     exit 1: key_mismatch.toml:20:9: [[join]] `resolve`: the keys of `payments` are string, those of `stock` are i64
       help: both sides must have the same `key` at their sources
@@ -116,7 +116,7 @@ fn keys_that_do_not_fit_together_are_told_with_both_codecs() {
 }
 
 #[test]
-fn a_name_that_is_taken_is_told_with_who_has_it() {
+fn the_message_for_a_duplicate_name_says_what_has_it_already() {
     assert_snapshot!(check("duplicate_name"), @"
     exit 1: duplicate_name.toml:13:8: the name `payments` is taken by the [[source]] at duplicate_name.toml:8
       help: names must differ in all files of an app
@@ -126,7 +126,7 @@ fn a_name_that_is_taken_is_told_with_who_has_it() {
 }
 
 #[test]
-fn a_duration_that_is_none_is_told_with_what_one_looks_like() {
+fn the_message_for_a_wrong_duration_shows_a_right_one() {
     assert_snapshot!(check("bad_duration"), @r#"
     exit 1: bad_duration.toml:21:10: within of [[join]] `resolve`: `10 seconds` is not a duration: there is no unit ` seconds`
       help: write a whole number and a unit: "250ms", "10s", "5m", "1h" or "1d"
@@ -134,7 +134,7 @@ fn a_duration_that_is_none_is_told_with_what_one_looks_like() {
 }
 
 #[test]
-fn a_value_of_another_type_is_told_with_the_right_one() {
+fn the_message_for_a_value_of_a_wrong_type_names_the_right_type() {
     assert_snapshot!(check("wrong_type"), @r#"
     exit 1: wrong_type.toml:26:9: topic of [[sink]] must be a string, not a list
       help: write topic = "..."
@@ -142,7 +142,7 @@ fn a_value_of_another_type_is_told_with_the_right_one() {
 }
 
 #[test]
-fn what_is_not_there_yet_is_told_as_that() {
+fn a_feature_that_is_not_implemented_yet_has_a_message_of_its_own() {
     assert_snapshot!(check("not_yet"), @"
     exit 1: not_yet.toml:22:9: `retry` of [[join]] `resolve`: not yet
       help: leave it out: what fails is dead-lettered at once
@@ -150,12 +150,12 @@ fn what_is_not_there_yet_is_told_as_that() {
 }
 
 #[test]
-fn broken_toml_is_told_where_it_breaks() {
+fn the_message_for_broken_toml_has_line_and_column() {
     assert_snapshot!(check("broken"), @r#"exit 1: broken.toml:26:16: not TOML: invalid basic string, expected `"`"#);
 }
 
 #[test]
-fn an_empty_file_is_told_what_it_needs() {
+fn the_message_for_an_empty_file_says_what_a_pipeline_needs() {
     assert_snapshot!(check("empty"), @r#"
     exit 1: empty.toml: the file has no `app`
       help: say which app this is part of: app = "orders"
@@ -163,7 +163,7 @@ fn an_empty_file_is_told_what_it_needs() {
 }
 
 #[test]
-fn a_kafka_setting_that_is_no_number_is_told_with_what_it_must_be() {
+fn the_message_for_a_kafka_setting_of_a_wrong_type_names_the_right_type() {
     assert_snapshot!(check("kafka_number"), @"
     exit 1: kafka_number.toml:5:1: `transaction.timeout.ms` of [kafka] can't have this value
       help: it must be a whole number of milliseconds, such as 10000
@@ -173,7 +173,7 @@ fn a_kafka_setting_that_is_no_number_is_told_with_what_it_must_be() {
 }
 
 #[test]
-fn several_mistakes_are_told_at_once() {
+fn check_lists_all_mistakes_of_a_file() {
     assert_snapshot!(check("several"), @r#"
     exit 1: several.toml: the file has no `app`
       help: say which app this is part of: app = "orders"
@@ -193,7 +193,7 @@ fn several_mistakes_are_told_at_once() {
 }
 
 #[test]
-fn every_wrong_file_has_its_test() {
+fn every_wrong_file_has_a_test() {
     let tests = include_str!("wrong_pipelines.rs");
     for file in std::fs::read_dir(wrong()).unwrap() {
         let name = file.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned();

@@ -1,4 +1,4 @@
-//! What a data folder holds, for who looks into it without the pipeline at hand.
+//! The topics and tables of a data folder, for commands that look into it without the pipeline's files.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,12 +13,12 @@ use crate::log::Log;
 
 const KEY: &[u8] = b"catalog";
 
-/// Topics and tables with how their keys are written.
+/// The key codecs of topics and tables, by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Catalog {
-    /// By name.
+    /// Topics.
     pub topics: BTreeMap<String, KeyCodec>,
-    /// Tables that can be queried, by name.
+    /// Tables that can be queried.
     pub tables: BTreeMap<String, KeyCodec>,
 }
 
@@ -32,7 +32,7 @@ impl Catalog {
         serde_json::from_slice(&bytes).map_err(|error| Error::Input(format!("the catalog can't be read: {error}")))
     }
 
-    /// Adds what a pipeline reads, writes and keeps.
+    /// Adds the topics and tables of a pipeline.
     pub fn add(&mut self, topology: &Topology) {
         for topic in &topology.topics {
             let codec = self.topics.entry(topic.name.clone()).or_default();
@@ -45,7 +45,7 @@ impl Catalog {
                     topic,
                     before,
                     now,
-                    "the keys of a topic were another kind before: what is there already may not fit"
+                    "the pipeline changes how the keys of a topic are encoded: keys of records that are in the topic may not fit"
                 );
             }
             *codec = topic.key;

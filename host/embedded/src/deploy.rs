@@ -1,8 +1,8 @@
-//! Which app a data folder belongs to, which deployment of each of its plugins is active (a generation that grows
-//! whenever the component or its config changes), and what its stores were filled with.
+//! The app that a data folder belongs to, the active deployment of each plugin (a generation that grows whenever the
+//! component or its config changes), and what the stores contain.
 //!
-//! Planning writes nothing: what can't start leaves the folder as it was, and what ran before can run again. Only what
-//! has started is remembered.
+//! Planning writes nothing: an app that can't start leaves the folder as it was, and the app that ran before can run again.
+//! A plan is written down once the app has started.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,22 +16,22 @@ use millrace_store::{Batch, Durability};
 use crate::error::Error;
 use crate::log::Log;
 
-/// Under this key stands the name of the app that the folder belongs to.
+/// Key of the name of the app that the folder belongs to.
 const APP: &[u8] = b"app";
 
-/// Under this key stands what each store was filled with, by its name.
+/// Key of the contents of each store, by its name.
 const CONTENTS: &[u8] = b"contents";
 
-/// A start of an app that nothing speaks against, and that isn't remembered yet.
+/// The start of an app, checked and not yet written down.
 #[derive(Debug)]
-#[must_use = "a plan is to be remembered once the app has started"]
+#[must_use = "remember the plan once the app has started"]
 pub struct Plan {
     app: String,
     active: Arc<[Deployed]>,
-    /// Keys and values of the records.
+    /// Keys and values of the deployments' records.
     records: Vec<(String, Vec<u8>)>,
     contents: BTreeMap<String, Contents>,
-    /// Steps of before whose state no step has now.
+    /// Contents of stores that no step uses any more.
     unused: BTreeMap<String, Contents>,
 }
 
@@ -40,7 +40,7 @@ pub struct Plan {
 ///
 /// # Errors
 /// [`Error::OtherApp`]: the folder belongs to another app. [`Error::Deployment`]: a candidate can't read the state that
-/// is there. [`Error::Contents`]: a step would take it for something else.
+/// is there. [`Error::Contents`]: a step would misread the state that is there.
 pub fn plan(log: &Log, topology: &Topology, candidates: &[Candidate]) -> Result<Plan, Error> {
     let app = topology.app.as_str();
     if let Some(owner) = log.control(APP)?.filter(|owner| owner != app) {
@@ -64,13 +64,14 @@ pub fn plan(log: &Log, topology: &Topology, candidates: &[Candidate]) -> Result<
 
 type ByStore = BTreeMap<String, Contents>;
 
-/// What the stores are filled with once the app has started, and those of them that it doesn't use.
+/// The contents of all stores once the app has started, and of those that it doesn't use.
 fn contents(log: &Log, topology: &Topology) -> Result<(ByStore, ByStore), Error> {
     let before = log.control(CONTENTS)?.map(|bytes| serde_json::from_slice::<ByStore>(&bytes)).transpose();
-    let before = before.map_err(|error| Error::Input(format!("what the stores hold can't be read: {error}")))?;
+    let before = before
+        .map_err(|error| Error::Input(format!("the record of what the stores contain can't be read: {error}")))?;
     let (mut all, mut now, database) = (before.unwrap_or_default(), topology.contents(), log.database());
     for (name, contents) in &mut now {
-        // One process has all tasks: a step that reads another topic goes on with what it has.
+        // All tasks are in this process, so a step that now reads another topic can go on with its state.
         contents.inputs.clear();
         let Some(before) = all.get(name) else { continue };
         let holds_any = |store| Ok::<_, Error>(!database.partitions(store)?.is_empty());
@@ -90,8 +91,8 @@ impl Plan {
         &self.active
     }
 
-    /// Makes the folder the app's, and the candidates its active deployments. To be called when its tasks are open, and
-    /// before they run: a commit may leave state that only these deployments can read.
+    /// Records the app as the folder's owner, and the candidates as its active deployments. Call this after the tasks are
+    /// opened and before they run: a commit may leave state that only these deployments can read.
     ///
     /// # Errors
     /// It can't be written.
@@ -102,8 +103,8 @@ impl Plan {
                 step,
                 store,
                 of,
-                "there is state that no step uses; a step under a new name begins with empty state: to go on with what is \
-                 there, give it its old name"
+                "no step uses this state; if its step was renamed, the step began with empty state: to go on with this state, give \
+                 the step its old name"
             );
         }
         let contents = serde_json::to_vec(&self.contents).map_err(|error| Error::Input(error.to_string()))?;

@@ -1,4 +1,4 @@
-//! What can go wrong, by what the caller does about it.
+//! Errors of the driver, by what the caller does about them.
 
 use millrace_engine::contents::Changed;
 use millrace_engine::deployment::DeploymentRefused;
@@ -25,10 +25,10 @@ pub enum Error {
     /// A plugin can't take over from the one that ran before: go back to that one, or start with a new folder.
     #[error(transparent)]
     Deployment(#[from] DeploymentRefused),
-    /// A step would take the state that is there for something else: see why.
+    /// A step would misread the state that is there: see why.
     #[error("{0}; or start anew in another folder (--data)")]
     Contents(Changed),
-    /// The folder holds what another app keeps: use another one.
+    /// The folder belongs to another app: use another one.
     #[error("the folder belongs to app `{owner}`; use another --data for `{app}`")]
     OtherApp {
         /// The app that it belongs to.
@@ -41,10 +41,10 @@ pub enum Error {
     Inbox {
         /// The folder.
         path: std::path::PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// What was put out can't be passed on: see why.
+    /// An output can't be passed on: see why.
     #[error("the output can't be written")]
     Output(#[source] std::io::Error),
     /// A record from outside can't be taken: mend the input.
@@ -53,8 +53,8 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether the same start may go well later, with nobody changing anything but the disk. A folder that is gone is no
-    /// such case: the log was in it, and a start would begin another one in silence.
+    /// Whether the same start may succeed later if nothing changes but the disk. If the folder is gone, it may not: the log
+    /// is gone with it, and a start would silently begin a new one.
     pub fn is_passing(&self) -> bool {
         use std::io::ErrorKind::{QuotaExceeded, StorageFull};
         match self {
@@ -73,7 +73,7 @@ impl Error {
     }
 }
 
-// Its text has all of it: as a source it would be said twice.
+// The text has it all: as a source it would be printed twice.
 impl From<Changed> for Error {
     fn from(changed: Changed) -> Self {
         Self::Contents(changed)
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_link_of_the_chain_speaks_for_itself_only() {
+    fn an_error_does_not_repeat_the_text_of_its_source() {
         let full = || io::Error::other("the disk is full");
         for error in [Error::Inbox { path: "inbox".into(), source: full() }, Error::Output(full())] {
             let mut said = error.to_string();

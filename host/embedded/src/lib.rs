@@ -1,7 +1,7 @@
 //! The embedded driver: the tasks of an app over a durable log in one process.
 //!
-//! One RocksDB holds the log, offsets and state, and every commit is one batch: exactly once without a broker. [`run`]
-//! moves on with the clock on the wall, [`replay`] with that of its records; both drive the same [`Worker`].
+//! One RocksDB database holds the log, offsets and state, and every commit is one batch: exactly once without a broker.
+//! [`run`] goes by the wall clock, [`replay`] by the timestamps of records; both drive the same [`Worker`].
 
 pub mod catalog;
 pub mod deploy;
@@ -14,5 +14,5 @@ pub mod topics;
 mod worker;
 
 pub use error::Error;
-pub use inbox::{Letter, send};
+pub use inbox::{InboxRecord, leave_records};
 pub use worker::{Worker, WorkerOptions};

@@ -1,13 +1,14 @@
 //! The durable log: topics with partitions of records, in the same database as the state they lead to.
 //!
-//! What is appended in one batch with the state and the committed offsets becomes durable with them or not at all. That
-//! is all there is to exactly-once here.
+//! Records that are appended in one batch with the state and the committed offsets become durable with them or not at all:
+//! that is how this driver processes exactly once.
 //!
-//! A worker collects what it appends in a [`Tail`], where it can already read it; [`Log::prepare`] gives it its final
-//! offsets and puts it into the batch, and [`Prepared::publish`] shows it to the others once the batch is written.
+//! A worker collects the records that it appends in a [`Tail`], where it can already read them. [`Log::prepare`] gives them
+//! their final offsets and puts them into the batch; [`PreparedAppend::publish`] shows them to all readers after the batch
+//! is written.
 //!
 //! ```text
-//! Tail::append ──► Log::prepare ──► Database::write ──► Prepared::publish
+//! Tail::append ──► Log::prepare ──► Database::write ──► PreparedAppend::publish
 //!      │                │                  │
 //!      └── clear ◄──────┴──── dropped ◄────┘  on abort
 //! ```
@@ -64,12 +65,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use millrace_store::{Database, Family, Shape};
 
-pub use commit::Prepared;
+pub use commit::PreparedAppend;
 pub use error::LogError;
 pub use reader::Reader;
 pub use record::NewRecord;
 pub use tail::Tail;
-pub use topics::TopicId;
+pub use topics::LogTopicId;
 use topics::{Partition, Topics};
 
 const LOG: &str = "log";
@@ -81,7 +82,7 @@ const CONTROL: &str = "control";
 pub struct Log {
     database: Arc<Database>,
     topics: RwLock<Topics>,
-    /// Held while records get their offsets and are written: there is one order of appends.
+    /// Locked from when records get their offsets until they are written, so that appends have one order.
     appending: Mutex<()>,
 }
 
@@ -94,17 +95,17 @@ impl Log {
         Family { name: CONTROL, shape: Shape::Entries },
     ];
 
-    /// The log of this database. There must be only one to a database that is open for writing.
+    /// The log of this database. A database that is open for writing must have only one.
     ///
     /// # Errors
-    /// The database wasn't opened with [`Log::FAMILIES`], or can't be read; [`LogError::Corrupt`]: what is there isn't a
-    /// log.
+    /// The database wasn't opened with [`Log::FAMILIES`], or can't be read; [`LogError::Corrupt`]: a block of records is
+    /// damaged.
     pub fn open(database: Arc<Database>) -> Result<Self, LogError> {
         let topics = Topics::load(&database)?;
         Ok(Self { database, topics: RwLock::new(topics), appending: Mutex::new(()) })
     }
 
-    /// The database it is in.
+    /// The database of the log.
     pub fn database(&self) -> &Arc<Database> {
         &self.database
     }
@@ -113,12 +114,12 @@ impl Log {
     ///
     /// # Errors
     /// [`LogError::UnknownPartition`]: there is none.
-    pub fn reader(&self, topic: TopicId, partition: u32, offset: i64) -> Result<Reader, LogError> {
+    pub fn reader(&self, topic: LogTopicId, partition: u32, offset: i64) -> Result<Reader, LogError> {
         let state = self.partition(topic, partition)?;
         Ok(Reader::new(Arc::clone(&self.database), state, topic, partition, offset))
     }
 
-    fn partition(&self, topic: TopicId, partition: u32) -> Result<Arc<Partition>, LogError> {
+    fn partition(&self, topic: LogTopicId, partition: u32) -> Result<Arc<Partition>, LogError> {
         let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
         topics.partition(topic, partition).ok_or(LogError::UnknownPartition { topic, partition })
     }

@@ -1,9 +1,10 @@
-//! Replay: records in, records out, on a clock that the records themselves move. The same input gives the same output,
-//! byte for byte, whatever the batch size.
+//! Replay: records in, records out, on a clock that the records' timestamps move. The same input gives the same output, byte
+//! for byte, whatever the batch size.
+
+mod process;
 
 mod ahead;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,35 +14,34 @@ use millrace_engine::partitioner::partition_of;
 use millrace_engine::record::{END_OF_TIME, Headers};
 use millrace_engine::stage::Stage;
 use millrace_engine::task::Produced;
-use millrace_engine::topology::{TopicId, TopicKind};
+use millrace_engine::topology::TopicId;
 
 use crate::error::Error;
 use crate::worker::Worker;
-use ahead::Ahead;
+use ahead::AheadDetector;
 
 /// A record to replay.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReplayRecord {
     /// Topic of the pipeline.
     pub topic: TopicId,
-    /// Partition, if it isn't to be chosen by the key.
+    /// Partition; `None`: the key decides.
     pub partition: Option<u32>,
     /// Key.
     pub key: Option<Bytes>,
     /// Value.
     pub value: Option<Bytes>,
-    /// Event time; `None`: the clock's.
+    /// Event time; `None`: the time of the replay's clock.
     pub timestamp: Option<i64>,
     /// Headers.
     pub headers: Headers,
 }
 
-/// Bytes of input after which a commit is due. Of the input alone, so that commits don't depend on how much was processed
-/// already.
-const COMMIT_BYTES: usize = 4 << 20;
+/// Bytes of input after which a commit is due. Only input counts: where commits fall must not depend on the batch size.
+const COMMIT_INPUT_BYTES: usize = 4 << 20;
 
-/// What a record costs beside its key and value, roughly.
-const RECORD_BYTES: usize = 100;
+/// Bytes that count for a record beside its key and value.
+const RECORD_OVERHEAD_BYTES: usize = 100;
 
 /// A replay under way. Give it records with [`push`](Self::push), then [`finish`](Self::finish).
 pub struct Replay<'w, F> {
@@ -50,28 +50,28 @@ pub struct Replay<'w, F> {
     batch: usize,
     commit_interval: i64,
     clock: i64,
-    /// Turns so far: one for each record, and for each time that something came out without one.
+    /// Number of turns so far. Each record is a turn, and so are outputs without a record, such as those of a timer.
     turn: u64,
-    /// Records so far, and those since the last flush.
+    /// Number of records so far.
     records: i64,
+    /// Number of records since the last flush.
     pending: usize,
     /// Bytes of the records since the last commit.
     bytes: usize,
     stage: Stage,
-    /// Whether the next turn has to wait for this one: what a turn puts out may come back, or its records may set timers,
-    /// of which nobody knows beforehand when they are due.
+    /// Whether a turn must be processed before the next one begins: its outputs may be input of the app again, or it may set
+    /// timers that are due before the next record.
     one_at_a_time: bool,
     closes_windows: bool,
-    /// Records that wait for those after them, to be told whether they are ahead of all others: see `ahead.rs`.
-    waiting: Ahead,
+    /// Records that wait until the next ones show whether they are ahead of the clock.
+    waiting: AheadDetector,
     put_out: F,
-    tell: Box<dyn FnMut(&Ledger) + 'w>,
+    report: Box<dyn FnMut(&Ledger) + 'w>,
 }
 
 impl<'w, F: FnMut(&Produced) -> Result<(), Error>> Replay<'w, F> {
-    /// Starts a replay over a worker without input of its own. `batch` is the number of records after which deferred
-    /// guest calls are made; `put_out` gets what external topics and dead-letter queues get, in the order of
-    /// production.
+    /// Starts a replay over a worker whose log has no backlog. Calls of guests are deferred until `batch` records have come.
+    /// `put_out` gets the records for external and dead-letter topics, in the order of production.
     pub fn new(
         worker: &'w mut Worker,
         logic: &'w mut dyn Logic,
@@ -83,7 +83,7 @@ impl<'w, F: FnMut(&Produced) -> Result<(), Error>> Replay<'w, F> {
         let (batch, topology) = (batch.max(1), worker.topology());
         let one_at_a_time = topology.feeds_back() || topology.sets_timers();
         let (clock, turn, records, pending, bytes, stage) = (i64::MIN, 0, 0, 0, 0, Stage::default());
-        let waiting = Ahead::new(topology);
+        let waiting = AheadDetector::new(topology);
         Self {
             worker,
             logic,
@@ -99,19 +99,19 @@ impl<'w, F: FnMut(&Produced) -> Result<(), Error>> Replay<'w, F> {
             closes_windows: false,
             waiting,
             put_out,
-            tell: Box::new(|_| {}),
+            report: Box::new(|_| {}),
         }
     }
 
-    /// Has what waits for stream time to pass put out at the end: windows that are open, records without a match.
+    /// Whether the end of the replay closes open windows and join windows, so that their results come out.
     pub fn closing_windows(self, closes_windows: bool) -> Self {
         Self { closes_windows, ..self }
     }
 
-    /// Hands the ledger of each commit to `tell`, and that of each time that changes are moved to disk before one: the lines
-    /// that rules log are in these alone.
-    pub fn telling(self, tell: impl FnMut(&Ledger) + 'w) -> Self {
-        Self { tell: Box::new(tell), ..self }
+    /// Passes a ledger to `report` after each commit, and each time that changes spill to disk before a commit. Only these
+    /// ledgers have the lines that rules log.
+    pub fn reporting(self, report: impl FnMut(&Ledger) + 'w) -> Self {
+        Self { report: Box::new(report), ..self }
     }
 
     /// Takes the next record.
@@ -122,17 +122,19 @@ impl<'w, F: FnMut(&Produced) -> Result<(), Error>> Replay<'w, F> {
         self.partition(record.topic, record.partition, record.key.as_deref())?;
         let is_first = self.clock == i64::MIN && self.waiting.is_empty();
         if record.timestamp.is_none() && is_first {
-            return Err(Error::Input("the record has no timestamp, and none before it has one to take over".into()));
+            return Err(Error::Input(
+                "the first record has no timestamp, and no record before it has one that it could take".into(),
+            ));
         }
         self.waiting.push(record);
         while let Some((record, is_ahead)) = self.waiting.next(self.clock) {
-            self.take(record, is_ahead)?;
+            self.stage(record, is_ahead)?;
         }
         Ok(())
     }
 
-    /// Takes a record. One that is ahead of all others doesn't move the clock.
-    fn take(&mut self, record: ReplayRecord, is_ahead: bool) -> Result<(), Error> {
+    /// Stages a record. A record that is ahead of the clock doesn't move it.
+    fn stage(&mut self, record: ReplayRecord, is_ahead: bool) -> Result<(), Error> {
         let ReplayRecord { topic, partition, key, value, timestamp, headers } = record;
         let timestamp = timestamp.unwrap_or(self.clock);
         let before = self.clock;
@@ -141,18 +143,19 @@ impl<'w, F: FnMut(&Produced) -> Result<(), Error>> Replay<'w, F> {
         self.tick()?;
         let (turn, arrived) = (self.next_turn(), self.clock);
         let record = Produced { topic, partition, key, value, timestamp, headers, window: None, turn, arrived };
-        let size =
-            record.key.as_ref().map_or(0, Bytes::len) + record.value.as_ref().map_or(0, Bytes::len) + RECORD_BYTES;
+        let size = record.key.as_ref().map_or(0, Bytes::len)
+            + record.value.as_ref().map_or(0, Bytes::len)
+            + RECORD_OVERHEAD_BYTES;
         self.stage.put(Stage::OUTSIDE, record);
         self.records += 1;
         self.pending += 1;
         self.bytes += size;
         if self.worker.topology().globals.iter().any(|table| table.topic == topic) {
-            return self.learn();
+            return self.update_globals();
         }
         let crossed = before != i64::MIN
             && before.div_euclid(self.commit_interval) != self.clock.div_euclid(self.commit_interval);
-        if crossed || self.bytes > COMMIT_BYTES {
+        if crossed || self.bytes > COMMIT_INPUT_BYTES {
             self.commit()
         } else if self.pending >= self.batch || self.one_at_a_time {
             self.flush()
@@ -161,19 +164,18 @@ impl<'w, F: FnMut(&Produced) -> Result<(), Error>> Replay<'w, F> {
         }
     }
 
-    /// Processes what is left, lets the clock go on until all timers have fired that are set on it, commits, and tells
-    /// what became of all records. Timers that are set meanwhile fire only if they are due before the last of those: one
-    /// that sets itself again would never end.
+    /// Processes the remaining records, moves the clock to the last timer that is set, commits, and returns the ledger of all
+    /// records. A timer that is set meanwhile fires only if it is due by then: one that sets itself again would never end.
     ///
     /// # Errors
     /// A task can't go on, or the database can't be written.
     pub fn finish(mut self) -> Result<Ledger, Error> {
         while let Some((record, is_ahead)) = self.waiting.last(self.clock) {
-            self.take(record, is_ahead)?;
+            self.stage(record, is_ahead)?;
         }
         self.settle()?;
         if self.closes_windows {
-            // Those that read what others put out come after these.
+            // A sub-topology comes after those whose outputs it reads.
             for part in 0..self.worker.topology().subtopologies.len() {
                 let (now, turn) = (self.clock, self.next_turn());
                 let mut outcomes = Vec::new();
@@ -205,90 +207,13 @@ impl<'w, F: FnMut(&Produced) -> Result<(), Error>> Replay<'w, F> {
         }
     }
 
-    /// Processes what is pending, and puts out what comes of it in the order of the input.
-    fn flush(&mut self) -> Result<(), Error> {
-        self.process(Vec::new())
-    }
-
-    /// Runs all tasks over what is staged, and puts out what comes of it behind what has come before.
-    fn process(&mut self, mut outcomes: Vec<(usize, Produced)>) -> Result<(), Error> {
-        self.pending = 0;
-        if self.one_at_a_time {
-            self.circulate(&mut outcomes)?
-        } else {
-            self.cascade(&mut outcomes)?
-        };
-        if self.worker.is_ready() {
-            return Err(Error::Input("records are left over after all tasks have run: a bug".into()));
-        }
-        outcomes.sort_by_key(|(task, produced)| (produced.turn, *task));
-        for (_, produced) in &outcomes {
-            let kind = self.worker.topology().topics.get(produced.topic.0).map(|topic| topic.kind);
-            if kind != Some(TopicKind::Repartition) {
-                (self.put_out)(produced)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Sub-topologies in their order, each when all that write its topics have run.
-    fn cascade(&mut self, outcomes: &mut Vec<(usize, Produced)>) -> Result<(), Error> {
-        let topology = Arc::clone(self.worker.topology());
-        for (part, shape) in topology.subtopologies.iter().enumerate() {
-            for record in shape.inputs.iter().flat_map(|topic| self.stage.take(*topic)) {
-                self.worker.append_produced(record)?;
-            }
-            self.run_part(part, outcomes)?;
-        }
-        self.deliver()
-    }
-
-    /// Sub-topologies again and again, until what one turn has set going has come to rest.
-    fn circulate(&mut self, outcomes: &mut Vec<(usize, Produced)>) -> Result<(), Error> {
-        self.deliver()?;
-        while self.worker.is_ready() {
-            for part in 0..self.worker.topology().subtopologies.len() {
-                self.run_part(part, outcomes)?;
-                self.deliver()?;
-            }
-        }
-        Ok(())
-    }
-
-    fn run_part(&mut self, part: usize, outcomes: &mut Vec<(usize, Produced)>) -> Result<(), Error> {
-        for task in self.worker.tasks_of(part) {
-            while let Some(outputs) = self.worker.run_task(task, self.logic)? {
-                for produced in outputs {
-                    self.stage.put(task + 1, produced.clone());
-                    outcomes.push((task, produced));
-                }
-                self.relieve()?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Moves what has come together to disk, if it is much. It is no commit that a step could see: nothing is flushed, and
-    /// a replay that doesn't come to its end is begun anew.
-    fn relieve(&mut self) -> Result<(), Error> {
-        if self.worker.may_be_relieved() {
-            let ledger = self.worker.relieve()?;
-            (self.tell)(&ledger);
-        }
-        Ok(())
-    }
-
-    fn deliver(&mut self) -> Result<(), Error> {
-        self.stage.take_all().into_iter().try_for_each(|record| self.worker.append_produced(record))
-    }
-
-    /// A row of a global table has come: it is there from the next record on.
-    fn learn(&mut self) -> Result<(), Error> {
+    /// Applies a new row of a global table: the next record sees it.
+    fn update_globals(&mut self) -> Result<(), Error> {
         self.commit()?;
-        self.worker.learn(self.clock).map(drop)
+        self.worker.update_globals(self.clock).map(drop)
     }
 
-    /// Fires the timers that the clock has reached. What they put out, some at a time, has a turn of its own.
+    /// Fires the timers that are due. Each pass of them is a turn.
     fn tick(&mut self) -> Result<(), Error> {
         if self.worker.next_tick().is_none_or(|next| next > self.clock) {
             return Ok(());
@@ -299,7 +224,7 @@ impl<'w, F: FnMut(&Produced) -> Result<(), Error>> Replay<'w, F> {
             let mut outcomes = Vec::new();
             self.worker.tick(self.logic, now, turn, |task, produced| outcomes.push((task, produced)))?;
             self.follow(outcomes)?;
-            self.relieve()?;
+            self.spill()?;
         }
         Ok(())
     }
@@ -309,39 +234,11 @@ impl<'w, F: FnMut(&Produced) -> Result<(), Error>> Replay<'w, F> {
         self.turn - 1
     }
 
-    /// Puts out what came without a record, and lets the tasks that read it go on.
-    fn follow(&mut self, outcomes: Vec<(usize, Produced)>) -> Result<(), Error> {
-        for (task, produced) in &outcomes {
-            self.stage.put(task + 1, produced.clone());
-        }
-        self.process(outcomes)
-    }
-
     fn commit(&mut self) -> Result<(), Error> {
         self.settle()?;
         self.bytes = 0;
         let ledger = self.worker.commit()?;
-        (self.tell)(&ledger);
-        Ok(())
-    }
-
-    /// Processes what is pending, and puts out what waits for a commit.
-    fn settle(&mut self) -> Result<(), Error> {
-        self.flush()?;
-        loop {
-            let (now, turn) = (self.clock, self.next_turn());
-            let (mut outcomes, mut any) = (Vec::new(), false);
-            for task in 0..self.worker.tasks() {
-                while let Some(outputs) = self.worker.flush_task(task, self.logic, now, turn)? {
-                    any = true;
-                    outcomes.extend(outputs.into_iter().map(|produced| (task, produced)));
-                }
-            }
-            if !any {
-                break;
-            }
-            self.follow(outcomes)?;
-        }
+        (self.report)(&ledger);
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! Run: the tasks over the log, in real time, until told to stop.
+//! Run: processes the log by the wall clock, until told to stop.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::inbox::Inbox;
 use crate::worker::Worker;
 
-/// How to run.
+/// Options of a run.
 #[derive(Clone, Debug)]
 pub struct RunOptions {
     /// Longest time between commits. An idle input commits early.
@@ -22,24 +22,24 @@ pub struct RunOptions {
     pub inbox: PathBuf,
 }
 
-/// What a run tells after each commit, and each second without one.
+/// What a run reports after each commit, and each second without one.
 #[derive(Clone, Debug)]
 pub struct Progress<'a> {
-    /// What became of the records of this transaction, if there was one.
+    /// The counts of this transaction, if there was one.
     pub committed: Option<&'a Ledger>,
-    /// What became of all records since the worker was opened.
+    /// The counts since the worker was opened.
     pub total: &'a Ledger,
     /// Records in the log that are still to be processed.
     pub lag: u64,
 }
 
-/// How long nothing is told while nothing is committed.
-const SILENCE: Duration = Duration::from_secs(1);
+/// Time between reports while nothing is committed.
+const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How long an idle run waits before it looks for new records.
 const IDLE_WAIT: Duration = Duration::from_millis(5);
 
-/// Runs until `stop` is set, or until there is nothing to do if that is wanted; commits before it returns.
+/// Runs until `stop` is set, or with `until_idle` until all input is processed; commits before it returns.
 ///
 /// # Errors
 /// A task can't go on, or the log or state can't be read or written. What was committed before stays.
@@ -48,42 +48,42 @@ pub fn run(
     logic: &mut dyn Logic,
     options: &RunOptions,
     stop: &AtomicBool,
-    mut tell: impl FnMut(&Progress<'_>),
+    mut report: impl FnMut(&Progress<'_>),
 ) -> Result<(), Error> {
     let inbox = Inbox::open(&options.inbox)?;
-    worker.learn(wall_clock())?;
-    let (mut last_commit, mut told) = (Instant::now(), Instant::now());
+    worker.update_globals(wall_clock())?;
+    let (mut last_commit, mut last_report) = (Instant::now(), Instant::now());
     loop {
         let stopping = stop.load(Ordering::Relaxed);
         let now = wall_clock();
         worker.fill(now)?;
         let busy = !stopping && step(worker, logic, now)?;
         let due = last_commit.elapsed() >= options.commit_interval || worker.is_full();
-        if worker.is_dirty() && (due || !busy || worker.has_news()) {
+        if worker.is_dirty() && (due || !busy || worker.has_global_updates()) {
             flush(worker, logic, now)?;
             let ledger = worker.commit()?;
-            tell(&Progress { committed: Some(&ledger), total: worker.ledger(), lag: worker.lag() });
-            (last_commit, told) = (Instant::now(), Instant::now());
-            worker.learn(now)?;
+            report(&Progress { committed: Some(&ledger), total: worker.ledger(), lag: worker.lag() });
+            (last_commit, last_report) = (Instant::now(), Instant::now());
+            worker.update_globals(now)?;
             continue;
         }
         if stopping {
             return Ok(());
         }
-        if told.elapsed() >= SILENCE {
-            tell(&Progress { committed: None, total: worker.ledger(), lag: worker.lag() });
-            told = Instant::now();
+        if last_report.elapsed() >= REPORT_INTERVAL {
+            report(&Progress { committed: None, total: worker.ledger(), lag: worker.lag() });
+            last_report = Instant::now();
         }
-        if worker.learn(now)? {
+        if worker.update_globals(now)? {
             continue;
         }
-        if !busy && !inbox.take_into(worker, now)? && !wait_for_more(options.until_idle) {
+        if !busy && !inbox.import_next(worker, now)? && !wait_for_more(options.until_idle) {
             return Ok(());
         }
     }
 }
 
-/// Fires the timers that are due, and runs the tasks. Whether there was anything to do.
+/// Fires the timers that are due, and runs the tasks. Returns whether there was anything to do.
 fn step(worker: &mut Worker, logic: &mut dyn Logic, now: i64) -> Result<bool, Error> {
     let mut outputs = Vec::new();
     let any = worker.next_tick().is_some_and(|next| next <= now);
@@ -92,12 +92,12 @@ fn step(worker: &mut Worker, logic: &mut dyn Logic, now: i64) -> Result<bool, Er
     Ok(worker.run(logic)? || any)
 }
 
-/// Puts out what waits for the commit, as far as that can't wait for another one. What reads it does so in the same
-/// transaction where there is room, so that results which wait in their turn come with this commit.
+/// Makes the tasks put out the results that must come with this commit. Tasks that read these results process them in the
+/// same transaction if there is room, so that their own results come with this commit, too.
 fn flush(worker: &mut Worker, logic: &mut dyn Logic, now: i64) -> Result<(), Error> {
     loop {
         let mut any = false;
-        for task in 0..worker.tasks() {
+        for task in 0..worker.task_count() {
             while !worker.may_commit(task)
                 && let Some(outputs) = worker.flush_task(task, logic, now, 0)?
             {
@@ -119,13 +119,13 @@ fn wait_for_more(until_idle: bool) -> bool {
     !until_idle
 }
 
-/// Milliseconds since the epoch. Only a driver has a clock; the engine is told.
+/// Milliseconds since the epoch. Only a driver reads a clock; the engine gets time as an argument.
 pub fn wall_clock() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// The inbox of the database in this folder.
+/// The inbox of this data folder.
 pub fn inbox_of(data: &Path) -> PathBuf {
     data.join("inbox")
 }

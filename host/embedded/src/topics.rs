@@ -14,7 +14,7 @@ use millrace_topics::{NewTopic, Selection, TopicInfo, Topics, Writer};
 
 use crate::catalog::Catalog;
 use crate::error::Error;
-use crate::log::{Log, TopicId};
+use crate::log::{Log, LogTopicId};
 
 /// The topics of a log. Records are appended to the log itself, or handed to the app that has it open.
 pub struct FolderTopics {
@@ -107,7 +107,7 @@ impl Topics for FolderTopics {
     }
 }
 
-fn find(log: &Log, name: &str) -> Result<TopicId, Error> {
+fn find(log: &Log, name: &str) -> Result<LogTopicId, Error> {
     log.topic(name).ok_or_else(|| {
         let names: Vec<_> = log.topics().into_iter().map(|(name, _, _)| format!("`{name}`")).collect();
         Error::Input(match names.is_empty() {
@@ -121,7 +121,7 @@ fn find(log: &Log, name: &str) -> Result<TopicId, Error> {
 }
 
 /// The partitions of a topic, or the one that is named.
-fn selected(log: &Log, topic: TopicId, name: &str, only: Option<u32>) -> Result<Range<u32>, Error> {
+fn selected(log: &Log, topic: LogTopicId, name: &str, only: Option<u32>) -> Result<Range<u32>, Error> {
     let count = log.partitions(topic);
     match only {
         Some(only) if only >= count => {

@@ -1,11 +1,13 @@
-//! The tasks of an app over the log: what they read is handed to them, what they put out is appended, and a commit
-//! writes log, offsets and state in one batch.
+//! The tasks of an app over the log: the worker feeds them records from the log, appends their outputs to it, and commits
+//! log, offsets and state in one batch.
 
 mod absent;
+mod active_task;
 mod commit;
 mod cursor;
 mod globals;
 mod open;
+mod time;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -19,19 +21,20 @@ use millrace_store::{Database, Durability};
 
 use crate::error::Error;
 use crate::log::{self, Log, NewRecord, Tail};
+use active_task::ActiveTask;
 use cursor::Cursor;
-use globals::Global;
+use globals::FollowedTable;
 
-/// What a worker is opened with.
+/// Options of a worker.
 #[derive(Clone, Copy, Debug)]
 pub struct WorkerOptions {
-    /// How many records go into one guest call at most. Changes the speed, never the result.
+    /// Most records in one call of a guest. Changes the speed, never the result.
     pub batch: usize,
-    /// Most bytes of live join windows in memory, for each store of each task.
+    /// Most bytes of join windows in memory, for each store of each task.
     pub window_memory: usize,
     /// Bytes of uncommitted work after which a commit is due, whatever the interval.
     pub transaction_bytes: usize,
-    /// What a commit survives.
+    /// What a commit survives: the end of the process, or a power failure.
     pub durability: Durability,
 }
 
@@ -41,32 +44,27 @@ impl Default for WorkerOptions {
     }
 }
 
-/// All tasks of an app, on one thread. What isn't committed leaves nothing behind.
+/// All tasks of an app, on one thread. Uncommitted work leaves no trace.
 ///
-/// Again and again: [`fill`](Self::fill), [`run`](Self::run), and from time to time [`commit`](Self::commit). After an
-/// error it is of no more use: open it anew.
+/// The driver calls [`fill`](Self::fill) and [`run`](Self::run) in a loop, and [`commit`](Self::commit) from time to time.
+/// After an error the worker can't be used any more: open a new one.
 pub struct Worker {
     topology: Arc<Topology>,
     database: Arc<Database>,
     log: Arc<Log>,
     options: WorkerOptions,
-    /// Number of partitions of each topic of the pipeline, and the topic in the log.
+    /// Number of partitions of each topic of the pipeline.
     partitions: Arc<[u32]>,
-    topics: Vec<log::TopicId>,
-    seats: Vec<Seat>,
-    globals: Vec<Global>,
-    /// Who reads a partition of a topic: seat and input.
+    /// Each topic of the pipeline in the log.
+    topics: Vec<log::LogTopicId>,
+    tasks: Vec<ActiveTask>,
+    globals: Vec<FollowedTable>,
+    /// The task that reads a partition of a topic, and its input.
     readers: HashMap<(TopicId, u32), (usize, usize)>,
-    /// Appended since the last commit.
+    /// Records that were appended since the last commit.
     tail: Tail,
     dirty: bool,
     ledger: Ledger,
-}
-
-/// A task with its places in the log.
-struct Seat {
-    task: Task,
-    cursors: Vec<Cursor>,
 }
 
 impl Worker {
@@ -85,17 +83,17 @@ impl Worker {
         self.partitions.get(topic.0).copied().unwrap_or(1)
     }
 
-    /// Counts of all that is committed since the worker was opened.
+    /// The counts of all that was committed since the worker was opened.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
     }
 
-    /// Windows that hold records, and whose final results have not come out yet. It reads through all of them.
+    /// Number of windows that have records and no final result yet. Scans all of them.
     ///
     /// # Errors
     /// The state can't be read.
     pub fn open_windows(&self) -> Result<u64, Error> {
-        self.seats.iter().try_fold(0, |sum, seat| Ok(sum + seat.task.open_windows()?))
+        self.tasks.iter().try_fold(0, |sum, active| Ok(sum + active.task.open_windows()?))
     }
 
     /// Whether there is anything to commit.
@@ -103,26 +101,27 @@ impl Worker {
         self.dirty
     }
 
-    /// Whether so much is uncommitted that a commit is due.
+    /// Whether there is so much uncommitted work that a commit is due.
     pub fn is_full(&self) -> bool {
-        let bytes: usize = self.seats.iter().map(|seat| seat.task.transaction_bytes()).sum();
+        let bytes: usize = self.tasks.iter().map(|active| active.task.transaction_bytes()).sum();
         bytes + self.tail.bytes() > self.options.transaction_bytes
     }
 
-    /// The same where results that wait for a commit are left waiting: they take memory whatever is written down.
-    pub(crate) fn may_be_relieved(&self) -> bool {
+    /// Whether uncommitted changes should [spill](Self::spill). Results that wait for a commit don't count: a spill doesn't
+    /// free their memory.
+    pub(crate) fn should_spill(&self) -> bool {
         let of = |task: &Task| task.transaction_bytes().saturating_sub(task.waiting_bytes());
-        let bytes: usize = self.seats.iter().map(|seat| of(&seat.task)).sum();
+        let bytes: usize = self.tasks.iter().map(|active| of(&active.task)).sum();
         bytes + self.tail.bytes() > self.options.transaction_bytes
     }
 
-    /// Records that are in the log, committed, and not yet handed to the tasks that read them.
+    /// Number of committed records in the log that the tasks haven't got yet.
     pub fn lag(&self) -> u64 {
-        self.seats.iter().flat_map(|seat| &seat.cursors).map(Cursor::left).sum()
+        self.tasks.iter().flat_map(|active| &active.cursors).map(Cursor::lag).sum()
     }
 
-    /// Appends a record to a topic of the pipeline, and hands it to the task that reads it. Returns its offset. `turn`
-    /// and `now` are the record's [`turn`](InputRecord::turn) and [`arrived`](InputRecord::arrived).
+    /// Appends a record to a topic of the pipeline, and passes it to the task that reads it. Returns its offset. The record
+    /// gets `turn` as its [`turn`](InputRecord::turn) and `now` as [`arrived`](InputRecord::arrived).
     ///
     /// # Errors
     /// There is no such partition.
@@ -138,13 +137,13 @@ impl Worker {
         self.append_at(place, Some(topic), partition, record, turn, now)
     }
 
-    /// The same for any topic of the log, also one that isn't of this pipeline.
+    /// Appends a record to any topic of the log.
     ///
     /// # Errors
     /// There is no such partition.
     pub(crate) fn append_to_log(
         &mut self,
-        place: log::TopicId,
+        place: log::LogTopicId,
         partition: u32,
         record: NewRecord,
         now: i64,
@@ -155,7 +154,7 @@ impl Worker {
 
     fn append_at(
         &mut self,
-        place: log::TopicId,
+        place: log::LogTopicId,
         topic: Option<TopicId>,
         partition: u32,
         record: NewRecord,
@@ -172,24 +171,26 @@ impl Worker {
         Ok(offset)
     }
 
-    /// Gives a record of the tail to the task that reads it, if that one has read all that comes before; if not, it
-    /// reads it from the log once it is committed.
-    fn hand_over(&mut self, (seat, input): (usize, usize), record: NewRecord, offset: i64, turn: u64, now: i64) {
-        let Some(seat) = self.seats.get_mut(seat) else { return };
-        let Some(cursor) = seat.cursors.get_mut(input) else { return };
+    /// Passes a record of the tail to the task that reads it, if the task has all records before it. Otherwise the task reads
+    /// the record from the log after the commit.
+    fn hand_over(&mut self, (active, input): (usize, usize), record: NewRecord, offset: i64, turn: u64, now: i64) {
+        let Some(active) = self.tasks.get_mut(active) else { return };
+        let Some(cursor) = active.cursors.get_mut(input) else { return };
         if !cursor.take(offset) {
             return;
         }
         let NewRecord { timestamp, key, value, headers } = record;
         let timestamp_type = Default::default();
-        seat.task
+        active
+            .task
             .offer(input, InputRecord { offset, timestamp, timestamp_type, key, value, headers, arrived: now, turn });
     }
 
-    /// Hands the tasks what is committed in the log, up to a batch for each input. `now` is the time it arrives.
+    /// Passes committed records of the log to the tasks, up to a batch for each input. They get `now` as
+    /// [`arrived`](InputRecord::arrived).
     ///
-    /// An input expects more as long as there is more in the log, or a task that writes it has something to do: what it
-    /// will write may have the lowest timestamp.
+    /// An input expects more as long as there is more in the log, or a task that writes it has work: the next record of that
+    /// task may have the lowest timestamp.
     ///
     /// # Errors
     /// The log can't be read.
@@ -197,9 +198,9 @@ impl Worker {
         let mut busy: BTreeSet<TopicId> = BTreeSet::new();
         for part in 0..self.topology.subtopologies.len() {
             let mut has_work = false;
-            for seat in self.seats.iter_mut().filter(|seat| seat.task.subtopology() == part) {
-                seat.fill(self.options.batch, now)?;
-                has_work |= seat.mark(&self.tail, &busy)?;
+            for active in self.tasks.iter_mut().filter(|active| active.task.subtopology() == part) {
+                active.fill(self.options.batch, now)?;
+                has_work |= active.update_expectations(&self.tail, &busy)?;
             }
             if let (true, Some(part)) = (has_work, self.topology.subtopologies.get(part)) {
                 busy.extend(part.outputs().filter(|topic| !part.inputs.contains(topic)));
@@ -208,14 +209,14 @@ impl Worker {
         Ok(())
     }
 
-    /// Runs the tasks in their order, those that read what others write after these, until none has anything to do or a
-    /// commit is due; appends what they put out. Returns whether there was anything to do.
+    /// Runs the tasks, each after those whose outputs it reads, until none has work or a commit is due; appends their outputs.
+    /// Returns whether there was any work.
     ///
     /// # Errors
     /// A task can't go on.
     pub fn run(&mut self, logic: &mut dyn Logic) -> Result<bool, Error> {
         let mut any = false;
-        while self.seats.iter().any(|seat| seat.task.ready()) && !self.is_full() {
+        while self.tasks.iter().any(|active| active.task.ready()) && !self.is_full() {
             any = true;
             for part in 0..self.topology.subtopologies.len() {
                 for task in self.tasks_of(part) {
@@ -232,104 +233,26 @@ impl Worker {
 
     /// The tasks of a sub-topology, by their numbers.
     pub(crate) fn tasks_of(&self, part: usize) -> Vec<usize> {
-        let seats = self.seats.iter().enumerate();
-        seats.filter(|(_, seat)| seat.task.subtopology() == part).map(|(number, _)| number).collect()
+        let tasks = self.tasks.iter().enumerate();
+        tasks.filter(|(_, active)| active.task.subtopology() == part).map(|(number, _)| number).collect()
     }
 
-    /// Lets a task run once, if it has anything to do. What it puts out is appended by nobody.
+    /// Runs a task once if it has work, and returns its outputs without appending them.
     ///
     /// # Errors
     /// The task can't go on.
     pub(crate) fn run_task(&mut self, task: usize, logic: &mut dyn Logic) -> Result<Option<Vec<Produced>>, Error> {
-        let Some(seat) = self.seats.get_mut(task).filter(|seat| seat.task.ready()) else { return Ok(None) };
+        let Some(active) = self.tasks.get_mut(task).filter(|active| active.task.ready()) else { return Ok(None) };
         self.dirty = true;
-        Ok(Some(seat.task.run(logic, usize::MAX)?))
+        Ok(Some(active.task.run(logic, usize::MAX)?))
     }
 
-    /// When a timer is due next, by the clock that [`tick`](Self::tick) moves.
-    pub fn next_tick(&self) -> Option<i64> {
-        self.seats.iter().filter_map(|seat| seat.task.next_tick()).min()
+    /// Number of tasks. They are numbered from 0.
+    pub(crate) fn task_count(&self) -> usize {
+        self.tasks.len()
     }
 
-    /// When the last of the timers is due that are set now.
-    ///
-    /// # Errors
-    /// The state can't be read.
-    pub fn last_tick(&self) -> Result<Option<i64>, Error> {
-        let mut last = None;
-        for seat in &self.seats {
-            last = last.max(seat.task.last_tick()?);
-        }
-        Ok(last)
-    }
-
-    /// Lets the clock reach `now`: the tasks fire timers that are due, in their order, each a thousand at most. Those that
-    /// are left are [due](Self::next_tick) at once. What the tasks put out is `seen` with the number of its task, and appended by nobody. `turn` is that of these records.
-    ///
-    /// # Errors
-    /// A task can't go on.
-    pub fn tick(
-        &mut self,
-        logic: &mut dyn Logic,
-        now: i64,
-        turn: u64,
-        mut seen: impl FnMut(usize, Produced),
-    ) -> Result<(), Error> {
-        for (number, seat) in self.seats.iter_mut().enumerate() {
-            if seat.task.next_tick().is_some_and(|next| next <= now) {
-                self.dirty = true;
-                seat.task.tick(logic, now, turn)?.into_iter().for_each(|produced| seen(number, produced));
-            }
-        }
-        Ok(())
-    }
-
-    /// How many tasks there are; their numbers are below that.
-    pub(crate) fn tasks(&self) -> usize {
-        self.seats.len()
-    }
-
-    /// Whether a task may be [committed](Self::commit) as it is.
-    pub(crate) fn may_commit(&self, task: usize) -> bool {
-        self.seats.get(task).is_none_or(|seat| seat.task.may_commit())
-    }
-
-    /// Lets a task put out what waits for a commit, as much as goes into a pass; `None` if nothing does. To be called before
-    /// [`commit`](Self::commit) for all tasks, until each [may be committed](Self::may_commit). What it puts out is appended by nobody.
-    ///
-    /// # Errors
-    /// The task can't go on.
-    pub(crate) fn flush_task(
-        &mut self,
-        task: usize,
-        logic: &mut dyn Logic,
-        now: i64,
-        turn: u64,
-    ) -> Result<Option<Vec<Produced>>, Error> {
-        let Some(seat) = self.seats.get_mut(task).filter(|seat| !seat.task.is_flushed()) else { return Ok(None) };
-        Ok(Some(seat.task.flush(logic, now, turn)?))
-    }
-
-    /// Lets the tasks of a sub-topology put out what waits for stream time to pass; what comes is `seen` as in
-    /// [`tick`](Self::tick).
-    ///
-    /// # Errors
-    /// A task can't go on.
-    pub fn close(
-        &mut self,
-        part: usize,
-        logic: &mut dyn Logic,
-        (now, turn): (i64, u64),
-        mut seen: impl FnMut(usize, Produced),
-    ) -> Result<(), Error> {
-        for (number, seat) in self.seats.iter_mut().enumerate().filter(|(_, seat)| seat.task.subtopology() == part) {
-            self.dirty = true;
-            seat.task.close(logic, now, turn)?.into_iter().for_each(|produced| seen(number, produced));
-        }
-        Ok(())
-    }
-
-    /// Appends what a task has put out, and hands it to the task that reads it.
+    /// Appends an output of a task, and passes it to the task that reads it.
     ///
     /// # Errors
     /// There is no such partition.
@@ -339,35 +262,8 @@ impl Worker {
         Ok(())
     }
 
-    /// Whether a task has something to do.
+    /// Whether any task has work.
     pub fn is_ready(&self) -> bool {
-        self.seats.iter().any(|seat| seat.task.ready())
-    }
-}
-
-/// Bytes that wait on an input, after which nothing more is read for it.
-const QUEUE_BYTES: usize = 4 << 20;
-
-impl Seat {
-    fn fill(&mut self, batch: usize, now: i64) -> Result<(), Error> {
-        for (input, cursor) in self.cursors.iter_mut().enumerate() {
-            let bytes = QUEUE_BYTES.saturating_sub(self.task.queued_bytes(input));
-            let records = batch.saturating_sub(self.task.queued(input));
-            cursor.read(records, bytes, now, |record| self.task.offer(input, record))?;
-        }
-        Ok(())
-    }
-
-    /// Says which inputs expect more: those with more in the log or the tail, and those that a busy task writes. Tells
-    /// whether the task has work, or will have.
-    fn mark(&mut self, tail: &Tail, busy: &BTreeSet<TopicId>) -> Result<bool, Error> {
-        let mut has_work = false;
-        let topics = self.task.inputs().to_vec();
-        for ((input, cursor), topic) in self.cursors.iter().enumerate().zip(topics) {
-            let more = cursor.next() < tail.end_offset(cursor.topic(), cursor.partition())? || busy.contains(&topic);
-            self.task.expect_more(input, more);
-            has_work |= more || self.task.queued(input) > 0 || self.task.ready();
-        }
-        Ok(has_work)
+        self.tasks.iter().any(|active| active.task.ready())
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use millrace_embedded::log::{Log, LogError, NewRecord, Reader, Tail, TopicId};
+use millrace_embedded::log::{Log, LogError, LogTopicId, NewRecord, Reader, Tail};
 use millrace_engine::record::{Header, Headers, InputRecord};
 use millrace_store::{Batch, Database, Durability, OpenOptions};
 
@@ -18,7 +18,7 @@ fn record(text: &str) -> NewRecord {
     NewRecord::new(text.len() as i64, "key", text.to_owned())
 }
 
-fn append(tail: &mut Tail, topic: TopicId, partition: u32, texts: &[&str]) {
+fn append(tail: &mut Tail, topic: LogTopicId, partition: u32, texts: &[&str]) {
     for text in texts {
         tail.append(topic, partition, record(text)).unwrap();
     }
@@ -109,13 +109,13 @@ fn every_offset_can_be_read_from_in_blocks_of_any_size() {
     }
     assert_eq!(read(&mut log.reader(topic, 0, 99).unwrap()), []);
     let mut reader = log.reader(topic, 0, 39).unwrap();
-    assert_eq!((reader.left(), read(&mut reader).len(), reader.left(), reader.offset()), (1, 1, 0, 40));
+    assert_eq!((reader.lag(), read(&mut reader).len(), reader.lag(), reader.offset()), (1, 1, 0, 40));
     reader.seek(38);
     assert_eq!(read(&mut reader).len(), 2);
 }
 
 #[test]
-fn partitions_and_topics_are_apart() {
+fn records_of_different_partitions_and_topics_do_not_mix() {
     let folder = tempfile::tempdir().unwrap();
     let log = open(folder.path());
     let (one, two) = (log.create_topic("one", 300).unwrap(), log.create_topic("two", 1).unwrap());
@@ -134,7 +134,7 @@ fn partitions_and_topics_are_apart() {
 }
 
 #[test]
-fn a_reopened_log_goes_on_where_it_ended() {
+fn a_reopened_log_continues_at_its_end_offsets() {
     let folder = tempfile::tempdir().unwrap();
     let log = open(folder.path());
     let topic = log.create_topic("t", 2).unwrap();
@@ -155,7 +155,7 @@ fn a_reopened_log_goes_on_where_it_ended() {
 }
 
 #[test]
-fn a_worker_reads_its_own_tail_and_nobody_else_does() {
+fn only_the_worker_that_appends_reads_its_tail() {
     let folder = tempfile::tempdir().unwrap();
     let log = open(folder.path());
     let topic = log.create_topic("t", 1).unwrap();
@@ -179,7 +179,7 @@ fn a_worker_reads_its_own_tail_and_nobody_else_does() {
 }
 
 #[test]
-fn an_aborted_tail_leaves_nothing() {
+fn an_aborted_tail_leaves_no_records_in_the_log() {
     let folder = tempfile::tempdir().unwrap();
     let log = open(folder.path());
     let topic = log.create_topic("t", 1).unwrap();
@@ -212,7 +212,7 @@ fn a_batch_that_is_not_written_keeps_the_tail_for_another_attempt() {
 }
 
 #[test]
-fn workers_that_append_to_one_partition_follow_each_other() {
+fn records_of_two_workers_in_one_partition_have_successive_offsets() {
     let folder = tempfile::tempdir().unwrap();
     let log = open(folder.path());
     let topic = log.create_topic("t", 1).unwrap();
@@ -225,7 +225,7 @@ fn workers_that_append_to_one_partition_follow_each_other() {
 }
 
 #[test]
-fn a_tail_that_was_read_is_not_moved_behind_anothers() {
+fn a_tail_that_was_read_can_not_be_committed_after_that_of_another_worker() {
     let folder = tempfile::tempdir().unwrap();
     let log = open(folder.path());
     let topic = log.create_topic("t", 1).unwrap();
@@ -239,7 +239,7 @@ fn a_tail_that_was_read_is_not_moved_behind_anothers() {
 }
 
 #[test]
-fn many_threads_append_without_gaps() {
+fn offsets_have_no_gaps_when_many_threads_append() {
     let folder = tempfile::tempdir().unwrap();
     let log = open(folder.path());
     let topic = log.create_topic("t", 1).unwrap();
@@ -264,7 +264,7 @@ fn many_threads_append_without_gaps() {
 }
 
 #[test]
-fn topics_have_a_fixed_number_of_partitions() {
+fn a_topic_keeps_its_number_of_partitions() {
     let folder = tempfile::tempdir().unwrap();
     let log = open(folder.path());
     let topic = log.create_topic("orders", 2).unwrap();
@@ -273,14 +273,14 @@ fn topics_have_a_fixed_number_of_partitions() {
     assert_eq!(error.to_string(), "topic `orders` has 2 partitions, not 3");
     assert_eq!(log.topic("orders"), Some(topic));
     assert_eq!(log.topic("other"), None);
-    assert_eq!((log.partitions(topic), log.partitions(TopicId(9))), (2, 0));
+    assert_eq!((log.partitions(topic), log.partitions(LogTopicId(9))), (2, 0));
     for (name, partitions) in [("", 1), ("none", 0), (&*"x".repeat(250), 1), ("many", u32::MAX)] {
         assert!(matches!(log.create_topic(name, partitions), Err(LogError::Invalid { .. })), "{name}");
     }
 }
 
 #[test]
-fn committed_offsets_are_by_app_topic_and_partition_and_survive() {
+fn committed_offsets_are_kept_for_each_app_topic_and_partition() {
     let folder = tempfile::tempdir().unwrap();
     let log = open(folder.path());
     let topic = log.create_topic("t", 2).unwrap();
@@ -311,7 +311,7 @@ fn a_damaged_block_is_an_error_that_says_where() {
     let damage: [(&[u8], &str); 4] = [
         (&[1, 3, 10], "topic 0 partition 1 offset 2: the block of records is truncated"),
         (&[], "topic 0 partition 1 offset 2: the block of records is truncated"),
-        (&[9, 1, 0, 0, 0, 0], "topic 0 partition 1 offset 2: the block of records is of an unknown format"),
+        (&[9, 1, 0, 0, 0, 0], "topic 0 partition 1 offset 2: the block of records has an unknown format"),
         (&[1, 1, 0, 0, 0, 0], "topic 0 partition 1 offset 3: the block of records is missing"),
     ];
     for (block, expected) in damage {
@@ -343,7 +343,7 @@ fn a_database_without_a_log_is_refused() {
 }
 
 #[test]
-fn a_log_in_use_can_be_read_by_others() {
+fn another_process_can_read_a_log_that_is_in_use() {
     let folder = tempfile::tempdir().unwrap();
     let log = open(folder.path());
     let topic = log.create_topic("t", 1).unwrap();

@@ -123,7 +123,7 @@ fn generation(folder: &Path, topology: &Topology, component: &str) -> u32 {
 }
 
 #[test]
-fn what_a_task_remembers_is_found_again_after_steps_above_it_are_taken_out() {
+fn a_task_finds_its_state_again_after_steps_before_it_were_removed() {
     let folder = tempfile::tempdir().unwrap();
     let before = topology("a", &format!("{TABLE}{RULE}"));
     start(folder.path(), &before, candidate("one", 1)).unwrap();
@@ -147,7 +147,7 @@ fn what_a_task_remembers_is_found_again_after_steps_above_it_are_taken_out() {
 }
 
 #[test]
-fn a_run_over_a_topic_that_nothing_reads_any_more_is_named() {
+fn unfinished_work_on_a_topic_that_no_step_reads_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let pipeline = topology("a", RULE);
     let worker = start(folder.path(), &pipeline, candidate("one", 1)).unwrap();
@@ -175,7 +175,7 @@ fn a_folder_belongs_to_the_first_app_that_has_started_in_it() {
 }
 
 #[test]
-fn a_start_that_fails_is_not_remembered() {
+fn a_start_that_fails_records_no_deployment() {
     let folder = tempfile::tempdir().unwrap();
     let good = topology("a", RULE);
     let worker = start(folder.path(), &good, candidate("one", 1)).unwrap();
@@ -188,7 +188,7 @@ fn a_start_that_fails_is_not_remembered() {
 }
 
 #[test]
-fn a_first_start_that_fails_leaves_the_folder_to_any_app() {
+fn a_folder_in_which_no_app_has_started_is_open_to_any_app() {
     let folder = tempfile::tempdir().unwrap();
     let made = log(folder.path(), &topology("one", JOIN));
     made.create_topic("in", 1).unwrap();
@@ -199,7 +199,7 @@ fn a_first_start_that_fails_leaves_the_folder_to_any_app() {
 }
 
 #[test]
-fn a_plugin_that_can_not_read_the_state_is_refused_and_the_one_before_runs_again() {
+fn a_plugin_that_can_not_read_the_state_is_refused_and_its_predecessor_still_runs() {
     let folder = tempfile::tempdir().unwrap();
     let app = topology("a", RULE);
     start(folder.path(), &app, candidate("one", 1)).unwrap();
@@ -222,7 +222,7 @@ fn counted(folder: &Path) {
 const WINDOWED: &str = "call = 'p.sum'\nwindow = { tumbling = '1m' }";
 
 #[test]
-fn state_of_another_kind_of_step_is_refused_and_the_one_before_runs_again() {
+fn a_step_is_refused_the_state_of_another_kind_of_step_and_its_predecessor_still_runs() {
     let folder = tempfile::tempdir().unwrap();
     counted(folder.path());
     let windowed = topology("a", &RULE.replace("call = 'p.sum'", WINDOWED));
@@ -239,7 +239,7 @@ fn state_of_another_kind_of_step_is_refused_and_the_one_before_runs_again() {
 }
 
 #[test]
-fn a_step_that_has_kept_nothing_yet_may_become_another() {
+fn a_step_without_state_may_become_another_kind_of_step() {
     let folder = tempfile::tempdir().unwrap();
     let windowed = topology("a", &RULE.replace("call = 'p.sum'", WINDOWED));
     for app in [topology("a", RULE), windowed] {

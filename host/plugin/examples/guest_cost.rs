@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use millrace_engine::logic::Logic;
 use millrace_engine::ports::{Attempt, DeploymentId, FunctionId, Message, Outcome, Pair};
 use millrace_engine::topology::GuestLimits;
-use millrace_plugin::{Guests, Runtime};
+use millrace_plugin::{GuestInstances, Runtime};
 
 const PAIRS: usize = 20_000;
 const RUNS: usize = 7;
@@ -26,7 +26,7 @@ fn main() {
     let plugin = runtime.load(&std::fs::read(&path).unwrap(), &path, "{}", GuestLimits::default()).unwrap();
     println!("load (compile, describe, configure): {:.1} ms", start.elapsed().as_secs_f64() * 1e3);
     let function = FunctionId { deployment: DeploymentId(0), function: 0 };
-    let mut guests = Guests::new();
+    let mut guests = GuestInstances::new();
     guests.deploy(function.deployment, plugin.clone());
 
     let orders: Vec<Order> = (0..PAIRS).map(Order::new).collect();
@@ -51,7 +51,7 @@ fn main() {
     println!("a verdict on one pair: {:.1} us", micros(verdict, 1000));
 }
 
-fn join(guests: &mut Guests, function: FunctionId, pairs: &[Pair<'_>]) {
+fn join(guests: &mut GuestInstances, function: FunctionId, pairs: &[Pair<'_>]) {
     let called = guests.join(function, pairs, Attempt::Batch).unwrap();
     assert!(called.result.iter().all(|outcome| matches!(outcome, Outcome::Outputs(outputs) if outputs.len() == 1)));
 }

@@ -1,4 +1,4 @@
-//! The way into a guest: records written into one arena a call.
+//! Arguments of a call: its records, written into one arena.
 
 use std::sync::Arc;
 
@@ -9,27 +9,27 @@ use crate::abi::{self, HeaderRun, Payload, Span};
 
 /// Buffers that outlive a call, so that the next one allocates nothing.
 #[derive(Debug, Default)]
-pub(crate) struct Buffers {
+pub(crate) struct CallBuffers {
     pub payload: Arc<Payload>,
     pub messages: Arc<Vec<abi::Message>>,
     pub pairs: Arc<Vec<abi::Pair>>,
     pub groups: Arc<Vec<abi::Group>>,
     pub absorbed: Arc<Vec<abi::Stored>>,
     pub entries: Arc<Vec<abi::Entry>>,
-    /// Key and name of a timer, which come without a payload.
+    /// Key and name of a timer, which has no payload.
     pub timer: Arc<Vec<u8>>,
 }
 
-/// An arena larger than this isn't kept for the next call.
-const KEEP: usize = 1 << 20;
+/// An arena shrinks to this size before the next call.
+const KEPT_BYTES: usize = 1 << 20;
 
-/// More bytes than an arena can have.
+/// An arena would have more than 4 GiB.
 #[derive(Debug)]
 pub(crate) struct TooLarge;
 
-impl Buffers {
+impl CallBuffers {
     pub(crate) fn messages(&mut self, messages: &[Message<'_>], headers: bool) -> Result<(), TooLarge> {
-        let mut writer = Writer::new(&mut self.payload, headers);
+        let mut writer = PayloadWriter::new(&mut self.payload, headers);
         let list = Arc::make_mut(&mut self.messages);
         list.clear();
         list.extend(messages.iter().map(|message| writer.message(message, None)));
@@ -37,7 +37,7 @@ impl Buffers {
     }
 
     pub(crate) fn message(&mut self, message: &Message<'_>, headers: bool) -> Result<abi::Message, TooLarge> {
-        let mut writer = Writer::new(&mut self.payload, headers);
+        let mut writer = PayloadWriter::new(&mut self.payload, headers);
         let message = writer.message(message, None);
         writer.finish().map(|()| message)
     }
@@ -45,7 +45,7 @@ impl Buffers {
     pub(crate) fn due(&mut self, due: &Due<'_>) -> Result<abi::Due, TooLarge> {
         let arena = Arc::make_mut(&mut self.timer);
         arena.clear();
-        arena.shrink_to(KEEP);
+        arena.shrink_to(KEPT_BYTES);
         let mut put = |bytes: &[u8]| {
             let start = u32::try_from(arena.len()).map_err(|_| TooLarge)?;
             let length = u32::try_from(bytes.len()).map_err(|_| TooLarge)?;
@@ -57,7 +57,7 @@ impl Buffers {
     }
 
     pub(crate) fn pairs(&mut self, pairs: &[Pair<'_>], headers: bool) -> Result<(), TooLarge> {
-        let mut writer = Writer::new(&mut self.payload, headers);
+        let mut writer = PayloadWriter::new(&mut self.payload, headers);
         let list = Arc::make_mut(&mut self.pairs);
         list.clear();
         list.extend(pairs.iter().map(|pair| writer.pair(pair)));
@@ -65,7 +65,7 @@ impl Buffers {
     }
 
     pub(crate) fn groups(&mut self, groups: &[ports::Group<'_>], headers: bool) -> Result<(), TooLarge> {
-        let mut writer = Writer::new(&mut self.payload, headers);
+        let mut writer = PayloadWriter::new(&mut self.payload, headers);
         let list = Arc::make_mut(&mut self.groups);
         let absorbed = Arc::make_mut(&mut self.absorbed);
         let entries = Arc::make_mut(&mut self.entries);
@@ -85,20 +85,20 @@ impl Buffers {
     }
 }
 
-/// Fills a payload. Offsets past 4 GiB are noted and told at the end: no guest could take such a call.
-struct Writer<'b> {
+/// Fills a payload. An offset past 4 GiB is an error when it is finished: no guest could take such a call.
+struct PayloadWriter<'b> {
     payload: &'b mut Payload,
     with_headers: bool,
-    /// Where names of inputs are: a call has few, and each is written once.
+    /// Spans of the names of inputs: a call has few, and each is written once.
     names: smallvec::SmallVec<[Span; 4]>,
     too_large: bool,
 }
 
-impl<'b> Writer<'b> {
+impl<'b> PayloadWriter<'b> {
     fn new(payload: &'b mut Arc<Payload>, with_headers: bool) -> Self {
         let payload = Arc::make_mut(payload);
         payload.arena.clear();
-        payload.arena.shrink_to(KEEP);
+        payload.arena.shrink_to(KEPT_BYTES);
         payload.headers.clear();
         Self { payload, with_headers, names: smallvec::SmallVec::new(), too_large: false }
     }
@@ -134,7 +134,7 @@ impl<'b> Writer<'b> {
         span
     }
 
-    /// A message. Its key is often one that was written just before: the pair's or the group's.
+    /// Writes a message. `known` is the key of the pair or the group, which was written before.
     fn message(&mut self, message: &Message<'_>, known: Option<(&[u8], Span)>) -> abi::Message {
         let key = message.key.map(|key| match known {
             Some((bytes, span)) if bytes == key => span,

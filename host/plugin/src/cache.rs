@@ -1,8 +1,8 @@
-//! Compiled plugins on disk, so that a start doesn't compile them again.
+//! A cache of compiled plugins on disk, so that a start doesn't compile them again.
 //!
-//! A file holds the SHA-256 of what follows, then wasmtime's own serialised form. Its name is made of the component's
-//! digest and of wasmtime's version and configuration. A file that is cut off, changed or written by another version
-//! is compiled anew and replaced; a folder that others can write to is refused.
+//! A file has the SHA-256 of the rest, then wasmtime's serialised form. Its name has the digest of the component and that of
+//! wasmtime's version and configuration. A file that is truncated, changed or of another version is compiled again and
+//! replaced; a folder that others can reach is refused.
 
 use std::fs;
 use std::hash::{Hash, Hasher};
@@ -17,7 +17,8 @@ use wasmtime::component::Component;
 use crate::digest::hex;
 use crate::fault::chain;
 
-const CHECKSUM: usize = 32;
+/// Bytes of the SHA-256.
+const CHECKSUM_BYTES: usize = 32;
 
 /// A folder of compiled components.
 pub(crate) struct Cache {
@@ -25,8 +26,8 @@ pub(crate) struct Cache {
 }
 
 impl Cache {
-    /// Makes the folder where it isn't there, and checks that it is ours alone. None where it can't be made or written to:
-    /// that costs only time.
+    /// Creates the folder if need be, and checks that only this user can reach it. `None` if it can't be created or written to:
+    /// then each start compiles.
     pub(crate) fn open(folder: PathBuf) -> Result<Option<Self>, String> {
         match Self::open_writable(&folder) {
             Ok(Ok(())) => Ok(Some(Self { folder })),
@@ -34,15 +35,15 @@ impl Cache {
             Err(error) => {
                 tracing::warn!(
                     folder = %folder.display(), %error,
-                    "compiled plugins can't be kept, and each start compiles them anew: give the user a home that can be \
-                     written to, or set XDG_CACHE_HOME"
+                    "compiled plugins can't be cached, and each start compiles them again: give the user a writable home, or \
+                     set XDG_CACHE_HOME"
                 );
                 Ok(None)
             }
         }
     }
 
-    /// Whether it may be used, and if not, why.
+    /// Checks the folder. The inner error says why it may not be used.
     fn open_writable(folder: &Path) -> std::io::Result<Result<(), String>> {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         let metadata = fs::symlink_metadata(folder)?;
@@ -50,7 +51,7 @@ impl Cache {
             let folder = folder.display();
             return Ok(Err(format!("cache folder {folder}: others may reach it; it must be a folder of mode 0700")));
         }
-        // A file that we make is ours: who owns the folder must be the same.
+        // The owner of a file that this process creates must own the folder, too.
         let probe = folder.join(format!(".probe-{}", std::process::id()));
         let owner = create(&probe).and_then(|file| file.metadata())?.uid();
         fs::remove_file(&probe)?;
@@ -60,7 +61,7 @@ impl Cache {
         Ok(Ok(()))
     }
 
-    /// The compiled component, from the folder or by compiling it. A folder that can't be written costs only time.
+    /// The compiled component, from the folder, or newly compiled and written to it.
     pub(crate) fn get(&self, engine: &Engine, component: &[u8]) -> wasmtime::Result<Component> {
         let path = self.folder.join(name(engine, component));
         if let Some(component) = read(engine, &path) {
@@ -68,13 +69,13 @@ impl Cache {
         }
         let compiled = Component::new(engine, component)?;
         if let Err(error) = compiled.serialize().and_then(|code| Ok(write(&path, &code)?)) {
-            tracing::warn!(path = %path.display(), error = %chain(&error), "a compiled plugin can't be kept");
+            tracing::warn!(path = %path.display(), error = %chain(&error), "a compiled plugin can't be cached");
         }
         Ok(compiled)
     }
 }
 
-/// The name of a component's file: its digest, and that of wasmtime's version and configuration.
+/// The name of a component's file: its digest, then that of wasmtime's version and configuration.
 fn name(engine: &Engine, component: &[u8]) -> String {
     let mut configuration = Fingerprint(Sha256::new());
     engine.precompile_compatibility_hash().hash(&mut configuration);
@@ -96,15 +97,15 @@ impl Hasher for Fingerprint {
 
 fn read(engine: &Engine, path: &Path) -> Option<Component> {
     let bytes = fs::read(path).ok()?;
-    let (checksum, code) = bytes.split_at_checked(CHECKSUM)?;
+    let (checksum, code) = bytes.split_at_checked(CHECKSUM_BYTES)?;
     if Sha256::digest(code).as_slice() != checksum {
-        tracing::warn!(path = %path.display(), "a compiled plugin is damaged: it is compiled anew");
+        tracing::warn!(path = %path.display(), "a compiled plugin is damaged: it is compiled again");
         return None;
     }
     native::load(engine, code).ok()
 }
 
-/// Written beside and renamed, so that no reader sees half a file.
+/// Writes a temporary file and renames it, so that no process reads an incomplete one.
 fn write(path: &Path, code: &[u8]) -> std::io::Result<()> {
     let beside = path.with_extension(format!("{}.tmp", std::process::id()));
     let mut file = create(&beside)?;
@@ -118,16 +119,13 @@ fn create(path: &Path) -> std::io::Result<fs::File> {
 }
 
 mod native {
-    //! The one place that turns bytes into machine code.
-    #![allow(
-        unsafe_code,
-        reason = "wasmtime can't check serialised machine code; the cache vouches for where it is from"
-    )]
+    //! The only place where bytes become machine code.
+    #![allow(unsafe_code, reason = "wasmtime can't check serialised machine code; the cache guarantees its origin")]
 
     use wasmtime::Engine;
     use wasmtime::component::Component;
 
-    /// Loads what [`Component::serialize`] gave. wasmtime itself refuses another version or configuration.
+    /// Loads the bytes of [`Component::serialize`]. wasmtime refuses those of another version or configuration.
     pub(super) fn load(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
         // SAFETY: the bytes come from a file in a folder that only this user can write to, where nothing but
         // `super::write` puts files, and their checksum is right: they are what `serialize` gave, unchanged.
@@ -143,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_that_can_not_be_made_costs_only_time_and_one_that_others_may_reach_is_refused() {
+    fn a_cache_that_can_not_be_created_is_done_without_and_one_that_others_can_reach_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("file"), "").unwrap();
         assert!(Cache::open(folder.path().join("file/compiled")).unwrap().is_none());

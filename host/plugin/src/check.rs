@@ -1,4 +1,4 @@
-//! The manifest: from the contract's form to the engine's, and whether it can be true.
+//! The manifest: checks it, and converts it from the contract's form to the engine's.
 
 use std::collections::HashSet;
 
@@ -69,7 +69,7 @@ fn check_store(store: &StoreManifest) -> Result<(), String> {
     }
 }
 
-/// Names are parts of `plugin.function`, `step.port` and of metric labels.
+/// Checks a name: it becomes a part of `plugin.function`, of `step.port` and of metric labels.
 fn name(what: &str, name: &str) -> Result<(), String> {
     let bad = name.is_empty() || name.contains(|c: char| c == '.' || c.is_whitespace() || c.is_control());
     if bad {

@@ -1,4 +1,4 @@
-//! Why a plugin can't be used. All but [`Refusal::Host`] mean: this component, with this config, will never run here.
+//! Why a plugin is refused. Except for [`Refusal::Host`], this component with this config can never run here.
 
 use crate::abi::CONTRACT_VERSION;
 
@@ -16,15 +16,15 @@ pub struct LoadError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// The bytes are no WebAssembly, or cut off, or of a kind this host doesn't run.
+    /// The bytes are no WebAssembly, truncated, or of a kind that this host doesn't run.
     #[error("not a WebAssembly component or module that can be used: {0}")]
     NotWasm(String),
-    /// It wants something from the host that isn't in the contract.
+    /// It imports something that isn't in the contract.
     #[error("imports `{import}`: {hint}")]
     ForeignImport {
         /// Name of the import.
         import: String,
-        /// What a plugin doesn't have.
+        /// Why a plugin can't have it.
         hint: &'static str,
     },
     /// It was built for another version of the contract.
@@ -33,7 +33,7 @@ pub enum Refusal {
          build it with the SDK of this host's release"
     )]
     ContractVersion {
-        /// The import or export that tells.
+        /// The import or export with the version.
         name: String,
         /// Its version.
         found: String,
@@ -47,16 +47,16 @@ pub enum Refusal {
     /// It has the names of the contract, but not its types.
     #[error("doesn't fit the plugin contract {CONTRACT_VERSION}: {0}")]
     Mismatch(String),
-    /// What it says of itself is contradictory, or doesn't match what it exports.
+    /// Its manifest contradicts itself, or its exports.
     #[error("manifest: {0}")]
     Manifest(String),
-    /// It refused its config; in its own words.
+    /// It refused its config, with this text.
     #[error("config: {0}")]
     Config(String),
     /// It broke a limit or trapped while it was started, described or configured.
     #[error("failed at start: {0}")]
     Start(String),
-    /// The host's doing: trying again can help.
+    /// The host has failed: another try may succeed.
     #[error("can't be loaded: {0}")]
     Host(String),
 }

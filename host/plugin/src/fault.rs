@@ -1,15 +1,15 @@
-//! What went wrong in a call, and whose doing it is.
+//! Why a call failed, and whether the guest or the host is at fault.
 
 use millrace_engine::ports::{CallError, Fault};
 use wasmtime::{Error, Trap};
 
-/// A host function's or limiter's refusal: thrown through the guest, caught in [`classify`].
+/// The refusal of a host function or a limit. It traps the guest, and [`classify`] finds it in the trap.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Breach {
     /// The guest broke a rule.
     #[error("{text}")]
     Guest { fault: Fault, text: String },
-    /// The host couldn't answer.
+    /// The host has failed.
     #[error("{0}")]
     Host(String),
 }
@@ -24,34 +24,34 @@ impl Breach {
     }
 }
 
-/// What is known of a call when it fails.
+/// What the host knows about a call that has failed.
 #[derive(Debug, Default)]
-pub(crate) struct Scene {
-    /// Index of the record it worked on.
+pub(crate) struct FailureContext {
+    /// Index of the record that the guest worked on.
     pub at: Option<usize>,
-    /// The last line it logged as an error while it worked on it: of a panic, its text.
-    pub last_words: Option<String>,
-    /// The deadline in words, with its setting.
+    /// The last line that the guest logged as an error for this record: after a panic, its text.
+    pub last_error: Option<String>,
+    /// Text for the deadline, with its setting.
     pub deadline: String,
-    /// Whether its time was over, or is as good as over.
+    /// Whether the call's time was over, or too short for a verdict.
     pub overrun: bool,
 }
 
 /// Turns wasmtime's error into the engine's.
-pub(crate) fn classify(error: &Error, scene: Scene) -> CallError {
-    let Scene { at, last_words, deadline, overrun } = scene;
+pub(crate) fn classify(error: &Error, failure_context: FailureContext) -> CallError {
+    let FailureContext { at, last_error, deadline, overrun } = failure_context;
     let (fault, text) = match (error.downcast_ref::<Breach>(), error.downcast_ref::<Trap>()) {
         (Some(Breach::Host(text)), _) => return CallError::Host(text.clone()),
         (Some(Breach::Guest { fault, text }), _) => (*fault, text.clone()),
         (None, Some(Trap::Interrupt)) if overrun => return CallError::Overrun,
         (None, Some(Trap::Interrupt | Trap::OutOfFuel)) => (Fault::Deadline, format!("took longer than {deadline}")),
         (None, Some(Trap::UnreachableCodeReached)) => {
-            (Fault::Trap, last_words.unwrap_or_else(|| "trapped: unreachable code, as after a panic".into()))
+            (Fault::Trap, last_error.unwrap_or_else(|| "trapped: unreachable code, as after a panic".into()))
         }
         (None, Some(Trap::StackOverflow)) => (Fault::Trap, "trapped: stack overflow: its recursion is too deep".into()),
         (None, Some(trap)) => (Fault::Trap, format!("trapped: {trap}")),
-        // What is left are values that can't be lowered or lifted: pointers outside the memory, lists too long, text
-        // that isn't UTF-8, a variant that doesn't exist. Mostly it is the reply, which is about all records.
+        // Other errors are values that can't be lowered or lifted: pointers outside the memory, lists that are too long, text
+        // that isn't UTF-8, an unknown variant. Mostly they are in the reply, so no single record is at fault.
         (None, None) => {
             let text = format!("broke the contract: {}", chain(error));
             return CallError::Guest { fault: Fault::Contract, at: None, text };
@@ -60,7 +60,7 @@ pub(crate) fn classify(error: &Error, scene: Scene) -> CallError {
     CallError::Guest { fault, at, text }
 }
 
-/// An error with its causes, in one line.
+/// The text of an error with its causes, in one line.
 pub(crate) fn chain(error: &Error) -> String {
     error.chain().map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

@@ -1,4 +1,4 @@
-//! The host's side of an instance: what its imports work on.
+//! The host's side of an instance: the state that its imports use.
 
 mod imports;
 mod state;
@@ -13,40 +13,40 @@ use millrace_engine::topology::GuestLimits;
 use wasmtime::StoreContextMut;
 
 use crate::abi::Level;
-use crate::fault::Scene;
-use crate::limits::{MemoryLimit, Meter, Used, deadline_text};
+use crate::fault::FailureContext;
+use crate::limits::{MemoryLimit, Meter, Usage, deadline_text};
 use crate::ticker::Ticks;
 
 pub(crate) use imports::linker;
 
 /// The data of a store: one instance and the call it is in.
-pub(crate) struct Host {
+pub(crate) struct GuestHost {
     /// Memory of the instance.
     pub memory: MemoryLimit,
     limits: GuestLimits,
     meter: Meter,
     ticks: Ticks,
-    /// The tick at which the time for the current call is over, if that is limited.
+    /// The tick at which the current call must end, if its time is limited.
     until: Option<u64>,
     /// Number of records of the current call.
     records: u32,
-    /// The record that the guest works on, as it says.
+    /// Index of the record that the guest has announced last.
     at: Option<u32>,
-    used: Used,
+    used: Usage,
     effects: Vec<Effect>,
     last_error: Option<String>,
-    process: Option<Process>,
+    process: Option<ProcessContext>,
 }
 
-/// What a process function may touch while its call lasts.
-pub(crate) struct Process {
+/// The stores and timers of a process function during a call.
+pub(crate) struct ProcessContext {
     pub scope: ProcessScope,
     pub manifest: Arc<Manifest>,
     /// Index of the function in the manifest.
     pub function: usize,
 }
 
-impl Process {
+impl ProcessContext {
     /// The state versions that the function may write to a store.
     fn writes(&self, store: u32) -> &[u32] {
         let function = self.manifest.functions.get(self.function);
@@ -54,7 +54,7 @@ impl Process {
     }
 }
 
-impl Host {
+impl GuestHost {
     pub(crate) fn new(limits: GuestLimits, meter: Meter, ticks: Ticks) -> Self {
         Self {
             memory: MemoryLimit::new(limits.memory),
@@ -64,7 +64,7 @@ impl Host {
             until: None,
             records: 0,
             at: None,
-            used: Used::default(),
+            used: Usage::default(),
             effects: Vec::new(),
             last_error: None,
             process: None,
@@ -75,38 +75,38 @@ impl Host {
         self.meter
     }
 
-    /// Ticks that are left for the current call, if its time is limited.
+    /// Ticks left for the current call, if its time is limited.
     pub(crate) fn ticks_left(&self) -> Option<u64> {
         self.until.map(|until| until.saturating_sub(self.ticks.now()))
     }
 
-    /// A call over so many records begins.
-    pub(crate) fn begin(&mut self, records: u32, until: Option<u64>, process: Option<Process>) {
+    /// Begins a call with this number of records.
+    pub(crate) fn begin(&mut self, records: u32, until: Option<u64>, process: Option<ProcessContext>) {
         self.records = records;
         self.until = until;
         self.at = None;
-        self.used = Used::default();
+        self.used = Usage::default();
         self.effects.clear();
         self.last_error = None;
         self.process = process;
     }
 
-    /// Records that the guest has begun in the current call.
+    /// Number of records that the guest has begun in the current call.
     pub(crate) fn begun(&self) -> u32 {
         self.at.map_or(0, |at| at.saturating_add(1))
     }
 
-    /// The call is over: its effects and its stores.
+    /// Ends the call, and returns its effects and its stores.
     pub(crate) fn end(&mut self) -> (Vec<Effect>, Option<ProcessScope>) {
         self.records = 0;
         (std::mem::take(&mut self.effects), self.process.take().map(|process| process.scope))
     }
 
-    /// What is known of the call, for who explains its failure.
-    pub(crate) fn scene(&mut self) -> Scene {
-        Scene {
+    /// What the host knows about the call, to explain its failure.
+    pub(crate) fn failure_context(&mut self) -> FailureContext {
+        FailureContext {
             at: self.at.map(|at| at as usize),
-            last_words: self.last_error.take(),
+            last_error: self.last_error.take(),
             deadline: deadline_text(&self.limits, self.meter),
             overrun: self.meter.is_overrun(self.ticks_left()),
         }
@@ -114,8 +114,8 @@ impl Host {
 }
 
 impl Meter {
-    /// Gives the record that starts now its whole budget, as far as there is time for it.
-    pub(crate) fn renew(self, store: &mut StoreContextMut<'_, Host>) -> wasmtime::Result<()> {
+    /// Gives the record that begins now its whole budget, or the rest of the time for the call.
+    pub(crate) fn renew(self, store: &mut StoreContextMut<'_, GuestHost>) -> wasmtime::Result<()> {
         let (Self::Clock { ticks } | Self::Fuel { ticks, .. }) = self;
         let left = store.data().ticks_left();
         store.set_epoch_deadline(left.map_or(ticks, |left| left.min(ticks)));

@@ -1,11 +1,11 @@
-//! What a binary wants and offers, by name, before anything is compiled.
+//! Imports and exports of a binary, by name, checked before it is compiled.
 
 use wasmparser::{Encoding, Parser, Payload};
 
 use crate::abi::{CONTRACT_VERSION, PACKAGE};
 use crate::error::Refusal;
 
-/// The two kinds of binary that a plugin can come as.
+/// The kind of a plugin's binary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// A core module with the component's type in a custom section, as `wit-bindgen` makes it.
@@ -16,15 +16,15 @@ pub(crate) enum Kind {
 
 /// Names at the outermost level of a binary.
 #[derive(Debug)]
-pub(crate) struct Names {
+pub(crate) struct BinaryNames {
     pub kind: Kind,
     pub imports: Vec<String>,
     pub exports: Vec<String>,
 }
 
-/// Reads the names. Says so where the binary is cut off or no WebAssembly at all.
-pub(crate) fn names(bytes: &[u8]) -> Result<Names, Refusal> {
-    let mut names = Names { kind: Kind::Module, imports: Vec::new(), exports: Vec::new() };
+/// Reads the names. An error says that the binary is truncated, or no WebAssembly.
+pub(crate) fn names(bytes: &[u8]) -> Result<BinaryNames, Refusal> {
+    let mut names = BinaryNames { kind: Kind::Module, imports: Vec::new(), exports: Vec::new() };
     let mut depth = 0_usize;
     for payload in Parser::new(0).parse_all(bytes) {
         read(payload.map_err(not_wasm)?, &mut depth, &mut names)?;
@@ -32,7 +32,7 @@ pub(crate) fn names(bytes: &[u8]) -> Result<Names, Refusal> {
     Ok(names)
 }
 
-fn read(payload: Payload<'_>, depth: &mut usize, names: &mut Names) -> Result<(), Refusal> {
+fn read(payload: Payload<'_>, depth: &mut usize, names: &mut BinaryNames) -> Result<(), Refusal> {
     match payload {
         Payload::Version { encoding, .. } if *depth == 0 => {
             names.kind = if encoding == Encoding::Component { Kind::Component } else { Kind::Module };
@@ -63,8 +63,8 @@ fn not_wasm(error: wasmparser::BinaryReaderError) -> Refusal {
     Refusal::NotWasm(error.to_string())
 }
 
-/// Refuses imports that aren't in the contract, and all names of another version of it.
-pub(crate) fn check(names: &Names) -> Result<(), Refusal> {
+/// Refuses imports outside the contract, and names of another version of it.
+pub(crate) fn check(names: &BinaryNames) -> Result<(), Refusal> {
     for name in names.imports.iter().chain(&names.exports) {
         if let Some(found) = name.strip_prefix(PACKAGE).and_then(|rest| rest.split_once('@')).map(|(_, found)| found)
             && found != CONTRACT_VERSION
@@ -78,7 +78,7 @@ pub(crate) fn check(names: &Names) -> Result<(), Refusal> {
     }
 }
 
-/// What a plugin doesn't have, in words.
+/// Why a plugin can't have this import.
 fn hint(import: &str) -> &'static str {
     const HINTS: &[(&str, &str)] = &[
         ("wasi:clocks", "a plugin has no clock; time comes with the records"),
@@ -91,5 +91,5 @@ fn hint(import: &str) -> &'static str {
         ("env", "a plugin links to nothing outside itself; a C function may be missing from its build"),
     ];
     let found = HINTS.iter().find(|(prefix, _)| import.starts_with(prefix));
-    found.map_or("a plugin gets nothing but what the plugin contract has", |(_, hint)| hint)
+    found.map_or("a plugin can import only what is in the plugin contract", |(_, hint)| hint)
 }

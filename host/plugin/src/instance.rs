@@ -1,4 +1,4 @@
-//! One instance of a component, and the calls into it.
+//! An instance of a component, and the calls into it.
 
 use millrace_engine::ports::{CallError, Effect, Fault};
 use millrace_engine::state::ProcessScope;
@@ -13,16 +13,16 @@ use crate::abi::{
     interface,
 };
 use crate::fault::{Breach, chain, classify};
-use crate::host::{Host, Process, linker};
-use crate::limits::{Course, Meter};
+use crate::host::{GuestHost, ProcessContext, linker};
+use crate::limits::{Meter, Metering};
 use crate::ticker::Ticks;
 
-/// Bytes that a manifest may have: strings of a hostile one may all share the same memory.
+/// Most bytes of a manifest: the strings of a hostile one may all share the same memory.
 const MANIFEST_BYTES: usize = 1 << 20;
 
-/// Compiled code, linked to the host: instances are made from it.
-pub(crate) struct Code {
-    linked: InstancePre<Host>,
+/// Compiled code, linked to the host, from which instances are created.
+pub(crate) struct LinkedCode {
+    linked: InstancePre<GuestHost>,
     describe: ComponentExportIndex,
     configure: ComponentExportIndex,
     transform: Option<ComponentExportIndex>,
@@ -32,8 +32,8 @@ pub(crate) struct Code {
     on_timer: Option<ComponentExportIndex>,
 }
 
-impl Code {
-    /// Links a component. An error means that it doesn't fit the contract.
+impl LinkedCode {
+    /// Links a component. An error says why it doesn't fit the contract.
     pub(crate) fn link(component: &Component) -> wasmtime::Result<Self> {
         let linked = linker(component.engine())?.instantiate_pre(component)?;
         let export = |name: &str, function: &str| {
@@ -57,7 +57,7 @@ impl Code {
     }
 }
 
-/// Functions of an instance that the role calls go to. Their types were compared with ours when they were looked up.
+/// The function of each role in an instance. wasmtime has checked their types.
 #[derive(Clone, Copy)]
 pub(crate) struct Functions {
     pub transform: Option<TypedFunc<TransformArgs, (Reply,)>>,
@@ -67,49 +67,54 @@ pub(crate) struct Functions {
     pub on_timer: Option<TypedFunc<TimerArgs, (Reply,)>>,
 }
 
-/// Hands over the config; the plugin may refuse it.
+/// The function that takes the config, which the plugin may refuse.
 type Configure = TypedFunc<(String, Vec<WriteVersion>), (Result<(), String>,)>;
 
-/// What is left of a call: the reply with its effects, or why there is none; and the stores that were lent.
-pub(crate) type Ended<R> = (Result<(R, Vec<Effect>), CallError>, Option<ProcessScope>);
+/// The end of a call: the reply with its effects, or an error; and the stores that the call had.
+pub(crate) type CallEnd<R> = (Result<(R, Vec<Effect>), CallError>, Option<ProcessScope>);
 
-/// What a call is over.
+/// What a call is about.
 #[derive(Default)]
-pub(crate) struct Work {
+pub(crate) struct CallContext {
     /// Number of records.
     pub records: u32,
-    /// The tick at which its time is over, if that is limited.
+    /// The tick at which it must end, if its time is limited.
     pub until: Option<u64>,
-    /// The stores of a process function, where it is one.
-    pub process: Option<Process>,
+    /// The stores, for a process function.
+    pub process: Option<ProcessContext>,
 }
 
-/// A live instance. Dropped after any error: what is in its memory then is anyone's guess.
-pub(crate) struct Live {
-    store: Store<Host>,
+/// An instance. It is dropped after any error: its memory may be in any state then.
+pub(crate) struct GuestInstance {
+    store: Store<GuestHost>,
     describe: TypedFunc<(), (Manifest,)>,
     configure: Configure,
     functions: Functions,
 }
 
-impl Live {
-    /// Makes an instance. Its start function has a record's time and memory.
-    pub(crate) fn start(code: &Code, limits: &GuestLimits, course: Course, ticks: Ticks) -> Result<Self, CallError> {
+impl GuestInstance {
+    /// Creates an instance. Its start function has the time and memory limits of a record.
+    pub(crate) fn start(
+        code: &LinkedCode,
+        limits: &GuestLimits,
+        course: Metering,
+        ticks: Ticks,
+    ) -> Result<Self, CallError> {
         let meter = match course {
-            Course::Ordinary => Meter::clock(limits),
-            Course::Verdict => Meter::fuel(limits),
+            Metering::Clock => Meter::clock(limits),
+            Metering::Fuel => Meter::fuel(limits),
         };
-        let mut store = Store::new(code.linked.engine(), Host::new(*limits, meter, ticks));
+        let mut store = Store::new(code.linked.engine(), GuestHost::new(*limits, meter, ticks));
         store.limiter(|host| &mut host.memory);
-        // A reply is copied out of the guest's memory once; what is more can only be lists that overlap.
+        // A reply is copied out of the guest's memory once; more than that can only be lists that overlap.
         store.set_hostcall_fuel(limits.memory.saturating_mul(2).max(MANIFEST_BYTES));
         let started = meter.renew(&mut store.as_context_mut()).and_then(|()| code.linked.instantiate(&mut store));
         let instance = match started {
             Ok(instance) => instance,
             Err(error) if error.is::<Trap>() || error.is::<Breach>() => {
-                return Err(classify(&error, store.data_mut().scene()));
+                return Err(classify(&error, store.data_mut().failure_context()));
             }
-            // No room in the pool, no address space: nothing that a record could be blamed for.
+            // The pool or the address space is exhausted: no fault of a record.
             Err(error) => return Err(CallError::Host(format!("no guest instance: {}", chain(&error)))),
         };
         Self::bind(store, &instance, code).map_err(|error| CallError::Guest {
@@ -119,7 +124,7 @@ impl Live {
         })
     }
 
-    fn bind(mut store: Store<Host>, instance: &Instance, code: &Code) -> wasmtime::Result<Self> {
+    fn bind(mut store: Store<GuestHost>, instance: &Instance, code: &LinkedCode) -> wasmtime::Result<Self> {
         let functions = Functions {
             transform: find(&mut store, instance, code.transform.as_ref())?,
             join: find(&mut store, instance, code.join.as_ref())?,
@@ -136,27 +141,27 @@ impl Live {
         self.functions
     }
 
-    /// The manifest, in the contract's form.
+    /// Asks for the manifest, in the contract's form.
     pub(crate) fn describe(&mut self) -> Result<Manifest, CallError> {
         let fuel = self.store.hostcall_fuel();
         self.store.set_hostcall_fuel(MANIFEST_BYTES);
-        let manifest = self.call(self.describe, (), Work::default()).0?.0;
+        let manifest = self.call(self.describe, (), CallContext::default()).0?.0;
         self.store.set_hostcall_fuel(fuel);
         Ok(manifest)
     }
 
-    /// Hands over the config. The inner error is the plugin's refusal.
+    /// Passes the config. The inner error is the plugin's refusal.
     pub(crate) fn configure(&mut self, config: &str) -> Result<Result<(), String>, CallError> {
-        Ok(self.call(self.configure, (config.to_owned(), Vec::new()), Work::default()).0?.0)
+        Ok(self.call(self.configure, (config.to_owned(), Vec::new()), CallContext::default()).0?.0)
     }
 
-    /// Records that the guest has begun in the last call that failed.
+    /// Number of records that the guest has begun in the last call, which failed.
     pub(crate) fn begun(&self) -> u32 {
         self.store.data().begun()
     }
 
-    /// One call. The stores come back whatever happens.
-    pub(crate) fn call<A, R>(&mut self, function: TypedFunc<A, (R,)>, args: A, work: Work) -> Ended<R>
+    /// Makes a call. The stores come back in any case.
+    pub(crate) fn call<A, R>(&mut self, function: TypedFunc<A, (R,)>, args: A, work: CallContext) -> CallEnd<R>
     where
         A: ComponentNamedList + Lower,
         R: Lift + 'static,
@@ -169,18 +174,18 @@ impl Live {
             .map_err(|error| wasmtime::Error::new(Breach::Host(error.to_string())))
             .and_then(|()| function.call(&mut self.store, args));
         let host = self.store.data_mut();
-        let scene = called.is_err().then(|| host.scene());
+        let failure_context = called.is_err().then(|| host.failure_context());
         let (effects, scope) = host.end();
         let result = match called {
             Ok((reply,)) => Ok((reply, effects)),
-            Err(error) => Err(classify(&error, scene.unwrap_or_default())),
+            Err(error) => Err(classify(&error, failure_context.unwrap_or_default())),
         };
         (result, scope)
     }
 }
 
 fn find<A, R>(
-    store: &mut Store<Host>,
+    store: &mut Store<GuestHost>,
     instance: &Instance,
     index: Option<&ComponentExportIndex>,
 ) -> wasmtime::Result<Option<TypedFunc<A, R>>>

@@ -1,7 +1,7 @@
 //! WebAssembly plugins: compile, check, instantiate, limit, call.
 //!
 //! The way of a plugin: [`Runtime::load`] turns bytes into a checked [`Plugin`]; each worker thread has its own
-//! [`Guests`], where a plugin is deployed and called through [`millrace_engine::logic::Logic`].
+//! [`GuestInstances`], where a plugin is deployed and called through [`millrace_engine::logic::Logic`].
 //!
 //! A guest can't hurt anyone. It sees the records it is given and nothing else; time, memory, output and state are
 //! limited for each record; whatever it answers is checked before it is used. A trap, a breach or a contradiction
@@ -29,7 +29,7 @@ mod ticker;
 
 pub use abi::CONTRACT_VERSION;
 pub use error::{LoadError, Refusal};
-pub use guests::Guests;
+pub use guests::GuestInstances;
 pub use limits::FUEL_PER_MILLISECOND;
 pub use plugin::Plugin;
 pub use runtime::Runtime;

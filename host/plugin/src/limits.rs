@@ -1,4 +1,4 @@
-//! Limits on a guest: how each is counted, and what is said of a breach.
+//! Limits on a guest: how each is counted, and the text for a breach.
 
 use std::time::Duration;
 
@@ -12,35 +12,35 @@ use crate::fault::{Breach, chain};
 /// Length of a tick of the epoch.
 pub(crate) const TICK: Duration = Duration::from_millis(1);
 
-/// Fuel for each millisecond of the deadline in a verdict. A unit is about an instruction of the machine (which operators
-/// count, the runtime says). Chosen to be more patient than the clock, so that a record that passes by the clock isn't
-/// condemned by the count: a core of 3 GHz does 5.4 to 6.1 million units in a millisecond of a tight loop, and what waits
-/// for memory now and then does less.
+/// Fuel for each millisecond of the deadline in a verdict. A unit is about one machine instruction; `runtime.rs` says which
+/// operators count. Fuel must be more patient than the clock, so that no record fails by fuel that passes by the clock: a core
+/// of 3 GHz does 5.4 to 6.1 million units in a millisecond of a tight loop, and fewer in code that waits for memory.
 pub const FUEL_PER_MILLISECOND: u64 = 8_000_000;
 
-/// What it takes at most, this many times the deadline, until a record that has broken its deadline in a batch has its
-/// verdict: the record alone, and then with fuel. With half the fuel, about five times was measured.
+/// Most time, in deadlines, from when a record breaks its deadline in a batch to its verdict: the record is called alone, then
+/// with fuel. With half the fuel, about five deadlines were measured.
 const VERDICT_TIME: u64 = 12;
 
-/// A verdict counts fuel, but a guest that sits in host functions or copies burns little of it. The clock stays as a
-/// backstop, this many times the deadline: where machines differ by less than that, it decides nothing that fuel or the
-/// deadline wouldn't.
-const VERDICT_PATIENCE: u64 = 20;
+/// The backstop of a verdict, in deadlines. A guest in host functions or copies burns little fuel, so the clock must end it.
+/// Unless machines differ by more than this factor, the backstop decides as fuel or the deadline would.
+const VERDICT_BACKSTOP: u64 = 20;
 
-/// Bytes of log lines and counter names that one record may ask for, and all records of a call together.
+/// Most bytes of log lines and counter names of one record.
 const EFFECT_BYTES: usize = 256 << 10;
-const EFFECT_BYTES_A_CALL: usize = 16 << 20;
 
-/// What an element of a table costs the host, in bytes; a table is part of an instance's memory.
-const TABLE_ELEMENT: usize = size_of::<usize>();
+/// Most bytes of log lines and counter names of all records of a call.
+const EFFECT_BYTES_PER_CALL: usize = 16 << 20;
 
-/// Which of the two engines a guest runs on.
+/// Bytes of the host's memory for an element of a table; tables count as memory of the instance.
+const TABLE_ELEMENT_BYTES: usize = size_of::<usize>();
+
+/// How the time of a guest is limited; each has an engine of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Course {
-    /// Limits by the clock.
-    Ordinary,
-    /// Limits by fuel.
-    Verdict,
+pub(crate) enum Metering {
+    /// By the clock: for batches.
+    Clock,
+    /// By fuel: for verdicts.
+    Fuel,
 }
 
 /// How the time of a record is measured.
@@ -59,12 +59,12 @@ impl Meter {
 
     pub(crate) fn fuel(limits: &GuestLimits) -> Self {
         let millis = u64::try_from(limits.deadline.as_millis()).unwrap_or(u64::MAX).max(1);
-        let ticks = ticks(limits.deadline).saturating_mul(VERDICT_PATIENCE);
+        let ticks = ticks(limits.deadline).saturating_mul(VERDICT_BACKSTOP);
         Self::Fuel { fuel: millis.saturating_mul(FUEL_PER_MILLISECOND), ticks }
     }
 
-    /// Whether a guest that was interrupted with so many ticks left for its call, and those that come after it, is no
-    /// verdict on the record: there was no time for it, or there is none to find out.
+    /// Whether an interrupt with this many ticks left for calls says nothing about the record: it has run out of the call's
+    /// time, not of its own, or too little time is left for a verdict.
     pub(crate) fn is_overrun(self, left: Option<u64>) -> bool {
         match (self, left) {
             (_, None) => false,
@@ -74,14 +74,14 @@ impl Meter {
     }
 }
 
-/// Ticks that are at least as long as the duration: the current tick is already running. Bounded, as wasmtime adds
-/// them to the current epoch.
+/// The number of ticks that take at least this long, although the current one has begun. It is bounded, as wasmtime adds it
+/// to the current epoch.
 pub(crate) fn ticks(duration: Duration) -> u64 {
     let ticks = duration.as_millis().div_ceil(TICK.as_millis()).saturating_add(1);
     u64::try_from(ticks).unwrap_or(u64::MAX).min(u64::MAX >> 8)
 }
 
-/// The deadline in words.
+/// The text for the deadline.
 pub(crate) fn deadline_text(limits: &GuestLimits, meter: Meter) -> String {
     match meter {
         Meter::Clock { .. } => format!("{:?} (limits.deadline)", limits.deadline),
@@ -101,8 +101,7 @@ impl MemoryLimit {
         Self { limit, used: 0 }
     }
 
-    /// A refusal is an error and so a trap: a guest that could see it might answer differently in a used instance than
-    /// in a fresh one.
+    /// A refusal is a trap: a guest that could see it might answer differently in a used instance than in a fresh one.
     fn grow(&mut self, by: usize) -> wasmtime::Result<bool> {
         let used = self.used.saturating_add(by);
         if used > self.limit {
@@ -122,7 +121,7 @@ impl ResourceLimiter for MemoryLimit {
         self.grow(desired.saturating_sub(current))
     }
 
-    /// Within the limit, and yet the machine had none left: that is not the guest's fault.
+    /// The memory was within the limit, and the machine had none left: no fault of the guest.
     fn memory_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
         Err(wasmtime::Error::new(Breach::Host(format!("no memory for a guest: {}", chain(&error)))))
     }
@@ -131,26 +130,26 @@ impl ResourceLimiter for MemoryLimit {
         if maximum.is_some_and(|maximum| desired > maximum) {
             return Ok(false);
         }
-        self.grow(desired.saturating_sub(current).saturating_mul(TABLE_ELEMENT))
+        self.grow(desired.saturating_sub(current).saturating_mul(TABLE_ELEMENT_BYTES))
     }
 }
 
-/// What has been used by the record that a call works on, and by the whole call.
+/// What the current record has used, and the call.
 #[derive(Debug, Default)]
-pub(crate) struct Used {
+pub(crate) struct Usage {
     state_ops: usize,
     state_bytes: usize,
     effect_bytes: usize,
     effect_bytes_of_call: usize,
 }
 
-impl Used {
-    /// The next record starts with nothing used.
+impl Usage {
+    /// Resets what belongs to one record.
     pub(crate) fn next_record(&mut self) {
         *self = Self { effect_bytes_of_call: self.effect_bytes_of_call, ..Self::default() };
     }
 
-    /// One operation on a store or a timer.
+    /// Counts an operation on a store or a timer.
     pub(crate) fn state_op(&mut self, limits: &GuestLimits) -> wasmtime::Result<()> {
         self.state_ops = self.state_ops.saturating_add(1);
         if self.state_ops <= limits.state_ops {
@@ -163,7 +162,7 @@ impl Used {
         Err(Breach::guest(Fault::State, text))
     }
 
-    /// Bytes read from or written to a store.
+    /// Counts bytes read from or written to a store.
     pub(crate) fn state_bytes(&mut self, bytes: usize, limits: &GuestLimits) -> wasmtime::Result<()> {
         self.state_bytes = self.state_bytes.saturating_add(bytes);
         if self.state_bytes <= limits.state_bytes {
@@ -174,12 +173,12 @@ impl Used {
         Err(Breach::guest(Fault::State, text))
     }
 
-    /// Bytes of state that the record may still move.
+    /// Bytes of state that the record may still read or write.
     pub(crate) fn state_bytes_left(&self, limits: &GuestLimits) -> usize {
         limits.state_bytes.saturating_sub(self.state_bytes)
     }
 
-    /// Bytes that a log line or a count keeps in the host until the transaction commits.
+    /// Counts bytes that a log line or a count takes in the host until the transaction commits.
     pub(crate) fn effect(&mut self, bytes: usize) -> wasmtime::Result<()> {
         self.effect_bytes = self.effect_bytes.saturating_add(bytes);
         self.effect_bytes_of_call = self.effect_bytes_of_call.saturating_add(bytes);
@@ -187,8 +186,8 @@ impl Used {
             let text = format!("logged and counted more than {} for one record", shown(EFFECT_BYTES));
             return Err(Breach::guest(Fault::Output, text));
         }
-        if self.effect_bytes_of_call > EFFECT_BYTES_A_CALL {
-            let text = format!("logged and counted more than {} in one call", shown(EFFECT_BYTES_A_CALL));
+        if self.effect_bytes_of_call > EFFECT_BYTES_PER_CALL {
+            let text = format!("logged and counted more than {} in one call", shown(EFFECT_BYTES_PER_CALL));
             return Err(Breach::guest(Fault::Output, text));
         }
         Ok(())

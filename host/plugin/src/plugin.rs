@@ -13,15 +13,15 @@ use crate::check;
 use crate::digest::hex;
 use crate::error::{LoadError, Refusal};
 use crate::fault::chain;
-use crate::inspect::{self, Kind, Names};
-use crate::instance::{Code, Live};
-use crate::limits::Course;
+use crate::inspect::{self, BinaryNames, Kind};
+use crate::instance::{GuestInstance, LinkedCode};
+use crate::limits::Metering;
 use crate::runtime::Runtime;
-use crate::slow::Said;
+use crate::slow::SlowWarnings;
 use crate::ticker::Ticks;
 
-/// A plugin that was checked and has accepted its config. Shared by all threads; instances are in
-/// [`Guests`](crate::Guests).
+/// A plugin that was checked and has accepted its config. All threads share it; each has instances of its own in
+/// [`GuestInstances`](crate::GuestInstances).
 pub struct Plugin {
     manifest: Arc<Manifest>,
     digest: String,
@@ -29,19 +29,19 @@ pub struct Plugin {
     config: String,
     limits: GuestLimits,
     component: Vec<u8>,
-    ordinary: Code,
-    verdict: OnceLock<Result<Code, String>>,
+    ordinary: LinkedCode,
+    verdict: OnceLock<Result<LinkedCode, String>>,
     runtime: Arc<Runtime>,
-    slow: Said,
+    slow: SlowWarnings,
 }
 
 impl Runtime {
-    /// Loads a plugin from a component, or from the core module that `wit-bindgen` makes, and checks all that can be
-    /// checked before a record comes: imports, contract version, manifest, config. `origin` names it in errors;
-    /// `config` is JSON text, `{}` where there is none.
+    /// Loads a plugin from a component, or from a core module as `wit-bindgen` makes it, and checks all that can be checked
+    /// before the first record: imports, contract version, manifest, config. `origin` names the plugin in errors; `config` is
+    /// JSON text, `{}` if there is no config.
     ///
     /// # Errors
-    /// Why it was refused, as text for the plugin's author. [`Refusal::Host`] alone isn't the plugin's doing.
+    /// Why the plugin was refused, as text for its author. Only [`Refusal::Host`] isn't the plugin's fault.
     pub fn load(
         self: &Arc<Self>,
         bytes: &[u8],
@@ -67,16 +67,17 @@ impl Plugin {
         if !exports("meta") {
             return Err(Refusal::NoMeta);
         }
-        let compiled = runtime.compile(Course::Ordinary, &component);
+        let compiled = runtime.compile(Metering::Clock, &component);
         let compiled = compiled.map_err(|error| Refusal::NotWasm(chain(&error)))?;
-        let ordinary = Code::link(&compiled).map_err(|error| Refusal::Mismatch(chain(&error)))?;
-        let mut first = Live::start(&ordinary, &limits, Course::Ordinary, runtime.ticks().clone()).map_err(at_start)?;
+        let ordinary = LinkedCode::link(&compiled).map_err(|error| Refusal::Mismatch(chain(&error)))?;
+        let mut first =
+            GuestInstance::start(&ordinary, &limits, Metering::Clock, runtime.ticks().clone()).map_err(at_start)?;
         let manifest = Manifest::from(first.describe().map_err(at_start)?);
         check::check(&manifest, |role: Role| exports(role.name())).map_err(Refusal::Manifest)?;
         let config_digest = check_config(&manifest, config)?;
         first.configure(config).map_err(at_start)?.map_err(Refusal::Config)?;
         Ok(Self {
-            slow: Said::new(manifest.functions.len()),
+            slow: SlowWarnings::new(manifest.functions.len()),
             manifest: Arc::new(manifest),
             digest: hex(&Sha256::digest(bytes)),
             config_digest,
@@ -89,7 +90,7 @@ impl Plugin {
         })
     }
 
-    /// What the plugin says of itself.
+    /// The plugin's manifest.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
     }
@@ -114,8 +115,8 @@ impl Plugin {
         self.runtime.ticks()
     }
 
-    /// When each of its functions was last called slow.
-    pub(crate) fn slow(&self) -> &Said {
+    /// When each of its functions was last logged as slow.
+    pub(crate) fn slow(&self) -> &SlowWarnings {
         &self.slow
     }
 
@@ -124,30 +125,30 @@ impl Plugin {
     }
 
     /// A configured instance.
-    pub(crate) fn instantiate(&self, course: Course) -> Result<Live, CallError> {
+    pub(crate) fn instantiate(&self, course: Metering) -> Result<GuestInstance, CallError> {
         let code = match course {
-            Course::Ordinary => &self.ordinary,
-            Course::Verdict => self.verdict_code()?,
+            Metering::Clock => &self.ordinary,
+            Metering::Fuel => self.verdict_code()?,
         };
-        let mut live = Live::start(code, &self.limits, course, self.ticks().clone())?;
+        let mut live = GuestInstance::start(code, &self.limits, course, self.ticks().clone())?;
         match live.configure(&self.config)? {
             Ok(()) => Ok(live),
             Err(text) => Err(CallError::Host(format!("a plugin refused a config that it had accepted: {text}"))),
         }
     }
 
-    /// Compiled when it is needed first: most plugins never break a limit.
-    fn verdict_code(&self) -> Result<&Code, CallError> {
+    /// The code for verdicts. It is compiled when first needed: most plugins never break a limit.
+    fn verdict_code(&self) -> Result<&LinkedCode, CallError> {
         let code = self.verdict.get_or_init(|| {
-            let compiled = self.runtime.compile(Course::Verdict, &self.component);
-            compiled.and_then(|component| Code::link(&component)).map_err(|error| chain(&error))
+            let compiled = self.runtime.compile(Metering::Fuel, &self.component);
+            compiled.and_then(|component| LinkedCode::link(&component)).map_err(|error| chain(&error))
         });
         code.as_ref().map_err(|reason| CallError::Host(reason.clone()))
     }
 }
 
-/// The component in the bytes, made from a core module where they are one, and its names.
-fn component(bytes: &[u8]) -> Result<(Vec<u8>, Names), Refusal> {
+/// The component in the bytes, converted from a core module if they are one, and its names.
+fn component(bytes: &[u8]) -> Result<(Vec<u8>, BinaryNames), Refusal> {
     let names = inspect::names(bytes)?;
     inspect::check(&names)?;
     if names.kind == Kind::Component {
@@ -160,7 +161,7 @@ fn component(bytes: &[u8]) -> Result<(Vec<u8>, Names), Refusal> {
     Ok((encoded, names))
 }
 
-/// The digest of the config, if a config may be there.
+/// The digest of the config. An error says why the plugin can't have it.
 fn check_config(manifest: &Manifest, config: &str) -> Result<String, Refusal> {
     let config: serde_json::Value =
         serde_json::from_str(config).map_err(|error| Refusal::Config(format!("not JSON: {error}")))?;
@@ -174,7 +175,7 @@ fn at_start(error: CallError) -> Refusal {
     match error {
         CallError::Guest { text, .. } => Refusal::Start(text),
         CallError::Host(text) => Refusal::Host(text),
-        // Nothing limits the time of a start but its deadline.
+        // Only the deadline limits the time of a start.
         CallError::Overrun => Refusal::Start(error.to_string()),
     }
 }

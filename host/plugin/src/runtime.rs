@@ -1,4 +1,4 @@
-//! The engines that guests run on.
+//! The wasmtime engines that guests run on.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,17 +9,17 @@ use wasmtime::{Config, Engine, InstanceAllocationStrategy, OperatorCost, Pooling
 use crate::cache::Cache;
 use crate::error::{LoadError, Refusal};
 use crate::fault::chain;
-use crate::limits::Course;
+use crate::limits::Metering;
 use crate::ticker::{Ticker, Ticks};
 
-/// Instances that can be alive at a time: workers times deployments, with room for candidates. Each reserves address
-/// space, but no memory.
-const INSTANCES: u32 = 1000;
+/// Most instances at a time: one for each worker and deployment, and some for candidates. Each reserves address space, but
+/// no memory.
+const INSTANCE_LIMIT: u32 = 1000;
 
-/// Stack of a guest, in bytes: well below what a worker thread has.
-const STACK: usize = 512 << 10;
+/// Stack of a guest, in bytes: well below that of a worker thread.
+const STACK_BYTES: usize = 512 << 10;
 
-/// Compiles and runs plugins. One for a process; shared by all threads.
+/// Compiles and runs plugins. All threads of the process share one.
 pub struct Runtime {
     ordinary: Engine,
     verdict: Engine,
@@ -28,19 +28,19 @@ pub struct Runtime {
 }
 
 impl Runtime {
-    /// A runtime that keeps compiled plugins in a folder, where one is given. The folder is made with permissions for
-    /// its owner alone; what is in it is machine code that will be run, so one that others can write to is refused.
+    /// A runtime that caches compiled plugins in a folder, if one is given. The folder is created with permissions for its
+    /// owner alone: it has machine code that will run, so a folder that others can reach is refused.
     ///
     /// # Errors
-    /// [`Refusal::Host`] where the machine can't run guests, or the folder can't be used.
+    /// [`Refusal::Host`]: the machine can't run guests, or the folder can't be used.
     pub fn new(cache: Option<PathBuf>) -> Result<Arc<Self>, LoadError> {
         Self::build(cache)
             .map_err(|reason| LoadError { origin: "the WebAssembly runtime".into(), refusal: Refusal::Host(reason) })
     }
 
     fn build(cache: Option<PathBuf>) -> Result<Arc<Self>, String> {
-        let ordinary = ordinary_engine().map_err(|error| chain(&error))?;
-        let verdict = verdict_engine().map_err(|error| chain(&error))?;
+        let ordinary = clock_engine().map_err(|error| chain(&error))?;
+        let verdict = fuel_engine().map_err(|error| chain(&error))?;
         let cache = cache.map(Cache::open).transpose()?.flatten();
         let ticker = Ticker::start(vec![ordinary.clone(), verdict.clone()])
             .map_err(|error| format!("no thread for deadlines: {error}"))?;
@@ -52,11 +52,11 @@ impl Runtime {
         self.ticker.ticks()
     }
 
-    /// Compiles a component for one of the engines, or finds it compiled.
-    pub(crate) fn compile(&self, course: Course, bytes: &[u8]) -> wasmtime::Result<Component> {
+    /// Compiles a component for one of the engines, or takes it from the cache.
+    pub(crate) fn compile(&self, course: Metering, bytes: &[u8]) -> wasmtime::Result<Component> {
         let engine = match course {
-            Course::Ordinary => &self.ordinary,
-            Course::Verdict => &self.verdict,
+            Metering::Clock => &self.ordinary,
+            Metering::Fuel => &self.verdict,
         };
         match &self.cache {
             Some(cache) => cache.get(engine, bytes),
@@ -65,25 +65,25 @@ impl Runtime {
     }
 }
 
-/// Instances come from a pool, whose size bounds how many there can be. Where so much address space isn't to be had,
-/// they are made one by one.
-fn ordinary_engine() -> wasmtime::Result<Engine> {
+/// Instances come from a pool, which bounds their number. If the machine lacks the address space for it, instances are
+/// allocated one by one.
+fn clock_engine() -> wasmtime::Result<Engine> {
     let mut pool = PoolingAllocationConfig::default();
-    pool.total_component_instances(INSTANCES).total_memories(INSTANCES).total_tables(2 * INSTANCES);
-    pool.total_core_instances(4 * INSTANCES);
+    pool.total_component_instances(INSTANCE_LIMIT).total_memories(INSTANCE_LIMIT).total_tables(2 * INSTANCE_LIMIT);
+    pool.total_core_instances(4 * INSTANCE_LIMIT);
     let mut config = config();
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     Engine::new(&config).or_else(|error| {
-        tracing::warn!(error = %chain(&error), "no pool of guest instances: they are made one by one");
+        tracing::warn!(error = %chain(&error), "there is no address space for a pool of guest instances: they are allocated one by one");
         Engine::new(&self::config())
     })
 }
 
-/// Fuel counts what is executed, so that a verdict is the same on every machine. So it has to count what takes time
-/// everywhere: each operator is a unit, but for those that no code is made of, which are half of a tight loop and would
-/// make a unit there worth half as much. A byte of a copy or a fill is none: the same core has gone through 26 or 90 of
-/// them in a nanosecond, and others differ more. An endless row of them is for the backstop.
-fn verdict_engine() -> wasmtime::Result<Engine> {
+/// Fuel counts executed operators, so that a verdict is the same on every machine. It counts those that take time everywhere:
+/// one unit each, and none for operators that compile to no instruction, which are half of those in a tight loop. Bytes of a
+/// copy or a fill don't count: one core was measured at 26 to 90 of them in a nanosecond, and cores differ more than that.
+/// Endless copies run into the backstop (`limits.rs`).
+fn fuel_engine() -> wasmtime::Result<Engine> {
     let mut cost = OperatorCost::new();
     (cost.LocalGet, cost.LocalSet, cost.LocalTee) = (0, 0, 0);
     (cost.I32Const, cost.I64Const, cost.F32Const, cost.F64Const, cost.V128Const) = (0, 0, 0, 0, 0);
@@ -98,11 +98,11 @@ fn verdict_engine() -> wasmtime::Result<Engine> {
     Engine::new(&config)
 }
 
-/// What both have in common: Cranelift, deadlines, one NaN, and no proposal that compilers don't use by default.
+/// Settings of both engines: Cranelift, deadlines, canonical NaNs, and no proposal that compilers don't use by default.
 fn config() -> Config {
     let mut config = Config::new();
     config.strategy(Strategy::Cranelift).epoch_interruption(true).cranelift_nan_canonicalization(true);
-    config.max_wasm_stack(STACK).wasm_backtrace_max_frames(None);
+    config.max_wasm_stack(STACK_BYTES).wasm_backtrace_max_frames(None);
     config.wasm_relaxed_simd(false).wasm_memory64(false).wasm_multi_memory(false).wasm_tail_call(false);
     config.wasm_custom_page_sizes(false).wasm_wide_arithmetic(false).wasm_extended_const(false);
     config

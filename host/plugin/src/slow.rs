@@ -1,68 +1,66 @@
-//! Slow rules: named in the log, with the time that they take for a record.
-//!
-//! Records wait for such a rule, and from outside a worker that does little looks as one that hangs.
+//! Slow rules are logged, with their time per record: records wait for them, and from outside a slow worker looks like one
+//! that hangs.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use millrace_engine::ports::Group;
 
-/// A rule that takes so many ticks for a record is slow.
-const SLOW: u64 = 10;
+/// A rule is slow from this many ticks per record on.
+const SLOW_TICKS: u64 = 10;
 
-/// Ticks in a function after which it is judged: many records, or some that take very long. A pause of the machine
-/// doesn't make a rule slow.
-const SAMPLE: u64 = 1_000;
+/// A function is judged after this many ticks in it: a short pause of the machine must not make it slow.
+const SAMPLE_TICKS: u64 = 1_000;
 
-/// Ticks until a function is named again.
-const EVERY: u64 = 60_000;
+/// Ticks until a function is logged again.
+const LOG_INTERVAL_TICKS: u64 = 60_000;
 
-/// When each function of a plugin was last named, by any worker; 0: never.
+/// The tick at which any worker last logged each function of a plugin; 0: never.
 #[derive(Debug)]
-pub(crate) struct Said(Vec<AtomicU64>);
+pub(crate) struct SlowWarnings(Vec<AtomicU64>);
 
-impl Said {
+impl SlowWarnings {
     pub(crate) fn new(functions: usize) -> Self {
         Self(std::iter::repeat_with(AtomicU64::default).take(functions).collect())
     }
 
-    /// Whether it is time to name a function. Of several workers one is told so.
-    fn may_say(&self, function: usize, now: u64) -> bool {
+    /// Whether it is time to log a function. Only one of several workers gets true.
+    fn is_due(&self, function: usize, now: u64) -> bool {
         let Some(last) = self.0.get(function) else { return false };
         let before = last.load(Ordering::Relaxed);
-        let due = before == 0 || now.saturating_sub(before) >= EVERY;
+        let due = before == 0 || now.saturating_sub(before) >= LOG_INTERVAL_TICKS;
         due && last.compare_exchange(before, now.max(1), Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 }
 
-/// How much a call asks for.
+/// The work of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Size {
-    /// Records that the guest announces.
+pub(crate) struct CallSize {
+    /// Number of records that the guest will announce.
     pub(crate) records: u32,
-    /// What it is judged by: one for each record, and one for each state of which only the value is asked.
+    /// Number of results by which its time is judged: one for each record, and one for each group that asks for a value only.
     pub(crate) results: u32,
 }
 
-impl Size {
-    /// Of a call that has nothing but records.
+impl CallSize {
+    /// The size of a call with records only.
     pub(crate) fn of(records: u32) -> Self {
         Self { records, results: records }
     }
 
-    /// Of a call of an aggregate, with so many records in all groups.
+    /// The size of a call of an aggregate, with this number of records in all groups.
     pub(crate) fn of_groups(records: u32, groups: &[Group<'_>]) -> Self {
         let values = groups.iter().filter(|group| group.entries.is_empty()).count();
         Self { records, results: records.saturating_add(u32::try_from(values).unwrap_or(u32::MAX)) }
     }
 
-    /// What the guest has worked at before it broke a rule: what came before the first record belongs to that one.
-    /// Values aren't announced, so without records that isn't known.
+    /// Number of results that the guest had begun when it failed. Work before the first record counts for that record. It is
+    /// unknown in a call without records, as values aren't announced.
     pub(crate) fn begun(self, records: u32) -> u32 {
         records.max(u32::from(self.records > 0))
     }
 }
 
-/// What a worker has measured of a function since it was last judged.
+/// Ticks and results of a function since it was last judged.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Sample {
     ticks: u64,
@@ -70,20 +68,20 @@ pub(crate) struct Sample {
 }
 
 impl Sample {
-    /// Adds a call. Gives the ticks for a result when the function is to be named: it is slow, and that wasn't said for a
-    /// while. Of a call without results nothing can be said.
-    pub(crate) fn add(&mut self, ticks: u64, results: u64, said: (&Said, usize), now: u64) -> Option<u64> {
+    /// Adds a call. Returns the ticks per result if the function is slow and should be logged. A call without results doesn't
+    /// count.
+    pub(crate) fn add(&mut self, ticks: u64, results: u64, said: (&SlowWarnings, usize), now: u64) -> Option<u64> {
         if results == 0 {
             return None;
         }
         self.ticks += ticks;
         self.results += results;
-        if self.ticks < SAMPLE {
+        if self.ticks < SAMPLE_TICKS {
             return None;
         }
         let each = self.ticks / self.results.max(1);
         *self = Self::default();
-        (each >= SLOW && said.0.may_say(said.1, now)).then_some(each)
+        (each >= SLOW_TICKS && said.0.is_due(said.1, now)).then_some(each)
     }
 }
 
@@ -93,39 +91,39 @@ mod tests {
     use millrace_engine::ports::{Change, Message};
 
     #[test]
-    fn a_slow_rule_is_named_with_its_time_for_a_record_once_a_minute_by_one_worker() {
-        let said = Said::new(2);
+    fn a_slow_rule_is_logged_with_its_time_per_record_once_a_minute_by_one_worker() {
+        let said = SlowWarnings::new(2);
         let (mut one, mut other) = (Sample::default(), Sample::default());
-        assert_eq!(one.add(600, 4, (&said, 1), 10_000), None, "too little is known");
+        assert_eq!(one.add(600, 4, (&said, 1), 10_000), None, "too few ticks to judge");
         assert_eq!(one.add(600, 4, (&said, 1), 10_600), Some(150));
-        assert_eq!(other.add(2_000, 1, (&said, 1), 11_000), None, "the other one has said it");
+        assert_eq!(other.add(2_000, 1, (&said, 1), 11_000), None, "the other worker has logged it");
         assert_eq!(other.add(2_000, 1, (&said, 0), 11_000), Some(2_000), "but not of this function");
         assert_eq!(one.add(2_000, 1, (&said, 1), 70_599), None);
         assert_eq!(one.add(2_000, 1, (&said, 1), 70_600), Some(2_000));
     }
 
     #[test]
-    fn a_quick_rule_is_never_named_however_much_it_does() {
-        let (said, mut sample) = (Said::new(1), Sample::default());
+    fn a_fast_rule_is_never_logged_however_many_records_it_processes() {
+        let (said, mut sample) = (SlowWarnings::new(1), Sample::default());
         assert!((0..100).all(|call| sample.add(1_000, 500, (&said, 0), call * 1_000).is_none()));
     }
 
     #[test]
-    fn a_call_of_which_nothing_was_done_says_nothing_of_the_rule() {
-        let (said, mut sample) = (Said::new(1), Sample::default());
+    fn a_call_without_results_does_not_count_as_slow() {
+        let (said, mut sample) = (SlowWarnings::new(1), Sample::default());
         assert_eq!(sample.add(2_000, 0, (&said, 0), 10_000), None);
         assert_eq!(sample.add(1, 1, (&said, 0), 12_000), None, "its time isn't that of the next call");
     }
 
     #[test]
-    fn windows_that_close_are_judged_like_records_and_are_none() {
+    fn a_window_that_closes_counts_like_a_record_but_is_not_announced() {
         let value = || Group { key: b"k", window: None, state: None, absorbed: Vec::new(), entries: Vec::new() };
         let message = Message { input: "in", key: None, value: None, timestamp: 0, headers: &[], window: None };
         let full = Group { entries: vec![(Change::Add, message); 3], ..value() };
         let values: Vec<_> = (0..1_000).map(|_| value()).collect();
-        assert_eq!(Size::of_groups(0, &values), Size { records: 0, results: 1_000 });
-        assert_eq!(Size::of_groups(0, &values).begun(0), 0);
-        let mixed = Size::of_groups(3, &[value(), full]);
-        assert_eq!((mixed, mixed.begun(0), mixed.begun(2)), (Size { records: 3, results: 4 }, 1, 2));
+        assert_eq!(CallSize::of_groups(0, &values), CallSize { records: 0, results: 1_000 });
+        assert_eq!(CallSize::of_groups(0, &values).begun(0), 0);
+        let mixed = CallSize::of_groups(3, &[value(), full]);
+        assert_eq!((mixed, mixed.begun(0), mixed.begun(2)), (CallSize { records: 3, results: 4 }, 1, 2));
     }
 }

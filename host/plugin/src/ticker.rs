@@ -1,4 +1,4 @@
-//! The clock of deadlines: a thread that moves the engines' epochs on, and counts how often it has.
+//! The clock of deadlines: a thread that advances the engines' epochs, and counts these ticks.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,12 +9,12 @@ use wasmtime::Engine;
 
 use crate::limits::TICK;
 
-/// How many ticks there were. Epochs can't be read, and a clock is too dear to be asked before each record.
+/// The number of ticks so far. Epochs can't be read, and reading a clock before each record is too expensive.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Ticks(Arc<AtomicU64>);
 
 impl Ticks {
-    /// So far.
+    /// The number of ticks so far.
     pub(crate) fn now(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
@@ -50,7 +50,7 @@ impl Drop for Ticker {
     fn drop(&mut self) {
         self.stop.take();
         if let Some(thread) = self.thread.take() {
-            // It only waits and counts, so there is nothing to learn from how it ended.
+            // The thread only waits and counts: its result says nothing.
             let _ = thread.join();
         }
     }

@@ -87,7 +87,7 @@ pub trait Writer {
     ///
     /// # Errors
     /// There is no such topic or partition, or the topic can't take this record.
-    fn add(&mut self, record: NewRecord) -> Result<(), Self::Error>;
+    fn add(&mut self, record: OutgoingRecord) -> Result<(), Self::Error>;
 
     /// Writes the batch. Breaks once a record is known not to have been written: the caller adds no more then.
     ///
@@ -140,7 +140,7 @@ pub struct Selection<'a> {
 
 /// A record to write.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NewRecord {
+pub struct OutgoingRecord {
     /// Number of the input line that it is from: errors and the [`Receipt`] name records by it.
     pub line: u64,
     /// Name of the topic.
@@ -157,7 +157,7 @@ pub struct NewRecord {
     pub headers: Headers,
 }
 
-impl NewRecord {
+impl OutgoingRecord {
     /// Bytes of memory that it takes.
     pub fn held(&self) -> usize {
         let length = |bytes: &Option<Bytes>| bytes.as_ref().map_or(0, Bytes::len);

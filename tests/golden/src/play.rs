@@ -12,7 +12,7 @@ use millrace_embedded::{Worker, WorkerOptions, deploy};
 use millrace_engine::record::Headers;
 use millrace_engine::task::Produced;
 use millrace_engine::topology::{TopicId, Topology};
-use millrace_plugin::Guests;
+use millrace_plugin::GuestInstances;
 use millrace_store::{Database, Durability, OpenOptions};
 use tempfile::TempDir;
 
@@ -113,7 +113,7 @@ impl Run<'_> {
     }
 
     /// Opens the tasks as a new process would, and the database if it is closed.
-    fn open(&mut self) -> Result<(Worker, Guests), Stopped> {
+    fn open(&mut self) -> Result<(Worker, GuestInstances), Stopped> {
         let (loaded, topology) = (self.loaded, Arc::clone(&self.loaded.topology));
         let database = match self.database {
             Some(database) => Arc::clone(database),
@@ -145,7 +145,7 @@ impl Run<'_> {
     fn replay(
         &mut self,
         worker: &mut Worker,
-        guests: &mut Guests,
+        guests: &mut GuestInstances,
         inputs: &[Input],
         first: usize,
     ) -> Result<(), Stopped> {

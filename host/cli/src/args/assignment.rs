@@ -1,23 +1,24 @@
-//! Settings on the command line: `KEY=VALUE`, and `KEY=FILE` for values that aren't to be seen in a list of processes.
+//! Settings on the command line: `KEY=VALUE`, and `KEY=FILE` for values that a list of processes must not show.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
 use millrace_engine::secret::Secret;
 
-/// A setting with its value as it stands there, byte for byte.
+/// A setting with its value, byte for byte.
 pub(super) fn setting(text: &str) -> Result<(String, Secret), String> {
     secret(text, "expected KEY=VALUE, such as commit-interval=100ms")
 }
 
-/// A setting with the file that has its value.
+/// A setting with the file that contains its value.
 pub(super) fn setting_in_file(text: &str) -> Result<(String, PathBuf), String> {
-    let (key, file) = divided(text).ok_or("expected KEY=FILE, such as kafka.sasl.password=/run/secrets/kafka")?;
+    let (key, file) =
+        split_at_equals(text).ok_or("expected KEY=FILE, such as kafka.sasl.password=/run/secrets/kafka")?;
     Ok((key, PathBuf::from(file)))
 }
 
 fn secret(text: &str, expected: &str) -> Result<(String, Secret), String> {
-    divided(text).map(|(key, value)| (key, Secret::from(value))).ok_or_else(|| expected.to_owned())
+    split_at_equals(text).map(|(key, value)| (key, Secret::from(value))).ok_or_else(|| expected.to_owned())
 }
 
 /// A setting of librdkafka.
@@ -27,15 +28,15 @@ pub(super) fn kafka_setting(text: &str) -> Result<(String, Secret), String> {
 
 /// A setting of a topic.
 pub(super) fn topic_setting(text: &str) -> Result<(String, String), String> {
-    let (key, value) = divided(text).ok_or("expected KEY=VALUE")?;
+    let (key, value) = split_at_equals(text).ok_or("expected KEY=VALUE")?;
     Ok((key, value.trim().to_owned()))
 }
 
-fn divided(text: &str) -> Option<(String, &str)> {
+fn split_at_equals(text: &str) -> Option<(String, &str)> {
     text.split_once('=').map(|(key, value)| (key.trim().to_owned(), value))
 }
 
-/// The settings, and behind them those whose values are in files.
+/// The settings, then those whose values are in files.
 ///
 /// # Errors
 /// A file can't be read, or isn't text.
@@ -44,7 +45,7 @@ pub(super) fn with_files(given: &[(String, Secret)], files: &[(String, PathBuf)]
     given.iter().cloned().map(Ok).chain(read).collect()
 }
 
-/// What a file has, without the newline at its end, which editors and `echo` put there.
+/// The content of a file, without the newline that editors and `echo` put at its end.
 pub(super) fn read(key: &str, path: &Path) -> Result<Secret> {
     let shown = path.display();
     let bytes = std::fs::read(path).with_context(|| format!("the value of `{key}`: {shown}: can't be read"))?;
@@ -61,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_gives_what_is_in_it_without_one_newline_at_its_end() {
+    fn the_value_from_a_file_is_its_content_without_one_newline_at_its_end() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("secret");
         for (content, right) in

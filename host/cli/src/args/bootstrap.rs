@@ -1,12 +1,13 @@
 //! `--kafka`: where the brokers are.
 
-/// Protocols that librdkafka takes in front of a broker.
+/// Protocols that librdkafka accepts before a broker.
 const PROTOCOLS: [&str; 4] = ["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"];
 
-/// A list of brokers as librdkafka takes it, as it stands: `HOST`, `HOST:PORT` or `[ADDRESS]:PORT`, with commas between.
+/// Checks a list of brokers as librdkafka reads it: `HOST`, `HOST:PORT` or `[ADDRESS]:PORT`, separated by commas. Returns it
+/// unchanged.
 ///
 /// # Errors
-/// What isn't such a list: librdkafka would ask for a broker that nobody has, again and again.
+/// It isn't such a list: librdkafka would try to connect for ever.
 pub(crate) fn bootstrap(text: &str) -> Result<String, String> {
     let mut brokers = text.split(',').map(str::trim).filter(|broker| !broker.is_empty()).peekable();
     if brokers.peek().is_none() {
@@ -21,7 +22,7 @@ pub(crate) fn bootstrap(text: &str) -> Result<String, String> {
 fn check(broker: &str) -> Result<(), String> {
     let address = match broker.split_once("://") {
         Some((protocol, address)) if PROTOCOLS.contains(&protocol.to_lowercase().as_str()) => address,
-        Some((protocol, _)) => return Err(format!("a broker is not asked by {protocol}://")),
+        Some((protocol, _)) => return Err(format!("a broker has no protocol {protocol}://")),
         None => broker,
     };
     let (host, port) = match address.strip_prefix('[').map(|rest| rest.split_once(']')) {
@@ -38,7 +39,7 @@ fn check(broker: &str) -> Result<(), String> {
     }
     match port {
         Some(port) if !port.parse::<u16>().is_ok_and(|port| port > 0) => {
-            Err(format!("`{port}` is no port: those are numbers from 1 to 65535"))
+            Err(format!("`{port}` is no port: a port is a number from 1 to 65535"))
         }
         _ => Ok(()),
     }
@@ -49,7 +50,7 @@ mod tests {
     use super::bootstrap;
 
     #[test]
-    fn brokers_are_hosts_with_ports() {
+    fn a_list_of_brokers_has_hosts_with_ports() {
         let good = [
             "127.0.0.1:9092",
             "a:1,b:65535",
@@ -66,7 +67,7 @@ mod tests {
         for (text, why) in [
             ("", "no broker is named"),
             (" , ", "no broker is named"),
-            ("http://a:9092", "a broker is not asked by http://"),
+            ("http://a:9092", "a broker has no protocol http://"),
             ("127.0.0.1:99999", "`99999` is no port"),
             ("a:0", "`0` is no port"),
             ("a:x", "`x` is no port"),

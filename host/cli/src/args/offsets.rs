@@ -10,46 +10,46 @@ use super::bootstrap::bootstrap;
 
 /// `millrace offsets`.
 ///
-/// Without one of the `--to-...` it only shows them. They are set while no process of the app runs, after the plan was shown
-/// and the app's name typed.
+/// Without one of the `--to-...` it only shows the offsets. Otherwise it shows a plan, asks for the app's name, and sets
+/// them; no process of the app may run.
 #[derive(Debug, Args)]
 pub struct Offsets {
     /// Name of the app
     pub app: String,
-    /// Bootstrap servers of its Kafka cluster
+    /// Bootstrap servers of the Kafka cluster
     #[arg(long, value_name = "BOOTSTRAP", value_parser = bootstrap)]
     pub kafka: String,
     /// Settings of the cluster.
     #[command(flatten)]
     pub set: KafkaSet,
-    /// Only this topic; may come several times. Without it, all that the app reads
+    /// Only this topic; may be repeated [default: all topics that the app reads]
     #[arg(long = "topic", value_name = "TOPIC")]
     pub topics: Vec<String>,
-    /// Only this partition of each topic; may come several times
+    /// Only this partition of each topic; may be repeated
     #[arg(long = "partition", value_name = "N")]
     pub partitions: Vec<u32>,
-    /// Where to go on.
+    /// Where to continue.
     #[command(flatten)]
     pub goal: Goal,
-    /// Don't ask
+    /// Don't ask for confirmation
     #[arg(long)]
     pub yes: bool,
 }
 
-/// Where an app is to go on: one of these.
+/// Where an app is to continue: at most one of these options.
 #[derive(Debug, Args)]
 #[group(multiple = false)]
 pub struct Goal {
-    /// Go on at the first record that is there
+    /// Continue at the first record of each partition
     #[arg(long)]
     pub to_earliest: bool,
-    /// Go on behind the last record
+    /// Continue after the last record of each partition
     #[arg(long)]
     pub to_latest: bool,
-    /// Go on at this offset
+    /// Continue at this offset of each partition
     #[arg(long, value_name = "OFFSET", value_parser = clap::value_parser!(i64).range(0..))]
     pub to_offset: Option<i64>,
-    /// Go on at the first record of this time or later: 2026-11-21T17:03:53Z, or milliseconds since the epoch
+    /// Continue at the first record of this time or later: 2026-11-21T17:03:53Z, or milliseconds since the epoch
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub to_datetime: Option<Timestamp>,
 }
@@ -65,7 +65,7 @@ fn time(text: &str) -> Result<Timestamp, String> {
 }
 
 impl Goal {
-    /// Where to go on, if that is to be set.
+    /// The goal, if an option names one.
     pub fn to(&self) -> Option<To> {
         match *self {
             Self { to_earliest: true, .. } => Some(To::Earliest),

@@ -1,4 +1,4 @@
-//! Where topics are: in a data folder, or on Kafka.
+//! Where topics are: in a data folder or on Kafka.
 
 use std::path::{Path, PathBuf};
 
@@ -9,10 +9,10 @@ use millrace_engine::secret::Secret;
 use super::assignment::{kafka_setting, setting_in_file, with_files};
 use super::bootstrap::bootstrap;
 
-/// Where an app keeps its log and state.
+/// The data folder of an app.
 #[derive(Debug, Args)]
 pub struct Data {
-    /// Folder of the log and the state [default: the one that there is under .millrace]
+    /// Data folder [default: the only one under .millrace]
     #[arg(long = "data", value_name = "DIR")]
     pub folder: Option<PathBuf>,
 }
@@ -20,23 +20,23 @@ pub struct Data {
 /// A data folder or a cluster.
 #[derive(Debug, Args)]
 pub struct Place {
-    /// The one or the other.
+    /// Which one.
     #[command(flatten)]
     pub which: Which,
-    /// A setting of librdkafka, such as `security.protocol=SASL_SSL` or `ssl.ca.location=ca.pem`; may come several times
-    // To require `kafka` alone would not do: clap waives that where `data` is given.
+    /// A setting of librdkafka, such as `security.protocol=SASL_SSL` or `ssl.ca.location=ca.pem`; may be repeated
+    // `requires` alone doesn't do: clap waives it if `data` is given.
     #[arg(long, value_name = "KEY=VALUE", conflicts_with = "data", requires = "kafka", value_parser = kafka_setting)]
     pub kafka_set: Vec<(String, Secret)>,
-    /// The same with the value in a file, without the newline at its end, such as `sasl.password=FILE`
+    /// The same with the value in a file, such as `sasl.password=FILE`; a newline at its end is dropped
     #[arg(long, value_name = "KEY=FILE", conflicts_with = "data", requires = "kafka", value_parser = setting_in_file)]
     pub kafka_set_file: Vec<(String, PathBuf)>,
 }
 
-/// One of the two.
+/// A data folder or a cluster: at most one of these options.
 #[derive(Debug, Args)]
 #[group(multiple = false)]
 pub struct Which {
-    /// Folder of the embedded log and its state [default, without --kafka: the one that there is under .millrace]
+    /// Data folder [default, without --kafka: the only one under .millrace]
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
     /// Bootstrap servers of a Kafka cluster, such as `127.0.0.1:9092`
@@ -44,19 +44,19 @@ pub struct Which {
     pub kafka: Option<String>,
 }
 
-/// What librdkafka needs to know to reach a cluster, for commands that may have a data folder as well.
+/// Settings of librdkafka, for commands that have --kafka and may have --data as well.
 #[derive(Debug, Args)]
 pub struct KafkaSet {
-    /// A setting of librdkafka, such as `security.protocol=SASL_SSL` or `ssl.ca.location=ca.pem`; may come several times
+    /// A setting of librdkafka, such as `security.protocol=SASL_SSL` or `ssl.ca.location=ca.pem`; may be repeated
     #[arg(long = "kafka-set", value_name = "KEY=VALUE", requires = "kafka", value_parser = kafka_setting)]
     pub settings: Vec<(String, Secret)>,
-    /// The same with the value in a file, without the newline at its end, such as `sasl.password=FILE`
+    /// The same with the value in a file, such as `sasl.password=FILE`; a newline at its end is dropped
     #[arg(long = "kafka-set-file", value_name = "KEY=FILE", requires = "kafka", value_parser = setting_in_file)]
     pub files: Vec<(String, PathBuf)>,
 }
 
 impl KafkaSet {
-    /// All of them.
+    /// All settings, those from files included.
     ///
     /// # Errors
     /// A file can't be read, or isn't text.
@@ -65,17 +65,17 @@ impl KafkaSet {
     }
 }
 
-/// A place as commands take it.
+/// A place after the arguments are resolved.
 #[derive(Clone, Debug)]
 pub enum At<'a> {
-    /// In this folder, or in the one that there is.
+    /// In this folder, or in the only one under .millrace.
     Folder(Option<&'a Path>),
-    /// On this cluster, reached with these settings.
+    /// On this cluster, with these settings of librdkafka.
     Kafka(&'a str, Vec<(String, Secret)>),
 }
 
 impl Place {
-    /// Which of the two it is.
+    /// Resolves the arguments.
     ///
     /// # Errors
     /// A file with a setting can't be read, or isn't text.

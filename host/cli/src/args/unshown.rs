@@ -7,13 +7,13 @@ use clap::{Command, Error};
 use millrace_engine::secret::HIDDEN;
 use millrace_pipeline::APP_KEYS;
 
-/// Whether the command that these words call can change settings of a pipeline, as all can that take pipeline files.
+/// Whether the command that these words call has `--set`, as all commands do that take pipeline files.
 pub(super) fn takes_settings(root: &Command, words: impl IntoIterator<Item = OsString>) -> bool {
     let called = words.into_iter().fold(root, |command, word| command.find_subcommand(word).unwrap_or(command));
     called.get_arguments().any(|argument| argument.get_long() == Some("set"))
 }
 
-/// The error with stars in place of values, and what a setting that is written as an option should look like.
+/// The error with stars in place of values. If a setting is written as an option, the error shows the right form.
 pub(super) fn without_values(mut error: Error, takes_settings: bool) -> Error {
     if let Some(setting) = text(&error, ContextKind::InvalidArg).as_deref().and_then(as_setting)
         && takes_settings
@@ -36,10 +36,10 @@ pub(super) fn without_values(mut error: Error, takes_settings: bool) -> Error {
     error
 }
 
-/// What to write in place of an option that has the name of an app-wide setting.
+/// The right form of an option that has the name of an app-wide setting.
 fn as_setting(option: &str) -> Option<String> {
     let name = option.strip_prefix("--")?.split('=').next()?;
-    // The others are tables.
+    // These are tables, and have no value of their own.
     let known = APP_KEYS.contains(&name) && !["kafka", "limits", "breaker"].contains(&name);
     known.then(|| format!("a setting of the pipeline is changed with '--set {name}=VALUE'"))
 }
@@ -56,13 +56,13 @@ fn takes_secrets(option: &str) -> bool {
     ["--set", "--kafka-set"].iter().any(|start| option.starts_with(start))
 }
 
-/// `NAME=***`, where it is a name with a value; options as clap names them (`--set <KEY=VALUE>`) aren't.
+/// `NAME=***` for a name with a value. The names that clap gives to options (`--set <KEY=VALUE>`) are none.
 fn without_value(text: &str) -> Option<String> {
     let (name, _) = text.split_once('=').filter(|(name, _)| !name.contains('<'))?;
     Some(format!("{name}={HIDDEN}"))
 }
 
-/// What may be the name of a setting, up to where something else comes.
+/// The text up to the first character that the name of a setting can't have, with stars in place of the rest.
 fn only_name(text: &str) -> String {
     let end = text.find(|one: char| !one.is_ascii_alphanumeric() && !".-_".contains(one));
     match end.and_then(|end| text.get(..end)) {

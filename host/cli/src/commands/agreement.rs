@@ -1,4 +1,4 @@
-//! Asking before something is changed that can't be taken back.
+//! Asks for confirmation before a change that can't be undone.
 
 use std::io::{self, IsTerminal};
 
@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 
 use crate::say::ask;
 
-/// Whether a person agrees, who types the app's name. `nothing` says what hasn't happened without that.
+/// Asks for the app's name, and returns whether it was typed. `nothing` is the text for a refusal without a terminal.
 pub(super) fn agreed(app: &str, nothing: &str) -> Result<bool> {
     if !io::stdin().is_terminal() {
         bail!("there is no terminal to ask on: say --yes; {nothing}");

@@ -1,4 +1,4 @@
-//! `millrace demo`: the sample orders through their pipeline, and what became of them.
+//! `millrace demo`: runs the sample orders through their pipeline, and shows the results.
 
 mod embedded;
 mod kafka;
@@ -16,7 +16,7 @@ use crate::load::load;
 /// The longest time from a record to its committed result.
 const COMMIT_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Loads the sample, runs the pipeline, and shows what happened.
+/// Loads the sample, runs the pipeline, and shows the results.
 ///
 /// # Errors
 /// The pipeline or the sample is missing or wrong, or the data folder or the cluster is.
@@ -24,10 +24,10 @@ pub fn demo(arguments: &args::Demo) -> Result<()> {
     if !arguments.pipeline.exists() {
         let path = arguments.pipeline.display();
         bail!(
-            "{path} isn't there: run the demo from the folder of the project, or name the files with --pipeline and --in"
+            "{path} doesn't exist: run the demo from the folder of the project, or name the files with --pipeline and --in"
         );
     }
-    // The pipeline file may have settings of the cluster as well: these come after them.
+    // Settings of the command line override those of the pipeline file.
     let set = arguments.set.all()?.into_iter().map(|(name, value)| (format!("kafka.{name}"), value)).collect();
     let files = vec![arguments.pipeline.clone()];
     let loaded = load(&args::Pipeline { files, set, set_file: Vec::new() })?;

@@ -1,4 +1,4 @@
-//! `millrace offsets`: where an app on Kafka goes on.
+//! `millrace offsets`: shows or sets where an app on Kafka continues.
 
 use std::io::{self, Write};
 
@@ -10,7 +10,7 @@ use super::agreement::agreed;
 use crate::args;
 use crate::say::note;
 
-/// Shows the offsets of an app, or shows what is to be set, asks, and sets it.
+/// Shows the offsets of an app; or shows a plan, asks for confirmation, and sets them.
 ///
 /// # Errors
 /// There is no such app, topic or partition; or the app is running, no offset can be set, nobody agrees, or a broker refuses.
@@ -65,7 +65,7 @@ fn show_plan(out: &mut impl Write, app: &str, plan: &Plan) -> Result<()> {
     Ok(())
 }
 
-/// Prints rows in columns: the first and the last to the left, numbers to the right.
+/// Prints rows in columns: the first and the last aligned to the left, numbers to the right.
 fn table<const N: usize>(out: &mut impl Write, rows: Vec<[String; N]>) -> Result<()> {
     let mut widths = [0; N];
     for (width, cell) in rows.iter().flat_map(widths_of) {

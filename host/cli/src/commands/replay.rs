@@ -17,12 +17,12 @@ use super::run::log_lines;
 use crate::args;
 use crate::data;
 use crate::input;
-use crate::lines::{self, KeyCodecs, Line, Reader};
+use crate::lines::{self, KeyCodecs, Line, LineReader};
 use crate::load::load;
 use crate::output::Output;
 use summary::Summary;
 
-/// Replays a file of records on a throw-away log.
+/// Replays a file of records on a temporary log.
 ///
 /// # Errors
 /// The pipeline or the input is wrong, or the app had to stop.
@@ -31,7 +31,7 @@ pub fn replay(arguments: &args::Replay) -> Result<()> {
     let topology = loaded.topology.clone();
     let mut reader = open_input(arguments)?;
     let mut output = Output::open(arguments.output.as_deref())?;
-    let folder = tempfile::tempdir().context("no folder for the throw-away log")?;
+    let folder = tempfile::tempdir().context("no folder for the temporary log")?;
     let batch = arguments.batch as usize;
     let options = WorkerOptions { batch, durability: Durability::Buffered, ..WorkerOptions::default() };
     let (mut worker, mut guests) = data::open_worker(&loaded, folder.path(), options)?;
@@ -39,7 +39,7 @@ pub fn replay(arguments: &args::Replay) -> Result<()> {
     let interval = topology.settings.commit_interval;
     let put_out = |produced: &Produced| printer.print(produced, &mut output);
     let replay = Replay::new(&mut worker, &mut guests, batch, interval, put_out);
-    let mut replay = replay.closing_windows(arguments.close_windows).telling(log_lines);
+    let mut replay = replay.closing_windows(arguments.close_windows).reporting(log_lines);
     let codecs = codecs(&topology);
     let mut read = 0;
     loop {
@@ -54,11 +54,11 @@ pub fn replay(arguments: &args::Replay) -> Result<()> {
     let ledger = replay.finish()?;
     output.finish()?;
     let open_windows = worker.open_windows()?;
-    Summary { read, written: printer.results, ledger: &ledger, open_windows }.tell();
+    Summary { read, written: printer.results, ledger: &ledger, open_windows }.print();
     Ok(())
 }
 
-fn open_input(arguments: &args::Replay) -> Result<Reader<Box<dyn BufRead>>> {
+fn open_input(arguments: &args::Replay) -> Result<LineReader<Box<dyn BufRead>>> {
     let path = arguments.input.as_ref();
     let Some(folder) = path.filter(|path| path.is_dir()) else { return input::open(path.map(PathBuf::as_path)) };
     let file = in_folder(folder, arguments);
@@ -75,12 +75,12 @@ fn in_folder(folder: &Path, arguments: &args::Replay) -> PathBuf {
     folder.join(name).with_extension("jsonl")
 }
 
-/// How the keys of the pipeline's topics are written.
+/// The key codecs of the pipeline's topics.
 pub fn codecs(topology: &Topology) -> KeyCodecs {
     topology.topics.iter().map(|topic| (topic.name.clone(), topic.key)).collect()
 }
 
-/// A line as a record of a topic that the pipeline reads.
+/// The record of a line, for a topic that the pipeline reads.
 fn record(line: Line<'_>, topology: &Topology) -> Result<ReplayRecord> {
     let topic = read_topic(&line.topic, topology)?;
     let headers = line.all_headers();
@@ -103,11 +103,11 @@ fn read_topic(name: &str, topology: &Topology) -> Result<TopicId> {
     }
 }
 
-/// Writes what is put out.
+/// Prints output records.
 struct Printer<'t> {
     topology: &'t Topology,
     line: Vec<u8>,
-    /// Results so far, without dead letters.
+    /// Number of results so far, without dead letters.
     results: u64,
 }
 

@@ -1,4 +1,4 @@
-//! `millrace reset`: an app on Kafka starts anew.
+//! `millrace reset`: lets an app on Kafka start from the beginning.
 
 use anyhow::{Result, bail};
 use millrace_kafka::records::Connection;
@@ -8,7 +8,7 @@ use super::agreement::agreed;
 use crate::args;
 use crate::say::note;
 
-/// Shows what there is of an app, asks, and deletes it.
+/// Lists what belongs to an app, asks for confirmation, and deletes it.
 ///
 /// # Errors
 /// The app is running, the folder isn't its own, nobody agrees, or a broker refuses.

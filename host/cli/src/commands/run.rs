@@ -1,4 +1,4 @@
-//! `millrace run`: until told to stop.
+//! `millrace run`: runs a pipeline until it is told to stop.
 
 mod kafka;
 mod losses;
@@ -27,7 +27,7 @@ pub(super) use summary::log_lines;
 /// # Errors
 /// The pipeline, the data folder or the cluster is wrong, or the app had to stop.
 pub fn run(arguments: &args::Run) -> Result<()> {
-    // Before anything that takes time: compiling a plugin takes seconds.
+    // First of all: compiling a plugin takes seconds, in which a signal may come.
     let stop = signals::stop_on_signal()?;
     let loaded = load(&arguments.pipeline)?;
     let data = arguments.data.clone().unwrap_or_else(|| data::default_of(&loaded.topology.app));
@@ -39,7 +39,7 @@ pub fn run(arguments: &args::Run) -> Result<()> {
 
 fn run_embedded(arguments: &args::Run, loaded: &Loaded, data: PathBuf, stop: &AtomicBool) -> Result<()> {
     let app = &loaded.topology.app;
-    // In a file it is there for Kafka: the same file runs on both.
+    // No warning for a file that sets it: the same file may run on Kafka.
     if arguments.pipeline.sets("threads") {
         tracing::warn!("`--set threads` has no effect without --kafka: the embedded driver has one thread");
     }
@@ -53,8 +53,8 @@ fn run_embedded(arguments: &args::Run, loaded: &Loaded, data: PathBuf, stop: &At
     let bar = Bar::new("processing", worker.lag());
     let mut losses = Losses::new(Instant::now());
     run::run(&mut worker, &mut guests, &options, stop, |progress| {
-        tell(&bar, progress);
-        losses.tell(progress.total, Instant::now());
+        show(&bar, progress);
+        losses.log(progress.total, Instant::now());
     })?;
     bar.finish();
     if arguments.until_idle {
@@ -64,7 +64,7 @@ fn run_embedded(arguments: &args::Run, loaded: &Loaded, data: PathBuf, stop: &At
     Ok(())
 }
 
-fn tell(bar: &Bar, progress: &Progress<'_>) {
+fn show(bar: &Bar, progress: &Progress<'_>) {
     let Some(ledger) = progress.committed else { return };
     bar.advance(ledger.consumed, progress.lag);
     log_lines(ledger);

@@ -1,4 +1,4 @@
-//! `millrace table`: rows by key, by range and by page.
+//! `millrace table`: prints rows by key, range and page.
 
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
@@ -17,7 +17,7 @@ use crate::args::TableCommand;
 use crate::data;
 use crate::lines;
 
-/// Looks something up.
+/// Prints rows.
 ///
 /// # Errors
 /// The data folder, the table or the key is wrong, or there is no such row.
@@ -52,7 +52,7 @@ struct Table {
 
 type Row = (Bytes, Bytes);
 
-/// Stored keys from the first, up to the second.
+/// Stored keys from the first (inclusive) to the second (exclusive).
 type Range = (&'static [u8], Option<&'static [u8]>);
 
 fn is_in((low, high): Range, key: &[u8]) -> bool {
@@ -105,7 +105,7 @@ impl Table {
         Ok(None)
     }
 
-    /// Rows from `skip` on, at most `size`, in the order of keys over all partitions.
+    /// At most `size` rows after the first `skip`, in the order of keys over all partitions.
     fn page(&self, from: Option<Bytes>, to: Option<Bytes>, skip: u64, size: u64) -> Result<Vec<Row>> {
         let wanted = usize::try_from(skip.saturating_add(size)).unwrap_or(usize::MAX);
         let mut rows: Vec<Row> = Vec::new();
@@ -147,8 +147,8 @@ impl Table {
         Ok(())
     }
 
-    /// The ranges of stored keys in the order that people expect: numbers have the negative ones first. Each key is in
-    /// one of them.
+    /// The ranges of stored keys in the order of their values: negative numbers come first, although their bytes sort last.
+    /// Each key is in one range.
     fn ranges(&self) -> Vec<Range> {
         match self.codec {
             KeyCodec::I64 => vec![(&[0x80], None), (&[], Some(&[0x80]))],
@@ -156,7 +156,7 @@ impl Table {
         }
     }
 
-    /// What keys are sorted by.
+    /// What sorts keys by their values.
     fn order(&self, key: &[u8]) -> (bool, Bytes) {
         let positive = self.codec != KeyCodec::I64 || key.first().is_some_and(|byte| byte & 0x80 == 0);
         (positive, Bytes::copy_from_slice(key))

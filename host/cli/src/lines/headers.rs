@@ -1,4 +1,4 @@
-//! Headers: an object where names are text and differ, a list of pairs where not.
+//! Headers: an object if their names are text and differ, otherwise a list of pairs.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -11,9 +11,9 @@ use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::{key, known};
 
-/// Headers whose JSON text is this; what is wrong otherwise.
+/// The headers with this JSON text. An error says what is wrong with it.
 pub(super) fn parse(text: &str) -> Result<Headers, String> {
-    serde_json::from_str::<Parsed>(text).map(|parsed| Headers::from(parsed.0)).map_err(|error| {
+    serde_json::from_str::<ParsedHeaders>(text).map(|parsed| Headers::from(parsed.0)).map_err(|error| {
         let reason = error.to_string();
         reason.rsplit_once(" at line ").map_or(reason.clone(), |(text, _)| text.to_owned())
     })
@@ -77,17 +77,17 @@ fn print_bytes(out: &mut Vec<u8>, bytes: &[u8]) -> io::Result<()> {
     }
 }
 
-struct Parsed(Vec<Header>);
+struct ParsedHeaders(Vec<Header>);
 
-impl<'de> Deserialize<'de> for Parsed {
+impl<'de> Deserialize<'de> for ParsedHeaders {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Shapes).map(Self)
+        deserializer.deserialize_any(HeadersVisitor).map(Self)
     }
 }
 
-struct Shapes;
+struct HeadersVisitor;
 
-impl<'de> Visitor<'de> for Shapes {
+impl<'de> Visitor<'de> for HeadersVisitor {
     type Value = Vec<Header>;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -96,7 +96,7 @@ impl<'de> Visitor<'de> for Shapes {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let (mut headers, mut names) = (Vec::new(), BTreeSet::new());
-        while let Some((name, value)) = map.next_entry::<String, Option<Value>>()? {
+        while let Some((name, value)) = map.next_entry::<String, Option<HeaderValue>>()? {
             if !names.insert(name.clone()) {
                 return Err(serde::de::Error::custom(format!("the name {name:?} comes twice in an object")));
             }
@@ -107,41 +107,41 @@ impl<'de> Visitor<'de> for Shapes {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
         let mut headers = Vec::new();
-        while let Some((name, value)) = list.next_element::<(Text, Option<Value>)>()? {
+        while let Some((name, value)) = list.next_element::<(TextOrBytes, Option<HeaderValue>)>()? {
             headers.push(header(name.into(), value)?);
         }
         Ok(headers)
     }
 }
 
-fn header<E: serde::de::Error>(name: Bytes, value: Option<Value>) -> Result<Header, E> {
+fn header<E: serde::de::Error>(name: Bytes, value: Option<HeaderValue>) -> Result<Header, E> {
     let value = match value {
-        Some(Value::Number(number)) => Some(known::bytes(&name, number).map_err(E::custom)?),
-        Some(Value::Text(text)) => Some(text.into()),
+        Some(HeaderValue::Number(number)) => Some(known::bytes(&name, number).map_err(E::custom)?),
+        Some(HeaderValue::Text(text)) => Some(text.into()),
         None => None,
     };
     Ok(Header { name, value })
 }
 
-/// A value.
+/// The value of a header.
 #[derive(Deserialize)]
 #[serde(untagged, expecting = r#"it must be a string or {"base64": ".."}"#)]
-enum Value {
+enum HeaderValue {
     Number(i64),
-    Text(Text),
+    Text(TextOrBytes),
 }
 
-/// A name, or a value that is no number.
+/// The name of a header, or a value that is no number.
 #[derive(Deserialize)]
 #[serde(untagged, expecting = r#"it must be a string or {"base64": ".."}"#)]
-enum Text {
-    Plain(String),
-    Raw(Raw),
+enum TextOrBytes {
+    Text(String),
+    Bytes(Base64),
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Raw {
+struct Base64 {
     #[serde(deserialize_with = "decode")]
     base64: Bytes,
 }
@@ -151,11 +151,11 @@ fn decode<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::Error>
     key::base64(&encoded).map_err(serde::de::Error::custom)
 }
 
-impl From<Text> for Bytes {
-    fn from(text: Text) -> Self {
+impl From<TextOrBytes> for Bytes {
+    fn from(text: TextOrBytes) -> Self {
         match text {
-            Text::Plain(text) => text.into(),
-            Text::Raw(Raw { base64 }) => base64,
+            TextOrBytes::Text(text) => text.into(),
+            TextOrBytes::Bytes(Base64 { base64 }) => base64,
         }
     }
 }

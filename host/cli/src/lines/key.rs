@@ -1,4 +1,4 @@
-//! Keys by the codec of their topic.
+//! Keys as JSON, by the codec of their topic.
 
 use std::io::{self, Write};
 
@@ -8,20 +8,20 @@ use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use millrace_engine::manifest::KeyCodec;
 
-/// The bytes of a key whose JSON text is this; what is wrong with it otherwise.
+/// The bytes of the key with this JSON text. An error says what is wrong with it.
 pub(super) fn parse(text: &str, codec: Option<KeyCodec>) -> Result<Bytes, String> {
     match codec {
         Some(KeyCodec::I64) => number(text),
         Some(KeyCodec::String) => string(text).map(Bytes::from),
         Some(KeyCodec::Bytes) => string(text).and_then(|encoded| base64(&encoded)),
-        None => Err(format!("nothing says what bytes {text} stands for")),
+        None => Err(format!("the codec of the keys is unknown, so {text} is ambiguous")),
     }
 }
 
-/// What a key of this codec looks like.
+/// Help with an example of a key of this codec.
 pub(super) fn help(codec: Option<KeyCodec>) -> String {
     let Some(codec) = codec else {
-        return "say --key i64, --key string or --key bytes; raw bytes go into `keyBase64`".to_owned();
+        return "set --key i64, --key string or --key bytes; raw bytes go into `keyBase64`".to_owned();
     };
     let right = match codec {
         KeyCodec::I64 => "a number such as 42",
@@ -31,13 +31,13 @@ pub(super) fn help(codec: Option<KeyCodec>) -> String {
     format!("keys of this topic are {}: {right}, or null; raw bytes go into `keyBase64`", codec.name())
 }
 
-/// The bytes that a base64 text stands for.
+/// Decodes base64.
 pub(super) fn base64(encoded: &str) -> Result<Bytes, String> {
     let decoded = BASE64_STANDARD.decode(encoded);
     decoded.map(Bytes::from).map_err(|error| format!("not base64: {}", error.to_string().trim_end_matches('.')))
 }
 
-/// Writes `"key":..`, or `"keyBase64":..` where the key doesn't fit the codec or none is known.
+/// Writes `"key":..`, or `"keyBase64":..` if the key doesn't fit the codec or the codec is unknown.
 pub(super) fn print(out: &mut Vec<u8>, key: &[u8], codec: Option<KeyCodec>) -> io::Result<()> {
     match codec {
         Some(KeyCodec::I64) => match <[u8; 8]>::try_from(key) {
@@ -56,7 +56,7 @@ pub(super) fn print(out: &mut Vec<u8>, key: &[u8], codec: Option<KeyCodec>) -> i
     }
 }
 
-/// Writes a field whose value is the base64 text of these bytes.
+/// Writes a field with these bytes in base64.
 pub(super) fn raw(out: &mut Vec<u8>, field: &str, bytes: &[u8]) -> io::Result<()> {
     write!(out, r#""{field}":"{}""#, Base64Display::new(bytes, &BASE64_STANDARD))
 }

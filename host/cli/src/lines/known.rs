@@ -1,4 +1,4 @@
-//! Headers that hold numbers: their bytes are big-endian integers, which a person reads as numbers.
+//! Headers that are known to hold big-endian integers: lines have them as numbers.
 
 use bytes::Bytes;
 use millrace_engine::record::{Header, Headers, Window};
@@ -14,7 +14,7 @@ enum Width {
 const START: &str = Window::HEADERS[0];
 const END: &str = Window::HEADERS[1];
 
-/// The width of the number in the headers of this name; none where they aren't known to have one.
+/// The width of the number in a header of this name; `None` if it isn't known to hold one.
 fn width(name: &[u8]) -> Option<Width> {
     match std::str::from_utf8(name).ok()? {
         START | END | "kafka_dlt-original-offset" | "kafka_dlt-original-timestamp" => Some(Width::Eight),
@@ -23,7 +23,7 @@ fn width(name: &[u8]) -> Option<Width> {
     }
 }
 
-/// The number in a header that is known to have one.
+/// The number in a header, if it is known to hold one.
 pub(super) fn number(name: &[u8], value: &[u8]) -> Option<i64> {
     match width(name)? {
         Width::Four => value.try_into().ok().map(|bytes| i32::from_be_bytes(bytes).into()),
@@ -31,7 +31,7 @@ pub(super) fn number(name: &[u8], value: &[u8]) -> Option<i64> {
     }
 }
 
-/// The bytes of a number in the header of this name; what is wrong otherwise.
+/// The bytes of a number in a header of this name. An error says why it can't hold the number.
 pub(super) fn bytes(name: &[u8], number: i64) -> Result<Bytes, String> {
     let shown = String::from_utf8_lossy(name);
     match width(name) {
@@ -46,7 +46,7 @@ pub(super) fn bytes(name: &[u8], number: i64) -> Result<Bytes, String> {
     }
 }
 
-/// The window that the last two headers say, as sinks write them, and the headers before.
+/// The window in the last two headers, as sinks write them, and the other headers.
 pub(super) fn split(headers: &Headers) -> Option<(Headers, Window)> {
     let (last, others) = headers.as_slice().split_last()?;
     let (first, others) = others.split_last()?;
@@ -58,7 +58,7 @@ pub(super) fn split(headers: &Headers) -> Option<(Headers, Window)> {
     Some((others.to_vec().into(), window))
 }
 
-/// The headers with those of a window behind them.
+/// The headers, then those of the window.
 pub(super) fn join(headers: Headers, window: Option<Window>) -> Headers {
     let Some(window) = window else { return headers };
     let bounds = [(START, window.start), (END, window.end)];

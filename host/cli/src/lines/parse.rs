@@ -1,4 +1,4 @@
-//! A line to a record.
+//! From a line to a record.
 
 use std::borrow::Cow;
 
@@ -30,7 +30,7 @@ pub fn parse<'a>(line: &'a [u8], number: u64, codecs: &KeyCodecs) -> Result<Line
     })
 }
 
-/// A [`LineError`] before the number of the line is known.
+/// A [`LineError`] without the number of its line.
 struct Problem {
     field: Option<&'static str>,
     reason: String,
@@ -47,7 +47,7 @@ impl Problem {
     }
 }
 
-/// The fields as JSON text; what each of them must be is for the code below to say, field by field.
+/// The fields as JSON text, not checked yet.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Fields<'a> {
@@ -71,8 +71,8 @@ struct Fields<'a> {
     window: Option<&'a RawValue>,
 }
 
-/// A field that is there, null included: only a missing one is `None`. Null is a value, and in all other fields the same as
-/// none, which is how many tools write it.
+/// Makes `None` of a missing field only. A null in `value` is a tombstone; in other fields a null is the same as no field, as
+/// many tools write it.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
     <&RawValue>::deserialize(deserializer).map(Some)
 }
@@ -98,14 +98,14 @@ impl<'a> Fields<'a> {
             ));
         }
         serde_json::from_str(text).map_err(|error| {
-            if is_kcats(text) {
+            if is_of_kcat(text) {
                 return Problem::of_line("it is a line of `kcat -J`, whose fields have other names", KCAT);
             }
             let text = error.to_string();
             let reason = text.rsplit_once(" at line ").map_or(text.as_str(), |(reason, _)| reason);
             let (reason, help) = match reason.split_once(", expected ") {
                 Some((reason, names)) => (reason, expected(reason, names)),
-                None if error.is_data() => (reason, "a field comes once".to_owned()),
+                None if error.is_data() => (reason, "each field may come once".to_owned()),
                 None => (reason, "a line is one JSON object".to_owned()),
             };
             Problem::of_line(format!("{reason} (column {})", error.column()), help)
@@ -181,7 +181,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// The fields that there are, and first the one that was meant.
+/// Help with the known fields, and the nearest one first.
 fn expected(reason: &str, names: &str) -> String {
     let given = reason.split('`').nth(1).unwrap_or_default();
     match nearest(given, names.split('`').skip(1).step_by(2)) {
@@ -190,20 +190,20 @@ fn expected(reason: &str, names: &str) -> String {
     }
 }
 
-/// What makes our lines of kcat's, for values that are JSON.
+/// Help for lines of kcat, if their values are JSON.
 const KCAT: &str = "`jq -c '{topic, partition, key, value: (.payload | fromjson? // .), timestamp: .ts}'` makes lines of this form of them";
 
-/// Whether it is a line that kcat (kafkacat) has printed.
-fn is_kcats(text: &str) -> bool {
+/// Whether kcat (kafkacat) has printed this line.
+fn is_of_kcat(text: &str) -> bool {
     #[derive(Deserialize)]
-    #[allow(dead_code, reason = "only that they are there counts")]
-    struct Kcats {
+    #[allow(dead_code, reason = "only their presence counts")]
+    struct KcatLine {
         offset: serde::de::IgnoredAny,
         tstype: serde::de::IgnoredAny,
         ts: serde::de::IgnoredAny,
         payload: serde::de::IgnoredAny,
     }
-    serde_json::from_str::<Kcats>(text).is_ok()
+    serde_json::from_str::<KcatLine>(text).is_ok()
 }
 
 fn number<T: std::str::FromStr>(raw: &RawValue, field: &'static str, help: &str) -> Result<T, Problem> {
@@ -218,5 +218,5 @@ fn bytes(raw: &RawValue, field: &'static str) -> Result<Bytes, Problem> {
 }
 
 fn both(plain: &'static str, raw: &'static str) -> Problem {
-    Problem::of_field(raw, format!("`{plain}` is there too"), "one of the two says it all")
+    Problem::of_field(raw, format!("`{plain}` is there too"), "a line has only one of the two")
 }

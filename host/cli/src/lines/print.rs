@@ -1,4 +1,4 @@
-//! A record to a line.
+//! From a record to a line.
 
 use std::io::{self, Write};
 
@@ -7,11 +7,11 @@ use millrace_engine::record::{Timestamp, Window};
 
 use super::{Line, headers, json, key};
 
-/// Appends a record to `out` as one line, with the newline. White space in a JSON value is left out. Without a codec the
-/// key is printed as raw bytes.
+/// Appends a record to `out` as one line, with the newline. A JSON value loses its white space. Without a codec the key is
+/// printed as raw bytes.
 ///
 /// # Errors
-/// None in practice: a `Vec` takes what it is given.
+/// None in practice: writing to a `Vec` doesn't fail.
 pub fn print(out: &mut Vec<u8>, line: &Line<'_>, codec: Option<KeyCodec>) -> io::Result<()> {
     out.extend_from_slice(br#"{"topic":"#);
     serde_json::to_writer(&mut *out, &line.topic)?;
@@ -44,16 +44,16 @@ pub struct Row<'a> {
     pub key: &'a [u8],
     /// Its value.
     pub value: &'a [u8],
-    /// When it came.
+    /// Timestamp of the record.
     pub timestamp: Timestamp,
-    /// The window that it is the result of, if it is one.
+    /// The window, if the row is the result of one.
     pub window: Option<Window>,
 }
 
 /// Appends a row of a table to `out` as one line, with the newline.
 ///
 /// # Errors
-/// None in practice: a `Vec` takes what it is given.
+/// None in practice: writing to a `Vec` doesn't fail.
 pub fn print_row(out: &mut Vec<u8>, row: &Row<'_>, codec: KeyCodec) -> io::Result<()> {
     out.push(b'{');
     key::print(out, row.key, Some(codec))?;

@@ -6,13 +6,13 @@ use millrace_engine::size::shown;
 
 use super::{KeyCodecs, Line, LineError, parse};
 
-/// Reading lines has failed.
+/// Why reading a line failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// The input can't be read: the file is to be looked at.
+    /// The input can't be read: check the file.
     #[error("the input can't be read: {0}")]
     Io(#[from] io::Error),
-    /// A line is not a record: the input is to be mended.
+    /// A line is not a record: correct the input.
     #[error("{}{error}", prefix(input))]
     Line {
         /// The file; none for standard input.
@@ -30,12 +30,12 @@ fn prefix(file: &Option<String>) -> String {
 /// The byte order mark that some editors put before the first line of a file in UTF-8.
 const MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// The longest line, in bytes: more than the largest record has in base64, and no more than memory can hold.
+/// The longest line, in bytes: longer than the largest record in base64, and small enough for memory.
 const LINE_LIMIT_BYTES: u64 = 256 << 20;
 
-/// Reads records line by line. Empty lines are passed over, and so is a byte order mark before a line: where files are put
-/// together, one may be in the middle.
-pub struct Reader<R> {
+/// Reads records line by line. Skips empty lines, and a byte order mark before a line: files that were concatenated may have
+/// one in the middle.
+pub struct LineReader<R> {
     input: R,
     file: Option<String>,
     buffer: Vec<u8>,
@@ -43,31 +43,31 @@ pub struct Reader<R> {
     limit: u64,
 }
 
-impl<R: BufRead> Reader<R> {
+impl<R: BufRead> LineReader<R> {
     /// A reader of this input.
     pub fn new(input: R) -> Self {
         Self::with_limit(input, LINE_LIMIT_BYTES)
     }
 
-    /// The same for lines of at most so many bytes.
+    /// A reader that refuses lines of more than `limit` bytes.
     pub(super) fn with_limit(input: R, limit: u64) -> Self {
         Self { input, file: None, buffer: Vec::new(), number: 0, limit }
     }
 
-    /// The same, of a file that messages name.
+    /// The same with the name of its file, for messages.
     #[must_use]
     pub fn of_file(self, name: String) -> Self {
         Self { file: Some(name), ..self }
     }
 
-    /// The next record; `None` at the end. Another call after a line that is wrong goes on with the line after it.
+    /// The next record; `None` at the end. After a wrong line, the next call continues with the line after it.
     ///
     /// # Errors
     /// When the input can't be read, or the line is not a record.
     pub fn read(&mut self, codecs: &KeyCodecs) -> Result<Option<Line<'_>>, ReadError> {
         loop {
             self.buffer.clear();
-            // One more for the line end.
+            // One more byte, for the line end.
             let read = self.input.by_ref().take(self.limit + 1).read_until(b'\n', &mut self.buffer)?;
             if read == 0 {
                 return Ok(None);
@@ -88,7 +88,7 @@ impl<R: BufRead> Reader<R> {
         line.map(Some).map_err(|error| ReadError::Line { input: self.file.clone(), error })
     }
 
-    /// Passes over the rest of a line that is too long.
+    /// Skips the rest of a line that is too long.
     fn too_long(&mut self) -> Result<LineError, io::Error> {
         self.buffer = Vec::new();
         loop {
@@ -107,12 +107,12 @@ impl<R: BufRead> Reader<R> {
         Ok(LineError { line, field: None, reason: format!("it has more than {limit}"), help })
     }
 
-    /// The line read last, as messages name it.
+    /// The place of the last line that was read, for messages.
     pub fn place(&self) -> String {
         format!("{}line {}", prefix(&self.file), self.number)
     }
 
-    /// Number of the line read last, from 1.
+    /// Number of the last line that was read, from 1.
     pub fn number(&self) -> u64 {
         self.number
     }

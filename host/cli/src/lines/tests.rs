@@ -24,7 +24,7 @@ fn error(line: &str) -> String {
 }
 
 #[test]
-fn a_record_comes_back_as_it_was() {
+fn a_line_reads_back_as_the_same_record() {
     for line in [
         r#"{"topic":"orders","partition":3,"key":-42,"value":{"id":42,"price":19.90,"x":1e400,"a":[]},"timestamp":-5}"#,
         r#"{"topic":"customers","key":"Zoë \"Z\"","value":"text","timestamp":0,"headers":{"a":"b","c":null}}"#,
@@ -39,7 +39,7 @@ fn a_record_comes_back_as_it_was() {
 }
 
 #[test]
-fn numbers_in_headers_that_are_known_to_hold_them_are_numbers_both_ways() {
+fn headers_that_hold_numbers_are_printed_and_read_as_numbers() {
     let letter = r#"{"topic":"orders","key":1,"value":1,"headers":{"kafka_dlt-original-partition":3,"kafka_dlt-original-offset":-1,"kafka_dlt-original-timestamp":1700000000000,"__streams.errors.offset":"41"}}"#;
     assert_eq!(again(letter).trim_end(), letter);
     let read = parse(letter.as_bytes(), 1, &codecs()).unwrap();
@@ -54,7 +54,7 @@ fn numbers_in_headers_that_are_known_to_hold_them_are_numbers_both_ways() {
 }
 
 #[test]
-fn a_window_is_the_last_two_headers_of_a_record_both_ways() {
+fn a_window_is_printed_from_the_last_two_headers_and_read_into_them() {
     let line = r#"{"topic":"orders","key":1,"value":1,"headers":{"a":"b"},"window":[0,10000]}"#;
     let read = parse(line.as_bytes(), 1, &codecs()).unwrap();
     let headers = read.all_headers();
@@ -75,7 +75,7 @@ fn a_window_is_the_last_two_headers_of_a_record_both_ways() {
 }
 
 #[test]
-fn only_white_space_between_tokens_is_left_out_of_a_value() {
+fn a_value_loses_only_white_space_between_tokens() {
     let line = r#"{ "topic": "orders", "key": 1, "value": { "b" : "two  words \" \\" , "a" : 1.0 , "b" : 2 } }"#;
     assert_snapshot!(again(line), @r#"{"topic":"orders","key":1,"value":{"b":"two  words \" \\","a":1.0,"b":2}}"#);
 }
@@ -100,7 +100,7 @@ fn a_value_that_looks_like_json_but_is_not_is_written_as_base64() {
 }
 
 #[test]
-fn a_line_that_is_wrong_says_where_and_what_would_be_right() {
+fn the_error_for_a_wrong_line_has_the_place_and_a_right_example() {
     let errors: Vec<String> = [
         "[]",
         r#"{"topic":"orders","key":1,"value":1"#,
@@ -130,7 +130,7 @@ fn a_line_that_is_wrong_says_where_and_what_would_be_right() {
 }
 
 #[test]
-fn where_nobody_knows_the_keys_only_raw_bytes_are_taken() {
+fn a_key_without_a_known_codec_must_be_base64() {
     let codecs = KeyCodecs::same(None);
     let raw = r#"{"topic":"orders","keyBase64":"abcd","value":1}"#;
     let line = parse(raw.as_bytes(), 1, &codecs).unwrap();
@@ -138,15 +138,15 @@ fn where_nobody_knows_the_keys_only_raw_bytes_are_taken() {
     print(&mut out, &line, codecs.of("orders")).unwrap();
     assert_eq!(String::from_utf8(out).unwrap().trim_end(), raw);
     let text = r#"{"topic":"orders","key":"abcd","value":1}"#;
-    assert_snapshot!(parse(text.as_bytes(), 1, &codecs).unwrap_err(), @r#"line 1, field `key`: nothing says what bytes "abcd" stands for; say --key i64, --key string or --key bytes; raw bytes go into `keyBase64`"#);
+    assert_snapshot!(parse(text.as_bytes(), 1, &codecs).unwrap_err(), @r#"line 1, field `key`: the codec of the keys is unknown, so "abcd" is ambiguous; set --key i64, --key string or --key bytes; raw bytes go into `keyBase64`"#);
     assert!(parse(br#"{"topic":"orders","key":null,"value":1}"#, 1, &codecs).unwrap().key.is_none());
 }
 
 #[test]
-fn a_reader_passes_a_byte_order_mark_over_before_any_line() {
+fn a_reader_skips_a_byte_order_mark_before_any_line() {
     let record = r#"{"topic":"orders","key":1,"value":1}"#;
     let input = format!("\u{feff}{record}\n\u{feff}{record}\n\u{feff}\n");
-    let (mut reader, codecs) = (Reader::new(input.as_bytes()), codecs());
+    let (mut reader, codecs) = (LineReader::new(input.as_bytes()), codecs());
     for _ in 0..2 {
         assert_eq!(reader.read(&codecs).unwrap().unwrap().value.as_deref(), Some(&b"1"[..]));
     }
@@ -154,12 +154,12 @@ fn a_reader_passes_a_byte_order_mark_over_before_any_line() {
 }
 
 #[test]
-fn a_line_that_is_too_long_is_named_passed_over_and_not_kept() {
+fn a_line_that_is_too_long_is_an_error_and_takes_no_memory() {
     let record = r#"{"topic":"orders","key":1,"value":1}"#;
     let long = format!("{{\"topic\":\"orders\",\"key\":1,\"value\":\"{}\"}}", "x".repeat(100));
     let exact = format!("{record}{}", " ".repeat(80 - record.len()));
     let input = format!("{exact}\n{long}\n{record}\n{long}");
-    let (mut reader, codecs) = (Reader::with_limit(input.as_bytes(), 80), codecs());
+    let (mut reader, codecs) = (LineReader::with_limit(input.as_bytes(), 80), codecs());
     assert!(reader.read(&codecs).unwrap().is_some());
     assert_snapshot!(reader.read(&codecs).unwrap_err(), @"line 2: it has more than 80 bytes; each record is a line of its own: look for the line ends");
     assert!(reader.read(&codecs).unwrap().is_some());
@@ -168,7 +168,7 @@ fn a_line_that_is_too_long_is_named_passed_over_and_not_kept() {
 }
 
 #[test]
-fn null_in_a_field_that_may_be_missing_is_as_if_it_were() {
+fn null_in_an_optional_field_counts_as_missing() {
     let codecs = codecs().with_default_topic(Some("orders"));
     let nulls = r#"{"topic":null,"partition":null,"key":null,"keyBase64":null,"valueBase64":null,"timestamp":null,"headers":null,"window":null,"value":1}"#;
     assert_eq!(parse(nulls.as_bytes(), 1, &codecs).unwrap(), parse(br#"{"value":1}"#, 1, &codecs).unwrap());
@@ -180,7 +180,7 @@ fn null_in_a_field_that_may_be_missing_is_as_if_it_were() {
 }
 
 #[test]
-fn lines_of_other_tools_and_in_other_encodings_are_named() {
+fn the_error_for_a_line_of_another_tool_or_encoding_names_it() {
     let kcat = r#"{"topic":"orders","partition":0,"offset":5,"tstype":"create","ts":1700000000000,"broker":1,"key":"a","payload":"{}"}"#;
     let utf16 = parse(b"\xff\xfe{\0\"\0", 2, &codecs()).unwrap_err();
     assert_snapshot!(format!("{}\n{utf16}", error(kcat)), @"
@@ -193,7 +193,7 @@ fn lines_of_other_tools_and_in_other_encodings_are_named() {
 fn a_reader_counts_lines_and_goes_on_after_a_wrong_one() {
     let input =
         "\n{\"topic\":\"orders\",\"key\":1,\"value\":1}\r\nnonsense\n\n{\"topic\":\"orders\",\"key\":2,\"value\":2}";
-    let mut reader = Reader::new(input.as_bytes());
+    let mut reader = LineReader::new(input.as_bytes());
     let codecs = codecs();
     assert_eq!(reader.read(&codecs).unwrap().unwrap().value.as_deref(), Some(&b"1"[..]));
     let error = reader.read(&codecs).unwrap_err().to_string();
@@ -204,13 +204,13 @@ fn a_reader_counts_lines_and_goes_on_after_a_wrong_one() {
 }
 
 #[test]
-fn bytes_that_are_not_text_are_an_error_with_their_place() {
+fn bytes_that_are_not_utf8_are_an_error_with_their_place() {
     let error = parse(b"{\"topic\":\"\xff\"}", 1, &codecs()).unwrap_err().to_string();
     assert!(error.starts_with("line 1: not UTF-8 from byte 11 on"), "{error}");
 }
 
 #[test]
-fn every_line_of_the_sample_is_a_record_and_comes_back_as_it_was() {
+fn every_line_of_the_sample_reads_back_as_the_same_record() {
     let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/../../samples/orders.jsonl");
     let sample = std::fs::read_to_string(sample).unwrap();
     let codecs: KeyCodecs =
@@ -271,7 +271,7 @@ prop_compose! {
 
 proptest! {
     #[test]
-    fn what_is_written_reads_back_the_same(record in record()) {
+    fn a_printed_record_reads_back_unchanged(record in record()) {
         let codecs = codecs();
         let mut out = Vec::new();
         print(&mut out, &record, codecs.of(&record.topic)).unwrap();

@@ -3,7 +3,7 @@
 use crate::cluster::{count, on_kafka, pass, refused};
 
 #[test]
-fn a_quite_different_pipeline_under_the_same_name_is_refused_and_the_first_one_goes_on() {
+fn another_pipeline_under_the_name_of_a_running_app_is_refused_and_the_app_goes_on() {
     let Some(kafka) = on_kafka() else { return };
     kafka.place.write("count.toml", count("twice", "sums", ""));
     kafka.place.write("pass.toml", pass("twice", "clicks", "pages"));
@@ -45,7 +45,7 @@ fn an_internal_topic_that_two_apps_would_share_is_refused() {
 }
 
 #[test]
-fn internal_topics_that_somebody_has_made_beforehand_are_taken_if_they_are_empty() {
+fn internal_topics_that_exist_are_used_if_they_are_empty() {
     let Some(kafka) = on_kafka() else { return };
     kafka.place.write("count.toml", count("before", "sums", ""));
     for topic in ["before-in", "before-out"] {

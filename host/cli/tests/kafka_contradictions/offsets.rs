@@ -20,7 +20,7 @@ fn most(kafka: &OnKafka, topic: &str) -> i64 {
 }
 
 #[test]
-fn state_whose_offsets_are_gone_is_refused_and_the_ways_out_work() {
+fn state_without_committed_offsets_is_refused_and_the_advice_works() {
     let Some(kafka) = counted("gone") else { return };
     kafka.delete_group("gone");
     for folder in ["data", "new"] {
@@ -47,7 +47,7 @@ fn state_whose_offsets_are_gone_is_refused_and_the_ways_out_work() {
 }
 
 #[test]
-fn an_app_without_state_does_not_begin_again_when_its_offsets_are_gone() {
+fn an_app_without_state_does_not_start_from_the_beginning_when_its_offsets_are_gone() {
     let Some(kafka) = on_kafka() else { return };
     kafka.place.write("pass.toml", pass("passed", "passed-in", "passed-out"));
     kafka.create("passed-in", 1);
@@ -61,7 +61,7 @@ fn an_app_without_state_does_not_begin_again_when_its_offsets_are_gone() {
 }
 
 #[test]
-fn offsets_whose_state_is_gone_are_refused() {
+fn committed_offsets_without_their_state_are_refused() {
     let Some(kafka) = counted("behind") else { return };
     kafka.delete(&["behind-sums-changelog"]);
     let said = refused(kafka.run("count.toml", "data"));

@@ -32,7 +32,7 @@ fn write(kafka: &OnKafka, topic: &str, keys: Range<i64>, time: i64) {
 }
 
 #[test]
-fn a_run_over_a_topic_that_is_no_longer_read_refuses_the_start_until_it_is_done() {
+fn unfinished_work_on_a_topic_that_is_no_longer_read_prevents_a_start() {
     let Some(kafka) = on_kafka() else { return };
     for topic in ["rested-a", "rested-b", "rested-out"] {
         kafka.create(topic, 1);
@@ -63,7 +63,7 @@ fn a_run_over_a_topic_that_is_no_longer_read_refuses_the_start_until_it_is_done(
 }
 
 #[test]
-fn a_run_that_shows_only_when_a_task_is_restored_refuses_it() {
+fn unfinished_work_that_only_a_restore_finds_prevents_its_task() {
     let Some(kafka) = on_kafka() else { return };
     kafka.place.write("pass.toml", pass("shows", "shows-in", "shows-out"));
     for topic in ["shows-in", "shows-out"] {

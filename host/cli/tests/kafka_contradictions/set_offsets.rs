@@ -24,7 +24,7 @@ fn passed(app: &str) -> Option<OnKafka> {
 }
 
 #[test]
-fn offsets_are_shown_with_end_and_lag_and_set_by_place_and_by_time() {
+fn offsets_are_shown_with_end_and_lag_and_set_by_offset_and_by_time() {
     let Some(kafka) = passed("moved") else { return };
     assert_snapshot!(offsets(&kafka, "moved"), @"
     topic     partition  offset  first  end  lag  processed up to
@@ -61,7 +61,7 @@ fn offsets_are_shown_with_end_and_lag_and_set_by_place_and_by_time() {
 }
 
 #[test]
-fn offsets_are_not_set_while_the_app_runs_without_a_yes_or_where_there_is_no_such_place() {
+fn offsets_are_not_set_for_a_running_app_an_unknown_partition_or_without_confirmation() {
     let Some(kafka) = passed("asked") else { return };
     let said = [
         offsets(&kafka, "asked --to-earliest"),

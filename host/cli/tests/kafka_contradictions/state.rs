@@ -3,7 +3,7 @@
 use crate::cluster::{count, on_kafka, refused};
 
 #[test]
-fn another_window_is_refused_and_a_renamed_step_is_told_of() {
+fn a_step_with_another_window_is_refused_and_a_renamed_step_is_warned_of() {
     let Some(kafka) = on_kafka() else { return };
     kafka.place.write("count.toml", count("filled", "sums", "window = { tumbling = \"1m\" }"));
     for topic in ["filled-in", "filled-out"] {
@@ -31,7 +31,7 @@ fn another_window_is_refused_and_a_renamed_step_is_told_of() {
 }
 
 #[test]
-fn a_step_whose_input_has_grown_is_refused_whatever_it_is_called_and_the_way_out_works() {
+fn a_step_whose_input_has_grown_is_refused_under_any_name_and_the_advice_works() {
     let Some(kafka) = on_kafka() else { return };
     kafka.place.write("count.toml", count("spread", "order-meta", ""));
     for topic in ["spread-in", "spread-out"] {
@@ -73,7 +73,7 @@ fn a_changelog_whose_first_records_were_deleted_is_refused_where_the_state_lacks
 
 /// They move their start as time goes by, and have nothing in front of it that counts.
 #[test]
-fn a_changelog_of_windows_whose_first_records_are_gone_is_restored_from_the_rest() {
+fn a_changelog_of_windows_without_its_first_records_is_restored_from_the_others() {
     let Some(kafka) = on_kafka() else { return };
     kafka.place.write("count.toml", count("aged", "sums", "window = { tumbling = \"1m\" }"));
     for topic in ["aged-in", "aged-out"] {

@@ -3,7 +3,7 @@
 use crate::cluster::{count, named, on_kafka, pass, refused};
 
 #[test]
-fn an_input_that_was_made_anew_while_the_app_was_down_is_refused_until_somebody_says_where_to_go_on() {
+fn an_input_that_was_recreated_while_the_app_was_down_is_refused_until_its_offsets_are_set() {
     let Some(kafka) = on_kafka() else { return };
     kafka.place.write("count.toml", count("anewdown", "sums", ""));
     kafka.create("anewdown-in", 1);
@@ -31,7 +31,7 @@ fn an_input_that_was_made_anew_while_the_app_was_down_is_refused_until_somebody_
 }
 
 #[test]
-fn an_input_that_is_made_anew_while_it_is_read_is_never_read_from_the_middle() {
+fn an_input_that_is_recreated_while_it_is_read_is_never_read_from_the_middle() {
     let Some(kafka) = on_kafka() else { return };
     for (app, before, after) in [("anewmore", 500, 1_200), ("anewless", 500, 20)] {
         kafka.place.write("pass.toml", pass(app, &format!("{app}-in"), &format!("{app}-out")));
@@ -52,7 +52,7 @@ fn an_input_that_is_made_anew_while_it_is_read_is_never_read_from_the_middle() {
 }
 
 #[test]
-fn a_global_table_whose_topic_grows_ends_the_process_and_has_all_rows_after_the_next_start() {
+fn a_process_ends_when_the_topic_of_a_global_table_grows_and_has_all_rows_after_the_next_start() {
     let Some(kafka) = on_kafka() else { return };
     kafka.place.write("named.toml", named("grown"));
     for topic in ["grown-in", "grown-names", "grown-out"] {

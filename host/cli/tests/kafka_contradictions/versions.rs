@@ -9,7 +9,7 @@ fn version(number: u8) -> Vec<u8> {
 }
 
 #[test]
-fn a_version_that_comes_and_goes_ends_no_process_of_the_other() {
+fn an_upgrade_that_is_rolled_back_ends_no_process_of_the_other_version() {
     let Some(kafka) = on_kafka() else { return };
     for topic in ["mixed-in", "mixed-out"] {
         kafka.create(topic, 2);
@@ -52,7 +52,7 @@ fn a_version_that_comes_and_goes_ends_no_process_of_the_other() {
 
 /// It waits outside of the group, which would give it the task again and again, and the newer one has all.
 #[test]
-fn a_process_that_can_not_read_the_state_of_a_newer_version_leaves_the_group_and_lives() {
+fn a_process_that_can_not_read_the_state_of_a_newer_version_leaves_the_group_and_waits() {
     let Some(kafka) = on_kafka() else { return };
     for topic in ["outdated-in", "outdated-out"] {
         kafka.create(topic, 2);
@@ -89,7 +89,7 @@ fn a_process_that_can_not_read_the_state_of_a_newer_version_leaves_the_group_and
 }
 
 #[test]
-fn many_that_start_at_once_with_a_changed_plugin_all_come_to_run() {
+fn many_processes_that_start_at_once_with_a_changed_plugin_all_run() {
     let Some(kafka) = on_kafka() else { return };
     for topic in ["crowd-in", "crowd-out"] {
         kafka.create(topic, 1);
@@ -110,7 +110,7 @@ fn many_that_start_at_once_with_a_changed_plugin_all_come_to_run() {
 }
 
 #[test]
-fn many_that_start_at_once_after_an_input_has_grown_all_come_to_run() {
+fn many_processes_that_start_at_once_after_an_input_has_grown_all_run() {
     let Some(kafka) = on_kafka() else { return };
     kafka.place.write("pass.toml", pass("grown", "grown-in", "grown-out"));
     kafka.create("grown-in", 1);

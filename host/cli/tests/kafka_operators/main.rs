@@ -32,7 +32,7 @@ const ORDERED: [&str; 14] = [
 const LAST: [&str; 3] = ["last-commit", "last-groups", "last-row-groups"];
 
 #[test]
-fn every_operator_puts_out_under_kills_what_a_replay_does() {
+fn every_operator_has_the_output_of_a_replay_although_processes_are_killed() {
     let Some(cluster) = millrace_broker::for_test(millrace_broker::Options::default()).unwrap() else { return };
     let place = Place::new();
     place.write("operators.wasm", guest());

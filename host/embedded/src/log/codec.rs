@@ -1,5 +1,4 @@
-//! Blocks of records, as they are stored: what is read and written at once, so that the database's cost is shared by
-//! hundreds of records.
+//! Blocks of records: the unit in which records are stored, so that hundreds of them share the cost of a read or a write.
 //!
 //! ```text
 //! block   = format u8, count, record*
@@ -16,10 +15,10 @@ use crate::log::record::NewRecord;
 
 const FORMAT: u8 = 1;
 
-/// Bytes of records after which a block is full.
+/// A block is full after this many bytes of records.
 pub(crate) const BLOCK_BYTES: usize = 64 << 10;
 
-/// The bytes aren't a block.
+/// Why bytes aren't a block.
 pub(crate) type Invalid = &'static str;
 
 /// Collects records into a block.
@@ -47,7 +46,7 @@ impl BlockWriter {
         self.count += 1;
     }
 
-    /// Whether the next record belongs into a new block.
+    /// Whether the next record belongs in a new block.
     pub(crate) fn is_full(&self) -> bool {
         self.records.len() >= BLOCK_BYTES
     }
@@ -70,7 +69,7 @@ impl BlockWriter {
     }
 }
 
-/// Takes a block apart, record by record. Keys, values and headers are slices of it.
+/// Reads a block record by record. Keys, values and headers are slices of it.
 pub(crate) struct BlockReader {
     rest: Bytes,
     left: u64,
@@ -82,13 +81,13 @@ impl BlockReader {
     pub(crate) fn new(mut block: Bytes) -> Result<Self, Invalid> {
         match take_byte(&mut block)? {
             FORMAT => {}
-            _ => return Err("the block of records is of an unknown format"),
+            _ => return Err("the block of records has an unknown format"),
         }
         let left = take_number(&mut block)?;
         Ok(Self { rest: block, left, timestamp: 0 })
     }
 
-    /// How many records are left.
+    /// Number of records not read yet.
     pub(crate) fn left(&self) -> u64 {
         self.left
     }
@@ -96,7 +95,11 @@ impl BlockReader {
     /// The next record.
     pub(crate) fn next(&mut self) -> Result<Option<NewRecord>, Invalid> {
         if self.left == 0 {
-            return if self.rest.is_empty() { Ok(None) } else { Err("there is more in the block than its records") };
+            return if self.rest.is_empty() {
+                Ok(None)
+            } else {
+                Err("the block of records has bytes after its last record")
+            };
         }
         self.left -= 1;
         self.timestamp = self.timestamp.wrapping_add(unzigzag(take_number(&mut self.rest)?));
@@ -109,7 +112,7 @@ impl BlockReader {
 
 fn take_headers(from: &mut Bytes) -> Result<Headers, Invalid> {
     let count = take_number(from)?;
-    // A header takes two bytes at least: a damaged count reserves no more than that.
+    // A header takes at least two bytes: a damaged count reserves no more memory than the block could fill.
     let mut headers = Vec::with_capacity(count.min(from.len() as u64 / 2) as usize);
     for _ in 0..count {
         let length = take_number(from)?;
@@ -157,7 +160,7 @@ fn take_number(from: &mut Bytes) -> Result<u64, Invalid> {
     let mut number = 0;
     for (index, byte) in from.iter().take(10).enumerate() {
         let bits = u64::from(byte & 0x7f);
-        // The tenth byte has room for one bit.
+        // Nine bytes hold 63 bits; the tenth holds the last one.
         if index == 9 && bits > 1 {
             break;
         }

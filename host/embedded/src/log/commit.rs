@@ -1,33 +1,34 @@
-//! From a tail to the log: offsets, blocks, and the moment at which others see them.
+//! From a tail to the log: records get their offsets, are written as blocks, and become visible.
 
 use std::sync::MutexGuard;
 
 use millrace_store::Batch;
 
 use crate::log::codec::BlockWriter;
-use crate::log::tail::{Part, Tail};
-use crate::log::{LOG, Log, LogError, TopicId, keys};
+use crate::log::tail::{PartitionTail, Tail};
+use crate::log::{LOG, Log, LogError, LogTopicId, keys};
 
-/// A tail that is in a batch. Nobody else can append as long as it exists.
+/// A tail whose records are in a batch. While this exists, no other thread can append.
 ///
-/// Write the batch, then [`Prepared::publish`]. Dropped instead, nothing has happened, and the tail is as it was.
-#[must_use = "what is appended isn't seen until it is published"]
-pub struct Prepared<'a> {
+/// Write the batch, then call [`PreparedAppend::publish`]. If this is dropped instead, nothing was appended, and the tail is
+/// unchanged.
+#[must_use = "no reader sees the records until they are published"]
+pub struct PreparedAppend<'a> {
     tail: &'a mut Tail,
     _appending: MutexGuard<'a, ()>,
 }
 
 impl Log {
-    /// Puts what is in the tail into the batch, with its final offsets.
+    /// Puts the records of the tail into the batch, with their final offsets.
     ///
     /// # Errors
     /// [`LogError::Conflict`]: another worker has appended to a partition that was read ahead of this commit.
-    /// The tail is as it was; the batch must not be written.
-    pub fn prepare<'a>(&'a self, tail: &'a mut Tail, batch: &mut Batch) -> Result<Prepared<'a>, LogError> {
+    /// The tail is unchanged; the batch must not be written.
+    pub fn prepare<'a>(&'a self, tail: &'a mut Tail, batch: &mut Batch) -> Result<PreparedAppend<'a>, LogError> {
         let appending = self.lock();
         let mut writer = BlockWriter::default();
         let mut block = Vec::new();
-        for (&(topic, partition), part) in &mut tail.parts {
+        for (&(topic, partition), part) in &mut tail.partitions {
             if part.records.is_empty() {
                 continue;
             }
@@ -38,14 +39,14 @@ impl Log {
             part.base = end;
             write_part(topic, partition, part, &mut writer, &mut block, batch)?;
         }
-        Ok(Prepared { tail, _appending: appending })
+        Ok(PreparedAppend { tail, _appending: appending })
     }
 }
 
 fn write_part(
-    topic: TopicId,
+    topic: LogTopicId,
     partition: u32,
-    part: &Part,
+    part: &PartitionTail,
     writer: &mut BlockWriter,
     block: &mut Vec<u8>,
     batch: &mut Batch,
@@ -64,10 +65,10 @@ fn write_part(
     Ok(())
 }
 
-impl Prepared<'_> {
-    /// Shows what was appended to all readers, and empties the tail. Only after the batch is written.
+impl PreparedAppend<'_> {
+    /// Shows the records to all readers, and empties the tail. Call it after the batch is written.
     pub fn publish(self) {
-        for part in self.tail.parts.values() {
+        for part in self.tail.partitions.values() {
             if !part.records.is_empty() {
                 part.state.set_end(part.base + part.records.len() as i64);
             }

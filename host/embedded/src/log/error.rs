@@ -1,6 +1,6 @@
-//! What can go wrong with a log.
+//! Errors of a log.
 
-use crate::log::TopicId;
+use crate::log::LogTopicId;
 
 /// Why the log can't be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -9,7 +9,7 @@ pub enum LogError {
     /// The database failed: reopen it or stop, as its error says.
     #[error(transparent)]
     Store(#[from] millrace_store::Error),
-    /// The topic is there with another number of partitions: use that, or another topic.
+    /// The topic exists with another number of partitions: use that number, or another topic.
     #[error("topic `{topic}` has {has} partitions, not {wanted}")]
     PartitionCount {
         /// Name of the topic.
@@ -19,7 +19,7 @@ pub enum LogError {
         /// How many were asked for.
         wanted: u32,
     },
-    /// A topic can't be made like this: the caller's mistake.
+    /// A topic can't have this name or number of partitions: the caller's mistake.
     #[error("topic `{topic}`: {reason}")]
     Invalid {
         /// Name of the topic.
@@ -31,23 +31,23 @@ pub enum LogError {
     #[error("topic {}: there is no partition {partition}", topic.0)]
     UnknownPartition {
         /// The topic.
-        topic: TopicId,
+        topic: LogTopicId,
         /// The partition.
         partition: u32,
     },
-    /// Somebody else has appended to a partition whose uncommitted tail was read: abort and do it again.
-    #[error("topic {} partition {partition}: somebody else has appended to it in the meantime", topic.0)]
+    /// Another worker has appended to a partition whose uncommitted tail was read: abort the transaction and run it again.
+    #[error("topic {} partition {partition}: another worker has appended to it in the meantime", topic.0)]
     Conflict {
         /// The topic.
-        topic: TopicId,
+        topic: LogTopicId,
         /// The partition.
         partition: u32,
     },
-    /// What is on disk is damaged: restore it from a copy.
+    /// Data on disk is damaged: restore it from a copy.
     #[error("topic {} partition {partition} offset {offset}: {reason}", topic.0)]
     Corrupt {
         /// The topic.
-        topic: TopicId,
+        topic: LogTopicId,
         /// The partition.
         partition: u32,
         /// Offset at which the block of records begins.

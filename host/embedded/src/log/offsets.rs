@@ -1,13 +1,13 @@
-//! Committed offsets of apps, and what drivers keep of deployments.
+//! Committed offsets of apps, and control entries: what the driver records about the app and its deployments.
 
 use bytes::Bytes;
 use millrace_engine::ports::Scan;
 use millrace_store::Batch;
 
-use crate::log::{CONTROL, Log, LogError, OFFSETS, TopicId, keys};
+use crate::log::{CONTROL, Log, LogError, LogTopicId, OFFSETS, keys};
 
 impl Log {
-    /// Notes in the batch which record of a partition the app reads next.
+    /// Puts into the batch the offset of the record that the app reads next in a partition.
     ///
     /// # Errors
     /// [`LogError::Invalid`]: the name of the app has more than 65,535 bytes.
@@ -15,7 +15,7 @@ impl Log {
         &self,
         batch: &mut Batch,
         app: &str,
-        topic: TopicId,
+        topic: LogTopicId,
         partition: u32,
         next: i64,
     ) -> Result<(), LogError> {
@@ -26,11 +26,11 @@ impl Log {
         Ok(batch.put(OFFSETS, &key, &next.to_be_bytes())?)
     }
 
-    /// The record of a partition that the app reads next; `None`: it has never committed.
+    /// The offset of the record that the app reads next in a partition; `None`: it has never committed one.
     ///
     /// # Errors
-    /// [`LogError::Corrupt`]: what is stored isn't an offset. [`LogError::Store`]: it can't be read.
-    pub fn committed(&self, app: &str, topic: TopicId, partition: u32) -> Result<Option<i64>, LogError> {
+    /// [`LogError::Corrupt`]: the entry isn't an offset. [`LogError::Store`]: it can't be read.
+    pub fn committed(&self, app: &str, topic: LogTopicId, partition: u32) -> Result<Option<i64>, LogError> {
         let Some(key) = keys::offset(app, topic, partition) else { return Ok(None) };
         let Some(value) = self.database.get(OFFSETS, &key)? else { return Ok(None) };
         let reason = "the committed offset is damaged";
@@ -40,7 +40,7 @@ impl Log {
         }
     }
 
-    /// Sets an entry of what the driver keeps of deployments.
+    /// Sets a control entry.
     ///
     /// # Errors
     /// The database has no such family.
@@ -48,7 +48,7 @@ impl Log {
         Ok(batch.put(CONTROL, key, value)?)
     }
 
-    /// Deletes an entry of what the driver keeps of deployments.
+    /// Deletes a control entry.
     ///
     /// # Errors
     /// The database has no such family.
@@ -56,7 +56,7 @@ impl Log {
         Ok(batch.delete(CONTROL, key)?)
     }
 
-    /// An entry of what the driver keeps of deployments.
+    /// A control entry.
     ///
     /// # Errors
     /// [`LogError::Store`]: it can't be read.
@@ -64,7 +64,7 @@ impl Log {
         Ok(self.database.get(CONTROL, key)?)
     }
 
-    /// The entries whose key begins with `prefix`, in order.
+    /// The control entries whose keys begin with `prefix`, by key.
     ///
     /// # Errors
     /// [`LogError::Store`]: they can't be read.

@@ -9,21 +9,21 @@ use millrace_store::{Database, Error};
 use crate::log::codec::BlockReader;
 use crate::log::tail::Tail;
 use crate::log::topics::Partition;
-use crate::log::{LOG, LogError, TopicId, keys};
+use crate::log::{LOG, LogError, LogTopicId, keys};
 
 /// Reads a partition in order, from an offset on.
 ///
-/// The bytes of a record are slices of the block that it is stored in, which stays in memory as long as any of them.
-/// At the end of the partition there is nothing more for now: the same reader goes on when more has been published.
-/// `arrived` and `turn` of a record are 0.
+/// The bytes of a record are slices of its block, which stays in memory as long as any of its records. At the end of the
+/// partition there is no record for now; when more are published, the same reader goes on. `arrived` and `turn` of the
+/// records are 0.
 pub struct Reader {
     database: Arc<Database>,
     state: Arc<Partition>,
-    topic: TopicId,
+    topic: LogTopicId,
     partition: u32,
     /// Offset of the next record.
     next: i64,
-    /// The block it is in, positioned there; `None`: it isn't known which one that is.
+    /// The block of the next record, positioned there; `None`: it has to be looked up.
     block: Option<Block>,
 }
 
@@ -36,7 +36,7 @@ impl Reader {
     pub(crate) fn new(
         database: Arc<Database>,
         state: Arc<Partition>,
-        topic: TopicId,
+        topic: LogTopicId,
         partition: u32,
         offset: i64,
     ) -> Self {
@@ -54,8 +54,8 @@ impl Reader {
         self.block = None;
     }
 
-    /// How many committed records are left to read now.
-    pub fn left(&self) -> u64 {
+    /// Number of committed records from here on.
+    pub fn lag(&self) -> u64 {
         self.state.end().saturating_sub(self.next).max(0) as u64
     }
 
@@ -80,7 +80,7 @@ impl Reader {
         }
     }
 
-    /// The next record, be it committed or in the tail of the worker that reads; `None`: there is none yet.
+    /// The next record, committed or in the tail of this worker; `None`: there is none yet.
     ///
     /// If the transaction is aborted, [`Reader::seek`] back to where it began.
     ///
@@ -92,14 +92,14 @@ impl Reader {
         }
         let record = tail.read(self.topic, self.partition, self.next);
         if record.is_some() {
-            // The block in which it will be stored begins where the tail does.
+            // Once committed, the record is in another block: one that begins where the tail does.
             self.block = None;
             self.next += 1;
         }
         Ok(record)
     }
 
-    /// Finds the block with the next record, which is known to be there.
+    /// Loads the block of the next record, which is committed.
     fn load(&mut self) -> Result<(), LogError> {
         let (base, bytes) = self.fetch()?.ok_or_else(|| self.corrupt(self.next, "the block of records is missing"))?;
         let mut records = BlockReader::new(bytes).map_err(|reason| self.corrupt(base, reason))?;
@@ -117,7 +117,7 @@ impl Reader {
 
     fn fetch(&self) -> Result<Option<(i64, Bytes)>, Error> {
         let key = keys::block(self.topic, self.partition, self.next);
-        // Behind a block that has been read to its end, the next one begins at the next record: no search is needed.
+        // After the end of a block, the next one begins at the next record: no search is needed.
         if let Some(block) = self.database.get(LOG, &key)? {
             return Ok(Some((self.next, block)));
         }

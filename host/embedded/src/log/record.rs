@@ -22,7 +22,7 @@ impl NewRecord {
         Self { timestamp, key: Some(key.into()), value: Some(value.into()), headers: Headers::EMPTY }
     }
 
-    /// The record as a task gets it: `arrived` and `turn` are the driver's to fill in.
+    /// The record as input of a task; the driver sets `arrived` and `turn`.
     pub(crate) fn at(self, offset: i64) -> InputRecord {
         InputRecord {
             offset,
@@ -37,7 +37,7 @@ impl NewRecord {
     }
 
     /// Bytes of memory, roughly.
-    pub(crate) fn cost(&self) -> usize {
+    pub(crate) fn held(&self) -> usize {
         let field = |bytes: &Option<Bytes>| bytes.as_ref().map_or(0, Bytes::len);
         let header = |header: &millrace_engine::record::Header| header.name.len() + field(&header.value) + 64;
         size_of::<Self>()

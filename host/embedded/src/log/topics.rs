@@ -1,4 +1,4 @@
-//! Topics and where their partitions end.
+//! Topics, and the ends of their partitions.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -12,20 +12,20 @@ use crate::log::codec::BlockReader;
 use crate::log::{LOG, Log, LogError, TOPICS, keys};
 
 /// Longest name of a topic in bytes, as in Kafka.
-const LONGEST_NAME: usize = 249;
+const NAME_LIMIT_BYTES: usize = 249;
 
-/// A topic of a log: a number that stays what it is.
+/// The number of a topic in a log. It never changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct TopicId(pub u32);
+pub struct LogTopicId(pub u32);
 
 /// All topics of a log.
 #[derive(Default)]
 pub(crate) struct Topics {
-    by_name: BTreeMap<String, TopicId>,
-    partitions: BTreeMap<TopicId, Vec<Arc<Partition>>>,
+    by_name: BTreeMap<String, LogTopicId>,
+    partitions: BTreeMap<LogTopicId, Vec<Arc<Partition>>>,
 }
 
-/// A partition: where it ends for those who read what is committed.
+/// The end of a partition: the offset after its last committed record.
 pub(crate) struct Partition {
     end: AtomicI64,
 }
@@ -60,24 +60,24 @@ impl Topics {
         Ok(topics)
     }
 
-    pub(crate) fn partition(&self, topic: TopicId, partition: u32) -> Option<Arc<Partition>> {
+    pub(crate) fn partition(&self, topic: LogTopicId, partition: u32) -> Option<Arc<Partition>> {
         self.partitions.get(&topic)?.get(partition as usize).cloned()
     }
 
-    fn count(&self, topic: TopicId) -> u32 {
+    fn count(&self, topic: LogTopicId) -> u32 {
         self.partitions.get(&topic).map_or(0, |partitions| partitions.len() as u32)
     }
 }
 
 impl Log {
-    /// Makes a topic, durably. If it is there already, with the same number of partitions, that's fine.
+    /// Creates a topic, durably. A topic that exists with the same number of partitions stays as it is.
     ///
     /// # Errors
-    /// [`LogError::PartitionCount`]: it is there with another number of partitions. [`LogError::Invalid`]: no name, one
+    /// [`LogError::PartitionCount`]: the topic exists with another number of partitions. [`LogError::Invalid`]: no name, one
     /// of more than 249 bytes, or no partitions.
-    pub fn create_topic(&self, name: &str, partitions: u32) -> Result<TopicId, LogError> {
+    pub fn create_topic(&self, name: &str, partitions: u32) -> Result<LogTopicId, LogError> {
         let invalid = |reason| Err(LogError::Invalid { topic: name.into(), reason });
-        if name.is_empty() || name.len() > LONGEST_NAME {
+        if name.is_empty() || name.len() > NAME_LIMIT_BYTES {
             return invalid("a name has 1 to 249 bytes");
         }
         if partitions == 0 || i32::try_from(partitions).is_err() {
@@ -90,7 +90,7 @@ impl Log {
                 has => Err(LogError::PartitionCount { topic: name.into(), has, wanted: partitions }),
             };
         }
-        let id = TopicId(topics.partitions.keys().next_back().map_or(0, |last| last.0 + 1));
+        let id = LogTopicId(topics.partitions.keys().next_back().map_or(0, |last| last.0 + 1));
         let mut batch = Batch::new(&self.database);
         batch.put(TOPICS, name.as_bytes(), &encode(id, partitions))?;
         self.database.write(batch, Durability::Synced)?;
@@ -101,40 +101,40 @@ impl Log {
     }
 
     /// All topics with their names and numbers of partitions, by name.
-    pub fn topics(&self) -> Vec<(String, TopicId, u32)> {
+    pub fn topics(&self) -> Vec<(String, LogTopicId, u32)> {
         let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
         topics.by_name.iter().map(|(name, &id)| (name.clone(), id, topics.count(id))).collect()
     }
 
     /// A topic by its name.
-    pub fn topic(&self, name: &str) -> Option<TopicId> {
+    pub fn topic(&self, name: &str) -> Option<LogTopicId> {
         self.topics.read().unwrap_or_else(PoisonError::into_inner).by_name.get(name).copied()
     }
 
     /// The number of a topic's partitions; 0 if there is no such topic.
-    pub fn partitions(&self, topic: TopicId) -> u32 {
+    pub fn partitions(&self, topic: LogTopicId) -> u32 {
         self.topics.read().unwrap_or_else(PoisonError::into_inner).count(topic)
     }
 
-    /// The offset that the next record of a partition gets: that of the last committed one plus one.
+    /// The offset after the last committed record of a partition.
     ///
     /// # Errors
     /// [`LogError::UnknownPartition`]: there is none.
-    pub fn end_offset(&self, topic: TopicId, partition: u32) -> Result<i64, LogError> {
+    pub fn end_offset(&self, topic: LogTopicId, partition: u32) -> Result<i64, LogError> {
         Ok(self.partition(topic, partition)?.end())
     }
 }
 
-fn encode(id: TopicId, partitions: u32) -> Vec<u8> {
+fn encode(id: LogTopicId, partitions: u32) -> Vec<u8> {
     [id.0.to_be_bytes(), partitions.to_be_bytes()].concat()
 }
 
-fn decode(value: &[u8]) -> Option<(TopicId, u32)> {
+fn decode(value: &[u8]) -> Option<(LogTopicId, u32)> {
     let (id, rest) = value.split_first_chunk()?;
-    Some((TopicId(u32::from_be_bytes(*id)), u32::from_be_bytes(rest.try_into().ok()?)))
+    Some((LogTopicId(u32::from_be_bytes(*id)), u32::from_be_bytes(rest.try_into().ok()?)))
 }
 
-fn find_end(database: &Database, topic: TopicId, partition: u32) -> Result<i64, LogError> {
+fn find_end(database: &Database, topic: LogTopicId, partition: u32) -> Result<i64, LogError> {
     let (first, last) = (keys::block(topic, partition, 0), keys::block(topic, partition, i64::MAX));
     let Some((key, block)) = database.last(LOG, &first, &last)? else { return Ok(0) };
     let offset = keys::block_offset(&key).unwrap_or_default();

@@ -1,10 +1,10 @@
 //! Which records of a replay are ahead of the clock, where a source has `max-ahead`.
 //!
-//! When `run` takes a record, its own clock says what is too far ahead. A replay has no clock but the records: were each
-//! to move it, none would ever be ahead of it. So a record that is further ahead than its source allows waits for the next
-//! three, and most of these decide: if they are as late as it is, time has passed, and if they are back where the clock
-//! was, the record is the one that is wrong. It is then left to the source, and the clock stays. Where nothing comes
-//! after it, the clock is believed. That hangs on the records alone, and so is the same each time.
+//! In `run`, the wall clock says whether a record is too far ahead. In a replay, the records move the clock: if each did,
+//! none could be ahead of it. So a record that is further ahead than its source allows waits for the next three records.
+//! If most of them are as far ahead, time has passed, and the record moves the clock. Otherwise its timestamp is wrong: the
+//! clock stays, and the source handles the record as one that is too far ahead, as it does where no record follows. Only
+//! records decide, so every replay decides alike.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -12,17 +12,17 @@ use millrace_engine::topology::{EventTime, Operator, TopicId, Topology};
 
 use super::ReplayRecord;
 
-/// How many records after it decide of one.
+/// Number of records after a record that decide about it.
 const WITNESSES: usize = 3;
 
-/// Records that wait for those after them.
-pub(crate) struct Ahead {
-    /// How far ahead records of a topic may be, where their own time is the event time.
+/// Finds out which records are ahead of the clock; records wait in it until that is known.
+pub(crate) struct AheadDetector {
+    /// How far ahead of the clock the records of each topic may be, if their own timestamp is the event time.
     limits: BTreeMap<TopicId, i64>,
     records: VecDeque<ReplayRecord>,
 }
 
-impl Ahead {
+impl AheadDetector {
     pub(crate) fn new(topology: &Topology) -> Self {
         let nodes = topology.subtopologies.iter().flat_map(|part| &part.nodes);
         let limit = nodes.filter_map(|node| match &node.operator {
@@ -42,7 +42,7 @@ impl Ahead {
         self.records.push_back(record);
     }
 
-    /// The next record of which it is known whether it is ahead of a clock.
+    /// The next record, with whether it is ahead of the clock; `None` while that is unknown.
     pub(crate) fn next(&mut self, clock: i64) -> Option<(ReplayRecord, bool)> {
         if self.first_is_ahead(clock)? && self.records.len() <= WITNESSES {
             return None;
@@ -50,7 +50,7 @@ impl Ahead {
         self.last(clock)
     }
 
-    /// The next record, where no more come.
+    /// The same at the end of the input: the records that have come decide.
     pub(crate) fn last(&mut self, clock: i64) -> Option<(ReplayRecord, bool)> {
         let is_ahead = self.first_is_ahead(clock)? && !self.is_confirmed(clock);
         Some((self.records.pop_front()?, is_ahead))
@@ -63,7 +63,7 @@ impl Ahead {
         Some(limit.zip(first.timestamp).is_some_and(|(limit, time)| time > clock.saturating_add(*limit)))
     }
 
-    /// Whether more of the records after the first one are as far ahead as that than are not.
+    /// Whether most of the records that decide about the first one are as far ahead.
     fn is_confirmed(&self, clock: i64) -> bool {
         let Some(limit) = self.records.front().and_then(|first| self.limits.get(&first.topic)) else { return true };
         let times = self.records.iter().skip(1).take(WITNESSES).filter_map(|record| record.timestamp);
@@ -76,10 +76,10 @@ impl Ahead {
 mod tests {
     use super::*;
 
-    /// Which of these times are ahead of the others, with a limit of ten.
+    /// Those of these times that are ahead of the clock by more than ten.
     fn ahead(times: &[i64]) -> Vec<i64> {
         let (topic, mut clock, mut found) = (TopicId(0), i64::MIN, Vec::new());
-        let mut records = Ahead { limits: [(topic, 10)].into(), records: VecDeque::new() };
+        let mut records = AheadDetector { limits: [(topic, 10)].into(), records: VecDeque::new() };
         let mut take = |(record, is_ahead): (ReplayRecord, bool)| {
             let time = record.timestamp.unwrap_or(clock);
             if is_ahead {
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn one_record_from_the_future_is_ahead_and_a_pause_is_not() {
+    fn a_single_record_from_the_future_is_ahead_and_records_after_a_pause_are_not() {
         assert_eq!(ahead(&[1, 2, 3, 1_000, 4, 5, 6]), [1_000]);
         assert_eq!(ahead(&[1, 2, 3, 1_000, 1_001, 1_000, 1_005]), [0; 0]);
         assert_eq!(ahead(&[1, 2, 1_000, 900, 3, 4, 5, 6]), [1_000, 900]);
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn at_the_end_the_clock_is_believed_and_the_first_record_always() {
+    fn the_first_record_is_never_ahead_and_the_last_one_is_if_nothing_confirms_it() {
         assert_eq!(ahead(&[1, 2, 1_000]), [1_000]);
         assert_eq!(ahead(&[1_000, 1, 2]), [0; 0]);
         assert_eq!(ahead(&[1, 1_000, 1_001]), [0; 0], "its witness is as late as it is");

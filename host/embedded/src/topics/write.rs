@@ -9,14 +9,14 @@ use millrace_topics::{Receipt, Writer};
 
 use super::{FolderTopics, find, selected};
 use crate::error::Error;
-use crate::inbox::{Letter, send};
+use crate::inbox::{InboxRecord, leave_records};
 use crate::log::{NewRecord, Tail};
 use crate::run::wall_clock;
 
 /// Writes each batch at once: to the log in one transaction, or to the app's inbox as one file.
 pub(super) struct FolderWriter<'a> {
     topics: &'a FolderTopics,
-    batch: Vec<Letter>,
+    batch: Vec<InboxRecord>,
     /// Line of the last record in the batch.
     line: u64,
     /// Number of records that were added: those without a key go to the partitions in turn.
@@ -33,10 +33,10 @@ impl<'a> FolderWriter<'a> {
     }
 
     /// Appends the batch to the log, which survives a power failure then.
-    fn append(&self, batch: Vec<Letter>) -> Result<(), Error> {
+    fn append(&self, batch: Vec<InboxRecord>) -> Result<(), Error> {
         let FolderTopics { database, log, .. } = self.topics;
         let mut tail = Tail::new(log);
-        for Letter { topic, partition, record } in batch {
+        for InboxRecord { topic, partition, record } in batch {
             tail.append(find(log, &topic)?, partition, record)?;
         }
         let mut batch = Batch::new(database);
@@ -47,19 +47,19 @@ impl<'a> FolderWriter<'a> {
     }
 
     /// Writes the batch to the inbox.
-    fn hand_over(&mut self, inbox: &Path, batch: &[Letter]) -> Result<(), Error> {
+    fn hand_over(&mut self, inbox: &Path, batch: &[InboxRecord]) -> Result<(), Error> {
         // The app takes files by name: in order of time.
         let name = format!("{:020}-{:010}-{:06}", wall_clock(), std::process::id(), self.files);
         self.files += 1;
-        send(inbox, &name, batch)
+        leave_records(inbox, &name, batch)
     }
 }
 
 impl Writer for FolderWriter<'_> {
     type Error = Error;
 
-    fn add(&mut self, record: millrace_topics::NewRecord) -> Result<(), Error> {
-        let millrace_topics::NewRecord { line, topic, partition, key, value, timestamp, headers } = record;
+    fn add(&mut self, record: millrace_topics::OutgoingRecord) -> Result<(), Error> {
+        let millrace_topics::OutgoingRecord { line, topic, partition, key, value, timestamp, headers } = record;
         let log = &self.topics.log;
         let id = find(log, &topic)?;
         let partition = match partition {
@@ -67,7 +67,7 @@ impl Writer for FolderWriter<'_> {
             None => partition_of(key.as_deref(), self.added, log.partitions(id)),
         };
         let record = NewRecord { timestamp, key, value, headers };
-        self.batch.push(Letter { topic, partition, record });
+        self.batch.push(InboxRecord { topic, partition, record });
         self.added += 1;
         self.line = line;
         Ok(())

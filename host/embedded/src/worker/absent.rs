@@ -1,4 +1,4 @@
-//! Inputs that aren't in the log when a pipeline starts: it makes them, and reads nothing.
+//! Warnings about input topics that don't exist when a pipeline starts.
 
 use std::collections::BTreeSet;
 
@@ -7,8 +7,8 @@ use millrace_pipeline::nearest;
 
 use crate::log::Log;
 
-/// Warns of each topic that is read and isn't there, since it may be another one that is misspelt. Not where no topic is
-/// there yet: then the pipeline makes all of them.
+/// Warns of each input topic that doesn't exist: the worker will create it, but its name may be misspelt. If the log has no
+/// topics at all, this is the first start, and there is no warning.
 pub(super) fn warn(topology: &Topology, log: &Log) {
     let there = log.topics();
     if there.is_empty() {
@@ -19,19 +19,19 @@ pub(super) fn warn(topology: &Topology, log: &Log) {
             Some(nearest) => tracing::warn!(
                 topic,
                 nearest,
-                "the pipeline reads a topic that wasn't there: it is made, and has no records; if the one under `nearest` \
-                 is meant, mend the name in the pipeline file"
+                "the pipeline reads a topic that didn't exist: it is created, without records; if the one under `nearest` \
+                 is meant, correct the name in the pipeline file"
             ),
             None => tracing::warn!(
                 topic,
-                "the pipeline reads a topic that wasn't there: it is made, and has no records; `millrace topic list` shows \
-                 those that there are"
+                "the pipeline reads a topic that didn't exist: it is created, without records; `millrace topic list` shows \
+                 those that exist"
             ),
         }
     }
 }
 
-/// Names of the topics that the app reads and doesn't itself write.
+/// Names of the topics that the app reads and doesn't write itself.
 fn read_from_others(topology: &Topology) -> impl Iterator<Item = &str> {
     let nodes = topology.subtopologies.iter().flat_map(|part| &part.nodes);
     let written: BTreeSet<TopicId> = nodes

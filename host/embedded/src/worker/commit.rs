@@ -1,4 +1,4 @@
-//! A commit in three phases: prepare all tasks, write once, then tell.
+//! A commit in three phases: prepare all tasks, write one batch, then publish what was appended.
 
 use millrace_engine::ledger::Ledger;
 use millrace_engine::task::{Prepared, Task};
@@ -8,16 +8,16 @@ use super::Worker;
 use crate::error::Error;
 
 impl Worker {
-    /// Commits log, offsets and state in one batch. Returns what became of the records since the last commit.
+    /// Commits log, offsets and state in one batch. Returns the counts since the last commit.
     ///
     /// # Errors
-    /// Nothing was committed: open the worker anew.
+    /// Nothing was committed: open a new worker.
     pub fn commit(&mut self) -> Result<Ledger, Error> {
         let batch = Batch::new(&self.database);
         self.commit_with(batch)
     }
 
-    /// The same, together with what the caller has put into the batch.
+    /// The same with a batch in which the caller has put something already.
     ///
     /// # Errors
     /// As [`commit`](Self::commit).
@@ -25,9 +25,9 @@ impl Worker {
         self.write(batch, Task::prepare)
     }
 
-    /// Writes down what there is in the middle of a transaction: nothing has been flushed, and what waits for the commit goes
-    /// on waiting. For who begins all anew if it doesn't come to its end.
-    pub(crate) fn relieve(&mut self) -> Result<Ledger, Error> {
+    /// Writes uncommitted changes to disk in the middle of a transaction. Results that wait for the commit go on waiting. Only
+    /// for a caller that starts from the beginning if it is interrupted.
+    pub(crate) fn spill(&mut self) -> Result<Ledger, Error> {
         let batch = Batch::new(&self.database);
         self.write(batch, Task::prepare_part)
     }
@@ -44,17 +44,17 @@ impl Worker {
         Ok(ledger)
     }
 
-    /// Puts all that the tasks have changed into the batch.
+    /// Puts the changes and offsets of all tasks into the batch.
     fn prepare(&mut self, batch: &mut Batch, take: fn(&mut Task) -> Prepared) -> Result<Ledger, Error> {
         let mut ledger = Ledger::default();
-        for seat in &mut self.seats {
-            let prepared = take(&mut seat.task);
+        for active in &mut self.tasks {
+            let prepared = take(&mut active.task);
             for changes in &prepared.changes {
-                batch.apply(changes, seat.task.partition())?;
+                batch.apply(changes, active.task.partition())?;
             }
             for position in prepared.offsets {
                 if let (Some(next), Some(topic)) = (position.next, self.topics.get(position.topic.0)) {
-                    self.log.commit_offset(batch, &self.topology.app, *topic, seat.task.partition(), next)?;
+                    self.log.commit_offset(batch, &self.topology.app, *topic, active.task.partition(), next)?;
                 }
             }
             ledger.add(&prepared.ledger);

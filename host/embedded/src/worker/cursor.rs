@@ -1,28 +1,28 @@
-//! Where a task stands in a partition of the log.
+//! The place of a task in a partition of the log.
 
 use millrace_engine::record::InputRecord;
 
 use crate::error::Error;
-use crate::log::{Log, Reader, TopicId};
+use crate::log::{Log, LogTopicId, Reader};
 
-/// A place in a partition: all before it has been handed to the task.
+/// A place in a partition: the task has all records before it.
 pub(super) struct Cursor {
-    topic: TopicId,
+    topic: LogTopicId,
     partition: u32,
     next: i64,
-    /// None where the topic has no partition of this number.
+    /// `None`: the topic has no such partition.
     reader: Option<Reader>,
 }
 
 impl Cursor {
-    /// At the committed offset, or at the start.
-    pub(super) fn open(log: &Log, app: &str, topic: TopicId, partition: Option<u32>) -> Result<Self, Error> {
+    /// A cursor at the committed offset, or at 0 if there is none.
+    pub(super) fn open(log: &Log, app: &str, topic: LogTopicId, partition: Option<u32>) -> Result<Self, Error> {
         let Some(partition) = partition else { return Ok(Self { topic, partition: 0, next: i64::MAX, reader: None }) };
         let next = log.committed(app, topic, partition)?.unwrap_or(0);
         Ok(Self { topic, partition, next, reader: Some(log.reader(topic, partition, next)?) })
     }
 
-    pub(super) fn topic(&self) -> TopicId {
+    pub(super) fn topic(&self) -> LogTopicId {
         self.topic
     }
 
@@ -30,17 +30,17 @@ impl Cursor {
         self.partition
     }
 
-    /// Offset of the next record to hand over.
+    /// Offset of the next record.
     pub(super) fn next(&self) -> i64 {
         self.next
     }
 
-    /// Committed records that are left to hand over.
-    pub(super) fn left(&self) -> u64 {
-        self.reader.as_ref().map_or(0, Reader::left)
+    /// Number of committed records from here on.
+    pub(super) fn lag(&self) -> u64 {
+        self.reader.as_ref().map_or(0, Reader::lag)
     }
 
-    /// Whether the record at this offset is the next one; if so it counts as handed over.
+    /// Whether the record at this offset is the next one. If it is, the cursor moves behind it.
     pub(super) fn take(&mut self, offset: i64) -> bool {
         let is_next = offset == self.next;
         if is_next {
@@ -49,13 +49,13 @@ impl Cursor {
         is_next
     }
 
-    /// Hands over committed records: up to `records` of them, and until they have `bytes` bytes.
+    /// Passes committed records to `visit`: at most `records`, and none after `bytes` bytes.
     pub(super) fn read(
         &mut self,
         records: usize,
         bytes: usize,
         now: i64,
-        mut hand: impl FnMut(InputRecord),
+        mut visit: impl FnMut(InputRecord),
     ) -> Result<(), Error> {
         let Some(reader) = &mut self.reader else { return Ok(()) };
         if reader.offset() != self.next {
@@ -69,7 +69,7 @@ impl Cursor {
             self.next = reader.offset();
             count += 1;
             size += record.held();
-            hand(InputRecord { arrived: now, ..record });
+            visit(InputRecord { arrived: now, ..record });
         }
         Ok(())
     }

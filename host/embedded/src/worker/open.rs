@@ -1,4 +1,4 @@
-//! Opening a worker: topics, tasks, and their places in the log.
+//! Opening a worker: its topics, its tasks, and their cursors.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,21 +11,20 @@ use millrace_engine::topology::Topology;
 use millrace_store::Database;
 
 use super::absent;
-use super::{Cursor, Global, Seat, Worker, WorkerOptions};
+use super::{ActiveTask, Cursor, FollowedTable, Worker, WorkerOptions};
 use crate::catalog::Catalog;
 use crate::error::Error;
 use crate::log::{Log, Tail};
 
-/// Most timers of the clock that a task fires at a time: records and commits don't wait for more.
-const TIMERS: usize = 1_000;
+/// Most timers that a task fires at a time: records and commits wait for them.
+const TIMERS_AT_A_TIME: usize = 1_000;
 
 impl Worker {
-    /// Opens the tasks of an app over their committed state; makes the topics that aren't there yet.
+    /// Opens the tasks of an app over their committed state; creates missing topics.
     ///
     /// # Errors
-    /// [`Error::Partitions`]: the topics that are there don't fit together. [`Error::Task`]: the state doesn't fit the
-    /// pipeline. Otherwise the database or the log can't be
-    /// read.
+    /// [`Error::Partitions`]: the numbers of partitions don't fit together. [`Error::Task`]: the state doesn't fit the
+    /// pipeline. Otherwise the database or the log can't be read.
     pub fn open(
         topology: Arc<Topology>,
         database: Arc<Database>,
@@ -53,7 +52,7 @@ impl Worker {
             options,
             partitions,
             topics,
-            seats: Vec::new(),
+            tasks: Vec::new(),
             globals: Vec::new(),
             readers: HashMap::new(),
             tail,
@@ -72,7 +71,7 @@ impl Worker {
             let partitions = 0..self.partitions(table.topic);
             let open = |partition| Cursor::open(&self.log, &topology.app, place, Some(partition));
             let cursors = partitions.map(open).collect::<Result<_, _>>()?;
-            self.globals.push(Global { table: table.clone(), cursors });
+            self.globals.push(FollowedTable { table: table.clone(), cursors });
         }
         Ok(())
     }
@@ -92,29 +91,29 @@ impl Worker {
                 let options = TaskOptions {
                     batch: self.options.batch,
                     window_memory: self.options.window_memory,
-                    timers: TIMERS,
+                    timers: TIMERS_AT_A_TIME,
                     ..TaskOptions::new(subtopology, partition, partitions, deployments)
                 };
                 let backend = self.database.backend(partition).sharing(Arc::clone(&shared));
                 let task = Task::open(Arc::clone(&topology), options, Box::new(backend))?;
-                self.seat(task)?;
+                self.add_task(task)?;
             }
         }
         Ok(())
     }
 
-    /// Finds a task's places in the log. An input with fewer partitions than another has none for it.
-    fn seat(&mut self, task: Task) -> Result<(), Error> {
+    /// Adds a task with its cursors. An input that has fewer partitions than another may have none for this task.
+    fn add_task(&mut self, task: Task) -> Result<(), Error> {
         let mut cursors = Vec::new();
         for (input, topic) in task.inputs().iter().enumerate() {
             let Some(place) = self.topics.get(topic.0).copied() else { continue };
             let partition = (task.partition() < self.partitions(*topic)).then_some(task.partition());
             cursors.push(Cursor::open(&self.log, &self.topology.app, place, partition)?);
             if partition.is_some() {
-                self.readers.insert((*topic, task.partition()), (self.seats.len(), input));
+                self.readers.insert((*topic, task.partition()), (self.tasks.len(), input));
             }
         }
-        self.seats.push(Seat { task, cursors });
+        self.tasks.push(ActiveTask { task, cursors });
         Ok(())
     }
 }

@@ -8,7 +8,7 @@ use millrace_engine::partitioner::partition_of;
 use millrace_engine::record::InputRecord;
 use millrace_pipeline::nearest;
 use millrace_topics as port;
-use millrace_topics::{NewRecord, NewTopic, Receipt, Selection, TopicInfo, Topics};
+use millrace_topics::{NewTopic, OutgoingRecord, Receipt, Selection, TopicInfo, Topics};
 
 use crate::commands::records::{ByPartition, Connection, Outgoing, Undelivered, Writer};
 use crate::error::Error;
@@ -114,14 +114,14 @@ struct ClusterWriter<'a> {
     topics: &'a BTreeMap<String, u32>,
     writer: Writer,
     /// Records with their partitions.
-    batch: Vec<(u32, NewRecord)>,
+    batch: Vec<(u32, OutgoingRecord)>,
     /// How many records without a key each topic got: they go to its partitions in turn.
     keyless: BTreeMap<String, i64>,
     receipt: Receipt,
 }
 
 impl ClusterWriter<'_> {
-    fn partition_of(&mut self, record: &NewRecord) -> Result<u32, Error> {
+    fn partition_of(&mut self, record: &OutgoingRecord) -> Result<u32, Error> {
         let count = find(self.topics, &record.topic)?;
         if let Some(partition) = record.partition {
             return check_partition(&record.topic, partition, count).map(|()| partition);
@@ -141,7 +141,7 @@ impl ClusterWriter<'_> {
 impl port::Writer for ClusterWriter<'_> {
     type Error = Error;
 
-    fn add(&mut self, mut record: NewRecord) -> Result<(), Error> {
+    fn add(&mut self, mut record: OutgoingRecord) -> Result<(), Error> {
         let partition = self.partition_of(&record)?;
         if record.timestamp == 0 {
             record.timestamp = 1;
@@ -177,7 +177,7 @@ impl port::Writer for ClusterWriter<'_> {
     }
 }
 
-fn outgoing(partition: u32, record: &NewRecord) -> Outgoing<'_> {
+fn outgoing(partition: u32, record: &OutgoingRecord) -> Outgoing<'_> {
     Outgoing {
         topic: &record.topic,
         partition,

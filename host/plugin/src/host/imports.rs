@@ -1,21 +1,21 @@
-//! The imports that every plugin has: log, count and at.
+//! The imports of every plugin: log, count and at.
 
 use millrace_engine::ports::Effect;
 use wasmtime::component::{Linker, WasmStr};
 use wasmtime::{Engine, Result, StoreContextMut};
 
-use super::{Host, state, timers};
+use super::{GuestHost, state, timers};
 use crate::abi::{Level, interface};
 use crate::fault::Breach;
 
-/// A longer line is cut: a log is for people.
-const LINE: usize = 16 << 10;
+/// A longer line or name is truncated.
+const LINE_LIMIT_BYTES: usize = 16 << 10;
 
-/// What an effect costs the host beside its text, in bytes.
-const EFFECT: usize = 64;
+/// Bytes of an effect in the host beside its text.
+const EFFECT_OVERHEAD_BYTES: usize = 64;
 
-/// All that a plugin can ask of the host, and nothing else.
-pub(crate) fn linker(engine: &Engine) -> Result<Linker<Host>> {
+/// All functions of the host that a plugin can import.
+pub(crate) fn linker(engine: &Engine) -> Result<Linker<GuestHost>> {
     let mut linker = Linker::new(engine);
     linker.instance(&interface("logging"))?.func_wrap("log", log)?;
     linker.instance(&interface("metrics"))?.func_wrap("count", count)?;
@@ -25,10 +25,10 @@ pub(crate) fn linker(engine: &Engine) -> Result<Linker<Host>> {
     Ok(linker)
 }
 
-fn log(mut cx: StoreContextMut<'_, Host>, (level, text): (Level, WasmStr)) -> Result<()> {
+fn log(mut cx: StoreContextMut<'_, GuestHost>, (level, text): (Level, WasmStr)) -> Result<()> {
     let text = line(&cx, &text)?;
     let host = cx.data_mut();
-    host.used.effect(EFFECT + text.len())?;
+    host.used.effect(EFFECT_OVERHEAD_BYTES + text.len())?;
     if level == Level::Error {
         host.last_error = Some(text.clone());
     }
@@ -36,16 +36,16 @@ fn log(mut cx: StoreContextMut<'_, Host>, (level, text): (Level, WasmStr)) -> Re
     Ok(())
 }
 
-fn count(mut cx: StoreContextMut<'_, Host>, (name, n): (WasmStr, u64)) -> Result<()> {
+fn count(mut cx: StoreContextMut<'_, GuestHost>, (name, n): (WasmStr, u64)) -> Result<()> {
     let name = line(&cx, &name)?;
     let host = cx.data_mut();
-    host.used.effect(EFFECT + name.len())?;
+    host.used.effect(EFFECT_OVERHEAD_BYTES + name.len())?;
     host.effects.push(Effect::Count { name, n });
     Ok(())
 }
 
-/// Indexes must rise: a guest that could name a record twice could renew its budget for ever.
-fn at(mut cx: StoreContextMut<'_, Host>, (index,): (u32,)) -> Result<()> {
+/// Indexes must rise: a guest that could announce a record again could renew its budget without end.
+fn at(mut cx: StoreContextMut<'_, GuestHost>, (index,): (u32,)) -> Result<()> {
     let host = cx.data_mut();
     if index >= host.records {
         let records = host.records;
@@ -61,8 +61,8 @@ fn at(mut cx: StoreContextMut<'_, Host>, (index,): (u32,)) -> Result<()> {
     meter.renew(&mut cx)
 }
 
-fn line(cx: &StoreContextMut<'_, Host>, text: &WasmStr) -> Result<String> {
+fn line(cx: &StoreContextMut<'_, GuestHost>, text: &WasmStr) -> Result<String> {
     let text =
         text.to_str(cx).map_err(|error| Breach::contract(format!("a log line or a name is no text: {error}")))?;
-    Ok(text.get(..text.floor_char_boundary(LINE)).unwrap_or(&text).to_owned())
+    Ok(text.get(..text.floor_char_boundary(LINE_LIMIT_BYTES)).unwrap_or(&text).to_owned())
 }

@@ -1,4 +1,4 @@
-//! The import `state`: the stores of a process function, each operation counted against the record's limits.
+//! The import `state`: the stores of a process function. Each operation counts against the record's limits.
 
 use bytes::Bytes;
 use millrace_engine::ports::{BackendError, Stored};
@@ -6,13 +6,13 @@ use millrace_engine::state::{self, ProcessScope};
 use wasmtime::component::{LinkerInstance, WasmList};
 use wasmtime::{Error, Result, StoreContextMut};
 
-use super::{Host, Process};
+use super::{GuestHost, ProcessContext};
 use crate::abi::{GuestValue, Item, Page, Value};
 use crate::fault::Breach;
 
-type Context<'a> = StoreContextMut<'a, Host>;
+type Context<'a> = StoreContextMut<'a, GuestHost>;
 
-pub(super) fn add(state: &mut LinkerInstance<'_, Host>) -> Result<()> {
+pub(super) fn add(state: &mut LinkerInstance<'_, GuestHost>) -> Result<()> {
     state.func_wrap("get", get)?;
     state.func_wrap("put", put)?;
     state.func_wrap("delete", delete)?;
@@ -25,13 +25,13 @@ fn get(mut cx: Context<'_>, (store, key): (u32, WasmList<u8>)) -> Result<(Option
     let key = first_key(&mut cx, &key)?;
     let found = scope(&mut cx, store)?.get(store as usize, &key).map_err(unreadable)?;
     let Some(found) = found else { return Ok((None,)) };
-    moved(&mut cx, found.bytes.len())?;
+    count_bytes(&mut cx, found.bytes.len())?;
     Ok((Some(value(found)),))
 }
 
 fn put(mut cx: Context<'_>, (store, key, value): (u32, WasmList<u8>, GuestValue)) -> Result<()> {
     let key = first_key(&mut cx, &key)?;
-    moved(&mut cx, value.bytes.len())?;
+    count_bytes(&mut cx, value.bytes.len())?;
     let bytes = Bytes::copy_from_slice(value.bytes.as_le_slice(&cx));
     let process = process(&mut cx, store)?;
     if !process.writes(store).contains(&value.version) {
@@ -66,7 +66,7 @@ fn prefix(mut cx: Context<'_>, (store, prefix, start, max_bytes): PrefixArgs) ->
     page(cx, store, &start, after(&prefix).as_deref(), max_bytes)
 }
 
-/// The first key after all that begin with the prefix; none where there is no such key.
+/// The first key after all that begin with the prefix; `None` if there is none.
 fn after(prefix: &[u8]) -> Option<Vec<u8>> {
     let last = prefix.iter().rposition(|byte| *byte != u8::MAX)?;
     let mut after = prefix.get(..=last)?.to_vec();
@@ -76,7 +76,7 @@ fn after(prefix: &[u8]) -> Option<Vec<u8>> {
 
 fn page(mut cx: Context<'_>, store: u32, from: &[u8], to: Option<&[u8]>, max_bytes: u32) -> Result<(Page,)> {
     let host = cx.data();
-    // A page is never larger than what the record may still read, so that none is built only to be refused.
+    // At most what the record may still read, so that no page is built only to be refused.
     let max_bytes = (max_bytes as usize).min(host.used.state_bytes_left(&host.limits));
     let scope = scope(&mut cx, store)?;
     if to.is_some_and(|to| from >= to) {
@@ -84,7 +84,7 @@ fn page(mut cx: Context<'_>, store: u32, from: &[u8], to: Option<&[u8]>, max_byt
     }
     let found = scope.range(store as usize, from, to, max_bytes).map_err(unreadable)?;
     let bytes = found.items.iter().map(|(key, stored)| key.len() + stored.bytes.len() + state::Page::ITEM).sum();
-    moved(&mut cx, bytes)?;
+    count_bytes(&mut cx, bytes)?;
     let items = found.items.into_iter().map(|(key, stored)| Item { key: key.to_vec(), value: value(stored) });
     Ok((Page { items: items.collect(), next: found.next.map(Vec::from) },))
 }
@@ -94,27 +94,27 @@ pub(super) fn operation(cx: &mut Context<'_>) -> Result<()> {
     host.used.state_op(&host.limits)
 }
 
-/// The key of an operation, which is counted with it.
+/// Counts an operation, and returns its key.
 fn first_key(cx: &mut Context<'_>, key: &WasmList<u8>) -> Result<Bytes> {
     operation(cx)?;
-    moved(cx, key.len())?;
+    count_bytes(cx, key.len())?;
     Ok(Bytes::copy_from_slice(key.as_le_slice(&*cx)))
 }
 
 fn optional(cx: &mut Context<'_>, key: Option<WasmList<u8>>) -> Result<Option<Bytes>> {
     key.map(|key| {
-        moved(cx, key.len())?;
+        count_bytes(cx, key.len())?;
         Ok(Bytes::copy_from_slice(key.as_le_slice(&*cx)))
     })
     .transpose()
 }
 
-pub(super) fn moved(cx: &mut Context<'_>, bytes: usize) -> Result<()> {
+pub(super) fn count_bytes(cx: &mut Context<'_>, bytes: usize) -> Result<()> {
     let host = cx.data_mut();
     host.used.state_bytes(bytes, &host.limits)
 }
 
-fn process<'a>(cx: &'a mut Context<'_>, store: u32) -> Result<&'a mut Process> {
+fn process<'a>(cx: &'a mut Context<'_>, store: u32) -> Result<&'a mut ProcessContext> {
     let Some(process) = cx.data_mut().process.as_mut() else {
         return Err(Breach::contract("state belongs to process functions: no other call may use it"));
     };

@@ -1,21 +1,21 @@
-//! The import `timers`: set and cancelled by a process function, each call counted like an operation on a store.
+//! The import `timers`, for process functions. Setting or cancelling a timer counts as an operation on a store.
 
 use millrace_engine::ports;
 use millrace_engine::state::ProcessScope;
 use wasmtime::component::{LinkerInstance, WasmStr};
 use wasmtime::{Result, StoreContextMut};
 
-use super::state::{moved, operation, unreadable};
-use super::{Host, Process};
+use super::state::{count_bytes, operation, unreadable};
+use super::{GuestHost, ProcessContext};
 use crate::abi::Clock;
 use crate::fault::Breach;
 
-/// Bytes that the name of a timer may have.
-const NAME: usize = 255;
+/// Most bytes of a timer's name.
+const NAME_LIMIT_BYTES: usize = 255;
 
-type Context<'a> = StoreContextMut<'a, Host>;
+type Context<'a> = StoreContextMut<'a, GuestHost>;
 
-pub(super) fn add(timers: &mut LinkerInstance<'_, Host>) -> Result<()> {
+pub(super) fn add(timers: &mut LinkerInstance<'_, GuestHost>) -> Result<()> {
     timers.func_wrap("set-at", set_at)?;
     timers.func_wrap("set-after", set_after)?;
     timers.func_wrap("cancel", cancel)?;
@@ -37,18 +37,20 @@ fn cancel(mut cx: Context<'_>, (name, clock): (WasmStr, Clock)) -> Result<()> {
     scope(&mut cx)?.cancel(&name, clock.into()).map_err(unreadable)
 }
 
-/// Whether the call may use timers at all, and the name, counted with the operation.
+/// Counts an operation, and returns the timer's name. An error says that the call may not use timers.
 fn begin(cx: &mut Context<'_>, name: &WasmStr) -> Result<String> {
     scope(cx)?;
     operation(cx)?;
     let text = name.to_str(&*cx);
     let text = text.map_err(|error| Breach::contract(format!("the name of a timer is no text: {error}")))?;
     let bytes = text.len();
-    if bytes > NAME {
-        return Err(Breach::contract(format!("named a timer with {bytes} bytes; a name has at most {NAME}")));
+    if bytes > NAME_LIMIT_BYTES {
+        return Err(Breach::contract(format!(
+            "named a timer with {bytes} bytes; a name has at most {NAME_LIMIT_BYTES}"
+        )));
     }
     let text = text.into_owned();
-    moved(cx, bytes)?;
+    count_bytes(cx, bytes)?;
     Ok(text)
 }
 
@@ -62,8 +64,8 @@ fn scope<'a>(cx: &'a mut Context<'_>) -> Result<&'a mut ProcessScope> {
     Ok(&mut process.scope)
 }
 
-impl Process {
-    /// Whether the function may set timers. If the engine has given it none all the same, that is the host's doing.
+impl ProcessContext {
+    /// Whether the manifest says that the function sets timers.
     fn declares_timers(&self) -> bool {
         self.manifest.functions.get(self.function).is_some_and(|function| function.timers)
     }

@@ -19,7 +19,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn a_compiled_plugin_is_kept_and_found_again() {
+fn a_compiled_plugin_is_cached() {
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().join("cache");
     load(&folder);
@@ -32,7 +32,7 @@ fn a_compiled_plugin_is_kept_and_found_again() {
 }
 
 #[test]
-fn a_damaged_file_is_compiled_anew() {
+fn a_plugin_whose_cached_file_is_damaged_is_compiled_again() {
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().join("cache");
     load(&folder);
@@ -48,7 +48,7 @@ fn a_damaged_file_is_compiled_anew() {
 }
 
 #[test]
-fn a_folder_that_others_can_reach_is_refused() {
+fn a_cache_folder_that_others_can_reach_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let error = Runtime::new(Some(dir.path().to_owned())).map(|_| ()).unwrap_err();

@@ -43,7 +43,7 @@ fn left(groups: &[&[&'static str]], mode: Mode, attempt: Attempt) -> Vec<(Option
 }
 
 #[test]
-fn the_engine_hears_in_each_group_after_which_of_its_records_the_state_was_gone() {
+fn a_reply_says_for_each_group_after_which_records_the_state_was_deleted() {
     for attempt in [Attempt::Batch, Attempt::Verdict] {
         for mode in [Mode::Each, Mode::Last] {
             let four = left(&[&["!one", "two", "!three", "four"]], mode, attempt);
@@ -63,7 +63,7 @@ fn check(misbehave: &str, values: &[&'static str], at: Option<usize>, words: &st
 }
 
 #[test]
-fn deletions_out_of_order_or_of_no_record_are_a_breach() {
+fn a_deletion_out_of_order_or_of_no_record_breaks_the_contract() {
     let values = ["good", "!bad", "good"];
     let order = "deleted states in an order other than that of the records";
     check(&claims(&[1, 0]), &values, None, order);
@@ -75,14 +75,14 @@ fn deletions_out_of_order_or_of_no_record_are_a_breach() {
 }
 
 #[test]
-fn a_state_that_is_there_though_deleted_or_gone_though_not_is_a_breach() {
-    let words = "gave a state that doesn't fit what it says of the record that it was deleted after";
+fn a_state_that_contradicts_its_deletions_breaks_the_contract() {
+    let words = "gave a state that contradicts the record after which it says the state was deleted";
     check(&claims(&[2]), &["good", "!bad", "good"], Some(0), words);
     check("(i32.store8 (i32.const 0x9000) (i32.const 0))", &["good", "!bad"], Some(0), words);
 }
 
 #[test]
-fn a_state_deleted_by_a_record_that_was_left_out_is_a_breach() {
+fn a_deletion_by_a_record_that_was_not_processed_breaks_the_contract() {
     // The code of the skip is the value without its first byte.
     let skips = "
         (i32.store8 (call $outcome (local.get $i)) (i32.const 1))

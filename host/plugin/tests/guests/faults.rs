@@ -1,4 +1,4 @@
-//! Guests that break a rule: the fault names it, its neighbours come through, and so does the next call.
+//! GuestInstances that break a rule: the fault names it, its neighbours come through, and so does the next call.
 
 use std::time::Duration;
 
@@ -152,7 +152,7 @@ fn rounds(rounds: u32, body: &str) -> String {
 /// What it must not depend on is how fast a machine is. The first has five operators a round, of which the machine makes
 /// two instructions, and takes a core of 3 GHz a third of the deadline; the second a tenth of it.
 #[test]
-fn what_the_clock_would_let_pass_is_not_condemned_by_the_count() {
+fn a_record_that_passes_by_the_clock_does_not_fail_by_fuel() {
     let copy = "(memory.copy (i32.const 0x40000) (i32.const 0x80000) (i32.add (local.get $i) (i32.const 0x8000)))";
     for (operators, body) in [("of arithmetic", rounds(300_000_000, "")), ("with a copy", rounds(100_000, copy))] {
         let verdict = Guest::hostile(&body).deploy(limits()).transform(FIRST, &[message("!")], Attempt::Verdict);
@@ -161,7 +161,7 @@ fn what_the_clock_would_let_pass_is_not_condemned_by_the_count() {
 }
 
 #[test]
-fn copies_without_end_are_condemned_too() {
+fn a_record_with_endless_copies_fails() {
     let copy = "(memory.copy (i32.const 0x40000) (i32.const 0x80000) (i32.add (local.get $i) (i32.const 0x8000)))";
     let limits = GuestLimits { deadline: Duration::from_millis(10), ..limits() };
     let mut guests = Guest::hostile(&format!("(loop $l {copy} (br $l))")).deploy(limits);
@@ -170,7 +170,7 @@ fn copies_without_end_are_condemned_too() {
 }
 
 #[test]
-fn a_panic_comes_through_with_its_text() {
+fn a_panic_is_a_fault_with_its_text() {
     let mut guest = Guest::hostile("(call $log (i32.const 3) (i32.const 0x7e00) (i32.const 31)) unreachable");
     guest.fields = r#"(data (i32.const 0x7e00) "panicked at src/lib.rs:7: a bug")"#.into();
     check(&guest, Fault::Trap, Blame::Second, "panicked at src/lib.rs:7: a bug");
@@ -197,7 +197,7 @@ fn an_endless_allocator_ends_at_the_deadline() {
     );
     let module = crate::template::module(&text, &[Role::Transform]);
     let runtime = millrace_plugin::Runtime::new(None).unwrap();
-    let mut guests = millrace_plugin::Guests::new();
+    let mut guests = millrace_plugin::GuestInstances::new();
     guests.deploy(FIRST.deployment, runtime.load(&module, "guest.wasm", "{}", limits()).unwrap());
     let large = "x".repeat(100_001);
     let called = guests.transform(FIRST, &[message(&large)], Attempt::Batch);
@@ -206,7 +206,7 @@ fn an_endless_allocator_ends_at_the_deadline() {
 }
 
 #[test]
-fn an_allocator_that_hands_out_what_is_not_there_is_a_breach() {
+fn an_allocator_that_returns_pointers_outside_the_memory_breaks_the_contract() {
     let mut guests = Guest::good(&[Role::Transform]).deploy(limits());
     // More than the memory that the guest starts with and never grows.
     let large = "x".repeat(3 << 20);

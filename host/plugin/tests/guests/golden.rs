@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use millrace_engine::ports::{DeploymentId, FunctionId};
 use millrace_engine::topology::GuestLimits;
-use millrace_plugin::{Guests, Plugin, Runtime};
+use millrace_plugin::{GuestInstances, Plugin, Runtime};
 
 /// Its aggregate: what was added and taken back, as text.
 pub const APPEND: FunctionId = FunctionId { deployment: DeploymentId(0), function: 1 };
@@ -13,8 +13,8 @@ pub const APPEND: FunctionId = FunctionId { deployment: DeploymentId(0), functio
 pub const TIMERS: FunctionId = FunctionId { deployment: DeploymentId(0), function: 2 };
 
 /// The guest, deployed.
-pub fn golden() -> Guests {
-    let mut guests = Guests::new();
+pub fn golden() -> GuestInstances {
+    let mut guests = GuestInstances::new();
     guests.deploy(DeploymentId(0), load());
     guests
 }
@@ -27,7 +27,7 @@ fn load() -> Arc<Plugin> {
 }
 
 #[test]
-fn its_manifest_says_what_its_functions_can() {
+fn the_manifest_of_a_plugin_has_the_abilities_of_its_functions() {
     let plugin = load();
     let can = plugin.manifest().functions.iter();
     let can = can.map(|function| (&*function.name, function.subtracts, function.merges, function.timers));

@@ -1,4 +1,4 @@
-//! Guests that behave: what they say is what the engine gets.
+//! GuestInstances that behave: what they say is what the engine gets.
 
 use bytes::Bytes;
 use millrace_engine::logic::Logic;
@@ -19,7 +19,7 @@ fn text(text: &'static str) -> Field {
 }
 
 #[test]
-fn a_transform_answers_each_record_in_order() {
+fn a_transform_gives_an_outcome_for_each_record_in_order() {
     let mut guests = Guest::good(&[Role::Transform]).deploy(limits());
     for attempt in BOTH {
         let called = guests.transform(FIRST, &[message("a"), message("b")], attempt).unwrap();
@@ -28,13 +28,13 @@ fn a_transform_answers_each_record_in_order() {
 }
 
 #[test]
-fn a_call_without_records_asks_no_guest() {
+fn a_call_without_records_reaches_no_guest() {
     let mut guests = Guest::good(&[Role::Transform]).deploy(limits());
     assert_eq!(guests.transform(FIRST, &[], Attempt::Batch).unwrap().result, vec![]);
 }
 
 #[test]
-fn a_join_sees_both_sides_of_each_pair() {
+fn a_join_gets_both_sides_of_each_pair() {
     let mut guests = Guest::good(&[Role::Join]).deploy(limits());
     let pair =
         |right| Pair { key: Some(b"key"), left: Some(message("left")), right: Some(message(right)), timestamp: 7 };
@@ -114,7 +114,7 @@ fn headers_are_shown_only_to_a_function_that_wants_them() {
 }
 
 #[test]
-fn a_batch_answers_what_its_records_alone_answer() {
+fn a_batch_gives_the_outcomes_of_its_records_one_by_one() {
     let mut guests = Guest::good(&[Role::Transform]).deploy(limits());
     let records = ["a", "", "ccc"].map(message);
     let batch = guests.transform(FIRST, &records, Attempt::Batch).unwrap().result;

@@ -24,7 +24,7 @@ fn slow() -> Guest {
 }
 
 #[test]
-fn a_call_whose_time_is_over_ends_although_no_record_has_broken_a_rule() {
+fn a_call_ends_when_its_time_is_over_without_blaming_a_record() {
     let mut guests = slow().deploy(limits());
     let records = [message("!"); 500];
     guests.limit_time(Some(Duration::from_millis(50)));
@@ -39,7 +39,7 @@ fn a_call_whose_time_is_over_ends_although_no_record_has_broken_a_rule() {
 }
 
 #[test]
-fn a_broken_deadline_is_a_fault_where_there_is_time_for_a_verdict_and_else_is_not() {
+fn a_broken_deadline_is_a_fault_only_if_there_is_time_for_a_verdict() {
     let mut guests = Guest::hostile("(loop $l (br $l))").deploy(limits());
     let records = [message("good"), message("!bad")];
     guests.limit_time(PLENTY);
@@ -54,7 +54,7 @@ fn a_broken_deadline_is_a_fault_where_there_is_time_for_a_verdict_and_else_is_no
 }
 
 #[test]
-fn a_verdict_that_does_not_end_in_time_is_none() {
+fn a_verdict_that_does_not_end_in_time_blames_no_record() {
     let mut guests = Guest::hostile("(loop $l (br $l))").deploy(limits());
     guests.limit_time(Some(Duration::from_millis(50)));
     let verdict = guests.transform(FIRST, &[message("!bad")], Attempt::Verdict);

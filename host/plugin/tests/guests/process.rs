@@ -76,7 +76,7 @@ fn the_stores_come_back_after_a_trap() {
 }
 
 #[test]
-fn what_a_process_function_may_not_do_is_a_fault_with_its_reason() {
+fn a_process_function_that_breaks_a_rule_is_a_fault_with_its_reason() {
     let delete = "(call $delete (i32.const 0) (i32.const 0) (i32.const 1))";
     let put = |store: u32, version: u32, bytes: u32| {
         format!(
@@ -103,7 +103,7 @@ fn what_a_process_function_may_not_do_is_a_fault_with_its_reason() {
 }
 
 #[test]
-fn a_page_of_a_range_comes_to_the_guest() {
+fn a_guest_gets_a_page_of_a_range() {
     // Lists the keys that begin with `k`, and counts as many as came: the length of the page's list is at offset 4.
     let body = "(i32.store8 (i32.const 0x7d00) (i32.const 107))
         (call $prefix (i32.const 0) (i32.const 0x7d00) (i32.const 1) (i32.const 0) (i32.const 0) (i32.const 0)
@@ -115,7 +115,7 @@ fn a_page_of_a_range_comes_to_the_guest() {
 }
 
 #[test]
-fn a_store_that_can_not_be_read_is_the_hosts_doing() {
+fn a_store_that_can_not_be_read_is_an_error_of_the_host() {
     let (called, scope) =
         call("(call $get (i32.const 0) (i32.const 0x7e00) (i32.const 6) (i32.const 0x7000))", "!", Attempt::Batch);
     assert!(matches!(called, Err(CallError::Host(text)) if text.contains("the disk is gone")));
@@ -125,7 +125,7 @@ fn a_store_that_can_not_be_read_is_the_hosts_doing() {
 #[test]
 fn an_unknown_deployment_gives_the_stores_back() {
     let scope = ProcessScope::over(Box::new(Memory::default()), 1);
-    let (called, scope) = millrace_plugin::Guests::new().process(FIRST, message("a"), scope, Attempt::Batch);
+    let (called, scope) = millrace_plugin::GuestInstances::new().process(FIRST, message("a"), scope, Attempt::Batch);
     assert!(matches!(called, Err(CallError::Host(_))));
     assert_eq!(scope.stores(), 1);
 }

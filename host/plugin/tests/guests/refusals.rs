@@ -31,13 +31,13 @@ fn check_manifest(roles: &[Role], change: impl FnOnce(&mut Manifest), words: &st
 }
 
 #[test]
-fn bytes_that_are_no_wasm_are_refused() {
+fn bytes_that_are_no_webassembly_are_refused() {
     check(b"", "not a WebAssembly component or module");
     check(b"#!/bin/sh\necho hello", "not a WebAssembly component or module");
 }
 
 #[test]
-fn wasm_that_is_cut_off_anywhere_is_refused() {
+fn truncated_webassembly_is_refused() {
     let whole = Guest::good(&[Role::Transform]).module();
     for part in 1..16 {
         refused(&whole[..whole.len() * part / 16], "{}", limits());
@@ -52,7 +52,7 @@ fn a_foreign_import_is_refused_by_name() {
         ("wasi:sockets/tcp@0.2.0", "a plugin has no network"),
         ("wasi_snapshot_preview1", "a plugin has no WASI; build it for wasm32-unknown-unknown"),
         ("env", "imports `env`: a plugin links to nothing outside itself"),
-        ("other:host/api@1.0.0", "a plugin gets nothing but what the plugin contract has"),
+        ("other:host/api@1.0.0", "a plugin can import only what is in the plugin contract"),
     ] {
         let text = Guest::good(&[Role::Transform]).text();
         let text = text.replacen("(module", &format!("(module (import \"{import}\" \"now\" (func))"), 1);
@@ -105,7 +105,7 @@ fn names_of_the_contract_with_other_types_are_refused() {
 }
 
 #[test]
-fn roles_declared_and_exported_must_be_the_same() {
+fn a_manifest_whose_roles_differ_from_the_exports_is_refused() {
     let declared = |manifest: &mut Manifest| manifest.functions.push(function("more", Role::Join));
     check_manifest(&[Role::Transform], declared, "function `more` is a join function, but `join` isn't exported");
     let exported = |manifest: &mut Manifest| manifest.functions.truncate(1);
@@ -148,7 +148,7 @@ fn a_manifest_that_contradicts_itself_is_refused() {
 }
 
 #[test]
-fn stores_must_fit_the_role() {
+fn a_manifest_whose_stores_do_not_fit_the_role_is_refused() {
     let with_store = |m: &mut Manifest| m.functions[0].stores = function("other", Role::Aggregate).stores;
     check_manifest(&[Role::Transform], with_store, "function `transform`: a transform function has no stores");
     check_manifest(&[Role::Join], with_store, "function `join`: a join function has no stores");
@@ -171,7 +171,7 @@ fn stores_must_fit_the_role() {
 }
 
 #[test]
-fn a_refused_config_comes_with_the_plugins_words() {
+fn a_refusal_of_a_config_has_the_plugins_text() {
     let mut guest = Guest::good(&[Role::Transform]);
     guest.configure = "(i32.store8 (i32.const 0x7f00) (i32.const 1)) (i32.store (i32.const 0x7f04) (i32.const 0x7e00))
         (i32.store (i32.const 0x7f08) (i32.const 9)) (return (i32.const 0x7f00))"
@@ -187,7 +187,7 @@ fn a_config_for_a_plugin_that_takes_none_is_refused() {
 }
 
 #[test]
-fn hanging_at_start_is_refused_at_the_deadline() {
+fn a_plugin_that_hangs_at_its_start_is_refused_at_the_deadline() {
     let forever = "(loop $l (br $l))";
     let guest = || Guest::good(&[Role::Transform]);
     let starting = Guest { fields: format!("(start $run) (func $run {forever})"), ..guest() };
@@ -208,7 +208,7 @@ fn a_manifest_larger_than_a_megabyte_is_refused() {
 }
 
 #[test]
-fn more_memory_than_it_may_have_is_refused_at_start() {
+fn a_plugin_that_starts_with_too_much_memory_is_refused() {
     let guest = Guest { pages: 100, ..Guest::good(&[Role::Transform]) };
     check(&guest.module(), "wanted more memory than 4MiB (limits.memory)");
     let guest = Guest { fields: "(table 1000000 funcref)".into(), ..Guest::good(&[Role::Transform]) };
@@ -217,7 +217,7 @@ fn more_memory_than_it_may_have_is_refused_at_start() {
 }
 
 #[test]
-fn a_good_plugin_is_accepted_and_named() {
+fn a_good_plugin_is_accepted_with_its_name() {
     let guest = Guest::good(&[Role::Transform, Role::Process]);
     let limits = GuestLimits { deadline: Duration::from_secs(1), ..limits() };
     let plugin = guest.load(limits).unwrap();

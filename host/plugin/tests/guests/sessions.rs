@@ -107,14 +107,14 @@ fn a_group_without_entries_asks_for_the_value_of_its_state() {
 }
 
 #[test]
-fn what_a_state_comes_to_that_only_absorbs_is_told_too() {
+fn a_group_that_only_absorbs_states_gives_its_value() {
     let [merged] =
         call(&[group(None, &[state(",a"), state(",b")], &[])], Mode::Last, Attempt::Batch).try_into().unwrap();
     assert_eq!((merged.state, merged.value), (Some(state("|,a|,b")), Some(Bytes::from_static(b"|,a|,b"))));
 }
 
 #[test]
-fn a_value_that_can_not_be_had_is_a_fault_with_its_reason() {
+fn a_value_that_the_guest_can_not_compute_is_a_fault_with_its_reason() {
     let broken = Stored { version: 1, bytes: Bytes::from_static(b"broken") };
     for attempt in BOTH {
         let called = golden().aggregate(APPEND, &[group(Some(broken.clone()), &[], &[])], Mode::Last, attempt);
@@ -123,18 +123,18 @@ fn a_value_that_can_not_be_had_is_a_fault_with_its_reason() {
 }
 
 #[test]
-fn a_guest_that_changes_a_state_of_which_it_is_asked_the_value_breaks_the_contract() {
+fn a_guest_that_changes_a_state_when_asked_for_its_value_breaks_the_contract() {
     // It answers with no state for a group without entries.
     let mut guests = Guest::good(&[Role::Aggregate]).deploy(limits());
     let own = Stored { version: 1, bytes: Bytes::from_static(b"state") };
     for attempt in BOTH {
         let called = guests.aggregate(FIRST, &[group(Some(own.clone()), &[], &[])], Mode::Last, attempt);
-        expect(called, Fault::Contract, None, "changed a state of which it was asked the value only");
+        expect(called, Fault::Contract, None, "changed a state although only its value was asked for");
     }
 }
 
 #[test]
-fn records_are_taken_back_where_the_engine_says_so() {
+fn an_aggregate_subtracts_the_records_that_the_engine_says() {
     let [grouped] =
         call(&[group(Some(state(",a")), &[], &["-a", "b"])], Mode::Each, Attempt::Batch).try_into().unwrap();
     assert_eq!(grouped.state, Some(state(",a,-a,b")));
@@ -142,7 +142,7 @@ fn records_are_taken_back_where_the_engine_says_so() {
 }
 
 #[test]
-fn a_null_value_reaches_an_aggregate_that_takes_it() {
+fn an_aggregate_gets_null_values() {
     let null = millrace_engine::ports::Message { value: None, ..message("") };
     let group = Group { entries: vec![(Change::Add, null)], ..group(None, &[], &[]) };
     assert_eq!(call(&[group], Mode::Each, Attempt::Batch)[0].state, Some(state(",null")));

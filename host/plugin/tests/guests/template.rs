@@ -8,7 +8,7 @@ use std::time::Duration;
 use millrace_engine::manifest::{FunctionManifest, KeyCodec, Manifest, Port, Role, StoreManifest};
 use millrace_engine::ports::{DeploymentId, FunctionId, Message};
 use millrace_engine::topology::GuestLimits;
-use millrace_plugin::{Guests, LoadError, Plugin, Runtime};
+use millrace_plugin::{GuestInstances, LoadError, Plugin, Runtime};
 use wit_component::StringEncoding;
 use wit_parser::Resolve;
 
@@ -92,8 +92,8 @@ impl Guest {
     }
 
     /// Loads it and deploys it.
-    pub fn deploy(&self, limits: GuestLimits) -> Guests {
-        let mut guests = Guests::new();
+    pub fn deploy(&self, limits: GuestLimits) -> GuestInstances {
+        let mut guests = GuestInstances::new();
         guests.deploy(DeploymentId(0), self.load(limits).unwrap());
         guests
     }

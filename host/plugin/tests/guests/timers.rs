@@ -32,13 +32,13 @@ fn set(commands: &[&str]) -> Vec<(&'static str, Clock, i64)> {
 }
 
 #[test]
-fn timers_are_set_for_an_instant_or_some_time_from_now_on_either_clock() {
+fn timers_are_set_for_a_time_or_a_delay_on_either_clock() {
     assert_eq!(set(&["at stream 50 a; at wall 60 a"]), [("a", Clock::Stream, 50), ("a", Clock::Wall, 60)]);
     assert_eq!(set(&["after stream 50 a; after wall 60 b"]), [("a", Clock::Stream, 57), ("b", Clock::Wall, 1060)]);
 }
 
 #[test]
-fn a_timer_that_is_set_again_is_replaced_and_one_that_is_cancelled_is_gone() {
+fn a_timer_is_replaced_when_set_again_and_removed_when_cancelled() {
     assert_eq!(set(&["at stream 50 a", "at stream 40 a"]), [("a", Clock::Stream, 40)]);
     assert_eq!(set(&["at stream 50 a; at wall 50 a; at stream 50 b", "cancel stream a; cancel wall b"]).len(), 2);
 }
@@ -52,7 +52,7 @@ fn due(name: &str) -> Due<'_> {
 }
 
 #[test]
-fn a_timer_that_is_due_comes_with_its_key_name_time_and_clock_and_the_stores() {
+fn a_guest_gets_a_due_timer_with_its_key_name_time_clock_and_stores() {
     for attempt in BOTH {
         let mut guests = golden();
         let mut scope = scope();
@@ -71,7 +71,7 @@ fn a_timer_that_is_due_comes_with_its_key_name_time_and_clock_and_the_stores() {
 }
 
 #[test]
-fn the_stores_come_back_from_a_timer_that_traps_and_the_next_one_finds_a_good_guest() {
+fn the_stores_come_back_from_a_timer_that_traps_and_the_next_timer_has_a_fresh_guest() {
     let mut guests = Guest { misbehave: "unreachable".into(), ..Guest::good(&[Role::Process]) }.deploy(limits());
     for attempt in BOTH {
         let (called, scope) = fire(&mut guests, due("!"), attempt);
@@ -83,7 +83,7 @@ fn the_stores_come_back_from_a_timer_that_traps_and_the_next_one_finds_a_good_gu
 }
 
 #[test]
-fn a_timer_has_no_value_that_an_output_could_take_over() {
+fn an_output_of_a_timer_can_not_inherit_a_value() {
     let inherit = "(i32.store8 offset=16 (call $output (local.get $i)) (i32.const 0))";
     let mut guests = Guest { misbehave: inherit.into(), ..Guest::good(&[Role::Process]) }.deploy(limits());
     let (called, _) = fire(&mut guests, due("!"), Attempt::Batch);
@@ -92,7 +92,7 @@ fn a_timer_has_no_value_that_an_output_could_take_over() {
 
 #[test]
 fn a_timer_for_an_unknown_deployment_gives_the_stores_back() {
-    let (called, scope) = fire(&mut millrace_plugin::Guests::new(), due("a"), Attempt::Batch);
+    let (called, scope) = fire(&mut millrace_plugin::GuestInstances::new(), due("a"), Attempt::Batch);
     assert!(matches!(called, Err(CallError::Host(_))));
     assert_eq!(scope.stores(), 1);
 }
@@ -106,7 +106,7 @@ fn process(misbehave: &str, timers: bool) -> (Result<Called<Outcome>, CallError>
 }
 
 #[test]
-fn timers_of_a_function_whose_manifest_has_none_trap() {
+fn a_function_without_timers_in_its_manifest_traps_when_it_uses_them() {
     for call in [
         "(call $set-at (i32.const 0) (i32.const 1) (i64.const 1) (i32.const 0))",
         "(call $set-after (i32.const 0) (i32.const 1) (i64.const 1) (i32.const 1))",
@@ -119,7 +119,7 @@ fn timers_of_a_function_whose_manifest_has_none_trap() {
 }
 
 #[test]
-fn timers_that_the_manifest_has_and_the_engine_did_not_give_are_the_hosts_doing() {
+fn timers_that_the_engine_did_not_provide_are_an_error_of_the_host() {
     let scope = ProcessScope::over(Box::new(Memory::default()), 1);
     let (called, scope) = golden().process(TIMERS, message("at stream 1 a"), scope, Attempt::Batch);
     assert!(matches!(called, Err(CallError::Host(text)) if text.contains("the function has no timers")));

@@ -15,14 +15,14 @@ use millrace_engine::record::InputRecord;
 use millrace_store::{Batch, Durability};
 
 use super::super::replay::codecs;
-use super::look::{Source, look};
+use super::look::{TopicSource, look};
 use super::report::Report;
 use crate::args;
 use crate::data;
 use crate::input;
 use crate::load::Loaded;
 
-/// Runs it, and reports.
+/// Runs the demo, and reports.
 pub(super) fn demo(arguments: &args::Demo, loaded: &Loaded) -> Result<()> {
     super::empty(&arguments.data)?;
     let (mut worker, mut guests) = data::open_worker(loaded, &arguments.data, WorkerOptions::default())?;
@@ -36,7 +36,7 @@ pub(super) fn demo(arguments: &args::Demo, loaded: &Loaded) -> Result<()> {
     Report { arguments, records, took, ledger: worker.ledger(), found }.print()
 }
 
-/// Appends the sample to the log, and tells how many records it has for each topic.
+/// Appends the sample to the log, and returns the number of records by topic.
 fn load_sample(path: &Path, worker: &Worker) -> Result<BTreeMap<String, u64>> {
     let mut reader = input::open(Some(path))?;
     let codecs = codecs(worker.topology());
@@ -63,7 +63,7 @@ fn load_sample(path: &Path, worker: &Worker) -> Result<BTreeMap<String, u64>> {
 /// Topics of the embedded log.
 struct Records<'a>(&'a Log);
 
-impl Source for Records<'_> {
+impl TopicSource for Records<'_> {
     fn each(&mut self, topic: &str, visit: &mut dyn FnMut(InputRecord)) -> Result<()> {
         let Some(id) = self.0.topic(topic) else { return Ok(()) };
         for partition in 0..self.0.partitions(id) {

@@ -1,4 +1,4 @@
-//! The demo on Kafka: as an app of its own, on topics of its own, so that it can be run again and harms nobody.
+//! The demo on Kafka, as an app with topics of its own, so that it can run again and touches no other app.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -18,21 +18,21 @@ use millrace_kafka::topics::ClusterTopics;
 use millrace_kafka::{Guests, Options, Report as Told, State, WorkerOptions};
 
 use super::super::topic::write_all;
-use super::look::{Source, look};
+use super::look::{TopicSource, look};
 use super::report::Report;
 use crate::args;
 use crate::input;
-use crate::lines::{self, Reader};
+use crate::lines::{self, LineReader};
 use crate::load::Loaded;
 
-/// The demo's app; its topics begin like this too.
+/// Name of the demo's app, and prefix of its topics.
 pub(super) const APP: &str = "millrace-demo";
 
-/// Makes the topics, fills them, runs the pipeline, and reports.
+/// Creates the topics, fills them, runs the pipeline, and reports.
 pub(super) fn demo(arguments: &args::Demo, loaded: &Loaded, bootstrap: &str) -> Result<()> {
     let topology = Arc::new(renamed(&loaded.topology));
     let mut connection = Connection::open(APP, bootstrap, &topology.kafka)?;
-    begin_anew(&mut connection, &topology, &arguments.data)?;
+    clean_up(&mut connection, &topology, &arguments.data)?;
     let records = load_sample(&mut connection, &arguments.input, &topology)?;
     let (ledger, took) = run(arguments, loaded, Arc::clone(&topology), bootstrap)?;
     let (database, _) = millrace_kafka::folder::open_to_read(&arguments.data)?;
@@ -40,7 +40,7 @@ pub(super) fn demo(arguments: &args::Demo, loaded: &Loaded, bootstrap: &str) -> 
     Report { arguments, records, took, ledger: &ledger, found }.print()
 }
 
-/// The pipeline as the demo's app.
+/// The pipeline under the name of the demo's app.
 fn renamed(topology: &Topology) -> Topology {
     let mut topology = topology.clone();
     for topic in &mut topology.topics {
@@ -55,8 +55,8 @@ fn renamed(topology: &Topology) -> Topology {
     topology
 }
 
-/// Deletes what an earlier demo has left, and makes the topics that others would make.
-fn begin_anew(connection: &mut Connection, topology: &Topology, data: &Path) -> Result<()> {
+/// Deletes what an earlier demo has left, and creates the input and output topics.
+fn clean_up(connection: &mut Connection, topology: &Topology, data: &Path) -> Result<()> {
     let reset = Reset::plan(connection, APP, None).context("a demo is running on this cluster")?;
     super::empty(data)?;
     reset.run(connection)?;
@@ -64,14 +64,14 @@ fn begin_anew(connection: &mut Connection, topology: &Topology, data: &Path) -> 
     let names: Vec<_> = topics.iter().map(|topic| topic.name.as_str()).collect();
     connection.delete(&names)?;
     for topic in topics {
-        // The sample is from a while ago.
+        // The sample has old timestamps: Kafka must not delete its records.
         let partitions = topic.partitions.unwrap_or(1);
         connection.create(&topic.name, (partitions, None), &[("retention.ms".into(), "-1".into())])?;
     }
     Ok(())
 }
 
-/// Writes the sample to the demo's topics, and tells how many records it has for each.
+/// Writes the sample to the demo's topics, and returns the number of records by topic.
 fn load_sample(connection: &mut Connection, path: &Path, topology: &Topology) -> Result<BTreeMap<String, u64>> {
     let mut reader = input::open(Some(path))?;
     let codecs = topology.topics.iter().map(|topic| (original(&topic.name).to_owned(), topic.key)).collect();
@@ -84,7 +84,7 @@ fn load_sample(connection: &mut Connection, path: &Path, topology: &Topology) ->
         *records.entry(line.topic.to_string()).or_default() += 1;
         lines::print(&mut text, &line, None)?;
     }
-    write_all(&mut ClusterTopics::new(connection), None, Reader::new(text.as_slice()), None)?;
+    write_all(&mut ClusterTopics::new(connection), None, LineReader::new(text.as_slice()), None)?;
     Ok(records)
 }
 
@@ -93,8 +93,7 @@ fn original(name: &str) -> &str {
     name.strip_prefix(APP).and_then(|rest| rest.strip_prefix('-')).unwrap_or(name)
 }
 
-/// Runs until all is processed. Tells what became of the records, and how long it took from when everything was ready to
-/// the last commit.
+/// Runs until all input is processed. Returns the counts, and the time from when the app was running to its last commit.
 fn run(
     arguments: &args::Demo,
     loaded: &Loaded,
@@ -123,7 +122,7 @@ fn run(
 /// Topics of the cluster.
 struct Records<'a>(&'a Connection);
 
-impl Source for Records<'_> {
+impl TopicSource for Records<'_> {
     fn each(&mut self, topic: &str, visit: &mut dyn FnMut(InputRecord)) -> Result<()> {
         let Some(partitions) = self.0.topics().get(topic).copied() else { return Ok(()) };
         let mut reading = self.0.read(topic)?;

@@ -1,4 +1,4 @@
-//! What the demo finds in the log and the table when all is processed.
+//! The results of the demo, read from the topics and the table after all input is processed.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,40 +11,40 @@ use millrace_engine::state::keys::decode_row;
 use millrace_engine::topology::{Operator, StoreKind, TopicKind, Topology};
 use millrace_store::Database;
 
-/// Topics, wherever they are.
-pub(super) trait Source {
-    /// Shows all records of a topic; none if there is no such topic.
+/// Topics of a log or of a cluster.
+pub(super) trait TopicSource {
+    /// Passes all records of a topic to `visit`; none if there is no such topic.
     fn each(&mut self, topic: &str, visit: &mut dyn FnMut(InputRecord)) -> Result<()>;
 }
 
-/// What there is to tell.
+/// The results.
 #[derive(Default)]
 pub(super) struct Found {
-    /// Records by topic that the pipeline writes to, those of the sample included.
+    /// Number of records in each topic that the pipeline writes to, with those of the sample.
     pub(super) written: BTreeMap<String, u64>,
-    /// Rows of the table by the status in them; none is the empty text.
+    /// Number of rows of the table by their status; without one, the status is empty.
     pub(super) statuses: BTreeMap<String, u64>,
     /// Name of the table, and a key in it.
     pub(super) table: String,
     pub(super) example: Option<i64>,
-    /// Dead letters by code and step, with the text of the first one.
+    /// Number of dead letters by code and step, with the text of the first one.
     pub(super) dead: BTreeMap<String, (u64, String)>,
-    /// Name of the dead-letter queue.
+    /// Name of the dead-letter topic.
     pub(super) dlq: String,
-    /// Keys that only one side of the join has, by side.
+    /// Number of keys that only one side of the join has, by side.
     pub(super) alone: BTreeMap<String, u64>,
-    /// Keys that both sides have, but too far apart.
+    /// Number of keys that both sides have, too far apart to match.
     pub(super) apart: u64,
     /// The join's window in milliseconds.
     pub(super) within: i64,
 }
 
-/// Looks at everything.
-pub(super) fn look(topology: &Topology, database: &Arc<Database>, source: &mut dyn Source) -> Result<Found> {
+/// Reads the results.
+pub(super) fn look(topology: &Topology, database: &Arc<Database>, source: &mut dyn TopicSource) -> Result<Found> {
     let mut found = Found::default();
     if let Some((store, spec)) = topology.stores.iter().enumerate().find(|(_, spec)| spec.kind == StoreKind::Table) {
         found.table.clone_from(&spec.name);
-        // A database that is open for reading has its stores in an order of its own.
+        // A database that is open for reading numbers its stores in another order.
         let store = database.store(&spec.name).unwrap_or(StoreId(store));
         statuses(database, store, &mut found)?;
     }
@@ -60,7 +60,7 @@ pub(super) fn look(topology: &Topology, database: &Arc<Database>, source: &mut d
     Ok(found)
 }
 
-fn count_written(source: &mut dyn Source, topology: &Topology, found: &mut Found) -> Result<()> {
+fn count_written(source: &mut dyn TopicSource, topology: &Topology, found: &mut Found) -> Result<()> {
     for node in topology.subtopologies.iter().flat_map(|part| &part.nodes) {
         let Operator::Sink { topic, .. } = &node.operator else { continue };
         let Some(topic) = topology.topics.get(topic.0) else { continue };
@@ -104,8 +104,8 @@ fn reason(record: &InputRecord) -> (String, String) {
     (kind, header("__streams.errors.message"))
 }
 
-/// Which keys the first join has not brought together, and why.
-fn misses(source: &mut dyn Source, topology: &Topology, found: &mut Found) -> Result<()> {
+/// Counts the keys that the first join has not matched, by reason.
+fn misses(source: &mut dyn TopicSource, topology: &Topology, found: &mut Found) -> Result<()> {
     for part in &topology.subtopologies {
         let Some(window) = part.nodes.iter().find_map(|node| match node.operator {
             Operator::StreamJoin { window, .. } => Some(window),
@@ -125,8 +125,8 @@ fn misses(source: &mut dyn Source, topology: &Topology, found: &mut Found) -> Re
 
 type Times = BTreeMap<Bytes, Vec<i64>>;
 
-/// Timestamps by key, of records that a join can use.
-fn times(source: &mut dyn Source, topic: &str) -> Result<Times> {
+/// Timestamps by key of the records that the join can match.
+fn times(source: &mut dyn TopicSource, topic: &str) -> Result<Times> {
     let mut times = Times::new();
     source.each(topic, &mut |record| {
         if let (Some(key), Some(_)) = (record.key, record.value)

@@ -1,4 +1,4 @@
-//! What the demo tells.
+//! The report of the demo.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -12,10 +12,10 @@ use super::look::Found;
 use crate::args;
 use crate::data::database_of;
 
-/// Everything there is to tell.
+/// The report.
 pub(super) struct Report<'a> {
     pub(super) arguments: &'a args::Demo,
-    /// Records of the sample, by topic.
+    /// Number of records of the sample, by topic.
     pub(super) records: BTreeMap<String, u64>,
     pub(super) took: Duration,
     pub(super) ledger: &'a Ledger,
@@ -51,7 +51,7 @@ impl Report<'_> {
         writeln!(out, "  {:>6}  orders with both answers, but more than {within} s apart", found.apart)?;
         for (step, what, code, n) in self.ledger.counts() {
             if what == CounterKind::Dropped {
-                writeln!(out, "  {n:>6}  records left out by step `{step}`: {code}")?;
+                writeln!(out, "  {n:>6}  records dropped by step `{step}`: {code}")?;
             }
         }
         let dead: u64 = found.dead.values().map(|(n, _)| n).sum();
@@ -66,14 +66,14 @@ impl Report<'_> {
         self.print_next(&mut out)
     }
 
-    /// How many records the pipeline has written to its output topics.
+    /// Number of records that the pipeline has written to its output topics.
     fn results(&self) -> u64 {
         let own =
             |(topic, records): (&String, &u64)| records.saturating_sub(self.records.get(topic).copied().unwrap_or(0));
         self.found.written.iter().map(own).sum()
     }
 
-    /// Records from outside, and the results that the pipeline has made of them.
+    /// Prints the numbers of input records and of results.
     fn print_records(&self, out: &mut impl Write, results: u64) -> Result<()> {
         let outputs: Vec<_> = self.found.written.keys().map(|topic| format!("`{topic}`")).collect();
         writeln!(out, "\n{}", self.heading("Records by topic"))?;
@@ -99,7 +99,7 @@ impl Report<'_> {
     fn print_next(&self, out: &mut impl Write) -> Result<()> {
         let args::Demo { data, kafka, .. } = self.arguments;
         let (database, data) = (database_of(data), data.display());
-        let lie = match kafka {
+        let next = match kafka {
             Some(bootstrap) => format!("Topics are on {bootstrap}, state lies in {}. Try next", database.display()),
             None => format!("Log and state lie in {}. Try next", database.display()),
         };
@@ -108,7 +108,7 @@ impl Report<'_> {
         let again = kafka.as_ref().map_or_else(String::new, |bootstrap| format!(" --kafka {bootstrap}"));
         let found = &self.found;
         let key = found.example.unwrap_or(1);
-        writeln!(out, "\n{}", self.heading(&lie))?;
+        writeln!(out, "\n{}", self.heading(&next))?;
         writeln!(out, "  ./justw millrace topic read {} {place} --limit 3", found.dlq)?;
         writeln!(out, "  ./justw millrace table get {} {key} --data {data}", found.table)?;
         writeln!(out, "  change the rule in plugins/order-status/src/lib.rs, and: ./justw demo{again}")?;
@@ -121,7 +121,7 @@ impl Report<'_> {
     }
 }
 
-/// How an order of the sample comes to its status.
+/// Why an order of the sample has this status.
 fn why(status: &str) -> &'static str {
     match status {
         "CONFIRMED" => "both answers were ACCEPT",

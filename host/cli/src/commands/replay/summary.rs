@@ -1,4 +1,4 @@
-//! The end of a replay, told on standard error: what became of the records, in one line, behind an example of each loss.
+//! The summary of a replay, on standard error: an example of each loss, then the counts in one line.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -7,20 +7,20 @@ use millrace_engine::ledger::{CounterKind, Example, Fate, Ledger};
 
 use crate::say::say;
 
-/// What a replay has come to.
+/// The summary of a replay.
 pub(super) struct Summary<'l> {
-    /// Records read.
+    /// Number of records read.
     pub(super) read: u64,
-    /// Results written, without dead letters.
+    /// Number of results written, without dead letters.
     pub(super) written: u64,
     pub(super) ledger: &'l Ledger,
-    /// Windows without their final results.
+    /// Number of windows without a final result.
     pub(super) open_windows: u64,
 }
 
 impl Summary<'_> {
-    /// Says it. Nobody has to listen.
-    pub(super) fn tell(&self) {
+    /// Prints it.
+    pub(super) fn print(&self) {
         say(self.text().trim_end());
     }
 
@@ -74,13 +74,13 @@ impl Summary<'_> {
 fn one(step: &str, what: CounterKind, code: &str, example: &Example) -> String {
     let Example { topic, partition, offset, reason, fate } = example;
     let end = match fate {
-        Fate::PassedOn => "; it was taken as it is".to_owned(),
+        Fate::PassedOn => "; it was processed".to_owned(),
         Fate::DeadLetter(letters) => format!("; it is in `{letters}`"),
         Fate::InPart | Fate::Dropped(None) => String::new(),
         Fate::Dropped(Some(setting)) => format!("; {setting} = \"dead-letter\" keeps such records"),
     };
     let (what, mut place) = (what.name(), String::new());
-    // Where the clock has moved time, there is no record.
+    // A loss that the clock has caused has no record.
     if *offset >= 0 {
         place = format!(", such as topic `{topic}`, partition {partition}, offset {offset}");
     }
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_line_has_all_records_and_those_before_it_an_example_of_each_loss() {
+    fn a_summary_has_an_example_of_each_loss_and_ends_with_the_counts() {
         let mut ledger = Ledger::default();
         let lacks = "an aggregate needs a key, and the record has none";
         ledger.count_with(
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn several_codes_are_summed_over_all_steps() {
+    fn a_summary_adds_up_each_code_over_all_steps() {
         let mut ledger = Ledger::default();
         for (step, code, n) in [("a", "late", 2), ("b", "late", 1), ("b", "null-key", 4)] {
             ledger.count(step, CounterKind::Dropped, code, n);

@@ -1,4 +1,4 @@
-//! `millrace run --kafka`: an instance, with its log.
+//! `millrace run --kafka`: runs an instance, and logs its reports.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -26,26 +26,26 @@ pub(super) fn run(loaded: &Loaded, bootstrap: &str, data: PathBuf, until_idle: b
     let plugins = loaded.loaded_plugins();
     let guests: Arc<Guests> = Arc::new(move || -> Box<dyn Logic> { Box::new(plugins.guests()) });
     let options = Options { bootstrap: bootstrap.into(), data, worker: WorkerOptions::default(), until_idle };
-    let mut log = Log::new()?;
+    let mut log = InstanceLog::new()?;
     let result =
         millrace_kafka::run(topology, &loaded.candidates(), guests, &options, stop, &mut |report| log.take(&report));
     log.finish(&app);
     Ok(result?)
 }
 
-/// What was told so far.
-struct Log {
+/// What the instance has reported so far.
+struct InstanceLog {
     ledger: Ledger,
     commits: Commits,
     losses: Losses,
     pace: Pace,
     open_windows: u64,
-    restore: Restore,
+    restore: RestoreProgress,
 }
 
-/// Restoring, as it is shown.
+/// The progress of a restore.
 #[derive(Default)]
-struct Restore {
+struct RestoreProgress {
     bar: Option<Bar>,
     began: Option<Instant>,
     records: u64,
@@ -53,11 +53,11 @@ struct Restore {
     took: Duration,
 }
 
-impl Log {
+impl InstanceLog {
     fn new() -> Result<Self> {
         let (ledger, commits) = (Ledger::default(), Commits::new()?);
         let (losses, pace) = (Losses::new(Instant::now()), Pace::new(Instant::now())?);
-        Ok(Self { ledger, commits, losses, pace, open_windows: 0, restore: Restore::default() })
+        Ok(Self { ledger, commits, losses, pace, open_windows: 0, restore: RestoreProgress::default() })
     }
 
     fn take(&mut self, report: &Report<'_>) {
@@ -72,13 +72,13 @@ impl Log {
             Report::Committed(ledger, took) => {
                 super::log_lines(ledger);
                 self.ledger.add(ledger);
-                self.losses.tell(&self.ledger, Instant::now());
+                self.losses.log(&self.ledger, Instant::now());
                 self.commits.add(*took);
                 self.pace.committed(*took);
             }
             Report::Lag(lag) => {
-                self.losses.tell(&self.ledger, Instant::now());
-                self.pace.tell(&self.ledger, *lag, Instant::now());
+                self.losses.log(&self.ledger, Instant::now());
+                self.pace.log(&self.ledger, *lag, Instant::now());
             }
             Report::OpenWindows(windows) => self.open_windows += windows,
             _ => {}
@@ -106,7 +106,7 @@ impl Log {
     }
 }
 
-impl Restore {
+impl RestoreProgress {
     fn begin(&mut self, records: u64) {
         tracing::info!(records, "restoring");
         self.began.get_or_insert_with(Instant::now);

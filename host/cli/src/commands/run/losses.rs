@@ -1,23 +1,23 @@
-//! What the log says of records that come to nothing: the first one of a step and code with all that is known of it, and
-//! then their numbers once a minute, while these grow.
+//! Log lines about records without a result: the first one of each step and code in detail, then their numbers once a minute
+//! while they grow.
 
 use std::time::{Duration, Instant};
 
 use millrace_engine::ledger::{CounterKind, Example, Fate, Ledger};
 
-/// How often numbers are told.
-pub(super) const EVERY: Duration = Duration::from_secs(60);
+/// Time between log lines about the same numbers.
+pub(super) const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
-/// What was told so far.
+/// The losses that were logged so far.
 pub(super) struct Losses {
-    /// Counts as they were told last.
-    told: Ledger,
+    /// Counts as they were last logged.
+    logged: Ledger,
     since: Instant,
 }
 
-/// More records of a step and code.
+/// A count that has grown since it was logged.
 #[derive(Debug, PartialEq, Eq)]
-struct More<'l> {
+struct Growth<'l> {
     step: &'l str,
     what: CounterKind,
     code: &'l str,
@@ -27,44 +27,44 @@ struct More<'l> {
 
 impl Losses {
     pub(super) fn new(now: Instant) -> Self {
-        Self { told: Ledger::default(), since: now }
+        Self { logged: Ledger::default(), since: now }
     }
 
-    /// Tells what is new in the counts since the start: first records at once, numbers when a minute is over.
-    pub(super) fn tell(&mut self, total: &Ledger, now: Instant) {
+    /// Logs what is new in the counts since the start: first records at once, numbers when a minute is over.
+    pub(super) fn log(&mut self, total: &Ledger, now: Instant) {
         for (step, code, example) in self.first(total) {
             warn(step, code, example);
         }
-        for More { step, what, code, records, more } in self.grown(total, now) {
+        for Growth { step, what, code, records, more } in self.grown(total, now) {
             tracing::info!(step, what = what.name(), code, records, more, "counted so far");
         }
     }
 
-    /// The examples of steps and codes that weren't told of.
+    /// The examples of steps and codes that weren't logged yet.
     fn first<'l>(&mut self, total: &'l Ledger) -> Vec<(&'l str, &'l str, &'l Example)> {
         let mut first = Vec::new();
         for (step, what, code, example) in total.examples() {
-            if self.told.count_of(step, what, code) == 0 {
-                self.told.count(step, what, code, 1);
+            if self.logged.count_of(step, what, code) == 0 {
+                self.logged.count(step, what, code, 1);
                 first.push((step, code, example));
             }
         }
         first
     }
 
-    /// The counts that have grown since they were told, once a minute.
-    fn grown<'l>(&mut self, total: &'l Ledger, now: Instant) -> Vec<More<'l>> {
-        if now.saturating_duration_since(self.since) < EVERY {
+    /// The counts that have grown since they were logged, once a minute.
+    fn grown<'l>(&mut self, total: &'l Ledger, now: Instant) -> Vec<Growth<'l>> {
+        if now.saturating_duration_since(self.since) < LOG_INTERVAL {
             return Vec::new();
         }
         self.since = now;
         let mut grown = Vec::new();
         for (step, what, code, records) in total.counts() {
-            let told = self.told.count_of(step, what, code);
-            let more = records.saturating_sub(told);
-            if told > 0 && more > 0 {
-                self.told.count(step, what, code, more);
-                grown.push(More { step, what, code, records, more });
+            let logged = self.logged.count_of(step, what, code);
+            let more = records.saturating_sub(logged);
+            if logged > 0 && more > 0 {
+                self.logged.count(step, what, code, more);
+                grown.push(Growth { step, what, code, records, more });
             }
         }
         grown
@@ -74,16 +74,18 @@ impl Losses {
 fn warn(step: &str, code: &str, example: &Example) {
     let Example { topic, partition, offset, reason, fate } = example;
     let (dead_letters, keep, text) = match fate {
-        Fate::PassedOn => (None, None, "a record is taken with a doubtful time"),
-        Fate::InPart => (None, None, "windows are left out; more of this step and code are counted"),
+        Fate::PassedOn => (None, None, "a record has a doubtful timestamp, and is processed"),
+        Fate::InPart => {
+            (None, None, "a record is dropped from some of its windows; more of this step and code are counted")
+        }
         Fate::DeadLetter(letters) => {
             let text = "a record has failed, and is in the dead-letter topic; more of this step and code are counted";
             (Some(letters.as_str()), None, text)
         }
         Fate::Dropped(None) => (None, None, "a record is dropped; more of this step and code are counted"),
         Fate::Dropped(Some(setting)) => {
-            let text = "a record is dropped, which the setting under `keep` would make a dead letter; more of this step and \
-                        code are counted";
+            let text = "a record is dropped; the setting under `keep` would make it a dead letter; more of this step and code \
+                        are counted";
             (None, Some(format!("{setting} = \"dead-letter\"")), text)
         }
     };
@@ -104,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_record_of_a_step_and_code_is_told_once() {
+    fn the_first_record_of_a_step_and_code_is_logged_once() {
         let (mut losses, mut total) = (Losses::new(Instant::now()), ledger(7, 3));
         let offsets = |losses: &mut Losses, total: &Ledger| -> Vec<i64> {
             losses.first(total).into_iter().map(|(.., example)| example.offset).collect()
@@ -123,16 +125,16 @@ mod tests {
     }
 
     #[test]
-    fn counts_are_told_once_a_minute_while_they_grow() {
+    fn counts_are_logged_once_a_minute_while_they_grow() {
         let start = Instant::now();
         let (mut losses, mut total) = (Losses::new(start), ledger(7, 3));
         losses.first(&total);
         let more = |losses: &mut Losses, total: &Ledger, minutes: u32| -> Vec<(u64, u64)> {
-            let grown = losses.grown(total, start + EVERY * minutes);
-            grown.into_iter().map(|More { records, more, .. }| (records, more)).collect()
+            let grown = losses.grown(total, start + LOG_INTERVAL * minutes);
+            grown.into_iter().map(|Growth { records, more, .. }| (records, more)).collect()
         };
         assert_eq!(more(&mut losses, &total, 0), [], "no minute is over");
-        assert_eq!(more(&mut losses, &total, 1), [(3, 2)], "beside the first, which was told");
+        assert_eq!(more(&mut losses, &total, 1), [(3, 2)], "without the first, which was logged");
         assert_eq!(more(&mut losses, &total, 2), [], "it hasn't grown");
         total.add(&ledger(8, 5));
         assert_eq!(more(&mut losses, &total, 3), [(8, 5)]);

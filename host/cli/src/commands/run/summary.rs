@@ -1,18 +1,18 @@
-//! What a run says of what becomes of the records.
+//! Log lines about a run: counts, plugins' log lines, open windows.
 
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use millrace_engine::ledger::Ledger;
 
-/// Logs what became of records, by step and reason.
+/// Logs the counts of records, by step and code.
 pub(super) fn log_counts(ledger: &Ledger) {
     for (step, what, code, records) in ledger.counts() {
         tracing::info!(step, what = what.name(), code, records, "counted");
     }
 }
 
-/// What plugins have logged.
+/// Logs the lines that plugins have logged.
 pub(in crate::commands) fn log_lines(ledger: &Ledger) {
     for line in &ledger.logs {
         match line.level {
@@ -23,27 +23,27 @@ pub(in crate::commands) fn log_lines(ledger: &Ledger) {
         }
     }
     if ledger.logs_dropped > 0 {
-        tracing::warn!(lines = ledger.logs_dropped, "rules have logged more lines than are kept between two commits");
+        tracing::warn!(lines = ledger.logs_dropped, "rules have logged more lines than are kept until a commit");
     }
 }
 
-/// Says that final results are still to come, for who ran until nothing is left.
+/// Logs how many windows have no final result yet.
 pub(super) fn log_open_windows(windows: u64) {
     if windows > 0 {
         tracing::info!(
             windows,
-            "windows are open: their final results come out when later records have moved stream time past their ends and \
-             grace"
+            "windows are open: their final results come out once later records move stream time past their end and grace \
+             period"
         );
     }
 }
 
-/// How long commits took.
+/// Durations of commits.
 pub(super) struct Commits(Histogram<u64>);
 
 impl Commits {
     pub(super) fn new() -> anyhow::Result<Self> {
-        // Up to a minute in microseconds; what takes longer counts as that.
+        // In microseconds, up to a minute; longer ones count as a minute.
         Ok(Self(Histogram::new_with_bounds(1, 60_000_000, 2)?))
     }
 

@@ -8,11 +8,11 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use millrace_embedded::run::wall_clock;
 use millrace_engine::manifest::KeyCodec;
-use millrace_topics::{NewRecord, Receipt, Topics, Writer};
+use millrace_topics::{OutgoingRecord, Receipt, Topics, Writer};
 
 use super::outcome;
 use crate::input;
-use crate::lines::{KeyCodecs, Line, Reader};
+use crate::lines::{KeyCodecs, Line, LineReader};
 use crate::say::say;
 
 /// A batch has at most this many records: where a line is wrong, nothing of its batch is written.
@@ -44,7 +44,7 @@ pub(super) fn write<E: StdError + Send + Sync + 'static>(
 pub(in crate::commands) fn write_all<E: StdError + Send + Sync + 'static>(
     topics: &mut dyn Topics<Error = E>,
     topic: Option<&str>,
-    reader: Reader<impl BufRead>,
+    reader: LineReader<impl BufRead>,
     key: Option<KeyCodec>,
 ) -> Result<Receipt> {
     topic.map_or(Ok(0), |topic| topics.partitions(topic))?;
@@ -73,7 +73,7 @@ fn write_batches<E: StdError + Send + Sync + 'static>(
 
 /// Lines of input.
 struct Lines<'a, R> {
-    reader: Reader<R>,
+    reader: LineReader<R>,
     codecs: KeyCodecs,
     /// The topic of the command, if it names one.
     topic: Option<&'a str>,
@@ -89,7 +89,7 @@ impl<R: BufRead> Lines<'_, R> {
             let number = self.reader.number();
             let added = record.and_then(|record| {
                 bytes += record.held();
-                Ok(writer.add(NewRecord { line: number, ..record })?)
+                Ok(writer.add(OutgoingRecord { line: number, ..record })?)
             });
             added.with_context(|| self.reader.place())?;
             records += 1;
@@ -99,12 +99,12 @@ impl<R: BufRead> Lines<'_, R> {
 }
 
 /// The record of a line. A line for another topic than that of the command is a mistake.
-fn record_of(line: Line<'_>, wanted: Option<&str>) -> Result<NewRecord> {
+fn record_of(line: Line<'_>, wanted: Option<&str>) -> Result<OutgoingRecord> {
     let headers = line.all_headers();
     let Line { topic, partition, key, value, timestamp, .. } = line;
     if let Some(wanted) = wanted.filter(|wanted| *wanted != topic) {
         bail!("it is for topic `{topic}`, but the command writes to `{wanted}`");
     }
     let timestamp = timestamp.unwrap_or_else(wall_clock);
-    Ok(NewRecord { line: 0, topic: topic.into_owned(), partition, key, value, timestamp, headers })
+    Ok(OutgoingRecord { line: 0, topic: topic.into_owned(), partition, key, value, timestamp, headers })
 }

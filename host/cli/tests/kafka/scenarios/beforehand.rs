@@ -15,7 +15,7 @@ fn rows(app: &str) -> String {
 }
 
 #[test]
-fn an_app_starts_although_it_may_not_see_that_of_which_its_topics_could_be_too() {
+fn an_app_starts_if_it_may_not_list_the_topics_and_groups_of_others() {
     let Some(mut cluster) = own_broker(Options { acls: true, ..options() }) else { return };
     let broker = cluster.bootstrap();
     // Topics of `shop-orders` could be those of an app `shop`; rules by prefix don't let it see that one's control topic,
@@ -48,7 +48,7 @@ fn an_app_starts_although_it_may_not_see_that_of_which_its_topics_could_be_too()
 }
 
 #[test]
-fn a_topic_whose_settings_may_not_be_seen_is_taken_with_a_warning_of_what_it_must_have() {
+fn an_app_accepts_a_topic_whose_settings_it_may_not_see_and_warns_of_the_ones_it_needs() {
     let Some(mut cluster) = own_broker(Options { acls: true, ..options() }) else { return };
     let broker = cluster.bootstrap();
     let kafka = Kafka::new(&broker, "unseen");

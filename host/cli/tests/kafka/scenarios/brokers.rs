@@ -25,7 +25,7 @@ const SETTINGS: Settings = Settings {
 /// of transactions that end while a partition has no leader, as they all do for a moment when the only node stops, and
 /// says that the transaction is complete (KAFKA-20734). No client can make up for that; three nodes are below.
 #[test]
-fn a_broker_that_is_away_for_long_is_waited_for() {
+fn a_process_waits_for_a_broker_that_is_down_for_long() {
     let Some(mut cluster) = own_broker(options()) else { return };
     let app = App::new(&cluster.bootstrap(), "away", Shape { seed: 20, orders: 30_000, giants: None }, SETTINGS);
     let feeder = app.feed(Some(RATE));
@@ -46,12 +46,12 @@ fn a_broker_that_is_away_for_long_is_waited_for() {
 }
 
 #[test]
-fn a_node_of_three_that_loses_its_power_is_not_missed() {
+fn an_app_goes_on_while_one_of_three_brokers_has_lost_power() {
     harm_each_node("power", |cluster, node| cluster.kill(node).unwrap());
 }
 
 #[test]
-fn nodes_are_rolled_one_by_one_under_load() {
+fn an_app_goes_on_while_the_brokers_restart_one_by_one() {
     harm_each_node("rolled", |cluster, node| cluster.stop(node).unwrap());
 }
 

@@ -20,7 +20,7 @@ fn a_second_process_on_the_same_folder_is_refused() {
 }
 
 #[test]
-fn of_two_processes_on_copies_of_a_folder_one_stops_and_says_why() {
+fn one_of_two_processes_on_copies_of_a_folder_stops_and_says_why() {
     let Some(broker) = shared_broker() else { return };
     let app = App::new(&broker, "copy", Shape { seed: 8, orders: 20_000, giants: None }, Settings::default());
     let feeder = app.feed(Some(RATE));

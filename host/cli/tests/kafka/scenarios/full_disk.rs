@@ -74,7 +74,7 @@ fn feed(folder: &Path, broker: &str) {
 }
 
 #[test]
-fn a_full_disk_is_waited_for_and_nothing_is_lost() {
+fn a_process_waits_while_its_disk_is_full_and_loses_nothing() {
     let Some(broker) = shared_broker() else { return };
     let folder = tempfile::tempdir().unwrap();
     let Some(disk) = Disk::mount(folder.path().join("data")) else { return };

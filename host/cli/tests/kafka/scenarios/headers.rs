@@ -73,7 +73,7 @@ fn read(place: &Place, topic: &str, kafka: &str) -> Vec<(i64, Value)> {
 
 /// Also where a topic takes less than that, which the process may not know: it learns from what brokers refuse.
 #[test]
-fn headers_come_through_as_they_are_whatever_they_are() {
+fn headers_of_all_kinds_come_through_unchanged() {
     let Some(mut cluster) = own_broker(Options { acls: true, ..options() }) else { return };
     let (place, kafka) = (Place::new(), format!("--kafka {}", cluster.bootstrap()));
     place.write("operators.wasm", guest_named("operators.wasm"));

@@ -54,7 +54,7 @@ fn finish(app: &Plain, process: Process, to: i64) {
 
 /// Nobody can tell what is committed for the partition, until the transaction ends.
 #[test]
-fn a_partition_whose_committed_offset_is_undecided_holds_no_other_one() {
+fn a_partition_whose_committed_offset_is_undecided_does_not_block_others() {
     let Some(broker) = shared_broker() else { return };
     let app = Plain::new(&broker, "undecided", PIPELINE, &TOPICS);
     write(&app, 0);
@@ -81,7 +81,7 @@ fn a_partition_whose_committed_offset_is_undecided_holds_no_other_one() {
 
 /// Its state can't be restored to the end until the transaction ends.
 #[test]
-fn a_partition_whose_changelog_is_held_back_holds_no_other_one() {
+fn a_partition_whose_changelog_has_an_open_transaction_does_not_block_others() {
     let Some(broker) = shared_broker() else { return };
     let app = Plain::new(&broker, "heldback", PIPELINE, &TOPICS);
     write(&app, 0);
@@ -103,7 +103,7 @@ fn a_partition_whose_changelog_is_held_back_holds_no_other_one() {
 
 /// What is behind the transaction can't be read until it ends.
 #[test]
-fn a_partition_whose_input_is_held_back_is_named_and_holds_no_other_one() {
+fn a_partition_whose_input_has_an_open_transaction_is_named_and_does_not_block_others() {
     let Some(broker) = shared_broker() else { return };
     let app = Plain::new(&broker, "inputheld", PIPELINE, &TOPICS);
     let mut process = app.start("data");
@@ -139,7 +139,7 @@ topic = "APP-open-out"
 "#;
 
 #[test]
-fn beside_an_input_that_may_not_be_read_results_are_committed_at_once() {
+fn results_are_committed_at_once_although_another_input_may_not_be_read() {
     let Some(mut cluster) = own_broker(Options { acls: true, ..options() }) else { return };
     let topics = [("shut", 1), ("open", 1), ("shut-out", 1), ("open-out", 1)];
     let app = Plain::new(&cluster.bootstrap(), "shut", APART, &topics);
@@ -164,7 +164,7 @@ fn beside_an_input_that_may_not_be_read_results_are_committed_at_once() {
 
 /// Three nodes, and each of the two partitions on one of them only.
 #[test]
-fn a_partition_without_a_leader_holds_no_other_one() {
+fn a_partition_without_a_leader_does_not_block_others() {
     let settings = options().settings;
     let Some(mut cluster) = own_broker(Options { nodes: 3, settings, ..Options::default() }) else { return };
     let app = Plain::new(&cluster.bootstrap(), "leaderless", PIPELINE, &[("out", 1)]);

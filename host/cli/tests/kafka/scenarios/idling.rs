@@ -11,7 +11,7 @@ const RATE: u32 = 300;
 const SHORT: &str = r#""transaction.timeout.ms" = 5000"#;
 
 #[test]
-fn who_runs_until_all_is_done_waits_for_what_a_member_has_that_is_not_missed_yet() {
+fn a_run_until_idle_waits_for_the_partitions_of_a_dead_member_of_the_group() {
     let Some(broker) = shared_broker() else { return };
     // Missed so late that the other one is done with its own long before.
     let settings = Settings { kafka: SHORT, session: 15_000, ..Settings::default() };

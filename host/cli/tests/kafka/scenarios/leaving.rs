@@ -10,7 +10,7 @@ use crate::harness::{App, Settings, Shape, shared_broker, within};
 const RATE: u32 = 1_000;
 
 #[test]
-fn who_is_asked_to_stop_under_load_commits_and_leaves_the_group() {
+fn a_process_that_is_told_to_stop_under_load_commits_and_leaves_the_group() {
     let Some(broker) = shared_broker() else { return };
     let app = App::new(&broker, "leave", Shape { seed: 9, orders: 30_000, giants: None }, Settings::default());
     let feeder = app.feed(Some(RATE));

@@ -55,14 +55,14 @@ fn a_merge_of_topics_with_unlike_partition_counts_is_exactly_once_while_processe
 }
 
 #[test]
-fn the_same_with_state_of_one_of_the_topics() {
+fn a_merge_of_topics_with_unlike_partition_counts_and_state_is_exactly_once_while_processes_come_and_go() {
     processes_come_and_go("mergestate", &format!("{}{STATE}", PIPELINE.replace("NARROW", "once")));
 }
 
 /// For the process that starts then, the other topic is the widest: each task would have two owners. The first one may
 /// have been given no partition that is new.
 #[test]
-fn a_process_that_has_started_before_a_topic_has_grown_ends_when_another_one_comes() {
+fn a_process_that_started_before_a_topic_grew_ends_when_another_one_joins() {
     let Some(broker) = shared_broker() else { return };
     let pipeline = PIPELINE.replace("NARROW", "narrow");
     let app = Plain::new(&broker, "grown", &pipeline, &[("wide", 7), ("narrow", 6), ("out", 4)]);
@@ -130,7 +130,7 @@ fn a_rolling_upgrade_that_adds_an_input_is_exactly_once() {
 
 /// Nothing else happens that would make the group look.
 #[test]
-fn a_process_that_is_alone_ends_when_an_input_has_grown() {
+fn a_process_that_is_alone_ends_when_an_input_grows() {
     let Some(broker) = shared_broker() else { return };
     let app =
         Plain::new(&broker, "wider", &PIPELINE.replace("NARROW", "narrow"), &[("wide", 4), ("narrow", 2), ("out", 1)]);

@@ -43,7 +43,7 @@ fn send(producer: &BaseProducer, number: usize, rounds: usize, bytes: usize) {
 /// While the task works on one slow record, more than its queue takes comes and is read up to the end. While it works on
 /// these, and nothing more is read, others come: they are the first that reading must go on with.
 #[test]
-fn what_comes_while_reading_is_held_back_at_the_end_is_processed() {
+fn records_that_arrive_while_an_input_is_paused_at_its_end_are_processed() {
     let Some(broker) = shared_broker() else { return };
     let (place, kafka) = (Place::new(), Kafka::new(&broker, "pausing"));
     place.write("operators.wasm", guest_named("operators.wasm"));

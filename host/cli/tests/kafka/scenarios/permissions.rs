@@ -44,7 +44,7 @@ fn comes_out(app: &Plain, inputs: &[&str], values: std::ops::Range<i64>, outputs
 
 /// Taking away the permission to read takes the one to describe, too: the topic can't be seen any more.
 #[test]
-fn an_input_that_may_not_be_seen_any_more_is_named_and_holds_no_other_one_over_a_rebalance() {
+fn an_input_that_may_no_longer_be_described_is_named_and_does_not_block_others_over_a_rebalance() {
     let Some(mut cluster) = with_acls() else { return };
     let app = Plain::new(&cluster.bootstrap(), "hidden", TWO_INPUTS, &TOPICS);
     let mut process = app.start("data");
@@ -75,7 +75,7 @@ fn an_input_that_may_not_be_seen_any_more_is_named_and_holds_no_other_one_over_a
 
 /// The group's member finds out by itself, and joins again without the topic.
 #[test]
-fn an_input_that_is_deleted_stays_named_when_nobody_is_assigned_it_any_more() {
+fn a_deleted_input_stays_named_when_no_member_is_assigned_it_any_more() {
     let Some(broker) = shared_broker() else { return };
     let soon = "[kafka]\n\"topic.metadata.refresh.interval.ms\" = 1000";
     let app = Plain::new(&broker, "inputgone", &TWO_INPUTS.replace("[kafka]", soon), &TOPICS);
@@ -92,7 +92,7 @@ fn an_input_that_is_deleted_stays_named_when_nobody_is_assigned_it_any_more() {
 
 /// The state of one of the tasks is in its changelog only.
 #[test]
-fn a_changelog_that_may_not_be_read_is_named_and_holds_no_other_task() {
+fn a_changelog_that_may_not_be_read_is_named_and_does_not_block_other_tasks() {
     let Some(mut cluster) = with_acls() else { return };
     let once =
         "[[dedup]]\nname = \"once\"\nfrom = \"b\"\nwithin = \"1h\"\nby = [\"field:id\"]\n[[sink]]\nfrom = \"once\"";
@@ -131,7 +131,7 @@ fn a_group_that_the_app_may_not_join_is_named_until_it_may() {
 
 /// Nothing but another setting helps.
 #[test]
-fn a_session_timeout_that_the_broker_does_not_allow_ends_the_process_with_words() {
+fn a_process_whose_session_timeout_the_broker_does_not_allow_ends_and_says_why() {
     let Some(broker) = shared_broker() else { return };
     let short = TWO_INPUTS
         .replace("= 2000", "= 400")

@@ -20,7 +20,7 @@ const POINTS: [&str; 8] = [
 const RATE: u32 = 600;
 
 #[test]
-fn a_process_that_dies_at_any_point_of_a_commit_is_taken_up_where_it_was() {
+fn the_next_process_continues_where_one_died_at_any_point_of_a_commit() {
     let Some(broker) = shared_broker() else { return };
     let app = App::new(&broker, "points", Shape { seed: 4, orders: 30_000, giants: None }, Settings::default());
     let feeder = app.feed(Some(RATE));

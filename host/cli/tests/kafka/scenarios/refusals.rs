@@ -183,7 +183,7 @@ fn a_record_that_a_broker_refuses_is_a_dead_letter_and_its_neighbours_come_throu
 }
 
 #[test]
-fn a_letter_that_the_dead_letter_topic_refuses_stops_the_process_with_where_the_record_is() {
+fn a_process_stops_and_names_the_record_if_the_dead_letter_topic_refuses_its_dead_letter() {
     let Some(broker) = shared_broker() else { return };
     let kafka = Kafka::new(&broker, "undeliverable");
     let place = Place::new();
@@ -217,7 +217,7 @@ fn a_letter_that_the_dead_letter_topic_refuses_stops_the_process_with_where_the_
 }
 
 #[test]
-fn internal_topics_are_made_as_large_as_the_cluster_allows_and_states_are_bounded_by_that() {
+fn internal_topics_take_the_largest_records_that_the_cluster_allows_and_states_have_that_limit() {
     let mut capped = millrace_broker::Options { record_cap: true, ..options() };
     capped.settings.push(("unclean.leader.election.enable".into(), "true".into()));
     let Some(cluster) = own_broker(capped) else { return };

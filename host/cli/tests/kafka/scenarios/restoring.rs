@@ -11,7 +11,7 @@ fn restored(process: &Process) -> u64 {
 }
 
 #[test]
-fn a_restart_restores_the_tail_and_a_wiped_folder_everything() {
+fn a_restart_restores_the_end_of_a_changelog_and_a_start_without_state_all_of_it() {
     let Some(broker) = shared_broker() else { return };
     let app = App::new(&broker, "tail", Shape { seed: 10, orders: 8_000, giants: None }, Settings::default());
     app.feed_all();
@@ -40,7 +40,7 @@ fn a_restart_restores_the_tail_and_a_wiped_folder_everything() {
 }
 
 #[test]
-fn a_folder_of_something_else_is_refused_with_words() {
+fn a_folder_of_another_program_is_refused_with_a_reason() {
     let Some(broker) = shared_broker() else { return };
     let shape = Shape { seed: 11, orders: 500, giants: None };
     let (mine, other) =
@@ -60,7 +60,7 @@ fn a_folder_of_something_else_is_refused_with_words() {
 }
 
 #[test]
-fn an_app_whose_changelog_was_deleted_is_refused_with_the_way_out() {
+fn a_start_without_its_changelog_is_refused_and_the_message_says_what_to_do() {
     let Some(broker) = shared_broker() else { return };
     let app = App::new(&broker, "anew", Shape { seed: 12, orders: 1_000, giants: None }, Settings::default());
     app.feed_all();
@@ -79,7 +79,7 @@ fn an_app_whose_changelog_was_deleted_is_refused_with_the_way_out() {
 
 /// An unclean leader election does the same, and so does a disk that loses the last writes.
 #[test]
-fn state_that_is_ahead_of_its_changelog_is_refused_with_the_ways_out() {
+fn a_start_with_state_ahead_of_its_changelog_is_refused_and_the_message_says_what_to_do() {
     let Some(mut cluster) = own_broker(options()) else { return };
     let shape = Shape { seed: 13, orders: 1_000, giants: None };
     let app = App::new(&cluster.bootstrap(), "ahead", shape, Settings::default());

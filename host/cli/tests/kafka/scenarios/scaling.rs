@@ -6,7 +6,7 @@ use crate::harness::{App, Settings, Shape, shared_broker, until};
 const RATE: u32 = 500;
 
 #[test]
-fn processes_come_and_go_under_load() {
+fn records_are_processed_exactly_once_while_processes_come_and_go_under_load() {
     let Some(broker) = shared_broker() else { return };
     let app = App::new(&broker, "scale", Shape { seed: 5, orders: 20_000, giants: None }, Settings::default());
     let feeder = app.feed(Some(RATE));

@@ -25,7 +25,7 @@ fn is_refused(mut process: Process, words: &str) {
 }
 
 #[test]
-fn a_pipeline_runs_over_tls_with_a_password_and_ends_with_words_where_it_is_refused() {
+fn a_pipeline_runs_over_tls_with_a_password_and_says_why_if_the_broker_refuses_it() {
     let Some(cluster) = own_broker(Options { secure: true, ..options() }) else { return };
     let secure = cluster.secure().expect("a secure listener");
     let app =
@@ -63,7 +63,7 @@ fn told(place: &Place, bootstrap: &str, settings: &[&str]) -> [String; 2] {
 }
 
 #[test]
-fn why_there_is_no_connection_is_told_in_the_same_words_by_a_command_and_a_run() {
+fn a_command_and_a_run_give_the_same_reason_for_a_failed_connection() {
     let Some(cluster) = own_broker(Options { secure: true, ..options() }) else { return };
     let secure = cluster.secure().expect("a secure listener");
     let place = Place::new();

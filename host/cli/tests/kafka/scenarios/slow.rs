@@ -148,7 +148,7 @@ fn sorted(app: &Plain, topic: &str) -> Vec<i64> {
 }
 
 #[test]
-fn a_slow_rule_commits_in_time_holds_no_other_partition_and_is_named() {
+fn a_slow_rule_is_named_commits_in_time_and_does_not_block_other_partitions() {
     let Some(broker) = shared_broker() else { return };
     let app = app(&broker, "slow", PIPELINE, &[("in", 2), ("out", 1)]);
     feed(&app, SOME);
@@ -180,7 +180,7 @@ fn a_slow_rule_commits_in_time_holds_no_other_partition_and_is_named() {
 
 /// All others take no time, and nothing is committed before it comes.
 #[test]
-fn a_record_that_never_comes_to_an_end_among_quick_ones_costs_no_other() {
+fn a_record_with_an_endless_call_costs_no_other_record() {
     let Some(broker) = shared_broker() else { return };
     let app = app(&broker, "among", PIPELINE, &[("in", 2), ("out", 1)]);
     feed(&app, 0);
@@ -194,7 +194,7 @@ fn a_record_that_never_comes_to_an_end_among_quick_ones_costs_no_other() {
 }
 
 #[test]
-fn results_that_wait_for_a_commit_hold_no_transaction_open_while_much_closes_before_them() {
+fn results_that_wait_for_a_commit_do_not_keep_a_transaction_open_while_many_windows_close() {
     let Some(broker) = shared_broker() else { return };
     let topics = [("in", 1), ("shaped", 1), ("out", 1)];
     let app = app(&broker, "closing", CLOSING, &topics);
@@ -218,7 +218,7 @@ fn results_that_wait_for_a_commit_hold_no_transaction_open_while_much_closes_bef
 
 /// Also where the record puts out another result at once, which opens the transaction.
 #[test]
-fn results_that_wait_for_a_commit_and_never_come_to_an_end_are_dead_letters_and_hold_nothing_else() {
+fn results_whose_calls_are_endless_are_dead_letters_and_do_not_block_others() {
     let Some(broker) = shared_broker() else { return };
     let app = app(&broker, "waiting", WAITING, &[("in", 2), ("out", 1), ("direct", 1)]);
     feed(&app, 0);

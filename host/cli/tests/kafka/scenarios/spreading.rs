@@ -31,7 +31,7 @@ key = "string"
 "#;
 
 #[test]
-fn a_topic_with_keys_that_another_partitioner_has_spread_is_named_and_its_rows_are_found() {
+fn a_topic_with_keys_of_another_partitioner_is_named_and_its_rows_are_found() {
     let Some(broker) = shared_broker() else { return };
     let app = Plain::new(&broker, "spread", PIPELINE, &[("good", 4), ("odd", 4), ("rows", 4), ("out", 1)]);
     let line = |value: i64| format!(r#"{{"key":"{value}","value":{{"id":{value}}}}}"#);

@@ -8,7 +8,7 @@ use crate::harness::{App, Plain, Settings, Shape, allow, own_broker, shared_brok
 const RATE: u32 = 400;
 
 #[test]
-fn a_missing_topic_is_named_and_waited_for() {
+fn a_process_names_a_missing_topic_and_waits_for_it() {
     let Some(broker) = shared_broker() else { return };
     let settings = Settings { with_orders: false, ..Settings::default() };
     let app = App::new(&broker, "missing", Shape { seed: 30, orders: 1_000, giants: None }, settings);
@@ -20,7 +20,7 @@ fn a_missing_topic_is_named_and_waited_for() {
 }
 
 #[test]
-fn a_topic_that_is_deleted_while_it_is_written_is_named_and_waited_for() {
+fn a_process_names_an_output_topic_that_is_deleted_and_waits_for_it() {
     let Some(broker) = shared_broker() else { return };
     let settings = Settings { kafka: r#""transaction.timeout.ms" = 5000"#, ..Settings::default() };
     let app = App::new(&broker, "deleted", Shape { seed: 31, orders: 20_000, giants: None }, settings);
@@ -62,7 +62,7 @@ topic = "APP-second-out"
 const TOPICS: [(&str, i32); 4] = [("first", 2), ("second", 2), ("first-out", 1), ("second-out", 1)];
 
 #[test]
-fn a_task_whose_output_is_not_there_holds_no_other_one() {
+fn a_task_whose_output_topic_is_missing_does_not_block_others() {
     let Some(broker) = shared_broker() else { return };
     let app = Plain::new(&broker, "apart", PARTS, &TOPICS);
     let write = |topic: &str, from: i64| {
@@ -92,7 +92,7 @@ fn a_task_whose_output_is_not_there_holds_no_other_one() {
 }
 
 #[test]
-fn an_input_that_is_deleted_while_it_is_read_is_named_and_the_state_says_so_while_others_go_on() {
+fn an_input_that_is_deleted_is_named_the_app_is_degraded_and_other_inputs_go_on() {
     let Some(broker) = shared_broker() else { return };
     let app = Plain::new(&broker, "hidden", PARTS, &TOPICS);
     let mut process = app.start("data");
@@ -111,7 +111,7 @@ fn an_input_that_is_deleted_while_it_is_read_is_named_and_the_state_says_so_whil
 
 /// What is in it is nowhere else, so it isn't waited for.
 #[test]
-fn a_repartition_topic_that_is_deleted_while_it_is_used_stops_the_process() {
+fn a_process_stops_when_its_repartition_topic_is_deleted() {
     let Some(broker) = shared_broker() else { return };
     let shape = Shape { seed: 34, orders: 20_000, giants: None };
     let app = App::new(&broker, "unrouted", shape, Settings::default());
@@ -126,7 +126,7 @@ fn a_repartition_topic_that_is_deleted_while_it_is_used_stops_the_process() {
 }
 
 #[test]
-fn a_topic_that_may_not_be_written_to_or_read_is_named_and_waited_for() {
+fn a_process_names_a_topic_that_it_may_not_read_or_write_and_waits_for_it() {
     let Some(mut cluster) = own_broker(Options { acls: true, ..crate::harness::options() }) else { return };
     let app =
         App::new(&cluster.bootstrap(), "barred", Shape { seed: 32, orders: 20_000, giants: None }, Settings::default());
@@ -150,7 +150,7 @@ fn a_topic_that_may_not_be_written_to_or_read_is_named_and_waited_for() {
 
 /// With the same outcome as where it may be seen (`undisturbed.rs`).
 #[test]
-fn a_limit_that_may_not_be_seen_is_learned_and_what_is_too_large_is_a_dead_letter() {
+fn a_process_learns_a_record_limit_that_it_may_not_see_and_dead_letters_larger_records() {
     let Some(mut cluster) = own_broker(Options { acls: true, ..crate::harness::options() }) else { return };
     let shape = Shape { seed: 33, orders: 4_000, giants: Some((500, 40_000)) };
     let app =

@@ -6,7 +6,7 @@ use crate::harness::{App, PATIENCE, Settings, Shape, shared_broker};
 const GIANT: usize = 40_000;
 
 #[test]
-fn what_is_broken_empty_or_too_large_harms_nobody_in_its_transaction() {
+fn a_broken_empty_or_too_large_record_does_not_harm_others_in_its_transaction() {
     let Some(broker) = shared_broker() else { return };
     let shape = Shape { seed: 1, orders: 30_000, giants: Some((500, GIANT)) };
     let app = App::new(&broker, "calm", shape, Settings { largest_order: 20_000, ..Settings::default() });

@@ -119,7 +119,7 @@ impl App {
 
 /// The offsets of its records are committed with the first part of it: they don't tell that it isn't done.
 #[test]
-fn until_idle_waits_for_a_run_in_the_middle_of_which_another_process_was_killed() {
+fn a_run_until_idle_finishes_the_work_of_a_process_that_was_killed() {
     let Some(broker) = shared_broker() else { return };
     let app = App::new(&broker);
     let killed = app.start("killed", "");

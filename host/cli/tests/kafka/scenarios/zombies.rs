@@ -12,7 +12,7 @@ const SHORT: &str = r#""max.poll.interval.ms" = 7000
 "transaction.timeout.ms" = 5000"#;
 
 #[test]
-fn who_is_halted_past_all_timeouts_writes_nothing_more_and_comes_back_as_a_member() {
+fn a_process_that_is_halted_past_all_timeouts_writes_nothing_more_and_rejoins_the_group() {
     let Some(broker) = shared_broker() else { return };
     let settings = Settings { kafka: SHORT, session: 6_000, ..Settings::default() };
     let app = App::new(&broker, "zombie", Shape { seed: 6, orders: 25_000, giants: None }, settings);

@@ -46,18 +46,18 @@ prop_compose! {
 
 proptest! {
     #[test]
-    fn what_is_written_is_what_is_read(records in prop::collection::vec(record(), 0..20)) {
+    fn a_block_gives_back_the_records_that_were_written(records in prop::collection::vec(record(), 0..20)) {
         prop_assert_eq!(read(write(&records)), Ok(records));
     }
 
     #[test]
-    fn a_block_cut_short_is_an_error(records in prop::collection::vec(record(), 1..5), cut in any::<prop::sample::Index>()) {
+    fn a_truncated_block_is_an_error(records in prop::collection::vec(record(), 1..5), cut in any::<prop::sample::Index>()) {
         let block = write(&records);
         prop_assert!(read(block.slice(..cut.index(block.len()))).is_err());
     }
 
     #[test]
-    fn any_bytes_are_read_or_refused_without_harm(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+    fn arbitrary_bytes_are_a_block_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
         let _ = read(bytes.into());
     }
 
@@ -75,7 +75,7 @@ proptest! {
 }
 
 #[test]
-fn null_and_empty_are_not_the_same() {
+fn null_and_empty_fields_differ() {
     let empty = NewRecord::new(0, "", "");
     let null = NewRecord { key: None, value: None, ..empty.clone() };
     assert_eq!(read(write(&[empty.clone(), null.clone()])), Ok(vec![empty, null]));
@@ -90,5 +90,5 @@ fn keys_and_values_are_slices_of_the_block() {
 
 #[test]
 fn a_block_of_a_later_format_is_refused() {
-    assert_eq!(read(Bytes::from_static(&[2, 0])), Err("the block of records is of an unknown format"));
+    assert_eq!(read(Bytes::from_static(&[2, 0])), Err("the block of records has an unknown format"));
 }
