@@ -1,4 +1,4 @@
-//! What can go wrong, by what the caller does about it.
+//! Errors of a database, by what the caller does about them.
 
 use std::path::{Path, PathBuf};
 
@@ -6,21 +6,21 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Another process has it: stop that one, or choose another folder.
+    /// Another process has the database open: stop that process, or choose another folder.
     #[error("{}: in use by another process; stop it, or choose another folder", path.display())]
     Locked {
         /// Folder of the database.
         path: PathBuf,
     },
-    /// The folder isn't one of ours, or of a format that this version doesn't know: choose another folder or version.
+    /// The folder is no database of Millrace's, or has a format that this version doesn't know: choose another folder or version.
     #[error("{}: {reason}", path.display())]
     NotOurs {
         /// The folder.
         path: PathBuf,
-        /// What is there instead.
+        /// What the folder is instead.
         reason: String,
     },
-    /// What is on disk is damaged: restore it from a copy, or delete it and start anew.
+    /// The data on disk is damaged: restore it from a copy, or delete it and start again.
     #[error(
         "{}: the database is damaged: {reason}; put back a copy of the folder, or move it away and begin with a new one, which \
          on Kafka is restored from the changelogs",
@@ -29,10 +29,10 @@ pub enum Error {
     Corrupt {
         /// Folder of the database.
         path: PathBuf,
-        /// What RocksDB said.
+        /// RocksDB's message.
         reason: String,
     },
-    /// The disk is full: make room. Some seconds after that, the database takes writes again.
+    /// The disk is full: make room. Some seconds later, the database accepts writes again.
     #[error("{}: no space left on the disk", path.display())]
     Full {
         /// Folder of the database.
@@ -52,18 +52,18 @@ pub enum Error {
         /// What was asked for.
         what: String,
     },
-    /// Everything else: stop.
+    /// Another failure: stop.
     #[error("{}: {reason}", path.display())]
     Other {
         /// Folder of the database.
         path: PathBuf,
-        /// What was tried and what happened.
+        /// What failed, and why.
         reason: String,
     },
 }
 
 impl Error {
-    /// Whether the same start may go well later, with nobody changing anything but the disk.
+    /// Whether the same start may succeed later if nothing changes but the disk.
     pub fn is_passing(&self) -> bool {
         match self {
             Self::Locked { .. } | Self::Full { .. } | Self::Gone { .. } | Self::Other { .. } => true,
@@ -71,11 +71,11 @@ impl Error {
         }
     }
 
-    /// Sorts an error of RocksDB's by its kind and words.
+    /// Classifies an error of RocksDB by its kind and its text.
     pub(crate) fn from_rocksdb(path: &Path, error: &rocksdb::Error) -> Self {
         let text: &str = error.as_ref();
         let path = path.to_owned();
-        // The words are those of fs_posix.cc and io_posix.cc; the C interface passes nothing else on.
+        // The texts are from fs_posix.cc and io_posix.cc; the C interface passes on nothing else.
         if text.contains("While lock file") || text.contains("lock hold by current process") {
             Self::Locked { path }
         } else if text.contains("No space left on device") {

@@ -1,14 +1,13 @@
-//! What is expired in window stores: a watermark per store, partition and part of its keys, and the compaction filter
-//! that drops what lies below it.
+//! Expiry in window stores: watermarks for each store, partition and part of its keys, and the compaction filter that drops
+//! entries below them.
 //!
-//! Correctness never depends on the filter, as the engine checks times when it reads. But it must not run ahead of what
-//! comes back after a power failure: stream time may then be that of an earlier write, and everything that was alive at
-//! that time is needed. So a watermark is published to the filter only once what was written with it is durable; or at
-//! once where there is no write-ahead log, and who opens the database replays all that was committed, time included.
+//! Correct results don't need the filter: the engine checks timestamps when it reads. But the filter must not drop entries
+//! that are needed after a power failure, when stream time may go back to that of an earlier write. So the filter gets a
+//! watermark only when the write with it is durable. For a store without a write-ahead log it gets the watermark at once: the
+//! driver restores that store from its changelog, with its stream time.
 //!
-//! Watermarks don't outlive the process. The windows of a pipeline may be wider when it runs again: then what comes is
-//! alive although it lies below the old watermark. The first writes of a task say anew what has expired. What was dropped
-//! before stays so.
+//! Watermarks end with the process: when the pipeline runs again, its windows may be wider, and entries below an old watermark
+//! aren't expired. The first writes of a task set the watermarks again. Entries that were dropped stay dropped.
 
 use std::collections::BTreeMap;
 use std::ffi::CStr;
@@ -25,14 +24,14 @@ use rocksdb::compaction_filter_factory::{CompactionFilterContext, CompactionFilt
 pub(crate) struct Watermarks(Arc<RwLock<BTreeMap<u32, Horizons>>>);
 
 impl Watermarks {
-    /// Moves a watermark on; never back.
+    /// Raises a watermark; a lower one has no effect.
     pub(crate) fn advance(&self, partition: u32, before: Horizons) {
         let mut marks = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let mark = marks.entry(partition).or_insert(before);
         mark.iter_mut().zip(before).for_each(|(mark, before)| *mark = before.max(*mark));
     }
 
-    /// Forgets a watermark: what lies below it may be alive again.
+    /// Removes a watermark: entries below it may not be expired any more.
     pub(crate) fn forget(&self, partition: u32) {
         self.0.write().unwrap_or_else(PoisonError::into_inner).remove(&partition);
     }
@@ -46,48 +45,48 @@ impl Watermarks {
     }
 }
 
-/// Watermarks that are written, but not durable yet.
+/// Watermarks of writes that aren't durable yet.
 #[derive(Debug, Default)]
-pub(crate) struct Pending {
-    marks: Vec<Mark>,
-    /// Number of the next mark.
+pub(crate) struct PendingWatermarks {
+    marks: Vec<PendingWatermark>,
+    /// Number of the next watermark.
     next: u64,
 }
 
 /// A watermark of a store's partition.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Mark {
+pub(crate) struct PendingWatermark {
     pub(crate) store: usize,
     pub(crate) partition: u32,
     pub(crate) before: Horizons,
     number: u64,
 }
 
-impl Pending {
+impl PendingWatermarks {
     pub(crate) fn push(&mut self, store: usize, partition: u32, before: Horizons) {
-        self.marks.push(Mark { store, partition, before, number: self.next });
+        self.marks.push(PendingWatermark { store, partition, before, number: self.next });
         self.next += 1;
     }
 
-    /// Forgets the marks of a store's partition.
+    /// Removes the watermarks of a store's partition.
     pub(crate) fn forget(&mut self, store: usize, partition: u32) {
         self.marks.retain(|mark| (mark.store, mark.partition) != (store, partition));
     }
 
-    /// A number that all marks so far are below.
+    /// A number above those of all watermarks so far.
     pub(crate) fn so_far(&self) -> u64 {
         self.next
     }
 
-    /// Takes the marks below a number.
-    pub(crate) fn take(&mut self, below: u64) -> Vec<Mark> {
+    /// Takes the watermarks below a number.
+    pub(crate) fn take(&mut self, below: u64) -> Vec<PendingWatermark> {
         let (taken, left) = self.marks.drain(..).partition(|mark| mark.number < below);
         self.marks = left;
         taken
     }
 }
 
-/// Makes a filter for each compaction of a window store.
+/// Creates a filter for each compaction of a window store.
 pub(crate) struct ExpiryFactory(pub(crate) Watermarks);
 
 impl CompactionFilterFactory for ExpiryFactory {
@@ -106,7 +105,7 @@ impl CompactionFilterFactory for ExpiryFactory {
 pub(crate) struct ExpiryFilter(BTreeMap<u32, Horizons>);
 
 impl ExpiryFilter {
-    /// What waits for a match has another form of key, and so never expires.
+    /// Entries that wait for a match have keys of another form, and never expire.
     fn is_expired(&self, key: &[u8]) -> Option<bool> {
         let (partition, entry) = key.split_first_chunk()?;
         let watermark = self.0.get(&u32::from_be_bytes(*partition))?;

@@ -1,6 +1,5 @@
-//! The marker that makes a folder a database of ours: a file that says in which format.
-//!
-//! It is written before the database is, so that a folder without it is somebody else's, whatever is in it.
+//! The marker of a database: a file with its format. It is written before the database is created, so a folder without it is
+//! no database of Millrace's, whatever it has.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -9,12 +8,12 @@ use std::path::Path;
 use crate::error::Error;
 
 const MARKER: &str = "MILLRACE";
-/// The file that says in which boot of the machine the database was opened last.
+/// The file with the boot of the machine in which the database was last opened.
 const BOOT: &str = "BOOT";
 const PREFIX: &str = "millrace store, format ";
 const VERSION: u32 = 1;
 
-/// Makes sure that the folder is a database of ours, or is new and becomes one.
+/// Checks that the folder is a database of Millrace's; marks a new folder as one.
 pub(crate) fn claim(path: &Path) -> Result<(), Error> {
     fs::create_dir_all(path).map_err(|error| match error.kind() {
         std::io::ErrorKind::AlreadyExists => not_ours(path, "this isn't a folder"),
@@ -30,7 +29,7 @@ pub(crate) fn claim(path: &Path) -> Result<(), Error> {
     check(path)
 }
 
-/// Makes sure that the folder is a database of ours, complete enough to be opened.
+/// Checks that the folder is a database of Millrace's, and complete enough to be opened.
 pub(crate) fn check(path: &Path) -> Result<(), Error> {
     let marker = fs::read_to_string(path.join(MARKER)).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => not_ours(path, "there is no database of Millrace's here"),
@@ -50,42 +49,41 @@ pub(crate) fn check(path: &Path) -> Result<(), Error> {
             return Err(Error::Corrupt { path: path.into(), reason: format!("`{MARKER}` doesn't name a format") });
         }
     }
-    // RocksDB takes a folder without this file for a new database, and would drop what is in it.
+    // RocksDB takes a folder without this file for a new database, and would delete the data in it.
     if !path.join("CURRENT").exists() && holds_data(path)? {
         return Err(Error::Corrupt { path: path.into(), reason: "the file `CURRENT` is missing".into() });
     }
     Ok(())
 }
 
-/// Whether the machine still runs that ran when the database was opened last: then all is there that was written since.
+/// Whether the machine hasn't rebooted since the database was last opened: then all later writes are there.
 pub(crate) fn is_of_this_boot(path: &Path) -> bool {
-    boot_id().is_some_and(|boot| fs::read_to_string(path.join(BOOT)).is_ok_and(|noted| noted == boot))
+    boot_id().is_some_and(|boot| fs::read_to_string(path.join(BOOT)).is_ok_and(|recorded| recorded == boot))
 }
 
-/// Notes in which boot the database is opened. Where that fails, another opening is only less strict.
-pub(crate) fn note_boot(path: &Path) {
+/// Records the boot in which the database is opened. If that fails, the next opening is less strict.
+pub(crate) fn record_boot(path: &Path) {
     if let Some(boot) = boot_id()
         && !is_of_this_boot(path)
         && let Err(error) = fs::write(path.join(BOOT), boot)
     {
-        tracing::debug!(path = %path.display(), %error, "the boot can't be noted");
+        tracing::debug!(path = %path.display(), %error, "the boot can't be recorded");
     }
 }
 
-/// A number that the kernel makes at each boot; none on other systems than Linux.
+/// The kernel's id of this boot; `None` on systems other than Linux.
 fn boot_id() -> Option<String> {
     fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()
 }
 
-/// Makes sure that the write-ahead log is there. RocksDB goes on without it, and without what was written since it last
-/// flushed.
+/// Checks that the write-ahead log exists. RocksDB would open without it, and silently lose all writes since the last flush.
 pub(crate) fn check_log(path: &Path) -> Result<(), Error> {
     let failed = |error: std::io::Error| Error::from_io(path, "read the folder", &error);
     let (mut was_opened, mut has_log) = (false, false);
     for entry in fs::read_dir(path).map_err(failed)? {
         let name = entry.map_err(failed)?.file_name();
         let name = name.to_string_lossy();
-        // The last file that RocksDB makes when it opens a database: the log comes before it.
+        // RocksDB creates this file last when it opens a database, after the log.
         was_opened |= name.starts_with("OPTIONS-");
         has_log |= name.ends_with(".log");
     }

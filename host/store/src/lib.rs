@@ -1,14 +1,14 @@
-//! State stores of Millrace on RocksDB: what is committed, and nothing else.
+//! State stores of Millrace on RocksDB. They have committed state only.
 //!
-//! One [`Database`] holds the stores of all tasks of a process, and whatever its driver keeps beside them. What a
-//! transaction has written is the engine's until it commits; then all of it goes into one [`Batch`], which
-//! [`Database::write`] makes durable at once or not at all. [`TaskBackend`] is the engine's view of it.
+//! One [`Database`] has the stores of all tasks of a process, and families of the driver's. The engine keeps the writes of an
+//! open transaction. At the commit they go into one [`Batch`], of which [`Database::write`] writes all or nothing.
+//! [`TaskBackend`] is the engine's view of the database.
 //!
 //! | column family | key | value |
 //! |---|---|---|
-//! | `s.<store>` | partition u32, key of the engine's (see [`millrace_engine::state::keys`]) | the engine's |
+//! | `s.<store>` | partition u32, key of the engine (see [`millrace_engine::state::keys`]) | the engine's |
 //! | any other name | the driver's | the driver's |
-//! | `default` | nothing of ours: RocksDB has it whether it is used or not | |
+//! | `default` | unused; every RocksDB database has it | |
 //!
 //! ```
 //! use bytes::Bytes;

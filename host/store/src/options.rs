@@ -1,8 +1,8 @@
-//! What a database is opened with.
+//! Options for opening a database.
 
 use millrace_engine::topology::StoreSpec;
 
-/// What a column family of the driver's holds, and so how it is laid out on disk.
+/// The layout of a driver's column family on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Shape {
     /// Small values, read by key.
@@ -17,24 +17,24 @@ pub enum Shape {
 pub struct Family<'a> {
     /// Name. Not `default`, and not beginning with `s.`, which is how stores are named.
     pub name: &'a str,
-    /// What it holds.
+    /// Layout.
     pub shape: Shape,
 }
 
 /// Which writes go to a write-ahead log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Wal {
-    /// All: what is written outlives the process.
+    /// All: every write survives the process.
     #[default]
     Everything,
-    /// All but those to window stores, and what is put [beside](crate::Batch::put_beside) them: what was written there
-    /// since the last flush is lost when the process dies, and who opens the database replays it from elsewhere. Windows
-    /// are most of what a join writes, nobody queries them, and the log would be a third copy. All families are then
-    /// flushed together, so that windows and what is beside them are lost together.
+    /// All except those to window stores, and keys put [beside](crate::Batch::put_beside) these. When the process dies, their
+    /// writes since the last flush are lost, and the driver restores them from the changelog. Windows are most of the writes
+    /// of a join, queries don't read them, and the log would be a third copy. All families are flushed together, so that
+    /// windows and the keys beside them are lost together.
     WithoutWindows,
 }
 
-/// What to open a database with.
+/// Options for opening a database.
 #[derive(Clone, Copy, Debug)]
 pub struct OpenOptions<'a> {
     /// The topology's stores: a [`StoreId`](millrace_engine::ports::StoreId) is an index into them.
@@ -48,10 +48,10 @@ pub struct OpenOptions<'a> {
 }
 
 impl<'a> OpenOptions<'a> {
-    /// Memory for cached blocks and write buffers, unless told otherwise.
+    /// The default of [`memory`](Self::memory).
     pub const DEFAULT_MEMORY: usize = 64 << 20;
 
-    /// These stores, no other families, with a write-ahead log for everything.
+    /// These stores and no other families, with a write-ahead log for all writes.
     pub fn new(stores: &'a [StoreSpec]) -> Self {
         Self { stores, families: &[], memory: Self::DEFAULT_MEMORY, wal: Wal::Everything }
     }

@@ -1,4 +1,4 @@
-//! Reading families directly: what a driver keeps beside the stores.
+//! Reading column families directly, such as those of the driver.
 
 use bytes::Bytes;
 use millrace_engine::ports::Scan;
@@ -19,8 +19,8 @@ impl Database {
         Ok(found.map(|value| Bytes::copy_from_slice(&value)))
     }
 
-    /// Visits the entries from `from` (inclusive) to `to` (exclusive; `None`: the end), in the order of their keys, as
-    /// they are when it begins.
+    /// Visits the entries from `from` (inclusive) to `to` (exclusive; `None`: the end), in the order of their keys. It
+    /// sees the entries as they were when it began.
     ///
     /// # Errors
     /// [`Error::Unknown`]: there is no such family. Otherwise they can't be read.
@@ -31,14 +31,14 @@ impl Database {
         to: Option<&[u8]>,
         visit: &mut dyn FnMut(&[u8], &[u8]) -> Scan,
     ) -> Result<(), Error> {
-        // A range that ends before it begins is empty, but RocksDB doesn't say what it makes of one.
+        // A range that ends before it begins is empty; RocksDB doesn't define it.
         if to.is_some_and(|to| to <= from) {
             return Ok(());
         }
         let mut options = ReadOptions::default();
         options.set_iterate_lower_bound(from);
         if let Some(to) = to {
-            // Without it, an iterator would run on through deleted entries behind the range.
+            // Without the bound, the iterator would go on through deleted entries after the range.
             options.set_iterate_upper_bound(to);
         }
         prefix::set_order(&mut options, from, to);

@@ -1,4 +1,4 @@
-//! What a database takes up.
+//! The memory and disk space of a database.
 
 use std::ffi::CStr;
 
@@ -8,28 +8,28 @@ use crate::database::Database;
 use crate::error::Error;
 use crate::families;
 
-/// The crate has no name for it.
+/// The rocksdb crate has no constant for it.
 const TOTAL_BLOB_FILE_SIZE: &CStr = c"rocksdb.total-blob-file-size";
 
-/// What a database takes up, by its own account.
+/// The memory and disk space of a database, as RocksDB reports them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Statistics {
-    /// Bytes of memory of cached blocks and write buffers together: what the limit is on.
+    /// Bytes of memory of cached blocks and write buffers, which have one limit.
     pub memory: u64,
     /// Bytes of memory of write buffers alone.
     pub write_buffers: u64,
-    /// Bytes on disk, the write-ahead log left out.
+    /// Bytes on disk, without the write-ahead log.
     pub disk: u64,
-    /// Its stores, by name.
+    /// The stores, by name.
     pub stores: Vec<StoreStatistics>,
 }
 
-/// What a store takes up, by its own account.
+/// The memory and disk space of a store, as RocksDB reports them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoreStatistics {
     /// Name.
     pub name: String,
-    /// Entries of all partitions, roughly: deletions count until they are compacted.
+    /// Number of entries of all partitions, estimated: deleted ones count until they are compacted.
     pub entries: u64,
     /// Bytes of its write buffers.
     pub write_buffers: u64,
@@ -38,10 +38,10 @@ pub struct StoreStatistics {
 }
 
 impl Database {
-    /// What it takes up.
+    /// Reads the statistics.
     ///
     /// # Errors
-    /// RocksDB can't say.
+    /// RocksDB doesn't report them.
     pub fn statistics(&self) -> Result<Statistics, Error> {
         let mut disk = 0;
         let mut write_buffers = 0;

@@ -21,7 +21,7 @@ impl Memory {
     pub(crate) fn new(total: usize) -> Self {
         let mut options = LruCacheOptions::default();
         options.set_capacity(total);
-        // Few threads share it; more shards would each be too small for a filter of a large file.
+        // Few threads share the cache; more shards would each be too small for the filter of a large file.
         options.set_num_shard_bits(2);
         let cache = Cache::new_lru_cache_opts(&options);
         let share = total / 2;
@@ -42,7 +42,7 @@ pub(crate) fn database(memory: &Memory, wal: Wal, same_boot: bool) -> Options {
     options.set_bytes_per_sync(1 << 20);
     options.set_max_background_jobs(2);
     options.set_max_subcompactions(1);
-    // Batches come from few threads and are large: locking per batch is cheaper than per entry.
+    // Few threads write large batches: a lock per batch is cheaper than one per entry.
     options.set_allow_concurrent_memtable_write(false);
     options.set_enable_write_thread_adaptive_yield(false);
     options.set_stats_dump_period_sec(0);
@@ -55,10 +55,10 @@ pub(crate) fn database(memory: &Memory, wal: Wal, same_boot: bool) -> Options {
 
 /// How the write-ahead log is read when a database is opened.
 ///
-/// A process that was killed has left what it had written, and a last record that may be cut off. So in the same boot of
-/// the machine, other damage is real, and an error: RocksDB by default ends there, and drops all that follows without a word.
-/// After a power failure, what wasn't synced may be there in part and in any order: then RocksDB's default is right, which
-/// ends at the first gap, behind all that was synced.
+/// A killed process leaves all that it has written, and perhaps a truncated last record. So in the same boot of the machine,
+/// any other damage is an error; by default, RocksDB would silently drop all records from there on. After a power failure,
+/// unsynced pages may be missing in any order. Then RocksDB's default is right: it ends at the first gap, after all that was
+/// synced.
 pub(crate) fn recovery(same_boot: bool) -> Options {
     let mut options = Options::default();
     options.set_wal_recovery_mode(match same_boot {
@@ -73,12 +73,12 @@ pub(crate) fn recovery(same_boot: bool) -> Options {
 pub(crate) fn store(memory: &Memory, kind: StoreKind, watermarks: &Watermarks) -> Options {
     let mut options = entries(memory);
     if kind.retention().is_some() {
-        // Most of it has expired before it is read again.
+        // Most entries expire before they are read again.
         options.set_compression_type(DBCompressionType::None);
         options.set_compaction_filter_factory(ExpiryFactory(watermarks.clone()));
         options.set_prefix_extractor(prefix::extractor());
-        // Windows are looked for by ranges, and each file that has the key is another place to look. Merging earlier than
-        // other stores also drops earlier what has expired: measured, it costs less CPU and half the disk.
+        // A scan of a range reads each file that has the key. Merging files earlier than in other stores also drops expired
+        // entries earlier: measured, it takes less CPU and half the disk space.
         options.set_level_zero_file_num_compaction_trigger(4);
     }
     options
@@ -94,9 +94,9 @@ pub(crate) fn family(memory: &Memory, shape: Shape) -> Options {
 
 fn entries(memory: &Memory) -> Options {
     let mut options = common(memory);
-    // Cheaper than none: what it takes to compress is less than what it saves in writing, caching and reading.
+    // Compression takes less time than it saves in writing, caching and reading.
     options.set_compression_type(DBCompressionType::Lz4);
-    // A key that isn't there is the common case in tables and joins.
+    // Most lookups of tables and joins are of missing keys.
     options.set_memtable_prefix_bloom_ratio(0.02);
     options.set_memtable_whole_key_filtering(true);
     options
@@ -116,8 +116,7 @@ fn common(memory: &Memory) -> Options {
     let mut options = Options::default();
     options.set_write_buffer_size(memory.buffer);
     options.set_level_compaction_dynamic_level_bytes(true);
-    // Each time what is new is merged into the first level, all of that is written anew. Filters make more files there
-    // cheap to read.
+    // Merging new files into the first level rewrites all of it. With filters, more files before a merge are cheap to read.
     options.set_level_zero_file_num_compaction_trigger(8);
     options.set_level_zero_slowdown_writes_trigger(24);
     options.set_level_zero_stop_writes_trigger(36);

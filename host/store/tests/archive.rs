@@ -40,7 +40,7 @@ fn text(bytes: &[u8]) -> &str {
 }
 
 #[test]
-fn an_archive_is_compiled_once_and_found_afterwards() {
+fn the_script_compiles_an_archive_once() {
     // Writes the name of the source into its last argument, and notes that it was called.
     let folder = compiler_that(r#"for last; do :; done; echo object > "$last"; echo . >> "$(dirname "$0")/calls""#);
     let first = run(folder.path(), &[]);
@@ -62,7 +62,7 @@ fn an_archive_is_compiled_once_and_found_afterwards() {
 }
 
 #[test]
-fn an_error_in_a_source_is_told_with_the_place_of_the_log_and_compiled_no_second_time() {
+fn the_script_reports_an_error_in_a_source_with_its_log_and_does_not_retry() {
     let folder = compiler_that(r#"echo . >> "$(dirname "$0")/calls"; echo 'error: no such header' >&2; exit 1"#);
     let calls = || fs::read_to_string(folder.path().join("calls")).unwrap().lines().count();
     let first = run(folder.path(), &[]);
@@ -81,7 +81,7 @@ fn an_error_in_a_source_is_told_with_the_place_of_the_log_and_compiled_no_second
 }
 
 #[test]
-fn what_may_go_well_another_time_is_tried_again() {
+fn the_script_retries_after_a_failure_that_may_pass() {
     for does in ["kill -9 $$", "echo 'fatal error: error in backend: No space left on device' >&2; exit 1"] {
         let folder = compiler_that(does);
         let output = run(folder.path(), &[]);
@@ -92,7 +92,7 @@ fn what_may_go_well_another_time_is_tried_again() {
 }
 
 #[test]
-fn flags_that_the_crate_would_take_leave_it_to_the_crate() {
+fn the_script_compiles_nothing_if_flags_are_set_for_the_crate() {
     let folder = compiler_that("exit 1");
     for name in ["RUSTFLAGS", "CXXFLAGS", "CARGO_BUILD_TARGET"] {
         let output = run(folder.path(), &[(name, "-march=native")]);

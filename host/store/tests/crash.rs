@@ -60,7 +60,7 @@ fn child_writes_until_it_is_killed() {
 }
 
 #[test]
-fn a_killed_process_leaves_every_batch_it_wrote_and_none_by_halves() {
+fn a_killed_process_leaves_every_batch_that_it_wrote_as_a_whole() {
     for last in [0, 1, 17, 2_000] {
         let folder = tempfile::tempdir().unwrap();
         let mut child = child("child_writes_until_it_is_killed", folder.path());
@@ -94,7 +94,7 @@ fn child_dies_before_it_writes() {
 }
 
 #[test]
-fn a_batch_that_was_not_written_leaves_nothing() {
+fn a_batch_that_is_not_written_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let mut child = child("child_dies_before_it_writes", folder.path());
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -119,7 +119,7 @@ fn child_keeps_the_database_open() {
 }
 
 #[test]
-fn a_database_in_use_is_refused_by_name_but_can_be_read() {
+fn a_database_in_use_can_be_opened_for_reading_only() {
     let folder = tempfile::tempdir().unwrap();
     let mut child = child("child_keeps_the_database_open", folder.path());
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();

@@ -32,7 +32,7 @@ fn times(database: &Arc<Database>, partition: u32) -> Vec<i64> {
 }
 
 #[test]
-fn compaction_drops_what_has_expired_in_its_partition_only() {
+fn compaction_drops_expired_entries_of_their_partition_only() {
     let folder = tempfile::tempdir().unwrap();
     let database = open(folder.path());
     write(&database, 0, &[-5, 0, 9, 10, 11], None, Durability::Buffered);
@@ -44,7 +44,7 @@ fn compaction_drops_what_has_expired_in_its_partition_only() {
 }
 
 #[test]
-fn each_side_of_a_join_expires_by_its_own_time_and_what_waits_for_a_match_does_not() {
+fn each_side_of_a_join_expires_by_its_own_watermark_and_records_that_wait_for_a_match_do_not() {
     let folder = tempfile::tempdir().unwrap();
     let database = open(folder.path());
     let sides = [part::LEFT, part::RIGHT].map(|side| [1, 9].map(|time| window_key(side, b"key", time, 0)));
@@ -72,7 +72,7 @@ fn a_watermark_never_goes_back() {
 }
 
 #[test]
-fn who_comes_with_wider_windows_loses_nothing_that_is_not_expired_in_them() {
+fn a_pipeline_with_wider_windows_keeps_entries_that_are_not_expired_in_them() {
     let folder = tempfile::tempdir().unwrap();
     let database = open(folder.path());
     write(&database, 0, &[1, 5], Some(4), Durability::Synced);
@@ -85,7 +85,7 @@ fn who_comes_with_wider_windows_loses_nothing_that_is_not_expired_in_them() {
 }
 
 #[test]
-fn nothing_is_dropped_before_the_watermark_is_durable() {
+fn entries_are_not_dropped_before_the_watermark_is_durable() {
     let folder = tempfile::tempdir().unwrap();
     let database = open(folder.path());
     write(&database, 0, &[1, 2], Some(2), Durability::Buffered);
@@ -95,7 +95,7 @@ fn nothing_is_dropped_before_the_watermark_is_durable() {
 }
 
 #[test]
-fn without_a_write_ahead_log_what_has_expired_is_known_at_once_also_where_nothing_else_is_written() {
+fn without_a_write_ahead_log_a_watermark_counts_at_once_even_if_nothing_else_is_written() {
     let folder = tempfile::tempdir().unwrap();
     let specs = specs();
     let options = OpenOptions { wal: Wal::WithoutWindows, ..OpenOptions::new(&specs) };
@@ -108,7 +108,7 @@ fn without_a_write_ahead_log_what_has_expired_is_known_at_once_also_where_nothin
 }
 
 #[test]
-fn a_batch_that_was_dropped_expires_nothing() {
+fn a_batch_that_was_dropped_sets_no_watermark() {
     let folder = tempfile::tempdir().unwrap();
     let database = open(folder.path());
     write(&database, 0, &[1, 2], None, Durability::Synced);
@@ -133,7 +133,7 @@ fn entries_of_another_layout_are_kept() {
 }
 
 #[test]
-fn windows_that_were_written_to_disk_by_who_did_not_have_them_are_found_by_key() {
+fn windows_that_were_flushed_while_their_store_was_unused_are_found_by_key() {
     let folder = tempfile::tempdir().unwrap();
     write(&open(folder.path()), 0, &[1, 2, 3], None, Durability::Buffered);
     let table = specs().into_iter().take(1).collect::<Vec<_>>();

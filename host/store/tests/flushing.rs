@@ -15,7 +15,7 @@ use millrace_store::{Batch, Database, Durability, OpenOptions, Wal};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 #[test]
-fn what_has_no_log_is_on_disk_once_it_is_old_whether_more_is_written_or_not() {
+fn unlogged_writes_are_flushed_at_a_certain_age() {
     let folder = tempfile::tempdir().unwrap();
     let specs = specs();
     let options = OpenOptions { wal: Wal::WithoutWindows, families: &FAMILIES, ..OpenOptions::new(&specs) };
@@ -40,7 +40,7 @@ fn what_has_no_log_is_on_disk_once_it_is_old_whether_more_is_written_or_not() {
 }
 
 #[test]
-fn a_flush_that_rocksdb_does_not_begin_while_it_takes_no_writes_is_no_failure() {
+fn a_flush_that_rocksdb_does_not_begin_while_it_stalls_writes_is_no_error() {
     let folder = tempfile::tempdir().unwrap();
     let specs = specs();
     let options =

@@ -143,7 +143,7 @@ fn has(database: &Database, number: u32) -> bool {
 }
 
 #[test]
-fn a_full_disk_is_reported_as_such_and_what_was_written_before_stays() {
+fn a_full_disk_is_an_error_of_its_own_and_earlier_writes_stay() {
     let Some(disk) = SmallDisk::mount() else { return };
     let path = disk.path().join("data");
     let database = open(&path);
@@ -164,7 +164,7 @@ fn a_full_disk_is_reported_as_such_and_what_was_written_before_stays() {
 }
 
 #[test]
-fn a_disk_that_has_room_again_is_written_to_without_another_start() {
+fn a_database_accepts_writes_again_once_the_disk_has_room() {
     let Some(disk) = SmallDisk::mount() else { return };
     let database = open(&disk.path().join("data"));
     let filling = Filling::start(&database);
@@ -186,7 +186,7 @@ fn a_disk_that_has_room_again_is_written_to_without_another_start() {
 }
 
 #[test]
-fn what_has_no_log_still_waits_for_the_disk_after_a_flush_that_could_not_begin() {
+fn unlogged_writes_keep_their_age_after_a_flush_that_could_not_begin() {
     let Some(disk) = SmallDisk::mount() else { return };
     let specs = specs();
     let options = OpenOptions { wal: Wal::WithoutWindows, families: &FAMILIES, ..OpenOptions::new(&specs) };

@@ -183,12 +183,12 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_database_does_what_a_map_does(steps in prop::collection::vec(step(key().boxed(), any_range(key().boxed())), 1..60)) {
+    fn a_database_behaves_like_a_map(steps in prop::collection::vec(step(key().boxed(), any_range(key().boxed())), 1..60)) {
         run(TABLE, steps);
     }
 
     #[test]
-    fn a_window_store_does_too(steps in prop::collection::vec(step(times().boxed(), times_of_one_key()), 1..60)) {
+    fn a_window_store_behaves_like_a_map(steps in prop::collection::vec(step(times().boxed(), times_of_one_key()), 1..60)) {
         run(WINDOW, steps);
     }
 }

@@ -24,7 +24,7 @@ fn files(path: &Path, extension: &str) -> Vec<std::path::PathBuf> {
 }
 
 #[test]
-fn a_folder_with_something_else_in_it_is_refused_and_left_alone() {
+fn a_folder_with_other_files_is_refused_and_unchanged() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("thesis.txt"), "precious").unwrap();
     let error = refusal(folder.path());
@@ -44,7 +44,7 @@ fn a_file_is_refused() {
 }
 
 #[test]
-fn reading_makes_no_database() {
+fn opening_for_reading_creates_no_database() {
     let folder = tempfile::tempdir().unwrap();
     for path in [folder.path().to_owned(), folder.path().join("missing")] {
         let error = Database::open_read_only(&path).err().unwrap();
@@ -64,7 +64,7 @@ fn a_newer_format_is_refused() {
 }
 
 #[test]
-fn a_database_without_its_current_file_is_not_taken_for_a_new_one() {
+fn a_database_without_its_current_file_is_damaged_and_not_new() {
     for flushed in [false, true] {
         let folder = tempfile::tempdir().unwrap();
         let database = open(folder.path());
@@ -104,7 +104,7 @@ fn damaged_files_are_refused() {
 }
 
 #[test]
-fn a_write_ahead_log_that_is_damaged_or_missing_is_refused_and_loses_nothing_in_silence() {
+fn a_database_with_a_damaged_or_missing_write_ahead_log_is_refused() {
     type Damage = fn(&Path);
     let damage: [(&str, &str, Damage); 2] = [
         ("a byte is changed", "orruption", |path| {
@@ -134,7 +134,7 @@ fn a_write_ahead_log_that_is_damaged_or_missing_is_refused_and_loses_nothing_in_
 }
 
 #[test]
-fn after_a_power_failure_what_was_not_synced_may_be_damaged_and_what_comes_before_it_is_there() {
+fn after_a_power_failure_the_log_ends_at_its_first_damage() {
     let folder = tempfile::tempdir().unwrap();
     let database = open(folder.path());
     put(&database, 0, &[("a", Some("1"))]);
@@ -155,7 +155,7 @@ fn after_a_power_failure_what_was_not_synced_may_be_damaged_and_what_comes_befor
 }
 
 #[test]
-fn the_last_write_may_be_cut_off_by_a_kill_and_those_before_it_are_there() {
+fn after_a_kill_a_truncated_last_write_is_dropped_and_the_others_are_there() {
     let folder = tempfile::tempdir().unwrap();
     let database = open(folder.path());
     put(&database, 0, &[("a", Some("1"))]);
@@ -173,7 +173,7 @@ fn log_of(path: &Path) -> std::path::PathBuf {
 }
 
 #[test]
-fn a_folder_that_is_deleted_while_it_is_in_use_is_gone_and_not_damaged() {
+fn a_database_whose_folder_is_deleted_is_gone_and_not_damaged() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("data");
     let database = open(&path);
@@ -194,7 +194,7 @@ fn a_folder_whose_first_opening_was_interrupted_can_be_opened() {
 }
 
 #[test]
-fn what_a_pipeline_no_longer_has_is_kept_and_listed() {
+fn stores_that_a_pipeline_no_longer_has_are_kept_and_listed() {
     let folder = tempfile::tempdir().unwrap();
     put(&open(folder.path()), 3, &[("a", Some("1"))]);
 
@@ -211,7 +211,7 @@ fn what_a_pipeline_no_longer_has_is_kept_and_listed() {
 }
 
 #[test]
-fn unknown_names_are_the_callers_mistake() {
+fn an_unknown_store_or_family_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let database = open(folder.path());
     let mut batch = Batch::new(&database);
@@ -221,7 +221,7 @@ fn unknown_names_are_the_callers_mistake() {
 }
 
 #[test]
-fn a_reader_sees_what_a_running_process_has_written_before_it_came_synced_or_not() {
+fn a_reader_sees_all_earlier_writes_of_a_running_process_synced_or_not() {
     let folder = tempfile::tempdir().unwrap();
     let running = open(folder.path());
     put(&running, 0, &[("a", Some("1"))]);
@@ -261,7 +261,7 @@ fn statistics_count_entries_and_bytes() {
 }
 
 #[test]
-fn without_a_write_ahead_log_windows_are_lost_together_with_what_is_beside_them_and_nothing_else_is() {
+fn without_a_write_ahead_log_a_kill_loses_windows_and_the_keys_beside_them_and_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
     let specs = specs();
     let options = OpenOptions { wal: Wal::WithoutWindows, families: &FAMILIES, ..OpenOptions::new(&specs) };

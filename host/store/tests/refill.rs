@@ -36,7 +36,7 @@ fn put_times(database: &Arc<Database>, times: &[i64], expire_before: Option<i64>
 }
 
 #[test]
-fn an_entry_is_set_and_deleted_as_it_is() {
+fn a_restore_sets_and_deletes_single_entries() {
     let folder = tempfile::tempdir().unwrap();
     let database = open(folder.path());
     put(&database, 3, &[("a", Some("1")), ("b", Some("2"))]);
@@ -69,7 +69,7 @@ fn a_cleared_partition_is_empty_and_its_neighbours_are_not() {
 }
 
 #[test]
-fn what_a_batch_sets_before_it_clears_is_cleared_and_what_it_sets_then_stays() {
+fn a_batch_that_clears_a_partition_keeps_only_what_it_sets_afterwards() {
     let folder = tempfile::tempdir().unwrap();
     let database = open(folder.path());
     for partition in [7, u32::MAX] {
@@ -84,7 +84,7 @@ fn what_a_batch_sets_before_it_clears_is_cleared_and_what_it_sets_then_stays() {
 }
 
 #[test]
-fn clearing_is_in_the_batch_only_until_it_is_written() {
+fn a_partition_is_not_cleared_before_the_batch_is_written() {
     let folder = tempfile::tempdir().unwrap();
     let database = open(folder.path());
     put(&database, 0, &[("a", Some("1"))]);
@@ -95,7 +95,7 @@ fn clearing_is_in_the_batch_only_until_it_is_written() {
 }
 
 #[test]
-fn a_cleared_partition_may_be_filled_with_what_had_expired_in_it() {
+fn a_cleared_partition_may_get_entries_below_its_old_watermark() {
     let folder = tempfile::tempdir().unwrap();
     let database = open(folder.path());
     put_times(&database, &[8, 9], Some(8), Durability::Synced);
@@ -109,7 +109,7 @@ fn a_cleared_partition_may_be_filled_with_what_had_expired_in_it() {
 }
 
 #[test]
-fn what_had_expired_and_was_not_durable_yet_is_forgotten_too() {
+fn a_cleared_partition_loses_watermarks_that_were_not_durable_too() {
     let folder = tempfile::tempdir().unwrap();
     let database = open(folder.path());
     put_times(&database, &[8, 9], Some(8), Durability::Buffered);
@@ -120,7 +120,7 @@ fn what_had_expired_and_was_not_durable_yet_is_forgotten_too() {
 }
 
 #[test]
-fn a_batch_that_clears_expires_only_what_it_says_afterwards() {
+fn a_batch_that_clears_keeps_only_watermarks_that_it_sets_afterwards() {
     let folder = tempfile::tempdir().unwrap();
     let database = open(folder.path());
     let changes = |before| StoreChanges { store: WINDOW, entries: Vec::new(), expire_before: Some([before; 2]) };

@@ -15,7 +15,7 @@ use millrace_kafka::topics::ClusterTopics;
 use millrace_topics::{NewTopic, Selection, Topics};
 
 use crate::args::{At, TopicCommand};
-use crate::data;
+use crate::{data, input};
 
 pub(super) use write::write_all;
 
@@ -36,7 +36,7 @@ pub fn topic(command: TopicCommand) -> Result<()> {
             }
         }
         TopicCommand::Write { topic, place, input, key } => {
-            let (topic, input, key) = (topic.as_deref(), input.as_deref(), key.map(KeyCodec::from));
+            let (topic, input, key) = (topic.as_deref(), input::open(input.as_deref())?, key.map(KeyCodec::from));
             match place.at()? {
                 At::Folder(folder) => {
                     write::write(&mut data::topics_to_write(&data::folder(folder)?)?, topic, input, key)

@@ -13,7 +13,7 @@ use crate::families;
 /// A key of a store's family; most fit without an allocation.
 type Key = SmallVec<[u8; 64]>;
 
-/// The committed state of one partition. Reads see what [`Database::write`] has written, at once.
+/// The committed state of one partition. Reads see each write as soon as [`Database::write`] returns.
 #[derive(Clone)]
 pub struct TaskBackend {
     database: Arc<Database>,
@@ -29,7 +29,7 @@ impl TaskBackend {
         Self { database, partition, shared: Arc::default() }
     }
 
-    /// With stores that all partitions share, such as global tables: they are those of partition [`SHARED`].
+    /// The same with some stores shared by all partitions, such as global tables: their entries are in partition [`SHARED`].
     pub fn sharing(self, shared: Arc<[StoreId]>) -> Self {
         Self { shared, ..self }
     }
@@ -45,7 +45,7 @@ impl TaskBackend {
         full
     }
 
-    /// The first key after this partition; `None` behind the last one there can be.
+    /// The first key after this partition; `None` for the highest partition.
     fn end(&self, store: StoreId) -> Option<Key> {
         self.partition_of(store).checked_add(1).map(|next| Key::from_slice(&next.to_be_bytes()))
     }
@@ -74,7 +74,7 @@ impl Backend for TaskBackend {
         let mut scan = || {
             let family = self.database.store_family(store)?;
             self.database.scan(family, &self.key(store, from), end.as_deref(), &mut |key, value| {
-                // What is in the range begins with the partition, which isn't the engine's business.
+                // The engine's keys have no partition.
                 visit(key.get(4..).unwrap_or_default(), value)
             })
         };

@@ -1,4 +1,4 @@
-//! What is written together.
+//! Batches: changes that are written together.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,35 +12,35 @@ use crate::error::Error;
 /// What a write survives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Durability {
-    /// The death of the process, but not a power failure: after one, the database is as it was a moment earlier.
+    /// The end of the process. After a power failure, the database is as it was a moment earlier.
     Buffered,
-    /// A power failure too. Waits for the disk.
+    /// A power failure, too: the write waits for the disk.
     Synced,
 }
 
-/// Changes to any stores and families, written at once or not at all by [`Database::write`]. Dropped, it leaves
+/// Changes to any stores and families. [`Database::write`] writes all or none of them; a batch that is dropped changes
 /// nothing.
 pub struct Batch {
     pub(crate) database: Arc<Database>,
     pub(crate) writes: WriteBatch,
-    /// What goes past the write-ahead log.
+    /// Writes without a write-ahead log.
     pub(crate) unlogged: WriteBatch,
-    /// By store and partition.
+    /// New watermarks, by store and partition.
     pub(crate) expired: BTreeMap<(usize, u32), Horizons>,
-    /// Stores and partitions that are emptied: what was known of their expiry is void.
+    /// Stores and partitions that are cleared: their watermarks are void.
     pub(crate) cleared: BTreeSet<(usize, u32)>,
-    key: Key,
+    key: KeyBuffer,
 }
 
-/// The key of an entry as its family has it, made again and again in the same place.
+/// A buffer for the keys of entries, with the partition in front.
 #[derive(Default)]
-struct Key {
+struct KeyBuffer {
     bytes: Vec<u8>,
-    /// Length of the longest so far.
+    /// Length of the longest key so far.
     longest: usize,
 }
 
-impl Key {
+impl KeyBuffer {
     fn of(&mut self, partition: u32, key: &[u8]) -> &[u8] {
         self.bytes.clear();
         self.bytes.extend_from_slice(&partition.to_be_bytes());
@@ -56,11 +56,11 @@ impl Batch {
         let database = Arc::clone(database);
         let (expired, cleared) = (BTreeMap::new(), BTreeSet::new());
         let (writes, unlogged) = (WriteBatch::default(), WriteBatch::default());
-        Self { database, writes, unlogged, expired, cleared, key: Key::default() }
+        Self { database, writes, unlogged, expired, cleared, key: KeyBuffer::default() }
     }
 
-    /// What a task's transaction changes in one store. Where the changes say that entries are expired, they are
-    /// dropped from disk some time after the batch is written.
+    /// Adds the changes of a task's transaction to one store. Entries that the changes declare as expired are dropped from disk
+    /// some time after the batch is written.
     ///
     /// # Errors
     /// [`Error::Unknown`]: there is no such store.
@@ -76,7 +76,7 @@ impl Batch {
         Ok(())
     }
 
-    /// One entry of a store as it is kept, `None` to delete it: for who restores a store from its changelog.
+    /// Sets an entry of a store, or deletes it with `None`. For a restore from the changelog, whose entries have this form.
     ///
     /// # Errors
     /// [`Error::Unknown`]: there is no such store.
@@ -87,8 +87,8 @@ impl Batch {
         Ok(())
     }
 
-    /// Empties a partition of a store: all entries that are there, and those that this batch has set before. What has
-    /// expired in it is no longer known either: it may be filled with older entries again.
+    /// Clears a partition of a store: deletes its entries, those that this batch has set before, and its watermarks, so that it
+    /// may be filled with older entries again.
     ///
     /// # Errors
     /// [`Error::Unknown`]: there is no such store. Otherwise it can't be read.
@@ -106,8 +106,8 @@ impl Batch {
         Ok(())
     }
 
-    /// A key behind all of a family, in the database and in this batch. No partition follows the last one there can be,
-    /// and RocksDB has no range without an end; but behind any key is one of more bytes that are all as high as they get.
+    /// A key after all keys of a family, in the database and in this batch: longer than any of them, and with the highest bytes.
+    /// RocksDB has no range without an end, and the highest partition has no next one.
     fn end_of_keys(&self, family: &str) -> Result<Vec<u8>, Error> {
         let last = self.database.last_key(family)?.map_or(0, |key| key.len());
         Ok(vec![u8::MAX; last.max(self.key.longest).max(size_of::<u32>()) + 1])
@@ -122,7 +122,7 @@ impl Batch {
         Ok(())
     }
 
-    /// Sets a key of a family of the driver's, to be lost or kept together with what is written to the store.
+    /// Sets a key of a family of the driver's that is kept or lost together with the writes to the store.
     ///
     /// # Errors
     /// [`Error::Unknown`]: there is no such family.
@@ -132,7 +132,7 @@ impl Batch {
         Ok(())
     }
 
-    /// Deletes what was [put beside](Self::put_beside) a store.
+    /// Deletes a key that was [put beside](Self::put_beside) a store.
     ///
     /// # Errors
     /// [`Error::Unknown`]: there is no such family.
@@ -151,12 +151,12 @@ impl Batch {
         Ok(())
     }
 
-    /// Bytes that it will write.
+    /// Size of the writes in bytes.
     pub fn bytes(&self) -> usize {
         self.writes.size_in_bytes() + self.unlogged.size_in_bytes()
     }
 
-    /// Whether there is nothing in it: no writes, and nothing that has expired.
+    /// Whether the batch has no writes and no watermarks.
     pub fn is_empty(&self) -> bool {
         self.writes.is_empty() && self.unlogged.is_empty() && self.expired.is_empty()
     }

@@ -3,7 +3,6 @@
 use std::error::Error as StdError;
 use std::io::BufRead;
 use std::ops::ControlFlow;
-use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use millrace_embedded::run::wall_clock;
@@ -11,7 +10,6 @@ use millrace_engine::manifest::KeyCodec;
 use millrace_topics::{OutgoingRecord, Receipt, Topics, Writer};
 
 use super::outcome;
-use crate::input;
 use crate::lines::{KeyCodecs, Line, LineReader};
 use crate::say::say;
 
@@ -25,10 +23,10 @@ const BATCH_BYTES: usize = 16 << 20;
 pub(super) fn write<E: StdError + Send + Sync + 'static>(
     topics: &mut dyn Topics<Error = E>,
     topic: Option<&str>,
-    input: Option<&Path>,
+    input: LineReader<impl BufRead>,
     key: Option<KeyCodec>,
 ) -> Result<()> {
-    let receipt = write_all(topics, topic, input::open(input)?, key)?;
+    let receipt = write_all(topics, topic, input, key)?;
     let (sent, moved) = (receipt.sent, receipt.timestamps_moved);
     match receipt.handed_over {
         true => say(format_args!("{sent} records handed to the app that runs on this folder")),
