@@ -1,4 +1,4 @@
-# Recipes for daily work. `./justw RECIPE` sets up what they need and then runs them; see there.
+# Recipes for daily work. `./justw RECIPE` sets up their requirements and then runs them; see there.
 
 set shell := ["bash", "-euo", "pipefail", "-c"]
 set positional-arguments := true
@@ -8,20 +8,20 @@ export CARGO_TARGET_DIR := target
 export MILLRACE_GUESTS := env("MILLRACE_GUESTS", target / "guests")
 guest_rustc := env("MILLRACE_GUEST_RUSTC", "")
 
-# What is ours as in a release; dependencies are that way in every build, and so are not built again. Cargo keeps
-# both builds of our crates side by side, since their settings are part of the names of the files.
-as_released := "--config profile.dev.opt-level=3 --config profile.dev.package.millrace-cli.opt-level=3 " + \
-    "--config profile.dev.debug-assertions=false --config profile.dev.overflow-checks=false"
+# Our crates as in a release. Dependencies have these settings in every build, and aren't built again. Cargo keeps both
+# builds of our crates side by side, since the settings are part of the names of the files.
+as_released := "--config profile.dev.opt-level=3 " + command_released + " --config profile.dev.debug-assertions=false --config profile.dev.overflow-checks=false"
+command_released := "--config profile.dev.package.millrace-cli.opt-level=3"
 
-# Always the same selection: cargo unites the features of what it builds together, and would compile wasmtime and other
-# dependencies once more for another one. Examples are in it because then it has the features that tests have.
+# Always the same selection of crates: cargo unites the features of the crates that it builds together, and would
+# compile wasmtime and other dependencies again for another selection. With the examples, it has the features of tests.
 ours := "--workspace --bins --examples"
 
-# The `millrace` command alone, with the same features: one example, the quickest, does that.
+# The `millrace` command alone. One example, the quickest, gives it the same features.
 command := "--workspace --bin millrace --example transform"
 
-# Who only wants a broker compiles no more than that: seconds, where the workspace takes minutes. In a folder of its
-# own it needn't wait for another build either, nor be optimised.
+# The broker alone compiles in seconds, where the workspace takes minutes. In a folder of its own it doesn't wait for
+# another build, and needs no optimisation.
 broker_target := target / "broker"
 quick := "--config 'profile.dev.package.\"*\".opt-level=0'"
 broker := "--package millrace-broker --target-dir '" + broker_target + "' " + quick
@@ -34,9 +34,9 @@ default:
 build: guests
     cargo build {{ ours }}
 
-# With folders, such as `guests plugins/order-status`, those alone.
+# With folders, such as `guests plugins/order-status`, it builds those alone.
 #
-# Builds the plugins and the guests of tests, and lays them where pipelines and tests look for them.
+# Builds the plugins and the guests of tests, and copies them to where pipelines and tests look for them.
 guests *folders:
     #!/usr/bin/env bash
     set -euo pipefail
@@ -48,7 +48,7 @@ guests *folders:
     for manifest in "${manifests[@]}"; do
         names+=("$(sed -n 's/^name = "\(.*\)"/\1/p' "$manifest" | head -n 1)") folders+=("${manifest%/*}")
     done
-    # A folder of their own: another compiler may build them, and neither build is to wait for the other.
+    # A folder of their own: another compiler may build them, and neither build should wait for the other.
     out="$CARGO_TARGET_DIR/wasm"
     build=(cargo build --target wasm32-unknown-unknown --target-dir "$out" --profile guest "${names[@]/#/--package=}")
     if [ -n "{{ guest_rustc }}" ]; then
@@ -64,12 +64,12 @@ guests *folders:
         case ${folders[i]} in plugins/*) lay "$wasm" pipelines ;; esac
     done
 
-# Runs the sample orders through their pipeline and shows what became of them.
+# Runs the sample orders through their pipeline and shows the outcome.
 demo *args: (guests "plugins/order-status")
     cargo build {{ command }}
     "$CARGO_TARGET_DIR/debug/millrace" demo "$@"
 
-# Runs all tests, those in the documentation too, and names those that Kafka would have been needed for.
+# Runs all tests, those in the documentation too, and names the tests that didn't run because Kafka is missing.
 test *args: guests
     #!/usr/bin/env bash
     set -euo pipefail
@@ -80,13 +80,13 @@ test *args: guests
     if [ -s "$not_run" ]; then
         printf '\nNOT RUN, since Kafka is not to be had on this machine:\n' >&2
         sort -u "$not_run" | sed 's/^/  /' >&2
-        # What a change has to pass, it has to pass whole.
+        # A change has to pass all tests.
         if [ "${CI:-}" = true ] && [ "$status" = 0 ]; then status=1; fi
     fi
     exit "$status"
 
-# Compiles what plugins need and no more, in a folder of its own, so that nothing of the workspace is built again with
-# other features.
+# Compiles only the dependencies of plugins, in a folder of its own: otherwise crates of the workspace would be built
+# again with other features.
 #
 # Tests one plugin, with the examples in its documentation: `test-plugin order-status`.
 [no-exit-message]
@@ -98,12 +98,12 @@ test-plugin name *args:
     package="$(sed -n 's/^name = "\(.*\)"/\1/p' "$manifest" | head -n 1)"
     cargo test --quiet --package "$package" --target-dir '{{ target }}/plugins' {{ quick }} "${@:2}"
 
-# Processes under an hour of faults, against three brokers: `soak [--minutes 60] [--seed N]`; `soak --help` has the rest.
+# Runs processes under an hour of faults, against three brokers: `soak [--minutes 60] [--seed N]`; see `soak --help`.
 [no-exit-message]
 soak *args: guests
     @cargo test --quiet --workspace --test soak -- "$@"
 
-# Formats the code; `just fmt --check` only says what it would change.
+# Formats the code; `just fmt --check` only prints the changes.
 fmt *args:
     cargo fmt --all "$@"
 
@@ -111,9 +111,9 @@ fmt *args:
 map:
     cargo run --quiet --package millrace-layering --bin module-map
 
-# The soak has a line of its own: it belongs to no test run, and so not to all targets either.
+# The soak has a line of its own: it belongs to no test run, and so isn't one of all targets.
 #
-# Clippy and the documentation, with warnings as errors.
+# Checks with Clippy and builds the documentation, with warnings as errors.
 lint:
     cargo clippy --workspace --all-targets -- -D warnings
     cargo clippy --workspace --test soak -- -D warnings
@@ -124,7 +124,7 @@ bench *args: guests
     cargo build {{ as_released }} {{ ours }}
     "$CARGO_TARGET_DIR/debug/examples/bench" "$@"
 
-# Apache Kafka on this machine: `kafka up [--nodes 3]`, `kafka status`, `kafka down`.
+# Runs Apache Kafka on this machine: `kafka up [--nodes 3]`, `kafka status`, `kafka down`.
 [no-exit-message]
 kafka *args:
     @cargo build --quiet {{ broker }}
@@ -136,25 +136,25 @@ bench-kafka *args: guests
     mvn -q -B -f benches/kafka-streams/pom.xml "-Doutput=$CARGO_TARGET_DIR/kafka-streams" package
     "$CARGO_TARGET_DIR/debug/millrace-bench-kafka" "$@"
 
-# Runs cases that Kafka Streams has answered, and compares; see tests/golden/README.md.
+# Runs golden cases, and compares with the answers of Kafka Streams; see tests/golden/README.md.
 [no-exit-message]
 golden +files: guests
     cargo build --quiet {{ ours }}
     @"$CARGO_TARGET_DIR/debug/millrace-golden" "$@"
 
-# Writes the golden cases anew: random ones, and Kafka Streams' answers to those that are written by hand.
+# Writes the golden cases anew: random cases, and the answers of Kafka Streams to the cases that are written by hand.
 golden-data:
     "{{ just_executable() }}" --justfile "{{ justfile() }}" kafka-streams write 1,2,3 60 tests/golden
     "{{ just_executable() }}" --justfile "{{ justfile() }}" kafka-streams answer tests/golden/issues.jsonl
 
-# Kafka Streams' answers to cases: `kafka-streams ask < CASES`; see tests/golden/README.md.
+# Prints the answers of Kafka Streams to cases: `kafka-streams ask < CASES`; see tests/golden/README.md.
 [no-exit-message]
 kafka-streams *args:
     #!/usr/bin/env bash
     set -euo pipefail
     out="$CARGO_TARGET_DIR/kafka-streams-golden"
     mvn -q -B -f tests/golden/kafka-streams/pom.xml "-Doutput=$out" package
-    # What it keeps is made and dropped case by case: in memory, where the system has a place for that.
+    # It makes and deletes its state for each case: in memory, if the system has a folder for that.
     scratch="$(mktemp -d -p /dev/shm 2>/dev/null || mktemp -d)"
     trap 'rm -rf "$scratch"' EXIT
     java "-Djava.io.tmpdir=$scratch" -cp "$out/kafka-streams-golden.jar:$out/lib/*" millrace.golden.Main "$@"

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Finds plugins and checks their manifests before cargo does: what cargo says of these mistakes tells nothing of plugins.
+# Finds plugins and checks their manifests before cargo does: cargo's messages about these mistakes don't mention
+# plugins.
 #
-#   plugins.sh check MANIFEST...   says what a Cargo.toml lacks that a plugin needs
-#   plugins.sh find NAME           prints the manifest of plugins/NAME; `_` stands for `-`, as in the built file's name
+#   plugins.sh check MANIFEST...   names the parts of a plugin's Cargo.toml that are missing
+#   plugins.sh find NAME           prints the path of plugins/NAME/Cargo.toml; `_` stands for `-`, as in the built file
 set -euo pipefail
 
 check() {

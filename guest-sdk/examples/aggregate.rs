@@ -9,14 +9,14 @@
 //! call = "activity.activity"
 //! ```
 //!
-//! The same aggregate works over all other windows and without any.
+//! The same aggregate works over all other windows and without windows.
 
 use std::collections::BTreeMap;
 
 use millrace_sdk::prelude::*;
 use millrace_sdk::testing::{Bench, Group, Mode, Record};
 
-/// What customers do, by type of activity.
+/// Counts the activities of customers, by type.
 struct Activity;
 
 #[aggregate]

@@ -19,7 +19,7 @@ fn enrich(mut order: Doc, customer: Option<Customer>) -> Doc {
     order
 }
 
-/// What of a customer is needed here. It borrows from the record.
+/// The needed fields of a customer. They borrow from the record.
 #[derive(serde::Deserialize)]
 struct Customer<'a> {
     tier: &'a str,

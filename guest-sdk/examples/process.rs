@@ -12,10 +12,10 @@ use std::time::Duration;
 use millrace_sdk::prelude::*;
 use millrace_sdk::testing::{Bench, Record};
 
-/// How long a payment may take, by the time of the records.
+/// The time limit of a payment, in event time.
 const PATIENCE: Duration = Duration::from_secs(15 * 60);
 
-/// Waits for the payments of a customer's orders. Once a day of the driver's clock, a customer with debts is reminded.
+/// Waits for the payments of a customer's orders. Once a day of the wall clock, it reminds a customer with debts.
 #[process(on_timer = due)]
 fn await_payment(
     customer: Key<String>,
@@ -40,7 +40,7 @@ fn await_payment(
     Ok(None)
 }
 
-/// Nobody paid, or it is time to say what is open.
+/// The time for a payment is over, or a reminder of open orders is due.
 #[on_timer]
 fn due(
     customer: Key<String>,
@@ -64,7 +64,7 @@ fn due(
     Ok(Some(format!("order {order}: cancelled, not paid")))
 }
 
-/// An order is open no more.
+/// Closes an order.
 fn settle(place: &(String, i64), open: Store<(String, i64), Open>, debts: Store<String, u64>) -> Result<()> {
     open.delete(place);
     match debts.get(&place.0)?.unwrap_or(0) {
@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn an_order_that_is_not_paid_is_cancelled_when_its_time_is_over() {
         let mut bench = Bench::new(&PLUGIN);
-        // Its time is over with the record that brings the clock there, and what that does comes first.
+        // Its time is over with the record that moves the clock there; the outputs of this record come first.
         let records = [order(1, 12, 0), order(2, 30, 15 * MINUTE), payment(1, 16 * MINUTE), payment(2, 30 * MINUTE)];
         let outcomes = bench.process_all("await_payment", &records);
         assert_eq!(texts(&outcomes), ["order 1: cancelled, not paid", "order 2: 30 paid"]);

@@ -6,7 +6,7 @@
 //! from = "payments"
 //! call = "split-payments.by_merchant"
 //!
-//! # Records of one merchant come to one partition: the host puts a topic of its own between the two steps.
+//! # Records of one merchant get to one partition: the host puts a repartition topic between the two steps.
 //! [[aggregate]]
 //! name = "merchants"
 //! from = "by-merchant"
@@ -16,7 +16,7 @@
 use millrace_sdk::prelude::*;
 use millrace_sdk::testing::{Bench, Record};
 
-/// Sends payments to be looked at by a person, or straight on. Payments of nothing are left out.
+/// Sends large payments to a person, and others straight on. Skips payments of nothing.
 #[transform(ports(small, large), codes("nothing"))]
 fn split(payment: Doc) -> Result<Output> {
     let amount = payment.f64("amount")?;
@@ -29,7 +29,7 @@ fn split(payment: Doc) -> Result<Output> {
     Ok(Output::to(if amount > 1000.0 { split::LARGE } else { split::SMALL }).unchanged())
 }
 
-/// Payments go on as they are, under the key of who gets them.
+/// Sends payments on unchanged, under the key of their merchant.
 #[transform(rekey)]
 fn by_merchant(payment: Doc) -> Result<Output> {
     let merchant = payment.str("merchant")?.into_owned();

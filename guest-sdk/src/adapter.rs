@@ -1,4 +1,4 @@
-//! Between the contract and the rules: the same code in a guest and in a native test.
+//! The adapter between the contract and the rules: the same code in a guest and in a native test.
 
 mod aggregate;
 mod group;
@@ -28,7 +28,7 @@ pub use process::{ProcessArgs, ProcessFunction, ProcessFunctions, TimerArgs, Tim
 pub use transform::{TransformArgs, TransformFunction, transform_batch};
 pub use writer::Writer;
 
-/// How a function is called, by its role. A loop over a batch is compiled for each function.
+/// The way to call a function, by its role. Each function has its own compiled loop over a batch.
 pub enum Run {
     /// A transform.
     Transform(fn(Payload, Vec<Message>) -> Reply),
@@ -49,7 +49,7 @@ pub fn describe(plugin: &Plugin) -> Manifest {
 /// The export `configure`.
 ///
 /// # Errors
-/// As the contract has it.
+/// Those of the contract.
 pub fn configure(plugin: &Plugin, json: &str, versions: Vec<WriteVersion>) -> Result<(), String> {
     panic::report();
     config::configure(plugin, json, versions)
@@ -107,7 +107,7 @@ fn entry(plugin: &Plugin, function: u32) -> &'static Entry {
     plugin.functions.get(function as usize).unwrap_or_else(|| breach("a function that the manifest doesn't have"))
 }
 
-/// The host broke the contract. Nothing can be said of the record.
+/// The host broke the contract. The record has no outcome.
 #[cold]
 #[allow(clippy::panic, reason = "an invariant between host and guest")]
 fn breach(what: &str) -> ! {

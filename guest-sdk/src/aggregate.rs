@@ -1,15 +1,15 @@
-//! What a plugin implements to aggregate.
+//! The trait of aggregates.
 
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
 use crate::key::KeyType;
 use crate::state::State;
 
-/// A state for each key (and window), and records that change it. `#[aggregate]` belongs on the `impl`; the function's
-/// name in the manifest is the type's in snake case.
+/// A state for each key (and window), and records that change it. Put `#[aggregate]` on the `impl`. The function's name
+/// in the manifest is the type's name in snake case.
 ///
-/// All functions are pure: what they get besides is in [`Ctx`]. A record that fails, or is skipped, leaves the state as
-/// if it had not come, whatever was done to it before the error: the SDK sees to that.
+/// All functions are pure. [`Ctx`] has the event time, the window and the config. A record that fails or is skipped
+/// leaves the state unchanged: the SDK undoes the changes that the rule made before the error.
 ///
 /// ```
 /// use millrace_sdk::prelude::*;
@@ -54,12 +54,12 @@ use crate::state::State;
 pub trait Aggregate {
     /// The key that records are grouped by.
     type Key: KeyType;
-    /// The value of a record: what the other roles can take as one, as long as it borrows nothing. `Option<Doc>` takes
-    /// null values too.
+    /// The value of a record: any type of argument of the other roles that borrows nothing. `Option<Doc>` takes null
+    /// values too.
     type Input;
-    /// What is kept.
+    /// The state that is kept.
     type State: State;
-    /// What is put out: a type of value, or an `Option` of one, of which `None` is a null value.
+    /// The value of outputs: a type of value, or an `Option` of one, whose `None` is a null value.
     type Output;
 
     /// The state of a key that has none yet.
@@ -71,35 +71,34 @@ pub trait Aggregate {
     /// Why the record isn't processed.
     fn add(state: &mut Self::State, key: &Self::Key, input: Self::Input, ctx: &Ctx<'_>) -> Result<()>;
 
-    /// Takes a record back: the old row of a table that changed. A key without a state begins with a new one, as when the
-    /// rule has refused that row, or doesn't keep its state. The manifest says whether this is written, and a
-    /// pipeline that aggregates over a table is refused where it isn't.
+    /// Takes a record back: the old row of a table that changed. If the key has no state, because the rule has refused
+    /// that row or hasn't kept the state, it begins with a new one. The manifest says whether the aggregate has this
+    /// function. A pipeline that aggregates over a table needs it.
     ///
     /// # Errors
-    /// Why the record isn't processed. Unless written otherwise, always.
+    /// Why the record isn't processed. The default always fails.
     fn subtract(_state: &mut Self::State, _key: &Self::Key, _input: Self::Input, _ctx: &Ctx<'_>) -> Result<()> {
         Err(Error::bad_value("this aggregate can't take records back: `subtract` isn't written"))
     }
 
-    /// Makes one of two states, as of sessions that a record has brought together: `earlier` begins as a
-    /// [new one](Self::init), and then the sessions are merged into it one by one, the earliest first, before the record
-    /// is added. The manifest says whether it is written, and a pipeline that aggregates over sessions is refused where
-    /// it isn't.
+    /// Merges two states, those of sessions that a record has connected: `earlier` begins as a [new one](Self::init).
+    /// The sessions are merged into it one by one, the earliest first, and then the record is added. The manifest says
+    /// whether the aggregate has this function. A pipeline that aggregates over sessions needs it.
     ///
     /// # Errors
-    /// Why the record isn't processed; the sessions stay as they were. Unless written otherwise, always.
+    /// Why the record isn't processed; the sessions stay unchanged. The default always fails.
     fn merge(_earlier: Self::State, _later: Self::State, _key: &Self::Key) -> Result<Self::State> {
         Err(Error::bad_value("this aggregate can't be used with sessions: `merge` isn't written"))
     }
 
-    /// What the state amounts to.
+    /// The output of a state.
     ///
     /// # Errors
-    /// Then the record that was added last fails.
+    /// Why there is no output: then the record that was added last fails.
     fn result(state: &Self::State, key: &Self::Key, ctx: &Ctx<'_>) -> Result<Self::Output>;
 
-    /// Whether the state is still worth keeping; false deletes it. Asked after each record that was processed: the next
-    /// one begins with [`init`](Self::init).
+    /// Whether the state is still worth keeping; false deletes it. It is called after each processed record. After a
+    /// deletion the next record begins with [`init`](Self::init).
     fn keep(_state: &Self::State) -> bool {
         true
     }

@@ -1,5 +1,5 @@
-//! What `wit-bindgen` makes of the contract: one world for each role, so that a plugin exports only the roles it
-//! has. All share the types of the first.
+//! The bindings that `wit-bindgen` makes of the contract: one world for each role, so that a plugin exports only its
+//! own roles. All worlds share the types of the first.
 
 #![allow(missing_docs, unused_qualifications, clippy::all, reason = "generated")]
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "generated")]

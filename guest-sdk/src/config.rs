@@ -1,4 +1,4 @@
-//! A plugin's config: thresholds and such, which change without a rebuild.
+//! A plugin's config: values such as thresholds, which change without a rebuild.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -12,8 +12,8 @@ use crate::function::Plugin;
 
 /// The config of a plugin. Name it in `plugin!`, read it with [`Ctx::config`](crate::Ctx::config).
 ///
-/// Where the pipeline says nothing of a config it is read from `{}`: give each field a default, unless the plugin
-/// can't do without it. Fields that the type doesn't know are refused.
+/// A pipeline without a config gives `{}`: give each field a default, unless the plugin requires it. Unknown fields are
+/// refused.
 ///
 /// ```
 /// use millrace_sdk::prelude::*;
@@ -46,10 +46,10 @@ use crate::function::Plugin;
 /// # fn main() {}
 /// ```
 pub trait Config: DeserializeOwned + JsonSchema + 'static {
-    /// Says what is wrong with it, if its type can't. An error refuses the deployment.
+    /// Checks conditions that the type can't express. An error refuses the deployment.
     ///
     /// # Errors
-    /// For a person: which field, and what would be right.
+    /// For a person: the wrong field, and what would be right.
     fn validate(&self) -> Result<(), String> {
         Ok(())
     }
@@ -75,8 +75,8 @@ pub fn read<C: Config>(json: &str) -> Result<Rc<dyn Any>, String> {
     Ok(Rc::new(config))
 }
 
-/// The mistake in a config, behind the path of its field. Line and column are left out: the host makes the JSON of a pipeline
-/// file and the command line, and its users see only these.
+/// The mistake in a config, behind the path of its field. Line and column are left out: the host makes the JSON from
+/// the pipeline file and the command line, and its users see only those.
 fn at_its_field(path: &serde_path_to_error::Path, error: &serde_json::Error) -> String {
     let text = error.to_string();
     let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(text, _)| text);
@@ -90,13 +90,13 @@ thread_local! {
     static CURRENT: RefCell<Current> = const { RefCell::new(Current { config: None, versions: Vec::new() }) };
 }
 
-/// What `configure` said. It is the same for all of the life of an instance.
+/// The config of `configure`. It is the same during the whole life of an instance.
 struct Current {
     config: Option<Rc<dyn Any>>,
     versions: Vec<WriteVersion>,
 }
 
-/// Takes what the host configures.
+/// Keeps the config from the host.
 pub(crate) fn configure(plugin: &Plugin, json: &str, versions: Vec<WriteVersion>) -> Result<(), String> {
     let config = match &plugin.config {
         Some(spec) => Some((spec.read)(json)?),
@@ -127,7 +127,7 @@ pub(crate) fn current() -> Option<Rc<dyn Any>> {
     CURRENT.with_borrow(|current| current.config.clone())
 }
 
-/// The version to write to a store, where it isn't the newest.
+/// The version to write to a store, if it isn't the newest.
 pub(crate) fn write_version(function: u32, store: u32) -> Option<u32> {
     CURRENT.with_borrow(|current| {
         let wanted = current.versions.iter().find(|wanted| wanted.function == function && wanted.store == store);

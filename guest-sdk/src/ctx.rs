@@ -1,4 +1,4 @@
-//! What a rule may know beside key and value.
+//! The context of a record, beside key and value.
 
 use std::any::Any;
 use std::rc::Rc;
@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::host;
 pub use crate::host::Level;
 
-/// One call of the host: what the spans of its records point into, and the plugin's config.
+/// One call of the host: the arena of its records, and the plugin's config.
 pub(crate) struct Call {
     pub(crate) arena: Rc<Vec<u8>>,
     pub(crate) headers: Vec<Header>,
@@ -22,7 +22,7 @@ impl Call {
     }
 }
 
-/// Where a span begins and ends.
+/// The bounds of a span.
 pub(crate) fn ends(span: Span) -> (u32, u32) {
     (span.start, span.start.saturating_add(span.length))
 }
@@ -42,7 +42,7 @@ impl From<RawWindow> for Window {
     }
 }
 
-/// What a rule may know beside key and value: take it as an argument, `ctx: Ctx` or `ctx: &Ctx`.
+/// The context of a record, beside key and value. A rule takes it as an argument, `ctx: Ctx` or `ctx: &Ctx`.
 #[derive(Clone, Copy)]
 pub struct Ctx<'a> {
     pub(crate) call: &'a Call,
@@ -52,38 +52,39 @@ pub struct Ctx<'a> {
     pub(crate) right: Option<&'a Message>,
     pub(crate) timestamp: i64,
     pub(crate) window: Option<Window>,
-    /// Logs and counts nothing: the record is only gone over again.
+    /// Logs and counts nothing: the record is applied again.
     pub(crate) quiet: bool,
 }
 
 impl<'a> Ctx<'a> {
-    /// Name of the step or source that the record came from; of a join: the left one's.
+    /// Name of the step or source that the record came from; in a join, that of the left record.
     pub fn input(&self) -> &'a str {
         self.message.map(|message| Side { call: self.call, message }.input()).unwrap_or_default()
     }
 
-    /// Event time of the record, in milliseconds since the epoch; of a join: that of the result.
+    /// Event time of the record, in milliseconds since the epoch; in a join, that of the result.
     pub fn timestamp(&self) -> i64 {
         self.timestamp
     }
 
-    /// The window of the record or group, where there is one.
+    /// The window of the record or group, if there is one.
     pub fn window(&self) -> Option<Window> {
         self.window
     }
 
-    /// Headers of the record; of a join: the left one's. Empty unless the function is declared with `headers`.
+    /// Headers of the record; in a join, those of the left record. Empty unless the function is declared with
+    /// `headers`.
     pub fn headers(&self) -> Headers<'a> {
         let headers = self.message.map(|message| Side { call: self.call, message }.headers());
         headers.unwrap_or(Headers { call: self.call, run: &[] })
     }
 
-    /// The left side of a join, where it is there; the record itself where it isn't a join.
+    /// The left side of a join, if it has a record; without a join, the record itself.
     pub fn left(&self) -> Option<Side<'a>> {
         self.message.map(|message| Side { call: self.call, message })
     }
 
-    /// The right side of a join, where it is there.
+    /// The right side of a join, if it has a record.
     pub fn right(&self) -> Option<Side<'a>> {
         self.right.map(|message| Side { call: self.call, message })
     }
@@ -105,7 +106,7 @@ impl<'a> Ctx<'a> {
         }
     }
 
-    /// Adds to a counter of the plugin's own, once the record is committed.
+    /// Adds to one of the plugin's counters, once the record is committed.
     pub fn count(&self, name: &str, n: u64) {
         if !self.quiet {
             host::count(name, n);

@@ -1,4 +1,4 @@
-//! [`Doc`]: a JSON object that keeps what it doesn't know.
+//! [`Doc`]: a JSON object that keeps unknown fields.
 
 mod edit;
 mod get;
@@ -15,18 +15,18 @@ pub use edit::ToJson;
 
 use crate::error::{Error, Result};
 
-/// Fields of a document; as many as most have lie on the stack.
+/// Fields of a document; those of most documents fit on the stack.
 type Fields = SmallVec<[Field; 12]>;
 
-/// A JSON object that keeps what it doesn't know, byte for byte.
+/// A JSON object that keeps unknown fields byte for byte.
 ///
-/// It is for rules that look at a few fields, change some, and pass on the rest. The text is checked as a whole once
-/// (syntax, UTF-8, at most 128 levels), then read where it lies. When written, it differs from what was read only
-/// where it was changed: the order of fields, numbers such as `1.10` or `1e400`, escapes, and white space inside
-/// of the object stay. White space around the object is dropped, and so is that beside a removed field.
+/// It is for rules that read a few fields, change some, and pass on the rest. The whole text is checked once (syntax,
+/// UTF-8, at most 128 levels), and then read in place. The written text differs from the read text only in the changes:
+/// the order of fields, numbers such as `1.10` or `1e400`, escapes, and white space inside the object stay. White space
+/// around the object is dropped, and so is that beside a removed field.
 ///
-/// A name that occurs several times is kept as it came; reading sees the last, [`set`](Doc::set) leaves one,
-/// [`remove`](Doc::remove) none.
+/// Several fields of one name are kept; reading takes the last one, [`set`](Doc::set) leaves one,
+/// [`remove`](Doc::remove) removes all.
 ///
 /// ```
 /// use millrace_sdk::prelude::*;
@@ -41,16 +41,16 @@ type Fields = SmallVec<[Field; 12]>;
 /// ```
 #[derive(Clone)]
 pub struct Doc {
-    /// What the text lies in, shared with the other values of the same call.
+    /// The arena of the text, shared with the other values of the same call.
     arena: Rc<Vec<u8>>,
-    /// Where the text lies in it, without the white space around it.
+    /// The place of the text in the arena, without the white space around it.
     start: u32,
     end: u32,
-    /// Fields in their order. Removed ones stay as a gap, so that neighbours in the text can be told.
+    /// Fields in their order. A removed one stays as a gap, so that adjacent fields are known.
     fields: Fields,
     /// Names and values that were set.
     fresh: SmallVec<[u8; 64]>,
-    /// What the document is, for error texts: "left value (payment)".
+    /// The name of the document in error texts: "left value (payment)".
     label: &'static str,
 }
 
@@ -59,7 +59,7 @@ pub struct Doc {
 struct Field {
     key: Span,
     value: Span,
-    /// The value in `fresh`, where it was set.
+    /// The value in `fresh`, if the field was set.
     fresh: Span,
     flags: u8,
 }
@@ -108,7 +108,7 @@ impl Doc {
     /// Reads the text of a JSON object.
     ///
     /// # Errors
-    /// `bad-value` where it isn't one, with line and column of the first byte that is wrong.
+    /// `bad-value` if the text isn't one, with line and column of the first wrong byte.
     pub fn parse(text: impl AsRef<[u8]>) -> Result<Self> {
         let arena = Rc::new(text.as_ref().to_vec());
         let whole = 0..arena.len();
@@ -121,7 +121,7 @@ impl Doc {
         Self { arena, start: 0, end: 2, fields: Fields::new(), fresh: SmallVec::new(), label: "value" }
     }
 
-    /// Reads the object at `range` of the arena. `label` says what it is, for error texts.
+    /// Reads the object at `range` of the arena. `label` names it in error texts.
     #[inline]
     pub(crate) fn within(arena: &Rc<Vec<u8>>, range: Range<usize>, label: &'static str) -> Result<Self> {
         let around = arena.get(range.clone()).unwrap_or_default();
@@ -131,7 +131,7 @@ impl Doc {
         let text = around.get(before..around.len() - after).unwrap_or_default();
         let (start, end) = ((range.start + before) as u32, (range.end - after) as u32);
         let (arena, fields, fresh) = (Rc::clone(arena), Fields::new(), SmallVec::new());
-        // Filled in place: a document is some hundred bytes, and each move of it would copy them.
+        // Filled in place: a document has some hundred bytes, and each move would copy them.
         let mut doc = Self { arena, start, end, fields, fresh, label };
         scan::object(text, &mut doc.fields).map_err(|fault| malformed(around, before, fault, label))?;
         Ok(doc)
@@ -164,8 +164,7 @@ impl Doc {
         if field.is(Field::CHANGED) { field.fresh.of(&self.fresh) } else { field.value.of(self.text()) }
     }
 
-    /// Names and values as they are written, in order, those that occur several times included. Names with escapes
-    /// keep them.
+    /// Names and values as they are written, in order, several fields of one name included. Escapes in names stay.
     pub fn raw_fields(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         self.fields.iter().filter(|field| !field.is(Field::REMOVED)).map(|field| (self.key(field), self.value(field)))
     }
@@ -215,7 +214,7 @@ impl fmt::Debug for Doc {
     }
 }
 
-/// Equal are documents that are written alike.
+/// Documents are equal if their texts are.
 impl PartialEq for Doc {
     fn eq(&self, other: &Self) -> bool {
         self.to_vec() == other.to_vec()

@@ -5,12 +5,12 @@ use std::fmt::{self, Display};
 
 use crate::missing;
 
-/// What a rule returns.
+/// The result of a rule.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// The codes that the SDK itself reports. Every function has them in its manifest beside those it declares.
 pub mod codes {
-    /// A value, or a part of it, isn't what the rule needs.
+    /// A value, or a part of it, isn't of the form that the rule needs.
     pub const BAD_VALUE: &str = "bad-value";
     /// A value is null where the rule needs one.
     pub const NULL_VALUE: &str = "null-value";
@@ -20,15 +20,15 @@ pub mod codes {
     pub const NULL_KEY: &str = "null-key";
     /// A state can't be read or written.
     pub const BAD_STATE: &str = "bad-state";
-    /// The rule did what its declaration doesn't say: a code or a changed key that isn't declared.
+    /// The rule used a code or changed a key without declaring it.
     pub const UNDECLARED: &str = "undeclared";
     /// All of them.
     pub(crate) const ALL: [&str; 6] = [BAD_VALUE, NULL_VALUE, BAD_KEY, NULL_KEY, BAD_STATE, UNDECLARED];
 }
 
-/// Why a record isn't processed: it failed for good, it failed for now, or it is left out on purpose.
+/// Why a record isn't processed: it failed for good, it failed for now, or the rule skips it on purpose.
 ///
-/// `?` makes a permanent failure with the code `bad-value` of any standard error. To say more, map it:
+/// `?` turns any standard error into a permanent failure with the code `bad-value`. For another code or text, map it:
 ///
 /// ```
 /// use millrace_sdk::prelude::*;
@@ -48,19 +48,19 @@ struct Inner {
     text: String,
 }
 
-/// What becomes of the record.
+/// The fate of the record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// It goes to the dead-letter queue.
+    /// It is a dead letter.
     Permanent,
     /// It is tried again, as the step's `retry` says.
     Transient,
-    /// It is left out, and counted.
+    /// It is skipped, and counted.
     Skip,
 }
 
 impl Error {
-    /// The record can't be processed: it goes to the dead-letter queue.
+    /// The record can't be processed: it is a dead letter.
     pub fn permanent(code: impl Into<Cow<'static, str>>, text: impl Into<String>) -> Self {
         Self::new(Kind::Permanent, code.into(), text.into())
     }
@@ -70,12 +70,12 @@ impl Error {
         Self::new(Kind::Transient, code.into(), text.into())
     }
 
-    /// The record is left out on purpose, and counted under the code.
+    /// The rule skips the record on purpose. The host counts it under the code.
     pub fn skip(code: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Kind::Skip, code.into(), String::new())
     }
 
-    /// A value that isn't what the rule needs: permanent, with the code `bad-value`.
+    /// A value isn't of the form that the rule needs: permanent, with the code `bad-value`.
     pub fn bad_value(text: impl Into<String>) -> Self {
         Self::permanent(codes::BAD_VALUE, text)
     }
@@ -85,7 +85,7 @@ impl Error {
         Self(Box::new(Inner { kind, code, text }))
     }
 
-    /// What becomes of the record.
+    /// The fate of the record.
     pub fn kind(&self) -> Kind {
         self.0.kind
     }
@@ -95,12 +95,12 @@ impl Error {
         &self.0.code
     }
 
-    /// For a person; empty for a skip.
+    /// The reason, for a person; empty for a skip.
     pub fn text(&self) -> &str {
         &self.0.text
     }
 
-    /// The same with `subject: ` before the text, so that a reader sees what it is about.
+    /// The same error with `subject: ` before the text.
     #[must_use]
     pub fn about(mut self, subject: impl Display) -> Self {
         self.0.text = format!("{subject}: {}", self.0.text);
@@ -108,8 +108,8 @@ impl Error {
     }
 }
 
-/// Any standard error is a permanent failure with the code `bad-value`. For this [`Error`] isn't a standard error
-/// itself.
+/// Any standard error is a permanent failure with the code `bad-value`. This needs an [`Error`] that isn't a standard
+/// error itself.
 impl<E: std::error::Error> From<E> for Error {
     fn from(error: E) -> Self {
         Self::bad_value(missing::explained(error.to_string()))

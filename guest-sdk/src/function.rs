@@ -1,4 +1,4 @@
-//! What a plugin is made of: what the macros generate, and what the adapter runs.
+//! The parts of a plugin, which the macros generate and the adapter runs.
 
 use std::any::Any;
 use std::rc::Rc;
@@ -8,7 +8,7 @@ use crate::error::codes;
 
 pub use meta::{KeyCodec, Role};
 
-/// A plugin: what `plugin!` makes, as `pub static PLUGIN`.
+/// A plugin: `plugin!` makes one as `pub static PLUGIN`.
 pub struct Plugin {
     #[doc(hidden)]
     pub name: &'static str,
@@ -20,33 +20,33 @@ pub struct Plugin {
     pub config: Option<ConfigSpec>,
 }
 
-/// How a plugin's config is described and read.
+/// The description and the reader of a plugin's config.
 pub struct ConfigSpec {
     /// Its JSON Schema.
     pub schema: fn() -> String,
-    /// Reads and checks it.
+    /// Reads and checks a config.
     pub read: fn(&str) -> Result<Rc<dyn Any>, String>,
 }
 
-/// A function with its way in.
+/// A function and the way to call it.
 pub struct Entry {
-    /// What the manifest says of it.
+    /// Its entry in the manifest.
     pub spec: &'static Spec,
-    /// How it is called.
+    /// The way to call it.
     pub run: crate::adapter::Run,
 }
 
-/// What the macros derive from a function's signature and their arguments.
+/// The facts that the macros derive from their arguments and a function's signature.
 pub struct Spec {
     /// Name.
     pub name: &'static str,
     /// Role.
     pub role: Role,
-    /// Exits, at least one.
+    /// Ports, at least one.
     pub ports: &'static [PortSpec],
     /// Key codec.
     pub key: KeyCodec,
-    /// Whether it wants headers.
+    /// Whether it gets headers.
     pub headers: bool,
     /// Whether it sets timers.
     pub timers: bool,
@@ -60,11 +60,11 @@ pub struct Spec {
     pub stores: &'static [StoreSpec],
 }
 
-/// An exit.
+/// A port.
 pub struct PortSpec {
     /// Name.
     pub name: &'static str,
-    /// Whether outputs there may have a key of their own.
+    /// Whether outputs of the port may have another key than their input.
     pub rekey: bool,
 }
 
@@ -86,11 +86,11 @@ pub struct StoreSpec {
     note = "mark it with #[transform], #[join], #[aggregate] or #[process]"
 )]
 pub trait Function {
-    /// What the manifest says of it.
+    /// Its entry in the manifest.
     const SPEC: Spec;
 }
 
-/// Stops the build where a name is of no store.
+/// Stops the build if a name is that of no store.
 pub const fn check_stores(stores: &[StoreSpec], names: &[&str]) {
     let mut rest = names;
     while let [name, others @ ..] = rest {
@@ -99,7 +99,7 @@ pub const fn check_stores(stores: &[StoreSpec], names: &[&str]) {
     }
 }
 
-/// Index of the store called `name`; stops the build where there is none.
+/// Index of the store called `name`; stops the build if there is none.
 pub const fn store_index(stores: &[StoreSpec], name: &str) -> u32 {
     let mut index = 0;
     let mut rest = stores;
@@ -165,7 +165,7 @@ impl StoreSpec {
 }
 
 impl Plugin {
-    /// The manifest, as the host reads it.
+    /// The manifest that the host reads.
     pub(crate) fn describe(&self) -> meta::Manifest {
         meta::Manifest {
             name: self.name.into(),

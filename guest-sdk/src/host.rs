@@ -1,5 +1,5 @@
-//! What a plugin may ask of the host. In a guest these are the imports of the contract; in a native build the test
-//! bench answers.
+//! The functions of the host that a plugin may call. In a guest these are the imports of the contract; in a native
+//! build they are those of the test bench.
 
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) use crate::testing::host::*;

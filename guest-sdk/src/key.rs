@@ -5,8 +5,8 @@ use std::ops::Deref;
 use crate::bindings::base::exports::millrace::plugin::meta::KeyCodec;
 use crate::error::{Error, Result, codes};
 
-/// The key of a record, as an argument of a rule. The type says how it is read, and is checked against the codec of
-/// the source when the plugin is deployed.
+/// The key of a record, as an argument of a rule. The rule's type decides how the key is read. The host checks the
+/// type against the codec of the source when the plugin is deployed.
 ///
 /// | type | bytes |
 /// |---|---|
@@ -14,7 +14,7 @@ use crate::error::{Error, Result, codes};
 /// | `Key<String>` | UTF-8 |
 /// | `Key<Vec<u8>>` | any |
 ///
-/// A record without a key fails with the code `null-key`; take an `Option<Key<..>>` where that is fine.
+/// A record without a key fails with the code `null-key`, unless the rule takes an `Option<Key<..>>`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key<K>(pub K);
 
@@ -26,20 +26,20 @@ impl<K> Deref for Key<K> {
     }
 }
 
-/// A type that keys can have.
+/// A type of keys.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be a record key",
     note = "keys are `i64` (8 bytes, big-endian), `String` (UTF-8) or `Vec<u8>` (any bytes)"
 )]
 pub trait KeyType: Sized {
-    /// How the manifest names it.
+    /// Its codec in the manifest.
     #[doc(hidden)]
     const CODEC: KeyCodec;
 
     /// Reads a key.
     ///
     /// # Errors
-    /// `bad-key` where the bytes aren't of the type.
+    /// `bad-key` if the bytes aren't of the type.
     fn decode(bytes: &[u8]) -> Result<Self>;
 
     /// Appends the bytes of a key.

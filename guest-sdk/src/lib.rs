@@ -16,9 +16,9 @@
 //! ```
 //!
 //! [`transform`], [`join`], [`aggregate`] and [`process`] mark the rules, [`plugin!`](plugin!) puts them together, and
-//! [`testing`] runs them natively. The crate's README says what rules can take and return.
+//! [`testing`] runs them natively. The crate's README lists the arguments and results of rules.
 //!
-//! Between the host and a rule lies the adapter: it reads arguments from the arena of the call, calls the rule record by
+//! The adapter lies between host and rule: it reads arguments from the arena of the call, calls the rule record by
 //! record, and collects outputs in the arena of the reply.
 
 mod adapter;
@@ -42,7 +42,7 @@ pub mod testing;
 mod timers;
 mod value;
 
-// The macros name the crate as its users do.
+// The macros use the crate's name, as its users do.
 extern crate self as millrace_sdk;
 
 pub use aggregate::Aggregate;
@@ -62,7 +62,7 @@ pub use store::{Entries, Store, StoreKey};
 pub use timers::{Clock, Timer, Timers};
 pub use value::{FromValue, IntoValue, Value, Written};
 
-/// What a plugin needs: `use millrace_sdk::prelude::*;`.
+/// The names that a plugin needs: `use millrace_sdk::prelude::*;`.
 pub mod prelude {
     pub use crate::{
         Aggregate, Clock, Config, Ctx, Doc, Error, Key, Level, Output, Outputs, Result, State, Store, Timer, Timers,
@@ -70,7 +70,7 @@ pub mod prelude {
     };
 }
 
-/// What the macros generate code for. Not an interface.
+/// For the code that the macros generate. Not a public interface.
 #[doc(hidden)]
 pub mod __private {
     pub use crate::adapter::{

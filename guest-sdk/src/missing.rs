@@ -1,9 +1,9 @@
-//! Hints for rules that ask the standard library for a clock, a file or a thread.
+//! Hints for rules that use a clock, a file or a thread of the standard library.
 //!
-//! A guest is built for `wasm32-unknown-unknown`, where the standard library compiles and has no system behind it: such a
-//! call fails, or panics in a line of the library's own, which names no line of the rule.
+//! A guest is built for `wasm32-unknown-unknown`. There the standard library compiles, but has no system behind it:
+//! such a call fails, or panics in a line of the library and not of the rule.
 
-/// Words of an error of the standard library, each with the hint that is appended to the error.
+/// Words in errors of the standard library, each with the hint for such an error.
 const HINTS: [(&str, &str); 3] = [
     ("time not implemented on this platform", "a rule has no clock: take the time of the record, `Ctx::timestamp`"),
     ("failed to spawn thread", "a rule has no threads"),
@@ -13,7 +13,7 @@ const HINTS: [(&str, &str); 3] = [
     ),
 ];
 
-/// The text of an error or a panic, with a hint behind it if a rule has used something that a guest lacks.
+/// The text of an error or a panic, with a hint if the rule has used something that a guest lacks.
 pub(crate) fn explained(text: String) -> String {
     match HINTS.iter().find(|(words, _)| text.contains(words)) {
         Some((_, hint)) => format!("{text}: {hint}"),

@@ -1,4 +1,4 @@
-//! What a rule puts out, where one value on the first port isn't enough.
+//! Outputs of a rule that returns more than one value on the first port.
 
 use crate::error::{Error, Result};
 use crate::key::KeyType;
@@ -14,7 +14,7 @@ impl Port {
     pub const FIRST: Self = Self(0);
 }
 
-/// The record goes on as it came: what a filter returns.
+/// The record goes on unchanged: a filter returns it.
 ///
 /// ```
 /// use millrace_sdk::prelude::*;
@@ -29,7 +29,7 @@ impl Port {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Unchanged;
 
-/// One record to put out: a value, and what of the input it doesn't take over.
+/// An output: a value, and everything in which the output differs from its input.
 ///
 /// ```
 /// use millrace_sdk::prelude::*;
@@ -80,7 +80,7 @@ impl Output {
         Self::to(Port::FIRST)
     }
 
-    /// With this value: a `Doc`, or what serde can write.
+    /// With this value: a `Doc`, or a type that serde can write.
     pub fn value(mut self, value: impl IntoValue) -> Self {
         let mut bytes = Vec::new();
         match value.into_value(&mut bytes) {
@@ -97,13 +97,14 @@ impl Output {
         self
     }
 
-    /// With the input's value, as it is from the start. A join and an aggregate have no such value: there it fails.
+    /// With the input's value, which is the default. In a join and an aggregate it fails, since they have no such
+    /// value.
     pub fn unchanged(mut self) -> Self {
         self.value = Content::Inherit;
         self
     }
 
-    /// With a null value: a deletion, for who reads the topic as a table.
+    /// With a null value: a tombstone for readers of the topic as a table.
     pub fn tombstone(mut self) -> Self {
         self.value = Content::Null;
         self
@@ -135,7 +136,7 @@ impl Output {
         self
     }
 
-    /// With this header. The first one takes the place of all of the input's.
+    /// With this header. The first one replaces all headers of the input.
     pub fn header(mut self, name: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) -> Self {
         self.headers.get_or_insert_default().push((name.into(), Some(value.into())));
         self
@@ -148,7 +149,7 @@ impl Default for Output {
     }
 }
 
-/// Any number of records to put out.
+/// Any number of outputs.
 ///
 /// ```
 /// use millrace_sdk::prelude::*;
@@ -171,12 +172,12 @@ impl Default for Output {
 pub struct Outputs(pub(crate) Vec<Output>);
 
 impl Outputs {
-    /// None yet.
+    /// No outputs.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds one.
+    /// Adds an output.
     pub fn push(&mut self, output: Output) {
         self.0.push(output);
     }
@@ -200,7 +201,7 @@ impl Extend<Output> for Outputs {
     }
 }
 
-/// Where values, and so records, of any type of the macros' choice end up.
+/// Makes an output of a value of any type that the macros choose.
 pub(crate) fn refuse_inherited_value() -> Result<()> {
     Err(Error::permanent(
         crate::error::codes::UNDECLARED,

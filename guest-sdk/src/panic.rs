@@ -1,12 +1,12 @@
-//! The text of a panic, for the host: a guest that panics traps, and a trap has no text of its own.
+//! The text of a panic, for the host: a guest that panics traps, and a trap has no text.
 
 use std::sync::Once;
 
 use crate::host::{self, Level};
 use crate::missing;
 
-/// Makes each panic log `panicked at FILE:LINE: MESSAGE` at level error before it traps. The host takes the last
-/// such line of a record that trapped as the reason.
+/// Makes each panic log `panicked at FILE:LINE: MESSAGE` at level error before it traps. The host takes the last such
+/// line of the record as the reason of the trap.
 pub(crate) fn report() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {

@@ -1,14 +1,14 @@
-//! The types that plugins keep in stores.
+//! The types of values in stores.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Result, codes};
 
-/// A type that is kept in a store, as JSON, with the version of its format beside it.
+/// A type of values in a store. They are kept as JSON, with the version of their format.
 ///
-/// Raise [`VERSION`](State::VERSION) when what was written before can't be read any more, or would be read wrongly;
-/// then [`READS`](State::READS) and [`upgrade`](State::upgrade) say how it is read.
+/// Raise [`VERSION`](State::VERSION) if the type can no longer read older values, or would misread them. Then
+/// [`READS`](State::READS) lists the older versions, and [`upgrade`](State::upgrade) reads them.
 ///
 /// ```
 /// use millrace_sdk::prelude::*;
@@ -37,31 +37,31 @@ use crate::error::{Error, Result, codes};
     note = "give it a version: `impl State for {Self} {{ const VERSION: u32 = 1; }}`, and let it derive `serde::Serialize` and `serde::Deserialize`"
 )]
 pub trait State: Serialize + DeserializeOwned {
-    /// The version of the format: what is written, unless the host asks for an older one.
+    /// The version of the format. Values are written in it, unless the host asks for an older one.
     const VERSION: u32;
     /// Older versions that [`upgrade`](State::upgrade) reads.
     const READS: &'static [u32] = &[];
-    /// Older versions that [`downgrade`](State::downgrade) writes, so that a deployment can be taken back.
+    /// Older versions that [`downgrade`](State::downgrade) writes, so that a deployment can be rolled back.
     const WRITES: &'static [u32] = &[];
 
-    /// Reads an older version.
+    /// Reads a value of an older version.
     ///
     /// # Errors
-    /// Where it can't.
+    /// The value can't be read.
     fn upgrade(version: u32, _bytes: &[u8]) -> Result<Self> {
         Err(no_upgrade(version))
     }
 
-    /// Writes an older version.
+    /// Writes a value of an older version.
     ///
     /// # Errors
-    /// Where it can't.
+    /// The value can't be written in that version.
     fn downgrade(&self, version: u32) -> Result<Vec<u8>> {
         Err(Error::permanent(codes::BAD_STATE, format!("state can't be written in version {version}")))
     }
 }
 
-/// What [`State::upgrade`] says to a version that it doesn't know.
+/// The error of [`State::upgrade`] about an unknown version.
 pub fn no_upgrade(version: u32) -> Error {
     Error::permanent(codes::BAD_STATE, format!("state is of version {version}, which this plugin can't read"))
 }
@@ -74,8 +74,8 @@ pub(crate) fn decode<S: State>(version: u32, bytes: &[u8]) -> Result<S> {
     serde_json::from_slice(bytes).map_err(bad_state)
 }
 
-/// A number that isn't finite is written as null, and would never be read again. Where there is no null, there is
-/// none.
+/// Refuses a state that can't be read again: a number that isn't finite is written as null. A text without null needs
+/// no check.
 fn check<S: State>(written: &[u8]) -> Result<()> {
     if written.windows(4).any(|word| word == b"null") {
         serde_json::from_slice::<S>(written).map_err(bad_state)?;
@@ -88,7 +88,7 @@ fn bad_state(error: serde_json::Error) -> Error {
     Error::permanent(codes::BAD_STATE, format!("state: {error}"))
 }
 
-/// Appends a state in the version asked for. Returns the version.
+/// Appends a state in the requested version, or in the newest. Returns the version.
 pub(crate) fn encode<S: State>(state: &S, version: Option<u32>, out: &mut Vec<u8>) -> Result<u32> {
     match version {
         Some(older) if older != S::VERSION => {

@@ -15,9 +15,9 @@ pub use key::StoreKey;
 pub use scan::Entries;
 
 /// A store of a process function, as an argument: `orders: Store<String, Order>` is the store `orders` in the
-/// manifest. What it holds is scoped to the partition, and what a record writes is undone if the record fails.
+/// manifest. Its entries are scoped to the partition, and the writes of a record that fails are undone.
 ///
-/// Numbers and pairs in keys are written so that ranges have their order: see [`StoreKey`].
+/// Numbers and pairs in keys sort in their natural order: see [`StoreKey`].
 pub struct Store<K, V> {
     function: u32,
     index: u32,
@@ -41,7 +41,7 @@ impl<K: StoreKey, V: State> Store<K, V> {
     /// The value of a key.
     ///
     /// # Errors
-    /// `bad-state` where it can't be read.
+    /// `bad-state` if the value can't be read.
     pub fn get(&self, key: &K) -> Result<Option<V>> {
         let value = host::state::get(self.index, &key.to_bytes());
         value.map(|value| state::decode(value.version, &value.bytes)).transpose()
@@ -50,7 +50,7 @@ impl<K: StoreKey, V: State> Store<K, V> {
     /// Sets the value of a key.
     ///
     /// # Errors
-    /// `bad-state` where it can't be written.
+    /// `bad-state` if the value can't be written.
     pub fn put(&self, key: &K, value: &V) -> Result<()> {
         let mut bytes = Vec::new();
         let version = state::encode(value, config::write_version(self.function, self.index), &mut bytes)?;
@@ -64,12 +64,12 @@ impl<K: StoreKey, V: State> Store<K, V> {
     }
 
     /// Entries from `start` (inclusive) to `end` (exclusive), in the order of keys; `None` is the first or the last.
-    /// They are fetched in pages as they are asked for.
+    /// They are fetched in pages, on demand.
     pub fn range(&self, start: Option<&K>, end: Option<&K>) -> Entries<K, V> {
         Entries::range(self.index, start.map(K::to_bytes), end.map(K::to_bytes))
     }
 
-    /// Entries whose key begins with `prefix`, in the order of keys: of a key `(String, u64)` all with this string.
+    /// Entries whose key begins with `prefix`, in the order of keys: with keys `(String, u64)`, all with this string.
     pub fn prefix<P: StoreKey>(&self, prefix: &P) -> Entries<K, V> {
         let mut bytes = Vec::new();
         prefix.write_part(&mut bytes);

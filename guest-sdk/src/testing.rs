@@ -42,12 +42,12 @@ pub use record::{Group, Grouped, Outcome, Pair, Put, Record};
 
 /// A plugin with stores, timers and clocks of its own.
 ///
-/// Stores and timers belong to a function. A call whose outcome isn't good is undone, as the host would do it.
+/// Stores and timers belong to a function. If a record fails or is skipped, its changes are undone, as in the host.
 ///
 /// All methods take the function's name in the manifest.
 ///
 /// # Panics
-/// Its methods panic where the plugin has no function of that name and role.
+/// The methods panic if the plugin has no function of that name and role.
 pub struct Bench {
     plugin: &'static Plugin,
     json: String,
@@ -60,7 +60,7 @@ impl Bench {
     /// A plugin with the config `{}`.
     ///
     /// # Panics
-    /// If the plugin refuses that.
+    /// If the plugin refuses this config.
     #[allow(clippy::panic, reason = "a test bench")]
     pub fn new(plugin: &'static Plugin) -> Self {
         Self::with_config(plugin, "{}").unwrap_or_else(|error| panic!("config {{}}: {error}"))
@@ -69,14 +69,14 @@ impl Bench {
     /// A plugin with a config.
     ///
     /// # Errors
-    /// What the plugin says against it.
+    /// The plugin's reason to refuse the config.
     pub fn with_config(plugin: &'static Plugin, json: &str) -> Result<Self, String> {
         adapter::configure(plugin, json, Vec::new())?;
         let (hosts, logs, counts) = (BTreeMap::new(), Vec::new(), BTreeMap::new());
         Ok(Self { plugin, json: json.to_owned(), hosts, logs, counts })
     }
 
-    /// What the plugin says of itself.
+    /// The plugin's manifest.
     pub fn manifest(&self) -> Manifest {
         adapter::describe(self.plugin)
     }
@@ -86,12 +86,12 @@ impl Bench {
         &self.logs
     }
 
-    /// A counter of the plugin's own.
+    /// The value of one of the plugin's counters.
     pub fn count(&self, name: &str) -> u64 {
         self.counts.get(name).copied().unwrap_or(0)
     }
 
-    /// Transforms a batch of records: one outcome a record.
+    /// Transforms a batch of records. Returns one outcome for each.
     pub fn transform(&mut self, function: &str, records: &[Record]) -> Vec<Outcome> {
         let index = self.index(function);
         let mut arena = Arena::default();
@@ -102,7 +102,7 @@ impl Bench {
         arena::outcomes(&reply, &ports, records.iter().map(Input::record))
     }
 
-    /// Joins a batch of pairs: one outcome a pair.
+    /// Joins a batch of pairs. Returns one outcome for each.
     pub fn join(&mut self, function: &str, pairs: &[Pair]) -> Vec<Outcome> {
         let index = self.index(function);
         let mut arena = Arena::default();
@@ -113,8 +113,8 @@ impl Bench {
         arena::outcomes(&reply, &ports, pairs.iter().map(Input::pair))
     }
 
-    /// Joins a batch of bare values, and hands the value of each output to `put`: for benchmarks, since it does no
-    /// more than a call of the host does. Returns how many pairs weren't processed.
+    /// Joins a batch of bare values, and hands the value of each output to `put`. It is for benchmarks: it does no more
+    /// than a call of the host does. Returns the number of pairs that weren't processed.
     pub fn join_values(&mut self, function: &str, pairs: &[(&[u8], &[u8])], mut put: impl FnMut(&[u8])) -> usize {
         let index = self.index(function);
         let size = pairs.iter().map(|(left, right)| left.len() + right.len()).sum();
@@ -141,10 +141,10 @@ impl Bench {
         entry.map(|entry| entry.spec.ports.iter().map(|port| port.name).collect()).unwrap_or_default()
     }
 
-    /// Runs `work` with the host of this function behind the imports.
+    /// Runs `work` with this function's host as the imports.
     #[allow(clippy::expect_used, reason = "a test bench")]
     fn call<T>(&mut self, index: u32, work: impl FnOnce() -> T) -> T {
-        // Another bench on this thread may have configured something else.
+        // Another bench on this thread may have another config.
         config::configure(self.plugin, &self.json, Vec::new()).expect("the config was good before");
         let host = self.hosts.entry(index).or_default();
         host.at = None;

@@ -12,18 +12,18 @@ use crate::error::{Error, Result, codes};
 #[derive(Clone, Copy)]
 pub struct Value<'a> {
     pub(crate) arena: &'a Rc<Vec<u8>>,
-    /// Where it is in the arena; `None` is null.
+    /// Its place in the arena; `None` is null.
     pub(crate) range: Option<(u32, u32)>,
     pub(crate) label: &'static str,
 }
 
 impl<'a> Value<'a> {
-    /// What the value is, for error texts: "left value (payment)".
+    /// The name of the value in error texts: "left value (payment)".
     pub fn label(self) -> &'static str {
         self.label
     }
 
-    /// Whether it is Kafka's null.
+    /// Whether the value is Kafka's null.
     pub fn is_null(self) -> bool {
         self.range.is_none()
     }
@@ -31,7 +31,7 @@ impl<'a> Value<'a> {
     /// Its bytes.
     ///
     /// # Errors
-    /// `null-value` where it is null.
+    /// `null-value` if the value is null.
     pub fn bytes(self) -> Result<&'a [u8]> {
         let range = self.range()?;
         Ok(self.arena.get(range).unwrap_or_default())
@@ -40,7 +40,7 @@ impl<'a> Value<'a> {
     /// Its bytes as text.
     ///
     /// # Errors
-    /// `null-value` where it is null, `bad-value` where it isn't UTF-8.
+    /// `null-value` if the value is null, `bad-value` if it isn't UTF-8.
     pub fn text(self) -> Result<&'a str> {
         std::str::from_utf8(self.bytes()?).map_err(|error| Error::bad_value(error.to_string()).about(self.label))
     }
@@ -55,7 +55,7 @@ impl<'a> Value<'a> {
         self.text().map(str::to_owned)
     }
 
-    /// The value by `read`, or `None` where it is null.
+    /// The result of `read`, or `None` if the value is null.
     #[doc(hidden)]
     pub fn option<T>(self, read: impl FnOnce(Self) -> Result<T>) -> Result<Option<T>> {
         if self.is_null() { Ok(None) } else { read(self).map(Some) }
@@ -69,18 +69,18 @@ impl<'a> Value<'a> {
     }
 }
 
-/// A type that a rule can take a value as: a [`Doc`], anything that serde reads from JSON, or a type of your own that
-/// isn't JSON. Beside these a rule can take `String` or `&str` (the value as text), `Vec<u8>` or `&[u8]` (its bytes).
+/// A type of argument for values: a [`Doc`], a type that serde reads from JSON, or a type of your own that isn't JSON.
+/// A rule can also take `String` or `&str` (the value as text), and `Vec<u8>` or `&[u8]` (its bytes).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be read from the value of a record",
     label = "not a type of value",
     note = "take a `Doc`, a type that derives `serde::Deserialize`, `String` or `&str` (text), `Vec<u8>` or `&[u8]` (bytes), or an `Option` of one of these"
 )]
 pub trait FromValue<'a>: Sized {
-    /// Reads it.
+    /// Reads the value.
     ///
     /// # Errors
-    /// `null-value` where it is null, `bad-value` where it is something else.
+    /// `null-value` if the value is null, `bad-value` if it isn't of the type.
     fn from_value(value: Value<'a>) -> Result<Self>;
 }
 
@@ -102,17 +102,17 @@ impl<'a> FromValue<'a> for Doc {
     }
 }
 
-/// Whether something was written, or it is null.
+/// The kind of a written value: bytes or null.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Written {
     /// Its bytes were appended.
     Bytes,
-    /// It is Kafka's null: a deletion, for who reads the topic as a table.
+    /// The value is Kafka's null: a tombstone for readers of the topic as a table.
     Null,
 }
 
-/// A type that a rule can put out as a value: a [`Doc`], anything that serde writes as JSON, or a type of your own
-/// that isn't JSON. What serde writes as a bare `null` is Kafka's null.
+/// A type of output values: a [`Doc`], a type that serde writes as JSON, or a type of your own that isn't JSON. If
+/// serde writes a bare `null`, the value is Kafka's null.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be put out as the value of a record",
     label = "not a type of value",
@@ -122,7 +122,7 @@ pub trait IntoValue {
     /// Appends its bytes.
     ///
     /// # Errors
-    /// `bad-value` where it can't be written.
+    /// `bad-value` if the value can't be written.
     fn into_value(self, out: &mut Vec<u8>) -> Result<Written>;
 }
 

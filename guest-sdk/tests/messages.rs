@@ -1,4 +1,4 @@
-//! What the macros say to mistakes: the text that the compiler prints is in `ui/*.stderr`, and is written anew with
+//! The messages of the macros about mistakes. The text of the compiler is in `ui/*.stderr`; write it anew with
 //! `TRYBUILD=overwrite cargo test -p millrace-sdk --test messages`.
 
 #[test]

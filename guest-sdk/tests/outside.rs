@@ -1,4 +1,4 @@
-//! A plugin of somebody else: a crate outside of this workspace that depends on the SDK by its path.
+//! A plugin outside of this workspace: a crate that depends on the SDK by its path.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -69,7 +69,7 @@ fn a_crate_outside_of_the_workspace_builds() {
     fs::create_dir(folder.path().join("src")).unwrap();
     fs::write(folder.path().join("Cargo.toml"), manifest).unwrap();
     fs::write(folder.path().join("src/lib.rs"), PLUGIN).unwrap();
-    // The workspace's choice of versions, so that nothing has to be downloaded.
+    // The workspace's versions of dependencies, so that cargo downloads nothing.
     fs::copy(sdk.join("../Cargo.lock"), folder.path().join("Cargo.lock")).unwrap();
     let target = env::temp_dir().join("millrace-sdk-outside");
     let target = env::var_os("CARGO_TARGET_DIR").map_or(target, |dir| Path::new(&dir).join("outside"));

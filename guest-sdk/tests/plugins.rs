@@ -1,4 +1,4 @@
-//! What `plugins.sh` says of manifests and names before cargo is asked.
+//! The messages of `plugins.sh` about manifests and names, before cargo runs.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-/// What the script says in a folder, and whether it is content.
+/// The output of the script in a folder, and whether it succeeds.
 fn plugins(folder: &Path, words: &[&str]) -> (bool, String) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("plugins.sh");
     let output = Command::new("bash").arg(script).args(words).current_dir(folder).output().unwrap();

@@ -32,7 +32,7 @@ pub fn expand(arguments: TokenStream, item: TokenStream) -> syn::Result<TokenStr
     Ok(quote!(#item #spec #announced #values))
 }
 
-/// How inputs are read and results written: as those of the other roles, told apart by the names of their types.
+/// The code that reads inputs and writes results. The names of the types decide, as in the other roles.
 fn values(item: &ItemImpl, ident: &Ident) -> TokenStream {
     let (input, output) = (assigned(item, "Input").map(read), assigned(item, "Output").map(write));
     quote! {

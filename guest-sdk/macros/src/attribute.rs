@@ -1,4 +1,4 @@
-//! What stands in the parentheses of an attribute: `#[transform(ports(high, low), codes("too-small"), headers)]`.
+//! The arguments of an attribute: `#[transform(ports(high, low), codes("too-small"), headers)]`.
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
@@ -11,21 +11,21 @@ use crate::function::Role;
 /// The arguments of an attribute.
 #[derive(Default)]
 pub struct Arguments {
-    /// Name in the manifest, where it isn't the function's own.
+    /// Name in the manifest, if it isn't the function's own.
     pub name: Option<LitStr>,
-    /// Exits, in order; none: one with the name `out`.
+    /// Ports, in order; none: one with the name `out`.
     pub ports: Vec<Port>,
-    /// Whether the only exit changes the key.
+    /// Whether the only port changes the key.
     pub rekey: bool,
     /// Codes of failures and skips.
     pub codes: Vec<LitStr>,
-    /// Whether the function wants headers.
+    /// Whether the function gets headers.
     pub headers: bool,
     /// The function for timers.
     pub on_timer: Option<Path>,
 }
 
-/// An exit.
+/// A port.
 pub struct Port {
     ident: Ident,
     rekey: bool,
@@ -85,13 +85,13 @@ impl Arguments {
         })
     }
 
-    /// Constants for the ports, as they belong to the function's type: `HIGH` for `high`.
+    /// Constants of the function's type for its ports: `HIGH` for `high`.
     pub fn port_constants(&self) -> TokenStream {
         let constants = self.ports.iter().enumerate().map(|(index, port)| {
             let name = format_ident!("{}", port.ident.to_string().to_uppercase(), span = port.ident.span());
             let index = index as u32;
             quote! {
-                // Not every function sends to each of its ports by name.
+                // A function may use only some of its ports by name.
                 #[allow(dead_code)]
                 pub(crate) const #name: ::millrace_sdk::Port = ::millrace_sdk::Port(#index);
             }
@@ -99,7 +99,7 @@ impl Arguments {
         quote!(#(#constants)*)
     }
 
-    /// The ports, as the manifest has them.
+    /// The ports of the manifest.
     pub fn port_specs(&self) -> TokenStream {
         let spec =
             |name: String, rekey: bool| quote!(::millrace_sdk::__private::PortSpec { name: #name, rekey: #rekey });

@@ -1,4 +1,4 @@
-//! What all roles share: the type that stands for a function, and the macro that tells `plugin!` its role.
+//! The common parts of all roles: the type that stands for a function, and the macro that tells `plugin!` its role.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote};
@@ -6,7 +6,7 @@ use syn::{Ident, Item, ItemFn, ItemImpl, Type};
 
 use crate::attribute::Arguments;
 
-/// What a function does.
+/// The role of a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     Transform,
@@ -77,7 +77,7 @@ const STD_MACROS: &[&str] = &[
     "writeln",
 ];
 
-/// Checks what all plugin functions have in common.
+/// Checks the common requirements of all plugin functions.
 pub fn check(role: Role, function: &ItemFn) -> syn::Result<()> {
     let signature = &function.sig;
     let fail = |tokens: &dyn ToTokens, text: &str| Err(syn::Error::new_spanned(tokens.to_token_stream(), text));
@@ -99,7 +99,7 @@ pub fn check(role: Role, function: &ItemFn) -> syn::Result<()> {
     Ok(())
 }
 
-/// What goes into the manifest beside what all have.
+/// The parts of the manifest that depend on the role.
 pub struct Derived {
     pub key: TokenStream,
     pub timers: bool,
@@ -108,7 +108,7 @@ pub struct Derived {
     pub stores: TokenStream,
 }
 
-/// The function itself, and the type that stands for it: the name of a function is free among the names of types.
+/// The function itself, and the type of the same name that stands for it: types and functions have separate names.
 pub fn declare(role: Role, function: &ItemFn, arguments: &Arguments, derived: &Derived) -> TokenStream {
     let (ident, vis) = (&function.sig.ident, &function.vis);
     let name = arguments.name.as_ref().map_or_else(|| ident.to_string(), syn::LitStr::value);
@@ -151,16 +151,16 @@ pub fn implement(role: Role, ident: &Ident, name: &str, arguments: &Arguments, d
     }
 }
 
-/// The macro through which `plugin!` asks about a function. Where there is none, the compiler says that it can't find it:
-/// the macro's name tells the author that the attribute is missing.
+/// The name of the macro through which `plugin!` asks about a function. If there is no such macro, the compiler prints
+/// this name, which tells the author that the attribute is missing.
 pub fn asked(ident: &Ident) -> Ident {
     let is_type = ident.to_string().starts_with(char::is_uppercase);
     let attribute = if is_type { Role::Aggregate } else { Role::Transform }.attribute();
     format_ident!("{}_needs_an_attribute_such_as_{}", ident, attribute, span = ident.span())
 }
 
-/// A macro of the function's own, through which `plugin!` learns its role and its name in the manifest: a macro sees only the
-/// text it is given, and `plugin!` is given names.
+/// The macro of a function, through which `plugin!` learns the function's role and name in the manifest: a macro sees
+/// only its own text, and that of `plugin!` has only names.
 pub fn announce(role: Role, ident: &Ident, name: &str) -> TokenStream {
     let (inner, asked) = (format_ident!("__millrace_{}", ident), asked(ident));
     let role = Ident::new(role.attribute(), Span::call_site());
@@ -175,7 +175,7 @@ pub fn announce(role: Role, ident: &Ident, name: &str) -> TokenStream {
     }
 }
 
-/// What there is of a rule with a mistake in it: a function that can be named, and a macro that makes an empty plugin.
+/// The code for a rule with a mistake: a function that can be named, and a macro that makes an empty plugin.
 pub fn stub(item: TokenStream) -> TokenStream {
     let (ident, function) = match syn::parse2(item) {
         Ok(Item::Fn(function)) if function.sig.receiver().is_none() => {
@@ -194,7 +194,7 @@ pub fn stub(item: TokenStream) -> TokenStream {
         #[allow(unused_macros)]
         macro_rules! #inner {
             ({ name: $name:literal, $($rest:tt)* } $($state:tt)*) => {
-                /// The plugin, without its functions: there is a mistake in one.
+                /// The plugin, without its functions, since one has a mistake.
                 pub static PLUGIN: ::millrace_sdk::Plugin =
                     ::millrace_sdk::Plugin { name: $name, version: "", functions: &[], config: ::core::option::Option::None };
             };
@@ -204,7 +204,7 @@ pub fn stub(item: TokenStream) -> TokenStream {
     }
 }
 
-/// The name of a type that has no more than that.
+/// The name of a type without parameters.
 fn name_of(ty: &Type) -> Option<Ident> {
     match ty {
         Type::Path(path) => path.path.get_ident().cloned(),

@@ -13,7 +13,7 @@ use proc_macro::TokenStream;
 
 /// Makes a function a transform: a record in, any number of records out.
 ///
-/// See the crate's page for what it can take and return, and for what goes into the parentheses.
+/// The crate's page lists the function's arguments and results, and the arguments of the attribute.
 #[proc_macro_attribute]
 pub fn transform(arguments: TokenStream, item: TokenStream) -> TokenStream {
     finish_rule(rule::expand(function::Role::Transform, arguments.into(), item.clone().into()), item)
@@ -22,7 +22,7 @@ pub fn transform(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// Makes a function a join: two sides in, any number of records out. The first value it takes is the left side, the
 /// second the right one.
 ///
-/// See the crate's page for what it can take and return, and for what goes into the parentheses.
+/// The crate's page lists the function's arguments and results, and the arguments of the attribute.
 #[proc_macro_attribute]
 pub fn join(arguments: TokenStream, item: TokenStream) -> TokenStream {
     finish_rule(rule::expand(function::Role::Join, arguments.into(), item.clone().into()), item)
@@ -38,17 +38,17 @@ pub fn aggregate(arguments: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Makes a function a processor: a record in, any number of records out, with stores and timers of its own.
 ///
-/// Beside what a transform takes it can take any number of `Store<K, V>`, which have the names of the arguments, and
-/// `Timers`. Then `on_timer = function` says what is called when one is due.
+/// It takes the arguments of a transform, any number of `Store<K, V>`, which have the names of the arguments, and
+/// `Timers`. `on_timer = function` names the function that the host calls when a timer is due.
 #[proc_macro_attribute]
 pub fn process(arguments: TokenStream, item: TokenStream) -> TokenStream {
     finish_rule(process::expand(arguments.into(), item.clone().into()), item)
 }
 
-/// Makes a function one that a process function names as its `on_timer`.
+/// Makes a function one that a process function can name as its `on_timer`.
 ///
-/// It can take a `Key`, the `Timer` that is due, `Timers`, `Ctx`, and stores of the process function under the names
-/// that they have there.
+/// It takes a `Key`, the due `Timer`, `Timers`, `Ctx`, and stores of the process function under their names
+/// in that function.
 #[proc_macro_attribute]
 pub fn on_timer(arguments: TokenStream, item: TokenStream) -> TokenStream {
     finish(process::expand_timer(&arguments.into(), item.into()))
@@ -56,8 +56,8 @@ pub fn on_timer(arguments: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Makes a crate a plugin: `plugin! { name: "order-status", functions: [resolve] }`.
 ///
-/// `version: ".."` is optional (that of the crate), and so is `config: Type`. It defines `pub static PLUGIN`, which
-/// the test bench runs, and in a build for `wasm32` the exports of the component.
+/// `version: ".."` is optional (by default that of the crate), and so is `config: Type`. The macro defines
+/// `pub static PLUGIN`, which the test bench runs, and in a build for `wasm32` the exports of the component.
 #[proc_macro]
 pub fn plugin(input: TokenStream) -> TokenStream {
     finish(plugin::begin(input.into()))
@@ -70,8 +70,8 @@ pub fn __collect(input: TokenStream) -> TokenStream {
     finish(plugin::collect(input.into()))
 }
 
-/// What a rule with an attribute becomes. With a mistake in it, its name is there all the same, so that the compiler doesn't
-/// miss it elsewhere too.
+/// The code of a rule with an attribute. A rule with a mistake still has its name, so that the compiler doesn't report
+/// it missing elsewhere too.
 fn finish_rule(expanded: syn::Result<proc_macro2::TokenStream>, item: TokenStream) -> TokenStream {
     let error = match expanded {
         Ok(expanded) => return expanded.into(),

@@ -1,9 +1,8 @@
 //! `plugin!`.
 //!
-//! It is given names of functions, but must know their roles. So it calls the macro that each function's attribute
-//! left beside the function, and that macro calls `__collect!` with the role added; after the last one the
-//! plugin is put together. Between the steps travels the state:
-//! `{ header } [ (role name path) .. ] (path being asked) [ paths to ask .. ]`.
+//! The macro gets names of functions, but must know their roles. So it calls the macro that each function's attribute
+//! has left beside the function, and that macro calls `__collect!` with the role added. The last step makes the plugin.
+//! The steps pass on the state: `{ header } [ (role name path) .. ] (path being asked) [ paths to ask .. ]`.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, format_ident, quote};
@@ -14,14 +13,14 @@ use syn::{Expr, Ident, LitStr, Path, Token, Type, braced, bracketed, parenthesiz
 use crate::attribute;
 use crate::function::{self, Role};
 
-/// What stands in `plugin!` beside the functions.
+/// The arguments of `plugin!` beside the functions.
 struct Header {
     name: LitStr,
     version: Option<Expr>,
     config: Option<Type>,
 }
 
-/// What stands in `plugin!`.
+/// The arguments of `plugin!`.
 struct Plugin {
     header: Header,
     functions: Vec<Path>,
@@ -72,7 +71,7 @@ pub fn begin(input: TokenStream) -> syn::Result<TokenStream> {
     let Header { name, version, config } = &plugin.header;
     let version = version.as_ref().map(|version| quote!(version: #version,));
     let config = config.as_ref().map(|config| quote!(config: #config,));
-    // Read by `Plugin::parse` again, which wants a function.
+    // `Plugin::parse` reads this again, and requires a function.
     let header = quote!(name: #name, #version #config functions: [x]);
     let mut functions = plugin.functions.iter();
     let first = functions.next();
@@ -80,7 +79,7 @@ pub fn begin(input: TokenStream) -> syn::Result<TokenStream> {
     Ok(quote!(#asked! { { #header } [] (#first) [#(#functions,)*] }))
 }
 
-/// The macro that tells of the function of this path.
+/// The macro that describes the function of this path.
 fn asked(function: &Path) -> Path {
     let mut asked = function.clone();
     if let Some(last) = asked.segments.last_mut() {
@@ -117,7 +116,7 @@ fn role(input: ParseStream<'_>) -> syn::Result<Role> {
     role.ok_or_else(|| syn::Error::new(ident.span(), "not a role"))
 }
 
-/// The state between two steps, and what the last one added.
+/// The state between two steps, and the function that the last one added.
 struct State {
     header: Header,
     header_tokens: TokenStream,

@@ -27,7 +27,7 @@ pub fn expand(arguments: TokenStream, item: TokenStream) -> syn::Result<TokenStr
         || quote!(::core::result::Result::Ok(())),
         |path| quote_spanned!(path.span()=> <#path as ::millrace_sdk::__private::TimerFunction>::call::<#ident>(args, out)),
     );
-    // Outside of what is generic, so that it is checked before any code is made.
+    // Outside of generic code, so that the compiler checks it before it generates code.
     let same_stores = arguments.on_timer.as_ref().map(|path| {
         quote_spanned! {path.span()=>
             const _: () = ::millrace_sdk::__private::check_stores(
@@ -78,7 +78,7 @@ fn check(taken: &[Argument], arguments: &Arguments) -> syn::Result<()> {
     Ok(())
 }
 
-/// The stores of the manifest: one an argument.
+/// The stores of the manifest: one for each argument.
 fn store_specs(taken: &[Argument]) -> syn::Result<TokenStream> {
     let mut specs = TokenStream::new();
     for argument in taken {

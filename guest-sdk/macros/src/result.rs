@@ -1,4 +1,4 @@
-//! What a function returns, and how it is put out.
+//! Puts out the result of a function.
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
@@ -7,7 +7,7 @@ use syn::{ReturnType, Type};
 
 use crate::signature::{generic, generics, is, plain};
 
-/// Puts out what `call` returns.
+/// Puts out the result of `call`.
 pub fn put_out(output: &ReturnType, call: &TokenStream) -> TokenStream {
     let ReturnType::Type(_, ty) = output else {
         return quote!(#call;);

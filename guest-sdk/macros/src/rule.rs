@@ -30,7 +30,7 @@ pub fn parse(attribute: &str, item: TokenStream) -> syn::Result<ItemFn> {
     syn::parse2(item).map_err(|error| syn::Error::new(error.span(), format!("#[{attribute}] belongs on a function")))
 }
 
-/// Checks that the function takes what its role has to give.
+/// Checks that the function takes only arguments of its role.
 fn check(role: Role, function: &ItemFn, taken: &[Argument]) -> syn::Result<()> {
     for argument in taken {
         let what = match argument.kind {
@@ -65,7 +65,7 @@ pub fn key_codec(taken: &[Argument]) -> TokenStream {
     }
 }
 
-/// The way from the adapter into the function.
+/// The code through which the adapter calls the function.
 fn call(role: Role, ident: &Ident, function: &ItemFn, taken: &[Argument]) -> TokenStream {
     let (bound, args_type) = (format_ident!("{}Function", role.variant()), format_ident!("{}Args", role.variant()));
     let body = body(role, function, taken);
@@ -82,7 +82,7 @@ fn call(role: Role, ident: &Ident, function: &ItemFn, taken: &[Argument]) -> Tok
     }
 }
 
-/// Reads the arguments from `args`, calls the function, and puts out to `out` what it returns.
+/// Reads the arguments from `args`, calls the function, and puts out its result to `out`.
 pub fn body(role: Role, function: &ItemFn, taken: &[Argument]) -> TokenStream {
     let ident = &function.sig.ident;
     let mut values = 0;
@@ -117,7 +117,7 @@ pub fn variable(index: usize) -> Ident {
     format_ident!("argument_{}", index)
 }
 
-/// Reads anything but a store. `side` says by which method a value is read, and what it is for error texts.
+/// Reads any argument but a store. `side` has the method that reads a value, and the value's name in error texts.
 pub fn read(argument: &Argument, mut side: impl FnMut() -> (&'static str, &'static str)) -> TokenStream {
     let span = argument.ty.span();
     match &argument.kind {

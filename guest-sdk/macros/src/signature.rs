@@ -1,19 +1,19 @@
-//! What a function takes: arguments are told apart by the names of their types.
+//! The arguments of a function, which the names of their types tell apart.
 
 use syn::spanned::Spanned;
 use syn::{FnArg, GenericArgument, Ident, Pat, PathArguments, Signature, Type};
 
 /// An argument of a function.
 pub struct Argument {
-    /// Its name, where it has one.
+    /// Its name, if it has one.
     pub name: Option<Ident>,
     /// Its type.
     pub ty: Type,
-    /// What it is.
+    /// Its kind.
     pub kind: Kind,
 }
 
-/// What an argument is.
+/// The kind of an argument.
 pub enum Kind {
     /// `Key<K>`, or an `Option` of it.
     Key { key: Type, optional: bool },
@@ -25,7 +25,7 @@ pub enum Kind {
     Store { value: Type },
     /// `Timers`.
     Timers,
-    /// `Timer`, the one that is due.
+    /// `Timer`, the due one.
     Timer,
 }
 
@@ -107,7 +107,7 @@ fn last(ty: &Type) -> Option<&syn::PathSegment> {
     }
 }
 
-/// How a type that isn't JSON is taken or given: as text or bytes.
+/// A value type that isn't JSON: text or bytes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Plain {
     /// `&str`

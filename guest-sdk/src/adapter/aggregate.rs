@@ -1,4 +1,4 @@
-//! Aggregates: the state of a group is read once and written once, whatever its records do.
+//! Aggregates: the state of a group is read once and written once, however many records the group has.
 
 use super::group::Task;
 use super::writer::Writer;
@@ -11,25 +11,25 @@ use crate::error::Result;
 use crate::function::Function;
 use crate::value::{Value, Written};
 
-/// An aggregate as the adapter sees it: `#[aggregate]` implements it. How values are read and written follows from the
-/// names of their types, as in the other roles.
+/// An aggregate for the adapter: `#[aggregate]` implements it. The names of the value types decide how values are read
+/// and written, as in the other roles.
 pub trait AggregateFunction: Aggregate + Function {
     /// Reads the value of a record.
     ///
     /// # Errors
-    /// Where it isn't of the type.
+    /// The value isn't of the type.
     fn input(value: Value<'_>) -> Result<Self::Input>;
 
     /// Appends a result.
     ///
     /// # Errors
-    /// Where it can't be written.
+    /// The result can't be written.
     fn output(output: Self::Output, out: &mut Vec<u8>) -> Result<Written>;
 }
 
 type Run = fn(u32, Payload, Vec<Group>, Vec<Stored>, Vec<Entry>, Mode) -> Aggregated;
 
-/// The way into an aggregate, compiled for each.
+/// The way to call an aggregate, compiled for each aggregate.
 pub struct AggregateFunctions(Run);
 
 impl AggregateFunctions {
@@ -83,7 +83,7 @@ fn next<'l, T>(list: &'l [T], first: &mut usize, count: u32) -> &'l [T] {
     list.get(start..*first).unwrap_or_else(|| super::breach("a group has more parts than there are"))
 }
 
-/// A group whose state is as it was, and which has no value.
+/// The result of a group with an unchanged state and no value.
 pub(super) fn untouched(group: &Group, call: &Call, out: &mut Writer) -> Grouped {
     let state =
         group.state.map(|stored| Stored { version: stored.version, bytes: out.bytes(call.bytes(stored.bytes)) });

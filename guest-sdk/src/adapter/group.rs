@@ -10,36 +10,36 @@ use crate::host;
 use crate::state;
 use crate::value::Written;
 
-/// What a group is worked on with.
+/// The work on one group.
 pub(super) struct Task<'a> {
     pub(super) call: &'a Call,
     pub(super) group: &'a Group,
-    /// States that become one with the group's.
+    /// States of the sessions that are merged.
     pub(super) absorbed: &'a [Stored],
     pub(super) entries: &'a [Entry],
     /// Index of the first entry in the call.
     pub(super) first: usize,
     pub(super) mode: Mode,
-    /// The state version to write, where it isn't the newest.
+    /// The state version to write, if it isn't the newest.
     pub(super) version: Option<u32>,
 }
 
-/// A group afterwards.
+/// The results of a group.
 pub(super) struct Done {
     pub(super) grouped: Grouped,
-    /// Indexes, in the call, of the entries after which the state was gone.
+    /// Indexes, in the call, of the entries that deleted the state.
     pub(super) deleted: Vec<u32>,
 }
 
 impl<'a> Task<'a> {
-    /// Takes the group's records.
+    /// Applies the group's records to its state.
     ///
-    /// At first the state is written, and in mode `last` its result taken, once, after all records. If that fails,
-    /// some record is to blame: then the group is gone over again, with both after each record.
+    /// The first attempt writes the state once, after all records, and in mode `last` it then takes the result. If that
+    /// fails, some record is the cause: then the second attempt does both after each record.
     #[allow(clippy::panic, reason = "there is no record that could fail")]
     pub(super) fn run<A: AggregateFunction>(&self, out: &mut Writer) -> Done {
         let mark: Mark = out.mark();
-        // What the group needs before its first record belongs to that.
+        // The work before the first record, such as merging, belongs to this record.
         let mut announced = 0;
         self.announce(0, &mut announced);
         self.attempt::<A>(false, &mut announced, out).unwrap_or_else(|_| {
@@ -55,7 +55,7 @@ impl<'a> Task<'a> {
         })
     }
 
-    /// Tells the host which of the group's records is next, once for each however often it is gone over: a record's
+    /// Tells the host which of the group's records is next. Each record is announced once, over both attempts: its
     /// budget is renewed once.
     fn announce(&self, index: usize, announced: &mut usize) {
         if index == *announced && index < self.entries.len() {
@@ -93,37 +93,36 @@ impl<'a> Task<'a> {
     }
 }
 
-/// The records of a group on their way into its state.
+/// One attempt to apply a group's records to its state.
 ///
-/// A record that fails leaves the state as if it had not come. Copying the state before each record would make the
-/// good ones pay for it; so the state is restored when a record has failed: from a checkpoint, over which the good
-/// records since then are gone once more. What was restored is the next checkpoint, so that each record is gone over
-/// at most twice.
+/// A record that fails must leave the state unchanged. To copy the state before each record would cost the good
+/// records. So the state is restored after a failure: the good records since the last checkpoint are applied to it
+/// again. The restored state is the next checkpoint, so that each record is applied at most twice.
 struct Run<'a, A: AggregateFunction> {
     task: &'a Task<'a>,
     careful: bool,
     key: A::Key,
     state: A::State,
-    /// Whether the state may have been changed by the record at hand.
+    /// Whether the current record may have changed the state.
     touched: bool,
     /// The state before `since`.
     checkpoint: Checkpoint,
-    /// The records that came in well after the checkpoint.
+    /// The records that were applied since the checkpoint.
     since: Vec<&'a Entry>,
-    /// Whether there is no state to keep: the key is new, or the state wasn't kept after the last good record. The next
-    /// one begins with a new state, as it would if it came in a call of its own.
+    /// Whether there is no state: the key is new, or the last good record deleted the state. The next record begins
+    /// with a new state, as in a call of its own.
     gone: bool,
-    /// Indexes, in the call, of the entries after which the state was gone.
+    /// Indexes, in the call, of the entries that deleted the state.
     deleted: Vec<u32>,
 }
 
-/// A state that can be had again.
+/// A state that can be restored.
 enum Checkpoint {
-    /// That which the group came with: its own, or those that it absorbs, merged.
+    /// The state at the beginning: the group's own, or the merged sessions.
     Group,
-    /// That of a new key.
+    /// The state of a new key.
     New,
-    /// One that was written for this: its version and bytes.
+    /// A restored state, written: its version and bytes.
     Written(u32, Vec<u8>),
 }
 
@@ -145,14 +144,14 @@ impl<'a, A: AggregateFunction> Run<'a, A> {
         }
     }
 
-    /// One record, with the result where it is wanted.
+    /// Applies one record, and puts out the result if the host wants one.
     fn entry(&mut self, entry: &'a Entry, out: &mut Writer) -> Result<()> {
         if self.gone {
             self.state = A::init(&self.key);
             self.checkpoint = Checkpoint::New;
             self.since.clear();
         }
-        // The second time over a group its records have logged and counted already.
+        // In the second attempt the records have already logged and counted.
         self.apply(entry, self.careful)?;
         let ctx = self.ctx(entry, self.careful);
         if self.task.mode == Mode::Each {
@@ -183,7 +182,7 @@ impl<'a, A: AggregateFunction> Run<'a, A> {
         }
     }
 
-    /// A record that came in well: it stands, and so does what it means for the state.
+    /// Keeps a good record's change of the state, or deletes the state.
     fn settle(&mut self, entry: &'a Entry, index: u32) {
         self.since.push(entry);
         self.gone = !A::keep(&self.state);
@@ -192,7 +191,7 @@ impl<'a, A: AggregateFunction> Run<'a, A> {
         }
     }
 
-    /// Takes back what a failed record did to the state.
+    /// Undoes a failed record's changes of the state.
     #[cold]
     fn restore(&mut self) -> Result<()> {
         if !self.touched {
@@ -215,14 +214,14 @@ impl<'a, A: AggregateFunction> Run<'a, A> {
         Ctx { message: Some(&entry.message), timestamp: entry.message.timestamp, ..self.group_ctx(quiet) }
     }
 
-    /// What is known where there is no record: of the last one only its time.
+    /// The context without a record, with the time of the group's last one.
     fn group_ctx(&self, quiet: bool) -> Ctx<'a> {
         let timestamp = self.task.entries.last().map_or(0, |entry| entry.message.timestamp);
         let window = self.task.group.window.map(Into::into);
         Ctx { call: self.task.call, message: None, right: None, timestamp, window, quiet }
     }
 
-    /// Writes the state, and the result where it is wanted.
+    /// Writes the state, and the result if the host wants one.
     fn close(self, out: &mut Writer) -> Result<Done> {
         let value = match self.task.mode {
             Mode::Each => None,

@@ -12,26 +12,26 @@ use crate::value::Value;
 
 /// A join: `#[join]` implements it.
 pub trait JoinFunction: Function {
-    /// Takes one pair.
+    /// Joins one pair.
     ///
     /// # Errors
-    /// What the rule returns.
+    /// Those of the rule.
     fn call(args: &JoinArgs<'_>, out: &mut Writer) -> Result<()>;
 }
 
-/// What a join can take.
+/// The arguments of a join.
 pub struct JoinArgs<'a> {
     call: &'a Call,
     pair: &'a Pair,
 }
 
 impl<'a> JoinArgs<'a> {
-    /// The left value: null, too, where the left side is missing.
+    /// The left value; null also if the left side is missing.
     pub fn left(&self, label: &'static str) -> Value<'a> {
         self.side(self.pair.left.as_ref(), label)
     }
 
-    /// The right value: null, too, where the right side is missing.
+    /// The right value; null also if the right side is missing.
     pub fn right(&self, label: &'static str) -> Value<'a> {
         self.side(self.pair.right.as_ref(), label)
     }
@@ -46,20 +46,20 @@ impl<'a> JoinArgs<'a> {
     /// The key.
     ///
     /// # Errors
-    /// Where it is null or of another type.
+    /// The key is null or of another type.
     pub fn key<K: KeyType>(&self) -> Result<Key<K>> {
         self.call.key(self.pair.key)
     }
 
-    /// The key, where there is one.
+    /// The key, or `None` if it is null.
     ///
     /// # Errors
-    /// Where it is of another type.
+    /// The key is of another type.
     pub fn key_or_null<K: KeyType>(&self) -> Result<Option<Key<K>>> {
         self.pair.key.is_some().then(|| self.key()).transpose()
     }
 
-    /// What else there is to know.
+    /// The context of the call.
     pub fn ctx(&self) -> Ctx<'a> {
         let window = self.pair.left.and_then(|message| message.window);
         Ctx {
@@ -73,7 +73,7 @@ impl<'a> JoinArgs<'a> {
     }
 }
 
-/// Takes a batch of pairs.
+/// Joins a batch of pairs.
 pub fn join_batch<F: JoinFunction>(payload: Payload, pairs: Vec<Pair>) -> Reply {
     let call = Call::new(payload);
     let mut out = Writer::new(const { &F::SPEC }, pairs.len(), call.arena.len());

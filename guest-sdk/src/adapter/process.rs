@@ -17,33 +17,33 @@ use crate::value::Value;
 
 /// A process function: `#[process]` implements it.
 pub trait ProcessFunction: Function {
-    /// Takes one record.
+    /// Processes one record.
     ///
     /// # Errors
-    /// What the rule returns.
+    /// Those of the rule.
     fn call(args: &ProcessArgs<'_>, out: &mut Writer) -> Result<()>;
 
-    /// Takes a timer.
+    /// Handles a due timer.
     ///
     /// # Errors
-    /// What the rule returns.
+    /// Those of the rule.
     fn on_timer(args: &TimerArgs<'_>, out: &mut Writer) -> Result<()>;
 }
 
 /// A function for timers: `#[on_timer]` implements it.
 #[diagnostic::on_unimplemented(message = "`{Self}` isn't a function for timers", note = "mark it with #[on_timer]")]
 pub trait TimerFunction {
-    /// Names of the stores that it takes.
+    /// Names of its stores.
     const STORES: &'static [&'static str];
 
-    /// Takes a timer of the process function `P`.
+    /// Handles a due timer of the process function `P`.
     ///
     /// # Errors
-    /// What the rule returns.
+    /// Those of the rule.
     fn call<P: Function>(args: &TimerArgs<'_>, out: &mut Writer) -> Result<()>;
 }
 
-/// What a process function can take beside its stores and timers.
+/// The arguments of a process function, beside its stores and timers.
 pub struct ProcessArgs<'a> {
     record: TransformArgs<'a>,
     /// Index of the function.
@@ -59,26 +59,26 @@ impl<'a> ProcessArgs<'a> {
     /// The key.
     ///
     /// # Errors
-    /// Where it is null or of another type.
+    /// The key is null or of another type.
     pub fn key<K: KeyType>(&self) -> Result<Key<K>> {
         self.record.key()
     }
 
-    /// The key, where there is one.
+    /// The key, or `None` if it is null.
     ///
     /// # Errors
-    /// Where it is of another type.
+    /// The key is of another type.
     pub fn key_or_null<K: KeyType>(&self) -> Result<Option<Key<K>>> {
         self.record.key_or_null()
     }
 
-    /// What else there is to know.
+    /// The context of the call.
     pub fn ctx(&self) -> Ctx<'a> {
         self.record.ctx()
     }
 }
 
-/// What a function for timers can take.
+/// The arguments of a function for timers.
 pub struct TimerArgs<'a> {
     call: &'a Call,
     due: &'a Due,
@@ -90,15 +90,15 @@ impl<'a> TimerArgs<'a> {
     /// The key of the record that set the timer.
     ///
     /// # Errors
-    /// Where it is null or of another type.
+    /// The key is null or of another type.
     pub fn key<K: KeyType>(&self) -> Result<Key<K>> {
         self.call.key(self.due.key)
     }
 
-    /// The key, where there is one.
+    /// The key, or `None` if it is null.
     ///
     /// # Errors
-    /// Where it is of another type.
+    /// The key is of another type.
     pub fn key_or_null<K: KeyType>(&self) -> Result<Option<Key<K>>> {
         self.due.key.is_some().then(|| self.key()).transpose()
     }
@@ -106,24 +106,24 @@ impl<'a> TimerArgs<'a> {
     /// The timer.
     ///
     /// # Errors
-    /// Where its name isn't UTF-8, which no timer of the SDK has.
+    /// The name isn't UTF-8; timers of the SDK have no such name.
     pub fn timer(&self) -> Result<Timer> {
         let name = std::str::from_utf8(self.call.bytes(self.due.name))?.to_owned();
         Ok(Timer { name, time: self.due.time, clock: self.due.clock })
     }
 
-    /// What else there is to know.
+    /// The context of the call.
     pub fn ctx(&self) -> Ctx<'a> {
         Ctx { call: self.call, message: None, right: None, timestamp: self.due.time, window: None, quiet: false }
     }
 }
 
-/// A store's line in the manifest.
+/// A store's entry in the manifest.
 pub const fn stateful<V: State>(name: &'static str) -> StoreSpec {
     StoreSpec { name, version: V::VERSION, reads: V::READS, writes: V::WRITES }
 }
 
-/// The ways into a process function, compiled for each.
+/// The ways to call a process function, compiled for each function.
 pub struct ProcessFunctions {
     pub(super) process: fn(u32, Payload, Message) -> Reply,
     pub(super) on_timer: fn(u32, Vec<u8>, Due) -> Reply,
@@ -158,7 +158,7 @@ fn process_timer<P: ProcessFunction>(function: u32, arena: Vec<u8>, due: Due) ->
     out.reply
 }
 
-/// Opens a store: for the macros, which don't name its types.
+/// Opens a store, for the macros, which don't name its types.
 pub fn store<K: StoreKey, V: State>(function: u32, index: u32) -> Store<K, V> {
     Store::new(function, index)
 }

@@ -11,14 +11,14 @@ use crate::value::Value;
 
 /// A transform: `#[transform]` implements it.
 pub trait TransformFunction: Function {
-    /// Takes one record.
+    /// Transforms one record.
     ///
     /// # Errors
-    /// What the rule returns.
+    /// Those of the rule.
     fn call(args: &TransformArgs<'_>, out: &mut Writer) -> Result<()>;
 }
 
-/// What a transform can take.
+/// The arguments of a transform.
 pub struct TransformArgs<'a> {
     pub(super) call: &'a Call,
     pub(super) message: &'a Message,
@@ -33,20 +33,20 @@ impl<'a> TransformArgs<'a> {
     /// The key.
     ///
     /// # Errors
-    /// Where it is null or of another type.
+    /// The key is null or of another type.
     pub fn key<K: KeyType>(&self) -> Result<Key<K>> {
         self.call.key(self.message.key)
     }
 
-    /// The key, where there is one.
+    /// The key, or `None` if it is null.
     ///
     /// # Errors
-    /// Where it is of another type.
+    /// The key is of another type.
     pub fn key_or_null<K: KeyType>(&self) -> Result<Option<Key<K>>> {
         self.message.key.is_some().then(|| self.key()).transpose()
     }
 
-    /// What else there is to know.
+    /// The context of the call.
     pub fn ctx(&self) -> Ctx<'a> {
         Ctx {
             call: self.call,
@@ -59,7 +59,7 @@ impl<'a> TransformArgs<'a> {
     }
 }
 
-/// Takes a batch of records.
+/// Transforms a batch of records.
 pub fn transform_batch<F: TransformFunction>(payload: Payload, messages: Vec<Message>) -> Reply {
     let call = Call::new(payload);
     let mut out = Writer::new(const { &F::SPEC }, messages.len(), call.arena.len());

@@ -12,7 +12,7 @@ use crate::value::{IntoValue, Written};
 pub struct Writer {
     spec: &'static Spec,
     pub(super) reply: Reply,
-    /// Where the record began: what a failure takes back.
+    /// The beginning of the record: a failure removes all since.
     mark: Mark,
     /// Whether an output can take over the value of its input.
     inherits: bool,
@@ -45,7 +45,7 @@ impl Writer {
         self
     }
 
-    /// Ends a record: its outputs stand, or are taken back with the reason.
+    /// Ends a record: its outputs stay, or the failure replaces them.
     pub(super) fn end(&mut self, result: Result<()>) {
         let outcome = match result {
             Ok(()) => Outcome::Outputs((self.reply.outputs.len() - self.mark.outputs) as u32),
@@ -58,12 +58,12 @@ impl Writer {
         self.settle();
     }
 
-    /// What was put into the reply since the last record stays.
+    /// Keeps all that was put into the reply since the last record.
     pub(super) fn settle(&mut self) {
         self.mark = self.mark();
     }
 
-    /// Where the reply is now.
+    /// The current end of the reply.
     pub(super) fn mark(&self) -> Mark {
         Mark {
             arena: self.reply.arena.len(),
@@ -73,7 +73,7 @@ impl Writer {
         }
     }
 
-    /// Takes back all since `mark`.
+    /// Removes all since `mark`.
     pub(super) fn rewind(&mut self, mark: Mark) {
         self.mark = mark;
         self.reply.arena.truncate(mark.arena);
@@ -82,7 +82,7 @@ impl Writer {
         self.reply.outcomes.truncate(mark.outcomes);
     }
 
-    /// The error itself, or one that says that its code isn't declared.
+    /// The error itself, or an error about its undeclared code.
     fn declared(&self, error: Error) -> Error {
         if self.spec.declares(error.code()) {
             return error;
@@ -116,7 +116,7 @@ impl Writer {
         Span { start: start as u32, length: bytes.len() as u32 }
     }
 
-    /// Puts into the arena what `build` appends to it.
+    /// Lets `build` append to the arena.
     pub(super) fn build<T>(&mut self, build: impl FnOnce(&mut Vec<u8>) -> Result<T>) -> Result<(T, Span)> {
         let start = self.reply.arena.len();
         let built = build(&mut self.reply.arena)?;
@@ -127,12 +127,12 @@ impl Writer {
     /// Puts out a value on the first port.
     ///
     /// # Errors
-    /// Where it can't be written.
+    /// The value can't be written.
     pub fn value(&mut self, value: impl IntoValue) -> Result<()> {
         self.written(|arena| value.into_value(arena))
     }
 
-    /// Puts out on the first port what `write` appends to the arena.
+    /// Puts out the bytes that `write` appends to the arena, on the first port.
     pub(super) fn written(&mut self, write: impl FnOnce(&mut Vec<u8>) -> Result<Written>) -> Result<()> {
         let value = match self.build(write)? {
             (Written::Bytes, span) => NewValue::Bytes(span),
@@ -144,7 +144,7 @@ impl Writer {
     /// Puts out bytes on the first port.
     ///
     /// # Errors
-    /// None; like the others for the macros' sake.
+    /// None. The macros need the type of the other methods.
     pub fn raw(&mut self, value: impl AsRef<[u8]>) -> Result<()> {
         let value = self.bytes(value.as_ref());
         self.push(0, NewKey::Inherit, NewValue::Bytes(value))
@@ -153,7 +153,7 @@ impl Writer {
     /// Puts out the input on the first port.
     ///
     /// # Errors
-    /// Where the function has no such value.
+    /// The role of the function has no such value.
     pub fn unchanged(&mut self, _: Unchanged) -> Result<()> {
         self.push(0, NewKey::Inherit, NewValue::Inherit)
     }
@@ -169,7 +169,7 @@ impl Writer {
     /// Puts out a record.
     ///
     /// # Errors
-    /// Where its value couldn't be written, or it has a key on a port that isn't declared to have any.
+    /// The value can't be written, or the output has a key of its own on a port that isn't declared `rekey`.
     pub fn output(&mut self, output: Output) -> Result<()> {
         if let Some(error) = output.error {
             return Err(error);

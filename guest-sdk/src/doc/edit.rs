@@ -1,11 +1,11 @@
-//! Changing fields, and writing what came of it.
+//! Changes fields, and writes the changed document.
 
 use serde::Serialize;
 
 use super::{Doc, Field, Span, text};
 use crate::error::Result;
 
-/// What can be written as a JSON value without a chance of failure.
+/// A type that can always be written as a JSON value.
 pub trait ToJson {
     /// Hands the JSON text of the value to `put`, in any number of pieces.
     fn to_json(&self, put: &mut dyn FnMut(&[u8]));
@@ -31,10 +31,10 @@ impl ToJson for bool {
     }
 }
 
-/// A number that isn't finite is written as null: JSON has no other word for it.
+/// A number that isn't finite is written as null: JSON has no such numbers.
 impl ToJson for f64 {
     fn to_json(&self, put: &mut dyn FnMut(&[u8])) {
-        // The shortest digits that read back as the same number, as serde_json has it.
+        // The fewest digits that give the same number when read, as in serde_json.
         match serde_json::Number::from_f64(*self) {
             Some(number) => put(number.to_string().as_bytes()),
             None => put(b"null"),
@@ -75,7 +75,7 @@ macro_rules! integers {
 integers!(i8 i16 i32 i64 u8 u16 u32 u64 usize);
 
 impl Doc {
-    /// Sets a field where it is, or behind the others where there is none of this name.
+    /// Sets a field in its place, or adds it behind the others if there is none of this name.
     pub fn set(&mut self, name: &str, value: impl ToJson) {
         let start = self.fresh.len();
         let fresh = &mut self.fresh;
@@ -88,10 +88,10 @@ impl Doc {
         self.set(name, None::<bool>);
     }
 
-    /// Sets a field to anything that serde can write.
+    /// Sets a field to a value that serde can write.
     ///
     /// # Errors
-    /// `bad-value` where it can't be JSON, such as a map whose keys aren't strings.
+    /// `bad-value` if the value can't be JSON, such as a map whose keys aren't strings.
     pub fn set_json(&mut self, name: &str, value: &(impl Serialize + ?Sized)) -> Result<()> {
         let text = serde_json::to_vec(value)?;
         let start = self.fresh.len();
@@ -110,7 +110,7 @@ impl Doc {
         any
     }
 
-    /// Makes what lies in `fresh` from `start` on the value of `name`.
+    /// Sets the value of `name` to the text in `fresh` from `start` on.
     fn put(&mut self, name: &str, start: usize) {
         let value = Span::new(start..self.fresh.len());
         let Some(last) = self.fields.iter().rposition(|field| self.is_named(field, name)) else {
@@ -153,11 +153,11 @@ impl Doc {
         self.pieces(|piece| out.extend_from_slice(piece));
     }
 
-    /// Hands over the text in as few pieces as there are changes: what lies together unchanged goes in one.
+    /// Hands over the text in as few pieces as the changes allow: adjacent unchanged text is one piece.
     fn pieces(&self, put: impl FnMut(&[u8])) {
         let text = self.text();
         let mut pieces = Pieces { text, run: Span { start: 0, end: 0 }, put };
-        // How far the text has been written, as long as nothing was left out or put in after it.
+        // The end of the written text, while nothing was removed or inserted after it.
         let mut written = Some(0);
         let mut opened = false;
         for field in &self.fields {
@@ -196,10 +196,10 @@ impl Doc {
     }
 }
 
-/// Joins what lies together in the text.
+/// Joins pieces that are adjacent in the text.
 struct Pieces<'a, P> {
     text: &'a [u8],
-    /// What is to be written next.
+    /// The piece to write next.
     run: Span,
     put: P,
 }

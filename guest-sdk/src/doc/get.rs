@@ -8,7 +8,7 @@ use super::{Doc, text};
 use crate::error::{Error, Result};
 
 impl Doc {
-    /// Whether there is a field of this name, be it null.
+    /// Whether there is a field of this name, null or not.
     pub fn has(&self, name: &str) -> bool {
         self.field(name).is_some()
     }
@@ -26,15 +26,15 @@ impl Doc {
     /// A string.
     ///
     /// # Errors
-    /// `bad-value` where the field is missing or something else. So it is with the other types.
+    /// `bad-value` if the field is missing or of another type.
     pub fn str(&self, name: &str) -> Result<Cow<'_, str>> {
         self.typed(name, "a string", |value| self.string(name, value).transpose())
     }
 
-    /// A string, or `None` where the field is missing or null.
+    /// A string, or `None` if the field is missing or null.
     ///
     /// # Errors
-    /// `bad-value` where the field is something else. So it is with the other types.
+    /// `bad-value` if the field is of another type.
     pub fn opt_str(&self, name: &str) -> Result<Option<Cow<'_, str>>> {
         self.present(name).then(|| self.str(name)).transpose()
     }
@@ -47,7 +47,7 @@ impl Doc {
         self.typed(name, "a 64-bit integer", |value| number(value)?.parse().ok().map(Ok))
     }
 
-    /// An integer, or `None` where the field is missing or null.
+    /// An integer, or `None` if the field is missing or null.
     ///
     /// # Errors
     /// As [`opt_str`](Doc::opt_str).
@@ -55,7 +55,7 @@ impl Doc {
         self.present(name).then(|| self.i64(name)).transpose()
     }
 
-    /// A number; what is too large to be finite is an error.
+    /// A number; a number that is too large to be finite is an error.
     ///
     /// # Errors
     /// As [`str`](Doc::str).
@@ -65,7 +65,7 @@ impl Doc {
         })
     }
 
-    /// A number, or `None` where the field is missing or null.
+    /// A number, or `None` if the field is missing or null.
     ///
     /// # Errors
     /// As [`opt_str`](Doc::opt_str).
@@ -85,7 +85,7 @@ impl Doc {
         })
     }
 
-    /// True or false, or `None` where the field is missing or null.
+    /// True or false, or `None` if the field is missing or null.
     ///
     /// # Errors
     /// As [`opt_str`](Doc::opt_str).
@@ -93,7 +93,7 @@ impl Doc {
         self.present(name).then(|| self.bool(name)).transpose()
     }
 
-    /// An object inside of this one: a copy that can be changed and set again.
+    /// An object inside this one: a copy that you can change and set again.
     ///
     /// # Errors
     /// As [`str`](Doc::str).
@@ -107,19 +107,19 @@ impl Doc {
         })
     }
 
-    /// Anything that serde can make of the field: arrays, structs, enums.
+    /// A field of any type that serde can read: arrays, structs, enums.
     ///
     /// # Errors
-    /// `bad-value` where the field is missing, or serde can't.
+    /// `bad-value` if the field is missing, or serde can't read it.
     pub fn get<'a, T: Deserialize<'a>>(&'a self, name: &str) -> Result<T> {
         let value = self.raw(name).ok_or_else(|| self.missing(name))?;
         serde_json::from_slice(value).map_err(|error| self.wrong(name, &error.to_string()))
     }
 
-    /// Anything that serde can make of the field, or `None` where it is missing or null.
+    /// A field of any type that serde can read, or `None` if it is missing or null.
     ///
     /// # Errors
-    /// `bad-value` where serde can't.
+    /// `bad-value` if serde can't read it.
     pub fn opt<'a, T: Deserialize<'a>>(&'a self, name: &str) -> Result<Option<T>> {
         self.present(name).then(|| self.get(name)).transpose()
     }
@@ -128,7 +128,7 @@ impl Doc {
         self.raw(name).is_some_and(|value| value != b"null")
     }
 
-    /// Reads a field; `read` says `None` when the value isn't of the type.
+    /// Reads a field; `read` returns `None` if the value isn't of the type.
     fn typed<'a, T>(&'a self, name: &str, wanted: &str, read: impl FnOnce(&'a [u8]) -> Option<Result<T>>) -> Result<T> {
         let value = self.raw(name).ok_or_else(|| self.missing(name))?;
         read(value).unwrap_or_else(|| Err(self.wrong(name, &format!("expected {wanted}, found {}", shown(value)))))
@@ -151,8 +151,8 @@ impl Doc {
         Error::bad_value(format!("{}: field `{name}`: {reason}", self.label))
     }
 
-    /// A failure about a field, for rules that a type can't express: "left value (payment): field `amount`: must be
-    /// over 0".
+    /// A failure about a field, for conditions that a type can't express: "left value (payment): field `amount`: must
+    /// be over 0".
     #[cold]
     pub fn invalid(&self, name: &str, reason: &str) -> Error {
         self.wrong(name, reason)
@@ -164,7 +164,7 @@ fn number(value: &[u8]) -> Option<&str> {
     matches!(value.first(), Some(b'-' | b'0'..=b'9')).then(|| std::str::from_utf8(value).ok()).flatten()
 }
 
-/// What a value is, for a person, without the value of a string: it may be nobody's business.
+/// A description of a value for a person, without the text of a string, which may be confidential.
 fn shown(value: &[u8]) -> Cow<'_, str> {
     match value.first() {
         Some(b'"') => "a string".into(),

@@ -1,16 +1,16 @@
-//! One pass over the text of a JSON object that checks it and notes where its fields are.
+//! One pass over the text of a JSON object that checks the text and notes the places of its fields.
 
 use super::{Field, Fields};
 
-/// How deep arrays and objects may lie in each other, the outermost counted.
+/// Maximum depth of nested arrays and objects, the outermost counted.
 const MAX_DEPTH: u32 = 128;
 
 /// Why a text isn't a JSON object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Fault {
-    /// Offset of the byte that is wrong.
+    /// Offset of the wrong byte.
     pub(super) at: usize,
-    /// What is wrong there.
+    /// The mistake.
     pub(super) what: &'static str,
 }
 
@@ -29,12 +29,12 @@ pub(super) fn object(text: &[u8], fields: &mut Fields) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Its steps are inlined into one loop, so that the position stays in a register: in a guest this makes the whole
-/// rule of order-status 11% faster.
+/// The steps of the scanner are inlined into one loop, so that the position stays in a register: in a guest this makes
+/// the rule of order-status 11% faster.
 struct Scanner<'a> {
     text: &'a [u8],
     at: usize,
-    /// Whether no byte of a string was seen that has its high bit set: then UTF-8 needs no check.
+    /// Whether all bytes of strings so far were ASCII: then UTF-8 needs no check.
     ascii: bool,
 }
 
@@ -59,7 +59,7 @@ impl Scanner<'_> {
         }
     }
 
-    /// A key with its quotes, the colon and the space around it. Returns where the key's text is, without quotes,
+    /// A key with its quotes, the colon and the space around it. Returns the bounds of the key's text without quotes,
     /// and whether it has escapes.
     #[inline(always)]
     fn key(&mut self) -> Result<(usize, usize, bool), Fault> {
@@ -97,7 +97,7 @@ impl Scanner<'_> {
         }
     }
 
-    /// An array or object, without recursion: one bit for each level says which of the two it is.
+    /// An array or object, without recursion: one bit for each level is set for an object.
     #[inline(never)]
     fn nested(&mut self) -> Result<(), Fault> {
         let (mut objects, mut depth) = (0_u128, 1_u32);
@@ -126,8 +126,8 @@ impl Scanner<'_> {
         }
     }
 
-    /// After a value inside of `nested`: closes what ends here. True when nothing is open any more, false when
-    /// another value comes.
+    /// After a value in `nested`: closes the arrays and objects that end here. Returns true if all are closed, and
+    /// false if another value comes.
     fn close(&mut self, objects: &mut u128, depth: &mut u32) -> Result<bool, Fault> {
         while *depth > 1 {
             self.space();
@@ -190,7 +190,7 @@ impl Scanner<'_> {
         Ok(())
     }
 
-    /// The rest of a string after its opening quote, up to and with the closing one. True if it has escapes.
+    /// The rest of a string after its opening quote, the closing one included. Returns whether it has escapes.
     #[inline(always)]
     fn string(&mut self) -> Result<bool, Fault> {
         let mut escaped = false;
@@ -211,13 +211,13 @@ impl Scanner<'_> {
         }
     }
 
-    /// Goes on to the next quote, backslash or control character, eight bytes at a time.
+    /// Moves on to the next quote, backslash or control character, eight bytes at a time.
     #[inline(always)]
     fn plain(&mut self) {
         while let Some(chunk) = self.rest().first_chunk::<8>() {
             let word = u64::from_le_bytes(*chunk);
             let stops = stops(word);
-            // What comes after the stop counts here too: at worst UTF-8 is checked where it needn't be.
+            // Bytes after the stop count here too: at worst UTF-8 is checked without need.
             self.ascii &= word & HIGH == 0;
             if stops != 0 {
                 self.at += stops.trailing_zeros() as usize / 8;

@@ -1,9 +1,9 @@
-//! Strings of JSON: taking escapes out and putting them in.
+//! Strings of JSON: removes and adds escapes.
 
 use std::borrow::Cow;
 
-/// The text of a JSON string without its quotes, which has been checked before. The error says what can't be text:
-/// half of a surrogate pair is legal JSON, but no character.
+/// The text of a JSON string, whose syntax was checked before, given without its quotes. The error names the escape
+/// that isn't text: half of a surrogate pair is legal JSON, but no character.
 pub(super) fn unescape(raw: &[u8]) -> Result<Cow<'_, str>, &'static str> {
     let raw = std::str::from_utf8(raw).map_err(|_| "invalid UTF-8")?;
     if !raw.contains('\\') {
@@ -21,7 +21,7 @@ pub(super) fn unescape(raw: &[u8]) -> Result<Cow<'_, str>, &'static str> {
     Ok(Cow::Owned(text))
 }
 
-/// The character that an escape stands for, and what comes after it. `escape` begins after the backslash.
+/// The character of an escape, and the text behind it. `escape` begins after the backslash.
 fn escaped(escape: &str) -> Result<(char, &str), &'static str> {
     let mut rest = escape.chars();
     let character = match rest.next() {
@@ -56,7 +56,7 @@ fn hex(digits: &str) -> Result<(u32, &str), &'static str> {
     Ok((u32::from_str_radix(four, 16).map_err(|_| "invalid escape")?, rest))
 }
 
-/// Writes `text` as the inside of a JSON string. True if it needed escapes.
+/// Writes `text` as a JSON string without quotes. Returns whether it needed escapes.
 pub(super) fn escape(text: &str, mut put: impl FnMut(&[u8])) -> bool {
     let bytes = text.as_bytes();
     let mut done = 0;

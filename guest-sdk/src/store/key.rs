@@ -1,32 +1,32 @@
-//! Keys of stores, as bytes whose order is that of the keys.
+//! Keys of stores, as bytes that sort in the order of the keys.
 
 use crate::error::{Error, Result, codes};
 
 /// A key of a store: text, bytes, an integer, or a pair of these.
 ///
-/// The order of the bytes is the order of the keys: integers are big-endian, with the sign bit turned for `i64`. In
-/// the first place of a pair, text and bytes have each zero byte doubled with 0xff and end with two zero bytes; elsewhere
-/// they are as they are.
+/// The bytes sort in the order of the keys: integers are big-endian, with the sign bit flipped for `i64`. In the first
+/// place of a pair, text and bytes have 0xff after each zero byte and end with two zero bytes; elsewhere they are
+/// unchanged.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be the key of a store",
     note = "keys are `String`, `Vec<u8>`, `i64`, `u64`, or pairs of these"
 )]
 pub trait StoreKey: Sized {
-    /// Appends the key where nothing follows it.
+    /// Appends the key, with nothing to follow it.
     fn write(&self, out: &mut Vec<u8>);
 
-    /// Appends the key where something may follow it.
+    /// Appends the key so that more bytes may follow it.
     fn write_part(&self, out: &mut Vec<u8>) {
         self.write(out);
     }
 
-    /// Reads the key where nothing follows it.
+    /// Reads the key from bytes that hold nothing else.
     ///
     /// # Errors
-    /// `bad-state` where the bytes are no such key.
+    /// `bad-state` if the bytes are no such key.
     fn read(bytes: &[u8]) -> Result<Self>;
 
-    /// Reads the key where something may follow it, and says what that is.
+    /// Reads the key, and returns it with the bytes that follow it.
     ///
     /// # Errors
     /// As [`read`](StoreKey::read).

@@ -1,4 +1,4 @@
-//! Going through a store, page by page.
+//! Reads entries of a store, page by page.
 
 use std::marker::PhantomData;
 
@@ -8,14 +8,14 @@ use crate::error::Result;
 use crate::host;
 use crate::state::{self, State};
 
-/// Bytes that a page has about.
+/// Approximate number of bytes in a page.
 const PAGE: u32 = 64 << 10;
 
-/// Entries of a store in the order of their keys, fetched in pages as they are asked for.
+/// Entries of a store in the order of their keys, fetched in pages, on demand.
 pub struct Entries<K, V> {
     store: u32,
     bounds: Bounds,
-    /// Where the next page begins; none when there is no other.
+    /// The first key of the next page; none after the last page.
     next: Option<Start>,
     page: std::vec::IntoIter<Item>,
     types: PhantomData<fn() -> (K, V)>,
@@ -26,7 +26,7 @@ enum Bounds {
     Prefix(Vec<u8>),
 }
 
-/// The first key of a page; none: the first there is.
+/// The first key of a page; none: the first key of the store.
 struct Start(Option<Vec<u8>>);
 
 impl<K, V> Entries<K, V> {

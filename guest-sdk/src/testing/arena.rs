@@ -1,4 +1,4 @@
-//! Between the bench's records and the arenas of the contract.
+//! Converts between the bench's records and the arenas of the contract.
 
 use super::record::{Outcome, Pair, Put, Record};
 use crate::bindings::base::millrace::plugin::types::{
@@ -9,7 +9,7 @@ use crate::bindings::join::exports::millrace::plugin::join::Pair as RawPair;
 use crate::ctx::Window;
 use crate::error::Kind;
 
-/// Collects what a call passes.
+/// Collects the arguments of a call.
 #[derive(Default)]
 pub(super) struct Arena {
     bytes: Vec<u8>,
@@ -21,7 +21,7 @@ impl Arena {
         Self { bytes: Vec::with_capacity(bytes), headers: Vec::new() }
     }
 
-    /// What has been collected; the arena is empty again.
+    /// Returns the collected payload, and empties the arena.
     pub(super) fn payload(&mut self) -> Payload {
         Payload { arena: std::mem::take(&mut self.bytes), headers: std::mem::take(&mut self.headers) }
     }
@@ -57,7 +57,7 @@ impl Arena {
         }
     }
 
-    /// A pair of which only the values are known.
+    /// A pair with values only.
     pub(super) fn values(&mut self, left: &[u8], right: &[u8]) -> RawPair {
         let mut side = |value: &[u8]| Message {
             input: Span { start: 0, length: 0 },
@@ -79,7 +79,7 @@ pub(super) fn bytes(arena: &[u8], span: Span) -> &[u8] {
     arena.get(span.start as usize..(span.start + span.length) as usize).unwrap_or_default()
 }
 
-/// What an output can take over.
+/// The parts of an input that an output can take over.
 #[derive(Clone)]
 pub(super) struct Input {
     pub(super) key: Option<Vec<u8>>,

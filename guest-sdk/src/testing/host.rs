@@ -14,7 +14,7 @@ thread_local! {
 /// A store: a version and a value under each key.
 type Entries = BTreeMap<Vec<u8>, (u32, Vec<u8>)>;
 
-/// What a timer is kept by. Of timers for one time, that with the lower key fires first, then that with the lower name.
+/// The identity of a timer. Timers for one time fire in the order of their keys, then of their names.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct TimerId {
     pub(super) wall: bool,
@@ -22,21 +22,21 @@ pub(super) struct TimerId {
     pub(super) name: String,
 }
 
-/// What the imports read and write.
+/// The data that the imports read and write.
 #[derive(Clone, Default)]
 pub(super) struct Host {
-    /// Index of the record at hand.
+    /// Index of the current record.
     pub(super) at: Option<u32>,
     pub(super) logs: Vec<(Level, String)>,
     pub(super) counts: BTreeMap<String, u64>,
     pub(super) stores: BTreeMap<u32, Entries>,
-    /// Timers with the times they are set for.
+    /// Timers and their times.
     pub(super) timers: BTreeMap<TimerId, i64>,
-    /// Those that were set since timers began to fire: they wait for the next time.
+    /// Timers that were set since timers began to fire: they wait for the next time.
     pub(super) fresh: BTreeSet<TimerId>,
-    /// Key of the record or timer at hand.
+    /// Key of the current record or timer.
     pub(super) key: Option<Vec<u8>>,
-    /// Whether a timer of the wall clock is at hand.
+    /// Whether the current timer is one of the wall clock.
     pub(super) wall_is_due: bool,
     /// None before the first record.
     pub(super) stream_time: Option<i64>,
@@ -44,7 +44,7 @@ pub(super) struct Host {
 }
 
 impl Host {
-    /// Moves a clock on, never back, and gives the timers that are due then, in their order.
+    /// Moves a clock on, never back, and returns the timers that are due then, in their order.
     pub(super) fn advance(&mut self, clock: Clock, time: i64) -> Vec<(TimerId, i64)> {
         let now = match clock {
             Clock::Stream => self.stream_time.insert(self.stream_time.map_or(time, |now| now.max(time))),
@@ -61,7 +61,7 @@ impl Host {
         due
     }
 
-    /// Takes a timer that was due, unless another one that fired has taken it back or set it anew.
+    /// Removes a due timer and returns true, unless another timer has cancelled it or set it again meanwhile.
     pub(super) fn take(&mut self, timer: &TimerId, time: i64) -> bool {
         let there = !self.fresh.contains(timer) && self.timers.get(timer) == Some(&time);
         if there {
@@ -70,7 +70,7 @@ impl Host {
         there
     }
 
-    /// What a timer of this name is kept by. As in the host, a longer name is a breach.
+    /// The identity of a timer of this name. As in the host, a longer name is a breach of the contract.
     #[allow(clippy::panic, reason = "a test bench")]
     fn timer(&self, name: &str, clock: Clock) -> TimerId {
         if name.len() > 255 {
@@ -80,7 +80,7 @@ impl Host {
     }
 }
 
-/// Runs `work` with `host` behind the imports, and leaves in `host` what came of it.
+/// Runs `work` with `host` as the imports. Afterwards `host` has the changes.
 pub(super) fn with<T>(host: &mut Host, work: impl FnOnce() -> T) -> T {
     HOST.with_borrow_mut(|current| std::mem::swap(current, host));
     let result = work();
@@ -88,7 +88,7 @@ pub(super) fn with<T>(host: &mut Host, work: impl FnOnce() -> T) -> T {
     result
 }
 
-/// As in the host, indexes rise.
+/// Announces a record. As in the host, indexes must rise.
 #[allow(clippy::panic, reason = "a test bench")]
 pub(crate) fn at(index: u32) {
     HOST.with_borrow_mut(|host| {

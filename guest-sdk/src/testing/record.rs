@@ -1,4 +1,4 @@
-//! Records and outcomes, as tests write and read them.
+//! Records that tests write, and outcomes that they read.
 
 use crate::ctx::Window;
 use crate::error::Kind;
@@ -17,7 +17,7 @@ pub struct Record {
     pub timestamp: i64,
     /// Headers.
     pub headers: Vec<(String, Vec<u8>)>,
-    /// The window, where there is one.
+    /// The window, if there is one.
     pub window: Option<Window>,
 }
 
@@ -63,7 +63,7 @@ impl Record {
     }
 }
 
-/// What a test can write as a key.
+/// A type that a test can write as a key.
 pub trait IntoKey {
     /// Its bytes.
     fn into_key(self) -> Vec<u8>;
@@ -86,7 +86,7 @@ impl<K: KeyType> IntoKey for K {
 /// Two sides of a join.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pair {
-    /// The key both share.
+    /// The common key of both sides.
     pub key: Option<Vec<u8>>,
     /// Left side.
     pub left: Option<Record>,
@@ -97,7 +97,7 @@ pub struct Pair {
 }
 
 impl Pair {
-    /// Two records that belong together: the key is the left one's, the time the later one.
+    /// Two matching records. The pair has the key of the left one, and the later time.
     pub fn new(left: Record, right: Record) -> Self {
         let (key, timestamp) = (left.key.clone(), left.timestamp.max(right.timestamp));
         Self { key, left: Some(left), right: Some(right), timestamp }
@@ -125,9 +125,9 @@ pub struct Group {
     pub window: Option<Window>,
     /// The state so far: its version and its bytes.
     pub state: Option<(u32, Vec<u8>)>,
-    /// States of sessions that become one with this, the earliest first.
+    /// States of the sessions to merge, the earliest first.
     pub absorbed: Vec<(u32, Vec<u8>)>,
-    /// The records that are added, in order; `true` is one that is taken back.
+    /// The records in order; those with `true` are taken back, the others are added.
     pub entries: Vec<(bool, Record)>,
 }
 
@@ -152,7 +152,7 @@ impl Group {
         self
     }
 
-    /// The same with one more session to absorb: its state. Where there are any, there is no state before.
+    /// The same with the state of one more session to merge. A group with such sessions has no state before.
     #[must_use]
     pub fn absorb(mut self, version: u32, bytes: impl Into<Vec<u8>>) -> Self {
         self.absorbed.push((version, bytes.into()));
@@ -160,25 +160,25 @@ impl Group {
     }
 }
 
-/// A group afterwards.
+/// The results of a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grouped {
     /// The new state.
     pub state: Option<(u32, Vec<u8>)>,
     /// The result, in mode `last`.
     pub value: Option<Vec<u8>>,
-    /// One outcome a record.
+    /// One outcome for each record.
     pub outcomes: Vec<Outcome>,
-    /// Indexes of the group's records after which the state was gone.
+    /// Indexes of the group's records that deleted the state.
     pub deleted: Vec<usize>,
 }
 
-/// What became of a record.
+/// The outcome of a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// It was processed.
     Outputs(Vec<Put>),
-    /// It was left out, with this code.
+    /// It was skipped, with this code.
     Skip(String),
     /// It failed.
     Fail {
@@ -222,7 +222,7 @@ impl Outcome {
         outputs.iter().map(|output| output.key.as_deref()).collect()
     }
 
-    /// Code and text of a failure, as `code: text`.
+    /// A failure as `code: text`.
     ///
     /// # Panics
     /// If the record didn't fail.
@@ -238,7 +238,7 @@ impl Outcome {
     }
 }
 
-/// A record that was put out, with what it took over from its input.
+/// An output, with the parts that it took over from its input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Put {
     /// Name of the port.

@@ -13,7 +13,7 @@ use crate::store::StoreKey;
 use crate::timers::Clock;
 
 impl Bench {
-    /// Adds records to the states of their groups: one result a group.
+    /// Adds records to the states of their groups. Returns one result for each group.
     pub fn aggregate(&mut self, function: &str, groups: &[Group], mode: Mode) -> Vec<Grouped> {
         let index = self.index(function);
         let mut arena = Arena::default();
@@ -47,7 +47,7 @@ impl Bench {
         results.collect()
     }
 
-    /// Processes a record. Stream time goes to its timestamp, if that is later; timers that are due by then fire with
+    /// Processes a record. Stream time moves to its timestamp, if that is later; timers that are due by then fire with
     /// the next [`advance`](Bench::advance).
     pub fn process(&mut self, function: &str, record: &Record) -> Outcome {
         let index = self.index(function);
@@ -60,7 +60,7 @@ impl Bench {
         self.guarded(index, Input::record(record), || adapter::process(plugin, index, payload, message))
     }
 
-    /// Processes records as a host does: each is followed by the timers of the stream clock that are due with it.
+    /// Processes records as a host does: after each, the due timers of the stream clock fire.
     pub fn process_all(&mut self, function: &str, records: &[Record]) -> Vec<Outcome> {
         let mut outcomes = Vec::new();
         for record in records {
@@ -70,9 +70,9 @@ impl Bench {
         outcomes
     }
 
-    /// Moves a clock of a function on to `time`, and fires the timers that are due, in the order of their times, then of
-    /// their keys, then of their names. What they set themselves waits for the next time, even if it is due already. A
-    /// clock never goes back: to an earlier time it stays where it is.
+    /// Moves a clock of a function on to `time`, and fires the due timers in the order of their times, then of their
+    /// keys, then of their names. Timers that these set wait for the next call, even if they are due already. A clock
+    /// never goes back: an earlier `time` doesn't move it.
     pub fn advance(&mut self, function: &str, clock: Clock, time: i64) -> Vec<Outcome> {
         let index = self.index(function);
         let due = self.hosts.entry(index).or_default().advance(clock, time);
@@ -98,13 +98,13 @@ impl Bench {
         Some(outcome)
     }
 
-    /// The time that a timer of a key is set for, if it is.
+    /// The time that a timer of a key is set for, or `None` if it isn't set.
     pub fn timer(&self, function: &str, key: impl IntoKey, name: &str, clock: Clock) -> Option<i64> {
         let timer = TimerId { wall: clock == Clock::Wall, key: Some(key.into_key()), name: name.to_owned() };
         self.hosts.get(&self.index(function))?.timers.get(&timer).copied()
     }
 
-    /// Makes a call with one outcome, and undoes its writes unless that is good.
+    /// Makes a call with one outcome, and undoes its writes unless the record was processed.
     #[allow(clippy::expect_used, reason = "a test bench")]
     fn guarded(&mut self, index: u32, input: Input, work: impl FnOnce() -> Reply) -> Outcome {
         let host = self.hosts.entry(index).or_default();
@@ -123,7 +123,7 @@ impl Bench {
     /// The value of a key in a function's store.
     ///
     /// # Panics
-    /// If the function has no such store, or what is in it can't be read.
+    /// If the function has no such store, or its value can't be read.
     #[allow(clippy::expect_used, reason = "a test bench")]
     pub fn stored<K: StoreKey, V: State>(&mut self, function: &str, store: &str, key: &K) -> Option<V> {
         let index = self.index(function);

@@ -1,7 +1,7 @@
 use millrace_sdk::prelude::*;
 use millrace_sdk::testing::{Bench, Group, Grouped, Mode, Outcome, Record};
 
-/// A sum that changes its state before it finds that a record is bad.
+/// A sum that changes its state before it rejects a record.
 struct Sum;
 
 #[aggregate(codes("too-large", "zero", "odd"))]
@@ -95,7 +95,7 @@ impl Aggregate for Texts {
     }
 }
 
-/// The last order that wasn't null, as it came.
+/// The last order that wasn't null, unchanged.
 struct Latest;
 
 #[aggregate]
@@ -239,7 +239,7 @@ fn what_is_taken_back_is_subtracted_and_an_empty_state_deleted() {
 
 #[test]
 fn after_a_state_that_is_not_kept_the_next_record_of_the_group_begins_anew() {
-    // What is left of the sum, -1, went with the state; a record that fails in between changes nothing.
+    // The rest of the sum, -1, was deleted with the state; a record that fails in between changes nothing.
     let mut group = group("3 4 -7 5 6");
     group.entries[1].0 = true;
     let (outcomes, state) = each(group);
@@ -258,7 +258,7 @@ fn what_is_taken_back_from_a_key_without_a_state_is_given_to_the_rule_with_a_new
     assert_eq!(state, r#"3 {"sum":12.0,"count":2}"#);
 }
 
-/// A group of values, of which those with `~` before them are taken back.
+/// A group of values; values with `~` before them are taken back.
 fn with_backs(values: &[&str]) -> Group {
     let entry = |value: &&str| (value.starts_with('~'), Record::new("k", value.trim_start_matches('~')));
     Group { entries: values.iter().map(entry).collect(), ..group("") }
@@ -266,7 +266,7 @@ fn with_backs(values: &[&str]) -> Group {
 
 #[test]
 fn the_host_is_told_after_which_processed_records_the_state_was_gone() {
-    // 2000000 fails only for its result: in mode `last` that is found by going over the group once more.
+    // 2000000 fails only for its result: in mode `last` a second attempt at the group finds it.
     for values in ["3 ~4 -7 5 ~5 0 x 6 7", "3 ~4 -7 5 ~5 2000000 x 6 7"] {
         let values: Vec<&str> = values.split(' ').collect();
         for mode in [Mode::Each, Mode::Last] {
@@ -305,7 +305,7 @@ fn any_split_of_a_group_whose_state_is_deleted_gives_the_same() {
 
 #[test]
 fn a_state_that_is_not_kept_need_not_be_one_that_can_be_written() {
-    // Infinite after the third, which deletes it; the last fails for its result, if it is asked for.
+    // The sum is infinite after the third, which deletes it; the last fails for its result, if the host wants one.
     let grouped = run(with_backs(&["1.7e308", "~-1.7e308", "2000000", "3"]), Mode::Last);
     let good: Vec<_> = grouped.outcomes.iter().map(Outcome::is_good).collect();
     assert_eq!((good, grouped.deleted), (vec![true, true, false, true], vec![1]));

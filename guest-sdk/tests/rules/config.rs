@@ -4,7 +4,7 @@ use millrace_sdk::testing::{Bench, Record};
 #[derive(serde::Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 struct Settings {
-    /// What is below isn't worth looking at.
+    /// Smaller values aren't reviewed.
     minimum: f64,
     tags: Tags,
 }

@@ -1,14 +1,14 @@
 use millrace_sdk::prelude::*;
 use millrace_sdk::testing::{Bench, Outcome, Pair, Record};
 
-/// Says what of both sides is there.
+/// Puts out which sides are there.
 #[join]
 fn both(left: Option<&str>, right: Option<&str>, ctx: &Ctx) -> String {
     let times = (ctx.left().map(|side| side.timestamp()), ctx.right().map(|side| side.timestamp()));
     format!("{left:?} {right:?} {times:?} {} {}", ctx.timestamp(), ctx.input())
 }
 
-/// Typed by serde, borrowing, with a key.
+/// Takes a borrowed type of serde, and a key.
 #[join]
 fn priced(order: Order, price: f64, key: Key<String>) -> Result<String> {
     Ok(format!("{} {} {}", key.0, order.name, f64::from(order.count) * price))
@@ -20,7 +20,7 @@ struct Order<'a> {
     count: u32,
 }
 
-/// A join has no value to take over.
+/// Returns the input of a join, which has no single value.
 #[join]
 fn nothing(_left: Doc, _right: Doc) -> Unchanged {
     Unchanged

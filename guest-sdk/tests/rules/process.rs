@@ -3,7 +3,7 @@ use std::time::Duration;
 use millrace_sdk::prelude::*;
 use millrace_sdk::testing::{Bench, Outcome, Record};
 
-/// Writes down what it is told, then perhaps fails.
+/// Stores the value as a note, then perhaps fails.
 #[process(on_timer = ring, codes("told-to"))]
 fn note(
     key: Key<String>,
@@ -26,21 +26,21 @@ fn note(
     Ok(n + 1)
 }
 
-/// Reads out all notes of the key.
+/// Puts out all notes of the key.
 #[on_timer]
 fn ring(key: Key<String>, timer: Timer, notes: Store<(String, u64), String>) -> Result<String> {
     let notes: Vec<String> = notes.prefix(&key.0).map(|entry| Ok(entry?.1)).collect::<Result<_>>()?;
     Ok(format!("{} at {}: {}", timer.name, timer.time, notes.join(", ")))
 }
 
-/// Goes over all of its store.
+/// Puts out all of its store.
 #[process]
 fn order(key: Key<i64>, seen: Store<i64, bool>) -> Result<Vec<i64>> {
     seen.put(&key, &true)?;
     seen.range(None, None).map(|entry| Ok(entry?.0)).collect()
 }
 
-/// Does with timers what it is told: a clock, what to do, and a time.
+/// Sets or cancels timers as the value says: a clock, an action, and a time.
 #[process(on_timer = rung, codes("told-to"))]
 fn alarm(text: &str, timers: Timers) -> Result<()> {
     for command in text.split(';') {
@@ -56,7 +56,7 @@ fn alarm(text: &str, timers: Timers) -> Result<()> {
     Ok(())
 }
 
-/// Says what rang. `again` sets itself once more for the same time, `stop` takes `late` back, `fail` fails.
+/// Puts out the timer. `again` sets itself again for the same time, `stop` cancels `late`, `fail` fails.
 #[on_timer]
 fn rung(timer: Timer, timers: Timers, ctx: Ctx) -> Result<String> {
     match &*timer.name {
@@ -71,7 +71,7 @@ fn rung(timer: Timer, timers: Timers, ctx: Ctx) -> Result<String> {
     Ok(format!("{} {}", timer.name, ctx.timestamp()))
 }
 
-/// Puts the record's key into a store, and then reads a part of that: from and to a pair, or all of a first part.
+/// Puts the record's key into a store, and then reads a part of the store: from and to a pair, or all of a first part.
 #[process]
 fn part(key: Key<String>, bounds: &str, pairs: Store<(String, i64), bool>) -> Result<String> {
     let pair = |text: &str| -> Result<(String, i64)> {

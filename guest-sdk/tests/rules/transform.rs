@@ -2,7 +2,7 @@ use millrace_sdk::prelude::*;
 use millrace_sdk::testing::{Bench, Outcome, Record};
 use millrace_sdk::{__private::KeyCodec, Kind};
 
-/// Every way to be left out, to fail, and to be put out.
+/// Skips, fails and puts out in every way.
 #[transform(ports(plain, moved(rekey)), codes("boring", "later"), headers)]
 fn sort(key: Key<i64>, order: Doc, ctx: Ctx) -> Result<Outputs> {
     ctx.count("seen", 1);
@@ -26,19 +26,19 @@ fn large(n: u32) -> Option<Unchanged> {
     (n > 10).then_some(Unchanged)
 }
 
-/// Text in, several out.
+/// Takes text, and puts out several values.
 #[transform]
 fn words(text: &str, key: Option<Key<String>>) -> Vec<String> {
     text.split(' ').map(|word| format!("{}:{word}", key.as_ref().map_or("-", |key| &key.0))).collect()
 }
 
-/// Null is something else than nothing.
+/// Puts out null, which isn't the same as no output.
 #[transform]
 fn or_default(value: Option<Vec<u8>>) -> Vec<u8> {
     value.unwrap_or_else(|| b"default".to_vec())
 }
 
-/// Errors of the standard library.
+/// Fails with errors of the standard library.
 #[transform(name = "parse-int")]
 fn parse(text: String) -> Result<i64, std::num::ParseIntError> {
     text.parse()

@@ -158,7 +158,7 @@ fn a_run_over_a_topic_that_nothing_reads_any_more_is_named() {
     database.write(batch, Durability::Buffered).unwrap();
     drop(database);
     match start(folder.path(), &pipeline, candidate("one", 1)).err().unwrap() {
-        Error::Task(TaskError::Rest { topic, .. }) => assert_eq!(topic, "gone"),
+        Error::Task(TaskError::UnfinishedRun { topic, .. }) => assert_eq!(topic, "gone"),
         other => panic!("{other}"),
     }
 }

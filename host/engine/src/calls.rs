@@ -34,7 +34,7 @@ pub(crate) fn outcomes<T>(
     let mut rest = items;
     while !rest.is_empty() {
         let (piece, after) = rest.split_at(piece(rest, batch, &size));
-        settle(piece, &mut call, &mut all)?;
+        call_until_verdict(piece, &mut call, &mut all)?;
         rest = after;
     }
     Ok(all)
@@ -50,7 +50,7 @@ pub(crate) fn piece<T>(items: &[T], batch: usize, size: &impl Fn(&T) -> usize) -
     fits.count().max(1)
 }
 
-fn settle<T>(
+fn call_until_verdict<T>(
     items: &[T],
     call: &mut impl FnMut(&[T], Attempt) -> Result<Called<Vec<Outcome>>, CallError>,
     all: &mut Called<Vec<Outcome>>,
@@ -68,8 +68,8 @@ fn settle<T>(
         };
         let (before, from) = rest.split_at(at);
         let (culprit, after) = from.split_at(1);
-        settle(before, call, all)?;
-        settle(culprit, call, all)?;
+        call_until_verdict(before, call, all)?;
+        call_until_verdict(culprit, call, all)?;
         rest = after;
     }
     Ok(())

@@ -9,31 +9,31 @@ use crate::topology::ValueCodec;
 
 /// What doesn't fit, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Misfit {
+pub(crate) enum CodecMismatch {
     Key(String),
     Value(String),
 }
 
 /// What of a record doesn't fit its codecs, if anything. A null fits all of them.
-pub(crate) fn misfit(
+pub(crate) fn mismatch(
     (key, value): (Option<&Bytes>, Option<&Bytes>),
     (key_codec, value_codec): (KeyCodec, ValueCodec),
-) -> Option<Misfit> {
+) -> Option<CodecMismatch> {
     if let Some(bytes) = key {
         match key_codec {
             KeyCodec::I64 if bytes.len() != 8 => {
-                return Some(Misfit::Key(format!("the key has {} bytes, but an i64 key has 8", bytes.len())));
+                return Some(CodecMismatch::Key(format!("the key has {} bytes, but an i64 key has 8", bytes.len())));
             }
             KeyCodec::String => {
                 if let Err(error) = std::str::from_utf8(bytes) {
-                    return Some(Misfit::Key(format!("the key isn't UTF-8: {error}")));
+                    return Some(CodecMismatch::Key(format!("the key isn't UTF-8: {error}")));
                 }
             }
             KeyCodec::I64 | KeyCodec::Bytes => {}
         }
     }
     match (value_codec, value) {
-        (ValueCodec::Json, Some(bytes)) => not_json(bytes).map(Misfit::Value),
+        (ValueCodec::Json, Some(bytes)) => not_json(bytes).map(CodecMismatch::Value),
         _ => None,
     }
 }

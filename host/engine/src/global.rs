@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 
-use crate::codec::{Misfit, misfit};
+use crate::codec::{CodecMismatch, mismatch};
 use crate::record::InputRecord;
 use crate::state::keys::encode_row;
 use crate::topology::GlobalTable;
@@ -63,9 +63,9 @@ impl NoRow {
 /// # Errors
 /// The record is no row of the table.
 pub fn row(table: &GlobalTable, record: &InputRecord) -> Result<(Bytes, Option<Bytes>), NoRow> {
-    match misfit((record.key.as_ref(), record.value.as_ref()), (table.key, table.value)) {
-        Some(Misfit::Key(text)) => return Err(NoRow::BadKey(text)),
-        Some(Misfit::Value(text)) => return Err(NoRow::BadValue(text)),
+    match mismatch((record.key.as_ref(), record.value.as_ref()), (table.key, table.value)) {
+        Some(CodecMismatch::Key(text)) => return Err(NoRow::BadKey(text)),
+        Some(CodecMismatch::Value(text)) => return Err(NoRow::BadValue(text)),
         None => {}
     }
     let key = record.key.clone().ok_or(NoRow::NullKey)?;

@@ -1,14 +1,14 @@
-//! The meta store: what must survive a restart and belongs to no store, under keys that are names. Clocks are in the
-//! stores of their steps: see [`CLOCK_KEY`](crate::state::keys::CLOCK_KEY).
+//! The meta store: data that must survive a restart and belongs to no other store, by name. Clocks are in the stores of
+//! their steps: see [`CLOCK_KEY`](crate::state::keys::CLOCK_KEY).
 //!
 //! | key | value |
 //! |---|---|
-//! | `deployment/<step>` | generation of the plugin that the step last kept state with, u32, and the plugin's name |
-//! | `input/<topic>` | the driver's: written with the first offset that is committed for the topic's partition |
-//! | `rest/<topic>/<section>-<number>` | a part of the run that the task of the sub-topology that reads this topic is in the middle of |
+//! | `deployment/<step>` | generation of the plugin that last wrote the step's state, u32, and the plugin's name |
+//! | `input/<topic>` | the driver's: written with the first offset that it commits for the topic's partition |
+//! | `rest/<topic>/<section>-<number>` | a part of the unfinished run of the sub-topology that reads this topic |
 //!
-//! A number would shift when a step is added to a file; a name stays. And each key belongs to one sub-topology: tasks of
-//! the same partition share the store, and may run in different processes.
+//! A step keeps its name when another step is added to a file; its number would shift. Each key belongs to one
+//! sub-topology: tasks of the same partition share the store, and may run in different processes.
 
 use bytes::{BufMut, Bytes, BytesMut};
 
@@ -16,26 +16,25 @@ use crate::ports::{Backend, Scan};
 use crate::step::TaskError;
 use crate::topology::{Node, TopicId, Topology};
 
-/// Name of the store that all sub-topologies share. It doesn't depend on where a step stands in the files: an app finds
-/// again what it has kept, however its pipeline is edited.
+/// Name of the store that all sub-topologies share. The name doesn't depend on the order of steps in the files, so an app
+/// finds the store after its pipeline was edited.
 pub const STORE: &str = "meta";
 
 const DEPLOYMENT: &str = "deployment/";
 const REST: &str = "rest/";
 const INPUT: &str = "input/";
 
-/// The key for what a driver keeps of an input: that it has committed an offset of the topic's partition, and of which
-/// topic of that name.
+/// The key under which a driver notes that it has committed an offset of the topic's partition, and the topic's id.
 pub fn input_key(topic: &str) -> Bytes {
     format!("{INPUT}{topic}").into()
 }
 
-/// The key for the deployment that a step's state has seen.
+/// The key for the deployment that last wrote a step's state.
 pub(crate) fn deployment_key(step: &str) -> Bytes {
     format!("{DEPLOYMENT}{step}").into()
 }
 
-/// What is kept of a step's deployment.
+/// The value of a [`deployment_key`].
 pub(crate) fn encode_deployment(generation: u32, plugin: &str) -> Bytes {
     let mut value = BytesMut::with_capacity(4 + plugin.len());
     value.put_u32(generation);
@@ -49,20 +48,20 @@ pub(crate) fn decode_deployment(value: &[u8]) -> Option<(u32, &str)> {
     Some((u32::from_be_bytes(*generation), std::str::from_utf8(plugin).ok()?))
 }
 
-/// The key for a part of a section of a run that isn't done, of the sub-topology that reads this topic.
-pub(crate) fn rest_key(topic: &str, section: usize, part: usize) -> Bytes {
+/// The key for a part of a section of the unfinished run of the sub-topology that reads this topic.
+pub(crate) fn unfinished_run_key(topic: &str, section: usize, part: usize) -> Bytes {
     format!("{REST}{topic}/{section:04x}-{part:08x}").into()
 }
 
-/// Where the keys of all its parts begin and end.
-pub(crate) fn rest_keys(topic: &str) -> (Bytes, Bytes) {
-    // What follows a slash.
+/// The range of the keys of all parts.
+pub(crate) fn unfinished_run_keys(topic: &str) -> (Bytes, Bytes) {
+    // `0` follows `/`.
     (format!("{REST}{topic}/").into(), format!("{REST}{topic}0").into())
 }
 
 impl Topology {
-    /// The sub-topology that a key of the meta store belongs to: only its tasks write the key. `None`: the pipeline no
-    /// longer has what the key names, or the key isn't one.
+    /// The sub-topology that owns a key of the meta store: only its tasks write the key. `None` if the pipeline no longer has
+    /// the step or topic that the key names, or the key is malformed.
     pub fn meta_owner(&self, key: &[u8]) -> Option<usize> {
         let key = std::str::from_utf8(key).ok()?;
         let rest = || Some(key.strip_prefix(REST)?.rsplit_once('/')?.0);
@@ -71,14 +70,14 @@ impl Topology {
             return self.subtopologies.iter().position(|part| part.inputs.contains(&topic));
         }
         let step = key.strip_prefix(DEPLOYMENT)?;
-        // Behind a repartition topic there is a source with the name of the step before it. It calls nobody.
+        // The source of a repartition topic has the name of the step before the topic, and no call.
         let has = |node: &Node| node.name == step && node.operator.call().is_some();
         self.subtopologies.iter().position(|part| part.nodes.iter().any(has))
     }
 
-    /// What is wrong with a key of the meta store's partition, if it is of a run that isn't done and that no task of this
-    /// pipeline would go on with: nothing reads the topic any more, or not this partition of it. `partitions` are the numbers
-    /// of partitions of the topics.
+    /// The error if a key of the meta store is of an unfinished run that no task of this pipeline would go on with: no step
+    /// reads the topic any more, or no task has this partition of it. `partitions` are the numbers of partitions of the
+    /// topics.
     pub fn orphan(&self, key: &[u8], partition: u32, partitions: &[u32]) -> Option<TaskError> {
         let (topic, _) = std::str::from_utf8(key).ok()?.strip_prefix(REST)?.rsplit_once('/')?;
         let reason = match self.meta_owner(key).and_then(|owner| self.subtopologies.get(owner)) {
@@ -91,18 +90,18 @@ impl Topology {
                 format!("the steps that read it have no partition {partition} any more")
             }
         };
-        Some(TaskError::Rest { topic: topic.into(), reason })
+        Some(TaskError::UnfinishedRun { topic: topic.into(), reason })
     }
 
-    /// Checks that each run that a partition of the meta store has the rest of is one of this pipeline: no task would go on
-    /// with an [orphan](Self::orphan). For a driver that sees all of the store, before it opens tasks.
+    /// Checks that a task of this pipeline would go on with each unfinished run in a partition of the meta store: none is an
+    /// [orphan](Self::orphan). For a driver that has the whole store, before it opens tasks.
     ///
     /// # Errors
-    /// [`TaskError::Rest`]: one isn't. [`TaskError::State`]: the store can't be read.
+    /// [`TaskError::UnfinishedRun`]: one is. [`TaskError::State`]: the store can't be read.
     pub fn check_rests(&self, backend: &dyn Backend, partition: u32, partitions: &[u32]) -> Result<(), TaskError> {
         let Some(meta) = self.subtopologies.first().map(|part| part.meta) else { return Ok(()) };
         let mut orphan = None;
-        // All that begins with the prefix: a zero follows a slash.
+        // All keys with the prefix: `0` follows `/`.
         backend.scan(meta, REST.as_bytes(), Some(b"rest0"), &mut |key, _| {
             orphan = self.orphan(key, partition, partitions);
             if orphan.is_some() { Scan::Stop } else { Scan::Continue }

@@ -17,9 +17,9 @@ mod transform;
 
 use crate::event_time::Timing;
 use crate::logic::Logic;
-use crate::step::{Item, Step, TaskError, Wake};
+use crate::step::{Item, Step, TaskError, WakeReason};
 use crate::topology::Operator;
-pub(crate) use aggregate::WaitingResult;
+pub(crate) use aggregate::PendingResult;
 pub(crate) use memory::NodeMemory;
 pub(crate) use table::is_read;
 
@@ -59,7 +59,7 @@ pub(crate) fn process(
             process::Process { stores, timers: memory.timers(), call }.records(step, items, logic)
         }
         Operator::Dedup { by, within, .. } => match memory {
-            NodeMemory::Dedup(seen) => dedup::process(step, items, by, *within, seen),
+            NodeMemory::Dedup(store) => dedup::process(step, items, by, *within, store),
             _ => Ok(()),
         },
         Operator::Repartition { topic } => sink::repartition(step, items, *topic),
@@ -70,21 +70,21 @@ pub(crate) fn process(
 /// Lets a node do what the moment asks for.
 pub(crate) fn wake(
     step: &mut Step<'_>,
-    wake: Wake,
+    wake: WakeReason,
     memory: &mut NodeMemory,
     logic: &mut dyn Logic,
 ) -> Result<(), TaskError> {
     match (&step.node.operator, wake) {
-        (Operator::Process { stores, call, .. }, Wake::Tick) => {
+        (Operator::Process { stores, call, .. }, WakeReason::Tick) => {
             let now = step.now();
             process::Process { stores, timers: memory.timers(), call }.tick(step, now, logic)
         }
-        (Operator::Aggregate { .. }, Wake::Commit) => {
+        (Operator::Aggregate { .. }, WakeReason::Commit) => {
             aggregate::flush(step, memory);
             Ok(())
         }
-        (Operator::Aggregate { call, .. }, Wake::Close) => aggregate::close(step, memory, call, logic),
-        (Operator::StreamJoin { window, call, .. }, Wake::Close) => match memory {
+        (Operator::Aggregate { call, .. }, WakeReason::Close) => aggregate::close(step, memory, call, logic),
+        (Operator::StreamJoin { window, call, .. }, WakeReason::Close) => match memory {
             NodeMemory::Join(store) => stream_join::close(step, *window, store, call, logic),
             _ => Ok(()),
         },

@@ -3,23 +3,23 @@
 //! The overlay is the engine's own, not the database's: that reads see the transaction and that an abort leaves nothing
 //! are the same on every driver.
 
+pub(crate) mod aggregate_windows;
 pub(crate) mod budget;
+pub(crate) mod dedup;
 pub(crate) mod join;
 pub mod keys;
 mod overlay;
 mod scope;
-pub(crate) mod seen;
 pub(crate) mod table;
 pub(crate) mod timers;
-pub(crate) mod waiting;
-pub(crate) mod window;
-pub(crate) mod windowed;
+pub(crate) mod unmatched;
+pub(crate) mod window_records;
 
 use bytes::Bytes;
 
 use crate::ports::{Backend, BackendError, Horizons, Scan, StoreChanges, StoreId};
-use overlay::{Before, Overlay};
-pub(crate) use scope::{Cause, Timing};
+use overlay::{Overlay, PreviousWrite};
+pub(crate) use scope::{Cause, TimerScope};
 pub use scope::{Page, ProcessScope};
 
 /// Committed state with the open transaction over it.
@@ -38,7 +38,7 @@ impl TaskState {
 
     /// What stands in for the state while a process function has it.
     pub(crate) fn lent() -> Self {
-        Self::new(Box::new(Lent), 0)
+        Self::new(Box::new(LentState), 0)
     }
 
     pub(crate) fn get(&self, store: StoreId, key: &[u8]) -> Result<Option<Bytes>, BackendError> {
@@ -53,11 +53,11 @@ impl TaskState {
         self.overlays.get(store.0)?.get(key)?.as_ref()
     }
 
-    pub(crate) fn put(&mut self, store: StoreId, key: Bytes, value: Option<Bytes>) -> Before {
+    pub(crate) fn put(&mut self, store: StoreId, key: Bytes, value: Option<Bytes>) -> PreviousWrite {
         self.overlays.get_mut(store.0).and_then(|overlay| overlay.put(key, value))
     }
 
-    pub(crate) fn restore(&mut self, store: StoreId, key: Bytes, before: Before) {
+    pub(crate) fn restore(&mut self, store: StoreId, key: Bytes, before: PreviousWrite) {
         if let Some(overlay) = self.overlays.get_mut(store.0) {
             overlay.restore(key, before);
         }
@@ -115,9 +115,9 @@ impl TaskState {
 }
 
 /// The backend of a state that is lent out: nobody may ask it.
-struct Lent;
+struct LentState;
 
-impl Backend for Lent {
+impl Backend for LentState {
     fn get(&self, _: StoreId, _: &[u8]) -> Result<Option<Bytes>, BackendError> {
         Err(lent())
     }

@@ -7,8 +7,8 @@ mod options;
 mod pass;
 mod produced;
 mod progress;
-mod unfit;
-mod wake;
+mod unusable;
+mod wake_reason;
 
 use std::fmt::Display;
 
@@ -27,12 +27,12 @@ use crate::state::budget::Budget;
 use crate::topology::{Call, Edge, Node, NodeId, OnDrop, OnError, SubTopology, TopicId, Topology};
 pub use error::TaskError;
 pub(crate) use item::Item;
-pub(crate) use limits::Spent;
+pub(crate) use limits::RecordOutputs;
 pub use options::{Deployed, PASS_BYTES, TaskOptions};
 pub use produced::Produced;
-pub(crate) use progress::{Owed, Progress};
-pub(crate) use unfit::{Then, Unfit};
-pub(crate) use wake::Wake;
+pub(crate) use progress::{Progress, Remainder};
+pub(crate) use unusable::{UnusableAction, UnusableRecord};
+pub(crate) use wake_reason::WakeReason;
 
 /// An operator at work.
 pub(crate) struct Step<'a> {
@@ -50,7 +50,7 @@ pub(crate) struct Step<'a> {
     /// What it may still put out in this pass.
     pub(crate) budget: Budget,
     /// How many items go into its next call.
-    pub(crate) pace: &'a mut usize,
+    pub(crate) call_size: &'a mut usize,
 }
 
 /// What outputs take over from where they don't say otherwise. An inherited value is checked where guests are called:
@@ -68,10 +68,10 @@ impl<'a> Step<'a> {
         state: &'a mut TaskState,
         ledger: &'a mut Ledger,
         progress: &'a mut Progress,
-        pace: &'a mut usize,
+        call_size: &'a mut usize,
     ) -> Self {
         let budget = Budget::new(options.pass_bytes);
-        Self { topology, shape, node, id, options, state, ledger, progress, filtered: 0, unread: 0, budget, pace }
+        Self { topology, shape, node, id, options, state, ledger, progress, filtered: 0, unread: 0, budget, call_size }
     }
 
     /// Ends the work of a node.
@@ -138,13 +138,18 @@ impl<'a> Step<'a> {
     }
 
     /// Carries out what a rule said of a record.
-    pub(crate) fn settle(&mut self, parent: &Parent<'_>, outcome: Outcome, call: &Call) -> Result<(), TaskError> {
-        self.settle_row(parent, Row::New, &mut 0, outcome, call)
+    pub(crate) fn apply_outcome(
+        &mut self,
+        parent: &Parent<'_>,
+        outcome: Outcome,
+        call: &Call,
+    ) -> Result<(), TaskError> {
+        self.apply_row_outcome(parent, Row::New, &mut 0, outcome, call)
     }
 
     /// The same for one of several outcomes of a record, whose children `child` numbers, and where the outputs may be rows
     /// of a table, as the record is.
-    pub(crate) fn settle_row(
+    pub(crate) fn apply_row_outcome(
         &mut self,
         parent: &Parent<'_>,
         row: Row,
@@ -190,7 +195,7 @@ impl<'a> Step<'a> {
     /// A record failed here.
     pub(crate) fn fail(&mut self, path: &Path, failure: &Failure, call: Option<&Call>) -> Result<(), TaskError> {
         match self.node.on_error {
-            OnError::DeadLetter => self.bury(path, failure, call),
+            OnError::DeadLetter => self.dead_letter(path, failure, call),
             OnError::Skip => self.drop_record(path, &failure.code, 1, &failure.text, Fate::Dropped(Some("on-error"))),
             OnError::Fail => {
                 let origin = self.origin_of(path).filter(|origin| origin.offset >= 0);
@@ -202,14 +207,16 @@ impl<'a> Step<'a> {
     }
 
     /// A record that this operator has no use for, with the setting of the step that says what becomes of it.
-    pub(crate) fn leave_out(&mut self, path: &Path, unfit: Unfit<'_>) {
-        let Unfit { code, text, then } = unfit;
-        match then {
-            Then::Set(setting, OnDrop::Drop) => self.drop_record(path, code, 1, text, Fate::Dropped(Some(setting))),
-            Then::Drop => self.drop_record(path, code, 1, text, Fate::Dropped(None)),
-            Then::Set(_, OnDrop::DeadLetter) | Then::DeadLetter => {
+    pub(crate) fn reject(&mut self, path: &Path, record: UnusableRecord<'_>) {
+        let UnusableRecord { code, text, action } = record;
+        match action {
+            UnusableAction::Set(setting, OnDrop::Drop) => {
+                self.drop_record(path, code, 1, text, Fate::Dropped(Some(setting)))
+            }
+            UnusableAction::Drop => self.drop_record(path, code, 1, text, Fate::Dropped(None)),
+            UnusableAction::Set(_, OnDrop::DeadLetter) | UnusableAction::DeadLetter => {
                 let failure = Failure { class: FailureClass::Permanent, code: code.into(), text: text.into() };
-                self.bury(path, &failure, None);
+                self.dead_letter(path, &failure, None);
             }
         }
     }
@@ -225,7 +232,7 @@ impl<'a> Step<'a> {
     }
 
     /// Writes the original record to the dead-letter queue.
-    fn bury(&mut self, path: &Path, failure: &Failure, call: Option<&Call>) {
+    fn dead_letter(&mut self, path: &Path, failure: &Failure, call: Option<&Call>) {
         let Some(record) = self.progress.records.get(path.record()) else { return };
         let origin = self.origin(path.record(), record);
         let plugin = call.and_then(|call| {
@@ -251,15 +258,15 @@ impl<'a> Step<'a> {
         self.produce(path.clone(), self.node.dlq, letter, key.as_deref());
     }
 
-    /// The driver's clock, in a run that was [awakened](super::Wake).
+    /// The driver's clock, in a run that was [awakened](super::WakeReason).
     pub(crate) fn now(&self) -> Timestamp {
         self.progress.records.first().map_or(0, |moment| moment.arrived)
     }
 
-    /// The next place of what comes out because of the moment, in a run that was [awakened](super::Wake).
-    pub(crate) fn at_the_moment(&mut self) -> Path {
-        let path = Path::root(0).child(self.progress.moments);
-        self.progress.moments += 1;
+    /// The next place of what comes out because of the moment, in a run that was [awakened](super::WakeReason).
+    pub(crate) fn next_wake_path(&mut self) -> Path {
+        let path = Path::root(0).child(self.progress.wake_paths);
+        self.progress.wake_paths += 1;
         path
     }
 

@@ -17,9 +17,9 @@
 mod doubtful;
 mod memory;
 mod queues;
-mod rest;
 mod run;
 mod sources;
+mod unfinished;
 
 use std::sync::Arc;
 
@@ -32,12 +32,12 @@ use crate::ports::{Backend, StoreChanges};
 use crate::record::{InputRecord, Timestamp};
 use crate::state::TaskState;
 pub use crate::step::{Deployed, PASS_BYTES, Produced, TaskError, TaskOptions};
-use crate::step::{Progress, Wake};
+use crate::step::{Progress, WakeReason};
 use crate::topology::{NodeId, TopicId, TopicKind, Topology};
 use memory::Memory;
 use queues::Queues;
-use rest::{Kept, Rest};
 use sources::{shape, source_of, timing_of};
+use unfinished::{StoredRun, UnfinishedRun};
 
 /// What a task hands over to be committed, all of it in one transaction.
 #[derive(Clone, Debug, Default)]
@@ -80,10 +80,10 @@ pub struct Task {
     /// Whether it reads a topic that it writes itself: then it takes one record at a time, because what that puts out may
     /// be the next.
     feeds_itself: bool,
-    /// A run that the last pass hasn't brought to its end.
+    /// A run that the last pass hasn't finished.
     unfinished: Option<Box<Progress>>,
-    /// Where such a run is kept since the last commit.
-    kept: Kept,
+    /// What the last commit has stored of it.
+    stored: StoredRun,
 }
 
 impl Task {
@@ -92,10 +92,11 @@ impl Task {
         let (mut state, ledger) = (TaskState::new(backend, topology.stores.len()), Ledger::default());
         let shape = shape(&topology, options.subtopology);
         let mut memory = memory::open(&topology, shape, &options, &state)?;
-        let Rest { unfinished, results, kept } = rest::open((&topology, shape), options.partition, &mut state)?;
+        let UnfinishedRun { run: unfinished, results, stored } =
+            unfinished::open((&topology, shape), options.partition, &mut state)?;
         memory
-            .wait_again(results)
-            .map_err(|node| kept.refuse(shape.nodes.get(node.0).map_or("", |node| &node.name)))?;
+            .restore_pending(results)
+            .map_err(|node| stored.refuse(shape.nodes.get(node.0).map_or("", |node| &node.name)))?;
         let sources: Vec<NodeId> = shape.inputs.iter().map(|topic| source_of(shape, *topic)).collect();
         let queues = Queues::new(sources.iter().map(|source| timing_of(shape, *source)));
         let feeds_itself = shape.outputs().any(|topic| shape.inputs.contains(&topic));
@@ -111,7 +112,7 @@ impl Task {
             names,
             feeds_itself,
             unfinished: unfinished.map(Box::new),
-            kept,
+            stored,
         })
     }
 
@@ -175,7 +176,7 @@ impl Task {
 
     /// Memory of the open transaction in bytes, roughly: a driver commits early when it grows too large.
     pub fn transaction_bytes(&self) -> usize {
-        let pending = self.memory.nodes.iter().map(NodeMemory::pending_bytes).sum::<usize>();
+        let pending = self.memory.nodes.iter().map(NodeMemory::unwritten_bytes).sum::<usize>();
         self.state.bytes() + pending + self.waiting_bytes()
     }
 
@@ -185,7 +186,7 @@ impl Task {
         if self.unfinished.is_some() {
             return 0;
         }
-        self.memory.nodes.iter().map(NodeMemory::waiting_bytes).sum()
+        self.memory.nodes.iter().map(NodeMemory::pending_result_bytes).sum()
     }
 
     /// Windows that hold records, and whose final results have not come out yet: of steps with `emit = "final"`. It reads
@@ -262,12 +263,12 @@ impl Task {
         if self.unfinished.is_some() || self.next_tick().is_none_or(|next| next > now) {
             return Ok(Vec::new());
         }
-        self.wake(logic, Wake::Tick, now, turn)
+        self.wake(logic, WakeReason::Tick, now, turn)
     }
 
     /// Whether nothing waits for a commit.
     pub fn is_flushed(&self) -> bool {
-        let flushes = self.unfinished.as_ref().is_some_and(|run| run.wake == Some(Wake::Commit));
+        let flushes = self.unfinished.as_ref().is_some_and(|run| run.wake == Some(WakeReason::Commit));
         !flushes && !self.memory.nodes.iter().any(NodeMemory::waits_for_commit)
     }
 
@@ -280,7 +281,7 @@ impl Task {
     /// Begins to put out what waits for a commit, and leaves that to the next runs: the task may be committed before.
     pub fn begin_flush(&mut self, now: Timestamp, turn: u64) {
         if !self.may_commit() {
-            self.unfinished = Some(Box::new(run::awake(self, Wake::Commit, now, turn)));
+            self.unfinished = Some(Box::new(run::awake(self, WakeReason::Commit, now, turn)));
         }
     }
 
@@ -295,7 +296,7 @@ impl Task {
         if self.unfinished.is_some() {
             return self.run(logic, 0);
         }
-        let begun = run::awake(self, Wake::Commit, now, turn);
+        let begun = run::awake(self, WakeReason::Commit, now, turn);
         let produced = run::begin(self, begun, logic)?;
         Ok(self.counted(produced))
     }
@@ -303,13 +304,13 @@ impl Task {
     /// Puts out what waits for stream time to pass, as if that had come to its end: final results of windows that are
     /// open, and records without a match. For the end of a replay: what comes after it is late. `now` is the driver's clock.
     pub fn close(&mut self, logic: &mut dyn Logic, now: Timestamp, turn: u64) -> Result<Vec<Produced>, TaskError> {
-        self.wake(logic, Wake::Close, now, turn)
+        self.wake(logic, WakeReason::Close, now, turn)
     }
 
     fn wake(
         &mut self,
         logic: &mut dyn Logic,
-        wake: Wake,
+        wake: WakeReason,
         now: Timestamp,
         turn: u64,
     ) -> Result<Vec<Produced>, TaskError> {
@@ -335,7 +336,7 @@ impl Task {
         let Self { topology, options, state, memory, .. } = self;
         memory.prepare(topology, options, state);
         let own = (&**topology, shape(topology, options.subtopology));
-        rest::prepare(self.unfinished.as_deref(), own, options, (&mut memory.nodes, state), &mut self.kept);
+        unfinished::prepare(self.unfinished.as_deref(), own, options, (&mut memory.nodes, state), &mut self.stored);
         let inputs = shape(&self.topology, self.options.subtopology).inputs.iter();
         Prepared {
             changes: self.state.take_changes(),

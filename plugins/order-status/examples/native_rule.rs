@@ -1,7 +1,7 @@
-//! How long the rule takes when it runs natively: `cargo run --release -p order-status --example native_rule`.
+//! Measures the rule natively: `cargo run --release -p order-status --example native_rule`.
 //!
-//! It prints microseconds for one pair of orders, called in batches of 100 through the adapter that the guest has
-//! too: the figure that the guest's own is compared with.
+//! It prints the microseconds for one pair of orders, in batches of 100 through the guest's adapter, to compare them
+//! with those of the guest.
 
 #![allow(clippy::indexing_slicing, reason = "a benchmark")]
 
@@ -19,14 +19,14 @@ fn main() {
     let borrowed: Vec<(&[u8], &[u8])> = pairs.iter().map(|(l, r)| (l.as_bytes(), r.as_bytes())).collect();
     let mut bench = Bench::new(&order_status::PLUGIN);
     let mut rounds: Vec<f64> = (0..ROUNDS).map(|_| round(&mut bench, &borrowed)).collect();
-    // The machine may have other things to do: the best round is the one that it let alone.
+    // Other processes may disturb a round: the best one was disturbed least.
     rounds.sort_by(f64::total_cmp);
     let (best, median) = (rounds[0], rounds[ROUNDS / 2]);
     let bytes = borrowed.iter().map(|(left, right)| left.len() + right.len()).sum::<usize>() / BATCH;
     println!("resolve, native: best {best:.3}, median {median:.3} us a pair of {bytes} bytes, in batches of {BATCH}");
 }
 
-/// Microseconds a pair.
+/// Microseconds for a pair.
 fn round(bench: &mut Bench, pairs: &[(&[u8], &[u8])]) -> f64 {
     let start = Instant::now();
     for _ in 0..CALLS {

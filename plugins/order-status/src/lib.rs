@@ -1,11 +1,11 @@
-//! What becomes of an order when payment and stock have both answered.
+//! Decides on an order when payment and stock have both answered.
 
 use millrace_sdk::prelude::*;
 
-/// Both services have answered: what becomes of the order.
+/// Decides on an order from the answers of both services.
 ///
-/// It is the stock order, with the status and source that follow from the two answers. Answers that aren't ACCEPT or
-/// REJECT leave it as it is.
+/// The result is the stock order, with the status and source that follow from the two answers. Answers that aren't
+/// ACCEPT or REJECT leave it unchanged.
 #[join]
 pub fn resolve(payment: Doc, mut stock: Doc) -> Result<Doc> {
     match (answer(&payment)?, answer(&stock)?) {
@@ -21,7 +21,7 @@ pub fn resolve(payment: Doc, mut stock: Doc) -> Result<Doc> {
     Ok(stock)
 }
 
-/// What a service says to an order.
+/// The answer of a service to an order.
 enum Answer {
     Accept,
     Reject,
@@ -36,7 +36,7 @@ fn answer(order: &Doc) -> Result<Answer> {
     })
 }
 
-/// One service has refused what the other has granted.
+/// One service has refused the order and the other has accepted it.
 fn roll_back(order: &mut Doc, source: &str) {
     order.set("status", "ROLLBACK");
     order.set("source", source);

@@ -1,4 +1,4 @@
-//! What becomes of an order, through the adapter that the guest has too.
+//! The decision on an order, through the guest's adapter.
 
 #![allow(clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
@@ -12,7 +12,7 @@ fn resolve(payment: Record, stock: Record) -> Outcome {
     Bench::new(&order_status::PLUGIN).join("resolve", &[Pair::new(payment, stock)]).remove(0)
 }
 
-/// The stock order that comes out for two orders with these statuses.
+/// The resulting stock order for two orders with these statuses.
 fn resolved(payment: &str, stock: &str) -> String {
     let order = |status: &str| record(&format!(r#"{{"id":7,"status":"{status}","source":"STOCK"}}"#));
     resolve(order(payment), order(stock)).texts().concat()

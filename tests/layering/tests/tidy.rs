@@ -61,6 +61,31 @@ fn a_link_in_a_document_leads_somewhere() {
     }
 }
 
+/// Paths of ours that a document names, as in `host/engine/src/task.rs`, are paths from the top of the workspace, or from its own folder.
+#[test]
+fn files_that_a_document_names_are_there() {
+    let folders = ["benches/", "docs/", "guest-sdk/", "host/", "pipelines/", "plugins/", "samples/", "tests/", "wit/"];
+    let (mut checked, mut missing) = (0, Vec::new());
+    for document in documents().unwrap() {
+        // Between backticks, and outside of blocks of commands, which may make files of their own.
+        let prose = document.text.split("```").step_by(2);
+        let spans = prose.flat_map(|text| text.split('`').skip(1).step_by(2));
+        let is_ours = |span: &&str| folders.iter().any(|folder| span.starts_with(folder));
+        // The plugin that a reader of the README writes isn't there yet.
+        let is_to_be = |span: &&str| !["large-orders", "large_orders"].iter().any(|name| span.contains(name));
+        let is_one = |span: &&str| !span.contains(['*', '{', '<', ' ', '$']) && !span.contains("NAME");
+        for span in spans.filter(is_ours).filter(is_one).filter(is_to_be) {
+            checked += 1;
+            let beside = document.path.with_file_name(span);
+            if !root().join(span).exists() && !root().join(beside).exists() {
+                missing.push(format!("{}: `{span}`", document.path.display()));
+            }
+        }
+    }
+    assert!(checked > 0, "no document names a file");
+    assert!(missing.is_empty(), "these aren't there: {missing:#?}");
+}
+
 /// Where the process can be told to die at a point (`MILLRACE_FAULT`), that is compiled with debug assertions only; and
 /// what is built as in a release has none.
 #[test]

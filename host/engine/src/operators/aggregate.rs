@@ -10,14 +10,15 @@
 
 mod batches;
 mod calls;
+mod emitter;
 mod guest;
 mod hopping;
-mod outline;
+mod pending_results;
 mod plan;
+mod planner;
 mod rounds;
 mod session;
 mod sliding;
-mod waiting;
 mod windowed;
 
 use bytes::Bytes;
@@ -30,20 +31,20 @@ use crate::operators::memory::NodeMemory;
 use crate::ports::{BackendError, Change, Failure, Group, Grouped, Mode, Outcome, StoreId, Stored};
 use crate::record::Record;
 use crate::record::{Timestamp, length};
+use crate::state::aggregate_windows::AggregateWindows;
 use crate::state::keys::{AGGREGATE_OVERHEAD, decode_aggregate, encode_aggregate};
-use crate::state::windowed::WindowedStore;
-use crate::step::{Item, Parent, Step, TaskError, Unfit, inherited};
+use crate::step::{Item, Parent, Step, TaskError, UnusableRecord, inherited};
 use crate::topology::Call;
 use batches::batches;
 use guest::Guest;
-pub(crate) use waiting::{Result as WaitingResult, Waiting};
+pub(crate) use pending_results::{PendingResult, PendingResults};
 
 /// What an aggregate remembers between runs, if it has windows or waits for commits.
 pub(crate) struct AggregateMemory {
     /// Its windows.
-    pub(crate) windows: Option<WindowedStore>,
+    pub(crate) windows: Option<AggregateWindows>,
     /// With [`Emit::Commit`](crate::topology::Emit::Commit): results that wait for it.
-    pub(crate) waiting: Waiting,
+    pub(crate) pending: PendingResults,
 }
 
 /// The items of one key, with the state they go to.
@@ -75,15 +76,15 @@ pub(super) fn process(
     call: &Call,
     logic: &mut dyn Logic,
 ) -> Result<(), TaskError> {
-    if step.owes_the_moment() {
-        step.take_owed();
+    if step.has_commit_remainder() {
+        step.take_remainder();
         flush(step, memory);
     }
-    let mut waiting = match memory {
+    let mut pending = match memory {
         NodeMemory::Aggregate(memory) if memory.windows.is_some() => {
             return windowed::process(step, items, memory, call, logic);
         }
-        NodeMemory::Aggregate(memory) => Some(&mut memory.waiting),
+        NodeMemory::Aggregate(memory) => Some(&mut memory.pending),
         _ => None,
     };
     let mut rest = usable(step, items);
@@ -91,10 +92,10 @@ pub(super) fn process(
         let (works, items) = group(step, &rest, store)?;
         let later = rest.split_off(items);
         let items = std::mem::replace(&mut rest, later);
-        part(step, &items, &works, (store, waiting.as_deref_mut()), call, logic)?;
-        step.set_pace(items.len());
+        part(step, &items, &works, (store, pending.as_deref_mut()), call, logic)?;
+        step.adapt_call_size(items.len());
     }
-    step.put_back(rest);
+    step.requeue(rest);
     Ok(())
 }
 
@@ -103,7 +104,7 @@ fn part(
     step: &mut Step<'_>,
     items: &[Item],
     works: &[Work],
-    (store, mut waiting): (StoreId, Option<&mut Waiting>),
+    (store, mut pending): (StoreId, Option<&mut PendingResults>),
     call: &Call,
     logic: &mut dyn Logic,
 ) -> Result<(), TaskError> {
@@ -113,7 +114,7 @@ fn part(
     for batch in batches(works, step.options.batch, |work| work.size(items, call)) {
         let groups: Vec<Group<'_>> = batch.iter().map(|work| to_group(step, work, items)).collect();
         let results = if may_outgrow(step, call, groups.iter().map(|group| group.key.len()).max().unwrap_or(0)) {
-            guest.rounds(&groups, |group, state| misfit(step, store, group, state))
+            guest.rounds(&groups, |group, state| too_large(step, store, group, state))
         } else {
             guest.groups(&groups, Mode::Each)
         };
@@ -128,11 +129,11 @@ fn part(
         let mut record = Record { value: None, timestamp, window: None, ..item.record.clone() };
         // What has been added up over records of many windows is of none.
         bounds::strip(&mut record.headers);
-        match (&mut waiting, outcome) {
-            (Some(waiting), Outcome::Outputs(outputs)) => {
-                waiting.put(step, item, None, inherited(&record, outputs).collect(), false);
+        match (&mut pending, outcome) {
+            (Some(pending), Outcome::Outputs(outputs)) => {
+                pending.put(step, item, None, inherited(&record, outputs).collect(), false);
             }
-            (_, outcome) => step.settle(&Parent { path: &item.path, record: &record }, outcome, call)?,
+            (_, outcome) => step.apply_outcome(&Parent { path: &item.path, record: &record }, outcome, call)?,
         }
     }
     Ok(())
@@ -154,7 +155,7 @@ pub(super) fn close(
 /// Puts out what has waited for a commit, as much as goes into a pass.
 pub(super) fn flush(step: &mut Step<'_>, memory: &mut NodeMemory) {
     if let NodeMemory::Aggregate(memory) = memory {
-        memory.waiting.put_out(step);
+        memory.pending.emit_all(step);
     }
 }
 
@@ -176,9 +177,9 @@ fn usable(step: &mut Step<'_>, items: Vec<Item>) -> Vec<Item> {
         }
         if item.record.key.is_none() {
             let text = "an aggregate needs a key, and the record has none";
-            step.leave_out(&item.path, Unfit::null_key(step.node, text));
+            step.reject(&item.path, UnusableRecord::null_key(step.node, text));
         } else if item.record.value.is_none() {
-            step.leave_out(&item.path, Unfit::null_value("an aggregate has no use for a null value"));
+            step.reject(&item.path, UnusableRecord::null_value("an aggregate has no use for a null value"));
         } else {
             good.push(item);
         }
@@ -192,7 +193,7 @@ fn group(step: &Step<'_>, items: &[Item], store: StoreId) -> Result<(Vec<Work>, 
     let mut works: Vec<Work> = Vec::new();
     let mut places: HashMap<&Bytes, usize> = HashMap::new();
     let (mut budget, mut grouped) = (step.budget(), 0);
-    for (number, item) in items.iter().take(step.pace()).enumerate() {
+    for (number, item) in items.iter().take(step.call_size()).enumerate() {
         if budget.is_full() {
             break;
         }
@@ -229,8 +230,8 @@ fn to_group<'i>(step: &Step<'i>, work: &'i Work, items: &'i [Item]) -> Group<'i>
 }
 
 /// Why a state can't be kept, if it is too large.
-fn misfit(step: &Step<'_>, store: StoreId, group: &Group<'_>, state: &Stored) -> Option<Failure> {
-    step.misfit_of_state(store, group.key.len(), state.bytes.len() + AGGREGATE_OVERHEAD)
+fn too_large(step: &Step<'_>, store: StoreId, group: &Group<'_>, state: &Stored) -> Option<Failure> {
+    step.entry_too_large(store, group.key.len(), state.bytes.len() + AGGREGATE_OVERHEAD)
 }
 
 /// Keeps the new state, and the outcomes with their times: the highest that has gone into the state. A state that was
@@ -260,7 +261,7 @@ fn store_result(
     if changed {
         let bytes = result.state.map(|state| encode_aggregate(timestamp, &state));
         // It is in memory until the commit, whether anything comes out or not.
-        step.let_out(length(&bytes));
+        step.spend(length(&bytes));
         step.state.put(store, work.key.clone(), bytes);
     }
 }

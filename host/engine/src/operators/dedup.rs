@@ -19,9 +19,9 @@ use bytes::Bytes;
 use crate::json;
 use crate::ledger::{Fate, What};
 use crate::record::Record;
+use crate::state::dedup::DedupStore;
 use crate::state::keys::WINDOW_KEY_OVERHEAD;
-use crate::state::seen::Seen;
-use crate::step::{Item, Step, TaskError, Unfit};
+use crate::step::{Item, Step, TaskError, UnusableRecord};
 use crate::topology::{Identity, LATE_PORT};
 
 pub(super) fn process(
@@ -29,7 +29,7 @@ pub(super) fn process(
     items: Vec<Item>,
     by: &[Identity],
     within: i64,
-    seen: &mut Seen,
+    store: &mut DedupStore,
 ) -> Result<(), TaskError> {
     for item in items {
         let Some(identity) = by.iter().find_map(|identity| read(&item.record, identity)) else {
@@ -37,18 +37,18 @@ pub(super) fn process(
             step.emit(&item.path, &mut 0, 0, item.record);
             continue;
         };
-        if let Some(failure) = step.misfit_of_state(seen.id(), identity.len() + WINDOW_KEY_OVERHEAD, 0) {
+        if let Some(failure) = step.entry_too_large(store.id(), identity.len() + WINDOW_KEY_OVERHEAD, 0) {
             step.fail(&item.path, &failure, None)?;
             continue;
         }
         let time = item.record.timestamp;
         let (from, to) = (time.saturating_sub(within), time.saturating_add(within));
-        seen.observe(time);
-        if seen.has(step.state, &identity, from, to)? {
+        store.observe(time);
+        if store.contains(step.state, &identity, from, to)? {
             let why = "a record with the same identity has come before, within the step's time";
             step.drop_record(&item.path, "duplicate", 1, why, Fate::Dropped(None));
-        } else if seen.reaches(from) {
-            seen.keep(step.state, &identity, time);
+        } else if store.covers(from) {
+            store.insert(step.state, &identity, time);
             step.emit(&item.path, &mut 0, 0, item.record);
         } else {
             late(step, item);
@@ -76,6 +76,6 @@ fn late(step: &mut Step<'_>, item: Item) {
         step.emit(&item.path, &mut 0, LATE_PORT, item.record);
     } else {
         let text = "what it would have to be compared with is not kept any more";
-        step.leave_out(&item.path, Unfit::late(step.node, text));
+        step.reject(&item.path, UnusableRecord::late(step.node, text));
     }
 }

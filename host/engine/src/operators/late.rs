@@ -1,6 +1,6 @@
 //! Records that come too late.
 
-use crate::step::{Item, Step, Unfit};
+use crate::step::{Item, Step, UnusableRecord};
 use crate::topology::LATE_PORT;
 
 /// Leaves a record out that comes too late: it goes out of the port for these if somebody listens there, and else the
@@ -9,6 +9,6 @@ pub(super) fn leave(step: &mut Step<'_>, item: &Item, child: &mut u32, why: &str
     if step.node.edges.iter().any(|edge| edge.port == LATE_PORT) {
         step.emit(&item.path, child, LATE_PORT, item.record.clone());
     } else {
-        step.leave_out(&item.path, Unfit::late(step.node, why));
+        step.reject(&item.path, UnusableRecord::late(step.node, why));
     }
 }

@@ -5,11 +5,11 @@
 
 use std::collections::VecDeque;
 
-use super::pairs::{self, Found, Match};
+use super::pairs::{self, JoinPair, PendingPairs};
 use crate::ledger::Fate;
 use crate::logic::Logic;
 use crate::record::Record;
-use crate::step::{Item, Step, TaskError, Unfit};
+use crate::step::{Item, Step, TaskError, UnusableRecord};
 use crate::topology::{Call, JoinKind, TableUse};
 
 pub(super) fn process(
@@ -21,7 +21,7 @@ pub(super) fn process(
     logic: &mut dyn Logic,
 ) -> Result<(), TaskError> {
     let names = [step.input_name(0), table.name.as_str()];
-    let (mut items, mut found) = (VecDeque::from(items), Found::default());
+    let (mut items, mut pending) = (VecDeque::from(items), PendingPairs::default());
     while !step.is_full()
         && let Some(item) = items.pop_front()
     {
@@ -29,11 +29,11 @@ pub(super) fn process(
             (None, Some(_)) if kind != JoinKind::Inner => None,
             (None, _) => {
                 let text = "a lookup needs a key, and the record has none";
-                step.leave_out(&item.path, Unfit::null_key(step.node, text));
+                step.reject(&item.path, UnusableRecord::null_key(step.node, text));
                 continue;
             }
             (_, None) => {
-                step.leave_out(&item.path, Unfit::null_value("a lookup has no use for a null value"));
+                step.reject(&item.path, UnusableRecord::null_value("a lookup has no use for a null value"));
                 continue;
             }
             (Some(key), Some(_)) => pairs::row(step, table, key, &item.path)?,
@@ -45,12 +45,12 @@ pub(super) fn process(
         }
         // The stream record's time is the result's (Kafka Streams, stream-table join).
         let result = Record { value: None, ..item.record.clone() };
-        found.push(Match { path: item.path, left: Some(item.record), right: row, result });
-        if found.is_enough(step) {
-            pairs::join(step, &mut found, names, call, logic)?;
+        pending.push(JoinPair { path: item.path, left: Some(item.record), right: row, result });
+        if pending.is_enough(step) {
+            pairs::join(step, &mut pending, names, call, logic)?;
         }
     }
-    pairs::join(step, &mut found, names, call, logic)?;
-    step.put_back(items);
+    pairs::join(step, &mut pending, names, call, logic)?;
+    step.requeue(items);
     Ok(())
 }

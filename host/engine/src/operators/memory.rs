@@ -1,13 +1,13 @@
 //! What nodes remember between runs.
 
-use super::aggregate::{AggregateMemory, Waiting};
+use super::aggregate::{AggregateMemory, PendingResults};
 use crate::ports::{BackendError, Clock, Scan};
 use crate::record::Timestamp;
 use crate::state::TaskState;
+use crate::state::aggregate_windows::AggregateWindows;
+use crate::state::dedup::DedupStore;
 use crate::state::join::JoinStore;
-use crate::state::seen::Seen;
 use crate::state::timers::Timers;
-use crate::state::windowed::WindowedStore;
 use crate::topology::{Emit, JoinKind, Node, Operator, Topology};
 
 /// What a node remembers.
@@ -18,8 +18,8 @@ pub(crate) enum NodeMemory {
     Join(Box<JoinStore>),
     /// When the timers of a process step are due.
     Process(Timers),
-    /// What a deduplicating step has seen.
-    Dedup(Box<Seen>),
+    /// What a deduplicating step has store.
+    Dedup(Box<DedupStore>),
     /// Windows of an aggregate, and results that wait for a commit.
     Aggregate(Box<AggregateMemory>),
 }
@@ -43,17 +43,17 @@ impl NodeMemory {
             }
             Operator::Process { timers: Some(store), .. } => Ok(Self::Process(Timers::open(state, *store)?)),
             Operator::Dedup { store, within, .. } => {
-                Ok(Self::Dedup(Box::new(Seen::open(state, *store, *within, window_memory)?)))
+                Ok(Self::Dedup(Box::new(DedupStore::open(state, *store, *within, window_memory)?)))
             }
             Operator::Aggregate { windows: None, emit: Emit::Each | Emit::Final, .. } => Ok(Self::None),
             Operator::Aggregate { store, windows, emit, open, .. } => {
                 let windows = windows.map(|windows| {
                     let retention = topology.stores.get(store.0).and_then(|spec| spec.kind.retention());
                     let retention = retention.unwrap_or(windows.kept());
-                    WindowedStore::open(state, (*store, *open), windows, *emit, retention)
+                    AggregateWindows::open(state, (*store, *open), windows, *emit, retention)
                 });
-                let (windows, waiting) = (windows.transpose()?, Waiting::default());
-                Ok(Self::Aggregate(Box::new(AggregateMemory { windows, waiting })))
+                let (windows, pending) = (windows.transpose()?, PendingResults::default());
+                Ok(Self::Aggregate(Box::new(AggregateMemory { windows, pending })))
             }
             _ => Ok(Self::None),
         }
@@ -64,7 +64,7 @@ impl NodeMemory {
         match self {
             Self::None | Self::Process(_) | Self::Aggregate(_) => 0,
             Self::Join(store) => store.bytes(),
-            Self::Dedup(seen) => seen.bytes(),
+            Self::Dedup(store) => store.bytes(),
         }
     }
 
@@ -100,23 +100,23 @@ impl NodeMemory {
     pub(crate) fn waits_for_commit(&self) -> bool {
         match self {
             Self::None | Self::Join(_) | Self::Process(_) | Self::Dedup(_) => false,
-            Self::Aggregate(memory) => !memory.waiting.is_empty(),
+            Self::Aggregate(memory) => !memory.pending.is_empty(),
         }
     }
 
     /// The results that wait for a commit, of a step that has some.
-    pub(crate) fn waiting(&mut self) -> Option<&mut Waiting> {
+    pub(crate) fn pending_results(&mut self) -> Option<&mut PendingResults> {
         match self {
-            Self::Aggregate(memory) => Some(&mut memory.waiting),
+            Self::Aggregate(memory) => Some(&mut memory.pending),
             _ => None,
         }
     }
 
     /// Memory of that, in bytes, roughly.
-    pub(crate) fn waiting_bytes(&self) -> usize {
+    pub(crate) fn pending_result_bytes(&self) -> usize {
         match self {
             Self::None | Self::Join(_) | Self::Process(_) | Self::Dedup(_) => 0,
-            Self::Aggregate(memory) => memory.waiting.bytes(),
+            Self::Aggregate(memory) => memory.pending.bytes(),
         }
     }
 
@@ -129,11 +129,11 @@ impl NodeMemory {
     }
 
     /// Memory of what the open transaction has yet to write, in bytes, roughly; without results that wait for the commit.
-    pub(crate) fn pending_bytes(&self) -> usize {
+    pub(crate) fn unwritten_bytes(&self) -> usize {
         match self {
             Self::None | Self::Process(_) | Self::Aggregate(_) => 0,
-            Self::Join(store) => store.pending_bytes(),
-            Self::Dedup(seen) => seen.pending_bytes(),
+            Self::Join(store) => store.unwritten_bytes(),
+            Self::Dedup(store) => store.unwritten_bytes(),
         }
     }
 
@@ -143,7 +143,7 @@ impl NodeMemory {
             Self::None => {}
             Self::Join(store) => store.prepare(state),
             Self::Process(timers) => timers.prepare(state),
-            Self::Dedup(seen) => seen.prepare(state),
+            Self::Dedup(store) => store.prepare(state),
             Self::Aggregate(memory) => memory.windows.iter_mut().for_each(|windows| windows.prepare(state)),
         }
     }

@@ -13,7 +13,7 @@ use crate::step::{Parent, Step, TaskError};
 use crate::topology::{Call, TableUse};
 
 /// Two sides that belong together.
-pub(super) struct Match {
+pub(super) struct JoinPair {
     /// The pair's own place: one record may make several.
     pub(super) path: Path,
     pub(super) left: Option<Record>,
@@ -24,48 +24,48 @@ pub(super) struct Match {
 
 /// Pairs that wait for a call, until there are as many as go into one.
 #[derive(Default)]
-pub(super) struct Found {
-    matches: Vec<Match>,
+pub(super) struct PendingPairs {
+    pairs: Vec<JoinPair>,
     bytes: usize,
 }
 
-impl Found {
-    pub(super) fn push(&mut self, found: Match) {
-        self.bytes += found.left.iter().chain(&found.right).map(Record::size).sum::<usize>();
-        self.matches.push(found);
+impl PendingPairs {
+    pub(super) fn push(&mut self, pair: JoinPair) {
+        self.bytes += pair.left.iter().chain(&pair.right).map(Record::size).sum::<usize>();
+        self.pairs.push(pair);
     }
 
     pub(super) fn len(&self) -> usize {
-        self.matches.len()
+        self.pairs.len()
     }
 
     /// Whether it is time for a call: both sides are in memory until then, and their results after it.
     pub(super) fn is_enough(&self, step: &Step<'_>) -> bool {
-        self.matches.len() >= step.pace() || self.bytes >= calls::MAX_CALL_BYTES
+        self.pairs.len() >= step.call_size() || self.bytes >= calls::MAX_CALL_BYTES
     }
 }
 
 /// Calls the join function for all pairs, and carries out what it says. `names` are those of the two inputs.
 pub(super) fn join(
     step: &mut Step<'_>,
-    found: &mut Found,
+    pending: &mut PendingPairs,
     names: [&str; 2],
     call: &Call,
     logic: &mut dyn Logic,
 ) -> Result<(), TaskError> {
-    let Found { matches, .. } = std::mem::take(found);
-    if matches.is_empty() {
+    let PendingPairs { pairs: joined, .. } = std::mem::take(pending);
+    if joined.is_empty() {
         return Ok(());
     }
     let function = step.function(call)?;
     let [left, right] = names;
-    let pairs: Vec<Pair<'_>> = matches
+    let pairs: Vec<Pair<'_>> = joined
         .iter()
-        .map(|found| Pair {
-            key: found.result.key.as_deref(),
-            left: found.left.as_ref().map(|record| record.message(left)),
-            right: found.right.as_ref().map(|record| record.message(right)),
-            timestamp: found.result.timestamp,
+        .map(|pair| Pair {
+            key: pair.result.key.as_deref(),
+            left: pair.left.as_ref().map(|record| record.message(left)),
+            right: pair.right.as_ref().map(|record| record.message(right)),
+            timestamp: pair.result.timestamp,
         })
         .collect();
     let size = |pair: &Pair<'_>| {
@@ -76,10 +76,10 @@ pub(super) fn join(
         calls::outcomes(&pairs, step.options.batch, size, |piece, attempt| logic.join(function, piece, attempt));
     let called = called.map_err(|error| step.host_error(error))?;
     step.effects(called.effects);
-    for (found, outcome) in matches.iter().zip(called.result) {
-        step.settle(&Parent { path: &found.path, record: &found.result }, outcome, call)?;
+    for (pair, outcome) in joined.iter().zip(called.result) {
+        step.apply_outcome(&Parent { path: &pair.path, record: &pair.result }, outcome, call)?;
     }
-    step.set_pace(matches.len());
+    step.adapt_call_size(joined.len());
     Ok(())
 }
 

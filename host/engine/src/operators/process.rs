@@ -23,9 +23,9 @@ use crate::ports::{Attempt, CallError, Called, Clock, Due, Failure, Outcome, Sto
 use crate::provenance::Origin;
 use crate::record::Record;
 use crate::record::{Headers, Timestamp};
-use crate::state::timers::{Look, Timer, Timers};
-use crate::state::{Cause, ProcessScope, TaskState, Timing};
-use crate::step::{Item, Owed, Parent, Step, TaskError};
+use crate::state::timers::{Timer, TimerCursor, Timers};
+use crate::state::{Cause, ProcessScope, TaskState, TimerScope};
+use crate::step::{Item, Parent, Remainder, Step, TaskError};
 use crate::topology::Call;
 
 /// A process step: its stores, and its timers if it has any.
@@ -52,12 +52,12 @@ impl Process<'_> {
         logic: &mut dyn Logic,
     ) -> Result<(), TaskError> {
         let mut items = VecDeque::from(items);
-        if let Some(Owed { path, child, look: Some(look) }) = step.take_owed() {
+        if let Some(Remainder { path, child, cursor: Some(cursor) }) = step.take_remainder() {
             // No record here has that place: it is the moment's.
             if path == Path::root(0) {
-                self.fire_wall(step, look, logic)?;
+                self.fire_wall(step, cursor, logic)?;
             } else {
-                self.fire_look(step, (&path, child), look, logic)?;
+                self.fire_stream(step, (&path, child), cursor, logic)?;
             }
         }
         while !step.is_full()
@@ -67,11 +67,11 @@ impl Process<'_> {
                 timers.observe(item.record.timestamp);
             }
             self.record(step, &item, logic)?;
-            if let Some(look) = self.timers.as_deref_mut().and_then(Timers::look) {
-                self.fire_look(step, (&item.path, FIRST_TIMER), look, logic)?;
+            if let Some(cursor) = self.timers.as_deref_mut().and_then(Timers::begin_round) {
+                self.fire_stream(step, (&item.path, FIRST_TIMER), cursor, logic)?;
             }
         }
-        step.put_back(items);
+        step.requeue(items);
         Ok(())
     }
 
@@ -80,39 +80,39 @@ impl Process<'_> {
         let message = item.record.message(step.name_of(item.from));
         let mut call = |scope, attempt| logic.process(function, message, scope, attempt);
         let outcome = self.outcome(step, &item.path, &item.record, Cause::Record, &mut call)?;
-        step.settle(&Parent { path: &item.path, record: &item.record }, outcome, self.call)
+        step.apply_outcome(&Parent { path: &item.path, record: &item.record }, outcome, self.call)
     }
 
     /// Fires the timers of the stream's clock that were due when a record had come, as many as a pass may let out: behind
     /// the record's other children, from the one with this number on.
-    fn fire_look(
+    fn fire_stream(
         &mut self,
         step: &mut Step<'_>,
         (path, mut child): (&Path, u32),
-        mut look: Look,
+        mut cursor: TimerCursor,
         logic: &mut dyn Logic,
     ) -> Result<(), TaskError> {
         loop {
             let Some(timers) = self.timers.as_ref() else { return Ok(()) };
-            let due = (Clock::Stream, look.begin, look.now);
-            let budget = timers.due(step.state, due, look.after.as_ref(), PAGE)?;
-            if budget.is_empty() {
+            let due = (Clock::Stream, cursor.begin, cursor.now);
+            let due_timers = timers.due(step.state, due, cursor.after.as_ref(), PAGE)?;
+            if due_timers.is_empty() {
                 break;
             }
-            for timer in budget {
+            for timer in due_timers {
                 if step.is_full() {
-                    step.owe(path, child, Some(look));
+                    step.set_remainder(path, child, Some(cursor));
                     return Ok(());
                 }
-                look.after = Some(timer.entry.clone());
-                if self.fires(step, &timer, Some(look.number))? {
-                    step.let_out(timer.entry.len());
-                    self.fire(step, &path.child(child), timer, Cause::Stream(look.number), logic)?;
+                cursor.after = Some(timer.entry.clone());
+                if self.fires(step, &timer, Some(cursor.number))? {
+                    step.spend(timer.entry.len());
+                    self.fire(step, &path.child(child), timer, Cause::Stream(cursor.number), logic)?;
                     child += 1;
                 }
             }
         }
-        self.fired(step, Clock::Stream, look.begin)
+        self.end_round(step, Clock::Stream, cursor.begin)
     }
 
     /// The driver's clock has reached `now`: fires the timers that were due when it did, up to the limit.
@@ -120,45 +120,50 @@ impl Process<'_> {
         let first = self.timers.as_ref().and_then(|timers| timers.first(Clock::Wall));
         let Some(begin) = first.filter(|first| *first <= now) else { return Ok(()) };
         let number = step.options.timers as u64;
-        self.fire_wall(step, Look { number, now, begin, after: None }, logic)
+        self.fire_wall(step, TimerCursor { number, now, begin, after: None }, logic)
     }
 
     /// Fires timers of the driver's clock, as many as a pass may let out. The number of their look is how many may still
     /// fire.
-    fn fire_wall(&mut self, step: &mut Step<'_>, mut look: Look, logic: &mut dyn Logic) -> Result<(), TaskError> {
+    fn fire_wall(
+        &mut self,
+        step: &mut Step<'_>,
+        mut cursor: TimerCursor,
+        logic: &mut dyn Logic,
+    ) -> Result<(), TaskError> {
         while let Some(timers) = self.timers.as_ref() {
-            let left = usize::try_from(look.number).unwrap_or(usize::MAX);
-            let due = (Clock::Wall, look.begin, look.now);
-            let budget = timers.due(step.state, due, look.after.as_ref(), PAGE.min(left))?;
-            if budget.is_empty() {
+            let left = usize::try_from(cursor.number).unwrap_or(usize::MAX);
+            let due = (Clock::Wall, cursor.begin, cursor.now);
+            let due_timers = timers.due(step.state, due, cursor.after.as_ref(), PAGE.min(left))?;
+            if due_timers.is_empty() {
                 break;
             }
-            for timer in budget {
+            for timer in due_timers {
                 if step.is_full() {
-                    let next = step.progress.moments;
-                    step.owe(&Path::root(0), next, Some(look));
+                    let next = step.progress.wake_paths;
+                    step.set_remainder(&Path::root(0), next, Some(cursor));
                     return Ok(());
                 }
-                look.number -= 1;
-                look.after = Some(timer.entry.clone());
+                cursor.number -= 1;
+                cursor.after = Some(timer.entry.clone());
                 if self.fires(step, &timer, None)? {
-                    step.let_out(timer.entry.len());
-                    let place = step.at_the_moment();
-                    self.fire(step, &place, timer, Cause::Wall(look.now), logic)?;
+                    step.spend(timer.entry.len());
+                    let place = step.next_wake_path();
+                    self.fire(step, &place, timer, Cause::Wall(cursor.now), logic)?;
                 }
             }
         }
-        self.fired(step, Clock::Wall, look.begin)
+        self.end_round(step, Clock::Wall, cursor.begin)
     }
 
-    fn fires(&self, step: &Step<'_>, timer: &Timer, look: Option<u64>) -> Result<bool, TaskError> {
+    fn fires(&self, step: &Step<'_>, timer: &Timer, round: Option<u64>) -> Result<bool, TaskError> {
         let Some(timers) = self.timers.as_ref() else { return Ok(false) };
-        Ok(timers.fires(step.state, timer, look)?)
+        Ok(timers.fires(step.state, timer, round)?)
     }
 
-    fn fired(&mut self, step: &Step<'_>, clock: Clock, begin: Timestamp) -> Result<(), TaskError> {
+    fn end_round(&mut self, step: &Step<'_>, clock: Clock, begin: Timestamp) -> Result<(), TaskError> {
         let Some(timers) = &mut self.timers else { return Ok(()) };
-        Ok(timers.fired(step.state, clock, begin)?)
+        Ok(timers.end_round(step.state, clock, begin)?)
     }
 
     /// Fires a timer.
@@ -188,7 +193,7 @@ impl Process<'_> {
         if let Outcome::Fail(failure) = &mut outcome {
             failure.text = format!("timer `{}`, set for {}: {}", timer.name, timer.time, failure.text);
         }
-        step.settle(&Parent { path: &place, record: &record }, outcome, self.call)
+        step.apply_outcome(&Parent { path: &place, record: &record }, outcome, self.call)
     }
 
     /// What a call comes to, at last by verdict.
@@ -222,7 +227,7 @@ impl Process<'_> {
         cause: Cause,
         call: &mut dyn FnMut(ProcessScope) -> Answer,
     ) -> Result<Called<Outcome>, CallError> {
-        let timing = self.timers.as_deref().map(|timers| Timing {
+        let timer_scope = self.timers.as_deref().map(|timers| TimerScope {
             timers: timers.clone(),
             key: record.key.clone(),
             now: step.progress.records.get(path.record()).map_or(0, |record| record.arrived),
@@ -230,27 +235,27 @@ impl Process<'_> {
             cause,
         });
         let state = std::mem::replace(step.state, TaskState::lent());
-        let scope = ProcessScope::new(state, Arc::clone(self.stores), timing);
+        let scope = ProcessScope::new(state, Arc::clone(self.stores), timer_scope);
         let (mut outcome, scope) = call(scope);
         if let Ok(called) = &mut outcome
-            && let Some(failure) = misfit(step, &scope)
+            && let Some(failure) = too_large(step, &scope)
         {
             called.result = Outcome::Fail(failure);
         }
         let good = matches!(&outcome, Ok(called) if !matches!(called.result, Outcome::Fail(_)));
-        let (state, timing) = scope.into_parts(good);
+        let (state, timer_scope) = scope.into_parts(good);
         *step.state = state;
-        if let (true, Some(own), Some(timing)) = (good, self.timers.as_deref_mut(), timing) {
-            *own = timing.timers;
+        if let (true, Some(own), Some(timer_scope)) = (good, self.timers.as_deref_mut(), timer_scope) {
+            *own = timer_scope.timers;
         }
         outcome
     }
 }
 
 /// Why what a call has written can't stay, if something is too large.
-fn misfit(step: &Step<'_>, scope: &ProcessScope) -> Option<Failure> {
+fn too_large(step: &Step<'_>, scope: &ProcessScope) -> Option<Failure> {
     if step.options.state_bytes == usize::MAX {
         return None;
     }
-    scope.written().find_map(|(store, key, value)| step.misfit_of_state(store, key, value))
+    scope.written().find_map(|(store, key, value)| step.entry_too_large(store, key, value))
 }

@@ -10,7 +10,7 @@ use super::bounds;
 use crate::provenance::{self, Origin};
 use crate::record::Window;
 use crate::row::Row;
-use crate::step::{Item, Step, TaskError, Unfit};
+use crate::step::{Item, Step, TaskError, UnusableRecord};
 use crate::topology::{SinkKey, TopicId};
 
 /// Writes to a topic: with a plain key, and the window of a record in headers; or with the window in the key.
@@ -28,7 +28,7 @@ pub(super) fn process(step: &mut Step<'_>, items: Vec<Item>, topic: TopicId, key
             }
             (_, None) => {}
         }
-        step.put_out(path, topic, record, plain.as_deref())?;
+        step.send(path, topic, record, plain.as_deref())?;
     }
     Ok(())
 }
@@ -51,7 +51,7 @@ pub(super) fn repartition(step: &mut Step<'_>, items: Vec<Item>, topic: TopicId)
                 // It was left out, and counted, when it was new.
                 continue;
             }
-            step.leave_out(&path, Unfit::null_key(step.node, "a new key is needed here, and it is null"));
+            step.reject(&path, UnusableRecord::null_key(step.node, "a new key is needed here, and it is null"));
             continue;
         }
         if let Some(origin) = step.origin_of(&path) {
@@ -64,7 +64,7 @@ pub(super) fn repartition(step: &mut Step<'_>, items: Vec<Item>, topic: TopicId)
             record.timestamp = until;
         }
         let key = record.key.clone();
-        step.put_out(path, topic, record, key.as_deref())?;
+        step.send(path, topic, record, key.as_deref())?;
     }
     Ok(())
 }

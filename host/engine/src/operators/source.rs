@@ -7,14 +7,14 @@
 
 use super::transform;
 use crate::calls;
-use crate::codec::{self, Misfit};
+use crate::codec::{self, CodecMismatch};
 use crate::event_time::{BadTime, Timing};
 use crate::logic::Logic;
 use crate::manifest::KeyCodec;
 use crate::ports::{Failure, FailureClass, Outcome};
 use crate::provenance::{self, Origin};
 use crate::record::Record;
-use crate::step::{Item, Step, TaskError, Then, Unfit};
+use crate::step::{Item, Step, TaskError, UnusableAction, UnusableRecord};
 use crate::topology::{Call, OnDrop, TopicId, TopicKind, ValueCodec};
 
 /// A source.
@@ -31,10 +31,10 @@ impl Source<'_> {
         let mut good = Vec::with_capacity(items.len());
         for mut item in items {
             find_origin(step, &mut item, self.topic);
-            if let Some(failure) = misfit(&item.record, self.codecs) {
+            if let Some(failure) = mismatch(&item.record, self.codecs) {
                 step.fail(&item.path, &failure, None)?;
             } else if item.record.timestamp < 0 {
-                self.leave_out(step, &item);
+                self.reject(step, &item);
             } else {
                 good.push(item);
             }
@@ -47,15 +47,15 @@ impl Source<'_> {
     }
 
     /// A record whose time can't be used, as it was found when it was chosen.
-    fn leave_out(&self, step: &mut Step<'_>, item: &Item) {
+    fn reject(&self, step: &mut Step<'_>, item: &Item) {
         let record = step.progress.records.get(item.path.record());
         let bad =
             record.and_then(|record| self.timing.of(record).err()).unwrap_or(BadTime::Negative(item.record.timestamp));
-        let then = match bad {
-            BadTime::Future { .. } => Then::DeadLetter,
-            _ => Then::Set("on-bad-time", self.on_bad_time),
+        let action = match bad {
+            BadTime::Future { .. } => UnusableAction::DeadLetter,
+            _ => UnusableAction::Set("on-bad-time", self.on_bad_time),
         };
-        step.leave_out(&item.path, Unfit { code: bad.code(), text: &bad.to_string(), then });
+        step.reject(&item.path, UnusableRecord { code: bad.code(), text: &bad.to_string(), action });
     }
 }
 
@@ -76,10 +76,10 @@ fn find_origin(step: &mut Step<'_>, item: &mut Item, topic: TopicId) {
 }
 
 /// Why a record doesn't fit its codecs, if it doesn't.
-fn misfit(record: &Record, codecs: (KeyCodec, ValueCodec)) -> Option<Failure> {
-    let (code, text) = match codec::misfit((record.key.as_ref(), record.value.as_ref()), codecs)? {
-        Misfit::Key(text) => ("bad-key", text),
-        Misfit::Value(text) => ("bad-value", text),
+fn mismatch(record: &Record, codecs: (KeyCodec, ValueCodec)) -> Option<Failure> {
+    let (code, text) = match codec::mismatch((record.key.as_ref(), record.value.as_ref()), codecs)? {
+        CodecMismatch::Key(text) => ("bad-key", text),
+        CodecMismatch::Value(text) => ("bad-value", text),
     };
     Some(Failure { class: FailureClass::Permanent, code: code.into(), text })
 }
@@ -99,7 +99,7 @@ fn valid(step: &mut Step<'_>, items: Vec<Item>, call: &Call, logic: &mut dyn Log
                 Outcome::Outputs(_) => good.push(item),
                 bad => {
                     let parent = crate::step::Parent { path: &item.path, record: &item.record };
-                    step.settle(&parent, bad, call)?;
+                    step.apply_outcome(&parent, bad, call)?;
                 }
             }
         }

@@ -18,8 +18,8 @@
 
 use std::collections::VecDeque;
 
-use super::pairs::{self, Found, Match};
-use crate::ledger;
+use super::pairs::{self, JoinPair, PendingPairs};
+use crate::ledger::Fate;
 use crate::logic::Logic;
 use crate::path::Path;
 use crate::ports::Failure;
@@ -27,8 +27,8 @@ use crate::record::Record;
 use crate::record::{END_OF_TIME, Headers, Timestamp};
 use crate::state::join::JoinStore;
 use crate::state::keys::WINDOW_KEY_OVERHEAD;
-use crate::state::waiting::{Side, Unmatched, Waiting};
-use crate::step::{Item, Step, TaskError, Unfit};
+use crate::state::unmatched::{Side, UnmatchedRecord, UnmatchedRecords, entry_lengths};
+use crate::step::{Item, Step, TaskError, UnusableRecord};
 use crate::topology::{Call, JoinKind, JoinWindow, LATE_PORT};
 
 const LEFT: usize = 0;
@@ -42,27 +42,27 @@ pub(super) fn process(
     logic: &mut dyn Logic,
 ) -> Result<(), TaskError> {
     let names = [step.input_name(LEFT), step.input_name(1)];
-    let (mut items, mut found) = (VecDeque::from(items), Found::default());
-    let mut owed = step.take_owed();
-    if let Some(rest) = owed.take_if(|owed| items.front().is_none_or(|item| item.path != owed.path)) {
+    let (mut items, mut pending) = (VecDeque::from(items), PendingPairs::default());
+    let mut remainder = step.take_remainder();
+    if let Some(rest) = remainder.take_if(|remainder| items.front().is_none_or(|item| item.path != remainder.path)) {
         // On account of the end of time, which is no item's.
-        release(step, window, store, (&rest.path, rest.child), true, &mut found)?;
+        release(step, window, store, (&rest.path, rest.child), true, &mut pending)?;
     }
     while !step.is_full()
         && let Some(item) = items.pop_front()
     {
         let side = if item.input == LEFT { Side::Left } else { Side::Right };
-        let (goes_on, child) = owed.take().map_or((false, 0), |owed| (true, owed.child));
-        let mut arrival = Arrival { item: &item, side, kind, window, goes_on, child, found: &mut found };
-        if !arrival.take(step, store)? {
+        let (resumes, child) = remainder.take().map_or((false, 0), |remainder| (true, remainder.child));
+        let mut join = JoinStep { item: &item, side, kind, window, resumes, child, pending: &mut pending };
+        if !join.take(step, store)? {
             items.push_front(item);
         }
-        if found.is_enough(step) {
-            pairs::join(step, &mut found, names, call, logic)?;
+        if pending.is_enough(step) {
+            pairs::join(step, &mut pending, names, call, logic)?;
         }
     }
-    pairs::join(step, &mut found, names, call, logic)?;
-    step.put_back(items);
+    pairs::join(step, &mut pending, names, call, logic)?;
+    step.requeue(items);
     Ok(())
 }
 
@@ -74,15 +74,15 @@ pub(super) fn close(
     call: &Call,
     logic: &mut dyn Logic,
 ) -> Result<(), TaskError> {
-    let Some(waiting) = &mut store.waiting else { return Ok(()) };
-    waiting.observe(END_OF_TIME);
-    if !waiting.looks(Side::Left, END_OF_TIME, window) {
+    let Some(unmatched) = &mut store.unmatched else { return Ok(()) };
+    unmatched.observe(END_OF_TIME);
+    if !unmatched.is_scan_due(Side::Left, END_OF_TIME, window) {
         return Ok(());
     }
-    let (place, mut found) = (step.at_the_moment(), Found::default());
-    release(step, window, store, (&place, 0), false, &mut found)?;
+    let (place, mut pending) = (step.next_wake_path(), PendingPairs::default());
+    release(step, window, store, (&place, 0), false, &mut pending)?;
     let names = [step.input_name(LEFT), step.input_name(1)];
-    pairs::join(step, &mut found, names, call, logic)
+    pairs::join(step, &mut pending, names, call, logic)
 }
 
 /// Lets those out that have waited enough, as many as a pass may let out, at the place of an item whose next child has
@@ -92,80 +92,80 @@ fn release(
     window: JoinWindow,
     store: &mut JoinStore,
     (place, mut child): (&Path, u32),
-    goes_on: bool,
-    found: &mut Found,
+    resumes: bool,
+    pending: &mut PendingPairs,
 ) -> Result<(u32, bool), TaskError> {
-    let Some(waiting) = &mut store.waiting else { return Ok((child, true)) };
+    let Some(unmatched) = &mut store.unmatched else { return Ok((child, true)) };
     let mut budget = step.budget();
-    let (closed, more) = waiting.close(step.state, window, &mut budget, goes_on)?;
-    step.spend(budget);
-    for Unmatched { side, record, origin } in closed {
+    let (closed, more) = unmatched.take_expired(step.state, window, &mut budget, resumes)?;
+    step.set_budget(budget);
+    for UnmatchedRecord { side, record, origin } in closed {
         let path = step.about(&place.child(child), &record, Some(origin));
         child += 1;
-        found.push(one_sided(path, side, &record));
+        pending.push(one_sided(path, side, &record));
     }
     if more {
-        step.owe(place, child, None);
+        step.set_remainder(place, child, None);
     }
     Ok((child, !more))
 }
 
 /// A record at the moment of its arrival.
-struct Arrival<'a> {
+struct JoinStep<'a> {
     item: &'a Item,
     side: Side,
     kind: JoinKind,
     window: JoinWindow,
     /// Whether it has begun to let others out, and goes on with that.
-    goes_on: bool,
+    resumes: bool,
     /// Number of the next child.
     child: u32,
-    found: &'a mut Found,
+    pending: &'a mut PendingPairs,
 }
 
 /// What has become of a record beside being stored.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Fate {
+enum Emission {
     /// It has come out: in pairs, or alone.
-    Out,
+    Emitted,
     /// It waits.
-    Waits,
+    Waiting,
     /// Nothing.
     None,
 }
 
-impl Arrival<'_> {
+impl JoinStep<'_> {
     /// Whether it is done: if not, it has let out as much as a pass may hold, and is to be taken again.
     fn take(&mut self, step: &mut Step<'_>, store: &mut JoinStore) -> Result<bool, TaskError> {
-        if let Some(failure) = self.misfit(step, store) {
+        if let Some(failure) = self.too_large(step, store) {
             step.fail(&self.item.path, &failure, None)?;
             return Ok(true);
         }
         let Record { key, value, timestamp, .. } = &self.item.record;
-        if let Some(waiting) = &mut store.waiting {
-            waiting.observe(*timestamp);
+        if let Some(unmatched) = &mut store.unmatched {
+            unmatched.observe(*timestamp);
         }
         match (key, value) {
             (None, Some(_)) if self.comes_alone(self.side) => self.alone(),
             (None, _) => {
                 let text = "a join needs a key, and the record has none";
-                step.leave_out(&self.item.path, Unfit::null_key(step.node, text));
+                step.reject(&self.item.path, UnusableRecord::null_key(step.node, text));
             }
             (_, None) => {
                 let text = "a join has no use for a null value";
-                step.leave_out(&self.item.path, Unfit::null_value(text));
+                step.reject(&self.item.path, UnusableRecord::null_value(text));
             }
             (Some(key), Some(value)) => {
                 if !self.close(step, store)? {
                     return Ok(false);
                 }
-                let mut fate = self.probe(step, store, key)?;
-                if fate == Fate::None && self.comes_alone(self.side) {
-                    fate = self.wait(step, store);
+                let mut emission = self.probe(step, store, key)?;
+                if emission == Emission::None && self.comes_alone(self.side) {
+                    emission = self.wait(step, store);
                 }
                 let own = if self.side == Side::Left { &mut store.left } else { &mut store.right };
                 if !own.put(step.state, key, *timestamp, value) {
-                    self.late(step, fate);
+                    self.late(step, emission);
                 }
             }
         }
@@ -190,30 +190,31 @@ impl Arrival<'_> {
     }
 
     /// Why the record can't be kept, if it is too large for that. What may have to wait must fit there too.
-    fn misfit(&self, step: &Step<'_>, store: &JoinStore) -> Option<Failure> {
+    fn too_large(&self, step: &Step<'_>, store: &JoinStore) -> Option<Failure> {
         let record = &self.item.record;
         let (key, value) = (record.key.as_ref()?, record.value.as_ref()?);
         let (mut in_key, mut in_value) = (key.len() + WINDOW_KEY_OVERHEAD, value.len());
         if self.comes_alone(self.side) && step.options.state_bytes < usize::MAX {
-            (in_key, in_value) = Waiting::lengths(key, value, &record.headers, &step.origin_of(&self.item.path)?);
+            (in_key, in_value) = entry_lengths(key, value, &record.headers, &step.origin_of(&self.item.path)?);
         }
-        step.misfit_of_state(store.id(), in_key, in_value)
+        step.entry_too_large(store.id(), in_key, in_value)
     }
 
     /// Lets those out that have waited enough. Whether that was all of them.
     fn close(&mut self, step: &mut Step<'_>, store: &mut JoinStore) -> Result<bool, TaskError> {
-        let looks = |waiting: &Waiting| waiting.looks(self.side, self.item.record.timestamp, self.window);
-        if !self.goes_on && !store.waiting.as_ref().is_some_and(looks) {
+        let looks =
+            |unmatched: &UnmatchedRecords| unmatched.is_scan_due(self.side, self.item.record.timestamp, self.window);
+        if !self.resumes && !store.unmatched.as_ref().is_some_and(looks) {
             return Ok(true);
         }
         let place = (&self.item.path, self.child);
-        let (child, all) = release(step, self.window, store, place, self.goes_on, self.found)?;
+        let (child, all) = release(step, self.window, store, place, self.resumes, self.pending)?;
         self.child = child;
         Ok(all)
     }
 
     /// Finds what the other side has.
-    fn probe(&mut self, step: &mut Step<'_>, store: &mut JoinStore, key: &bytes::Bytes) -> Result<Fate, TaskError> {
+    fn probe(&mut self, step: &mut Step<'_>, store: &mut JoinStore, key: &bytes::Bytes) -> Result<Emission, TaskError> {
         let (earlier, later) = self.reach();
         let from = self.item.record.timestamp.saturating_sub(earlier).max(0);
         let to = self.item.record.timestamp.saturating_add(later).max(0);
@@ -221,7 +222,7 @@ impl Arrival<'_> {
             Side::Left => (&store.right, Side::Right),
             Side::Right => (&store.left, Side::Left),
         };
-        let first = self.found.len();
+        let first = self.pending.len();
         let mut matched: Option<Timestamp> = None;
         let mut times = Vec::new();
         other.fetch(step.state, key, from, to, &mut |timestamp, value| {
@@ -231,32 +232,32 @@ impl Arrival<'_> {
                 times.push(timestamp);
             }
         })?;
-        if let Some(waiting) = store.waiting.as_mut().filter(|_| self.comes_alone(other_side)) {
+        if let Some(unmatched) = store.unmatched.as_mut().filter(|_| self.comes_alone(other_side)) {
             for timestamp in times {
-                waiting.take(step.state, other_side, key, timestamp)?;
+                unmatched.remove_matched(step.state, other_side, key, timestamp)?;
             }
         }
-        Ok(if self.found.len() > first { Fate::Out } else { Fate::None })
+        Ok(if self.pending.len() > first { Emission::Emitted } else { Emission::None })
     }
 
     /// A record without a match waits, unless its window is over.
-    fn wait(&mut self, step: &mut Step<'_>, store: &mut JoinStore) -> Fate {
+    fn wait(&mut self, step: &mut Step<'_>, store: &mut JoinStore) -> Emission {
         let record = &self.item.record;
         let (_, later) = self.reach();
         let end = record.timestamp.saturating_add(later).max(0);
-        let open = store.waiting.as_mut().filter(|waiting| end >= waiting.clock().stream_time);
-        let Some((waiting, origin)) = open.zip(step.origin_of(&self.item.path)) else {
+        let open = store.unmatched.as_mut().filter(|unmatched| end >= unmatched.clock().stream_time);
+        let Some((unmatched, origin)) = open.zip(step.origin_of(&self.item.path)) else {
             self.alone();
-            return Fate::Out;
+            return Emission::Emitted;
         };
-        waiting.put(step.state, self.side, record, &origin);
-        Fate::Waits
+        unmatched.put(step.state, self.side, record, &origin);
+        Emission::Waiting
     }
 
     /// The record comes out without a match.
     fn alone(&mut self) {
         let path = self.next_path();
-        self.found.push(one_sided(path, self.side, &self.item.record));
+        self.pending.push(one_sided(path, self.side, &self.item.record));
     }
 
     fn pair(&mut self, stored: Record) {
@@ -266,15 +267,15 @@ impl Arrival<'_> {
             Record { key: record.key.clone(), value: None, timestamp, headers: record.headers.clone(), window: None };
         let path = self.next_path();
         let (left, right) = if self.side == Side::Left { (record.clone(), stored) } else { (stored, record.clone()) };
-        self.found.push(Match { path, left: Some(left), right: Some(right), result });
+        self.pending.push(JoinPair { path, left: Some(left), right: Some(right), result });
     }
 
     /// The record was too late to be stored.
-    fn late(&mut self, step: &mut Step<'_>, fate: Fate) {
+    fn late(&mut self, step: &mut Step<'_>, emission: Emission) {
         let path = &self.item.path;
-        if fate != Fate::None {
+        if emission != Emission::None {
             let why = "its window is over: it has come out, and later records don't meet it";
-            step.drop_record(path, "late", 1, why, ledger::Fate::Dropped(None));
+            step.drop_record(path, "late", 1, why, Fate::Dropped(None));
         } else if step.node.edges.iter().any(|edge| edge.port == LATE_PORT) {
             step.emit(path, &mut self.child, LATE_PORT, self.item.record.clone());
         } else {
@@ -283,7 +284,7 @@ impl Arrival<'_> {
                 0 => "its window has neither length nor grace, and is over at once: say grace = \"1ms\" beside it",
                 _ => "its window is over, and it has made no pair",
             };
-            step.leave_out(path, Unfit::late(step.node, text));
+            step.reject(path, UnusableRecord::late(step.node, text));
         }
     }
 
@@ -294,11 +295,11 @@ impl Arrival<'_> {
 }
 
 /// A record without its counterpart; the result has its time and its headers.
-fn one_sided(path: Path, side: Side, record: &Record) -> Match {
+fn one_sided(path: Path, side: Side, record: &Record) -> JoinPair {
     let result = Record { value: None, window: None, ..record.clone() };
     let (left, right) = match side {
         Side::Left => (Some(record.clone()), None),
         Side::Right => (None, Some(record.clone())),
     };
-    Match { path, left, right, result }
+    JoinPair { path, left, right, result }
 }

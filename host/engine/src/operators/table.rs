@@ -15,7 +15,7 @@ use crate::record::Record;
 use crate::record::{Headers, Timestamp};
 use crate::row::Row;
 use crate::state::keys::encode_row;
-use crate::step::{Item, Step, TaskError, Unfit};
+use crate::step::{Item, Step, TaskError, UnusableRecord};
 use crate::topology::{Operator, SubTopology};
 
 pub(super) fn process(step: &mut Step<'_>, items: Vec<Item>, store: StoreId) -> Result<(), TaskError> {
@@ -28,12 +28,12 @@ pub(super) fn process(step: &mut Step<'_>, items: Vec<Item>, store: StoreId) -> 
     {
         let Some(key) = record.key.clone() else {
             let text = "a table needs a key, and the record has none";
-            step.leave_out(&path, Unfit::null_key(step.node, text));
+            step.reject(&path, UnusableRecord::null_key(step.node, text));
             continue;
         };
         let row = record.value.as_ref().map(|value| encode_row(record.timestamp, record.window, value));
-        let misfit = row.as_ref().and_then(|row| step.misfit_of_state(store, key.len(), row.len()));
-        if let Some(failure) = misfit {
+        let too_large = row.as_ref().and_then(|row| step.entry_too_large(store, key.len(), row.len()));
+        if let Some(failure) = too_large {
             step.fail(&path, &failure, None)?;
             continue;
         }
@@ -52,7 +52,7 @@ pub(super) fn process(step: &mut Step<'_>, items: Vec<Item>, store: StoreId) -> 
         let row = if record.value.is_some() { Row::New } else { Row::Gone };
         step.emit_row(&path, &mut child, 0, record, row);
     }
-    step.put_back(items);
+    step.requeue(items);
     Ok(())
 }
 

@@ -7,7 +7,7 @@
 
 use std::collections::VecDeque;
 
-use super::pairs::{self, Found, Match};
+use super::pairs::{self, JoinPair, PendingPairs};
 use crate::logic::Logic;
 use crate::record::Record;
 use crate::step::{Item, Step, TaskError};
@@ -24,7 +24,7 @@ pub(super) fn process(
     logic: &mut dyn Logic,
 ) -> Result<(), TaskError> {
     let names = [left.name.as_str(), right.name.as_str()];
-    let (mut items, mut found) = (VecDeque::from(items), Found::default());
+    let (mut items, mut pending) = (VecDeque::from(items), PendingPairs::default());
     while !step.is_full()
         && let Some(item) = items.pop_front()
     {
@@ -40,19 +40,19 @@ pub(super) fn process(
         if is_there || (stored.is_some() && comes_alone(kind, 1 - item.input.min(1))) {
             let record = is_there.then_some(item.record);
             let (left, right) = if item.input == LEFT { (record, stored) } else { (stored, record) };
-            found.push(Match { path: item.path, left, right, result });
+            pending.push(JoinPair { path: item.path, left, right, result });
         } else if stored.is_some() || pairs::row(step, own, key, &item.path.parent())?.is_some() {
             let mut child = 0;
             for port in 0..call.manifest.ports.len() {
                 step.emit(&item.path, &mut child, port, result.clone());
             }
         }
-        if found.is_enough(step) {
-            pairs::join(step, &mut found, names, call, logic)?;
+        if pending.is_enough(step) {
+            pairs::join(step, &mut pending, names, call, logic)?;
         }
     }
-    pairs::join(step, &mut found, names, call, logic)?;
-    step.put_back(items);
+    pairs::join(step, &mut pending, names, call, logic)?;
+    step.requeue(items);
     Ok(())
 }
 

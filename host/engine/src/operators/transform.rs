@@ -20,12 +20,12 @@ pub(super) fn process(
 ) -> Result<(), TaskError> {
     let mut rest = items;
     while !rest.is_empty() && !step.is_full() {
-        let items = calls::piece(&rest, step.pace(), &|item: &Item| item.record.size());
+        let items = calls::piece(&rest, step.call_size(), &|item: &Item| item.record.size());
         let later = rest.split_off(items);
         part(step, std::mem::replace(&mut rest, later), call, logic)?;
-        step.set_pace(items);
+        step.adapt_call_size(items);
     }
-    step.put_back(rest);
+    step.requeue(rest);
     Ok(())
 }
 
@@ -35,7 +35,7 @@ fn part(step: &mut Step<'_>, items: Vec<Item>, call: &Call, logic: &mut dyn Logi
     let (old, now) = if items.iter().any(is_old) { items.into_iter().partition(is_old) } else { (Vec::new(), items) };
     let outcomes = self::call(step, &now, call, logic)?;
     for (item, outcome) in now.iter().zip(outcomes) {
-        step.settle_row(&Parent { path: &item.path, record: &item.record }, item.row, &mut 0, outcome, call)?;
+        step.apply_row_outcome(&Parent { path: &item.path, record: &item.record }, item.row, &mut 0, outcome, call)?;
     }
     if old.is_empty() {
         return Ok(());
@@ -44,7 +44,13 @@ fn part(step: &mut Step<'_>, items: Vec<Item>, call: &Call, logic: &mut dyn Logi
     let (outcomes, _) = self::outcomes(step, &old, call, logic)?;
     for (item, outcome) in old.iter().zip(outcomes) {
         if let Outcome::Outputs(_) = outcome {
-            step.settle_row(&Parent { path: &item.path, record: &item.record }, item.row, &mut 0, outcome, call)?;
+            step.apply_row_outcome(
+                &Parent { path: &item.path, record: &item.record },
+                item.row,
+                &mut 0,
+                outcome,
+                call,
+            )?;
         }
     }
     Ok(())

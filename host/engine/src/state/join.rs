@@ -4,18 +4,18 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use super::TaskState;
 use super::keys::{CLOCK_KEY, part};
-use super::waiting::{Waiting, WaitingClock};
-use super::window::{WindowClock, WindowStore};
+use super::unmatched::{UnmatchedClock, UnmatchedRecords};
+use super::window_records::{WindowClock, WindowRecords};
 use crate::ports::{BackendError, Horizons, StoreId};
 use crate::record::Timestamp;
 
 /// The store of a join.
 pub(crate) struct JoinStore {
     store: StoreId,
-    pub(crate) left: WindowStore,
-    pub(crate) right: WindowStore,
+    pub(crate) left: WindowRecords,
+    pub(crate) right: WindowRecords,
     /// What waits for a match; an inner join has none.
-    pub(crate) waiting: Option<Waiting>,
+    pub(crate) unmatched: Option<UnmatchedRecords>,
     /// The clock at the last commit.
     committed: JoinClock,
     /// The horizons at the last commit.
@@ -27,7 +27,7 @@ pub(crate) struct JoinStore {
 struct JoinClock {
     left: WindowClock,
     right: WindowClock,
-    waiting: WaitingClock,
+    unmatched: UnmatchedClock,
 }
 
 impl JoinStore {
@@ -40,11 +40,11 @@ impl JoinStore {
         limit: usize,
     ) -> Result<Self, BackendError> {
         let clock = state.get(store, &CLOCK_KEY)?.and_then(|bytes| JoinClock::decode(&bytes)).unwrap_or_default();
-        let waiting = waits.then(|| Waiting::open(state, store, clock.waiting, limit)).transpose()?;
-        let left = WindowStore::open(state, (store, part::LEFT), clock.left, retention, limit)?;
-        let right = WindowStore::open(state, (store, part::RIGHT), clock.right, retention, limit)?;
+        let unmatched = waits.then(|| UnmatchedRecords::open(state, store, clock.unmatched, limit)).transpose()?;
+        let left = WindowRecords::open(state, (store, part::LEFT), clock.left, retention, limit)?;
+        let right = WindowRecords::open(state, (store, part::RIGHT), clock.right, retention, limit)?;
         let committed_horizons = [Timestamp::MIN; 2];
-        Ok(Self { store, left, right, waiting, committed: clock, committed_horizons })
+        Ok(Self { store, left, right, unmatched, committed: clock, committed_horizons })
     }
 
     pub(crate) fn id(&self) -> StoreId {
@@ -53,12 +53,12 @@ impl JoinStore {
 
     /// Memory it holds, in bytes, roughly.
     pub(crate) fn bytes(&self) -> usize {
-        self.left.bytes() + self.right.bytes() + self.waiting.as_ref().map_or(0, Waiting::bytes)
+        self.left.bytes() + self.right.bytes() + self.unmatched.as_ref().map_or(0, UnmatchedRecords::bytes)
     }
 
     /// Memory of the entries that wait for the next commit, in bytes, roughly.
-    pub(crate) fn pending_bytes(&self) -> usize {
-        self.left.pending_bytes() + self.right.pending_bytes()
+    pub(crate) fn unwritten_bytes(&self) -> usize {
+        self.left.unwritten_bytes() + self.right.unwritten_bytes()
     }
 
     /// Moves what must be committed into the transaction. Called once, when it is prepared.
@@ -68,7 +68,7 @@ impl JoinStore {
         let clock = JoinClock {
             left: self.left.clock(),
             right: self.right.clock(),
-            waiting: self.waiting.as_ref().map(Waiting::clock).unwrap_or_default(),
+            unmatched: self.unmatched.as_ref().map(UnmatchedRecords::clock).unwrap_or_default(),
         };
         let horizons = [self.left.horizon(), self.right.horizon()];
         if horizons != self.committed_horizons {
@@ -89,9 +89,9 @@ impl JoinClock {
             out.put_i64(side.observed);
             out.put_u64(side.next_sequence);
         }
-        out.put_i64(self.waiting.stream_time);
-        out.put_i64(self.waiting.min_time);
-        out.put_u64(self.waiting.next_sequence);
+        out.put_i64(self.unmatched.stream_time);
+        out.put_i64(self.unmatched.min_time);
+        out.put_u64(self.unmatched.next_sequence);
         out.freeze()
     }
 
@@ -106,7 +106,7 @@ impl JoinClock {
         Some(Self {
             left: side(left, left_next),
             right: side(right, right_next),
-            waiting: WaitingClock {
+            unmatched: UnmatchedClock {
                 stream_time: i64::from_be_bytes(*stream_time),
                 min_time: i64::from_be_bytes(*min_time),
                 next_sequence: u64::from_be_bytes(*next),

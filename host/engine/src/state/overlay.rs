@@ -15,7 +15,7 @@ pub(crate) struct Overlay {
 }
 
 /// What an entry was before a write: absent from the overlay, or present with a value or a deletion.
-pub(crate) type Before = Option<Option<Bytes>>;
+pub(crate) type PreviousWrite = Option<Option<Bytes>>;
 
 /// About what an entry costs beside its key and value.
 const ENTRY_OVERHEAD: usize = 96;
@@ -27,7 +27,7 @@ impl Overlay {
     }
 
     /// Writes a key and tells what was there.
-    pub(crate) fn put(&mut self, key: Bytes, value: Option<Bytes>) -> Before {
+    pub(crate) fn put(&mut self, key: Bytes, value: Option<Bytes>) -> PreviousWrite {
         let length = key.len();
         self.bytes += size(length, &value);
         let before = self.entries.insert(key, value);
@@ -38,7 +38,7 @@ impl Overlay {
     }
 
     /// Puts a key back to what it was before a write.
-    pub(crate) fn restore(&mut self, key: Bytes, before: Before) {
+    pub(crate) fn restore(&mut self, key: Bytes, before: PreviousWrite) {
         match before {
             Some(value) => drop(self.put(key, value)),
             None => {
@@ -73,12 +73,12 @@ fn size(key: usize, value: &Option<Bytes>) -> usize {
     key + value.as_ref().map_or(0, Bytes::len) + ENTRY_OVERHEAD
 }
 
-type Entries<'a> =
+type RangeEntries<'a> =
     std::iter::Flatten<std::option::IntoIter<std::collections::btree_map::Range<'a, Bytes, Option<Bytes>>>>;
 
 /// A range of the overlay, on its way through a merge.
 pub(crate) struct OverlayRange<'a> {
-    entries: std::iter::Peekable<Entries<'a>>,
+    entries: std::iter::Peekable<RangeEntries<'a>>,
 }
 
 impl OverlayRange<'_> {

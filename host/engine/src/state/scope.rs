@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::TaskState;
 use super::keys::{decode_stored, encode_stored};
-use super::overlay::Before;
+use super::overlay::PreviousWrite;
 use super::timers::{self, Timers};
 use crate::ports::{Backend, BackendError, Clock, Scan, StoreId, Stored};
 use crate::provenance::Origin;
@@ -17,12 +17,12 @@ use crate::record::{END_OF_TIME, Timestamp};
 pub struct ProcessScope {
     state: TaskState,
     stores: Arc<[StoreId]>,
-    undo: Vec<(StoreId, Bytes, Before)>,
-    timing: Option<Timing>,
+    undo: Vec<(StoreId, Bytes, PreviousWrite)>,
+    timer_scope: Option<TimerScope>,
 }
 
 /// What a call needs to set timers.
-pub(crate) struct Timing {
+pub(crate) struct TimerScope {
     pub(crate) timers: Timers,
     /// Key of the record, or of the timer that is due.
     pub(crate) key: Option<Bytes>,
@@ -65,8 +65,8 @@ impl Page {
 }
 
 impl ProcessScope {
-    pub(crate) fn new(state: TaskState, stores: Arc<[StoreId]>, timing: Option<Timing>) -> Self {
-        Self { state, stores, undo: Vec::new(), timing }
+    pub(crate) fn new(state: TaskState, stores: Arc<[StoreId]>, timer_scope: Option<TimerScope>) -> Self {
+        Self { state, stores, undo: Vec::new(), timer_scope }
     }
 
     /// A scope of its own over committed state, with stores 0 to `stores - 1` of the backend: for who tests an
@@ -87,19 +87,19 @@ impl ProcessScope {
         let state = TaskState::new(backend, stores.saturating_add(1));
         let mut timers = Timers::open(&state, StoreId(stores))?;
         timers.observe(timestamp);
-        let timing = Timing { timers, key, now, origin: None, cause: Cause::Record };
-        Ok(Self::new(state, (0..stores).map(StoreId).collect(), Some(timing)))
+        let timer_scope = TimerScope { timers, key, now, origin: None, cause: Cause::Record };
+        Ok(Self::new(state, (0..stores).map(StoreId).collect(), Some(timer_scope)))
     }
 
     /// Gives the state back, with the writes of the call in it or without; and what it knows of timers, as they are after
     /// the call.
-    pub(crate) fn into_parts(mut self, keep: bool) -> (TaskState, Option<Timing>) {
+    pub(crate) fn into_parts(mut self, keep: bool) -> (TaskState, Option<TimerScope>) {
         if !keep {
             for (store, key, before) in self.undo.drain(..).rev() {
                 self.state.restore(store, key, before);
             }
         }
-        (self.state, self.timing)
+        (self.state, self.timer_scope)
     }
 
     /// The entries that the call has written, as they are now: the store, and the lengths of key and value.
@@ -156,7 +156,7 @@ impl ProcessScope {
 
     /// Whether the function may set timers: whether its manifest says that it does.
     pub fn has_timers(&self) -> bool {
-        self.timing.is_some()
+        self.timer_scope.is_some()
     }
 
     /// Sets a timer of the record's key. One with the same name on the same clock is replaced. A timer for a time that has
@@ -164,31 +164,34 @@ impl ProcessScope {
     /// one; one of the driver's clock when that is looked at next. An error also if the function has no timers.
     pub fn set_at(&mut self, name: &str, time: Timestamp, clock: Clock) -> Result<(), BackendError> {
         self.cancel(name, clock)?;
-        let timing = self.timing.as_mut().ok_or_else(no_timers)?;
-        let time = match timing.cause {
+        let timer_scope = self.timer_scope.as_mut().ok_or_else(no_timers)?;
+        let time = match timer_scope.cause {
             Cause::Wall(passed) if clock == Clock::Wall => time.max(passed.saturating_add(1)),
             _ => time,
         };
         let time = time.min(END_OF_TIME);
-        let look = match timing.cause {
-            Cause::Stream(look) if clock == Clock::Stream && Some(time) <= timing.timers.stream_time() => Some(look),
+        let round = match timer_scope.cause {
+            Cause::Stream(round) if clock == Clock::Stream && Some(time) <= timer_scope.timers.stream_time() => {
+                Some(round)
+            }
             _ => None,
         };
-        let [by_time, by_name] = timers::keys(timing.key.as_deref(), name, time, clock);
-        let (store, origin) = (timing.timers.store(), timing.origin.as_ref().map(Origin::encode).unwrap_or_default());
-        timing.timers.added(time, clock);
+        let [by_time, by_name] = timers::keys(timer_scope.key.as_deref(), name, time, clock);
+        let (store, origin) =
+            (timer_scope.timers.store(), timer_scope.origin.as_ref().map(Origin::encode).unwrap_or_default());
+        timer_scope.timers.added(time, clock);
         self.write_to(store, by_time, Some(origin));
-        self.write_to(store, by_name, Some(timers::set_for(time, look)));
+        self.write_to(store, by_name, Some(timers::set_for(time, round)));
         Ok(())
     }
 
     /// Sets a timer for `delay` milliseconds from now: from the step's stream time, or from the driver's clock, which is
     /// when the record arrived or the timer fired. Otherwise like [`set_at`](Self::set_at).
     pub fn set_after(&mut self, name: &str, delay: u64, clock: Clock) -> Result<(), BackendError> {
-        let timing = self.timing.as_ref().ok_or_else(no_timers)?;
+        let timer_scope = self.timer_scope.as_ref().ok_or_else(no_timers)?;
         let now = match clock {
-            Clock::Stream => timing.timers.stream_time().unwrap_or(timing.now),
-            Clock::Wall => timing.now,
+            Clock::Stream => timer_scope.timers.stream_time().unwrap_or(timer_scope.now),
+            Clock::Wall => timer_scope.now,
         };
         self.set_at(name, now.saturating_add_unsigned(delay), clock)
     }
@@ -196,17 +199,17 @@ impl ProcessScope {
     /// Takes back a timer of the record's key, if it is set. An error also if the function has no timers.
     pub fn cancel(&mut self, name: &str, clock: Clock) -> Result<(), BackendError> {
         let Some(time) = self.timer(name, clock)? else { return Ok(()) };
-        let timing = self.timing.as_ref().ok_or_else(no_timers)?;
-        let (store, keys) = (timing.timers.store(), timers::keys(timing.key.as_deref(), name, time, clock));
+        let timer_scope = self.timer_scope.as_ref().ok_or_else(no_timers)?;
+        let (store, keys) = (timer_scope.timers.store(), timers::keys(timer_scope.key.as_deref(), name, time, clock));
         keys.into_iter().for_each(|key| self.write_to(store, key, None));
-        let timing = self.timing.as_mut().ok_or_else(no_timers)?;
-        timing.timers.removed(&self.state, time, clock)
+        let timer_scope = self.timer_scope.as_mut().ok_or_else(no_timers)?;
+        timer_scope.timers.removed(&self.state, time, clock)
     }
 
     /// The time that a timer of the record's key is set for, if it is. An error also if the function has no timers.
     pub fn timer(&self, name: &str, clock: Clock) -> Result<Option<Timestamp>, BackendError> {
-        let timing = self.timing.as_ref().ok_or_else(no_timers)?;
-        timing.timers.time(&self.state, timing.key.as_deref(), name, clock)
+        let timer_scope = self.timer_scope.as_ref().ok_or_else(no_timers)?;
+        timer_scope.timers.time(&self.state, timer_scope.key.as_deref(), name, clock)
     }
 
     fn write(&mut self, store: usize, key: Bytes, value: Option<Bytes>) {

@@ -16,11 +16,11 @@ type Version = (Path, Option<Bytes>);
 
 /// The writes of a run to tables that other nodes read.
 #[derive(Default)]
-pub(crate) struct Versions {
+pub(crate) struct TableVersions {
     rows: HashMap<(StoreId, Bytes), SmallVec<[Version; 1]>>,
 }
 
-impl Versions {
+impl TableVersions {
     /// Writes a row. Rows of a table come in the order of their paths.
     pub(crate) fn write(&mut self, store: StoreId, key: Bytes, path: Path, row: Option<Bytes>) {
         self.rows.entry((store, key)).or_default().push((path, row));
@@ -48,7 +48,7 @@ impl Versions {
     }
 
     /// Moves the last version of each row into the transaction, at the end of the run.
-    pub(crate) fn settle(self, state: &mut TaskState) {
+    pub(crate) fn flush(self, state: &mut TaskState) {
         for ((store, key), mut versions) in self.rows {
             if let Some((_, row)) = versions.pop() {
                 state.put(store, key, row);
@@ -59,7 +59,7 @@ impl Versions {
     /// Moves into the transaction, at the end of a pass, what nobody sees from before any more: of the versions before the
     /// lowest place at which something waits, the last of each row. A join of tables also reads at the place of its item's
     /// parent, as it was before the parent's own write: what was written at a place that leads to the lowest one stays.
-    pub(crate) fn settle_before(&mut self, lowest: &Path, state: &mut TaskState) {
+    pub(crate) fn flush_before(&mut self, lowest: &Path, state: &mut TaskState) {
         self.rows.retain(|(store, key), versions| {
             let is_past = |(path, _): &&Version| path < lowest && !path.leads_to(lowest);
             let past = versions.iter().take_while(is_past).count();
@@ -71,7 +71,7 @@ impl Versions {
     }
 
     /// Moves the last version of each row of a table that nobody reads any more into the transaction.
-    pub(crate) fn settle_unread(&mut self, state: &mut TaskState, is_read: impl Fn(StoreId) -> bool) {
+    pub(crate) fn flush_unread(&mut self, state: &mut TaskState, is_read: impl Fn(StoreId) -> bool) {
         self.rows.retain(|(store, key), versions| {
             let keep = is_read(*store);
             if !keep && let Some((_, row)) = versions.pop() {

@@ -5,7 +5,7 @@
 //! | key | value |
 //! |---|---|
 //! | `T`, clock, time with its sign bit flipped, record key, name | where the record that set it comes from |
-//! | `N`, clock, record key, name | time; the number of the [`Look`] in which it was set, if it was due then already |
+//! | `N`, clock, record key, name | time; the number of the [`TimerCursor`] in which it was set, if it was due then already |
 //!
 //! The record key is a byte that says whether there is one, then its bytes with an end that sorts below all of them, so
 //! that entries of the first kind lie in the order in which timers fire. The store also has the step's stream time and the
@@ -25,7 +25,7 @@ pub(crate) struct Timers {
     /// The step's stream time: the highest timestamp that has come to it. Kept in the store too.
     observed: Option<Timestamp>,
     /// How many looks there were. Kept in the store too.
-    looks: u64,
+    rounds: u64,
     /// Both at the last commit.
     committed: (Option<Timestamp>, u64),
     /// When the first timer of each clock is due.
@@ -48,7 +48,7 @@ pub(crate) struct Timer {
 
 /// How far the timers of a clock have fired that were due when a record, or a tick, had come.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Look {
+pub(crate) struct TimerCursor {
     /// Of the stream's clock: counted in the life of the step. Of the driver's: how many timers may still fire.
     pub(crate) number: u64,
     /// The stream time then.
@@ -59,7 +59,7 @@ pub(crate) struct Look {
     pub(crate) after: Option<Bytes>,
 }
 
-impl Look {
+impl TimerCursor {
     /// As bytes, for who keeps it.
     pub(crate) fn encode(&self) -> Bytes {
         let mut out = BytesMut::with_capacity(64);
@@ -83,8 +83,8 @@ impl Timers {
     pub(crate) fn open(state: &TaskState, store: StoreId) -> Result<Self, BackendError> {
         let clock = state.get(store, &CLOCK_KEY)?;
         let number = |at: usize| Some(*clock.as_ref()?.get(at..)?.first_chunk()?);
-        let (observed, looks) = (number(0).map(i64::from_be_bytes), number(8).map_or(0, u64::from_be_bytes));
-        let mut this = Self { store, observed, looks, committed: (observed, looks), stream: None, wall: None };
+        let (observed, rounds) = (number(0).map(i64::from_be_bytes), number(8).map_or(0, u64::from_be_bytes));
+        let mut this = Self { store, observed, rounds, committed: (observed, rounds), stream: None, wall: None };
         for clock in [Clock::Stream, Clock::Wall] {
             *this.first_mut(clock) = this.first_from(state, clock, Timestamp::MIN)?;
         }
@@ -184,23 +184,23 @@ impl Timers {
     }
 
     /// Begins a look at the timers of the stream's clock that are due, if some are.
-    pub(crate) fn look(&mut self) -> Option<Look> {
+    pub(crate) fn begin_round(&mut self) -> Option<TimerCursor> {
         let (now, begin) = (self.observed?, self.stream?);
         if begin > now {
             return None;
         }
-        self.looks += 1;
-        Some(Look { number: self.looks, now, begin, after: None })
+        self.rounds += 1;
+        Some(TimerCursor { number: self.rounds, now, begin, after: None })
     }
 
     /// Whether a timer that is due fires in a look: not if one that fired before it has taken it back, or has set it anew.
-    pub(crate) fn fires(&self, state: &TaskState, timer: &Timer, look: Option<u64>) -> Result<bool, BackendError> {
+    pub(crate) fn fires(&self, state: &TaskState, timer: &Timer, round: Option<u64>) -> Result<bool, BackendError> {
         let set = state.get(self.store, &by_name(timer.key.as_deref(), &timer.name, timer.clock))?;
-        let fresh = look.map(|look| set_for(timer.time, Some(look)));
+        let fresh = round.map(|round| set_for(timer.time, Some(round)));
         Ok(set.filter(|set| Some(set) != fresh.as_ref()).is_some_and(|set| set.starts_with(&timer.time.to_be_bytes())))
     }
 
-    /// Takes out a timer that fires. [`fired`](Self::fired) is to follow after the last one.
+    /// Takes out a timer that fires. [`end_round`](Self::end_round) is to follow after the last one.
     pub(crate) fn remove(&self, state: &mut TaskState, timer: &Timer) {
         let by_name = by_name(timer.key.as_deref(), &timer.name, timer.clock);
         for key in [timer.entry.clone(), by_name] {
@@ -209,7 +209,7 @@ impl Timers {
     }
 
     /// Timers of a clock have fired, from `begin` on.
-    pub(crate) fn fired(&mut self, state: &TaskState, clock: Clock, begin: Timestamp) -> Result<(), BackendError> {
+    pub(crate) fn end_round(&mut self, state: &TaskState, clock: Clock, begin: Timestamp) -> Result<(), BackendError> {
         let begin = self.first(clock).map_or(begin, |first| first.min(begin));
         *self.first_mut(clock) = self.first_from(state, clock, begin)?;
         Ok(())
@@ -226,13 +226,13 @@ impl Timers {
 
     /// Moves the stream time into the transaction, if it has changed.
     pub(crate) fn prepare(&mut self, state: &mut TaskState) {
-        if (self.observed, self.looks) != self.committed
+        if (self.observed, self.rounds) != self.committed
             && let Some(observed) = self.observed
         {
-            self.committed = (self.observed, self.looks);
+            self.committed = (self.observed, self.rounds);
             let mut clock = BytesMut::with_capacity(16);
             clock.put_i64(observed);
-            clock.put_u64(self.looks);
+            clock.put_u64(self.rounds);
             state.put(self.store, CLOCK_KEY, Some(clock.freeze()));
         }
     }
@@ -246,10 +246,10 @@ pub(super) fn keys(key: Option<&[u8]>, name: &str, time: Timestamp, clock: Clock
 }
 
 /// The value of a timer's entry by name.
-pub(super) fn set_for(time: Timestamp, look: Option<u64>) -> Bytes {
+pub(super) fn set_for(time: Timestamp, round: Option<u64>) -> Bytes {
     let mut out = BytesMut::with_capacity(16);
     out.put_i64(time);
-    look.into_iter().for_each(|look| out.put_u64(look));
+    round.into_iter().for_each(|round| out.put_u64(round));
     out.freeze()
 }
 

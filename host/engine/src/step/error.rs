@@ -48,17 +48,16 @@ pub enum TaskError {
         /// Generation the driver named.
         active: u32,
     },
-    /// A commit was made in the middle of a run, and the pipeline is no longer one that could go on with the rest of it:
-    /// stop, and tell.
+    /// The last commit interrupted a run, and this pipeline can't go on with it: stop, and report it.
     #[error(
-        "the last commit was made while a run over the topic `{topic}` was under way, and this pipeline can't go on with \
-         the rest of that run: {reason}; run the pipeline as it was until it is idle (`--until-idle`), then this one; or \
-         start anew (with `millrace reset` on Kafka, else with another `--data` folder)"
+        "the last commit interrupted a run over the topic `{topic}`, and this pipeline can't go on with it: {reason}. Run the \
+         pipeline as it was until it is idle (`--until-idle`), then this one; or start anew (`millrace reset` on Kafka, \
+         else another `--data` folder)"
     )]
-    Rest {
-        /// The topic under which the rest is kept: the first that the task read a partition of.
+    UnfinishedRun {
+        /// The topic under whose name the run is stored: the first that the task read a partition of.
         topic: String,
-        /// What has changed.
+        /// Why the pipeline can't go on with it.
         reason: String,
     },
 }

@@ -17,7 +17,7 @@ impl Step<'_> {
 
     /// Puts a record out of the task, to the partition of `key`, unless its topic doesn't take it: because it is too large,
     /// or has refused it before. Then it fails here.
-    pub(crate) fn put_out(
+    pub(crate) fn send(
         &mut self,
         path: Path,
         topic: TopicId,
@@ -42,7 +42,7 @@ impl Step<'_> {
     }
 
     /// Why an entry with a key and a value of these lengths can't be in a store, if it can't.
-    pub(crate) fn misfit_of_state(&self, store: StoreId, key: usize, value: usize) -> Option<Failure> {
+    pub(crate) fn entry_too_large(&self, store: StoreId, key: usize, value: usize) -> Option<Failure> {
         let (size, limit) = (key.saturating_add(value), self.options.state_bytes);
         if size <= limit {
             return None;
@@ -56,7 +56,7 @@ impl Step<'_> {
 
 /// What a step has made of one record so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Spent {
+pub(crate) struct RecordOutputs {
     /// The number of the record within the run.
     pub(crate) record: u32,
     pub(crate) outputs: u64,
@@ -72,21 +72,21 @@ impl Step<'_> {
         if outputs.is_empty() {
             return None;
         }
-        let place = self.progress.spent.get_mut(self.id.0)?;
+        let place = self.progress.record_outputs.get_mut(self.id.0)?;
         // What is taken back has a budget of its own: as much comes out as did when it was new.
-        let spent = place.get_mut(usize::from(matches!(row, Row::Old { .. })))?;
+        let made = place.get_mut(usize::from(matches!(row, Row::Old { .. })))?;
         let record = path.record() as u32;
-        if spent.record != record || spent.outputs == 0 {
-            *spent = Spent { record, ..Spent::default() };
+        if made.record != record || made.outputs == 0 {
+            *made = RecordOutputs { record, ..RecordOutputs::default() };
         }
         let length = |field: &Field| if let Field::Bytes(bytes) = field { bytes.len() as u64 } else { 0 };
         let bytes = outputs.iter().map(|output| length(&output.key) + length(&output.value)).sum::<u64>();
-        let already = spent.over;
-        spent.outputs = spent.outputs.saturating_add(outputs.len() as u64);
-        spent.bytes = spent.bytes.saturating_add(bytes);
+        let already = made.over;
+        made.outputs = made.outputs.saturating_add(outputs.len() as u64);
+        made.bytes = made.bytes.saturating_add(bytes);
         let (most, most_bytes) = (self.options.record_outputs, self.options.record_output_bytes);
-        spent.over |= spent.outputs > most || spent.bytes > most_bytes;
-        if !spent.over {
+        made.over |= made.outputs > most || made.bytes > most_bytes;
+        if !made.over {
             return None;
         }
         // They have been made all the same.
@@ -97,7 +97,7 @@ impl Step<'_> {
             return Some(None);
         }
         let shown = |bytes: u64| shown(usize::try_from(bytes).unwrap_or(usize::MAX));
-        let (outputs, bytes, most_bytes) = (spent.outputs, shown(spent.bytes), shown(most_bytes));
+        let (outputs, bytes, most_bytes) = (made.outputs, shown(made.bytes), shown(most_bytes));
         let text = format!(
             "the step has made {outputs} outputs with {bytes} of this record, and {most} outputs with {most_bytes} are the \
              most of one record: these and all that would follow are dropped"

@@ -9,7 +9,7 @@
 //! as an item, and is checked when it is put out, by the limits and refusals of that time. Only dead letters of nodes that
 //! are ahead are held back as they are.
 //!
-//! Between two passes a task may be committed: see the rest of a run in `task/rest.rs`.
+//! Between two passes a task may be committed: see `task/unfinished.rs`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,13 +17,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::item::Item;
-use super::limits::Spent;
-use super::{Produced, Wake};
+use super::limits::RecordOutputs;
+use super::{Produced, WakeReason};
 use crate::path::Path;
 use crate::provenance::Origin;
 use crate::record::InputRecord;
-use crate::state::table::Versions;
-use crate::state::timers::Look;
+use crate::state::table::TableVersions;
+use crate::state::timers::TimerCursor;
 use crate::topology::{SubTopology, TopicId};
 
 /// What the steps of one run work on together.
@@ -33,7 +33,7 @@ pub(crate) struct Progress {
     /// What has left the task, or will when its place has come.
     pub(crate) produced: Vec<(Path, Produced)>,
     /// What the run has written to tables that other nodes read.
-    pub(crate) versions: Versions,
+    pub(crate) versions: TableVersions,
     /// The records of the run, and behind them those that a place is [about](Path::about).
     pub(crate) records: Vec<InputRecord>,
     /// How many of them are records of the run.
@@ -45,31 +45,31 @@ pub(crate) struct Progress {
     /// Where records of repartition topics come from.
     pub(crate) origins: Vec<Option<Origin>>,
     /// What steps have put out because of the moment, and not of a record: see
-    /// [`Step::at_the_moment`](super::Step::at_the_moment).
-    pub(crate) moments: u32,
+    /// [`Step::next_wake_path`](super::Step::next_wake_path).
+    pub(crate) wake_paths: u32,
     /// What comes here or later in the order of processing waits for the next pass.
     pub(crate) cut: Option<Path>,
     /// What each node has yet to let out.
-    pub(crate) owed: Vec<Option<Owed>>,
+    pub(crate) remainders: Vec<Option<Remainder>>,
     /// What each node has made of the record that it was at last: of new rows, and of old ones.
-    pub(crate) spent: Vec<[Spent; 2]>,
+    pub(crate) record_outputs: Vec<[RecordOutputs; 2]>,
     /// What the moment asks of the nodes, in a run without records, and how many nodes have done it.
-    pub(crate) wake: Option<Wake>,
+    pub(crate) wake: Option<WakeReason>,
     pub(crate) woken: usize,
 }
 
 /// What a node has yet to let out, because time has moved on by an item: windows that close, records without a match,
 /// timers that are due. Which these are, its state says.
-pub(crate) struct Owed {
+pub(crate) struct Remainder {
     /// Place of the item.
     pub(crate) path: Path,
     /// Number of the item's next child.
     pub(crate) child: u32,
     /// Of timers: how far they have fired.
-    pub(crate) look: Option<Look>,
+    pub(crate) cursor: Option<TimerCursor>,
 }
 
-impl Owed {
+impl Remainder {
     /// Where the next of it comes out.
     pub(crate) fn place(&self) -> Path {
         self.path.child(self.child)
@@ -83,21 +83,21 @@ impl Progress {
         records: Vec<InputRecord>,
         sources: Vec<TopicId>,
         names: Arc<[Bytes]>,
-        wake: Option<Wake>,
+        wake: Option<WakeReason>,
     ) -> Self {
         Self {
             queues: std::iter::repeat_with(Vec::new).take(nodes).collect(),
             produced: Vec::new(),
-            versions: Versions::default(),
+            versions: TableVersions::default(),
             origins: vec![None; records.len()],
             inputs: records.len(),
             records,
             sources,
             names,
-            moments: 0,
+            wake_paths: 0,
             cut: None,
-            owed: std::iter::repeat_with(|| None).take(nodes).collect(),
-            spent: vec![Default::default(); nodes],
+            remainders: std::iter::repeat_with(|| None).take(nodes).collect(),
+            record_outputs: vec![Default::default(); nodes],
             wake,
             woken: 0,
         }
@@ -115,12 +115,12 @@ impl Progress {
 
     /// The lowest place at which something waits at a node.
     fn lowest(&self, node: usize) -> Option<Path> {
-        let owed = self.owed.get(node).and_then(Option::as_ref);
+        let remainder = self.remainders.get(node).and_then(Option::as_ref);
         // The item on whose account something is owed may wait itself until that is out.
-        let waits = |item: &&Item| owed.is_none_or(|owed| item.path != owed.path);
+        let waits = |item: &&Item| remainder.is_none_or(|remainder| item.path != remainder.path);
         let item = self.queues.get(node)?.iter().filter(waits).map(|item| &item.path).min().cloned();
-        match owed.map(Owed::place) {
-            Some(owed) => Some(item.map_or(owed.clone(), |item| item.min(owed))),
+        match remainder.map(Remainder::place) {
+            Some(remainder) => Some(item.map_or(remainder.clone(), |item| item.min(remainder))),
             None => item,
         }
     }
@@ -136,7 +136,7 @@ impl Progress {
     }
 
     /// What the moment asks of a node, if it is its turn.
-    pub(crate) fn wake_of(&self, node: usize) -> Option<Wake> {
+    pub(crate) fn wake_of(&self, node: usize) -> Option<WakeReason> {
         self.wake.filter(|_| node >= self.woken && self.cut.is_none())
     }
 
@@ -151,7 +151,7 @@ impl Progress {
     /// Whether nothing is left to be done.
     pub(crate) fn is_done(&self) -> bool {
         let woken = self.wake.is_none() || self.woken == self.queues.len();
-        woken && self.queues.iter().all(Vec::is_empty) && self.owed.iter().all(Option::is_none)
+        woken && self.queues.iter().all(Vec::is_empty) && self.remainders.iter().all(Option::is_none)
     }
 
     /// The lowest place at which anything waits.
@@ -196,15 +196,15 @@ impl Progress {
                 *path = path.about(*new as u32);
             }
         });
-        for spent in self.spent.iter_mut().flatten().filter(|spent| spent.record as usize >= inputs) {
-            spent.record = used.get(&(spent.record as usize)).map_or(u32::MAX, |new| *new as u32);
+        for made in self.record_outputs.iter_mut().flatten().filter(|made| made.record as usize >= inputs) {
+            made.record = used.get(&(made.record as usize)).map_or(u32::MAX, |new| *new as u32);
         }
     }
 
     fn each_path(&mut self, visit: &mut dyn FnMut(&mut Path)) {
         self.queues.iter_mut().flatten().for_each(|item| visit(&mut item.path));
         self.produced.iter_mut().for_each(|(path, _)| visit(path));
-        self.owed.iter_mut().flatten().for_each(|owed| visit(&mut owed.path));
+        self.remainders.iter_mut().flatten().for_each(|remainder| visit(&mut remainder.path));
     }
 }
 

@@ -4,20 +4,20 @@ use bytes::Bytes;
 
 use super::shape;
 use crate::meta::{decode_deployment, deployment_key, encode_deployment};
-use crate::operators::{NodeMemory, WaitingResult};
+use crate::operators::{NodeMemory, PendingResult};
 use crate::state::TaskState;
 use crate::step::{TaskError, TaskOptions};
 use crate::topology::{NodeId, SubTopology, Topology};
 
 /// Items in the first call of a step, while nobody knows what comes of them.
-const FIRST_PACE: usize = 1;
+const FIRST_CALL_SIZE: usize = 1;
 
 /// What a task remembers.
 pub(super) struct Memory {
     /// By node.
     pub(super) nodes: Vec<NodeMemory>,
     /// How many items go into the next call of each node. Of no effect on what comes out.
-    pub(super) paces: Vec<usize>,
+    pub(super) call_sizes: Vec<usize>,
     /// Entries of the meta store that say which deployments the state has seen, where they aren't written yet.
     unrecorded: Vec<(Bytes, Bytes)>,
 }
@@ -31,7 +31,11 @@ pub(super) fn open(
 ) -> Result<Memory, TaskError> {
     let unrecorded = check_deployments(topology, shape, options, state)?;
     let nodes = shape.nodes.iter().map(|node| NodeMemory::open(node, topology, options.window_memory, state));
-    Ok(Memory { nodes: nodes.collect::<Result<_, _>>()?, paces: vec![FIRST_PACE; shape.nodes.len()], unrecorded })
+    Ok(Memory {
+        nodes: nodes.collect::<Result<_, _>>()?,
+        call_sizes: vec![FIRST_CALL_SIZE; shape.nodes.len()],
+        unrecorded,
+    })
 }
 
 /// A step that keeps state never runs an older deployment than that has seen, unless the driver knows that it can read
@@ -69,10 +73,10 @@ fn check_deployments(
 impl Memory {
     /// Takes back results that wait for a commit. The node of one whose step doesn't wait for commits any more, if there is
     /// one.
-    pub(super) fn wait_again(&mut self, results: Vec<(NodeId, WaitingResult)>) -> Result<(), NodeId> {
+    pub(super) fn restore_pending(&mut self, results: Vec<(NodeId, PendingResult)>) -> Result<(), NodeId> {
         for (node, result) in results {
-            let waiting = self.nodes.get_mut(node.0).and_then(NodeMemory::waiting);
-            waiting.ok_or(node)?.push(result);
+            let pending = self.nodes.get_mut(node.0).and_then(NodeMemory::pending_results);
+            pending.ok_or(node)?.push(result);
         }
         Ok(())
     }

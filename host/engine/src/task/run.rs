@@ -17,7 +17,7 @@ use crate::operators;
 use crate::path::Path;
 use crate::record::{Headers, InputRecord, Record, Timestamp, TimestampType};
 use crate::row::Row;
-use crate::step::{Item, Produced, Progress, Step, TaskError, Wake};
+use crate::step::{Item, Produced, Progress, Step, TaskError, WakeReason};
 use crate::topology::{NodeId, SubTopology, TopicId};
 
 /// The offset of what was in no topic.
@@ -29,7 +29,7 @@ pub(super) fn over(task: &Task, chosen: Vec<Chosen>) -> Progress {
 }
 
 /// A run without records, in which steps do what the moment asks for.
-pub(super) fn awake(task: &Task, wake: Wake, now: Timestamp, turn: u64) -> Progress {
+pub(super) fn awake(task: &Task, wake: WakeReason, now: Timestamp, turn: u64) -> Progress {
     let moment = InputRecord {
         offset: NO_OFFSET,
         timestamp: now,
@@ -73,16 +73,16 @@ fn pass(
     let exits = shape.nodes.iter().enumerate().filter(|(_, node)| node.operator.is_exit());
     for (index, node) in inner.chain(exits) {
         let items = progress.take(index);
-        let memory = task.memory.nodes.get_mut(index).zip(task.memory.paces.get_mut(index));
-        let Some((memory, pace)) = memory else { continue };
-        let owes = progress.owed.get(index).is_some_and(Option::is_some);
+        let memory = task.memory.nodes.get_mut(index).zip(task.memory.call_sizes.get_mut(index));
+        let Some((memory, call_size)) = memory else { continue };
+        let has_remainder = progress.remainders.get(index).is_some_and(Option::is_some);
         let wake = progress.wake_of(index).filter(|_| !node.operator.is_exit());
-        if items.is_empty() && !owes && wake.is_none() {
+        if items.is_empty() && !has_remainder && wake.is_none() {
             continue;
         }
         let place = (&*topology, shape, NodeId(index), node);
-        let mut step = Step::new(place, &task.options, &mut task.state, &mut task.ledger, &mut progress, pace);
-        if owes || !items.is_empty() {
+        let mut step = Step::new(place, &task.options, &mut task.state, &mut task.ledger, &mut progress, call_size);
+        if has_remainder || !items.is_empty() {
             operators::process(&mut step, items, memory, logic)?;
         }
         if let Some(wake) = wake.filter(|_| !step.is_cut()) {
@@ -96,10 +96,10 @@ fn pass(
         progress.woken = shape.nodes.len();
     }
     if progress.is_done() {
-        progress.versions.settle(&mut task.state);
+        progress.versions.flush(&mut task.state);
     } else {
         if let Some(lowest) = progress.lowest_of_all() {
-            progress.versions.settle_before(&lowest, &mut task.state);
+            progress.versions.flush_before(&lowest, &mut task.state);
         }
         progress.forget();
         task.unfinished = Some(Box::new(progress));
@@ -107,7 +107,7 @@ fn pass(
     Ok(produced)
 }
 
-fn start(shape: &SubTopology, chosen: Vec<Chosen>, task: &Task, wake: Option<Wake>) -> Progress {
+fn start(shape: &SubTopology, chosen: Vec<Chosen>, task: &Task, wake: Option<WakeReason>) -> Progress {
     let mut queues: Vec<Vec<Item>> = std::iter::repeat_with(Vec::new).take(shape.nodes.len()).collect();
     let mut records = Vec::with_capacity(chosen.len());
     let mut topics = Vec::with_capacity(chosen.len());

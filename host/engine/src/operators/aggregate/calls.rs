@@ -2,14 +2,14 @@
 
 use super::batches::batches;
 use super::guest::Guest;
-use super::outline::{Draft, StateRef};
+use super::plan::{PlannedGroup, StateRef};
 use crate::calls;
 use crate::manifest::FunctionManifest;
 use crate::ports::{CallError, Change, Failure, Group, Grouped, Mode, Outcome, Stored};
 use crate::step::{Item, Step};
 
 /// What the groups of a plan have come to, by their numbers.
-pub(super) type Results = Vec<Option<Grouped>>;
+pub(super) type GroupResults = Vec<Option<Grouped>>;
 
 /// How a plan is carried out.
 pub(super) struct Calls<'c, 's, 'l> {
@@ -17,19 +17,19 @@ pub(super) struct Calls<'c, 's, 'l> {
     pub(super) items: &'c [Item],
     pub(super) guest: &'c mut Guest<'l>,
     /// Why a state can't be kept, if something is wrong with it.
-    pub(super) misfit: &'c dyn Fn(&Group<'_>, &Stored) -> Option<Failure>,
+    pub(super) too_large: &'c dyn Fn(&Group<'_>, &Stored) -> Option<Failure>,
 }
 
 impl Calls<'_, '_, '_> {
     /// Makes all calls. `None` if a record didn't come in, or has left no state: then what was planned for later ones
     /// is wrong. With one record there are no later ones, and each group has its result whatever it is.
-    pub(super) fn make(&mut self, drafts: &[Draft]) -> Result<Option<Results>, CallError> {
-        let mut results: Results = drafts.iter().map(|_| None).collect();
+    pub(super) fn run(&mut self, drafts: &[PlannedGroup]) -> Result<Option<GroupResults>, CallError> {
+        let mut results: GroupResults = drafts.iter().map(|_| None).collect();
         let mut order: Vec<usize> = (0..drafts.len()).collect();
         let turn = |number: &usize| drafts.get(*number).map(|draft| (draft.level, draft.mode() == Mode::Last));
         order.sort_by_key(turn);
         for same in order.chunk_by(|a, b| turn(a) == turn(b)) {
-            let mode = same.first().and_then(|number| drafts.get(*number)).map_or(Mode::Each, Draft::mode);
+            let mode = same.first().and_then(|number| drafts.get(*number)).map_or(Mode::Each, PlannedGroup::mode);
             let groups: Vec<Group<'_>> =
                 same.iter().filter_map(|number| Some(self.group(drafts.get(*number)?, &results))).collect();
             let mut done = Vec::with_capacity(groups.len());
@@ -77,10 +77,10 @@ impl Calls<'_, '_, '_> {
     fn trouble(&self, group: &Group<'_>, result: &Grouped) -> Option<Failure> {
         let changed = matches!(result.outcomes.last(), Some(Outcome::Outputs(_)));
         let state = result.state.as_ref().filter(|_| changed && !group.entries.is_empty())?;
-        (self.misfit)(group, state)
+        (self.too_large)(group, state)
     }
 
-    fn group<'g>(&self, draft: &'g Draft, results: &Results) -> Group<'g>
+    fn group<'g>(&self, draft: &'g PlannedGroup, results: &GroupResults) -> Group<'g>
     where
         Self: 'g,
     {
@@ -97,7 +97,7 @@ impl Calls<'_, '_, '_> {
 }
 
 /// The state that a plan means.
-pub(super) fn state_of(state: &StateRef, results: &Results) -> Option<Stored> {
+pub(super) fn state_of(state: &StateRef, results: &GroupResults) -> Option<Stored> {
     match state {
         StateRef::Kept(stored) => Some(stored.clone()),
         StateRef::Made(group) => results.get(*group)?.as_ref()?.state.clone(),

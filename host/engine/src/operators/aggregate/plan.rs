@@ -1,303 +1,118 @@
-//! What some records do to windows, worked out before a guest is called.
-//!
-//! Which windows a record goes to hangs on which windows there are and on their times, and never on what is in their
-//! states. So the host can go through many records alone, each as it would be done if all before it come in well, and
-//! note which states go into which calls; states that are still to be made stand in as the numbers of their groups.
-//! If a record doesn't come in after all, the plan is void: see [`super::windowed`].
+//! What was planned for some records: the groups of the calls to come, and what each record does.
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use super::outline::{Changed, Closing, Draft, Live, Outline, Planned, ResultOf, StateRef};
-use crate::ports::{BackendError, Scan, StoreId};
-use crate::record::Record;
-use crate::record::{Timestamp, Window, length};
-use crate::state::TaskState;
+use crate::ports::{Mode, Stored};
+use crate::record::{Timestamp, Window};
+use crate::state::aggregate_windows::AggregateClock;
 use crate::state::budget::Budget;
-use crate::state::keys::decode_aggregate;
-use crate::state::windowed::{
-    WindowedStore, entries_from, entries_to, entry_key, entry_of, open_from, open_key, opened, time_of,
-};
-use crate::topology::{Emit, WindowKind, Windows};
 
-/// A plan in the making, over the state that it will change.
-pub(super) struct Plan<'p> {
-    state: &'p TaskState,
-    pub(super) store: &'p WindowedStore,
-    /// Whether a group may have several records: not where each state must be seen.
-    joint: bool,
-    /// What may still be planned before calls are made.
-    work: Budget,
-    /// Bytes of the value of the record that is being planned.
-    value: usize,
-    pub(super) outline: Outline,
+/// What was planned.
+pub(super) struct Plan {
+    pub(super) clock: AggregateClock,
+    pub(super) earliest: Timestamp,
+    /// Windows that change, by the key of their entry; `None`: gone.
+    pub(super) windows: BTreeMap<Bytes, Option<WindowState>>,
+    /// Entries of the store of open windows that are written, or deleted.
+    pub(super) open: BTreeMap<Bytes, bool>,
+    pub(super) groups: Vec<PlannedGroup>,
+    pub(super) records: Vec<PlannedRecord>,
+    /// What the step may still let out in this pass.
+    pub(super) budget: Budget,
+    /// Where the windows begin that close at the time of the last record too, and wait for the next pass.
+    pub(super) more: Option<Bytes>,
 }
 
-/// Whether an entry of a range is wanted.
-pub(super) enum Wanted {
-    Yes,
-    /// Only the last of these.
-    IfLast,
-    /// Neither this nor a later one.
-    Enough,
+impl Plan {
+    /// About how many bytes a state has.
+    pub(super) fn bytes(&self, state: &StateRef) -> usize {
+        match state {
+            StateRef::Kept(stored) => stored.bytes.len(),
+            StateRef::Made(group) => self.groups.get(*group).map_or(0, |group| group.bytes),
+        }
+    }
 }
 
-impl<'p> Plan<'p> {
-    pub(super) fn new(state: &'p TaskState, store: &'p WindowedStore, joint: bool, budget: Budget) -> Self {
-        let outline = Outline {
-            clock: store.clock,
-            earliest: store.earliest,
-            windows: BTreeMap::new(),
-            open: BTreeMap::new(),
-            groups: Vec::new(),
-            records: Vec::new(),
-            budget,
-            more: None,
-        };
-        Self { state, store, joint, work: budget, value: 0, outline }
-    }
+/// A group of a call to come.
+pub(super) struct PlannedGroup {
+    pub(super) key: Bytes,
+    pub(super) window: Window,
+    pub(super) base: Option<StateRef>,
+    pub(super) absorbed: Vec<StateRef>,
+    /// Numbers of the records. Without any, the value is asked for.
+    pub(super) entries: Vec<usize>,
+    /// About how many bytes the state has after them: what was there, and what was added to it.
+    pub(super) bytes: usize,
+    /// Groups of one level don't need each other's results, only those of lower levels.
+    pub(super) level: usize,
+    /// Something needs the state as it is after these entries.
+    pub(super) sealed: bool,
+}
 
-    /// Whether so much is planned that no other record comes to it.
-    pub(super) fn is_full(&self) -> bool {
-        self.outline.more.is_some() || self.outline.budget.is_full() || self.work.is_full()
+impl PlannedGroup {
+    pub(super) fn mode(&self) -> Mode {
+        if self.entries.is_empty() { Mode::Last } else { Mode::Each }
     }
+}
 
-    /// A record has come: time goes on, whatever becomes of it.
-    pub(super) fn reach(&mut self, record: &Record) {
-        self.outline.clock.time = self.outline.clock.time.max(record.timestamp);
-        self.value = length(&record.value);
-    }
+/// A window with a state.
+#[derive(Clone)]
+pub(super) struct WindowState {
+    pub(super) timestamp: Timestamp,
+    pub(super) state: StateRef,
+}
 
-    /// Windows that end before this take no records any more.
-    pub(super) fn close(&self) -> Timestamp {
-        self.store.close(&self.outline.clock)
-    }
+/// A state.
+#[derive(Clone)]
+pub(super) enum StateRef {
+    /// This one.
+    Kept(Stored),
+    /// The one that a group leaves.
+    Made(usize),
+}
 
-    /// The window's state, if it can be seen.
-    pub(super) fn find(&self, key: &[u8], window: Window) -> Result<Option<Live>, BackendError> {
-        let kind = self.store.windows.kind;
-        if time_of(kind, window) < self.store.horizon(&self.outline.clock) {
-            return Ok(None);
-        }
-        self.read(&entry_key(kind, key, window))
-    }
+/// What a record does.
+#[derive(Default)]
+pub(super) struct PlannedRecord {
+    /// What it changes, in the order in which results come out.
+    pub(super) changes: Vec<WindowChange>,
+    /// Windows that it would go to, were they not closed.
+    pub(super) missed: u64,
+    /// Whether it goes nowhere, because it comes too late.
+    pub(super) late: bool,
+    /// Windows that close at its time.
+    pub(super) closing: Vec<ClosingWindow>,
+    /// Windows that close at its time, but were kept for too short a time to come out.
+    pub(super) lost: u64,
+}
 
-    fn read(&self, entry: &[u8]) -> Result<Option<Live>, BackendError> {
-        if let Some(planned) = self.outline.windows.get(entry) {
-            return Ok(planned.clone());
-        }
-        self.state.get(self.store.store, entry)?.map(|bytes| self.live(&bytes)).transpose()
-    }
+/// A window that closes.
+pub(super) struct ClosingWindow {
+    pub(super) key: Bytes,
+    pub(super) window: Window,
+    pub(super) timestamp: Timestamp,
+    /// The group that its value is asked of.
+    pub(super) group: usize,
+}
 
-    fn live(&self, bytes: &Bytes) -> Result<Live, BackendError> {
-        let (timestamp, stored) = decode_aggregate(bytes).ok_or_else(|| BackendError {
-            store: format!("number {}", self.store.store.0),
-            reason: "a state is shorter than its header".into(),
-        })?;
-        Ok(Live { timestamp, state: StateRef::Kept(stored) })
-    }
+/// What a record does to one window.
+pub(super) struct WindowChange {
+    pub(super) window: Window,
+    pub(super) timestamp: Timestamp,
+    /// Whether the window was there before.
+    pub(super) existed: bool,
+    pub(super) result: ResultSource,
+}
 
-    /// The windows of a key that can be seen and are kept under a time in `[from, to]`, in the order of time.
-    pub(super) fn range(
-        &self,
-        key: &[u8],
-        (from, to): (Timestamp, Timestamp),
-        wanted: impl Fn(Window) -> Wanted,
-    ) -> Result<Vec<(Window, Live)>, BackendError> {
-        let from = from.max(self.store.horizon(&self.outline.clock));
-        if from > to {
-            return Ok(Vec::new());
-        }
-        let kind = self.store.windows.kind;
-        let (first, end) = (entries_from(key, from), entries_to(key, to));
-        let mut found: Vec<(Window, Bytes)> = Vec::new();
-        self.state.scan(self.store.store, &first, Some(&end), &mut |entry, value| {
-            let Some((_, window)) = entry_of(kind, entry) else { return Scan::Continue };
-            if self.outline.windows.contains_key(entry) {
-                return Scan::Continue;
-            }
-            match wanted(window) {
-                Wanted::Enough => return Scan::Stop,
-                // What comes before the last is of no use, and may be long.
-                Wanted::IfLast => found.clear(),
-                Wanted::Yes => {}
-            }
-            found.push((window, Bytes::copy_from_slice(value)));
-            Scan::Continue
-        })?;
-        let stored = found.into_iter().map(|(window, bytes)| Ok((window, self.live(&bytes)?)));
-        let mut windows = stored.collect::<Result<Vec<_>, BackendError>>()?;
-        for (entry, live) in self.outline.windows.range(first..end) {
-            if let (Some((_, window)), Some(live)) = (entry_of(kind, entry), live)
-                && !matches!(wanted(window), Wanted::Enough)
-            {
-                windows.push((window, live.clone()));
-            }
-        }
-        windows.sort_by_key(|(window, _)| (time_of(kind, *window), window.start));
-        let unwanted = windows.iter().take_while(|(window, _)| matches!(wanted(*window), Wanted::IfLast)).count();
-        windows.drain(..unwanted.saturating_sub(1));
-        Ok(windows)
-    }
-
-    /// A record goes into a window. What is absorbed makes a new state, into which it goes then.
-    pub(super) fn add(
-        &mut self,
-        record: usize,
-        key: &Bytes,
-        (window, timestamp): (Window, Timestamp),
-        base: Option<Live>,
-        absorbed: Vec<StateRef>,
-        existed: bool,
-    ) -> Changed {
-        let base = base.map(|live| live.state);
-        let group = match base {
-            Some(StateRef::Made(group)) if self.takes(group, window) => group,
-            base => self.group(key, window, base, absorbed),
-        };
-        let (mut index, value) = (0, self.value);
-        if let Some(group) = self.outline.groups.get_mut(group) {
-            index = group.entries.len();
-            group.entries.push(record);
-            group.bytes = group.bytes.saturating_add(value);
-            // It may put out as much as the state that it leaves.
-            self.work.take(group.bytes);
-        }
-        self.keep(key, window, Live { timestamp, state: StateRef::Made(group) });
-        Changed { window, timestamp, existed, result: ResultOf::Entry(group, index) }
-    }
-
-    /// Whether a record may join a group: it is of the same window, and nobody needs the state in between.
-    fn takes(&self, group: usize, window: Window) -> bool {
-        let group = self.outline.groups.get(group);
-        self.joint && group.is_some_and(|group| !group.sealed && !group.entries.is_empty() && group.window == window)
-    }
-
-    /// A window begins with the state of another one, and without a record of its own.
-    pub(super) fn copy(&mut self, key: &Bytes, window: Window, of: Live) -> Option<Changed> {
-        let timestamp = of.timestamp;
-        self.work.take(self.outline.bytes(&of.state));
-        let asked = (self.store.emit != Emit::Final).then(|| self.group(key, window, Some(of.state.clone()), vec![]));
-        self.seal(&of.state);
-        self.keep(key, window, of);
-        Some(Changed { window, timestamp, existed: false, result: ResultOf::Value(asked?) })
-    }
-
-    fn keep(&mut self, key: &Bytes, window: Window, live: Live) {
-        let kind = self.store.windows.kind;
-        let outline = &mut self.outline;
-        outline.clock.observed = outline.clock.observed.max(time_of(kind, window));
-        outline.windows.insert(entry_key(kind, key, window), Some(live));
-        if self.store.open.is_some() {
-            outline.open.insert(open_key(key, window), true);
-            outline.earliest = outline.earliest.min(window.end);
-        }
-    }
-
-    /// A window becomes part of another one.
-    pub(super) fn remove(&mut self, key: &Bytes, window: Window) -> Changed {
-        self.outline.windows.insert(entry_key(self.store.windows.kind, key, window), None);
-        if self.store.open.is_some() {
-            self.outline.open.insert(open_key(key, window), false);
-        }
-        Changed { window, timestamp: window.end, existed: true, result: ResultOf::Gone }
-    }
-
-    fn group(&mut self, key: &Bytes, window: Window, base: Option<StateRef>, absorbed: Vec<StateRef>) -> usize {
-        let levels = base.iter().chain(&absorbed).map(|state| self.seal(state));
-        let level = levels.max().unwrap_or(0);
-        let bytes = base.iter().chain(&absorbed).map(|state| self.outline.bytes(state)).sum();
-        self.outline.groups.push(Draft {
-            key: key.clone(),
-            window,
-            base,
-            absorbed,
-            entries: Vec::new(),
-            bytes,
-            level,
-            sealed: false,
-        });
-        self.outline.groups.len() - 1
-    }
-
-    /// A state is needed as it is now. Gives the level of what needs it.
-    pub(super) fn seal(&mut self, state: &StateRef) -> usize {
-        let StateRef::Made(group) = state else { return 0 };
-        self.outline.groups.get_mut(*group).map_or(0, |group| {
-            group.sealed = true;
-            group.level + 1
-        })
-    }
-
-    /// Closes what is over by now, as much as goes into the budget: the windows come out in the order of their ends.
-    pub(super) fn close_windows(&mut self, planned: &mut Planned) -> Result<(), BackendError> {
-        let (Some(open), close) = (self.store.open, self.close()) else { return Ok(()) };
-        let from = self.outline.clock.closed;
-        if close <= from {
-            return Ok(());
-        }
-        self.outline.clock.closed = close;
-        if self.outline.earliest >= close {
-            return Ok(());
-        }
-        for entry in self.take_open(open, from, close)? {
-            let Some((window, key)) = opened(&entry) else { continue };
-            if self.outline.budget.is_full() {
-                (self.outline.clock.closed, self.outline.earliest) = (window.end, window.end);
-                self.outline.more = Some(entry);
-                return Ok(());
-            }
-            let key = entry.slice_ref(key);
-            self.outline.open.insert(entry.clone(), false);
-            match self.visible_at_close(&key, window)? {
-                Some(live) => {
-                    self.outline.budget.take(key.len() + self.outline.bytes(&live.state));
-                    let group = self.group(&key, window, Some(live.state), vec![]);
-                    planned.closing.push(Closing { key, window, timestamp: live.timestamp, group });
-                }
-                None => {
-                    self.outline.budget.take(key.len());
-                    planned.lost += 1;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// A closing window's state. With a retention of its own it must still be within that, as in Kafka Streams; sessions
-    /// are not asked for it there either.
-    fn visible_at_close(&self, key: &[u8], window: Window) -> Result<Option<Live>, BackendError> {
-        match self.store.windows {
-            Windows { kind: WindowKind::Hopping { .. } | WindowKind::Sliding { .. }, retention: Some(_), .. } => {
-                self.find(key, window)
-            }
-            Windows { kind, .. } => self.read(&entry_key(kind, key, window)),
-        }
-    }
-
-    /// Open windows that end in `[from, to)`, in order, at least one more than the budget takes; notes when the next one
-    /// ends.
-    fn take_open(&mut self, open: StoreId, from: Timestamp, to: Timestamp) -> Result<Vec<Bytes>, BackendError> {
-        // What has closed already needn't be passed over again.
-        let (first, end) = (self.store.resume.clone().unwrap_or_else(|| open_from(from)), open_from(to));
-        let (mut found, mut next) = (Vec::new(), Timestamp::MAX);
-        let (written, most) = (&self.outline.open, self.outline.budget.entries());
-        self.state.scan(open, &first, None, &mut |entry, _| {
-            if written.contains_key(entry) {
-                return Scan::Continue;
-            }
-            if entry >= end.as_ref() || found.len() > most {
-                next = opened(entry).map_or(Timestamp::MIN, |(window, _)| window.end);
-                return Scan::Stop;
-            }
-            found.push(Bytes::copy_from_slice(entry));
-            Scan::Continue
-        })?;
-        found.extend(written.range(first..end.clone()).filter(|(_, is)| **is).map(|(entry, _)| entry.clone()));
-        let later = written.range(end..).find(|(_, is)| **is).and_then(|(entry, _)| opened(entry));
-        self.outline.earliest = later.map_or(next, |(window, _)| next.min(window.end));
-        found.sort();
-        Ok(found)
-    }
+/// Where the result is to be found.
+#[derive(Clone, Copy)]
+pub(super) enum ResultSource {
+    /// There is none: the window has become part of another one.
+    Gone,
+    /// The outcome of an entry: group, and index within it.
+    Entry(usize, usize),
+    /// The value of a group.
+    Value(usize),
 }

@@ -10,7 +10,7 @@ impl Guest<'_> {
     pub(super) fn rounds(
         &mut self,
         groups: &[Group<'_>],
-        misfit: impl Fn(&Group<'_>, &Stored) -> Option<Failure>,
+        too_large: impl Fn(&Group<'_>, &Stored) -> Option<Failure>,
     ) -> Result<Vec<Grouped>, CallError> {
         let mut results: Vec<Grouped> = groups.iter().map(nothing_yet).collect();
         let rounds = groups.iter().map(|group| group.entries.len()).max().unwrap_or(0);
@@ -20,7 +20,7 @@ impl Guest<'_> {
             let mut done = self.groups(&parts, Mode::Each)?.into_iter();
             let going = groups.iter().zip(&mut results).filter(|(group, _)| group.entries.len() > round);
             for ((group, so_far), done) in going.zip(&mut done) {
-                match done.state.as_ref().filter(|_| has_changed(&done)).and_then(|state| misfit(group, state)) {
+                match done.state.as_ref().filter(|_| has_changed(&done)).and_then(|state| too_large(group, state)) {
                     Some(failure) => so_far.outcomes.push(Outcome::Fail(failure)),
                     None => so_far.append(done),
                 }

@@ -12,23 +12,22 @@
 //! own: then it is as there for windows of a fixed length, and counted (`expired-window`).
 
 use super::AggregateMemory;
-use super::calls::{Calls, Results, state_of};
+use super::calls::{Calls, GroupResults, state_of};
+use super::emitter::ResultEmitter;
 use super::guest::Guest;
-use super::outline::{Changed, Closing, Outline, Planned, ResultOf};
-use super::plan::Plan;
+use super::plan::{Plan, PlannedRecord, ResultSource};
+use super::planner::Planner;
 use super::{hopping, session, sliding};
-use crate::ledger::Fate;
 use crate::logic::Logic;
-use crate::operators::late;
 use crate::path::Path;
-use crate::ports::{BackendError, Group, Grouped, Outcome, Output, Stored};
+use crate::ports::{BackendError, Group, Outcome, Stored};
 use crate::record::Record;
 use crate::record::{END_OF_TIME, Headers, Timestamp, length};
 use crate::row::Row;
+use crate::state::aggregate_windows::{AggregateWindows, entry_of, open_key};
 use crate::state::keys::{AGGREGATE_OVERHEAD, WINDOW_KEY_OVERHEAD, encode_aggregate};
-use crate::state::windowed::{WindowedStore, entry_of, open_key};
-use crate::step::{Item, Parent, Step, TaskError, Then, Unfit, inherited};
-use crate::topology::{Call, Emit, WindowKind};
+use crate::step::{Item, Parent, Step, TaskError, UnusableAction, UnusableRecord};
+use crate::topology::{Call, WindowKind};
 
 pub(super) fn process(
     step: &mut Step<'_>,
@@ -37,14 +36,14 @@ pub(super) fn process(
     call: &Call,
     logic: &mut dyn Logic,
 ) -> Result<(), TaskError> {
-    if let Some(owed) = step.take_owed() {
-        release(step, memory, (&owed.path, owed.child), call, logic)?;
+    if let Some(remainder) = step.take_remainder() {
+        release(step, memory, (&remainder.path, remainder.child), call, logic)?;
         if step.is_full() {
-            step.put_back(items);
+            step.requeue(items);
             return Ok(());
         }
     }
-    let AggregateMemory { windows: Some(windows), waiting } = memory else { return Ok(()) };
+    let AggregateMemory { windows: Some(windows), pending } = memory else { return Ok(()) };
     let mut items = usable(step, items, windows.windows.kind);
     let joint = !may_outgrow(step, call, &items);
     let function = step.function(call)?;
@@ -52,47 +51,47 @@ pub(super) fn process(
     let (mut done, mut size) = (0, batch);
     while let Some(rest) = items.get(done..).filter(|rest| !rest.is_empty()) {
         if step.is_full() {
-            step.put_back(items.split_off(done));
+            step.requeue(items.split_off(done));
             return Ok(());
         }
         let mut guest = Guest { logic: &mut *logic, function, manifest: &call.manifest, effects: Vec::new() };
-        let outline = outline(step, windows, rest.get(..size).unwrap_or(rest), joint)?;
-        let now = rest.get(..outline.records.len()).unwrap_or(rest);
-        let results = make(step, windows, now, &outline, &mut guest)?;
-        let (outline, results, failed) = match (results, now) {
+        let plan = plan_records(step, windows, rest.get(..size).unwrap_or(rest), joint)?;
+        let now = rest.get(..plan.records.len()).unwrap_or(rest);
+        let results = call_guest(step, windows, now, &plan, &mut guest)?;
+        let (plan, results, failed) = match (results, now) {
             (None, _) => {
                 // One record in a hundred that fails must not undo the other ninety-nine each time.
                 size = (now.len() / 4).max(1);
                 continue;
             }
-            (Some(results), [one]) => match verdict(&outline, &results) {
-                None => (outline, results, None),
+            (Some(results), [one]) => match verdict(&plan, &results) {
+                None => (plan, results, None),
                 Some(outcome) => {
-                    let outline = without(step, windows, one)?;
+                    let plan = plan_time_only(step, windows, one)?;
                     // What it asks for beside, the first call has asked for already.
                     let (logic, manifest, effects) = (&mut *guest.logic, guest.manifest, Vec::new());
                     let mut again = Guest { logic, function, manifest, effects };
-                    let results = make(step, windows, now, &outline, &mut again)?.unwrap_or_default();
-                    (outline, results, Some(outcome))
+                    let results = call_guest(step, windows, now, &plan, &mut again)?.unwrap_or_default();
+                    (plan, results, Some(outcome))
                 }
             },
-            (Some(results), _) => (outline, results, None),
+            (Some(results), _) => (plan, results, None),
         };
         let effects = guest.effects;
         step.effects(effects);
         if let (Some(outcome), [one]) = (failed, now) {
-            step.settle(&Parent { path: &one.path, record: &one.record }, outcome, call)?;
+            step.apply_outcome(&Parent { path: &one.path, record: &one.record }, outcome, call)?;
         }
-        let mut settling = Settling { step, emit: windows.emit, waiting, results, call };
+        let mut emitter = ResultEmitter { step, emit: windows.emit, pending, results, call };
         let mut child = 0;
-        for (item, planned) in now.iter().zip(&outline.records) {
-            child = settling.record(item, planned, 0)?;
+        for (item, planned) in now.iter().zip(&plan.records) {
+            child = emitter.record(item, planned, 0)?;
         }
-        let results = settling.results;
-        if let (Some(_), Some(last)) = (&outline.more, now.last()) {
-            step.owe(&last.path, child, None);
+        let results = emitter.results;
+        if let (Some(_), Some(last)) = (&plan.more, now.last()) {
+            step.set_remainder(&last.path, child, None);
         }
-        write(step, windows, outline, &results);
+        store_results(step, windows, plan, &results);
         (done, size) = (done + now.len(), size.saturating_mul(2).min(batch));
     }
     Ok(())
@@ -108,7 +107,7 @@ pub(super) fn close(
     if let AggregateMemory { windows: Some(windows), .. } = memory {
         windows.clock.time = END_OF_TIME;
     }
-    let place = step.at_the_moment();
+    let place = step.next_wake_path();
     release(step, memory, (&place, 0), call, logic)
 }
 
@@ -121,25 +120,25 @@ fn release(
     call: &Call,
     logic: &mut dyn Logic,
 ) -> Result<(), TaskError> {
-    let AggregateMemory { windows: Some(windows), waiting } = memory else { return Ok(()) };
+    let AggregateMemory { windows: Some(windows), pending } = memory else { return Ok(()) };
     let (key, value, headers, window) = (None, None, Headers::EMPTY, None);
     let record = Record { key, value, timestamp: Timestamp::MIN, headers, window };
     let item = Item { path: path.clone(), from: step.id, input: 0, record, row: Row::New };
     let (function, manifest) = (step.function(call)?, &call.manifest);
     let mut guest = Guest { logic, function, manifest, effects: Vec::new() };
-    let outline = without(step, windows, &item)?;
-    let results = make(step, windows, std::slice::from_ref(&item), &outline, &mut guest)?.unwrap_or_default();
+    let plan = plan_time_only(step, windows, &item)?;
+    let results = call_guest(step, windows, std::slice::from_ref(&item), &plan, &mut guest)?.unwrap_or_default();
     step.effects(guest.effects);
-    let mut settling = Settling { step, emit: windows.emit, waiting, results, call };
+    let mut emitter = ResultEmitter { step, emit: windows.emit, pending, results, call };
     let mut child = child;
-    for planned in &outline.records {
-        child = settling.record(&item, planned, child)?;
+    for planned in &plan.records {
+        child = emitter.record(&item, planned, child)?;
     }
-    let results = settling.results;
-    if outline.more.is_some() {
-        step.owe(path, child, None);
+    let results = emitter.results;
+    if plan.more.is_some() {
+        step.set_remainder(path, child, None);
     }
-    write(step, windows, outline, &results);
+    store_results(step, windows, plan, &results);
     Ok(())
 }
 
@@ -149,13 +148,13 @@ fn usable(step: &mut Step<'_>, items: Vec<Item>, kind: WindowKind) -> Vec<Item> 
     for item in items {
         if item.record.key.is_none() {
             let text = "an aggregate needs a key, and the record has none";
-            step.leave_out(&item.path, Unfit::null_key(step.node, text));
+            step.reject(&item.path, UnusableRecord::null_key(step.node, text));
         } else if item.record.value.is_none() && matches!(kind, WindowKind::Sliding { .. }) {
             let text = "an aggregate with sliding windows has no use for a null value";
-            step.leave_out(&item.path, Unfit::null_value(text));
+            step.reject(&item.path, UnusableRecord::null_value(text));
         } else if item.record.timestamp < 0 {
             let text = "no window begins before the epoch, and the record has a negative timestamp";
-            step.leave_out(&item.path, Unfit { code: "negative-timestamp", text, then: Then::Drop });
+            step.reject(&item.path, UnusableRecord { code: "negative-timestamp", text, action: UnusableAction::Drop });
         } else {
             good.push(item);
         }
@@ -170,184 +169,82 @@ fn may_outgrow(step: &Step<'_>, call: &Call, items: &[Item]) -> bool {
 }
 
 /// Plans for the first of the items, as many as go into a pass.
-fn outline(step: &Step<'_>, windows: &WindowedStore, items: &[Item], joint: bool) -> Result<Outline, BackendError> {
-    let mut plan = Plan::new(step.state, windows, joint, step.budget());
+fn plan_records(
+    step: &Step<'_>,
+    windows: &AggregateWindows,
+    items: &[Item],
+    joint: bool,
+) -> Result<Plan, BackendError> {
+    let mut planner = Planner::new(step.state, windows, joint, step.budget());
     for numbered in items.iter().enumerate() {
-        plan.reach(&numbered.1.record);
+        planner.reach(&numbered.1.record);
         let (mut planned, closes) = match windows.windows.kind {
-            WindowKind::Hopping { size, every } => (hopping::plan(&mut plan, numbered, (size, every))?, true),
-            WindowKind::Sliding { difference } => sliding::plan(&mut plan, numbered, difference)?,
-            WindowKind::Session { gap } => (session::plan(&mut plan, numbered, gap)?, true),
+            WindowKind::Hopping { size, every } => (hopping::plan(&mut planner, numbered, (size, every))?, true),
+            WindowKind::Sliding { difference } => sliding::plan(&mut planner, numbered, difference)?,
+            WindowKind::Session { gap } => (session::plan(&mut planner, numbered, gap)?, true),
         };
         if closes {
-            plan.close_windows(&mut planned)?;
+            planner.close_windows(&mut planned)?;
         }
-        plan.outline.records.push(planned);
-        if plan.is_full() {
+        planner.plan.records.push(planned);
+        if planner.is_full() {
             break;
         }
     }
-    Ok(plan.outline)
+    Ok(planner.plan)
 }
 
 /// What is left of a record that doesn't come in: its time.
-fn without(step: &Step<'_>, windows: &WindowedStore, item: &Item) -> Result<Outline, BackendError> {
-    let (mut plan, mut planned) = (Plan::new(step.state, windows, false, step.budget()), Planned::default());
-    plan.reach(&item.record);
-    plan.close_windows(&mut planned)?;
-    plan.outline.records.push(planned);
-    Ok(plan.outline)
+fn plan_time_only(step: &Step<'_>, windows: &AggregateWindows, item: &Item) -> Result<Plan, BackendError> {
+    let (mut planner, mut planned) =
+        (Planner::new(step.state, windows, false, step.budget()), PlannedRecord::default());
+    planner.reach(&item.record);
+    planner.close_windows(&mut planned)?;
+    planner.plan.records.push(planned);
+    Ok(planner.plan)
 }
 
-fn make(
+fn call_guest(
     step: &Step<'_>,
-    windows: &WindowedStore,
+    windows: &AggregateWindows,
     items: &[Item],
-    outline: &Outline,
+    plan: &Plan,
     guest: &mut Guest<'_>,
-) -> Result<Option<Results>, TaskError> {
-    let misfit = |group: &Group<'_>, state: &Stored| {
+) -> Result<Option<GroupResults>, TaskError> {
+    let too_large = |group: &Group<'_>, state: &Stored| {
         let key = group.key.len() + WINDOW_KEY_OVERHEAD;
-        step.misfit_of_state(windows.store, key, state.bytes.len() + AGGREGATE_OVERHEAD)
+        step.entry_too_large(windows.store, key, state.bytes.len() + AGGREGATE_OVERHEAD)
     };
-    let mut calls = Calls { step, items, guest, misfit: &misfit };
-    calls.make(&outline.groups).map_err(|error| step.host_error(error))
+    let mut calls = Calls { step, items, guest, too_large: &too_large };
+    calls.run(&plan.groups).map_err(|error| step.host_error(error))
 }
 
 /// Why the only record of a plan doesn't come in, if it doesn't: the first of its windows decides.
-fn verdict(outline: &Outline, results: &Results) -> Option<Outcome> {
-    let changes = outline.records.iter().flat_map(|planned| &planned.changes);
+fn verdict(plan: &Plan, results: &GroupResults) -> Option<Outcome> {
+    let changes = plan.records.iter().flat_map(|planned| &planned.changes);
     let mut outcomes = changes.filter_map(|change| {
         let (group, index) = match change.result {
-            ResultOf::Gone => return None,
-            ResultOf::Entry(group, index) => (group, index),
-            ResultOf::Value(group) => (group, 0),
+            ResultSource::Gone => return None,
+            ResultSource::Entry(group, index) => (group, index),
+            ResultSource::Value(group) => (group, 0),
         };
         results.get(group)?.as_ref()?.outcomes.get(index)
     });
     outcomes.find(|outcome| !matches!(outcome, Outcome::Outputs(_))).cloned()
 }
 
-/// What a plan comes to, record by record.
-struct Settling<'a, 's> {
-    step: &'a mut Step<'s>,
-    emit: Emit,
-    waiting: &'a mut super::Waiting,
-    results: Results,
-    call: &'a Call,
-}
-
-impl Settling<'_, '_> {
-    /// Puts out what a record comes to, from the child with this number on. Gives the number of the next one.
-    fn record(&mut self, item: &Item, planned: &Planned, mut child: u32) -> Result<u32, TaskError> {
-        for change in &planned.changes {
-            match self.emit {
-                Emit::Each => self.put_out(item, change, &mut child)?,
-                Emit::Commit => self.keep(item, change),
-                Emit::Final => {}
-            }
-        }
-        if planned.late {
-            late::leave(self.step, item, &mut child, "all windows of the record have closed");
-        } else if planned.missed > 0 {
-            let why = "some windows of the record have closed, and it counts in the others only";
-            self.step.drop_record(&item.path, "late-window", planned.missed, why, Fate::InPart);
-        }
-        for closing in &planned.closing {
-            self.close(item, closing, &mut child)?;
-        }
-        if planned.lost > 0 {
-            let why =
-                "time has moved on by more than the step's `retention`: windows were gone before they could close";
-            self.step.drop_record(&item.path, "expired-window", planned.lost, why, Fate::InPart);
-        }
-        Ok(child)
-    }
-
-    fn put_out(&mut self, item: &Item, change: &Changed, child: &mut u32) -> Result<(), TaskError> {
-        let record = result_record(item, change);
-        match change.result {
-            ResultOf::Gone => self.step.emit(&item.path, child, 0, record),
-            ResultOf::Value(group) => {
-                let value = self.taken(group).and_then(|grouped| grouped.value.take());
-                self.step.emit(&item.path, child, 0, Record { value, ..record });
-            }
-            ResultOf::Entry(group, index) => {
-                let outcome = Outcome::Outputs(self.outputs(group, index));
-                let parent = Parent { path: &item.path, record: &record };
-                self.step.settle_row(&parent, Row::New, child, outcome, self.call)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn keep(&mut self, item: &Item, change: &Changed) {
-        let record = result_record(item, change);
-        let records = match change.result {
-            ResultOf::Gone => return self.waiting.remove(self.step, item, change.window, record),
-            ResultOf::Value(group) => {
-                let value = self.taken(group).and_then(|grouped| grouped.value.take());
-                vec![(0, Record { value, ..record })]
-            }
-            ResultOf::Entry(group, index) => inherited(&record, self.outputs(group, index)).collect(),
-        };
-        self.waiting.put(self.step, item, Some(change.window), records, change.existed);
-    }
-
-    /// The final result of a window. Nobody has just sent it: if it fails further on, the dead letter shows itself.
-    fn close(&mut self, item: &Item, closing: &Closing, child: &mut u32) -> Result<(), TaskError> {
-        let key = Some(closing.key.clone());
-        let Some(grouped) = self.taken(closing.group) else { return Ok(()) };
-        let (value, outcome) = (grouped.value.take(), grouped.outcomes.pop());
-        let state = grouped.state.as_ref().map(|state| state.bytes.clone());
-        let (timestamp, window) = (closing.timestamp, Some(closing.window));
-        let record = Record { key, value, timestamp, headers: Headers::EMPTY, window };
-        match outcome {
-            Some(Outcome::Fail(failure)) => {
-                // There is no result to show: the state is what can be looked at.
-                let place = item.path.child(*child);
-                *child += 1;
-                let path = self.step.about(&place, &Record { value: state, ..record }, None);
-                self.step.fail(&path, &failure, Some(self.call))
-            }
-            _ => {
-                let path = self.step.about(&item.path, &record, None);
-                self.step.emit(&path, child, 0, record);
-                Ok(())
-            }
-        }
-    }
-
-    /// What a record that came in has put out for a window.
-    fn outputs(&mut self, group: usize, index: usize) -> Vec<Output> {
-        match self.taken(group).and_then(|grouped| grouped.outcomes.get_mut(index)) {
-            Some(Outcome::Outputs(outputs)) => std::mem::take(outputs),
-            _ => Vec::new(),
-        }
-    }
-
-    fn taken(&mut self, group: usize) -> Option<&mut Grouped> {
-        self.results.get_mut(group)?.as_mut()
-    }
-}
-
-/// The record of a result, without its value.
-fn result_record(item: &Item, change: &Changed) -> Record {
-    Record { value: None, timestamp: change.timestamp, window: Some(change.window), ..item.record.clone() }
-}
-
 /// Writes what the plan has come to.
-fn write(step: &mut Step<'_>, windows: &mut WindowedStore, outline: Outline, results: &Results) {
+fn store_results(step: &mut Step<'_>, windows: &mut AggregateWindows, plan: Plan, results: &GroupResults) {
     let (open, kind) = (windows.open, windows.windows.kind);
-    (windows.clock, windows.earliest, windows.resume) = (outline.clock, outline.earliest, outline.more);
-    step.spend(step.budget().min(outline.budget));
+    (windows.clock, windows.earliest, windows.resume) = (plan.clock, plan.earliest, plan.more);
+    step.set_budget(step.budget().min(plan.budget));
     if let Some(open) = open {
-        for (entry, is_open) in outline.open {
+        for (entry, is_open) in plan.open {
             step.state.put(open, entry, is_open.then(|| bytes::Bytes::from_static(b"\0\0\0\0")));
         }
     }
     let mut bytes = 0;
-    for (entry, live) in outline.windows {
+    for (entry, live) in plan.windows {
         let value = live.and_then(|live| {
             let state = state_of(&live.state, results)?;
             Some(encode_aggregate(live.timestamp, &state))
@@ -359,5 +256,5 @@ fn write(step: &mut Step<'_>, windows: &mut WindowedStore, outline: Outline, res
         step.state.put(windows.store, entry, value);
     }
     // They are in memory until the commit, whether anything comes out or not.
-    step.let_out(bytes);
+    step.spend(bytes);
 }

@@ -1,4 +1,4 @@
-//! How a run that isn't done is written: numbers big-endian, bytes behind their length, names for all that has one.
+//! Bytes of an unfinished run: numbers big-endian, byte strings with their length first, names for nodes, topics and stores.
 
 use bytes::{BufMut, Bytes, BytesMut};
 
@@ -7,18 +7,18 @@ use crate::path::Path;
 use crate::record::Record;
 use crate::record::{Header, Headers, InputRecord, TimestampType, Window};
 use crate::row::Row;
-use crate::state::timers::Look;
-use crate::step::{Item, Owed, Produced, Spent};
+use crate::state::timers::TimerCursor;
+use crate::step::{Item, Produced, RecordOutputs, Remainder};
 use crate::topology::{NodeId, SubTopology, TopicId, Topology};
 
-/// Stands for no node.
+/// The kind byte that stands for no node.
 const NONE: u8 = u8::MAX;
 
-/// Writes what a run is made of.
+/// Encodes the parts of a run.
 pub(super) struct Writer<'a> {
     pub(super) out: BytesMut,
     topology: &'a Topology,
-    /// Of the nodes.
+    /// Names of the nodes.
     names: Vec<Name>,
 }
 
@@ -27,7 +27,7 @@ impl<'a> Writer<'a> {
         Self { out: BytesMut::new(), topology, names: names(topology, shape) }
     }
 
-    /// Ends a section, and gives it.
+    /// Ends a section and returns its bytes.
     pub(super) fn section(&mut self) -> Bytes {
         self.out.split().freeze()
     }
@@ -95,7 +95,7 @@ impl<'a> Writer<'a> {
         self.headers(if whole { &record.headers } else { &Headers::EMPTY });
     }
 
-    /// An item. What it has in common with the record that it comes from is there already.
+    /// Writes an item. The parts that are equal to the input record `of` are not written again.
     pub(super) fn item(&mut self, item: &Item, of: Option<&InputRecord>) {
         self.path(&item.path);
         self.node(item.from);
@@ -132,17 +132,17 @@ impl<'a> Writer<'a> {
         self.window(*window);
     }
 
-    pub(super) fn owed(&mut self, owed: &Owed) {
-        self.path(&owed.path);
-        self.out.put_u32(owed.child);
-        self.bytes(owed.look.as_ref().map(Look::encode).as_deref());
+    pub(super) fn remainder(&mut self, remainder: &Remainder) {
+        self.path(&remainder.path);
+        self.out.put_u32(remainder.child);
+        self.bytes(remainder.cursor.as_ref().map(TimerCursor::encode).as_deref());
     }
 
-    pub(super) fn spent(&mut self, spent: &Spent) {
-        self.out.put_u32(spent.record);
-        self.out.put_u64(spent.outputs);
-        self.out.put_u64(spent.bytes);
-        self.out.put_u8(u8::from(spent.over));
+    pub(super) fn record_outputs(&mut self, record_outputs: &RecordOutputs) {
+        self.out.put_u32(record_outputs.record);
+        self.out.put_u64(record_outputs.outputs);
+        self.out.put_u64(record_outputs.bytes);
+        self.out.put_u8(u8::from(record_outputs.over));
     }
 
     pub(super) fn produced(&mut self, path: &Path, produced: &Produced) {
@@ -164,13 +164,13 @@ fn put_bytes(out: &mut BytesMut, bytes: &[u8]) {
     out.put_slice(bytes);
 }
 
-/// Reads what a [`Writer`] has written; `None` where the bytes aren't that.
+/// Decodes what a [`Writer`] has written. Methods return `None` if the bytes are damaged.
 pub(super) struct Reader<'a> {
     pub(super) bytes: Bytes,
     pub(super) topology: &'a Topology,
     pub(super) shape: &'a SubTopology,
     names: Vec<Name>,
-    /// Why this pipeline can't go on with what was read, if it can't.
+    /// The first reason why this pipeline can't go on with the run.
     pub(super) refusal: Option<String>,
 }
 
@@ -179,12 +179,12 @@ impl<'a> Reader<'a> {
         Self { bytes: Bytes::new(), topology, shape, names: names(topology, shape), refusal: None }
     }
 
-    /// Begins a section. None if the one before wasn't at its end.
+    /// Begins a section; `None` if the section before has unread bytes.
     pub(super) fn begin(&mut self, section: Bytes) -> Option<()> {
         std::mem::replace(&mut self.bytes, section).is_empty().then_some(())
     }
 
-    /// This pipeline has no node of that name: `what` of the run needs it.
+    /// Records that this pipeline has no node of that name, and `what` needs it.
     pub(super) fn lacks(&mut self, what: &str, name: &Name) {
         let is_elsewhere = self.topology.subtopologies.iter().any(|part| names(self.topology, part).contains(name));
         let why = match is_elsewhere {
@@ -220,7 +220,7 @@ impl<'a> Reader<'a> {
         Some(self.u32()? as usize)
     }
 
-    /// The outer option is none where the bytes end too soon.
+    /// A byte string. The outer option is `None` if the section ends too soon.
     pub(super) fn bytes(&mut self) -> Option<Option<Bytes>> {
         let length = self.u32()?;
         if length == u32::MAX {
@@ -237,7 +237,7 @@ impl<'a> Reader<'a> {
         String::from_utf8(self.bytes()??.to_vec()).ok()
     }
 
-    /// A node, or the name of one that isn't there; the inner option is none where no node was meant.
+    /// A node, or its name if the pipeline has no such node. The inner option is `None` for "no node".
     pub(super) fn node(&mut self) -> Option<Option<Result<NodeId, Name>>> {
         let kind = self.byte()?;
         if kind == NONE {
@@ -248,7 +248,7 @@ impl<'a> Reader<'a> {
         Some(Some(node.ok_or(name)))
     }
 
-    /// A topic's name, and the topic if there still is one.
+    /// A topic's name, and the topic if the pipeline still has it.
     pub(super) fn topic(&mut self) -> Option<(String, Option<TopicId>)> {
         let name = self.text()?;
         let topic = self.topology.topics.iter().position(|topic| topic.name == name).map(TopicId);
@@ -280,7 +280,7 @@ impl<'a> Reader<'a> {
 
     pub(super) fn item(&mut self, records: &[InputRecord]) -> Option<Item> {
         let path = self.path()?;
-        // A rule is told the name of what a record comes from.
+        // A rule gets the name of the step that a record comes from.
         let from = self.node()??.unwrap_or_else(|name| {
             self.lacks("comes from", &name);
             NodeId(usize::MAX)
@@ -305,18 +305,18 @@ impl<'a> Reader<'a> {
         Some(Record { key, value, timestamp, headers: self.headers()?, window: self.window()? })
     }
 
-    pub(super) fn owed(&mut self) -> Option<Owed> {
+    pub(super) fn remainder(&mut self) -> Option<Remainder> {
         let (path, child) = (self.path()?, self.u32()?);
-        let look = self.bytes()?.and_then(Look::decode);
-        Some(Owed { path, child, look })
+        let cursor = self.bytes()?.and_then(TimerCursor::decode);
+        Some(Remainder { path, child, cursor })
     }
 
-    pub(super) fn spent(&mut self) -> Option<Spent> {
+    pub(super) fn record_outputs(&mut self) -> Option<RecordOutputs> {
         let (record, outputs, bytes) = (self.u32()?, self.u64()?, self.u64()?);
-        Some(Spent { record, outputs, bytes, over: self.byte()? == 1 })
+        Some(RecordOutputs { record, outputs, bytes, over: self.byte()? == 1 })
     }
 
-    /// The place of a record that was put out, and the record; none where its topic is gone.
+    /// A produced record with its path. The inner option is `None` if the pipeline no longer has the topic.
     pub(super) fn produced(&mut self) -> Option<Option<(Path, Produced)>> {
         let (path, (name, topic), partition) = (self.path()?, self.topic()?, self.u32()?);
         let (key, value, timestamp) = (self.bytes()?, self.bytes()?, self.i64()?);

@@ -1,10 +1,10 @@
-//! By what the nodes of a pipeline are known to one that is changed: their numbers shift.
+//! Names of nodes that stay when a pipeline is changed: the nodes' numbers shift.
 
 use crate::topology::{LATE_PORT, Node, Operator, SinkKey, SubTopology, TopicId, Topology};
 
-/// How a node is known: a source by the topic that it reads, a sink by what it writes where, any other by its name. The
-/// topics of one step, its own and those behind its ports, are read by sources that all have the name of the step; and the
-/// name of a sink says only which one it is in the files.
+/// Identifies a node: a source by its topic, a sink by the records that it writes and their topic, any other node by its
+/// step. The step's name isn't enough for a source, because a step may have several, nor for a sink, whose name is only its
+/// number in the files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Name {
     pub(super) kind: u8,
@@ -37,7 +37,7 @@ pub(super) fn names(topology: &Topology, shape: &SubTopology) -> Vec<Name> {
         };
         let same = names.iter().filter(|known| **known == name).count();
         if same > 0 {
-            // Two sinks that do the same.
+            // Two sinks write the same records to the same topic.
             name.text = format!("{}, number {}", name.text, same + 1);
         }
         names.push(name);
@@ -45,7 +45,7 @@ pub(super) fn names(topology: &Topology, shape: &SubTopology) -> Vec<Name> {
     names
 }
 
-/// What a sink writes, and where.
+/// Describes the records that a sink writes, and its topic.
 fn sink(topology: &Topology, shape: &SubTopology, sink: usize, (topic, key): (TopicId, SinkKey)) -> String {
     let feeds = |node: &Node| node.edges.iter().find(|edge| edge.to.0 == sink).map(|edge| edge.port);
     let from = shape.nodes.iter().find_map(|node| Some((node, feeds(node)?)));

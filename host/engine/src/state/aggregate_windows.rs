@@ -7,31 +7,31 @@
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::TaskState;
-use super::keys::{CLOCK_KEY, decode_window_key, part, window_key};
+use super::keys::{CLOCK_KEY, decode_window_key, ordered, part, unordered, window_key};
 use crate::ports::{BackendError, StoreId};
 use crate::record::{Timestamp, Window};
 use crate::topology::{Emit, WindowKind, Windows};
 
 /// The store of one step, without its entries.
-pub(crate) struct WindowedStore {
+pub(crate) struct AggregateWindows {
     pub(crate) store: StoreId,
     /// With final results: the windows that are open, in the order of their ends.
     pub(crate) open: Option<StoreId>,
     pub(crate) windows: Windows,
     pub(crate) emit: Emit,
     retention: i64,
-    pub(crate) clock: WindowedClock,
+    pub(crate) clock: AggregateClock,
     /// No open window ends before this: nothing has to be looked up until time comes here.
     pub(crate) earliest: Timestamp,
     /// The first of the open windows that are yet to be closed at the time of the last record, if some are.
     pub(crate) resume: Option<Bytes>,
-    committed_clock: WindowedClock,
+    committed_clock: AggregateClock,
     committed_horizon: Timestamp,
 }
 
 /// What a store of windows must know after a restart beside its entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct WindowedClock {
+pub(crate) struct AggregateClock {
     /// Stream time: the highest timestamp that the step has seen.
     pub(crate) time: Timestamp,
     /// The highest time that was put into the store.
@@ -40,13 +40,13 @@ pub(crate) struct WindowedClock {
     pub(crate) closed: Timestamp,
 }
 
-impl Default for WindowedClock {
+impl Default for AggregateClock {
     fn default() -> Self {
         Self { time: -1, observed: -1, closed: 0 }
     }
 }
 
-impl WindowedClock {
+impl AggregateClock {
     fn encode(self) -> Bytes {
         let mut out = BytesMut::with_capacity(24);
         for time in [self.time, self.observed, self.closed] {
@@ -64,7 +64,7 @@ impl WindowedClock {
     }
 }
 
-impl WindowedStore {
+impl AggregateWindows {
     /// Opens the store with the clocks of its last commit.
     pub(crate) fn open(
         state: &TaskState,
@@ -73,7 +73,7 @@ impl WindowedStore {
         emit: Emit,
         retention: i64,
     ) -> Result<Self, BackendError> {
-        let clock = state.get(store, &CLOCK_KEY)?.and_then(|bytes| WindowedClock::decode(&bytes)).unwrap_or_default();
+        let clock = state.get(store, &CLOCK_KEY)?.and_then(|bytes| AggregateClock::decode(&bytes)).unwrap_or_default();
         let (earliest, committed_horizon) = (Timestamp::MIN, Timestamp::MIN);
         let (resume, committed_clock) = (None, clock);
         Ok(Self { store, open, windows, emit, retention, clock, earliest, resume, committed_clock, committed_horizon })
@@ -81,13 +81,13 @@ impl WindowedStore {
 
     /// The first time that can be seen in the store. Where a store is read in the order of time, which is where final
     /// results are asked of it, Kafka Streams shows one millisecond more; but not of sessions.
-    pub(crate) fn horizon(&self, clock: &WindowedClock) -> Timestamp {
+    pub(crate) fn horizon(&self, clock: &AggregateClock) -> Timestamp {
         let by_time = self.emit == Emit::Final && !matches!(self.windows.kind, WindowKind::Session { .. });
         clock.observed.saturating_sub(self.retention).saturating_add(i64::from(!by_time))
     }
 
     /// Windows that end before this are closed at a moment of the clock: they take no records any more.
-    pub(crate) fn close(&self, clock: &WindowedClock) -> Timestamp {
+    pub(crate) fn close(&self, clock: &AggregateClock) -> Timestamp {
         let close = clock.time.saturating_sub(self.windows.grace);
         match self.windows.kind {
             // The end is exclusive.
@@ -181,15 +181,6 @@ pub(crate) fn opened(entry: &[u8]) -> Option<(Window, &[u8])> {
     Some((Window { start, end }, key))
 }
 
-/// Flips the sign bit, so that negative numbers sort below positive ones.
-fn ordered(time: Timestamp) -> u64 {
-    (time as u64) ^ (1 << 63)
-}
-
-fn unordered(time: u64) -> Timestamp {
-    (time ^ (1 << 63)) as i64
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -214,8 +205,8 @@ mod tests {
 
     #[test]
     fn clocks_come_back_as_they_were_written() {
-        let clock = WindowedClock { time: 9, observed: -1, closed: i64::MAX };
-        assert_eq!(WindowedClock::decode(&clock.encode()), Some(clock));
-        assert_eq!(WindowedClock::decode(&[0; 23]), None);
+        let clock = AggregateClock { time: 9, observed: -1, closed: i64::MAX };
+        assert_eq!(AggregateClock::decode(&clock.encode()), Some(clock));
+        assert_eq!(AggregateClock::decode(&[0; 23]), None);
     }
 }

@@ -5,26 +5,26 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use super::TaskState;
 use super::keys::{CLOCK_KEY, part};
-use super::window::{WindowClock, WindowStore};
+use super::window_records::{WindowClock, WindowRecords};
 use crate::ports::{BackendError, StoreId};
 use crate::record::Timestamp;
 use crate::topology::retention_of_dedup;
 
 /// The identities that a step has seen.
-pub(crate) struct Seen {
+pub(crate) struct DedupStore {
     store: StoreId,
-    window: WindowStore,
+    window: WindowRecords,
     /// The clock at the last commit.
     committed: WindowClock,
     /// The horizon at the last commit.
     committed_horizon: Timestamp,
 }
 
-impl Seen {
+impl DedupStore {
     /// Opens the store and loads what is live, up to `limit` bytes.
     pub(crate) fn open(state: &TaskState, store: StoreId, within: i64, limit: usize) -> Result<Self, BackendError> {
         let clock = state.get(store, &CLOCK_KEY)?.and_then(|bytes| decode(&bytes)).unwrap_or_default();
-        let window = WindowStore::open(state, (store, part::LEFT), clock, retention_of_dedup(within), limit)?;
+        let window = WindowRecords::open(state, (store, part::LEFT), clock, retention_of_dedup(within), limit)?;
         Ok(Self { store, window, committed: clock, committed_horizon: Timestamp::MIN })
     }
 
@@ -38,8 +38,8 @@ impl Seen {
     }
 
     /// Memory of what waits for the next commit, in bytes, roughly.
-    pub(crate) fn pending_bytes(&self) -> usize {
-        self.window.pending_bytes()
+    pub(crate) fn unwritten_bytes(&self) -> usize {
+        self.window.unwritten_bytes()
     }
 
     /// A record with an identity has come: moves the stream time on.
@@ -48,7 +48,7 @@ impl Seen {
     }
 
     /// Whether an identity has been kept for a time in `[from, to]`.
-    pub(crate) fn has(
+    pub(crate) fn contains(
         &self,
         state: &TaskState,
         identity: &[u8],
@@ -61,12 +61,12 @@ impl Seen {
     }
 
     /// Whether everything from this time on is still kept.
-    pub(crate) fn reaches(&self, from: Timestamp) -> bool {
+    pub(crate) fn covers(&self, from: Timestamp) -> bool {
         self.window.horizon() <= from
     }
 
     /// Keeps an identity.
-    pub(crate) fn keep(&mut self, state: &mut TaskState, identity: &[u8], timestamp: Timestamp) {
+    pub(crate) fn insert(&mut self, state: &mut TaskState, identity: &[u8], timestamp: Timestamp) {
         self.window.put(state, identity, timestamp, &[]);
     }
 

@@ -1,25 +1,25 @@
-//! What is kept of a run: a head, and a section for each list that it has.
+//! The sections of an unfinished run: a head, and one section for each of its lists.
 //!
-//! A list is written from its end, because a run goes through it from the front: what was written before stays the same
-//! up to there, and needn't be written again. What changes in each pass is in the head.
+//! A list is written back to front, because a run consumes it from the front: the parts written before stay the same up to
+//! there, and aren't written again. What changes in each pass is in the head.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::{BufMut, Bytes};
 
 use super::codec::{Reader, Writer};
-use crate::operators::WaitingResult;
+use crate::operators::PendingResult;
 use crate::path::Path;
 use crate::ports::StoreId;
 use crate::provenance::Origin;
 use crate::record::InputRecord;
-use crate::step::{Item, Progress, Wake};
+use crate::step::{Item, Progress, WakeReason};
 use crate::topology::{NodeId, SubTopology, TopicId, Topology};
 
-/// The version of this form.
-const FORM: u8 = 2;
+/// The version of this format.
+const FORMAT: u8 = 2;
 
-/// Numbers of the sections. That of a node's items is the node's number behind the last one.
+/// Numbers of the sections. The items of node `n` are in section `ITEMS + n`.
 const HEAD: usize = 0;
 const RECORDS: usize = 1;
 const CAUSES: usize = 2;
@@ -27,32 +27,34 @@ const PRODUCED: usize = 3;
 const ROWS: usize = 4;
 const ITEMS: usize = 5;
 
-/// Number of the first section of a result that waits for a commit: each has one of its own.
+/// Number of the first section of pending results: each result has a section of its own.
 pub(super) const RESULTS: usize = 1 << 31;
 
-/// The sections of a run, by number.
+/// Encodes a run as sections, by number.
 pub(super) fn encode(progress: &Progress, topology: &Topology, shape: &SubTopology) -> Vec<Bytes> {
     let mut out = Writer::new(topology, shape);
     let rows = rows(progress);
-    out.out.put_u8(FORM);
-    out.out.put_u32(progress.moments);
+    out.out.put_u8(FORMAT);
+    out.out.put_u32(progress.wake_paths);
     out.out.put_u8(match progress.wake {
         None => 0,
-        Some(Wake::Tick) => 1,
-        Some(Wake::Commit) => 2,
-        Some(Wake::Close) => 3,
+        Some(WakeReason::Tick) => 1,
+        Some(WakeReason::Commit) => 2,
+        Some(WakeReason::Close) => 3,
     });
     out.node(NodeId(progress.woken));
     for count in [progress.inputs, progress.records.len(), progress.produced.len(), rows.len()] {
         out.number(count);
     }
-    for (node, ((items, owed), spent)) in progress.queues.iter().zip(&progress.owed).zip(&progress.spent).enumerate() {
+    for (node, ((items, remainder), record_outputs)) in
+        progress.queues.iter().zip(&progress.remainders).zip(&progress.record_outputs).enumerate()
+    {
         out.node(NodeId(node));
         out.number(node);
         out.number(items.len());
-        out.out.put_u8(u8::from(owed.is_some()));
-        owed.iter().for_each(|owed| out.owed(owed));
-        spent.iter().for_each(|spent| out.spent(spent));
+        out.out.put_u8(u8::from(remainder.is_some()));
+        remainder.iter().for_each(|remainder| out.remainder(remainder));
+        record_outputs.iter().for_each(|record_outputs| out.record_outputs(record_outputs));
     }
     out.node(NodeId(usize::MAX));
     let used = used(progress);
@@ -81,7 +83,7 @@ pub(super) fn encode(progress: &Progress, topology: &Topology, shape: &SubTopolo
     sections
 }
 
-/// Rows of tables in an order that stays: that of their places.
+/// The run's table rows in an order that is the same at each commit: by their paths.
 fn rows(progress: &Progress) -> Vec<(StoreId, &Bytes, &Path, &Option<Bytes>)> {
     let mut rows: Vec<_> = progress.versions.rows().collect();
     rows.sort_by(|(one, a, from, _), (other, b, to, _)| (from, one.0, a).cmp(&(to, other.0, b)));
@@ -96,29 +98,28 @@ fn record(out: &mut Writer<'_>, progress: &Progress, number: usize, whole: bool)
     out.bytes(origin.map(Origin::encode).as_deref());
 }
 
-/// The records whose keys and values may still be asked for: a dead letter shows its record whole.
+/// Numbers of the records whose keys and values may still be needed: a dead letter shows the whole record.
 fn used(progress: &Progress) -> BTreeSet<usize> {
     let items = progress.queues.iter().flatten().map(|item| &item.path);
-    let owed = progress.owed.iter().flatten().map(|owed| &owed.path);
-    items.chain(owed).map(Path::record).collect()
+    let remainder = progress.remainders.iter().flatten().map(|remainder| &remainder.path);
+    items.chain(remainder).map(Path::record).collect()
 }
 
-/// Reads a run; none where the sections aren't those of one, or where the pipeline can't go on with it. `partition` is that
-/// of the task.
+/// Decodes a run; `None` if the sections are damaged, or if this pipeline can't go on with the run. `partition` is the task's.
 pub(super) fn decode(sections: &BTreeMap<usize, Bytes>, input: &mut Reader<'_>, partition: u32) -> Option<Progress> {
     let section = |number: usize| sections.get(&number).cloned().unwrap_or_default();
     input.bytes = section(HEAD);
-    let form = input.byte()?;
-    if form != FORM {
-        let text = "another version of millrace has written it";
-        input.refusal = Some(format!("{text} (form {form}, and this version reads form {FORM})"));
+    let format = input.byte()?;
+    if format != FORMAT {
+        let text = "another version of millrace has stored it";
+        input.refusal = Some(format!("{text} (format {format}, and this version reads format {FORMAT})"));
         return None;
     }
-    let moments = input.u32()?;
+    let wake_paths = input.u32()?;
     let wake = match input.byte()? {
-        1 => Some(Wake::Tick),
-        2 => Some(Wake::Commit),
-        3 => Some(Wake::Close),
+        1 => Some(WakeReason::Tick),
+        2 => Some(WakeReason::Commit),
+        3 => Some(WakeReason::Close),
         _ => None,
     };
     let nodes = input.shape.nodes.len();
@@ -126,8 +127,8 @@ pub(super) fn decode(sections: &BTreeMap<usize, Bytes>, input: &mut Reader<'_>, 
     let names = input.topology.topics.iter().map(|topic| Bytes::copy_from_slice(topic.name.as_bytes())).collect();
     let mut progress = Progress::new(nodes, Vec::new(), Vec::new(), names, wake);
     let (inputs, all, produced, rows) = (input.number()?, input.number()?, input.number()?, input.number()?);
-    (progress.inputs, progress.moments, progress.woken) = (inputs, moments, woken);
-    let waiting = waiting(input, &mut progress)?;
+    (progress.inputs, progress.wake_paths, progress.woken) = (inputs, wake_paths, woken);
+    let queues = read_queues(input, &mut progress)?;
     for (number, count) in [(RECORDS, inputs), (CAUSES, all.checked_sub(inputs)?)] {
         input.begin(section(number))?;
         records(input, count, partition, &mut progress)?;
@@ -141,7 +142,7 @@ pub(super) fn decode(sections: &BTreeMap<usize, Bytes>, input: &mut Reader<'_>, 
     for (store, key, path, row) in rows.into_iter().rev().flatten() {
         progress.versions.write(store, key, path, row);
     }
-    for Waiting { node, number, count } in waiting {
+    for QueuedItems { node, number, count } in queues {
         input.begin(section(ITEMS.checked_add(number)?))?;
         let mut items = (0..count).map(|_| input.item(&progress.records)).collect::<Option<Vec<_>>>()?;
         items.reverse();
@@ -153,44 +154,44 @@ pub(super) fn decode(sections: &BTreeMap<usize, Bytes>, input: &mut Reader<'_>, 
     Some(progress)
 }
 
-/// Items that wait.
-struct Waiting {
-    /// None if it is gone.
+/// Items in the queue of a node.
+struct QueuedItems {
+    /// `None` if the pipeline no longer has the node.
     node: Option<NodeId>,
-    /// The number that the node had.
+    /// The node's number when the run was stored.
     number: usize,
     count: usize,
 }
 
-/// What waits at the nodes: how many items, and the rest itself.
-fn waiting(input: &mut Reader<'_>, progress: &mut Progress) -> Option<Vec<Waiting>> {
+/// Reads what waits at the nodes: the number of items in each queue, and the remainders.
+fn read_queues(input: &mut Reader<'_>, progress: &mut Progress) -> Option<Vec<QueuedItems>> {
     let mut all = Vec::new();
     while let Some(node) = input.node()? {
-        let (number, count, owes) = (input.number()?, input.number()?, input.byte()? == 1);
+        let (number, count, has_remainder) = (input.number()?, input.number()?, input.byte()? == 1);
         if let Err(name) = &node
-            && (count > 0 || owes)
+            && (count > 0 || has_remainder)
         {
             input.lacks("waits for", name);
         }
-        let owed = if owes { Some(input.owed()?) } else { None };
-        let spent = [input.spent()?, input.spent()?];
+        let remainder = if has_remainder { Some(input.remainder()?) } else { None };
+        let record_outputs = [input.record_outputs()?, input.record_outputs()?];
         if let Ok(NodeId(node)) = node {
-            *progress.owed.get_mut(node)? = owed;
-            *progress.spent.get_mut(node)? = spent;
+            *progress.remainders.get_mut(node)? = remainder;
+            *progress.record_outputs.get_mut(node)? = record_outputs;
         }
-        all.push(Waiting { node: node.ok(), number, count });
+        all.push(QueuedItems { node: node.ok(), number, count });
     }
     Some(all)
 }
 
-/// Records, from the last one on.
+/// Reads `count` records, which are stored back to front.
 fn records(input: &mut Reader<'_>, count: usize, partition: u32, progress: &mut Progress) -> Option<()> {
     let begin = progress.records.len();
     for _ in 0..count {
         let (record, (name, topic)) = (input.input()?, input.topic()?);
         let mut origin = input.bytes()?.and_then(Origin::decode);
         if topic.is_none() && origin.is_none() {
-            // The pipeline doesn't know the topic any more, and a dead letter shall still name it.
+            // The pipeline no longer has the topic, but a dead letter must name it.
             let InputRecord { offset, timestamp, timestamp_type, .. } = record;
             origin = Some(Origin { topic: name.into(), partition, offset, timestamp, timestamp_type });
         }
@@ -204,10 +205,10 @@ fn records(input: &mut Reader<'_>, count: usize, partition: u32, progress: &mut 
     Some(())
 }
 
-/// A row that the run has written to a table.
+/// A row that the run has written to a table, with its path.
 type RowAt = (StoreId, Bytes, Path, Option<Bytes>);
 
-/// The inner option is none where the table is gone, and its rows with it.
+/// Reads a row. The inner option is `None` if the pipeline no longer has the table.
 fn row(input: &mut Reader<'_>) -> Option<Option<RowAt>> {
     let (name, key, path, row) = (input.text()?, input.bytes()??, input.path()?, input.bytes()?);
     let store = input.topology.stores.iter().position(|known| known.name == name).map(StoreId);
@@ -218,8 +219,8 @@ fn row(input: &mut Reader<'_>) -> Option<Option<RowAt>> {
     Some(store.map(|store| (store, key, path, row)))
 }
 
-/// The section of a result that waits for a commit at a node.
-pub(super) fn encode_result(out: &mut Writer<'_>, node: NodeId, result: &WaitingResult) -> Bytes {
+/// Encodes a pending result of a node as a section.
+pub(super) fn encode_result(out: &mut Writer<'_>, node: NodeId, result: &PendingResult) -> Bytes {
     out.node(node);
     out.bytes(Some(&result.key));
     out.window(result.window);
@@ -233,8 +234,8 @@ pub(super) fn encode_result(out: &mut Writer<'_>, node: NodeId, result: &Waiting
     out.section()
 }
 
-/// Reads it.
-pub(super) fn decode_result(section: usize, input: &mut Reader<'_>) -> Option<(NodeId, WaitingResult)> {
+/// Decodes a pending result.
+pub(super) fn decode_result(section: usize, input: &mut Reader<'_>) -> Option<(NodeId, PendingResult)> {
     let node = input.node()??.unwrap_or_else(|name| {
         input.lacks("is a result that waits for a commit at", &name);
         NodeId(usize::MAX)
@@ -242,7 +243,7 @@ pub(super) fn decode_result(section: usize, input: &mut Reader<'_>) -> Option<(N
     let (key, window, existed) = (input.bytes()??, input.window()?, input.byte()? == 1);
     let origin = input.bytes()?.and_then(Origin::decode);
     let records = (0..input.number()?).map(|_| Some((input.number()?, input.record()?))).collect::<Option<_>>()?;
-    let result = WaitingResult { key, window, records, existed, origin, kept: Some(section), changed: false };
+    let result = PendingResult { key, window, records, existed, origin, section: Some(section), changed: false };
     input.begin(Bytes::new())?;
     Some((node, result))
 }

@@ -2,7 +2,7 @@
 
 /// What makes steps put out something without a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Wake {
+pub(crate) enum WakeReason {
     /// The driver's clock has moved: to the `arrived` of the run's only record, which stands for the moment and is at no
     /// node.
     Tick,

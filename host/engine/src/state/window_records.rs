@@ -17,12 +17,12 @@ use crate::ports::{BackendError, Scan, StoreId};
 use crate::record::Timestamp;
 
 /// The records of one side.
-pub(crate) struct WindowStore {
+pub(crate) struct WindowRecords {
     store: StoreId,
     part: u8,
     retention: i64,
     clock: WindowClock,
-    memory: Option<Memory>,
+    memory: Option<LiveEntries>,
     limit: usize,
 }
 
@@ -41,7 +41,7 @@ impl Default for WindowClock {
     }
 }
 
-impl WindowStore {
+impl WindowRecords {
     /// Opens a part of a store as its clock was at the last commit, and loads its live entries, up to `limit` bytes.
     pub(crate) fn open(
         state: &TaskState,
@@ -51,7 +51,7 @@ impl WindowStore {
         limit: usize,
     ) -> Result<Self, BackendError> {
         let mut this = Self { store, part, retention, clock, memory: None, limit };
-        let mut memory = Memory::new(retention);
+        let mut memory = LiveEntries::new(retention);
         let (horizon, mut fits) = (this.horizon(), true);
         state.scan(store, &[part], Some(&[part + 1]), &mut |entry, value| {
             if let Some((_, key, timestamp, sequence)) = decode_window_key(entry)
@@ -76,8 +76,8 @@ impl WindowStore {
     }
 
     /// Memory of the entries that wait for the next commit, in bytes, roughly.
-    pub(crate) fn pending_bytes(&self) -> usize {
-        self.memory.as_ref().map_or(0, |memory| memory.pending_bytes)
+    pub(crate) fn unwritten_bytes(&self) -> usize {
+        self.memory.as_ref().map_or(0, |memory| memory.unwritten_bytes)
     }
 
     /// The first timestamp that is still kept. Kafka Streams bounds its reads so: `observed - retention + 1`.
@@ -106,11 +106,11 @@ impl WindowStore {
         self.clock.next_sequence += 1;
         match &mut self.memory {
             Some(memory) => {
-                memory.pending_bytes += entry.cost();
-                memory.pending.push_back(entry.clone());
+                memory.unwritten_bytes += entry.cost();
+                memory.unwritten.push_back(entry.clone());
                 memory.insert(entry);
                 if memory.bytes > self.limit {
-                    self.leave_memory(state);
+                    self.spill(state);
                 }
             }
             None => write(state, (self.store, self.part), entry),
@@ -151,15 +151,15 @@ impl WindowStore {
     pub(crate) fn prepare(&mut self, state: &mut TaskState) {
         let (place, horizon) = ((self.store, self.part), self.horizon());
         if let Some(memory) = &mut self.memory {
-            memory.pending_bytes = 0;
-            let live = memory.pending.drain(..).filter(|entry| entry.timestamp >= horizon);
+            memory.unwritten_bytes = 0;
+            let live = memory.unwritten.drain(..).filter(|entry| entry.timestamp >= horizon);
             live.for_each(|entry| write(state, place, entry));
         }
     }
 
-    fn leave_memory(&mut self, state: &mut TaskState) {
+    fn spill(&mut self, state: &mut TaskState) {
         if let Some(memory) = self.memory.take() {
-            memory.pending.into_iter().for_each(|entry| write(state, (self.store, self.part), entry));
+            memory.unwritten.into_iter().for_each(|entry| write(state, (self.store, self.part), entry));
         }
     }
 }
@@ -194,22 +194,22 @@ impl Entry {
 }
 
 /// All live entries, by key, and by time for expiry.
-struct Memory {
+struct LiveEntries {
     by_key: HashMap<Bytes, SmallVec<[Entry; 1]>>,
     /// Keys with entries in a slice of time, by the slice's number.
     slices: BTreeMap<i64, Vec<Bytes>>,
     slice: i64,
     /// Entries that no commit has seen yet.
-    pending: VecDeque<Entry>,
-    pending_bytes: usize,
+    unwritten: VecDeque<Entry>,
+    unwritten_bytes: usize,
     bytes: usize,
 }
 
-impl Memory {
+impl LiveEntries {
     fn new(retention: i64) -> Self {
         let slice = (retention / 16).max(1);
-        let (by_key, slices, pending) = (HashMap::new(), BTreeMap::new(), VecDeque::new());
-        Self { by_key, slices, slice, pending, pending_bytes: 0, bytes: 0 }
+        let (by_key, slices, unwritten) = (HashMap::new(), BTreeMap::new(), VecDeque::new());
+        Self { by_key, slices, slice, unwritten, unwritten_bytes: 0, bytes: 0 }
     }
 
     fn insert(&mut self, entry: Entry) {
@@ -237,8 +237,8 @@ impl Memory {
             }
         }
         // What has expired before its commit is never written. Stragglers behind a live entry go at the commit.
-        while let Some(entry) = self.pending.pop_front_if(|entry| entry.timestamp < horizon) {
-            self.pending_bytes -= entry.cost();
+        while let Some(entry) = self.unwritten.pop_front_if(|entry| entry.timestamp < horizon) {
+            self.unwritten_bytes -= entry.cost();
         }
     }
 

@@ -3,8 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-mod going_on;
 mod refusing;
+mod resuming;
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -1,7 +1,7 @@
-//! Results that wait for the next commit: of each key and window the last one, in the order of their first changes.
+//! Results that wait for the next commit: the last one of each key and window, in the order of their first changes.
 //!
-//! A commit in the middle of a run doesn't let them out, since the run may change them. They are
-//! [kept](crate::task) with the run then.
+//! A commit in the middle of a run doesn't emit them, because the run may still change them. It stores them with the
+//! [unfinished run](crate::task) instead.
 
 use std::collections::VecDeque;
 
@@ -14,50 +14,50 @@ use crate::record::Record;
 use crate::record::Window;
 use crate::step::{Item, Step};
 
-/// The results that wait.
+/// The results of a step that wait for the next commit.
 #[derive(Default)]
-pub(crate) struct Waiting {
-    results: VecDeque<Result>,
-    /// Number of the first of them.
+pub(crate) struct PendingResults {
+    results: VecDeque<PendingResult>,
+    /// Number of the first result.
     first: usize,
-    /// Numbers of the results of a key and window.
+    /// The number of each key and window's result.
     numbers: HashMap<(Bytes, Option<Window>), usize>,
     bytes: usize,
-    /// Where results are kept that have been put out since.
-    gone: Vec<usize>,
+    /// Sections of results that have been emitted since they were stored.
+    stale_sections: Vec<usize>,
 }
 
-/// The last results of a key and window.
-pub(crate) struct Result {
+/// The last result of a key and window.
+pub(crate) struct PendingResult {
     pub(crate) key: Bytes,
     pub(crate) window: Option<Window>,
-    /// What the last change has put out, with the ports.
+    /// The outputs of the last change, with their ports.
     pub(crate) records: Vec<(usize, Record)>,
-    /// Whether the window was there at the last commit, and so may have been put out.
+    /// Whether the window existed at the last commit, so that a result of it may have been emitted.
     pub(crate) existed: bool,
-    /// Where the record comes from that made the last change.
+    /// Origin of the record that made the last change.
     pub(crate) origin: Option<Origin>,
-    /// Where it is kept with a run that isn't done, if it is.
-    pub(crate) kept: Option<usize>,
-    /// Whether it has changed since then.
+    /// Its section in the unfinished run that the last commit stored, if it has one.
+    pub(crate) section: Option<usize>,
+    /// Whether it has changed since that commit.
     pub(crate) changed: bool,
 }
 
 /// About what a result costs beside its records.
 const OVERHEAD: usize = 256;
 
-impl Waiting {
-    /// Whether there is something to put out.
+impl PendingResults {
+    /// Whether no result waits.
     pub(crate) fn is_empty(&self) -> bool {
         self.results.is_empty()
     }
 
-    /// Memory it holds, in bytes, roughly.
+    /// Memory of the results in bytes, roughly.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// The results of a change, in place of those of earlier ones. `existed`: whether the window was there before.
+    /// Replaces the result of a key and window. `existed`: whether the window existed before the change.
     pub(super) fn put(
         &mut self,
         step: &mut Step<'_>,
@@ -68,8 +68,8 @@ impl Waiting {
     ) {
         let Some(key) = item.record.key.clone() else { return };
         let origin = step.origin_of(&item.path);
-        // The pass is to end before more waits than a transaction may have.
-        step.let_out(size(&records));
+        // Pending results count in the pass's budget: a transaction must not hold more than that.
+        step.spend(size(&records));
         let number = self.numbers.get(&(key.clone(), window)).and_then(|number| number.checked_sub(self.first));
         match number.and_then(|number| self.results.get_mut(number)) {
             Some(last) => {
@@ -77,28 +77,28 @@ impl Waiting {
                 self.bytes -= size(&last.records);
                 (last.records, last.origin, last.changed) = (records, origin, true);
             }
-            None => self.push(Result { key, window, records, existed, origin, kept: None, changed: true }),
+            None => self.push(PendingResult { key, window, records, existed, origin, section: None, changed: true }),
         }
     }
 
-    /// A result behind the others.
-    pub(crate) fn push(&mut self, result: Result) {
+    /// Appends a result.
+    pub(crate) fn push(&mut self, result: PendingResult) {
         self.bytes += OVERHEAD + size(&result.records);
         self.numbers.insert((result.key.clone(), result.window), self.first + self.results.len());
         self.results.push_back(result);
     }
 
-    /// The results that aren't kept as they are now.
-    pub(crate) fn changed(&mut self) -> impl Iterator<Item = &mut Result> {
+    /// The results that have changed since they were stored.
+    pub(crate) fn changed(&mut self) -> impl Iterator<Item = &mut PendingResult> {
         self.results.iter_mut().filter(|result| result.changed)
     }
 
-    /// Where results were kept that don't wait any more.
-    pub(crate) fn take_gone(&mut self) -> Vec<usize> {
-        std::mem::take(&mut self.gone)
+    /// Takes the sections of results that have been emitted.
+    pub(crate) fn take_stale_sections(&mut self) -> Vec<usize> {
+        std::mem::take(&mut self.stale_sections)
     }
 
-    /// A window has become part of another one. What nobody has seen needn't be deleted.
+    /// A window has been merged into another one. Its tombstone is needed only if a result of it may have been emitted.
     pub(super) fn remove(&mut self, step: &mut Step<'_>, item: &Item, window: Window, tombstone: Record) {
         let seen = item.record.key.as_ref().is_none_or(|key| {
             let number =
@@ -109,26 +109,26 @@ impl Waiting {
         self.put(step, item, Some(window), records, seen);
     }
 
-    /// Puts them out, as many as go into a pass, in a run that was awakened.
-    pub(super) fn put_out(&mut self, step: &mut Step<'_>) {
+    /// Emits results until the budget of the pass is used up.
+    pub(super) fn emit_all(&mut self, step: &mut Step<'_>) {
         while !step.is_full()
             && let Some(result) = self.results.pop_front()
         {
             self.first += 1;
             self.bytes -= OVERHEAD + size(&result.records);
             self.numbers.remove(&(result.key, result.window));
-            self.gone.extend(result.kept);
-            let place = step.at_the_moment();
+            self.stale_sections.extend(result.section);
+            let place = step.next_wake_path();
             let mut child = 0;
             for (port, record) in result.records {
                 let path = step.about(&place, &record, result.origin.clone());
                 step.emit(&path, &mut child, port, record);
             }
-            step.let_out(0);
+            step.spend(0);
         }
         if !self.results.is_empty() {
-            let next = step.progress.moments;
-            step.owe(&Path::root(0), next, None);
+            let next = step.progress.wake_paths;
+            step.set_remainder(&Path::root(0), next, None);
         }
     }
 }

@@ -1,9 +1,9 @@
-//! Pipelines that can't go on with a run, and say so.
+//! Pipelines that can't go on with an unfinished run.
 
 use super::*;
 
 #[test]
-fn two_runs_for_one_task_refuse_the_start() {
+fn a_task_refuses_to_start_with_two_unfinished_runs() {
     let folder = Folder::default();
     let before = topology(&(plain("a") + &plain("b")));
     for (part, topic) in [(0, "a"), (1, "b")] {
@@ -13,11 +13,11 @@ fn two_runs_for_one_task_refuse_the_start() {
     }
     let error = Case::error(&(plain("a") + &plain("b") + &merge("m", &["a", "b"]) + &sink("m", "all")), &folder);
     assert!(error.contains("topic `b`") && error.contains("`a` are connected now"), "{error}");
-    assert!(error.contains("run the pipeline as it was until it is idle"), "{error}");
+    assert!(error.contains("Run the pipeline as it was until it is idle"), "{error}");
 }
 
 #[test]
-fn a_run_of_a_topic_that_nothing_reads_any_more_is_named() {
+fn a_run_over_a_topic_without_a_reader_is_refused_by_topic() {
     let folder = Folder::default();
     let before = topology(&plain("a"));
     let mut case = Case::part(&before, 0, &folder);
@@ -30,7 +30,7 @@ fn a_run_of_a_topic_that_nothing_reads_any_more_is_named() {
 }
 
 #[test]
-fn a_run_of_a_partition_that_no_task_has_any_more_is_named() {
+fn a_run_over_a_partition_without_a_task_is_refused_by_topic() {
     let folder = Folder::default();
     let topology = topology(&plain("a"));
     let mut case = Case::new(&plain("a"), &folder);
@@ -42,7 +42,7 @@ fn a_run_of_a_partition_that_no_task_has_any_more_is_named() {
 }
 
 #[test]
-fn a_run_that_waits_for_steps_of_two_tasks_now_refuses_the_start() {
+fn a_task_refuses_to_start_if_its_run_waits_for_steps_of_another_task() {
     let folder = Folder::default();
     let apart = plain("a") + &plain("b");
     let mut case = Case::new(&(apart.clone() + &merge("m", &["a", "b"]) + &sink("m", "all")), &folder);
@@ -57,7 +57,7 @@ fn a_run_that_waits_for_steps_of_two_tasks_now_refuses_the_start() {
 }
 
 #[test]
-fn what_waits_for_something_gone_refuses_the_start() {
+fn a_task_refuses_to_start_if_a_record_waits_for_a_missing_step_or_topic() {
     let folder = Folder::default();
     let letters = |dlq: &str| source("in").replace("\"bytes\"\n", &format!("\"json\"\ndlq = \"{dlq}\"\n"));
     let steps =
@@ -68,15 +68,15 @@ fn what_waits_for_something_gone_refuses_the_start() {
     let gone = "which this pipeline no longer";
     let error = Case::error(&steps("old", "other", "out"), &folder);
     assert!(error.contains(&format!("waits for the step `big`, {gone} has")), "{error}");
-    assert!(error.contains("run the pipeline as it was") && error.contains("or start anew"), "{error}");
+    assert!(error.contains("Run the pipeline as it was") && error.contains("or start anew"), "{error}");
     let error = Case::error(&steps("new", "big", "out"), &folder);
     assert!(error.contains(&format!("goes to the topic `old`, {gone} writes")), "{error}");
     let mut case = Case::new(&steps("old", "big", "else"), &folder);
-    assert_eq!(case.all(), ["else 2", "old bad"], "nothing has waited for the sink");
+    assert_eq!(case.all(), ["else 2", "old bad"], "no record waited for the sink");
 }
 
 #[test]
-fn what_waits_for_a_sink_of_another_topic_now_refuses_the_start() {
+fn a_task_refuses_to_start_if_a_record_waits_for_a_sink_that_has_another_topic_now() {
     let folder = Folder::default();
     let mut case = Case::new(&sink_first(), &folder);
     [("1x1", 0), ("1x2", 1), ("b", 2)].into_iter().for_each(|(value, time)| case.offer("in", value, time));
@@ -89,7 +89,7 @@ fn what_waits_for_a_sink_of_another_topic_now_refuses_the_start() {
 }
 
 #[test]
-fn what_comes_from_something_gone_refuses_the_start() {
+fn a_task_refuses_to_start_if_a_record_comes_from_a_missing_step() {
     let folder = Folder::default();
     let steps = |input: &str, merged: &str| {
         let source = source("in").replace("name = \"in\"", &format!("name = \"{input}\""));
@@ -101,11 +101,11 @@ fn what_comes_from_something_gone_refuses_the_start() {
     let error = Case::error(&steps("in", "other"), &folder);
     assert!(error.contains("comes from the step `m`, which this pipeline no longer has"), "{error}");
     let mut case = Case::new(&steps("renamed", "m"), &folder);
-    assert_eq!(case.all(), ["out 1x1", "out 1x1"], "a source is known by its topic");
+    assert_eq!(case.all(), ["out 1x1", "out 1x1"], "a source is identified by its topic");
 }
 
 #[test]
-fn a_run_that_another_version_has_written_or_that_is_damaged_is_named() {
+fn a_damaged_run_or_one_of_another_version_is_refused_by_topic() {
     let topology = topology(&plain("in"));
     let written = || {
         let folder = Folder::default();
@@ -122,12 +122,12 @@ fn a_run_that_another_version_has_written_or_that_is_damaged_is_named() {
         folder.commit(&topology, vec![StoreChanges { store, entries, expire_before: None }]);
         Case::with(&topology, options(&topology, 0), &folder).err().unwrap().to_string()
     };
-    let form = error(0, &|value| Some([&[77], &value[1..]].concat().into()));
+    let format = error(0, &|value| Some([&[77], &value[1..]].concat().into()));
     assert!(
-        form.contains("over the topic `in`") && form.contains("another version of millrace has written it"),
-        "{form}"
+        format.contains("over the topic `in`") && format.contains("another version of millrace has stored it"),
+        "{format}"
     );
-    assert!(form.contains("form 77"), "{form}");
+    assert!(format.contains("format 77"), "{format}");
     let parts = written().parts(&topology).len();
     assert!(parts > 2);
     for part in 0..parts {
@@ -142,7 +142,7 @@ fn a_run_that_another_version_has_written_or_that_is_damaged_is_named() {
 }
 
 #[test]
-fn results_that_wait_for_a_commit_at_something_gone_refuse_the_start() {
+fn a_task_refuses_to_start_if_a_result_waits_for_a_commit_at_a_missing_step() {
     let folder = Folder::default();
     let steps = |totals: &str, emit: &str| {
         let append = |name: &str, from: &str| step("aggregate", name, from, "append");
@@ -159,5 +159,5 @@ fn results_that_wait_for_a_commit_at_something_gone_refuse_the_start() {
     let error = Case::error(&steps("renamed", "commit"), &folder);
     assert!(error.contains("waits for a commit at the step `totals`, which this pipeline no longer has"), "{error}");
     let error = Case::error(&steps("totals", "each"), &folder);
-    assert!(error.contains("results of the step `totals` wait for a commit, and it no longer"), "{error}");
+    assert!(error.contains("results of the step `totals` wait for a commit, and the step no longer"), "{error}");
 }

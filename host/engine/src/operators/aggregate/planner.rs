@@ -1,0 +1,305 @@
+//! What some records do to windows, worked out before a guest is called.
+//!
+//! Which windows a record goes to hangs on which windows there are and on their times, and never on what is in their
+//! states. So the host can go through many records alone, each as it would be done if all before it come in well, and
+//! note which states go into which calls; states that are still to be made stand in as the numbers of their groups.
+//! If a record doesn't come in after all, the plan is void: see [`super::windowed`].
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use super::plan::{
+    ClosingWindow, Plan, PlannedGroup, PlannedRecord, ResultSource, StateRef, WindowChange, WindowState,
+};
+use crate::ports::{BackendError, Scan, StoreId};
+use crate::record::Record;
+use crate::record::{Timestamp, Window, length};
+use crate::state::TaskState;
+use crate::state::aggregate_windows::{
+    AggregateWindows, entries_from, entries_to, entry_key, entry_of, open_from, open_key, opened, time_of,
+};
+use crate::state::budget::Budget;
+use crate::state::keys::decode_aggregate;
+use crate::topology::{Emit, WindowKind, Windows};
+
+/// A plan in the making, over the state that it will change.
+pub(super) struct Planner<'p> {
+    state: &'p TaskState,
+    pub(super) store: &'p AggregateWindows,
+    /// Whether a group may have several records: not where each state must be seen.
+    joint: bool,
+    /// What may still be planned before calls are made.
+    work: Budget,
+    /// Bytes of the value of the record that is being planned.
+    value: usize,
+    pub(super) plan: Plan,
+}
+
+/// Whether an entry of a range is wanted.
+pub(super) enum Wanted {
+    Yes,
+    /// Only the last of these.
+    IfLast,
+    /// Neither this nor a later one.
+    Enough,
+}
+
+impl<'p> Planner<'p> {
+    pub(super) fn new(state: &'p TaskState, store: &'p AggregateWindows, joint: bool, budget: Budget) -> Self {
+        let plan = Plan {
+            clock: store.clock,
+            earliest: store.earliest,
+            windows: BTreeMap::new(),
+            open: BTreeMap::new(),
+            groups: Vec::new(),
+            records: Vec::new(),
+            budget,
+            more: None,
+        };
+        Self { state, store, joint, work: budget, value: 0, plan }
+    }
+
+    /// Whether so much is planned that no other record comes to it.
+    pub(super) fn is_full(&self) -> bool {
+        self.plan.more.is_some() || self.plan.budget.is_full() || self.work.is_full()
+    }
+
+    /// A record has come: time goes on, whatever becomes of it.
+    pub(super) fn reach(&mut self, record: &Record) {
+        self.plan.clock.time = self.plan.clock.time.max(record.timestamp);
+        self.value = length(&record.value);
+    }
+
+    /// Windows that end before this take no records any more.
+    pub(super) fn close(&self) -> Timestamp {
+        self.store.close(&self.plan.clock)
+    }
+
+    /// The window's state, if it can be seen.
+    pub(super) fn find(&self, key: &[u8], window: Window) -> Result<Option<WindowState>, BackendError> {
+        let kind = self.store.windows.kind;
+        if time_of(kind, window) < self.store.horizon(&self.plan.clock) {
+            return Ok(None);
+        }
+        self.read(&entry_key(kind, key, window))
+    }
+
+    fn read(&self, entry: &[u8]) -> Result<Option<WindowState>, BackendError> {
+        if let Some(planned) = self.plan.windows.get(entry) {
+            return Ok(planned.clone());
+        }
+        self.state.get(self.store.store, entry)?.map(|bytes| self.live(&bytes)).transpose()
+    }
+
+    fn live(&self, bytes: &Bytes) -> Result<WindowState, BackendError> {
+        let (timestamp, stored) = decode_aggregate(bytes).ok_or_else(|| BackendError {
+            store: format!("number {}", self.store.store.0),
+            reason: "a state is shorter than its header".into(),
+        })?;
+        Ok(WindowState { timestamp, state: StateRef::Kept(stored) })
+    }
+
+    /// The windows of a key that can be seen and are kept under a time in `[from, to]`, in the order of time.
+    pub(super) fn range(
+        &self,
+        key: &[u8],
+        (from, to): (Timestamp, Timestamp),
+        wanted: impl Fn(Window) -> Wanted,
+    ) -> Result<Vec<(Window, WindowState)>, BackendError> {
+        let from = from.max(self.store.horizon(&self.plan.clock));
+        if from > to {
+            return Ok(Vec::new());
+        }
+        let kind = self.store.windows.kind;
+        let (first, end) = (entries_from(key, from), entries_to(key, to));
+        let mut found: Vec<(Window, Bytes)> = Vec::new();
+        self.state.scan(self.store.store, &first, Some(&end), &mut |entry, value| {
+            let Some((_, window)) = entry_of(kind, entry) else { return Scan::Continue };
+            if self.plan.windows.contains_key(entry) {
+                return Scan::Continue;
+            }
+            match wanted(window) {
+                Wanted::Enough => return Scan::Stop,
+                // What comes before the last is of no use, and may be long.
+                Wanted::IfLast => found.clear(),
+                Wanted::Yes => {}
+            }
+            found.push((window, Bytes::copy_from_slice(value)));
+            Scan::Continue
+        })?;
+        let stored = found.into_iter().map(|(window, bytes)| Ok((window, self.live(&bytes)?)));
+        let mut windows = stored.collect::<Result<Vec<_>, BackendError>>()?;
+        for (entry, live) in self.plan.windows.range(first..end) {
+            if let (Some((_, window)), Some(live)) = (entry_of(kind, entry), live)
+                && !matches!(wanted(window), Wanted::Enough)
+            {
+                windows.push((window, live.clone()));
+            }
+        }
+        windows.sort_by_key(|(window, _)| (time_of(kind, *window), window.start));
+        let unwanted = windows.iter().take_while(|(window, _)| matches!(wanted(*window), Wanted::IfLast)).count();
+        windows.drain(..unwanted.saturating_sub(1));
+        Ok(windows)
+    }
+
+    /// A record goes into a window. What is absorbed makes a new state, into which it goes then.
+    pub(super) fn add(
+        &mut self,
+        record: usize,
+        key: &Bytes,
+        (window, timestamp): (Window, Timestamp),
+        base: Option<WindowState>,
+        absorbed: Vec<StateRef>,
+        existed: bool,
+    ) -> WindowChange {
+        let base = base.map(|live| live.state);
+        let group = match base {
+            Some(StateRef::Made(group)) if self.takes(group, window) => group,
+            base => self.group(key, window, base, absorbed),
+        };
+        let (mut index, value) = (0, self.value);
+        if let Some(group) = self.plan.groups.get_mut(group) {
+            index = group.entries.len();
+            group.entries.push(record);
+            group.bytes = group.bytes.saturating_add(value);
+            // It may put out as much as the state that it leaves.
+            self.work.take(group.bytes);
+        }
+        self.keep(key, window, WindowState { timestamp, state: StateRef::Made(group) });
+        WindowChange { window, timestamp, existed, result: ResultSource::Entry(group, index) }
+    }
+
+    /// Whether a record may join a group: it is of the same window, and nobody needs the state in between.
+    fn takes(&self, group: usize, window: Window) -> bool {
+        let group = self.plan.groups.get(group);
+        self.joint && group.is_some_and(|group| !group.sealed && !group.entries.is_empty() && group.window == window)
+    }
+
+    /// A window begins with the state of another one, and without a record of its own.
+    pub(super) fn copy(&mut self, key: &Bytes, window: Window, of: WindowState) -> Option<WindowChange> {
+        let timestamp = of.timestamp;
+        self.work.take(self.plan.bytes(&of.state));
+        let asked = (self.store.emit != Emit::Final).then(|| self.group(key, window, Some(of.state.clone()), vec![]));
+        self.seal(&of.state);
+        self.keep(key, window, of);
+        Some(WindowChange { window, timestamp, existed: false, result: ResultSource::Value(asked?) })
+    }
+
+    fn keep(&mut self, key: &Bytes, window: Window, live: WindowState) {
+        let kind = self.store.windows.kind;
+        let plan = &mut self.plan;
+        plan.clock.observed = plan.clock.observed.max(time_of(kind, window));
+        plan.windows.insert(entry_key(kind, key, window), Some(live));
+        if self.store.open.is_some() {
+            plan.open.insert(open_key(key, window), true);
+            plan.earliest = plan.earliest.min(window.end);
+        }
+    }
+
+    /// A window becomes part of another one.
+    pub(super) fn remove(&mut self, key: &Bytes, window: Window) -> WindowChange {
+        self.plan.windows.insert(entry_key(self.store.windows.kind, key, window), None);
+        if self.store.open.is_some() {
+            self.plan.open.insert(open_key(key, window), false);
+        }
+        WindowChange { window, timestamp: window.end, existed: true, result: ResultSource::Gone }
+    }
+
+    fn group(&mut self, key: &Bytes, window: Window, base: Option<StateRef>, absorbed: Vec<StateRef>) -> usize {
+        let levels = base.iter().chain(&absorbed).map(|state| self.seal(state));
+        let level = levels.max().unwrap_or(0);
+        let bytes = base.iter().chain(&absorbed).map(|state| self.plan.bytes(state)).sum();
+        self.plan.groups.push(PlannedGroup {
+            key: key.clone(),
+            window,
+            base,
+            absorbed,
+            entries: Vec::new(),
+            bytes,
+            level,
+            sealed: false,
+        });
+        self.plan.groups.len() - 1
+    }
+
+    /// A state is needed as it is now. Gives the level of what needs it.
+    pub(super) fn seal(&mut self, state: &StateRef) -> usize {
+        let StateRef::Made(group) = state else { return 0 };
+        self.plan.groups.get_mut(*group).map_or(0, |group| {
+            group.sealed = true;
+            group.level + 1
+        })
+    }
+
+    /// Closes what is over by now, as much as goes into the budget: the windows come out in the order of their ends.
+    pub(super) fn close_windows(&mut self, planned: &mut PlannedRecord) -> Result<(), BackendError> {
+        let (Some(open), close) = (self.store.open, self.close()) else { return Ok(()) };
+        let from = self.plan.clock.closed;
+        if close <= from {
+            return Ok(());
+        }
+        self.plan.clock.closed = close;
+        if self.plan.earliest >= close {
+            return Ok(());
+        }
+        for entry in self.take_open(open, from, close)? {
+            let Some((window, key)) = opened(&entry) else { continue };
+            if self.plan.budget.is_full() {
+                (self.plan.clock.closed, self.plan.earliest) = (window.end, window.end);
+                self.plan.more = Some(entry);
+                return Ok(());
+            }
+            let key = entry.slice_ref(key);
+            self.plan.open.insert(entry.clone(), false);
+            match self.visible_at_close(&key, window)? {
+                Some(live) => {
+                    self.plan.budget.take(key.len() + self.plan.bytes(&live.state));
+                    let group = self.group(&key, window, Some(live.state), vec![]);
+                    planned.closing.push(ClosingWindow { key, window, timestamp: live.timestamp, group });
+                }
+                None => {
+                    self.plan.budget.take(key.len());
+                    planned.lost += 1;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A closing window's state. With a retention of its own it must still be within that, as in Kafka Streams; sessions
+    /// are not asked for it there either.
+    fn visible_at_close(&self, key: &[u8], window: Window) -> Result<Option<WindowState>, BackendError> {
+        match self.store.windows {
+            Windows { kind: WindowKind::Hopping { .. } | WindowKind::Sliding { .. }, retention: Some(_), .. } => {
+                self.find(key, window)
+            }
+            Windows { kind, .. } => self.read(&entry_key(kind, key, window)),
+        }
+    }
+
+    /// Open windows that end in `[from, to)`, in order, at least one more than the budget takes; notes when the next one
+    /// ends.
+    fn take_open(&mut self, open: StoreId, from: Timestamp, to: Timestamp) -> Result<Vec<Bytes>, BackendError> {
+        // What has closed already needn't be passed over again.
+        let (first, end) = (self.store.resume.clone().unwrap_or_else(|| open_from(from)), open_from(to));
+        let (mut found, mut next) = (Vec::new(), Timestamp::MAX);
+        let (written, most) = (&self.plan.open, self.plan.budget.entries());
+        self.state.scan(open, &first, None, &mut |entry, _| {
+            if written.contains_key(entry) {
+                return Scan::Continue;
+            }
+            if entry >= end.as_ref() || found.len() > most {
+                next = opened(entry).map_or(Timestamp::MIN, |(window, _)| window.end);
+                return Scan::Stop;
+            }
+            found.push(Bytes::copy_from_slice(entry));
+            Scan::Continue
+        })?;
+        found.extend(written.range(first..end.clone()).filter(|(_, is)| **is).map(|(entry, _)| entry.clone()));
+        let later = written.range(end..).find(|(_, is)| **is).and_then(|(entry, _)| opened(entry));
+        self.plan.earliest = later.map_or(next, |(window, _)| next.min(window.end));
+        found.sort();
+        Ok(found)
+    }
+}
