@@ -373,6 +373,8 @@ fn task_error(error: millrace_engine::task::TaskError) -> Reaction {
     match error {
         TaskError::State(_) | TaskError::Host { .. } => Reaction::Fail(text),
         TaskError::Overrun { step } => Reaction::CutOff(step),
-        TaskError::Stopped { .. } | TaskError::OldDeployment { .. } | TaskError::UnfinishedRun { .. } => Reaction::Stop(text),
+        TaskError::Stopped { .. } | TaskError::OldDeployment { .. } | TaskError::UnfinishedRun { .. } => {
+            Reaction::Stop(text)
+        }
     }
 }
