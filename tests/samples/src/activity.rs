@@ -43,7 +43,7 @@ pub(crate) fn append(events: &mut Vec<Event>, dice: &mut Dice) {
     }
 }
 
-/// The edges of windows, and visits that an event between them makes one.
+/// The edges of windows and of visits.
 fn scenes(events: &mut Vec<Event>, dice: &mut Dice) {
     // The last millisecond of a window, and the first one of the next.
     for time in [OPENING + 5 * MINUTE - 1, OPENING + 5 * MINUTE] {
@@ -53,7 +53,7 @@ fn scenes(events: &mut Vec<Event>, dice: &mut Dice) {
     for time in [0, 30 * MINUTE, 60 * MINUTE + 1] {
         events.push(event(dice, "quiet", "VIEW", OPENING + time));
     }
-    // Two visits, until an event comes that happened between them.
+    // Two visits, and an event that happened between them: it comes too late for the first, and belongs to the second.
     for (time, arrival) in [(0, 0), (40, 40), (20, 42)] {
         let came = event(dice, "bridged", "ADD_TO_CART", OPENING + time * MINUTE);
         events.push(Event { arrival: OPENING + arrival * MINUTE, ..came });
