@@ -138,6 +138,13 @@ impl Group {
         Self { key: key.into_key(), entries, ..Self::default() }
     }
 
+    /// The same in a window: its first instant and its end, in milliseconds since the epoch.
+    #[must_use]
+    pub fn window(mut self, start: i64, end: i64) -> Self {
+        self.window = Some(Window { start, end });
+        self
+    }
+
     /// The same with this state before.
     #[must_use]
     pub fn state(mut self, version: u32, bytes: impl Into<Vec<u8>>) -> Self {

@@ -15,6 +15,8 @@ pub(super) fn check_topics(graph: &Graph<'_>, problems: &mut Problems) {
     for step in &graph.pipeline.steps {
         let Some(read) = step.read() else { continue };
         match readers.get(read.topic.as_str()) {
+            // That two steps have one name is told already.
+            Some(other) if **other == step.name => {}
             Some(other) => problems.add(
                 read.topic.at,
                 format!("{} reads the topic `{}`, which `{other}` reads already", step.title(), *read.topic),

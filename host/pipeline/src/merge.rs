@@ -26,6 +26,9 @@ pub(super) const STEP_TABLES: [&str; 12] = [
     "sink",
 ];
 
+/// Those of them that read a topic: several files may have the same one.
+const SHARED_TABLES: [&str; 3] = ["source", "table", "global-table"];
+
 /// The table of a step, unread.
 #[derive(Clone, Debug)]
 pub(super) struct RawStep {
@@ -95,8 +98,23 @@ impl Merged {
             let name = entries.iter().find(|entry| entry.name == "name");
             let name = name.and_then(|entry| Some((entry.item.at, text(&entry.item)?)));
             let (at, value) = name.unwrap_or((item.at, ""));
-            self.steps.push(RawStep { table, at: item.at, name: Placed { at, value: value.to_owned() }, entries });
+            let step = RawStep { table, at: item.at, name: Placed { at, value: value.to_owned() }, entries };
+            if !self.has_shared(&step) {
+                self.steps.push(step);
+            }
         }
+    }
+
+    /// Whether another file has the same step, and both files mean one: a topic that several files read. Each of them can be
+    /// run alone then, and all of them together.
+    fn has_shared(&self, step: &RawStep) -> bool {
+        let is_same = |other: &RawStep| {
+            other.table == step.table
+                && other.at.file != step.at.file
+                && other.name.value == step.name.value
+                && Value::Table(other.entries.clone()).says_the_same(&Value::Table(step.entries.clone()))
+        };
+        SHARED_TABLES.contains(&step.table) && self.steps.iter().any(is_same)
     }
 
     fn add_plugins(&mut self, entry: Entry, sources: &Sources, problems: &mut Problems) {

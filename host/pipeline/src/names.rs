@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::diagnostic::{Problems, Sources};
 use super::merge::APP_KEYS;
-use super::model::Step;
+use super::model::{Step, StepKind};
 
 /// Reports names that several steps have, and names that `--set` would take for something else.
 pub(super) fn check_names(steps: &[Step], sources: &Sources, problems: &mut Problems) {
@@ -18,7 +18,13 @@ pub(super) fn check_names(steps: &[Step], sources: &Sources, problems: &mut Prob
             Some(other) => {
                 let place = sources.line_of(other.name_at);
                 let message = format!("the name `{}` is taken by the [[{}]] at {place}", step.name, other.table_name());
-                problems.add(step.name_at, message, "names must differ in all files of an app");
+                let help = match (&step.kind, step.name_at.file == other.name_at.file) {
+                    (StepKind::Source { .. } | StepKind::Table { .. } | StepKind::GlobalTable { .. }, false) => {
+                        "names must differ in all files of an app; or say the same in both files, and both mean this one"
+                    }
+                    _ => "names must differ in all files of an app",
+                };
+                problems.add(step.name_at, message, help);
             }
             None => {
                 first.insert(&step.name, step);

@@ -52,6 +52,12 @@ impl Event {
         Self { arrival: timestamp, topic, key, value, timestamp, headers: None }
     }
 
+    /// The same with a text as key.
+    pub(crate) fn of(topic: &'static str, key: &str, value: String, timestamp: i64) -> Self {
+        let (key, value) = (Field::Json(format!("\"{key}\"")), Field::Json(value));
+        Self { arrival: timestamp, topic, key, value, timestamp, headers: None }
+    }
+
     /// The event as a line with its newline.
     pub(crate) fn line(&self) -> String {
         let headers = self.headers.map(|headers| format!(r#","headers":{headers}"#)).unwrap_or_default();

@@ -1,11 +1,19 @@
 //! Sample inputs, made from a seed: the same bytes on every machine and at any time.
 //!
-//! [`orders`] is the input of the orders pipeline: half an hour of a shop, with all that goes wrong in one.
+//! [`orders`] is the input of the orders pipeline: half an hour of a shop, with all that goes wrong in one. The others are
+//! those of the analytics of a shop, in which each rule fires.
 
+mod activity;
+mod broken;
 mod dice;
+mod enrichment;
 mod event;
+mod fraud;
 mod order;
 mod poison;
+mod pricing;
+mod recommendations;
+mod shop;
 
 use dice::Dice;
 use event::Event;
@@ -13,8 +21,21 @@ use event::Event;
 /// Number of orders, before poison.
 const ORDERS: i64 = 1100;
 
-/// 2024-05-01T10:00:00Z.
+/// 2024-05-01T10:00:00Z: a multiple of an hour, and so the start of a window of any length that divides it.
 const OPENING: i64 = 1_714_557_600_000;
+
+/// A sample: the name of its file, and its lines.
+pub type Sample = (&'static str, fn() -> String);
+
+/// All samples.
+pub const SAMPLES: [Sample; 6] = [
+    ("orders", orders),
+    ("customer-activity", || shop::lines(1, activity::append)),
+    ("order-enrichment", || shop::lines(2, enrichment::append)),
+    ("fraud-scoring", || shop::lines(3, fraud::append)),
+    ("recommendations", || shop::lines(4, recommendations::append)),
+    ("dynamic-pricing", || shop::lines(5, pricing::append)),
+];
 
 /// Lines of `samples/orders.jsonl`, in the order of arrival.
 pub fn orders() -> String {
@@ -45,10 +66,14 @@ fn arrive(events: &mut [Event], dice: &mut Dice) {
 mod tests {
     use std::path::Path;
 
+    use super::*;
+
     #[test]
-    fn the_committed_sample_is_what_the_generator_writes() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../samples/orders.jsonl");
-        let committed = std::fs::read_to_string(path).unwrap();
-        assert!(committed == super::orders(), "samples/orders.jsonl is out of date: run `just samples`");
+    fn the_committed_samples_are_those_that_the_generator_writes() {
+        for (name, lines) in SAMPLES {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../samples/{name}.jsonl"));
+            let committed = std::fs::read_to_string(path).unwrap();
+            assert!(committed == lines(), "samples/{name}.jsonl is out of date: run `just samples`");
+        }
     }
 }

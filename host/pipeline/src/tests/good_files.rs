@@ -295,6 +295,29 @@ fn files_of_one_app_are_one_topology() {
 }
 
 #[test]
+fn a_source_that_several_files_say_in_the_same_way_is_one() {
+    let source = "[[source]]\nname = \"orders\"\ntopic = \"orders\"\nkey = \"i64\"\n";
+    let same = "[[source]]\nkey = \"i64\" # in another order\ntopic = \"orders\"\nname = \"orders\"\n";
+    let file = |path: &str, source: &str, out: &str| {
+        raw(path, &format!("app = \"a\"\n{source}[[sink]]\nfrom = \"orders\"\ntopic = \"{out}\"\n"))
+    };
+    let topology = topology_of(&[file("one.toml", source, "left"), file("two.toml", same, "right")], &[]);
+    insta::assert_snapshot!(render(&topology, Format::Text), @"
+    app a
+
+    sub-topology 0
+      source orders: topic orders; i64 keys, json values
+        -> sink sink-left
+        -> sink sink-right
+      sink sink-left: topic left
+      sink sink-right: topic right
+      dead letters: a-dlq
+    ");
+    // Each of them is a pipeline by itself.
+    assert_eq!(topology_of(&[file("two.toml", same, "right")], &[]).subtopologies.len(), 1);
+}
+
+#[test]
 fn inputs_and_edges_know_their_sides() {
     let topology = topology_of(
         &[file(

@@ -16,6 +16,18 @@ fn names_must_differ_in_all_files_of_an_app() {
 }
 
 #[test]
+fn a_source_that_two_files_say_in_two_ways_is_told() {
+    let file = |path: &str, key: &str| {
+        let source = format!("[[source]]\nname = \"orders\"\ntopic = \"orders\"\nkey = \"{key}\"\n");
+        raw(path, &format!("app = \"a\"\n{source}[[sink]]\nfrom = \"orders\"\ntopic = \"{path}\"\n"))
+    };
+    insta::assert_snapshot!(errors_in(&[file("one.toml", "i64"), file("two.toml", "string")], &[]), @"
+    two.toml:3:8: the name `orders` is taken by the [[source]] at one.toml:3
+      help: names must differ in all files of an app; or say the same in both files, and both mean this one
+    ");
+}
+
+#[test]
 fn a_plugin_is_named_in_one_file_only() {
     let plugin = "app = \"a\"\n[plugins.p]\ncomponent = \"p.wasm\"\n";
     insta::assert_snapshot!(errors_in(&[raw("one.toml", plugin), raw("two.toml", plugin)], &[]), @r"

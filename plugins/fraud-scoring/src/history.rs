@@ -1,0 +1,70 @@
+//! All payments of a customer.
+
+use millrace_sdk::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::{Alert, Number, Payment, Rules};
+
+/// The mean of a customer's payments, and the payment that is far above it.
+pub struct Mean;
+
+#[aggregate]
+impl Aggregate for Mean {
+    type Key = String;
+    type Input = Doc;
+    type State = History;
+    type Output = Option<Alert>;
+
+    fn init(_customer: &String) -> History {
+        History::default()
+    }
+
+    fn add(history: &mut History, customer: &String, payment: Doc, ctx: &Ctx) -> Result<()> {
+        let payment = Payment::read(&payment)?;
+        let (amount, rules) = (payment.amount, ctx.config::<Rules>());
+        history.alert = None;
+        if history.payments >= rules.min_history {
+            let threshold = rules.unusual_factor * history.total / history.payments as f64;
+            if amount > threshold {
+                history.alert = Some(unusual(customer, payment, threshold, ctx));
+            }
+        }
+        history.payments += 1;
+        history.total += amount;
+        Ok(())
+    }
+
+    fn result(history: &History, _customer: &String, _ctx: &Ctx) -> Result<Option<Alert>> {
+        Ok(history.alert.clone())
+    }
+}
+
+/// A payment without an id is known by its time.
+fn unusual(customer: &str, payment: Payment, threshold: f64, ctx: &Ctx) -> Alert {
+    let id = payment.id.clone().unwrap_or_else(|| format!("at {}", ctx.timestamp()));
+    Alert {
+        alert_id: format!("UNUSUAL_AMOUNT:{customer}:{id}"),
+        customer_id: customer.to_owned(),
+        kind: "UNUSUAL_AMOUNT".into(),
+        severity: "MEDIUM".into(),
+        value: Number::Amount(payment.amount),
+        threshold: Number::Amount(threshold),
+        payment_id: payment.id,
+        window_start: None,
+        window_end: None,
+    }
+}
+
+/// What is kept of all payments of a customer.
+#[derive(Default, Serialize, Deserialize)]
+pub struct History {
+    payments: u64,
+    total: f64,
+    /// The alert of the last payment, where it was unusual.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    alert: Option<Alert>,
+}
+
+impl State for History {
+    const VERSION: u32 = 1;
+}

@@ -1,0 +1,86 @@
+//! Orders with their customers, through the adapter that the guest has too.
+
+#![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "tests")]
+
+use millrace_sdk::testing::{Bench, Group, Mode, Outcome, Pair, Record};
+use order_enrichment::PLUGIN;
+
+fn order(value: &str) -> Record {
+    Record::new("ann", value)
+}
+
+fn transform(function: &str, value: &str) -> Outcome {
+    Bench::new(&PLUGIN).transform(function, &[order(value)]).remove(0)
+}
+
+#[test]
+fn an_order_needs_a_customer_and_an_amount_over_0() {
+    let good = r#"{"orderId":1,"customerId":"ann","amount":0.01,"region":7}"#;
+    assert_eq!(transform("check", good).texts(), [good]);
+    for (bad, reason) in [
+        (r#"{"amount":1}"#, "missing field `customerId`"),
+        (r#"{"customerId":null,"amount":1}"#, "field `customerId`: expected a string, found null"),
+        (r#"{"customerId":7,"amount":1}"#, "field `customerId`: expected a string, found 7"),
+        (r#"{"customerId":"ann"}"#, "missing field `amount`"),
+        (r#"{"customerId":"ann","amount":null}"#, "field `amount`: expected a number, found null"),
+        (r#"{"customerId":"ann","amount":"12"}"#, "field `amount`: expected a number"),
+        (r#"{"customerId":"ann","amount":0}"#, "field `amount`: must be over 0"),
+        (r#"{"customerId":"ann","amount":-3}"#, "field `amount`: must be over 0"),
+    ] {
+        assert!(transform("check", bad).failure().contains(reason), "{bad}: {}", transform("check", bad).failure());
+    }
+}
+
+#[test]
+fn an_order_goes_on_with_its_customer_and_with_all_else_as_it_came() {
+    let enrich = |pair: Pair| Bench::new(&PLUGIN).join("enrich", &[pair]).remove(0);
+    let plain = r#"{"orderId":1,"amount":1.10,"x":{"y":[null]}}"#;
+    let row = r#"{"customerId":"ann","name":"Ann","tier":"GOLD","region":"EU"}"#;
+    let known = enrich(Pair::new(order(plain), order(row)));
+    let expected =
+        format!(r#"{{"orderId":1,"amount":1.10,"x":{{"y":[null]}},"customer":{row},"customerTier":"GOLD"}}"#);
+    assert_eq!(known.texts(), [expected]);
+    let unknown = enrich(Pair::left_only(order(plain)));
+    let expected = r#"{"orderId":1,"amount":1.10,"x":{"y":[null]},"customer":null,"customerTier":null}"#;
+    assert_eq!(unknown.texts(), [expected]);
+    for row in [r#"{"name":"Ann"}"#, r#"{"tier":null}"#] {
+        let texts = enrich(Pair::new(order("{}"), order(row))).texts();
+        assert_eq!(texts, [format!(r#"{{"customer":{row},"customerTier":null}}"#)]);
+    }
+    let failure = enrich(Pair::new(order("{}"), order(r#"{"tier":7}"#))).failure();
+    assert!(failure.contains("field `tier`: expected a string, found 7"), "{failure}");
+}
+
+#[test]
+fn an_order_of_more_than_1000_is_of_high_value() {
+    assert_eq!(transform("high_value", r#"{"amount":1000}"#).texts(), [""; 0]);
+    assert_eq!(transform("high_value", r#"{"amount":1000.01}"#).texts(), [r#"{"amount":1000.01}"#]);
+    let mut bench = Bench::with_config(&PLUGIN, r#"{"high-value-above":5}"#).unwrap();
+    assert_eq!(bench.transform("high_value", &[order(r#"{"amount":6}"#)]).remove(0).texts(), [r#"{"amount":6}"#]);
+}
+
+#[test]
+fn an_order_gets_the_key_of_its_region() {
+    let outcome = transform("by_region", r#"{"region":"EU","amount":1}"#);
+    assert_eq!(outcome.keys(), [Some(b"EU".as_slice())]);
+    assert_eq!(outcome.texts(), [r#"{"region":"EU","amount":1}"#]);
+    for bad in ["{}", r#"{"region":null}"#, r#"{"region":7}"#] {
+        assert!(transform("by_region", bad).failure().contains("`region`"), "{bad}");
+    }
+}
+
+#[test]
+fn a_region_has_the_number_sum_mean_and_largest_of_its_orders() {
+    let orders = [10, 30, 20].map(|amount| Record::new("EU", format!(r#"{{"amount":{amount}}}"#)));
+    let group = Group::new("EU", orders).window(0, 3_600_000);
+    let outcomes = Bench::new(&PLUGIN).aggregate("trend", &[group], Mode::Each).remove(0).outcomes;
+    let result = |rest: &str| format!(r#"{{"region":"EU","windowStart":0,"windowEnd":3600000,{rest}}}"#);
+    assert_eq!(
+        outcomes.iter().flat_map(Outcome::texts).collect::<Vec<_>>(),
+        [
+            result(r#""count":1,"total":10.0,"average":10.0,"max":10.0"#),
+            result(r#""count":2,"total":40.0,"average":20.0,"max":30.0"#),
+            result(r#""count":3,"total":60.0,"average":20.0,"max":30.0"#),
+        ]
+    );
+}
