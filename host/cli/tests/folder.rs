@@ -35,7 +35,8 @@ fn a_run_warns_of_a_topic_whose_key_codec_changes() {
     place.millrace("topic create payment-orders --data data --key string").good();
     let said = place.millrace(RUN);
     assert_eq!(said.code, Some(0), "{}", said.err);
-    let warned: Vec<_> = said.err.lines().filter(|line| line.contains("changes how the keys of a topic are encoded")).collect();
+    let warned: Vec<_> =
+        said.err.lines().filter(|line| line.contains("changes how the keys of a topic are encoded")).collect();
     assert!(matches!(warned[..], [line] if line.contains("payment-orders")), "{warned:?}");
     assert!(!place.millrace(RUN).err.contains("changes how the keys of a topic are encoded"));
 }

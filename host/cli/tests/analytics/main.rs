@@ -1,0 +1,139 @@
+//! The pipelines of the analytics: what `replay` makes of their samples is what the rules say, as a second, plain
+//! program has it (`model.rs`).
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod model;
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use support::{Place, guest_named, repository};
+
+/// Pipelines with the functions of the model.
+const PIPELINES: [(&str, model::Rules); 5] = [
+    ("customer-activity", model::activity),
+    ("order-enrichment", model::enrichment),
+    ("fraud-scoring", model::fraud),
+    ("recommendations", model::recommendations),
+    ("dynamic-pricing", model::pricing),
+];
+
+fn place() -> Place {
+    let place = Place::new();
+    for (name, _) in PIPELINES {
+        let file = format!("{name}.toml");
+        place.write(&file, std::fs::read(repository().join("pipelines").join(&file)).unwrap());
+        let component = format!("{}.wasm", name.replace('-', "_"));
+        place.write(&component, guest_named(&component));
+        place.write(&format!("{name}.jsonl"), sample(name));
+    }
+    place
+}
+
+fn sample(name: &str) -> String {
+    std::fs::read_to_string(repository().join("samples").join(format!("{name}.jsonl"))).unwrap()
+}
+
+fn lines(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// Values by topic, in their order, without dead letters.
+fn by_topic(records: &[Value]) -> BTreeMap<String, Vec<Value>> {
+    let mut topics: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    for record in records.iter().filter(|record| record["topic"] != DEAD_LETTERS) {
+        topics.entry(record["topic"].as_str().unwrap().to_owned()).or_default().push(record["value"].clone());
+    }
+    topics
+}
+
+const DEAD_LETTERS: &str = "bss-analytics-streams-dlq";
+
+#[test]
+fn a_pipeline_makes_of_its_sample_what_the_rules_say() {
+    let place = place();
+    for (name, rules) in PIPELINES {
+        let said = place.millrace(&format!("replay {name}.toml --in {name}.jsonl"));
+        assert_eq!(said.code, Some(0), "{name}: {}", said.err);
+        let (found, expected) = (by_topic(&lines(&said.out)), rules(&lines(&sample(name))));
+        assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>(), "{name}: topics");
+        for (topic, expected) in expected {
+            assert!(!expected.is_empty(), "no rule of {name} fires for `{topic}`");
+            for (number, (found, expected)) in found[&topic].iter().zip(&expected).enumerate() {
+                assert!(model::is_like(found, expected), "{topic}, result {number}:\n{found}\n{expected}");
+            }
+            assert_eq!(found[&topic].len(), expected.len(), "{topic}");
+        }
+    }
+}
+
+#[test]
+fn records_that_break_a_rule_are_dead_letters_once_each() {
+    let place = place();
+    for (name, _) in PIPELINES {
+        let out = place.millrace(&format!("replay {name}.toml --in {name}.jsonl")).good();
+        let letters: Vec<Value> = lines(&out).into_iter().filter(|record| record["topic"] == DEAD_LETTERS).collect();
+        let origin = |letter: &Value| {
+            let headers = &letter["headers"];
+            (headers["__streams.errors.topic"].clone().to_string(), headers["__streams.errors.offset"].to_string())
+        };
+        let mut origins: Vec<_> = letters.iter().map(origin).collect();
+        origins.sort();
+        let all = origins.len();
+        origins.dedup();
+        assert_eq!(origins.len(), all, "{name}: a record is a dead letter twice");
+        assert!(all > 10, "{name}: {all} dead letters");
+    }
+}
+
+#[test]
+fn the_batch_size_changes_nothing() {
+    let place = place();
+    for (name, _) in PIPELINES {
+        let replay =
+            |batch: u32| place.millrace(&format!("replay {name}.toml --in {name}.jsonl --batch {batch}")).good();
+        let expected = replay(1);
+        assert!(!expected.is_empty());
+        for batch in [7, 500] {
+            assert!(replay(batch) == expected, "{name} with --batch {batch} gives something else");
+        }
+    }
+}
+
+/// Of the pipelines that read one topic: of several, a record waits for the others while they are known to get more, and
+/// `run` knows less of that than `replay`.
+#[test]
+fn a_restart_after_any_part_of_the_input_changes_nothing() {
+    let place = place();
+    for (name, _) in PIPELINES.into_iter().filter(|(name, _)| !["order-enrichment", "recommendations"].contains(name)) {
+        let expected = by_topic(&lines(&place.millrace(&format!("replay {name}.toml --in {name}.jsonl")).good()));
+        let run = format!("run {name}.toml --data {name} --until-idle");
+        place.millrace(&run).good();
+        for part in sample(name).lines().collect::<Vec<_>>().chunks(29) {
+            place.millrace_with(&format!("topic write --data {name}"), &(part.join("\n") + "\n")).good();
+            place.millrace(&run).good();
+        }
+        for (topic, expected) in expected {
+            let read = place.millrace(&format!("topic read {topic} --data {name}")).good();
+            let found: Vec<Value> = lines(&read).iter().map(|record| record["value"].clone()).collect();
+            assert!(found == expected, "{topic}: {} and {} results", found.len(), expected.len());
+        }
+    }
+}
+
+#[test]
+fn all_pipelines_together_are_one_app_that_reads_each_topic_once() {
+    let place = place();
+    let files = PIPELINES.map(|(name, _)| format!("{name}.toml")).join(" ");
+    assert_eq!(place.millrace(&format!("check {files}")).code, Some(0));
+    let activity = sample("customer-activity");
+    let out = place.millrace_with(&format!("replay {files} --in -"), &activity).good();
+    let together = by_topic(&lines(&out));
+    let alone = by_topic(&lines(&place.millrace("replay customer-activity.toml --in customer-activity.jsonl").good()));
+    for (topic, values) in alone {
+        assert_eq!(together[&topic], values, "{topic}");
+    }
+}
