@@ -29,7 +29,7 @@ use crate::client::settings::ClientSettings;
 use crate::clock::wall_clock;
 use crate::cluster::internal_topics;
 use crate::cluster::whole_topic;
-use crate::cluster::{Cluster, REQUEST, TopicSpec};
+use crate::cluster::{Cluster, REQUEST_TIMEOUT, TopicSpec};
 use crate::error::{Error, Reaction};
 use entries::Entries;
 use outline::Outline;
@@ -39,11 +39,11 @@ use outline::Outline;
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
 
 /// How often to say what is waited for.
-const SAY: Duration = Duration::from_secs(10);
+const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 /// How long a broker may take to see that a transaction is too old: its default for
 /// `transaction.abort.timed.out.transaction.cleanup.interval.ms`.
-const ABORTING: Duration = Duration::from_secs(10);
+const ABORT_CHECK_INTERVAL: Duration = Duration::from_secs(10);
 
 /// What an instance brings to the control topic.
 pub(crate) struct Claim<'a> {
@@ -92,7 +92,7 @@ pub(crate) fn deploy(
             Err(Reaction::Refused(refused)) => return Err(refused.of_own_topic(&control)),
             Err(Reaction::Fail(error) | Reaction::Stop(error)) => return Err(error),
         };
-        if said.elapsed() > SAY {
+        if said.elapsed() > LOG_INTERVAL {
             said = Instant::now();
             tracing::warn!(topic = control, reason, "waiting");
         }
@@ -337,7 +337,7 @@ pub(crate) fn readable<'a>(
 
 /// What an app has noted of itself.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Noted {
+pub(crate) struct AppNotes {
     /// Names of the internal topics that it has ever made.
     pub(crate) topics: BTreeSet<String>,
     /// Names of the topics that its tasks read, its own ones too.
@@ -348,13 +348,13 @@ pub(crate) struct Noted {
 ///
 /// # Errors
 /// The control topic can't be read.
-pub(crate) fn noted(settings: &ClientSettings, cluster: &Cluster, app: &str) -> Result<Noted, Error> {
+pub(crate) fn noted(settings: &ClientSettings, cluster: &Cluster, app: &str) -> Result<AppNotes, Error> {
     let control = internal_topics::control(app);
     if cluster.partitions(&control)?.is_none() {
-        return Ok(Noted::default());
+        return Ok(AppNotes::default());
     }
     // A process that was killed may have left a transaction open.
-    let limit = Instant::now() + settings.transaction_timeout() + ABORTING + REQUEST;
+    let limit = Instant::now() + settings.transaction_timeout() + ABORT_CHECK_INTERVAL + REQUEST_TIMEOUT;
     let entries = Entries::read(settings, cluster, &control, &|| Instant::now() < limit)?;
     let entries = entries.ok_or_else(|| {
         Error::Unreachable(format!(
@@ -363,7 +363,7 @@ pub(crate) fn noted(settings: &ClientSettings, cluster: &Cluster, app: &str) -> 
         ))
     })?;
     let read = entries.pipeline()?.map(|outline| outline.read().clone()).unwrap_or_default();
-    Ok(Noted { topics: entries.topics()?.into_keys().chain([control]).collect(), read })
+    Ok(AppNotes { topics: entries.topics()?.into_keys().chain([control]).collect(), read })
 }
 
 fn write(producer: &mut Transactions, changes: &Entries) -> Result<(), Reaction> {
@@ -372,7 +372,8 @@ fn write(producer: &mut Transactions, changes: &Entries) -> Result<(), Reaction>
     }
     for (key, value) in changes.iter() {
         let (key, value) = (Some(key.as_bytes()), Some(value));
-        let record = native::Record { partition: 0, key, value, timestamp: wall_clock(), headers: &Headers::EMPTY };
+        let record =
+            native::OutgoingRecord { partition: 0, key, value, timestamp: wall_clock(), headers: &Headers::EMPTY };
         producer.send(0, &record, None)?;
     }
     producer.commit_records()

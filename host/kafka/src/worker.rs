@@ -46,32 +46,32 @@ use bytes::BytesMut;
 use millrace_engine::ports::Logic;
 use millrace_engine::record::Headers;
 
-use crate::client::native::{Fetcher, Record};
+use crate::client::native::{Fetcher, OutgoingRecord};
 use crate::client::producer::Transactions;
 use crate::cluster::limits::Limits;
-use crate::cluster::unclear::Unclear;
+use crate::cluster::unclear::UnclearRefusals;
 use crate::error::{Error, Reaction};
-use crate::group::{Command, Ear, Generation};
-use crate::state::barrier::Pass;
+use crate::group::{Command, Generation, Mailbox};
+use crate::state::barrier::TransactionPermit;
 use crate::tasks::TaskId;
-use apart::Apart;
-use barred::Barred;
-use commit::Of;
+use apart::IsolatedTasks;
+use barred::UnreadableInputs;
+use commit::CommitScope;
 pub(crate) use events::{Commit, Event};
 pub use lag::Lag;
-pub(crate) use missing::Missing;
-use open::Arrivals;
+pub(crate) use missing::MissingTopics;
+use open::AwaitedTasks;
 use pace::Paces;
-use seat::Seat;
+use seat::ActiveTask;
 pub(crate) use shared::Shared;
 pub use shared::WorkerOptions;
 use suspension::Suspension;
 
 /// How long a worker without anything to do waits for something to come.
-const IDLE: Duration = Duration::from_millis(20);
+const IDLE_WAIT: Duration = Duration::from_millis(20);
 
 /// How long a task goes on while others wait for their turn.
-const SLICE: Duration = Duration::from_millis(100);
+const TASK_SLICE: Duration = Duration::from_millis(100);
 
 /// What a worker is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,7 +85,7 @@ enum Phase {
 pub(crate) struct Worker {
     number: usize,
     shared: Arc<Shared>,
-    ear: Ear,
+    ear: Mailbox,
     events: Sender<Event>,
     logic: Box<dyn Logic>,
     phase: Phase,
@@ -94,28 +94,28 @@ pub(crate) struct Worker {
     /// The tasks it is to have.
     wanted: Vec<TaskId>,
     /// Those of them that are on their way.
-    arrivals: Arrivals,
-    seats: Vec<Seat>,
+    arrivals: AwaitedTasks,
+    seats: Vec<ActiveTask>,
     /// Who reads a partition of a topic: seat and input. By handle of the topic.
     readers: HashMap<(usize, i32), Option<(usize, usize)>>,
     fetcher: Option<Fetcher>,
     /// Inputs that may not be read, or aren't there.
-    barred: Barred,
+    barred: UnreadableInputs,
     /// Where records are copied to.
     buffer: BytesMut,
     producer: Option<Transactions>,
     /// While a transaction is open: global tables stay as they are.
-    pass: Option<Pass>,
+    pass: Option<TransactionPermit>,
     /// What topics take, as was known when the producer was made.
     limits: Limits,
     /// For which partitions each record is sent for itself.
-    unclear: Unclear,
+    unclear: UnclearRefusals,
     /// Since when there is something to commit.
     begun: Option<Instant>,
     /// When everything was committed last.
     last_commit: Instant,
     /// Tasks that can't write, perhaps.
-    apart: Apart,
+    apart: IsolatedTasks,
     /// When the last transaction ended.
     ended: Instant,
     /// How quickly its tasks work. Kept when they are opened anew.
@@ -132,7 +132,7 @@ impl Worker {
     pub(crate) fn new(
         number: usize,
         shared: Arc<Shared>,
-        ear: Ear,
+        ear: Mailbox,
         events: Sender<Event>,
         logic: Box<dyn Logic>,
     ) -> Self {
@@ -145,18 +145,18 @@ impl Worker {
             phase: Phase::Waiting,
             generation: None,
             wanted: Vec::new(),
-            arrivals: Arrivals::default(),
+            arrivals: AwaitedTasks::default(),
             seats: Vec::new(),
             readers: HashMap::new(),
             fetcher: None,
-            barred: Barred::default(),
+            barred: UnreadableInputs::default(),
             buffer: BytesMut::new(),
             producer: None,
             pass: None,
             begun: None,
             limits: Limits::default(),
-            unclear: Unclear::default(),
-            apart: Apart::default(),
+            unclear: UnclearRefusals::default(),
+            apart: IsolatedTasks::default(),
             last_commit: Instant::now(),
             ended: Instant::now(),
             paces: Paces::new(),
@@ -198,7 +198,7 @@ impl Worker {
     fn turn(&mut self) -> Result<(), Reaction> {
         // Where there is nothing to read, nothing else keeps it from turning in place.
         let nothing = self.phase == Phase::Waiting || (self.phase == Phase::Running && self.seats.is_empty());
-        let patience = if nothing { IDLE } else { Duration::ZERO };
+        let patience = if nothing { IDLE_WAIT } else { Duration::ZERO };
         while let Some(command) = self.ear.hear(patience) {
             self.obey(command)?;
         }
@@ -251,7 +251,7 @@ impl Worker {
                 self.phase = Phase::Waiting;
                 self.generation = None;
                 self.wanted.clear();
-                self.arrivals = Arrivals::default();
+                self.arrivals = AwaitedTasks::default();
                 self.stop_fetching();
                 let result = self.abort();
                 let _ = done.send(());
@@ -278,13 +278,13 @@ impl Worker {
                 processed = true;
                 // A worker without a backlog commits behind its last task, and rests then.
                 if self.must_commit() || self.is_on_trial(seat) || (self.is_due() && !self.is_caught_up()) {
-                    self.commit(Of::All)?;
+                    self.commit(CommitScope::All)?;
                 }
                 // Slow rules don't keep anybody waiting: what is left waits in the queues.
                 if !self.may_go_on() {
                     return Ok(());
                 }
-                if began.elapsed() > SLICE {
+                if began.elapsed() > TASK_SLICE {
                     break;
                 }
             }
@@ -296,12 +296,12 @@ impl Worker {
         // Whoever is caught up commits at once: what comes meanwhile goes together into the next transaction.
         let early = self.is_caught_up();
         if dirty && (self.is_due() || self.is_full()) {
-            self.commit(Of::All)?;
+            self.commit(CommitScope::All)?;
         } else if early && self.has_results() {
-            self.commit(Of::Results)?;
+            self.commit(CommitScope::Results)?;
         }
         let quiet = fetched == 0 && !processed && !dirty;
-        let is_done = |seat: &Seat| seat.is_at_end() && !self.apart.is_waiting(seat.id);
+        let is_done = |seat: &ActiveTask| seat.is_at_end() && !self.apart.is_waiting(seat.id);
         let idle = quiet && self.seats.iter().all(is_done) && self.arrivals.are_all_here();
         if quiet {
             self.commit_ends()?;
@@ -351,9 +351,9 @@ impl Worker {
 }
 
 /// A record as Kafka takes it. To librdkafka, time 0 is none, and it would set its own; before that Kafka has no time.
-fn sendable(record: &millrace_engine::task::Produced) -> Record<'_> {
+fn sendable(record: &millrace_engine::task::Produced) -> OutgoingRecord<'_> {
     let timestamp = record.timestamp.max(1);
-    Record {
+    OutgoingRecord {
         timestamp,
         partition: record.partition,
         key: record.key.as_deref(),
@@ -363,8 +363,8 @@ fn sendable(record: &millrace_engine::task::Produced) -> Record<'_> {
 }
 
 /// A changelog record: an entry of a store as it is now. Its time is that of writing.
-fn entry<'a>(partition: u32, key: &'a [u8], value: Option<&'a [u8]>, now: i64) -> Record<'a> {
-    Record { partition, key: Some(key), value, timestamp: now, headers: &Headers::EMPTY }
+fn entry<'a>(partition: u32, key: &'a [u8], value: Option<&'a [u8]>, now: i64) -> OutgoingRecord<'a> {
+    OutgoingRecord { partition, key: Some(key), value, timestamp: now, headers: &Headers::EMPTY }
 }
 
 fn task_error(error: millrace_engine::task::TaskError) -> Reaction {

@@ -18,13 +18,13 @@ use std::time::Duration;
 use crate::error::{Error, Reaction};
 
 /// How long a call may take that has been given 5 s.
-const PATIENCE: Duration = Duration::from_secs(20);
+const CALL_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The same while the process stops: it ends before it would be killed.
-pub(crate) const PATIENCE_AT_STOP: Duration = Duration::from_secs(10);
+pub(crate) const CALL_TIMEOUT_AT_STOP: Duration = Duration::from_secs(10);
 
 /// How often to look whether the process stops.
-const LOOK: Duration = Duration::from_millis(100);
+const STOP_CHECK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// A client, and the thread that makes calls to it.
 pub(crate) struct Calls<C> {
@@ -48,7 +48,7 @@ impl<C: Send + Sync + 'static> Calls<C> {
         let run = move || heard.into_iter().for_each(|order| order(&own));
         let thread = thread::Builder::new().name("kafka-calls".into()).spawn(run);
         let thread = thread.map_err(|error| Error::Thread(format!("a thread can't be started: {error}")))?;
-        let patience = (PATIENCE, PATIENCE_AT_STOP);
+        let patience = (CALL_TIMEOUT, CALL_TIMEOUT_AT_STOP);
         Ok(Self { client, orders: Some(orders), thread: Some(thread), stopping, patience })
     }
 
@@ -71,9 +71,9 @@ impl<C: Send + Sync + 'static> Calls<C> {
         // Counted and not measured: a process that was halted meanwhile hasn't waited.
         let mut waited = Duration::ZERO;
         while waited <= self.patience() {
-            match heard.recv_timeout(LOOK) {
+            match heard.recv_timeout(STOP_CHECK_INTERVAL) {
                 Ok(result) => return Ok(result),
-                Err(RecvTimeoutError::Timeout) => waited += LOOK,
+                Err(RecvTimeoutError::Timeout) => waited += STOP_CHECK_INTERVAL,
                 Err(RecvTimeoutError::Disconnected) => {
                     let text = "the thread that makes calls to Kafka has panicked: a bug";
                     return Err(Reaction::Fail(Error::Thread(text.into())));
@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn a_call_that_does_not_come_back_is_given_up_and_keeps_its_client_until_it_ends() {
-        for (stopping, patience) in [(false, (Duration::ZERO, PATIENCE)), (true, (PATIENCE, Duration::ZERO))] {
+        for (stopping, patience) in [(false, (Duration::ZERO, CALL_TIMEOUT)), (true, (CALL_TIMEOUT, Duration::ZERO))] {
             let (mut calls, word) = calls(stopping);
             calls.patience = patience;
             assert!(matches!(calls.call(wait), Err(Reaction::Fail(Error::Hangs))));

@@ -13,9 +13,9 @@ use crate::error::code;
 
 /// A client's context that does nothing but log.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Log;
+pub(crate) struct LogContext;
 
-impl ClientContext for Log {
+impl ClientContext for LogContext {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         log(level, facility, message);
     }
@@ -27,11 +27,11 @@ impl ClientContext for Log {
     }
 }
 
-impl ConsumerContext for Log {}
+impl ConsumerContext for LogContext {}
 
 /// Why a client doesn't get anywhere.
 #[derive(Clone, Debug)]
-pub(crate) struct Trouble {
+pub(crate) struct ConnectionTrouble {
     /// What librdkafka says.
     pub(crate) text: String,
     /// Whether somebody refuses: a broker the client, or the client a broker's certificate. Waiting doesn't help then.
@@ -40,10 +40,10 @@ pub(crate) struct Trouble {
 
 /// Keeps the last trouble that librdkafka speaks of, and a refusal rather than what follows from it.
 #[derive(Default)]
-pub(crate) struct Ear(Mutex<Option<Trouble>>);
+pub(crate) struct TroubleContext(Mutex<Option<ConnectionTrouble>>);
 
-impl Ear {
-    fn hear(&self, trouble: Trouble) {
+impl TroubleContext {
+    fn hear(&self, trouble: ConnectionTrouble) {
         let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if trouble.refusal || heard.as_ref().is_none_or(|heard| !heard.refusal) {
             *heard = Some(trouble);
@@ -51,11 +51,11 @@ impl Ear {
     }
 }
 
-impl ClientContext for Ear {
+impl ClientContext for TroubleContext {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         // That a broker ends a connection is no error to librdkafka, and comes as a line of its log.
         if facility == "FAIL" && message.contains("Disconnected") {
-            self.hear(Trouble { text: cause(message), refusal: false });
+            self.hear(ConnectionTrouble { text: cause(message), refusal: false });
         }
         log(level, facility, message);
     }
@@ -69,13 +69,13 @@ impl ClientContext for Ear {
         let refusal = code == Some(Authentication) || (code == Some(SSL) && reason.contains("certificate"));
         // That all are down follows from what is wrong with each.
         if code != Some(AllBrokersDown) {
-            self.hear(Trouble { text: cause(reason), refusal });
+            self.hear(ConnectionTrouble { text: cause(reason), refusal });
         }
         log_error(&error, reason);
     }
 }
 
-impl ConsumerContext for Ear {}
+impl ConsumerContext for TroubleContext {}
 
 /// What librdkafka says of a connection without how long it took and how often it was so: that differs each time. Where
 /// a broker ends a connection before it is set up, librdkafka has a word for each way in which it can notice, now with a
@@ -99,17 +99,17 @@ pub(crate) fn cause(reason: &str) -> String {
 }
 
 /// So many events of a client are heard at a time.
-const EVENTS: usize = 100;
+const EVENTS_PER_POLL: usize = 100;
 
 /// Hears the events of a client that reads nothing, which would pile up.
 pub(crate) fn hear<C: ConsumerContext>(client: &BaseConsumer<C>) {
-    for _ in 0..EVENTS {
+    for _ in 0..EVENTS_PER_POLL {
         client.poll(Duration::ZERO);
     }
 }
 
 /// What trouble a client has had, if any.
-pub(crate) fn trouble(client: &BaseConsumer<Ear>) -> Option<Trouble> {
+pub(crate) fn trouble(client: &BaseConsumer<TroubleContext>) -> Option<ConnectionTrouble> {
     hear(client);
     client.context().0.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }

@@ -24,7 +24,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, Producer, PurgeConfig};
 
 use crate::client::calls::Calls;
-use crate::client::native::{Record, Sender};
+use crate::client::native::{OutgoingRecord, Sender};
 use crate::client::settings::{ClientSettings, wrong_settings};
 use crate::error::codes::{self, Class, class, said};
 use crate::error::{Error, Reaction, code, with_age};
@@ -35,16 +35,16 @@ use deliveries::{Deliveries, Failures, Tag};
 pub(crate) type Client = BaseProducer<Deliveries>;
 
 /// How long one attempt of a call may take before it is made again.
-const ATTEMPT: Duration = Duration::from_secs(5);
+const CALL_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long to wait for the report of a record after a call has failed, perhaps because of it.
-const REPORT: Duration = Duration::from_millis(500);
+const REPORT_WAIT: Duration = Duration::from_millis(500);
 
 /// A commit that takes longer may have been sent more than once: see above.
-const SUSPICIOUS: Duration = Duration::from_millis(500);
+const SLOW_COMMIT: Duration = Duration::from_millis(500);
 
 /// How long to wait for delivery reports at a time. The binding's own poll would spin for less than a millisecond.
-const TICK: Duration = Duration::from_micros(250);
+const REPORT_POLL_WAIT: Duration = Duration::from_micros(250);
 
 /// A producer of transactions under one transactional id.
 pub(crate) struct Transactions {
@@ -75,7 +75,7 @@ impl Transactions {
         let config = settings.producer(id);
         let client: Client = config.create_with_context(Deliveries::default()).map_err(wrong_settings)?;
         let mut calls = Calls::new(client, stopping)?;
-        while let Err(error) = calls.call(|client| client.init_transactions(ATTEMPT))? {
+        while let Err(error) = calls.call(|client| client.init_transactions(CALL_ATTEMPT_TIMEOUT))? {
             match is_retriable(&error) {
                 true if go_on() => tracing::warn!(error = said(&error), id, "waiting for the transaction coordinator"),
                 true => return Ok(None),
@@ -104,13 +104,18 @@ impl Transactions {
 
     /// Puts a record into the transaction, and opens one if there is none. Waits while the queue is full: that is how a
     /// slow broker slows the worker down. The offset that the record gets is kept under `slot`, if there is one.
-    pub(crate) fn send(&mut self, topic: usize, record: &Record<'_>, slot: Option<usize>) -> Result<(), Reaction> {
+    pub(crate) fn send(
+        &mut self,
+        topic: usize,
+        record: &OutgoingRecord<'_>,
+        slot: Option<usize>,
+    ) -> Result<(), Reaction> {
         self.begin()?;
         let opaque = Tag::of(slot, record.timestamp).opaque();
-        while self.waiting() > PRODUCE_BYTES {
+        while self.waiting() > IN_FLIGHT_LIMIT_BYTES {
             self.wait_for_some()?;
         }
-        if self.headers > PRODUCE_BYTES {
+        if self.headers > IN_FLIGHT_LIMIT_BYTES {
             self.wait_for_deliveries()?;
             self.headers = 0;
         }
@@ -159,7 +164,7 @@ impl Transactions {
 
     fn wait_for_some(&mut self) -> Result<(), Reaction> {
         if !self.poll() {
-            std::thread::park_timeout(TICK);
+            std::thread::park_timeout(REPORT_POLL_WAIT);
         }
         self.check()
     }
@@ -186,13 +191,13 @@ impl Transactions {
         self.wait_for_deliveries()?;
         faults::hit(Point::Produced);
         let began = Instant::now();
-        self.again(move |client| client.send_offsets_to_transaction(&offsets, &group, ATTEMPT))?;
+        self.again(move |client| client.send_offsets_to_transaction(&offsets, &group, CALL_ATTEMPT_TIMEOUT))?;
         faults::hit(Point::OffsetsSent);
         self.end()?;
         faults::hit(Point::Acknowledged);
         // What happened on the way may be told only now.
         self.poll();
-        let disturbed = self.client().context().disturbed.load(Ordering::Relaxed) || began.elapsed() > SUSPICIOUS;
+        let disturbed = self.client().context().disturbed.load(Ordering::Relaxed) || began.elapsed() > SLOW_COMMIT;
         Ok(Committed { ends: self.client().context().take_ends(), disturbed })
     }
 
@@ -203,7 +208,7 @@ impl Transactions {
     }
 
     fn end(&mut self) -> Result<(), Reaction> {
-        self.again(|client| client.commit_transaction(ATTEMPT))?;
+        self.again(|client| client.commit_transaction(CALL_ATTEMPT_TIMEOUT))?;
         self.open = None;
         Ok(())
     }
@@ -215,8 +220,8 @@ impl Transactions {
         }
         // An abort waits for delivery reports that nobody serves meanwhile; and one that overtakes the first record on
         // its way to the broker is fatal (librdkafka#4849). So what is under way comes first, but not for ever.
-        self.hear_while(ATTEMPT, |_| true);
-        self.again(|client| client.abort_transaction(ATTEMPT))?;
+        self.hear_while(CALL_ATTEMPT_TIMEOUT, |_| true);
+        self.again(|client| client.abort_transaction(CALL_ATTEMPT_TIMEOUT))?;
         self.open = None;
         self.client().context().forget();
         Ok(())
@@ -253,7 +258,7 @@ impl Transactions {
     /// others aren't sent any more.
     fn hear_all(&self) {
         self.client().purge(PurgeConfig::default().queue().non_blocking());
-        self.hear_while(ATTEMPT, |_| true);
+        self.hear_while(CALL_ATTEMPT_TIMEOUT, |_| true);
     }
 
     /// Serves reports while some are to come and it is so, but not for ever.
@@ -261,14 +266,14 @@ impl Transactions {
         let began = Instant::now();
         while self.client().in_flight_count() > 0 && began.elapsed() < limit && so(self) {
             if !self.poll() {
-                std::thread::park_timeout(TICK);
+                std::thread::park_timeout(REPORT_POLL_WAIT);
             }
         }
     }
 
     /// Why something can't go on that a record which failed may be the cause of: its report may be on its way.
     fn why(&mut self, otherwise: impl FnOnce(&Self) -> Reaction) -> Reaction {
-        self.hear_while(REPORT, |this| !this.client().context().failed().0);
+        self.hear_while(REPORT_WAIT, |this| !this.client().context().failed().0);
         let found = self.check().err();
         match (found, otherwise(self)) {
             (_, stop @ Reaction::Stop(_)) => stop,
@@ -280,7 +285,7 @@ impl Transactions {
     }
 
     /// Why librdkafka doesn't take a record.
-    fn not_taken(&self, topic: usize, record: &Record<'_>, code: RDKafkaErrorCode) -> Reaction {
+    fn not_taken(&self, topic: usize, record: &OutgoingRecord<'_>, code: RDKafkaErrorCode) -> Reaction {
         let name = self.sender.name(topic);
         let error = KafkaError::MessageProduction(code);
         let text = format!("{name} [{}]: {}", record.partition, said(&error));
@@ -355,7 +360,7 @@ pub(crate) struct Committed {
 }
 
 /// Bytes that wait in a producer. What comes then has to wait, but one record always goes.
-const PRODUCE_BYTES: usize = 8 << 20;
+const IN_FLIGHT_LIMIT_BYTES: usize = 8 << 20;
 
 fn bytes_of(key: Option<&[u8]>, value: Option<&[u8]>) -> usize {
     key.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len)

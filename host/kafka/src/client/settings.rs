@@ -11,7 +11,7 @@ use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::error::KafkaError;
 
 use crate::client::app::App;
-use crate::client::context::Log;
+use crate::client::context::LogContext;
 use crate::error::Error;
 
 pub(crate) use check::check;
@@ -234,8 +234,8 @@ fn number(raw: &[(String, Secret)], name: &str) -> Result<Option<u32>, Error> {
 }
 
 /// Makes a client that logs as everything else does.
-pub(crate) fn client<T: FromClientConfigAndContext<Log>>(config: &ClientConfig) -> Result<T, Error> {
-    config.create_with_context(Log).map_err(wrong_settings)
+pub(crate) fn client<T: FromClientConfigAndContext<LogContext>>(config: &ClientConfig) -> Result<T, Error> {
+    config.create_with_context(LogContext).map_err(wrong_settings)
 }
 
 /// A client that can't be made: no other attempt will do better. The error itself would show the value.

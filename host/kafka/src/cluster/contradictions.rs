@@ -7,7 +7,7 @@ use crate::cluster::metadata::Origin;
 
 /// An input partition of an app.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Place<'a> {
+pub(crate) struct InputPartition<'a> {
     pub(crate) app: App<'a>,
     pub(crate) topic: &'a str,
     pub(crate) partition: i32,
@@ -17,10 +17,15 @@ pub(crate) struct Place<'a> {
 ///
 /// # Errors
 /// It isn't. Says so.
-pub(crate) fn check_origin(place: Place<'_>, offset: i64, before: Option<&Origin>, now: &Origin) -> Result<(), String> {
+pub(crate) fn check_origin(
+    place: InputPartition<'_>,
+    offset: i64,
+    before: Option<&Origin>,
+    now: &Origin,
+) -> Result<(), String> {
     // What a person has set is meant for what is there.
     let Some(before) = before else { return Ok(()) };
-    let Place { app, topic, partition } = place;
+    let InputPartition { app, topic, partition } = place;
     if native::differ(&before.topic, &now.topic) {
         return Err(made_anew(place, &format!("the committed offset {offset} is one of the topic that was deleted")));
     }
@@ -36,11 +41,11 @@ pub(crate) fn check_origin(place: Place<'_>, offset: i64, before: Option<&Origin
 }
 
 /// What is said of an input partition that has no offset any more; `before` is the id of the topic that it was of.
-pub(crate) fn without_offset(place: Place<'_>, before: &str, now: &Origin) -> String {
+pub(crate) fn without_offset(place: InputPartition<'_>, before: &str, now: &Origin) -> String {
     if native::differ(before, &now.topic) {
         return made_anew_while_read(place);
     }
-    let Place { app, topic, partition } = place;
+    let InputPartition { app, topic, partition } = place;
     let ways = ways_out(place);
     format!(
         "topic `{topic}`, partition {partition}: the group `{}` has no committed offset, and it had one: it was deleted, \
@@ -51,13 +56,13 @@ pub(crate) fn without_offset(place: Place<'_>, before: &str, now: &Origin) -> St
 }
 
 /// What is said of a topic that has another id than when the task began to read it.
-pub(crate) fn made_anew_while_read(place: Place<'_>) -> String {
+pub(crate) fn made_anew_while_read(place: InputPartition<'_>) -> String {
     made_anew(place, "what the app has committed and kept is of the topic that was deleted")
 }
 
 /// What is said of a task that has state in `store` although none of its inputs ever had an offset.
-pub(crate) fn state_without_offset(place: Place<'_>, store: &str) -> String {
-    let Place { app, topic, partition } = place;
+pub(crate) fn state_without_offset(place: InputPartition<'_>, store: &str) -> String {
+    let InputPartition { app, topic, partition } = place;
     let ways = ways_out(place);
     format!(
         "topic `{topic}`, partition {partition}: the group `{}` has no committed offset, and there is state in the store \
@@ -105,15 +110,15 @@ pub(crate) fn changelog_begins_late(app: App<'_>, (topic, partition): (&str, u32
     )
 }
 
-fn made_anew(place: Place<'_>, what: &str) -> String {
-    let Place { topic, partition, .. } = place;
+fn made_anew(place: InputPartition<'_>, what: &str) -> String {
+    let InputPartition { topic, partition, .. } = place;
     let ways = ways_out(place);
     format!("topic `{topic}`, partition {partition}: the topic was deleted and made anew, and {what}. {ways}")
 }
 
 /// What can be done about an offset that doesn't fit.
-pub(crate) fn ways_out(place: Place<'_>) -> String {
-    let Place { app, topic, partition } = place;
+pub(crate) fn ways_out(place: InputPartition<'_>) -> String {
+    let InputPartition { app, topic, partition } = place;
     let App { name, bootstrap } = app;
     format!(
         "Either start anew with {}; or say where to go on, while no process of the app runs: `millrace offsets {name} --kafka \
@@ -128,7 +133,7 @@ mod tests {
     use super::*;
 
     const APP: App<'static> = App { name: "sums", bootstrap: "one:9092,two:9092" };
-    const PLACE: Place<'static> = Place { app: APP, topic: "in", partition: 3 };
+    const PLACE: InputPartition<'static> = InputPartition { app: APP, topic: "in", partition: 3 };
 
     fn origin(topic: &str, life: &str) -> Origin {
         Origin { topic: topic.into(), life: life.into() }

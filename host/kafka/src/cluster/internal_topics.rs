@@ -40,7 +40,7 @@ const UNCLEAN: &str = "unclean.leader.election.enable";
 
 /// A topic of the app's.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Internal {
+pub(crate) struct InternalTopic {
     pub(crate) spec: TopicSpec,
     /// Whether nobody else has to do with it. Dead letters are somebody's: how long they are kept and how they are spread
     /// is for who reads them to say, and they are cut to what their topic takes.
@@ -78,12 +78,12 @@ fn global(topology: &Topology, store: StoreId) -> Option<&GlobalTable> {
 }
 
 /// All internal topics of a pipeline whose topics have these numbers of partitions, for records of up to so many bytes.
-pub(crate) fn all(topology: &Topology, partitions: &[u32], largest: usize) -> Vec<Internal> {
+pub(crate) fn all(topology: &Topology, partitions: &[u32], largest: usize) -> Vec<InternalTopic> {
     let private = |name: String, partitions: u32, own: Config| {
         let limits = TIME_LIMITS.map(|name| (name, NO_TIME_LIMIT.to_string()));
         let rest = [(LARGEST, largest.to_string()), (UNCLEAN, "false".to_owned())];
         let config = own.into_iter().chain(limits).chain(rest).collect();
-        Internal { spec: TopicSpec { name, partitions, config }, is_private: true, is_meta: false }
+        InternalTopic { spec: TopicSpec { name, partitions, config }, is_private: true, is_meta: false }
     };
     let mut topics = vec![private(control(&topology.app), 1, vec![("cleanup.policy", "compact".into())])];
     for (topic, count) in topology.topics.iter().zip(partitions) {
@@ -92,7 +92,7 @@ pub(crate) fn all(topology: &Topology, partitions: &[u32], largest: usize) -> Ve
             TopicKind::DeadLetters => {
                 let config = [("cleanup.policy", "delete".to_owned()), (LARGEST, largest.to_string())].into();
                 let spec = TopicSpec { name: topic.name.clone(), partitions: *count, config };
-                topics.push(Internal { spec, is_private: false, is_meta: false });
+                topics.push(InternalTopic { spec, is_private: false, is_meta: false });
             }
             TopicKind::External => {}
         }
@@ -101,7 +101,7 @@ pub(crate) fn all(topology: &Topology, partitions: &[u32], largest: usize) -> Ve
     for (index, store) in topology.stores.iter().enumerate().filter(kept) {
         let count = store_partitions(topology, StoreId(index), partitions);
         let topic = private(changelog(&topology.app, &store.name), count, cleanup(store));
-        topics.push(Internal { is_meta: is_meta(topology, StoreId(index)), ..topic });
+        topics.push(InternalTopic { is_meta: is_meta(topology, StoreId(index)), ..topic });
     }
     topics
 }

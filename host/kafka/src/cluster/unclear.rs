@@ -10,7 +10,7 @@ use millrace_engine::topology::Topology;
 
 /// By topic and partition.
 #[derive(Debug, Default)]
-pub(crate) struct Unclear(BTreeMap<(String, i32), Stage>);
+pub(crate) struct UnclearRefusals(BTreeMap<(String, i32), Stage>);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
@@ -22,7 +22,7 @@ enum Stage {
     Named,
 }
 
-impl Unclear {
+impl UnclearRefusals {
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -93,7 +93,7 @@ mod tests {
 
     use super::*;
 
-    fn send(unclear: &mut Unclear, partition: u32) {
+    fn send(unclear: &mut UnclearRefusals, partition: u32) {
         let entries = vec![(Bytes::new(), None)];
         let change = StoreChanges { store: StoreId(1), entries, expire_before: None };
         unclear.sent_changes(&["other".into(), "out".into()], partition, &[change]);
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn records_are_sent_alone_until_a_commit_with_some_for_the_partition_that_refused() {
-        let mut unclear = Unclear::default();
+        let mut unclear = UnclearRefusals::default();
         unclear.add("out", 1);
         send(&mut unclear, 0);
         unclear.committed();
@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn a_partition_that_has_named_a_record_need_not_get_another_one() {
-        let mut unclear = Unclear::default();
+        let mut unclear = UnclearRefusals::default();
         unclear.name("out", 1);
         assert!(unclear.is_empty());
         unclear.add("out", 1);

@@ -13,10 +13,10 @@ use crate::error::Error;
 use crate::error::codes::remedy;
 
 /// How often to say what is waited for.
-const SAY: Duration = Duration::from_secs(10);
+const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 /// How long to wait for records at a time.
-const WAIT: Duration = Duration::from_millis(50);
+const POLL_WAIT: Duration = Duration::from_millis(50);
 
 /// What keeps records back where no error tells.
 const UNDECIDED: &str = "its leader doesn't answer, or a transaction there is neither committed nor aborted yet";
@@ -63,7 +63,7 @@ pub(crate) fn read(
     fetcher.assign(&list)?;
     let (mut refused, mut trouble, mut said) = (None, None, Instant::now());
     while let Some(Left { partition, until }) = left.first().filter(|_| go_on()) {
-        if said.elapsed() > SAY {
+        if said.elapsed() > LOG_INTERVAL {
             said = Instant::now();
             let reason = trouble.clone().unwrap_or_else(|| undecided(settings, topic));
             tracing::warn!(topic, partition, until, reason, "waiting: the topic can't be read to its end");
@@ -71,7 +71,7 @@ pub(crate) fn read(
         if let Some(text) = refused {
             return Err(Error::Setup(format!("topic `{topic}` can't be read: {text}")));
         }
-        fetcher.poll(WAIT, |_, partition, fetched| match fetched {
+        fetcher.poll(POLL_WAIT, |_, partition, fetched| match fetched {
             Fetched::Record(message) => {
                 each(partition.cast_unsigned(), message.key().unwrap_or_default(), message.value());
             }

@@ -19,7 +19,7 @@ use crate::cluster::Cluster;
 use crate::cluster::internal_topics;
 use crate::cluster::metadata::{self, Origin};
 use crate::commands::records::{ByPartition, Connection};
-use crate::control::{self, Noted};
+use crate::control::{self, AppNotes};
 use crate::error::Error;
 
 pub use standing::Standing;
@@ -192,7 +192,7 @@ fn list<'a>(places: impl Iterator<Item = (&'a str, u32)>) -> TopicPartitionList 
 fn chosen(
     connection: &Connection,
     (app, cluster): (&str, &Cluster),
-    noted: &Noted,
+    noted: &AppNotes,
     named: &[String],
 ) -> Result<Vec<String>, Error> {
     if let Some(unknown) = named.iter().find(|name| !connection.topics().contains_key(*name)) {
@@ -264,7 +264,7 @@ impl Stateful {
     }
 }
 
-fn with_state(connection: &Connection, noted: &Noted, of_meta: &str) -> Result<Stateful, Error> {
+fn with_state(connection: &Connection, noted: &AppNotes, of_meta: &str) -> Result<Stateful, Error> {
     let is_changelog = |name: &&String| name.ends_with("-changelog") && *name != of_meta;
     let changelogs = noted.topics.iter().filter(is_changelog).filter(|name| connection.topics().contains_key(*name));
     let changelogs: Vec<_> = changelogs.map(String::as_str).collect();

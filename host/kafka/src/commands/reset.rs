@@ -21,11 +21,11 @@ pub struct Reset {
     app: String,
     group: bool,
     topics: Vec<String>,
-    state: Option<State>,
+    state: Option<LocalState>,
 }
 
 /// State on disk, which nobody else can open meanwhile.
-struct State {
+struct LocalState {
     path: PathBuf,
     /// Open, so that nobody uses it; none where it is damaged.
     database: Option<Database>,
@@ -94,7 +94,7 @@ fn is_internal(app: &str, name: &str) -> bool {
 }
 
 /// The state in a folder; `None` if there is none.
-fn open(connection: &Connection, app: &str, path: &Path) -> Result<Option<State>, Error> {
+fn open(connection: &Connection, app: &str, path: &Path) -> Result<Option<LocalState>, Error> {
     let not_ours = |reason: String| Error::NotOurs { path: path.into(), reason };
     if !folder::is_instance(path) {
         return match path.join("db").exists() {
@@ -119,10 +119,10 @@ fn open(connection: &Connection, app: &str, path: &Path) -> Result<Option<State>
         Err(millrace_store::Error::Locked { .. }) => return Err(Error::InUse { path: path.into() }),
         Err(error) => return Err(error.into()),
     };
-    Ok(Some(State { path: path.into(), database }))
+    Ok(Some(LocalState { path: path.into(), database }))
 }
 
-impl State {
+impl LocalState {
     /// The file that says whose it is goes last, and the folder only if nothing else is in it.
     fn delete(self) -> Result<(), Error> {
         let Self { path, database } = self;

@@ -10,12 +10,12 @@ use super::Error;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Refusals {
     pub(crate) too_large: Vec<TooLarge>,
-    pub(crate) records: Vec<Refusal>,
+    pub(crate) records: Vec<RefusedRecord>,
 }
 
 /// A record that a broker doesn't take.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Refusal {
+pub(crate) struct RefusedRecord {
     pub(crate) topic: String,
     pub(crate) partition: i32,
     pub(crate) record: Fingerprint,
@@ -46,6 +46,6 @@ pub(crate) struct TooLarge {
 }
 
 /// Which topic refuses a record, and why.
-pub(crate) fn say(Refusal { topic, partition, reason, .. }: &Refusal) -> String {
+pub(crate) fn say(RefusedRecord { topic, partition, reason, .. }: &RefusedRecord) -> String {
     format!("topic `{topic}`, partition {partition} refuses a record: {reason}")
 }

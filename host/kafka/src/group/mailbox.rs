@@ -30,18 +30,18 @@ pub(crate) enum Command {
 
 /// How a worker is told something.
 #[derive(Clone)]
-pub(crate) struct Line {
+pub(crate) struct MailboxSender {
     commands: Sender<Command>,
     /// Set while there are commands: what takes long looks at it.
     called: Arc<AtomicBool>,
 }
 
-impl Line {
+impl MailboxSender {
     /// A line, and its other end.
-    pub(crate) fn new() -> (Self, Ear) {
+    pub(crate) fn new() -> (Self, Mailbox) {
         let (commands, heard) = channel();
         let called = Arc::new(AtomicBool::new(false));
-        (Self { commands, called: Arc::clone(&called) }, Ear { commands: heard, called })
+        (Self { commands, called: Arc::clone(&called) }, Mailbox { commands: heard, called })
     }
 
     /// A worker that has ended hears nothing, and nothing is missed: another one takes its number.
@@ -53,12 +53,12 @@ impl Line {
 }
 
 /// Where a worker hears.
-pub(crate) struct Ear {
+pub(crate) struct Mailbox {
     commands: Receiver<Command>,
     called: Arc<AtomicBool>,
 }
 
-impl Ear {
+impl Mailbox {
     /// Whether something was said that isn't heard yet.
     pub(crate) fn is_called(&self) -> bool {
         self.called.load(Ordering::SeqCst)

@@ -34,12 +34,12 @@ use rdkafka::statistics::Statistics;
 use rdkafka::topic_partition_list::TopicPartitionListElem;
 
 use super::announce;
-use super::mailbox::{Command, Generation, Line};
-use super::silence::Silence;
-use super::unread::{Step, Unread};
+use super::mailbox::{Command, Generation, MailboxSender};
+use super::silence::ClusterSilence;
+use super::unread::{RejoinStep, UnseenInputs};
 use crate::client::context;
 use crate::client::native::{Topics, generation_number};
-use crate::cluster::{Cluster, REQUEST};
+use crate::cluster::{Cluster, REQUEST_TIMEOUT};
 use crate::error::Error;
 use crate::error::codes::said;
 use crate::tasks::{TaskId, cut, reads, spread, tasks_of, whole_tasks_of};
@@ -48,10 +48,10 @@ use crate::tasks::{TaskId, cut, reads, spread, tasks_of, whole_tasks_of};
 pub(crate) type Member = BaseConsumer<Membership>;
 
 /// How long workers may take to commit when their tasks are taken away. Longer than a commit that waits for a broker.
-const HANDOVER: Duration = Duration::from_secs(30);
+const HANDOVER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How often to say that partitions wait for members to agree.
-const SAY: Duration = Duration::from_secs(30);
+const LOG_INTERVAL: Duration = Duration::from_secs(30);
 
 /// Hears of assignments, and tells the workers.
 pub(crate) struct Membership {
@@ -59,14 +59,14 @@ pub(crate) struct Membership {
     partitions: Arc<[u32]>,
     /// How this member cuts partitions into tasks.
     cut: String,
-    state: Mutex<State>,
-    unread: Mutex<Unread>,
-    silence: Silence,
+    state: Mutex<Assignment>,
+    unread: Mutex<UnseenInputs>,
+    silence: ClusterSilence,
 }
 
 #[derive(Default)]
-struct State {
-    lines: Vec<Line>,
+struct Assignment {
+    lines: Vec<MailboxSender>,
     /// Partitions that were assigned, and of which the workers don't know yet.
     offered: Option<BTreeSet<(String, u32)>>,
     /// The assignment; none between two of them.
@@ -80,11 +80,11 @@ struct State {
     /// When the process ends, whether workers have ended or not.
     stop_by: Option<Instant>,
     /// Partitions of this member that no task of it reads, since members don't agree on the tasks.
-    apart: Option<Apart>,
+    apart: Option<TaskDisagreement>,
 }
 
 /// Members of the group that cut partitions into other tasks, and what waits for that to end.
-struct Apart {
+struct TaskDisagreement {
     others: Vec<String>,
     waiting: Vec<String>,
     said: Instant,
@@ -93,7 +93,7 @@ struct Apart {
 impl Membership {
     pub(crate) fn new(topology: Arc<Topology>, partitions: Arc<[u32]>) -> Self {
         let cut = cut(&topology, &partitions);
-        let (state, unread, silence) = (Mutex::default(), Mutex::default(), Silence::default());
+        let (state, unread, silence) = (Mutex::default(), Mutex::default(), ClusterSilence::default());
         Self { topology, partitions, cut, state, unread, silence }
     }
 
@@ -102,12 +102,12 @@ impl Membership {
         &self.cut
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, Assignment> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Puts a worker to a number, and tells it its tasks if there is an assignment.
-    pub(crate) fn connect(&self, number: usize, line: Line) {
+    pub(crate) fn connect(&self, number: usize, line: MailboxSender) {
         let mut state = self.state();
         if state.assigned.is_some() {
             line.tell(Command::Assign(state.tasks_at(number), state.generation.clone()));
@@ -185,12 +185,17 @@ impl Membership {
     }
 
     /// What waits for members to agree, if anything does; says so.
-    fn apart(&self, others: Vec<String>, tasks: &BTreeSet<TaskId>, offered: &BTreeSet<(String, u32)>) -> Option<Apart> {
+    fn apart(
+        &self,
+        others: Vec<String>,
+        tasks: &BTreeSet<TaskId>,
+        offered: &BTreeSet<(String, u32)>,
+    ) -> Option<TaskDisagreement> {
         let read: BTreeSet<_> = tasks.iter().flat_map(|task| reads(&self.topology, &self.partitions, *task)).collect();
         let waiting: Vec<_> =
             offered.difference(&read).map(|(topic, partition)| format!("{topic}-{partition}")).collect();
-        let apart = (!waiting.is_empty()).then(|| Apart { others, waiting, said: Instant::now() });
-        apart.iter().for_each(Apart::say);
+        let apart = (!waiting.is_empty()).then(|| TaskDisagreement { others, waiting, said: Instant::now() });
+        apart.iter().for_each(TaskDisagreement::say);
         apart
     }
 
@@ -228,7 +233,7 @@ impl Membership {
         None
     }
 
-    fn unread(&self) -> MutexGuard<'_, Unread> {
+    fn unread(&self) -> MutexGuard<'_, UnseenInputs> {
         self.unread.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -255,9 +260,9 @@ impl Membership {
             step
         };
         match step {
-            Step::Nothing => {}
-            Step::Refresh => drop(member.fetch_metadata(None, REQUEST)?),
-            Step::Join => member.subscribe(&inputs)?,
+            RejoinStep::Nothing => {}
+            RejoinStep::Refresh => drop(member.fetch_metadata(None, REQUEST_TIMEOUT)?),
+            RejoinStep::Join => member.subscribe(&inputs)?,
         }
         Ok(())
     }
@@ -293,7 +298,7 @@ impl Membership {
         }
         drop(done);
         // A worker that has ended has dropped its end, and is waited for no longer.
-        let limit = Instant::now() + HANDOVER;
+        let limit = Instant::now() + HANDOVER_TIMEOUT;
         let limit = state.stop_by.map_or(limit, |stop| stop.min(limit));
         for answered in 0..state.lines.len() {
             let left = limit.saturating_duration_since(Instant::now());
@@ -309,7 +314,7 @@ impl Membership {
     }
 }
 
-impl Apart {
+impl TaskDisagreement {
     fn say(&self) {
         tracing::warn!(
             partitions = ?self.waiting,
@@ -320,10 +325,10 @@ impl Apart {
     }
 }
 
-impl State {
+impl Assignment {
     /// Says again that partitions wait for members to agree.
     fn say_apart(&mut self) {
-        if let Some(apart) = self.apart.as_mut().filter(|apart| apart.said.elapsed() > SAY) {
+        if let Some(apart) = self.apart.as_mut().filter(|apart| apart.said.elapsed() > LOG_INTERVAL) {
             apart.said = Instant::now();
             apart.say();
         }

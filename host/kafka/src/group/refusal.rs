@@ -9,11 +9,11 @@ use crate::error::codes::{Class, class, remedy};
 use crate::error::{Error, code};
 
 /// How often it is said. What may pass by itself is said when it has lasted for as long.
-const SAY: Duration = Duration::from_secs(30);
+const LOG_INTERVAL: Duration = Duration::from_secs(30);
 
 /// What the group has said against this process since the last assignment.
 #[derive(Default)]
-pub(crate) struct Refusal(Option<Heard>);
+pub(crate) struct JoinRefusal(Option<Heard>);
 
 struct Heard {
     reason: String,
@@ -21,7 +21,7 @@ struct Heard {
     due: Instant,
 }
 
-impl Refusal {
+impl JoinRefusal {
     /// Takes in an error of the group's member.
     ///
     /// # Errors
@@ -36,7 +36,7 @@ impl Refusal {
             Class::Topic | Class::Group => return Ok(()),
             Class::Permission => Duration::ZERO,
             _ if is_refusal(code) => Duration::ZERO,
-            _ => SAY,
+            _ => LOG_INTERVAL,
         };
         match &mut self.0 {
             Some(heard) if heard.reason == reason => {}
@@ -55,7 +55,7 @@ impl Refusal {
     /// The reason, if it is to be said now.
     pub(crate) fn take_due(&mut self, now: Instant) -> Option<&str> {
         let heard = self.0.as_mut().filter(|heard| heard.due <= now)?;
-        heard.due = now + SAY;
+        heard.due = now + LOG_INTERVAL;
         Some(&heard.reason)
     }
 }
@@ -69,39 +69,41 @@ fn is_refusal(code: RDKafkaErrorCode) -> bool {
 mod tests {
     use super::*;
 
-    fn heard(refusal: &mut Refusal, code: RDKafkaErrorCode, now: Instant) -> Result<(), Error> {
+    fn heard(refusal: &mut JoinRefusal, code: RDKafkaErrorCode, now: Instant) -> Result<(), Error> {
         refusal.hear(&KafkaError::MessageConsumption(code), now)
     }
 
     #[test]
     fn a_refusal_is_said_at_once_and_again_until_there_is_an_assignment() {
-        let (mut refusal, began) = (Refusal::default(), Instant::now());
+        let (mut refusal, began) = (JoinRefusal::default(), Instant::now());
         for code in [RDKafkaErrorCode::GroupAuthorizationFailed, RDKafkaErrorCode::GroupMaxSizeReached] {
             assert!(heard(&mut refusal, code, began).is_ok());
             assert!(refusal.take_due(began).is_some_and(|said| said.contains("; ")), "with what can be done");
             assert!(heard(&mut refusal, code, began).is_ok());
             assert!(refusal.take_due(began).is_none(), "not at each attempt");
-            assert!(refusal.take_due(began + SAY).is_some(), "also where it isn't heard again");
+            assert!(refusal.take_due(began + LOG_INTERVAL).is_some(), "also where it isn't heard again");
             refusal.clear();
-            assert!(refusal.take_due(began + SAY * 2).is_none());
+            assert!(refusal.take_due(began + LOG_INTERVAL * 2).is_none());
         }
     }
 
     #[test]
     fn what_may_pass_is_said_when_it_lasts_and_hides_no_refusal() {
-        let (mut refusal, began) = (Refusal::default(), Instant::now());
+        let (mut refusal, began) = (JoinRefusal::default(), Instant::now());
         assert!(heard(&mut refusal, RDKafkaErrorCode::CoordinatorLoadInProgress, began).is_ok());
         assert!(refusal.take_due(began).is_none());
-        assert!(refusal.take_due(began + SAY).is_some());
-        assert!(heard(&mut refusal, RDKafkaErrorCode::GroupAuthorizationFailed, began + SAY).is_ok());
-        assert!(refusal.take_due(began + SAY).is_some_and(|said| said.contains("allow the app its group")));
-        assert!(heard(&mut refusal, RDKafkaErrorCode::CoordinatorLoadInProgress, began + SAY).is_ok());
-        assert!(refusal.take_due(began + SAY * 2).is_some_and(|said| said.contains("allow the app its group")));
+        assert!(refusal.take_due(began + LOG_INTERVAL).is_some());
+        assert!(heard(&mut refusal, RDKafkaErrorCode::GroupAuthorizationFailed, began + LOG_INTERVAL).is_ok());
+        assert!(refusal.take_due(began + LOG_INTERVAL).is_some_and(|said| said.contains("allow the app its group")));
+        assert!(heard(&mut refusal, RDKafkaErrorCode::CoordinatorLoadInProgress, began + LOG_INTERVAL).is_ok());
+        assert!(
+            refusal.take_due(began + LOG_INTERVAL * 2).is_some_and(|said| said.contains("allow the app its group"))
+        );
     }
 
     #[test]
     fn what_another_attempt_can_not_mend_ends_the_process_with_what_to_set() {
-        let refused = heard(&mut Refusal::default(), RDKafkaErrorCode::InvalidSessionTimeout, Instant::now());
+        let refused = heard(&mut JoinRefusal::default(), RDKafkaErrorCode::InvalidSessionTimeout, Instant::now());
         assert!(refused.is_err_and(|error| error.to_string().contains("`session.timeout.ms` under [kafka]")));
     }
 }

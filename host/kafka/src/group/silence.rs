@@ -8,11 +8,11 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use crate::client::context;
 
 /// How often to say it: librdkafka does at every attempt.
-const SAY: Duration = Duration::from_secs(30);
+const LOG_INTERVAL: Duration = Duration::from_secs(30);
 
 /// What was heard and said of it.
 #[derive(Default)]
-pub(super) struct Silence(Mutex<Heard>);
+pub(super) struct ClusterSilence(Mutex<Heard>);
 
 #[derive(Default)]
 struct Heard {
@@ -22,7 +22,7 @@ struct Heard {
     unreached: Option<String>,
 }
 
-impl Silence {
+impl ClusterSilence {
     fn heard(&self) -> MutexGuard<'_, Heard> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -52,7 +52,7 @@ impl Silence {
 
 impl Heard {
     fn may_say_so(&mut self) -> bool {
-        let may = self.said.is_none_or(|at| at.elapsed() > SAY);
+        let may = self.said.is_none_or(|at| at.elapsed() > LOG_INTERVAL);
         if may {
             self.said = Some(Instant::now());
         }

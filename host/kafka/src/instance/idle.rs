@@ -11,7 +11,7 @@ use rdkafka::TopicPartitionList;
 use rdkafka::consumer::Consumer;
 
 use crate::client::native::Committed;
-use crate::cluster::REQUEST;
+use crate::cluster::REQUEST_TIMEOUT;
 use crate::cluster::metadata;
 use crate::error::Error;
 use crate::group::Member;
@@ -20,7 +20,7 @@ use crate::worker::Shared;
 
 /// Where all workers have had nothing to do for so long, nothing is on its way between them any more. Also how long to
 /// wait until the cluster is asked again.
-const QUIET: Duration = Duration::from_secs(1);
+const QUIET_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What is known of it.
 pub(crate) struct Idle {
@@ -62,7 +62,7 @@ impl Idle {
 
     /// The same for a process without tasks of its own.
     pub(crate) fn is_all_read(&mut self, shared: &Shared, member: &Member) -> bool {
-        if self.since.elapsed() < QUIET {
+        if self.since.elapsed() < QUIET_INTERVAL {
             return false;
         }
         self.since = Instant::now();
@@ -110,7 +110,7 @@ fn left(shared: &Shared, member: &Member) -> Result<Option<(String, u32)>, Error
             Some(Committed::Undecided | Committed::Refused(_)) | None => return Ok(left),
         };
         // The member reads what is committed: its end is that of the last transaction that is decided.
-        let (low, end) = member.fetch_watermarks(&name, partition, REQUEST)?;
+        let (low, end) = member.fetch_watermarks(&name, partition, REQUEST_TIMEOUT)?;
         if committed.unwrap_or(low) < end {
             return Ok(left);
         }

@@ -11,13 +11,13 @@ use millrace_engine::ports::Logic;
 use millrace_engine::topology::OnWorkerFailure;
 
 use crate::error::{Error, Reaction};
-use crate::group::{Line, Member};
+use crate::group::{MailboxSender, Member};
 use crate::worker::{Event, Shared, Worker};
 
-/// So many replacements within [`WITHIN`] are enough: what fails again and again isn't mended by another thread.
-const REPLACEMENTS: usize = 5;
+/// So many replacements within [`REPLACEMENTS_PERIOD`] are enough: what fails again and again isn't mended by another thread.
+const REPLACEMENTS_LIMIT: usize = 5;
 
-const WITHIN: Duration = Duration::from_secs(600);
+const REPLACEMENTS_PERIOD: Duration = Duration::from_secs(600);
 
 /// How long a place stays empty before its first replacement, and at most: each time twice as long.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
@@ -26,7 +26,7 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::fro
 pub type Guests = dyn Fn() -> Box<dyn Logic> + Send + Sync;
 
 /// The workers.
-pub(crate) struct Crew {
+pub(crate) struct WorkerPool {
     shared: Arc<Shared>,
     guests: Arc<Guests>,
     events: Sender<Event>,
@@ -52,9 +52,9 @@ impl Replacements {
         // As long as it takes: it is people who give a disk more room.
         let (before, most) = match is_waited_for(error) {
             true => (&mut self.waited, usize::MAX),
-            false => (&mut self.failed, REPLACEMENTS),
+            false => (&mut self.failed, REPLACEMENTS_LIMIT),
         };
-        before.retain(|at| now.saturating_duration_since(*at) < WITHIN);
+        before.retain(|at| now.saturating_duration_since(*at) < REPLACEMENTS_PERIOD);
         let times = before.len();
         if times >= most {
             return None;
@@ -81,7 +81,7 @@ fn is_waited_for(error: &Error) -> bool {
 /// A worker at work.
 type Thread = JoinHandle<Result<(), Reaction>>;
 
-impl Crew {
+impl WorkerPool {
     /// Starts them all, and connects them to the member.
     pub(crate) fn start(
         shared: Arc<Shared>,
@@ -99,7 +99,7 @@ impl Crew {
     }
 
     fn spawn(&self, number: usize, member: &Member) -> Result<Thread, Error> {
-        let (line, ear) = Line::new();
+        let (line, ear) = MailboxSender::new();
         let (shared, guests, events) = (Arc::clone(&self.shared), Arc::clone(&self.guests), self.events.clone());
         let run = move || Worker::new(number, shared, ear, events, guests()).run();
         let handle = thread::Builder::new().name(format!("worker-{number}")).spawn(run);
@@ -215,7 +215,7 @@ mod tests {
         let waits: Vec<_> = (0..6).map(|_| replacements.plan(0, &other(), now)).collect();
         let seconds: Vec<_> = waits.iter().map(|wait| wait.map(|wait| wait.as_secs_f32())).collect();
         assert_eq!(seconds, [Some(0.5), Some(1.0), Some(2.0), Some(4.0), Some(8.0), None]);
-        let later = now + WITHIN;
+        let later = now + REPLACEMENTS_PERIOD;
         assert_eq!(replacements.plan(0, &other(), later), Some(BACKOFF.0), "ten minutes later it is forgotten");
     }
 
@@ -234,7 +234,7 @@ mod tests {
         replacements.plan(0, &other(), now);
         assert_eq!(replacements.take_due(now), [0; 0]);
         assert_eq!(replacements.take_due(now + BACKOFF.0), [1]);
-        assert_eq!(replacements.take_due(now + WITHIN), [0]);
-        assert_eq!(replacements.take_due(now + WITHIN), [0; 0]);
+        assert_eq!(replacements.take_due(now + REPLACEMENTS_PERIOD), [0]);
+        assert_eq!(replacements.take_due(now + REPLACEMENTS_PERIOD), [0; 0]);
     }
 }

@@ -10,7 +10,7 @@ use millrace_engine::topology::TopicId;
 use crate::worker::Shared;
 
 /// How often.
-const EVERY: Duration = Duration::from_secs(30);
+const PURGE_INTERVAL: Duration = Duration::from_secs(30);
 
 /// Acknowledged offsets of repartition topics.
 pub(crate) struct Purge {
@@ -39,7 +39,7 @@ impl Purge {
     /// is no harm: it is tried again.
     pub(crate) fn run(&mut self, shared: &Arc<Shared>) {
         let busy = self.thread.as_ref().is_some_and(|thread| !thread.is_finished());
-        if self.last.elapsed() < EVERY || busy {
+        if self.last.elapsed() < PURGE_INTERVAL || busy {
             return;
         }
         self.last = Instant::now();

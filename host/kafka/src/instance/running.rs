@@ -13,48 +13,51 @@ use rdkafka::consumer::Consumer;
 use super::Report;
 use super::idle::Idle;
 use super::lifecycle::State;
-use super::pool::{Crew, Guests};
+use super::pool::{Guests, WorkerPool};
 use super::purge::Purge;
 use crate::client::settings::wrong_settings;
 use crate::error::codes::{Class, class};
 use crate::error::{Error, code};
-use crate::group::{Member, Membership, Refusal};
+use crate::group::{JoinRefusal, Member, Membership};
 use crate::state::globals::Globals;
 use crate::worker::{Event, Lag, Shared};
 
 /// How long what is under way may take when it is told to stop.
-const DRAIN: Duration = Duration::from_secs(20);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// How long to wait until the group has let it go.
-const LEAVE: Duration = Duration::from_secs(4);
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// What supervisors wait before they kill, such as Kubernetes. Some of it is left for closing files and connections.
-const GRACE: Duration = Duration::from_secs(30);
+const TERMINATION_GRACE: Duration = Duration::from_secs(30);
 
-const _: () = assert!(DRAIN.as_secs() + LEAVE.as_secs() + 5 <= GRACE.as_secs(), "a stop is over before it is cut off");
 const _: () = assert!(
-    crate::client::calls::PATIENCE_AT_STOP.as_secs() < DRAIN.as_secs(),
+    DRAIN_TIMEOUT.as_secs() + LEAVE_TIMEOUT.as_secs() + 5 <= TERMINATION_GRACE.as_secs(),
+    "a stop is over before it is cut off"
+);
+const _: () = assert!(
+    crate::client::calls::CALL_TIMEOUT_AT_STOP.as_secs() < DRAIN_TIMEOUT.as_secs(),
     "a worker that hangs is given up before"
 );
 
 /// How often to say that it waits outside of the group.
-const SAY: Duration = Duration::from_secs(30);
+const LOG_INTERVAL: Duration = Duration::from_secs(30);
 
 /// How often to tell how far it is behind.
-const TELL: Duration = Duration::from_secs(1);
+const LAG_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How long to wait for news from the group at a time.
-const TICK: Duration = Duration::from_millis(20);
+const GROUP_POLL_WAIT: Duration = Duration::from_millis(20);
 
 /// The longest that a change of windows is on no disk: they have no write-ahead log, and their changelogs don't keep them
 /// for ever.
-const UNFLUSHED: Duration = Duration::from_secs(30);
+const UNFLUSHED_TTL: Duration = Duration::from_secs(30);
 
 /// Flushes the windows that were written to the local state and have been in memory only for long enough, also when
 /// nothing more comes.
 fn flush_old(database: &Database) {
     // The workers' next writes fail with the same error, and it is theirs to be handled.
-    if let Err(error) = database.flush_older_than(UNFLUSHED) {
+    if let Err(error) = database.flush_older_than(UNFLUSHED_TTL) {
         tracing::warn!(%error, "the local state can't be flushed");
     }
 }
@@ -62,7 +65,7 @@ fn flush_old(database: &Database) {
 /// A running instance.
 pub(super) struct Instance<'t> {
     shared: Arc<Shared>,
-    crew: Crew,
+    crew: WorkerPool,
     events: Receiver<Event>,
     state: State,
     /// Workers whose tasks are all open.
@@ -75,7 +78,7 @@ pub(super) struct Instance<'t> {
     follower: Option<JoinHandle<Result<(), Error>>>,
     rebalances: u64,
     /// Why the group doesn't take it.
-    refusal: Refusal,
+    refusal: JoinRefusal,
     /// Why it has left the group, and when that was said last.
     held: Option<(String, Instant)>,
     until_idle: bool,
@@ -96,7 +99,7 @@ impl<'t> Instance<'t> {
         let member: Member = config.create_with_context(membership).map_err(wrong_settings)?;
         let member = shared.member.get_or_init(|| member);
         let (sender, events) = channel();
-        let crew = Crew::start(Arc::clone(&shared), guests, sender, member)?;
+        let crew = WorkerPool::start(Arc::clone(&shared), guests, sender, member)?;
         member.subscribe(&member.context().inputs())?;
         let mut instance = Self {
             crew,
@@ -108,7 +111,7 @@ impl<'t> Instance<'t> {
             told: Instant::now(),
             follower: None,
             rebalances: 0,
-            refusal: Refusal::default(),
+            refusal: JoinRefusal::default(),
             held: None,
             until_idle,
             purge: Purge::new(),
@@ -121,10 +124,10 @@ impl<'t> Instance<'t> {
 
     /// Starts to follow the topics of global tables.
     pub(super) fn follow(&mut self, globals: Option<Globals>) -> Result<(), Error> {
-        let (Some(globals), Some(gate)) = (globals, self.shared.gate.clone()) else { return Ok(()) };
+        let (Some(globals), Some(barrier)) = (globals, self.shared.barrier.clone()) else { return Ok(()) };
         let shared = Arc::clone(&self.shared);
         let thread = Builder::new().name("global-tables".into());
-        let follower = thread.spawn(move || globals.follow(&gate, &shared.cluster, &shared.stopping));
+        let follower = thread.spawn(move || globals.follow(&barrier, &shared.cluster, &shared.stopping));
         self.follower = Some(follower.map_err(|error| Error::Thread(format!("no thread can be started: {error}")))?);
         Ok(())
     }
@@ -153,7 +156,7 @@ impl<'t> Instance<'t> {
 
     /// One round: news from the group, news from the workers.
     fn turn(&mut self, member: &Member) -> Result<(), Error> {
-        if let Some(Err(error)) = member.poll(TICK) {
+        if let Some(Err(error)) = member.poll(GROUP_POLL_WAIT) {
             tracing::debug!(%error, "the group says");
             self.refusal.hear(&error, Instant::now())?;
             if code(&error).is_some_and(|code| class(code) == Class::Topic) {
@@ -211,7 +214,7 @@ impl<'t> Instance<'t> {
     fn tell_lag(&mut self) {
         // A worker that hasn't said anything since the last rebalance may have any number of records to come.
         let all = self.lags.len() >= self.shared.topology.settings.threads.max(1);
-        if self.told.elapsed() < TELL || !all {
+        if self.told.elapsed() < LAG_INTERVAL || !all {
             return;
         }
         self.told = Instant::now();
@@ -235,7 +238,7 @@ impl<'t> Instance<'t> {
         if member.context().assigned().is_some() {
             member.unsubscribe();
         }
-        if said.elapsed() >= SAY {
+        if said.elapsed() >= LOG_INTERVAL {
             *said = Instant::now();
             tracing::warn!(reason, "waiting outside of the group");
         }
@@ -285,17 +288,17 @@ impl<'t> Instance<'t> {
     pub(super) fn drain(&mut self, result: Result<(), Error>) -> Result<(), Error> {
         self.become_(State::Draining);
         self.shared.stopping.store(true, Ordering::SeqCst);
-        let limit = Instant::now() + DRAIN;
+        let limit = Instant::now() + DRAIN_TIMEOUT;
         let shared = Arc::clone(&self.shared);
         let Some(member) = shared.member.get() else { return result };
         member.context().stop_by(limit);
         let mut result = result;
         while !self.crew.is_gone() {
-            drop(member.poll(TICK));
+            drop(member.poll(GROUP_POLL_WAIT));
             result = result.and(self.crew.tend(member));
             self.hear_all();
             if Instant::now() > limit {
-                let (workers, seconds) = (self.crew.at_work(), DRAIN.as_secs());
+                let (workers, seconds) = (self.crew.at_work(), DRAIN_TIMEOUT.as_secs());
                 result = result.and(Err(Error::Thread(format!(
                     "workers {workers:?} didn't finish within {seconds} s: what they had open isn't committed, and is \
                      processed again at the next start"
@@ -314,9 +317,9 @@ impl<'t> Instance<'t> {
     /// Leaves the group, so that others needn't wait until they miss this instance.
     fn leave(&self, member: &Member) {
         member.unsubscribe();
-        let limit = Instant::now() + LEAVE;
+        let limit = Instant::now() + LEAVE_TIMEOUT;
         while member.context().assigned().is_some() && Instant::now() < limit {
-            drop(member.poll(TICK));
+            drop(member.poll(GROUP_POLL_WAIT));
         }
     }
 

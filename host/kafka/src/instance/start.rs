@@ -13,24 +13,24 @@ use millrace_engine::topology::{TopicKind, Topology};
 use rdkafka::consumer::BaseConsumer;
 
 use super::Options;
-use crate::client::context::Ear;
+use crate::client::context::TroubleContext;
 use crate::client::first_answer;
 use crate::client::settings::{ClientSettings, wrong_settings};
 use crate::cluster::Cluster;
-use crate::cluster::internal_topics::{self, Internal};
-use crate::cluster::limits::Learned;
+use crate::cluster::internal_topics::{self, InternalTopic};
+use crate::cluster::limits::LearnedLimits;
 use crate::control::{self, Claim};
 use crate::error::Error;
 use crate::state::folder::Folder;
 use crate::state::globals::Globals;
-use crate::state::lease::Leases;
-use crate::worker::{Missing, Shared};
+use crate::state::lease::RestoreLeases;
+use crate::worker::{MissingTopics, Shared};
 
 /// How long to wait before something is looked at again.
-const RETRY: Duration = Duration::from_millis(500);
+const RETRY_INTERVAL: Duration = Duration::from_millis(500);
 
 /// How often to say what is waited for.
-const SAY: Duration = Duration::from_secs(10);
+const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Makes sure of everything, and reads global tables. `None` if it is told to stop before.
 pub(crate) fn prepare(
@@ -76,15 +76,15 @@ pub(crate) fn prepare(
         candidates: candidates.into(),
         options: options.worker,
         until_idle: options.until_idle,
-        learned: Learned::default(),
-        leases: Leases::default(),
+        learned: LearnedLimits::default(),
+        leases: RestoreLeases::default(),
         alike: topology::spread_alike(&topology),
         hinted: Mutex::default(),
         internal_ids: claimed.topics,
-        missing: Missing::default(),
+        missing: MissingTopics::default(),
         member: OnceLock::new(),
         stopping: Arc::default(),
-        gate: globals.as_ref().map(|_| Arc::default()),
+        barrier: globals.as_ref().map(|_| Arc::default()),
         shared_stores: topology.globals.iter().map(|table| table.store).collect(),
         cluster,
         topology,
@@ -98,7 +98,7 @@ fn internal(
     settings: &ClientSettings,
     cluster: &Cluster,
     (topology, partitions): (&Topology, &[u32]),
-    topics: &[Internal],
+    topics: &[InternalTopic],
     go_on: &dyn Fn() -> bool,
 ) -> Result<Option<Vec<String>>, Error> {
     let control = internal_topics::control(&topology.app);
@@ -141,10 +141,11 @@ impl Patience<'_> {
     /// The cluster's id. A cluster that doesn't answer is waited for; one that answers and refuses won't think again, nor
     /// does it help to wait for another certificate. `None` if it is told to stop before.
     fn meet(&self, settings: &ClientSettings) -> Result<Option<String>, Error> {
-        let client: BaseConsumer<Ear> = settings.admin().create_with_context(Ear::default()).map_err(wrong_settings)?;
+        let client: BaseConsumer<TroubleContext> =
+            settings.admin().create_with_context(TroubleContext::default()).map_err(wrong_settings)?;
         let mut said: Option<Instant> = None;
         first_answer::cluster_id(&client, self.bootstrap, &mut |silence| {
-            if let Some(error) = silence.filter(|_| said.is_none_or(|at| at.elapsed() > SAY)) {
+            if let Some(error) = silence.filter(|_| said.is_none_or(|at| at.elapsed() > LOG_INTERVAL)) {
                 tracing::warn!(kafka = self.bootstrap, reason = %error, "waiting");
                 said = Some(Instant::now());
             }
@@ -159,11 +160,11 @@ impl Patience<'_> {
             match attempt() {
                 Err(error @ (Error::Kafka(_) | Error::Missing(_))) => {
                     let text = error.to_string();
-                    if said.as_ref().is_none_or(|(before, at)| *before != text || at.elapsed() > SAY) {
+                    if said.as_ref().is_none_or(|(before, at)| *before != text || at.elapsed() > LOG_INTERVAL) {
                         tracing::warn!(kafka = self.bootstrap, reason = text, "waiting");
                         said = Some((text, Instant::now()));
                     }
-                    std::thread::park_timeout(RETRY);
+                    std::thread::park_timeout(RETRY_INTERVAL);
                 }
                 result => return result,
             }

@@ -27,10 +27,10 @@ pub(crate) const POSITIONS: &str = "positions";
 const FAMILIES: [Family<'static>; 1] = [Family { name: POSITIONS, shape: Shape::Entries }];
 
 /// Bytes of cached blocks and write buffers.
-const MEMORY: usize = 48 << 20;
+const CACHE_BYTES: usize = 48 << 20;
 
 /// What this version writes. A folder of a later one is refused.
-const FORMAT: u32 = 1;
+const FORMAT_VERSION: u32 = 1;
 
 /// Whose folder it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,7 +71,7 @@ impl Folder {
         let options = OpenOptions {
             families: &FAMILIES,
             wal: Wal::WithoutWindows,
-            memory: MEMORY,
+            memory: CACHE_BYTES,
             ..OpenOptions::new(&topology.stores)
         };
         let database = Database::open(&path.join("db"), &options).map_err(|error| match error {
@@ -114,7 +114,7 @@ fn claim(path: &Path, known: Option<Identity>, topology: &Topology, cluster: &st
     let instance = Uuid::new_v4().simple().to_string();
     let draft = path.join(format!("instance.{instance}"));
     let (app, cluster) = (topology.app.clone(), cluster.to_owned());
-    write_json(&draft, &Identity { format: FORMAT, app, instance, cluster: cluster.clone() })?;
+    write_json(&draft, &Identity { format: FORMAT_VERSION, app, instance, cluster: cluster.clone() })?;
     let linked = fs::hard_link(&draft, path.join("instance.json"));
     fs::remove_file(&draft).map_err(|error| file_error(path, error))?;
     match linked {
@@ -136,7 +136,7 @@ fn identity(path: &Path) -> Result<Option<Identity>, Error> {
 }
 
 fn check(path: &Path, known: &Identity, app: &str, cluster: &str) -> Result<(), Error> {
-    if known.format > FORMAT {
+    if known.format > FORMAT_VERSION {
         return Err(not_ours(path, "it was written by a later version of Millrace"));
     }
     if known.app != app {

@@ -1,7 +1,7 @@
 //! Global tables: every instance reads their topics whole, outside of the group, and keeps them in its own database.
 //!
 //! An instance has all rows before it takes on its first task. After that, rows change between transactions only: see
-//! [`Gate`](crate::state::barrier::Gate). Where it stands in a topic is kept with the rows, so that a restart reads the rest.
+//! [`TransactionBarrier`](crate::state::barrier::TransactionBarrier). Where it stands in a topic is kept with the rows, so that a restart reads the rest.
 
 mod growth;
 mod write;
@@ -25,26 +25,26 @@ use crate::clock::wall_clock;
 use crate::cluster::Cluster;
 use crate::error::Error;
 use crate::error::codes::{Class, class, remedy};
-use crate::state::barrier::Gate;
+use crate::state::barrier::TransactionBarrier;
 use crate::state::folder::POSITIONS;
 use crate::state::positions::Position;
 use growth::Growth;
 
 /// How long to wait for records at a time.
-const WAIT: Duration = Duration::from_millis(50);
+const POLL_WAIT: Duration = Duration::from_millis(50);
 
 /// Bytes of rows that are written together.
-const WRITE_BYTES: usize = 1 << 20;
+const WRITE_LIMIT_BYTES: usize = 1 << 20;
 
 /// How long to wait for workers to be between transactions, to which they come as soon as they know. After it they are
 /// let on, for as long.
-const PATIENCE: Duration = Duration::from_secs(10);
+const BARRIER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How often to say that they wait.
-const SAY: Duration = Duration::from_secs(30);
+const LOG_INTERVAL: Duration = Duration::from_secs(30);
 
 /// How long rows wait for more of them.
-const GATHER: Duration = Duration::from_millis(100);
+const GATHER_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Reads the topics of global tables.
 pub(crate) struct Globals {
@@ -139,7 +139,7 @@ impl Globals {
             if stop.load(Ordering::Relaxed) {
                 return Ok(false);
             }
-            if moved.elapsed() > SAY {
+            if moved.elapsed() > LOG_INTERVAL {
                 moved = Instant::now();
                 let (topic, table) = (&behind.topic, &behind.table.name);
                 tracing::warn!(
@@ -151,7 +151,7 @@ impl Globals {
             if self.read()? > 0 {
                 moved = Instant::now();
             }
-            if self.batch.bytes() >= WRITE_BYTES {
+            if self.batch.bytes() >= WRITE_LIMIT_BYTES {
                 self.write_or_wait(stop)?;
             }
         }
@@ -162,33 +162,38 @@ impl Globals {
     ///
     /// # Errors
     /// [`Error::Changed`]: a topic was made anew or has grown. Otherwise the database fails.
-    pub(crate) fn follow(mut self, gate: &Gate, cluster: &Arc<Cluster>, stop: &AtomicBool) -> Result<(), Error> {
+    pub(crate) fn follow(
+        mut self,
+        barrier: &TransactionBarrier,
+        cluster: &Arc<Cluster>,
+        stop: &AtomicBool,
+    ) -> Result<(), Error> {
         let mut growth = Growth::default();
         let (mut since, mut late): (Option<Instant>, Option<Instant>) = (None, None);
         while !stop.load(Ordering::Relaxed) {
             growth.look(cluster, &self.tables)?;
             // What can't be written yet waits in its topic, and not here.
-            let full = self.batch.bytes() >= WRITE_BYTES;
+            let full = self.batch.bytes() >= WRITE_LIMIT_BYTES;
             let idle = !full && self.read()? == 0;
             let waiting = self.tables.iter().flat_map(|table| &table.partitions).any(|partition| partition.dirty);
             since = since.or(waiting.then(Instant::now)).filter(|_| waiting);
-            let enough = idle || self.batch.bytes() >= WRITE_BYTES;
-            if !since.is_some_and(|since| enough || since.elapsed() >= GATHER) {
+            let enough = idle || self.batch.bytes() >= WRITE_LIMIT_BYTES;
+            if !since.is_some_and(|since| enough || since.elapsed() >= GATHER_INTERVAL) {
                 continue;
             }
             // If a worker hangs in a transaction, the rows come later.
-            let written = gate.alone(PATIENCE, || self.write()).transpose()?;
+            let written = barrier.alone(BARRIER_TIMEOUT, || self.write()).transpose()?;
             if let Some(written) = written {
                 late = None;
                 if !written {
                     self.wait_for_room(stop);
                 }
-            } else if late.is_none_or(|said: Instant| said.elapsed() > SAY) {
+            } else if late.is_none_or(|said: Instant| said.elapsed() > LOG_INTERVAL) {
                 late = Some(Instant::now());
                 tracing::warn!("new rows of global tables wait: a worker doesn't come to the end of its transaction");
             }
             if full && written.is_none() {
-                std::thread::park_timeout(WAIT);
+                std::thread::park_timeout(POLL_WAIT);
             }
         }
         Ok(())
@@ -198,7 +203,7 @@ impl Globals {
     fn read(&mut self) -> Result<usize, Error> {
         let Self { fetcher, tables, places, batch, buffer, .. } = self;
         let mut failed = None;
-        let count = fetcher.poll(WAIT, |topic, number, fetched| {
+        let count = fetcher.poll(POLL_WAIT, |topic, number, fetched| {
             let find = || place_of(tables, &topic.name(), number);
             let Some((table, number)) = *places.entry((topic.handle(), number)).or_insert_with(find) else { return };
             let Some(table) = tables.get_mut(table) else { return };
@@ -308,7 +313,7 @@ impl Table {
         let (topic, table) = (&self.topic, &self.table.name);
         for (partition, place) in self.partitions.iter_mut().enumerate() {
             let Some((reason, said)) = &mut place.barred else { continue };
-            if said.is_none_or(|said| said.elapsed() > SAY) {
+            if said.is_none_or(|said| said.elapsed() > LOG_INTERVAL) {
                 *said = Some(Instant::now());
                 tracing::warn!(topic, partition, table, reason, "a partition of a global table can't be read: waiting");
             }

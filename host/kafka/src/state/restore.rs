@@ -24,13 +24,13 @@ use crate::faults::{self, Point};
 use crate::state::StateContext;
 use crate::state::positions::Position;
 use crate::tasks::TaskId;
-pub(crate) use plan::{Plan, plan};
+pub(crate) use plan::{RestorePlan, plan};
 
 /// Bytes of a write to the local state.
-const WRITE_BYTES: usize = 4 << 20;
+const WRITE_LIMIT_BYTES: usize = 4 << 20;
 
 /// After so long without a record, why that may be is said.
-const STALLED: Duration = Duration::from_secs(15);
+const STALLED_AFTER: Duration = Duration::from_secs(15);
 
 /// A changelog partition that is to be restored.
 #[derive(Clone, Debug)]
@@ -45,7 +45,7 @@ pub(crate) struct Changelog {
 }
 
 /// A part of a changelog that is missing in the local state.
-pub(crate) struct Gap {
+pub(crate) struct ChangelogGap {
     changelog: Changelog,
     /// Of the next record to be applied.
     next: i64,
@@ -62,7 +62,7 @@ pub(crate) struct Gap {
 
 /// Where a task can't go on, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Trouble {
+pub(crate) struct PartitionTrouble {
     pub(crate) topic: String,
     pub(crate) partition: u32,
     pub(crate) text: String,
@@ -70,19 +70,19 @@ pub(crate) struct Trouble {
 
 /// What came in a round of restoring.
 #[derive(Default)]
-pub(crate) struct Round {
+pub(crate) struct RestoreRound {
     /// Records.
     pub(crate) records: u64,
     /// Tasks that are restored.
     pub(crate) done: Vec<TaskId>,
     /// Tasks whose changelogs can't be read from where they were planned to be: a new plan is needed.
-    pub(crate) failed: BTreeMap<TaskId, Trouble>,
+    pub(crate) failed: BTreeMap<TaskId, PartitionTrouble>,
 }
 
 /// Gaps of some tasks that are being filled, by a consumer of their own.
 pub(crate) struct Restore {
     fetcher: Fetcher,
-    gaps: Vec<Gap>,
+    gaps: Vec<ChangelogGap>,
     /// Which gaps a partition fills, by the handle of its topic.
     places: HashMap<(usize, i32), Vec<usize>>,
     /// What isn't written yet.
@@ -91,7 +91,7 @@ pub(crate) struct Restore {
 
 impl Restore {
     /// Begins to read.
-    pub(crate) fn start(state: StateContext<'_>, gaps: Vec<Gap>) -> Result<Self, Error> {
+    pub(crate) fn start(state: StateContext<'_>, gaps: Vec<ChangelogGap>) -> Result<Self, Error> {
         let fetcher = Fetcher::new(&state.settings.fetcher("restore"))?;
         fetcher.assign(&places(&gaps)?)?;
         Ok(Self { fetcher, gaps, places: HashMap::new(), batch: Batch::new(state.database) })
@@ -99,7 +99,7 @@ impl Restore {
 
     /// Offsets that are left: at least as many as records.
     pub(crate) fn left(&self) -> u64 {
-        let left = |gap: &Gap| gap.until.saturating_sub(gap.next).max(0).cast_unsigned();
+        let left = |gap: &ChangelogGap| gap.until.saturating_sub(gap.next).max(0).cast_unsigned();
         self.gaps.iter().filter(|gap| !gap.done).map(left).sum()
     }
 
@@ -112,9 +112,9 @@ impl Restore {
     ///
     /// # Errors
     /// The database can't be written.
-    pub(crate) fn step(&mut self, state: StateContext<'_>, wait: Duration) -> Result<Round, Reaction> {
+    pub(crate) fn step(&mut self, state: StateContext<'_>, wait: Duration) -> Result<RestoreRound, Reaction> {
         let Self { fetcher, gaps, places, batch } = self;
-        let (mut round, mut result) = (Round::default(), Ok(()));
+        let (mut round, mut result) = (RestoreRound::default(), Ok(()));
         let (left, now) = (gaps.iter().filter(|gap| !gap.done).count(), Instant::now());
         let count = fetcher.poll(wait, |topic, partition, fetched| {
             let find = || gaps_of(gaps, &topic.name(), partition);
@@ -132,7 +132,7 @@ impl Restore {
         });
         result?;
         let ended = gaps.iter().filter(|gap| !gap.done).count() < left;
-        if self.batch.bytes() >= WRITE_BYTES || ended || (count == 0 && !self.batch.is_empty()) {
+        if self.batch.bytes() >= WRITE_LIMIT_BYTES || ended || (count == 0 && !self.batch.is_empty()) {
             self.write(state)?;
         }
         if ended || !round.failed.is_empty() {
@@ -142,16 +142,17 @@ impl Restore {
     }
 
     /// Lets go of the tasks that are restored or have failed.
-    fn settle(&mut self, state: StateContext<'_>, round: &mut Round) -> Result<(), Reaction> {
+    fn settle(&mut self, state: StateContext<'_>, round: &mut RestoreRound) -> Result<(), Reaction> {
         self.write(state)?;
         let open: BTreeSet<_> = self.gaps.iter().filter(|gap| !gap.done).map(|gap| gap.changelog.task).collect();
         let all: BTreeSet<_> = self.gaps.iter().map(|gap| gap.changelog.task).collect();
         round.done = all.into_iter().filter(|task| !open.contains(task) && !round.failed.contains_key(task)).collect();
-        let over = |gap: &Gap| !open.contains(&gap.changelog.task) || round.failed.contains_key(&gap.changelog.task);
+        let over =
+            |gap: &ChangelogGap| !open.contains(&gap.changelog.task) || round.failed.contains_key(&gap.changelog.task);
         let gone: Vec<_> = self.gaps.extract_if(.., |gap| over(gap)).collect();
         self.places.clear();
         // What goes on being written there is no business of this one any more.
-        let place = |gap: Gap| (gap.changelog.topic, gap.changelog.task.partition.cast_signed());
+        let place = |gap: ChangelogGap| (gap.changelog.topic, gap.changelog.task.partition.cast_signed());
         let left: BTreeSet<_> = gone.into_iter().map(place).collect();
         for (topic, partition) in left {
             if gaps_of(&self.gaps, &topic, partition).is_empty() {
@@ -181,9 +182,9 @@ impl Restore {
     }
 
     /// Tasks that have stood still for long, and why that may be.
-    pub(crate) fn stalled(&self, app: App<'_>) -> BTreeMap<TaskId, Trouble> {
-        let stalled = self.gaps.iter().filter(|gap| !gap.done && gap.moved.elapsed() > STALLED);
-        let trouble = |gap: &Gap| {
+    pub(crate) fn stalled(&self, app: App<'_>) -> BTreeMap<TaskId, PartitionTrouble> {
+        let stalled = self.gaps.iter().filter(|gap| !gap.done && gap.moved.elapsed() > STALLED_AFTER);
+        let trouble = |gap: &ChangelogGap| {
             gap.trouble(format!(
                 "restoring has stood still for {} s at offset {} of {}: the broker doesn't answer, or a transaction there is \
                  neither committed nor aborted yet; {}",
@@ -197,14 +198,14 @@ impl Restore {
     }
 }
 
-impl Gap {
-    fn trouble(&self, text: String) -> Trouble {
-        Trouble { topic: self.changelog.topic.clone(), partition: self.changelog.task.partition, text }
+impl ChangelogGap {
+    fn trouble(&self, text: String) -> PartitionTrouble {
+        PartitionTrouble { topic: self.changelog.topic.clone(), partition: self.changelog.task.partition, text }
     }
 }
 
 /// Where to read from. Tasks of several sub-topologies read the same partition of the meta store's changelog.
-fn places(gaps: &[Gap]) -> Result<TopicPartitionList, Error> {
+fn places(gaps: &[ChangelogGap]) -> Result<TopicPartitionList, Error> {
     let mut first = BTreeMap::new();
     for gap in gaps {
         let place = (gap.changelog.topic.as_str(), gap.changelog.task.partition.cast_signed());
@@ -218,8 +219,9 @@ fn places(gaps: &[Gap]) -> Result<TopicPartitionList, Error> {
     Ok(list)
 }
 
-fn gaps_of(gaps: &[Gap], topic: &str, partition: i32) -> Vec<usize> {
-    let is_it = |gap: &Gap| gap.changelog.topic == topic && gap.changelog.task.partition.cast_signed() == partition;
+fn gaps_of(gaps: &[ChangelogGap], topic: &str, partition: i32) -> Vec<usize> {
+    let is_it =
+        |gap: &ChangelogGap| gap.changelog.topic == topic && gap.changelog.task.partition.cast_signed() == partition;
     gaps.iter().enumerate().filter(|(_, gap)| is_it(gap)).map(|(number, _)| number).collect()
 }
 
@@ -246,7 +248,7 @@ enum Applied {
 /// Puts what was fetched into the batch.
 fn apply(
     state: StateContext<'_>,
-    gap: &mut Gap,
+    gap: &mut ChangelogGap,
     fetched: &Fetched<'_>,
     batch: &mut Batch,
     now: Instant,

@@ -28,14 +28,14 @@ use crate::tasks::TaskId;
 const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(5));
 
 /// The most that a task waits because its trial took long.
-const TRIAL: Duration = Duration::from_secs(30);
+const TRIAL_WAIT_LIMIT: Duration = Duration::from_secs(30);
 
 /// The tasks of a worker that aren't part of the transactions of others. Hardly ever one.
 #[derive(Default)]
-pub(super) struct Apart(BTreeMap<TaskId, Trial>);
+pub(super) struct IsolatedTasks(BTreeMap<TaskId, IsolatedTask>);
 
 #[derive(Default)]
-struct Trial {
+struct IsolatedTask {
     /// How often it has failed alone.
     failures: u32,
     /// When it is tried again; none if at once.
@@ -44,7 +44,7 @@ struct Trial {
 
 /// How a task takes part in transactions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(super) enum Isolation {
     /// With others.
     Together,
     /// It has its next transaction for itself.
@@ -53,14 +53,14 @@ pub(super) enum Standing {
     Waiting,
 }
 
-impl Apart {
+impl IsolatedTasks {
     /// A transaction of these tasks has failed, after so long, because a record couldn't be written.
     pub(super) fn failed(&mut self, tasks: &[TaskId], took: Duration, now: Instant) {
         if let [task] = tasks {
             let trial = self.0.entry(*task).or_default();
             let wait = BACKOFF.0.saturating_mul(1 << trial.failures.min(16)).min(BACKOFF.1);
             trial.failures = trial.failures.saturating_add(1);
-            trial.due = Some(now + wait.max(took.min(TRIAL)));
+            trial.due = Some(now + wait.max(took.min(TRIAL_WAIT_LIMIT)));
             return;
         }
         for task in tasks {
@@ -78,17 +78,17 @@ impl Apart {
         self.0.clear();
     }
 
-    pub(super) fn standing(&self, task: TaskId) -> Standing {
+    pub(super) fn standing(&self, task: TaskId) -> Isolation {
         match self.0.get(&task) {
-            None => Standing::Together,
-            Some(Trial { due: Some(due), .. }) if Instant::now() < *due => Standing::Waiting,
-            Some(_) => Standing::OnTrial,
+            None => Isolation::Together,
+            Some(IsolatedTask { due: Some(due), .. }) if Instant::now() < *due => Isolation::Waiting,
+            Some(_) => Isolation::OnTrial,
         }
     }
 
     /// Whether a task is to do nothing for now.
     pub(super) fn is_waiting(&self, task: TaskId) -> bool {
-        self.standing(task) == Standing::Waiting
+        self.standing(task) == Isolation::Waiting
     }
 }
 
@@ -102,14 +102,14 @@ mod tests {
         TaskId { subtopology, partition: 0 }
     }
 
-    fn standings(apart: &Apart) -> [Standing; 3] {
+    fn standings(apart: &IsolatedTasks) -> [Isolation; 3] {
         [0, 1, 2].map(|number| apart.standing(task(number)))
     }
 
     #[test]
     fn a_task_that_fails_others_with_it_is_found_out_and_they_go_on_together() {
-        use Standing::{OnTrial, Together, Waiting};
-        let (mut apart, now) = (Apart::default(), Instant::now());
+        use Isolation::{OnTrial, Together, Waiting};
+        let (mut apart, now) = (IsolatedTasks::default(), Instant::now());
         assert_eq!(standings(&apart), [Together; 3]);
         apart.failed(&[task(0), task(1)], HOUR, now);
         assert_eq!(standings(&apart), [OnTrial, OnTrial, Together], "at once: nobody knows which one it is");
@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn a_task_that_fails_alone_waits_longer_each_time_and_as_long_as_its_trial_took() {
-        let (mut apart, now) = (Apart::default(), Instant::now());
+        let (mut apart, now) = (IsolatedTasks::default(), Instant::now());
         let mut waits = Vec::new();
         for took in [0, 0, 0, 0, 7, 3_600] {
             apart.failed(&[task(0)], Duration::from_secs(took), now);
@@ -132,6 +132,6 @@ mod tests {
         }
         assert_eq!(waits, [1, 2, 4, 5, 7, 30]);
         apart.failed(&[task(0)], Duration::ZERO, now - HOUR);
-        assert_eq!(apart.standing(task(0)), Standing::OnTrial, "when it has waited");
+        assert_eq!(apart.standing(task(0)), Isolation::OnTrial, "when it has waited");
     }
 }

@@ -11,16 +11,16 @@ use millrace_engine::topology::TopicKind;
 use rdkafka::TopicPartitionList;
 
 use super::Shared;
-use super::starts::{Start, Starts, meta_changelog, origin};
+use super::starts::{InputStart, InputStarts, meta_changelog, origin};
 use crate::client::app::hanging;
 use crate::client::native::{self, Committed, Topic, Topics};
-use crate::cluster::contradictions::{self, Place};
+use crate::cluster::contradictions::{self, InputPartition};
 use crate::cluster::metadata::{self, Origin};
 use crate::error::codes::said;
 use crate::error::{Error, Reaction};
-use crate::state::lease::Lease;
+use crate::state::lease::RestoreLease;
 use crate::state::positions;
-use crate::state::restore::{Changelog, Gap, Plan, Trouble, plan};
+use crate::state::restore::{Changelog, ChangelogGap, PartitionTrouble, RestorePlan, plan};
 use crate::tasks::{TaskId, inputs_of};
 
 /// Offsets by topic and partition, with where they come from.
@@ -28,9 +28,9 @@ pub(super) type Offsets = BTreeMap<(String, i32), (i64, Origin)>;
 
 /// Where a task begins.
 #[derive(Clone, Debug)]
-pub(super) struct Beginning {
+pub(super) struct StartingPoint {
     /// Its committed offsets, by topic and partition.
-    pub(super) starts: Starts,
+    pub(super) starts: InputStarts,
     /// The ids of its inputs and changelogs, by name.
     pub(super) ids: Arc<BTreeMap<String, String>>,
 }
@@ -42,16 +42,16 @@ pub(super) enum Answer {
     /// It can begin when this is restored.
     Begins {
         /// From there.
-        beginning: Beginning,
+        beginning: StartingPoint,
         /// What its local state lacks.
-        gaps: Vec<Gap>,
+        gaps: Vec<ChangelogGap>,
         /// Nobody else restores it.
-        lease: Lease,
+        lease: RestoreLease,
     },
     /// It can't be opened yet.
-    NotYet(Trouble),
+    NotYet(PartitionTrouble),
     /// It can't be opened, as far as one broker tells: a changelog has lost records.
-    Lost(Trouble),
+    Lost(PartitionTrouble),
 }
 
 /// What brokers have said about some tasks.
@@ -108,7 +108,7 @@ impl<'s> Answers<'s> {
             match self.start(&topic, partition)? {
                 Ok(start) => drop(starts.insert((topic, partition), start)),
                 Err(text) => {
-                    return Ok(Answer::NotYet(Trouble { topic, partition: partition.cast_unsigned(), text }));
+                    return Ok(Answer::NotYet(PartitionTrouble { topic, partition: partition.cast_unsigned(), text }));
                 }
             }
         }
@@ -130,18 +130,18 @@ impl<'s> Answers<'s> {
         let mut gaps = Vec::new();
         for store in stores(self.shared, task) {
             match self.gap(task, store)? {
-                Ok(Plan::Whole) => {}
-                Ok(Plan::Gap(gap)) => gaps.push(gap),
-                Ok(Plan::Lost(text)) => return Ok(Answer::Lost(first_trouble(self.shared, task, text))),
+                Ok(RestorePlan::Whole) => {}
+                Ok(RestorePlan::ChangelogGap(gap)) => gaps.push(gap),
+                Ok(RestorePlan::Lost(text)) => return Ok(Answer::Lost(first_trouble(self.shared, task, text))),
                 Err(trouble) => return Ok(Answer::NotYet(trouble)),
             }
         }
-        Ok(Answer::Begins { beginning: Beginning { starts, ids: Arc::clone(&self.ids) }, gaps, lease })
+        Ok(Answer::Begins { beginning: StartingPoint { starts, ids: Arc::clone(&self.ids) }, gaps, lease })
     }
 
     /// Where an input partition begins, or why that can't be known yet. What has nothing committed starts at its first
     /// record, if nothing [speaks against that](super::starts).
-    fn start(&self, topic: &str, partition: i32) -> Result<Result<Start, String>, Reaction> {
+    fn start(&self, topic: &str, partition: i32) -> Result<Result<InputStart, String>, Reaction> {
         if self.is_leaderless(topic, partition) {
             return Ok(Err(LEADERLESS.into()));
         }
@@ -150,12 +150,12 @@ impl<'s> Answers<'s> {
             return Ok(Err(text));
         }
         let Some(origin) = origin(self.shared, topic, &self.ids) else { return Ok(Err(UNTOLD.into())) };
-        let here = Place { app: self.shared.settings.app(), topic, partition };
+        let here = InputPartition { app: self.shared.settings.app(), topic, partition };
         let place = (topic.to_owned(), partition);
         let committed = match self.committed.get(&place) {
-            Some(Committed::At(offset, text)) => Ok(Start::at(here, *offset, metadata::decode(text), origin)?),
+            Some(Committed::At(offset, text)) => Ok(InputStart::at(here, *offset, metadata::decode(text), origin)?),
             Some(Committed::Nothing) => match self.shared.cluster.range(topic, partition.cast_unsigned()) {
-                Ok((first, _)) => Ok(Start::first(first, origin)),
+                Ok((first, _)) => Ok(InputStart::first(first, origin)),
                 Err(Error::Kafka(error)) => Err(format!("its first offset can't be had: {}", said(&error))),
                 Err(error) => return Err(error.into()),
             },
@@ -170,9 +170,9 @@ impl<'s> Answers<'s> {
     }
 
     /// What is missing of a store, or why that can't be known yet.
-    fn gap(&mut self, task: TaskId, store: StoreId) -> Result<Result<Plan, Trouble>, Reaction> {
-        let Some(name) = self.shared.changelogs.get(store.0) else { return Ok(Ok(Plan::Whole)) };
-        let trouble = |text: String| Trouble { topic: name.clone(), partition: task.partition, text };
+    fn gap(&mut self, task: TaskId, store: StoreId) -> Result<Result<RestorePlan, PartitionTrouble>, Reaction> {
+        let Some(name) = self.shared.changelogs.get(store.0) else { return Ok(Ok(RestorePlan::Whole)) };
+        let trouble = |text: String| PartitionTrouble { topic: name.clone(), partition: task.partition, text };
         let untold = |this: &Self| this.untold(name).unwrap_or_else(|| UNTOLD.into());
         let Some(Ok(topic)) = self.topics.get(name) else { return Ok(Err(trouble(untold(self)))) };
         if self.is_leaderless(name, task.partition.cast_signed()) {
@@ -243,9 +243,9 @@ fn check_internal(shared: &Shared, ids: &BTreeMap<String, String>) -> Result<(),
 }
 
 /// The same trouble of a task as a whole.
-pub(super) fn first_trouble(shared: &Shared, task: TaskId, text: String) -> Trouble {
+pub(super) fn first_trouble(shared: &Shared, task: TaskId, text: String) -> PartitionTrouble {
     let topic = inputs(shared, task).into_iter().next().map(|(topic, _)| topic).unwrap_or_default();
-    Trouble { topic, partition: task.partition, text }
+    PartitionTrouble { topic, partition: task.partition, text }
 }
 
 /// What a task reads.

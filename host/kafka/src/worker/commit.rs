@@ -12,8 +12,8 @@ use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::pace::Paces;
-use super::run::Kind;
-use super::seat::Seat;
+use super::run::WorkKind;
+use super::seat::ActiveTask;
 use super::{Commit, Event, Generation, Phase, Shared, Worker, entry, sendable};
 use crate::client::producer::Transactions;
 use crate::clock::wall_clock;
@@ -24,7 +24,7 @@ use crate::state::positions::Position;
 
 /// Which tasks a commit is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Of {
+pub(super) enum CommitScope {
     /// All that have done anything.
     All,
     /// Those that have put records out. Nobody waits for the others before a commit is due, and each partition that a
@@ -34,12 +34,12 @@ pub(super) enum Of {
 
 impl Worker {
     /// Commits what the tasks have done since their last commit, if they have done anything.
-    pub(super) fn commit(&mut self, of: Of) -> Result<(), Reaction> {
+    pub(super) fn commit(&mut self, of: CommitScope) -> Result<(), Reaction> {
         let (began, time) = (Instant::now(), self.run_time());
         let Some(producer) = &mut self.producer else { return Ok(()) };
         let mut ledger = Ledger::default();
         let mut changed = Vec::new();
-        for seat in self.seats.iter_mut().filter(|seat| seat.dirty && (of == Of::All || seat.sent)) {
+        for seat in self.seats.iter_mut().filter(|seat| seat.dirty && (of == CommitScope::All || seat.sent)) {
             let (unclear, shared) = (&mut self.unclear, &self.shared);
             let mut send = |record: Produced| {
                 producer.send(record.topic.0, &sendable(&record), None)?;
@@ -78,7 +78,7 @@ impl Worker {
     /// Commits everything and brings the local state up to it: for who stops, or gives tasks away. What can't be
     /// committed any more is dropped.
     pub(super) fn finish(&mut self) -> Result<(), Reaction> {
-        self.commit(Of::All)?;
+        self.commit(CommitScope::All)?;
         self.write_all_postponed()?;
         self.seats.retain(|seat| !seat.dirty);
         self.leave();
@@ -93,7 +93,7 @@ impl Worker {
             return Ok(());
         }
         let Some(producer) = &mut self.producer else { return Ok(()) };
-        let moved: Vec<&mut Seat> =
+        let moved: Vec<&mut ActiveTask> =
             self.seats.iter_mut().filter_map(|seat| (seat.is_idle() && seat.skip_marks()).then_some(seat)).collect();
         if moved.is_empty() {
             return Ok(());
@@ -159,14 +159,14 @@ impl Worker {
 /// from when it began. What one record alone has left may take longer; if even that is too long for the open transaction, it
 /// comes behind the commit as a whole.
 fn flush(
-    seat: &mut Seat,
+    seat: &mut ActiveTask,
     logic: &mut dyn Logic,
     paces: &mut Paces,
     (began, time): (Instant, Duration),
     send: &mut dyn FnMut(Produced) -> Result<(), Reaction>,
 ) -> Result<(), Reaction> {
     let (done, waited) = (seat.taken + seat.fired, !seat.task.may_commit());
-    if waited && paces.entry((seat.id, Kind::Records)).or_default().flushes_behind() {
+    if waited && paces.entry((seat.id, WorkKind::Records)).or_default().flushes_behind() {
         seat.task.begin_flush(wall_clock(), 0);
     }
     let time = if done > 1 { time } else { time * 2 };
@@ -184,7 +184,7 @@ fn flush(
             Err(error) => Err(error),
         };
     }
-    for kind in [Kind::Records, Kind::Timers] {
+    for kind in [WorkKind::Records, WorkKind::Timers] {
         let pace = paces.entry((seat.id, kind)).or_default();
         match &flushed {
             Err(TaskError::Overrun { .. }) => pace.flush_cut_off(done),
@@ -197,7 +197,7 @@ fn flush(
 /// Sends what the task has changed in its stores to their changelogs.
 fn send_changes(
     shared: &Shared,
-    seat: &Seat,
+    seat: &ActiveTask,
     producer: &mut Transactions,
     changes: &[StoreChanges],
 ) -> Result<(), Reaction> {
@@ -222,13 +222,13 @@ fn add_notes(changes: &mut Vec<StoreChanges>, notes: Option<StoreChanges>) {
 }
 
 /// What the task's part of the meta store lacks.
-fn notes(shared: &Shared, seat: &Seat) -> Option<StoreChanges> {
+fn notes(shared: &Shared, seat: &ActiveTask) -> Option<StoreChanges> {
     seat.notes(shared.topology.subtopologies.get(seat.id.subtopology)?.meta)
 }
 
 /// Where the tasks stand in all their inputs: also where nothing has moved, because it is these that fence who had them
 /// before.
-fn offsets<'s>(seats: impl Iterator<Item = &'s Seat>) -> Result<TopicPartitionList, Reaction> {
+fn offsets<'s>(seats: impl Iterator<Item = &'s ActiveTask>) -> Result<TopicPartitionList, Reaction> {
     let mut list = TopicPartitionList::new();
     let inputs = seats.flat_map(|seat| seat.inputs.iter().map(|input| (input, seat.task.is_unfinished())));
     for (input, unfinished) in inputs {
@@ -251,10 +251,14 @@ fn generation(generation: &Option<Generation>) -> Result<Arc<ConsumerGroupMetada
 
 /// Bytes of a write to the local state. Each store's part of a commit is whole in it, and stands for itself: what is
 /// missing after a crash comes from the changelog.
-pub(super) const WRITE_BYTES: usize = 512 << 10;
+pub(super) const WRITE_LIMIT_BYTES: usize = 512 << 10;
 
 /// Writes the changes to the local state, with the changelog positions that they reflect.
-fn store(shared: &Shared, changed: &[(&mut Seat, Vec<StoreChanges>)], ends: &[Option<i64>]) -> Result<(), Reaction> {
+fn store(
+    shared: &Shared,
+    changed: &[(&mut ActiveTask, Vec<StoreChanges>)],
+    ends: &[Option<i64>],
+) -> Result<(), Reaction> {
     let mut batch = Batch::new(&shared.database);
     let at = wall_clock();
     for (seat, changes) in changed {
@@ -271,7 +275,7 @@ fn store(shared: &Shared, changed: &[(&mut Seat, Vec<StoreChanges>)], ends: &[Op
             if let (Some(slot), Some(position)) = (slot, position) {
                 position.write(&mut batch, slot.store, &slot.key)?;
             }
-            if batch.bytes() >= WRITE_BYTES {
+            if batch.bytes() >= WRITE_LIMIT_BYTES {
                 let whole = std::mem::replace(&mut batch, Batch::new(&shared.database));
                 shared.database.write(whole, Durability::Buffered)?;
             }

@@ -5,21 +5,21 @@ use std::time::Duration;
 use millrace_engine::topology::{TopicKind, Topology};
 use rdkafka::error::RDKafkaErrorCode;
 
-use super::barred::{Barred, Standing};
-use super::seat::{Input, Seat};
-use super::{IDLE, Shared, Worker};
+use super::barred::{InputAccess, UnreadableInputs};
+use super::seat::{ActiveTask, Input};
+use super::{IDLE_WAIT, Shared, Worker};
 use crate::client::app::App;
 use crate::client::native::{Fetched, Fetcher};
 use crate::clock::wall_clock;
-use crate::cluster::contradictions::{self, Place};
+use crate::cluster::contradictions::{self, InputPartition};
 use crate::error::codes::{Class, class, remedy};
 use crate::error::{Error, Reaction};
 
 /// Bytes that wait on an input of a task, after which nothing more is fetched for it.
-const QUEUE_BYTES: usize = 2 << 20;
+const QUEUE_LIMIT_BYTES: usize = 2 << 20;
 
 /// How long to wait for records that are known to come.
-const SOON: Duration = Duration::from_millis(2);
+const FETCH_WAIT: Duration = Duration::from_millis(2);
 
 impl Worker {
     /// Reads what there is into the tasks' queues. Returns how much it was.
@@ -66,7 +66,7 @@ impl Worker {
             let place =
                 seats.iter().flat_map(|seat| &seat.inputs).find(|place| place.name.to_bytes() == topic.as_bytes());
             let partition = place.and_then(|place| place.partition).unwrap_or(0);
-            let place = Place { app: shared.settings.app(), topic, partition };
+            let place = InputPartition { app: shared.settings.app(), topic, partition };
             return Err(Reaction::Stop(Error::Setup(contradictions::made_anew_while_read(place))));
         }
         if let Some(reaction) = failed.or(gone.map(|gone| gone.reaction(shared))) {
@@ -88,29 +88,35 @@ impl Worker {
         match (self.has_results(), self.is_caught_up()) {
             // There is something to commit, and little to come: not even the time of a wait is to be lost.
             (true, true) => Duration::ZERO,
-            (true, false) => SOON,
-            (false, _) if self.seats.iter().any(|seat| seat.dirty) => IDLE.min(self.until_due()),
-            (false, _) => IDLE,
+            (true, false) => FETCH_WAIT,
+            (false, _) if self.seats.iter().any(|seat| seat.dirty) => IDLE_WAIT.min(self.until_due()),
+            (false, _) => IDLE_WAIT,
         }
     }
 }
 
-fn place_of(seats: &[Seat], topic: &str, partition: i32) -> Option<(usize, usize)> {
+fn place_of(seats: &[ActiveTask], topic: &str, partition: i32) -> Option<(usize, usize)> {
     let is_it = |input: &Input| input.partition == Some(partition) && input.name.as_bytes() == topic.as_bytes();
     seats.iter().enumerate().find_map(|(number, seat)| Some((number, seat.inputs.iter().position(is_it)?)))
 }
 
 /// Says which inputs expect more, and stops or goes on reading them.
-fn mark(seat: &mut Seat, fetcher: &Fetcher, barred: &mut Barred, now: i64, app: App<'_>) -> Result<(), Reaction> {
+fn mark(
+    seat: &mut ActiveTask,
+    fetcher: &Fetcher,
+    barred: &mut UnreadableInputs,
+    now: i64,
+    app: App<'_>,
+) -> Result<(), Reaction> {
     for (input, place) in seat.inputs.iter_mut().enumerate() {
         let queued = seat.task.queued_bytes(input);
         place.look(fetcher);
         let standing = barred.look(place, now);
         seat.task.expect_more(input, place.expects_more());
-        place.stalled = standing != Standing::Free || place.note(fetcher, queued > 0, now, app);
+        place.stalled = standing != InputAccess::Free || place.note(fetcher, queued > 0, now, app);
         let Some(partition) = place.partition else { continue };
-        let is_full = queued > if place.paused { QUEUE_BYTES / 4 } else { QUEUE_BYTES };
-        let pause = is_full || standing == Standing::Waits;
+        let is_full = queued > if place.paused { QUEUE_LIMIT_BYTES / 4 } else { QUEUE_LIMIT_BYTES };
+        let pause = is_full || standing == InputAccess::Waits;
         if pause != place.paused {
             place.paused = pause;
             match place.paused {
@@ -148,7 +154,7 @@ impl Gone {
         Reaction::Stop(Error::Setup(format!(
             "topic `{topic}`, partition {partition}: the record at offset {next} is to be processed next, and isn't there \
              any more: {why}. {}",
-            contradictions::ways_out(Place { app: shared.settings.app(), topic: &topic, partition })
+            contradictions::ways_out(InputPartition { app: shared.settings.app(), topic: &topic, partition })
         )))
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::{Event, Worker};
 
 /// How often it is told.
-const EVERY: Duration = Duration::from_secs(1);
+const LAG_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How far an instance is behind in its partitions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,7 +30,7 @@ impl AddAssign for Lag {
 impl Worker {
     /// Tells how much there is to be read and processed, as far as brokers have said.
     pub(super) fn tell_lag(&mut self) {
-        if self.lag_told.elapsed() < EVERY {
+        if self.lag_told.elapsed() < LAG_INTERVAL {
             return;
         }
         self.lag_told = Instant::now();

@@ -6,16 +6,16 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// An internal topic that no broker has told of for so long has been deleted.
-const GONE: Duration = Duration::from_secs(10);
+const DELETED_AFTER: Duration = Duration::from_secs(10);
 
 /// Who hasn't asked about a topic for so long knows nothing of the time in between.
-const FORGOTTEN: Duration = Duration::from_secs(60);
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(60);
 
 /// The topics that are missing, by name: since when, and when that was last seen.
 #[derive(Default)]
-pub(crate) struct Missing(Mutex<BTreeMap<String, (Instant, Instant)>>);
+pub(crate) struct MissingTopics(Mutex<BTreeMap<String, (Instant, Instant)>>);
 
-impl Missing {
+impl MissingTopics {
     /// A broker was asked about this topic, and has told of it or hasn't. Whether the topic has been deleted.
     pub(super) fn is_gone(&self, topic: &str, there: bool, now: Instant) -> bool {
         let mut missing = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -24,11 +24,11 @@ impl Missing {
             return false;
         }
         let (since, seen) = missing.entry(topic.to_owned()).or_insert((now, now));
-        if now.duration_since(*seen) > FORGOTTEN {
+        if now.duration_since(*seen) > FORGOTTEN_AFTER {
             *since = now;
         }
         *seen = now;
-        now.duration_since(*since) >= GONE
+        now.duration_since(*since) >= DELETED_AFTER
     }
 }
 
@@ -38,30 +38,30 @@ mod tests {
 
     #[test]
     fn a_topic_that_no_broker_tells_of_is_gone_after_a_while_whatever_is_asked_of_others() {
-        let (missing, began) = (Missing::default(), Instant::now());
+        let (missing, began) = (MissingTopics::default(), Instant::now());
         for second in 0..10 {
             let now = began + Duration::from_secs(second);
             assert!(!missing.is_gone("deleted", false, now));
             assert!(!missing.is_gone("other", true, now));
         }
-        assert!(missing.is_gone("deleted", false, began + GONE));
+        assert!(missing.is_gone("deleted", false, began + DELETED_AFTER));
     }
 
     #[test]
     fn a_topic_that_a_broker_tells_of_is_not_gone() {
-        let (missing, began) = (Missing::default(), Instant::now());
+        let (missing, began) = (MissingTopics::default(), Instant::now());
         assert!(!missing.is_gone("topic", false, began));
-        assert!(!missing.is_gone("topic", true, began + GONE / 2));
-        assert!(!missing.is_gone("topic", false, began + GONE));
-        assert!(missing.is_gone("topic", false, began + GONE * 2));
+        assert!(!missing.is_gone("topic", true, began + DELETED_AFTER / 2));
+        assert!(!missing.is_gone("topic", false, began + DELETED_AFTER));
+        assert!(missing.is_gone("topic", false, began + DELETED_AFTER * 2));
     }
 
     #[test]
     fn a_topic_that_nobody_has_asked_about_for_long_is_not_gone_at_the_first_look() {
-        let (missing, began) = (Missing::default(), Instant::now());
+        let (missing, began) = (MissingTopics::default(), Instant::now());
         assert!(!missing.is_gone("topic", false, began));
-        let later = began + FORGOTTEN * 2;
+        let later = began + FORGOTTEN_AFTER * 2;
         assert!(!missing.is_gone("topic", false, later));
-        assert!(missing.is_gone("topic", false, later + GONE));
+        assert!(missing.is_gone("topic", false, later + DELETED_AFTER));
     }
 }

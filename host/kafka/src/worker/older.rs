@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use millrace_engine::task::Deployed;
 use millrace_engine::topology::Topology;
 
-use super::open::Arrivals;
+use super::open::AwaitedTasks;
 use super::{Event, Phase, Worker};
 use crate::control::{self, Readable};
 use crate::error::Reaction;
@@ -56,7 +56,7 @@ impl Worker {
         );
         self.stop_fetching();
         self.seats.clear();
-        self.arrivals = Arrivals::default();
+        self.arrivals = AwaitedTasks::default();
         self.wanted.clear();
         self.phase = Phase::Waiting;
         self.tell(Event::Held { reason });

@@ -9,37 +9,37 @@ use millrace_engine::topology::StoreKind;
 use rdkafka::TopicPartitionList;
 use rdkafka::{Offset, error::KafkaError};
 
-use super::ask::{Beginning, stores};
-use super::commit::Of;
-use super::opener::{Opened, Opener, Wish};
-use super::seat::{Input, Seat, Slot};
-use super::spread::Sample;
+use super::ask::{StartingPoint, stores};
+use super::commit::CommitScope;
+use super::opener::{OpenRequest, Opened, Opener};
+use super::seat::{ActiveTask, ChangelogSlot, Input};
+use super::spread::KeySample;
 use super::starts::check_state_has_offsets;
 use super::{Event, Phase, Shared, Worker, task_error};
 use crate::client::native::{Fetcher, c_name};
 use crate::client::producer::Transactions;
 use crate::error::{Error, Reaction};
 use crate::state::positions;
-use crate::state::postponed::{LateBackend, Postponed};
+use crate::state::postponed::{CatchUpBackend, PostponedWrites};
 use crate::tasks::TaskId;
 
 /// Timers that a step fires at a time. After a pause there may be millions: what they put out must fit into memory, and
 /// into a transaction.
-pub(super) const TIMERS: usize = 1000;
+pub(super) const TIMERS_PER_STEP: usize = 1000;
 
 /// Tasks that a worker is to have and doesn't have yet.
 #[derive(Default)]
-pub(super) struct Arrivals {
+pub(super) struct AwaitedTasks {
     awaited: BTreeSet<TaskId>,
     /// What opens them.
     opener: Option<Opener>,
     /// Those that are open, and not yet taken in.
     opened: Vec<Opened>,
     /// Seats of some of them from before: with nothing that isn't committed, or isn't written.
-    pub(super) stayed: Vec<Seat>,
+    pub(super) stayed: Vec<ActiveTask>,
 }
 
-impl Arrivals {
+impl AwaitedTasks {
     pub(super) fn are_all_here(&self) -> bool {
         self.awaited.is_empty()
     }
@@ -59,7 +59,7 @@ impl Arrivals {
     }
 
     /// Takes the seat of a task that has stayed, if it has.
-    fn seat(&mut self, task: TaskId) -> Option<Seat> {
+    fn seat(&mut self, task: TaskId) -> Option<ActiveTask> {
         let place = self.stayed.iter().position(|seat| seat.id == task)?;
         Some(self.stayed.swap_remove(place))
     }
@@ -78,11 +78,11 @@ impl Worker {
         self.arrivals.stayed.append(&mut self.seats);
         // The producer may be new, and more be known of what topics take than when they were opened.
         self.arrivals.stayed.retain(|seat| seat.limits.agree_with(&self.limits));
-        let Arrivals { awaited, stayed, .. } = &self.arrivals;
+        let AwaitedTasks { awaited, stayed, .. } = &self.arrivals;
         let missing: Vec<_> = self.wanted.iter().copied().filter(|task| !awaited.contains(task)).collect();
         if !missing.is_empty() {
-            let stayed = |task| stayed.iter().find(|seat| seat.id == task).map(Seat::committed);
-            let wishes = missing.iter().map(|task| Wish { task: *task, stayed: stayed(*task) }).collect();
+            let stayed = |task| stayed.iter().find(|seat| seat.id == task).map(ActiveTask::committed);
+            let wishes = missing.iter().map(|task| OpenRequest { task: *task, stayed: stayed(*task) }).collect();
             self.opener()?.open(wishes);
             self.arrivals.awaited.extend(missing);
         }
@@ -109,7 +109,7 @@ impl Worker {
         if self.arrivals.opened.is_empty() {
             return Ok(());
         }
-        self.commit(Of::All)?;
+        self.commit(CommitScope::All)?;
         for opened in std::mem::take(&mut self.arrivals.opened) {
             let task = opened.task();
             self.arrivals.awaited.remove(&task);
@@ -174,7 +174,11 @@ impl Worker {
     }
 
     /// Opens a task; `None` if it can't be opened here, and the worker holds.
-    fn seat(&mut self, id: TaskId, Beginning { starts, ids }: &Beginning) -> Result<Option<Seat>, Reaction> {
+    fn seat(
+        &mut self,
+        id: TaskId,
+        StartingPoint { starts, ids }: &StartingPoint,
+    ) -> Result<Option<ActiveTask>, Reaction> {
         let shared = &Arc::clone(&self.shared);
         let options = TaskOptions {
             batch: shared.options.batch,
@@ -182,7 +186,7 @@ impl Worker {
             record_bytes: Arc::clone(&self.limits.records),
             refused: self.limits.refused.clone(),
             state_bytes: self.state_bytes(id),
-            timers: TIMERS,
+            timers: TIMERS_PER_STEP,
             ..TaskOptions::new(
                 id.subtopology,
                 id.partition,
@@ -192,7 +196,7 @@ impl Worker {
         };
         let slots: Vec<_> = stores(shared, id).into_iter().filter_map(|store| self.slot(id, store, ids)).collect();
         let open = |options: TaskOptions| {
-            let backend = Box::new(LateBackend {
+            let backend = Box::new(CatchUpBackend {
                 database: Arc::clone(&shared.database),
                 written: shared.database.backend(id.partition).sharing(Arc::clone(&shared.shared_stores)),
                 postponed: slots.iter().filter_map(|slot| slot.postponed.clone()).collect(),
@@ -224,7 +228,7 @@ impl Worker {
             let (origin, noted) = (start.origin, start.noted);
             let (end, left, paused, quiet, stalled) = (None, None, false, None, false);
             let count = shared.partitions.get(topic.0).copied().unwrap_or(1);
-            let sample = shared.alike.contains_key(&topic).then(|| Sample::new(id.partition, count));
+            let sample = shared.alike.contains_key(&topic).then(|| KeySample::new(id.partition, count));
             inputs.push(Input {
                 topic,
                 name,
@@ -248,7 +252,7 @@ impl Worker {
         // more with its next commit.
         let dirty = starts.values().any(|start| start.unfinished) && !task.is_unfinished();
         let limits = self.limits.clone();
-        Ok(Some(Seat { id, task, inputs, slots, limits, dirty, sent: false, taken: 0, fired: 0 }))
+        Ok(Some(ActiveTask { id, task, inputs, slots, limits, dirty, sent: false, taken: 0, fired: 0 }))
     }
 
     /// The most bytes of an entry of any store of a task.
@@ -257,13 +261,13 @@ impl Worker {
         limits.copied().min().unwrap_or(usize::MAX)
     }
 
-    fn slot(&self, id: TaskId, store: StoreId, ids: &BTreeMap<String, String>) -> Option<Slot> {
+    fn slot(&self, id: TaskId, store: StoreId, ids: &BTreeMap<String, String>) -> Option<ChangelogSlot> {
         let topology = &self.shared.topology;
         let topic = self.shared.changelogs.get(store.0).and_then(|name| ids.get(name)).cloned()?;
         let key = positions::key(topology, store, id);
         let expires = matches!(topology.stores.get(store.0)?.kind, StoreKind::Window { .. });
-        let postponed = expires.then(|| Postponed::new(store, id.partition, key.clone()));
-        Some(Slot { store, number: 0, key, topic, postponed })
+        let postponed = expires.then(|| PostponedWrites::new(store, id.partition, key.clone()));
+        Some(ChangelogSlot { store, number: 0, key, topic, postponed })
     }
 
     fn number_slots(&mut self) {

@@ -19,31 +19,31 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel}
 use std::thread;
 use std::time::{Duration, Instant};
 
-use self::pending::{Pending, Step};
-use super::ask::{Answer, Answers, Beginning, Offsets, first_trouble};
-use super::silent::Silent;
-use super::turns::{Ask, Turns};
+use self::pending::{OpeningStep, Pending};
+use super::ask::{Answer, Answers, Offsets, StartingPoint, first_trouble};
+use super::silent::SilentBrokers;
+use super::turns::{AskAbout, AskSchedule};
 use super::{Event, Shared};
 use crate::cluster::contradictions;
 use crate::error::{Error, Reaction};
-use crate::state::restore::{Gap, Restore, Trouble, fatal};
+use crate::state::restore::{ChangelogGap, PartitionTrouble, Restore, fatal};
 use crate::tasks::TaskId;
 
 /// How long to wait for changelog records at a time.
-const WAIT: Duration = Duration::from_millis(50);
+const POLL_WAIT: Duration = Duration::from_millis(50);
 
 /// A worker takes tasks between two transactions, and begins to fetch anew: while others are restored, those that are
 /// ready come together.
-const TOGETHER: Duration = Duration::from_secs(1);
+const HANDOVER_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A changelog that every answer has been too short in for so long has lost records.
-const SHORT: Duration = Duration::from_secs(10);
+const LOST_AFTER: Duration = Duration::from_secs(10);
 
 /// How long to ask about tasks before those that can go on are handed over.
-const ASKING: Duration = Duration::from_secs(1);
+const ASK_TIME_LIMIT: Duration = Duration::from_secs(1);
 
 /// A task that is to be opened.
-pub(super) struct Wish {
+pub(super) struct OpenRequest {
     pub(super) task: TaskId,
     /// Where its seat stands, if it has stayed open.
     pub(super) stayed: Option<Offsets>,
@@ -54,7 +54,7 @@ pub(super) enum Opened {
     /// Its seat stands where it is to.
     Stayed(TaskId),
     /// Its state is that of the offsets where it begins.
-    Restored(TaskId, Beginning),
+    Restored(TaskId, StartingPoint),
 }
 
 impl Opened {
@@ -67,7 +67,7 @@ impl Opened {
 
 /// The worker's end. When it is dropped, the tasks that aren't handed over are somebody else's.
 pub(super) struct Opener {
-    wishes: Sender<Vec<Wish>>,
+    wishes: Sender<Vec<OpenRequest>>,
     opened: Receiver<Result<Vec<Opened>, Reaction>>,
     stop: Arc<AtomicBool>,
     shared: Arc<Shared>,
@@ -89,8 +89,8 @@ impl Opener {
             tasks: BTreeMap::new(),
             restores: Vec::new(),
             ready: Vec::new(),
-            turns: Turns::new(Instant::now()),
-            silent: Silent::default(),
+            turns: AskSchedule::new(Instant::now()),
+            silent: SilentBrokers::default(),
             handed: Instant::now(),
         };
         let thread = thread::Builder::new().name(format!("opener-{worker}"));
@@ -100,7 +100,7 @@ impl Opener {
     }
 
     /// Has tasks opened.
-    pub(super) fn open(&self, wishes: Vec<Wish>) {
+    pub(super) fn open(&self, wishes: Vec<OpenRequest>) {
         // One that has ended has said why.
         drop(self.wishes.send(wishes));
     }
@@ -134,13 +134,13 @@ struct Opening {
     shared: Arc<Shared>,
     stop: Arc<AtomicBool>,
     events: Sender<Event>,
-    wishes: Receiver<Vec<Wish>>,
+    wishes: Receiver<Vec<OpenRequest>>,
     told: Sender<Result<Vec<Opened>, Reaction>>,
     tasks: BTreeMap<TaskId, Pending>,
     restores: Vec<Restore>,
     ready: Vec<Opened>,
-    turns: Turns,
-    silent: Silent,
+    turns: AskSchedule,
+    silent: SilentBrokers,
     /// When tasks were handed over last.
     handed: Instant,
 }
@@ -168,20 +168,21 @@ impl Opening {
     fn listen(&mut self) -> bool {
         let now = Instant::now();
         let due = |pending: &Pending| match pending.step {
-            Step::Waiting { due } => due.saturating_duration_since(now),
-            Step::Restoring { .. } => WAIT,
+            OpeningStep::Waiting { due } => due.saturating_duration_since(now),
+            OpeningStep::Restoring { .. } => POLL_WAIT,
         };
         let heard = if self.tasks.is_empty() && self.ready.is_empty() {
             self.handed = now;
             self.wishes.recv().map_err(|_| RecvTimeoutError::Disconnected)
         } else {
-            let wait = self.tasks.values().map(due).min().unwrap_or(WAIT).min(WAIT);
+            let wait = self.tasks.values().map(due).min().unwrap_or(POLL_WAIT).min(POLL_WAIT);
             self.wishes.recv_timeout(if self.restores.is_empty() { wait } else { Duration::ZERO })
         };
         match heard {
             Ok(wishes) => {
                 let now = Instant::now();
-                self.tasks.extend(wishes.into_iter().map(|Wish { task, stayed }| (task, Pending::new(stayed, now))));
+                self.tasks
+                    .extend(wishes.into_iter().map(|OpenRequest { task, stayed }| (task, Pending::new(stayed, now))));
                 true
             }
             Err(RecvTimeoutError::Timeout) => true,
@@ -200,11 +201,11 @@ impl Opening {
     }
 
     /// Asks about the tasks that are due. Whether there are any.
-    fn ask(&mut self, of: Ask) -> Result<bool, Reaction> {
+    fn ask(&mut self, of: AskAbout) -> Result<bool, Reaction> {
         let now = Instant::now();
-        let is_meant = |pending: &Pending| of == Ask::All || (of == Ask::New && pending.attempts == 0);
+        let is_meant = |pending: &Pending| of == AskAbout::All || (of == AskAbout::New && pending.attempts == 0);
         let is_due =
-            |pending: &Pending| matches!(pending.step, Step::Waiting { due } if due <= now) && is_meant(pending);
+            |pending: &Pending| matches!(pending.step, OpeningStep::Waiting { due } if due <= now) && is_meant(pending);
         let mut due: Vec<_> = self.tasks.iter().filter(|(_, pending)| is_due(pending)).map(|(task, _)| *task).collect();
         if due.is_empty() {
             return Ok(false);
@@ -236,8 +237,8 @@ impl Opening {
             }
             let is_slow = self.silent.is_among(answers.leaders(task), now);
             // Those that can go on don't wait for it.
-            let others = !all.is_empty() || !self.ready.is_empty() || of == Ask::New;
-            if asked.elapsed() > ASKING || (is_slow && others) {
+            let others = !all.is_empty() || !self.ready.is_empty() || of == AskAbout::New;
+            if asked.elapsed() > ASK_TIME_LIMIT || (is_slow && others) {
                 break;
             }
             let stayed = self.tasks.get(&task).and_then(|pending| pending.stayed.as_ref());
@@ -245,7 +246,7 @@ impl Opening {
             match answers.about(task, stayed, &go_on)? {
                 Answer::NotYet(trouble) => {
                     let leader = answers.leader(&trouble.topic, trouble.partition);
-                    if let Some(leader) = leader.filter(|_| began.elapsed() > ASKING) {
+                    if let Some(leader) = leader.filter(|_| began.elapsed() > ASK_TIME_LIMIT) {
                         self.silent.add(leader, Instant::now());
                     }
                     self.put_off(task, trouble);
@@ -263,11 +264,11 @@ impl Opening {
     }
 
     /// Takes a task on that can begin. Gives what its state lacks.
-    fn go_on_with(&mut self, task: TaskId, answer: Answer) -> Vec<Gap> {
+    fn go_on_with(&mut self, task: TaskId, answer: Answer) -> Vec<ChangelogGap> {
         match answer {
             Answer::Begins { beginning, gaps, lease } if !gaps.is_empty() => {
                 if let Some(pending) = self.tasks.get_mut(&task) {
-                    pending.step = Step::Restoring { beginning, _lease: lease };
+                    pending.step = OpeningStep::Restoring { beginning, _lease: lease };
                     pending.trouble = None;
                 }
                 return gaps;
@@ -296,7 +297,7 @@ impl Opening {
         if !self.go_on() {
             return Ok(());
         }
-        let wait = WAIT / u32::try_from(self.restores.len()).unwrap_or(1).max(1);
+        let wait = POLL_WAIT / u32::try_from(self.restores.len()).unwrap_or(1).max(1);
         let mut restores = std::mem::take(&mut self.restores);
         for restore in &mut restores {
             let round = restore.step(self.shared.state(), wait)?;
@@ -307,7 +308,7 @@ impl Opening {
                 self.put_off(task, trouble);
             }
             for task in round.done {
-                if let Some(Pending { step: Step::Restoring { beginning, .. }, .. }) = self.tasks.remove(&task) {
+                if let Some(Pending { step: OpeningStep::Restoring { beginning, .. }, .. }) = self.tasks.remove(&task) {
                     self.ready.push(Opened::Restored(task, beginning));
                 }
             }
@@ -319,9 +320,9 @@ impl Opening {
 
     /// A changelog of a task has lost records. A broker that was halted may think for a moment that it still leads, and tell
     /// an end from before then; so it is asked again until there is no doubt.
-    fn doubt(&mut self, task: TaskId, trouble: Trouble) -> Result<(), Reaction> {
+    fn doubt(&mut self, task: TaskId, trouble: PartitionTrouble) -> Result<(), Reaction> {
         let lost = self.tasks.get(&task).and_then(|pending| pending.lost);
-        if lost.is_some_and(|since| since.elapsed() >= SHORT) {
+        if lost.is_some_and(|since| since.elapsed() >= LOST_AFTER) {
             return Err(Reaction::Stop(Error::Setup(trouble.text)));
         }
         self.put_off(task, trouble);
@@ -332,14 +333,14 @@ impl Opening {
     }
 
     /// A task can't be opened yet.
-    fn put_off(&mut self, task: TaskId, trouble: Trouble) {
+    fn put_off(&mut self, task: TaskId, trouble: PartitionTrouble) {
         if let Some(pending) = self.tasks.get_mut(&task) {
             pending.put_off(trouble);
         }
     }
 
     fn hand_over(&mut self) {
-        let is_time = self.restores.is_empty() || self.handed.elapsed() >= TOGETHER;
+        let is_time = self.restores.is_empty() || self.handed.elapsed() >= HANDOVER_INTERVAL;
         if is_time && !self.ready.is_empty() {
             self.handed = Instant::now();
             // A worker that has ended wants none.

@@ -26,24 +26,24 @@ use std::time::Duration;
 
 use millrace_engine::task::PASS_BYTES;
 
-use super::run::Kind;
+use super::run::WorkKind;
 use crate::tasks::TaskId;
 
 /// How long a run is meant to take: commits and rebalances wait for its end.
-const RUN: Duration = Duration::from_millis(100);
+const RUN_TARGET: Duration = Duration::from_millis(100);
 
 /// The smallest pass: one that holds a single result for certain.
-const LEAST_PASS: usize = 512;
+const MIN_PASS_BYTES: usize = 512;
 
 /// How long results that wait for a commit may take on their way through the steps behind, at that commit: those of all
 /// tasks that are in it.
-const FLUSH: Duration = Duration::from_millis(500);
+const FLUSH_TARGET: Duration = Duration::from_millis(500);
 
 /// For so many commits, results that took too long at a commit come behind it, and each then may take as long as it does.
-const BEHIND: u32 = 16;
+const COMMITS_FLUSHED_BEHIND: u32 = 16;
 
 /// How quickly each task works: on records, and on timers.
-pub(super) type Paces = HashMap<(TaskId, Kind), Pace>;
+pub(super) type Paces = HashMap<(TaskId, WorkKind), Pace>;
 
 /// How quickly a task works.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,13 +127,13 @@ impl Pace {
         self.quick -= again;
         self.one_by_one = self.one_by_one.saturating_sub(records - again);
         let grown = self.limit.max(records.saturating_mul(2));
-        self.limit = grown.min(fitting(records, took, RUN)).clamp(1, most.max(1));
+        self.limit = grown.min(fitting(records, took, RUN_TARGET)).clamp(1, most.max(1));
     }
 
     /// A pass has taken so long, and its run isn't done.
     pub(super) fn passed(&mut self, took: Duration) {
-        let fits = fitting(self.pass, took, RUN);
-        self.pass = fits.min(self.pass.saturating_mul(2)).clamp(LEAST_PASS, PASS_BYTES);
+        let fits = fitting(self.pass, took, RUN_TARGET);
+        self.pass = fits.min(self.pass.saturating_mul(2)).clamp(MIN_PASS_BYTES, PASS_BYTES);
     }
 
     /// A run that was to have so many records was cut off. `before` of the task were in the transaction already, and come
@@ -141,7 +141,7 @@ impl Pace {
     pub(super) fn cut_off(&mut self, records: usize, before: usize) {
         self.limit = 1;
         // It may have been one record, for which much comes out.
-        self.pass = (self.pass / 16).max(LEAST_PASS);
+        self.pass = (self.pass / 16).max(MIN_PASS_BYTES);
         match records {
             0 | 1 => self.alone_after = Some(if self.alone_after.is_some() { 0 } else { before }),
             _ => (self.quick, self.one_by_one) = (before, records),
@@ -153,7 +153,7 @@ impl Pace {
     pub(super) fn flushed(&mut self, records: usize, took: Option<Duration>) {
         let Some(took) = took else { return };
         let records = records.max(1);
-        let fits = fitting(records, took, FLUSH);
+        let fits = fitting(records, took, FLUSH_TARGET);
         self.in_transaction = if fits >= records.saturating_mul(16) { usize::MAX } else { fits };
     }
 
@@ -161,7 +161,7 @@ impl Pace {
     pub(super) fn flush_cut_off(&mut self, records: usize) {
         self.in_transaction = (records / 16).max(1);
         if records <= 1 {
-            self.behind = BEHIND;
+            self.behind = COMMITS_FLUSHED_BEHIND;
         }
     }
 
@@ -352,6 +352,6 @@ mod tests {
         assert!(!pace.flushes_behind(), "a smaller transaction is tried first");
         pace.flush_cut_off(1);
         let behind = (0..100).take_while(|_| pace.flushes_behind()).count();
-        assert_eq!(behind, BEHIND as usize);
+        assert_eq!(behind, COMMITS_FLUSHED_BEHIND as usize);
     }
 }

@@ -13,7 +13,7 @@ pub(super) enum Uncommitted {
 
 /// What follows for the next part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Plan {
+pub(super) enum StepPlan {
     /// What isn't committed is committed before it.
     CommitFirst,
     /// It has as long as a transaction has time.
@@ -22,7 +22,7 @@ pub(super) enum Plan {
     Unlimited,
 }
 
-impl Plan {
+impl StepPlan {
     /// The plan for a part of so many records or timers; `alone`: whether it has to have a transaction for itself.
     pub(super) fn of(alone: bool, records: usize, uncommitted: Uncommitted) -> Self {
         match uncommitted {

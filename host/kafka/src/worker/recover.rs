@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::seat::Seat;
-use super::{Event, IDLE, Phase, Worker};
+use super::seat::ActiveTask;
+use super::{Event, IDLE_WAIT, Phase, Worker};
 use crate::error::Reaction;
 use crate::error::refusals::Refusals;
 
@@ -114,7 +114,7 @@ impl Worker {
     }
 
     /// Drops the tasks of which it is so, with what the transaction has changed in them.
-    fn drop_transaction(&mut self, of: impl Fn(&Seat) -> bool) {
+    fn drop_transaction(&mut self, of: impl Fn(&ActiveTask) -> bool) {
         self.pass = None;
         self.begun = None;
         self.unclear.aborted();
@@ -127,7 +127,7 @@ impl Worker {
         self.failures = self.failures.saturating_add(1);
         let until = Instant::now() + wait;
         while Instant::now() < until && self.may_go_on() {
-            std::thread::park_timeout(IDLE);
+            std::thread::park_timeout(IDLE_WAIT);
         }
     }
 }

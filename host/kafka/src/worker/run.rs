@@ -5,19 +5,19 @@ use std::time::Instant;
 use millrace_engine::ports::Logic;
 use millrace_engine::task::{Produced, TaskError};
 
-use super::apart::Standing;
-use super::commit::Of;
-use super::open::TIMERS;
+use super::apart::Isolation;
+use super::commit::CommitScope;
+use super::open::TIMERS_PER_STEP;
 use super::pace::Pace;
-use super::plan::Plan;
-use super::seat::Seat;
+use super::plan::StepPlan;
+use super::seat::ActiveTask;
 use super::{Worker, sendable};
 use crate::clock::wall_clock;
 use crate::error::Reaction;
 
 /// What there is to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Kind {
+pub(super) enum WorkKind {
     /// Records.
     Records,
     /// Timers.
@@ -34,10 +34,10 @@ enum Work {
 }
 
 impl Work {
-    fn kind(self) -> Kind {
+    fn kind(self) -> WorkKind {
         match self {
-            Self::Records => Kind::Records,
-            Self::Timers(_) => Kind::Timers,
+            Self::Records => WorkKind::Records,
+            Self::Timers(_) => WorkKind::Timers,
         }
     }
 
@@ -45,12 +45,12 @@ impl Work {
     fn most(self, batch: usize) -> usize {
         match self {
             Self::Records => batch,
-            Self::Timers(_) => TIMERS,
+            Self::Timers(_) => TIMERS_PER_STEP,
         }
     }
 
     /// How many the open transaction has of the task.
-    fn done(self, seat: &mut Seat) -> &mut usize {
+    fn done(self, seat: &mut ActiveTask) -> &mut usize {
         match self {
             Self::Records => &mut seat.taken,
             Self::Timers(_) => &mut seat.fired,
@@ -58,7 +58,7 @@ impl Work {
     }
 
     /// How many the next part has.
-    fn limit(self, pace: &Pace, seat: &Seat) -> usize {
+    fn limit(self, pace: &Pace, seat: &ActiveTask) -> usize {
         match self {
             Self::Records => pace.limit().min(seat.task.queued_in_all().max(1)),
             Self::Timers(_) => pace.limit(),
@@ -66,7 +66,12 @@ impl Work {
     }
 
     /// Does a part. Gives what that puts out, and how many records or timers it was; of timers, at most.
-    fn part(self, seat: &mut Seat, logic: &mut dyn Logic, limit: usize) -> Result<(Vec<Produced>, usize), TaskError> {
+    fn part(
+        self,
+        seat: &mut ActiveTask,
+        logic: &mut dyn Logic,
+        limit: usize,
+    ) -> Result<(Vec<Produced>, usize), TaskError> {
         match self {
             Self::Records => {
                 seat.dirty = true;
@@ -112,7 +117,7 @@ impl Worker {
             }
             any |= self.work_on(number, Work::Timers(now))?;
             if self.must_commit() || self.is_on_trial(number) {
-                self.commit(Of::All)?;
+                self.commit(CommitScope::All)?;
             }
         }
         Ok(any)
@@ -126,15 +131,15 @@ impl Worker {
         if self.seats.get(number).is_none_or(|seat| self.apart.is_waiting(seat.id)) {
             return Ok(false);
         }
-        if self.plan(number, work) == Plan::CommitFirst {
-            self.commit(Of::All)?;
+        if self.plan(number, work) == StepPlan::CommitFirst {
+            self.commit(CommitScope::All)?;
         }
         if self.producer.is_none() || !self.enter() {
             return Ok(false);
         }
         let (most, plan) = (work.most(self.shared.options.batch), self.plan(number, work));
         let run_time = self.run_time();
-        let time = (plan != Plan::Unlimited).then_some(run_time);
+        let time = (plan != StepPlan::Unlimited).then_some(run_time);
         let Self { producer: Some(producer), seats, logic, paces, begun, unclear, shared, .. } = self else {
             return Ok(false);
         };
@@ -170,19 +175,19 @@ impl Worker {
     }
 
     /// How a part of a task's work goes into a transaction.
-    fn plan(&mut self, number: usize, work: Work) -> Plan {
+    fn plan(&mut self, number: usize, work: Work) -> StepPlan {
         let uncommitted = self.uncommitted();
-        let Some(seat) = self.seats.get(number) else { return Plan::Limited };
+        let Some(seat) = self.seats.get(number) else { return StepPlan::Limited };
         let pace = self.paces.entry((seat.id, work.kind())).or_default();
-        let alone = pace.is_alone() || self.apart.standing(seat.id) != Standing::Together;
-        Plan::of(alone, work.limit(pace, seat), uncommitted)
+        let alone = pace.is_alone() || self.apart.standing(seat.id) != Isolation::Together;
+        StepPlan::of(alone, work.limit(pace, seat), uncommitted)
     }
 
     /// Holds global tables still until the transaction ends. Whether it could: not while they change, if it is called
     /// meanwhile.
     fn enter(&mut self) -> bool {
-        if let (Some(gate), None) = (&self.shared.gate, &self.pass) {
-            self.pass = gate.enter(&|| self.may_go_on());
+        if let (Some(barrier), None) = (&self.shared.barrier, &self.pass) {
+            self.pass = barrier.enter(&|| self.may_go_on());
             return self.pass.is_some();
         }
         true
@@ -206,11 +211,11 @@ mod tests {
             let (mut done, mut open) = (0, Uncommitted::Nothing);
             let begin = committed;
             for pass in begin..3 {
-                if Plan::of(pace.is_alone(), 1, open) == Plan::CommitFirst {
+                if StepPlan::of(pace.is_alone(), 1, open) == StepPlan::CommitFirst {
                     (committed, done, open) = (pass, 0, Uncommitted::Nothing);
                 }
-                let plan = Plan::of(pace.is_alone(), 1, open);
-                if pass == 2 && plan == Plan::Limited {
+                let plan = StepPlan::of(pace.is_alone(), 1, open);
+                if pass == 2 && plan == StepPlan::Limited {
                     pace.cut_off(1, done);
                     break;
                 }
@@ -231,13 +236,13 @@ mod tests {
     fn what_a_quick_task_does_beside_a_slow_one_is_committed_and_not_dropped_each_time() {
         let (mut pace, mut committed, mut dropped) = (Pace::default(), 0, 0);
         for _ in 0..20 {
-            match Plan::of(pace.is_alone(), pace.limit(), Uncommitted::Transaction) {
-                Plan::CommitFirst => {
+            match StepPlan::of(pace.is_alone(), pace.limit(), Uncommitted::Transaction) {
+                StepPlan::CommitFirst => {
                     committed += 1;
                     pace.ran(1, LONG * 3, 500, LONG);
                 }
                 plan => {
-                    assert_eq!(plan, Plan::Limited);
+                    assert_eq!(plan, StepPlan::Limited);
                     dropped += 1;
                     pace.cut_off(1, 0);
                 }

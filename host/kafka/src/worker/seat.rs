@@ -10,25 +10,25 @@ use millrace_engine::task::{InputPosition, Task, TaskError};
 use millrace_engine::topology::TopicId;
 
 use super::ask::Offsets;
-use super::spread::Sample;
+use super::spread::KeySample;
 use super::task_error;
 use crate::client::app::{App, hanging};
 use crate::client::native::Fetcher;
 use crate::cluster::limits::Limits;
 use crate::cluster::metadata::Origin;
 use crate::error::Reaction;
-use crate::state::postponed::Postponed;
+use crate::state::postponed::PostponedWrites;
 use crate::tasks::TaskId;
 
 /// A task of a worker.
-pub(super) struct Seat {
+pub(super) struct ActiveTask {
     pub(super) id: TaskId,
     pub(super) task: Task,
     /// In the order of the task's inputs.
     pub(super) inputs: Vec<Input>,
     /// For each of its stores: the slot under which the producer keeps the offsets of its changelog records. The meta
     /// store is the last.
-    pub(super) slots: Vec<Slot>,
+    pub(super) slots: Vec<ChangelogSlot>,
     /// What its task checks records against that it puts out.
     pub(super) limits: Limits,
     /// Whether it has processed anything since the last commit.
@@ -42,7 +42,7 @@ pub(super) struct Seat {
 }
 
 /// A changelog partition of a task.
-pub(super) struct Slot {
+pub(super) struct ChangelogSlot {
     pub(super) store: StoreId,
     pub(super) number: usize,
     /// Key of its position in the state.
@@ -50,7 +50,7 @@ pub(super) struct Slot {
     /// Id of the changelog topic.
     pub(super) topic: String,
     /// Of a store of records that expire: what is committed and not yet in the state.
-    pub(super) postponed: Option<Postponed>,
+    pub(super) postponed: Option<PostponedWrites>,
 }
 
 /// Where a task stands in an input partition.
@@ -78,19 +78,19 @@ pub(super) struct Input {
     /// Whether fetching waits for the queue to become shorter.
     pub(super) paused: bool,
     /// Since when nothing has come, if nothing waits.
-    pub(super) quiet: Option<Quiet>,
+    pub(super) quiet: Option<QuietSince>,
     /// Whether nothing comes from it for a reason that isn't the worker's: it may not be read, no broker leads it, or nothing
     /// has come for long although there is more. That may last for days, and says nothing about other inputs.
     pub(super) stalled: bool,
     /// Looks whether its keys are where those of other inputs are, where these are to meet.
-    pub(super) sample: Option<Sample>,
+    pub(super) sample: Option<KeySample>,
 }
 
 /// So few offsets are no backlog: they may be marks of transactions, which nobody gets, or records that have just come.
-const FEW: i64 = 100;
+const BACKLOG_THRESHOLD: i64 = 100;
 
 /// An input of which nothing waits and nothing has come.
-pub(super) struct Quiet {
+pub(super) struct QuietSince {
     since: Timestamp,
     /// When to look whether there is more.
     look: Timestamp,
@@ -99,10 +99,10 @@ pub(super) struct Quiet {
 }
 
 /// Milliseconds without a record after which it is looked whether there is more, and why that may be is said.
-const STALLED: Timestamp = 15_000;
+const STALLED_AFTER_MS: Timestamp = 15_000;
 
 /// Milliseconds until that is looked at again.
-const SAY: Timestamp = 30_000;
+const LOG_INTERVAL_MS: Timestamp = 30_000;
 
 impl Input {
     /// Looks how much more there is, as far as the last fetch knew.
@@ -129,15 +129,15 @@ impl Input {
         let quiet = match &mut self.quiet {
             Some(quiet) if quiet.at == at && !queued => quiet,
             quiet => {
-                *quiet = Some(Quiet { since: now, look: now + STALLED, at });
+                *quiet = Some(QuietSince { since: now, look: now + STALLED_AFTER_MS, at });
                 return false;
             }
         };
-        let stalled = now - quiet.since >= STALLED;
+        let stalled = now - quiet.since >= STALLED_AFTER_MS;
         if now < quiet.look {
             return stalled;
         }
-        quiet.look = now + SAY;
+        quiet.look = now + LOG_INTERVAL_MS;
         let seconds = (now - quiet.since) / 1_000;
         if self.end.is_none_or(|end| fetcher.known_end(&self.name, partition).is_some_and(|high| high > end)) {
             let topic = self.name.to_string_lossy();
@@ -156,11 +156,11 @@ impl Input {
 
     /// Whether there is no backlog that could be read.
     fn is_caught_up(&self) -> bool {
-        self.partition.is_none() || self.stalled || self.left.is_some_and(|left| left <= FEW)
+        self.partition.is_none() || self.stalled || self.left.is_some_and(|left| left <= BACKLOG_THRESHOLD)
     }
 }
 
-impl Seat {
+impl ActiveTask {
     /// Takes over where the task says that it stands. Where nothing waits any more, what comes next comes behind the
     /// marks of transactions that have been met: a position on a mark would look like a record that is left.
     pub(super) fn locate(&mut self, positions: &[InputPosition]) {
@@ -209,7 +209,7 @@ impl Seat {
     /// full disk is waited for.
     pub(super) fn reaction(&self, error: TaskError) -> Reaction {
         let postponed = self.slots.iter().filter_map(|slot| slot.postponed.as_ref());
-        match (error, postponed.filter_map(Postponed::take_failure).next()) {
+        match (error, postponed.filter_map(PostponedWrites::take_failure).next()) {
             (TaskError::State(_), Some(cause)) => cause.into(),
             (error, _) => task_error(error),
         }

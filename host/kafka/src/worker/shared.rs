@@ -11,14 +11,14 @@ use millrace_engine::task::Deployed;
 use millrace_engine::topology::{TopicId, Topology};
 use millrace_store::Database;
 
-use super::missing::Missing;
+use super::missing::MissingTopics;
 use crate::client::settings::ClientSettings;
 use crate::cluster::Cluster;
-use crate::cluster::limits::Learned;
+use crate::cluster::limits::LearnedLimits;
 use crate::group::Member;
 use crate::state::StateContext;
-use crate::state::barrier::Gate;
-use crate::state::lease::Leases;
+use crate::state::barrier::TransactionBarrier;
+use crate::state::lease::RestoreLeases;
 use crate::tasks::TaskId;
 
 /// What the workers of an instance have in common. None of it is written on the way of a record.
@@ -39,21 +39,21 @@ pub(crate) struct Shared {
     /// Whether the instance stops when nothing is left to do.
     pub(crate) until_idle: bool,
     /// What keeps global tables as they are during a transaction, if there are any.
-    pub(crate) gate: Option<Arc<Gate>>,
+    pub(crate) barrier: Option<Arc<TransactionBarrier>>,
     /// Their stores.
     pub(crate) shared_stores: Arc<[StoreId]>,
     /// What topics take, where brokers had to say it.
-    pub(crate) learned: Learned,
+    pub(crate) learned: LearnedLimits,
     /// Topics whose keys must be spread over partitions alike, with a step that needs it.
     pub(crate) alike: BTreeMap<TopicId, String>,
     /// Those of which it was said that they aren't.
     pub(crate) hinted: Mutex<BTreeSet<TopicId>>,
     /// Tasks that are being restored.
-    pub(crate) leases: Leases,
+    pub(crate) leases: RestoreLeases,
     /// Ids of the internal topics when the instance started, by name: what is in them is nowhere else.
     pub(crate) internal_ids: BTreeMap<String, String>,
     /// Those of them that brokers don't tell of.
-    pub(crate) missing: Missing,
+    pub(crate) missing: MissingTopics,
     /// The instance's member of the group; there before any task is assigned.
     pub(crate) member: OnceLock<Member>,
     pub(crate) stopping: Arc<AtomicBool>,

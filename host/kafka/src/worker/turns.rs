@@ -5,10 +5,10 @@
 use std::time::{Duration, Instant};
 
 /// How long to restore at least between two asks for tasks that have just come.
-const NEW: Duration = Duration::from_millis(500);
+const NEW_TASK_WAIT: Duration = Duration::from_millis(500);
 
 /// Whose turn it is.
-pub(super) struct Turns {
+pub(super) struct AskSchedule {
     /// When the last ask ended.
     asked: Instant,
     /// Until then, restoring goes on.
@@ -17,7 +17,7 @@ pub(super) struct Turns {
 
 /// Which tasks to ask about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ask {
+pub(super) enum AskAbout {
     /// All that are due.
     All,
     /// Those that nobody has asked about yet.
@@ -25,17 +25,17 @@ pub(super) enum Ask {
     None,
 }
 
-impl Turns {
+impl AskSchedule {
     pub(super) fn new(now: Instant) -> Self {
         Self { asked: now, until: now }
     }
 
     /// Which tasks to ask about now.
-    pub(super) fn next(&self, restores: bool, now: Instant) -> Ask {
+    pub(super) fn next(&self, restores: bool, now: Instant) -> AskAbout {
         match restores {
-            true if now < self.until && now < self.asked + NEW => Ask::None,
-            true if now < self.until => Ask::New,
-            _ => Ask::All,
+            true if now < self.until && now < self.asked + NEW_TASK_WAIT => AskAbout::None,
+            true if now < self.until => AskAbout::New,
+            _ => AskAbout::All,
         }
     }
 
@@ -54,9 +54,9 @@ mod tests {
     /// restoring, in milliseconds.
     fn restoring(ask: Duration) -> u128 {
         let (began, round) = (Instant::now(), Duration::from_millis(50));
-        let (mut turns, mut now, mut restored) = (Turns::new(began), began, Duration::ZERO);
+        let (mut turns, mut now, mut restored) = (AskSchedule::new(began), began, Duration::ZERO);
         while now < began + Duration::from_secs(60) {
-            if turns.next(true, now) == Ask::All {
+            if turns.next(true, now) == AskAbout::All {
                 now += ask;
                 turns.asked(ask, now);
             }
@@ -76,20 +76,24 @@ mod tests {
     #[test]
     fn where_nothing_is_restored_the_next_ask_does_not_wait() {
         let now = Instant::now();
-        let mut turns = Turns::new(now);
+        let mut turns = AskSchedule::new(now);
         turns.asked(Duration::from_secs(5), now);
-        assert_eq!(turns.next(false, now), Ask::All);
-        assert_eq!(turns.next(true, now), Ask::None);
+        assert_eq!(turns.next(false, now), AskAbout::All);
+        assert_eq!(turns.next(true, now), AskAbout::None);
     }
 
     #[test]
     fn new_tasks_do_not_wait_as_long_as_the_last_ask_took() {
         let now = Instant::now();
-        let mut turns = Turns::new(now);
+        let mut turns = AskSchedule::new(now);
         turns.asked(Duration::from_secs(5), now);
-        assert_eq!(turns.next(true, now + NEW), Ask::New);
-        turns.asked(Duration::from_millis(5), now + NEW);
-        assert_eq!(turns.next(true, now + NEW + Duration::from_millis(10)), Ask::None, "restoring has its time");
-        assert_eq!(turns.next(true, now + Duration::from_secs(6)), Ask::All);
+        assert_eq!(turns.next(true, now + NEW_TASK_WAIT), AskAbout::New);
+        turns.asked(Duration::from_millis(5), now + NEW_TASK_WAIT);
+        assert_eq!(
+            turns.next(true, now + NEW_TASK_WAIT + Duration::from_millis(10)),
+            AskAbout::None,
+            "restoring has its time"
+        );
+        assert_eq!(turns.next(true, now + Duration::from_secs(6)), AskAbout::All);
     }
 }

@@ -3,21 +3,21 @@
 use std::time::Duration;
 
 use super::Worker;
-use super::apart::Standing;
+use super::apart::Isolation;
 use super::plan::Uncommitted;
-use super::run::Kind;
-use super::seat::Seat;
+use super::run::WorkKind;
+use super::seat::ActiveTask;
 use crate::client::producer::Transactions;
 
 /// How long the coordinator of transactions has to finish one before the next begins, where that makes it no later for
 /// much. If a transaction's first record comes before, librdkafka waits for 20 ms (`CONCURRENT_TRANSACTIONS` in its
 /// rdkafka_txnmgr.c): without this rest, that took 1 to 5 of 100 transactions.
-const REST: Duration = Duration::from_millis(3);
+const TRANSACTION_PAUSE: Duration = Duration::from_millis(3);
 
 impl Worker {
     /// Whether everything that was done is to be committed.
     pub(super) fn is_due(&self) -> bool {
-        let wanted = self.shared.gate.as_ref().is_some_and(|gate| gate.is_wanted());
+        let wanted = self.shared.barrier.as_ref().is_some_and(|barrier| barrier.is_wanted());
         wanted || self.is_old() || self.until_due().is_zero()
     }
 
@@ -28,7 +28,7 @@ impl Worker {
 
     /// How long to wait before a transaction begins. Who has a backlog doesn't wait, nor who is in the middle of one.
     pub(super) fn rest(&self) -> Option<Duration> {
-        let left = REST.saturating_sub(self.ended.elapsed());
+        let left = TRANSACTION_PAUSE.saturating_sub(self.ended.elapsed());
         let wait = !left.is_zero() && !self.has_results() && self.is_caught_up();
         wait.then_some(left)
     }
@@ -60,8 +60,8 @@ impl Worker {
 
     /// Whether what was done has to be committed before anything else is done, however much there is to do.
     pub(super) fn must_commit(&self) -> bool {
-        let share = |seat: &Seat| {
-            self.paces.get(&(seat.id, Kind::Records)).map_or(0.0, |pace| pace.share(seat.taken + seat.fired))
+        let share = |seat: &ActiveTask| {
+            self.paces.get(&(seat.id, WorkKind::Records)).map_or(0.0, |pace| pace.share(seat.taken + seat.fired))
         };
         // Of all tasks: what each of them leaves for the commit comes out in the same transaction.
         let enough = || self.seats.iter().filter(|seat| seat.dirty).map(share).sum::<f32>() >= 1.0;
@@ -70,7 +70,7 @@ impl Worker {
 
     /// Whether what the task does is committed for itself.
     pub(super) fn is_on_trial(&self, seat: usize) -> bool {
-        self.seats.get(seat).is_some_and(|seat| self.apart.standing(seat.id) == Standing::OnTrial)
+        self.seats.get(seat).is_some_and(|seat| self.apart.standing(seat.id) == Isolation::OnTrial)
     }
 
     /// Whether the first of what isn't committed was done so long ago that its transaction has to end.

@@ -11,7 +11,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::admin::{Request, request};
 use super::fetch::c_name;
-use crate::client::context::Log;
+use crate::client::context::LogContext;
 
 /// A topic to be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub(crate) struct NotMade {
 
 /// Makes topics with the broker's replication. Those that aren't made are returned.
 pub(crate) fn create_topics(
-    admin: &AdminClient<Log>,
+    admin: &AdminClient<LogContext>,
     specs: &[TopicSpec],
     timeout: Duration,
 ) -> Result<Vec<NotMade>, KafkaError> {

@@ -14,7 +14,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::admin::{Request, request};
 use super::fetch::c_name;
-use crate::client::context::Log;
+use crate::client::context::LogContext;
 
 /// What a group has committed for a partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub(crate) enum Committed {
 /// What a group has committed for these partitions, by topic and partition. `places` isn't empty, and has none twice. The
 /// client is one with a group: see [`crate::cluster`].
 pub(crate) fn group_offsets(
-    client: &BaseConsumer<Log>,
+    client: &BaseConsumer<LogContext>,
     group: &str,
     places: &TopicPartitionList,
     timeout: Duration,

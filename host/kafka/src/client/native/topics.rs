@@ -10,7 +10,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::admin::{Request, request};
 use super::fetch::c_name;
-use crate::client::context::Log;
+use crate::client::context::LogContext;
 
 /// The id of every topic of a cluster that is older than topic ids (Kafka 2.8): all bits are zero.
 const NO_ID: &str = "AAAAAAAAAAAAAAAAAAAAAA";
@@ -41,7 +41,7 @@ pub(crate) struct Topic {
 pub(crate) type Topics = BTreeMap<String, Result<Topic, RDKafkaErrorCode>>;
 
 /// Those of these topics that exist, as far as the broker that is asked knows.
-pub(crate) fn topics(admin: &AdminClient<Log>, names: &[&str], timeout: Duration) -> Result<Topics, KafkaError> {
+pub(crate) fn topics(admin: &AdminClient<LogContext>, names: &[&str], timeout: Duration) -> Result<Topics, KafkaError> {
     let owned: Vec<_> = names.iter().map(|name| c_name(name)).collect();
     let mut pointers: Vec<_> = owned.iter().map(|name| name.as_ptr()).collect();
     // SAFETY: the names live for all of this, and the collection, which copies them, is destroyed once; the request is of

@@ -18,7 +18,7 @@ use super::refusals::tell_apart;
 use crate::client::context;
 use crate::client::native::{self, Returned};
 use crate::error::codes::{self, Class, class};
-use crate::error::refusals::{Refusal, Refusals, TooLarge};
+use crate::error::refusals::{Refusals, RefusedRecord, TooLarge};
 use crate::error::{Reaction, code};
 
 /// What delivery reports have said since the transaction began.
@@ -47,7 +47,7 @@ pub(super) struct Failures {
     for_good: Option<String>,
     too_large: Vec<TooLarge>,
     /// Each with the place of the broker's words: see [`tell_apart`].
-    refused: Vec<(usize, Refusal)>,
+    refused: Vec<(usize, RefusedRecord)>,
     /// Partitions in which some records have the code of those that are sent with others.
     coded: BTreeSet<(String, i32)>,
 }
@@ -229,7 +229,11 @@ fn not_added(facility: &str, message: &str) -> Option<String> {
 }
 
 /// A record that the broker doesn't take.
-fn refusal(message: &BorrowedMessage<'_>, code: Option<RDKafkaErrorCode>, time: Option<Timestamp>) -> (usize, Refusal) {
+fn refusal(
+    message: &BorrowedMessage<'_>,
+    code: Option<RDKafkaErrorCode>,
+    time: Option<Timestamp>,
+) -> (usize, RefusedRecord) {
     let returned = Returned::new(message);
     let headers = native::headers(message);
     let header = |name: &str| {
@@ -241,7 +245,7 @@ fn refusal(message: &BorrowedMessage<'_>, code: Option<RDKafkaErrorCode>, time: 
             ["topic", "partition", "offset"].map(|part| header(&format!("__streams.errors.{part}")));
         Some(format!("topic `{}`, partition {}, offset {}", topic?, partition?, offset?))
     };
-    let refusal = Refusal {
+    let refusal = RefusedRecord {
         topic: message.topic().into(),
         partition: message.partition(),
         record: Fingerprint::of(message.key(), message.payload(), time.unwrap_or_default()),

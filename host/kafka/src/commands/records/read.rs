@@ -11,16 +11,16 @@ use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::{Connection, client};
-use crate::client::context::Ear;
+use crate::client::context::TroubleContext;
 use crate::client::native::{Fetched, Fetcher};
 use crate::error::Error;
 
 /// How long a partition may give nothing, not even its end, before it is an error. A broker that is away for a moment
 /// is waited for, and librdkafka passes over the records of aborted transactions without a word.
-const SILENCE: Duration = Duration::from_secs(30);
+const SILENCE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long to wait for records at a time.
-const WAIT: Duration = Duration::from_millis(100);
+const POLL_WAIT: Duration = Duration::from_millis(100);
 
 /// The committed records of a topic up to where it ended when the reading began.
 ///
@@ -53,7 +53,8 @@ impl Connection {
         self.default(&mut config, "queued.min.messages", 10_000);
         let fetcher = Fetcher::new(&config)?;
         // Who asks for the end gets that of what it may read.
-        let committed: BaseConsumer<Ear> = client(self.settings.admin().set("isolation.level", "read_committed"))?;
+        let committed: BaseConsumer<TroubleContext> =
+            client(self.settings.admin().set("isolation.level", "read_committed"))?;
         let stable = self.offsets(&committed, &[topic], Offset::End)?;
         let ranges = self.ranges(&[topic])?.into_iter();
         let extents = ranges
@@ -83,17 +84,17 @@ impl Reading {
         list.add_partition_offset(&self.topic, partition as i32, Offset::Offset(from))?;
         self.fetcher.assign(&list)?;
         let (partition, buffer) = (partition as i32, BytesMut::new());
-        let mut state = State { partition, stable, visit, buffer, done: false, failed: None };
+        let mut state = PartitionReading { partition, stable, visit, buffer, done: false, failed: None };
         let mut heard = Instant::now();
         while !state.done {
-            if self.fetcher.poll(WAIT, |_, partition, fetched| state.take(partition, fetched)) > 0 {
+            if self.fetcher.poll(POLL_WAIT, |_, partition, fetched| state.take(partition, fetched)) > 0 {
                 heard = Instant::now();
             }
             if let Some(reason) = state.failed.take() {
                 return Err(Error::Setup(format!("topic `{}`, partition {partition}: {reason}", self.topic)));
             }
-            if heard.elapsed() > SILENCE {
-                let (topic, seconds) = (&self.topic, SILENCE.as_secs());
+            if heard.elapsed() > SILENCE_TIMEOUT {
+                let (topic, seconds) = (&self.topic, SILENCE_TIMEOUT.as_secs());
                 return Err(Error::Setup(format!(
                     "topic `{topic}`, partition {partition}: the broker has sent nothing for {seconds} s"
                 )));
@@ -111,7 +112,7 @@ impl Reading {
 }
 
 /// A partition while it is read.
-struct State<'v> {
+struct PartitionReading<'v> {
     partition: i32,
     stable: i64,
     visit: &'v mut dyn FnMut(InputRecord) -> ControlFlow<()>,
@@ -121,7 +122,7 @@ struct State<'v> {
     failed: Option<String>,
 }
 
-impl State<'_> {
+impl PartitionReading<'_> {
     fn take(&mut self, partition: i32, fetched: Fetched<'_>) {
         if self.done || self.failed.is_some() || partition != self.partition {
             return;

@@ -13,7 +13,7 @@ use crate::cluster::Cluster;
 use crate::error::Error;
 
 /// How often the cluster is asked.
-const EVERY: Duration = Duration::from_secs(10);
+const CHECK_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Asks for the numbers of partitions, on a thread of its own: a broker that doesn't answer mustn't hold up rows.
 #[derive(Default)]
@@ -33,7 +33,7 @@ impl Growth {
             let counts = thread.join().unwrap_or_default();
             return tables.iter().try_for_each(|table| check(table, counts.get(&table.topic).copied()));
         }
-        if self.thread.is_none() && self.asked.is_none_or(|asked| asked.elapsed() >= EVERY) {
+        if self.thread.is_none() && self.asked.is_none_or(|asked| asked.elapsed() >= CHECK_INTERVAL) {
             self.asked = Some(Instant::now());
             let topics: Vec<_> = tables.iter().map(|table| table.topic.clone()).collect();
             let cluster = Arc::clone(cluster);

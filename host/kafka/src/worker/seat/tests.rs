@@ -14,7 +14,7 @@ use millrace_store::{Database, OpenOptions};
 
 use super::*;
 use crate::error::Error;
-use crate::state::postponed::LateBackend;
+use crate::state::postponed::CatchUpBackend;
 
 const MERGED: &str = r#"
     app = "app"
@@ -56,7 +56,7 @@ fn input(topic: TopicId) -> Input {
     Input { topic, partition: Some(0), ..input_for_tests(c"topic") }
 }
 
-fn seat() -> Seat {
+fn seat() -> ActiveTask {
     let file = SourceFile { path: "merged.toml".into(), text: MERGED.into() };
     let topology =
         pipeline::build(&pipeline::parse(&[file], &Default::default()).unwrap(), &Default::default()).unwrap();
@@ -64,15 +64,15 @@ fn seat() -> Seat {
     let task = Task::open(Arc::new(topology), options, Box::new(Nothing)).unwrap();
     let inputs = task.inputs().iter().map(|topic| input(*topic)).collect();
     let (id, limits) = (TaskId { subtopology: 0, partition: 0 }, Limits::default());
-    Seat { id, task, inputs, slots: Vec::new(), limits, dirty: false, sent: false, taken: 0, fired: 0 }
+    ActiveTask { id, task, inputs, slots: Vec::new(), limits, dirty: false, sent: false, taken: 0, fired: 0 }
 }
 
 /// Nothing is known of the first input, and nothing comes from it.
-fn stall(seat: &mut Seat) {
+fn stall(seat: &mut ActiveTask) {
     (seat.inputs[0].end, seat.inputs[0].left, seat.inputs[0].stalled) = (None, None, true);
 }
 
-fn offer(seat: &mut Seat, input: usize) {
+fn offer(seat: &mut ActiveTask, input: usize) {
     let record = InputRecord {
         offset: 7,
         timestamp: 1,
@@ -116,14 +116,14 @@ fn state_that_cannot_be_written_when_it_is_read_fails_the_task_as_the_database_h
     let join = StoreSpec { name: "join".into(), kind, key: KeyCodec::Bytes, queryable: false, subtopology: 0 };
     // It has no place for positions.
     let database = Arc::new(Database::open(folder.path(), &OpenOptions::new(std::slice::from_ref(&join))).unwrap());
-    let (store, postponed) = (StoreId(0), Postponed::new(StoreId(0), 0, b"join/0".to_vec()));
+    let (store, postponed) = (StoreId(0), PostponedWrites::new(StoreId(0), 0, b"join/0".to_vec()));
     let mut seat = seat();
     let topic = "id".to_owned();
-    seat.slots.push(Slot { store, number: 0, key: Vec::new(), topic, postponed: Some(postponed.clone()) });
+    seat.slots.push(ChangelogSlot { store, number: 0, key: Vec::new(), topic, postponed: Some(postponed.clone()) });
 
     postponed.keep(&StoreChanges { store, entries: Vec::new(), expire_before: None }, None);
     let written = database.backend(0);
-    let backend = LateBackend { database, written, postponed: vec![postponed] };
+    let backend = CatchUpBackend { database, written, postponed: vec![postponed] };
     let error = backend.get(store, b"key").unwrap_err();
     assert!(matches!(seat.reaction(error.into()), Reaction::Fail(Error::Store(_))));
     let other = BackendError { store: "join".into(), reason: "it is damaged".into() };
