@@ -1,13 +1,13 @@
 //! Calls into librdkafka that may not come back. Some of these have no end of their own: while a coordinator moves,
 //! `send_offsets_to_transaction` has been seen to wait for ever, past the timeout it was given.
 //!
-//! So they are made on a thread that has nothing but the client, and their worker gives up waiting after a time. It ends then,
-//! and another one takes its place. All that stays behind is that thread with that client: neither tasks nor their state nor
-//! guests. The call may still come to its end at any time, and nothing that it does then counts:
+//! So they are made on a thread that has nothing but the client, and the worker gives up waiting after a time. The
+//! worker ends then, and another one takes its place. Only that thread with that client stays behind: neither tasks nor
+//! their state nor guests. The call may still return at any time, and has no effect then:
 //!
 //! - on the cluster, the successor takes over the transactional id before it reads anything. That ends what the call was
 //!   to do, or waits until it is done;
-//! - here, a call borrows nothing, and nobody hears its answer.
+//! - here, a call borrows nothing, and its answer is dropped.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,17 +23,17 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(20);
 /// The same while the process stops: it ends before it would be killed.
 pub(crate) const CALL_TIMEOUT_AT_STOP: Duration = Duration::from_secs(10);
 
-/// How often to look whether the process stops.
+/// How often to check whether the process stops.
 const STOP_CHECK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// A client, and the thread that makes calls to it.
 pub(crate) struct Calls<C> {
     client: Arc<C>,
-    /// None once it is dropped.
+    /// None once the thread is given up, or ends.
     orders: Option<Sender<Order<C>>>,
     thread: Option<JoinHandle<()>>,
     stopping: Arc<AtomicBool>,
-    /// While nothing stops, and while something does.
+    /// While the process runs, and while it stops.
     patience: (Duration, Duration),
 }
 
@@ -68,7 +68,7 @@ impl<C: Send + Sync + 'static> Calls<C> {
         let Some(orders) = &self.orders else { return Err(Reaction::Fail(Error::Hangs)) };
         let (answer, heard) = channel();
         drop(orders.send(Box::new(move |client| drop(answer.send(call(client))))));
-        // Counted and not measured: a process that was halted meanwhile hasn't waited.
+        // Counted and not measured: the time in which the process was halted doesn't count.
         let mut waited = Duration::ZERO;
         while waited <= self.patience() {
             match heard.recv_timeout(STOP_CHECK_INTERVAL) {

@@ -1,4 +1,4 @@
-//! The first answer of a cluster, or why there is none: in the same words for an instance, which waits for it, and for
+//! The first answer of a cluster, or why there is none, in the same words for an instance, which waits for it, and for
 //! a command, which gives up.
 
 use std::time::{Duration, Instant};
@@ -8,18 +8,18 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use crate::client::context::{ConnectionTrouble, TroubleContext, trouble};
 use crate::error::Error;
 
-/// How long to wait at a time: so soon a refusal is noticed, and that the process is to stop.
+/// How long to wait at a time: so soon are a refusal and a stop of the process noticed.
 const POLL_WAIT: Duration = Duration::from_millis(100);
 
-/// How long a cluster may take before it counts as silent, where librdkafka has heard why; one of several brokers that
-/// doesn't answer is no reason yet.
+/// How long a cluster may take before it counts as silent, where librdkafka knows a reason: one of several brokers may
+/// be away.
 const SILENT_AFTER_WITH_REASON: Duration = Duration::from_secs(1);
 
 /// The same where nothing is known, as with a firewall that drops packets.
 const SILENT_AFTER: Duration = Duration::from_secs(3);
 
-/// The cluster's id. While there is none, `wait` is told why, again and again, and says whether to wait on; it is told
-/// nothing before the cluster counts as silent.
+/// The cluster's id. While there is none, `wait` gets the reason, again and again, and says whether to wait on; before
+/// the cluster counts as silent, it gets none.
 ///
 /// # Errors
 /// [`Error::Setup`]: a broker refuses the client, or the client the broker's certificate. Waiting doesn't help then.
@@ -51,7 +51,7 @@ pub(crate) fn cluster_id(
 }
 
 fn refusal(bootstrap: &str, text: &str) -> String {
-    // librdkafka tells only of authorities that aren't trusted, and OpenSSL has one word for both.
+    // librdkafka names only untrusted authorities, and OpenSSL has one text for both.
     let other_host = match text.contains("certificate verify failed") {
         true => "; or the certificate is for another host than this address",
         false => "",

@@ -27,7 +27,7 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Connects in the background: it is the first question that fails when nobody answers.
+    /// Connects in the background: if no broker answers, the first request fails.
     ///
     /// # Errors
     /// A setting is wrong.
@@ -36,8 +36,8 @@ impl Cluster {
         Ok(Self { settings: settings.clone(), admin, offsets: Offsets::default() })
     }
 
-    /// Asks something. A client that got no good answer is replaced: an idle one doesn't notice that a broker has gone or
-    /// that another one leads, and would ask the same again.
+    /// Makes a request. A client whose request has failed is replaced: an idle one doesn't notice that a broker has
+    /// gone or that another one leads, and would ask the same broker again.
     fn ask<T>(&self, question: impl FnOnce(&AdminClient<LogContext>) -> Result<T, Error>) -> Result<T, Error> {
         let admin = Arc::clone(&self.admin());
         let answer = question(&admin);
@@ -116,7 +116,7 @@ impl Cluster {
         self.ask(|admin| Ok(native::group_members(admin, group, REQUEST_TIMEOUT)?))
     }
 
-    /// What a group has committed for these partitions, each for itself; see [`Committed`].
+    /// The committed offsets of a group in these partitions, each with an answer of its own; see [`Committed`].
     pub(crate) fn committed(
         &self,
         group: &str,
@@ -263,9 +263,9 @@ fn may_not_describe(topic: &str) -> Error {
     ))
 }
 
-/// Whether a cluster that doesn't make or change a topic won't think again. All else is passing, as for other requests (see
-/// [`reactions`](crate::error::codes)): while it starts it has too few brokers or none that leads, it may bound how fast topics
-/// are made (KIP-599), and a newer one has codes that nobody here knows.
+/// Whether a cluster that doesn't make or change a topic refuses it for good. All else is passing, as for other
+/// requests (see [`reactions`](crate::error::codes)): while it starts it has too few brokers or none that leads, it may
+/// bound how fast topics are made (KIP-599), and a newer one has codes that this client doesn't know.
 fn is_final(code: RDKafkaErrorCode) -> bool {
     use RDKafkaErrorCode as C;
     matches!(
@@ -292,7 +292,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_cluster_cannot_do_for_now_is_waited_for_and_what_it_refuses_is_final() {
+    fn a_request_that_a_cluster_can_not_serve_for_now_is_tried_again_and_a_refusal_is_final() {
         use RDKafkaErrorCode as C;
         for code in [
             C::ThrottlingQuotaExceeded,

@@ -11,7 +11,7 @@ use rdkafka::TopicPartitionList;
 use rdkafka::consumer::BaseConsumer;
 
 use super::REQUEST_TIMEOUT;
-use crate::client::context::{LogContext, hear};
+use crate::client::context::{LogContext, serve_events};
 use crate::client::native::{self, Committed};
 use crate::client::settings::{ClientSettings, client};
 use crate::error::Error;
@@ -21,7 +21,8 @@ use crate::error::Error;
 pub(super) struct Offsets(Mutex<Option<Arc<BaseConsumer<LogContext>>>>);
 
 impl Offsets {
-    /// What a group has committed for these partitions. A client that got no good answer is replaced, as others are.
+    /// The committed offsets of a group in these partitions. A client whose request has failed is replaced, as others
+    /// are.
     pub(super) fn committed(
         &self,
         settings: &ClientSettings,
@@ -29,7 +30,7 @@ impl Offsets {
         places: &TopicPartitionList,
     ) -> Result<BTreeMap<(String, i32), Committed>, Error> {
         let asker = self.client(settings)?;
-        hear(&asker);
+        serve_events(&asker);
         let answer = native::group_offsets(&asker, group, places, REQUEST_TIMEOUT);
         if answer.is_err() {
             drop(self.held().take());

@@ -1,5 +1,5 @@
-//! Offsets, state and topics that don't belong together: what is said of each, and the ways out. None is guessed at: to go
-//! on in the wrong place loses records or processes them twice, and nobody would notice.
+//! Offsets, state and topics that don't belong together: the messages about each, with the ways out. The app doesn't
+//! choose one: to go on at the wrong offset would lose records or process them twice, without any sign.
 
 use crate::client::app::App;
 use crate::client::native;
@@ -16,14 +16,14 @@ pub(crate) struct InputPartition<'a> {
 /// Whether an offset that is committed is one of the topic that is there, and of the app's state.
 ///
 /// # Errors
-/// It isn't. Says so.
+/// It isn't, with the message.
 pub(crate) fn check_origin(
     place: InputPartition<'_>,
     offset: i64,
     before: Option<&Origin>,
     now: &Origin,
 ) -> Result<(), String> {
-    // What a person has set is meant for what is there.
+    // An offset that a person has set is meant for the topic and state that are there.
     let Some(before) = before else { return Ok(()) };
     let InputPartition { app, topic, partition } = place;
     if native::differ(&before.topic, &now.topic) {
@@ -40,7 +40,7 @@ pub(crate) fn check_origin(
     Ok(())
 }
 
-/// What is said of an input partition that has no offset any more; `before` is the id of the topic that it was of.
+/// The message about an input partition that has no offset any more; `before` is the id of the topic that it was of.
 pub(crate) fn without_offset(place: InputPartition<'_>, before: &str, now: &Origin) -> String {
     if native::differ(before, &now.topic) {
         return made_anew_while_read(place);
@@ -55,12 +55,12 @@ pub(crate) fn without_offset(place: InputPartition<'_>, before: &str, now: &Orig
     )
 }
 
-/// What is said of a topic that has another id than when the task began to read it.
+/// The message about a topic that has another id than when the task began to read it.
 pub(crate) fn made_anew_while_read(place: InputPartition<'_>) -> String {
     made_anew(place, "what the app has committed and kept is of the topic that was deleted")
 }
 
-/// What is said of a task that has state in `store` although none of its inputs ever had an offset.
+/// The message about a task that has state in `store` although none of its inputs ever had an offset.
 pub(crate) fn state_without_offset(place: InputPartition<'_>, store: &str) -> String {
     let InputPartition { app, topic, partition } = place;
     let ways = ways_out(place);
@@ -71,7 +71,7 @@ pub(crate) fn state_without_offset(place: InputPartition<'_>, store: &str) -> St
     )
 }
 
-/// What is said of an internal topic that has been deleted.
+/// The message about an internal topic that has been deleted.
 pub(crate) fn deleted(app: App<'_>, topic: &str) -> String {
     format!(
         "the internal topic `{topic}` has been deleted: what was in it is lost, and the offsets that the group `{}` has \
@@ -84,12 +84,12 @@ pub(crate) fn deleted(app: App<'_>, topic: &str) -> String {
     )
 }
 
-/// What is said of an internal topic that has been deleted and made anew.
+/// The message about an internal topic that has been deleted and made anew.
 pub(crate) fn internal_made_anew(app: App<'_>, topic: &str) -> String {
     format!("{} (a topic of that name was made since)", deleted(app, topic))
 }
 
-/// What is said of a changelog that has lost records at its end, where the state has all up to `position`.
+/// The message about a changelog that has lost records at its end, where the state has all up to `position`.
 pub(crate) fn changelog_ends_early(app: App<'_>, (topic, partition): (&str, u32), end: i64, position: i64) -> String {
     let (name, reset) = (app.name, app.reset());
     format!(
@@ -99,7 +99,7 @@ pub(crate) fn changelog_ends_early(app: App<'_>, (topic, partition): (&str, u32)
     )
 }
 
-/// What is said of a changelog that has lost its first records, where the state doesn't have them.
+/// The message about a changelog that has lost its first records, where the state doesn't have them.
 pub(crate) fn changelog_begins_late(app: App<'_>, (topic, partition): (&str, u32), first: i64) -> String {
     let reset = app.reset();
     format!(
@@ -116,7 +116,7 @@ fn made_anew(place: InputPartition<'_>, what: &str) -> String {
     format!("topic `{topic}`, partition {partition}: the topic was deleted and made anew, and {what}. {ways}")
 }
 
-/// What can be done about an offset that doesn't fit.
+/// The ways out of an offset that doesn't fit.
 pub(crate) fn ways_out(place: InputPartition<'_>) -> String {
     let InputPartition { app, topic, partition } = place;
     let App { name, bootstrap } = app;

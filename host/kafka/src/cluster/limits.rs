@@ -1,10 +1,10 @@
-//! How large records may be, and what else their topics don't take.
+//! How large records may be, and which other records topics refuse.
 //!
 //! A topic's limit is among its settings. Where these may not be seen, Kafka's default is assumed; if the true limit is
-//! lower, it is learned from what brokers refuse. They refuse batches and not records, so the first refusal only has the
-//! producers send each record for itself. Then a record that is refused fails at its step with the next attempt, as
-//! too large, and so does every one of its size or above. Which records fail is then the brokers' decision alone: a
-//! process that starts anew and has to learn it again comes to the same.
+//! lower, it is learned from refusals. They refuse batches and not records, so the first refusal only has the producers
+//! send each record for itself. Then a record that is refused fails at its step with the next attempt, as too large,
+//! and so does every one of its size or above. Which records fail is then the brokers' decision alone: a process that
+//! starts anew and has to learn it again comes to the same.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,13 +18,13 @@ use crate::cluster::unclear::UnclearRefusals;
 use crate::error::Error;
 use crate::error::refusals::{Refusals, TooLarge};
 
-/// What a record batch with one record takes beside its key, value and headers: the broker's limit is on batches.
+/// The bytes of a record batch with one record beside its key, value and headers: the broker's limit is on batches.
 const BATCH_OVERHEAD_BYTES: usize = 256;
 
 /// Kafka's default of `max.message.bytes`, for topics that we may not ask about.
 const DEFAULT_MAX_MESSAGE_BYTES: usize = 1_048_588;
 
-/// What topics take.
+/// The limits of topics.
 #[derive(Clone, Debug)]
 pub(crate) struct Limits {
     /// The most bytes of key, value and headers of a record, by topic of the topology.
@@ -54,7 +54,7 @@ impl Limits {
     }
 }
 
-/// What was learned in this process, by all of its workers.
+/// Limits that were learned in this process, by all of its workers.
 #[derive(Default)]
 pub(crate) struct LearnedLimits {
     sizes: Mutex<LearnedSizes>,
@@ -63,8 +63,8 @@ pub(crate) struct LearnedLimits {
 
 #[derive(Default)]
 struct LearnedSizes {
-    /// What was refused since the limits were last looked at: the smallest record of each topic, and whether it was a
-    /// batch for itself.
+    /// Refused since the limits were last looked up: the smallest record of each topic, and whether it was a batch for
+    /// itself.
     refused: BTreeMap<String, (usize, bool)>,
     /// Whether each record is sent for itself.
     alone: bool,
@@ -91,7 +91,7 @@ impl LearnedSizes {
     }
 }
 
-/// So often may a record be refused that is larger than is known to be allowed. A record that can't be made smaller comes
+/// How often a record may be refused that is larger than its known limit. A record that can't be made smaller comes
 /// again with the same size, whatever is committed meanwhile; other records aren't held against it.
 const REFUSALS_LIMIT: u32 = 3;
 
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_that_has_sunk_and_can_be_seen_is_no_reason_to_learn() {
+    fn a_lowered_limit_that_can_be_seen_is_used_and_not_learned() {
         let learned = LearnedLimits::default();
         let seen = |limit| learned.apply(&TOPICS, move |_| Some(limit), CLIENT);
         let before = seen(100_000);
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_made_smaller_stops_the_process_with_topic_and_setting() {
+    fn a_record_that_can_not_be_made_smaller_stops_the_process_with_topic_and_setting() {
         let learned = LearnedLimits::default();
         let limits = learned.apply(&TOPICS, |_| Some(1_000), CLIENT);
         let error = refuse(&learned, &limits, "shop-sums-changelog", &[5_000]).unwrap_err().to_string();
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn a_task_stays_as_long_as_nothing_has_been_learned_that_it_would_have_to_know() {
+    fn a_task_stays_open_while_its_limits_are_still_valid() {
         let learned = LearnedLimits::default();
         let seen = |limit| learned.apply(&TOPICS, move |_| Some(limit), CLIENT);
         let before = seen(100_000);

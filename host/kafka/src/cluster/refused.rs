@@ -1,9 +1,9 @@
-//! Records that brokers don't take, however often they are sent: their time is too far from the broker's clock, they have
+//! Records that brokers refuse, however often they are sent: their time is too far from the broker's clock, they have
 //! no key and the topic is compacted, or the broker checks them by rules of its own.
 //!
-//! Which records these are is the brokers' decision, and it is learned from what they refuse, as in [`limits`]: the
-//! transaction is dropped, and when its input is processed again, the record fails at its step. It becomes a dead letter
-//! with the broker's code, and its neighbours come through. A broker says which records of a batch it means; where that isn't
+//! Brokers decide which records these are, and the process learns it from refusals, as in [`limits`]: the transaction
+//! is dropped, and when its input is processed again, the record fails at its step. It becomes a dead letter with the
+//! broker's code, and its neighbours come through. A broker says which records of a batch it means; where that isn't
 //! clear, the next transaction's records are sent each for itself.
 //!
 //! Two kinds of records can't fail at a step: a dead letter, which has nowhere else to go, and an entry of a changelog,
@@ -21,7 +21,7 @@ use crate::cluster::unclear::UnclearRefusals;
 use crate::error::Error;
 use crate::error::refusals::{RefusedRecord, say};
 
-/// What was learned in this process, by all of its workers.
+/// Refusals that this process has learned, from all of its workers.
 #[derive(Default)]
 pub(crate) struct KnownRefusals(Mutex<RefusalHistory>);
 
@@ -34,14 +34,14 @@ struct RefusalHistory {
     again: BTreeMap<(TopicId, Fingerprint), u32>,
 }
 
-/// So many records are remembered. Each is needed until the transaction that it was in is committed.
+/// The most records that are remembered. Each is needed until the transaction that it was in is committed.
 const REMEMBERED_LIMIT: usize = 100_000;
 
-/// So often may a record be refused that the task knew which put it out.
+/// How often a record may be refused although the task that put it out knew of it.
 const REFUSALS_LIMIT: u32 = 3;
 
 impl KnownRefusals {
-    /// What was refused so far, if anything was.
+    /// The refused records so far, if there are any.
     pub(crate) fn known(&self) -> Option<Arc<Refused>> {
         let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         (state.count > 0).then(|| Arc::clone(&state.refused))

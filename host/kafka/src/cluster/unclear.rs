@@ -1,6 +1,6 @@
-//! Partitions that have refused a batch without saying which of its records they mean. Until that is found out, each record
-//! is sent for itself. It is found out when a partition names the record, or takes what is sent to it: that another task has
-//! committed meanwhile says nothing of it.
+//! Partitions that have refused a batch without naming the record. Until a partition names it, or takes a record that
+//! was sent to it, each record is sent for itself. That another task has committed meanwhile says nothing about this
+//! partition.
 
 use std::collections::BTreeMap;
 
@@ -14,9 +14,9 @@ pub(crate) struct UnclearRefusals(BTreeMap<(String, i32), Stage>);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    /// Nothing has come of it yet.
+    /// It has neither named nor taken a record.
     Open,
-    /// Something is sent to it that isn't committed yet.
+    /// The open transaction has records for it.
     Sent,
     /// It has named a record.
     Named,
@@ -80,7 +80,7 @@ impl UnclearRefusals {
         self.0.values_mut().filter(|stage| **stage == Stage::Sent).for_each(|stage| *stage = Stage::Open);
     }
 
-    /// Nothing that was refused is sent again: all of it is committed, or is another worker's by now.
+    /// No refused record is sent again: all are committed, or another worker has their tasks.
     pub(crate) fn clear(&mut self) {
         self.0.clear();
     }

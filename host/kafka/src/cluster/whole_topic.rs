@@ -1,27 +1,27 @@
-//! Reading an internal topic whole, before anything is begun with what is in it.
+//! Reading an internal topic whole.
 
 use std::time::{Duration, Instant};
 
-use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::{Offset, TopicPartitionList};
 
 use crate::client::app::hanging;
+use crate::client::fetch_failure::FetchFailure;
 use crate::client::native::{Fetched, Fetcher};
 use crate::client::settings::ClientSettings;
 use crate::cluster::Cluster;
 use crate::error::Error;
 use crate::error::codes::remedy;
 
-/// How often to say what is waited for.
+/// How often it is logged that the topic can't be read to its end.
 const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 /// How long to wait for records at a time.
 const POLL_WAIT: Duration = Duration::from_millis(50);
 
-/// What keeps records back where no error tells.
+/// Why no records come where there is no error.
 const UNDECIDED: &str = "its leader doesn't answer, or a transaction there is neither committed nor aborted yet";
 
-/// The same, with what can be done about it.
+/// The same, with the way to mend it.
 pub(crate) fn undecided(settings: &ClientSettings, topic: &str) -> String {
     format!("{UNDECIDED}; {}", hanging(settings.app().bootstrap, topic))
 }
@@ -78,7 +78,7 @@ pub(crate) fn read(
             Fetched::End(offset) => {
                 left.retain(|left| left.partition != partition.cast_unsigned() || offset < left.until);
             }
-            Fetched::Failed(RDKafkaErrorCode::TopicAuthorizationFailed, text) => refused = Some(text),
+            Fetched::Failed(code, text) if FetchFailure::of(code) == FetchFailure::Forbidden => refused = Some(text),
             Fetched::Failed(code, text) => {
                 tracing::debug!(topic, %code, "{text}");
                 trouble = Some(format!("{text}{}", remedy(code)));

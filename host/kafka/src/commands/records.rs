@@ -3,7 +3,8 @@
 //! A [`Connection`] knows the topics of a cluster. [`Reading`] gives the committed records of one of them up to where
 //! it ended when the reading began; [`Writer`] sends records, and tells which of them didn't arrive.
 //!
-//! Unlike an instance, which waits for brokers as long as it takes, these give up after seconds: somebody is waiting.
+//! Unlike an instance, which waits for brokers as long as it takes, these give up after seconds: a person waits for the
+//! command.
 
 mod make;
 mod places;
@@ -64,7 +65,8 @@ impl Connection {
     /// Connects under the name of an app, with raw settings of librdkafka.
     ///
     /// # Errors
-    /// [`Error::Setup`]: a setting is wrong, or the cluster refuses. [`Error::Unreachable`]: nobody answers within seconds.
+    /// [`Error::Setup`]: a setting is wrong, or the cluster refuses. [`Error::Unreachable`]: no broker answers within
+    /// seconds.
     pub fn open(app: &str, bootstrap: &str, raw: &[(String, Secret)]) -> Result<Self, Error> {
         if let Some((name, reason)) = RESERVED_SETTINGS.iter().find(|(name, _)| raw.iter().any(|(own, _)| own == name))
         {
@@ -123,7 +125,7 @@ impl Connection {
         Ok(offsets)
     }
 
-    /// The members of a group: who they are. `None` if there is no such group.
+    /// The members of a group, by client and host. `None` if there is no such group.
     fn members(&self, group: &str) -> Result<Option<Vec<String>>, Error> {
         let groups = self.client.fetch_group_list(Some(group), REQUEST_TIMEOUT)?;
         let group = groups.groups().iter().find(|found| found.name() == group && found.state() != "Dead");
@@ -157,7 +159,7 @@ impl Connection {
         Cluster::new(&self.settings)
     }
 
-    /// Sets what the user hasn't.
+    /// Sets a value where the user has set none.
     fn default(&self, config: &mut ClientConfig, name: &str, value: impl ToString) {
         if !self.raw.iter().any(|(own, _)| own == name) {
             config.set(name, value.to_string());
@@ -196,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_that_are_not_the_users_or_nobodys_are_refused_before_anyone_is_asked() {
+    fn reserved_and_unknown_settings_are_refused_before_a_broker_is_asked() {
         assert_eq!(
             refused(&[("transaction.timeout.ms", "10s")]),
             "the setting `transaction.timeout.ms` can't have this value\n  help: it takes whole numbers from 1000 to 2147483647"

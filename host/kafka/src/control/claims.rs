@@ -16,7 +16,7 @@ use crate::error::Error;
 /// How long to wait before a topic that no broker tells of is asked for again.
 const RETRY_INTERVAL: Duration = Duration::from_millis(100);
 
-/// What stands of a topic that is to be the app's own.
+/// The state of a topic that is to be the app's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum TopicClaim {
     /// As the app left it, or not there and never made.
@@ -182,7 +182,7 @@ fn topics_of(
 }
 
 fn untold(control: &str, reason: &str) -> BTreeMap<String, String> {
-    tracing::debug!(topic = control, reason, "the topics of another app aren't told");
+    tracing::debug!(topic = control, reason, "the topics of another app can't be looked up");
     BTreeMap::new()
 }
 
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn a_topic_that_one_broker_does_not_tell_of_is_asked_for_again_before_it_is_taken_for_gone() {
+    fn a_topic_that_one_broker_does_not_know_is_asked_for_again_before_it_counts_as_deleted() {
         let asked = Cell::new(0);
         // Two brokers that answer in turn: the first lags behind, and the second has lost sight of another topic.
         let ask = || {

@@ -1,8 +1,8 @@
-//! Who may write the local state of a task before it runs: one thread at a time.
+//! Leases for restoring: one thread at a time may write the local state of a task before it runs.
 //!
-//! A worker that has lost a task tells the thread that restores it to end, and doesn't wait for that: the thread may be
-//! waiting for a broker. Another worker of the process may get the task meanwhile. Two that write the same part of a
-//! changelog would leave older entries behind newer ones, so the second waits until the first has ended.
+//! A worker that has lost a task stops the thread that restores it, and doesn't wait until it has ended: the thread may
+//! be waiting for a broker. Another worker of the process may get the task meanwhile. Two threads that write the same
+//! part of a changelog would leave older entries after newer ones, so the second waits until the first has ended.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,7 +13,7 @@ use crate::tasks::TaskId;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RestoreLeases(Arc<Mutex<BTreeSet<TaskId>>>);
 
-/// A task that nobody else restores until this is dropped.
+/// The task is restored by no other thread until this is dropped.
 #[derive(Debug)]
 pub(crate) struct RestoreLease {
     leases: RestoreLeases,
@@ -25,7 +25,7 @@ impl RestoreLeases {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a task; `None` while somebody else has it.
+    /// Takes a task; `None` while another thread has it.
     pub(crate) fn take(&self, task: TaskId) -> Option<RestoreLease> {
         self.tasks().insert(task).then(|| RestoreLease { leases: self.clone(), task })
     }

@@ -1,11 +1,11 @@
-//! What is committed of a window store and not yet in the local state.
+//! Committed changes of a window store that aren't in the local state yet.
 //!
-//! Records of a join expire soon, and while all of them are in memory nobody reads them on disk. So they are kept back,
-//! and most never get there: what is written from time to time is what is still alive. The position stays behind with
-//! them: after a crash, the changelog has the rest.
+//! Records of a join expire soon, and while all of them are in memory the task doesn't read them on disk. So they are
+//! kept back, and most never get there: from time to time, those that are still alive are written. The position stays
+//! behind with them: after a crash, the changelog has the rest.
 //!
-//! Who reads the store after all, because its records don't fit into memory any more, gets everything first. From then
-//! on nothing is kept back.
+//! If the task reads the store after all, because its records don't fit into memory any more, they are written first.
+//! From then on nothing is kept back.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,7 +22,7 @@ use crate::state::positions::Position;
 /// The longest that something has no place on disk.
 const UNFLUSHED_TTL: Duration = Duration::from_secs(30);
 
-/// What an entry costs in memory beside its bytes.
+/// Memory of an entry beside its bytes.
 const ENTRY_OVERHEAD_BYTES: usize = 96;
 
 /// The changes of a store's partition that are kept back.
@@ -90,7 +90,7 @@ impl PostponedWrites {
         true
     }
 
-    /// Memory of what is kept back, in bytes, roughly.
+    /// Memory of the changes that are kept back, in bytes, roughly.
     pub(crate) fn bytes(&self) -> usize {
         self.kept().bytes
     }
@@ -117,13 +117,13 @@ impl PostponedWrites {
         self.kept().failed.take()
     }
 
-    /// Drops what has expired, and all but the last of what was written several times.
+    /// Drops expired entries, and all but the last entry of each key.
     pub(crate) fn prune(&self) {
         self.kept().prune();
     }
 
-    /// Moves everything into a batch, with the position. Drops it where the state is further by now: then somebody else
-    /// has the task.
+    /// Moves everything into a batch, with the position. Drops it where the state has come further by now: then another
+    /// worker has the task.
     pub(crate) fn write(&self, database: &Database, batch: &mut Batch) -> Result<(), Error> {
         let mut kept = self.kept();
         kept.prune();
@@ -173,7 +173,7 @@ fn cost((key, value): &(Bytes, Option<Bytes>)) -> usize {
     key.len() + value.as_ref().map_or(0, Bytes::len) + ENTRY_OVERHEAD_BYTES
 }
 
-/// The committed state of a task, with what is kept back of it.
+/// The committed state of a task, with its changes that are kept back.
 pub(crate) struct CatchUpBackend {
     pub(crate) database: Arc<Database>,
     pub(crate) written: TaskBackend,
@@ -181,7 +181,7 @@ pub(crate) struct CatchUpBackend {
 }
 
 impl CatchUpBackend {
-    /// Writes what is kept back of a store before it is read.
+    /// Writes the changes of a store that are kept back, before the store is read.
     fn catch_up(&self, store: StoreId) -> Result<(), BackendError> {
         for postponed in self.postponed.iter().filter(|postponed| postponed.store == store) {
             let mut kept = postponed.kept();
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_alive_at_the_end_is_written_with_the_last_position() {
+    fn only_entries_that_are_alive_at_the_end_are_written_with_the_last_position() {
         let folder = tempfile::tempdir().unwrap();
         let database = open(folder.path());
         let postponed = PostponedWrites::new(JOIN, 0, b"join/0".to_vec());
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn a_deletion_of_what_was_written_before_is_written_too() {
+    fn a_deletion_of_an_entry_that_was_written_before_is_written_too() {
         let folder = tempfile::tempdir().unwrap();
         let database = open(folder.path());
         let postponed = PostponedWrites::new(JOIN, 0, b"join/0".to_vec());
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_state_is_ahead_of_is_dropped() {
+    fn postponed_changes_that_the_state_is_ahead_of_are_dropped() {
         let folder = tempfile::tempdir().unwrap();
         let database = open(folder.path());
         let [late, successor] = [(); 2].map(|()| PostponedWrites::new(JOIN, 0, b"join/0".to_vec()));
@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn who_reads_sees_everything_and_from_then_on_nothing_is_kept_back() {
+    fn a_read_sees_all_postponed_changes_and_no_change_is_postponed_after_it() {
         let folder = tempfile::tempdir().unwrap();
         let database = open(folder.path());
         let postponed = PostponedWrites::new(JOIN, 0, b"join/0".to_vec());

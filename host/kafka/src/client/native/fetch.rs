@@ -23,11 +23,11 @@ use crate::error::Error;
 /// Most records of one call.
 const POLL_RECORDS_LIMIT: usize = 1_000;
 
-/// Bytes that records share an allocation of.
+/// The size of an allocation that records share.
 const BUFFER_BYTES: usize = 4 << 10;
 
-/// A consumer of partitions that it is told, with its own queue. Not a member of the group: what it reads counts only
-/// when a transaction with the member's generation commits it.
+/// A consumer of given partitions, with its own queue. Not a member of the group: the records that it reads count only
+/// when a transaction with the member's generation commits their offsets.
 pub(crate) struct Fetcher {
     /// Dropped before the consumer, whose log it reads.
     watch: TopicWatch,
@@ -44,8 +44,8 @@ unsafe impl Send for Fetcher {}
 pub(crate) enum Fetched<'a> {
     /// A record.
     Record(Message<'a>),
-    /// The partition has been read up to this offset, which is its end for now. Behind the last record there may be
-    /// marks of transactions.
+    /// The partition has been read up to this offset, which is its end for now. After the last record there may be
+    /// markers of transactions.
     End(i64),
     /// The partition can't be read from here.
     Failed(RDKafkaErrorCode, String),
@@ -85,7 +85,7 @@ impl Fetcher {
         Ok(self.consumer.assign(places)?)
     }
 
-    /// Stops reading a partition. What was fetched of it and not yet handed over is dropped.
+    /// Stops reading a partition. Records that were fetched and not yet handed over are dropped.
     ///
     /// Not by librdkafka's pause: it goes on from a position of its own, which lies one too far behind an end that was
     /// told (it takes the offset of each message that it hands over, an end too, for that of a record, and adds one).
@@ -98,7 +98,8 @@ impl Fetcher {
         Ok(self.consumer.incremental_assign(&place(topic, partition, Offset::Offset(next))?)?)
     }
 
-    /// The high watermark of a partition as the last fetch of it knew it. Asks nobody; none before the first fetch.
+    /// The high watermark of a partition as the last fetch of it knew it. Makes no request; none before the first
+    /// fetch.
     pub(crate) fn known_end(&self, topic: &CStr, partition: i32) -> Option<i64> {
         let (mut low, mut high) = (-1, -1);
         // SAFETY: the client lives; both pointers are to locals, which the call fills in.
@@ -208,7 +209,7 @@ impl Message<'_> {
         InputRecord { offset, timestamp, timestamp_type, key, value, headers, arrived, turn }
     }
 
-    /// Timestamp and who set it.
+    /// The timestamp, and whether the broker has set it.
     fn timestamp(&self) -> (i64, TimestampType) {
         let mut kind = c::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
         // SAFETY: the message lives, and `kind` is a local.

@@ -1,4 +1,4 @@
-//! What topics are like: their ids, and which of their partitions have a leader.
+//! Describing topics: their ids, and which of their partitions have a leader.
 
 use std::collections::BTreeMap;
 use std::ffi::CStr;
@@ -21,7 +21,7 @@ pub(crate) fn differ(one: &str, other: &str) -> bool {
     one != other && is_known(one) && is_known(other)
 }
 
-/// Whether a cluster has told this id, and has ids.
+/// Whether this is an id, and not a placeholder for none.
 pub(crate) fn is_known(id: &str) -> bool {
     !id.is_empty() && id != NO_ID
 }
@@ -33,7 +33,7 @@ pub(crate) struct Topic {
     pub(crate) id: String,
     /// How many partitions it has.
     pub(crate) partitions: u32,
-    /// The brokers that lead them, by partition. One that nobody leads can neither be read nor written to.
+    /// The brokers that lead them, by partition. A partition without a leader can neither be read nor written to.
     pub(crate) leaders: BTreeMap<u32, i32>,
 }
 
@@ -89,7 +89,7 @@ unsafe fn read(event: *mut c::rd_kafka_event_t) -> Result<Topics, KafkaError> {
     Ok(found)
 }
 
-/// How many there are, and who leads them.
+/// The number of partitions, and their leaders.
 ///
 /// # Safety
 /// The description belongs to an event that lives.

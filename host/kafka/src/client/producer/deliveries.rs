@@ -1,4 +1,4 @@
-//! What delivery reports say: where records lie, and why others weren't taken.
+//! Delivery reports: the offsets of delivered records, and the reasons why others failed.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -21,7 +21,7 @@ use crate::error::codes::{self, Class, class};
 use crate::error::refusals::{Refusals, RefusedRecord, TooLarge};
 use crate::error::{Reaction, code};
 
-/// What delivery reports have said since the transaction began.
+/// The delivery reports of the open transaction.
 #[derive(Default)]
 pub(crate) struct Deliveries {
     reports: Mutex<Reports>,
@@ -89,7 +89,7 @@ impl Deliveries {
 
 impl ClientContext for Deliveries {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        // A connection that breaks is a line of the log and no error, unless nobody was about to use it.
+        // A broken connection is a line of the log and no error, unless no request was about to use it.
         if facility == "FAIL" {
             self.disturbed.store(true, Ordering::Relaxed);
         }
@@ -128,7 +128,7 @@ impl ProducerContext for Deliveries {
     }
 }
 
-/// What a record has with it that comes back with its report.
+/// A tag that is sent along with a record, and comes back with its report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Tag {
     /// The slot that wants to know its offset.
@@ -196,7 +196,7 @@ impl Failures {
         !self.too_large.is_empty() || !self.refused.is_empty()
     }
 
-    /// What follows. A refusal comes first: what else failed, failed with it or behind it.
+    /// The reaction to the failures. A refusal comes first: the other records failed with it or after it.
     pub(super) fn reaction(self) -> Reaction {
         if self.is_refusal() {
             let records = tell_apart(self.refused, &self.coded);
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_sent_along_with_a_record_comes_back() {
+    fn the_tag_of_a_record_comes_back() {
         for tag in [Tag::Slot(0), Tag::Slot(7), Tag::Time(1), Tag::Time(1_700_000_000_000), Tag::Time(i64::MAX)] {
             assert_eq!(Tag::from_opaque(tag.opaque()), tag);
         }

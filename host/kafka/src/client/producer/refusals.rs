@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::refusals::RefusedRecord;
 
-/// Finds out which records a broker means, by what librdkafka has made of its answer. Those that come here have come back
-/// with a code of a refusal, each with the place of the broker's words in memory; those of a partition are a batch: what is
-/// sent behind one that was refused is out of order.
+/// Finds out which records a broker means, from what librdkafka has made of its answer. The records given here have
+/// come back with the code of a refusal, each with the address of the broker's text in memory. Those of a partition are
+/// one batch: a batch sent after a refused one is out of order.
 ///
-/// Where several records of a batch were refused, librdkafka gives the others another code, and their partition is among
-/// `coded`. Where one was, all come back with its code (librdkafka 2.12.1, `rd_kafka_dr_msgq0`), but it alone has words of
-/// its own, and the others share some. If all share theirs, they are about the batch. Where it isn't clear, nothing is
-/// known of any record of the batch; those that aren't meant are left out.
+/// Where several records of a batch were refused, librdkafka gives the others another code, and their partition is
+/// among `coded`. Where one was, all come back with its code (librdkafka 2.12.1, `rd_kafka_dr_msgq0`), but that record
+/// alone has a text of its own, and the others share one. If all share it, it is about the batch. Where it isn't clear,
+/// nothing is known of any record of the batch. Records that the broker doesn't mean are dropped from the result.
 pub(super) fn tell_apart(refusals: Vec<(usize, RefusedRecord)>, coded: &BTreeSet<(String, i32)>) -> Vec<RefusedRecord> {
     let mut batches: BTreeMap<(String, i32), Batch> = BTreeMap::new();
     for (words, refusal) in refusals {
@@ -21,7 +21,7 @@ pub(super) fn tell_apart(refusals: Vec<(usize, RefusedRecord)>, coded: &BTreeSet
     batches.into_iter().flat_map(|(place, batch)| meant(coded.contains(&place), batch)).collect()
 }
 
-/// Refused records of a batch, by the place of their words.
+/// Refused records of a batch, by the address of their text.
 type Batch = BTreeMap<usize, Vec<RefusedRecord>>;
 
 /// The records of a batch that the broker means, or all of them if it isn't clear.
@@ -46,7 +46,7 @@ mod tests {
 
     use super::*;
 
-    /// What is found of a batch of records with these places of words: their times, and whether the broker means them.
+    /// The result for a batch of records with these addresses of texts: their times, and whether the broker means them.
     fn found(words: &[usize], is_coded: bool) -> (Vec<i64>, bool) {
         let record = |time: i64| Fingerprint::of(None, None, time);
         let refusal = |time| RefusedRecord {

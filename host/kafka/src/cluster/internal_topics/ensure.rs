@@ -10,7 +10,7 @@ use crate::client::native::NotMade;
 use crate::cluster::{Cluster, TopicSpec};
 use crate::error::Error;
 
-/// What clusters with a limit on the size of records allow, as far as is known.
+/// The sizes of records that clusters with a limit allow, as far as is known.
 const SMALLER: [usize; 2] = [20 << 20, 8 << 20];
 
 /// Settings that a topic is made without where the cluster refuses them: older brokers don't know all of them, and policies
@@ -165,8 +165,8 @@ fn needs_more(app: App<'_>, topic: &InternalTopic, count: u32) -> Result<bool, E
     )))
 }
 
-/// Looks whether a topic has what results depend on. Smaller records than asked for are no fault: they are a limit that
-/// tasks know of. Gives warnings of what costs single records, or any if brokers are lost.
+/// Checks the settings of a topic that results depend on. A smaller limit on records than asked for is no fault: tasks
+/// know the limit. Gives warnings about settings that cost single records, or any if brokers are lost.
 ///
 /// # Errors
 /// [`Error::Setup`]: a setting would change results.
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn where_it_names_none_records_become_smaller_first_and_what_is_optional_goes_last() {
+    fn where_no_setting_is_named_records_become_smaller_first_and_optional_settings_go_last() {
         let first = spec(&[("cleanup.policy", "compact"), (LARGEST, "83886080"), ("retention.bytes", "-1")]);
         let (all, error) = attempts(first, "Policy violation (POLICY_VIOLATION)");
         assert_eq!(all.len(), 5, "{all:?}");
@@ -337,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn a_setting_that_would_change_results_is_named_with_what_it_must_be() {
+    fn a_setting_that_would_change_results_is_named_with_the_value_it_must_have() {
         for (name, wanted, found, so) in [
             ("cleanup.policy", "compact", "compact,delete", "records would be deleted that are still needed"),
             ("retention.ms", "-1", "604800000", "records would be deleted that are still needed"),

@@ -47,7 +47,7 @@ impl Connection {
         Ok(())
     }
 
-    /// What is there must be what is wanted: then making it again is no mistake.
+    /// Checks that the topic is as it is wanted: then making it again is no mistake.
     fn check(
         &self,
         topic: &str,
@@ -107,7 +107,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Waits until the brokers know what has become of a topic.
+    /// Waits until the brokers know of the change of a topic.
     fn wait_for(&self, topic: &str, so: impl Fn(Option<u32>) -> bool) -> Result<(), Error> {
         let limit = Instant::now() + REQUEST_TIMEOUT;
         loop {

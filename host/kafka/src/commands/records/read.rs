@@ -1,4 +1,4 @@
-//! Committed records, as they are when somebody looks.
+//! Reading the committed records of a topic.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 use millrace_engine::record::InputRecord;
 use rdkafka::consumer::BaseConsumer;
-use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::{Connection, client};
 use crate::client::context::TroubleContext;
+use crate::client::fetch_failure::FetchFailure;
 use crate::client::native::{Fetched, Fetcher};
 use crate::error::Error;
 
@@ -31,7 +31,7 @@ pub struct Reading {
     partitions: BTreeMap<u32, Extent>,
 }
 
-/// Where a partition stood.
+/// The offsets of a partition when the reading began.
 #[derive(Clone, Copy, Debug)]
 struct Extent {
     /// Its first offset.
@@ -49,10 +49,10 @@ impl Connection {
     /// A broker doesn't answer, or doesn't let us read.
     pub fn read(&self, topic: &str) -> Result<Reading, Error> {
         let mut config = self.settings.fetcher("reader");
-        // Who reads by hand wants much, soon.
+        // A command reads much at once.
         self.default(&mut config, "queued.min.messages", 10_000);
         let fetcher = Fetcher::new(&config)?;
-        // Who asks for the end gets that of what it may read.
+        // A client that reads committed records gets the last stable offset as the end.
         let committed: BaseConsumer<TroubleContext> =
             client(self.settings.admin().set("isolation.level", "read_committed"))?;
         let stable = self.offsets(&committed, &[topic], Offset::End)?;
@@ -130,32 +130,14 @@ impl PartitionReading<'_> {
         match fetched {
             Fetched::Record(message) if message.offset() >= self.stable => self.done = true,
             Fetched::Record(message) => {
-                // Behind the last record there may be marks of transactions: then the end is told by itself.
+                // After the last record there may be markers of transactions: then the end comes by itself.
                 let last = message.offset() + 1 == self.stable;
                 let record = message.record(&mut self.buffer, 0);
                 let arrived = record.timestamp;
                 self.done = (self.visit)(InputRecord { arrived, ..record }).is_break() || last;
             }
             Fetched::End(offset) => self.done = offset >= self.stable,
-            Fetched::Failed(code, text) => self.failed = is_final(code).then_some(text),
+            Fetched::Failed(code, text) => self.failed = FetchFailure::of(code).is_lasting().then_some(text),
         }
     }
-}
-
-/// Others mend themselves: a leader that has moved is found.
-fn is_final(code: RDKafkaErrorCode) -> bool {
-    use RDKafkaErrorCode::{
-        AutoOffsetReset, GroupAuthorizationFailed, OffsetOutOfRange, TopicAuthorizationFailed, UnknownPartition,
-        UnknownTopic, UnknownTopicOrPartition,
-    };
-    matches!(
-        code,
-        AutoOffsetReset
-            | GroupAuthorizationFailed
-            | OffsetOutOfRange
-            | TopicAuthorizationFailed
-            | UnknownPartition
-            | UnknownTopic
-            | UnknownTopicOrPartition
-    )
 }

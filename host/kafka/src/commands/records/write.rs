@@ -20,7 +20,7 @@ use crate::error::{Error, code};
 /// How long a record may take to arrive.
 const DELIVERY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Bytes that wait in the client. What comes then waits outside.
+/// Bytes in flight above which the next record waits.
 const QUEUE_LIMIT_BYTES: usize = 32 << 20;
 
 /// Bytes of a batch: the broker's limit for the records of a topic is on batches, and librdkafka doesn't part one that
@@ -59,7 +59,7 @@ pub struct Outgoing<'a> {
 /// A record that wasn't acknowledged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Undelivered {
-    /// What the caller calls it.
+    /// The caller's name for it.
     pub tag: usize,
     /// Why not.
     pub reason: String,
@@ -156,7 +156,7 @@ impl Outgoing<'_> {
     }
 }
 
-/// Keeps what didn't arrive.
+/// Keeps the records that didn't arrive.
 #[derive(Default)]
 struct Reports(Mutex<Vec<Undelivered>>);
 
@@ -190,7 +190,7 @@ impl ProducerContext for Reports {
     }
 }
 
-/// Whether an error says nothing of what the broker has done.
+/// Whether it is unknown after this error if the broker has written the record.
 fn may_have_arrived(code: RDKafkaErrorCode) -> bool {
     use RDKafkaErrorCode::{
         BrokerTransportFailure, Fatal, MessageTimedOut, NetworkException, NotEnoughReplicasAfterAppend,

@@ -1,7 +1,6 @@
 //! Noticing that the topic of a global table has more partitions than are read.
 //!
-//! The group doesn't tell: its members don't subscribe to these topics. The process ends, as it does where its inputs
-//! grow.
+//! No rebalance shows it: members don't subscribe to these topics. The process ends, as it does where its inputs grow.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,7 +14,7 @@ use crate::error::Error;
 /// How often the cluster is asked.
 const CHECK_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Asks for the numbers of partitions, on a thread of its own: a broker that doesn't answer mustn't hold up rows.
+/// Asks for the numbers of partitions, on a thread of its own: a broker that doesn't answer must not hold up rows.
 #[derive(Default)]
 pub(super) struct Growth {
     asked: Option<Instant>,
@@ -43,12 +42,12 @@ impl Growth {
     }
 }
 
-/// The topics that the cluster tells of. It is asked again anyway.
+/// The numbers of partitions that the cluster knows. After an error it is asked again anyway.
 fn ask(cluster: &Cluster, topics: Vec<String>) -> BTreeMap<String, u32> {
     let count = |topic: String| match cluster.partitions(&topic) {
         Ok(count) => Some((topic, count?)),
         Err(error) => {
-            tracing::debug!(topic, %error, "its number of partitions can't be had");
+            tracing::debug!(topic, %error, "its number of partitions can't be looked up");
             None
         }
     };

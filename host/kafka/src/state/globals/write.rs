@@ -15,8 +15,8 @@ use crate::state::positions::Position;
 const DISK_FULL_BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
 
 impl Globals {
-    /// Writes the rows that have come, with the positions that they reach. Where the disk is full, they come again, from
-    /// their topics. Whether they are written.
+    /// Writes the rows that have come, with their positions. Where the disk is full, they are read again from their
+    /// topics. Whether they are written.
     pub(super) fn write(&mut self) -> Result<bool, Error> {
         let mut batch = std::mem::replace(&mut self.batch, Batch::new(&self.database));
         let at = wall_clock();
@@ -49,7 +49,7 @@ impl Globals {
         Ok(written)
     }
 
-    /// Goes back to what is written.
+    /// Reads again from the last written positions.
     fn read_again(&mut self) -> Result<(), Error> {
         for table in &mut self.tables {
             let name = c_name(&table.topic);
@@ -62,7 +62,7 @@ impl Globals {
         Ok(())
     }
 
-    /// Waits, longer each time, as it is people who give a disk more room.
+    /// Waits, longer each time: it takes a person to free room on a disk.
     pub(super) fn wait_for_room(&mut self, stop: &AtomicBool) {
         let wait = DISK_FULL_BACKOFF.0.saturating_mul(1 << self.full.min(16)).min(DISK_FULL_BACKOFF.1);
         self.full = self.full.saturating_add(1);

@@ -1,11 +1,11 @@
-//! What is to be restored: whether the local state can be brought up to date, or has to be restored from the start, or
-//! neither.
+//! The plan for restoring a store: whether the local state can be brought up to date, has to be restored from the
+//! start, or neither can be done.
 //!
-//! A position is written after its commit is acknowledged, and a broker tells no end from before that as long as the
+//! A position is written after its commit is acknowledged, and no broker answers with an earlier end as long as the
 //! partition is whole: a new leader that doesn't know yet how far records are committed answers `OFFSET_NOT_AVAILABLE`
-//! (KIP-207). So a changelog that ends before a position of its own has lost committed records. And nothing but deletion moves
-//! the start of a changelog that is only compacted. In both cases the committed offsets are behind what is missing, and state
-//! that is restored from the rest would lack it for good.
+//! (KIP-207). So a changelog that ends before a position of its own has lost committed records. And nothing but
+//! deletion moves the start of a changelog that is only compacted. In both cases the committed offsets lie after the
+//! missing records, and state that is restored from the rest would lack them for good.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -23,14 +23,14 @@ use crate::state::StateContext;
 use crate::state::folder::POSITIONS;
 use crate::state::positions::Position;
 
-/// What there is to be done until the local state is what its changelog says.
+/// How the local state is brought up to its changelog.
 pub(crate) enum RestorePlan {
     /// Nothing.
     Whole,
-    /// This has to be read.
+    /// This part has to be read.
     ChangelogGap(ChangelogGap),
-    /// It can't be: the changelog has lost committed records, as far as the broker tells that was asked. What is to be said
-    /// of it.
+    /// Not at all: the changelog has lost committed records, according to the broker that was asked. With the message
+    /// about it.
     Lost(String),
 }
 
@@ -91,7 +91,7 @@ enum RestoreStart {
     At(i64),
     /// At the first record, with an empty state; the reason, if there is a state that can't be used.
     Anew(Option<&'static str>),
-    /// Nowhere: the changelog ends before what the state has.
+    /// Nowhere: the changelog ends before the position of the state.
     EndIsLost { position: i64 },
     /// Nowhere: the first records are gone, and the state doesn't have them.
     StartIsLost,
@@ -115,7 +115,7 @@ fn begin(
     }
     let retention = match retentions.get(&changelog.topic) {
         Some(retention) => *retention,
-        // It is what the topic was made with, where it may not be seen.
+        // Where the topic's setting may not be seen, it is the one that the topic was made with.
         None => state.cluster.delete_retention(&changelog.topic)?.unwrap_or(DELETE_RETENTION),
     };
     retentions.insert(changelog.topic.clone(), retention);
@@ -125,16 +125,17 @@ fn begin(
     Ok(anew(kind, range.0, Some("what was deleted since then can't be seen in its changelog any more")))
 }
 
-/// Marks that one commit leaves at the end of a changelog partition, and one that was given up.
+/// Markers at the end of a changelog partition: of one commit, and of one that was aborted.
 const MARKERS: i64 = 2;
 
-/// The id that brokers tell of all topics from before there were ids.
+/// The id that brokers give for all topics from before there were ids.
 const NO_ID: &str = "AAAAAAAAAAAAAAAAAAAAAA";
 
 /// Compares a state with the offsets that there are in its changelog, whose topic has this id.
 fn compare(kind: StoreKind, id: &str, position: Option<&Position>, (low, high): (i64, i64)) -> RestoreStart {
     let Some(Position { topic, next, .. }) = position else { return anew(kind, low, None) };
-    // What was written and is gone again since then: at most marks of transactions, where all else is too old to count.
+    // Offsets that were written and deleted since then: at most markers of transactions, where all records are too old
+    // to count.
     let faded = kind.retention().is_some() && low == high && low.saturating_sub(*next) <= MARKERS;
     if topic != id {
         anew(kind, low, Some("its changelog was deleted and made anew"))
@@ -145,7 +146,7 @@ fn compare(kind: StoreKind, id: &str, position: Option<&Position>, (low, high): 
     } else if *next < low && !faded {
         anew(kind, low, Some("its changelog begins after it"))
     } else {
-        // What lay between them were marks, and is gone.
+        // Between them lay markers, which are gone.
         RestoreStart::At((*next).max(low))
     }
 }
@@ -158,7 +159,8 @@ fn anew(kind: StoreKind, low: i64, reason: Option<&'static str>) -> RestoreStart
     }
 }
 
-/// Empties a store before it is restored from the start. Of the meta store others have entries too: theirs stay.
+/// Empties a store before it is restored from the start. In the meta store, other sub-topologies have entries too:
+/// these stay.
 fn empty(state: StateContext<'_>, changelog: &Changelog) -> Result<(), Reaction> {
     let mut batch = Batch::new(state.database);
     batch.delete_beside(changelog.store, POSITIONS, &changelog.key)?;
@@ -192,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_state_goes_on_where_it_stands_and_none_begins_at_the_first_record() {
+    fn a_state_goes_on_at_its_position_and_a_missing_one_begins_at_the_first_record() {
         for kind in [StoreKind::KeyValue, StoreKind::Table, WINDOWED] {
             assert_eq!(begin(kind, Some(("id", 7)), (0, 9)), RestoreStart::At(7));
             assert_eq!(begin(kind, Some(("id", 9)), (0, 9)), RestoreStart::At(9), "nothing is missing");
