@@ -1,6 +1,6 @@
-//! Inputs that the group leaves out. Where the member that assigns partitions can't see a topic, nobody gets those of it: no
-//! task reads them, and no worker can say so. So it is said here, until the topic can be seen again; and then the member
-//! joins again, because librdkafka does so only where its own subscription has changed.
+//! Inputs that the group doesn't assign. Where the member that assigns partitions can't see a topic, no member gets its
+//! partitions: no task reads them, and no worker can log it. So it is logged here, until the topic can be seen again.
+//! Then the member joins again, because librdkafka does so only where its own subscription has changed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -8,22 +8,22 @@ use std::time::{Duration, Instant};
 use crate::client::native::Topics;
 use crate::error::codes::remedy;
 
-/// How long until it is looked again whether a topic can be seen. One that is missed once only isn't named, unless the member
-/// has missed it too: the broker may have been behind.
+/// How often to look whether a topic can be seen. A topic that is missing from one answer isn't logged, unless the
+/// member has missed it too: the broker may have been behind.
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 
-/// How long the word of the member counts that it can't see a topic: it comes just before a rebalance.
+/// How long the member's error counts that it can't see a topic: it comes just before a rebalance.
 const SUSPICION_TTL: Duration = Duration::from_secs(30);
 
-/// How often a topic that can't be seen is named.
+/// How often a topic that can't be seen is logged.
 const LOG_INTERVAL: Duration = Duration::from_secs(30);
 
 const UNKNOWN: &str = "the broker knows of no such topic: it has been deleted, or the broker is behind";
 
-/// The inputs that nobody is assigned, as far as a member knows.
+/// The inputs that the group assigns to no member, as far as this member knows.
 #[derive(Default)]
 pub(super) struct UnseenInputs {
-    /// Topics of which this member has partitions: its workers say it if these can't be read.
+    /// Topics of which this member has partitions: its workers log it if these can't be read.
     assigned: BTreeSet<String>,
     /// Those of the others that couldn't be seen, until the group has assigned them.
     topics: BTreeMap<String, Hidden>,
@@ -34,11 +34,11 @@ pub(super) struct UnseenInputs {
     said: Option<Instant>,
 }
 
-/// What the member is to do.
+/// How the member gets topics back into the group's assignment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RejoinStep {
     Nothing,
-    /// Ask for all topics: librdkafka joins again if its subscription has changed.
+    /// Refresh the metadata: librdkafka joins again if its subscription has changed.
     Refresh,
     /// Join again all the same.
     Join,
@@ -66,7 +66,7 @@ impl UnseenInputs {
         (self.due, self.suspected) = (Some(now), Some(now));
     }
 
-    /// Whether a topic was named that still can't be seen.
+    /// Whether a topic was logged that still can't be seen.
     pub(super) fn is_named(&self) -> bool {
         self.said.is_some() && self.topics.values().any(|hidden| hidden.reason.is_some())
     }
@@ -75,7 +75,7 @@ impl UnseenInputs {
         self.due.is_some_and(|due| due <= now)
     }
 
-    /// Takes over what the cluster says of the inputs.
+    /// Takes in the cluster's answer about the inputs.
     pub(super) fn look(&mut self, inputs: &[&str], found: &Topics, now: Instant) -> RejoinStep {
         let mut before = std::mem::take(&mut self.topics);
         let mut step = RejoinStep::Nothing;
@@ -101,7 +101,7 @@ impl UnseenInputs {
         step
     }
 
-    /// The topics to be named now, with the reasons.
+    /// The topics to be logged now, with the reasons.
     pub(super) fn take_due(&mut self, now: Instant) -> Vec<(&str, &str)> {
         if self.said.is_some_and(|said| now < said + LOG_INTERVAL) {
             return Vec::new();

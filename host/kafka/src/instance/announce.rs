@@ -1,11 +1,11 @@
-//! Lines of the log that say what an instance is.
+//! Log lines of an instance's identity and plugins.
 
 use crate::worker::Shared;
 
 /// Characters of a digest that are shown: as many as tell two versions apart.
 const DIGEST_CHARACTERS: usize = 12;
 
-/// Says by which name brokers and other processes know the instance, and which plugins it runs.
+/// Logs the name by which brokers and other processes know the instance, and its plugins.
 pub(super) fn instance(shared: &Shared) {
     let threads = shared.topology.settings.threads.max(1);
     tracing::info!(instance = shared.instance, group = shared.topology.app, threads, "instance");

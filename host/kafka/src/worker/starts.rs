@@ -16,7 +16,7 @@ use millrace_engine::meta::input_key;
 use millrace_engine::ports::{Backend, Scan, StoreId};
 
 use super::Shared;
-use super::ask::inputs;
+use super::answers::inputs;
 use crate::cluster::contradictions::{self, InputPartition};
 use crate::cluster::metadata::{Note, Origin};
 use crate::error::{Error, Reaction};
@@ -65,7 +65,7 @@ pub(super) fn meta_changelog(shared: &Shared) -> Option<&str> {
     shared.changelogs.get(part.meta.0).map(String::as_str)
 }
 
-/// What goes with offsets of a topic from now on; none if the topic isn't there.
+/// The origin of offsets of a topic from now on; none if the topic isn't there.
 pub(super) fn origin(shared: &Shared, topic: &str, ids: &BTreeMap<String, String>) -> Option<Origin> {
     let life = meta_changelog(shared).and_then(|meta| ids.get(meta)).cloned().unwrap_or_default();
     Some(Origin { topic: ids.get(topic)?.clone(), life })

@@ -1,4 +1,4 @@
-//! A task on its way, and what is said of those that wait for long.
+//! A task that is being opened, and the log of those that wait for long.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -6,32 +6,32 @@ use std::time::{Duration, Instant};
 use crate::state::lease::RestoreLease;
 use crate::state::restore::PartitionTrouble;
 use crate::tasks::TaskId;
-use crate::worker::ask::{Offsets, StartingPoint};
+use crate::worker::answers::{Offsets, StartingPoint};
 
 /// How long to wait before the same is asked again.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 
-/// What takes longer is said, and again after a while.
+/// A task that waits longer is logged, and again after a while.
 const LOG_INTERVALS: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(30));
 
-/// A task on its way.
+/// A task that is being opened.
 pub(super) struct Pending {
     pub(super) stayed: Option<Offsets>,
     pub(super) step: OpeningStep,
-    /// How often it was put off.
+    /// How often it could not be opened yet.
     pub(super) attempts: u32,
     since: Instant,
     pub(super) trouble: Option<PartitionTrouble>,
     said: Option<Instant>,
-    /// Since when brokers say each time that a changelog has lost records.
+    /// Since when every answer says that a changelog has lost records.
     pub(super) lost: Option<Instant>,
 }
 
-/// What is being done with a task.
+/// The steps of opening a task.
 pub(super) enum OpeningStep {
     /// It is asked about when it is due.
     Waiting { due: Instant },
-    /// Its state is being restored to what belongs to its offsets.
+    /// Its state is being restored to its offsets.
     Restoring { beginning: StartingPoint, _lease: RestoreLease },
 }
 
@@ -52,16 +52,16 @@ impl Pending {
     }
 }
 
-/// Partitions that wait for the same.
+/// Partitions that wait for the same reason.
 struct Waiting {
     first: PartitionTrouble,
     seconds: u64,
     partitions: Vec<String>,
 }
 
-/// Says which partitions wait, and what for: once for all that wait for the same. `stalled` are tasks whose restoring
-/// doesn't get on.
-pub(super) fn say(tasks: &mut BTreeMap<TaskId, Pending>, stalled: &[(TaskId, PartitionTrouble)]) {
+/// Logs which partitions wait, and the reason: once for all that have the same. `stalled` are tasks whose restoring
+/// stands still.
+pub(super) fn log_waiting(tasks: &mut BTreeMap<TaskId, Pending>, stalled: &[(TaskId, PartitionTrouble)]) {
     let mut reasons: BTreeMap<String, Waiting> = BTreeMap::new();
     for (task, pending) in tasks {
         let stalled = stalled.iter().find(|(stalled, _)| stalled == task).map(|(_, trouble)| trouble);

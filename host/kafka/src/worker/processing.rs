@@ -1,21 +1,22 @@
-//! Work of tasks: runs over their records, and timers that are due.
+//! The work of tasks: runs over their records, and timers that are due.
 
 use std::time::Instant;
 
 use millrace_engine::ports::Logic;
 use millrace_engine::task::{Produced, TaskError};
 
-use super::apart::Isolation;
+use super::active_task::ActiveTask;
 use super::commit::CommitScope;
-use super::open::TIMERS_PER_STEP;
+use super::isolation::Isolation;
+use super::opening::TIMERS_PER_STEP;
 use super::pace::Pace;
-use super::plan::StepPlan;
-use super::seat::ActiveTask;
-use super::{Worker, sendable};
+use super::step_plan::StepPlan;
+use super::transactions::WorkerTransactions;
+use super::{Worker, may_go_on, sendable};
 use crate::clock::wall_clock;
 use crate::error::Reaction;
 
-/// What there is to do.
+/// The kinds of work, whose paces differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum WorkKind {
     /// Records.
@@ -24,7 +25,7 @@ pub(super) enum WorkKind {
     Timers,
 }
 
-/// What a task is to do.
+/// The next work of a task.
 #[derive(Clone, Copy, Debug)]
 enum Work {
     /// Process records that wait for it.
@@ -41,7 +42,7 @@ impl Work {
         }
     }
 
-    /// How many records or timers a part may have.
+    /// The most records or timers of a part.
     fn most(self, batch: usize) -> usize {
         match self {
             Self::Records => batch,
@@ -49,69 +50,69 @@ impl Work {
         }
     }
 
-    /// How many the open transaction has of the task.
-    fn done(self, seat: &mut ActiveTask) -> &mut usize {
+    /// How many of the task's are in the open transaction.
+    fn done(self, active: &mut ActiveTask) -> &mut usize {
         match self {
-            Self::Records => &mut seat.taken,
-            Self::Timers(_) => &mut seat.fired,
+            Self::Records => &mut active.taken,
+            Self::Timers(_) => &mut active.fired,
         }
     }
 
-    /// How many the next part has.
-    fn limit(self, pace: &Pace, seat: &ActiveTask) -> usize {
+    /// How many are in the next part.
+    fn limit(self, pace: &Pace, active: &ActiveTask) -> usize {
         match self {
-            Self::Records => pace.limit().min(seat.task.queued_in_all().max(1)),
+            Self::Records => pace.limit().min(active.task.queued_in_all().max(1)),
             Self::Timers(_) => pace.limit(),
         }
     }
 
-    /// Does a part. Gives what that puts out, and how many records or timers it was; of timers, at most.
+    /// Does a part. Gives its output, and how many records or timers it processed; of timers, at most.
     fn part(
         self,
-        seat: &mut ActiveTask,
+        active: &mut ActiveTask,
         logic: &mut dyn Logic,
         limit: usize,
     ) -> Result<(Vec<Produced>, usize), TaskError> {
         match self {
             Self::Records => {
-                seat.dirty = true;
-                let waiting = seat.task.queued_in_all();
-                let produced = seat.task.run(logic, limit)?;
-                Ok((produced, taken(waiting, seat.task.queued_in_all())))
+                active.dirty = true;
+                let waiting = active.task.queued_in_all();
+                let produced = active.task.run(logic, limit)?;
+                Ok((produced, taken(waiting, active.task.queued_in_all())))
             }
             Self::Timers(now) => {
-                seat.task.limit_timers(limit);
-                let produced = seat.task.tick(logic, now, 0)?;
-                seat.dirty |= !produced.is_empty() || seat.task.transaction_bytes() > 0;
+                active.task.limit_timers(limit);
+                let produced = active.task.tick(logic, now, 0)?;
+                active.dirty |= !produced.is_empty() || active.task.transaction_bytes() > 0;
                 Ok((produced, limit))
             }
         }
     }
 }
 
-/// How many records a part was, of those that wait before it and behind it. One that goes on with a run takes none, and
-/// counts as one all the same: it has its place in the transaction, and the next one may have to be alone.
+/// How many records a part has taken, from the lengths of the queue before and after it. A part that goes on with a run
+/// takes none, and counts as one all the same: it is part of the transaction, and the next one may have to be alone.
 fn taken(before: usize, behind: usize) -> usize {
     before.saturating_sub(behind).max(1)
 }
 
 impl Worker {
-    /// Runs a task over some of what it has. Whether there was anything.
-    pub(super) fn step(&mut self, seat: usize) -> Result<bool, Reaction> {
-        let ready = self.seats.get(seat).is_some_and(|seat| seat.task.ready());
-        Ok(ready && self.work_on(seat, Work::Records)?)
+    /// Runs a task over some of its records. Whether there were any.
+    pub(super) fn process_records(&mut self, number: usize) -> Result<bool, Reaction> {
+        let ready = self.tasks.get(number).is_some_and(|active| active.task.ready());
+        Ok(ready && self.work_on(number, Work::Records)?)
     }
 
     /// Fires timers that are due; those that are left come in the next round. Whether there were any.
-    pub(super) fn tick(&mut self) -> Result<bool, Reaction> {
-        if self.seats.iter().all(|seat| seat.task.next_tick().is_none()) {
+    pub(super) fn fire_timers(&mut self) -> Result<bool, Reaction> {
+        if self.tasks.iter().all(|active| active.task.next_tick().is_none()) {
             return Ok(false);
         }
         let (now, mut any) = (wall_clock(), false);
-        for number in 0..self.seats.len() {
+        for number in 0..self.tasks.len() {
             // In the middle of a run, none fires.
-            let seat = self.seats.get(number).filter(|seat| !seat.task.is_unfinished());
-            let next = seat.and_then(|seat| seat.task.next_tick());
+            let active = self.tasks.get(number).filter(|active| !active.task.is_unfinished());
+            let next = active.and_then(|active| active.task.next_tick());
             if next.is_none_or(|next| next > now) || !self.may_go_on() {
                 continue;
             }
@@ -123,48 +124,49 @@ impl Worker {
         Ok(any)
     }
 
-    /// Has a task do a part of its work, and sends what it puts out. Whether it could begin.
+    /// Has a task do a part of its work, and sends the records that it puts out. Whether it could begin.
     ///
     /// The part takes as long as a transaction has time, and no longer. Only one record may take longer, as its limits
     /// allow, and only while no transaction is open that could become too old by it.
     fn work_on(&mut self, number: usize, work: Work) -> Result<bool, Reaction> {
-        if self.seats.get(number).is_none_or(|seat| self.apart.is_waiting(seat.id)) {
+        if self.tasks.get(number).is_none_or(|active| self.isolated.is_waiting(active.id)) {
             return Ok(false);
         }
         if self.plan(number, work) == StepPlan::CommitFirst {
             self.commit(CommitScope::All)?;
         }
-        if self.producer.is_none() || !self.enter() {
+        if self.transactions.producer.is_none() || !self.acquire_permit() {
             return Ok(false);
         }
         let (most, plan) = (work.most(self.shared.options.batch), self.plan(number, work));
         let run_time = self.run_time();
         let time = (plan != StepPlan::Unlimited).then_some(run_time);
-        let Self { producer: Some(producer), seats, logic, paces, begun, unclear, shared, .. } = self else {
+        let Self { transactions, tasks, logic, paces, shared, .. } = self;
+        let WorkerTransactions { producer: Some(producer), begun, unclear, .. } = transactions else {
             return Ok(false);
         };
-        let Some(seat) = seats.get_mut(number) else { return Ok(false) };
-        let pace = paces.entry((seat.id, work.kind())).or_default();
-        let limit = work.limit(pace, seat);
-        seat.task.limit_pass(pace.pass());
+        let Some(active) = tasks.get_mut(number) else { return Ok(false) };
+        let pace = paces.entry((active.id, work.kind())).or_default();
+        let limit = work.limit(pace, active);
+        active.task.limit_pass(pace.pass());
         logic.limit_time(time);
         let began = Instant::now();
-        let (produced, done) = match work.part(seat, logic.as_mut(), limit) {
+        let (produced, done) = match work.part(active, logic.as_mut(), limit) {
             Err(TaskError::Overrun { step }) => {
-                pace.cut_off(limit, *work.done(seat));
+                pace.cut_off(limit, *work.done(active));
                 return Err(Reaction::CutOff(step));
             }
-            part => part.map_err(|error| seat.reaction(error))?,
+            part => part.map_err(|error| active.reaction(error))?,
         };
         let took = began.elapsed();
         pace.ran(done, took, most, run_time / 2);
-        if seat.task.is_unfinished() {
+        if active.task.is_unfinished() {
             pace.passed(took);
         }
-        seat.sent |= !produced.is_empty();
+        active.sent |= !produced.is_empty();
         // Timers may be due that don't fire yet.
-        if seat.dirty {
-            *work.done(seat) += done;
+        if active.dirty {
+            *work.done(active) += done;
             begun.get_or_insert(began);
         }
         for record in &produced {
@@ -177,20 +179,18 @@ impl Worker {
     /// How a part of a task's work goes into a transaction.
     fn plan(&mut self, number: usize, work: Work) -> StepPlan {
         let uncommitted = self.uncommitted();
-        let Some(seat) = self.seats.get(number) else { return StepPlan::Limited };
-        let pace = self.paces.entry((seat.id, work.kind())).or_default();
-        let alone = pace.is_alone() || self.apart.standing(seat.id) != Isolation::Together;
-        StepPlan::of(alone, work.limit(pace, seat), uncommitted)
+        let Some(active) = self.tasks.get(number) else { return StepPlan::Limited };
+        let pace = self.paces.entry((active.id, work.kind())).or_default();
+        let alone = pace.is_alone() || self.isolated.of(active.id) != Isolation::Together;
+        StepPlan::of(alone, work.limit(pace, active), uncommitted)
     }
 
-    /// Holds global tables still until the transaction ends. Whether it could: not while they change, if it is called
+    /// Holds global tables still until the transaction ends. Whether it could: not while they change, if a command comes
     /// meanwhile.
-    fn enter(&mut self) -> bool {
-        if let (Some(barrier), None) = (&self.shared.barrier, &self.pass) {
-            self.pass = barrier.enter(&|| self.may_go_on());
-            return self.pass.is_some();
-        }
-        true
+    fn acquire_permit(&mut self) -> bool {
+        let Self { shared, transactions, mailbox, .. } = self;
+        let go_on = || may_go_on(mailbox, shared);
+        transactions.acquire_permit(shared.barrier.as_ref(), &go_on)
     }
 }
 
@@ -198,7 +198,7 @@ impl Worker {
 mod tests {
     use std::time::Duration;
 
-    use super::super::plan::Uncommitted;
+    use super::super::step_plan::Uncommitted;
     use super::*;
 
     const LONG: Duration = Duration::from_secs(1);
@@ -233,7 +233,7 @@ mod tests {
     /// A task with a backlog of records that each take longer than a transaction has time, beside a quick one that always
     /// has something in the open transaction when its turn comes.
     #[test]
-    fn what_a_quick_task_does_beside_a_slow_one_is_committed_and_not_dropped_each_time() {
+    fn the_work_of_a_quick_task_beside_a_slow_one_is_committed_and_not_dropped_each_time() {
         let (mut pace, mut committed, mut dropped) = (Pace::default(), 0, 0);
         for _ in 0..20 {
             match StepPlan::of(pace.is_alone(), pace.limit(), Uncommitted::Transaction) {

@@ -1,18 +1,19 @@
-//! Brokers that don't answer. To ask one takes as long as a request may take, and for each of its tasks again: what other
-//! brokers lead is asked about first.
+//! Brokers that don't answer. A request to one takes as long as a request may take, and again for each of its tasks:
+//! tasks of other brokers are asked about first.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-/// How long a broker counts as silent after an ask in vain. It may be back before: then its tasks come last a few times.
+/// How long a broker counts as silent after a request in vain. It may be back before: then its tasks come last a few
+/// times.
 const SILENT_TTL: Duration = Duration::from_secs(30);
 
-/// The brokers that didn't answer, by id, and when that was.
+/// The brokers that didn't answer, by id, with the time.
 #[derive(Default)]
 pub(super) struct SilentBrokers(BTreeMap<i32, Instant>);
 
 impl SilentBrokers {
-    /// An ask in vain took long.
+    /// A request to this broker was in vain, and took long.
     pub(super) fn add(&mut self, broker: i32, now: Instant) {
         self.0.insert(broker, now);
     }

@@ -1,6 +1,6 @@
 //! How the next part of a task's work goes into a transaction.
 
-/// What a worker has done that isn't committed.
+/// The uncommitted work of a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Uncommitted {
     /// Nothing.
@@ -11,14 +11,14 @@ pub(super) enum Uncommitted {
     Transaction,
 }
 
-/// What follows for the next part.
+/// How the next part goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum StepPlan {
-    /// What isn't committed is committed before it.
+    /// Uncommitted work is committed before it.
     CommitFirst,
-    /// It has as long as a transaction has time.
+    /// It may take as long as a transaction has time.
     Limited,
-    /// It takes as long as the limits of its rules allow.
+    /// It may take as long as the limits of its rules allow.
     Unlimited,
 }
 

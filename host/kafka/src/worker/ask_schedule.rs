@@ -1,13 +1,14 @@
-//! Asking and restoring on one thread: an ask blocks for seconds where a broker doesn't answer, again and again, and what is
-//! being restored meanwhile must not stand still for that. So behind each ask, restoring has at least as much time. Tasks
-//! that have just come needn't wait so long: they are asked about meanwhile, but for those of brokers that are silent.
+//! When the opener asks about tasks, and when it restores, on one thread. A request blocks for seconds where a broker
+//! doesn't answer, again and again, and restoring must not stand still for that. So after each request, restoring has
+//! at least as much time. New tasks needn't wait so long: they are asked about meanwhile, unless their brokers are
+//! silent.
 
 use std::time::{Duration, Instant};
 
 /// How long to restore at least between two asks for tasks that have just come.
 const NEW_TASK_WAIT: Duration = Duration::from_millis(500);
 
-/// Whose turn it is.
+/// When the opener may ask next.
 pub(super) struct AskSchedule {
     /// When the last ask ended.
     asked: Instant,
@@ -15,12 +16,12 @@ pub(super) struct AskSchedule {
     until: Instant,
 }
 
-/// Which tasks to ask about.
+/// The tasks that a request is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AskAbout {
     /// All that are due.
     All,
-    /// Those that nobody has asked about yet.
+    /// Those that no request was about yet.
     New,
     None,
 }
@@ -39,7 +40,7 @@ impl AskSchedule {
         }
     }
 
-    /// An ask has taken so long. What new tasks take of it comes on top of what others have taken.
+    /// A request has taken so long. The time for new tasks comes on top of that for others.
     pub(super) fn asked(&mut self, took: Duration, now: Instant) {
         self.asked = now;
         self.until = self.until.max(now) + took;
@@ -50,8 +51,8 @@ impl AskSchedule {
 mod tests {
     use super::*;
 
-    /// What becomes of a minute in which each ask takes so long and each round of restoring 50 ms: how much of it is for
-    /// restoring, in milliseconds.
+    /// How many milliseconds of a minute are for restoring, if each request takes so long and each round of restoring
+    /// 50 ms.
     fn restoring(ask: Duration) -> u128 {
         let (began, round) = (Instant::now(), Duration::from_millis(50));
         let (mut turns, mut now, mut restored) = (AskSchedule::new(began), began, Duration::ZERO);
@@ -66,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn restoring_has_half_of_the_time_however_long_an_ask_takes() {
+    fn restoring_has_half_of_the_time_however_long_a_request_takes() {
         for ask in [0, 10, 50, 1_000, 5_000, 10_000] {
             let restored = restoring(Duration::from_millis(ask));
             assert!(restored >= 30_000, "{restored} ms with asks of {ask} ms");
@@ -74,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn where_nothing_is_restored_the_next_ask_does_not_wait() {
+    fn the_next_request_does_not_wait_while_no_task_is_restored() {
         let now = Instant::now();
         let mut turns = AskSchedule::new(now);
         turns.asked(Duration::from_secs(5), now);
@@ -83,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn new_tasks_do_not_wait_as_long_as_the_last_ask_took() {
+    fn new_tasks_do_not_wait_as_long_as_the_last_request_took() {
         let now = Instant::now();
         let mut turns = AskSchedule::new(now);
         turns.asked(Duration::from_secs(5), now);

@@ -2,7 +2,7 @@
 //!
 //! Records of one key from several topics meet only in partitions of the same number. Clients choose these by different
 //! hashes: Java's by murmur2, as this app does where it writes, those on librdkafka by CRC32 unless they are told
-//! otherwise. What never meets is no error that anybody sees; so a sample of the keys is looked at.
+//! otherwise. Records that never meet are no error that shows; so a sample of the keys is checked.
 
 use millrace_engine::partitioner::partition_of;
 

@@ -1,22 +1,22 @@
-//! Internal topics that brokers don't tell of. A broker may be behind; a topic of which none has told for long has been
-//! deleted. Kept for all workers of a process: each asks about the topics of its own tasks, time and again.
+//! Internal topics that brokers don't know of. A broker may be behind; a topic that no broker has known for long has
+//! been deleted. All workers of a process share this: each asks about the topics of its own tasks, again and again.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// An internal topic that no broker has told of for so long has been deleted.
+/// An internal topic that no broker has known for so long has been deleted.
 const DELETED_AFTER: Duration = Duration::from_secs(10);
 
-/// Who hasn't asked about a topic for so long knows nothing of the time in between.
+/// If a topic wasn't asked about for so long, it may have been there in between.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(60);
 
-/// The topics that are missing, by name: since when, and when that was last seen.
+/// The missing topics, by name: since when, and when it was last found missing.
 #[derive(Default)]
 pub(crate) struct MissingTopics(Mutex<BTreeMap<String, (Instant, Instant)>>);
 
 impl MissingTopics {
-    /// A broker was asked about this topic, and has told of it or hasn't. Whether the topic has been deleted.
+    /// Notes whether a broker knows this topic. Gives whether the topic has been deleted.
     pub(super) fn is_gone(&self, topic: &str, there: bool, now: Instant) -> bool {
         let mut missing = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if there {
@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_topic_that_no_broker_tells_of_is_gone_after_a_while_whatever_is_asked_of_others() {
+    fn a_topic_that_no_broker_knows_counts_as_deleted_after_a_while() {
         let (missing, began) = (MissingTopics::default(), Instant::now());
         for second in 0..10 {
             let now = began + Duration::from_secs(second);
@@ -48,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn a_topic_that_a_broker_tells_of_is_not_gone() {
+    fn a_topic_that_a_broker_knows_is_not_deleted() {
         let (missing, began) = (MissingTopics::default(), Instant::now());
         assert!(!missing.is_gone("topic", false, began));
         assert!(!missing.is_gone("topic", true, began + DELETED_AFTER / 2));
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn a_topic_that_nobody_has_asked_about_for_long_is_not_gone_at_the_first_look() {
+    fn a_topic_that_was_not_asked_about_for_long_is_not_deleted_at_the_first_answer() {
         let (missing, began) = (MissingTopics::default(), Instant::now());
         assert!(!missing.is_gone("topic", false, began));
         let later = began + FORGOTTEN_AFTER * 2;
