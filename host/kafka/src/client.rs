@@ -6,6 +6,7 @@
 pub(crate) mod app;
 pub(crate) mod calls;
 pub(crate) mod context;
+pub(crate) mod fetch_failure;
 pub(crate) mod first_answer;
 pub(crate) mod native;
 pub(crate) mod producer;

@@ -14,4 +14,4 @@ pub(crate) mod whole_topic;
 
 pub use crate::client::native::TopicSpec;
 pub use admin::Cluster;
-pub(crate) use admin::REQUEST;
+pub(crate) use admin::REQUEST_TIMEOUT;

@@ -1,7 +1,7 @@
-//! The control topic, `<app>-control`: which deployment of each plugin is active, which topics are the app's own, what its
-//! stores are filled with, and what its pipeline is known by. Every instance reads it when it starts. An instance that has
-//! something to change does so in a transaction under one id for the whole app, so that two that start at once don't both
-//! make the next generation; one that has nothing to change takes nothing from anybody.
+//! The control topic, `<app>-control`: the active deployment of each plugin, the app's own topics, the contents of its
+//! stores, and an outline of its pipeline. Every instance reads it when it starts. An instance that has something to
+//! change does so in a transaction under one id for the whole app, so that two that start at once don't both make the
+//! next generation; one that has nothing to change takes no lock.
 //!
 //! Uses [`cluster`](crate::cluster), [`client`](crate::client) and [`error`](crate::error).
 
@@ -29,23 +29,23 @@ use crate::client::settings::ClientSettings;
 use crate::clock::wall_clock;
 use crate::cluster::internal_topics;
 use crate::cluster::whole_topic;
-use crate::cluster::{Cluster, REQUEST, TopicSpec};
+use crate::cluster::{Cluster, REQUEST_TIMEOUT, TopicSpec};
 use crate::error::{Error, Reaction};
 use entries::Entries;
 use outline::Outline;
 
-/// Pauses between attempts: the first, and the longest. Each is of random length, so that instances that got in each
-/// other's way come back at different times.
+/// Pauses between attempts: the first, and the longest. Each is of random length, so that instances that have fenced
+/// each other come back at different times.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
 
-/// How often to say what is waited for.
-const SAY: Duration = Duration::from_secs(10);
+/// How often it is logged that the control topic can't be written.
+const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 /// How long a broker may take to see that a transaction is too old: its default for
 /// `transaction.abort.timed.out.transaction.cleanup.interval.ms`.
-const ABORTING: Duration = Duration::from_secs(10);
+const ABORT_CHECK_INTERVAL: Duration = Duration::from_secs(10);
 
-/// What an instance brings to the control topic.
+/// What an instance claims in the control topic.
 pub(crate) struct Claim<'a> {
     pub(crate) topology: &'a Topology,
     pub(crate) candidates: &'a [Candidate],
@@ -53,7 +53,7 @@ pub(crate) struct Claim<'a> {
     pub(crate) topics: &'a [String],
 }
 
-/// What an instance has made its own.
+/// The result of a claim.
 pub(crate) struct Claimed {
     /// The active deployment of each plugin.
     pub(crate) deployments: Arc<[Deployed]>,
@@ -61,7 +61,7 @@ pub(crate) struct Claimed {
     pub(crate) topics: BTreeMap<String, String>,
 }
 
-/// Makes the candidates the active deployments, and notes what the app has and keeps.
+/// Makes the candidates the active deployments, and notes the app's topics and the contents of its stores.
 ///
 /// # Errors
 /// [`Error::Setup`]: a candidate can't read the state that is there, a step would take it for something else, or another
@@ -78,7 +78,7 @@ pub(crate) fn deploy(
     loop {
         let reason = match try_to_deploy(settings, cluster, &control, claim, &facts, go_on) {
             Ok(deployed) => return Ok(deployed.map(|deployments| Claimed { deployments, topics: facts.ids })),
-            // Another instance has taken the id while this one was between two calls.
+            // Another instance has taken over the transactional id meanwhile.
             Err(Reaction::Stop(Error::TakenOver { .. })) => "other instances start at the same time".to_owned(),
             // Brokers are away, or don't know of the topic yet.
             Err(
@@ -92,7 +92,7 @@ pub(crate) fn deploy(
             Err(Reaction::Refused(refused)) => return Err(refused.of_own_topic(&control)),
             Err(Reaction::Fail(error) | Reaction::Stop(error)) => return Err(error),
         };
-        if said.elapsed() > SAY {
+        if said.elapsed() > LOG_INTERVAL {
             said = Instant::now();
             tracing::warn!(topic = control, reason, "waiting");
         }
@@ -134,7 +134,7 @@ fn try_to_deploy(
     let Some(mut producer) = Transactions::open(settings, control, topics, Arc::default(), go_on)? else {
         return Ok(None);
     };
-    // An instance that had the id before can't write any more: what is there now stays.
+    // Earlier owners of the id are fenced: the entries stay as they are now.
     let Some(entries) = Entries::read(settings, cluster, control, go_on)? else { return Ok(None) };
     let Changes { entries: changed, deployed, unused } = changes(&entries)?;
     write(&mut producer, &changed)?;
@@ -142,7 +142,7 @@ fn try_to_deploy(
     Ok(Some(deployed))
 }
 
-/// What is looked up once, whatever the control topic says.
+/// Facts that are looked up once, before the attempts.
 struct Facts {
     /// Ids of the internal topics.
     ids: BTreeMap<String, String>,
@@ -162,7 +162,7 @@ impl Facts {
     }
 }
 
-/// What the stores are filled with. A global table is read again from its topic, whatever was there.
+/// The contents of the stores. A global table is read again from its topic, whatever was in its store.
 fn contents(topology: &Topology) -> BTreeMap<String, Contents> {
     let globals: BTreeSet<_> = topology.globals.iter().map(|table| table.name.as_str()).collect();
     let mut contents = topology.contents();
@@ -170,7 +170,7 @@ fn contents(topology: &Topology) -> BTreeMap<String, Contents> {
     contents
 }
 
-/// Looks whether a pipeline can go on with what is there, before any topic is made for it.
+/// Checks whether a pipeline can go on with the app's topics and state, before any topic is made for it.
 ///
 /// # Errors
 /// [`Error::Setup`]: another pipeline has its name, an internal topic isn't the app's or not the one it was, or a step would
@@ -196,7 +196,7 @@ pub(crate) fn check(
     Ok(Some(()))
 }
 
-/// What an instance changes in the control topic.
+/// The changes of a claim in the control topic.
 struct Changes {
     entries: Entries,
     deployed: Arc<[Deployed]>,
@@ -204,7 +204,7 @@ struct Changes {
     unused: BTreeMap<String, Contents>,
 }
 
-/// What the claim changes in the control topic as it is, where these topics of the app's are gone.
+/// The changes of the claim in the control topic as it is, where these topics of the app's are gone.
 fn changes(
     app: App<'_>,
     cluster: &Cluster,
@@ -245,7 +245,7 @@ fn changes(
     Ok(Changes { entries: changed, deployed: deployed.into(), unused })
 }
 
-/// A step doesn't go on with what another kind of step has left. Gives what the stores are filled with from now on.
+/// A step doesn't go on with the state of another kind of step. Gives the contents of the stores from now on.
 fn check_contents(
     cluster: &Cluster,
     app: App<'_>,
@@ -303,7 +303,7 @@ fn warn_of_unused(unused: &BTreeMap<String, Contents>) {
     }
 }
 
-/// What the app's newest deployments mean for a process with other files.
+/// Whether a process with older files can go on beside the app's newest deployments.
 pub(crate) struct Readable {
     /// Why a candidate can't read all that may be in the state; none if all can.
     pub(crate) refused: Option<DeploymentRefused>,
@@ -335,26 +335,26 @@ pub(crate) fn readable<'a>(
     Ok(Some(Readable { refused, active }))
 }
 
-/// What an app has noted of itself.
+/// The notes of an app in its control topic.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Noted {
+pub(crate) struct AppNotes {
     /// Names of the internal topics that it has ever made.
     pub(crate) topics: BTreeSet<String>,
     /// Names of the topics that its tasks read, its own ones too.
     pub(crate) read: BTreeSet<String>,
 }
 
-/// What an app has noted of itself; nothing if it never ran.
+/// The notes of an app in its control topic; none if it never ran.
 ///
 /// # Errors
 /// The control topic can't be read.
-pub(crate) fn noted(settings: &ClientSettings, cluster: &Cluster, app: &str) -> Result<Noted, Error> {
+pub(crate) fn noted(settings: &ClientSettings, cluster: &Cluster, app: &str) -> Result<AppNotes, Error> {
     let control = internal_topics::control(app);
     if cluster.partitions(&control)?.is_none() {
-        return Ok(Noted::default());
+        return Ok(AppNotes::default());
     }
     // A process that was killed may have left a transaction open.
-    let limit = Instant::now() + settings.transaction_timeout() + ABORTING + REQUEST;
+    let limit = Instant::now() + settings.transaction_timeout() + ABORT_CHECK_INTERVAL + REQUEST_TIMEOUT;
     let entries = Entries::read(settings, cluster, &control, &|| Instant::now() < limit)?;
     let entries = entries.ok_or_else(|| {
         Error::Unreachable(format!(
@@ -363,7 +363,7 @@ pub(crate) fn noted(settings: &ClientSettings, cluster: &Cluster, app: &str) -> 
         ))
     })?;
     let read = entries.pipeline()?.map(|outline| outline.read().clone()).unwrap_or_default();
-    Ok(Noted { topics: entries.topics()?.into_keys().chain([control]).collect(), read })
+    Ok(AppNotes { topics: entries.topics()?.into_keys().chain([control]).collect(), read })
 }
 
 fn write(producer: &mut Transactions, changes: &Entries) -> Result<(), Reaction> {
@@ -372,7 +372,8 @@ fn write(producer: &mut Transactions, changes: &Entries) -> Result<(), Reaction>
     }
     for (key, value) in changes.iter() {
         let (key, value) = (Some(key.as_bytes()), Some(value));
-        let record = native::Record { partition: 0, key, value, timestamp: wall_clock(), headers: &Headers::EMPTY };
+        let record =
+            native::OutgoingRecord { partition: 0, key, value, timestamp: wall_clock(), headers: &Headers::EMPTY };
         producer.send(0, &record, None)?;
     }
     producer.commit_records()

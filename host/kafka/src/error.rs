@@ -1,4 +1,4 @@
-//! What can go wrong, by what the caller does about it.
+//! Errors, grouped by what the caller does about them.
 
 pub(crate) mod codes;
 pub(crate) mod refusals;
@@ -20,13 +20,13 @@ pub enum Error {
     /// A person has to mend the pipeline, the topics or the folder.
     #[error("{0}")]
     Setup(String),
-    /// Topics of others are missing: have them made.
+    /// External topics are missing: make them.
     #[error("missing topics: `{0}`; make them (`millrace topic create`), and it goes on")]
     Missing(String),
     /// Topics don't have the partitions that a step needs: make them anew.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Partitions(Vec<PartitionMismatch>),
-    /// Another process has the folder: stop that one, or choose another folder.
+    /// Another process has the folder: stop that process, or choose another folder.
     #[error("{}: another process runs on this folder; stop it, or give this one a folder of its own with --data", path.display())]
     InUse {
         /// The folder.
@@ -37,7 +37,7 @@ pub enum Error {
     NotOurs {
         /// The folder.
         path: PathBuf,
-        /// What it holds.
+        /// What the folder holds instead.
         reason: String,
     },
     /// Another process has taken over this one's transactional ids: only one of them may go on.
@@ -63,29 +63,29 @@ pub enum Error {
     /// Local state can't be read or written.
     #[error(transparent)]
     Store(#[from] millrace_store::Error),
-    /// The cluster doesn't do what it is asked.
+    /// A request to the cluster has failed.
     #[error("Kafka: {0}")]
     Kafka(#[from] KafkaError),
     /// A call into librdkafka doesn't come back.
     #[error("a call to Kafka hangs")]
     Hangs,
-    /// The file system doesn't.
+    /// A file can't be read or written.
     #[error("{}: {error}", path.display())]
     File {
         /// The file.
         path: PathBuf,
-        /// What it said.
+        /// The error of the file system.
         error: std::io::Error,
     },
 }
 
 impl Error {
-    /// Whether the same start may go well later, with nobody changing files, settings or topics in between.
+    /// Whether the same start may succeed later without a change of files, settings or topics.
     pub fn is_passing(&self) -> bool {
         match self {
-            // Whoever has the folder may be on its way out.
+            // The process that has the folder may be about to end.
             Self::Changed(_) | Self::Thread(_) | Self::Unreachable(_) | Self::InUse { .. } | Self::Hangs => true,
-            // Each of two that take one another's ids in turn would only stop the other.
+            // Two processes that take the ids from each other in turn would only stop each other.
             Self::TakenOver { .. } => false,
             Self::Setup(_) | Self::Missing(_) | Self::Partitions(_) | Self::NotOurs { .. } | Self::Task(_) => false,
             Self::Store(error) => error.is_passing(),
@@ -103,21 +103,21 @@ fn is_passing_io(error: &std::io::Error) -> bool {
     !matches!(error.kind(), AlreadyExists | IsADirectory | NotADirectory | PermissionDenied | ReadOnlyFilesystem)
 }
 
-/// What to do about something that happened to a worker.
+/// What a worker does about an error.
 #[derive(Debug)]
 pub(crate) enum Reaction {
-    /// The transaction can't be committed: abort it, drop what it changed, and go on from what is committed.
+    /// The transaction can't be committed: abort it, drop its changes, and go on from what is committed.
     Abort(String),
-    /// A record couldn't be written, and may be later. The same, but the tasks that have no part in the transaction go on, and
-    /// those that have are tried one by one (`worker/apart.rs`).
+    /// A record couldn't be written, and may be later. The same, but tasks that have no part in the transaction go on,
+    /// and the others are tried one by one (`worker/isolation.rs`).
     Unwritten(String),
-    /// Nobody knows what became of the transaction, or the producer is of no more use: make a new one, which fences
-    /// what may be in flight, and go on from what is committed.
+    /// The outcome of the transaction is unknown, or the producer is of no more use: make a new one, which fences
+    /// requests in flight, and go on from what is committed.
     Rebuild(String),
     /// The guest calls of this step took so long that the transaction could have become too old. The same as
     /// [`Abort`](Self::Abort), with fewer records at a time.
     CutOff(String),
-    /// Brokers have refused records. The same, with what is to be learned from it.
+    /// Brokers have refused records. The same, and the worker learns which.
     Refused(Refusals),
     /// The worker can't go on. Another one may.
     Fail(Error),
@@ -146,7 +146,7 @@ impl From<millrace_store::Error> for Reaction {
     }
 }
 
-/// The code of an error, wherever it is kept.
+/// The code of an error, whatever kind it is of.
 pub(crate) fn code(error: &KafkaError) -> Option<RDKafkaErrorCode> {
     match error {
         KafkaError::Transaction(error) => Some(error.code()),
@@ -154,8 +154,8 @@ pub(crate) fn code(error: &KafkaError) -> Option<RDKafkaErrorCode> {
     }
 }
 
-/// What went wrong with a transaction that has been open for so long, with the likely cause where that is too long:
-/// librdkafka speaks of another producer then, and there is none.
+/// The text of an error of a transaction, with the likely cause where the transaction was open for too long:
+/// librdkafka's text speaks of another producer then, and there is none.
 pub(crate) fn with_age(open: Option<Instant>, most: Duration, text: String) -> String {
     match open.map(|began| began.elapsed()).filter(|age| *age >= most) {
         Some(age) => {

@@ -10,6 +10,6 @@ mod refusal;
 mod silence;
 mod unread;
 
-pub(crate) use mailbox::{Command, Ear, Generation, Line};
+pub(crate) use mailbox::{Command, Generation, Mailbox, MailboxSender};
 pub(crate) use membership::{Member, Membership};
-pub(crate) use refusal::Refusal;
+pub(crate) use refusal::JoinRefusal;

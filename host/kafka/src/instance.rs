@@ -32,25 +32,25 @@ pub struct Options {
     pub bootstrap: String,
     /// Folder of the instance.
     pub data: PathBuf,
-    /// What its workers are opened with.
+    /// Options of its workers.
     pub worker: WorkerOptions,
-    /// Whether to stop when nothing is left to do, for any process of the app, and nothing has come for a second.
+    /// Whether to stop when no process of the app has anything left to do, and no record has come for a second.
     pub until_idle: bool,
 }
 
-/// What an instance tells as it goes.
+/// A report of a running instance.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Report<'a> {
-    /// It does something else now.
+    /// Its state has changed.
     State(State),
-    /// It has begun to restore so many changelog records, beside what it restores already.
+    /// It has begun to restore so many more changelog records.
     Restoring(u64),
     /// It has restored so many.
     Restored(u64),
-    /// It has committed: what became of the records, and how long it took to commit.
+    /// It has committed: the outcomes of the records, and how long the commit took.
     Committed(&'a Ledger, Duration),
-    /// So far it is behind. Told about once a second.
+    /// Its lag, about once a second.
     Lag(Lag),
     /// A worker has ended because nothing is left to do, and so many windows are open that are to have a final result.
     OpenWindows(u64),
@@ -58,8 +58,8 @@ pub enum Report<'a> {
     Recovering(&'a str),
 }
 
-/// Runs an instance until `stop` is set; then commits, and leaves the group. Brokers that are away are waited for, and so
-/// are topics of others that aren't there yet.
+/// Runs an instance until `stop` is set; then commits, and leaves the group. It waits for brokers that are away, and
+/// for external topics that are missing.
 ///
 /// # Errors
 /// It can't start, or can't go on. What was committed stays.
@@ -69,17 +69,17 @@ pub fn run(
     guests: Arc<Guests>,
     options: &Options,
     stop: &AtomicBool,
-    tell: &mut dyn FnMut(Report<'_>),
+    report: &mut dyn FnMut(Report<'_>),
 ) -> Result<(), Error> {
     let Some((shared, globals)) = start::prepare(topology, candidates, options, stop)? else {
-        tell(Report::State(State::Stopped));
+        report(Report::State(State::Stopped));
         return Ok(());
     };
     announce::instance(&shared);
     let shared = Arc::new(shared);
-    let mut instance = Instance::join(Arc::clone(&shared), guests, options.until_idle, tell)?;
+    let mut instance = Instance::join(Arc::clone(&shared), guests, options.until_idle, report)?;
     let result = instance.follow(globals).and_then(|()| instance.run(stop));
     let result = instance.drain(result);
-    instance.become_(if result.is_ok() { State::Stopped } else { State::Failed });
+    instance.transition(if result.is_ok() { State::Stopped } else { State::Failed });
     result
 }

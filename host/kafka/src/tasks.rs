@@ -1,4 +1,4 @@
-//! Which tasks an instance has, and which of its workers runs each.
+//! The tasks of an instance, and the worker that runs each.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,11 +22,11 @@ impl std::fmt::Display for TaskId {
 
 /// The tasks of the member of the group that has these partitions.
 ///
-/// A task belongs to the member that has the partition of its number of the [widest](widest) input, and reads that number
-/// of all its inputs, whoever has these in the group: so each task has one owner, for every assignor that gives each
-/// partition to one member. Topics with unlike numbers of partitions are assigned differently, and any other rule would
-/// give a task two owners. That a member commits offsets of partitions which another one has is no gap: what fences its
-/// commits is the generation of the group, and not which partitions it has.
+/// A task belongs to the member that has the partition of its number of the [widest] input, and reads that
+/// number of all its inputs, whichever members have these in the group: so each task has one owner, for every assignor
+/// that gives each partition to one member. Topics with unlike numbers of partitions are assigned differently, and any
+/// other rule would give a task two owners. That a member commits offsets of partitions which another one has is no
+/// gap: what fences its commits is the generation of the group, and not which partitions it has.
 ///
 /// It is a rule that all members must have in common: see [`cut`].
 pub(crate) fn tasks_of(
@@ -43,9 +43,9 @@ pub(crate) fn tasks_of(
     tasks
 }
 
-/// The tasks of the member of a group that has these partitions, where other members have other pipelines: during a rolling
-/// upgrade. By their rules, a partition may belong to a task of theirs which by one's own is another one's. So here a task
-/// runs only where all of its inputs are assigned: nobody but the member to which a partition is assigned reads it then.
+/// The tasks of the member of a group that has these partitions, where other members have other pipelines: during a
+/// rolling upgrade. Their rules may give a partition to another task than this member's rules do. So here a task runs
+/// only where all of its inputs are assigned: then only the member to which a partition is assigned reads it.
 pub(crate) fn whole_tasks_of(
     topology: &Topology,
     partitions: &[u32],

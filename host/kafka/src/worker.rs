@@ -3,40 +3,47 @@
 //!
 //! ```text
 //!              Assign                    has a producer
-//!   waiting ───────────▶ opening ─────────────────────────▶ running ◀── tasks come as they are opened (`opener.rs`)
-//!      ▲                    │ Suspend, Drop     Suspend, Drop  │
+//!   Waiting ───────────▶ Opening ─────────────────────────▶ Running ◀── tasks come as they are opened (`opener.rs`)
+//!      ▲                    │  ▲   a transaction failed, or    │
+//!      │                    │  └── its producer is dropped ────┤
 //!      └────────────────────┴──────────────────────────────────┘
+//!        Suspend: its tasks are committed, and may stay open. Drop: they are dropped.
 //! ```
 //!
 //! When a transaction fails, its tasks are dropped with all that it changed in them, and opened anew from what is
-//! committed: that is `opening` again. A task that can't be opened yet holds no other one.
+//! committed. A task that can't be opened yet holds up no other one.
+//!
+//! Uses all rooms before it: [`group`](crate::group) for its mailbox, [`state`](crate::state) and those below.
 
-mod apart;
-mod ask;
-mod barred;
-mod catch_up;
+mod active_task;
+mod active_tasks;
+mod answers;
+mod ask_schedule;
 mod commit;
 mod events;
-mod feed;
+mod fetching;
+mod isolation;
+mod key_sample;
 mod lag;
-mod missing;
-mod older;
-mod open;
+mod missing_topics;
+mod older_plugin;
 mod opener;
+mod opening;
 mod pace;
-mod plan;
+mod phase;
+mod postponed_writes;
+mod processing;
+mod publisher;
 mod recover;
-mod run;
-mod seat;
 mod shared;
-mod silent;
-mod spread;
+mod silent_brokers;
 mod starts;
+mod step_plan;
 mod suspension;
-mod turns;
-mod when;
+mod timing;
+mod transactions;
+mod unreadable;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
@@ -46,131 +53,93 @@ use bytes::BytesMut;
 use millrace_engine::logic::Logic;
 use millrace_engine::record::Headers;
 
-use crate::client::native::{Fetcher, Record};
-use crate::client::producer::Transactions;
-use crate::cluster::limits::Limits;
-use crate::cluster::unclear::Unclear;
+use crate::client::native::OutgoingRecord;
 use crate::error::{Error, Reaction};
-use crate::group::{Command, Ear, Generation};
-use crate::state::barrier::Pass;
+use crate::group::{Command, Generation, Mailbox};
 use crate::tasks::TaskId;
-use apart::Apart;
-use barred::Barred;
-use commit::Of;
+use active_task::ActiveTask;
+use active_tasks::ActiveTasks;
+use commit::CommitScope;
 pub(crate) use events::{Commit, Event};
+use isolation::IsolatedTasks;
 pub use lag::Lag;
-pub(crate) use missing::Missing;
-use open::Arrivals;
+pub(crate) use missing_topics::MissingTopics;
+use opening::AwaitedTasks;
 use pace::Paces;
-use seat::Seat;
+use phase::Phase;
+use publisher::Publisher;
 pub(crate) use shared::Shared;
 pub use shared::WorkerOptions;
-use suspension::Suspension;
+use transactions::WorkerTransactions;
+use unreadable::UnreadableInputs;
 
-/// How long a worker without anything to do waits for something to come.
-const IDLE: Duration = Duration::from_millis(20);
+/// How long a worker without anything to do waits for records or commands.
+const IDLE_WAIT: Duration = Duration::from_millis(20);
 
 /// How long a task goes on while others wait for their turn.
-const SLICE: Duration = Duration::from_millis(100);
-
-/// What a worker is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    Waiting,
-    Opening,
-    Running,
-}
+const TASK_SLICE: Duration = Duration::from_millis(100);
 
 /// A worker, on its thread.
 pub(crate) struct Worker {
     number: usize,
     shared: Arc<Shared>,
-    ear: Ear,
-    events: Sender<Event>,
+    mailbox: Mailbox,
+    publisher: Publisher,
     logic: Box<dyn Logic>,
     phase: Phase,
-    /// The group's generation that its tasks were assigned in.
-    generation: Option<Generation>,
-    /// The tasks it is to have.
-    wanted: Vec<TaskId>,
-    /// Those of them that are on their way.
-    arrivals: Arrivals,
-    seats: Vec<Seat>,
-    /// Who reads a partition of a topic: seat and input. By handle of the topic.
-    readers: HashMap<(usize, i32), Option<(usize, usize)>>,
-    fetcher: Option<Fetcher>,
+    /// Assigned tasks that aren't open yet.
+    awaited: AwaitedTasks,
+    /// The open tasks.
+    tasks: ActiveTasks,
+    transactions: WorkerTransactions,
     /// Inputs that may not be read, or aren't there.
-    barred: Barred,
+    unreadable: UnreadableInputs,
+    /// Tasks that perhaps can't write.
+    isolated: IsolatedTasks,
+    /// How quickly each task works. Kept when it is opened anew.
+    paces: Paces,
     /// Where records are copied to.
     buffer: BytesMut,
-    producer: Option<Transactions>,
-    /// While a transaction is open: global tables stay as they are.
-    pass: Option<Pass>,
-    /// What topics take, as was known when the producer was made.
-    limits: Limits,
-    /// For which partitions each record is sent for itself.
-    unclear: Unclear,
-    /// Since when there is something to commit.
-    begun: Option<Instant>,
-    /// When everything was committed last.
-    last_commit: Instant,
-    /// Tasks that can't write, perhaps.
-    apart: Apart,
-    /// When the last transaction ended.
-    ended: Instant,
-    /// How quickly its tasks work. Kept when they are opened anew.
-    paces: Paces,
+    /// How many transactions have failed since the last commit.
     failures: u32,
-    told_idle: bool,
-    /// When it was told last how far it is behind.
-    lag_told: Instant,
-    /// Whether its tasks wait for an assignment.
-    suspended: Option<Suspension>,
+}
+
+/// What the group has assigned to a worker.
+struct Assignment {
+    tasks: Vec<TaskId>,
+    generation: Option<Generation>,
 }
 
 impl Worker {
     pub(crate) fn new(
         number: usize,
         shared: Arc<Shared>,
-        ear: Ear,
+        mailbox: Mailbox,
         events: Sender<Event>,
         logic: Box<dyn Logic>,
     ) -> Self {
         Self {
             number,
             shared,
-            ear,
-            events,
+            mailbox,
+            publisher: Publisher::new(number, events),
             logic,
-            phase: Phase::Waiting,
-            generation: None,
-            wanted: Vec::new(),
-            arrivals: Arrivals::default(),
-            seats: Vec::new(),
-            readers: HashMap::new(),
-            fetcher: None,
-            barred: Barred::default(),
-            buffer: BytesMut::new(),
-            producer: None,
-            pass: None,
-            begun: None,
-            limits: Limits::default(),
-            unclear: Unclear::default(),
-            apart: Apart::default(),
-            last_commit: Instant::now(),
-            ended: Instant::now(),
+            phase: Phase::Waiting { suspension: None },
+            awaited: AwaitedTasks::default(),
+            tasks: ActiveTasks::default(),
+            transactions: WorkerTransactions::new(),
+            unreadable: UnreadableInputs::default(),
+            isolated: IsolatedTasks::default(),
             paces: Paces::new(),
+            buffer: BytesMut::new(),
             failures: 0,
-            told_idle: false,
-            lag_told: Instant::now(),
-            suspended: None,
         }
     }
 
-    /// Works until it is told to stop, or can't go on.
+    /// Works until the process stops, or the worker can't go on.
     pub(crate) fn run(mut self) -> Result<(), Reaction> {
         while !self.shared.stopping.load(Ordering::Relaxed) {
-            match self.turn() {
+            match self.run_once() {
                 Ok(()) => {}
                 Err(reaction) => self.recover(reaction)?,
             }
@@ -182,7 +151,7 @@ impl Worker {
         }
         let reason = match finished {
             Ok(()) => {
-                self.tell_open_windows();
+                self.publish_open_windows();
                 return Ok(());
             }
             Err(Reaction::Abort(reason) | Reaction::Unwritten(reason) | Reaction::Rebuild(reason)) => reason,
@@ -190,69 +159,45 @@ impl Worker {
             Err(Reaction::Refused(refused)) => self.learn(&refused)?,
             Err(reaction) => return Err(reaction),
         };
-        // What isn't committed is done again by the next owner of its tasks.
+        // The next owner of the tasks processes again what isn't committed.
         tracing::warn!(reason, "the last transaction was not committed");
         Ok(())
     }
 
-    fn turn(&mut self) -> Result<(), Reaction> {
-        // Where there is nothing to read, nothing else keeps it from turning in place.
-        let nothing = self.phase == Phase::Waiting || (self.phase == Phase::Running && self.seats.is_empty());
-        let patience = if nothing { IDLE } else { Duration::ZERO };
-        while let Some(command) = self.ear.hear(patience) {
-            self.obey(command)?;
+    fn run_once(&mut self) -> Result<(), Reaction> {
+        let wait = match &self.phase {
+            Phase::Waiting { .. } => IDLE_WAIT,
+            // Without an open task there is no fetch that waits.
+            Phase::Running(..) if self.tasks.is_empty() => IDLE_WAIT,
+            Phase::Opening(_) | Phase::Running(..) => Duration::ZERO,
+        };
+        while let Some(command) = self.mailbox.receive(wait) {
+            self.handle_command(command)?;
         }
         match self.phase {
-            Phase::Waiting => Ok(()),
-            Phase::Opening => self.open(),
-            Phase::Running => {
+            Phase::Waiting { .. } => Ok(()),
+            Phase::Opening(_) => self.open(),
+            Phase::Running(..) => {
                 self.admit()?;
-                if self.phase == Phase::Running { self.work() } else { Ok(()) }
+                if self.phase.is_running() { self.process_round() } else { Ok(()) }
             }
         }
     }
 
-    fn obey(&mut self, command: Command) -> Result<(), Reaction> {
+    fn handle_command(&mut self, command: Command) -> Result<(), Reaction> {
         match command {
             Command::Assign(tasks, generation) => {
-                let (number, suspended) = (generation.as_ref().map(|own| own.number), self.suspended.take());
-                let stay = suspended.is_some_and(|since| since.may_go_on(number, Instant::now()));
-                self.generation = generation;
-                self.arrivals.expect_nothing();
-                self.arrivals.stayed.append(&mut self.seats);
-                self.arrivals.stayed.retain(|seat| stay && tasks.contains(&seat.id));
-                self.leave();
-                self.barred
-                    .keep(|topic, partition| tasks.iter().any(|task| self.shared.reads(*task, topic, partition)));
-                self.wanted = tasks;
-                self.unclear.clear();
-                self.apart.forget();
-                self.phase = Phase::Opening;
+                self.assign(Assignment { tasks, generation });
                 Ok(())
             }
             Command::Suspend(done) => {
-                self.phase = Phase::Waiting;
-                // A second time without an assignment in between: it was another generation that ended, and the tasks
-                // have waited since the first time.
-                let number = self.generation.as_ref().map(|own| own.number);
-                self.suspended.get_or_insert_with(|| Suspension::new(number, Instant::now()));
-                self.arrivals.expect_nothing();
-                self.seats.append(&mut self.arrivals.stayed);
-                let result = self.finish();
-                self.generation = None;
-                self.wanted.clear();
-                self.stop_fetching();
-                // A failure drops the tasks: they are opened anew wherever they come.
-                let result = result.or_else(|reaction| self.recover(reaction));
+                let result = self.suspend();
                 let _ = done.send(());
                 result
             }
             Command::Drop(done) => {
-                self.phase = Phase::Waiting;
-                self.generation = None;
-                self.wanted.clear();
-                self.arrivals = Arrivals::default();
-                self.stop_fetching();
+                self.wait_for_assignment();
+                self.awaited = AwaitedTasks::default();
                 let result = self.abort();
                 let _ = done.send(());
                 result
@@ -260,100 +205,126 @@ impl Worker {
         }
     }
 
+    /// Tasks that have waited for this assignment stay open, if no other member can have had them.
+    fn assign(&mut self, assignment: Assignment) {
+        let number = assignment.generation.as_ref().map(|generation| generation.number);
+        let suspension = match &self.phase {
+            Phase::Waiting { suspension } => *suspension,
+            Phase::Opening(_) | Phase::Running(..) => None,
+        };
+        let stay = suspension.is_some_and(|suspension| suspension.may_go_on(number, Instant::now()));
+        let tasks = &assignment.tasks;
+        self.awaited.expect_nothing();
+        self.awaited.stayed.append(&mut self.tasks.take());
+        self.awaited.stayed.retain(|active| stay && tasks.contains(&active.id));
+        self.release_if_clean();
+        let shared = &self.shared;
+        self.unreadable.retain(|topic, partition| tasks.iter().any(|task| shared.reads(*task, topic, partition)));
+        self.transactions.unclear.clear();
+        self.isolated.clear();
+        self.phase = Phase::Opening(assignment);
+    }
+
+    /// Commits, and keeps the tasks open until the next assignment. A failure drops them: they are opened anew by the
+    /// worker that they are assigned to.
+    fn suspend(&mut self) -> Result<(), Reaction> {
+        let now = Instant::now();
+        self.awaited.expect_nothing();
+        self.tasks.add(std::mem::take(&mut self.awaited.stayed));
+        // Under the generation that ends.
+        let result = self.finish();
+        self.phase.suspend(now);
+        self.unreadable.retry_all();
+        result.or_else(|reaction| self.recover(reaction))
+    }
+
+    /// The worker has no assignment any more, and no tasks that could stay.
+    fn wait_for_assignment(&mut self) {
+        self.phase = Phase::Waiting { suspension: None };
+        self.unreadable.retry_all();
+    }
+
     /// One round: read, process, send, and commit if it is time.
-    fn work(&mut self) -> Result<(), Reaction> {
-        let fetched = self.feed()?;
-        self.tell_lag();
+    fn process_round(&mut self) -> Result<(), Reaction> {
+        let fetched = self.fetch_records()?;
+        self.publish_lag();
         if fetched > 0 {
             // Before, and not after: to process it may take long.
-            self.tell_idle(false);
+            self.publisher.publish_idle(false);
         }
-        if self.rest().is_some() {
+        if self.pause().is_some() {
             return Ok(());
         }
-        let mut processed = self.tick()?;
-        for seat in 0..self.seats.len() {
+        let mut processed = self.fire_timers()?;
+        for number in 0..self.tasks.len() {
             let began = Instant::now();
-            while self.step(seat)? {
+            while self.process_records(number)? {
                 processed = true;
-                // A worker without a backlog commits behind its last task, and rests then.
-                if self.must_commit() || self.is_on_trial(seat) || (self.is_due() && !self.is_caught_up()) {
-                    self.commit(Of::All)?;
+                // A worker without a backlog commits after its last task, and pauses then.
+                if self.must_commit() || self.is_on_trial(number) || (self.is_commit_due() && !self.is_caught_up()) {
+                    self.commit(CommitScope::All)?;
                 }
-                // Slow rules don't keep anybody waiting: what is left waits in the queues.
+                // Slow rules hold up no command: the records that are left wait in the queues.
                 if !self.may_go_on() {
                     return Ok(());
                 }
-                if began.elapsed() > SLICE {
+                if began.elapsed() > TASK_SLICE {
                     break;
                 }
             }
         }
-        if let Some(producer) = &mut self.producer {
+        if let Some(producer) = &mut self.transactions.producer {
             producer.serve()?;
         }
-        let dirty = self.seats.iter().any(|seat| seat.dirty);
-        // Whoever is caught up commits at once: what comes meanwhile goes together into the next transaction.
+        let dirty = self.tasks.is_any_dirty();
+        // A worker without a backlog commits at once: what comes meanwhile goes together into the next transaction.
         let early = self.is_caught_up();
-        if dirty && (self.is_due() || self.is_full()) {
-            self.commit(Of::All)?;
-        } else if early && self.has_results() {
-            self.commit(Of::Results)?;
+        if dirty && (self.is_commit_due() || self.is_transaction_full()) {
+            self.commit(CommitScope::All)?;
+        } else if early && self.tasks.has_results() {
+            self.commit(CommitScope::Results)?;
         }
         let quiet = fetched == 0 && !processed && !dirty;
-        let is_done = |seat: &Seat| seat.is_at_end() && !self.apart.is_waiting(seat.id);
-        let idle = quiet && self.seats.iter().all(is_done) && self.arrivals.are_all_here();
+        let is_done = |active: &ActiveTask| active.is_at_end() && !self.isolated.is_waiting(active.id);
+        let idle = quiet && self.tasks.iter().all(is_done) && self.awaited.are_all_here();
         if quiet {
             self.commit_ends()?;
         }
         self.write_old_postponed()?;
         if idle {
-            self.unclear.clear();
+            self.transactions.unclear.clear();
         }
-        self.tell_idle(idle);
+        self.publisher.publish_idle(idle);
         Ok(())
     }
 
-    /// Says how many final results are still to come, where the instance runs until nothing is left to do. All is committed by
-    /// then, so that a failure changes nothing.
-    fn tell_open_windows(&self) {
+    /// Publishes how many final results are still to come, where the instance runs until nothing is left to do. All is
+    /// committed by then, so that a failure changes nothing.
+    fn publish_open_windows(&self) {
         if !self.shared.until_idle {
             return;
         }
-        match self.seats.iter().map(|seat| seat.task.open_windows()).sum::<Result<u64, _>>() {
-            Ok(windows) => self.tell(Event::OpenWindows(windows)),
+        match self.tasks.iter().map(|active| active.task.open_windows()).sum::<Result<u64, _>>() {
+            Ok(windows) => self.publisher.publish(Event::OpenWindows(windows)),
             Err(error) => tracing::warn!(%error, "open windows can't be counted"),
         }
     }
 
-    fn tell_idle(&mut self, idle: bool) {
-        if idle != self.told_idle {
-            self.told_idle = idle;
-            self.tell(Event::Idle { worker: self.number, idle });
-        }
-    }
-
-    /// Nobody listens any more when the instance stops.
-    fn tell(&self, event: Event) {
-        drop(self.events.send(event));
-    }
-
-    /// Whether nobody wants anything from it.
+    /// Whether no command waits, and the process doesn't stop.
     fn may_go_on(&self) -> bool {
-        !self.ear.is_called() && !self.shared.stopping.load(Ordering::Relaxed)
-    }
-
-    fn stop_fetching(&mut self) {
-        self.readers.clear();
-        self.barred.try_all();
-        self.fetcher = None;
+        may_go_on(&self.mailbox, &self.shared)
     }
 }
 
+/// Whether no command waits, and the process doesn't stop: what takes long asks it now and then.
+fn may_go_on(mailbox: &Mailbox, shared: &Shared) -> bool {
+    !mailbox.has_commands() && !shared.stopping.load(Ordering::Relaxed)
+}
+
 /// A record as Kafka takes it. To librdkafka, time 0 is none, and it would set its own; before that Kafka has no time.
-fn sendable(record: &millrace_engine::task::Produced) -> Record<'_> {
+fn sendable(record: &millrace_engine::task::Produced) -> OutgoingRecord<'_> {
     let timestamp = record.timestamp.max(1);
-    Record {
+    OutgoingRecord {
         timestamp,
         partition: record.partition,
         key: record.key.as_deref(),
@@ -363,8 +334,8 @@ fn sendable(record: &millrace_engine::task::Produced) -> Record<'_> {
 }
 
 /// A changelog record: an entry of a store as it is now. Its time is that of writing.
-fn entry<'a>(partition: u32, key: &'a [u8], value: Option<&'a [u8]>, now: i64) -> Record<'a> {
-    Record { partition, key: Some(key), value, timestamp: now, headers: &Headers::EMPTY }
+fn entry<'a>(partition: u32, key: &'a [u8], value: Option<&'a [u8]>, now: i64) -> OutgoingRecord<'a> {
+    OutgoingRecord { partition, key: Some(key), value, timestamp: now, headers: &Headers::EMPTY }
 }
 
 fn task_error(error: millrace_engine::task::TaskError) -> Reaction {

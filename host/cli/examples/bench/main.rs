@@ -2,7 +2,8 @@
 //!
 //! Loads pairs of payment and stock decisions into a log, runs the orders pipeline over it in a process of its own with
 //! one worker, and prints records/s, CPU of the whole process for each input record, and the peak of its memory; then
-//! what a call of the rule costs in the guest and natively. Then a row for each operator (`operators.rs`).
+//! what a call of the rule costs in the guest and natively. Then a row for each of the other pipelines (`pipelines.rs`), and
+//! one for each operator (`operators.rs`).
 
 #![allow(
     clippy::unwrap_used,
@@ -14,6 +15,7 @@
 mod load;
 mod measure;
 mod operators;
+mod pipelines;
 mod rule;
 
 use std::path::PathBuf;
@@ -37,10 +39,11 @@ struct Arguments {
     /// Where the log and the state go for the time of the measurement [default: a temporary folder]
     #[arg(long)]
     data: Option<PathBuf>,
-    /// Measure only this: `orders`, or operators by the names of their files in benches/operators
+    /// Measure only this: `orders` and other pipelines, or operators by the names of their files in benches/operators
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
-    /// Numbers of records in each of the topics that operators are measured with: with several, growth shows
+    /// Numbers of records that the other pipelines are measured with, and those in each topic of the operators: with
+    /// several, growth shows
     #[arg(long, value_delimiter = ',', default_value = "1000000")]
     records: Vec<u64>,
     /// Measure the pipeline in this process, over a log that is loaded already
@@ -49,6 +52,9 @@ struct Arguments {
     /// The pipeline of an operator, for --measure
     #[arg(long, hide = true)]
     operator: Option<PathBuf>,
+    /// The pipeline that isn't that of the orders, for --measure
+    #[arg(long, hide = true)]
+    pipeline: Option<PathBuf>,
 }
 
 impl Arguments {
@@ -61,16 +67,34 @@ fn main() {
     let arguments = Arguments::parse();
     if arguments.measure {
         let data = arguments.data.as_deref().expect("--measure comes with --data");
-        match &arguments.operator {
-            Some(pipeline) => operators::run(pipeline, data),
-            None => measure::run(data),
+        match (&arguments.operator, &arguments.pipeline) {
+            (Some(pipeline), _) => operators::run(pipeline, data),
+            (None, Some(pipeline)) => pipelines::run(pipeline, data),
+            (None, None) => measure::run(data),
         }
         return;
     }
     if arguments.wants("orders") {
         measure_orders(&arguments);
     }
+    measure_pipelines(&arguments);
     measure_operators(&arguments);
+}
+
+fn measure_pipelines(arguments: &Arguments) {
+    let pipelines: Vec<_> = pipelines::PIPELINES.into_iter().filter(|(name, _)| arguments.wants(name)).collect();
+    if pipelines.is_empty() {
+        return;
+    }
+    println!("\npipelines on the embedded driver, 1 worker, {} partitions\n", arguments.partitions);
+    println!("| pipeline | input records | CPU (us a record) | input records/s | records out | peak RSS (MiB) |");
+    println!("|---|---|---|---|---|---|");
+    for pipeline in pipelines {
+        for records in &arguments.records {
+            let place = tempfile::tempdir().unwrap();
+            pipelines::measure(pipeline, *records, arguments.partitions, place.path());
+        }
+    }
 }
 
 fn measure_operators(arguments: &Arguments) {

@@ -1,6 +1,6 @@
 //! An app on a cluster, as messages name both.
 
-/// An app on a cluster, as commands name both.
+/// An app on a cluster.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct App<'a> {
     pub(crate) name: &'a str,
@@ -8,7 +8,7 @@ pub(crate) struct App<'a> {
 }
 
 impl App<'_> {
-    /// The command with which it starts anew.
+    /// The command that resets the app.
     pub(crate) fn reset(self) -> String {
         let Self { name, bootstrap } = self;
         format!("`millrace reset {name} --kafka {bootstrap}`")
@@ -21,7 +21,7 @@ impl App<'_> {
     }
 }
 
-/// What is said of a transaction that may never end, in this topic.
+/// The advice about a transaction in this topic that may never end.
 pub(crate) fn hanging(bootstrap: &str, topic: &str) -> String {
     format!(
         "if this goes on, it is never ended: find it with `kafka-transactions.sh --bootstrap-server {bootstrap} find-hanging \

@@ -1,13 +1,13 @@
 //! Calls into librdkafka that may not come back. Some of these have no end of their own: while a coordinator moves,
 //! `send_offsets_to_transaction` has been seen to wait for ever, past the timeout it was given.
 //!
-//! So they are made on a thread that has nothing but the client, and their worker gives up waiting after a time. It ends then,
-//! and another one takes its place. All that stays behind is that thread with that client: neither tasks nor their state nor
-//! guests. The call may still come to its end at any time, and nothing that it does then counts:
+//! So they are made on a thread that has nothing but the client, and the worker gives up waiting after a time. The
+//! worker ends then, and another one takes its place. Only that thread with that client stays behind: neither tasks nor
+//! their state nor guests. The call may still return at any time, and has no effect then:
 //!
 //! - on the cluster, the successor takes over the transactional id before it reads anything. That ends what the call was
 //!   to do, or waits until it is done;
-//! - here, a call borrows nothing, and nobody hears its answer.
+//! - here, a call borrows nothing, and its answer is dropped.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,22 +18,22 @@ use std::time::Duration;
 use crate::error::{Error, Reaction};
 
 /// How long a call may take that has been given 5 s.
-const PATIENCE: Duration = Duration::from_secs(20);
+const CALL_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The same while the process stops: it ends before it would be killed.
-pub(crate) const PATIENCE_AT_STOP: Duration = Duration::from_secs(10);
+pub(crate) const CALL_TIMEOUT_AT_STOP: Duration = Duration::from_secs(10);
 
-/// How often to look whether the process stops.
-const LOOK: Duration = Duration::from_millis(100);
+/// How often to check whether the process stops.
+const STOP_CHECK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// A client, and the thread that makes calls to it.
 pub(crate) struct Calls<C> {
     client: Arc<C>,
-    /// None once it is dropped.
+    /// None once the thread is given up, or ends.
     orders: Option<Sender<Order<C>>>,
     thread: Option<JoinHandle<()>>,
     stopping: Arc<AtomicBool>,
-    /// While nothing stops, and while something does.
+    /// While the process runs, and while it stops.
     patience: (Duration, Duration),
 }
 
@@ -48,7 +48,7 @@ impl<C: Send + Sync + 'static> Calls<C> {
         let run = move || heard.into_iter().for_each(|order| order(&own));
         let thread = thread::Builder::new().name("kafka-calls".into()).spawn(run);
         let thread = thread.map_err(|error| Error::Thread(format!("a thread can't be started: {error}")))?;
-        let patience = (PATIENCE, PATIENCE_AT_STOP);
+        let patience = (CALL_TIMEOUT, CALL_TIMEOUT_AT_STOP);
         Ok(Self { client, orders: Some(orders), thread: Some(thread), stopping, patience })
     }
 
@@ -68,12 +68,12 @@ impl<C: Send + Sync + 'static> Calls<C> {
         let Some(orders) = &self.orders else { return Err(Reaction::Fail(Error::Hangs)) };
         let (answer, heard) = channel();
         drop(orders.send(Box::new(move |client| drop(answer.send(call(client))))));
-        // Counted and not measured: a process that was halted meanwhile hasn't waited.
+        // Counted and not measured: the time in which the process was halted doesn't count.
         let mut waited = Duration::ZERO;
         while waited <= self.patience() {
-            match heard.recv_timeout(LOOK) {
+            match heard.recv_timeout(STOP_CHECK_INTERVAL) {
                 Ok(result) => return Ok(result),
-                Err(RecvTimeoutError::Timeout) => waited += LOOK,
+                Err(RecvTimeoutError::Timeout) => waited += STOP_CHECK_INTERVAL,
                 Err(RecvTimeoutError::Disconnected) => {
                     let text = "the thread that makes calls to Kafka has panicked: a bug";
                     return Err(Reaction::Fail(Error::Thread(text.into())));
@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn a_call_that_does_not_come_back_is_given_up_and_keeps_its_client_until_it_ends() {
-        for (stopping, patience) in [(false, (Duration::ZERO, PATIENCE)), (true, (PATIENCE, Duration::ZERO))] {
+        for (stopping, patience) in [(false, (Duration::ZERO, CALL_TIMEOUT)), (true, (CALL_TIMEOUT, Duration::ZERO))] {
             let (mut calls, word) = calls(stopping);
             calls.patience = patience;
             assert!(matches!(calls.call(wait), Err(Reaction::Fail(Error::Hangs))));

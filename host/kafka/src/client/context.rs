@@ -1,4 +1,4 @@
-//! What librdkafka says, into our log.
+//! Contexts of clients: they take librdkafka's messages into the log, and keep the last error.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -11,11 +11,11 @@ use rdkafka::statistics::Statistics;
 
 use crate::error::code;
 
-/// A client's context that does nothing but log.
+/// A client's context that only logs.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Log;
+pub(crate) struct LogContext;
 
-impl ClientContext for Log {
+impl ClientContext for LogContext {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         log(level, facility, message);
     }
@@ -27,23 +27,24 @@ impl ClientContext for Log {
     }
 }
 
-impl ConsumerContext for Log {}
+impl ConsumerContext for LogContext {}
 
-/// Why a client doesn't get anywhere.
+/// Why a client has no connection.
 #[derive(Clone, Debug)]
-pub(crate) struct Trouble {
-    /// What librdkafka says.
+pub(crate) struct ConnectionTrouble {
+    /// librdkafka's text.
     pub(crate) text: String,
-    /// Whether somebody refuses: a broker the client, or the client a broker's certificate. Waiting doesn't help then.
+    /// Whether it is a refusal: of the client by a broker, or of a broker's certificate by the client. Waiting doesn't
+    /// help then.
     pub(crate) refusal: bool,
 }
 
-/// Keeps the last trouble that librdkafka speaks of, and a refusal rather than what follows from it.
+/// A client's context that keeps the last error of a connection, and a refusal rather than errors that follow from it.
 #[derive(Default)]
-pub(crate) struct Ear(Mutex<Option<Trouble>>);
+pub(crate) struct TroubleContext(Mutex<Option<ConnectionTrouble>>);
 
-impl Ear {
-    fn hear(&self, trouble: Trouble) {
+impl TroubleContext {
+    fn note(&self, trouble: ConnectionTrouble) {
         let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if trouble.refusal || heard.as_ref().is_none_or(|heard| !heard.refusal) {
             *heard = Some(trouble);
@@ -51,11 +52,11 @@ impl Ear {
     }
 }
 
-impl ClientContext for Ear {
+impl ClientContext for TroubleContext {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         // That a broker ends a connection is no error to librdkafka, and comes as a line of its log.
         if facility == "FAIL" && message.contains("Disconnected") {
-            self.hear(Trouble { text: cause(message), refusal: false });
+            self.note(ConnectionTrouble { text: cause(message), refusal: false });
         }
         log(level, facility, message);
     }
@@ -67,19 +68,19 @@ impl ClientContext for Ear {
         let code = code(&error);
         // A connection that ends while it is set up is no refusal: a broker that is about to start or stop does that.
         let refusal = code == Some(Authentication) || (code == Some(SSL) && reason.contains("certificate"));
-        // That all are down follows from what is wrong with each.
+        // That all brokers are down follows from the error of each.
         if code != Some(AllBrokersDown) {
-            self.hear(Trouble { text: cause(reason), refusal });
+            self.note(ConnectionTrouble { text: cause(reason), refusal });
         }
         log_error(&error, reason);
     }
 }
 
-impl ConsumerContext for Ear {}
+impl ConsumerContext for TroubleContext {}
 
-/// What librdkafka says of a connection without how long it took and how often it was so: that differs each time. Where
-/// a broker ends a connection before it is set up, librdkafka has a word for each way in which it can notice, now with a
-/// hint and now without; here it is one, with what may be the cause.
+/// librdkafka's text about a connection, without the time it took and the number of repetitions, which differ each
+/// time. Where a broker ends a connection before it is set up, librdkafka's text depends on how it notices, with a hint
+/// or without one; here it is always the same, with the likely cause.
 pub(crate) fn cause(reason: &str) -> String {
     let reason = reason.split_once("]: ").filter(|_| reason.starts_with("[thrd:")).map_or(reason, |(_, text)| text);
     let (text, how) = reason.split_once(" (after ").unwrap_or((reason, ""));
@@ -98,33 +99,33 @@ pub(crate) fn cause(reason: &str) -> String {
     }
 }
 
-/// So many events of a client are heard at a time.
-const EVENTS: usize = 100;
+/// The most events of a client that are served at a time.
+const EVENTS_PER_POLL: usize = 100;
 
-/// Hears the events of a client that reads nothing, which would pile up.
-pub(crate) fn hear<C: ConsumerContext>(client: &BaseConsumer<C>) {
-    for _ in 0..EVENTS {
+/// Serves the events of a client that reads nothing, which would pile up.
+pub(crate) fn serve_events<C: ConsumerContext>(client: &BaseConsumer<C>) {
+    for _ in 0..EVENTS_PER_POLL {
         client.poll(Duration::ZERO);
     }
 }
 
-/// What trouble a client has had, if any.
-pub(crate) fn trouble(client: &BaseConsumer<Ear>) -> Option<Trouble> {
-    hear(client);
+/// The last error of a client's connections, if there was one.
+pub(crate) fn trouble(client: &BaseConsumer<TroubleContext>) -> Option<ConnectionTrouble> {
+    serve_events(client);
     client.context().0.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
 /// A line of librdkafka's.
 pub(crate) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
     match level {
-        // That a client can't go on comes back from the call that finds out, which knows what it means: that another
-        // instance has taken a producer's id is nothing bad when two start at once.
+        // The call that fails returns fatal errors as well, and its caller knows what they mean: that another instance
+        // has taken a producer's id is harmless when two start at once.
         _ if matches!(facility, "FATAL" | "TXNERR") => tracing::debug!(facility, "librdkafka: {message}"),
         RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
             tracing::error!(facility, "librdkafka: {message}");
         }
-        // That a broker can't be reached comes from each connection of each client, again and again. Who waits for it
-        // says so once.
+        // That a broker can't be reached is reported by each connection of each client, again and again. The caller
+        // that waits for the broker logs it once.
         RDKafkaLogLevel::Error | RDKafkaLogLevel::Warning | RDKafkaLogLevel::Notice => {
             tracing::debug!(facility, "librdkafka: {message}");
         }

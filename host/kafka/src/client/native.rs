@@ -26,5 +26,5 @@ pub(crate) use group_members::group_members;
 pub(crate) use group_offsets::{Committed, group_offsets};
 pub(crate) use properties::properties;
 pub(crate) use returned::Returned;
-pub(crate) use send::{Record, Sender};
+pub(crate) use send::{OutgoingRecord, Sender};
 pub(crate) use topics::{Topic, Topics, differ, is_known, topics};

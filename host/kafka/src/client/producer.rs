@@ -1,15 +1,15 @@
-//! Transactions: everything that a worker puts out, with the offsets of what it has read, at once or not at all.
+//! Transactions: all records that a worker sends and the offsets of its inputs, at once or not at all.
 //!
 //! ```text
 //!            send, or offsets to commit                 acknowledged
 //!   ready ────────────────────────────▶ open ── commit ───────────────▶ ready
 //!     ▲                                   │  └─ abort ── acknowledged ──▶ ready
-//!     └──────────── a new one ◀───────────┴── anything else: nobody knows
+//!     └──────────── a new one ◀───────────┴── anything else: outcome unknown
 //! ```
 //!
 //! librdkafka has no second part of KIP-890: an end of a transaction that was delayed on its way can end a later one.
-//! So after anything but a clean acknowledgement a new producer takes over the transactional id, which fences whatever
-//! is still under way.
+//! So after anything but a clean acknowledgement a new producer takes over the transactional id, which fences requests
+//! in flight.
 
 mod deliveries;
 mod refusals;
@@ -24,7 +24,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, Producer, PurgeConfig};
 
 use crate::client::calls::Calls;
-use crate::client::native::{Record, Sender};
+use crate::client::native::{OutgoingRecord, Sender};
 use crate::client::settings::{ClientSettings, wrong_settings};
 use crate::error::codes::{self, Class, class, said};
 use crate::error::{Error, Reaction, code, with_age};
@@ -35,16 +35,16 @@ use deliveries::{Deliveries, Failures, Tag};
 pub(crate) type Client = BaseProducer<Deliveries>;
 
 /// How long one attempt of a call may take before it is made again.
-const ATTEMPT: Duration = Duration::from_secs(5);
+const CALL_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long to wait for the report of a record after a call has failed, perhaps because of it.
-const REPORT: Duration = Duration::from_millis(500);
+/// How long to wait for the delivery report of a record after a call has failed, perhaps because of that record.
+const REPORT_WAIT: Duration = Duration::from_millis(500);
 
 /// A commit that takes longer may have been sent more than once: see above.
-const SUSPICIOUS: Duration = Duration::from_millis(500);
+const SLOW_COMMIT: Duration = Duration::from_millis(500);
 
 /// How long to wait for delivery reports at a time. The binding's own poll would spin for less than a millisecond.
-const TICK: Duration = Duration::from_micros(250);
+const REPORT_POLL_WAIT: Duration = Duration::from_micros(250);
 
 /// A producer of transactions under one transactional id.
 pub(crate) struct Transactions {
@@ -57,14 +57,14 @@ pub(crate) struct Transactions {
     open: Option<Instant>,
     /// Bytes of all records that were sent, but for their headers.
     sent: usize,
-    /// Bytes of headers that were sent since nothing was on its way: reports don't tell how many are theirs.
+    /// Bytes of headers that were sent since nothing was in flight: delivery reports don't say how many are theirs.
     headers: usize,
 }
 
 impl Transactions {
-    /// Takes over the transactional id, and ends what its last owner left open. Tries until it succeeds, as long as
-    /// `go_on` says so; `None` when it doesn't. `topics` are known by their places from then on. `stopping` says whether the
-    /// process stops.
+    /// Takes over the transactional id, and aborts a transaction that its last owner left open. Tries until it
+    /// succeeds, as long as `go_on` says so; `None` when it doesn't. `topics` are known by their places from then on.
+    /// `stopping` says whether the process stops.
     pub(crate) fn open<'a>(
         settings: &ClientSettings,
         id: &str,
@@ -75,7 +75,7 @@ impl Transactions {
         let config = settings.producer(id);
         let client: Client = config.create_with_context(Deliveries::default()).map_err(wrong_settings)?;
         let mut calls = Calls::new(client, stopping)?;
-        while let Err(error) = calls.call(|client| client.init_transactions(ATTEMPT))? {
+        while let Err(error) = calls.call(|client| client.init_transactions(CALL_ATTEMPT_TIMEOUT))? {
             match is_retriable(&error) {
                 true if go_on() => tracing::warn!(error = said(&error), id, "waiting for the transaction coordinator"),
                 true => return Ok(None),
@@ -104,13 +104,18 @@ impl Transactions {
 
     /// Puts a record into the transaction, and opens one if there is none. Waits while the queue is full: that is how a
     /// slow broker slows the worker down. The offset that the record gets is kept under `slot`, if there is one.
-    pub(crate) fn send(&mut self, topic: usize, record: &Record<'_>, slot: Option<usize>) -> Result<(), Reaction> {
+    pub(crate) fn send(
+        &mut self,
+        topic: usize,
+        record: &OutgoingRecord<'_>,
+        slot: Option<usize>,
+    ) -> Result<(), Reaction> {
         self.begin()?;
         let opaque = Tag::of(slot, record.timestamp).opaque();
-        while self.waiting() > PRODUCE_BYTES {
+        while self.waiting() > IN_FLIGHT_LIMIT_BYTES {
             self.wait_for_some()?;
         }
-        if self.headers > PRODUCE_BYTES {
+        if self.headers > IN_FLIGHT_LIMIT_BYTES {
             self.wait_for_deliveries()?;
             self.headers = 0;
         }
@@ -118,7 +123,7 @@ impl Transactions {
         loop {
             match self.sender.send(self.calls.client(), topic, record, opaque) {
                 Ok(()) => {
-                    // Only what was taken is ever served.
+                    // Only records that were taken have a delivery report.
                     self.sent = self.sent.wrapping_add(bytes_of(record.key, record.value));
                     return Ok(());
                 }
@@ -127,12 +132,12 @@ impl Transactions {
                 Err(RDKafkaErrorCode::QueueFull | RDKafkaErrorCode::MessageSizeTooLarge) => {
                     return Err(too_large(bytes_of(record.key, record.value)));
                 }
-                Err(code) => return Err(self.why(|this| this.not_taken(topic, record, code))),
+                Err(code) => return Err(self.explain(|this| this.not_taken(topic, record, code))),
             }
         }
     }
 
-    /// Bytes that are on their way.
+    /// Bytes in flight.
     fn waiting(&self) -> usize {
         self.sent.wrapping_sub(self.client().context().served.load(Ordering::Relaxed))
     }
@@ -159,7 +164,7 @@ impl Transactions {
 
     fn wait_for_some(&mut self) -> Result<(), Reaction> {
         if !self.poll() {
-            std::thread::park_timeout(TICK);
+            std::thread::park_timeout(REPORT_POLL_WAIT);
         }
         self.check()
     }
@@ -176,7 +181,8 @@ impl Transactions {
         Ok(())
     }
 
-    /// Commits what was sent together with the offsets of the group, if that still has the generation `group`.
+    /// Commits the records that were sent together with the offsets of the group, if that still has the generation
+    /// `group`.
     pub(crate) fn commit(
         &mut self,
         offsets: TopicPartitionList,
@@ -186,37 +192,38 @@ impl Transactions {
         self.wait_for_deliveries()?;
         faults::hit(Point::Produced);
         let began = Instant::now();
-        self.again(move |client| client.send_offsets_to_transaction(&offsets, &group, ATTEMPT))?;
+        self.again(move |client| client.send_offsets_to_transaction(&offsets, &group, CALL_ATTEMPT_TIMEOUT))?;
         faults::hit(Point::OffsetsSent);
         self.end()?;
         faults::hit(Point::Acknowledged);
-        // What happened on the way may be told only now.
+        // Reports of errors on the way may come only now.
         self.poll();
-        let disturbed = self.client().context().disturbed.load(Ordering::Relaxed) || began.elapsed() > SUSPICIOUS;
+        let disturbed = self.client().context().disturbed.load(Ordering::Relaxed) || began.elapsed() > SLOW_COMMIT;
         Ok(Committed { ends: self.client().context().take_ends(), disturbed })
     }
 
-    /// Commits what was sent, for who has read nothing.
+    /// Commits the records that were sent, without offsets.
     pub(crate) fn commit_records(&mut self) -> Result<(), Reaction> {
         self.wait_for_deliveries()?;
         self.end()
     }
 
     fn end(&mut self) -> Result<(), Reaction> {
-        self.again(|client| client.commit_transaction(ATTEMPT))?;
+        self.again(|client| client.commit_transaction(CALL_ATTEMPT_TIMEOUT))?;
         self.open = None;
         Ok(())
     }
 
-    /// Drops what was sent, on the broker too.
+    /// Drops the records that were sent, on the broker too.
     pub(crate) fn abort(&mut self) -> Result<(), Reaction> {
         if self.open.is_none() {
             return Ok(());
         }
-        // An abort waits for delivery reports that nobody serves meanwhile; and one that overtakes the first record on
-        // its way to the broker is fatal (librdkafka#4849). So what is under way comes first, but not for ever.
-        self.hear_while(ATTEMPT, |_| true);
-        self.again(|client| client.abort_transaction(ATTEMPT))?;
+        // An abort waits for delivery reports, which are not served meanwhile; and an abort that overtakes the first
+        // record on its way to the broker is fatal (librdkafka#4849). So records in flight are waited for first, but
+        // not for ever.
+        self.serve_reports_while(CALL_ATTEMPT_TIMEOUT, |_| true);
+        self.again(|client| client.abort_transaction(CALL_ATTEMPT_TIMEOUT))?;
         self.open = None;
         self.client().context().forget();
         Ok(())
@@ -237,7 +244,7 @@ impl Transactions {
             return Ok(());
         }
         if is_refused {
-            self.hear_all();
+            self.serve_all_reports();
         }
         let failures = self.client().context().take_failures();
         let Some(reaction) = failures.map(Failures::reaction) else { return Ok(()) };
@@ -249,38 +256,38 @@ impl Transactions {
         })
     }
 
-    /// Hears of all records that brokers have got: each refusal that is known now needs no transaction of its own. The
-    /// others aren't sent any more.
-    fn hear_all(&self) {
+    /// Serves the reports of all records that brokers have got: each refusal that is known now needs no transaction of
+    /// its own. The others aren't sent any more.
+    fn serve_all_reports(&self) {
         self.client().purge(PurgeConfig::default().queue().non_blocking());
-        self.hear_while(ATTEMPT, |_| true);
+        self.serve_reports_while(CALL_ATTEMPT_TIMEOUT, |_| true);
     }
 
     /// Serves reports while some are to come and it is so, but not for ever.
-    fn hear_while(&self, limit: Duration, so: impl Fn(&Self) -> bool) {
+    fn serve_reports_while(&self, limit: Duration, so: impl Fn(&Self) -> bool) {
         let began = Instant::now();
         while self.client().in_flight_count() > 0 && began.elapsed() < limit && so(self) {
             if !self.poll() {
-                std::thread::park_timeout(TICK);
+                std::thread::park_timeout(REPORT_POLL_WAIT);
             }
         }
     }
 
-    /// Why something can't go on that a record which failed may be the cause of: its report may be on its way.
-    fn why(&mut self, otherwise: impl FnOnce(&Self) -> Reaction) -> Reaction {
-        self.hear_while(REPORT, |this| !this.client().context().failed().0);
+    /// Why a call has failed: a failed record may be the cause, whose report is still to come.
+    fn explain(&mut self, otherwise: impl FnOnce(&Self) -> Reaction) -> Reaction {
+        self.serve_reports_while(REPORT_WAIT, |this| !this.client().context().failed().0);
         let found = self.check().err();
         match (found, otherwise(self)) {
             (_, stop @ Reaction::Stop(_)) => stop,
             (Some(refused @ (Reaction::Refused(_) | Reaction::Stop(_))), _) => refused,
-            // Nobody knows what became of the transaction.
+            // The outcome of the transaction is unknown.
             (_, rebuild @ Reaction::Rebuild(_)) => rebuild,
             (found, otherwise) => found.unwrap_or(otherwise),
         }
     }
 
     /// Why librdkafka doesn't take a record.
-    fn not_taken(&self, topic: usize, record: &Record<'_>, code: RDKafkaErrorCode) -> Reaction {
+    fn not_taken(&self, topic: usize, record: &OutgoingRecord<'_>, code: RDKafkaErrorCode) -> Reaction {
         let name = self.sender.name(topic);
         let error = KafkaError::MessageProduction(code);
         let text = format!("{name} [{}]: {}", record.partition, said(&error));
@@ -307,7 +314,7 @@ impl Transactions {
     }
 
     fn react(&mut self, error: &KafkaError) -> Reaction {
-        self.why(|this| this.reaction(error))
+        self.explain(|this| this.reaction(error))
     }
 
     fn reaction(&self, error: &KafkaError) -> Reaction {
@@ -322,7 +329,7 @@ impl Transactions {
         }
     }
 
-    /// What to do if the client has had a fatal error.
+    /// The reaction to a fatal error of the client, if it has had one.
     fn unusable(&self) -> Option<Reaction> {
         let (code, text) = self.client().client().fatal_error()?;
         let text = with_age(self.open, self.timeout, text);
@@ -336,8 +343,8 @@ impl Transactions {
         })
     }
 
-    /// Somebody has a newer epoch: the broker, which has given up on a transaction that was open for too long, or
-    /// another process under the same id.
+    /// The epoch is no longer the newest: the broker has ended a transaction that was open for too long, or another
+    /// process has taken over the id.
     fn fenced(&self, text: String) -> Reaction {
         match self.open {
             Some(began) if began.elapsed() >= self.timeout => Reaction::Rebuild(text),
@@ -354,8 +361,8 @@ pub(crate) struct Committed {
     pub(crate) disturbed: bool,
 }
 
-/// Bytes that wait in a producer. What comes then has to wait, but one record always goes.
-const PRODUCE_BYTES: usize = 8 << 20;
+/// Bytes in flight above which the next record waits. One record is always sent.
+const IN_FLIGHT_LIMIT_BYTES: usize = 8 << 20;
 
 fn bytes_of(key: Option<&[u8]>, value: Option<&[u8]>) -> usize {
     key.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len)
@@ -379,7 +386,7 @@ fn is_retriable(error: &KafkaError) -> bool {
     matches!(error, KafkaError::Transaction(inner) if inner.is_retriable())
 }
 
-/// Sinks check sizes before: what is too large for a producer is state.
+/// Sinks have checked the sizes of their records: a record that is too large for the producer is an entry of a store.
 fn too_large(bytes: usize) -> Reaction {
     Reaction::Stop(Error::Task(format!(
         "an entry of a store has {bytes} bytes, and no changelog record may be so large: make the state smaller, or raise \

@@ -1,4 +1,4 @@
-//! How the driver's clients are set up: what the host owns, and under it what the pipeline file passes through.
+//! The settings of the driver's clients: those of the host, on top of those that the pipeline file passes through.
 
 mod check;
 mod known;
@@ -11,7 +11,7 @@ use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::error::KafkaError;
 
 use crate::client::app::App;
-use crate::client::context::Log;
+use crate::client::context::LogContext;
 use crate::error::Error;
 
 pub(crate) use check::check;
@@ -29,14 +29,14 @@ const FETCH_MIN_BYTES: usize = 64 << 10;
 /// Most bytes of one partition in it.
 const PARTITION_BYTES: usize = 256 << 10;
 
-/// Bytes of a batch of records, as librdkafka has it: less than a topic takes that nobody has set up otherwise.
+/// Bytes of a batch of records, as librdkafka has it: less than a topic takes by default.
 const BATCH_BYTES: usize = 1_000_000;
 
 /// The largest record that a client takes: what a topic allows is checked against the topic. More than a guest's memory
 /// has by default, so that no state is too large for its changelog, and less than a broker's `socket.request.max.bytes`.
 const RECORD_BYTES: usize = 80 << 20;
 
-/// Kafka's default for transactions of streams: what is left open by a dead process blocks readers for so long.
+/// Kafka's default for transactions of streams: a transaction that a dead process left open blocks readers for so long.
 const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Settings of all clients of an instance.
@@ -50,7 +50,7 @@ pub struct ClientSettings {
     transaction_timeout: Duration,
     /// The most bytes of a batch that a producer sends.
     batch_bytes: usize,
-    /// The largest record, where somebody has set it.
+    /// The largest record, where the pipeline file sets it.
     record_bytes: Option<usize>,
 }
 
@@ -88,8 +88,8 @@ impl ClientSettings {
         Self { instance: instance.into(), ..self.clone() }
     }
 
-    /// The same for producers to topics of which one takes batches of no more than so many bytes: librdkafka doesn't know
-    /// of a topic's limit, and what the broker refuses it doesn't divide.
+    /// The same for producers to topics of which one takes batches of no more than so many bytes: librdkafka doesn't
+    /// know a topic's limit, and doesn't divide a batch that the broker refuses.
     pub(crate) fn with_batch_bytes(&self, bytes: usize) -> Self {
         Self { batch_bytes: bytes.min(self.batch_bytes), ..self.clone() }
     }
@@ -104,7 +104,7 @@ impl ClientSettings {
         self.transaction_timeout
     }
 
-    /// The same, and what makes it so.
+    /// The same as a text, with the setting that it comes from.
     pub(crate) fn said_transaction_timeout(&self) -> String {
         said(&self.raw, self.transaction_timeout)
     }
@@ -114,14 +114,14 @@ impl ClientSettings {
         self.record_bytes.unwrap_or(RECORD_BYTES)
     }
 
-    /// A client that asks and administers. It reads to the end of what is written, committed or not.
+    /// A client for questions and administration. It sees partitions up to their high watermarks.
     pub(crate) fn admin(&self) -> ClientConfig {
         let mut config = self.base("admin");
         config.set("isolation.level", "read_uncommitted");
         config
     }
 
-    /// A client that asks for the group's offsets. It never joins the group.
+    /// A client for the group's committed offsets. It never joins the group.
     pub(crate) fn asker(&self) -> ClientConfig {
         self.consumer("offsets")
     }
@@ -144,7 +144,7 @@ impl ClientSettings {
         config
     }
 
-    /// A consumer of partitions that it is told, for one worker.
+    /// A consumer of given partitions, for one worker.
     pub(crate) fn fetcher(&self, role: &str) -> ClientConfig {
         let mut config = self.consumer(role);
         config.set("enable.partition.eof", "true");
@@ -174,7 +174,7 @@ impl ClientSettings {
         self.default(&mut config, "linger.ms", 1);
         // The coordinator is often still busy with the end of the last transaction.
         self.default(&mut config, "retry.backoff.ms", 5);
-        // What waits is bounded by `Transactions::send`; here it need only be more than the largest record.
+        // `Transactions::send` bounds the queue; here it need only be larger than the largest record.
         self.default(&mut config, "queue.buffering.max.kbytes", (self.record_bytes() >> 10) * 2);
         self.default(&mut config, "queue.buffering.max.messages", 200_000);
         config
@@ -204,7 +204,7 @@ impl ClientSettings {
         config
     }
 
-    /// Sets what the pipeline file doesn't.
+    /// Sets a value where the pipeline file sets none.
     fn default(&self, config: &mut ClientConfig, name: &str, value: impl ToString) {
         if !self.raw.iter().any(|(own, _)| own == name) {
             config.set(name, value.to_string());
@@ -212,7 +212,7 @@ impl ClientSettings {
     }
 }
 
-/// How long transactions may be open, and what makes it so.
+/// How long transactions may be open, with the setting that it comes from.
 fn said(raw: &[(String, Secret)], timeout: Duration) -> String {
     let ms = timeout.as_millis();
     if raw.iter().any(|(name, _)| name == "transaction.timeout.ms") {
@@ -234,8 +234,8 @@ fn number(raw: &[(String, Secret)], name: &str) -> Result<Option<u32>, Error> {
 }
 
 /// Makes a client that logs as everything else does.
-pub(crate) fn client<T: FromClientConfigAndContext<Log>>(config: &ClientConfig) -> Result<T, Error> {
-    config.create_with_context(Log).map_err(wrong_settings)
+pub(crate) fn client<T: FromClientConfigAndContext<LogContext>>(config: &ClientConfig) -> Result<T, Error> {
+    config.create_with_context(LogContext).map_err(wrong_settings)
 }
 
 /// A client that can't be made: no other attempt will do better. The error itself would show the value.

@@ -10,24 +10,24 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::committed::Offsets;
-use crate::client::context::Log;
+use crate::client::context::LogContext;
 use crate::client::native::{self, Committed, NotMade, TopicSpec, Topics};
 use crate::client::settings::{ClientSettings, client};
 use crate::error::Error;
 
 /// How long a request may take.
-pub(crate) const REQUEST: Duration = Duration::from_secs(5);
+pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A connection for questions and administration.
 pub struct Cluster {
     settings: ClientSettings,
     /// The client, which others may be using while a new one takes its place.
-    admin: Mutex<Arc<AdminClient<Log>>>,
+    admin: Mutex<Arc<AdminClient<LogContext>>>,
     offsets: Offsets,
 }
 
 impl Cluster {
-    /// Connects in the background: it is the first question that fails when nobody answers.
+    /// Connects in the background: if no broker answers, the first request fails.
     ///
     /// # Errors
     /// A setting is wrong.
@@ -36,9 +36,9 @@ impl Cluster {
         Ok(Self { settings: settings.clone(), admin, offsets: Offsets::default() })
     }
 
-    /// Asks something. A client that got no good answer is replaced: an idle one doesn't notice that a broker has gone or
-    /// that another one leads, and would ask the same again.
-    fn ask<T>(&self, question: impl FnOnce(&AdminClient<Log>) -> Result<T, Error>) -> Result<T, Error> {
+    /// Makes a request. A client whose request has failed is replaced: an idle one doesn't notice that a broker has
+    /// gone or that another one leads, and would ask the same broker again.
+    fn ask<T>(&self, question: impl FnOnce(&AdminClient<LogContext>) -> Result<T, Error>) -> Result<T, Error> {
         let admin = Arc::clone(&self.admin());
         let answer = question(&admin);
         if let Err(Error::Kafka(_)) = answer {
@@ -48,7 +48,7 @@ impl Cluster {
         answer
     }
 
-    fn admin(&self) -> MutexGuard<'_, Arc<AdminClient<Log>>> {
+    fn admin(&self) -> MutexGuard<'_, Arc<AdminClient<LogContext>>> {
         self.admin.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -58,7 +58,7 @@ impl Cluster {
     /// No broker answers.
     pub fn id(&self) -> Result<String, Error> {
         let none = Error::Kafka(KafkaError::MetadataFetch(RDKafkaErrorCode::AllBrokersDown));
-        self.ask(|admin| admin.inner().fetch_cluster_id(REQUEST).ok_or(none))
+        self.ask(|admin| admin.inner().fetch_cluster_id(REQUEST_TIMEOUT).ok_or(none))
     }
 
     /// Names of all topics with their numbers of partitions.
@@ -66,7 +66,7 @@ impl Cluster {
     /// # Errors
     /// No broker answers.
     pub fn topics(&self) -> Result<BTreeMap<String, u32>, Error> {
-        let metadata = self.ask(|admin| Ok(admin.inner().fetch_metadata(None, REQUEST)?))?;
+        let metadata = self.ask(|admin| Ok(admin.inner().fetch_metadata(None, REQUEST_TIMEOUT)?))?;
         let topics = metadata.topics().iter().filter(|topic| topic.error().is_none());
         Ok(topics.map(|topic| (topic.name().to_owned(), topic.partitions().len() as u32)).collect())
     }
@@ -76,7 +76,7 @@ impl Cluster {
     /// # Errors
     /// [`Error::Setup`]: we may not know. Otherwise no broker answers.
     pub fn partitions(&self, topic: &str) -> Result<Option<u32>, Error> {
-        let metadata = self.ask(|admin| Ok(admin.inner().fetch_metadata(Some(topic), REQUEST)?))?;
+        let metadata = self.ask(|admin| Ok(admin.inner().fetch_metadata(Some(topic), REQUEST_TIMEOUT)?))?;
         let Some(found) = metadata.topics().first() else { return Ok(None) };
         match found.error().map(RDKafkaErrorCode::from) {
             None if found.partitions().is_empty() => Ok(None),
@@ -92,7 +92,7 @@ impl Cluster {
         if topics.is_empty() {
             return Ok(Topics::new());
         }
-        self.ask(|admin| Ok(native::topics(admin, topics, REQUEST)?))
+        self.ask(|admin| Ok(native::topics(admin, topics, REQUEST_TIMEOUT)?))
     }
 
     /// The ids of those of these topics that exist.
@@ -113,10 +113,10 @@ impl Cluster {
     /// # Errors
     /// Its coordinator doesn't answer, or the app may not know.
     pub(crate) fn members(&self, group: &str) -> Result<Vec<String>, Error> {
-        self.ask(|admin| Ok(native::group_members(admin, group, REQUEST)?))
+        self.ask(|admin| Ok(native::group_members(admin, group, REQUEST_TIMEOUT)?))
     }
 
-    /// What a group has committed for these partitions, each for itself; see [`Committed`].
+    /// The committed offsets of a group in these partitions, each with an answer of its own; see [`Committed`].
     pub(crate) fn committed(
         &self,
         group: &str,
@@ -134,7 +134,7 @@ impl Cluster {
     /// No broker answers.
     pub fn range(&self, topic: &str, partition: u32) -> Result<(i64, i64), Error> {
         let partition = i32::try_from(partition).unwrap_or(i32::MAX);
-        self.ask(|admin| Ok(admin.inner().fetch_watermarks(topic, partition, REQUEST)?))
+        self.ask(|admin| Ok(admin.inner().fetch_watermarks(topic, partition, REQUEST_TIMEOUT)?))
     }
 
     /// The settings of topics, by topic and name. Those that we may not see are missing: the binding drops the broker's code
@@ -169,7 +169,7 @@ impl Cluster {
         if topics.is_empty() {
             return Ok(Vec::new());
         }
-        let mut refused = self.ask(|admin| Ok(native::create_topics(admin, topics, REQUEST)?))?;
+        let mut refused = self.ask(|admin| Ok(native::create_topics(admin, topics, REQUEST_TIMEOUT)?))?;
         refused.retain(|it| it.code != RDKafkaErrorCode::TopicAlreadyExists);
         match refused.iter().find(|it| !is_final(it.code)) {
             Some(it) => Err(Error::Kafka(KafkaError::AdminOp(it.code))),
@@ -197,7 +197,7 @@ impl Cluster {
 
     /// A topic that is made is not yet known to every broker.
     pub(crate) fn wait_for(&self, topics: &[TopicSpec]) -> Result<(), Error> {
-        let limit = Instant::now() + REQUEST;
+        let limit = Instant::now() + REQUEST_TIMEOUT;
         for spec in topics {
             while self.partitions(&spec.name)?.is_none_or(|count| count < spec.partitions) {
                 if Instant::now() > limit {
@@ -263,9 +263,9 @@ fn may_not_describe(topic: &str) -> Error {
     ))
 }
 
-/// Whether a cluster that doesn't make or change a topic won't think again. All else is passing, as for other requests (see
-/// [`reactions`](crate::error::codes)): while it starts it has too few brokers or none that leads, it may bound how fast topics
-/// are made (KIP-599), and a newer one has codes that nobody here knows.
+/// Whether a cluster that doesn't make or change a topic refuses it for good. All else is passing, as for other
+/// requests (see [`reactions`](crate::error::codes)): while it starts it has too few brokers or none that leads, it may
+/// bound how fast topics are made (KIP-599), and a newer one has codes that this client doesn't know.
 fn is_final(code: RDKafkaErrorCode) -> bool {
     use RDKafkaErrorCode as C;
     matches!(
@@ -284,7 +284,7 @@ fn is_final(code: RDKafkaErrorCode) -> bool {
 }
 
 fn options() -> AdminOptions {
-    AdminOptions::new().request_timeout(Some(REQUEST)).operation_timeout(Some(REQUEST))
+    AdminOptions::new().request_timeout(Some(REQUEST_TIMEOUT)).operation_timeout(Some(REQUEST_TIMEOUT))
 }
 
 #[cfg(test)]
@@ -292,7 +292,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_cluster_cannot_do_for_now_is_waited_for_and_what_it_refuses_is_final() {
+    fn a_request_that_a_cluster_can_not_serve_for_now_is_tried_again_and_a_refusal_is_final() {
         use RDKafkaErrorCode as C;
         for code in [
             C::ThrottlingQuotaExceeded,

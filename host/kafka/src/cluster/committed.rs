@@ -10,18 +10,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::BaseConsumer;
 
-use super::REQUEST;
-use crate::client::context::{Log, hear};
+use super::REQUEST_TIMEOUT;
+use crate::client::context::{LogContext, serve_events};
 use crate::client::native::{self, Committed};
 use crate::client::settings::{ClientSettings, client};
 use crate::error::Error;
 
 /// Asks for committed offsets. The client is made with the first question.
 #[derive(Default)]
-pub(super) struct Offsets(Mutex<Option<Arc<BaseConsumer<Log>>>>);
+pub(super) struct Offsets(Mutex<Option<Arc<BaseConsumer<LogContext>>>>);
 
 impl Offsets {
-    /// What a group has committed for these partitions. A client that got no good answer is replaced, as others are.
+    /// The committed offsets of a group in these partitions. A client whose request has failed is replaced, as others
+    /// are.
     pub(super) fn committed(
         &self,
         settings: &ClientSettings,
@@ -29,15 +30,15 @@ impl Offsets {
         places: &TopicPartitionList,
     ) -> Result<BTreeMap<(String, i32), Committed>, Error> {
         let asker = self.client(settings)?;
-        hear(&asker);
-        let answer = native::group_offsets(&asker, group, places, REQUEST);
+        serve_events(&asker);
+        let answer = native::group_offsets(&asker, group, places, REQUEST_TIMEOUT);
         if answer.is_err() {
             drop(self.held().take());
         }
         Ok(answer?)
     }
 
-    fn client(&self, settings: &ClientSettings) -> Result<Arc<BaseConsumer<Log>>, Error> {
+    fn client(&self, settings: &ClientSettings) -> Result<Arc<BaseConsumer<LogContext>>, Error> {
         let mut held = self.held();
         let asker = match held.take() {
             Some(asker) => asker,
@@ -46,7 +47,7 @@ impl Offsets {
         Ok(Arc::clone(held.insert(asker)))
     }
 
-    fn held(&self) -> MutexGuard<'_, Option<Arc<BaseConsumer<Log>>>> {
+    fn held(&self) -> MutexGuard<'_, Option<Arc<BaseConsumer<LogContext>>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -72,17 +73,17 @@ mod tests {
         let brokers = MockCluster::new(2).unwrap();
         brokers.create_topic("in", 1, 1).unwrap();
         brokers.coordinator(MockCoordinator::Group("app".into()), 2).unwrap();
-        let asker: BaseConsumer<Log> = client(&settings(&brokers).asker()).unwrap();
+        let asker: BaseConsumer<LogContext> = client(&settings(&brokers).asker()).unwrap();
         let mut places = TopicPartitionList::new();
         places.add_partition("in", 0);
         let ask = |timeout| native::group_offsets(&asker, "app", &places, timeout);
-        assert!(ask(REQUEST).is_ok());
+        assert!(ask(REQUEST_TIMEOUT).is_ok());
         brokers.broker_down(2).unwrap();
         for _ in 0..3 {
             assert!(ask(Duration::from_millis(100)).is_err());
         }
         brokers.broker_up(2).unwrap();
-        assert!(ask(REQUEST * 4).is_ok());
+        assert!(ask(REQUEST_TIMEOUT * 4).is_ok());
     }
 
     #[test]
@@ -91,7 +92,7 @@ mod tests {
         brokers.create_topic("in", 1, 1).unwrap();
         brokers.coordinator(MockCoordinator::Group("app".into()), 2).unwrap();
         brokers.broker_down(2).unwrap();
-        let asker: BaseConsumer<Log> = client(&settings(&brokers).asker()).unwrap();
+        let asker: BaseConsumer<LogContext> = client(&settings(&brokers).asker()).unwrap();
         let mut places = TopicPartitionList::new();
         places.add_partition("in", 0);
         assert!(native::group_offsets(&asker, "app", &places, Duration::from_millis(100)).is_err());

@@ -1,5 +1,5 @@
-//! Offsets, state and topics that don't belong together: what is said of each, and the ways out. None is guessed at: to go
-//! on in the wrong place loses records or processes them twice, and nobody would notice.
+//! Offsets, state and topics that don't belong together: the messages about each, with the ways out. The app doesn't
+//! choose one: to go on at the wrong offset would lose records or process them twice, without any sign.
 
 use crate::client::app::App;
 use crate::client::native;
@@ -7,7 +7,7 @@ use crate::cluster::metadata::Origin;
 
 /// An input partition of an app.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Place<'a> {
+pub(crate) struct InputPartition<'a> {
     pub(crate) app: App<'a>,
     pub(crate) topic: &'a str,
     pub(crate) partition: i32,
@@ -16,11 +16,16 @@ pub(crate) struct Place<'a> {
 /// Whether an offset that is committed is one of the topic that is there, and of the app's state.
 ///
 /// # Errors
-/// It isn't. Says so.
-pub(crate) fn check_origin(place: Place<'_>, offset: i64, before: Option<&Origin>, now: &Origin) -> Result<(), String> {
-    // What a person has set is meant for what is there.
+/// It isn't, with the message.
+pub(crate) fn check_origin(
+    place: InputPartition<'_>,
+    offset: i64,
+    before: Option<&Origin>,
+    now: &Origin,
+) -> Result<(), String> {
+    // An offset that a person has set is meant for the topic and state that are there.
     let Some(before) = before else { return Ok(()) };
-    let Place { app, topic, partition } = place;
+    let InputPartition { app, topic, partition } = place;
     if native::differ(&before.topic, &now.topic) {
         return Err(made_anew(place, &format!("the committed offset {offset} is one of the topic that was deleted")));
     }
@@ -35,12 +40,12 @@ pub(crate) fn check_origin(place: Place<'_>, offset: i64, before: Option<&Origin
     Ok(())
 }
 
-/// What is said of an input partition that has no offset any more; `before` is the id of the topic that it was of.
-pub(crate) fn without_offset(place: Place<'_>, before: &str, now: &Origin) -> String {
+/// The message about an input partition that has no offset any more; `before` is the id of the topic that it was of.
+pub(crate) fn without_offset(place: InputPartition<'_>, before: &str, now: &Origin) -> String {
     if native::differ(before, &now.topic) {
         return made_anew_while_read(place);
     }
-    let Place { app, topic, partition } = place;
+    let InputPartition { app, topic, partition } = place;
     let ways = ways_out(place);
     format!(
         "topic `{topic}`, partition {partition}: the group `{}` has no committed offset, and it had one: it was deleted, \
@@ -50,14 +55,14 @@ pub(crate) fn without_offset(place: Place<'_>, before: &str, now: &Origin) -> St
     )
 }
 
-/// What is said of a topic that has another id than when the task began to read it.
-pub(crate) fn made_anew_while_read(place: Place<'_>) -> String {
+/// The message about a topic that has another id than when the task began to read it.
+pub(crate) fn made_anew_while_read(place: InputPartition<'_>) -> String {
     made_anew(place, "what the app has committed and kept is of the topic that was deleted")
 }
 
-/// What is said of a task that has state in `store` although none of its inputs ever had an offset.
-pub(crate) fn state_without_offset(place: Place<'_>, store: &str) -> String {
-    let Place { app, topic, partition } = place;
+/// The message about a task that has state in `store` although none of its inputs ever had an offset.
+pub(crate) fn state_without_offset(place: InputPartition<'_>, store: &str) -> String {
+    let InputPartition { app, topic, partition } = place;
     let ways = ways_out(place);
     format!(
         "topic `{topic}`, partition {partition}: the group `{}` has no committed offset, and there is state in the store \
@@ -66,7 +71,7 @@ pub(crate) fn state_without_offset(place: Place<'_>, store: &str) -> String {
     )
 }
 
-/// What is said of an internal topic that has been deleted.
+/// The message about an internal topic that has been deleted.
 pub(crate) fn deleted(app: App<'_>, topic: &str) -> String {
     format!(
         "the internal topic `{topic}` has been deleted: what was in it is lost, and the offsets that the group `{}` has \
@@ -79,12 +84,12 @@ pub(crate) fn deleted(app: App<'_>, topic: &str) -> String {
     )
 }
 
-/// What is said of an internal topic that has been deleted and made anew.
+/// The message about an internal topic that has been deleted and made anew.
 pub(crate) fn internal_made_anew(app: App<'_>, topic: &str) -> String {
     format!("{} (a topic of that name was made since)", deleted(app, topic))
 }
 
-/// What is said of a changelog that has lost records at its end, where the state has all up to `position`.
+/// The message about a changelog that has lost records at its end, where the state has all up to `position`.
 pub(crate) fn changelog_ends_early(app: App<'_>, (topic, partition): (&str, u32), end: i64, position: i64) -> String {
     let (name, reset) = (app.name, app.reset());
     format!(
@@ -94,7 +99,7 @@ pub(crate) fn changelog_ends_early(app: App<'_>, (topic, partition): (&str, u32)
     )
 }
 
-/// What is said of a changelog that has lost its first records, where the state doesn't have them.
+/// The message about a changelog that has lost its first records, where the state doesn't have them.
 pub(crate) fn changelog_begins_late(app: App<'_>, (topic, partition): (&str, u32), first: i64) -> String {
     let reset = app.reset();
     format!(
@@ -105,15 +110,15 @@ pub(crate) fn changelog_begins_late(app: App<'_>, (topic, partition): (&str, u32
     )
 }
 
-fn made_anew(place: Place<'_>, what: &str) -> String {
-    let Place { topic, partition, .. } = place;
+fn made_anew(place: InputPartition<'_>, what: &str) -> String {
+    let InputPartition { topic, partition, .. } = place;
     let ways = ways_out(place);
     format!("topic `{topic}`, partition {partition}: the topic was deleted and made anew, and {what}. {ways}")
 }
 
-/// What can be done about an offset that doesn't fit.
-pub(crate) fn ways_out(place: Place<'_>) -> String {
-    let Place { app, topic, partition } = place;
+/// The ways out of an offset that doesn't fit.
+pub(crate) fn ways_out(place: InputPartition<'_>) -> String {
+    let InputPartition { app, topic, partition } = place;
     let App { name, bootstrap } = app;
     format!(
         "Either start anew with {}; or say where to go on, while no process of the app runs: `millrace offsets {name} --kafka \
@@ -128,7 +133,7 @@ mod tests {
     use super::*;
 
     const APP: App<'static> = App { name: "sums", bootstrap: "one:9092,two:9092" };
-    const PLACE: Place<'static> = Place { app: APP, topic: "in", partition: 3 };
+    const PLACE: InputPartition<'static> = InputPartition { app: APP, topic: "in", partition: 3 };
 
     fn origin(topic: &str, life: &str) -> Origin {
         Origin { topic: topic.into(), life: life.into() }

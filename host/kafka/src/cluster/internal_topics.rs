@@ -1,7 +1,7 @@
-//! The topics that are the app's own: what they are called, and how they are set up.
+//! The app's internal topics: their names and settings.
 //!
-//! What results depend on is set here and not left to the broker's defaults: a default that deletes, compacts or
-//! overwrites times would change what comes out, and one that bounds times would refuse records. Replication and
+//! Settings that results depend on are set here and not left to the broker's defaults: a default that deletes, compacts
+//! or overwrites times would change results, and one that bounds times would refuse records. Replication and
 //! `min.insync.replicas` are the cluster's choice.
 
 mod ensure;
@@ -19,7 +19,8 @@ const WINDOW_MARGIN: i64 = 24 * 3_600_000;
 /// How long a deleted key can be seen in a compacted changelog. State that is older is restored from the start.
 pub(crate) const DELETE_RETENTION: i64 = 24 * 3_600_000;
 
-/// Size of the segments of repartition topics: what is purged goes by whole ones. One has to have room for a record.
+/// Size of the segments of repartition topics: they are purged by whole segments. A segment has to have room for a
+/// record.
 const REPARTITION_SEGMENT: usize = 50 << 20;
 
 /// The largest record of a topic.
@@ -40,10 +41,10 @@ const UNCLEAN: &str = "unclean.leader.election.enable";
 
 /// A topic of the app's.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Internal {
+pub(crate) struct InternalTopic {
     pub(crate) spec: TopicSpec,
-    /// Whether nobody else has to do with it. Dead letters are somebody's: how long they are kept and how they are spread
-    /// is for who reads them to say, and they are cut to what their topic takes.
+    /// Whether only the app uses it. Dead letters have other readers, who decide how long they are kept and how they
+    /// are spread; they are cut to the size that their topic takes.
     pub(crate) is_private: bool,
     /// Whether it is the changelog of the meta store, which all tasks have: no keys are spread over its partitions, each
     /// belongs to the tasks of its number.
@@ -63,7 +64,7 @@ pub(crate) fn control(app: &str) -> String {
     format!("{app}-control")
 }
 
-/// The changelogs of the stores, by their ids. That of a global table is its topic: nobody else writes it down.
+/// The changelogs of the stores, by their ids. The changelog of a global table is its topic.
 pub(crate) fn changelogs(topology: &Topology) -> Vec<String> {
     let name = |(id, store): (usize, &StoreSpec)| match global(topology, StoreId(id)) {
         Some(table) => topology.topics.get(table.topic.0).map(|topic| topic.name.clone()).unwrap_or_default(),
@@ -78,12 +79,12 @@ fn global(topology: &Topology, store: StoreId) -> Option<&GlobalTable> {
 }
 
 /// All internal topics of a pipeline whose topics have these numbers of partitions, for records of up to so many bytes.
-pub(crate) fn all(topology: &Topology, partitions: &[u32], largest: usize) -> Vec<Internal> {
+pub(crate) fn all(topology: &Topology, partitions: &[u32], largest: usize) -> Vec<InternalTopic> {
     let private = |name: String, partitions: u32, own: Config| {
         let limits = TIME_LIMITS.map(|name| (name, NO_TIME_LIMIT.to_string()));
         let rest = [(LARGEST, largest.to_string()), (UNCLEAN, "false".to_owned())];
         let config = own.into_iter().chain(limits).chain(rest).collect();
-        Internal { spec: TopicSpec { name, partitions, config }, is_private: true, is_meta: false }
+        InternalTopic { spec: TopicSpec { name, partitions, config }, is_private: true, is_meta: false }
     };
     let mut topics = vec![private(control(&topology.app), 1, vec![("cleanup.policy", "compact".into())])];
     for (topic, count) in topology.topics.iter().zip(partitions) {
@@ -92,7 +93,7 @@ pub(crate) fn all(topology: &Topology, partitions: &[u32], largest: usize) -> Ve
             TopicKind::DeadLetters => {
                 let config = [("cleanup.policy", "delete".to_owned()), (LARGEST, largest.to_string())].into();
                 let spec = TopicSpec { name: topic.name.clone(), partitions: *count, config };
-                topics.push(Internal { spec, is_private: false, is_meta: false });
+                topics.push(InternalTopic { spec, is_private: false, is_meta: false });
             }
             TopicKind::External => {}
         }
@@ -101,7 +102,7 @@ pub(crate) fn all(topology: &Topology, partitions: &[u32], largest: usize) -> Ve
     for (index, store) in topology.stores.iter().enumerate().filter(kept) {
         let count = store_partitions(topology, StoreId(index), partitions);
         let topic = private(changelog(&topology.app, &store.name), count, cleanup(store));
-        topics.push(Internal { is_meta: is_meta(topology, StoreId(index)), ..topic });
+        topics.push(InternalTopic { is_meta: is_meta(topology, StoreId(index)), ..topic });
     }
     topics
 }

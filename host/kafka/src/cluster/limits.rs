@@ -1,10 +1,10 @@
-//! How large records may be, and what else their topics don't take.
+//! How large records may be, and which other records topics refuse.
 //!
 //! A topic's limit is among its settings. Where these may not be seen, Kafka's default is assumed; if the true limit is
-//! lower, it is learned from what brokers refuse. They refuse batches and not records, so the first refusal only has the
-//! producers send each record for itself. Then a record that is refused fails at its step with the next attempt, as
-//! too large, and so does every one of its size or above. Which records fail is then the brokers' decision alone: a
-//! process that starts anew and has to learn it again comes to the same.
+//! lower, it is learned from refusals. They refuse batches and not records, so the first refusal only has the producers
+//! send each record for itself. Then a record that is refused fails at its step with the next attempt, as too large,
+//! and so does every one of its size or above. Which records fail is then the brokers' decision alone: a process that
+//! starts anew and has to learn it again comes to the same.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,17 +14,17 @@ use millrace_engine::topology::{TopicId, Topology};
 
 use crate::cluster::Cluster;
 use crate::cluster::refused;
-use crate::cluster::unclear::Unclear;
+use crate::cluster::unclear::UnclearRefusals;
 use crate::error::Error;
 use crate::error::refusals::{Refusals, TooLarge};
 
-/// What a record batch with one record takes beside its key, value and headers: the broker's limit is on batches.
-const OVERHEAD: usize = 256;
+/// The bytes of a record batch with one record beside its key, value and headers: the broker's limit is on batches.
+const BATCH_OVERHEAD_BYTES: usize = 256;
 
 /// Kafka's default of `max.message.bytes`, for topics that we may not ask about.
-const DEFAULT: usize = 1_048_588;
+const DEFAULT_MAX_MESSAGE_BYTES: usize = 1_048_588;
 
-/// What topics take.
+/// The limits of topics.
 #[derive(Clone, Debug)]
 pub(crate) struct Limits {
     /// The most bytes of key, value and headers of a record, by topic of the topology.
@@ -54,17 +54,17 @@ impl Limits {
     }
 }
 
-/// What was learned in this process, by all of its workers.
+/// Limits that were learned in this process, by all of its workers.
 #[derive(Default)]
-pub(crate) struct Learned {
-    sizes: Mutex<State>,
-    records: refused::Learned,
+pub(crate) struct LearnedLimits {
+    sizes: Mutex<LearnedSizes>,
+    records: refused::KnownRefusals,
 }
 
 #[derive(Default)]
-struct State {
-    /// What was refused since the limits were last looked at: the smallest record of each topic, and whether it was a
-    /// batch for itself.
+struct LearnedSizes {
+    /// Refused since the limits were last looked up: the smallest record of each topic, and whether it was a batch for
+    /// itself.
     refused: BTreeMap<String, (usize, bool)>,
     /// Whether each record is sent for itself.
     alone: bool,
@@ -74,7 +74,7 @@ struct State {
     hopeless: BTreeMap<(String, usize), u32>,
 }
 
-impl State {
+impl LearnedSizes {
     /// Learns from a refusal, where the settings that can be seen don't explain it.
     fn learn(&mut self, topic: String, bytes: usize, alone: bool) {
         if !alone {
@@ -91,12 +91,12 @@ impl State {
     }
 }
 
-/// So often may a record be refused that is larger than is known to be allowed. A record that can't be made smaller comes
+/// How often a record may be refused that is larger than its known limit. A record that can't be made smaller comes
 /// again with the same size, whatever is committed meanwhile; other records aren't held against it.
-const PATIENCE: u32 = 3;
+const REFUSALS_LIMIT: u32 = 3;
 
-impl Learned {
-    fn state(&self) -> MutexGuard<'_, State> {
+impl LearnedLimits {
+    fn state(&self) -> MutexGuard<'_, LearnedSizes> {
         self.sizes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -127,12 +127,13 @@ impl Learned {
     fn apply(&self, names: &[&str], seen: impl Fn(&str) -> Option<usize>, client: usize) -> Limits {
         let mut state = self.state();
         for (topic, (bytes, alone)) in std::mem::take(&mut state.refused) {
-            if seen(&topic).is_none_or(|limit: usize| bytes <= limit.saturating_sub(OVERHEAD)) {
+            if seen(&topic).is_none_or(|limit: usize| bytes <= limit.saturating_sub(BATCH_OVERHEAD_BYTES)) {
                 state.learn(topic, bytes, alone);
             }
         }
         let limit = |name: &&str| {
-            let bytes = seen(name).unwrap_or(DEFAULT).min(client).saturating_sub(OVERHEAD);
+            let bytes =
+                seen(name).unwrap_or(DEFAULT_MAX_MESSAGE_BYTES).min(client).saturating_sub(BATCH_OVERHEAD_BYTES);
             state.limits.get(*name).map_or(bytes, |learned| bytes.min(*learned))
         };
         let records: Arc<[usize]> = names.iter().map(limit).collect();
@@ -149,7 +150,7 @@ impl Learned {
         &self,
         topology: &Topology,
         limits: &Limits,
-        unclear: &mut Unclear,
+        unclear: &mut UnclearRefusals,
         refused: &Refusals,
     ) -> Result<String, Error> {
         let names: Vec<_> = topology.topics.iter().map(|topic| topic.name.as_str()).collect();
@@ -174,7 +175,7 @@ impl Learned {
             }
             let times = state.hopeless.entry((topic.clone(), *bytes)).or_default();
             *times += 1;
-            if *times >= PATIENCE {
+            if *times >= REFUSALS_LIMIT {
                 return Err(hopeless(topic, *bytes));
             }
         }
@@ -205,7 +206,7 @@ fn is_compacted(config: &BTreeMap<String, String>) -> bool {
 
 /// The most bytes of an entry of a store, where its changelog takes records of so many bytes.
 fn state_bytes(client: usize) -> usize {
-    client.saturating_sub(OVERHEAD)
+    client.saturating_sub(BATCH_OVERHEAD_BYTES)
 }
 
 #[cfg(test)]
@@ -216,17 +217,20 @@ mod tests {
     const TOPICS: [&str; 2] = ["orders", "dead"];
     const CLIENT: usize = 80 << 20;
 
-    fn refuse(learned: &Learned, limits: &Limits, topic: &str, sizes: &[usize]) -> Result<String, Error> {
+    fn refuse(learned: &LearnedLimits, limits: &Limits, topic: &str, sizes: &[usize]) -> Result<String, Error> {
         let refused: Vec<_> = sizes.iter().map(|bytes| TooLarge { topic: topic.into(), bytes: *bytes }).collect();
         learned.learn_sizes(&TOPICS, limits, &refused)
     }
 
     #[test]
     fn a_limit_that_may_not_be_seen_is_learned_from_records_that_were_sent_for_themselves() {
-        let learned = Learned::default();
+        let learned = LearnedLimits::default();
         let unseen = || learned.apply(&TOPICS, |_| None, CLIENT);
         let first = unseen();
-        assert_eq!((first.records[0], first.batch), (DEFAULT - OVERHEAD, DEFAULT - OVERHEAD));
+        assert_eq!(
+            (first.records[0], first.batch),
+            (DEFAULT_MAX_MESSAGE_BYTES - BATCH_OVERHEAD_BYTES, DEFAULT_MAX_MESSAGE_BYTES - BATCH_OVERHEAD_BYTES)
+        );
         // The whole batch is refused, with small records in it.
         refuse(&learned, &first, "orders", &[100, 40_000]).unwrap();
         let alone = unseen();
@@ -234,22 +238,25 @@ mod tests {
         refuse(&learned, &alone, "orders", &[50_000, 40_000]).unwrap();
         // Another worker's batch, from before: it tells nothing of single records.
         refuse(&learned, &first, "dead", &[100]).unwrap();
-        assert_eq!(*unseen().records, [39_999, DEFAULT - OVERHEAD]);
+        assert_eq!(*unseen().records, [39_999, DEFAULT_MAX_MESSAGE_BYTES - BATCH_OVERHEAD_BYTES]);
     }
 
     #[test]
-    fn a_limit_that_has_sunk_and_can_be_seen_is_no_reason_to_learn() {
-        let learned = Learned::default();
+    fn a_lowered_limit_that_can_be_seen_is_used_and_not_learned() {
+        let learned = LearnedLimits::default();
         let seen = |limit| learned.apply(&TOPICS, move |_| Some(limit), CLIENT);
         let before = seen(100_000);
         refuse(&learned, &before, "orders", &[50_000]).unwrap();
         let after = seen(20_000);
-        assert_eq!((&*after.records, after.batch), (&[20_000 - OVERHEAD; 2][..], 20_000 - OVERHEAD));
+        assert_eq!(
+            (&*after.records, after.batch),
+            (&[20_000 - BATCH_OVERHEAD_BYTES; 2][..], 20_000 - BATCH_OVERHEAD_BYTES)
+        );
     }
 
     #[test]
-    fn what_cannot_be_made_smaller_stops_the_process_with_topic_and_setting() {
-        let learned = Learned::default();
+    fn a_record_that_can_not_be_made_smaller_stops_the_process_with_topic_and_setting() {
+        let learned = LearnedLimits::default();
         let limits = learned.apply(&TOPICS, |_| Some(1_000), CLIENT);
         let error = refuse(&learned, &limits, "shop-sums-changelog", &[5_000]).unwrap_err().to_string();
         assert_eq!(
@@ -257,7 +264,7 @@ mod tests {
             "topic `shop-sums-changelog` doesn't take a record of 5000 bytes that can't be left out nor made smaller: raise its \
              `max.message.bytes`"
         );
-        for _ in 1..PATIENCE {
+        for _ in 1..REFUSALS_LIMIT {
             refuse(&learned, &limits, "dead", &[900]).unwrap();
         }
         assert!(refuse(&learned, &limits, "dead", &[900]).is_err());
@@ -265,16 +272,16 @@ mod tests {
 
     #[test]
     fn records_that_are_refused_one_by_one_over_the_life_of_a_process_do_not_stop_it() {
-        let learned = Learned::default();
+        let learned = LearnedLimits::default();
         let limits = learned.apply(&TOPICS, |_| Some(1_000), CLIENT);
-        for bytes in 900..900 + 2 * PATIENCE as usize {
+        for bytes in 900..900 + 2 * REFUSALS_LIMIT as usize {
             refuse(&learned, &limits, "orders", &[bytes]).unwrap();
         }
     }
 
     #[test]
-    fn a_task_stays_as_long_as_nothing_has_been_learned_that_it_would_have_to_know() {
-        let learned = Learned::default();
+    fn a_task_stays_open_while_its_limits_are_still_valid() {
+        let learned = LearnedLimits::default();
         let seen = |limit| learned.apply(&TOPICS, move |_| Some(limit), CLIENT);
         let before = seen(100_000);
         assert!(

@@ -1,9 +1,9 @@
-//! What is kept with a committed offset: the partition's time, as Kafka Streams writes it (`TopicPartitionMetadata`,
+//! The metadata of a committed offset: the partition's time, as Kafka Streams writes it (`TopicPartitionMetadata`,
 //! version 1): a byte for the version and eight for the highest timestamp processed, big-endian, in base64. Behind it
 //! stand, as text, the id of the topic that the offset is one of and the id of the app's meta changelog, divided by a
-//! space: Kafka Streams reads over that. A third word, `rest`, says that the commit lies in the middle of a run: what is
-//! left of that run is kept with the state, although the offset is behind all of its records. An offset that a person has
-//! set has none of it.
+//! space: Kafka Streams ignores them. A third word, `rest`, says that the commit lies in the middle of a run: the rest
+//! of that run is kept with the state, although the offset lies after all of its records. An offset that a person has
+//! set has no metadata.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -11,24 +11,24 @@ use millrace_engine::record::Timestamp;
 
 const VERSION: u8 = 1;
 
-/// What stands there where there is no time.
+/// Stands for no time.
 const NO_TIME: Timestamp = -1;
 
-/// Stands behind the rest where a run isn't done.
+/// The last word where a run isn't done.
 const REST: &str = " rest";
 
-/// What an offset says of itself.
+/// The metadata of an offset.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Note {
     /// Highest timestamp processed.
     pub(crate) time: Option<Timestamp>,
-    /// Where it comes from; none if somebody else has set it.
+    /// Its origin; none if the app hasn't committed it itself.
     pub(crate) origin: Option<Origin>,
     /// Whether a run isn't done.
     pub(crate) unfinished: bool,
 }
 
-/// Where an offset comes from: both change when a topic is deleted and made anew.
+/// The origin of an offset: both ids change when a topic is deleted and made anew.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Origin {
     /// Id of the topic that it is an offset of.
@@ -49,7 +49,7 @@ pub(crate) fn encode(time: Option<Timestamp>, origin: &Origin, unfinished: bool)
     BASE64.encode(bytes)
 }
 
-/// Nothing if somebody else wrote something else there. Kafka Streams' version 2 begins like version 1.
+/// An empty note for metadata of another kind. Kafka Streams' version 2 begins like version 1.
 pub(crate) fn decode(text: &str) -> Note {
     read(text).unwrap_or_default()
 }
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_and_origins_survive_and_what_others_wrote_is_neither() {
+    fn times_and_origins_survive_and_other_metadata_has_neither() {
         let origin = Origin { topic: "a/+id".into(), life: "life".into() };
         for time in [None, Some(0), Some(1), Some(1_700_000_000_000), Some(i64::MAX)] {
             for unfinished in [false, true] {
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn what_kafka_streams_wrote_has_a_time_and_no_origin() {
+    fn metadata_of_kafka_streams_has_a_time_and_no_origin() {
         let time = |time| Note { time: Some(time), origin: None, unfinished: false };
         assert_eq!(decode("AQAAAYvP5WgA"), time(1_700_000_000_000));
         assert_eq!(decode(&BASE64.encode([2, 0, 0, 0, 0, 0, 0, 0, 9, 1, 2, b' '])), time(9));

@@ -1,9 +1,9 @@
-//! Records that brokers don't take, however often they are sent: their time is too far from the broker's clock, they have
+//! Records that brokers refuse, however often they are sent: their time is too far from the broker's clock, they have
 //! no key and the topic is compacted, or the broker checks them by rules of its own.
 //!
-//! Which records these are is the brokers' decision, and it is learned from what they refuse, as in [`limits`]: the
-//! transaction is dropped, and when its input is processed again, the record fails at its step. It becomes a dead letter
-//! with the broker's code, and its neighbours come through. A broker says which records of a batch it means; where that isn't
+//! Brokers decide which records these are, and the process learns it from refusals, as in [`limits`]: the transaction
+//! is dropped, and when its input is processed again, the record fails at its step. It becomes a dead letter with the
+//! broker's code, and its neighbours come through. A broker says which records of a batch it means; where that isn't
 //! clear, the next transaction's records are sent each for itself.
 //!
 //! Two kinds of records can't fail at a step: a dead letter, which has nowhere else to go, and an entry of a changelog,
@@ -17,16 +17,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use millrace_engine::refused::{Fingerprint, Refused};
 use millrace_engine::topology::{TopicId, TopicKind, Topology};
 
-use crate::cluster::unclear::Unclear;
+use crate::cluster::unclear::UnclearRefusals;
 use crate::error::Error;
-use crate::error::refusals::{Refusal, say};
+use crate::error::refusals::{RefusedRecord, say};
 
-/// What was learned in this process, by all of its workers.
+/// Refusals that this process has learned, from all of its workers.
 #[derive(Default)]
-pub(crate) struct Learned(Mutex<State>);
+pub(crate) struct KnownRefusals(Mutex<RefusalHistory>);
 
 #[derive(Default)]
-struct State {
+struct RefusalHistory {
     refused: Arc<Refused>,
     /// How many records are known.
     count: usize,
@@ -34,14 +34,14 @@ struct State {
     again: BTreeMap<(TopicId, Fingerprint), u32>,
 }
 
-/// So many records are remembered. Each is needed until the transaction that it was in is committed.
-const MOST: usize = 100_000;
+/// The most records that are remembered. Each is needed until the transaction that it was in is committed.
+const REMEMBERED_LIMIT: usize = 100_000;
 
-/// So often may a record be refused that the task knew which put it out.
-const PATIENCE: u32 = 3;
+/// How often a record may be refused although the task that put it out knew of it.
+const REFUSALS_LIMIT: u32 = 3;
 
-impl Learned {
-    /// What was refused so far, if anything was.
+impl KnownRefusals {
+    /// The refused records so far, if there are any.
     pub(crate) fn known(&self) -> Option<Arc<Refused>> {
         let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         (state.count > 0).then(|| Arc::clone(&state.refused))
@@ -57,8 +57,8 @@ impl Learned {
         topology: &Topology,
         known: Option<&Refused>,
         alone: bool,
-        refusals: &[Refusal],
-        unclear: &mut Unclear,
+        refusals: &[RefusedRecord],
+        unclear: &mut UnclearRefusals,
     ) -> Result<String, Error> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for refusal in refusals {
@@ -70,7 +70,7 @@ impl Learned {
             if known.is_some_and(|known| known.reason(topic, refusal.record).is_some()) {
                 let again = state.again.entry((topic, refusal.record)).or_default();
                 *again += 1;
-                if *again >= PATIENCE {
+                if *again >= REFUSALS_LIMIT {
                     return Err(Error::Task(format!("{}, again and again: a bug", say(refusal))));
                 }
             }
@@ -83,9 +83,9 @@ impl Learned {
     }
 }
 
-impl State {
-    fn add(&mut self, topic: TopicId, refusal: &Refusal) {
-        if self.count >= MOST {
+impl RefusalHistory {
+    fn add(&mut self, topic: TopicId, refusal: &RefusedRecord) {
+        if self.count >= REMEMBERED_LIMIT {
             (self.refused, self.count) = (Arc::default(), 0);
         }
         let is_new = Arc::make_mut(&mut self.refused).learn(topic, refusal.record, Arc::clone(&refusal.reason));
@@ -94,8 +94,8 @@ impl State {
 }
 
 /// The topic, if it is one that a step writes to.
-fn step_topic(topology: &Topology, refusal: &Refusal) -> Result<TopicId, Error> {
-    let Refusal { topic, partition, reason, origin, .. } = refusal;
+fn step_topic(topology: &Topology, refusal: &RefusedRecord) -> Result<TopicId, Error> {
+    let RefusedRecord { topic, partition, reason, origin, .. } = refusal;
     let Some(place) = topology.topics.iter().position(|own| own.name == *topic) else {
         return Err(Error::Task(format!(
             "the changelog topic `{topic}`, partition {partition} refuses an entry, and state can't be left out: {reason}. \
@@ -140,23 +140,23 @@ mod tests {
         pipeline::build(&pipeline::parse(&[file], &Default::default()).unwrap(), &Default::default()).unwrap()
     }
 
-    fn refusal(topic: &str, time: i64, reason: &str) -> Refusal {
+    fn refusal(topic: &str, time: i64, reason: &str) -> RefusedRecord {
         let record = Fingerprint::of(Some(b"k"), Some(b"v"), time);
         let origin = Some("topic `in`, partition 1, offset 7".to_owned());
-        Refusal { topic: topic.into(), partition: 0, record, reason: reason.into(), is_told_apart: true, origin }
+        RefusedRecord { topic: topic.into(), partition: 0, record, reason: reason.into(), is_told_apart: true, origin }
     }
 
-    fn is_known(learned: &Learned, topology: &Topology, refusal: &Refusal) -> bool {
+    fn is_known(learned: &KnownRefusals, topology: &Topology, refusal: &RefusedRecord) -> bool {
         let topic = TopicId(topology.topics.iter().position(|topic| topic.name == refusal.topic).unwrap());
         learned.known().is_some_and(|known| known.reason(topic, refusal.record).is_some())
     }
 
     #[test]
     fn a_refusal_is_known_from_then_on_with_its_reason_and_place() {
-        let (topology, learned) = (topology(), Learned::default());
+        let (topology, learned) = (topology(), KnownRefusals::default());
         assert!(learned.known().is_none());
         let [first, second] = [7, 8].map(|time| refusal("out", time, "too far ahead"));
-        let mut unclear = Unclear::default();
+        let mut unclear = UnclearRefusals::default();
         let reason = learned.learn(&topology, None, false, &[first.clone(), second.clone()], &mut unclear).unwrap();
         assert_eq!(reason, "topic `out`, partition 0 refuses a record: too far ahead; and 1 more");
         assert!(unclear.is_empty());
@@ -167,9 +167,9 @@ mod tests {
 
     #[test]
     fn where_the_broker_does_not_say_which_record_each_is_sent_alone_and_then_it_is_known() {
-        let (topology, learned) = (topology(), Learned::default());
-        let all = [Refusal { is_told_apart: false, ..refusal("out", 7, "the batch is invalid") }];
-        let mut unclear = Unclear::default();
+        let (topology, learned) = (topology(), KnownRefusals::default());
+        let all = [RefusedRecord { is_told_apart: false, ..refusal("out", 7, "the batch is invalid") }];
+        let mut unclear = UnclearRefusals::default();
         learned.learn(&topology, None, false, &all, &mut unclear).unwrap();
         unclear.committed();
         assert!(!is_known(&learned, &topology, &all[0]) && !unclear.is_empty(), "whatever another task commits");
@@ -181,33 +181,33 @@ mod tests {
 
     #[test]
     fn a_record_that_is_known_and_refused_again_and_again_stops_the_process() {
-        let (topology, learned) = (topology(), Learned::default());
+        let (topology, learned) = (topology(), KnownRefusals::default());
         let all = [refusal("out", 7, "too far ahead")];
-        learned.learn(&topology, None, false, &all, &mut Unclear::default()).unwrap();
+        learned.learn(&topology, None, false, &all, &mut UnclearRefusals::default()).unwrap();
         let known = learned.known().unwrap();
-        for _ in 1..PATIENCE {
-            learned.learn(&topology, Some(&known), false, &all, &mut Unclear::default()).unwrap();
+        for _ in 1..REFUSALS_LIMIT {
+            learned.learn(&topology, Some(&known), false, &all, &mut UnclearRefusals::default()).unwrap();
         }
-        assert!(learned.learn(&topology, Some(&known), false, &all, &mut Unclear::default()).is_err());
+        assert!(learned.learn(&topology, Some(&known), false, &all, &mut UnclearRefusals::default()).is_err());
     }
 
     #[test]
     fn several_records_that_are_known_and_refused_once_more_do_not_stop_the_process() {
-        let (topology, learned) = (topology(), Learned::default());
+        let (topology, learned) = (topology(), KnownRefusals::default());
         let all = [7, 8, 9].map(|time| refusal("out", time, "too far ahead"));
-        learned.learn(&topology, None, false, &all, &mut Unclear::default()).unwrap();
+        learned.learn(&topology, None, false, &all, &mut UnclearRefusals::default()).unwrap();
         let known = learned.known().unwrap();
         for refusal in all {
-            learned.learn(&topology, Some(&known), false, &[refusal], &mut Unclear::default()).unwrap();
+            learned.learn(&topology, Some(&known), false, &[refusal], &mut UnclearRefusals::default()).unwrap();
         }
     }
 
     #[test]
     fn a_dead_letter_and_an_entry_of_a_changelog_stop_the_process_with_the_place_and_the_reason() {
-        let (topology, learned) = (topology(), Learned::default());
+        let (topology, learned) = (topology(), KnownRefusals::default());
         let said = |topic| {
             learned
-                .learn(&topology, None, false, &[refusal(topic, 7, "no key")], &mut Unclear::default())
+                .learn(&topology, None, false, &[refusal(topic, 7, "no key")], &mut UnclearRefusals::default())
                 .unwrap_err()
                 .to_string()
         };

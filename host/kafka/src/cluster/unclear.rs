@@ -1,6 +1,6 @@
-//! Partitions that have refused a batch without saying which of its records they mean. Until that is found out, each record
-//! is sent for itself. It is found out when a partition names the record, or takes what is sent to it: that another task has
-//! committed meanwhile says nothing of it.
+//! Partitions that have refused a batch without naming the record. Until a partition names it, or takes a record that
+//! was sent to it, each record is sent for itself. That another task has committed meanwhile says nothing about this
+//! partition.
 
 use std::collections::BTreeMap;
 
@@ -10,19 +10,19 @@ use millrace_engine::topology::Topology;
 
 /// By topic and partition.
 #[derive(Debug, Default)]
-pub(crate) struct Unclear(BTreeMap<(String, i32), Stage>);
+pub(crate) struct UnclearRefusals(BTreeMap<(String, i32), Stage>);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    /// Nothing has come of it yet.
+    /// It has neither named nor taken a record.
     Open,
-    /// Something is sent to it that isn't committed yet.
+    /// The open transaction has records for it.
     Sent,
     /// It has named a record.
     Named,
 }
 
-impl Unclear {
+impl UnclearRefusals {
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -80,7 +80,7 @@ impl Unclear {
         self.0.values_mut().filter(|stage| **stage == Stage::Sent).for_each(|stage| *stage = Stage::Open);
     }
 
-    /// Nothing that was refused is sent again: all of it is committed, or is another worker's by now.
+    /// No refused record is sent again: all are committed, or another worker has their tasks.
     pub(crate) fn clear(&mut self) {
         self.0.clear();
     }
@@ -93,7 +93,7 @@ mod tests {
 
     use super::*;
 
-    fn send(unclear: &mut Unclear, partition: u32) {
+    fn send(unclear: &mut UnclearRefusals, partition: u32) {
         let entries = vec![(Bytes::new(), None)];
         let change = StoreChanges { store: StoreId(1), entries, expire_before: None };
         unclear.sent_changes(&["other".into(), "out".into()], partition, &[change]);
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn records_are_sent_alone_until_a_commit_with_some_for_the_partition_that_refused() {
-        let mut unclear = Unclear::default();
+        let mut unclear = UnclearRefusals::default();
         unclear.add("out", 1);
         send(&mut unclear, 0);
         unclear.committed();
@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn a_partition_that_has_named_a_record_need_not_get_another_one() {
-        let mut unclear = Unclear::default();
+        let mut unclear = UnclearRefusals::default();
         unclear.name("out", 1);
         assert!(unclear.is_empty());
         unclear.add("out", 1);

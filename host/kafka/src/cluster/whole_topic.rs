@@ -1,27 +1,27 @@
-//! Reading an internal topic whole, before anything is begun with what is in it.
+//! Reading an internal topic whole.
 
 use std::time::{Duration, Instant};
 
-use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::{Offset, TopicPartitionList};
 
 use crate::client::app::hanging;
+use crate::client::fetch_failure::FetchFailure;
 use crate::client::native::{Fetched, Fetcher};
 use crate::client::settings::ClientSettings;
 use crate::cluster::Cluster;
 use crate::error::Error;
 use crate::error::codes::remedy;
 
-/// How often to say what is waited for.
-const SAY: Duration = Duration::from_secs(10);
+/// How often it is logged that the topic can't be read to its end.
+const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 /// How long to wait for records at a time.
-const WAIT: Duration = Duration::from_millis(50);
+const POLL_WAIT: Duration = Duration::from_millis(50);
 
-/// What keeps records back where no error tells.
+/// Why no records come where there is no error.
 const UNDECIDED: &str = "its leader doesn't answer, or a transaction there is neither committed nor aborted yet";
 
-/// The same, with what can be done about it.
+/// The same, with the way to mend it.
 pub(crate) fn undecided(settings: &ClientSettings, topic: &str) -> String {
     format!("{UNDECIDED}; {}", hanging(settings.app().bootstrap, topic))
 }
@@ -63,7 +63,7 @@ pub(crate) fn read(
     fetcher.assign(&list)?;
     let (mut refused, mut trouble, mut said) = (None, None, Instant::now());
     while let Some(Left { partition, until }) = left.first().filter(|_| go_on()) {
-        if said.elapsed() > SAY {
+        if said.elapsed() > LOG_INTERVAL {
             said = Instant::now();
             let reason = trouble.clone().unwrap_or_else(|| undecided(settings, topic));
             tracing::warn!(topic, partition, until, reason, "waiting: the topic can't be read to its end");
@@ -71,14 +71,14 @@ pub(crate) fn read(
         if let Some(text) = refused {
             return Err(Error::Setup(format!("topic `{topic}` can't be read: {text}")));
         }
-        fetcher.poll(WAIT, |_, partition, fetched| match fetched {
+        fetcher.poll(POLL_WAIT, |_, partition, fetched| match fetched {
             Fetched::Record(message) => {
                 each(partition.cast_unsigned(), message.key().unwrap_or_default(), message.value());
             }
             Fetched::End(offset) => {
                 left.retain(|left| left.partition != partition.cast_unsigned() || offset < left.until);
             }
-            Fetched::Failed(RDKafkaErrorCode::TopicAuthorizationFailed, text) => refused = Some(text),
+            Fetched::Failed(code, text) if FetchFailure::of(code) == FetchFailure::Forbidden => refused = Some(text),
             Fetched::Failed(code, text) => {
                 tracing::debug!(topic, %code, "{text}");
                 trouble = Some(format!("{text}{}", remedy(code)));

@@ -1,9 +1,9 @@
-//! The committed offsets of an app's group: where each input partition goes on, seen and set by hand.
+//! The committed offsets of an app's group, seen and set by hand.
 //!
 //! [`Offsets::look`] says how each offset stands to the topic and to the app's state; [`Offsets::plan`] says which ones
-//! change, and [`Plan::run`] sets them. An offset that belongs to state isn't moved: the state has all records before it, so
-//! an earlier one would count records twice and a later one would leave a gap, and nothing would ever tell. The way to
-//! process records again is a reset, after which there is no state and offsets can be set.
+//! change, and [`Plan::run`] sets them. An offset that belongs to state isn't moved: the state has all records before
+//! it, so an earlier one would count records twice and a later one would leave a gap, and nothing would show it. The
+//! way to process records again is a reset, after which there is no state and offsets can be set.
 
 mod standing;
 
@@ -19,7 +19,7 @@ use crate::cluster::Cluster;
 use crate::cluster::internal_topics;
 use crate::cluster::metadata::{self, Origin};
 use crate::commands::records::{ByPartition, Connection};
-use crate::control::{self, Noted};
+use crate::control::{self, AppNotes};
 use crate::error::Error;
 
 pub use standing::Standing;
@@ -61,7 +61,7 @@ pub struct Place {
     pub end: i64,
     /// Highest timestamp processed, where the app has noted it.
     pub time: Option<Timestamp>,
-    /// How the offset stands to what is there.
+    /// Whether the offset fits the topic and the app's state.
     pub standing: Standing,
 }
 
@@ -80,7 +80,7 @@ pub struct Offsets {
 }
 
 impl Offsets {
-    /// Looks what is committed.
+    /// Looks up the committed offsets.
     ///
     /// # Errors
     /// [`Error::Setup`]: there is no such app, topic or partition. Otherwise a broker doesn't answer.
@@ -110,7 +110,7 @@ impl Offsets {
         Ok(Self { app: app.into(), bootstrap: connection.settings().app().bootstrap.into(), places })
     }
 
-    /// What there is, by topic and partition.
+    /// The offsets, by topic and partition.
     pub fn places(&self) -> &[Place] {
         &self.places
     }
@@ -151,7 +151,7 @@ impl Offsets {
     }
 }
 
-/// What is to be set.
+/// The offsets that are to be set.
 pub struct Plan {
     app: String,
     set: Vec<(i64, Place)>,
@@ -192,7 +192,7 @@ fn list<'a>(places: impl Iterator<Item = (&'a str, u32)>) -> TopicPartitionList 
 fn chosen(
     connection: &Connection,
     (app, cluster): (&str, &Cluster),
-    noted: &Noted,
+    noted: &AppNotes,
     named: &[String],
 ) -> Result<Vec<String>, Error> {
     if let Some(unknown) = named.iter().find(|name| !connection.topics().contains_key(*name)) {
@@ -264,7 +264,7 @@ impl Stateful {
     }
 }
 
-fn with_state(connection: &Connection, noted: &Noted, of_meta: &str) -> Result<Stateful, Error> {
+fn with_state(connection: &Connection, noted: &AppNotes, of_meta: &str) -> Result<Stateful, Error> {
     let is_changelog = |name: &&String| name.ends_with("-changelog") && *name != of_meta;
     let changelogs = noted.topics.iter().filter(is_changelog).filter(|name| connection.topics().contains_key(*name));
     let changelogs: Vec<_> = changelogs.map(String::as_str).collect();

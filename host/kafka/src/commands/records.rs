@@ -3,7 +3,8 @@
 //! A [`Connection`] knows the topics of a cluster. [`Reading`] gives the committed records of one of them up to where
 //! it ended when the reading began; [`Writer`] sends records, and tells which of them didn't arrive.
 //!
-//! Unlike an instance, which waits for brokers as long as it takes, these give up after seconds: somebody is waiting.
+//! Unlike an instance, which waits for brokers as long as it takes, these give up after seconds: a person waits for the
+//! command.
 
 mod make;
 mod places;
@@ -19,20 +20,20 @@ use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
-use crate::client::context::Ear;
+use crate::client::context::TroubleContext;
 use crate::client::first_answer;
 use crate::client::settings::{ClientSettings, check, wrong_settings};
-use crate::cluster::{Cluster, REQUEST};
+use crate::cluster::{Cluster, REQUEST_TIMEOUT};
 use crate::error::Error;
 
 pub use read::Reading;
 pub use write::{Outgoing, Undelivered, Writer};
 
 /// How long the first answer may take.
-const ANSWER: Duration = Duration::from_secs(5);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Settings that mean something else to a command than to a user who sets them, with the reason.
-const OWNED: [(&str, &str); 14] = [
+const RESERVED_SETTINGS: [(&str, &str); 14] = [
     ("bootstrap.servers", "it is what --kafka says"),
     ("metadata.broker.list", "it is what --kafka says"),
     ("client.id", "the command has its own"),
@@ -56,7 +57,7 @@ pub type ByPartition<T> = BTreeMap<(String, u32), T>;
 pub struct Connection {
     settings: ClientSettings,
     raw: Vec<(String, Secret)>,
-    client: BaseConsumer<Ear>,
+    client: BaseConsumer<TroubleContext>,
     topics: BTreeMap<String, u32>,
 }
 
@@ -64,16 +65,18 @@ impl Connection {
     /// Connects under the name of an app, with raw settings of librdkafka.
     ///
     /// # Errors
-    /// [`Error::Setup`]: a setting is wrong, or the cluster refuses. [`Error::Unreachable`]: nobody answers within seconds.
+    /// [`Error::Setup`]: a setting is wrong, or the cluster refuses. [`Error::Unreachable`]: no broker answers within
+    /// seconds.
     pub fn open(app: &str, bootstrap: &str, raw: &[(String, Secret)]) -> Result<Self, Error> {
-        if let Some((name, reason)) = OWNED.iter().find(|(name, _)| raw.iter().any(|(own, _)| own == name)) {
+        if let Some((name, reason)) = RESERVED_SETTINGS.iter().find(|(name, _)| raw.iter().any(|(own, _)| own == name))
+        {
             return Err(Error::Setup(format!("`{name}` can't be set here: {reason}")));
         }
         check(raw)?;
         let settings = ClientSettings::new(app, "command", bootstrap, raw, Duration::ZERO)?;
-        let client: BaseConsumer<Ear> = client(&settings.admin())?;
+        let client: BaseConsumer<TroubleContext> = client(&settings.admin())?;
         answered(&client, bootstrap)?;
-        let metadata = client.fetch_metadata(None, ANSWER)?;
+        let metadata = client.fetch_metadata(None, ANSWER_TIMEOUT)?;
         let topics = metadata.topics().iter().filter(|topic| topic.error().is_none());
         let topics = topics.map(|topic| (topic.name().to_owned(), topic.partitions().len() as u32)).collect();
         Ok(Self { settings, raw: raw.to_vec(), client, topics })
@@ -96,7 +99,12 @@ impl Connection {
 
     /// One request to each broker, however many partitions there are: the protocol has timestamps that stand for the
     /// beginning and the end.
-    fn offsets(&self, client: &BaseConsumer<Ear>, topics: &[&str], which: Offset) -> Result<ByPartition<i64>, Error> {
+    fn offsets(
+        &self,
+        client: &BaseConsumer<TroubleContext>,
+        topics: &[&str],
+        which: Offset,
+    ) -> Result<ByPartition<i64>, Error> {
         let mut list = TopicPartitionList::new();
         for topic in topics {
             for partition in 0..self.topics.get(*topic).copied().unwrap_or(0) {
@@ -107,7 +115,7 @@ impl Connection {
             return Ok(BTreeMap::new());
         }
         let mut offsets = BTreeMap::new();
-        for place in client.offsets_for_times(list, REQUEST)?.elements() {
+        for place in client.offsets_for_times(list, REQUEST_TIMEOUT)?.elements() {
             let (topic, partition) = (place.topic(), place.partition());
             place.error().map_err(|error| Error::Setup(format!("topic `{topic}`, partition {partition}: {error}")))?;
             if let Offset::Offset(offset) = place.offset() {
@@ -117,9 +125,9 @@ impl Connection {
         Ok(offsets)
     }
 
-    /// The members of a group: who they are. `None` if there is no such group.
+    /// The members of a group, by client and host. `None` if there is no such group.
     fn members(&self, group: &str) -> Result<Option<Vec<String>>, Error> {
-        let groups = self.client.fetch_group_list(Some(group), REQUEST)?;
+        let groups = self.client.fetch_group_list(Some(group), REQUEST_TIMEOUT)?;
         let group = groups.groups().iter().find(|found| found.name() == group && found.state() != "Dead");
         let name = |host: &str, client: &str| format!("{client} at {}", host.trim_start_matches('/'));
         let members = |members: &[rdkafka::groups::GroupMemberInfo]| {
@@ -151,7 +159,7 @@ impl Connection {
         Cluster::new(&self.settings)
     }
 
-    /// Sets what the user hasn't.
+    /// Sets a value where the user has set none.
     fn default(&self, config: &mut ClientConfig, name: &str, value: impl ToString) {
         if !self.raw.iter().any(|(own, _)| own == name) {
             config.set(name, value.to_string());
@@ -163,11 +171,11 @@ impl Connection {
 ///
 /// # Errors
 /// [`Error::Setup`]: it refuses. [`Error::Unreachable`]: it doesn't answer.
-fn answered(client: &BaseConsumer<Ear>, bootstrap: &str) -> Result<(), Error> {
+fn answered(client: &BaseConsumer<TroubleContext>, bootstrap: &str) -> Result<(), Error> {
     let (began, mut last) = (Instant::now(), None);
     let id = first_answer::cluster_id(client, bootstrap, &mut |silence| {
         last = silence;
-        began.elapsed() < ANSWER
+        began.elapsed() < ANSWER_TIMEOUT
     })?;
     match (id, last) {
         (None, Some(error)) => Err(error),
@@ -190,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_that_are_not_the_users_or_nobodys_are_refused_before_anyone_is_asked() {
+    fn reserved_and_unknown_settings_are_refused_before_a_broker_is_asked() {
         assert_eq!(
             refused(&[("transaction.timeout.ms", "10s")]),
             "the setting `transaction.timeout.ms` can't have this value\n  help: it takes whole numbers from 1000 to 2147483647"

@@ -16,18 +16,18 @@ use crate::control;
 use crate::error::Error;
 use crate::state::folder;
 
-/// What there is of an app.
+/// The offsets, topics and state of an app that are to be deleted.
 pub struct Reset {
     app: String,
     group: bool,
     topics: Vec<String>,
-    state: Option<State>,
+    state: Option<LocalState>,
 }
 
-/// State on disk, which nobody else can open meanwhile.
-struct State {
+/// State on disk, which no other process can open meanwhile.
+struct LocalState {
     path: PathBuf,
-    /// Open, so that nobody uses it; none where it is damaged.
+    /// Open, so that no other process uses it; none where it is damaged.
     database: Option<Database>,
 }
 
@@ -39,7 +39,7 @@ struct Owner {
 }
 
 impl Reset {
-    /// Looks what there is, and whether it may be deleted.
+    /// Finds what belongs to the app, and checks that it may be deleted.
     ///
     /// # Errors
     /// [`Error::Setup`]: processes of the app are running. [`Error::NotOurs`]: the folder belongs to something else.
@@ -94,7 +94,7 @@ fn is_internal(app: &str, name: &str) -> bool {
 }
 
 /// The state in a folder; `None` if there is none.
-fn open(connection: &Connection, app: &str, path: &Path) -> Result<Option<State>, Error> {
+fn open(connection: &Connection, app: &str, path: &Path) -> Result<Option<LocalState>, Error> {
     let not_ours = |reason: String| Error::NotOurs { path: path.into(), reason };
     if !folder::is_instance(path) {
         return match path.join("db").exists() {
@@ -112,17 +112,17 @@ fn open(connection: &Connection, app: &str, path: &Path) -> Result<Option<State>
     if owner.cluster != cluster {
         return Err(not_ours(format!("its state is that of the cluster {}, and this is {cluster}", owner.cluster)));
     }
-    // With none of its stores: it is only to be locked. Nobody uses a damaged one.
+    // With none of its stores: it is only to be locked. No process uses a damaged one.
     let database = match Database::open(&path.join("db"), &OpenOptions::new(&[])) {
         Ok(database) => Some(database),
         Err(millrace_store::Error::Corrupt { .. }) => None,
         Err(millrace_store::Error::Locked { .. }) => return Err(Error::InUse { path: path.into() }),
         Err(error) => return Err(error.into()),
     };
-    Ok(Some(State { path: path.into(), database }))
+    Ok(Some(LocalState { path: path.into(), database }))
 }
 
-impl State {
+impl LocalState {
     /// The file that says whose it is goes last, and the folder only if nothing else is in it.
     fn delete(self) -> Result<(), Error> {
         let Self { path, database } = self;
@@ -146,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_has_the_name_of_an_internal_topic_is_one() {
+    fn only_a_topic_with_the_name_of_an_internal_topic_is_one() {
         for name in ["orders-control", "orders-resolve-window-changelog", "orders-by-customer-repartition"] {
             assert!(is_internal("orders", name), "{name}");
         }

@@ -10,15 +10,15 @@ use crate::client::native;
 use crate::client::settings::ClientSettings;
 use crate::cluster::contradictions;
 use crate::cluster::internal_topics;
-use crate::cluster::{Cluster, REQUEST, TopicSpec};
+use crate::cluster::{Cluster, REQUEST_TIMEOUT, TopicSpec};
 use crate::error::Error;
 
 /// How long to wait before a topic that no broker tells of is asked for again.
-const LOOK: Duration = Duration::from_millis(100);
+const RETRY_INTERVAL: Duration = Duration::from_millis(100);
 
-/// What stands of a topic that is to be the app's own.
+/// The state of a topic that is to be the app's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Standing {
+enum TopicClaim {
     /// As the app left it, or not there and never made.
     Good,
     /// There, and not in the app's list.
@@ -40,11 +40,11 @@ pub(super) fn check(
     let control = internal_topics::control(app);
     let names: Vec<_> = specs.iter().map(|spec| spec.name.as_str()).collect();
     let expected = names.iter().copied().filter(|name| known.contains_key(*name)).collect::<Vec<_>>();
-    let there = look(|| cluster.ids(&names), &expected, REQUEST)?;
+    let there = look(|| cluster.ids(&names), &expected, REQUEST_TIMEOUT)?;
     for spec in specs.iter().filter(|spec| spec.name != control) {
         let name = spec.name.as_str();
         let standing = standing(settings.app(), name, known.get(name), there.get(name)).map_err(Error::Setup)?;
-        if standing == Standing::Unknown {
+        if standing == TopicClaim::Unknown {
             let id = there.get(name);
             refuse_if_of_others(settings, cluster, app, (name, id), go_on)?;
         }
@@ -66,18 +66,18 @@ fn look(
         if expected.iter().all(|name| there.contains_key(*name)) || Instant::now() >= limit {
             return Ok(there);
         }
-        std::thread::park_timeout(LOOK);
+        std::thread::park_timeout(RETRY_INTERVAL);
     }
 }
 
-fn standing(app: App<'_>, name: &str, known: Option<&String>, there: Option<&String>) -> Result<Standing, String> {
+fn standing(app: App<'_>, name: &str, known: Option<&String>, there: Option<&String>) -> Result<TopicClaim, String> {
     match (known, there) {
         (Some(_), None) => Err(contradictions::deleted(app, name)),
         (Some(known), Some(there)) if native::differ(known, there) => {
             Err(contradictions::internal_made_anew(app, name))
         }
-        (None, Some(_)) => Ok(Standing::Unknown),
-        (Some(_), Some(_)) | (None, None) => Ok(Standing::Good),
+        (None, Some(_)) => Ok(TopicClaim::Unknown),
+        (Some(_), Some(_)) | (None, None) => Ok(TopicClaim::Good),
     }
 }
 
@@ -104,8 +104,8 @@ fn refuse_if_of_others(
     let control = internal_topics::control(app);
     let Some(entries) = Entries::read(settings, cluster, &control, go_on)? else { return Ok(()) };
     match standing(settings.app(), name, entries.topics()?.get(name), id).map_err(Error::Setup)? {
-        Standing::Good => Ok(()),
-        Standing::Unknown => Err(Error::Setup(format!(
+        TopicClaim::Good => Ok(()),
+        TopicClaim::Unknown => Err(Error::Setup(format!(
             "the internal topic `{name}` has records, and the app `{app}` hasn't made it: it is another app's, or the topic \
              `{control}` was deleted. Give the app another name; or delete `{name}`, if nobody needs what is in it"
         ))),
@@ -151,7 +151,7 @@ pub(super) fn gone(
     let mut gone = known.clone();
     gone.retain(|name, _| !used.contains_key(name));
     let unused: Vec<_> = gone.keys().map(String::as_str).collect();
-    let there = look(|| cluster.ids(&unused), &unused, REQUEST)?;
+    let there = look(|| cluster.ids(&unused), &unused, REQUEST_TIMEOUT)?;
     gone.retain(|name, _| !there.contains_key(name));
     Ok(gone)
 }
@@ -172,7 +172,7 @@ fn topics_of(
         Err(Error::Setup(reason)) => return Ok(untold(&control, &reason)),
         told => drop(told?),
     }
-    let limit = Instant::now() + REQUEST;
+    let limit = Instant::now() + REQUEST_TIMEOUT;
     let entries = Entries::read(settings, cluster, &control, &|| go_on() && Instant::now() < limit);
     match entries.and_then(|entries| entries.map(|entries| entries.topics()).transpose()) {
         Ok(Some(topics)) => Ok(topics),
@@ -182,7 +182,7 @@ fn topics_of(
 }
 
 fn untold(control: &str, reason: &str) -> BTreeMap<String, String> {
-    tracing::debug!(topic = control, reason, "the topics of another app aren't told");
+    tracing::debug!(topic = control, reason, "the topics of another app can't be looked up");
     BTreeMap::new()
 }
 
@@ -204,13 +204,13 @@ mod tests {
     fn a_topic_is_good_if_it_is_the_one_that_was_made_or_was_never_made() {
         let (one, two, none) = ("one".to_owned(), "two".to_owned(), String::new());
         let standing = |known, there| standing(APP, "a-t", known, there);
-        assert_eq!(standing(None, None), Ok(Standing::Good));
-        assert_eq!(standing(Some(&one), Some(&one)), Ok(Standing::Good));
-        assert_eq!(standing(Some(&none), Some(&one)), Ok(Standing::Good), "made when ids were not kept");
+        assert_eq!(standing(None, None), Ok(TopicClaim::Good));
+        assert_eq!(standing(Some(&one), Some(&one)), Ok(TopicClaim::Good));
+        assert_eq!(standing(Some(&none), Some(&one)), Ok(TopicClaim::Good), "made when ids were not kept");
         let zero = "A".repeat(22);
-        assert_eq!(standing(Some(&zero), Some(&one)), Ok(Standing::Good), "the cluster had no ids then");
-        assert_eq!(standing(Some(&one), Some(&zero)), Ok(Standing::Good), "a broker that isn't upgraded yet");
-        assert_eq!(standing(None, Some(&one)), Ok(Standing::Unknown));
+        assert_eq!(standing(Some(&zero), Some(&one)), Ok(TopicClaim::Good), "the cluster had no ids then");
+        assert_eq!(standing(Some(&one), Some(&zero)), Ok(TopicClaim::Good), "a broker that isn't upgraded yet");
+        assert_eq!(standing(None, Some(&one)), Ok(TopicClaim::Unknown));
         for (known, there) in [(Some(&one), None), (Some(&one), Some(&two)), (Some(&none), None)] {
             assert!(standing(known, there).is_err_and(|text| text.contains("`a-t` has been deleted")));
         }
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn a_topic_that_one_broker_does_not_tell_of_is_asked_for_again_before_it_is_taken_for_gone() {
+    fn a_topic_that_one_broker_does_not_know_is_asked_for_again_before_it_counts_as_deleted() {
         let asked = Cell::new(0);
         // Two brokers that answer in turn: the first lags behind, and the second has lost sight of another topic.
         let ask = || {
@@ -248,7 +248,7 @@ mod tests {
             Ok(BTreeMap::from([(told.to_owned(), "id".to_owned())]))
         };
         let expected = ["a-sums-changelog", "a-sums2-changelog"];
-        let there = look(ask, &expected, REQUEST).map(|there| there.len()).unwrap_or_default();
+        let there = look(ask, &expected, REQUEST_TIMEOUT).map(|there| there.len()).unwrap_or_default();
         assert_eq!((there, asked.get()), (2, 2), "until all are there, and no longer");
         asked.set(0);
         let there = look(ask, &expected, Duration::ZERO).map(|there| there.len()).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What stands in a control topic: the last value of each key.
+//! The entries of a control topic: the last value of each key.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,10 +16,10 @@ use crate::error::Error;
 /// Key of the internal topics, with their ids.
 const TOPICS: &str = "topics";
 
-/// Key of what the stores are filled with.
+/// Key of the contents of the stores.
 const CONTENTS: &str = "contents";
 
-/// Key of what the pipeline that started last is known by.
+/// Key of the outline of the pipeline that started last.
 const PIPELINE: &str = "pipeline";
 
 /// The entries of a control topic, or changes to them.
@@ -79,7 +79,7 @@ impl Entries {
         self.set(TOPICS, topics);
     }
 
-    /// What the stores are filled with, by name.
+    /// The contents of the stores, by name.
     pub(super) fn contents(&self) -> Result<BTreeMap<String, Contents>, Error> {
         Ok(self.get(CONTENTS)?.unwrap_or_default())
     }
@@ -88,7 +88,7 @@ impl Entries {
         self.set(CONTENTS, contents);
     }
 
-    /// What the pipeline that started last is known by.
+    /// The outline of the pipeline that started last.
     pub(super) fn pipeline(&self) -> Result<Option<Outline>, Error> {
         self.get(PIPELINE)
     }

@@ -1,5 +1,5 @@
-//! Runs that a process was in the middle of at its last commit and that no task of this pipeline would go on with: their
-//! offsets are committed, and what waits of them would be lost.
+//! Runs that a process was in the middle of at its last commit and that no task of this pipeline would go on with:
+//! their offsets are committed, and their waiting results would be lost.
 //!
 //! The changelog of the meta store tells of them. It is read whole for that at the start, if a topic is no longer read
 //! ([`check`]); what another process leaves later shows when a task is restored.

@@ -1,4 +1,4 @@
-//! What a pipeline is known by: enough to see that another one runs under the same name. A pipeline changes as it is
+//! The outline of a pipeline: enough to see that another one runs under the same name. A pipeline changes as it is
 //! worked on, and stays the same app; two that have hardly anything in common are two apps, and one group, one set of
 //! internal topics and one set of offsets for both would mix them.
 
@@ -63,7 +63,7 @@ impl Outline {
         common * 2 >= both
     }
 
-    /// What it reads and writes, for a message.
+    /// The topics that it reads and writes, for a message.
     pub(super) fn said(&self) -> String {
         let list =
             |names: &BTreeSet<String>| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");

@@ -1,4 +1,4 @@
-//! What is done about each error that a broker answers, or librdkafka in its place: one table for all requests.
+//! The classes of errors that brokers or librdkafka answer: one table for all requests.
 //!
 //! | class | what is wrong | what follows |
 //! |---|---|---|
@@ -6,21 +6,21 @@
 //! | [`Record`](Class::Record) | the broker doesn't take the record, however often it is sent | it fails at its step ([`refused`](crate::cluster::refused)); a dead letter or an entry of a changelog stops the process |
 //! | [`Neighbour`](Class::Neighbour) | the record went down with another one | nothing of its own: it is sent again |
 //! | [`Topic`](Class::Topic) | the topic is gone, or may not be used | named; tried again until it may be, from what is committed |
-//! | [`Permission`](Class::Permission) | the app may not use its group or its transactional ids, or isn't who it says | the same |
+//! | [`Permission`](Class::Permission) | the app may not use its group or its transactional ids, or its authentication fails | the same |
 //! | [`Group`](Class::Group) | the tasks were assigned anew | the transaction is aborted, and the group says what comes next |
 //! | [`Fence`](Class::Fence) | a newer producer has the transactional id | a new producer if the broker has ended the transaction for its age; else the process stops |
-//! | [`Passing`](Class::Passing) | the cluster can't for now, or nobody knows | tried again, from what is committed |
+//! | [`Passing`](Class::Passing) | the cluster can't for now, or the reason is unknown | tried again, from what is committed |
 //! | [`App`](Class::App) | no other attempt will do better | the process stops |
 //!
 //! Whether "tried again" means the same call, an aborted transaction or a new producer, librdkafka says with the error.
-//! What isn't in the table is passing: a broker that is newer than this client has codes that nobody here knows, and to
-//! go on trying loses nothing.
+//! Codes that aren't in the table are passing: a broker that is newer than this client has codes that it doesn't know,
+//! and to go on trying loses nothing.
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use crate::error::{Error, Reaction, code};
 
-/// What an error is about: see the module's table.
+/// The class of an error: see the module's table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Class {
     Size,
@@ -78,7 +78,7 @@ pub(crate) fn class(code: RDKafkaErrorCode) -> Class {
     }
 }
 
-/// What somebody can do about an error, behind a semicolon; empty where only patience helps.
+/// The way to mend an error, after a semicolon; empty where only waiting helps.
 pub(crate) fn remedy(code: RDKafkaErrorCode) -> &'static str {
     use RDKafkaErrorCode as C;
     match code {
@@ -86,7 +86,7 @@ pub(crate) fn remedy(code: RDKafkaErrorCode) -> &'static str {
             "; make the topic as it was before, and it goes on"
         }
         C::TopicAuthorizationFailed => "; allow the app to use the topic, and it goes on",
-        C::PolicyViolation => "; a policy of the cluster is against it: ask who runs the cluster",
+        C::PolicyViolation => "; a policy of the cluster forbids it: ask the cluster's administrator",
         C::GroupAuthorizationFailed => "; allow the app its group (read), and it goes on",
         C::TransactionalIdAuthorizationFailed => {
             "; allow the app its transactional ids (describe, write), and it goes on"
@@ -113,7 +113,7 @@ pub(crate) fn remedy(code: RDKafkaErrorCode) -> &'static str {
     }
 }
 
-/// An error with what can be done about it.
+/// An error with the way to mend it.
 pub(crate) fn said(error: &KafkaError) -> String {
     format!("{error}{}", code(error).map_or("", remedy))
 }
@@ -124,7 +124,7 @@ pub(crate) fn for_good(error: &KafkaError) -> Option<Reaction> {
     is_for_good.then(|| stop(&said(error)))
 }
 
-/// The same for one that is told already.
+/// The same for an error that is a text already.
 pub(crate) fn stop(reason: &str) -> Reaction {
     Reaction::Stop(Error::Setup(format!("Kafka refuses it for good: {reason}")))
 }
@@ -134,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_nobody_here_knows_is_tried_again() {
+    fn an_unknown_code_is_tried_again() {
         for code in
             [RDKafkaErrorCode::Unknown, RDKafkaErrorCode::NotEnoughReplicas, RDKafkaErrorCode::RebootstrapRequired]
         {
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_for_good_stops_with_what_can_be_done() {
+    fn a_refusal_for_good_stops_the_process_with_the_way_to_mend_it() {
         let error = KafkaError::MessageProduction(RDKafkaErrorCode::UnsupportedCompressionType);
         let said = for_good(&error).map(|reaction| format!("{reaction:?}")).unwrap_or_default();
         assert!(said.contains("`compression.type` under [kafka]"), "{said}");

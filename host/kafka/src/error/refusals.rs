@@ -6,29 +6,29 @@ use millrace_engine::refused::Fingerprint;
 
 use super::Error;
 
-/// What brokers have refused of a transaction.
+/// Records of a transaction that brokers have refused.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Refusals {
     pub(crate) too_large: Vec<TooLarge>,
-    pub(crate) records: Vec<Refusal>,
+    pub(crate) records: Vec<RefusedRecord>,
 }
 
-/// A record that a broker doesn't take.
+/// A record that a broker refuses for another reason than its size.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Refusal {
+pub(crate) struct RefusedRecord {
     pub(crate) topic: String,
     pub(crate) partition: i32,
     pub(crate) record: Fingerprint,
     /// Why, as far as the broker's code says.
     pub(crate) reason: Arc<str>,
-    /// Whether it is this record that the broker means, and not one that was sent with it.
+    /// Whether the broker means this record, and not one that was sent with it.
     pub(crate) is_told_apart: bool,
-    /// Where the record is from that a dead letter is about.
+    /// Of a dead letter: the place of the record that it is about.
     pub(crate) origin: Option<String>,
 }
 
 impl Refusals {
-    /// Why the process can't go on, where it is a topic of its own that refuses something.
+    /// Why the process can't go on, where a topic of its own refuses records.
     pub(crate) fn of_own_topic(&self, topic: &str) -> Error {
         let too_large = self.too_large.first().map(|TooLarge { bytes, .. }| {
             format!("topic `{topic}` doesn't take a record of {bytes} bytes: raise its `max.message.bytes`")
@@ -37,7 +37,7 @@ impl Refusals {
     }
 }
 
-/// A record that a broker refused.
+/// A record that a broker refused for its size.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TooLarge {
     pub(crate) topic: String,
@@ -46,6 +46,6 @@ pub(crate) struct TooLarge {
 }
 
 /// Which topic refuses a record, and why.
-pub(crate) fn say(Refusal { topic, partition, reason, .. }: &Refusal) -> String {
+pub(crate) fn say(RefusedRecord { topic, partition, reason, .. }: &RefusedRecord) -> String {
     format!("topic `{topic}`, partition {partition} refuses a record: {reason}")
 }

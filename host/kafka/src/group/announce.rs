@@ -1,11 +1,11 @@
-//! The line of the log that says what the group has assigned to the instance.
+//! The log line of an assignment.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use crate::tasks::TaskId;
 
-/// Says what the group has assigned to the instance, and how many tasks that makes.
+/// Logs the partitions that the group has assigned to the instance, and the number of tasks.
 pub(crate) fn assignment(partitions: &BTreeSet<(String, u32)>, tasks: &BTreeSet<TaskId>) {
     tracing::info!(partitions = compact(partitions), tasks = tasks.len(), "assigned");
 }

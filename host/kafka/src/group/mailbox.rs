@@ -1,4 +1,4 @@
-//! What workers are told.
+//! Commands of the group's member to the workers.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,61 +18,62 @@ pub(crate) struct Generation {
     pub(crate) number: i32,
 }
 
-/// What a worker is told.
+/// A command to a worker.
 pub(crate) enum Command {
-    /// Have these tasks, and no others, under this generation of the group.
+    /// Run these tasks, and no others, under this generation of the group.
     Assign(Vec<TaskId>, Option<Generation>),
-    /// Commit, and wait; then say so. The tasks may come back.
+    /// Commit, and wait for the next assignment, in which the tasks may come back. Acknowledged when it is committed.
     Suspend(Sender<()>),
-    /// The tasks are somebody else's already: drop them with what isn't committed; then say so.
+    /// Another member has the tasks already: drop them with their uncommitted results. Acknowledged when they are
+    /// dropped.
     Drop(Sender<()>),
 }
 
-/// How a worker is told something.
+/// The sending end of a worker's mailbox.
 #[derive(Clone)]
-pub(crate) struct Line {
+pub(crate) struct MailboxSender {
     commands: Sender<Command>,
-    /// Set while there are commands: what takes long looks at it.
-    called: Arc<AtomicBool>,
+    /// Set while there are commands: long work is interrupted for them.
+    pending: Arc<AtomicBool>,
 }
 
-impl Line {
-    /// A line, and its other end.
-    pub(crate) fn new() -> (Self, Ear) {
-        let (commands, heard) = channel();
-        let called = Arc::new(AtomicBool::new(false));
-        (Self { commands, called: Arc::clone(&called) }, Ear { commands: heard, called })
+impl MailboxSender {
+    /// Both ends of a mailbox.
+    pub(crate) fn new() -> (Self, Mailbox) {
+        let (commands, received) = channel();
+        let pending = Arc::new(AtomicBool::new(false));
+        (Self { commands, pending: Arc::clone(&pending) }, Mailbox { commands: received, pending })
     }
 
-    /// A worker that has ended hears nothing, and nothing is missed: another one takes its number.
-    pub(crate) fn tell(&self, command: Command) {
+    /// A worker that has ended receives nothing. The worker that takes its number gets the current assignment.
+    pub(crate) fn send(&self, command: Command) {
         drop(self.commands.send(command));
-        // After it: who hears the call finds the command.
-        self.called.store(true, Ordering::SeqCst);
+        // After the command: a worker that sees this finds the command.
+        self.pending.store(true, Ordering::SeqCst);
     }
 }
 
-/// Where a worker hears.
-pub(crate) struct Ear {
+/// The worker's end of its mailbox.
+pub(crate) struct Mailbox {
     commands: Receiver<Command>,
-    called: Arc<AtomicBool>,
+    pending: Arc<AtomicBool>,
 }
 
-impl Ear {
-    /// Whether something was said that isn't heard yet.
-    pub(crate) fn is_called(&self) -> bool {
-        self.called.load(Ordering::SeqCst)
+impl Mailbox {
+    /// Whether a command waits.
+    pub(crate) fn has_commands(&self) -> bool {
+        self.pending.load(Ordering::SeqCst)
     }
 
-    /// The next command, waiting for it at most so long.
-    pub(crate) fn hear(&self, patience: Duration) -> Option<Command> {
-        if patience.is_zero() && !self.is_called() {
+    /// The next command, waiting at most so long for it.
+    pub(crate) fn receive(&self, wait: Duration) -> Option<Command> {
+        if wait.is_zero() && !self.has_commands() {
             return None;
         }
-        // Cleared before the look: what is said after it sets it again.
-        self.called.store(false, Ordering::SeqCst);
-        let command = self.commands.recv_timeout(patience).ok()?;
-        self.called.store(true, Ordering::SeqCst);
+        // Cleared before it receives: a command that is sent later sets it again.
+        self.pending.store(false, Ordering::SeqCst);
+        let command = self.commands.recv_timeout(wait).ok()?;
+        self.pending.store(true, Ordering::SeqCst);
         Some(command)
     }
 }

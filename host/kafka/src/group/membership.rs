@@ -1,4 +1,5 @@
-//! Membership of the app's consumer group: which partitions are ours, and what the workers are told about it.
+//! Membership of the app's consumer group: which partitions are assigned to this process, and which tasks its workers
+//! run.
 //!
 //! The member never fetches. It says when the assignment changes, and gives transactions the generation that fences those
 //! of earlier owners. Workers read with consumers of their own.
@@ -11,7 +12,7 @@
 //! ```
 //!
 //! Which member runs a task follows from the numbers of partitions of its inputs: members that know different numbers
-//! could both run it. So these are looked up again for each assignment, before a worker is told of it: a process that
+//! could both run it. So these are looked up again for each assignment, before a worker gets its tasks: a process that
 //! starts when a topic has grown joins the group, and each member that has started before it notices.
 //!
 //! It also follows from the pipeline, and during a rolling upgrade members have different ones. How a member cuts partitions
@@ -34,12 +35,12 @@ use rdkafka::statistics::Statistics;
 use rdkafka::topic_partition_list::TopicPartitionListElem;
 
 use super::announce;
-use super::mailbox::{Command, Generation, Line};
-use super::silence::Silence;
-use super::unread::{Step, Unread};
+use super::mailbox::{Command, Generation, MailboxSender};
+use super::silence::ClusterSilence;
+use super::unread::{RejoinStep, UnseenInputs};
 use crate::client::context;
 use crate::client::native::{Topics, generation_number};
-use crate::cluster::{Cluster, REQUEST};
+use crate::cluster::{Cluster, REQUEST_TIMEOUT};
 use crate::error::Error;
 use crate::error::codes::said;
 use crate::tasks::{TaskId, cut, reads, spread, tasks_of, whole_tasks_of};
@@ -47,44 +48,45 @@ use crate::tasks::{TaskId, cut, reads, spread, tasks_of, whole_tasks_of};
 /// The instance's member of the group.
 pub(crate) type Member = BaseConsumer<Membership>;
 
-/// How long workers may take to commit when their tasks are taken away. Longer than a commit that waits for a broker.
-const HANDOVER: Duration = Duration::from_secs(30);
+/// How long workers may take to commit when the group revokes their tasks. Longer than a commit that waits for a
+/// broker.
+const HANDOVER_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How often to say that partitions wait for members to agree.
-const SAY: Duration = Duration::from_secs(30);
+/// How often it is logged that partitions wait for members to agree.
+const LOG_INTERVAL: Duration = Duration::from_secs(30);
 
-/// Hears of assignments, and tells the workers.
+/// Receives the group's assignments, and sends the workers their tasks.
 pub(crate) struct Membership {
     topology: Arc<Topology>,
     partitions: Arc<[u32]>,
     /// How this member cuts partitions into tasks.
     cut: String,
-    state: Mutex<State>,
-    unread: Mutex<Unread>,
-    silence: Silence,
+    state: Mutex<MembershipState>,
+    unread: Mutex<UnseenInputs>,
+    silence: ClusterSilence,
 }
 
 #[derive(Default)]
-struct State {
-    lines: Vec<Line>,
-    /// Partitions that were assigned, and of which the workers don't know yet.
+struct MembershipState {
+    mailboxes: Vec<MailboxSender>,
+    /// Partitions of an assignment that the workers don't have yet.
     offered: Option<BTreeSet<(String, u32)>>,
-    /// The assignment; none between two of them.
+    /// The assigned tasks; none between two assignments.
     assigned: Option<BTreeSet<TaskId>>,
-    /// Who has each task, or had it last.
+    /// The worker that has each task, or had it last.
     placed: BTreeMap<TaskId, usize>,
-    /// The generation that it is of.
+    /// The generation of the assignment.
     generation: Option<Generation>,
     /// How often the assignment has changed.
     rebalances: u64,
-    /// When the process ends, whether workers have ended or not.
+    /// When the process ends, even if workers haven't.
     stop_by: Option<Instant>,
     /// Partitions of this member that no task of it reads, since members don't agree on the tasks.
-    apart: Option<Apart>,
+    disagreement: Option<TaskDisagreement>,
 }
 
-/// Members of the group that cut partitions into other tasks, and what waits for that to end.
-struct Apart {
+/// Members of the group that cut partitions into other tasks, and the partitions that wait until no member does.
+struct TaskDisagreement {
     others: Vec<String>,
     waiting: Vec<String>,
     said: Instant,
@@ -93,7 +95,7 @@ struct Apart {
 impl Membership {
     pub(crate) fn new(topology: Arc<Topology>, partitions: Arc<[u32]>) -> Self {
         let cut = cut(&topology, &partitions);
-        let (state, unread, silence) = (Mutex::default(), Mutex::default(), Silence::default());
+        let (state, unread, silence) = (Mutex::default(), Mutex::default(), ClusterSilence::default());
         Self { topology, partitions, cut, state, unread, silence }
     }
 
@@ -102,23 +104,23 @@ impl Membership {
         &self.cut
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, MembershipState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts a worker to a number, and tells it its tasks if there is an assignment.
-    pub(crate) fn connect(&self, number: usize, line: Line) {
+    /// Connects the worker of a number, and sends it its tasks if there is an assignment.
+    pub(crate) fn connect(&self, number: usize, mailbox: MailboxSender) {
         let mut state = self.state();
         if state.assigned.is_some() {
-            line.tell(Command::Assign(state.tasks_at(number), state.generation.clone()));
+            mailbox.send(Command::Assign(state.tasks_at(number), state.generation.clone()));
         }
-        match state.lines.get_mut(number) {
-            Some(place) => *place = line,
-            None => state.lines.push(line),
+        match state.mailboxes.get_mut(number) {
+            Some(place) => *place = mailbox,
+            None => state.mailboxes.push(mailbox),
         }
     }
 
-    /// The tasks that are ours; `None` while the group rebalances.
+    /// The tasks of this process; `None` while the group rebalances.
     pub(crate) fn assigned(&self) -> Option<BTreeSet<TaskId>> {
         self.state().assigned.clone()
     }
@@ -136,14 +138,14 @@ impl Membership {
         state.offered = Some(list.elements().iter().map(place).collect());
     }
 
-    /// Tells the workers of an assignment that they don't know yet. Blocks while the cluster doesn't answer.
+    /// Sends the workers the tasks of a new assignment. Blocks while the cluster doesn't answer.
     ///
     /// # Errors
     /// [`Error::Changed`]: the assignment can't be worked with. A cluster that doesn't answer is no error: it is asked again
     /// with the next call.
     pub(crate) fn settle(&self, cluster: &Cluster) -> Result<(), Error> {
         let Some(offered) = self.state().offered.clone() else {
-            self.state().say_apart();
+            self.state().log_disagreement();
             return Ok(());
         };
         let members = match self.look_up(cluster, &offered) {
@@ -166,11 +168,11 @@ impl Membership {
         let mut state = self.state();
         state.offered = None;
         let tasks = if others.is_empty() {
-            state.apart = None;
+            state.disagreement = None;
             tasks_of(&self.topology, &self.partitions, &offered)
         } else {
             let tasks = whole_tasks_of(&self.topology, &self.partitions, &offered);
-            state.apart = self.apart(others, &tasks, &offered);
+            state.disagreement = self.disagreement(others, &tasks, &offered);
             tasks
         };
         announce::assignment(&offered, &tasks);
@@ -184,14 +186,19 @@ impl Membership {
         members.into_iter().filter(|member| !member.ends_with(&end)).collect()
     }
 
-    /// What waits for members to agree, if anything does; says so.
-    fn apart(&self, others: Vec<String>, tasks: &BTreeSet<TaskId>, offered: &BTreeSet<(String, u32)>) -> Option<Apart> {
+    /// Logs which partitions wait for members to agree, if any do.
+    fn disagreement(
+        &self,
+        others: Vec<String>,
+        tasks: &BTreeSet<TaskId>,
+        offered: &BTreeSet<(String, u32)>,
+    ) -> Option<TaskDisagreement> {
         let read: BTreeSet<_> = tasks.iter().flat_map(|task| reads(&self.topology, &self.partitions, *task)).collect();
         let waiting: Vec<_> =
             offered.difference(&read).map(|(topic, partition)| format!("{topic}-{partition}")).collect();
-        let apart = (!waiting.is_empty()).then(|| Apart { others, waiting, said: Instant::now() });
-        apart.iter().for_each(Apart::say);
-        apart
+        let disagreement = (!waiting.is_empty()).then(|| TaskDisagreement { others, waiting, said: Instant::now() });
+        disagreement.iter().for_each(TaskDisagreement::log);
+        disagreement
     }
 
     /// The group's members, if the inputs are as large as when the app started.
@@ -210,8 +217,8 @@ impl Membership {
         topics.map(|topic| topic.name.as_str()).collect()
     }
 
-    /// An input that has more partitions than when the app started, if there is one. That a broker knows of fewer, or of
-    /// none, is no news: it may be behind, or the app may not see the topic any more.
+    /// An input that has more partitions than when the app started, if there is one. A broker that knows of fewer, or
+    /// of none, may be behind, or the app may not see the topic any more.
     fn grown(&self, topics: &Topics, assigned: &BTreeSet<(String, u32)>) -> Option<String> {
         for (topic, before) in self.topology.topics.iter().zip(self.partitions.iter()) {
             // The member that assigned them may know more than the broker that is asked.
@@ -228,7 +235,7 @@ impl Membership {
         None
     }
 
-    fn unread(&self) -> MutexGuard<'_, Unread> {
+    fn unread(&self) -> MutexGuard<'_, UnseenInputs> {
         self.unread.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -239,7 +246,7 @@ impl Membership {
             return;
         }
         if let Err(error) = self.look_for_unread(member, cluster) {
-            tracing::debug!(%error, "the inputs can't be had: they are asked for again");
+            tracing::debug!(%error, "the inputs can't be looked up, and are asked for again");
         }
     }
 
@@ -255,9 +262,9 @@ impl Membership {
             step
         };
         match step {
-            Step::Nothing => {}
-            Step::Refresh => drop(member.fetch_metadata(None, REQUEST)?),
-            Step::Join => member.subscribe(&inputs)?,
+            RejoinStep::Nothing => {}
+            RejoinStep::Refresh => drop(member.fetch_metadata(None, REQUEST_TIMEOUT)?),
+            RejoinStep::Join => member.subscribe(&inputs)?,
         }
         Ok(())
     }
@@ -267,38 +274,38 @@ impl Membership {
         self.unread().is_named()
     }
 
-    /// The member has said that a topic can't be seen.
+    /// The member has got an error about a topic that can't be seen.
     pub(crate) fn suspect_unread(&self) {
         self.unread().suspect(Instant::now());
     }
 
-    /// From now on workers are waited for until then, and not beyond: the process ends.
+    /// The process ends at this time: from now on, revoking waits for workers no longer than that.
     pub(crate) fn stop_by(&self, limit: Instant) {
         self.state().stop_by = Some(limit);
     }
 
-    /// Has the workers let go of their tasks, and waits until they have.
+    /// Revokes the workers' tasks, and waits until each worker has acknowledged it.
     fn give(&self, lost: bool) {
         self.unread().revoke();
         let mut state = self.state();
         state.assigned = None;
         state.offered = None;
-        state.apart = None;
+        state.disagreement = None;
         if lost {
             state.placed.clear();
         }
         let (done, acknowledged) = channel();
-        for line in &state.lines {
-            line.tell(if lost { Command::Drop(done.clone()) } else { Command::Suspend(done.clone()) });
+        for mailbox in &state.mailboxes {
+            mailbox.send(if lost { Command::Drop(done.clone()) } else { Command::Suspend(done.clone()) });
         }
         drop(done);
         // A worker that has ended has dropped its end, and is waited for no longer.
-        let limit = Instant::now() + HANDOVER;
+        let limit = Instant::now() + HANDOVER_TIMEOUT;
         let limit = state.stop_by.map_or(limit, |stop| stop.min(limit));
-        for answered in 0..state.lines.len() {
+        for answered in 0..state.mailboxes.len() {
             let left = limit.saturating_duration_since(Instant::now());
             if acknowledged.recv_timeout(left) == Err(RecvTimeoutError::Timeout) {
-                let silent = state.lines.len() - answered;
+                let silent = state.mailboxes.len() - answered;
                 tracing::error!(
                     silent,
                     "workers didn't hand their tasks over in time: what they do now isn't committed"
@@ -309,8 +316,8 @@ impl Membership {
     }
 }
 
-impl Apart {
-    fn say(&self) {
+impl TaskDisagreement {
+    fn log(&self) {
         tracing::warn!(
             partitions = ?self.waiting,
             members = ?self.others,
@@ -320,20 +327,22 @@ impl Apart {
     }
 }
 
-impl State {
-    /// Says again that partitions wait for members to agree.
-    fn say_apart(&mut self) {
-        if let Some(apart) = self.apart.as_mut().filter(|apart| apart.said.elapsed() > SAY) {
-            apart.said = Instant::now();
-            apart.say();
+impl MembershipState {
+    /// Logs again that partitions wait for members to agree.
+    fn log_disagreement(&mut self) {
+        if let Some(disagreement) =
+            self.disagreement.as_mut().filter(|disagreement| disagreement.said.elapsed() > LOG_INTERVAL)
+        {
+            disagreement.said = Instant::now();
+            disagreement.log();
         }
     }
 
     fn assign(&mut self, tasks: BTreeSet<TaskId>) {
-        self.placed = spread(&tasks, &self.placed, self.lines.len());
+        self.placed = spread(&tasks, &self.placed, self.mailboxes.len());
         self.assigned = Some(tasks);
-        for (number, line) in self.lines.iter().enumerate() {
-            line.tell(Command::Assign(self.tasks_at(number), self.generation.clone()));
+        for (number, mailbox) in self.mailboxes.iter().enumerate() {
+            mailbox.send(Command::Assign(self.tasks_at(number), self.generation.clone()));
         }
     }
 
@@ -350,7 +359,7 @@ impl ClientContext for Membership {
     fn stats(&self, _: Statistics) {}
 
     fn error(&self, error: KafkaError, reason: &str) {
-        self.silence.hear(&error, reason);
+        self.silence.note_error(&error, reason);
         context::log_error(&error, reason);
     }
 }
@@ -359,10 +368,10 @@ impl ConsumerContext for Membership {
     fn rebalance(&self, member: &BaseConsumer<Self>, event: rd_kafka_resp_err_t, list: &mut TopicPartitionList) {
         let result = match event {
             rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => {
-                // Paused, it fetches nothing: that is the workers' part.
+                // Paused, it fetches nothing: workers have consumers of their own.
                 let result = member.assign(list).and_then(|()| member.pause(list));
                 let metadata = member.group_metadata().map(Arc::new);
-                // Read behind it: if the member has been thrown out meanwhile, it is no number at all.
+                // Read after the metadata: if the group has removed the member meanwhile, there is no number.
                 let number = generation_number(member);
                 self.take(list, metadata.map(|metadata| Generation { metadata, number }));
                 result

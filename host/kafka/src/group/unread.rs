@@ -1,6 +1,6 @@
-//! Inputs that the group leaves out. Where the member that assigns partitions can't see a topic, nobody gets those of it: no
-//! task reads them, and no worker can say so. So it is said here, until the topic can be seen again; and then the member
-//! joins again, because librdkafka does so only where its own subscription has changed.
+//! Inputs that the group doesn't assign. Where the member that assigns partitions can't see a topic, no member gets its
+//! partitions: no task reads them, and no worker can log it. So it is logged here, until the topic can be seen again.
+//! Then the member joins again, because librdkafka does so only where its own subscription has changed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -8,22 +8,22 @@ use std::time::{Duration, Instant};
 use crate::client::native::Topics;
 use crate::error::codes::remedy;
 
-/// How long until it is looked again whether a topic can be seen. One that is missed once only isn't named, unless the member
-/// has missed it too: the broker may have been behind.
-const LOOK: Duration = Duration::from_secs(5);
+/// How often to look whether a topic can be seen. A topic that is missing from one answer isn't logged, unless the
+/// member has missed it too: the broker may have been behind.
+const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 
-/// How long the word of the member counts that it can't see a topic: it comes just before a rebalance.
-const SUSPICION: Duration = Duration::from_secs(30);
+/// How long the member's error counts that it can't see a topic: it comes just before a rebalance.
+const SUSPICION_TTL: Duration = Duration::from_secs(30);
 
-/// How often a topic that can't be seen is named.
-const SAY: Duration = Duration::from_secs(30);
+/// How often a topic that can't be seen is logged.
+const LOG_INTERVAL: Duration = Duration::from_secs(30);
 
 const UNKNOWN: &str = "the broker knows of no such topic: it has been deleted, or the broker is behind";
 
-/// The inputs that nobody is assigned, as far as a member knows.
+/// The inputs that the group assigns to no member, as far as this member knows.
 #[derive(Default)]
-pub(super) struct Unread {
-    /// Topics of which this member has partitions: its workers say it if these can't be read.
+pub(super) struct UnseenInputs {
+    /// Topics of which this member has partitions: its workers log it if these can't be read.
     assigned: BTreeSet<String>,
     /// Those of the others that couldn't be seen, until the group has assigned them.
     topics: BTreeMap<String, Hidden>,
@@ -34,11 +34,11 @@ pub(super) struct Unread {
     said: Option<Instant>,
 }
 
-/// What the member is to do.
+/// How the member gets topics back into the group's assignment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum RejoinStep {
     Nothing,
-    /// Ask for all topics: librdkafka joins again if its subscription has changed.
+    /// Refresh the metadata: librdkafka joins again if its subscription has changed.
     Refresh,
     /// Join again all the same.
     Join,
@@ -50,7 +50,7 @@ struct Hidden {
     reason: Option<String>,
 }
 
-impl Unread {
+impl UnseenInputs {
     /// There is an assignment, with partitions of these topics.
     pub(super) fn assign(&mut self, topics: BTreeSet<String>, now: Instant) {
         *self = Self { assigned: topics, due: Some(now), suspected: self.suspected, ..Self::default() };
@@ -66,7 +66,7 @@ impl Unread {
         (self.due, self.suspected) = (Some(now), Some(now));
     }
 
-    /// Whether a topic was named that still can't be seen.
+    /// Whether a topic was logged that still can't be seen.
     pub(super) fn is_named(&self) -> bool {
         self.said.is_some() && self.topics.values().any(|hidden| hidden.reason.is_some())
     }
@@ -75,10 +75,10 @@ impl Unread {
         self.due.is_some_and(|due| due <= now)
     }
 
-    /// Takes over what the cluster says of the inputs.
-    pub(super) fn look(&mut self, inputs: &[&str], found: &Topics, now: Instant) -> Step {
+    /// Takes in the cluster's answer about the inputs.
+    pub(super) fn look(&mut self, inputs: &[&str], found: &Topics, now: Instant) -> RejoinStep {
         let mut before = std::mem::take(&mut self.topics);
-        let mut step = Step::Nothing;
+        let mut step = RejoinStep::Nothing;
         for input in inputs.iter().filter(|input| !self.assigned.contains(**input)) {
             let before = before.remove(*input);
             let reason = match (found.get(*input), &before) {
@@ -88,8 +88,8 @@ impl Unread {
                 (Some(Ok(_)), Some(before)) => {
                     // A topic that was there at the last look already, and still isn't assigned, needs more than that.
                     step = match before.reason {
-                        Some(_) if step != Step::Join => Step::Refresh,
-                        _ => Step::Join,
+                        Some(_) if step != RejoinStep::Join => RejoinStep::Refresh,
+                        _ => RejoinStep::Join,
                     };
                     None
                 }
@@ -97,17 +97,17 @@ impl Unread {
             let since = before.map_or(now, |hidden| hidden.since);
             self.topics.insert((*input).to_owned(), Hidden { since, reason });
         }
-        self.due = (!self.topics.is_empty()).then(|| now + LOOK);
+        self.due = (!self.topics.is_empty()).then(|| now + LOOK_INTERVAL);
         step
     }
 
-    /// The topics to be named now, with the reasons.
+    /// The topics to be logged now, with the reasons.
     pub(super) fn take_due(&mut self, now: Instant) -> Vec<(&str, &str)> {
-        if self.said.is_some_and(|said| now < said + SAY) {
+        if self.said.is_some_and(|said| now < said + LOG_INTERVAL) {
             return Vec::new();
         }
-        let is_suspected = self.suspected.is_some_and(|at| now < at + SUSPICION);
-        let is_due = |hidden: &Hidden| is_suspected || hidden.since + LOOK <= now;
+        let is_suspected = self.suspected.is_some_and(|at| now < at + SUSPICION_TTL);
+        let is_due = |hidden: &Hidden| is_suspected || hidden.since + LOOK_INTERVAL <= now;
         let named = self.topics.iter().filter(|(_, hidden)| is_due(hidden));
         let topics: Vec<_> =
             named.filter_map(|(topic, hidden)| Some((topic.as_str(), hidden.reason.as_deref()?))).collect();
@@ -143,83 +143,83 @@ mod tests {
 
     #[test]
     fn an_input_that_may_not_be_seen_is_named_again_and_again_until_the_group_has_assigned_it() {
-        let (mut unread, began) = (Unread::default(), Instant::now());
+        let (mut unread, began) = (UnseenInputs::default(), Instant::now());
         assert!(!unread.is_due(began));
         unread.assign(assigned(&["orders"]), began);
         assert!(unread.is_due(began));
         let refused = found(Some(RDKafkaErrorCode::TopicAuthorizationFailed));
-        assert_eq!(unread.look(&INPUTS, &refused, began), Step::Nothing);
+        assert_eq!(unread.look(&INPUTS, &refused, began), RejoinStep::Nothing);
         assert!(unread.take_due(began).is_empty(), "the broker may be behind");
 
         assert!(!unread.is_due(began));
-        assert!(unread.is_due(began + LOOK));
-        assert_eq!(unread.look(&INPUTS, &refused, began + LOOK), Step::Nothing);
-        let said = unread.take_due(began + LOOK);
+        assert!(unread.is_due(began + LOOK_INTERVAL));
+        assert_eq!(unread.look(&INPUTS, &refused, began + LOOK_INTERVAL), RejoinStep::Nothing);
+        let said = unread.take_due(began + LOOK_INTERVAL);
         assert!(
             matches!(said[..], [("payments", reason)] if reason.contains("allow the app to use the topic")),
             "{said:?}"
         );
         assert!(unread.is_named());
-        assert!(unread.take_due(began + SAY).is_empty(), "it was said not long ago");
-        assert_eq!(unread.take_due(began + LOOK + SAY).len(), 1);
+        assert!(unread.take_due(began + LOG_INTERVAL).is_empty(), "it was said not long ago");
+        assert_eq!(unread.take_due(began + LOOK_INTERVAL + LOG_INTERVAL).len(), 1);
 
         let allowed = found(None);
-        for (round, step) in [(10, Step::Refresh), (11, Step::Join), (12, Step::Join)] {
-            let now = began + LOOK * round;
+        for (round, step) in [(10, RejoinStep::Refresh), (11, RejoinStep::Join), (12, RejoinStep::Join)] {
+            let now = began + LOOK_INTERVAL * round;
             assert!(unread.is_due(now));
             assert_eq!(unread.look(&INPUTS, &allowed, now), step, "until it is assigned");
             assert!(unread.take_due(now).is_empty());
             assert!(!unread.is_named());
         }
-        unread.assign(assigned(&INPUTS), began + LOOK * 13);
-        assert_eq!(unread.look(&INPUTS, &allowed, began + LOOK * 13), Step::Nothing);
-        assert!(!unread.is_due(began + LOOK * 100), "nothing is left to look at");
+        unread.assign(assigned(&INPUTS), began + LOOK_INTERVAL * 13);
+        assert_eq!(unread.look(&INPUTS, &allowed, began + LOOK_INTERVAL * 13), RejoinStep::Nothing);
+        assert!(!unread.is_due(began + LOOK_INTERVAL * 100), "nothing is left to look at");
     }
 
     #[test]
     fn inputs_that_can_be_seen_again_together_are_asked_for_before_the_member_joins_again() {
-        let (mut unread, now) = (Unread::default(), Instant::now());
+        let (mut unread, now) = (UnseenInputs::default(), Instant::now());
         unread.assign(assigned(&["orders"]), now);
-        assert_eq!(unread.look(&INPUTS, &Topics::default(), now), Step::Nothing);
-        assert_eq!(unread.look(&INPUTS, &found(None), now + LOOK), Step::Refresh);
-        assert_eq!(unread.look(&INPUTS, &found(None), now + LOOK * 2), Step::Join);
+        assert_eq!(unread.look(&INPUTS, &Topics::default(), now), RejoinStep::Nothing);
+        assert_eq!(unread.look(&INPUTS, &found(None), now + LOOK_INTERVAL), RejoinStep::Refresh);
+        assert_eq!(unread.look(&INPUTS, &found(None), now + LOOK_INTERVAL * 2), RejoinStep::Join);
     }
 
     #[test]
     fn an_input_that_others_have_or_that_is_read_here_is_not_named() {
-        let (mut unread, now) = (Unread::default(), Instant::now());
+        let (mut unread, now) = (UnseenInputs::default(), Instant::now());
         unread.assign(assigned(&["payments"]), now);
         let refused = found(Some(RDKafkaErrorCode::TopicAuthorizationFailed));
-        assert_eq!(unread.look(&INPUTS, &refused, now), Step::Nothing);
-        assert!(unread.take_due(now + SAY).is_empty(), "its worker says so, and others have the rest");
+        assert_eq!(unread.look(&INPUTS, &refused, now), RejoinStep::Nothing);
+        assert!(unread.take_due(now + LOG_INTERVAL).is_empty(), "its worker says so, and others have the rest");
     }
 
     #[test]
     fn without_an_assignment_a_deleted_input_is_named_once_the_member_has_missed_it() {
-        let (mut unread, now) = (Unread::default(), Instant::now());
+        let (mut unread, now) = (UnseenInputs::default(), Instant::now());
         unread.assign(assigned(&INPUTS), now);
-        assert_eq!(unread.look(&INPUTS, &found(None), now), Step::Nothing);
+        assert_eq!(unread.look(&INPUTS, &found(None), now), RejoinStep::Nothing);
         unread.revoke();
-        assert!(!unread.is_due(now + SAY));
-        unread.suspect(now + SAY);
-        assert!(unread.is_due(now + SAY));
+        assert!(!unread.is_due(now + LOG_INTERVAL));
+        unread.suspect(now + LOG_INTERVAL);
+        assert!(unread.is_due(now + LOG_INTERVAL));
         let mut deleted = found(None);
         deleted.remove("stock");
-        assert_eq!(unread.look(&INPUTS, &deleted, now + SAY), Step::Nothing);
-        assert_eq!(unread.take_due(now + SAY), [("stock", UNKNOWN)]);
+        assert_eq!(unread.look(&INPUTS, &deleted, now + LOG_INTERVAL), RejoinStep::Nothing);
+        assert_eq!(unread.take_due(now + LOG_INTERVAL), [("stock", UNKNOWN)]);
     }
 
     #[test]
     fn an_input_that_the_member_has_missed_before_a_rebalance_is_named_at_the_first_look_behind_it() {
-        let (mut unread, began) = (Unread::default(), Instant::now());
+        let (mut unread, began) = (UnseenInputs::default(), Instant::now());
         unread.assign(assigned(&INPUTS), began);
-        unread.suspect(began + LOOK);
+        unread.suspect(began + LOOK_INTERVAL);
         unread.revoke();
-        unread.assign(assigned(&["orders", "payments"]), began + LOOK);
+        unread.assign(assigned(&["orders", "payments"]), began + LOOK_INTERVAL);
         let mut deleted = found(None);
         deleted.remove("stock");
-        assert_eq!(unread.look(&INPUTS, &deleted, began + LOOK), Step::Nothing);
-        assert_eq!(unread.take_due(began + LOOK), [("stock", UNKNOWN)]);
+        assert_eq!(unread.look(&INPUTS, &deleted, began + LOOK_INTERVAL), RejoinStep::Nothing);
+        assert_eq!(unread.take_due(began + LOOK_INTERVAL), [("stock", UNKNOWN)]);
         assert!(unread.is_named());
     }
 }

@@ -1,8 +1,8 @@
-//! Whether there is nothing left to do: for who runs until then.
+//! Whether there is nothing left to do, for instances that run until then.
 //!
-//! That the own tasks have nothing to do isn't enough. Others may be somebody's who was killed, and whom the group hasn't
-//! missed yet: they come here later. So all that the app reads must have been committed up to its end, by whomever, and
-//! not in the middle of a run.
+//! That this instance's tasks have nothing to do isn't enough. Other tasks may belong to a process that was killed, and
+//! that the group hasn't missed yet: they are assigned to this instance later. So all inputs of the app must be
+//! committed up to their ends, by any process, and not in the middle of a run.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -11,18 +11,18 @@ use rdkafka::TopicPartitionList;
 use rdkafka::consumer::Consumer;
 
 use crate::client::native::Committed;
-use crate::cluster::REQUEST;
+use crate::cluster::REQUEST_TIMEOUT;
 use crate::cluster::metadata;
 use crate::error::Error;
 use crate::group::Member;
 use crate::tasks::inputs_of;
 use crate::worker::Shared;
 
-/// Where all workers have had nothing to do for so long, nothing is on its way between them any more. Also how long to
-/// wait until the cluster is asked again.
-const QUIET: Duration = Duration::from_secs(1);
+/// Where all workers have been idle for so long, no record is on its way between them any more. Also the pause before
+/// the cluster is asked again.
+const QUIET_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What is known of it.
+/// The idle workers.
 pub(crate) struct Idle {
     /// Workers that have nothing to do.
     workers: BTreeSet<usize>,
@@ -35,8 +35,8 @@ impl Idle {
         Self { workers: BTreeSet::new(), since: Instant::now() }
     }
 
-    /// A worker has nothing to do any more, or has.
-    pub(crate) fn tell(&mut self, worker: usize, idle: bool) {
+    /// Notes whether a worker is idle.
+    pub(crate) fn set_idle(&mut self, worker: usize, idle: bool) {
         self.since = Instant::now();
         if idle {
             self.workers.insert(worker)
@@ -45,35 +45,35 @@ impl Idle {
         };
     }
 
-    /// Something was committed.
+    /// A worker has committed.
     pub(crate) fn committed(&mut self) {
         self.since = Instant::now();
     }
 
-    /// The workers are given other tasks.
+    /// The workers get other tasks.
     pub(crate) fn forget(&mut self) {
         self.workers.clear();
     }
 
-    /// Whether nothing is left, as far as the cluster can be asked. A worker without tasks never has anything.
+    /// Whether nothing is left to do. A worker without tasks is idle.
     pub(crate) fn is_all_done(&mut self, shared: &Shared, member: &Member) -> bool {
         self.workers.len() >= shared.topology.settings.threads.max(1) && self.is_all_read(shared, member)
     }
 
     /// The same for a process without tasks of its own.
     pub(crate) fn is_all_read(&mut self, shared: &Shared, member: &Member) -> bool {
-        if self.since.elapsed() < QUIET {
+        if self.since.elapsed() < QUIET_INTERVAL {
             return false;
         }
         self.since = Instant::now();
         match left(shared, member) {
             Ok(None) => true,
             Ok(Some((topic, partition))) => {
-                tracing::debug!(topic, partition, "not read to its end yet, here or by another process");
+                tracing::debug!(topic, partition, "the partition isn't committed up to its end yet");
                 false
             }
             Err(error) => {
-                tracing::warn!(%error, "whether all is processed can't be known: it goes on until it can");
+                tracing::warn!(%error, "the instance can't find out whether all inputs are processed, and goes on");
                 false
             }
         }
@@ -99,7 +99,7 @@ fn left(shared: &Shared, member: &Member) -> Result<Option<(String, u32)>, Error
     for place in list.elements() {
         let (name, partition) = (place.topic().to_owned(), place.partition());
         let left = Some((name.clone(), partition.cast_unsigned()));
-        // No broker knows where a partition ends that none leads.
+        // The end of a partition without a leader is unknown.
         let topic = topics.get(&name).and_then(|topic| topic.as_ref().ok());
         let leaderless = topic.is_none_or(|topic| !topic.leaders.contains_key(&partition.cast_unsigned()));
         let committed = match committed.get(&(name.clone(), partition)) {
@@ -109,8 +109,8 @@ fn left(shared: &Shared, member: &Member) -> Result<Option<(String, u32)>, Error
             Some(Committed::Nothing) => None,
             Some(Committed::Undecided | Committed::Refused(_)) | None => return Ok(left),
         };
-        // The member reads what is committed: its end is that of the last transaction that is decided.
-        let (low, end) = member.fetch_watermarks(&name, partition, REQUEST)?;
+        // The member reads committed records only: its end is the last stable offset.
+        let (low, end) = member.fetch_watermarks(&name, partition, REQUEST_TIMEOUT)?;
         if committed.unwrap_or(low) < end {
             return Ok(left);
         }

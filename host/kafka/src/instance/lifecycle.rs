@@ -12,13 +12,13 @@
 
 use std::fmt;
 
-/// What an instance is doing.
+/// The state of an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum State {
     /// It gets to know the cluster, and checks topics and folder.
     Created,
-    /// It waits for the group to say which partitions are its own.
+    /// It waits for the group's assignment.
     Rebalancing,
     /// It brings local state up to date.
     Restoring,
@@ -26,7 +26,7 @@ pub enum State {
     Running,
     /// It processes records, but not all that there are: an input is missing, or a partition of its own can't be read.
     Degraded,
-    /// It was told to stop, and commits what is under way.
+    /// It stops, and commits the open transactions.
     Draining,
     /// It has left the group.
     Stopped,
@@ -50,7 +50,7 @@ impl fmt::Display for State {
 }
 
 impl State {
-    /// The state when this is what is wanted: an end is final, and who drains only stops.
+    /// The state after this one, where `wanted` comes next: an end is final, and a draining instance only stops.
     pub(crate) fn towards(self, wanted: Self) -> Self {
         match (self, wanted) {
             (Self::Stopped | Self::Failed, _) => self,
@@ -66,7 +66,7 @@ mod tests {
     use super::State::{Draining, Failed, Rebalancing, Restoring, Running, Stopped};
 
     #[test]
-    fn who_drains_comes_to_an_end_and_an_end_is_final() {
+    fn a_draining_instance_comes_to_an_end_and_an_end_is_final() {
         assert_eq!(Running.towards(Rebalancing), Rebalancing);
         assert_eq!(Restoring.towards(Failed), Failed);
         assert_eq!(Draining.towards(Running), Draining);

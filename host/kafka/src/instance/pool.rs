@@ -11,26 +11,27 @@ use millrace_engine::logic::Logic;
 use millrace_engine::topology::OnWorkerFailure;
 
 use crate::error::{Error, Reaction};
-use crate::group::{Line, Member};
+use crate::group::{MailboxSender, Member};
 use crate::worker::{Event, Shared, Worker};
 
-/// So many replacements within [`WITHIN`] are enough: what fails again and again isn't mended by another thread.
-const REPLACEMENTS: usize = 5;
+/// The most replacements within [`REPLACEMENTS_PERIOD`]: an error that comes again and again isn't mended by another
+/// thread.
+const REPLACEMENTS_LIMIT: usize = 5;
 
-const WITHIN: Duration = Duration::from_secs(600);
+const REPLACEMENTS_PERIOD: Duration = Duration::from_secs(600);
 
-/// How long a place stays empty before its first replacement, and at most: each time twice as long.
+/// How long to wait before a worker is replaced: at first, and at most; each time twice as long.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
 
 /// Makes the guest calls of a worker, on its thread.
 pub type Guests = dyn Fn() -> Box<dyn Logic> + Send + Sync;
 
 /// The workers.
-pub(crate) struct Crew {
+pub(crate) struct WorkerPool {
     shared: Arc<Shared>,
     guests: Arc<Guests>,
     events: Sender<Event>,
-    /// By number; none where a worker has ended well.
+    /// By number; none where a worker has ended without an error.
     threads: Vec<Option<Thread>>,
     replacements: Replacements,
 }
@@ -42,19 +43,20 @@ struct Replacements {
     due: BTreeMap<usize, Instant>,
     /// When workers failed lately.
     failed: VecDeque<Instant>,
-    /// The same of those that wait for room on the disk.
+    /// When workers failed lately because the disk was full.
     waited: VecDeque<Instant>,
 }
 
 impl Replacements {
-    /// A worker has failed. How long its place stays empty; none if that was once too often.
+    /// Notes that a worker has failed. Gives how long to wait before it is replaced; none if it isn't replaced any
+    /// more.
     fn plan(&mut self, number: usize, error: &Error, now: Instant) -> Option<Duration> {
-        // As long as it takes: it is people who give a disk more room.
+        // As often as it takes: a person has to free room on the disk.
         let (before, most) = match is_waited_for(error) {
             true => (&mut self.waited, usize::MAX),
-            false => (&mut self.failed, REPLACEMENTS),
+            false => (&mut self.failed, REPLACEMENTS_LIMIT),
         };
-        before.retain(|at| now.saturating_duration_since(*at) < WITHIN);
+        before.retain(|at| now.saturating_duration_since(*at) < REPLACEMENTS_PERIOD);
         let times = before.len();
         if times >= most {
             return None;
@@ -65,7 +67,7 @@ impl Replacements {
         Some(wait)
     }
 
-    /// The workers whose time has come.
+    /// The workers to be replaced now.
     fn take_due(&mut self, now: Instant) -> Vec<usize> {
         let due: Vec<_> = self.due.iter().filter(|(_, at)| **at <= now).map(|(number, _)| *number).collect();
         self.due.retain(|number, _| !due.contains(number));
@@ -73,7 +75,7 @@ impl Replacements {
     }
 }
 
-/// Whether a person can mend it while the app waits.
+/// Whether the app waits until a person has mended it.
 fn is_waited_for(error: &Error) -> bool {
     matches!(error, Error::Store(millrace_store::Error::Full { .. }))
 }
@@ -81,7 +83,7 @@ fn is_waited_for(error: &Error) -> bool {
 /// A worker at work.
 type Thread = JoinHandle<Result<(), Reaction>>;
 
-impl Crew {
+impl WorkerPool {
     /// Starts them all, and connects them to the member.
     pub(crate) fn start(
         shared: Arc<Shared>,
@@ -90,35 +92,35 @@ impl Crew {
         member: &Member,
     ) -> Result<Self, Error> {
         let count = shared.topology.settings.threads.max(1);
-        let mut crew = Self { shared, guests, events, threads: Vec::new(), replacements: Replacements::default() };
+        let mut pool = Self { shared, guests, events, threads: Vec::new(), replacements: Replacements::default() };
         for number in 0..count {
-            let thread = crew.spawn(number, member)?;
-            crew.threads.push(Some(thread));
+            let thread = pool.spawn(number, member)?;
+            pool.threads.push(Some(thread));
         }
-        Ok(crew)
+        Ok(pool)
     }
 
     fn spawn(&self, number: usize, member: &Member) -> Result<Thread, Error> {
-        let (line, ear) = Line::new();
+        let (sender, mailbox) = MailboxSender::new();
         let (shared, guests, events) = (Arc::clone(&self.shared), Arc::clone(&self.guests), self.events.clone());
-        let run = move || Worker::new(number, shared, ear, events, guests()).run();
+        let run = move || Worker::new(number, shared, mailbox, events, guests()).run();
         let handle = thread::Builder::new().name(format!("worker-{number}")).spawn(run);
         let handle = handle.map_err(|error| Error::Thread(format!("a worker thread can't be started: {error}")))?;
-        rdkafka::consumer::Consumer::context(member).connect(number, line);
+        rdkafka::consumer::Consumer::context(member).connect(number, sender);
         Ok(handle)
     }
 
-    /// Looks after those that have ended.
+    /// Replaces workers that have ended with an error.
     ///
     /// # Errors
     /// One can't go on, and isn't to be replaced.
-    pub(crate) fn tend(&mut self, member: &Member) -> Result<(), Error> {
+    pub(crate) fn replace_ended(&mut self, member: &Member) -> Result<(), Error> {
         for number in 0..self.threads.len() {
             let Some(slot) = self.threads.get_mut(number) else { continue };
             let Some(thread) = slot.take_if(|thread| thread.is_finished()) else { continue };
             match thread.join() {
                 Ok(Ok(())) => {}
-                Ok(Err(Reaction::Fail(Error::Hangs))) => self.succeed(number, member)?,
+                Ok(Err(Reaction::Fail(Error::Hangs))) => self.replace_hanging(number, member)?,
                 Ok(Err(Reaction::Stop(error))) => return Err(error),
                 Ok(Err(Reaction::Fail(error))) => self.replace(number, error)?,
                 Ok(Err(Reaction::Abort(reason) | Reaction::Unwritten(reason) | Reaction::Rebuild(reason))) => {
@@ -150,10 +152,10 @@ impl Crew {
         Ok(())
     }
 
-    /// A worker has waited in vain for a call into librdkafka. Whatever the call was to do, the successor fences it.
-    fn succeed(&mut self, number: usize, member: &Member) -> Result<(), Error> {
+    /// A worker has waited in vain for a call into librdkafka. Its successor fences the effects of the call.
+    fn replace_hanging(&mut self, number: usize, member: &Member) -> Result<(), Error> {
         if self.shared.stopping.load(Ordering::SeqCst) {
-            // As where a last transaction can't be committed: the next owner of its tasks does it again.
+            // As where a last transaction can't be committed: the next owner of its tasks processes the records again.
             tracing::warn!(worker = number, "a call to Kafka hangs: the last transaction of a worker is not committed");
             return Ok(());
         }
@@ -164,7 +166,7 @@ impl Crew {
 
     fn replace(&mut self, number: usize, error: Error) -> Result<(), Error> {
         let stop = self.shared.topology.settings.on_worker_failure == OnWorkerFailure::Stop;
-        // Nothing takes over from a worker that fails at the stop: what it had open isn't committed.
+        // A worker that fails while the process stops isn't replaced: its transaction isn't committed.
         if stop || self.shared.stopping.load(Ordering::SeqCst) {
             return Err(error);
         }
@@ -180,14 +182,14 @@ impl Crew {
         Ok(())
     }
 
-    /// The numbers of those that have not ended.
-    pub(crate) fn at_work(&self) -> Vec<usize> {
+    /// The numbers of the workers that haven't ended.
+    pub(crate) fn running(&self) -> Vec<usize> {
         let threads = self.threads.iter().enumerate();
         threads.filter_map(|(number, thread)| thread.as_ref().map(|_| number)).collect()
     }
 
     /// Whether all have ended.
-    pub(crate) fn is_gone(&self) -> bool {
+    pub(crate) fn have_all_ended(&self) -> bool {
         self.threads.iter().flatten().next().is_none()
     }
 }
@@ -210,12 +212,12 @@ mod tests {
     }
 
     #[test]
-    fn a_place_stays_empty_for_longer_each_time_and_what_fails_too_often_ends() {
+    fn a_worker_is_replaced_later_each_time_and_after_too_many_failures_not_at_all() {
         let (mut replacements, now) = (Replacements::default(), Instant::now());
         let waits: Vec<_> = (0..6).map(|_| replacements.plan(0, &other(), now)).collect();
         let seconds: Vec<_> = waits.iter().map(|wait| wait.map(|wait| wait.as_secs_f32())).collect();
         assert_eq!(seconds, [Some(0.5), Some(1.0), Some(2.0), Some(4.0), Some(8.0), None]);
-        let later = now + WITHIN;
+        let later = now + REPLACEMENTS_PERIOD;
         assert_eq!(replacements.plan(0, &other(), later), Some(BACKOFF.0), "ten minutes later it is forgotten");
     }
 
@@ -234,7 +236,7 @@ mod tests {
         replacements.plan(0, &other(), now);
         assert_eq!(replacements.take_due(now), [0; 0]);
         assert_eq!(replacements.take_due(now + BACKOFF.0), [1]);
-        assert_eq!(replacements.take_due(now + WITHIN), [0]);
-        assert_eq!(replacements.take_due(now + WITHIN), [0; 0]);
+        assert_eq!(replacements.take_due(now + REPLACEMENTS_PERIOD), [0]);
+        assert_eq!(replacements.take_due(now + REPLACEMENTS_PERIOD), [0; 0]);
     }
 }

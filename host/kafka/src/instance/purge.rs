@@ -1,4 +1,4 @@
-//! Repartition topics keep what isn't read yet, and nothing else: what is before an acknowledged offset is deleted.
+//! Purging repartition topics: records before a committed offset are deleted.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,12 +10,12 @@ use millrace_engine::topology::TopicId;
 use crate::worker::Shared;
 
 /// How often.
-const EVERY: Duration = Duration::from_secs(30);
+const PURGE_INTERVAL: Duration = Duration::from_secs(30);
 
 /// Acknowledged offsets of repartition topics.
 pub(crate) struct Purge {
     acknowledged: BTreeMap<(TopicId, u32), i64>,
-    /// Up to where it was deleted, or was to be: the next offset comes soon.
+    /// The offsets before which records were deleted, or whose deletion has failed: the next one comes soon.
     deleted: BTreeMap<(TopicId, u32), i64>,
     last: Instant,
     thread: Option<JoinHandle<()>>,
@@ -30,16 +30,16 @@ impl Purge {
         self.acknowledged.extend(offsets.iter().map(|(topic, partition, offset)| ((*topic, *partition), *offset)));
     }
 
-    /// What other processes acknowledge from now on isn't known here.
+    /// After a rebalance, other processes commit offsets that this one doesn't know.
     pub(crate) fn forget(&mut self) {
         self.acknowledged.clear();
     }
 
-    /// Deletes, if it is time, on a thread of its own: a slow broker mustn't hold up who serves the group. That it fails
-    /// is no harm: it is tried again.
+    /// Deletes, if it is time, on a thread of its own: a slow broker must not hold up the group's member. A failure
+    /// does no harm: the next attempt deletes as well.
     pub(crate) fn run(&mut self, shared: &Arc<Shared>) {
         let busy = self.thread.as_ref().is_some_and(|thread| !thread.is_finished());
-        if self.last.elapsed() < EVERY || busy {
+        if self.last.elapsed() < PURGE_INTERVAL || busy {
             return;
         }
         self.last = Instant::now();

@@ -13,48 +13,52 @@ use rdkafka::consumer::Consumer;
 use super::Report;
 use super::idle::Idle;
 use super::lifecycle::State;
-use super::pool::{Crew, Guests};
+use super::pool::{Guests, WorkerPool};
 use super::purge::Purge;
 use crate::client::settings::wrong_settings;
 use crate::error::codes::{Class, class};
 use crate::error::{Error, code};
-use crate::group::{Member, Membership, Refusal};
+use crate::group::{JoinRefusal, Member, Membership};
 use crate::state::globals::Globals;
 use crate::worker::{Event, Lag, Shared};
 
-/// How long what is under way may take when it is told to stop.
-const DRAIN: Duration = Duration::from_secs(20);
+/// How long workers may take to finish when the process stops.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// How long to wait until the group has let it go.
-const LEAVE: Duration = Duration::from_secs(4);
+/// How long to wait until the member has left the group.
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// What supervisors wait before they kill, such as Kubernetes. Some of it is left for closing files and connections.
-const GRACE: Duration = Duration::from_secs(30);
+/// How long supervisors such as Kubernetes wait before they kill a process. Some of it is left for closing files and
+/// connections.
+const TERMINATION_GRACE: Duration = Duration::from_secs(30);
 
-const _: () = assert!(DRAIN.as_secs() + LEAVE.as_secs() + 5 <= GRACE.as_secs(), "a stop is over before it is cut off");
 const _: () = assert!(
-    crate::client::calls::PATIENCE_AT_STOP.as_secs() < DRAIN.as_secs(),
+    DRAIN_TIMEOUT.as_secs() + LEAVE_TIMEOUT.as_secs() + 5 <= TERMINATION_GRACE.as_secs(),
+    "a stop is over before it is cut off"
+);
+const _: () = assert!(
+    crate::client::calls::CALL_TIMEOUT_AT_STOP.as_secs() < DRAIN_TIMEOUT.as_secs(),
     "a worker that hangs is given up before"
 );
 
-/// How often to say that it waits outside of the group.
-const SAY: Duration = Duration::from_secs(30);
+/// How often it is logged that the instance waits outside of the group.
+const LOG_INTERVAL: Duration = Duration::from_secs(30);
 
-/// How often to tell how far it is behind.
-const TELL: Duration = Duration::from_secs(1);
+/// How often the lag is reported.
+const LAG_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How long to wait for news from the group at a time.
-const TICK: Duration = Duration::from_millis(20);
+/// How long to wait for events of the group at a time.
+const GROUP_POLL_WAIT: Duration = Duration::from_millis(20);
 
-/// The longest that a change of windows is on no disk: they have no write-ahead log, and their changelogs don't keep them
-/// for ever.
-const UNFLUSHED: Duration = Duration::from_secs(30);
+/// The longest that changes of windows are on no disk: they have no write-ahead log, and their changelogs don't keep
+/// them for ever.
+const UNFLUSHED_TTL: Duration = Duration::from_secs(30);
 
 /// Flushes the windows that were written to the local state and have been in memory only for long enough, also when
 /// nothing more comes.
 fn flush_old(database: &Database) {
-    // The workers' next writes fail with the same error, and it is theirs to be handled.
-    if let Err(error) = database.flush_older_than(UNFLUSHED) {
+    // The workers' next writes fail with the same error, and they handle it.
+    if let Err(error) = database.flush_older_than(UNFLUSHED_TTL) {
         tracing::warn!(%error, "the local state can't be flushed");
     }
 }
@@ -62,25 +66,25 @@ fn flush_old(database: &Database) {
 /// A running instance.
 pub(super) struct Instance<'t> {
     shared: Arc<Shared>,
-    crew: Crew,
+    pool: WorkerPool,
     events: Receiver<Event>,
     state: State,
     /// Workers whose tasks are all open.
     ready: BTreeSet<usize>,
     idle: Idle,
-    /// How far each worker is behind, and when that was told last.
+    /// The lag of each worker, and when their sum was reported last.
     lags: BTreeMap<usize, Lag>,
-    told: Instant,
-    /// Keeps global tables.
+    lag_reported: Instant,
+    /// The thread that keeps global tables up to date.
     follower: Option<JoinHandle<Result<(), Error>>>,
     rebalances: u64,
-    /// Why the group doesn't take it.
-    refusal: Refusal,
-    /// Why it has left the group, and when that was said last.
+    /// Why the group refuses the member.
+    refusal: JoinRefusal,
+    /// Why the instance has left the group, and when that was logged last.
     held: Option<(String, Instant)>,
     until_idle: bool,
     purge: Purge,
-    tell: &'t mut dyn FnMut(Report<'_>),
+    report: &'t mut dyn FnMut(Report<'_>),
 }
 
 impl<'t> Instance<'t> {
@@ -89,47 +93,47 @@ impl<'t> Instance<'t> {
         shared: Arc<Shared>,
         guests: Arc<Guests>,
         until_idle: bool,
-        tell: &'t mut dyn FnMut(Report<'_>),
+        report: &'t mut dyn FnMut(Report<'_>),
     ) -> Result<Self, Error> {
         let membership = Membership::new(Arc::clone(&shared.topology), Arc::clone(&shared.partitions));
         let config = shared.settings.member(membership.cut());
         let member: Member = config.create_with_context(membership).map_err(wrong_settings)?;
         let member = shared.member.get_or_init(|| member);
         let (sender, events) = channel();
-        let crew = Crew::start(Arc::clone(&shared), guests, sender, member)?;
+        let pool = WorkerPool::start(Arc::clone(&shared), guests, sender, member)?;
         member.subscribe(&member.context().inputs())?;
         let mut instance = Self {
-            crew,
+            pool,
             events,
             state: State::Created,
             ready: BTreeSet::new(),
             idle: Idle::new(),
             lags: BTreeMap::new(),
-            told: Instant::now(),
+            lag_reported: Instant::now(),
             follower: None,
             rebalances: 0,
-            refusal: Refusal::default(),
+            refusal: JoinRefusal::default(),
             held: None,
             until_idle,
             purge: Purge::new(),
-            tell,
+            report,
             shared: Arc::clone(&shared),
         };
-        instance.become_(State::Rebalancing);
+        instance.transition(State::Rebalancing);
         Ok(instance)
     }
 
     /// Starts to follow the topics of global tables.
     pub(super) fn follow(&mut self, globals: Option<Globals>) -> Result<(), Error> {
-        let (Some(globals), Some(gate)) = (globals, self.shared.gate.clone()) else { return Ok(()) };
+        let (Some(globals), Some(barrier)) = (globals, self.shared.barrier.clone()) else { return Ok(()) };
         let shared = Arc::clone(&self.shared);
         let thread = Builder::new().name("global-tables".into());
-        let follower = thread.spawn(move || globals.follow(&gate, &shared.cluster, &shared.stopping));
+        let follower = thread.spawn(move || globals.follow(&barrier, &shared.cluster, &shared.stopping));
         self.follower = Some(follower.map_err(|error| Error::Thread(format!("no thread can be started: {error}")))?);
         Ok(())
     }
 
-    /// It ends by itself only when it can't go on.
+    /// The thread of global tables ends by itself only with an error.
     fn check_follower(&mut self) -> Result<(), Error> {
         match self.follower.take_if(|follower| follower.is_finished()).map(JoinHandle::join) {
             None => Ok(()),
@@ -143,37 +147,37 @@ impl<'t> Instance<'t> {
         let Some(member) = shared.member.get() else { return Ok(()) };
         while !stop.load(Ordering::Relaxed) && !self.is_all_done(member) {
             self.check_follower()?;
-            self.turn(member)?;
-            self.crew.tend(member)?;
+            self.run_once(member)?;
+            self.pool.replace_ended(member)?;
             self.purge.run(&shared);
             flush_old(&shared.database);
         }
         Ok(())
     }
 
-    /// One round: news from the group, news from the workers.
-    fn turn(&mut self, member: &Member) -> Result<(), Error> {
-        if let Some(Err(error)) = member.poll(TICK) {
+    /// One round: events of the group, then events of the workers.
+    fn run_once(&mut self, member: &Member) -> Result<(), Error> {
+        if let Some(Err(error)) = member.poll(GROUP_POLL_WAIT) {
             tracing::debug!(%error, "the group says");
-            self.refusal.hear(&error, Instant::now())?;
+            self.refusal.note_error(&error, Instant::now())?;
             if code(&error).is_some_and(|code| class(code) == Class::Topic) {
                 member.context().suspect_unread();
             }
         }
         if let Some((code, text)) = member.client().fatal_error() {
-            return Err(Error::Setup(format!("the group has no place for this instance: {text} ({code})")));
+            return Err(Error::Setup(format!("the group refuses this instance: {text} ({code})")));
         }
-        self.hear_of_rebalance(member);
+        self.note_rebalance(member);
         member.context().settle(&self.shared.cluster)?;
         if self.held.is_none() {
             member.context().look_after_unread(member, &self.shared.cluster);
         }
-        self.say_refusal(member);
-        self.hear_all();
-        self.tell_lag();
-        self.hold(member);
+        self.log_refusal(member);
+        self.handle_events();
+        self.report_lag();
+        self.stay_out(member);
         let all = self.ready.len() >= self.shared.topology.settings.threads.max(1);
-        self.become_(match (member.context().assigned(), all) {
+        self.transition(match (member.context().assigned(), all) {
             (None, _) => State::Rebalancing,
             (Some(_), false) => State::Restoring,
             (Some(_), true) if self.is_degraded(member) => State::Degraded,
@@ -182,18 +186,18 @@ impl<'t> Instance<'t> {
         Ok(())
     }
 
-    fn hear_all(&mut self) {
+    fn handle_events(&mut self) {
         while let Ok(event) = self.events.try_recv() {
-            self.hear(event);
+            self.handle_event(event);
         }
     }
 
-    /// Forgets what was of the last assignment, before the workers are told of the new one. What they have said until then is
-    /// of the last one too.
-    fn hear_of_rebalance(&mut self, member: &Member) {
+    /// Forgets the state of the last assignment, before the workers get the new one. Their events until then belong to
+    /// the last one too.
+    fn note_rebalance(&mut self, member: &Member) {
         let rebalances = member.context().rebalances();
         if rebalances != self.rebalances {
-            self.hear_all();
+            self.handle_events();
             self.rebalances = rebalances;
             self.purge.forget();
             self.ready.clear();
@@ -203,25 +207,25 @@ impl<'t> Instance<'t> {
         }
     }
 
-    /// Whether there is something that it can't read.
+    /// Whether there is an input that it can't read.
     fn is_degraded(&self, member: &Member) -> bool {
         self.lags.values().any(|lag| lag.unread > 0) || member.context().misses_an_input()
     }
 
-    fn tell_lag(&mut self) {
-        // A worker that hasn't said anything since the last rebalance may have any number of records to come.
+    fn report_lag(&mut self) {
+        // A worker that hasn't published its lag since the last rebalance may have any backlog.
         let all = self.lags.len() >= self.shared.topology.settings.threads.max(1);
-        if self.told.elapsed() < TELL || !all {
+        if self.lag_reported.elapsed() < LAG_INTERVAL || !all {
             return;
         }
-        self.told = Instant::now();
+        self.lag_reported = Instant::now();
         let mut sum = Lag::default();
         self.lags.values().for_each(|lag| sum += *lag);
-        (self.tell)(Report::Lag(sum));
+        (self.report)(Report::Lag(sum));
     }
 
-    /// Says why it isn't in the group, while it isn't.
-    fn say_refusal(&mut self, member: &Member) {
+    /// Logs why it isn't in the group, while it isn't.
+    fn log_refusal(&mut self, member: &Member) {
         if member.context().assigned().is_none()
             && let Some(reason) = self.refusal.take_due(Instant::now())
         {
@@ -229,19 +233,19 @@ impl<'t> Instance<'t> {
         }
     }
 
-    /// Stays out of the group if there is a task that it can't run: the group would give it back again and again.
-    fn hold(&mut self, member: &Member) {
+    /// Stays out of the group if there is a task that it can't run: the group would assign it the task again and again.
+    fn stay_out(&mut self, member: &Member) {
         let Some((reason, said)) = &mut self.held else { return };
         if member.context().assigned().is_some() {
             member.unsubscribe();
         }
-        if said.elapsed() >= SAY {
+        if said.elapsed() >= LOG_INTERVAL {
             *said = Instant::now();
             tracing::warn!(reason, "waiting outside of the group");
         }
     }
 
-    fn hear(&mut self, event: Event) {
+    fn handle_event(&mut self, event: Event) {
         match event {
             Event::Held { reason } => {
                 if self.held.is_none() {
@@ -251,51 +255,51 @@ impl<'t> Instance<'t> {
             }
             Event::Restoring { worker, records } => {
                 self.ready.remove(&worker);
-                (self.tell)(Report::Restoring(records));
+                (self.report)(Report::Restoring(records));
             }
-            Event::Restored { records } => (self.tell)(Report::Restored(records)),
+            Event::Restored { records } => (self.report)(Report::Restored(records)),
             Event::Running { worker } => drop(self.ready.insert(worker)),
             Event::Committed(commit) => {
                 self.idle.committed();
                 self.purge.note(&commit.purgeable);
-                (self.tell)(Report::Committed(&commit.ledger, commit.took));
+                (self.report)(Report::Committed(&commit.ledger, commit.took));
             }
             Event::Lag { worker, lag } => drop(self.lags.insert(worker, lag)),
-            Event::OpenWindows(windows) => (self.tell)(Report::OpenWindows(windows)),
-            Event::Idle { worker, idle } => self.idle.tell(worker, idle),
+            Event::OpenWindows(windows) => (self.report)(Report::OpenWindows(windows)),
+            Event::Idle { worker, idle } => self.idle.set_idle(worker, idle),
             Event::Recovering { worker, reason } => {
                 self.ready.remove(&worker);
-                self.idle.tell(worker, false);
-                (self.tell)(Report::Recovering(&reason));
+                self.idle.set_idle(worker, false);
+                (self.report)(Report::Recovering(&reason));
             }
         }
     }
 
-    /// Whether there is nothing left to do, and it is to stop then.
+    /// Whether there is nothing left to do, and the instance stops then.
     fn is_all_done(&mut self, member: &Member) -> bool {
         match (self.until_idle, self.held.is_some()) {
             (false, _) => false,
-            // Others do what is left.
+            // Other processes do the rest.
             (true, true) => self.idle.is_all_read(&self.shared, member),
             (true, false) => self.state == State::Running && self.idle.is_all_done(&self.shared, member),
         }
     }
 
-    /// Has the workers commit what is under way, and waits for them.
+    /// Waits until the workers have committed and ended.
     pub(super) fn drain(&mut self, result: Result<(), Error>) -> Result<(), Error> {
-        self.become_(State::Draining);
+        self.transition(State::Draining);
         self.shared.stopping.store(true, Ordering::SeqCst);
-        let limit = Instant::now() + DRAIN;
+        let limit = Instant::now() + DRAIN_TIMEOUT;
         let shared = Arc::clone(&self.shared);
         let Some(member) = shared.member.get() else { return result };
         member.context().stop_by(limit);
         let mut result = result;
-        while !self.crew.is_gone() {
-            drop(member.poll(TICK));
-            result = result.and(self.crew.tend(member));
-            self.hear_all();
+        while !self.pool.have_all_ended() {
+            drop(member.poll(GROUP_POLL_WAIT));
+            result = result.and(self.pool.replace_ended(member));
+            self.handle_events();
             if Instant::now() > limit {
-                let (workers, seconds) = (self.crew.at_work(), DRAIN.as_secs());
+                let (workers, seconds) = (self.pool.running(), DRAIN_TIMEOUT.as_secs());
                 result = result.and(Err(Error::Thread(format!(
                     "workers {workers:?} didn't finish within {seconds} s: what they had open isn't committed, and is \
                      processed again at the next start"
@@ -311,21 +315,21 @@ impl<'t> Instance<'t> {
         result.and(shared.database.flush().map_err(Error::from))
     }
 
-    /// Leaves the group, so that others needn't wait until they miss this instance.
+    /// Leaves the group, so that its partitions needn't wait for the session timeout.
     fn leave(&self, member: &Member) {
         member.unsubscribe();
-        let limit = Instant::now() + LEAVE;
+        let limit = Instant::now() + LEAVE_TIMEOUT;
         while member.context().assigned().is_some() && Instant::now() < limit {
-            drop(member.poll(TICK));
+            drop(member.poll(GROUP_POLL_WAIT));
         }
     }
 
-    pub(super) fn become_(&mut self, wanted: State) {
+    pub(super) fn transition(&mut self, wanted: State) {
         let next = self.state.towards(wanted);
         if next != self.state {
             tracing::info!(from = %self.state, to = %next, "state");
             self.state = next;
-            (self.tell)(Report::State(next));
+            (self.report)(Report::State(next));
         }
     }
 }

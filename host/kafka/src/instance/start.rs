@@ -1,5 +1,5 @@
-//! What an instance makes sure of before it joins the group: that the cluster answers, that the topics are there and fit
-//! together, that the plugins can take over, and that the folder is its own.
+//! The start of an instance, before it joins the group: the cluster answers, the topics are there and fit together, the
+//! plugins can take over, and the folder is the instance's own.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,26 +13,26 @@ use millrace_engine::topology::{TopicKind, Topology};
 use rdkafka::consumer::BaseConsumer;
 
 use super::Options;
-use crate::client::context::Ear;
+use crate::client::context::TroubleContext;
 use crate::client::first_answer;
 use crate::client::settings::{ClientSettings, wrong_settings};
 use crate::cluster::Cluster;
-use crate::cluster::internal_topics::{self, Internal};
-use crate::cluster::limits::Learned;
+use crate::cluster::internal_topics::{self, InternalTopic};
+use crate::cluster::limits::LearnedLimits;
 use crate::control::{self, Claim};
 use crate::error::Error;
 use crate::state::folder::Folder;
 use crate::state::globals::Globals;
-use crate::state::lease::Leases;
-use crate::worker::{Missing, Shared};
+use crate::state::lease::RestoreLeases;
+use crate::worker::{MissingTopics, Shared};
 
-/// How long to wait before something is looked at again.
-const RETRY: Duration = Duration::from_millis(500);
+/// How long to wait before the next attempt.
+const RETRY_INTERVAL: Duration = Duration::from_millis(500);
 
-/// How often to say what is waited for.
-const SAY: Duration = Duration::from_secs(10);
+/// How often it is logged what the instance waits for.
+const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Makes sure of everything, and reads global tables. `None` if it is told to stop before.
+/// Checks and claims everything, and reads global tables. `None` if the process stops before.
 pub(crate) fn prepare(
     topology: Arc<Topology>,
     candidates: &[Candidate],
@@ -76,15 +76,15 @@ pub(crate) fn prepare(
         candidates: candidates.into(),
         options: options.worker,
         until_idle: options.until_idle,
-        learned: Learned::default(),
-        leases: Leases::default(),
+        learned: LearnedLimits::default(),
+        leases: RestoreLeases::default(),
         alike: topology::spread_alike(&topology),
         hinted: Mutex::default(),
         internal_ids: claimed.topics,
-        missing: Missing::default(),
+        missing: MissingTopics::default(),
         member: OnceLock::new(),
         stopping: Arc::default(),
-        gate: globals.as_ref().map(|_| Arc::default()),
+        barrier: globals.as_ref().map(|_| Arc::default()),
         shared_stores: topology.globals.iter().map(|table| table.store).collect(),
         cluster,
         topology,
@@ -92,13 +92,13 @@ pub(crate) fn prepare(
     Ok(Some((shared, globals)))
 }
 
-/// Makes the internal topics that are missing and were never there, and checks the others. Names of those that are the
-/// app's own; dead letters are everybody's.
+/// Makes the internal topics that are missing and were never there, and checks the others. Gives the names of the app's
+/// private ones: dead-letter topics are shared.
 fn internal(
     settings: &ClientSettings,
     cluster: &Cluster,
     (topology, partitions): (&Topology, &[u32]),
-    topics: &[Internal],
+    topics: &[InternalTopic],
     go_on: &dyn Fn() -> bool,
 ) -> Result<Option<Vec<String>>, Error> {
     let control = internal_topics::control(&topology.app);
@@ -115,7 +115,7 @@ fn internal(
 /// Numbers of partitions of the topics that exist, internal ones too.
 ///
 /// # Errors
-/// [`Error::Missing`]: one that belongs to somebody else isn't there, and nobody but they know how it is meant to be.
+/// [`Error::Missing`]: an external topic isn't there, and only its owner knows its settings.
 fn external_topics(cluster: &Cluster, topology: &Topology) -> Result<BTreeMap<String, u32>, Error> {
     let (mut known, mut missing) = (BTreeMap::new(), Vec::new());
     for topic in &topology.topics {
@@ -138,13 +138,14 @@ struct Patience<'a> {
 }
 
 impl Patience<'_> {
-    /// The cluster's id. A cluster that doesn't answer is waited for; one that answers and refuses won't think again, nor
-    /// does it help to wait for another certificate. `None` if it is told to stop before.
+    /// The cluster's id. Waits for a cluster that doesn't answer; one that refuses the client will refuse it again, and
+    /// waiting doesn't change a certificate. `None` if the process stops before.
     fn meet(&self, settings: &ClientSettings) -> Result<Option<String>, Error> {
-        let client: BaseConsumer<Ear> = settings.admin().create_with_context(Ear::default()).map_err(wrong_settings)?;
+        let client: BaseConsumer<TroubleContext> =
+            settings.admin().create_with_context(TroubleContext::default()).map_err(wrong_settings)?;
         let mut said: Option<Instant> = None;
         first_answer::cluster_id(&client, self.bootstrap, &mut |silence| {
-            if let Some(error) = silence.filter(|_| said.is_none_or(|at| at.elapsed() > SAY)) {
+            if let Some(error) = silence.filter(|_| said.is_none_or(|at| at.elapsed() > LOG_INTERVAL)) {
                 tracing::warn!(kafka = self.bootstrap, reason = %error, "waiting");
                 said = Some(Instant::now());
             }
@@ -152,18 +153,18 @@ impl Patience<'_> {
         })
     }
 
-    /// Tries until it succeeds: as long as brokers don't answer, or topics are missing. `None` if it is told to stop before.
+    /// Tries again while brokers don't answer, or topics are missing. `None` if the process stops before.
     fn until<T>(&self, attempt: impl Fn() -> Result<Option<T>, Error>) -> Result<Option<T>, Error> {
         let mut said: Option<(String, Instant)> = None;
         while !self.stop.load(Ordering::Relaxed) {
             match attempt() {
                 Err(error @ (Error::Kafka(_) | Error::Missing(_))) => {
                     let text = error.to_string();
-                    if said.as_ref().is_none_or(|(before, at)| *before != text || at.elapsed() > SAY) {
+                    if said.as_ref().is_none_or(|(before, at)| *before != text || at.elapsed() > LOG_INTERVAL) {
                         tracing::warn!(kafka = self.bootstrap, reason = text, "waiting");
                         said = Some((text, Instant::now()));
                     }
-                    std::thread::park_timeout(RETRY);
+                    std::thread::park_timeout(RETRY_INTERVAL);
                 }
                 result => return result,
             }

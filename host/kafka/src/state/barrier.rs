@@ -1,64 +1,64 @@
-//! Who changes what all workers read waits until none of them is in a transaction: rows of global tables change between
-//! transactions only, so that a transaction sees all of its records with the same rows.
+//! The barrier between transactions and the rows of global tables: the thread that writes rows waits until no worker is
+//! in a transaction, so that all records of a transaction see the same rows.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How often a worker that waits at the gate looks whether it is to do something else.
-const LOOK: Duration = Duration::from_millis(20);
+/// How often a worker that waits at the barrier looks whether it is interrupted.
+const INTERRUPT_CHECK_INTERVAL: Duration = Duration::from_millis(20);
 
-/// A gate that many pass at a time, or one alone.
+/// A barrier that lets in many workers, or one writer.
 #[derive(Debug, Default)]
-pub(crate) struct Gate {
-    state: Mutex<State>,
+pub(crate) struct TransactionBarrier {
+    state: Mutex<BarrierState>,
     changed: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct State {
-    /// Passes of the workers that are in a transaction.
+struct BarrierState {
+    /// Permits of the workers that are in a transaction.
     inside: BTreeSet<u64>,
     next: u64,
-    /// Whether somebody wants to be alone, or is: then nobody else goes in.
+    /// Whether a writer waits or writes: then no worker gets a permit.
     closed: bool,
-    /// Until when it stays open: it was closed in vain.
+    /// Until when it stays open, after a writer has waited in vain.
     open_until: Option<Instant>,
 }
 
-/// A worker is inside, until it is dropped.
+/// A worker may be in a transaction until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Pass {
-    gate: Arc<Gate>,
+pub(crate) struct TransactionPermit {
+    barrier: Arc<TransactionBarrier>,
     number: u64,
 }
 
-impl Gate {
-    /// A worker goes in. Waits while the gate is closed, as long as `go_on` says so; `None` when it doesn't: a worker that
-    /// waits here must not keep anybody waiting in its turn, such as a rebalance.
-    pub(crate) fn enter(self: &Arc<Self>, go_on: &dyn Fn() -> bool) -> Option<Pass> {
+impl TransactionBarrier {
+    /// Gives a worker a permit. Waits while the barrier is closed, as long as `go_on` allows; `None` when it doesn't: a
+    /// worker that waits here must not hold up a rebalance.
+    pub(crate) fn enter(self: &Arc<Self>, go_on: &dyn Fn() -> bool) -> Option<TransactionPermit> {
         let mut state = self.lock();
         while state.closed {
             if !go_on() {
                 return None;
             }
-            let waited = self.changed.wait_timeout(state, LOOK);
+            let waited = self.changed.wait_timeout(state, INTERRUPT_CHECK_INTERVAL);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         let number = state.next;
         state.next += 1;
         state.inside.insert(number);
-        Some(Pass { gate: Arc::clone(self), number })
+        Some(TransactionPermit { barrier: Arc::clone(self), number })
     }
 
-    /// Whether somebody waits to be alone: who is inside should come to an end.
+    /// Whether a writer waits: workers should commit.
     pub(crate) fn is_wanted(&self) -> bool {
         self.lock().closed
     }
 
-    /// Lets nobody in, waits until all have left, and does `work` then. `None` if that takes too long: somebody inside
-    /// may hang, and those outside can't wait for it. After that the gate stays open for as long as it was closed, and who
-    /// wants to be alone gets `None` at once: one worker that hangs takes no more than half of the others' time.
+    /// Gives out no permits, waits until all are back, and does `work` then. `None` if that takes too long: one worker
+    /// may hang, and the others can't wait for it. After that the barrier stays open for as long as it was closed, and
+    /// a writer gets `None` at once: a worker that hangs takes no more than half of the others' time.
     pub(crate) fn alone<T>(&self, patience: Duration, work: impl FnOnce() -> T) -> Option<T> {
         let mut state = self.lock();
         if state.open_until.is_some_and(|until| Instant::now() < until) {
@@ -77,15 +77,15 @@ impl Gate {
         result
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, BarrierState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for Pass {
+impl Drop for TransactionPermit {
     fn drop(&mut self) {
-        self.gate.lock().inside.remove(&self.number);
-        self.gate.changed.notify_all();
+        self.barrier.lock().inside.remove(&self.number);
+        self.barrier.changed.notify_all();
     }
 }
 
@@ -96,21 +96,21 @@ mod tests {
 
     use super::*;
 
-    fn enter(gate: &Arc<Gate>) -> Pass {
-        gate.enter(&|| true).unwrap()
+    fn enter(barrier: &Arc<TransactionBarrier>) -> TransactionPermit {
+        barrier.enter(&|| true).unwrap()
     }
 
     #[test]
-    fn a_worker_that_waits_at_the_closed_gate_turns_back_when_it_is_called() {
-        let gate = Arc::new(Gate::default());
+    fn a_worker_that_waits_at_the_closed_barrier_gives_up_when_it_is_interrupted() {
+        let barrier = Arc::new(TransactionBarrier::default());
         let called = AtomicBool::new(false);
         std::thread::scope(|scope| {
-            let inside = enter(&gate);
-            let writer = scope.spawn(|| gate.alone(Duration::from_secs(60), || ()));
-            while !gate.is_wanted() {
+            let inside = enter(&barrier);
+            let writer = scope.spawn(|| barrier.alone(Duration::from_secs(60), || ()));
+            while !barrier.is_wanted() {
                 std::thread::yield_now();
             }
-            let waiting = scope.spawn(|| gate.enter(&|| !called.load(Ordering::SeqCst)).is_none());
+            let waiting = scope.spawn(|| barrier.enter(&|| !called.load(Ordering::SeqCst)).is_none());
             called.store(true, Ordering::SeqCst);
             assert_eq!(waiting.join().ok(), Some(true), "with the first one still inside");
             drop(inside);
@@ -119,18 +119,18 @@ mod tests {
     }
 
     #[test]
-    fn who_is_alone_has_waited_for_all_and_lets_nobody_in() {
-        let (gate, alone) = (Arc::new(Gate::default()), AtomicBool::new(false));
-        let first = enter(&gate);
-        let second = enter(&gate);
+    fn a_writer_waits_for_all_workers_and_lets_none_in() {
+        let (barrier, alone) = (Arc::new(TransactionBarrier::default()), AtomicBool::new(false));
+        let first = enter(&barrier);
+        let second = enter(&barrier);
         std::thread::scope(|scope| {
             let writer = scope.spawn(|| {
-                gate.alone(Duration::from_secs(60), || {
+                barrier.alone(Duration::from_secs(60), || {
                     alone.store(true, Ordering::SeqCst);
-                    gate.lock().inside.len()
+                    barrier.lock().inside.len()
                 })
             });
-            while !gate.is_wanted() {
+            while !barrier.is_wanted() {
                 std::thread::yield_now();
             }
             drop(first);
@@ -138,32 +138,32 @@ mod tests {
             drop(second);
             assert_eq!(writer.join().ok(), Some(Some(0)));
         });
-        drop(enter(&gate));
+        drop(enter(&barrier));
     }
 
     #[test]
-    fn who_waits_in_vain_leaves_the_gate_open() {
-        let gate = Arc::new(Gate::default());
-        let inside = enter(&gate);
-        assert_eq!(gate.alone(Duration::ZERO, || ()), None);
-        drop((enter(&gate), inside));
-        assert_eq!(gate.alone(Duration::ZERO, || ()), Some(()));
+    fn a_writer_that_waits_in_vain_leaves_the_barrier_open() {
+        let barrier = Arc::new(TransactionBarrier::default());
+        let inside = enter(&barrier);
+        assert_eq!(barrier.alone(Duration::ZERO, || ()), None);
+        drop((enter(&barrier), inside));
+        assert_eq!(barrier.alone(Duration::ZERO, || ()), Some(()));
     }
 
     #[test]
-    fn after_a_wait_in_vain_the_workers_have_the_gate_for_as_long() {
-        let gate = Arc::new(Gate::default());
+    fn after_a_wait_in_vain_workers_get_permits_for_as_long() {
+        let barrier = Arc::new(TransactionBarrier::default());
         let hour = Duration::from_secs(3600);
-        let inside = enter(&gate);
-        assert_eq!(gate.alone(Duration::ZERO, || ()), None);
-        let waited = gate.lock().open_until.is_some();
+        let inside = enter(&barrier);
+        assert_eq!(barrier.alone(Duration::ZERO, || ()), None);
+        let waited = barrier.lock().open_until.is_some();
         assert!(waited);
-        gate.lock().open_until = Some(Instant::now() + hour);
+        barrier.lock().open_until = Some(Instant::now() + hour);
         // It would wait for an hour.
-        assert_eq!(gate.alone(hour, || ()), None);
-        drop((enter(&gate), inside));
-        assert_eq!(gate.alone(hour, || ()), None, "also when it could be alone by now");
-        gate.lock().open_until = None;
-        assert_eq!(gate.alone(hour, || ()), Some(()));
+        assert_eq!(barrier.alone(hour, || ()), None);
+        drop((enter(&barrier), inside));
+        assert_eq!(barrier.alone(hour, || ()), None, "also when it could be alone by now");
+        barrier.lock().open_until = None;
+        assert_eq!(barrier.alone(hour, || ()), Some(()));
     }
 }

@@ -1,4 +1,4 @@
-//! What restoring works with.
+//! The part of an instance that restoring works with.
 
 use std::sync::Arc;
 

@@ -1,8 +1,8 @@
-//! The folder of an instance: who it is, and the state that it keeps on disk.
+//! The folder of an instance: its identity, and its state on disk.
 //!
 //! ```text
 //! instance.json   app, id and cluster
-//! catalog.json    tables and how their keys are written, for who looks into it without the pipeline at hand
+//! catalog.json    tables and how their keys are written, for commands that read them without the pipeline
 //! db/             the state
 //! ```
 
@@ -21,18 +21,18 @@ use uuid::Uuid;
 
 use crate::error::Error;
 
-/// Which part of each changelog is in the state.
+/// The column family of the changelog positions that the state reflects.
 pub(crate) const POSITIONS: &str = "positions";
 
 const FAMILIES: [Family<'static>; 1] = [Family { name: POSITIONS, shape: Shape::Entries }];
 
 /// Bytes of cached blocks and write buffers.
-const MEMORY: usize = 48 << 20;
+const CACHE_BYTES: usize = 48 << 20;
 
-/// What this version writes. A folder of a later one is refused.
-const FORMAT: u32 = 1;
+/// The format that this version writes. A folder of a later one is refused.
+const FORMAT_VERSION: u32 = 1;
 
-/// Whose folder it is.
+/// The owner of a folder.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Identity {
@@ -44,7 +44,7 @@ struct Identity {
     cluster: String,
 }
 
-/// The open folder of an instance. While it is open, nobody else can open it.
+/// The open folder of an instance. While it is open, no other process can open it.
 pub struct Folder {
     /// The instance's id.
     pub instance: String,
@@ -71,7 +71,7 @@ impl Folder {
         let options = OpenOptions {
             families: &FAMILIES,
             wal: Wal::WithoutWindows,
-            memory: MEMORY,
+            memory: CACHE_BYTES,
             ..OpenOptions::new(&topology.stores)
         };
         let database = Database::open(&path.join("db"), &options).map_err(|error| match error {
@@ -106,7 +106,8 @@ pub fn open_to_read(path: &Path) -> Result<(Arc<Database>, BTreeMap<String, KeyC
     Ok((Arc::new(Database::open_read_only(&path.join("db"))?), tables))
 }
 
-/// Whose folder it is: of who claimed it first. Before the database, so that one without it is somebody else's.
+/// Claims a folder: it belongs to the first claim. Before the database is made, so that a database without a claim
+/// isn't an instance's.
 fn claim(path: &Path, known: Option<Identity>, topology: &Topology, cluster: &str) -> Result<Identity, Error> {
     if let Some(known) = known {
         return Ok(known);
@@ -114,7 +115,7 @@ fn claim(path: &Path, known: Option<Identity>, topology: &Topology, cluster: &st
     let instance = Uuid::new_v4().simple().to_string();
     let draft = path.join(format!("instance.{instance}"));
     let (app, cluster) = (topology.app.clone(), cluster.to_owned());
-    write_json(&draft, &Identity { format: FORMAT, app, instance, cluster: cluster.clone() })?;
+    write_json(&draft, &Identity { format: FORMAT_VERSION, app, instance, cluster: cluster.clone() })?;
     let linked = fs::hard_link(&draft, path.join("instance.json"));
     fs::remove_file(&draft).map_err(|error| file_error(path, error))?;
     match linked {
@@ -136,7 +137,7 @@ fn identity(path: &Path) -> Result<Option<Identity>, Error> {
 }
 
 fn check(path: &Path, known: &Identity, app: &str, cluster: &str) -> Result<(), Error> {
-    if known.format > FORMAT {
+    if known.format > FORMAT_VERSION {
         return Err(not_ours(path, "it was written by a later version of Millrace"));
     }
     if known.app != app {

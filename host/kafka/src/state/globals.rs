@@ -1,7 +1,8 @@
-//! Global tables: every instance reads their topics whole, outside of the group, and keeps them in its own database.
+//! Global tables: every instance reads their topics whole, outside of the group, into its own database.
 //!
 //! An instance has all rows before it takes on its first task. After that, rows change between transactions only: see
-//! [`Gate`](crate::state::barrier::Gate). Where it stands in a topic is kept with the rows, so that a restart reads the rest.
+//! [`TransactionBarrier`]. Its offsets are kept with the rows, so that a
+//! restart reads only newer records.
 
 mod growth;
 mod write;
@@ -16,42 +17,42 @@ use millrace_engine::global;
 use millrace_engine::record::InputRecord;
 use millrace_engine::topology::{GlobalTable, Topology};
 use millrace_store::{Batch, Database, Durability, SHARED};
-use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::{Offset, TopicPartitionList};
 
+use crate::client::fetch_failure::FetchFailure;
 use crate::client::native::{Fetched, Fetcher};
 use crate::client::settings::ClientSettings;
 use crate::clock::wall_clock;
 use crate::cluster::Cluster;
 use crate::error::Error;
-use crate::error::codes::{Class, class, remedy};
-use crate::state::barrier::Gate;
+use crate::error::codes::remedy;
+use crate::state::barrier::TransactionBarrier;
 use crate::state::folder::POSITIONS;
 use crate::state::positions::Position;
 use growth::Growth;
 
 /// How long to wait for records at a time.
-const WAIT: Duration = Duration::from_millis(50);
+const POLL_WAIT: Duration = Duration::from_millis(50);
 
 /// Bytes of rows that are written together.
-const WRITE_BYTES: usize = 1 << 20;
+const WRITE_LIMIT_BYTES: usize = 1 << 20;
 
-/// How long to wait for workers to be between transactions, to which they come as soon as they know. After it they are
-/// let on, for as long.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long to wait until all workers are between transactions; they commit as soon as they notice. After a wait in
+/// vain they may go on for as long.
+const BARRIER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How often to say that they wait.
-const SAY: Duration = Duration::from_secs(30);
+/// How often it is logged that rows wait.
+const LOG_INTERVAL: Duration = Duration::from_secs(30);
 
 /// How long rows wait for more of them.
-const GATHER: Duration = Duration::from_millis(100);
+const GATHER_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Reads the topics of global tables.
 pub(crate) struct Globals {
     database: Arc<Database>,
     fetcher: Fetcher,
     tables: Vec<Table>,
-    /// Who a partition of a topic belongs to: table and place. By handle of the topic.
+    /// The table and the number of a partition, by the topic's handle.
     places: HashMap<(usize, i32), Option<(usize, usize)>>,
     batch: Batch,
     /// Where records are copied to.
@@ -66,25 +67,25 @@ struct Table {
     /// Id of the topic.
     id: String,
     partitions: Vec<Partition>,
-    /// Records that were left out.
+    /// Records that were dropped.
     left_out: u64,
 }
 
 struct Partition {
     /// Offset of the next record.
     next: i64,
-    /// The same of the next one whose row isn't written.
+    /// Offset of the first record whose row isn't written.
     unwritten: i64,
-    /// Whether it has been read to where it ended once.
+    /// Whether its end was reached once.
     caught_up: bool,
     /// Whether something was read since the position was written.
     dirty: bool,
-    /// Why it can't be read, and when that was said.
-    barred: Option<(String, Option<Instant>)>,
+    /// Why it can't be read, and when that was logged.
+    unreadable: Option<(String, Option<Instant>)>,
 }
 
 impl Globals {
-    /// Finds where to go on. `None` if the app has no global tables.
+    /// Finds the offsets to go on from. `None` if the app has no global tables.
     pub(crate) fn open(
         topology: &Topology,
         settings: &ClientSettings,
@@ -122,7 +123,7 @@ impl Globals {
         }))
     }
 
-    /// Reads all that is there, before anybody looks. Whether it is done; not if it is told to stop before.
+    /// Reads all records that are there, before the first task runs. False if the process stops before.
     pub(crate) fn catch_up(&mut self, stop: &AtomicBool) -> Result<bool, Error> {
         while self.read_to_ends(stop)? {
             if self.write_or_wait(stop)? {
@@ -132,14 +133,14 @@ impl Globals {
         Ok(false)
     }
 
-    /// Reads until all partitions were at their ends. Not if it is told to stop before.
+    /// Reads until the ends of all partitions were reached. False if the process stops before.
     fn read_to_ends(&mut self, stop: &AtomicBool) -> Result<bool, Error> {
         let mut moved = Instant::now();
         while let Some(behind) = self.tables.iter().find(|table| !table.is_caught_up()) {
             if stop.load(Ordering::Relaxed) {
                 return Ok(false);
             }
-            if moved.elapsed() > SAY {
+            if moved.elapsed() > LOG_INTERVAL {
                 moved = Instant::now();
                 let (topic, table) = (&behind.topic, &behind.table.name);
                 tracing::warn!(
@@ -151,54 +152,59 @@ impl Globals {
             if self.read()? > 0 {
                 moved = Instant::now();
             }
-            if self.batch.bytes() >= WRITE_BYTES {
+            if self.batch.bytes() >= WRITE_LIMIT_BYTES {
                 self.write_or_wait(stop)?;
             }
         }
         Ok(!stop.load(Ordering::Relaxed))
     }
 
-    /// Follows the topics until it is told to stop.
+    /// Follows the topics until the process stops.
     ///
     /// # Errors
     /// [`Error::Changed`]: a topic was made anew or has grown. Otherwise the database fails.
-    pub(crate) fn follow(mut self, gate: &Gate, cluster: &Arc<Cluster>, stop: &AtomicBool) -> Result<(), Error> {
+    pub(crate) fn follow(
+        mut self,
+        barrier: &TransactionBarrier,
+        cluster: &Arc<Cluster>,
+        stop: &AtomicBool,
+    ) -> Result<(), Error> {
         let mut growth = Growth::default();
         let (mut since, mut late): (Option<Instant>, Option<Instant>) = (None, None);
         while !stop.load(Ordering::Relaxed) {
             growth.look(cluster, &self.tables)?;
-            // What can't be written yet waits in its topic, and not here.
-            let full = self.batch.bytes() >= WRITE_BYTES;
+            // Rows that can't be written yet wait in their topics, not in memory.
+            let full = self.batch.bytes() >= WRITE_LIMIT_BYTES;
             let idle = !full && self.read()? == 0;
             let waiting = self.tables.iter().flat_map(|table| &table.partitions).any(|partition| partition.dirty);
             since = since.or(waiting.then(Instant::now)).filter(|_| waiting);
-            let enough = idle || self.batch.bytes() >= WRITE_BYTES;
-            if !since.is_some_and(|since| enough || since.elapsed() >= GATHER) {
+            let enough = idle || self.batch.bytes() >= WRITE_LIMIT_BYTES;
+            if !since.is_some_and(|since| enough || since.elapsed() >= GATHER_INTERVAL) {
                 continue;
             }
             // If a worker hangs in a transaction, the rows come later.
-            let written = gate.alone(PATIENCE, || self.write()).transpose()?;
+            let written = barrier.alone(BARRIER_TIMEOUT, || self.write()).transpose()?;
             if let Some(written) = written {
                 late = None;
                 if !written {
                     self.wait_for_room(stop);
                 }
-            } else if late.is_none_or(|said: Instant| said.elapsed() > SAY) {
+            } else if late.is_none_or(|said: Instant| said.elapsed() > LOG_INTERVAL) {
                 late = Some(Instant::now());
-                tracing::warn!("new rows of global tables wait: a worker doesn't come to the end of its transaction");
+                tracing::warn!("new rows of global tables wait until a worker ends its transaction");
             }
             if full && written.is_none() {
-                std::thread::park_timeout(WAIT);
+                std::thread::park_timeout(POLL_WAIT);
             }
         }
         Ok(())
     }
 
-    /// Reads what has come. Returns how much it was.
+    /// Reads records that have come. Returns how many.
     fn read(&mut self) -> Result<usize, Error> {
         let Self { fetcher, tables, places, batch, buffer, .. } = self;
         let mut failed = None;
-        let count = fetcher.poll(WAIT, |topic, number, fetched| {
+        let count = fetcher.poll(POLL_WAIT, |topic, number, fetched| {
             let find = || place_of(tables, &topic.name(), number);
             let Some((table, number)) = *places.entry((topic.handle(), number)).or_insert_with(find) else { return };
             let Some(table) = tables.get_mut(table) else { return };
@@ -213,7 +219,7 @@ impl Globals {
                 table.topic, table.table.name
             )));
         }
-        tables.iter_mut().for_each(Table::say_what_is_barred);
+        tables.iter_mut().for_each(Table::log_unreadable);
         failed.map_or(Ok(count), Err)
     }
 }
@@ -228,7 +234,8 @@ impl Table {
     ) -> Result<Self, Error> {
         let ids: BTreeMap<String, String> = cluster.ids(&[topic.as_str()])?;
         let id = ids.get(&topic).cloned().ok_or_else(|| Error::Missing(topic.clone()))?;
-        // Somebody else's topic, and set up as they like. Where it may not be seen, no deletion is sure to be there still.
+        // The topic belongs to another app, which has set it up. Where its settings may not be seen, deletions may be
+        // gone already.
         let retention = cluster.delete_retention(&topic)?.unwrap_or(0);
         let (mut nexts, mut usable) = (Vec::new(), true);
         let mut lows = Vec::new();
@@ -241,7 +248,7 @@ impl Table {
             lows.push(low);
         }
         if !usable {
-            // Rows of all partitions lie together: what one lacks can't be told from what another has.
+            // Rows of all partitions lie together, so those of one partition can't be read anew alone.
             let mut batch = Batch::new(database);
             batch.clear(table.store, SHARED)?;
             for number in 0..partitions {
@@ -250,7 +257,7 @@ impl Table {
             database.write(batch, Durability::Buffered)?;
             nexts = lows;
         }
-        let partition = |next| Partition { next, unwritten: next, caught_up: false, dirty: false, barred: None };
+        let partition = |next| Partition { next, unwritten: next, caught_up: false, dirty: false, unreadable: None };
         let partitions = nexts.into_iter().map(partition).collect();
         Ok(Self { table: table.clone(), topic, id, partitions, left_out: 0 })
     }
@@ -272,43 +279,42 @@ impl Table {
             Fetched::Record(message) => {
                 partition.next = message.offset() + 1;
                 partition.dirty = true;
-                partition.barred = None;
+                partition.unreadable = None;
                 self.put(&message.record(buffer, wall_clock()), number, batch)
             }
             Fetched::End(offset) => {
                 partition.dirty |= *offset > partition.next;
                 partition.next = partition.next.max(*offset);
                 partition.caught_up = true;
-                partition.barred = None;
+                partition.unreadable = None;
                 Ok(())
             }
-            Fetched::Failed(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange, text) => {
-                Err(Error::Changed(format!(
+            Fetched::Failed(code, text) => match FetchFailure::of(*code) {
+                FetchFailure::OffsetGone => Err(Error::Changed(format!(
                     "topic `{}`, partition {number}, of the global table `{}`: the record at offset {} is not there any \
                      more ({text}): start the app again, and the table is read from the start",
                     self.topic, self.table.name, partition.next
-                )))
-            }
-            // librdkafka goes on trying, and tells only the first time.
-            Fetched::Failed(code, text) if matches!(class(*code), Class::Topic | Class::Permission) => {
-                let said = partition.barred.take().and_then(|(_, said)| said);
-                partition.barred = Some((format!("{text}{}", remedy(*code)), said));
-                Ok(())
-            }
-            // Those of connections mean nothing: librdkafka goes on trying.
-            Fetched::Failed(code, text) => {
-                tracing::debug!(topic = self.topic, partition = number, %code, "{text}");
-                Ok(())
-            }
+                ))),
+                // librdkafka goes on trying, and tells only the first time.
+                FetchFailure::Forbidden | FetchFailure::Unavailable => {
+                    let logged = partition.unreadable.take().and_then(|(_, logged)| logged);
+                    partition.unreadable = Some((format!("{text}{}", remedy(*code)), logged));
+                    Ok(())
+                }
+                FetchFailure::ForGood | FetchFailure::Passing => {
+                    tracing::debug!(topic = self.topic, partition = number, %code, "{text}");
+                    Ok(())
+                }
+            },
         }
     }
 
-    /// Names the partitions that can't be read, again and again as long as that is so.
-    fn say_what_is_barred(&mut self) {
+    /// Logs the partitions that can't be read, again and again while that lasts.
+    fn log_unreadable(&mut self) {
         let (topic, table) = (&self.topic, &self.table.name);
         for (partition, place) in self.partitions.iter_mut().enumerate() {
-            let Some((reason, said)) = &mut place.barred else { continue };
-            if said.is_none_or(|said| said.elapsed() > SAY) {
+            let Some((reason, said)) = &mut place.unreadable else { continue };
+            if said.is_none_or(|said| said.elapsed() > LOG_INTERVAL) {
                 *said = Some(Instant::now());
                 tracing::warn!(topic, partition, table, reason, "a partition of a global table can't be read: waiting");
             }
@@ -318,7 +324,7 @@ impl Table {
     fn put(&mut self, record: &InputRecord, number: usize, batch: &mut Batch) -> Result<(), Error> {
         match global::row(&self.table, record) {
             Ok((key, row)) => Ok(batch.set(self.table.store, SHARED, &key, row.as_deref())?),
-            // Every instance reads it, so nobody dead-letters it.
+            // Every instance reads it: each would write the same dead letter.
             Err(reason) => {
                 self.left_out += 1;
                 let (table, offset, left_out) = (&self.table.name, record.offset, self.left_out);

@@ -1,4 +1,4 @@
-//! Which part of a changelog is in the state on disk: written in the same batch as the state itself.
+//! Positions: how far the state on disk reflects its changelogs. Each is written in the same batch as the state itself.
 
 use millrace_engine::ports::StoreId;
 use millrace_engine::topology::Topology;
@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::state::folder::POSITIONS;
 use crate::tasks::TaskId;
 
-/// Where the state of a task's store stands in its changelog.
+/// How far the state of a task's store reflects its changelog.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Position {
     /// Id of the changelog topic: one that was deleted and made anew is another.
@@ -35,7 +35,7 @@ pub(crate) fn key(topology: &Topology, store: StoreId, task: TaskId) -> Vec<u8> 
 
 impl Position {
     pub(crate) fn read(database: &Database, key: &[u8]) -> Result<Option<Self>, Error> {
-        // One that can't be read is one that isn't there: the state is restored from the start.
+        // A position that can't be parsed counts as none: the state is restored from the start.
         Ok(database.get(POSITIONS, key)?.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
     }
 

@@ -1,11 +1,11 @@
-//! What is committed of a window store and not yet in the local state.
+//! Committed changes of a window store that aren't in the local state yet.
 //!
-//! Records of a join expire soon, and while all of them are in memory nobody reads them on disk. So they are kept back,
-//! and most never get there: what is written from time to time is what is still alive. The position stays behind with
-//! them: after a crash, the changelog has the rest.
+//! Records of a join expire soon, and while all of them are in memory the task doesn't read them on disk. So they are
+//! kept back, and most never get there: from time to time, those that are still alive are written. The position stays
+//! behind with them: after a crash, the changelog has the rest.
 //!
-//! Who reads the store after all, because its records don't fit into memory any more, gets everything first. From then
-//! on nothing is kept back.
+//! If the task reads the store after all, because its records don't fit into memory any more, they are written first.
+//! From then on nothing is kept back.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,20 +20,20 @@ use crate::error::Error;
 use crate::state::positions::Position;
 
 /// The longest that something has no place on disk.
-const LONGEST: Duration = Duration::from_secs(30);
+const UNFLUSHED_TTL: Duration = Duration::from_secs(30);
 
-/// What an entry costs in memory beside its bytes.
-const OVERHEAD: usize = 96;
+/// Memory of an entry beside its bytes.
+const ENTRY_OVERHEAD_BYTES: usize = 96;
 
 /// The changes of a store's partition that are kept back.
 #[derive(Clone)]
-pub(crate) struct Postponed {
+pub(crate) struct PostponedWrites {
     /// Beside the lock: what is read of other stores doesn't need it.
     store: StoreId,
-    kept: Arc<Mutex<Kept>>,
+    kept: Arc<Mutex<PostponedChanges>>,
 }
 
-struct Kept {
+struct PostponedChanges {
     changes: StoreChanges,
     partition: u32,
     bytes: usize,
@@ -51,11 +51,11 @@ struct Kept {
     failed: Option<Error>,
 }
 
-impl Postponed {
+impl PostponedWrites {
     /// Nothing yet, of a store whose position has this key.
     pub(crate) fn new(store: StoreId, partition: u32, key: Vec<u8>) -> Self {
         let changes = StoreChanges { store, entries: Vec::new(), expire_before: None };
-        let kept = Kept {
+        let kept = PostponedChanges {
             changes,
             partition,
             bytes: 0,
@@ -70,7 +70,7 @@ impl Postponed {
         Self { store, kept: Arc::new(Mutex::new(kept)) }
     }
 
-    fn kept(&self) -> MutexGuard<'_, Kept> {
+    fn kept(&self) -> MutexGuard<'_, PostponedChanges> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -90,14 +90,14 @@ impl Postponed {
         true
     }
 
-    /// Memory of what is kept back, in bytes, roughly.
+    /// Memory of the changes that are kept back, in bytes, roughly.
     pub(crate) fn bytes(&self) -> usize {
         self.kept().bytes
     }
 
     /// Whether anything has been without a place on disk for long enough.
     pub(crate) fn is_old(&self) -> bool {
-        self.kept().unflushed.is_some_and(|since| since.elapsed() >= LONGEST)
+        self.kept().unflushed.is_some_and(|since| since.elapsed() >= UNFLUSHED_TTL)
     }
 
     /// How many changes may have no place on disk.
@@ -117,13 +117,13 @@ impl Postponed {
         self.kept().failed.take()
     }
 
-    /// Drops what has expired, and all but the last of what was written several times.
+    /// Drops expired entries, and all but the last entry of each key.
     pub(crate) fn prune(&self) {
         self.kept().prune();
     }
 
-    /// Moves everything into a batch, with the position. Drops it where the state is further by now: then somebody else
-    /// has the task.
+    /// Moves everything into a batch, with the position. Drops it where the state has come further by now: then another
+    /// worker has the task.
     pub(crate) fn write(&self, database: &Database, batch: &mut Batch) -> Result<(), Error> {
         let mut kept = self.kept();
         kept.prune();
@@ -131,7 +131,7 @@ impl Postponed {
     }
 }
 
-impl Kept {
+impl PostponedChanges {
     fn prune(&mut self) {
         let horizons = self.changes.expire_before;
         let is_live = |key: &[u8]| match (decode_window_key(key), horizons) {
@@ -170,18 +170,18 @@ impl Kept {
 }
 
 fn cost((key, value): &(Bytes, Option<Bytes>)) -> usize {
-    key.len() + value.as_ref().map_or(0, Bytes::len) + OVERHEAD
+    key.len() + value.as_ref().map_or(0, Bytes::len) + ENTRY_OVERHEAD_BYTES
 }
 
-/// The committed state of a task, with what is kept back of it.
-pub(crate) struct LateBackend {
+/// The committed state of a task, with its changes that are kept back.
+pub(crate) struct CatchUpBackend {
     pub(crate) database: Arc<Database>,
     pub(crate) written: TaskBackend,
-    pub(crate) postponed: Vec<Postponed>,
+    pub(crate) postponed: Vec<PostponedWrites>,
 }
 
-impl LateBackend {
-    /// Writes what is kept back of a store before it is read.
+impl CatchUpBackend {
+    /// Writes the changes of a store that are kept back, before the store is read.
     fn catch_up(&self, store: StoreId) -> Result<(), BackendError> {
         for postponed in self.postponed.iter().filter(|postponed| postponed.store == store) {
             let mut kept = postponed.kept();
@@ -203,7 +203,7 @@ impl LateBackend {
     }
 }
 
-impl Backend for LateBackend {
+impl Backend for CatchUpBackend {
     fn get(&self, store: StoreId, key: &[u8]) -> Result<Option<Bytes>, BackendError> {
         self.catch_up(store)?;
         self.written.get(store, key)
@@ -255,15 +255,19 @@ mod tests {
         Some(Position { topic: "id".into(), next, at: 0 })
     }
 
-    fn late(database: &Arc<Database>, postponed: &Postponed) -> LateBackend {
-        LateBackend { database: Arc::clone(database), written: database.backend(0), postponed: vec![postponed.clone()] }
+    fn late(database: &Arc<Database>, postponed: &PostponedWrites) -> CatchUpBackend {
+        CatchUpBackend {
+            database: Arc::clone(database),
+            written: database.backend(0),
+            postponed: vec![postponed.clone()],
+        }
     }
 
     #[test]
-    fn only_what_is_alive_at_the_end_is_written_with_the_last_position() {
+    fn only_entries_that_are_alive_at_the_end_are_written_with_the_last_position() {
         let folder = tempfile::tempdir().unwrap();
         let database = open(folder.path());
-        let postponed = Postponed::new(JOIN, 0, b"join/0".to_vec());
+        let postponed = PostponedWrites::new(JOIN, 0, b"join/0".to_vec());
         let clock = |time| (CLOCK_KEY, Some(time));
         assert!(postponed.keep(&changes(&[(left(1), Some("a")), (left(5), Some("b")), clock("5")], 0), at(3)));
         assert!(postponed.keep(&changes(&[(left(9), Some("c")), (left(5), None), clock("9")], 4), at(6)));
@@ -285,10 +289,10 @@ mod tests {
     }
 
     #[test]
-    fn a_deletion_of_what_was_written_before_is_written_too() {
+    fn a_deletion_of_an_entry_that_was_written_before_is_written_too() {
         let folder = tempfile::tempdir().unwrap();
         let database = open(folder.path());
-        let postponed = Postponed::new(JOIN, 0, b"join/0".to_vec());
+        let postponed = PostponedWrites::new(JOIN, 0, b"join/0".to_vec());
         for value in [Some("a"), None] {
             postponed.keep(&changes(&[(left(5), value)], 0), at(1));
             let mut batch = Batch::new(&database);
@@ -299,10 +303,10 @@ mod tests {
     }
 
     #[test]
-    fn what_the_state_is_ahead_of_is_dropped() {
+    fn postponed_changes_that_the_state_is_ahead_of_are_dropped() {
         let folder = tempfile::tempdir().unwrap();
         let database = open(folder.path());
-        let [late, successor] = [(); 2].map(|()| Postponed::new(JOIN, 0, b"join/0".to_vec()));
+        let [late, successor] = [(); 2].map(|()| PostponedWrites::new(JOIN, 0, b"join/0".to_vec()));
         late.keep(&changes(&[(left(5), Some("old"))], 0), at(3));
         successor.keep(&changes(&[(left(5), None), (left(6), Some("new"))], 0), at(7));
         for postponed in [successor, late] {
@@ -316,10 +320,10 @@ mod tests {
     }
 
     #[test]
-    fn who_reads_sees_everything_and_from_then_on_nothing_is_kept_back() {
+    fn a_read_sees_all_postponed_changes_and_no_change_is_postponed_after_it() {
         let folder = tempfile::tempdir().unwrap();
         let database = open(folder.path());
-        let postponed = Postponed::new(JOIN, 0, b"join/0".to_vec());
+        let postponed = PostponedWrites::new(JOIN, 0, b"join/0".to_vec());
         let backend = late(&database, &postponed);
         assert_eq!(backend.get(JOIN, &left(5)).unwrap(), None);
         assert!(postponed.keep(&changes(&[(left(5), Some("a"))], 0), at(1)), "nothing was there to be missed");

@@ -2,8 +2,8 @@
 //!
 //! They end at the high watermark of the moment, not at the last stable offset: a transaction that a dead process left
 //! open holds the latter back behind records that are committed. So restoring waits until the end of what is stable has
-//! come past that watermark. Topics written in transactions end in marks that no reader gets, so being there shows by
-//! the partition's end being met, not by an offset.
+//! come past that watermark. Topics written in transactions end in markers that no reader gets, so the end of a
+//! partition shows by the fetcher's end, not by a record's offset.
 
 mod plan;
 
@@ -15,22 +15,23 @@ use millrace_store::{Batch, Durability};
 use rdkafka::{Offset, TopicPartitionList};
 
 use crate::client::app::{App, hanging};
+use crate::client::fetch_failure::FetchFailure;
 use crate::client::native::{Fetched, Fetcher, c_name};
 use crate::clock::wall_clock;
 use crate::control::orphans::Orphans;
-use crate::error::codes::{Class, class, remedy};
+use crate::error::codes::remedy;
 use crate::error::{Error, Reaction};
 use crate::faults::{self, Point};
 use crate::state::StateContext;
 use crate::state::positions::Position;
 use crate::tasks::TaskId;
-pub(crate) use plan::{Plan, plan};
+pub(crate) use plan::{RestorePlan, plan};
 
 /// Bytes of a write to the local state.
-const WRITE_BYTES: usize = 4 << 20;
+const WRITE_LIMIT_BYTES: usize = 4 << 20;
 
-/// After so long without a record, why that may be is said.
-const STALLED: Duration = Duration::from_secs(15);
+/// After so long without a record, restoring is stalled, and that is logged.
+const STALLED_AFTER: Duration = Duration::from_secs(15);
 
 /// A changelog partition that is to be restored.
 #[derive(Clone, Debug)]
@@ -44,54 +45,54 @@ pub(crate) struct Changelog {
     pub(crate) key: Vec<u8>,
 }
 
-/// A part of a changelog that is missing in the local state.
-pub(crate) struct Gap {
+/// The part of a changelog that the local state lacks.
+pub(crate) struct ChangelogGap {
     changelog: Changelog,
-    /// Of the next record to be applied.
+    /// Offset of the next record to be applied.
     next: i64,
     /// High watermark when it was planned.
     until: i64,
     done: bool,
     /// Whether something was applied since the position was written.
     dirty: bool,
-    /// What the changelog tells of runs that no task would go on with.
+    /// Runs in the changelog that no task would go on with.
     orphans: Orphans,
     /// When it last came further.
     moved: Instant,
 }
 
-/// Where a task can't go on, and why.
+/// A partition for which a task waits, and the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Trouble {
+pub(crate) struct PartitionTrouble {
     pub(crate) topic: String,
     pub(crate) partition: u32,
     pub(crate) text: String,
 }
 
-/// What came in a round of restoring.
+/// The result of a round of restoring.
 #[derive(Default)]
-pub(crate) struct Round {
+pub(crate) struct RestoreRound {
     /// Records.
     pub(crate) records: u64,
     /// Tasks that are restored.
     pub(crate) done: Vec<TaskId>,
     /// Tasks whose changelogs can't be read from where they were planned to be: a new plan is needed.
-    pub(crate) failed: BTreeMap<TaskId, Trouble>,
+    pub(crate) failed: BTreeMap<TaskId, PartitionTrouble>,
 }
 
-/// Gaps of some tasks that are being filled, by a consumer of their own.
+/// Restores some tasks, with a consumer of its own.
 pub(crate) struct Restore {
     fetcher: Fetcher,
-    gaps: Vec<Gap>,
+    gaps: Vec<ChangelogGap>,
     /// Which gaps a partition fills, by the handle of its topic.
     places: HashMap<(usize, i32), Vec<usize>>,
-    /// What isn't written yet.
+    /// Entries that aren't written yet.
     batch: Batch,
 }
 
 impl Restore {
     /// Begins to read.
-    pub(crate) fn start(state: StateContext<'_>, gaps: Vec<Gap>) -> Result<Self, Error> {
+    pub(crate) fn start(state: StateContext<'_>, gaps: Vec<ChangelogGap>) -> Result<Self, Error> {
         let fetcher = Fetcher::new(&state.settings.fetcher("restore"))?;
         fetcher.assign(&places(&gaps)?)?;
         Ok(Self { fetcher, gaps, places: HashMap::new(), batch: Batch::new(state.database) })
@@ -99,7 +100,7 @@ impl Restore {
 
     /// Offsets that are left: at least as many as records.
     pub(crate) fn left(&self) -> u64 {
-        let left = |gap: &Gap| gap.until.saturating_sub(gap.next).max(0).cast_unsigned();
+        let left = |gap: &ChangelogGap| gap.until.saturating_sub(gap.next).max(0).cast_unsigned();
         self.gaps.iter().filter(|gap| !gap.done).map(left).sum()
     }
 
@@ -108,13 +109,13 @@ impl Restore {
         self.gaps.is_empty()
     }
 
-    /// Reads what there is, waiting for it at most so long, and applies it.
+    /// Reads records that have come, waiting at most so long for them, and applies them.
     ///
     /// # Errors
     /// The database can't be written.
-    pub(crate) fn step(&mut self, state: StateContext<'_>, wait: Duration) -> Result<Round, Reaction> {
+    pub(crate) fn step(&mut self, state: StateContext<'_>, wait: Duration) -> Result<RestoreRound, Reaction> {
         let Self { fetcher, gaps, places, batch } = self;
-        let (mut round, mut result) = (Round::default(), Ok(()));
+        let (mut round, mut result) = (RestoreRound::default(), Ok(()));
         let (left, now) = (gaps.iter().filter(|gap| !gap.done).count(), Instant::now());
         let count = fetcher.poll(wait, |topic, partition, fetched| {
             let find = || gaps_of(gaps, &topic.name(), partition);
@@ -132,7 +133,7 @@ impl Restore {
         });
         result?;
         let ended = gaps.iter().filter(|gap| !gap.done).count() < left;
-        if self.batch.bytes() >= WRITE_BYTES || ended || (count == 0 && !self.batch.is_empty()) {
+        if self.batch.bytes() >= WRITE_LIMIT_BYTES || ended || (count == 0 && !self.batch.is_empty()) {
             self.write(state)?;
         }
         if ended || !round.failed.is_empty() {
@@ -142,16 +143,17 @@ impl Restore {
     }
 
     /// Lets go of the tasks that are restored or have failed.
-    fn settle(&mut self, state: StateContext<'_>, round: &mut Round) -> Result<(), Reaction> {
+    fn settle(&mut self, state: StateContext<'_>, round: &mut RestoreRound) -> Result<(), Reaction> {
         self.write(state)?;
         let open: BTreeSet<_> = self.gaps.iter().filter(|gap| !gap.done).map(|gap| gap.changelog.task).collect();
         let all: BTreeSet<_> = self.gaps.iter().map(|gap| gap.changelog.task).collect();
         round.done = all.into_iter().filter(|task| !open.contains(task) && !round.failed.contains_key(task)).collect();
-        let over = |gap: &Gap| !open.contains(&gap.changelog.task) || round.failed.contains_key(&gap.changelog.task);
+        let over =
+            |gap: &ChangelogGap| !open.contains(&gap.changelog.task) || round.failed.contains_key(&gap.changelog.task);
         let gone: Vec<_> = self.gaps.extract_if(.., |gap| over(gap)).collect();
         self.places.clear();
-        // What goes on being written there is no business of this one any more.
-        let place = |gap: Gap| (gap.changelog.topic, gap.changelog.task.partition.cast_signed());
+        // Records that are written there from now on needn't be read.
+        let place = |gap: ChangelogGap| (gap.changelog.topic, gap.changelog.task.partition.cast_signed());
         let left: BTreeSet<_> = gone.into_iter().map(place).collect();
         for (topic, partition) in left {
             if gaps_of(&self.gaps, &topic, partition).is_empty() {
@@ -161,7 +163,7 @@ impl Restore {
         Ok(())
     }
 
-    /// Writes what is gathered, with the positions that it reaches.
+    /// Writes the gathered entries, with the positions that they reach.
     fn write(&mut self, state: StateContext<'_>) -> Result<(), Reaction> {
         let mut batch = std::mem::replace(&mut self.batch, Batch::new(state.database));
         let at = wall_clock();
@@ -180,10 +182,10 @@ impl Restore {
         Ok(())
     }
 
-    /// Tasks that have stood still for long, and why that may be.
-    pub(crate) fn stalled(&self, app: App<'_>) -> BTreeMap<TaskId, Trouble> {
-        let stalled = self.gaps.iter().filter(|gap| !gap.done && gap.moved.elapsed() > STALLED);
-        let trouble = |gap: &Gap| {
+    /// Tasks whose restoring has stood still for long, with likely reasons.
+    pub(crate) fn stalled(&self, app: App<'_>) -> BTreeMap<TaskId, PartitionTrouble> {
+        let stalled = self.gaps.iter().filter(|gap| !gap.done && gap.moved.elapsed() > STALLED_AFTER);
+        let trouble = |gap: &ChangelogGap| {
             gap.trouble(format!(
                 "restoring has stood still for {} s at offset {} of {}: the broker doesn't answer, or a transaction there is \
                  neither committed nor aborted yet; {}",
@@ -197,14 +199,14 @@ impl Restore {
     }
 }
 
-impl Gap {
-    fn trouble(&self, text: String) -> Trouble {
-        Trouble { topic: self.changelog.topic.clone(), partition: self.changelog.task.partition, text }
+impl ChangelogGap {
+    fn trouble(&self, text: String) -> PartitionTrouble {
+        PartitionTrouble { topic: self.changelog.topic.clone(), partition: self.changelog.task.partition, text }
     }
 }
 
 /// Where to read from. Tasks of several sub-topologies read the same partition of the meta store's changelog.
-fn places(gaps: &[Gap]) -> Result<TopicPartitionList, Error> {
+fn places(gaps: &[ChangelogGap]) -> Result<TopicPartitionList, Error> {
     let mut first = BTreeMap::new();
     for gap in gaps {
         let place = (gap.changelog.topic.as_str(), gap.changelog.task.partition.cast_signed());
@@ -218,12 +220,13 @@ fn places(gaps: &[Gap]) -> Result<TopicPartitionList, Error> {
     Ok(list)
 }
 
-fn gaps_of(gaps: &[Gap], topic: &str, partition: i32) -> Vec<usize> {
-    let is_it = |gap: &Gap| gap.changelog.topic == topic && gap.changelog.task.partition.cast_signed() == partition;
+fn gaps_of(gaps: &[ChangelogGap], topic: &str, partition: i32) -> Vec<usize> {
+    let is_it =
+        |gap: &ChangelogGap| gap.changelog.topic == topic && gap.changelog.task.partition.cast_signed() == partition;
     gaps.iter().enumerate().filter(|(_, gap)| is_it(gap)).map(|(number, _)| number).collect()
 }
 
-/// A client that can't do what needs no broker will not do it later either.
+/// A call that needs no broker fails again at the next attempt.
 pub(crate) fn fatal(error: Error) -> Reaction {
     match error {
         Error::Kafka(_) => Reaction::Fail(error),
@@ -235,7 +238,7 @@ fn is_meta(state: StateContext<'_>, changelog: &Changelog) -> bool {
     state.topology.subtopologies.iter().any(|part| part.meta == changelog.store)
 }
 
-/// What became of something that was fetched.
+/// The result of something that was fetched.
 enum Applied {
     /// So many records were put into the batch.
     Records(u64),
@@ -243,10 +246,10 @@ enum Applied {
     Failed(String),
 }
 
-/// Puts what was fetched into the batch.
+/// Puts a fetched record into the batch.
 fn apply(
     state: StateContext<'_>,
-    gap: &mut Gap,
+    gap: &mut ChangelogGap,
     fetched: &Fetched<'_>,
     batch: &mut Batch,
     now: Instant,
@@ -258,7 +261,7 @@ fn apply(
             gap.next = message.offset() + 1;
             gap.dirty = true;
             gap.moved = now;
-            // Only we write there, and always with a key.
+            // Only this app writes there, and always with a key.
             let Some(key) = message.key() else { return Ok(Applied::Records(0)) };
             if is_meta(state, changelog) {
                 let pipeline = (state.topology, state.partitions);
@@ -270,7 +273,7 @@ fn apply(
             Ok(Applied::Records(1))
         }
         Fetched::End(offset) => {
-            // Behind the last record there are only marks: the next start needn't look for more.
+            // After the last record there are only markers: the next start needn't read them.
             if *offset >= gap.until {
                 gap.orphans.check()?;
                 gap.next = gap.next.max(*offset);
@@ -279,15 +282,10 @@ fn apply(
             }
             Ok(Applied::Records(0))
         }
-        Fetched::Failed(code, text) => {
-            use rdkafka::error::RDKafkaErrorCode as Code;
-            match (code, class(*code)) {
-                // Its first record was deleted since the plan: a new one knows.
-                (Code::AutoOffsetReset | Code::OffsetOutOfRange, _) | (_, Class::Topic | Class::Permission) => {
-                    Ok(Applied::Failed(format!("the changelog can't be read: {text}{}", remedy(*code))))
-                }
-                _ => Ok(Applied::Records(0)),
-            }
+        // A changelog whose first records were deleted since the plan needs a new plan.
+        Fetched::Failed(code, text) if FetchFailure::of(*code).is_lasting() => {
+            Ok(Applied::Failed(format!("the changelog can't be read: {text}{}", remedy(*code))))
         }
+        Fetched::Failed(..) => Ok(Applied::Records(0)),
     }
 }

@@ -1,4 +1,4 @@
-//! A commit: everything that the tasks have read, put out and changed, in one transaction; then the local state.
+//! A commit: the tasks' output, their changes of state and their offsets, in one transaction; then the local state.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,10 +12,12 @@ use millrace_store::{Batch, Durability};
 use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::{Offset, TopicPartitionList};
 
+use super::active_task::ActiveTask;
 use super::pace::Paces;
-use super::run::Kind;
-use super::seat::Seat;
-use super::{Commit, Event, Generation, Phase, Shared, Worker, entry, sendable};
+use super::phase::Phase;
+use super::processing::WorkKind;
+use super::transactions::WorkerTransactions;
+use super::{Commit, Event, Shared, Worker, entry, sendable};
 use crate::client::producer::Transactions;
 use crate::clock::wall_clock;
 use crate::cluster::metadata;
@@ -25,157 +27,158 @@ use crate::state::positions::Position;
 
 /// Which tasks a commit is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Of {
-    /// All that have done anything.
+pub(super) enum CommitScope {
+    /// All tasks with uncommitted work.
     All,
-    /// Those that have put records out. Nobody waits for the others before a commit is due, and each partition that a
-    /// transaction writes to costs the broker a request: without their changelogs, results are there sooner.
+    /// Those that have put out records. The work of the others can wait until a commit is due: each partition that a
+    /// transaction writes to costs the broker a request, so without their changelogs, results are there sooner.
     Results,
 }
 
 impl Worker {
-    /// Commits what the tasks have done since their last commit, if they have done anything.
-    pub(super) fn commit(&mut self, of: Of) -> Result<(), Reaction> {
+    /// Commits the tasks' uncommitted work, if there is any.
+    pub(super) fn commit(&mut self, scope: CommitScope) -> Result<(), Reaction> {
         let (began, time) = (Instant::now(), self.run_time());
-        let Some(producer) = &mut self.producer else { return Ok(()) };
+        let Self { transactions, tasks, shared, phase, logic, paces, .. } = self;
+        let WorkerTransactions { producer: Some(producer), unclear, .. } = transactions else { return Ok(()) };
         let mut ledger = Ledger::default();
         let mut changed = Vec::new();
-        for seat in self.seats.iter_mut().filter(|seat| seat.dirty && (of == Of::All || seat.sent)) {
-            let (unclear, shared) = (&mut self.unclear, &self.shared);
+        let is_meant = |active: &&mut ActiveTask| active.dirty && (scope == CommitScope::All || active.sent);
+        for active in tasks.iter_mut().filter(is_meant) {
             let mut send = |record: Produced| {
                 producer.send(record.topic.0, &sendable(&record), None)?;
                 unclear.sent(&shared.topology, std::slice::from_ref(&record));
                 Ok(())
             };
-            flush(seat, self.logic.as_mut(), &mut self.paces, (began, time), &mut send)?;
-            let mut prepared = seat.task.prepare();
-            add_notes(&mut prepared.changes, notes(&self.shared, seat));
-            send_changes(&self.shared, seat, producer, &prepared.changes)?;
-            self.unclear.sent_changes(&self.shared.changelogs, seat.id.partition, &prepared.changes);
-            seat.locate(&prepared.offsets);
+            flush(active, logic.as_mut(), paces, (began, time), &mut send)?;
+            let mut prepared = active.task.prepare();
+            add_notes(&mut prepared.changes, notes(shared, active));
+            send_changes(shared, active, producer, &prepared.changes)?;
+            unclear.sent_changes(&shared.changelogs, active.id.partition, &prepared.changes);
+            active.locate(&prepared.offsets);
             ledger.add(&prepared.ledger);
             ledger.logs.extend(prepared.ledger.logs);
-            changed.push((seat, prepared.changes));
+            changed.push((active, prepared.changes));
         }
         if changed.is_empty() {
-            self.leave();
+            self.release_if_clean();
             return Ok(());
         }
-        let offsets = offsets(changed.iter().map(|(seat, _)| &**seat))?;
-        let committed = producer.commit(offsets, generation(&self.generation)?)?;
-        store(&self.shared, &changed, &committed.ends)?;
+        let offsets = offsets(changed.iter().map(|(active, _)| &**active))?;
+        let committed = producer.commit(offsets, generation(phase)?)?;
+        store(shared, &changed, &committed.ends)?;
         faults::hit(Point::Stored);
-        for (seat, _) in changed {
-            seat.settle();
-            self.apart.committed(seat.id);
+        for (active, _) in changed {
+            active.settle();
+            self.isolated.note_commit(active.id);
         }
         self.write_postponed()?;
-        self.unclear.committed();
-        // What was sent alone to find out what is refused has arrived: the next batches are whole again.
-        let found = self.unclear.is_empty() && std::mem::take(&mut self.limits.alone);
+        let WorkerTransactions { unclear, limits, .. } = &mut self.transactions;
+        unclear.committed();
+        // The records that were sent alone to find the refused one have arrived: the next batches are whole again.
+        let found = unclear.is_empty() && std::mem::take(&mut limits.alone);
         self.after_commit(ledger, began, committed.disturbed || found)
     }
 
-    /// Commits everything and brings the local state up to it: for who stops, or gives tasks away. What can't be
+    /// Commits everything and brings the local state up to it, before the worker stops or gives tasks away. What can't be
     /// committed any more is dropped.
     pub(super) fn finish(&mut self) -> Result<(), Reaction> {
-        self.commit(Of::All)?;
+        self.commit(CommitScope::All)?;
         self.write_all_postponed()?;
-        self.seats.retain(|seat| !seat.dirty);
-        self.leave();
+        self.tasks.drop_dirty();
+        self.release_if_clean();
         Ok(())
     }
 
-    /// Commits that inputs are read to their ends, where these are marks of transactions. Of tasks that are in the middle of
-    /// a backlog, the next commit does.
+    /// Commits that inputs are read to their ends, where these are markers of transactions. For tasks that are in the middle
+    /// of a backlog, the next commit does.
     pub(super) fn commit_ends(&mut self) -> Result<(), Reaction> {
         let began = Instant::now();
-        if self.last_commit.elapsed() < self.shared.topology.settings.commit_interval {
+        if self.transactions.since_commit() < self.shared.topology.settings.commit_interval {
             return Ok(());
         }
-        let Some(producer) = &mut self.producer else { return Ok(()) };
-        let moved: Vec<&mut Seat> =
-            self.seats.iter_mut().filter_map(|seat| (seat.is_idle() && seat.skip_marks()).then_some(seat)).collect();
+        let Self { transactions, tasks, shared, phase, .. } = self;
+        let Some(producer) = &mut transactions.producer else { return Ok(()) };
+        let has_moved = |active: &mut ActiveTask| active.is_idle() && active.skip_markers();
+        let moved: Vec<&mut ActiveTask> =
+            tasks.iter_mut().filter_map(|active| has_moved(active).then_some(active)).collect();
         if moved.is_empty() {
             return Ok(());
         }
-        let offsets = offsets(moved.iter().map(|seat| &**seat))?;
+        let offsets = offsets(moved.iter().map(|active| &**active))?;
         let noted: Vec<_> = moved
             .into_iter()
-            .map(|seat| {
-                let notes = notes(&self.shared, seat);
-                (seat, Vec::from_iter(notes))
+            .map(|active| {
+                let notes = notes(shared, active);
+                (active, Vec::from_iter(notes))
             })
             .collect();
-        for (seat, changes) in &noted {
-            send_changes(&self.shared, seat, producer, changes)?;
+        for (active, changes) in &noted {
+            send_changes(shared, active, producer, changes)?;
         }
-        let committed = producer.commit(offsets, generation(&self.generation)?)?;
-        store(&self.shared, &noted, &committed.ends)?;
-        noted.into_iter().for_each(|(seat, _)| seat.settle());
+        let committed = producer.commit(offsets, generation(phase)?)?;
+        store(shared, &noted, &committed.ends)?;
+        noted.into_iter().for_each(|(active, _)| active.settle());
         self.after_commit(Ledger::default(), began, committed.disturbed)
     }
 
-    /// Lets global tables change, unless a task is still in the middle of something.
-    pub(super) fn leave(&mut self) {
-        if self.seats.iter().all(|seat| !seat.dirty) {
-            self.pass = None;
-            self.begun = None;
+    /// Lets global tables change, unless a task has uncommitted work.
+    pub(super) fn release_if_clean(&mut self) {
+        if !self.tasks.is_any_dirty() {
+            self.transactions.release();
         }
     }
 
     fn after_commit(&mut self, ledger: Ledger, began: Instant, disturbed: bool) -> Result<(), Reaction> {
-        self.ended = Instant::now();
+        self.transactions.note_end();
         self.failures = 0;
         if disturbed {
-            // Its next transaction must not be ended by a late request of this one. Who is in the middle of something
-            // begins anew: it may take long until there is a producer.
+            // The next transaction must not be ended by a late request of this one. A task with uncommitted work begins
+            // anew: it may take long until there is a producer.
             self.write_all_postponed()?;
-            self.seats.retain(|seat| !seat.dirty);
-            self.producer = None;
-            if self.phase == Phase::Running {
-                self.phase = Phase::Opening;
-            }
+            self.tasks.drop_dirty();
+            self.transactions.producer = None;
+            self.phase.reopen();
         }
-        self.leave();
-        if self.seats.iter().all(|seat| !seat.dirty) {
-            self.last_commit = Instant::now();
+        self.release_if_clean();
+        if !self.tasks.is_any_dirty() {
+            self.transactions.note_all_committed();
         }
         let repartition = |topic: &millrace_engine::topology::TopicId| {
             self.shared.topology.topics.get(topic.0).is_some_and(|topic| topic.kind == TopicKind::Repartition)
         };
-        let inputs = self.seats.iter().flat_map(|seat| &seat.inputs).filter(|input| repartition(&input.topic));
+        let inputs = self.tasks.iter().flat_map(|active| &active.inputs).filter(|input| repartition(&input.topic));
         let purgeable =
             inputs.filter_map(|input| Some((input.topic, input.partition?.cast_unsigned(), input.committed)));
         let commit = Commit { ledger, took: began.elapsed(), purgeable: purgeable.collect() };
-        self.tell(Event::Committed(Box::new(commit)));
+        self.publisher.publish(Event::Committed(Box::new(commit)));
         Ok(())
     }
 }
 
-/// Has a task put out what waits for a commit: a pass of it, and what is left comes with the next runs, in transactions of
-/// their own. While a run isn't done, nothing comes out.
+/// Has a task put out the results that wait for a commit: one pass of them, and the rest comes with the next runs, in
+/// transactions of their own. While a run isn't done, the task puts out none of them.
 ///
-/// Rules behind it may be slow: then fewer records go into a transaction. The time is for the tasks of a commit together,
-/// from when it began. What one record alone has left may take longer; if even that is too long for the open transaction, it
-/// comes behind the commit as a whole.
+/// Rules of later steps may be slow: then fewer records go into a transaction. The tasks of a commit share its time,
+/// from when it began. The results of a single record may take longer; if even that is too long for the open
+/// transaction, all of them come after the commit.
 fn flush(
-    seat: &mut Seat,
+    active: &mut ActiveTask,
     logic: &mut dyn Logic,
     paces: &mut Paces,
     (began, time): (Instant, Duration),
     send: &mut dyn FnMut(Produced) -> Result<(), Reaction>,
 ) -> Result<(), Reaction> {
-    let (done, waited) = (seat.taken + seat.fired, !seat.task.may_commit());
-    if waited && paces.entry((seat.id, Kind::Records)).or_default().flushes_behind() {
-        seat.task.begin_flush(wall_clock(), 0);
+    let (done, waited) = (active.taken + active.fired, !active.task.may_commit());
+    if waited && paces.entry((active.id, WorkKind::Records)).or_default().flushes_behind() {
+        active.task.begin_flush(wall_clock(), 0);
     }
     let time = if done > 1 { time } else { time * 2 };
     let (mut flushed, mut took) = (Ok(()), Duration::ZERO);
-    while flushed.is_ok() && !seat.task.may_commit() {
+    while flushed.is_ok() && !active.task.may_commit() {
         let pass = Instant::now();
         logic.limit_time(Some(time.saturating_sub(began.elapsed())));
-        let produced = seat.task.flush(logic, wall_clock(), 0);
+        let produced = active.task.flush(logic, wall_clock(), 0);
         took += pass.elapsed();
         flushed = match produced {
             Ok(produced) => {
@@ -185,35 +188,35 @@ fn flush(
             Err(error) => Err(error),
         };
     }
-    for kind in [Kind::Records, Kind::Timers] {
-        let pace = paces.entry((seat.id, kind)).or_default();
+    for kind in [WorkKind::Records, WorkKind::Timers] {
+        let pace = paces.entry((active.id, kind)).or_default();
         match &flushed {
             Err(TaskError::Overrun { .. }) => pace.flush_cut_off(done),
             _ => pace.flushed(done, waited.then_some(took)),
         }
     }
-    flushed.map_err(|error| seat.reaction(error))
+    flushed.map_err(|error| active.reaction(error))
 }
 
-/// Sends what the task has changed in its stores to their changelogs.
+/// Sends the task's changes of its stores to their changelogs.
 fn send_changes(
     shared: &Shared,
-    seat: &Seat,
+    active: &ActiveTask,
     producer: &mut Transactions,
     changes: &[StoreChanges],
 ) -> Result<(), Reaction> {
     let (first, now) = (shared.topology.topics.len(), wall_clock());
     for change in changes {
-        let slot = seat.slots.iter().find(|slot| slot.store == change.store).map(|slot| slot.number);
+        let slot = active.slots.iter().find(|slot| slot.store == change.store).map(|slot| slot.number);
         for (key, value) in &change.entries {
-            producer.send(first + change.store.0, &entry(seat.id.partition, key, value.as_deref(), now), slot)?;
+            producer.send(first + change.store.0, &entry(active.id.partition, key, value.as_deref(), now), slot)?;
         }
     }
     Ok(())
 }
 
-/// Adds what the task's part of the meta store lacks: to its other changes, since each store's part of a commit is written
-/// as a whole.
+/// Adds the lacking notes of the meta store to its other changes, since each store's part of a commit is written as a
+/// whole.
 fn add_notes(changes: &mut Vec<StoreChanges>, notes: Option<StoreChanges>) {
     let Some(notes) = notes else { return };
     match changes.iter_mut().find(|change| change.store == notes.store) {
@@ -222,16 +225,16 @@ fn add_notes(changes: &mut Vec<StoreChanges>, notes: Option<StoreChanges>) {
     }
 }
 
-/// What the task's part of the meta store lacks.
-fn notes(shared: &Shared, seat: &Seat) -> Option<StoreChanges> {
-    seat.notes(shared.topology.subtopologies.get(seat.id.subtopology)?.meta)
+/// The notes that the task's part of the meta store lacks.
+fn notes(shared: &Shared, active: &ActiveTask) -> Option<StoreChanges> {
+    active.notes(shared.topology.subtopologies.get(active.id.subtopology)?.meta)
 }
 
-/// Where the tasks stand in all their inputs: also where nothing has moved, because it is these that fence who had them
-/// before.
-fn offsets<'s>(seats: impl Iterator<Item = &'s Seat>) -> Result<TopicPartitionList, Reaction> {
+/// The tasks' positions in all their inputs. Offsets that haven't moved are committed too, because they fence earlier
+/// owners of the tasks.
+fn offsets<'s>(tasks: impl Iterator<Item = &'s ActiveTask>) -> Result<TopicPartitionList, Reaction> {
     let mut list = TopicPartitionList::new();
-    let inputs = seats.flat_map(|seat| seat.inputs.iter().map(|input| (input, seat.task.is_unfinished())));
+    let inputs = tasks.flat_map(|active| active.inputs.iter().map(|input| (input, active.task.is_unfinished())));
     for (input, unfinished) in inputs {
         let Some(partition) = input.partition else { continue };
         let mut place = list.add_partition(&input.name.to_string_lossy(), partition);
@@ -243,24 +246,28 @@ fn offsets<'s>(seats: impl Iterator<Item = &'s Seat>) -> Result<TopicPartitionLi
 }
 
 /// The generation that the tasks were assigned in, not the one that the group has come to since.
-fn generation(generation: &Option<Generation>) -> Result<Arc<ConsumerGroupMetadata>, Reaction> {
-    generation
-        .as_ref()
+fn generation(phase: &Phase) -> Result<Arc<ConsumerGroupMetadata>, Reaction> {
+    phase
+        .generation()
         .map(|generation| Arc::clone(&generation.metadata))
         .ok_or_else(|| Reaction::Abort("the tasks are no longer assigned".into()))
 }
 
-/// Bytes of a write to the local state. Each store's part of a commit is whole in it, and stands for itself: what is
-/// missing after a crash comes from the changelog.
-pub(super) const WRITE_BYTES: usize = 512 << 10;
+/// Bytes of a write to the local state. Each store's part of a commit is whole in it, and independent of others: parts
+/// that are missing after a crash come from the changelog.
+pub(super) const WRITE_LIMIT_BYTES: usize = 512 << 10;
 
 /// Writes the changes to the local state, with the changelog positions that they reflect.
-fn store(shared: &Shared, changed: &[(&mut Seat, Vec<StoreChanges>)], ends: &[Option<i64>]) -> Result<(), Reaction> {
+fn store(
+    shared: &Shared,
+    changed: &[(&mut ActiveTask, Vec<StoreChanges>)],
+    ends: &[Option<i64>],
+) -> Result<(), Reaction> {
     let mut batch = Batch::new(&shared.database);
     let at = wall_clock();
-    for (seat, changes) in changed {
+    for (active, changes) in changed {
         for change in changes {
-            let slot = seat.slots.iter().find(|slot| slot.store == change.store);
+            let slot = active.slots.iter().find(|slot| slot.store == change.store);
             let end = slot.and_then(|slot| Some((slot, ends.get(slot.number).copied().flatten()?)));
             let position = end.map(|(slot, next)| Position { topic: slot.topic.clone(), next, at });
             if let Some(postponed) = slot.and_then(|slot| slot.postponed.as_ref())
@@ -268,11 +275,11 @@ fn store(shared: &Shared, changed: &[(&mut Seat, Vec<StoreChanges>)], ends: &[Op
             {
                 continue;
             }
-            batch.apply(change, seat.id.partition)?;
+            batch.apply(change, active.id.partition)?;
             if let (Some(slot), Some(position)) = (slot, position) {
                 position.write(&mut batch, slot.store, &slot.key)?;
             }
-            if batch.bytes() >= WRITE_BYTES {
+            if batch.bytes() >= WRITE_LIMIT_BYTES {
                 let whole = std::mem::replace(&mut batch, Batch::new(&shared.database));
                 shared.database.write(whole, Durability::Buffered)?;
             }

@@ -1,4 +1,4 @@
-//! What workers tell the instance.
+//! Events that workers publish to the instance.
 
 use std::time::Duration;
 
@@ -7,26 +7,26 @@ use millrace_engine::topology::TopicId;
 
 use super::Lag;
 
-/// What a worker tells the instance.
+/// An event of a worker.
 #[derive(Debug)]
 pub(crate) enum Event {
-    /// It has begun to restore state: so many changelog records.
+    /// The worker has begun to restore so many changelog records.
     Restoring { worker: usize, records: u64 },
-    /// It has restored some.
+    /// The worker has restored some.
     Restored { records: u64 },
-    /// All its tasks are open.
+    /// All tasks of the worker are open.
     Running { worker: usize },
-    /// It has committed.
+    /// The worker has committed.
     Committed(Box<Commit>),
-    /// Nothing is left to do: all inputs are read up to these ends, and committed.
+    /// Whether the worker has nothing left to do: all inputs are processed to their ends, and committed.
     Idle { worker: usize, idle: bool },
-    /// How far it is behind.
+    /// The worker's lag.
     Lag { worker: usize, lag: Lag },
-    /// It has ended, and left so many windows open that are to have a final result.
+    /// The worker has ended, with so many windows open that are to have a final result.
     OpenWindows(u64),
-    /// The instance can't run a task that it was assigned: it has to leave it to others.
+    /// The instance can't run a task that it was assigned, and has to leave it to other processes.
     Held { reason: String },
-    /// Something failed, and it goes on from what is committed.
+    /// A transaction has failed, and the worker goes on from what is committed.
     Recovering { worker: usize, reason: String },
 }
 
@@ -34,8 +34,8 @@ pub(crate) enum Event {
 #[derive(Debug)]
 pub(crate) struct Commit {
     pub(crate) ledger: Ledger,
-    /// How long it took from the last record to the acknowledgement and the write of the state.
+    /// How long it took from the last record until the state was written.
     pub(crate) took: Duration,
-    /// Acknowledged offsets of repartition topics: what is before may be deleted.
+    /// Committed offsets of repartition topics: records before them may be deleted.
     pub(crate) purgeable: Vec<(TopicId, u32, i64)>,
 }

@@ -1,14 +1,10 @@
-//! How far a worker is behind: told about once a second, since it takes a look at each input.
+//! The lag of a worker and of an instance.
 
 use std::ops::AddAssign;
-use std::time::{Duration, Instant};
 
 use super::{Event, Worker};
 
-/// How often it is told.
-const EVERY: Duration = Duration::from_secs(1);
-
-/// How far an instance is behind in its partitions.
+/// The lag of an instance in its partitions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Lag {
     /// Records to be read and processed; markers of transactions count as records.
@@ -28,16 +24,15 @@ impl AddAssign for Lag {
 }
 
 impl Worker {
-    /// Tells how much there is to be read and processed, as far as brokers have said.
-    pub(super) fn tell_lag(&mut self) {
-        if self.lag_told.elapsed() < EVERY {
+    /// Publishes how much there is to be read and processed, as far as brokers have said.
+    pub(super) fn publish_lag(&mut self) {
+        if !self.publisher.take_lag_due() {
             return;
         }
-        self.lag_told = Instant::now();
-        let mut lag = Lag { unknown: self.arrivals.awaited_partitions(&self.shared), ..Lag::default() };
-        for seat in &self.seats {
-            lag.records += seat.task.queued_in_all() as u64;
-            for input in seat.inputs.iter().filter(|input| input.partition.is_some()) {
+        let mut lag = Lag { unknown: self.awaited.awaited_partitions(&self.shared), ..Lag::default() };
+        for active in self.tasks.iter() {
+            lag.records += active.task.queued_in_all() as u64;
+            for input in active.inputs.iter().filter(|input| input.partition.is_some()) {
                 match input.left {
                     Some(left) => lag.records += left.unsigned_abs(),
                     None => lag.unknown += 1,
@@ -45,6 +40,6 @@ impl Worker {
                 lag.unread += usize::from(input.stalled && input.expects_more());
             }
         }
-        self.tell(Event::Lag { worker: self.number, lag });
+        self.publisher.publish(Event::Lag { worker: self.number, lag });
     }
 }

@@ -7,8 +7,8 @@
 //!      └────────────────────────────────── its changelog is cut off ┘
 //! ```
 //!
-//! A task that waits for long is said to, with the partition that it waits for and the reason. Nobody knows whether that
-//! will ever end, so nothing ends by itself: neither the task nor its worker.
+//! A task that waits for long is logged, with the partition that it waits for and the reason. The wait may end at any
+//! time, so neither the task nor its worker gives up.
 
 mod pending;
 
@@ -19,42 +19,42 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel}
 use std::thread;
 use std::time::{Duration, Instant};
 
-use self::pending::{Pending, Step};
-use super::ask::{Answer, Answers, Beginning, Offsets, first_trouble};
-use super::silent::Silent;
-use super::turns::{Ask, Turns};
+use self::pending::{OpeningStep, Pending};
+use super::answers::{Answer, Answers, Offsets, StartingPoint, first_trouble};
+use super::ask_schedule::{AskAbout, AskSchedule};
+use super::silent_brokers::SilentBrokers;
 use super::{Event, Shared};
 use crate::cluster::contradictions;
 use crate::error::{Error, Reaction};
-use crate::state::restore::{Gap, Restore, Trouble, fatal};
+use crate::state::restore::{ChangelogGap, PartitionTrouble, Restore, fatal};
 use crate::tasks::TaskId;
 
 /// How long to wait for changelog records at a time.
-const WAIT: Duration = Duration::from_millis(50);
+const POLL_WAIT: Duration = Duration::from_millis(50);
 
-/// A worker takes tasks between two transactions, and begins to fetch anew: while others are restored, those that are
-/// ready come together.
-const TOGETHER: Duration = Duration::from_secs(1);
+/// A worker takes tasks between two transactions, and begins to fetch anew: while tasks are restored, the ready ones
+/// are handed over together.
+const HANDOVER_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A changelog that every answer has been too short in for so long has lost records.
-const SHORT: Duration = Duration::from_secs(10);
+/// A changelog that was too short in every answer for so long has lost records.
+const LOST_AFTER: Duration = Duration::from_secs(10);
 
-/// How long to ask about tasks before those that can go on are handed over.
-const ASKING: Duration = Duration::from_secs(1);
+/// How long to ask about tasks before the ready ones are handed over.
+const ASK_TIME_LIMIT: Duration = Duration::from_secs(1);
 
 /// A task that is to be opened.
-pub(super) struct Wish {
+pub(super) struct OpenRequest {
     pub(super) task: TaskId,
-    /// Where its seat stands, if it has stayed open.
+    /// Its offsets, if it has stayed open.
     pub(super) stayed: Option<Offsets>,
 }
 
-/// A task that can go on.
+/// A task that is ready for its worker.
 pub(super) enum Opened {
-    /// Its seat stands where it is to.
+    /// It has stayed open, and its offsets are those committed.
     Stayed(TaskId),
-    /// Its state is that of the offsets where it begins.
-    Restored(TaskId, Beginning),
+    /// Its state is restored to the offsets at which it begins.
+    Restored(TaskId, StartingPoint),
 }
 
 impl Opened {
@@ -65,9 +65,9 @@ impl Opened {
     }
 }
 
-/// The worker's end. When it is dropped, the tasks that aren't handed over are somebody else's.
+/// The worker's end of the opener. When it is dropped, tasks that aren't handed over are opened no more.
 pub(super) struct Opener {
-    wishes: Sender<Vec<Wish>>,
+    requests: Sender<Vec<OpenRequest>>,
     opened: Receiver<Result<Vec<Opened>, Reaction>>,
     stop: Arc<AtomicBool>,
     shared: Arc<Shared>,
@@ -75,8 +75,8 @@ pub(super) struct Opener {
 
 impl Opener {
     pub(super) fn start(worker: usize, shared: Arc<Shared>, events: Sender<Event>) -> Result<Self, Reaction> {
-        let (wishes, heard) = channel();
-        let (told, opened) = channel();
+        let (requests, heard) = channel();
+        let (opened_sender, opened) = channel();
         let stop = Arc::new(AtomicBool::new(false));
         let own = Arc::clone(&shared);
         let opening = Opening {
@@ -84,25 +84,25 @@ impl Opener {
             shared,
             stop: Arc::clone(&stop),
             events,
-            wishes: heard,
-            told,
+            requests: heard,
+            opened_sender,
             tasks: BTreeMap::new(),
             restores: Vec::new(),
             ready: Vec::new(),
-            turns: Turns::new(Instant::now()),
-            silent: Silent::default(),
+            schedule: AskSchedule::new(Instant::now()),
+            silent_brokers: SilentBrokers::default(),
             handed: Instant::now(),
         };
         let thread = thread::Builder::new().name(format!("opener-{worker}"));
         let started = thread.spawn(move || opening.run());
         started.map_err(|error| Reaction::Fail(Error::Thread(format!("a thread can't be started: {error}"))))?;
-        Ok(Self { wishes, opened, stop, shared: own })
+        Ok(Self { requests, opened, stop, shared: own })
     }
 
     /// Has tasks opened.
-    pub(super) fn open(&self, wishes: Vec<Wish>) {
-        // One that has ended has said why.
-        drop(self.wishes.send(wishes));
+    pub(super) fn open(&self, requests: Vec<OpenRequest>) {
+        // A thread that has ended has sent the reason.
+        drop(self.requests.send(requests));
     }
 
     /// Tasks that can go on. Waits for nothing.
@@ -113,7 +113,7 @@ impl Opener {
         match self.opened.try_recv() {
             Ok(opened) => opened,
             Err(TryRecvError::Empty) => Ok(Vec::new()),
-            // The instance stops, and so has the thread.
+            // The process stops, and so has the thread.
             Err(TryRecvError::Disconnected) if self.shared.stopping.load(Ordering::Relaxed) => Ok(Vec::new()),
             Err(TryRecvError::Disconnected) => {
                 Err(Reaction::Fail(Error::Thread("the thread that opens tasks has panicked: a bug".into())))
@@ -134,29 +134,29 @@ struct Opening {
     shared: Arc<Shared>,
     stop: Arc<AtomicBool>,
     events: Sender<Event>,
-    wishes: Receiver<Vec<Wish>>,
-    told: Sender<Result<Vec<Opened>, Reaction>>,
+    requests: Receiver<Vec<OpenRequest>>,
+    opened_sender: Sender<Result<Vec<Opened>, Reaction>>,
     tasks: BTreeMap<TaskId, Pending>,
     restores: Vec<Restore>,
     ready: Vec<Opened>,
-    turns: Turns,
-    silent: Silent,
+    schedule: AskSchedule,
+    silent_brokers: SilentBrokers,
     /// When tasks were handed over last.
     handed: Instant,
 }
 
 impl Opening {
     fn run(mut self) {
-        while self.go_on() && self.listen() {
-            let round = self.ask_in_turn().and_then(|()| self.restore());
+        while self.go_on() && self.receive_requests() {
+            let round = self.ask_if_due().and_then(|()| self.restore());
             if let Err(reaction) = round {
-                drop(self.told.send(Err(reaction)));
+                drop(self.opened_sender.send(Err(reaction)));
                 return;
             }
             self.hand_over();
             let app = self.shared.settings.app();
             let stalled: Vec<_> = self.restores.iter().flat_map(|restore| restore.stalled(app)).collect();
-            pending::say(&mut self.tasks, &stalled);
+            pending::log_waiting(&mut self.tasks, &stalled);
         }
     }
 
@@ -164,24 +164,26 @@ impl Opening {
         !self.stop.load(Ordering::Relaxed) && !self.shared.stopping.load(Ordering::Relaxed)
     }
 
-    /// Hears of tasks; waits for something to do where there is nothing. Whether anybody is there who wants any.
-    fn listen(&mut self) -> bool {
+    /// Receives tasks to open, and waits for them where there is nothing else to do. False when the worker has dropped
+    /// its end.
+    fn receive_requests(&mut self) -> bool {
         let now = Instant::now();
         let due = |pending: &Pending| match pending.step {
-            Step::Waiting { due } => due.saturating_duration_since(now),
-            Step::Restoring { .. } => WAIT,
+            OpeningStep::Waiting { due } => due.saturating_duration_since(now),
+            OpeningStep::Restoring { .. } => POLL_WAIT,
         };
         let heard = if self.tasks.is_empty() && self.ready.is_empty() {
             self.handed = now;
-            self.wishes.recv().map_err(|_| RecvTimeoutError::Disconnected)
+            self.requests.recv().map_err(|_| RecvTimeoutError::Disconnected)
         } else {
-            let wait = self.tasks.values().map(due).min().unwrap_or(WAIT).min(WAIT);
-            self.wishes.recv_timeout(if self.restores.is_empty() { wait } else { Duration::ZERO })
+            let wait = self.tasks.values().map(due).min().unwrap_or(POLL_WAIT).min(POLL_WAIT);
+            self.requests.recv_timeout(if self.restores.is_empty() { wait } else { Duration::ZERO })
         };
         match heard {
-            Ok(wishes) => {
+            Ok(requests) => {
                 let now = Instant::now();
-                self.tasks.extend(wishes.into_iter().map(|Wish { task, stayed }| (task, Pending::new(stayed, now))));
+                self.tasks
+                    .extend(requests.into_iter().map(|OpenRequest { task, stayed }| (task, Pending::new(stayed, now))));
                 true
             }
             Err(RecvTimeoutError::Timeout) => true,
@@ -190,21 +192,21 @@ impl Opening {
     }
 
     /// Asks, if restoring has had its time.
-    fn ask_in_turn(&mut self) -> Result<(), Reaction> {
+    fn ask_if_due(&mut self) -> Result<(), Reaction> {
         let began = Instant::now();
-        let of = self.turns.next(!self.restores.is_empty(), began);
+        let of = self.schedule.next(!self.restores.is_empty(), began);
         if self.ask(of)? {
-            self.turns.asked(began.elapsed(), Instant::now());
+            self.schedule.asked(began.elapsed(), Instant::now());
         }
         Ok(())
     }
 
     /// Asks about the tasks that are due. Whether there are any.
-    fn ask(&mut self, of: Ask) -> Result<bool, Reaction> {
+    fn ask(&mut self, of: AskAbout) -> Result<bool, Reaction> {
         let now = Instant::now();
-        let is_meant = |pending: &Pending| of == Ask::All || (of == Ask::New && pending.attempts == 0);
+        let is_meant = |pending: &Pending| of == AskAbout::All || (of == AskAbout::New && pending.attempts == 0);
         let is_due =
-            |pending: &Pending| matches!(pending.step, Step::Waiting { due } if due <= now) && is_meant(pending);
+            |pending: &Pending| matches!(pending.step, OpeningStep::Waiting { due } if due <= now) && is_meant(pending);
         let mut due: Vec<_> = self.tasks.iter().filter(|(_, pending)| is_due(pending)).map(|(task, _)| *task).collect();
         if due.is_empty() {
             return Ok(false);
@@ -214,7 +216,7 @@ impl Opening {
             Ok(answers) => answers,
             Err(Error::Kafka(error)) => {
                 for task in due {
-                    let text = format!("the cluster doesn't tell committed offsets and changelogs: {error}");
+                    let text = format!("committed offsets and changelogs can't be looked up: {error}");
                     self.put_off(task, first_trouble(&shared, task, text));
                 }
                 return Ok(true);
@@ -222,10 +224,10 @@ impl Opening {
             Err(error) => return Err(error.into()),
         };
         self.check_missing(&answers)?;
-        // One whose broker doesn't answer takes long each time: it comes behind the others.
+        // A task whose broker doesn't answer takes long each time: it comes after the others.
         due.sort_by_cached_key(|task| {
             let attempts = self.tasks.get(task).map_or(0, |pending| pending.attempts);
-            (self.silent.is_among(answers.leaders(*task), now), attempts)
+            (self.silent_brokers.is_among(answers.leaders(*task), now), attempts)
         });
         let (mut all, asked) = (Vec::new(), Instant::now());
         let stop = Arc::clone(&self.stop);
@@ -234,10 +236,10 @@ impl Opening {
             if !self.go_on() {
                 return Ok(true);
             }
-            let is_slow = self.silent.is_among(answers.leaders(task), now);
-            // Those that can go on don't wait for it.
-            let others = !all.is_empty() || !self.ready.is_empty() || of == Ask::New;
-            if asked.elapsed() > ASKING || (is_slow && others) {
+            let is_slow = self.silent_brokers.is_among(answers.leaders(task), now);
+            // Ready tasks don't wait for it.
+            let others = !all.is_empty() || !self.ready.is_empty() || of == AskAbout::New;
+            if asked.elapsed() > ASK_TIME_LIMIT || (is_slow && others) {
                 break;
             }
             let stayed = self.tasks.get(&task).and_then(|pending| pending.stayed.as_ref());
@@ -245,8 +247,8 @@ impl Opening {
             match answers.about(task, stayed, &go_on)? {
                 Answer::NotYet(trouble) => {
                     let leader = answers.leader(&trouble.topic, trouble.partition);
-                    if let Some(leader) = leader.filter(|_| began.elapsed() > ASKING) {
-                        self.silent.add(leader, Instant::now());
+                    if let Some(leader) = leader.filter(|_| began.elapsed() > ASK_TIME_LIMIT) {
+                        self.silent_brokers.add(leader, Instant::now());
                     }
                     self.put_off(task, trouble);
                 }
@@ -256,18 +258,18 @@ impl Opening {
         }
         if !all.is_empty() && self.go_on() {
             let restore = Restore::start(shared.state(), all).map_err(fatal)?;
-            self.tell(Event::Restoring { worker: self.worker, records: restore.left() });
+            self.publish(Event::Restoring { worker: self.worker, records: restore.left() });
             self.restores.push(restore);
         }
         Ok(true)
     }
 
-    /// Takes a task on that can begin. Gives what its state lacks.
-    fn go_on_with(&mut self, task: TaskId, answer: Answer) -> Vec<Gap> {
+    /// Notes that a task can begin. Gives the parts of changelogs that its state lacks.
+    fn go_on_with(&mut self, task: TaskId, answer: Answer) -> Vec<ChangelogGap> {
         match answer {
             Answer::Begins { beginning, gaps, lease } if !gaps.is_empty() => {
                 if let Some(pending) = self.tasks.get_mut(&task) {
-                    pending.step = Step::Restoring { beginning, _lease: lease };
+                    pending.step = OpeningStep::Restoring { beginning, _lease: lease };
                     pending.trouble = None;
                 }
                 return gaps;
@@ -280,7 +282,7 @@ impl Opening {
         Vec::new()
     }
 
-    /// Whether all internal topics are there that the tasks need.
+    /// Checks that no internal topic of the tasks has been deleted.
     fn check_missing(&mut self, answers: &Answers<'_>) -> Result<(), Reaction> {
         let now = Instant::now();
         match answers.internal().find(|(name, there)| self.shared.missing.is_gone(name, *there, now)) {
@@ -296,18 +298,18 @@ impl Opening {
         if !self.go_on() {
             return Ok(());
         }
-        let wait = WAIT / u32::try_from(self.restores.len()).unwrap_or(1).max(1);
+        let wait = POLL_WAIT / u32::try_from(self.restores.len()).unwrap_or(1).max(1);
         let mut restores = std::mem::take(&mut self.restores);
         for restore in &mut restores {
             let round = restore.step(self.shared.state(), wait)?;
             if round.records > 0 {
-                self.tell(Event::Restored { records: round.records });
+                self.publish(Event::Restored { records: round.records });
             }
             for (task, trouble) in round.failed {
                 self.put_off(task, trouble);
             }
             for task in round.done {
-                if let Some(Pending { step: Step::Restoring { beginning, .. }, .. }) = self.tasks.remove(&task) {
+                if let Some(Pending { step: OpeningStep::Restoring { beginning, .. }, .. }) = self.tasks.remove(&task) {
                     self.ready.push(Opened::Restored(task, beginning));
                 }
             }
@@ -317,11 +319,11 @@ impl Opening {
         Ok(())
     }
 
-    /// A changelog of a task has lost records. A broker that was halted may think for a moment that it still leads, and tell
-    /// an end from before then; so it is asked again until there is no doubt.
-    fn doubt(&mut self, task: TaskId, trouble: Trouble) -> Result<(), Reaction> {
+    /// A changelog of a task has lost records. A broker that was halted may believe for a moment that it still leads,
+    /// and answer with an old end. So it is asked again until there is no doubt.
+    fn doubt(&mut self, task: TaskId, trouble: PartitionTrouble) -> Result<(), Reaction> {
         let lost = self.tasks.get(&task).and_then(|pending| pending.lost);
-        if lost.is_some_and(|since| since.elapsed() >= SHORT) {
+        if lost.is_some_and(|since| since.elapsed() >= LOST_AFTER) {
             return Err(Reaction::Stop(Error::Setup(trouble.text)));
         }
         self.put_off(task, trouble);
@@ -332,23 +334,23 @@ impl Opening {
     }
 
     /// A task can't be opened yet.
-    fn put_off(&mut self, task: TaskId, trouble: Trouble) {
+    fn put_off(&mut self, task: TaskId, trouble: PartitionTrouble) {
         if let Some(pending) = self.tasks.get_mut(&task) {
             pending.put_off(trouble);
         }
     }
 
     fn hand_over(&mut self) {
-        let is_time = self.restores.is_empty() || self.handed.elapsed() >= TOGETHER;
+        let is_time = self.restores.is_empty() || self.handed.elapsed() >= HANDOVER_INTERVAL;
         if is_time && !self.ready.is_empty() {
             self.handed = Instant::now();
-            // A worker that has ended wants none.
-            drop(self.told.send(Ok(std::mem::take(&mut self.ready))));
+            // A worker that has ended has no use for tasks.
+            drop(self.opened_sender.send(Ok(std::mem::take(&mut self.ready))));
         }
     }
 
-    /// Nobody listens any more when the instance stops.
-    fn tell(&self, event: Event) {
+    /// While the instance stops, it has no use for events.
+    fn publish(&self, event: Event) {
         drop(self.events.send(event));
     }
 }

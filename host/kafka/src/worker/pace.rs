@@ -1,16 +1,16 @@
 //! How much of a task's work goes into a run, so that transactions end in time whatever its rules take.
 //!
-//! Nobody knows how long a rule takes for a record before it has. So a task begins with one record, doubles that while
-//! runs are short, and a run that takes too long all the same is cut off: what its transaction changed is dropped, and its
-//! records come one by one. One record alone can't be cut; if it may take longer than the open transaction has time, the
-//! records before it are committed first. Batches can't be seen, so none of this changes a result.
+//! How long a rule takes for a record is unknown before it has run. So a task begins with one record and doubles that
+//! while runs are short. A run that takes too long all the same is cut off: the changes of its transaction are dropped,
+//! and its records come one by one. One record alone can't be cut; if it may take longer than the open transaction has
+//! time, the records before it are committed first. Batches can't be seen, so none of this changes a result.
 //!
-//! A record for which much comes out is worked on in passes, and those are bounded in time as runs are: what has taken too
-//! long is followed by a smaller pass.
+//! A record with many results is processed in passes, whose time is bounded like that of runs: a pass that has taken
+//! too long is followed by a smaller one.
 //!
-//! The same goes for results that wait for a commit: rules behind them take their time at the commit, for all tasks of the
-//! worker together. Where a single record takes too long there, its results come behind the commit, in runs like any other,
-//! and those are alone as a slow record is.
+//! The same goes for results that wait for a commit: rules of later steps run at the commit, for all tasks of the
+//! worker together. Where a single record takes too long there, its results come after the commit, in runs like any
+//! other, and alone like a slow record.
 //!
 //! ```text
 //!              ran quickly: twice as many
@@ -26,24 +26,23 @@ use std::time::Duration;
 
 use millrace_engine::task::PASS_BYTES;
 
-use super::run::Kind;
+use super::processing::WorkKind;
 use crate::tasks::TaskId;
 
 /// How long a run is meant to take: commits and rebalances wait for its end.
-const RUN: Duration = Duration::from_millis(100);
+const RUN_TARGET: Duration = Duration::from_millis(100);
 
 /// The smallest pass: one that holds a single result for certain.
-const LEAST_PASS: usize = 512;
+const MIN_PASS_BYTES: usize = 512;
 
-/// How long results that wait for a commit may take on their way through the steps behind, at that commit: those of all
-/// tasks that are in it.
-const FLUSH: Duration = Duration::from_millis(500);
+/// How long the results that wait for a commit may take in later steps at that commit: those of all its tasks together.
+const FLUSH_TARGET: Duration = Duration::from_millis(500);
 
-/// For so many commits, results that took too long at a commit come behind it, and each then may take as long as it does.
-const BEHIND: u32 = 16;
+/// For so many commits, results that took too long at a commit come after it, where each may take as long as it needs.
+const COMMITS_FLUSHED_BEHIND: u32 = 16;
 
 /// How quickly each task works: on records, and on timers.
-pub(super) type Paces = HashMap<(TaskId, Kind), Pace>;
+pub(super) type Paces = HashMap<(TaskId, WorkKind), Pace>;
 
 /// How quickly a task works.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,7 +57,7 @@ pub(super) struct Pace {
     alone_after: Option<usize>,
     /// How many records a transaction may have.
     in_transaction: usize,
-    /// For how many commits what waits for them comes behind them.
+    /// For how many commits the results that wait for them come after them.
     behind: u32,
     /// About how many bytes the next pass of a run puts out.
     pass: usize,
@@ -98,7 +97,8 @@ impl Pace {
         self.alone_after == Some(0) || self.is_slow_at_commits()
     }
 
-    /// Whether what a single record leaves for a commit may take so long then that nothing else fits into the transaction.
+    /// Whether the results that a single record leaves for a commit may take so long that nothing else fits into the
+    /// transaction.
     fn is_slow_at_commits(&self) -> bool {
         self.in_transaction == 1
     }
@@ -127,13 +127,13 @@ impl Pace {
         self.quick -= again;
         self.one_by_one = self.one_by_one.saturating_sub(records - again);
         let grown = self.limit.max(records.saturating_mul(2));
-        self.limit = grown.min(fitting(records, took, RUN)).clamp(1, most.max(1));
+        self.limit = grown.min(fitting(records, took, RUN_TARGET)).clamp(1, most.max(1));
     }
 
     /// A pass has taken so long, and its run isn't done.
     pub(super) fn passed(&mut self, took: Duration) {
-        let fits = fitting(self.pass, took, RUN);
-        self.pass = fits.min(self.pass.saturating_mul(2)).clamp(LEAST_PASS, PASS_BYTES);
+        let fits = fitting(self.pass, took, RUN_TARGET);
+        self.pass = fits.min(self.pass.saturating_mul(2)).clamp(MIN_PASS_BYTES, PASS_BYTES);
     }
 
     /// A run that was to have so many records was cut off. `before` of the task were in the transaction already, and come
@@ -141,31 +141,32 @@ impl Pace {
     pub(super) fn cut_off(&mut self, records: usize, before: usize) {
         self.limit = 1;
         // It may have been one record, for which much comes out.
-        self.pass = (self.pass / 16).max(LEAST_PASS);
+        self.pass = (self.pass / 16).max(MIN_PASS_BYTES);
         match records {
             0 | 1 => self.alone_after = Some(if self.alone_after.is_some() { 0 } else { before }),
             _ => (self.quick, self.one_by_one) = (before, records),
         }
     }
 
-    /// At a commit, what so many records have left to be put out then has taken so long. Where they have left nothing, that
-    /// says nothing of others.
+    /// At a commit, the results that so many records have left for it have taken so long. Records that have left none
+    /// say nothing about others.
     pub(super) fn flushed(&mut self, records: usize, took: Option<Duration>) {
         let Some(took) = took else { return };
         let records = records.max(1);
-        let fits = fitting(records, took, FLUSH);
+        let fits = fitting(records, took, FLUSH_TARGET);
         self.in_transaction = if fits >= records.saturating_mul(16) { usize::MAX } else { fits };
     }
 
-    /// It has taken too long, and the commit was given up.
+    /// The results have taken too long, and the commit was given up.
     pub(super) fn flush_cut_off(&mut self, records: usize) {
         self.in_transaction = (records / 16).max(1);
         if records <= 1 {
-            self.behind = BEHIND;
+            self.behind = COMMITS_FLUSHED_BEHIND;
         }
     }
 
-    /// Whether what waits for a commit comes behind it, in runs like any other, since no smaller transaction is possible.
+    /// Whether the results that wait for a commit come after it, in runs like any other, since no smaller transaction
+    /// is possible.
     pub(super) fn flushes_behind(&mut self) -> bool {
         let behind = self.behind > 0;
         self.behind = self.behind.saturating_sub(1);
@@ -215,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_few_records_in_the_queue_say_nothing_about_many() {
+    fn a_few_quick_records_do_not_raise_the_limit_of_a_run_much() {
         let mut pace = Pace::default();
         (0..20).for_each(|_| pace.ran(1, Duration::ZERO, MOST, LONG));
         assert_eq!(pace.limit(), 2);
@@ -265,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_that_was_cut_off_alone_comes_behind_a_commit_of_those_before_it() {
+    fn a_record_that_was_cut_off_alone_comes_after_a_commit_of_those_before_it() {
         let mut pace = Pace { limit: 4, ..Pace::default() };
         pace.cut_off(1, 3);
         let mut alone = Vec::new();
@@ -288,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn a_commit_for_which_nothing_waited_teaches_nothing() {
+    fn a_commit_without_waiting_results_changes_no_pace() {
         let mut pace = Pace::default();
         pace.flush_cut_off(1);
         pace.flushed(1, None);
@@ -307,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn passes_take_a_tenth_of_a_second_each_whatever_a_result_takes() {
+    fn a_pass_takes_a_tenth_of_a_second_however_long_a_result_takes() {
         for (bytes_in_a_second, longest) in [(100_000_000, 100), (200_000, 2_000), (4_000, 130)] {
             let mut pace = Pace::default();
             let took = |pace: &Pace| Duration::from_secs_f64(pace.pass() as f64 / f64::from(bytes_in_a_second));
@@ -328,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn results_that_wait_for_a_commit_and_are_slow_then_make_transactions_small() {
+    fn results_that_are_slow_at_a_commit_make_transactions_small() {
         let mut pace = Pace::default();
         let is_enough = |pace: &Pace, records| pace.share(records) >= 1.0;
         assert!(!is_enough(&pace, 1_000_000));
@@ -346,12 +347,12 @@ mod tests {
     }
 
     #[test]
-    fn results_of_one_record_that_are_cut_off_at_the_commit_come_behind_it_for_a_while() {
+    fn results_of_one_record_that_are_cut_off_at_the_commit_come_after_it_for_a_while() {
         let mut pace = Pace::default();
         pace.flush_cut_off(25);
         assert!(!pace.flushes_behind(), "a smaller transaction is tried first");
         pace.flush_cut_off(1);
         let behind = (0..100).take_while(|_| pace.flushes_behind()).count();
-        assert_eq!(behind, BEHIND as usize);
+        assert_eq!(behind, COMMITS_FLUSHED_BEHIND as usize);
     }
 }

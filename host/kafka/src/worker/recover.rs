@@ -1,9 +1,9 @@
-//! Going on after a failure: from what is committed.
+//! Recovery after a failure: the worker goes on from what is committed.
 
 use std::time::{Duration, Instant};
 
-use super::seat::Seat;
-use super::{Event, IDLE, Phase, Worker};
+use super::transactions::WorkerTransactions;
+use super::{Event, IDLE_WAIT, Worker};
 use crate::error::Reaction;
 use crate::error::refusals::Refusals;
 
@@ -11,21 +11,21 @@ use crate::error::refusals::Refusals;
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
 impl Worker {
-    /// Does what a failure asks for.
+    /// Does what follows from a failure.
     pub(super) fn recover(&mut self, reaction: Reaction) -> Result<(), Reaction> {
-        // What was learned from a refusal doesn't happen again.
+        // After a refusal, the next attempt differs: it needn't wait.
         let patient = !matches!(reaction, Reaction::Refused(_));
         if !matches!(reaction, Reaction::Fail(_) | Reaction::Stop(_)) {
-            // What is committed needn't be read again.
+            // Committed changes needn't be restored again.
             self.write_all_postponed()?;
         }
         if let Reaction::CutOff(step) = &reaction {
-            return self.cut_off(step);
+            return self.abort_cut_off(step);
         }
         if let Reaction::Unwritten(reason) = &reaction
-            && self.seats.iter().any(|seat| seat.dirty)
+            && self.tasks.is_any_dirty()
         {
-            return self.set_apart(reason.clone());
+            return self.isolate_dirty_tasks(reason.clone());
         }
         // A task that was too slow for its transaction begins with one record again.
         self.paces.clear();
@@ -53,39 +53,36 @@ impl Worker {
 
     /// A record couldn't be written. The tasks that have a part in the transaction begin anew, each for itself, and the others
     /// go on: none of them waits for the next attempt.
-    fn set_apart(&mut self, reason: String) -> Result<(), Reaction> {
-        let tasks: Vec<_> = self.seats.iter().filter(|seat| seat.dirty).map(|seat| seat.id).collect();
-        let began = self.begun.unwrap_or_else(Instant::now);
+    fn isolate_dirty_tasks(&mut self, reason: String) -> Result<(), Reaction> {
+        let tasks: Vec<_> = self.tasks.iter().filter(|active| active.dirty).map(|active| active.id).collect();
+        let began = self.transactions.begun.unwrap_or_else(Instant::now);
         self.paces.retain(|(task, _), _| !tasks.contains(task));
-        self.drop_transaction(|seat| seat.dirty);
-        self.end_transaction()?;
-        self.apart.failed(&tasks, began.elapsed(), Instant::now());
+        self.transactions.discard();
+        self.tasks.drop_dirty();
+        self.transactions.abort()?;
+        self.isolated.note_failure(&tasks, began.elapsed(), Instant::now());
         self.go_on_from_what_is_committed(reason);
         Ok(())
     }
 
     fn go_on_from_what_is_committed(&mut self, reason: String) {
-        if self.phase == Phase::Running {
-            self.phase = Phase::Opening;
-        }
+        self.phase.reopen();
         tracing::warn!(worker = self.number, reason, "a transaction failed: going on from what is committed");
-        self.tell(Event::Recovering { worker: self.number, reason });
+        self.publisher.publish(Event::Recovering { worker: self.number, reason });
     }
 
     /// A run took so long that its transaction could have become too old: its records come again, in smaller runs.
-    fn cut_off(&mut self, step: &str) -> Result<(), Reaction> {
+    fn abort_cut_off(&mut self, step: &str) -> Result<(), Reaction> {
         self.abort()?;
-        if self.phase == Phase::Running {
-            self.phase = Phase::Opening;
-        }
+        self.phase.reopen();
         let worker = self.number;
         tracing::info!(worker, step, "a run took too long and was cut off: its records are processed one by one");
         Ok(())
     }
 
-    /// Takes note of what brokers have refused.
+    /// Learns from the records that brokers have refused.
     pub(super) fn learn(&mut self, refused: &Refusals) -> Result<String, Reaction> {
-        let Self { shared, limits, unclear, .. } = self;
+        let Self { shared, transactions: WorkerTransactions { limits, unclear, .. }, .. } = self;
         let reason = shared.learned.learn(&shared.topology, limits, unclear, refused)?;
         limits.alone = !unclear.is_empty();
         Ok(reason)
@@ -93,41 +90,25 @@ impl Worker {
 
     /// Drops the tasks and what their transaction changed.
     pub(super) fn abort(&mut self) -> Result<(), Reaction> {
-        self.drop_transaction(|_| true);
-        self.end_transaction()
+        self.transactions.discard();
+        self.tasks.clear();
+        self.transactions.abort()
     }
 
-    fn end_transaction(&mut self) -> Result<(), Reaction> {
-        let Some(producer) = &mut self.producer else { return Ok(()) };
-        if let Err(reaction) = producer.abort() {
-            self.producer = None;
-            if let Reaction::Stop(_) | Reaction::Fail(_) = reaction {
-                return Err(reaction);
-            }
-        }
-        Ok(())
-    }
-
+    /// Drops the tasks, what their transaction changed, and the producer: the next one fences it.
     fn rebuild(&mut self) {
-        self.drop_transaction(|_| true);
-        self.producer = None;
+        self.transactions.discard();
+        self.tasks.clear();
+        self.transactions.producer = None;
     }
 
-    /// Drops the tasks of which it is so, with what the transaction has changed in them.
-    fn drop_transaction(&mut self, of: impl Fn(&Seat) -> bool) {
-        self.pass = None;
-        self.begun = None;
-        self.unclear.aborted();
-        self.seats.retain(|seat| !of(seat));
-    }
-
-    /// Waits before the next attempt, longer each time, unless it is called.
+    /// Waits before the next attempt, longer each time, unless a command comes.
     fn back_off(&mut self) {
         let wait = BACKOFF.0.saturating_mul(1 << self.failures.min(16)).min(BACKOFF.1);
         self.failures = self.failures.saturating_add(1);
         let until = Instant::now() + wait;
         while Instant::now() < until && self.may_go_on() {
-            std::thread::park_timeout(IDLE);
+            std::thread::park_timeout(IDLE_WAIT);
         }
     }
 }

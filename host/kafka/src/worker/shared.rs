@@ -1,4 +1,4 @@
-//! What workers have in common, and what they are opened with.
+//! Data that all workers of an instance share, and their options.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::CStr;
@@ -11,17 +11,17 @@ use millrace_engine::task::Deployed;
 use millrace_engine::topology::{TopicId, Topology};
 use millrace_store::Database;
 
-use super::missing::Missing;
+use super::missing_topics::MissingTopics;
 use crate::client::settings::ClientSettings;
 use crate::cluster::Cluster;
-use crate::cluster::limits::Learned;
+use crate::cluster::limits::LearnedLimits;
 use crate::group::Member;
 use crate::state::StateContext;
-use crate::state::barrier::Gate;
-use crate::state::lease::Leases;
+use crate::state::barrier::TransactionBarrier;
+use crate::state::lease::RestoreLeases;
 use crate::tasks::TaskId;
 
-/// What the workers of an instance have in common. None of it is written on the way of a record.
+/// Data that all workers of an instance share. None of it is written on the way of a record.
 pub(crate) struct Shared {
     pub(crate) topology: Arc<Topology>,
     pub(crate) settings: ClientSettings,
@@ -33,34 +33,34 @@ pub(crate) struct Shared {
     /// Names of the stores' changelogs.
     pub(crate) changelogs: Vec<String>,
     pub(crate) deployments: Arc<[Deployed]>,
-    /// The plugins that they are of, in the order of the topology.
+    /// The plugins of the deployments, in the order of the topology.
     pub(crate) candidates: Arc<[Candidate]>,
     pub(crate) options: WorkerOptions,
     /// Whether the instance stops when nothing is left to do.
     pub(crate) until_idle: bool,
-    /// What keeps global tables as they are during a transaction, if there are any.
-    pub(crate) gate: Option<Arc<Gate>>,
-    /// Their stores.
+    /// Keeps global tables as they are during a transaction, if there are any.
+    pub(crate) barrier: Option<Arc<TransactionBarrier>>,
+    /// The stores of global tables.
     pub(crate) shared_stores: Arc<[StoreId]>,
-    /// What topics take, where brokers had to say it.
-    pub(crate) learned: Learned,
+    /// Limits of topics that were learned from refusals.
+    pub(crate) learned: LearnedLimits,
     /// Topics whose keys must be spread over partitions alike, with a step that needs it.
     pub(crate) alike: BTreeMap<TopicId, String>,
-    /// Those of which it was said that they aren't.
+    /// Those of which it was logged that they aren't.
     pub(crate) hinted: Mutex<BTreeSet<TopicId>>,
     /// Tasks that are being restored.
-    pub(crate) leases: Leases,
-    /// Ids of the internal topics when the instance started, by name: what is in them is nowhere else.
+    pub(crate) leases: RestoreLeases,
+    /// Ids of the internal topics when the instance started, by name: their records are nowhere else.
     pub(crate) internal_ids: BTreeMap<String, String>,
-    /// Those of them that brokers don't tell of.
-    pub(crate) missing: Missing,
+    /// Internal topics that brokers don't know of.
+    pub(crate) missing: MissingTopics,
     /// The instance's member of the group; there before any task is assigned.
     pub(crate) member: OnceLock<Member>,
     pub(crate) stopping: Arc<AtomicBool>,
 }
 
 impl Shared {
-    /// What restoring works with.
+    /// The part of it that restoring works with.
     pub(super) fn state(&self) -> StateContext<'_> {
         let Self { topology, settings, cluster, database, partitions, .. } = self;
         StateContext { topology, settings, cluster, database, partitions }
@@ -79,7 +79,7 @@ impl Shared {
             && names.map(|topic| topic.name.as_bytes()).any(|name| name == topic.to_bytes())
     }
 
-    /// Says, once for each topic, that a key is in another partition than was expected.
+    /// Logs, once for each topic, that a key is in another partition than expected.
     pub(super) fn hint(&self, topic: TopicId, partition: i32, offset: i64, expected: u32) {
         if !self.hinted.lock().unwrap_or_else(PoisonError::into_inner).insert(topic) {
             return;
@@ -97,7 +97,7 @@ impl Shared {
     }
 }
 
-/// What workers are opened with.
+/// Options of workers.
 #[derive(Clone, Copy, Debug)]
 pub struct WorkerOptions {
     /// How many records go into one guest call at most. Changes the speed, never the result.

@@ -16,18 +16,18 @@ use millrace_engine::meta::input_key;
 use millrace_engine::ports::{Backend, Scan, StoreId};
 
 use super::Shared;
-use super::ask::inputs;
-use crate::cluster::contradictions::{self, Place};
+use super::answers::inputs;
+use crate::cluster::contradictions::{self, InputPartition};
 use crate::cluster::metadata::{Note, Origin};
 use crate::error::{Error, Reaction};
 use crate::tasks::TaskId;
 
 /// Where the partitions of topics start.
-pub(super) type Starts = BTreeMap<(String, i32), Start>;
+pub(super) type InputStarts = BTreeMap<(String, i32), InputStart>;
 
 /// Where an input partition starts.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Start {
+pub(super) struct InputStart {
     /// Offset of the next record to process.
     pub(super) offset: i64,
     /// Highest timestamp processed.
@@ -42,12 +42,12 @@ pub(super) struct Start {
     committed: bool,
 }
 
-impl Start {
+impl InputStart {
     /// At an offset that is committed.
     ///
     /// # Errors
     /// [`Reaction::Stop`]: it is one of another topic, or of another life of the app.
-    pub(super) fn at(place: Place<'_>, offset: i64, note: Note, origin: Origin) -> Result<Self, Reaction> {
+    pub(super) fn at(place: InputPartition<'_>, offset: i64, note: Note, origin: Origin) -> Result<Self, Reaction> {
         contradictions::check_origin(place, offset, note.origin.as_ref(), &origin).map_err(stop)?;
         let Note { time, origin: before, unfinished } = note;
         Ok(Self { offset, time, noted: before.is_some(), origin, unfinished, committed: true })
@@ -65,7 +65,7 @@ pub(super) fn meta_changelog(shared: &Shared) -> Option<&str> {
     shared.changelogs.get(part.meta.0).map(String::as_str)
 }
 
-/// What goes with offsets of a topic from now on; none if the topic isn't there.
+/// The origin of offsets of a topic from now on; none if the topic isn't there.
 pub(super) fn origin(shared: &Shared, topic: &str, ids: &BTreeMap<String, String>) -> Option<Origin> {
     let life = meta_changelog(shared).and_then(|meta| ids.get(meta)).cloned().unwrap_or_default();
     Some(Origin { topic: ids.get(topic)?.clone(), life })
@@ -76,7 +76,7 @@ pub(super) fn origin(shared: &Shared, topic: &str, ids: &BTreeMap<String, String
 ///
 /// # Errors
 /// [`Reaction::Stop`]: everything that the state holds would be processed again.
-pub(super) fn check_state_has_offsets(shared: &Shared, task: TaskId, starts: &Starts) -> Result<(), Reaction> {
+pub(super) fn check_state_has_offsets(shared: &Shared, task: TaskId, starts: &InputStarts) -> Result<(), Reaction> {
     let inputs = inputs(shared, task);
     let lacking = inputs.iter().filter_map(|place| Some((place, starts.get(place).filter(|start| !start.committed)?)));
     let lacking: Vec<_> = lacking.collect();
@@ -84,7 +84,7 @@ pub(super) fn check_state_has_offsets(shared: &Shared, task: TaskId, starts: &St
     let app = shared.settings.app();
     for ((topic, partition), start) in &lacking {
         let kept = shared.database.backend(task.partition).get(part.meta, &input_key(topic));
-        let here = Place { app, topic, partition: *partition };
+        let here = InputPartition { app, topic, partition: *partition };
         if let Some(before) = kept.map_err(|error| Reaction::Fail(Error::Task(error.to_string())))? {
             let text = contradictions::without_offset(here, &String::from_utf8_lossy(&before), &start.origin);
             return Err(stop(text));
@@ -96,7 +96,7 @@ pub(super) fn check_state_has_offsets(shared: &Shared, task: TaskId, starts: &St
             if holds_any(shared, *store, task.partition)? {
                 let store = shared.topology.stores.get(store.0).map_or("", |store| store.name.as_str());
                 return Err(stop(contradictions::state_without_offset(
-                    Place { app, topic, partition: *partition },
+                    InputPartition { app, topic, partition: *partition },
                     store,
                 )));
             }

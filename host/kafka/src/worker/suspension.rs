@@ -1,9 +1,10 @@
 //! Whether tasks that were kept open over a rebalance may go on where they stand.
 //!
-//! Their committed offsets don't say so alone: another member that had a task in between may have committed without moving
-//! one, where timers fired or a run went on. Nobody else can have had it if the group has made no other assignment in
-//! between, and so the worker compares the numbers of generations. It can't rely on being told of each: one whose
-//! assignment never arrives, or of which the numbers of partitions can't be looked up, is over before workers hear of it.
+//! Their committed offsets don't say so alone: another member that had a task in between may have committed without
+//! moving one, where timers fired or a run went on. No other member can have had it if the group has made no other
+//! assignment in between, so the worker compares the numbers of generations. It doesn't receive each of them: a
+//! generation whose assignment never arrives, or whose numbers of partitions can't be looked up, is over before workers
+//! get its tasks.
 
 use std::time::{Duration, Instant};
 
@@ -37,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_task_goes_on_where_it_stands_only_if_the_group_has_made_no_other_assignment_in_between() {
+    fn a_suspended_task_stays_open_only_if_the_group_has_made_no_other_assignment_in_between() {
         let now = Instant::now();
         let suspension = Suspension::new(Some(7), now);
         assert!(suspension.may_go_on(Some(8), now));
@@ -50,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn a_task_that_waits_longer_than_a_session_may_last_does_not_go_on_where_it_stands() {
+    fn a_task_that_was_suspended_for_longer_than_a_session_does_not_stay_open() {
         let now = Instant::now();
         let suspension = Suspension::new(Some(7), now);
         assert!(suspension.may_go_on(Some(8), now + SUSPENDED_TASK_TTL));

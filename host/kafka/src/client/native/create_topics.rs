@@ -11,7 +11,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::admin::{Request, request};
 use super::fetch::c_name;
-use crate::client::context::Log;
+use crate::client::context::LogContext;
 
 /// A topic to be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub struct TopicSpec {
     pub name: String,
     /// Number of partitions.
     pub partitions: u32,
-    /// What differs from the broker's defaults.
+    /// Settings that differ from the broker's defaults.
     pub config: BTreeMap<&'static str, String>,
 }
 
@@ -35,7 +35,7 @@ pub(crate) struct NotMade {
 
 /// Makes topics with the broker's replication. Those that aren't made are returned.
 pub(crate) fn create_topics(
-    admin: &AdminClient<Log>,
+    admin: &AdminClient<LogContext>,
     specs: &[TopicSpec],
     timeout: Duration,
 ) -> Result<Vec<NotMade>, KafkaError> {
@@ -109,7 +109,7 @@ unsafe fn read(event: *mut c::rd_kafka_event_t) -> Result<Vec<NotMade>, KafkaErr
     Ok(refused)
 }
 
-/// What Kafka calls an error.
+/// Kafka's name of an error.
 pub(super) fn name(error: c::rd_kafka_resp_err_t) -> String {
     // SAFETY: it is a constant.
     unsafe { CStr::from_ptr(c::rd_kafka_err2name(error)) }.to_string_lossy().into_owned()

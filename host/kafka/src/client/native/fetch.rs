@@ -16,24 +16,24 @@ use rdkafka::message::BorrowedMessage;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::topic_watch::{self, TopicWatch};
-use crate::client::context::Log;
+use crate::client::context::LogContext;
 use crate::client::settings::client;
 use crate::error::Error;
 
 /// Most records of one call.
-const BATCH: usize = 1_000;
+const POLL_RECORDS_LIMIT: usize = 1_000;
 
-/// Bytes that records share an allocation of.
-const BUFFER: usize = 4 << 10;
+/// The size of an allocation that records share.
+const BUFFER_BYTES: usize = 4 << 10;
 
-/// A consumer of partitions that it is told, with its own queue. Not a member of the group: what it reads counts only
-/// when a transaction with the member's generation commits it.
+/// A consumer of given partitions, with its own queue. Not a member of the group: the records that it reads count only
+/// when a transaction with the member's generation commits their offsets.
 pub(crate) struct Fetcher {
     /// Dropped before the consumer, whose log it reads.
     watch: TopicWatch,
     /// The consumer's own queue. Destroyed before the consumer: see `drop`.
     queue: NonNull<c::rd_kafka_queue_t>,
-    consumer: BaseConsumer<Log>,
+    consumer: BaseConsumer<LogContext>,
     messages: Vec<*mut c::rd_kafka_message_t>,
 }
 
@@ -44,8 +44,8 @@ unsafe impl Send for Fetcher {}
 pub(crate) enum Fetched<'a> {
     /// A record.
     Record(Message<'a>),
-    /// The partition has been read up to this offset, which is its end for now. Behind the last record there may be
-    /// marks of transactions.
+    /// The partition has been read up to this offset, which is its end for now. After the last record there may be
+    /// markers of transactions.
     End(i64),
     /// The partition can't be read from here.
     Failed(RDKafkaErrorCode, String),
@@ -57,7 +57,7 @@ pub(crate) struct Message<'a>(&'a c::rd_kafka_message_t);
 impl Fetcher {
     /// Connects, and reads nothing yet.
     pub(crate) fn new(config: &ClientConfig) -> Result<Self, Error> {
-        let consumer: BaseConsumer<Log> = client(&topic_watch::configure(config))?;
+        let consumer: BaseConsumer<LogContext> = client(&topic_watch::configure(config))?;
         // SAFETY: the client lives as long as `consumer`, and has a consumer queue because it has a group id.
         let queue = unsafe { c::rd_kafka_queue_get_consumer(consumer.client().native_ptr()) };
         let none = || Error::Kafka(KafkaError::ClientCreation("a consumer without a queue".into()));
@@ -66,7 +66,7 @@ impl Fetcher {
         let mut watch = unsafe { TopicWatch::new(consumer.client().native_ptr()) }.ok_or_else(none)?;
         // SAFETY: the queue lives, and nothing is assigned.
         unsafe { watch.drain(queue) };
-        Ok(Self { watch, queue, consumer, messages: Vec::with_capacity(BATCH) })
+        Ok(Self { watch, queue, consumer, messages: Vec::with_capacity(POLL_RECORDS_LIMIT) })
     }
 
     /// Has [`made_anew`](Self::made_anew) tell a topic that has another id than here.
@@ -85,7 +85,7 @@ impl Fetcher {
         Ok(self.consumer.assign(places)?)
     }
 
-    /// Stops reading a partition. What was fetched of it and not yet handed over is dropped.
+    /// Stops reading a partition. Records that were fetched and not yet handed over are dropped.
     ///
     /// Not by librdkafka's pause: it goes on from a position of its own, which lies one too far behind an end that was
     /// told (it takes the offset of each message that it hands over, an end too, for that of a record, and adds one).
@@ -98,7 +98,8 @@ impl Fetcher {
         Ok(self.consumer.incremental_assign(&place(topic, partition, Offset::Offset(next))?)?)
     }
 
-    /// The high watermark of a partition as the last fetch of it knew it. Asks nobody; none before the first fetch.
+    /// The high watermark of a partition as the last fetch of it knew it. Makes no request; none before the first
+    /// fetch.
     pub(crate) fn known_end(&self, topic: &CStr, partition: i32) -> Option<i64> {
         let (mut low, mut high) = (-1, -1);
         // SAFETY: the client lives; both pointers are to locals, which the call fills in.
@@ -115,7 +116,7 @@ impl Fetcher {
         // The call waits for as many as it is asked for: so for one, and then it takes what is there.
         let wait = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
         if wait == 0 || self.receive(wait, 1) == 1 {
-            self.receive(0, BATCH - 1);
+            self.receive(0, POLL_RECORDS_LIMIT - 1);
         }
         self.watch.look();
         let count = self.messages.len();
@@ -136,8 +137,8 @@ impl Fetcher {
     /// Receives up to `most` messages behind those that are there, and waits for them for at most so many milliseconds.
     fn receive(&mut self, wait: i32, most: usize) -> usize {
         let there = self.messages.len();
-        let most = most.min(BATCH - there);
-        // SAFETY: `messages` has room for `BATCH` pointers; the call writes as many as it says, behind those that are there.
+        let most = most.min(POLL_RECORDS_LIMIT - there);
+        // SAFETY: `messages` has room for `POLL_RECORDS_LIMIT` pointers; the call writes as many as it says, behind those that are there.
         unsafe {
             let place = self.messages.as_mut_ptr().add(there);
             let got = c::rd_kafka_consume_batch_queue(self.queue.as_ptr(), wait, place, most);
@@ -208,7 +209,7 @@ impl Message<'_> {
         InputRecord { offset, timestamp, timestamp_type, key, value, headers, arrived, turn }
     }
 
-    /// Timestamp and who set it.
+    /// The timestamp, and whether the broker has set it.
     fn timestamp(&self) -> (i64, TimestampType) {
         let mut kind = c::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
         // SAFETY: the message lives, and `kind` is a local.
@@ -273,7 +274,7 @@ fn share(buffer: &mut BytesMut, bytes: &[u8]) -> Bytes {
         return Bytes::new();
     }
     if buffer.capacity() < bytes.len() {
-        *buffer = BytesMut::with_capacity(bytes.len().max(BUFFER));
+        *buffer = BytesMut::with_capacity(bytes.len().max(BUFFER_BYTES));
     }
     buffer.extend_from_slice(bytes);
     buffer.split().freeze()

@@ -10,11 +10,11 @@ use rdkafka::error::KafkaError;
 
 use super::admin::{Request, request};
 use super::fetch::c_name;
-use crate::client::context::Log;
+use crate::client::context::LogContext;
 
 /// The `client.id`s of the members of a group; none of a group that there isn't.
 pub(crate) fn group_members(
-    admin: &AdminClient<Log>,
+    admin: &AdminClient<LogContext>,
     group: &str,
     timeout: Duration,
 ) -> Result<Vec<String>, KafkaError> {

@@ -14,9 +14,9 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::admin::{Request, request};
 use super::fetch::c_name;
-use crate::client::context::Log;
+use crate::client::context::LogContext;
 
-/// What a group has committed for a partition.
+/// The committed offset of a group in a partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Committed {
     /// An offset, with the text that is kept with it.
@@ -29,10 +29,10 @@ pub(crate) enum Committed {
     Refused(RDKafkaErrorCode),
 }
 
-/// What a group has committed for these partitions, by topic and partition. `places` isn't empty, and has none twice. The
-/// client is one with a group: see [`crate::cluster`].
+/// The committed offsets of a group in these partitions, by topic and partition. `places` isn't empty, and has none
+/// twice. The client is one with a group: see [`crate::cluster`].
 pub(crate) fn group_offsets(
-    client: &BaseConsumer<Log>,
+    client: &BaseConsumer<LogContext>,
     group: &str,
     places: &TopicPartitionList,
     timeout: Duration,
@@ -56,7 +56,7 @@ pub(crate) fn group_offsets(
 }
 
 /// # Safety
-/// The error is null, or nobody else's.
+/// The error is null, or belongs to the caller.
 unsafe fn drop_error(error: *mut c::rd_kafka_error_t) {
     if !error.is_null() {
         // SAFETY: as the caller says.

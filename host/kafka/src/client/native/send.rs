@@ -24,7 +24,7 @@ pub(crate) type Refused = RDKafkaErrorCode;
 
 /// A record to send.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Record<'a> {
+pub(crate) struct OutgoingRecord<'a> {
     pub(crate) partition: u32,
     pub(crate) key: Option<&'a [u8]>,
     pub(crate) value: Option<&'a [u8]>,
@@ -59,7 +59,7 @@ impl Sender {
         &self,
         client: &BaseProducer<C>,
         topic: usize,
-        record: &Record<'_>,
+        record: &OutgoingRecord<'_>,
         opaque: C::DeliveryOpaque,
     ) -> Result<(), Refused> {
         let Some(topic) = self.topics.get(topic) else { return Err(RDKafkaErrorCode::UnknownTopic) };

@@ -1,6 +1,7 @@
 //! Noticing that a topic that is being read was deleted and made anew: librdkafka goes on at the same offset of the new
-//! topic, and tells nobody. Before it asks for records of the new one it logs, at its debug level, that the topic's id has
-//! changed (`rd_kafka_topic_metadata_update` in its rdkafka_topic.c, 2.12.1), and that line is read here.
+//! topic, and reports it nowhere. Before it asks for records of the new one it logs, at its debug level, that the
+//! topic's id has changed (`rd_kafka_topic_metadata_update` in its rdkafka_topic.c, 2.12.1), and that line is read
+//! here.
 
 use std::collections::BTreeMap;
 use std::ffi::CStr;

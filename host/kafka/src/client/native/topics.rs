@@ -1,4 +1,4 @@
-//! What topics are like: their ids, and which of their partitions have a leader.
+//! Describing topics: their ids, and which of their partitions have a leader.
 
 use std::collections::BTreeMap;
 use std::ffi::CStr;
@@ -10,7 +10,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::admin::{Request, request};
 use super::fetch::c_name;
-use crate::client::context::Log;
+use crate::client::context::LogContext;
 
 /// The id of every topic of a cluster that is older than topic ids (Kafka 2.8): all bits are zero.
 const NO_ID: &str = "AAAAAAAAAAAAAAAAAAAAAA";
@@ -21,7 +21,7 @@ pub(crate) fn differ(one: &str, other: &str) -> bool {
     one != other && is_known(one) && is_known(other)
 }
 
-/// Whether a cluster has told this id, and has ids.
+/// Whether this is an id, and not a placeholder for none.
 pub(crate) fn is_known(id: &str) -> bool {
     !id.is_empty() && id != NO_ID
 }
@@ -33,7 +33,7 @@ pub(crate) struct Topic {
     pub(crate) id: String,
     /// How many partitions it has.
     pub(crate) partitions: u32,
-    /// The brokers that lead them, by partition. One that nobody leads can neither be read nor written to.
+    /// The brokers that lead them, by partition. A partition without a leader can neither be read nor written to.
     pub(crate) leaders: BTreeMap<u32, i32>,
 }
 
@@ -41,7 +41,7 @@ pub(crate) struct Topic {
 pub(crate) type Topics = BTreeMap<String, Result<Topic, RDKafkaErrorCode>>;
 
 /// Those of these topics that exist, as far as the broker that is asked knows.
-pub(crate) fn topics(admin: &AdminClient<Log>, names: &[&str], timeout: Duration) -> Result<Topics, KafkaError> {
+pub(crate) fn topics(admin: &AdminClient<LogContext>, names: &[&str], timeout: Duration) -> Result<Topics, KafkaError> {
     let owned: Vec<_> = names.iter().map(|name| c_name(name)).collect();
     let mut pointers: Vec<_> = owned.iter().map(|name| name.as_ptr()).collect();
     // SAFETY: the names live for all of this, and the collection, which copies them, is destroyed once; the request is of
@@ -89,7 +89,7 @@ unsafe fn read(event: *mut c::rd_kafka_event_t) -> Result<Topics, KafkaError> {
     Ok(found)
 }
 
-/// How many there are, and who leads them.
+/// The number of partitions, and their leaders.
 ///
 /// # Safety
 /// The description belongs to an event that lives.

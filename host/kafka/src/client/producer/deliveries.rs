@@ -1,4 +1,4 @@
-//! What delivery reports say: where records lie, and why others weren't taken.
+//! Delivery reports: the offsets of delivered records, and the reasons why others failed.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -18,10 +18,10 @@ use super::refusals::tell_apart;
 use crate::client::context;
 use crate::client::native::{self, Returned};
 use crate::error::codes::{self, Class, class};
-use crate::error::refusals::{Refusal, Refusals, TooLarge};
+use crate::error::refusals::{Refusals, RefusedRecord, TooLarge};
 use crate::error::{Reaction, code};
 
-/// What delivery reports have said since the transaction began.
+/// The delivery reports of the open transaction.
 #[derive(Default)]
 pub(crate) struct Deliveries {
     reports: Mutex<Reports>,
@@ -47,7 +47,7 @@ pub(super) struct Failures {
     for_good: Option<String>,
     too_large: Vec<TooLarge>,
     /// Each with the place of the broker's words: see [`tell_apart`].
-    refused: Vec<(usize, Refusal)>,
+    refused: Vec<(usize, RefusedRecord)>,
     /// Partitions in which some records have the code of those that are sent with others.
     coded: BTreeSet<(String, i32)>,
 }
@@ -89,7 +89,7 @@ impl Deliveries {
 
 impl ClientContext for Deliveries {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        // A connection that breaks is a line of the log and no error, unless nobody was about to use it.
+        // A broken connection is a line of the log and no error, unless no request was about to use it.
         if facility == "FAIL" {
             self.disturbed.store(true, Ordering::Relaxed);
         }
@@ -128,7 +128,7 @@ impl ProducerContext for Deliveries {
     }
 }
 
-/// What a record has with it that comes back with its report.
+/// A tag that is sent along with a record, and comes back with its report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Tag {
     /// The slot that wants to know its offset.
@@ -196,7 +196,7 @@ impl Failures {
         !self.too_large.is_empty() || !self.refused.is_empty()
     }
 
-    /// What follows. A refusal comes first: what else failed, failed with it or behind it.
+    /// The reaction to the failures. A refusal comes first: the other records failed with it or after it.
     pub(super) fn reaction(self) -> Reaction {
         if self.is_refusal() {
             let records = tell_apart(self.refused, &self.coded);
@@ -229,7 +229,11 @@ fn not_added(facility: &str, message: &str) -> Option<String> {
 }
 
 /// A record that the broker doesn't take.
-fn refusal(message: &BorrowedMessage<'_>, code: Option<RDKafkaErrorCode>, time: Option<Timestamp>) -> (usize, Refusal) {
+fn refusal(
+    message: &BorrowedMessage<'_>,
+    code: Option<RDKafkaErrorCode>,
+    time: Option<Timestamp>,
+) -> (usize, RefusedRecord) {
     let returned = Returned::new(message);
     let headers = native::headers(message);
     let header = |name: &str| {
@@ -241,7 +245,7 @@ fn refusal(message: &BorrowedMessage<'_>, code: Option<RDKafkaErrorCode>, time: 
             ["topic", "partition", "offset"].map(|part| header(&format!("__streams.errors.{part}")));
         Some(format!("topic `{}`, partition {}, offset {}", topic?, partition?, offset?))
     };
-    let refusal = Refusal {
+    let refusal = RefusedRecord {
         topic: message.topic().into(),
         partition: message.partition(),
         record: Fingerprint::of(message.key(), message.payload(), time.unwrap_or_default()),
@@ -289,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_sent_along_with_a_record_comes_back() {
+    fn the_tag_of_a_record_comes_back() {
         for tag in [Tag::Slot(0), Tag::Slot(7), Tag::Time(1), Tag::Time(1_700_000_000_000), Tag::Time(i64::MAX)] {
             assert_eq!(Tag::from_opaque(tag.opaque()), tag);
         }

@@ -2,17 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::error::refusals::Refusal;
+use crate::error::refusals::RefusedRecord;
 
-/// Finds out which records a broker means, by what librdkafka has made of its answer. Those that come here have come back
-/// with a code of a refusal, each with the place of the broker's words in memory; those of a partition are a batch: what is
-/// sent behind one that was refused is out of order.
+/// Finds out which records a broker means, from what librdkafka has made of its answer. The records given here have
+/// come back with the code of a refusal, each with the address of the broker's text in memory. Those of a partition are
+/// one batch: a batch sent after a refused one is out of order.
 ///
-/// Where several records of a batch were refused, librdkafka gives the others another code, and their partition is among
-/// `coded`. Where one was, all come back with its code (librdkafka 2.12.1, `rd_kafka_dr_msgq0`), but it alone has words of
-/// its own, and the others share some. If all share theirs, they are about the batch. Where it isn't clear, nothing is
-/// known of any record of the batch; those that aren't meant are left out.
-pub(super) fn tell_apart(refusals: Vec<(usize, Refusal)>, coded: &BTreeSet<(String, i32)>) -> Vec<Refusal> {
+/// Where several records of a batch were refused, librdkafka gives the others another code, and their partition is
+/// among `coded`. Where one was, all come back with its code (librdkafka 2.12.1, `rd_kafka_dr_msgq0`), but that record
+/// alone has a text of its own, and the others share one. If all share it, it is about the batch. Where it isn't clear,
+/// nothing is known of any record of the batch. Records that the broker doesn't mean are dropped from the result.
+pub(super) fn tell_apart(refusals: Vec<(usize, RefusedRecord)>, coded: &BTreeSet<(String, i32)>) -> Vec<RefusedRecord> {
     let mut batches: BTreeMap<(String, i32), Batch> = BTreeMap::new();
     for (words, refusal) in refusals {
         let batch = batches.entry((refusal.topic.clone(), refusal.partition)).or_default();
@@ -21,12 +21,12 @@ pub(super) fn tell_apart(refusals: Vec<(usize, Refusal)>, coded: &BTreeSet<(Stri
     batches.into_iter().flat_map(|(place, batch)| meant(coded.contains(&place), batch)).collect()
 }
 
-/// Refused records of a batch, by the place of their words.
-type Batch = BTreeMap<usize, Vec<Refusal>>;
+/// Refused records of a batch, by the address of their text.
+type Batch = BTreeMap<usize, Vec<RefusedRecord>>;
 
 /// The records of a batch that the broker means, or all of them if it isn't clear.
-fn meant(is_coded: bool, batch: Batch) -> Vec<Refusal> {
-    let is_own = |(words, all): &(&usize, &Vec<Refusal>)| **words != 0 && all.len() == 1;
+fn meant(is_coded: bool, batch: Batch) -> Vec<RefusedRecord> {
+    let is_own = |(words, all): &(&usize, &Vec<RefusedRecord>)| **words != 0 && all.len() == 1;
     let (own, all) = (batch.iter().filter(is_own).count(), batch.values().map(Vec::len).sum::<usize>());
     let is_told_apart = match all {
         1 => true,
@@ -36,7 +36,7 @@ fn meant(is_coded: bool, batch: Batch) -> Vec<Refusal> {
     };
     let some = is_told_apart && !is_coded && all > 1;
     let kept = batch.into_iter().filter(|(words, all)| !some || is_own(&(words, all)));
-    kept.flat_map(|(_, all)| all).map(|refusal| Refusal { is_told_apart, ..refusal }).collect()
+    kept.flat_map(|(_, all)| all).map(|refusal| RefusedRecord { is_told_apart, ..refusal }).collect()
 }
 
 #[cfg(test)]
@@ -46,10 +46,10 @@ mod tests {
 
     use super::*;
 
-    /// What is found of a batch of records with these places of words: their times, and whether the broker means them.
+    /// The result for a batch of records with these addresses of texts: their times, and whether the broker means them.
     fn found(words: &[usize], is_coded: bool) -> (Vec<i64>, bool) {
         let record = |time: i64| Fingerprint::of(None, None, time);
-        let refusal = |time| Refusal {
+        let refusal = |time| RefusedRecord {
             topic: "out".into(),
             partition: 0,
             record: record(time),
@@ -60,7 +60,7 @@ mod tests {
         let refusals = words.iter().zip(1..).map(|(words, time)| (*words, refusal(time))).collect();
         let coded = is_coded.then(|| ("out".to_owned(), 0)).into_iter().collect();
         let told = tell_apart(refusals, &coded);
-        let time = |refusal: &Refusal| (1..9).find(|time| record(*time) == refusal.record).unwrap();
+        let time = |refusal: &RefusedRecord| (1..9).find(|time| record(*time) == refusal.record).unwrap();
         let mut times: Vec<_> = told.iter().map(time).collect();
         times.sort_unstable();
         (times, told.iter().all(|refusal| refusal.is_told_apart))

@@ -28,9 +28,9 @@ const LIST: &str =
 pub struct Mistake {
     /// The setting, where it is one alone.
     pub name: Option<String>,
-    /// What is wrong.
+    /// The mistake.
     pub message: String,
-    /// What would be right.
+    /// The way to mend it.
     pub help: String,
 }
 
@@ -70,7 +70,7 @@ fn alone(known: &Known, name: &str, value: &Secret) -> Option<Mistake> {
     Some(Mistake { name: Some(name.to_owned()), message, help })
 }
 
-/// What is said of a name that librdkafka doesn't have. One that would be refused in its turn isn't proposed.
+/// The mistake of a name that librdkafka doesn't have. A name that would be refused in its turn isn't proposed.
 fn unknown(known: &Known, name: &str) -> (String, String) {
     let message = format!("librdkafka has no setting `{name}`");
     match nearest(name, known.names()).map(|near| (near, set_by_host(near))) {
@@ -87,8 +87,8 @@ fn together(known: &Known, raw: &[(String, Secret)]) -> Option<Mistake> {
         Err(error) => return Some(Mistake { name: None, message: error.to_string(), help: LIST.to_owned() }),
     };
     let consumers = [settings.admin(), settings.member("check"), settings.fetcher("check")];
-    let attempts = consumers.into_iter().map(made::<BaseConsumer<Quiet>>);
-    let mut attempts = attempts.chain(once_with(|| made::<BaseProducer<Quiet>>(settings.producer("check"))));
+    let attempts = consumers.into_iter().map(made::<BaseConsumer<QuietSince>>);
+    let mut attempts = attempts.chain(once_with(|| made::<BaseProducer<QuietSince>>(settings.producer("check"))));
     let reason = hide(known, raw, attempts.find_map(Result::err)?);
     let named = raw.iter().filter(|(name, _)| reason.contains(name.as_str())).max_by_key(|(name, _)| name.len());
     let unreadable = named.and_then(|(name, value)| unreadable(name, value));
@@ -106,7 +106,7 @@ fn together(known: &Known, raw: &[(String, Secret)]) -> Option<Mistake> {
 /// How the settings end that name a file or folder.
 const LOCATION: &str = ".location";
 
-/// What the system says of the file that a setting names, if it can't be read: OpenSSL says no more than that it failed.
+/// The system's error about the file that a setting names, if it can't be read: OpenSSL says only that it failed.
 fn unreadable(name: &str, path: &Secret) -> Option<String> {
     let path = Some(path.expose()).filter(|_| name.ends_with(LOCATION))?;
     let found =
@@ -114,9 +114,9 @@ fn unreadable(name: &str, path: &Secret) -> Option<String> {
     found.err().map(|error| format!("`{name}`: {path}: can't be read: {error}"))
 }
 
-fn made<T: FromClientConfigAndContext<Quiet>>(mut config: ClientConfig) -> Result<(), String> {
+fn made<T: FromClientConfigAndContext<QuietSince>>(mut config: ClientConfig) -> Result<(), String> {
     config.remove("bootstrap.servers");
-    match config.create_with_context::<Quiet, T>(Quiet) {
+    match config.create_with_context::<QuietSince, T>(QuietSince) {
         Ok(_) => Ok(()),
         Err(KafkaError::ClientCreation(reason)) => Err(reason),
         Err(KafkaError::ClientConfig(_, _, name, _)) => Err(format!("it doesn't take the value of `{name}`")),
@@ -132,9 +132,9 @@ fn hide(known: &Known, raw: &[(String, Secret)], text: String) -> String {
 }
 
 /// A client that is only made, and hears nothing.
-struct Quiet;
+struct QuietSince;
 
-impl ClientContext for Quiet {
+impl ClientContext for QuietSince {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         tracing::trace!(?level, facility, "librdkafka: {message}");
     }
@@ -142,9 +142,9 @@ impl ClientContext for Quiet {
     fn error(&self, _: KafkaError, _: &str) {}
 }
 
-impl ConsumerContext for Quiet {}
+impl ConsumerContext for QuietSince {}
 
-impl ProducerContext for Quiet {
+impl ProducerContext for QuietSince {
     type DeliveryOpaque = ();
 
     fn delivery(&self, _: &DeliveryResult<'_>, (): ()) {}
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_a_setting_does_not_take_is_told_with_what_it_takes_and_not_with_the_value() {
+    fn a_wrong_value_is_reported_with_the_range_of_its_setting_and_without_the_value() {
         for (name, right) in [
             ("security.protocol", "it takes plaintext | ssl | sasl_plaintext | sasl_ssl"),
             ("linger.ms", "it takes numbers from 0 to 900000"),
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_shows_when_a_client_is_made_is_told_too() {
+    fn a_mistake_that_only_shows_when_a_client_is_made_is_reported_too() {
         let (name, text) = found(&[("security.protocol", "ssl"), ("ssl.ca.location", "nowhere.pem")]).remove(0);
         assert_eq!(name.as_deref(), Some("ssl.ca.location"));
         let begin = "`ssl.ca.location`: nowhere.pem: can't be read: No such file or directory";

@@ -1,4 +1,4 @@
-//! The settings that librdkafka has, and what each of them takes: read from its own table of them.
+//! The settings of librdkafka with their types and ranges, from its own table.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use crate::client::native;
 /// All settings by name, also by those that are only another name for one.
 pub(crate) struct Known(BTreeMap<String, Property>);
 
-/// What a setting takes.
+/// The type and range of a setting.
 struct Property {
     /// Such as `string`, `integer` or `enum value`.
     kind: String,
@@ -34,7 +34,7 @@ impl Known {
         self.0.get(name).is_none_or(|property| property.range.is_empty())
     }
 
-    /// What a setting takes, for a person.
+    /// The type and range of a setting, for a message.
     pub(crate) fn takes(&self, name: &str) -> String {
         let Some(Property { kind, range }) = self.0.get(name) else { return "leave it out".to_owned() };
         match (kind.as_str(), range.split_once(" .. ")) {
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn librdkafka_tells_what_its_settings_take() {
+    fn the_range_of_a_setting_comes_from_librdkafka() {
         let known = Known::load();
         assert!(known.names().count() > 150, "{}", native::properties());
         for (name, takes) in [

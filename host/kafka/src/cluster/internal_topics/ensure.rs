@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rdkafka::error::RDKafkaErrorCode;
 
-use super::{Internal, LARGEST, NO_TIME_LIMIT, TIME_DIFFERENCE, TIME_LIMITS, UNCLEAN};
+use super::{InternalTopic, LARGEST, NO_TIME_LIMIT, TIME_DIFFERENCE, TIME_LIMITS, UNCLEAN};
 use crate::client::app::App;
 use crate::client::native::NotMade;
 use crate::cluster::{Cluster, TopicSpec};
 use crate::error::Error;
 
-/// What clusters with a limit on the size of records allow, as far as is known.
+/// The sizes of records that clusters with a limit allow, as far as is known.
 const SMALLER: [usize; 2] = [20 << 20, 8 << 20];
 
 /// Settings that a topic is made without where the cluster refuses them: older brokers don't know all of them, and policies
@@ -30,7 +30,7 @@ const OPTIONAL: [&str; 8] = [
 ///
 /// # Errors
 /// [`Error::Setup`]: one isn't what it must be, or the cluster refuses to make it so.
-pub(crate) fn ensure(app: App<'_>, cluster: &Cluster, topics: &[&Internal]) -> Result<(), Error> {
+pub(crate) fn ensure(app: App<'_>, cluster: &Cluster, topics: &[&InternalTopic]) -> Result<(), Error> {
     let (mut missing, mut there, mut growing) = (Vec::new(), Vec::new(), Vec::new());
     for topic in topics {
         let Some(count) = cluster.partitions(&topic.spec.name)? else {
@@ -52,7 +52,7 @@ pub(crate) fn ensure(app: App<'_>, cluster: &Cluster, topics: &[&Internal]) -> R
 }
 
 /// Checks the settings of those topics that are the app's alone.
-fn check_settings(cluster: &Cluster, topics: &[&Internal]) -> Result<(), Error> {
+fn check_settings(cluster: &Cluster, topics: &[&InternalTopic]) -> Result<(), Error> {
     let private: Vec<_> = topics.iter().filter(|topic| topic.is_private).map(|topic| &topic.spec).collect();
     if private.is_empty() {
         return Ok(());
@@ -150,7 +150,7 @@ fn settings(spec: &TopicSpec) -> String {
 ///
 /// # Errors
 /// [`Error::Setup`]: it has another number of them, and keys are spread over them.
-fn needs_more(app: App<'_>, topic: &Internal, count: u32) -> Result<bool, Error> {
+fn needs_more(app: App<'_>, topic: &InternalTopic, count: u32) -> Result<bool, Error> {
     let TopicSpec { name, partitions, .. } = &topic.spec;
     if topic.is_meta {
         return Ok(count < *partitions);
@@ -165,8 +165,8 @@ fn needs_more(app: App<'_>, topic: &Internal, count: u32) -> Result<bool, Error>
     )))
 }
 
-/// Looks whether a topic has what results depend on. Smaller records than asked for are no fault: they are a limit that
-/// tasks know of. Gives warnings of what costs single records, or any if brokers are lost.
+/// Checks the settings of a topic that results depend on. A smaller limit on records than asked for is no fault: tasks
+/// know the limit. Gives warnings about settings that cost single records, or any if brokers are lost.
 ///
 /// # Errors
 /// [`Error::Setup`]: a setting would change results.
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn where_it_names_none_records_become_smaller_first_and_what_is_optional_goes_last() {
+    fn where_no_setting_is_named_records_become_smaller_first_and_optional_settings_go_last() {
         let first = spec(&[("cleanup.policy", "compact"), (LARGEST, "83886080"), ("retention.bytes", "-1")]);
         let (all, error) = attempts(first, "Policy violation (POLICY_VIOLATION)");
         assert_eq!(all.len(), 5, "{all:?}");
@@ -307,9 +307,10 @@ mod tests {
     fn the_meta_changelog_grows_with_the_inputs_and_that_of_a_step_whose_name_ends_alike_does_not() {
         let topic = |name: &str, is_meta| {
             let spec = TopicSpec { name: name.into(), ..spec(&[]) };
-            Internal { spec, is_private: true, is_meta }
+            InternalTopic { spec, is_private: true, is_meta }
         };
-        let needs_more = |topic: &Internal, count| needs_more(APP, topic, count).map_err(|error| error.to_string());
+        let needs_more =
+            |topic: &InternalTopic, count| needs_more(APP, topic, count).map_err(|error| error.to_string());
         let meta = topic("shop-meta-changelog", true);
         assert_eq!([3, 4, 5].map(|count| needs_more(&meta, count)), [Ok(true), Ok(false), Ok(false)]);
         let step = topic("shop-order-meta-changelog", false);
@@ -318,7 +319,7 @@ mod tests {
             let said = needs_more(&step, count);
             assert!(said.as_ref().is_err_and(|text| text.contains("looked for in the wrong partition")), "{said:?}");
         }
-        let letters = Internal { is_private: false, ..step };
+        let letters = InternalTopic { is_private: false, ..step };
         assert_eq!(needs_more(&letters, 1), Ok(false), "how they are spread is for those who read them to say");
     }
 
@@ -336,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn a_setting_that_would_change_results_is_named_with_what_it_must_be() {
+    fn a_setting_that_would_change_results_is_named_with_the_value_it_must_have() {
         for (name, wanted, found, so) in [
             ("cleanup.policy", "compact", "compact,delete", "records would be deleted that are still needed"),
             ("retention.ms", "-1", "604800000", "records would be deleted that are still needed"),

@@ -3,7 +3,7 @@
 use crate::client::native::{self, Committed};
 use crate::cluster::metadata::{Note, Origin};
 
-/// How an offset stands to what is there.
+/// Whether an offset fits the topic and the app's state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Standing {
     /// The app has committed it, and keeps state for this partition that has all records before it.
@@ -49,7 +49,7 @@ impl Standing {
         }
     }
 
-    /// What it is, in a few words.
+    /// A few words for it.
     pub fn said(&self) -> &str {
         match self {
             Self::WithState => "belongs to the state",
@@ -79,7 +79,7 @@ impl Standing {
                     .into(),
             ),
             Self::Undecided => Some("a transaction that is still open decides on its offset".into()),
-            Self::Untold(reason) => Some(format!("the broker doesn't tell its offset: {reason}")),
+            Self::Untold(reason) => Some(format!("its offset is unknown: {reason}")),
             Self::WithoutState
             | Self::SetByHand
             | Self::Missing
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn an_offset_that_belongs_to_state_is_not_set_and_one_that_fits_nothing_is() {
+    fn an_offset_that_belongs_to_state_is_not_set_and_one_that_fits_no_state_is() {
         let now = origin("t", "l");
         let own = || Some(origin("t", "l"));
         for (found, expected, fixed) in [

@@ -8,12 +8,12 @@ use rdkafka::consumer::Consumer;
 use rdkafka::error::RDKafkaErrorCode;
 
 use super::{Connection, client};
-use crate::client::context::Ear;
-use crate::cluster::REQUEST;
+use crate::client::context::TroubleContext;
+use crate::cluster::REQUEST_TIMEOUT;
 use crate::error::Error;
 
 /// How often to look whether a change has come about.
-const RETRY: Duration = Duration::from_millis(50);
+const RETRY_INTERVAL: Duration = Duration::from_millis(50);
 
 impl Connection {
     /// Makes a topic with these numbers of partitions and of replicas of each, and returns when it can be used. Without a
@@ -30,14 +30,15 @@ impl Connection {
         if let Some(found) = self.topics.get(topic) {
             return self.check(topic, (*found, partitions), replicas, config);
         }
-        let admin: AdminClient<Ear> = client(&self.settings.admin())?;
+        let admin: AdminClient<TroubleContext> = client(&self.settings.admin())?;
         let new = NewTopic::new(
             topic,
             i32::try_from(partitions).unwrap_or(i32::MAX),
             TopicReplication::Fixed(replicas.unwrap_or(-1)),
         );
         let new = config.iter().fold(new, |new, (name, value)| new.set(name, value));
-        let options = AdminOptions::new().request_timeout(Some(REQUEST)).operation_timeout(Some(REQUEST));
+        let options =
+            AdminOptions::new().request_timeout(Some(REQUEST_TIMEOUT)).operation_timeout(Some(REQUEST_TIMEOUT));
         for answer in block_on(admin.create_topics([&new], &options))? {
             answer.map_err(|(topic, code)| Error::Setup(format!("topic `{topic}` can't be made: {}", words(code))))?;
         }
@@ -46,7 +47,7 @@ impl Connection {
         Ok(())
     }
 
-    /// What is there must be what is wanted: then making it again is no mistake.
+    /// Checks that the topic is as it is wanted: then making it again is no mistake.
     fn check(
         &self,
         topic: &str,
@@ -83,7 +84,7 @@ impl Connection {
 
     /// How many replicas each partition of a topic has; none if not all have as many.
     fn replicas(&self, topic: &str) -> Result<Option<usize>, Error> {
-        let metadata = self.client.fetch_metadata(Some(topic), REQUEST)?;
+        let metadata = self.client.fetch_metadata(Some(topic), REQUEST_TIMEOUT)?;
         let partitions = metadata.topics().first().map(|topic| topic.partitions()).unwrap_or_default();
         let mut numbers = partitions.iter().map(|partition| partition.replicas().len());
         let first = numbers.next();
@@ -106,11 +107,11 @@ impl Connection {
         Ok(())
     }
 
-    /// Waits until the brokers know what has become of a topic.
+    /// Waits until the brokers know of the change of a topic.
     fn wait_for(&self, topic: &str, so: impl Fn(Option<u32>) -> bool) -> Result<(), Error> {
-        let limit = Instant::now() + REQUEST;
+        let limit = Instant::now() + REQUEST_TIMEOUT;
         loop {
-            let metadata = self.client.fetch_metadata(Some(topic), REQUEST)?;
+            let metadata = self.client.fetch_metadata(Some(topic), REQUEST_TIMEOUT)?;
             let found = metadata.topics().first().filter(|topic| topic.error().is_none());
             if so(found.map(|topic| topic.partitions().len() as u32).filter(|count| *count > 0)) {
                 return Ok(());
@@ -118,7 +119,7 @@ impl Connection {
             if Instant::now() > limit {
                 return Err(Error::Setup(format!("topic `{topic}`: the brokers don't know yet that it has changed")));
             }
-            std::thread::park_timeout(RETRY);
+            std::thread::park_timeout(RETRY_INTERVAL);
         }
     }
 }

@@ -6,8 +6,8 @@ use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::{ByPartition, Connection, client};
-use crate::client::context::Ear;
-use crate::cluster::REQUEST;
+use crate::client::context::TroubleContext;
+use crate::cluster::REQUEST_TIMEOUT;
 use crate::error::{Error, code};
 
 impl Connection {
@@ -28,7 +28,7 @@ impl Connection {
     pub(crate) fn set_offsets(&self, group: &str, offsets: &ByPartition<i64>) -> Result<(), Error> {
         let mut config = self.settings.asker();
         config.set("group.id", group);
-        let member: BaseConsumer<Ear> = client(&config)?;
+        let member: BaseConsumer<TroubleContext> = client(&config)?;
         let mut list = TopicPartitionList::new();
         for ((topic, partition), offset) in offsets {
             list.add_partition_offset(topic, partition.cast_signed(), Offset::Offset(*offset))?;
@@ -43,7 +43,7 @@ impl Connection {
             _ => error.into(),
         })?;
         // An answer may have a code for each partition, which the binding drops.
-        let stored = member.committed_offsets(list, REQUEST)?;
+        let stored = member.committed_offsets(list, REQUEST_TIMEOUT)?;
         stored.elements().iter().try_for_each(|place| {
             let (topic, partition) = (place.topic(), place.partition());
             let wanted = offsets.get(&(topic.to_owned(), partition.cast_unsigned()));

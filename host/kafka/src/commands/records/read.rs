@@ -1,4 +1,4 @@
-//! Committed records, as they are when somebody looks.
+//! Reading the committed records of a topic.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -7,20 +7,20 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 use millrace_engine::record::InputRecord;
 use rdkafka::consumer::BaseConsumer;
-use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::{Connection, client};
-use crate::client::context::Ear;
+use crate::client::context::TroubleContext;
+use crate::client::fetch_failure::FetchFailure;
 use crate::client::native::{Fetched, Fetcher};
 use crate::error::Error;
 
 /// How long a partition may give nothing, not even its end, before it is an error. A broker that is away for a moment
 /// is waited for, and librdkafka passes over the records of aborted transactions without a word.
-const SILENCE: Duration = Duration::from_secs(30);
+const SILENCE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long to wait for records at a time.
-const WAIT: Duration = Duration::from_millis(100);
+const POLL_WAIT: Duration = Duration::from_millis(100);
 
 /// The committed records of a topic up to where it ended when the reading began.
 ///
@@ -31,7 +31,7 @@ pub struct Reading {
     partitions: BTreeMap<u32, Extent>,
 }
 
-/// Where a partition stood.
+/// The offsets of a partition when the reading began.
 #[derive(Clone, Copy, Debug)]
 struct Extent {
     /// Its first offset.
@@ -49,11 +49,12 @@ impl Connection {
     /// A broker doesn't answer, or doesn't let us read.
     pub fn read(&self, topic: &str) -> Result<Reading, Error> {
         let mut config = self.settings.fetcher("reader");
-        // Who reads by hand wants much, soon.
+        // A command reads much at once.
         self.default(&mut config, "queued.min.messages", 10_000);
         let fetcher = Fetcher::new(&config)?;
-        // Who asks for the end gets that of what it may read.
-        let committed: BaseConsumer<Ear> = client(self.settings.admin().set("isolation.level", "read_committed"))?;
+        // A client that reads committed records gets the last stable offset as the end.
+        let committed: BaseConsumer<TroubleContext> =
+            client(self.settings.admin().set("isolation.level", "read_committed"))?;
         let stable = self.offsets(&committed, &[topic], Offset::End)?;
         let ranges = self.ranges(&[topic])?.into_iter();
         let extents = ranges
@@ -83,17 +84,17 @@ impl Reading {
         list.add_partition_offset(&self.topic, partition as i32, Offset::Offset(from))?;
         self.fetcher.assign(&list)?;
         let (partition, buffer) = (partition as i32, BytesMut::new());
-        let mut state = State { partition, stable, visit, buffer, done: false, failed: None };
+        let mut state = PartitionReading { partition, stable, visit, buffer, done: false, failed: None };
         let mut heard = Instant::now();
         while !state.done {
-            if self.fetcher.poll(WAIT, |_, partition, fetched| state.take(partition, fetched)) > 0 {
+            if self.fetcher.poll(POLL_WAIT, |_, partition, fetched| state.take(partition, fetched)) > 0 {
                 heard = Instant::now();
             }
             if let Some(reason) = state.failed.take() {
                 return Err(Error::Setup(format!("topic `{}`, partition {partition}: {reason}", self.topic)));
             }
-            if heard.elapsed() > SILENCE {
-                let (topic, seconds) = (&self.topic, SILENCE.as_secs());
+            if heard.elapsed() > SILENCE_TIMEOUT {
+                let (topic, seconds) = (&self.topic, SILENCE_TIMEOUT.as_secs());
                 return Err(Error::Setup(format!(
                     "topic `{topic}`, partition {partition}: the broker has sent nothing for {seconds} s"
                 )));
@@ -111,7 +112,7 @@ impl Reading {
 }
 
 /// A partition while it is read.
-struct State<'v> {
+struct PartitionReading<'v> {
     partition: i32,
     stable: i64,
     visit: &'v mut dyn FnMut(InputRecord) -> ControlFlow<()>,
@@ -121,7 +122,7 @@ struct State<'v> {
     failed: Option<String>,
 }
 
-impl State<'_> {
+impl PartitionReading<'_> {
     fn take(&mut self, partition: i32, fetched: Fetched<'_>) {
         if self.done || self.failed.is_some() || partition != self.partition {
             return;
@@ -129,32 +130,14 @@ impl State<'_> {
         match fetched {
             Fetched::Record(message) if message.offset() >= self.stable => self.done = true,
             Fetched::Record(message) => {
-                // Behind the last record there may be marks of transactions: then the end is told by itself.
+                // After the last record there may be markers of transactions: then the end comes by itself.
                 let last = message.offset() + 1 == self.stable;
                 let record = message.record(&mut self.buffer, 0);
                 let arrived = record.timestamp;
                 self.done = (self.visit)(InputRecord { arrived, ..record }).is_break() || last;
             }
             Fetched::End(offset) => self.done = offset >= self.stable,
-            Fetched::Failed(code, text) => self.failed = is_final(code).then_some(text),
+            Fetched::Failed(code, text) => self.failed = FetchFailure::of(code).is_lasting().then_some(text),
         }
     }
-}
-
-/// Others mend themselves: a leader that has moved is found.
-fn is_final(code: RDKafkaErrorCode) -> bool {
-    use RDKafkaErrorCode::{
-        AutoOffsetReset, GroupAuthorizationFailed, OffsetOutOfRange, TopicAuthorizationFailed, UnknownPartition,
-        UnknownTopic, UnknownTopicOrPartition,
-    };
-    matches!(
-        code,
-        AutoOffsetReset
-            | GroupAuthorizationFailed
-            | OffsetOutOfRange
-            | TopicAuthorizationFailed
-            | UnknownPartition
-            | UnknownTopic
-            | UnknownTopicOrPartition
-    )
 }

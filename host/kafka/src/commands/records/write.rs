@@ -18,17 +18,17 @@ use crate::client::native::{self, Returned, Sender};
 use crate::error::{Error, code};
 
 /// How long a record may take to arrive.
-const DELIVERY: Duration = Duration::from_secs(30);
+const DELIVERY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Bytes that wait in the client. What comes then waits outside.
-const QUEUE: usize = 32 << 20;
+/// Bytes in flight above which the next record waits.
+const QUEUE_LIMIT_BYTES: usize = 32 << 20;
 
 /// Bytes of a batch: the broker's limit for the records of a topic is on batches, and librdkafka doesn't part one that
 /// is refused.
-const BATCH: usize = 16 << 10;
+const BATCH_BYTES: usize = 16 << 10;
 
 /// How long to wait for delivery reports at a time.
-const TICK: Duration = Duration::from_millis(10);
+const POLL_WAIT: Duration = Duration::from_millis(10);
 
 /// Writes records with all replicas' acknowledgement, without duplicates.
 pub struct Writer {
@@ -59,7 +59,7 @@ pub struct Outgoing<'a> {
 /// A record that wasn't acknowledged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Undelivered {
-    /// What the caller calls it.
+    /// The caller's name for it.
     pub tag: usize,
     /// Why not.
     pub reason: String,
@@ -78,10 +78,10 @@ impl Connection {
         config.set("enable.idempotence", "true");
         config.set("acks", "all");
         self.default(&mut config, "message.max.bytes", self.settings.record_bytes());
-        self.default(&mut config, "message.timeout.ms", DELIVERY.as_millis());
-        self.default(&mut config, "batch.size", BATCH);
+        self.default(&mut config, "message.timeout.ms", DELIVERY_TIMEOUT.as_millis());
+        self.default(&mut config, "batch.size", BATCH_BYTES);
         self.default(&mut config, "linger.ms", 5);
-        self.default(&mut config, "queue.buffering.max.kbytes", QUEUE >> 10);
+        self.default(&mut config, "queue.buffering.max.kbytes", QUEUE_LIMIT_BYTES >> 10);
         let client: BaseProducer<Reports> = client(&config)?;
         let sender = Sender::new(&client, std::iter::empty()).map_err(|code| Error::Setup(reason(code)))?;
         Ok(Writer { sender, client, topics: BTreeMap::new() })
@@ -98,7 +98,7 @@ impl Writer {
         record.check()?;
         let topic = self.topic(record.topic).map_err(|code| Error::Setup(reason(code)))?;
         let Outgoing { partition, key, value, timestamp, headers, .. } = *record;
-        let record = native::Record { partition, key, value, timestamp, headers };
+        let record = native::OutgoingRecord { partition, key, value, timestamp, headers };
         loop {
             match self.sender.send(&self.client, topic, &record, tag) {
                 Ok(()) => {
@@ -107,7 +107,7 @@ impl Writer {
                 }
                 // Where nothing waits, the record alone is more than the queue takes.
                 Err(RDKafkaErrorCode::QueueFull) if self.client.in_flight_count() > 0 => {
-                    self.client.poll(TICK);
+                    self.client.poll(POLL_WAIT);
                 }
                 Err(code) => return Err(Error::Setup(reason(code))),
             }
@@ -133,7 +133,7 @@ impl Writer {
     pub fn finish(self) -> Vec<Undelivered> {
         // Each has a time limit of its own, so this comes to an end.
         while self.client.in_flight_count() > 0 {
-            self.client.poll(TICK);
+            self.client.poll(POLL_WAIT);
         }
         let mut undelivered = std::mem::take(&mut *self.client.context().undelivered());
         undelivered.sort_by_key(|record| record.tag);
@@ -156,7 +156,7 @@ impl Outgoing<'_> {
     }
 }
 
-/// Keeps what didn't arrive.
+/// Keeps the records that didn't arrive.
 #[derive(Default)]
 struct Reports(Mutex<Vec<Undelivered>>);
 
@@ -190,7 +190,7 @@ impl ProducerContext for Reports {
     }
 }
 
-/// Whether an error says nothing of what the broker has done.
+/// Whether it is unknown after this error if the broker has written the record.
 fn may_have_arrived(code: RDKafkaErrorCode) -> bool {
     use RDKafkaErrorCode::{
         BrokerTransportFailure, Fatal, MessageTimedOut, NetworkException, NotEnoughReplicasAfterAppend,

@@ -1,7 +1,6 @@
 //! Noticing that the topic of a global table has more partitions than are read.
 //!
-//! The group doesn't tell: its members don't subscribe to these topics. The process ends, as it does where its inputs
-//! grow.
+//! No rebalance shows it: members don't subscribe to these topics. The process ends, as it does where its inputs grow.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,9 +12,9 @@ use crate::cluster::Cluster;
 use crate::error::Error;
 
 /// How often the cluster is asked.
-const EVERY: Duration = Duration::from_secs(10);
+const CHECK_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Asks for the numbers of partitions, on a thread of its own: a broker that doesn't answer mustn't hold up rows.
+/// Asks for the numbers of partitions, on a thread of its own: a broker that doesn't answer must not hold up rows.
 #[derive(Default)]
 pub(super) struct Growth {
     asked: Option<Instant>,
@@ -33,7 +32,7 @@ impl Growth {
             let counts = thread.join().unwrap_or_default();
             return tables.iter().try_for_each(|table| check(table, counts.get(&table.topic).copied()));
         }
-        if self.thread.is_none() && self.asked.is_none_or(|asked| asked.elapsed() >= EVERY) {
+        if self.thread.is_none() && self.asked.is_none_or(|asked| asked.elapsed() >= CHECK_INTERVAL) {
             self.asked = Some(Instant::now());
             let topics: Vec<_> = tables.iter().map(|table| table.topic.clone()).collect();
             let cluster = Arc::clone(cluster);
@@ -43,12 +42,12 @@ impl Growth {
     }
 }
 
-/// The topics that the cluster tells of. It is asked again anyway.
+/// The numbers of partitions that the cluster knows. After an error it is asked again anyway.
 fn ask(cluster: &Cluster, topics: Vec<String>) -> BTreeMap<String, u32> {
     let count = |topic: String| match cluster.partitions(&topic) {
         Ok(count) => Some((topic, count?)),
         Err(error) => {
-            tracing::debug!(topic, %error, "its number of partitions can't be had");
+            tracing::debug!(topic, %error, "its number of partitions can't be looked up");
             None
         }
     };

@@ -5,18 +5,18 @@ use std::time::{Duration, Instant};
 
 use millrace_store::{Batch, Durability};
 
-use super::{Globals, WAIT, key};
+use super::{Globals, POLL_WAIT, key};
 use crate::client::native::c_name;
 use crate::clock::wall_clock;
 use crate::error::Error;
 use crate::state::positions::Position;
 
 /// How long to wait for room on the disk before rows are read again: at first, and at most.
-const ROOM: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
+const DISK_FULL_BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
 
 impl Globals {
-    /// Writes the rows that have come, with the positions that they reach. Where the disk is full, they come again, from
-    /// their topics. Whether they are written.
+    /// Writes the rows that have come, with their positions. Where the disk is full, they are read again from their
+    /// topics. Whether they are written.
     pub(super) fn write(&mut self) -> Result<bool, Error> {
         let mut batch = std::mem::replace(&mut self.batch, Batch::new(&self.database));
         let at = wall_clock();
@@ -49,7 +49,7 @@ impl Globals {
         Ok(written)
     }
 
-    /// Goes back to what is written.
+    /// Reads again from the last written positions.
     fn read_again(&mut self) -> Result<(), Error> {
         for table in &mut self.tables {
             let name = c_name(&table.topic);
@@ -62,9 +62,9 @@ impl Globals {
         Ok(())
     }
 
-    /// Waits, longer each time, as it is people who give a disk more room.
+    /// Waits, longer each time: it takes a person to free room on a disk.
     pub(super) fn wait_for_room(&mut self, stop: &AtomicBool) {
-        let wait = ROOM.0.saturating_mul(1 << self.full.min(16)).min(ROOM.1);
+        let wait = DISK_FULL_BACKOFF.0.saturating_mul(1 << self.full.min(16)).min(DISK_FULL_BACKOFF.1);
         self.full = self.full.saturating_add(1);
         let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
         tracing::error!(
@@ -73,7 +73,7 @@ impl Globals {
         );
         let until = Instant::now() + wait;
         while Instant::now() < until && !stop.load(Ordering::Relaxed) {
-            std::thread::park_timeout(WAIT);
+            std::thread::park_timeout(POLL_WAIT);
         }
     }
 }

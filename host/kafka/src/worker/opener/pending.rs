@@ -1,72 +1,74 @@
-//! A task on its way, and what is said of those that wait for long.
+//! A task that is being opened, and the log of those that wait for long.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use crate::state::lease::Lease;
-use crate::state::restore::Trouble;
+use crate::state::lease::RestoreLease;
+use crate::state::restore::PartitionTrouble;
 use crate::tasks::TaskId;
-use crate::worker::ask::{Beginning, Offsets};
+use crate::worker::answers::{Offsets, StartingPoint};
 
 /// How long to wait before the same is asked again.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 
-/// What takes longer is said, and again after a while.
-const SAY: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(30));
+/// A task that waits longer is logged, and again after a while.
+const LOG_INTERVALS: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(30));
 
-/// A task on its way.
+/// A task that is being opened.
 pub(super) struct Pending {
     pub(super) stayed: Option<Offsets>,
-    pub(super) step: Step,
-    /// How often it was put off.
+    pub(super) step: OpeningStep,
+    /// How often it could not be opened yet.
     pub(super) attempts: u32,
     since: Instant,
-    pub(super) trouble: Option<Trouble>,
+    pub(super) trouble: Option<PartitionTrouble>,
     said: Option<Instant>,
-    /// Since when brokers say each time that a changelog has lost records.
+    /// Since when every answer says that a changelog has lost records.
     pub(super) lost: Option<Instant>,
 }
 
-/// What is being done with a task.
-pub(super) enum Step {
+/// The steps of opening a task.
+pub(super) enum OpeningStep {
     /// It is asked about when it is due.
     Waiting { due: Instant },
-    /// Its state is being restored to what belongs to its offsets.
-    Restoring { beginning: Beginning, _lease: Lease },
+    /// Its state is being restored to its offsets.
+    Restoring { beginning: StartingPoint, _lease: RestoreLease },
 }
 
 impl Pending {
     /// A task that is asked about at once.
     pub(super) fn new(stayed: Option<Offsets>, now: Instant) -> Self {
-        let step = Step::Waiting { due: now };
+        let step = OpeningStep::Waiting { due: now };
         Self { stayed, step, attempts: 0, since: now, trouble: None, said: None, lost: None }
     }
 
     /// It can't be opened yet, and is asked about again, later each time.
-    pub(super) fn put_off(&mut self, trouble: Trouble) {
+    pub(super) fn put_off(&mut self, trouble: PartitionTrouble) {
         let wait = BACKOFF.0.saturating_mul(1 << self.attempts.min(16)).min(BACKOFF.1);
         self.attempts = self.attempts.saturating_add(1);
-        self.step = Step::Waiting { due: Instant::now() + wait };
+        self.step = OpeningStep::Waiting { due: Instant::now() + wait };
         self.trouble = Some(trouble);
         self.lost = None;
     }
 }
 
-/// Partitions that wait for the same.
+/// Partitions that wait for the same reason.
 struct Waiting {
-    first: Trouble,
+    first: PartitionTrouble,
     seconds: u64,
     partitions: Vec<String>,
 }
 
-/// Says which partitions wait, and what for: once for all that wait for the same. `stalled` are tasks whose restoring
-/// doesn't get on.
-pub(super) fn say(tasks: &mut BTreeMap<TaskId, Pending>, stalled: &[(TaskId, Trouble)]) {
+/// Logs which partitions wait, and the reason: once for all that have the same. `stalled` are tasks whose restoring
+/// stands still.
+pub(super) fn log_waiting(tasks: &mut BTreeMap<TaskId, Pending>, stalled: &[(TaskId, PartitionTrouble)]) {
     let mut reasons: BTreeMap<String, Waiting> = BTreeMap::new();
     for (task, pending) in tasks {
         let stalled = stalled.iter().find(|(stalled, _)| stalled == task).map(|(_, trouble)| trouble);
         let Some(trouble) = stalled.or(pending.trouble.as_ref()) else { continue };
-        if pending.since.elapsed() < SAY.0 || pending.said.is_some_and(|said| said.elapsed() < SAY.1) {
+        if pending.since.elapsed() < LOG_INTERVALS.0
+            || pending.said.is_some_and(|said| said.elapsed() < LOG_INTERVALS.1)
+        {
             continue;
         }
         pending.said = Some(Instant::now());
@@ -75,7 +77,7 @@ pub(super) fn say(tasks: &mut BTreeMap<TaskId, Pending>, stalled: &[(TaskId, Tro
         let reason = reasons.entry(trouble.text.clone()).or_insert_with(waiting);
         reason.partitions.push(format!("{}-{}", trouble.topic, trouble.partition));
     }
-    for (reason, Waiting { first: Trouble { topic, partition, .. }, seconds, partitions }) in reasons {
+    for (reason, Waiting { first: PartitionTrouble { topic, partition, .. }, seconds, partitions }) in reasons {
         tracing::warn!(
             topic,
             partition,

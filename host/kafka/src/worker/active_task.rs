@@ -1,4 +1,4 @@
-//! A task with its places in its input partitions.
+//! An open task of a worker, with its offsets in its input partitions.
 
 use std::ffi::CString;
 
@@ -9,31 +9,31 @@ use millrace_engine::record::Timestamp;
 use millrace_engine::task::{InputPosition, Task, TaskError};
 use millrace_engine::topology::TopicId;
 
-use super::ask::Offsets;
-use super::spread::Sample;
+use super::answers::Offsets;
+use super::key_sample::KeySample;
 use super::task_error;
 use crate::client::app::{App, hanging};
 use crate::client::native::Fetcher;
 use crate::cluster::limits::Limits;
 use crate::cluster::metadata::Origin;
 use crate::error::Reaction;
-use crate::state::postponed::Postponed;
+use crate::state::postponed::PostponedWrites;
 use crate::tasks::TaskId;
 
-/// A task of a worker.
-pub(super) struct Seat {
+/// An open task of a worker.
+pub(super) struct ActiveTask {
     pub(super) id: TaskId,
     pub(super) task: Task,
     /// In the order of the task's inputs.
     pub(super) inputs: Vec<Input>,
     /// For each of its stores: the slot under which the producer keeps the offsets of its changelog records. The meta
     /// store is the last.
-    pub(super) slots: Vec<Slot>,
-    /// What its task checks records against that it puts out.
+    pub(super) slots: Vec<ChangelogSlot>,
+    /// The limits that the task checks its output against.
     pub(super) limits: Limits,
-    /// Whether it has processed anything since the last commit.
+    /// Whether it has uncommitted work.
     pub(super) dirty: bool,
-    /// Whether it has put anything out since the last commit: somebody may wait for it.
+    /// Whether it has put out records since the last commit: a consumer may wait for them.
     pub(super) sent: bool,
     /// How many records it has processed since the last commit.
     pub(super) taken: usize,
@@ -42,18 +42,18 @@ pub(super) struct Seat {
 }
 
 /// A changelog partition of a task.
-pub(super) struct Slot {
+pub(super) struct ChangelogSlot {
     pub(super) store: StoreId,
     pub(super) number: usize,
     /// Key of its position in the state.
     pub(super) key: Vec<u8>,
     /// Id of the changelog topic.
     pub(super) topic: String,
-    /// Of a store of records that expire: what is committed and not yet in the state.
-    pub(super) postponed: Option<Postponed>,
+    /// Committed changes of a store of records that expire, which aren't in the local state yet.
+    pub(super) postponed: Option<PostponedWrites>,
 }
 
-/// Where a task stands in an input partition.
+/// An input partition of a task, with its offsets.
 pub(super) struct Input {
     pub(super) topic: TopicId,
     pub(super) name: CString,
@@ -71,41 +71,42 @@ pub(super) struct Input {
     pub(super) origin: Origin,
     /// Whether it is kept in the meta store that offsets of this topic are committed.
     pub(super) noted: bool,
-    /// End of the partition behind all marks of transactions, if it was met since the last record.
+    /// End of the partition after all markers of transactions, if it was met since the last record.
     pub(super) end: Option<i64>,
     /// Offsets that are left to be read; none while that isn't known.
     pub(super) left: Option<i64>,
     /// Whether fetching waits for the queue to become shorter.
     pub(super) paused: bool,
     /// Since when nothing has come, if nothing waits.
-    pub(super) quiet: Option<Quiet>,
-    /// Whether nothing comes from it for a reason that isn't the worker's: it may not be read, no broker leads it, or nothing
-    /// has come for long although there is more. That may last for days, and says nothing about other inputs.
+    pub(super) quiet: Option<QuietSince>,
+    /// Whether no record comes for a reason that isn't the worker's: it may not be read, no broker leads it, or nothing
+    /// has come for long although there is more. That may last for days, and doesn't concern other inputs.
     pub(super) stalled: bool,
-    /// Looks whether its keys are where those of other inputs are, where these are to meet.
-    pub(super) sample: Option<Sample>,
+    /// Where its keys have to be in the same partitions as those of other inputs: checks a sample of them.
+    pub(super) sample: Option<KeySample>,
 }
 
-/// So few offsets are no backlog: they may be marks of transactions, which nobody gets, or records that have just come.
-const FEW: i64 = 100;
+/// So few offsets are no backlog: they may be markers of transactions, which no reader gets, or records that have just
+/// come.
+const BACKLOG_THRESHOLD: i64 = 100;
 
-/// An input of which nothing waits and nothing has come.
-pub(super) struct Quiet {
+/// Since when an input has an empty queue and no new record.
+pub(super) struct QuietSince {
     since: Timestamp,
-    /// When to look whether there is more.
+    /// When to look next whether there is more.
     look: Timestamp,
-    /// Where it stands: [`Input::next`] and [`Input::end`].
+    /// [`Input::next`] and [`Input::end`] at that time.
     at: (i64, Option<i64>),
 }
 
-/// Milliseconds without a record after which it is looked whether there is more, and why that may be is said.
-const STALLED: Timestamp = 15_000;
+/// Milliseconds without a record after which an input that has more is stalled, and is logged.
+const STALLED_AFTER_MS: Timestamp = 15_000;
 
-/// Milliseconds until that is looked at again.
-const SAY: Timestamp = 30_000;
+/// Milliseconds until it is logged again.
+const LOG_INTERVAL_MS: Timestamp = 30_000;
 
 impl Input {
-    /// Looks how much more there is, as far as the last fetch knew.
+    /// Updates how much is left, as far as the last fetch knew.
     pub(super) fn look(&mut self, fetcher: &Fetcher) {
         let Some(partition) = self.partition else { return };
         self.left = match self.end {
@@ -114,30 +115,30 @@ impl Input {
         };
     }
 
-    /// Whether more records are known to come, or nothing is known yet. The next offset may be a mark: then it shows
-    /// with the next fetch that nothing comes.
+    /// Whether more records are known to come, or nothing is known yet. The next offset may be a marker: then the next
+    /// fetch shows that no record comes.
     pub(super) fn expects_more(&self) -> bool {
         self.partition.is_some() && self.left != Some(0)
     }
 
-    /// Says when nothing has come for long although there is more, or nobody says whether there is. What a transaction
-    /// that isn't decided yet has written is behind the end that a reader of committed records meets, and before that of
-    /// the partition. Gives whether nothing has come for long.
+    /// Notes whether the input is stalled: no record has come for long, although there are more, or no broker says
+    /// whether there are. Logs it. Records of an open transaction lie after the end that a reader of committed records
+    /// meets, and before the high watermark.
     pub(super) fn note(&mut self, fetcher: &Fetcher, queued: bool, now: Timestamp, app: App<'_>) -> bool {
         let Some(partition) = self.partition else { return false };
         let at = (self.next, self.end);
         let quiet = match &mut self.quiet {
             Some(quiet) if quiet.at == at && !queued => quiet,
             quiet => {
-                *quiet = Some(Quiet { since: now, look: now + STALLED, at });
+                *quiet = Some(QuietSince { since: now, look: now + STALLED_AFTER_MS, at });
                 return false;
             }
         };
-        let stalled = now - quiet.since >= STALLED;
+        let stalled = now - quiet.since >= STALLED_AFTER_MS;
         if now < quiet.look {
             return stalled;
         }
-        quiet.look = now + SAY;
+        quiet.look = now + LOG_INTERVAL_MS;
         let seconds = (now - quiet.since) / 1_000;
         if self.end.is_none_or(|end| fetcher.known_end(&self.name, partition).is_some_and(|high| high > end)) {
             let topic = self.name.to_string_lossy();
@@ -156,23 +157,23 @@ impl Input {
 
     /// Whether there is no backlog that could be read.
     fn is_caught_up(&self) -> bool {
-        self.partition.is_none() || self.stalled || self.left.is_some_and(|left| left <= FEW)
+        self.partition.is_none() || self.stalled || self.left.is_some_and(|left| left <= BACKLOG_THRESHOLD)
     }
 }
 
-impl Seat {
-    /// Takes over where the task says that it stands. Where nothing waits any more, what comes next comes behind the
-    /// marks of transactions that have been met: a position on a mark would look like a record that is left.
+impl ActiveTask {
+    /// Takes over the task's positions. Where the queue is empty, the next record comes after the markers of
+    /// transactions that have been met: a position on a marker would look like a record that is left.
     pub(super) fn locate(&mut self, positions: &[InputPosition]) {
         for (input, position) in self.inputs.iter_mut().zip(positions) {
             input.position = position.next.unwrap_or(input.position);
             input.time = position.time;
         }
-        self.skip_marks();
+        self.skip_markers();
     }
 
-    /// Moves positions behind marks of transactions. Whether any did move.
-    pub(super) fn skip_marks(&mut self) -> bool {
+    /// Moves positions past markers of transactions. Whether any has moved.
+    pub(super) fn skip_markers(&mut self) -> bool {
         let mut moved = false;
         for (number, input) in self.inputs.iter_mut().enumerate() {
             if let Some(end) = input.end.filter(|end| *end > input.position && self.task.queued(number) == 0) {
@@ -183,7 +184,7 @@ impl Seat {
         moved
     }
 
-    /// Everything is committed up to where it stands.
+    /// All of its work is committed, up to its positions.
     pub(super) fn settle(&mut self) {
         self.dirty = false;
         self.sent = false;
@@ -194,7 +195,8 @@ impl Seat {
         }
     }
 
-    /// What the meta store lacks: of which topics offsets are committed. In the transaction that commits the first ones.
+    /// The meta store keeps of which topics offsets are committed: its entries that are lacking. They are written in
+    /// the transaction that commits the first offsets.
     pub(super) fn notes(&self, meta: StoreId) -> Option<StoreChanges> {
         let missing = self.inputs.iter().filter(|input| !input.noted && input.partition.is_some());
         let entry = |input: &Input| {
@@ -205,11 +207,11 @@ impl Seat {
         (!entries.is_empty()).then_some(StoreChanges { store: meta, entries, expire_before: None })
     }
 
-    /// What follows where its task can't go on. If it couldn't write what was kept back of its state, that is the reason: a
-    /// full disk is waited for.
+    /// What follows from the task's error. If it couldn't write the changes that were kept back from the local state,
+    /// that is the cause: a worker waits for room on a full disk.
     pub(super) fn reaction(&self, error: TaskError) -> Reaction {
         let postponed = self.slots.iter().filter_map(|slot| slot.postponed.as_ref());
-        match (error, postponed.filter_map(Postponed::take_failure).next()) {
+        match (error, postponed.filter_map(PostponedWrites::take_failure).next()) {
             (TaskError::State(_), Some(cause)) => cause.into(),
             (error, _) => task_error(error),
         }
@@ -224,24 +226,24 @@ impl Seat {
         self.inputs.iter().filter_map(place).collect()
     }
 
-    /// Whether it has processed all that there is, as far as is known.
+    /// Whether it has processed all known records of its inputs.
     pub(super) fn is_at_end(&self) -> bool {
         self.inputs.iter().enumerate().all(|(input, place)| !place.expects_more() && self.task.queued(input) == 0)
     }
 
-    /// Whether it has no backlog that it could process: what it has done can be committed without making transactions small
-    /// when there is much to do.
+    /// Whether it has no backlog that it could process: then an early commit makes no transaction smaller than it could
+    /// be.
     pub(super) fn is_caught_up(&self) -> bool {
         self.waits() || self.inputs.iter().all(Input::is_caught_up)
     }
 
-    /// Whether it has nothing to do until something comes: it is at its end, or it waits.
+    /// Whether it has nothing to process until records come: it has processed all, or it waits for an input.
     pub(super) fn is_idle(&self) -> bool {
         self.waits() || self.is_at_end()
     }
 
-    /// Whether it can process nothing until an input can be read from which nothing comes: the next record of it may have
-    /// the lowest timestamp.
+    /// Whether it can process nothing until a stalled input can be read: the next record of that input may have the
+    /// lowest timestamp.
     fn waits(&self) -> bool {
         let is_awaited =
             |(input, place): (usize, &Input)| place.stalled && place.expects_more() && self.task.queued(input) == 0;

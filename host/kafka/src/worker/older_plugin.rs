@@ -1,7 +1,7 @@
-//! Tasks whose state a newer deployment of a plugin has written: of a process that has started with other files, and has
-//! stopped or given the task away since. Files are deployed by starting processes, so in a rolling upgrade some have the
-//! old ones and some the new ones, and tasks move between them in any order. A process with old files goes on where its
-//! plugin can read all that was written, as it would after a restart. Where it can't, it leaves the group, so that
+//! Tasks whose state was written by a newer deployment of a plugin: by a process that started with other files, and has
+//! stopped or given the task away since. Files are deployed by starting processes, so in a rolling upgrade some have
+//! the old ones and some the new ones, and tasks move between them in any order. A process with old files goes on where
+//! its plugin can read all that was written, as it would after a restart. Where it can't, it leaves the group, so that
 //! processes that can get the task, and says so; it doesn't end.
 
 use std::collections::BTreeSet;
@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 use millrace_engine::task::Deployed;
 use millrace_engine::topology::Topology;
 
-use super::open::Arrivals;
-use super::{Event, Phase, Worker};
+use super::opening::AwaitedTasks;
+use super::{Event, Worker};
 use crate::control::{self, Readable};
 use crate::error::Reaction;
 use crate::tasks::TaskId;
@@ -25,7 +25,7 @@ impl Worker {
         let candidates = shared.candidates.iter().filter(|candidate| keepers.contains(candidate.name.as_str()));
         let (settings, cluster, app) = (&shared.settings, &shared.cluster, &shared.topology.app);
         let Some(readable) = control::readable(settings, cluster, app, candidates, &|| self.may_go_on())? else {
-            // It is called, and what it is told comes first.
+            // A command waits, and comes first.
             return Ok(false);
         };
         let Readable { refused, active } = readable;
@@ -54,12 +54,10 @@ impl Worker {
              generation {generation} ({digest}), which can't read it: {refused}. It has left the group, and processes with \
              generation {newest} ({newest_digest}) take over; start it again with their files"
         );
-        self.stop_fetching();
-        self.seats.clear();
-        self.arrivals = Arrivals::default();
-        self.wanted.clear();
-        self.phase = Phase::Waiting;
-        self.tell(Event::Held { reason });
+        self.wait_for_assignment();
+        self.tasks.clear();
+        self.awaited = AwaitedTasks::default();
+        self.publisher.publish(Event::Held { reason });
         Ok(false)
     }
 

@@ -9,86 +9,90 @@ use millrace_engine::topology::StoreKind;
 use rdkafka::TopicPartitionList;
 use rdkafka::{Offset, error::KafkaError};
 
-use super::ask::{Beginning, stores};
-use super::commit::Of;
-use super::opener::{Opened, Opener, Wish};
-use super::seat::{Input, Seat, Slot};
-use super::spread::Sample;
+use super::active_task::{ActiveTask, ChangelogSlot, Input};
+use super::answers::{StartingPoint, stores};
+use super::commit::CommitScope;
+use super::key_sample::KeySample;
+use super::opener::{OpenRequest, Opened, Opener};
+use super::phase::{Phase, Reading};
 use super::starts::check_state_has_offsets;
-use super::{Event, Phase, Shared, Worker, task_error};
+use super::transactions::WorkerTransactions;
+use super::{Assignment, Event, Shared, Worker, may_go_on, task_error};
 use crate::client::native::{Fetcher, c_name};
 use crate::client::producer::Transactions;
 use crate::error::{Error, Reaction};
 use crate::state::positions;
-use crate::state::postponed::{LateBackend, Postponed};
+use crate::state::postponed::{CatchUpBackend, PostponedWrites};
 use crate::tasks::TaskId;
 
-/// Timers that a step fires at a time. After a pause there may be millions: what they put out must fit into memory, and
-/// into a transaction.
-pub(super) const TIMERS: usize = 1000;
+/// Timers that a step fires at a time. After a pause millions may be due: their output must fit into memory, and into a
+/// transaction.
+pub(super) const TIMERS_PER_STEP: usize = 1000;
 
-/// Tasks that a worker is to have and doesn't have yet.
+/// Assigned tasks that aren't open yet.
 #[derive(Default)]
-pub(super) struct Arrivals {
-    awaited: BTreeSet<TaskId>,
-    /// What opens them.
+pub(super) struct AwaitedTasks {
+    ids: BTreeSet<TaskId>,
+    /// The thread that opens them.
     opener: Option<Opener>,
-    /// Those that are open, and not yet taken in.
+    /// Tasks that are opened, and not yet taken in.
     opened: Vec<Opened>,
-    /// Seats of some of them from before: with nothing that isn't committed, or isn't written.
-    pub(super) stayed: Vec<Seat>,
+    /// Tasks of them that stayed open, without uncommitted work and with all changes written.
+    pub(super) stayed: Vec<ActiveTask>,
 }
 
-impl Arrivals {
+impl AwaitedTasks {
     pub(super) fn are_all_here(&self) -> bool {
-        self.awaited.is_empty()
+        self.ids.is_empty()
     }
 
-    /// How many partitions those read that aren't here yet.
+    /// How many partitions the awaited tasks read.
     pub(super) fn awaited_partitions(&self, shared: &Shared) -> usize {
         let inputs =
             |task: &TaskId| shared.topology.subtopologies.get(task.subtopology).map_or(0, |part| part.inputs.len());
-        self.awaited.iter().map(inputs).sum()
+        self.ids.iter().map(inputs).sum()
     }
 
-    /// Has none opened any more.
+    /// Opens none of them any more.
     pub(super) fn expect_nothing(&mut self) {
         self.opener = None;
         self.opened.clear();
-        self.awaited.clear();
+        self.ids.clear();
     }
 
-    /// Takes the seat of a task that has stayed, if it has.
-    fn seat(&mut self, task: TaskId) -> Option<Seat> {
-        let place = self.stayed.iter().position(|seat| seat.id == task)?;
+    /// Takes a task out that has stayed open, if it has.
+    fn take_stayed(&mut self, task: TaskId) -> Option<ActiveTask> {
+        let place = self.stayed.iter().position(|active| active.id == task)?;
         Some(self.stayed.swap_remove(place))
     }
 }
 
 impl Worker {
-    /// Makes sure of a producer, and has the tasks opened that are wanted and not on their way. Returns early when it is
-    /// called.
+    /// Makes sure of a producer, and has the assigned tasks opened that aren't on their way. Returns early when a command
+    /// comes.
     pub(super) fn open(&mut self) -> Result<(), Reaction> {
-        if self.producer.is_none() && !self.open_producer()? {
+        if self.transactions.producer.is_none() && !self.open_producer()? {
             return Ok(());
         }
-        self.stop_fetching();
+        let Phase::Opening(Assignment { tasks: assigned, .. }) = &self.phase else { return Ok(()) };
+        let assigned = assigned.clone();
+        self.unreadable.retry_all();
         self.write_all_postponed()?;
-        // Whether they stand where the group says that they do is asked first.
-        self.arrivals.stayed.append(&mut self.seats);
-        // The producer may be new, and more be known of what topics take than when they were opened.
-        self.arrivals.stayed.retain(|seat| seat.limits.agree_with(&self.limits));
-        let Arrivals { awaited, stayed, .. } = &self.arrivals;
-        let missing: Vec<_> = self.wanted.iter().copied().filter(|task| !awaited.contains(task)).collect();
+        // Whether their offsets are those that the group has committed is asked first.
+        self.awaited.stayed.append(&mut self.tasks.take());
+        // The producer may be new, and the limits of topics may be others than when the tasks were opened.
+        self.awaited.stayed.retain(|active| active.limits.agree_with(&self.transactions.limits));
+        let AwaitedTasks { ids, stayed, .. } = &self.awaited;
+        let missing: Vec<_> = assigned.into_iter().filter(|task| !ids.contains(task)).collect();
         if !missing.is_empty() {
-            let stayed = |task| stayed.iter().find(|seat| seat.id == task).map(Seat::committed);
-            let wishes = missing.iter().map(|task| Wish { task: *task, stayed: stayed(*task) }).collect();
-            self.opener()?.open(wishes);
-            self.arrivals.awaited.extend(missing);
+            let stayed = |task| stayed.iter().find(|active| active.id == task).map(ActiveTask::committed);
+            let requests = missing.iter().map(|task| OpenRequest { task: *task, stayed: stayed(*task) }).collect();
+            self.opener()?.open(requests);
+            self.awaited.ids.extend(missing);
         }
-        self.phase = Phase::Running;
-        self.told_idle = false;
-        self.tell_running();
+        self.phase.run();
+        self.publisher.forget_idle();
+        self.publish_running();
         Ok(())
     }
 
@@ -96,93 +100,99 @@ impl Worker {
     pub(super) fn admit(&mut self) -> Result<(), Reaction> {
         let result = self.take_in();
         if result.is_err() {
-            // All that isn't here yet is asked for again.
-            self.arrivals.expect_nothing();
+            // All tasks that aren't here yet are asked for again.
+            self.awaited.expect_nothing();
         }
         result
     }
 
     fn take_in(&mut self) -> Result<(), Reaction> {
-        let Some(opener) = &self.arrivals.opener else { return Ok(()) };
+        let Some(opener) = &self.awaited.opener else { return Ok(()) };
         let opened = opener.opened()?;
-        self.arrivals.opened.extend(opened);
-        if self.arrivals.opened.is_empty() {
+        self.awaited.opened.extend(opened);
+        if self.awaited.opened.is_empty() {
             return Ok(());
         }
-        self.commit(Of::All)?;
-        for opened in std::mem::take(&mut self.arrivals.opened) {
+        self.commit(CommitScope::All)?;
+        for opened in std::mem::take(&mut self.awaited.opened) {
             let task = opened.task();
-            self.arrivals.awaited.remove(&task);
-            let seat = match (opened, self.arrivals.seat(task)) {
-                (Opened::Stayed(_), Some(seat)) => seat,
+            self.awaited.ids.remove(&task);
+            let active = match (opened, self.awaited.take_stayed(task)) {
+                (Opened::Stayed(_), Some(active)) => active,
                 (Opened::Restored(task, beginning), _) => {
                     check_state_has_offsets(&self.shared, task, &beginning.starts)?;
-                    match self.seat(task, &beginning)? {
-                        Some(seat) => seat,
-                        // The worker holds, or is called: those that are taken in and those behind it are asked for again.
+                    match self.open_task(task, &beginning)? {
+                        Some(active) => active,
+                        // The worker has left the group, or a command has come: the tasks that are taken in, and those
+                        // behind, are asked for again.
                         None => {
-                            self.arrivals.expect_nothing();
-                            if self.phase == Phase::Running {
-                                self.phase = Phase::Opening;
-                            }
+                            self.awaited.expect_nothing();
+                            self.phase.reopen();
                             return Ok(());
                         }
                     }
                 }
                 // It isn't here any more: it is asked about again.
                 (Opened::Stayed(_), None) => {
-                    self.phase = Phase::Opening;
+                    self.phase.reopen();
                     continue;
                 }
             };
-            self.seats.push(seat);
+            self.tasks.add([active]);
         }
-        self.seats.sort_by_key(|seat| seat.id);
-        if self.phase == Phase::Running {
-            self.number_slots();
-            self.fetch()?;
-            self.tell_running();
+        if self.phase.is_running() {
+            let slots = self.tasks.number_slots();
+            if let Some(producer) = &mut self.transactions.producer {
+                producer.set_slots(slots);
+            }
+            self.start_fetching()?;
+            self.publish_running();
         }
         Ok(())
     }
 
     fn opener(&mut self) -> Result<&Opener, Reaction> {
-        let opener = match self.arrivals.opener.take() {
+        let opener = match self.awaited.opener.take() {
             Some(opener) => opener,
-            None => Opener::start(self.number, Arc::clone(&self.shared), self.events.clone())?,
+            None => Opener::start(self.number, Arc::clone(&self.shared), self.publisher.sender())?,
         };
-        Ok(self.arrivals.opener.insert(opener))
+        Ok(self.awaited.opener.insert(opener))
     }
 
-    fn tell_running(&self) {
-        if self.arrivals.are_all_here() {
-            self.tell(Event::Running { worker: self.number });
+    fn publish_running(&self) {
+        if self.awaited.are_all_here() {
+            self.publisher.publish(Event::Running { worker: self.number });
         }
     }
 
-    /// Takes over the worker's transactional id. Whatever its last owner left open is aborted by it.
+    /// Takes over the worker's transactional id. A transaction that its last owner left open is aborted by it.
     fn open_producer(&mut self) -> Result<bool, Reaction> {
-        let shared = Arc::clone(&self.shared);
+        let Self { shared, transactions: WorkerTransactions { producer, limits, .. }, mailbox, .. } = self;
         let (own, most) = (shared.topic_names(), shared.settings.record_bytes());
         let topics = (own.as_slice(), shared.changelogs.as_slice());
-        self.limits = shared.learned.limits(&shared.cluster, topics, most, self.limits.alone)?;
-        let settings = shared.settings.with_batch_bytes(self.limits.batch);
+        *limits = shared.learned.limits(&shared.cluster, topics, most, limits.alone)?;
+        let settings = shared.settings.with_batch_bytes(limits.batch);
         let id = format!("{}-{}-{}", shared.topology.app, shared.instance, self.number);
         let topics = own.into_iter().chain(shared.changelogs.iter().map(String::as_str));
-        self.producer = Transactions::open(&settings, &id, topics, Arc::clone(&shared.stopping), &|| self.may_go_on())?;
-        Ok(self.producer.is_some())
+        let go_on = || may_go_on(mailbox, shared);
+        *producer = Transactions::open(&settings, &id, topics, Arc::clone(&shared.stopping), &go_on)?;
+        Ok(producer.is_some())
     }
 
-    /// Opens a task; `None` if it can't be opened here, and the worker holds.
-    fn seat(&mut self, id: TaskId, Beginning { starts, ids }: &Beginning) -> Result<Option<Seat>, Reaction> {
+    /// Opens a task; `None` if it can't be opened here, and the worker has left the group.
+    fn open_task(
+        &mut self,
+        id: TaskId,
+        StartingPoint { starts, ids }: &StartingPoint,
+    ) -> Result<Option<ActiveTask>, Reaction> {
         let shared = &Arc::clone(&self.shared);
         let options = TaskOptions {
             batch: shared.options.batch,
             window_memory: shared.options.window_memory,
-            record_bytes: Arc::clone(&self.limits.records),
-            refused: self.limits.refused.clone(),
+            record_bytes: Arc::clone(&self.transactions.limits.records),
+            refused: self.transactions.limits.refused.clone(),
             state_bytes: self.state_bytes(id),
-            timers: TIMERS,
+            timers: TIMERS_PER_STEP,
             ..TaskOptions::new(
                 id.subtopology,
                 id.partition,
@@ -192,7 +202,7 @@ impl Worker {
         };
         let slots: Vec<_> = stores(shared, id).into_iter().filter_map(|store| self.slot(id, store, ids)).collect();
         let open = |options: TaskOptions| {
-            let backend = Box::new(LateBackend {
+            let backend = Box::new(CatchUpBackend {
                 database: Arc::clone(&shared.database),
                 written: shared.database.backend(id.partition).sharing(Arc::clone(&shared.shared_stores)),
                 postponed: slots.iter().filter_map(|slot| slot.postponed.clone()).collect(),
@@ -224,7 +234,7 @@ impl Worker {
             let (origin, noted) = (start.origin, start.noted);
             let (end, left, paused, quiet, stalled) = (None, None, false, None, false);
             let count = shared.partitions.get(topic.0).copied().unwrap_or(1);
-            let sample = shared.alike.contains_key(&topic).then(|| Sample::new(id.partition, count));
+            let sample = shared.alike.contains_key(&topic).then(|| KeySample::new(id.partition, count));
             inputs.push(Input {
                 topic,
                 name,
@@ -244,43 +254,38 @@ impl Worker {
             });
             task.expect_more(number, partition.is_some());
         }
-        // Steps that were connected otherwise may have left the rest with another task: then this one's offsets say so no
-        // more with its next commit.
+        // An earlier pipeline may have connected the steps otherwise and left the rest of the run with another task:
+        // then this task's next commit takes the note off its offsets.
         let dirty = starts.values().any(|start| start.unfinished) && !task.is_unfinished();
-        let limits = self.limits.clone();
-        Ok(Some(Seat { id, task, inputs, slots, limits, dirty, sent: false, taken: 0, fired: 0 }))
+        let limits = self.transactions.limits.clone();
+        Ok(Some(ActiveTask { id, task, inputs, slots, limits, dirty, sent: false, taken: 0, fired: 0 }))
     }
 
     /// The most bytes of an entry of any store of a task.
     fn state_bytes(&self, task: TaskId) -> usize {
-        let limits = stores(&self.shared, task).into_iter().filter_map(|store| self.limits.states.get(store.0));
+        let limits =
+            stores(&self.shared, task).into_iter().filter_map(|store| self.transactions.limits.states.get(store.0));
         limits.copied().min().unwrap_or(usize::MAX)
     }
 
-    fn slot(&self, id: TaskId, store: StoreId, ids: &BTreeMap<String, String>) -> Option<Slot> {
+    fn slot(&self, id: TaskId, store: StoreId, ids: &BTreeMap<String, String>) -> Option<ChangelogSlot> {
         let topology = &self.shared.topology;
         let topic = self.shared.changelogs.get(store.0).and_then(|name| ids.get(name)).cloned()?;
         let key = positions::key(topology, store, id);
         let expires = matches!(topology.stores.get(store.0)?.kind, StoreKind::WindowRecords { .. });
-        let postponed = expires.then(|| Postponed::new(store, id.partition, key.clone()));
-        Some(Slot { store, number: 0, key, topic, postponed })
-    }
-
-    fn number_slots(&mut self) {
-        let slots = self.seats.iter_mut().flat_map(|seat| &mut seat.slots);
-        let count = slots.enumerate().map(|(number, slot)| slot.number = number).count();
-        if let Some(producer) = &mut self.producer {
-            producer.set_slots(count);
-        }
+        let postponed = expires.then(|| PostponedWrites::new(store, id.partition, key.clone()));
+        Some(ChangelogSlot { store, number: 0, key, topic, postponed })
     }
 
     /// Reads all inputs of the tasks, each from the record that its queue lacks.
-    fn fetch(&mut self) -> Result<(), Reaction> {
-        self.stop_fetching();
+    fn start_fetching(&mut self) -> Result<(), Reaction> {
+        let Self { phase: Phase::Running(_, reading), tasks, unreadable, shared, .. } = self else { return Ok(()) };
+        *reading = Reading::default();
+        unreadable.retry_all();
         let mut list = TopicPartitionList::new();
         let (mut seen, mut ids) = (BTreeSet::new(), BTreeMap::new());
-        for seat in &mut self.seats {
-            for input in &mut seat.inputs {
+        for active in tasks.iter_mut() {
+            for input in &mut active.inputs {
                 let Some(partition) = input.partition else { continue };
                 let name = input.name.to_string_lossy().into_owned();
                 input.paused = false;
@@ -293,10 +298,10 @@ impl Worker {
             }
         }
         if list.count() > 0 {
-            let mut fetcher = Fetcher::new(&self.shared.settings.fetcher(&format!("worker-{}", self.number)))?;
+            let mut fetcher = Fetcher::new(&shared.settings.fetcher(&format!("worker-{}", self.number)))?;
             fetcher.expect(ids);
             fetcher.assign(&list)?;
-            self.fetcher = Some(fetcher);
+            reading.fetcher = Some(fetcher);
         }
         Ok(())
     }

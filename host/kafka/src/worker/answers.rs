@@ -1,7 +1,8 @@
-//! What is asked before a task is opened: its committed offsets first, then the ends of its changelogs. In this order,
-//! everything that belongs to the offsets is restored.
+//! What the cluster is asked before a task is opened: its committed offsets first, then the ends of its changelogs. In
+//! this order, all state that belongs to the offsets is restored.
 //!
-//! Many tasks are asked about at once, and each gets an answer of its own: that one can't go on is nothing to the others.
+//! One request asks about many tasks, and each task gets an answer of its own: a task that can't be opened holds up no
+//! other one.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,16 +12,16 @@ use millrace_engine::topology::TopicKind;
 use rdkafka::TopicPartitionList;
 
 use super::Shared;
-use super::starts::{Start, Starts, meta_changelog, origin};
+use super::starts::{InputStart, InputStarts, meta_changelog, origin};
 use crate::client::app::hanging;
 use crate::client::native::{self, Committed, Topic, Topics};
-use crate::cluster::contradictions::{self, Place};
+use crate::cluster::contradictions::{self, InputPartition};
 use crate::cluster::metadata::{self, Origin};
 use crate::error::codes::said;
 use crate::error::{Error, Reaction};
-use crate::state::lease::Lease;
+use crate::state::lease::RestoreLease;
 use crate::state::positions;
-use crate::state::restore::{Changelog, Gap, Plan, Trouble, plan};
+use crate::state::restore::{Changelog, ChangelogGap, PartitionTrouble, RestorePlan, plan};
 use crate::tasks::{TaskId, inputs_of};
 
 /// Offsets by topic and partition, with where they come from.
@@ -28,33 +29,33 @@ pub(super) type Offsets = BTreeMap<(String, i32), (i64, Origin)>;
 
 /// Where a task begins.
 #[derive(Clone, Debug)]
-pub(super) struct Beginning {
+pub(super) struct StartingPoint {
     /// Its committed offsets, by topic and partition.
-    pub(super) starts: Starts,
+    pub(super) starts: InputStarts,
     /// The ids of its inputs and changelogs, by name.
     pub(super) ids: Arc<BTreeMap<String, String>>,
 }
 
 /// The answer about a task.
 pub(super) enum Answer {
-    /// It stands where its seat is, which has stayed open.
+    /// It has stayed open, and its offsets are those committed.
     Stayed,
     /// It can begin when this is restored.
     Begins {
         /// From there.
-        beginning: Beginning,
-        /// What its local state lacks.
-        gaps: Vec<Gap>,
-        /// Nobody else restores it.
-        lease: Lease,
+        beginning: StartingPoint,
+        /// The parts of changelogs that its local state lacks.
+        gaps: Vec<ChangelogGap>,
+        /// No other thread restores it.
+        lease: RestoreLease,
     },
     /// It can't be opened yet.
-    NotYet(Trouble),
+    NotYet(PartitionTrouble),
     /// It can't be opened, as far as one broker tells: a changelog has lost records.
-    Lost(Trouble),
+    Lost(PartitionTrouble),
 }
 
-/// What brokers have said about some tasks.
+/// The brokers' answers about some tasks.
 pub(super) struct Answers<'s> {
     shared: &'s Shared,
     committed: BTreeMap<(String, i32), Committed>,
@@ -80,7 +81,7 @@ impl<'s> Answers<'s> {
         }
         let committed = shared.cluster.committed(&shared.topology.app, &places)?;
         let names = tasks.iter().flat_map(|task| names(shared, *task));
-        // That of a repartition topic which was deleted tells what is lost.
+        // If a repartition topic is missing, its records are lost: so all of them are looked up.
         let repartitions: Vec<_> = repartitions(shared).map(str::to_owned).collect();
         let mut names: Vec<_> = names.chain(repartitions).collect();
         names.sort();
@@ -92,8 +93,8 @@ impl<'s> Answers<'s> {
         Ok(Self { shared, committed, topics, ids: Arc::new(ids), asked: names, retentions: BTreeMap::new() })
     }
 
-    /// The answer about one of them; `stayed` is where its seat stands, if it has stayed open. `go_on` says no once the task
-    /// is to be opened no more.
+    /// The answer about one of them; `stayed` are its offsets, if it has stayed open. `go_on` turns false once the task
+    /// needn't be opened any more.
     ///
     /// # Errors
     /// The state can't be read, or a changelog is gone.
@@ -108,14 +109,14 @@ impl<'s> Answers<'s> {
             match self.start(&topic, partition)? {
                 Ok(start) => drop(starts.insert((topic, partition), start)),
                 Err(text) => {
-                    return Ok(Answer::NotYet(Trouble { topic, partition: partition.cast_unsigned(), text }));
+                    return Ok(Answer::NotYet(PartitionTrouble { topic, partition: partition.cast_unsigned(), text }));
                 }
             }
         }
         let stands = |(place, (offset, origin)): (&(String, i32), &(i64, Origin))| {
             starts.get(place).is_some_and(|start| start.offset == *offset && start.origin == *origin)
         };
-        // What stayed here while the group rebalanced was committed before, and nobody else has gone on with it.
+        // The task was committed before it was suspended, and no other member has committed since.
         if stayed.is_some_and(|stayed| stayed.iter().all(stands)) {
             return Ok(Answer::Stayed);
         }
@@ -123,25 +124,25 @@ impl<'s> Answers<'s> {
             let text = "another worker of this process, which had the task before, is still restoring it".to_owned();
             return Ok(Answer::NotYet(first_trouble(self.shared, task, text)));
         };
-        // Behind the lease: the task may have been given away meanwhile, and its state be another worker's.
+        // After the lease: the group may have given the task away meanwhile, and another worker may have its state.
         if !go_on() {
             return Ok(Answer::NotYet(first_trouble(self.shared, task, "it has been given away".into())));
         }
         let mut gaps = Vec::new();
         for store in stores(self.shared, task) {
             match self.gap(task, store)? {
-                Ok(Plan::Whole) => {}
-                Ok(Plan::Gap(gap)) => gaps.push(gap),
-                Ok(Plan::Lost(text)) => return Ok(Answer::Lost(first_trouble(self.shared, task, text))),
+                Ok(RestorePlan::Whole) => {}
+                Ok(RestorePlan::ChangelogGap(gap)) => gaps.push(gap),
+                Ok(RestorePlan::Lost(text)) => return Ok(Answer::Lost(first_trouble(self.shared, task, text))),
                 Err(trouble) => return Ok(Answer::NotYet(trouble)),
             }
         }
-        Ok(Answer::Begins { beginning: Beginning { starts, ids: Arc::clone(&self.ids) }, gaps, lease })
+        Ok(Answer::Begins { beginning: StartingPoint { starts, ids: Arc::clone(&self.ids) }, gaps, lease })
     }
 
-    /// Where an input partition begins, or why that can't be known yet. What has nothing committed starts at its first
-    /// record, if nothing [speaks against that](super::starts).
-    fn start(&self, topic: &str, partition: i32) -> Result<Result<Start, String>, Reaction> {
+    /// Where an input partition begins, or why that isn't known yet. A partition without a committed offset starts at
+    /// its first record, if nothing [contradicts that](super::starts).
+    fn start(&self, topic: &str, partition: i32) -> Result<Result<InputStart, String>, Reaction> {
         if self.is_leaderless(topic, partition) {
             return Ok(Err(LEADERLESS.into()));
         }
@@ -150,29 +151,29 @@ impl<'s> Answers<'s> {
             return Ok(Err(text));
         }
         let Some(origin) = origin(self.shared, topic, &self.ids) else { return Ok(Err(UNTOLD.into())) };
-        let here = Place { app: self.shared.settings.app(), topic, partition };
+        let here = InputPartition { app: self.shared.settings.app(), topic, partition };
         let place = (topic.to_owned(), partition);
         let committed = match self.committed.get(&place) {
-            Some(Committed::At(offset, text)) => Ok(Start::at(here, *offset, metadata::decode(text), origin)?),
+            Some(Committed::At(offset, text)) => Ok(InputStart::at(here, *offset, metadata::decode(text), origin)?),
             Some(Committed::Nothing) => match self.shared.cluster.range(topic, partition.cast_unsigned()) {
-                Ok((first, _)) => Ok(Start::first(first, origin)),
-                Err(Error::Kafka(error)) => Err(format!("its first offset can't be had: {}", said(&error))),
+                Ok((first, _)) => Ok(InputStart::first(first, origin)),
+                Err(Error::Kafka(error)) => Err(format!("its first offset is unknown: {}", said(&error))),
                 Err(error) => return Err(error.into()),
             },
             Some(Committed::Undecided) => {
                 let hanging = hanging(here.app.bootstrap, "__consumer_offsets");
                 Err(format!("{UNDECIDED}; {hanging}"))
             }
-            Some(Committed::Refused(code)) => Err(format!("its committed offset can't be had: {code}")),
-            None => Err("the group's coordinator says nothing of its committed offset".into()),
+            Some(Committed::Refused(code)) => Err(format!("its committed offset is unknown: {code}")),
+            None => Err("the group's coordinator gives no answer about its committed offset".into()),
         };
         Ok(committed)
     }
 
-    /// What is missing of a store, or why that can't be known yet.
-    fn gap(&mut self, task: TaskId, store: StoreId) -> Result<Result<Plan, Trouble>, Reaction> {
-        let Some(name) = self.shared.changelogs.get(store.0) else { return Ok(Ok(Plan::Whole)) };
-        let trouble = |text: String| Trouble { topic: name.clone(), partition: task.partition, text };
+    /// The part of a store that is to be restored, or why that isn't known yet.
+    fn gap(&mut self, task: TaskId, store: StoreId) -> Result<Result<RestorePlan, PartitionTrouble>, Reaction> {
+        let Some(name) = self.shared.changelogs.get(store.0) else { return Ok(Ok(RestorePlan::Whole)) };
+        let trouble = |text: String| PartitionTrouble { topic: name.clone(), partition: task.partition, text };
         let untold = |this: &Self| this.untold(name).unwrap_or_else(|| UNTOLD.into());
         let Some(Ok(topic)) = self.topics.get(name) else { return Ok(Err(trouble(untold(self)))) };
         if self.is_leaderless(name, task.partition.cast_signed()) {
@@ -183,7 +184,7 @@ impl<'s> Answers<'s> {
         match plan(self.shared.state(), changelog, &mut self.retentions) {
             Ok(plan) => Ok(Ok(plan)),
             Err(Reaction::Abort(text) | Reaction::Rebuild(text)) => {
-                Ok(Err(trouble(format!("the ends of the changelog can't be had: {text}"))))
+                Ok(Err(trouble(format!("the ends of the changelog are unknown: {text}"))))
             }
             Err(reaction) => Err(reaction),
         }
@@ -205,7 +206,7 @@ impl<'s> Answers<'s> {
         names.filter_map(move |name| self.leader(&name, task.partition))
     }
 
-    /// Why a topic isn't told of, if it isn't.
+    /// Why the broker doesn't describe a topic, if it doesn't.
     fn untold(&self, topic: &str) -> Option<String> {
         match self.topics.get(topic) {
             Some(Ok(_)) => None,
@@ -242,13 +243,13 @@ fn check_internal(shared: &Shared, ids: &BTreeMap<String, String>) -> Result<(),
     }
 }
 
-/// The same trouble of a task as a whole.
-pub(super) fn first_trouble(shared: &Shared, task: TaskId, text: String) -> Trouble {
+/// A reason that concerns the whole task, told of its first input.
+pub(super) fn first_trouble(shared: &Shared, task: TaskId, text: String) -> PartitionTrouble {
     let topic = inputs(shared, task).into_iter().next().map(|(topic, _)| topic).unwrap_or_default();
-    Trouble { topic, partition: task.partition, text }
+    PartitionTrouble { topic, partition: task.partition, text }
 }
 
-/// What a task reads.
+/// The inputs of a task.
 pub(super) fn inputs(shared: &Shared, task: TaskId) -> Vec<(String, i32)> {
     let Some(part) = shared.topology.subtopologies.get(task.subtopology) else { return Vec::new() };
     let inputs = inputs_of(&shared.topology, part, &shared.partitions, task.partition);

@@ -1,6 +1,6 @@
 //! How the next part of a task's work goes into a transaction.
 
-/// What a worker has done that isn't committed.
+/// The uncommitted work of a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Uncommitted {
     /// Nothing.
@@ -11,18 +11,18 @@ pub(super) enum Uncommitted {
     Transaction,
 }
 
-/// What follows for the next part.
+/// How the next part goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Plan {
-    /// What isn't committed is committed before it.
+pub(super) enum StepPlan {
+    /// Uncommitted work is committed before it.
     CommitFirst,
-    /// It has as long as a transaction has time.
+    /// It may take as long as a transaction has time.
     Limited,
-    /// It takes as long as the limits of its rules allow.
+    /// It may take as long as the limits of its rules allow.
     Unlimited,
 }
 
-impl Plan {
+impl StepPlan {
     /// The plan for a part of so many records or timers; `alone`: whether it has to have a transaction for itself.
     pub(super) fn of(alone: bool, records: usize, uncommitted: Uncommitted) -> Self {
         match uncommitted {

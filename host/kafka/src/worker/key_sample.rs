@@ -2,19 +2,19 @@
 //!
 //! Records of one key from several topics meet only in partitions of the same number. Clients choose these by different
 //! hashes: Java's by murmur2, as this app does where it writes, those on librdkafka by CRC32 unless they are told
-//! otherwise. What never meets is no error that anybody sees; so a sample of the keys is looked at.
+//! otherwise. Records that never meet are no error that shows; so a sample of the keys is checked.
 
 use millrace_engine::partitioner::partition_of;
 
 /// So many records of an input are looked at from the first on.
-const FIRST: u32 = 100;
+const FIRST_SAMPLED: u32 = 100;
 
 /// Of those behind, one in so many.
-const EVERY: u32 = 1_000;
+const SAMPLED_ONE_IN: u32 = 1_000;
 
 /// Looks at a sample of the keys of an input partition.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Sample {
+pub(super) struct KeySample {
     partition: u32,
     /// Of the topic.
     partitions: u32,
@@ -23,7 +23,7 @@ pub(super) struct Sample {
     skip: u32,
 }
 
-impl Sample {
+impl KeySample {
     pub(super) fn new(partition: u32, partitions: u32) -> Self {
         Self { partition, partitions, looked: 0, skip: 0 }
     }
@@ -35,7 +35,7 @@ impl Sample {
             return None;
         }
         self.looked = self.looked.saturating_add(1);
-        self.skip = if self.looked < FIRST { 0 } else { EVERY - 1 };
+        self.skip = if self.looked < FIRST_SAMPLED { 0 } else { SAMPLED_ONE_IN - 1 };
         let expected = partition_of(Some(key?), 0, self.partitions);
         (expected != self.partition).then_some(expected)
     }
@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     /// How many of so many records are found in another partition than theirs.
-    fn found(mut sample: Sample, keys: impl Iterator<Item = Option<Vec<u8>>>) -> usize {
+    fn found(mut sample: KeySample, keys: impl Iterator<Item = Option<Vec<u8>>>) -> usize {
         keys.filter(|key| sample.look(key.as_deref()).is_some()).count()
     }
 
@@ -54,20 +54,20 @@ mod tests {
     fn keys_that_murmur2_has_put_there_are_no_news() {
         let in_it = |key: &i64| partition_of(Some(&key.to_be_bytes()), 0, 4) == 2;
         let keys = (0..10_000_i64).filter(in_it).map(|key| Some(key.to_be_bytes().to_vec()));
-        assert_eq!(found(Sample::new(2, 4), keys), 0);
+        assert_eq!(found(KeySample::new(2, 4), keys), 0);
     }
 
     #[test]
     fn the_first_records_and_one_in_a_thousand_are_looked_at() {
         // Of four partitions, an empty key belongs to partition 1.
         let empty = || std::iter::repeat_n(Some(Vec::new()), 3_100);
-        assert_eq!(Sample::new(0, 4).look(Some(&[])), Some(1));
-        assert_eq!(found(Sample::new(0, 4), empty()), 103);
-        assert_eq!(found(Sample::new(1, 4), empty()), 0);
+        assert_eq!(KeySample::new(0, 4).look(Some(&[])), Some(1));
+        assert_eq!(found(KeySample::new(0, 4), empty()), 103);
+        assert_eq!(found(KeySample::new(1, 4), empty()), 0);
     }
 
     #[test]
     fn records_without_a_key_belong_anywhere() {
-        assert_eq!(found(Sample::new(0, 4), std::iter::repeat_n(None, 200)), 0);
+        assert_eq!(found(KeySample::new(0, 4), std::iter::repeat_n(None, 200)), 0);
     }
 }
