@@ -297,8 +297,8 @@ fn warn_of_unused(unused: &BTreeMap<String, Contents>) {
             step,
             store,
             of,
-            "there is state that no step uses; a step under a new name begins with empty state: to go on with what is \
-             there, give it its old name"
+            "no step uses this state; if its step was renamed, the step began with empty state: to go on with this state, give \
+             the step its old name"
         );
     }
 }

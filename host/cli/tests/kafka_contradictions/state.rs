@@ -21,7 +21,7 @@ fn a_step_with_another_window_is_refused_and_a_renamed_step_is_warned_of() {
     kafka.place.write("renamed.toml", count("filled", "totals", "window = { tumbling = \"1m\" }"));
     let said = kafka.run("renamed.toml", "data");
     assert_eq!(said.code, Some(0), "{}", said.err);
-    let told = said.err.lines().find(|line| line.contains("there is state that no step uses")).unwrap_or_default();
+    let told = said.err.lines().find(|line| line.contains("no step uses this state")).unwrap_or_default();
     assert!(told.contains("sums"), "{}", said.err);
 
     let said = refused(kafka.run("count.toml --set sums.window={tumbling=\"5m\"}", "data"));
