@@ -19,7 +19,7 @@ use millrace_engine::topology::{TopicId, TopicKind, Topology};
 
 use crate::cluster::unclear::UnclearRefusals;
 use crate::error::Error;
-use crate::error::refusals::{RefusedRecord, say};
+use crate::error::refusals::{RefusedRecord, describe_refusal};
 
 /// Refusals that this process has learned, from all of its workers.
 #[derive(Default)]
@@ -71,14 +71,14 @@ impl KnownRefusals {
                 let again = state.again.entry((topic, refusal.record)).or_default();
                 *again += 1;
                 if *again >= REFUSALS_LIMIT {
-                    return Err(Error::Task(format!("{}, again and again: a bug", say(refusal))));
+                    return Err(Error::Task(format!("{}, again and again: a bug", describe_refusal(refusal))));
                 }
             }
             state.add(topic, refusal);
             unclear.name(&refusal.topic, refusal.partition);
         }
         let more = refusals.len().saturating_sub(1);
-        let first = refusals.first().map(say).unwrap_or_default();
+        let first = refusals.first().map(describe_refusal).unwrap_or_default();
         Ok(if more == 0 { first } else { format!("{first}; and {more} more") })
     }
 }

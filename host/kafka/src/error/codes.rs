@@ -114,14 +114,14 @@ pub(crate) fn remedy(code: RDKafkaErrorCode) -> &'static str {
 }
 
 /// An error with the way to mend it.
-pub(crate) fn said(error: &KafkaError) -> String {
+pub(crate) fn describe(error: &KafkaError) -> String {
     format!("{error}{}", code(error).map_or("", remedy))
 }
 
 /// The reaction to an error that no other attempt can mend.
 pub(crate) fn for_good(error: &KafkaError) -> Option<Reaction> {
     let is_for_good = code(error).is_some_and(|code| class(code) == Class::App);
-    is_for_good.then(|| stop(&said(error)))
+    is_for_good.then(|| stop(&describe(error)))
 }
 
 /// The same for an error that is a text already.

@@ -33,7 +33,7 @@ impl Refusals {
         let too_large = self.too_large.first().map(|TooLarge { bytes, .. }| {
             format!("topic `{topic}` doesn't take a record of {bytes} bytes: raise its `max.message.bytes`")
         });
-        Error::Setup(too_large.or_else(|| self.records.first().map(say)).unwrap_or_default())
+        Error::Setup(too_large.or_else(|| self.records.first().map(describe_refusal)).unwrap_or_default())
     }
 }
 
@@ -46,6 +46,6 @@ pub(crate) struct TooLarge {
 }
 
 /// Which topic refuses a record, and why.
-pub(crate) fn say(RefusedRecord { topic, partition, reason, .. }: &RefusedRecord) -> String {
+pub(crate) fn describe_refusal(RefusedRecord { topic, partition, reason, .. }: &RefusedRecord) -> String {
     format!("topic `{topic}`, partition {partition} refuses a record: {reason}")
 }

@@ -17,7 +17,7 @@ pub(super) struct ClusterSilence(Mutex<Heard>);
 #[derive(Default)]
 struct Heard {
     /// When it was logged last.
-    said: Option<Instant>,
+    logged: Option<Instant>,
     /// Why a broker couldn't be reached, the last time that one couldn't.
     unreached: Option<String>,
 }
@@ -52,9 +52,9 @@ impl ClusterSilence {
 
 impl Heard {
     fn may_say_so(&mut self) -> bool {
-        let may = self.said.is_none_or(|at| at.elapsed() > LOG_INTERVAL);
+        let may = self.logged.is_none_or(|at| at.elapsed() > LOG_INTERVAL);
         if may {
-            self.said = Some(Instant::now());
+            self.logged = Some(Instant::now());
         }
         may
     }

@@ -6,7 +6,7 @@ use millrace_engine::topology::{TopicKind, Topology};
 use rdkafka::error::RDKafkaErrorCode;
 
 use super::active_task::{ActiveTask, Input};
-use super::phase::{Phase, Reading};
+use super::phase::{Fetching, Phase};
 use super::unreadable::{InputAccess, UnreadableInputs};
 use super::{IDLE_WAIT, Shared, Worker};
 use crate::client::app::App;
@@ -27,10 +27,10 @@ impl Worker {
     /// Reads what has come into the tasks' queues. Returns how many records and ends of partitions that were.
     pub(super) fn fetch_records(&mut self) -> Result<usize, Reaction> {
         let wait = self.fetch_wait();
-        let Self { phase: Phase::Running(_, reading), tasks, buffer, shared, unreadable, .. } = self else {
+        let Self { phase: Phase::Running(_, fetching), tasks, buffer, shared, unreadable, .. } = self else {
             return Ok(0);
         };
-        let Reading { fetcher: Some(fetcher), readers } = reading else { return Ok(0) };
+        let Fetching { fetcher: Some(fetcher), readers } = fetching else { return Ok(0) };
         let now = wall_clock();
         let (mut failed, mut gone) = (None, None);
         let count = fetcher.poll(wait, |topic, partition, fetched| {

@@ -14,7 +14,7 @@ use super::answers::{StartingPoint, stores};
 use super::commit::CommitScope;
 use super::key_sample::KeySample;
 use super::opener::{OpenRequest, Opened, Opener};
-use super::phase::{Phase, Reading};
+use super::phase::{Fetching, Phase};
 use super::starts::check_state_has_offsets;
 use super::transactions::WorkerTransactions;
 use super::{Assignment, Event, Shared, Worker, may_go_on, task_error};
@@ -279,8 +279,8 @@ impl Worker {
 
     /// Reads all inputs of the tasks, each from the record that its queue lacks.
     fn start_fetching(&mut self) -> Result<(), Reaction> {
-        let Self { phase: Phase::Running(_, reading), tasks, unreadable, shared, .. } = self else { return Ok(()) };
-        *reading = Reading::default();
+        let Self { phase: Phase::Running(_, fetching), tasks, unreadable, shared, .. } = self else { return Ok(()) };
+        *fetching = Fetching::default();
         unreadable.retry_all();
         let mut list = TopicPartitionList::new();
         let (mut seen, mut ids) = (BTreeSet::new(), BTreeMap::new());
@@ -301,7 +301,7 @@ impl Worker {
             let mut fetcher = Fetcher::new(&shared.settings.fetcher(&format!("worker-{}", self.number)))?;
             fetcher.expect(ids);
             fetcher.assign(&list)?;
-            reading.fetcher = Some(fetcher);
+            fetching.fetcher = Some(fetcher);
         }
         Ok(())
     }

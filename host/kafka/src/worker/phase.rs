@@ -18,12 +18,12 @@ pub(super) enum Phase {
     /// It has an assignment, and needs a producer before its tasks can be opened.
     Opening(Assignment),
     /// It has a producer. Tasks that are open process records, others are on their way.
-    Running(Assignment, Reading),
+    Running(Assignment, Fetching),
 }
 
 /// The consumer of a running worker, and which task reads what.
 #[derive(Default)]
-pub(super) struct Reading {
+pub(super) struct Fetching {
     /// None while no task with an input is open.
     pub(super) fetcher: Option<Fetcher>,
     /// Which task and input read a partition of a topic, by the topic's handle.
@@ -64,7 +64,7 @@ impl Phase {
     /// The producer is there.
     pub(super) fn run(&mut self) {
         *self = match std::mem::replace(self, Self::Waiting { suspension: None }) {
-            Self::Opening(assignment) => Self::Running(assignment, Reading::default()),
+            Self::Opening(assignment) => Self::Running(assignment, Fetching::default()),
             phase => phase,
         };
     }

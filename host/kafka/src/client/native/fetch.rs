@@ -112,7 +112,7 @@ impl Fetcher {
 
     /// Waits for records, at most `timeout`, and hands over all that are there, up to a batch: topic handle (the same
     /// for the same topic as long as the client lives), partition, and what came. Returns how many there were.
-    pub(crate) fn poll(&mut self, timeout: Duration, mut take: impl FnMut(Topic<'_>, i32, Fetched<'_>)) -> usize {
+    pub(crate) fn poll(&mut self, timeout: Duration, mut take: impl FnMut(TopicHandle<'_>, i32, Fetched<'_>)) -> usize {
         // The call waits for as many as it is asked for: so for one, and then it takes what is there.
         let wait = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
         if wait == 0 || self.receive(wait, 1) == 1 {
@@ -126,7 +126,7 @@ impl Fetcher {
             unsafe {
                 let message = &*pointer;
                 if !message.rkt.is_null() {
-                    take(Topic(message.rkt, PhantomData), message.partition, fetched(message));
+                    take(TopicHandle(message.rkt, PhantomData), message.partition, fetched(message));
                 }
                 c::rd_kafka_message_destroy(pointer);
             }
@@ -158,9 +158,9 @@ impl Drop for Fetcher {
 
 /// A topic of a message.
 #[derive(Clone, Copy)]
-pub(crate) struct Topic<'a>(*mut c::rd_kafka_topic_t, PhantomData<&'a ()>);
+pub(crate) struct TopicHandle<'a>(*mut c::rd_kafka_topic_t, PhantomData<&'a ()>);
 
-impl Topic<'_> {
+impl TopicHandle<'_> {
     /// Tells topics apart without their names.
     pub(crate) fn handle(self) -> usize {
         self.0 as usize

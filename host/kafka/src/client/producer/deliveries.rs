@@ -173,7 +173,7 @@ impl Tag {
 impl Failures {
     fn add(&mut self, error: &KafkaError, message: &BorrowedMessage<'_>, tag: Tag) {
         let (topic, partition) = (message.topic(), message.partition());
-        let place = || format!("{topic} [{partition}]: {}", codes::said(error));
+        let place = || format!("{topic} [{partition}]: {}", codes::describe(error));
         match code(error).map_or(Class::Passing, class) {
             Class::Size => {
                 // Counted as the engine does (`Record::whole_size`).
