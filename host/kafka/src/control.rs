@@ -311,8 +311,8 @@ pub(crate) struct Readable {
     pub(crate) active: BTreeMap<String, Record>,
 }
 
-/// Looks whether these candidates can read what the newest deployments may have written. `None` if `go_on` says no before
-/// it is known.
+/// Looks whether these candidates can read what the newest deployments may have written. `None` if `go_on` turns false
+/// before it is known.
 ///
 /// # Errors
 /// The control topic can't be read.

@@ -63,8 +63,8 @@ pub(crate) struct Transactions {
 
 impl Transactions {
     /// Takes over the transactional id, and aborts a transaction that its last owner left open. Tries until it
-    /// succeeds, as long as `go_on` says so; `None` when it doesn't. `topics` are known by their places from then on.
-    /// `stopping` says whether the process stops.
+    /// succeeds, as long as `go_on` is true; `None` when it turns false. `topics` are known by their numbers from then
+    /// on. `stopping` is set when the process stops.
     pub(crate) fn open<'a>(
         settings: &ClientSettings,
         id: &str,
@@ -129,7 +129,7 @@ impl Transactions {
                     self.sent = self.sent.wrapping_add(bytes_of(record.key, record.value));
                     return Ok(());
                 }
-                // Records that can't be delivered leave the queue too, after a time, and then `check` says so.
+                // Records that can't be delivered leave the queue too, after a time, and then `check` finds them.
                 Err(RDKafkaErrorCode::QueueFull) if self.client().in_flight_count() > 0 => self.wait_for_some()?,
                 Err(RDKafkaErrorCode::QueueFull | RDKafkaErrorCode::MessageSizeTooLarge) => {
                     return Err(too_large(bytes_of(record.key, record.value)));

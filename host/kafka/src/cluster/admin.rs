@@ -195,7 +195,7 @@ impl Cluster {
         self.wait_for(&spec)
     }
 
-    /// A topic that is made is not yet known to every broker.
+    /// Waits until brokers know the topics: a topic that was just made is not yet known to every broker.
     pub(crate) fn wait_for(&self, topics: &[TopicSpec]) -> Result<(), Error> {
         let limit = Instant::now() + REQUEST_TIMEOUT;
         for spec in topics {

@@ -3,11 +3,11 @@
 //!
 //! Brokers decide which records these are, and the process learns it from refusals, as in [`limits`]: the transaction
 //! is dropped, and when its input is processed again, the record fails at its step. It becomes a dead letter with the
-//! broker's code, and its neighbours come through. A broker says which records of a batch it means; where that isn't
-//! clear, the next transaction's records are sent each for itself.
+//! broker's code, and its neighbours come through. A broker names the records of a batch that it means; where that
+//! isn't clear, the next transaction's records are sent each for itself.
 //!
 //! Two kinds of records can't fail at a step: a dead letter, which has nowhere else to go, and an entry of a changelog,
-//! which is state. If these are refused, the process stops, and says which and why.
+//! which is state. If these are refused, the process stops with the place and the reason.
 //!
 //! [`limits`]: crate::cluster::limits
 

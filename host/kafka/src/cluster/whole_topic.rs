@@ -37,7 +37,7 @@ struct Left {
 pub(crate) type Each<'e> = dyn FnMut(u32, &[u8], Option<&[u8]>) + 'e;
 
 /// Gives `each` the partition, the key and the value of every committed record of a topic that was there when it began.
-/// `None` if `go_on` says no before it is done. A topic that isn't there has no records.
+/// `None` if `go_on` turns false before it is done. A topic that isn't there has no records.
 ///
 /// # Errors
 /// [`Error::Setup`]: the topic may not be read. Otherwise no broker answers.

@@ -1,7 +1,7 @@
 //! The committed offsets of an app's group, seen and set by hand.
 //!
-//! [`Offsets::look`] says how each offset stands to the topic and to the app's state; [`Offsets::plan`] says which ones
-//! change, and [`Plan::run`] sets them. An offset that belongs to state isn't moved: the state has all records before
+//! [`Offsets::look`] finds out whether each offset fits the topic and the app's state; [`Offsets::plan`] plans the
+//! changes, and [`Plan::run`] sets them. An offset that belongs to state isn't moved: the state has all records before
 //! it, so an earlier one would count records twice and a later one would leave a gap, and nothing would show it. The
 //! way to process records again is a reset, after which there is no state and offsets can be set.
 

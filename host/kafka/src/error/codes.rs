@@ -7,12 +7,12 @@
 //! | [`Neighbour`](Class::Neighbour) | the record went down with another one | nothing of its own: it is sent again |
 //! | [`Topic`](Class::Topic) | the topic is gone, or may not be used | named; tried again until it may be, from what is committed |
 //! | [`Permission`](Class::Permission) | the app may not use its group or its transactional ids, or its authentication fails | the same |
-//! | [`Group`](Class::Group) | the tasks were assigned anew | the transaction is aborted, and the group says what comes next |
+//! | [`Group`](Class::Group) | the tasks were assigned anew | the transaction is aborted, and the next assignment decides |
 //! | [`Fence`](Class::Fence) | a newer producer has the transactional id | a new producer if the broker has ended the transaction for its age; else the process stops |
 //! | [`Passing`](Class::Passing) | the cluster can't for now, or the reason is unknown | tried again, from what is committed |
 //! | [`App`](Class::App) | no other attempt will do better | the process stops |
 //!
-//! Whether "tried again" means the same call, an aborted transaction or a new producer, librdkafka says with the error.
+//! Whether "tried again" means the same call, an aborted transaction or a new producer is part of librdkafka's error.
 //! Codes that aren't in the table are passing: a broker that is newer than this client has codes that it doesn't know,
 //! and to go on trying loses nothing.
 

@@ -19,7 +19,7 @@ pub(crate) struct RefusedRecord {
     pub(crate) topic: String,
     pub(crate) partition: i32,
     pub(crate) record: Fingerprint,
-    /// Why, as far as the broker's code says.
+    /// The reason, as far as the broker's code gives it.
     pub(crate) reason: Arc<str>,
     /// Whether the broker means this record, and not one that was sent with it.
     pub(crate) is_told_apart: bool,

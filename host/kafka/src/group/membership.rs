@@ -1,8 +1,8 @@
 //! Membership of the app's consumer group: which partitions are assigned to this process, and which tasks its workers
 //! run.
 //!
-//! The member never fetches. It says when the assignment changes, and gives transactions the generation that fences those
-//! of earlier owners. Workers read with consumers of their own.
+//! The member never fetches. It receives the assignments, and gives transactions the generation that fences those of
+//! earlier owners. Workers read with consumers of their own.
 //!
 //! ```text
 //!                   assigned               numbers of partitions as at the start

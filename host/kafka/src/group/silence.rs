@@ -10,7 +10,7 @@ use crate::client::context;
 /// How often it is logged: librdkafka reports it at every attempt.
 const LOG_INTERVAL: Duration = Duration::from_secs(30);
 
-/// The errors of the group's member that say so, and when that was logged.
+/// The last error of a single broker, and when the silence was logged.
 #[derive(Default)]
 pub(super) struct ClusterSilence(Mutex<Heard>);
 

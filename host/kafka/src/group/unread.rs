@@ -127,7 +127,7 @@ mod tests {
 
     const INPUTS: [&str; 3] = ["orders", "payments", "stock"];
 
-    /// What a cluster says of the inputs where `payments` may not be seen.
+    /// The cluster's answer about the inputs, where `payments` may not be seen.
     fn found(payments: Option<RDKafkaErrorCode>) -> Topics {
         let topic = Topic { id: "id".into(), partitions: 1, leaders: BTreeMap::new() };
         let all = INPUTS.iter().map(|name| {

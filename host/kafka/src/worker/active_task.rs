@@ -121,7 +121,7 @@ impl Input {
         self.partition.is_some() && self.left != Some(0)
     }
 
-    /// Notes whether the input is stalled: no record has come for long, although there are more, or no broker says
+    /// Notes whether the input is stalled: no record has come for long, although there are more, or it is unknown
     /// whether there are. Logs it. Records of an open transaction lie after the end that a reader of committed records
     /// meets, and before the high watermark.
     pub(super) fn note(&mut self, fetcher: &Fetcher, queued: bool, now: Timestamp, app: App<'_>) -> bool {

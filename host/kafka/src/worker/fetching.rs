@@ -24,7 +24,7 @@ const QUEUE_LIMIT_BYTES: usize = 2 << 20;
 const FETCH_WAIT: Duration = Duration::from_millis(2);
 
 impl Worker {
-    /// Reads what has come into the tasks' queues. Returns how many records and ends of partitions that were.
+    /// Reads records that have come into the tasks' queues. Returns how many records and ends of partitions came.
     pub(super) fn fetch_records(&mut self) -> Result<usize, Reaction> {
         let wait = self.fetch_wait();
         let Self { phase: Phase::Running(_, fetching), tasks, buffer, shared, unreadable, .. } = self else {
@@ -131,7 +131,7 @@ fn mark(
     Ok(())
 }
 
-/// An offset that a broker says it doesn't have.
+/// An offset that a broker doesn't have.
 struct Gone {
     topic: String,
     partition: i32,
@@ -172,7 +172,7 @@ fn is_own(topology: &Topology, place: &Input) -> bool {
 enum Failure {
     /// Nothing: librdkafka goes on trying.
     Passing,
-    /// It depends on what the partition has: see [`Gone`].
+    /// The leader's offsets decide: see [`Gone`].
     OffsetGone,
     /// The input can't be read; others can.
     OfInput(String),

@@ -124,7 +124,7 @@ impl Worker {
                     match self.open_task(task, &beginning)? {
                         Some(active) => active,
                         // The worker has left the group, or a command has come: the tasks that are taken in, and those
-                        // behind, are asked for again.
+                        // after it, are asked for again.
                         None => {
                             self.awaited.expect_nothing();
                             self.phase.reopen();
@@ -132,7 +132,7 @@ impl Worker {
                         }
                     }
                 }
-                // It isn't here any more: it is asked about again.
+                // It was dropped meanwhile: it is asked about again.
                 (Opened::Stayed(_), None) => {
                     self.phase.reopen();
                     continue;
@@ -165,7 +165,7 @@ impl Worker {
         }
     }
 
-    /// Takes over the worker's transactional id. A transaction that its last owner left open is aborted by it.
+    /// Takes over the worker's transactional id. That aborts a transaction that its last owner left open.
     fn open_producer(&mut self) -> Result<bool, Reaction> {
         let Self { shared, transactions: WorkerTransactions { producer, limits, .. }, mailbox, .. } = self;
         let (own, most) = (shared.topic_names(), shared.settings.record_bytes());
@@ -179,7 +179,7 @@ impl Worker {
         Ok(producer.is_some())
     }
 
-    /// Opens a task; `None` if it can't be opened here, and the worker has left the group.
+    /// Opens a task; `None` if the worker has given up its tasks instead, or a command has come.
     fn open_task(
         &mut self,
         id: TaskId,

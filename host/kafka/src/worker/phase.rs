@@ -21,7 +21,7 @@ pub(super) enum Phase {
     Running(Assignment, Fetching),
 }
 
-/// The consumer of a running worker, and which task reads what.
+/// The consumer of a running worker, and the readers of its partitions.
 #[derive(Default)]
 pub(super) struct Fetching {
     /// None while no task with an input is open.
@@ -53,7 +53,7 @@ impl Phase {
         *self = Self::Waiting { suspension: Some(suspension) };
     }
 
-    /// Has the producer and the tasks opened that are lacking. A worker that isn't running does so anyway, or has none.
+    /// From running to opening: the producer and the tasks that are lacking are opened. The other phases stay.
     pub(super) fn reopen(&mut self) {
         *self = match std::mem::replace(self, Self::Waiting { suspension: None }) {
             Self::Running(assignment, _) => Self::Opening(assignment),
@@ -61,7 +61,7 @@ impl Phase {
         };
     }
 
-    /// The producer is there.
+    /// From opening to running: there is a producer.
     pub(super) fn run(&mut self) {
         *self = match std::mem::replace(self, Self::Waiting { suspension: None }) {
             Self::Opening(assignment) => Self::Running(assignment, Fetching::default()),

@@ -23,7 +23,7 @@ impl<'a> Returned<'a> {
         format!("{} ({})", text.trim_start_matches("Broker: "), name(self.0.err))
     }
 
-    /// Whether a broker may have stored it: it was sent, and no answer says that it wasn't stored.
+    /// Whether a broker may have stored it: it was sent, and no answer excludes that it was stored.
     pub(crate) fn may_be_stored(&self) -> bool {
         // SAFETY: the message comes from a producer, and lives.
         let status = unsafe { c::rd_kafka_message_status(self.0) };

@@ -34,8 +34,8 @@ pub struct Mistake {
     pub help: String,
 }
 
-/// All that is wrong with raw settings: each of them for itself, or, where each is right, what librdkafka says of all of
-/// them together when clients are made with them, which reads the files of certificates and keys.
+/// All mistakes in raw settings: of each setting, or, where each is right, of all of them together, when clients are
+/// made with them, which reads the files of certificates and keys.
 pub fn mistakes(raw: &[(String, Secret)]) -> Vec<Mistake> {
     if raw.is_empty() {
         return Vec::new();
@@ -61,7 +61,7 @@ fn alone(known: &Known, name: &str, value: &Secret) -> Option<Mistake> {
     let (message, help) = match result {
         Ok(_) => return None,
         Err(KafkaError::ClientConfig(RD_KAFKA_CONF_UNKNOWN, ..)) => unknown(known, name),
-        // Of settings that only the JVM's client has, librdkafka says what there is in their place.
+        // For settings that only the JVM's client has, librdkafka names a replacement.
         Err(KafkaError::ClientConfig(_, reason, ..)) if !known.has(name) => {
             (format!("librdkafka doesn't take the setting `{name}`"), reason)
         }
