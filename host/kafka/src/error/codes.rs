@@ -2,8 +2,8 @@
 //!
 //! | class | what is wrong | what follows |
 //! |---|---|---|
-//! | [`Size`](Class::Size) | the record is larger than its topic takes | it fails at its step ([`limits`](crate::cluster::limits)) |
-//! | [`Record`](Class::Record) | the broker doesn't take the record, however often it is sent | it fails at its step ([`refused`](crate::cluster::refused)); a dead letter or an entry of a changelog stops the process |
+//! | [`Size`](Class::Size) | the record is larger than its topic takes | it fails at its step (`cluster/limits.rs`) |
+//! | [`Record`](Class::Record) | the broker doesn't take the record, however often it is sent | it fails at its step (`cluster/refused.rs`); a dead letter or an entry of a changelog stops the process |
 //! | [`Neighbour`](Class::Neighbour) | the record went down with another one | nothing of its own: it is sent again |
 //! | [`Topic`](Class::Topic) | the topic is gone, or may not be used | named; tried again until it may be, from what is committed |
 //! | [`Permission`](Class::Permission) | the app may not use its group or its transactional ids, or its authentication fails | the same |

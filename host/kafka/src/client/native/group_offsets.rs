@@ -1,7 +1,7 @@
-//! The committed offsets of a group, with a verdict for each partition.
+//! The committed offsets of a group, with an answer for each partition.
 //!
-//! A consumer that asks for them waits until all are stable: one that a transaction is still to decide on holds the answer
-//! about all others back. Here the broker's answer comes at once, and as it is.
+//! A consumer that asks for them waits until all are stable: an offset in an open transaction holds up the answer about
+//! all others. Here the broker's answer comes at once.
 
 use std::collections::BTreeMap;
 use std::ffi::CStr;
@@ -19,18 +19,18 @@ use crate::client::context::LogContext;
 /// The committed offset of a group in a partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum CommittedOffset {
-    /// An offset, with the text that is kept with it.
+    /// An offset, with its metadata.
     At(i64, String),
-    /// Nothing.
+    /// No offset.
     Nothing,
-    /// A transaction that commits an offset is neither committed nor aborted yet.
+    /// A transaction that would commit an offset is still open.
     Undecided,
-    /// The broker doesn't tell.
+    /// The broker refuses, with this code.
     Refused(RDKafkaErrorCode),
 }
 
 /// The committed offsets of a group in these partitions, by topic and partition. `places` isn't empty, and has none
-/// twice. The client is one with a group: see [`crate::cluster`].
+/// twice. The client has a group: without one, librdkafka ends the process where the coordinator has moved.
 pub(crate) fn group_offsets(
     client: &BaseConsumer<LogContext>,
     group: &str,
