@@ -74,7 +74,7 @@ pub(crate) fn deploy(
 ) -> Result<Option<Claimed>, Error> {
     let control = internal_topics::control(&claim.topology.app);
     let facts = Facts::gather(cluster, claim)?;
-    let (mut pause, mut said) = (BACKOFF.0, Instant::now());
+    let (mut pause, mut logged) = (BACKOFF.0, Instant::now());
     loop {
         let reason = match try_to_deploy(settings, cluster, &control, claim, &facts, go_on) {
             Ok(deployed) => return Ok(deployed.map(|deployments| Claimed { deployments, topics: facts.ids })),
@@ -92,8 +92,8 @@ pub(crate) fn deploy(
             Err(Reaction::Refused(refused)) => return Err(refused.of_own_topic(&control)),
             Err(Reaction::Fail(error) | Reaction::Stop(error)) => return Err(error),
         };
-        if said.elapsed() > LOG_INTERVAL {
-            said = Instant::now();
+        if logged.elapsed() > LOG_INTERVAL {
+            logged = Instant::now();
             tracing::warn!(topic = control, reason, "waiting");
         }
         wait(&mut pause, go_on);
@@ -311,8 +311,8 @@ pub(crate) struct Readable {
     pub(crate) active: BTreeMap<String, DeploymentRecord>,
 }
 
-/// Looks whether these candidates can read what the newest deployments may have written. `None` if `go_on` says no before
-/// it is known.
+/// Looks whether these candidates can read what the newest deployments may have written. `None` if `go_on` turns false
+/// before it is known.
 ///
 /// # Errors
 /// The control topic can't be read.

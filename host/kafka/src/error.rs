@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use millrace_engine::topology::PartitionMismatch;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
-use self::codes::{Class, class, said};
+use self::codes::{Class, class, describe};
 use self::refusals::Refusals;
 
 /// Why an app can't start, or can't go on. Those after which another start may go well are told apart by
@@ -128,7 +128,7 @@ pub(crate) enum Reaction {
 impl From<Error> for Reaction {
     fn from(error: Error) -> Self {
         match error {
-            Error::Kafka(error) => Self::Rebuild(said(&error)),
+            Error::Kafka(error) => Self::Rebuild(describe(&error)),
             Error::Store(error) => error.into(),
             Error::File { .. } => Self::Fail(error),
             _ => Self::Stop(error),

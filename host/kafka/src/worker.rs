@@ -104,7 +104,7 @@ pub(crate) struct Worker {
     failures: u32,
 }
 
-/// What the group has assigned to a worker.
+/// The tasks that the group has assigned to a worker, and the generation of that assignment.
 struct Assignment {
     tasks: Vec<TaskId>,
     generation: Option<Generation>,
@@ -159,7 +159,7 @@ impl Worker {
             Err(Reaction::Refused(refused)) => self.learn(&refused)?,
             Err(reaction) => return Err(reaction),
         };
-        // The next owner of the tasks processes again what isn't committed.
+        // The next owner of the tasks processes the uncommitted records again.
         tracing::warn!(reason, "the last transaction was not committed");
         Ok(())
     }
@@ -249,7 +249,7 @@ impl Worker {
         let fetched = self.fetch_records()?;
         self.publish_lag();
         if fetched > 0 {
-            // Before, and not after: to process it may take long.
+            // Before the records are processed, which may take long.
             self.publisher.publish_idle(false);
         }
         if self.pause().is_some() {
@@ -277,7 +277,8 @@ impl Worker {
             producer.serve()?;
         }
         let dirty = self.tasks.is_any_dirty();
-        // A worker without a backlog commits at once: what comes meanwhile goes together into the next transaction.
+        // A worker without a backlog commits at once: records that come meanwhile go together into the next
+        // transaction.
         let early = self.is_caught_up();
         if dirty && (self.is_commit_due() || self.is_transaction_full()) {
             self.commit(CommitScope::All)?;
@@ -298,8 +299,8 @@ impl Worker {
         Ok(())
     }
 
-    /// Publishes how many final results are still to come, where the instance runs until nothing is left to do. All is
-    /// committed by then, so that a failure changes nothing.
+    /// Publishes how many windows will have a final result, where the instance runs until nothing is left to do. All
+    /// work is committed by then, so that a failure changes nothing.
     fn publish_open_windows(&self) {
         if !self.shared.until_idle {
             return;
@@ -316,12 +317,13 @@ impl Worker {
     }
 }
 
-/// Whether no command waits, and the process doesn't stop: what takes long asks it now and then.
+/// Whether no command waits, and the process doesn't stop: long work asks it now and then.
 fn may_go_on(mailbox: &Mailbox, shared: &Shared) -> bool {
     !mailbox.has_commands() && !shared.stopping.load(Ordering::Relaxed)
 }
 
-/// A record as Kafka takes it. To librdkafka, time 0 is none, and it would set its own; before that Kafka has no time.
+/// A record as Kafka takes it. For librdkafka, timestamp 0 is none, and it would set its own; Kafka has no earlier
+/// ones.
 fn sendable(record: &millrace_engine::task::Produced) -> OutgoingRecord<'_> {
     let timestamp = record.timestamp.max(1);
     OutgoingRecord {

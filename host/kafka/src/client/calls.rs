@@ -40,7 +40,7 @@ pub(crate) struct Calls<C> {
 type Order<C> = Box<dyn FnOnce(&C) + Send>;
 
 impl<C: Send + Sync + 'static> Calls<C> {
-    /// Starts the thread. `stopping` says whether the process stops.
+    /// Starts the thread. `stopping` is set when the process stops.
     pub(crate) fn new(client: C, stopping: Arc<AtomicBool>) -> Result<Self, Error> {
         let client = Arc::new(client);
         let (orders, heard) = channel::<Order<C>>();

@@ -23,7 +23,7 @@ pub(crate) use create_topics::{NotMade, create_topics};
 pub(crate) use fetch::{Fetched, Fetcher, c_name, headers};
 pub(crate) use generation::generation_number;
 pub(crate) use group_members::group_members;
-pub(crate) use group_offsets::{Committed, group_offsets};
+pub(crate) use group_offsets::{CommittedOffset, group_offsets};
 pub(crate) use properties::properties;
 pub(crate) use returned::Returned;
 pub(crate) use send::{OutgoingRecord, Sender};

@@ -26,7 +26,7 @@ use rdkafka::producer::{BaseProducer, Producer, PurgeConfig};
 use crate::client::calls::Calls;
 use crate::client::native::{OutgoingRecord, Sender};
 use crate::client::settings::{ClientSettings, wrong_settings};
-use crate::error::codes::{self, Class, class, said};
+use crate::error::codes::{self, Class, class, describe};
 use crate::error::{Error, Reaction, code, with_age};
 use crate::faults::{self, Point};
 use deliveries::{Deliveries, Failures, Tag};
@@ -63,8 +63,8 @@ pub(crate) struct Transactions {
 
 impl Transactions {
     /// Takes over the transactional id, and aborts a transaction that its last owner left open. Tries until it
-    /// succeeds, as long as `go_on` says so; `None` when it doesn't. `topics` are known by their places from then on.
-    /// `stopping` says whether the process stops.
+    /// succeeds, as long as `go_on` is true; `None` when it turns false. `topics` are known by their numbers from then
+    /// on. `stopping` is set when the process stops.
     pub(crate) fn open<'a>(
         settings: &ClientSettings,
         id: &str,
@@ -77,7 +77,9 @@ impl Transactions {
         let mut calls = Calls::new(client, stopping)?;
         while let Err(error) = calls.call(|client| client.init_transactions(CALL_ATTEMPT_TIMEOUT))? {
             match is_retriable(&error) {
-                true if go_on() => tracing::warn!(error = said(&error), id, "waiting for the transaction coordinator"),
+                true if go_on() => {
+                    tracing::warn!(error = describe(&error), id, "waiting for the transaction coordinator")
+                }
                 true => return Ok(None),
                 false => return Err(refused(error, settings).into()),
             }
@@ -127,7 +129,7 @@ impl Transactions {
                     self.sent = self.sent.wrapping_add(bytes_of(record.key, record.value));
                     return Ok(());
                 }
-                // Records that can't be delivered leave the queue too, after a time, and then `check` says so.
+                // Records that can't be delivered leave the queue too, after a time, and then `check` finds them.
                 Err(RDKafkaErrorCode::QueueFull) if self.client().in_flight_count() > 0 => self.wait_for_some()?,
                 Err(RDKafkaErrorCode::QueueFull | RDKafkaErrorCode::MessageSizeTooLarge) => {
                     return Err(too_large(bytes_of(record.key, record.value)));
@@ -187,7 +189,7 @@ impl Transactions {
         &mut self,
         offsets: TopicPartitionList,
         group: Arc<ConsumerGroupMetadata>,
-    ) -> Result<Committed, Reaction> {
+    ) -> Result<CommitOutcome, Reaction> {
         self.begin()?;
         self.wait_for_deliveries()?;
         faults::hit(Point::Produced);
@@ -199,7 +201,7 @@ impl Transactions {
         // Reports of errors on the way may come only now.
         self.poll();
         let disturbed = self.client().context().disturbed.load(Ordering::Relaxed) || began.elapsed() > SLOW_COMMIT;
-        Ok(Committed { ends: self.client().context().take_ends(), disturbed })
+        Ok(CommitOutcome { ends: self.client().context().take_ends(), disturbed })
     }
 
     /// Commits the records that were sent, without offsets.
@@ -290,7 +292,7 @@ impl Transactions {
     fn not_taken(&self, topic: usize, record: &OutgoingRecord<'_>, code: RDKafkaErrorCode) -> Reaction {
         let name = self.sender.name(topic);
         let error = KafkaError::MessageProduction(code);
-        let text = format!("{name} [{}]: {}", record.partition, said(&error));
+        let text = format!("{name} [{}]: {}", record.partition, describe(&error));
         self.unusable().or_else(|| codes::for_good(&error)).unwrap_or(Reaction::Unwritten(text))
     }
 
@@ -321,7 +323,7 @@ impl Transactions {
         if let Some(reaction) = self.unusable().or_else(|| codes::for_good(error)) {
             return reaction;
         }
-        let text = with_age(self.open, self.timeout, said(error));
+        let text = with_age(self.open, self.timeout, describe(error));
         match error {
             KafkaError::Transaction(inner) if inner.txn_requires_abort() => Reaction::Abort(text),
             _ if code(error).map(class) == Some(Class::Fence) => self.fenced(text),
@@ -354,7 +356,7 @@ impl Transactions {
 }
 
 /// An acknowledged commit.
-pub(crate) struct Committed {
+pub(crate) struct CommitOutcome {
     /// For each slot, the offset after its last record, where something was sent and its place is known.
     pub(crate) ends: Vec<Option<i64>>,
     /// Whether a request may have been sent more than once: then the producer is to be replaced.

@@ -9,9 +9,9 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, OwnedResourceSpec
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::committed::Offsets;
+use super::committed::OffsetClient;
 use crate::client::context::LogContext;
-use crate::client::native::{self, Committed, NotMade, TopicSpec, Topics};
+use crate::client::native::{self, CommittedOffset, NotMade, TopicSpec, Topics};
 use crate::client::settings::{ClientSettings, client};
 use crate::error::Error;
 
@@ -23,7 +23,7 @@ pub struct Cluster {
     settings: ClientSettings,
     /// The client, which others may be using while a new one takes its place.
     admin: Mutex<Arc<AdminClient<LogContext>>>,
-    offsets: Offsets,
+    offsets: OffsetClient,
 }
 
 impl Cluster {
@@ -33,7 +33,7 @@ impl Cluster {
     /// A setting is wrong.
     pub fn new(settings: &ClientSettings) -> Result<Self, Error> {
         let admin = Mutex::new(Arc::new(client(&settings.admin())?));
-        Ok(Self { settings: settings.clone(), admin, offsets: Offsets::default() })
+        Ok(Self { settings: settings.clone(), admin, offsets: OffsetClient::default() })
     }
 
     /// Makes a request. A client whose request has failed is replaced: an idle one doesn't notice that a broker has
@@ -116,12 +116,12 @@ impl Cluster {
         self.ask(|admin| Ok(native::group_members(admin, group, REQUEST_TIMEOUT)?))
     }
 
-    /// The committed offsets of a group in these partitions, each with an answer of its own; see [`Committed`].
+    /// The committed offsets of a group in these partitions, each with an answer of its own; see [`CommittedOffset`].
     pub(crate) fn committed(
         &self,
         group: &str,
         places: &TopicPartitionList,
-    ) -> Result<BTreeMap<(String, i32), Committed>, Error> {
+    ) -> Result<BTreeMap<(String, i32), CommittedOffset>, Error> {
         if places.count() == 0 {
             return Ok(BTreeMap::new());
         }
@@ -195,7 +195,7 @@ impl Cluster {
         self.wait_for(&spec)
     }
 
-    /// A topic that is made is not yet known to every broker.
+    /// Waits until brokers know the topics: a topic that was just made is not yet known to every broker.
     pub(crate) fn wait_for(&self, topics: &[TopicSpec]) -> Result<(), Error> {
         let limit = Instant::now() + REQUEST_TIMEOUT;
         for spec in topics {

@@ -12,15 +12,15 @@ use rdkafka::consumer::BaseConsumer;
 
 use super::REQUEST_TIMEOUT;
 use crate::client::context::{LogContext, serve_events};
-use crate::client::native::{self, Committed};
+use crate::client::native::{self, CommittedOffset};
 use crate::client::settings::{ClientSettings, client};
 use crate::error::Error;
 
 /// Asks for committed offsets. The client is made with the first question.
 #[derive(Default)]
-pub(super) struct Offsets(Mutex<Option<Arc<BaseConsumer<LogContext>>>>);
+pub(super) struct OffsetClient(Mutex<Option<Arc<BaseConsumer<LogContext>>>>);
 
-impl Offsets {
+impl OffsetClient {
     /// The committed offsets of a group in these partitions. A client whose request has failed is replaced, as others
     /// are.
     pub(super) fn committed(
@@ -28,7 +28,7 @@ impl Offsets {
         settings: &ClientSettings,
         group: &str,
         places: &TopicPartitionList,
-    ) -> Result<BTreeMap<(String, i32), Committed>, Error> {
+    ) -> Result<BTreeMap<(String, i32), CommittedOffset>, Error> {
         let asker = self.client(settings)?;
         serve_events(&asker);
         let answer = native::group_offsets(&asker, group, places, REQUEST_TIMEOUT);
@@ -106,9 +106,9 @@ mod tests {
         let settings = settings(&brokers);
         let mut places = TopicPartitionList::new();
         places.add_partition("in", 0);
-        let offsets = Offsets::default();
+        let offsets = OffsetClient::default();
         let ask = || offsets.committed(&settings, "app", &places);
-        let nothing = BTreeMap::from([(("in".to_owned(), 0), Committed::Nothing)]);
+        let nothing = BTreeMap::from([(("in".to_owned(), 0), CommittedOffset::Nothing)]);
         assert_eq!(ask().unwrap(), nothing);
         for moved in [E::RD_KAFKA_RESP_ERR_NOT_COORDINATOR, E::RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE] {
             brokers.request_errors(RDKafkaApiKey::OffsetFetch, &[moved]);

@@ -35,7 +35,7 @@ pub(crate) struct Limits {
     pub(crate) states: Arc<[usize]>,
     /// Records that were refused, if any were.
     pub(crate) refused: Option<Arc<Refused>>,
-    /// Whether each record is sent for itself, so that brokers say which one they refuse.
+    /// Whether each record is sent for itself, so that a refusal names the record.
     pub(crate) alone: bool,
 }
 
@@ -141,8 +141,8 @@ impl LearnedLimits {
         Limits { records, batch, ..Limits::default() }
     }
 
-    /// Takes note of records that were refused, by a producer that was made under these limits. Gives the reason, as for
-    /// the log, and notes the partitions for which records are to be sent alone.
+    /// Notes records that a producer under these limits was refused, and the partitions for which records are to be
+    /// sent alone. Gives the reason for the log.
     ///
     /// # Errors
     /// Nothing can be learned that helps: the record isn't one that fails at a step, or was cut down already.

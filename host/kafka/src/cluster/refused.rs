@@ -3,11 +3,11 @@
 //!
 //! Brokers decide which records these are, and the process learns it from refusals, as in [`limits`]: the transaction
 //! is dropped, and when its input is processed again, the record fails at its step. It becomes a dead letter with the
-//! broker's code, and its neighbours come through. A broker says which records of a batch it means; where that isn't
-//! clear, the next transaction's records are sent each for itself.
+//! broker's code, and its neighbours come through. A broker names the records of a batch that it means; where that
+//! isn't clear, the next transaction's records are sent each for itself.
 //!
 //! Two kinds of records can't fail at a step: a dead letter, which has nowhere else to go, and an entry of a changelog,
-//! which is state. If these are refused, the process stops, and says which and why.
+//! which is state. If these are refused, the process stops with the place and the reason.
 //!
 //! [`limits`]: crate::cluster::limits
 
@@ -19,7 +19,7 @@ use millrace_engine::topology::{TopicId, TopicKind, Topology};
 
 use crate::cluster::unclear::UnclearRefusals;
 use crate::error::Error;
-use crate::error::refusals::{RefusedRecord, say};
+use crate::error::refusals::{RefusedRecord, describe_refusal};
 
 /// Refusals that this process has learned, from all of its workers.
 #[derive(Default)]
@@ -71,14 +71,14 @@ impl KnownRefusals {
                 let again = state.again.entry((topic, refusal.record)).or_default();
                 *again += 1;
                 if *again >= REFUSALS_LIMIT {
-                    return Err(Error::Task(format!("{}, again and again: a bug", say(refusal))));
+                    return Err(Error::Task(format!("{}, again and again: a bug", describe_refusal(refusal))));
                 }
             }
             state.add(topic, refusal);
             unclear.name(&refusal.topic, refusal.partition);
         }
         let more = refusals.len().saturating_sub(1);
-        let first = refusals.first().map(say).unwrap_or_default();
+        let first = refusals.first().map(describe_refusal).unwrap_or_default();
         Ok(if more == 0 { first } else { format!("{first}; and {more} more") })
     }
 }

@@ -1,6 +1,5 @@
 //! Partitions that have refused a batch without naming the record. Until a partition names it, or takes a record that
-//! was sent to it, each record is sent for itself. That another task has committed meanwhile says nothing about this
-//! partition.
+//! was sent to it, each record is sent for itself. A commit of another task doesn't concern this partition.
 
 use std::collections::BTreeMap;
 

@@ -37,7 +37,7 @@ struct Left {
 pub(crate) type Each<'e> = dyn FnMut(u32, &[u8], Option<&[u8]>) + 'e;
 
 /// Gives `each` the partition, the key and the value of every committed record of a topic that was there when it began.
-/// `None` if `go_on` says no before it is done. A topic that isn't there has no records.
+/// `None` if `go_on` turns false before it is done. A topic that isn't there has no records.
 ///
 /// # Errors
 /// [`Error::Setup`]: the topic may not be read. Otherwise no broker answers.
@@ -61,10 +61,10 @@ pub(crate) fn read(
     }
     let mut fetcher = Fetcher::new(&settings.fetcher("whole"))?;
     fetcher.assign(&list)?;
-    let (mut refused, mut trouble, mut said) = (None, None, Instant::now());
+    let (mut refused, mut trouble, mut logged) = (None, None, Instant::now());
     while let Some(Left { partition, until }) = left.first().filter(|_| go_on()) {
-        if said.elapsed() > LOG_INTERVAL {
-            said = Instant::now();
+        if logged.elapsed() > LOG_INTERVAL {
+            logged = Instant::now();
             let reason = trouble.clone().unwrap_or_else(|| undecided(settings, topic));
             tracing::warn!(topic, partition, until, reason, "waiting: the topic can't be read to its end");
         }

@@ -1,7 +1,7 @@
 //! The committed offsets of an app's group, seen and set by hand.
 //!
-//! [`Offsets::look`] says how each offset stands to the topic and to the app's state; [`Offsets::plan`] says which ones
-//! change, and [`Plan::run`] sets them. An offset that belongs to state isn't moved: the state has all records before
+//! [`Offsets::look`] finds out whether each offset fits the topic and the app's state; [`Offsets::plan`] plans the
+//! changes, and [`Plan::run`] sets them. An offset that belongs to state isn't moved: the state has all records before
 //! it, so an earlier one would count records twice and a later one would leave a gap, and nothing would show it. The
 //! way to process records again is a reset, after which there is no state and offsets can be set.
 
@@ -14,7 +14,7 @@ use millrace_engine::record::Timestamp;
 use rdkafka::TopicPartitionList;
 
 use crate::client::app::App;
-use crate::client::native::Committed;
+use crate::client::native::CommittedOffset;
 use crate::cluster::Cluster;
 use crate::cluster::internal_topics;
 use crate::cluster::metadata::{self, Origin};
@@ -98,10 +98,12 @@ impl Offsets {
         let stateful = with_state(connection, &noted, &of_meta)?;
         let place = |((topic, partition), (first, end)): ((String, u32), (i64, i64))| {
             let now = Origin { topic: ids.get(&topic).cloned().unwrap_or_default(), life: life.clone() };
-            let answer = committed.get(&(topic.clone(), partition.cast_signed())).unwrap_or(&Committed::Nothing);
+            let answer = committed.get(&(topic.clone(), partition.cast_signed())).unwrap_or(&CommittedOffset::Nothing);
             let (offset, note) = match answer {
-                Committed::At(offset, text) => (Some(*offset), metadata::decode(text)),
-                Committed::Nothing | Committed::Undecided | Committed::Refused(_) => (None, metadata::Note::default()),
+                CommittedOffset::At(offset, text) => (Some(*offset), metadata::decode(text)),
+                CommittedOffset::Nothing | CommittedOffset::Undecided | CommittedOffset::Refused(_) => {
+                    (None, metadata::Note::default())
+                }
             };
             let standing = Standing::of(answer, &note, &now, (first, end), stateful.has(partition));
             Place { topic, partition, offset, first, end, time: note.time, standing }
@@ -224,7 +226,8 @@ fn chosen(
     let all = connection.topics().iter();
     let all = all.flat_map(|(name, partitions)| (0..*partitions).map(move |partition| (name.as_str(), partition)));
     let committed = cluster.committed(app, &list(all))?.into_iter();
-    let committed = committed.filter(|(_, answer)| matches!(answer, Committed::At(..) | Committed::Undecided));
+    let committed =
+        committed.filter(|(_, answer)| matches!(answer, CommittedOffset::At(..) | CommittedOffset::Undecided));
     let topics: BTreeSet<_> = committed.map(|((topic, _), _)| topic).collect();
     if topics.is_empty() {
         return Err(Error::Setup(format!(

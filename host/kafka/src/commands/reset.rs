@@ -31,7 +31,7 @@ struct LocalState {
     database: Option<Database>,
 }
 
-/// What the folder says of itself.
+/// The identity file of a folder.
 #[derive(Deserialize)]
 struct Owner {
     app: String,
@@ -123,7 +123,7 @@ fn open(connection: &Connection, app: &str, path: &Path) -> Result<Option<LocalS
 }
 
 impl LocalState {
-    /// The file that says whose it is goes last, and the folder only if nothing else is in it.
+    /// The identity file goes last, and the folder only if nothing else is in it.
     fn delete(self) -> Result<(), Error> {
         let Self { path, database } = self;
         drop(database);

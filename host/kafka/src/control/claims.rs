@@ -1,5 +1,5 @@
-//! Whether the internal topics that are there are the app's own, and still those that it has made. Looked at before the
-//! missing ones are made: to make one anew that was there before would be to begin with empty state behind far offsets.
+//! Checks that the internal topics are the app's own, and still those that it has made. This comes before missing
+//! topics are made: a topic that was made anew would mean empty state after offsets that are far ahead.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -13,15 +13,15 @@ use crate::cluster::internal_topics;
 use crate::cluster::{Cluster, REQUEST_TIMEOUT, TopicSpec};
 use crate::error::Error;
 
-/// How long to wait before a topic that no broker tells of is asked for again.
+/// How long to wait before the next request for a topic that no broker knows.
 const RETRY_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The state of a topic that is to be the app's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum TopicClaim {
-    /// As the app left it, or not there and never made.
+    /// It is as the app left it, or was never made.
     Good,
-    /// There, and not in the app's list.
+    /// It is there, and isn't in the app's list.
     Unknown,
 }
 
@@ -52,9 +52,9 @@ pub(super) fn check(
     Ok(())
 }
 
-/// Asks which topics are there until all that are expected are, or for so long that the others can be taken for gone. Each
-/// answer may come from another broker, and one may not have heard yet of a topic that another process has made: a topic
-/// is there if any of them tells of it.
+/// Asks which topics are there until all expected ones are, or for so long that the others count as deleted. Each
+/// answer may come from another broker, and a broker may not know yet of a topic that another process has made: a topic
+/// is there if any broker knows it.
 fn look(
     ask: impl Fn() -> Result<BTreeMap<String, String>, Error>,
     expected: &[&str],
@@ -115,8 +115,8 @@ fn refuse_if_of_others(
 /// The app's topics from now on, with their ids: those that it uses, and those of before that aren't gone.
 ///
 /// # Errors
-/// [`Error::Setup`]: one was made anew since the app noted it, perhaps by this very start: [`check`] may have asked a broker
-/// that hadn't heard of its deletion. To note the new id would hide that its state is lost.
+/// [`Error::Setup`]: one was made anew since the app noted it, perhaps by this very start: [`check`] may have asked a
+/// broker that hadn't heard of its deletion. Noting the new id would hide that its state is lost.
 pub(super) fn kept(
     app: App<'_>,
     known: &BTreeMap<String, String>,
@@ -130,7 +130,7 @@ pub(super) fn kept(
         if *name != control {
             standing(app, name, known.get(name), Some(id)).map_err(Error::Setup)?;
         }
-        // A broker that tells none may be the last one of an older version.
+        // A broker that gives no id may be the last one of an older version.
         if native::is_known(id) || !topics.contains_key(name) {
             topics.insert(name.clone(), id.clone());
         }
@@ -142,7 +142,7 @@ pub(super) fn kept(
 /// them, and they are made anew if they are needed again. May wait for as long as brokers may lag, so it isn't to be called
 /// under the lock of the control topic.
 ///
-/// One that was taken for gone and isn't would be refused later, as one that the app hasn't made.
+/// A topic that counts as deleted by mistake would be refused later, as one that the app hasn't made.
 pub(super) fn gone(
     cluster: &Cluster,
     known: &BTreeMap<String, String>,
@@ -156,9 +156,9 @@ pub(super) fn gone(
     Ok(gone)
 }
 
-/// The topics that another app has noted, if there is one and it can be known: its control topic may not be this app's to
-/// see, may be of a later version or no control topic at all, may have no leader, or may be held up by a transaction. None
-/// of that is a reason for this app not to start: what it then doesn't know of a topic, the topic's records tell.
+/// The topics that another app has noted, if there is one and they can be read: its control topic may be forbidden to
+/// this app, of a later version or no control topic at all, without a leader, or held up by a transaction. This app
+/// starts nevertheless: whether a topic has records then decides.
 fn topics_of(
     settings: &ClientSettings,
     cluster: &Cluster,
@@ -168,7 +168,7 @@ fn topics_of(
     let control = internal_topics::control(owner);
     match cluster.partitions(&control) {
         Ok(None) => return Ok(BTreeMap::new()),
-        // A broker answers so for a topic that may not be described, whether there is one or not.
+        // A broker gives this answer for a topic that may not be described, whether it exists or not.
         Err(Error::Setup(reason)) => return Ok(untold(&control, &reason)),
         told => drop(told?),
     }

@@ -27,7 +27,7 @@ const PIPELINE: &str = "pipeline";
 pub(super) struct Entries(BTreeMap<String, Vec<u8>>);
 
 impl Entries {
-    /// Reads them, as far as they are committed when it begins. `None` if `go_on` says no before it is done.
+    /// Reads them, as far as they are committed when it begins. `None` if `go_on` turns false before it is done.
     pub(super) fn read(
         settings: &ClientSettings,
         cluster: &Cluster,

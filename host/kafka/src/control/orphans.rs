@@ -42,7 +42,7 @@ impl Orphans {
     }
 }
 
-/// Looks for such runs in all partitions. `None` if `go_on` says no before it is known.
+/// Looks for such runs in all partitions. `None` if `go_on` turns false before it is known.
 ///
 /// # Errors
 /// [`Error::Task`]: there is one. Otherwise the changelog can't be read.

@@ -1,6 +1,6 @@
 //! The outline of a pipeline: enough to see that another one runs under the same name. A pipeline changes as it is
-//! worked on, and stays the same app; two that have hardly anything in common are two apps, and one group, one set of
-//! internal topics and one set of offsets for both would mix them.
+//! worked on, and stays the same app; two pipelines that have hardly anything in common are two apps, which must not
+//! share a group, internal topics and offsets.
 
 use std::collections::BTreeSet;
 
@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Outline {
-    /// Topics of others that it reads.
+    /// External topics that it reads.
     inputs: BTreeSet<String>,
-    /// Topics that it writes for others.
+    /// External topics that it writes.
     outputs: BTreeSet<String>,
     /// Its steps.
     steps: BTreeSet<String>,
@@ -51,8 +51,8 @@ impl Outline {
         if self.read.is_empty() { &self.inputs } else { &self.read }
     }
 
-    /// Whether both can be the same app, at two times: of what both have of inputs, outputs and steps, at least the half
-    /// has names in common.
+    /// Whether both can be the same app at two times: they share the names of at least half of their inputs, outputs
+    /// and steps.
     pub(super) fn is_same_app(&self, other: &Self) -> bool {
         let kinds = [(&self.inputs, &other.inputs), (&self.outputs, &other.outputs), (&self.steps, &other.steps)];
         let (mut both, mut common) = (0, 0);

@@ -2,17 +2,17 @@
 //!
 //! | class | what is wrong | what follows |
 //! |---|---|---|
-//! | [`Size`](Class::Size) | the record is larger than its topic takes | it fails at its step ([`limits`](crate::cluster::limits)) |
-//! | [`Record`](Class::Record) | the broker doesn't take the record, however often it is sent | it fails at its step ([`refused`](crate::cluster::refused)); a dead letter or an entry of a changelog stops the process |
+//! | [`Size`](Class::Size) | the record is larger than its topic takes | it fails at its step (`cluster/limits.rs`) |
+//! | [`Record`](Class::Record) | the broker doesn't take the record, however often it is sent | it fails at its step (`cluster/refused.rs`); a dead letter or an entry of a changelog stops the process |
 //! | [`Neighbour`](Class::Neighbour) | the record went down with another one | nothing of its own: it is sent again |
 //! | [`Topic`](Class::Topic) | the topic is gone, or may not be used | named; tried again until it may be, from what is committed |
 //! | [`Permission`](Class::Permission) | the app may not use its group or its transactional ids, or its authentication fails | the same |
-//! | [`Group`](Class::Group) | the tasks were assigned anew | the transaction is aborted, and the group says what comes next |
+//! | [`Group`](Class::Group) | the tasks were assigned anew | the transaction is aborted, and the next assignment decides |
 //! | [`Fence`](Class::Fence) | a newer producer has the transactional id | a new producer if the broker has ended the transaction for its age; else the process stops |
 //! | [`Passing`](Class::Passing) | the cluster can't for now, or the reason is unknown | tried again, from what is committed |
 //! | [`App`](Class::App) | no other attempt will do better | the process stops |
 //!
-//! Whether "tried again" means the same call, an aborted transaction or a new producer, librdkafka says with the error.
+//! Whether "tried again" means the same call, an aborted transaction or a new producer is part of librdkafka's error.
 //! Codes that aren't in the table are passing: a broker that is newer than this client has codes that it doesn't know,
 //! and to go on trying loses nothing.
 
@@ -114,14 +114,14 @@ pub(crate) fn remedy(code: RDKafkaErrorCode) -> &'static str {
 }
 
 /// An error with the way to mend it.
-pub(crate) fn said(error: &KafkaError) -> String {
+pub(crate) fn describe(error: &KafkaError) -> String {
     format!("{error}{}", code(error).map_or("", remedy))
 }
 
 /// The reaction to an error that no other attempt can mend.
 pub(crate) fn for_good(error: &KafkaError) -> Option<Reaction> {
     let is_for_good = code(error).is_some_and(|code| class(code) == Class::App);
-    is_for_good.then(|| stop(&said(error)))
+    is_for_good.then(|| stop(&describe(error)))
 }
 
 /// The same for an error that is a text already.

@@ -19,7 +19,7 @@ pub(crate) struct RefusedRecord {
     pub(crate) topic: String,
     pub(crate) partition: i32,
     pub(crate) record: Fingerprint,
-    /// Why, as far as the broker's code says.
+    /// The reason, as far as the broker's code gives it.
     pub(crate) reason: Arc<str>,
     /// Whether the broker means this record, and not one that was sent with it.
     pub(crate) is_told_apart: bool,
@@ -33,7 +33,7 @@ impl Refusals {
         let too_large = self.too_large.first().map(|TooLarge { bytes, .. }| {
             format!("topic `{topic}` doesn't take a record of {bytes} bytes: raise its `max.message.bytes`")
         });
-        Error::Setup(too_large.or_else(|| self.records.first().map(say)).unwrap_or_default())
+        Error::Setup(too_large.or_else(|| self.records.first().map(describe_refusal)).unwrap_or_default())
     }
 }
 
@@ -46,6 +46,6 @@ pub(crate) struct TooLarge {
 }
 
 /// Which topic refuses a record, and why.
-pub(crate) fn say(RefusedRecord { topic, partition, reason, .. }: &RefusedRecord) -> String {
+pub(crate) fn describe_refusal(RefusedRecord { topic, partition, reason, .. }: &RefusedRecord) -> String {
     format!("topic `{topic}`, partition {partition} refuses a record: {reason}")
 }

@@ -1,8 +1,8 @@
 //! Membership of the app's consumer group: which partitions are assigned to this process, and which tasks its workers
 //! run.
 //!
-//! The member never fetches. It says when the assignment changes, and gives transactions the generation that fences those
-//! of earlier owners. Workers read with consumers of their own.
+//! The member never fetches. It receives the assignments, and gives transactions the generation that fences those of
+//! earlier owners. Workers read with consumers of their own.
 //!
 //! ```text
 //!                   assigned               numbers of partitions as at the start
@@ -42,7 +42,7 @@ use crate::client::context;
 use crate::client::native::{Topics, generation_number};
 use crate::cluster::{Cluster, REQUEST_TIMEOUT};
 use crate::error::Error;
-use crate::error::codes::said;
+use crate::error::codes::describe;
 use crate::tasks::{TaskId, cut, reads, spread, tasks_of, whole_tasks_of};
 
 /// The instance's member of the group.
@@ -89,7 +89,7 @@ struct MembershipState {
 struct TaskDisagreement {
     others: Vec<String>,
     waiting: Vec<String>,
-    said: Instant,
+    logged: Instant,
 }
 
 impl Membership {
@@ -152,7 +152,7 @@ impl Membership {
             Ok(members) => members,
             Err(Error::Kafka(error)) => {
                 if self.silence.may_say_so() {
-                    let reason = said(&error);
+                    let reason = describe(&error);
                     tracing::warn!(
                         reason,
                         "the group's members or the inputs' partitions can't be had: tasks wait for them"
@@ -196,7 +196,7 @@ impl Membership {
         let read: BTreeSet<_> = tasks.iter().flat_map(|task| reads(&self.topology, &self.partitions, *task)).collect();
         let waiting: Vec<_> =
             offered.difference(&read).map(|(topic, partition)| format!("{topic}-{partition}")).collect();
-        let disagreement = (!waiting.is_empty()).then(|| TaskDisagreement { others, waiting, said: Instant::now() });
+        let disagreement = (!waiting.is_empty()).then(|| TaskDisagreement { others, waiting, logged: Instant::now() });
         disagreement.iter().for_each(TaskDisagreement::log);
         disagreement
     }
@@ -331,9 +331,9 @@ impl MembershipState {
     /// Logs again that partitions wait for members to agree.
     fn log_disagreement(&mut self) {
         if let Some(disagreement) =
-            self.disagreement.as_mut().filter(|disagreement| disagreement.said.elapsed() > LOG_INTERVAL)
+            self.disagreement.as_mut().filter(|disagreement| disagreement.logged.elapsed() > LOG_INTERVAL)
         {
-            disagreement.said = Instant::now();
+            disagreement.logged = Instant::now();
             disagreement.log();
         }
     }

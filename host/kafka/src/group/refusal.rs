@@ -13,9 +13,9 @@ const LOG_INTERVAL: Duration = Duration::from_secs(30);
 
 /// The group's refusal of this process since the last assignment.
 #[derive(Default)]
-pub(crate) struct JoinRefusal(Option<Heard>);
+pub(crate) struct JoinRefusal(Option<PendingRefusal>);
 
-struct Heard {
+struct PendingRefusal {
     reason: String,
     /// When it is logged next.
     due: Instant,
@@ -42,7 +42,7 @@ impl JoinRefusal {
             Some(heard) if heard.reason == reason => {}
             // A later error that follows from the refusal, such as an unknown coordinator, doesn't replace it.
             Some(heard) if wait > Duration::ZERO && heard.due > now => {}
-            heard => *heard = Some(Heard { reason, due: now + wait }),
+            heard => *heard = Some(PendingRefusal { reason, due: now + wait }),
         }
         Ok(())
     }
@@ -78,7 +78,7 @@ mod tests {
         let (mut refusal, began) = (JoinRefusal::default(), Instant::now());
         for code in [RDKafkaErrorCode::GroupAuthorizationFailed, RDKafkaErrorCode::GroupMaxSizeReached] {
             assert!(heard(&mut refusal, code, began).is_ok());
-            assert!(refusal.take_due(began).is_some_and(|said| said.contains("; ")), "with what can be done");
+            assert!(refusal.take_due(began).is_some_and(|logged| logged.contains("; ")), "with what can be done");
             assert!(heard(&mut refusal, code, began).is_ok());
             assert!(refusal.take_due(began).is_none(), "not at each attempt");
             assert!(refusal.take_due(began + LOG_INTERVAL).is_some(), "also where it isn't heard again");
@@ -94,10 +94,12 @@ mod tests {
         assert!(refusal.take_due(began).is_none());
         assert!(refusal.take_due(began + LOG_INTERVAL).is_some());
         assert!(heard(&mut refusal, RDKafkaErrorCode::GroupAuthorizationFailed, began + LOG_INTERVAL).is_ok());
-        assert!(refusal.take_due(began + LOG_INTERVAL).is_some_and(|said| said.contains("allow the app its group")));
+        assert!(
+            refusal.take_due(began + LOG_INTERVAL).is_some_and(|logged| logged.contains("allow the app its group"))
+        );
         assert!(heard(&mut refusal, RDKafkaErrorCode::CoordinatorLoadInProgress, began + LOG_INTERVAL).is_ok());
         assert!(
-            refusal.take_due(began + LOG_INTERVAL * 2).is_some_and(|said| said.contains("allow the app its group"))
+            refusal.take_due(began + LOG_INTERVAL * 2).is_some_and(|logged| logged.contains("allow the app its group"))
         );
     }
 

@@ -10,14 +10,14 @@ use crate::client::context;
 /// How often it is logged: librdkafka reports it at every attempt.
 const LOG_INTERVAL: Duration = Duration::from_secs(30);
 
-/// The errors of the group's member that say so, and when that was logged.
+/// The last error of a single broker, and when the silence was logged.
 #[derive(Default)]
 pub(super) struct ClusterSilence(Mutex<Heard>);
 
 #[derive(Default)]
 struct Heard {
     /// When it was logged last.
-    said: Option<Instant>,
+    logged: Option<Instant>,
     /// Why a broker couldn't be reached, the last time that one couldn't.
     unreached: Option<String>,
 }
@@ -52,9 +52,9 @@ impl ClusterSilence {
 
 impl Heard {
     fn may_say_so(&mut self) -> bool {
-        let may = self.said.is_none_or(|at| at.elapsed() > LOG_INTERVAL);
+        let may = self.logged.is_none_or(|at| at.elapsed() > LOG_INTERVAL);
         if may {
-            self.said = Some(Instant::now());
+            self.logged = Some(Instant::now());
         }
         may
     }

@@ -31,7 +31,7 @@ pub(super) struct UnseenInputs {
     due: Option<Instant>,
     /// When the member last said that it couldn't see a topic.
     suspected: Option<Instant>,
-    said: Option<Instant>,
+    logged: Option<Instant>,
 }
 
 /// How the member gets topics back into the group's assignment.
@@ -68,7 +68,7 @@ impl UnseenInputs {
 
     /// Whether a topic was logged that still can't be seen.
     pub(super) fn is_named(&self) -> bool {
-        self.said.is_some() && self.topics.values().any(|hidden| hidden.reason.is_some())
+        self.logged.is_some() && self.topics.values().any(|hidden| hidden.reason.is_some())
     }
 
     pub(super) fn is_due(&self, now: Instant) -> bool {
@@ -103,7 +103,7 @@ impl UnseenInputs {
 
     /// The topics to be logged now, with the reasons.
     pub(super) fn take_due(&mut self, now: Instant) -> Vec<(&str, &str)> {
-        if self.said.is_some_and(|said| now < said + LOG_INTERVAL) {
+        if self.logged.is_some_and(|logged| now < logged + LOG_INTERVAL) {
             return Vec::new();
         }
         let is_suspected = self.suspected.is_some_and(|at| now < at + SUSPICION_TTL);
@@ -112,7 +112,7 @@ impl UnseenInputs {
         let topics: Vec<_> =
             named.filter_map(|(topic, hidden)| Some((topic.as_str(), hidden.reason.as_deref()?))).collect();
         if !topics.is_empty() {
-            self.said = Some(now);
+            self.logged = Some(now);
         }
         topics
     }
@@ -127,7 +127,7 @@ mod tests {
 
     const INPUTS: [&str; 3] = ["orders", "payments", "stock"];
 
-    /// What a cluster says of the inputs where `payments` may not be seen.
+    /// The cluster's answer about the inputs, where `payments` may not be seen.
     fn found(payments: Option<RDKafkaErrorCode>) -> Topics {
         let topic = Topic { id: "id".into(), partitions: 1, leaders: BTreeMap::new() };
         let all = INPUTS.iter().map(|name| {
@@ -154,13 +154,13 @@ mod tests {
         assert!(!unread.is_due(began));
         assert!(unread.is_due(began + LOOK_INTERVAL));
         assert_eq!(unread.look(&INPUTS, &refused, began + LOOK_INTERVAL), RejoinStep::Nothing);
-        let said = unread.take_due(began + LOOK_INTERVAL);
+        let logged = unread.take_due(began + LOOK_INTERVAL);
         assert!(
-            matches!(said[..], [("payments", reason)] if reason.contains("allow the app to use the topic")),
-            "{said:?}"
+            matches!(logged[..], [("payments", reason)] if reason.contains("allow the app to use the topic")),
+            "{logged:?}"
         );
         assert!(unread.is_named());
-        assert!(unread.take_due(began + LOG_INTERVAL).is_empty(), "it was said not long ago");
+        assert!(unread.take_due(began + LOG_INTERVAL).is_empty(), "it was logged not long ago");
         assert_eq!(unread.take_due(began + LOOK_INTERVAL + LOG_INTERVAL).len(), 1);
 
         let allowed = found(None);

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::Consumer;
 
-use crate::client::native::Committed;
+use crate::client::native::CommittedOffset;
 use crate::cluster::REQUEST_TIMEOUT;
 use crate::cluster::metadata;
 use crate::error::Error;
@@ -104,10 +104,10 @@ fn left(shared: &Shared, member: &Member) -> Result<Option<(String, u32)>, Error
         let leaderless = topic.is_none_or(|topic| !topic.leaders.contains_key(&partition.cast_unsigned()));
         let committed = match committed.get(&(name.clone(), partition)) {
             _ if leaderless => return Ok(left),
-            Some(Committed::At(_, text)) if metadata::decode(text).unfinished => return Ok(left),
-            Some(Committed::At(offset, _)) => Some(*offset),
-            Some(Committed::Nothing) => None,
-            Some(Committed::Undecided | Committed::Refused(_)) | None => return Ok(left),
+            Some(CommittedOffset::At(_, text)) if metadata::decode(text).unfinished => return Ok(left),
+            Some(CommittedOffset::At(offset, _)) => Some(*offset),
+            Some(CommittedOffset::Nothing) => None,
+            Some(CommittedOffset::Undecided | CommittedOffset::Refused(_)) | None => return Ok(left),
         };
         // The member reads committed records only: its end is the last stable offset.
         let (low, end) = member.fetch_watermarks(&name, partition, REQUEST_TIMEOUT)?;

@@ -235,12 +235,12 @@ impl<'t> Instance<'t> {
 
     /// Stays out of the group if there is a task that it can't run: the group would assign it the task again and again.
     fn stay_out(&mut self, member: &Member) {
-        let Some((reason, said)) = &mut self.held else { return };
+        let Some((reason, logged)) = &mut self.held else { return };
         if member.context().assigned().is_some() {
             member.unsubscribe();
         }
-        if said.elapsed() >= LOG_INTERVAL {
-            *said = Instant::now();
+        if logged.elapsed() >= LOG_INTERVAL {
+            *logged = Instant::now();
             tracing::warn!(reason, "waiting outside of the group");
         }
     }

@@ -143,11 +143,11 @@ impl Patience<'_> {
     fn meet(&self, settings: &ClientSettings) -> Result<Option<String>, Error> {
         let client: BaseConsumer<TroubleContext> =
             settings.admin().create_with_context(TroubleContext::default()).map_err(wrong_settings)?;
-        let mut said: Option<Instant> = None;
+        let mut logged: Option<Instant> = None;
         first_answer::cluster_id(&client, self.bootstrap, &mut |silence| {
-            if let Some(error) = silence.filter(|_| said.is_none_or(|at| at.elapsed() > LOG_INTERVAL)) {
+            if let Some(error) = silence.filter(|_| logged.is_none_or(|at| at.elapsed() > LOG_INTERVAL)) {
                 tracing::warn!(kafka = self.bootstrap, reason = %error, "waiting");
-                said = Some(Instant::now());
+                logged = Some(Instant::now());
             }
             !self.stop.load(Ordering::Relaxed)
         })
@@ -155,14 +155,14 @@ impl Patience<'_> {
 
     /// Tries again while brokers don't answer, or topics are missing. `None` if the process stops before.
     fn until<T>(&self, attempt: impl Fn() -> Result<Option<T>, Error>) -> Result<Option<T>, Error> {
-        let mut said: Option<(String, Instant)> = None;
+        let mut logged: Option<(String, Instant)> = None;
         while !self.stop.load(Ordering::Relaxed) {
             match attempt() {
                 Err(error @ (Error::Kafka(_) | Error::Missing(_))) => {
                     let text = error.to_string();
-                    if said.as_ref().is_none_or(|(before, at)| *before != text || at.elapsed() > LOG_INTERVAL) {
+                    if logged.as_ref().is_none_or(|(before, at)| *before != text || at.elapsed() > LOG_INTERVAL) {
                         tracing::warn!(kafka = self.bootstrap, reason = text, "waiting");
-                        said = Some((text, Instant::now()));
+                        logged = Some((text, Instant::now()));
                     }
                     std::thread::park_timeout(RETRY_INTERVAL);
                 }

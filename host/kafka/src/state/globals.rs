@@ -189,7 +189,7 @@ impl Globals {
                 if !written {
                     self.wait_for_room(stop);
                 }
-            } else if late.is_none_or(|said: Instant| said.elapsed() > LOG_INTERVAL) {
+            } else if late.is_none_or(|logged: Instant| logged.elapsed() > LOG_INTERVAL) {
                 late = Some(Instant::now());
                 tracing::warn!("new rows of global tables wait until a worker ends its transaction");
             }
@@ -313,9 +313,9 @@ impl Table {
     fn log_unreadable(&mut self) {
         let (topic, table) = (&self.topic, &self.table.name);
         for (partition, place) in self.partitions.iter_mut().enumerate() {
-            let Some((reason, said)) = &mut place.unreadable else { continue };
-            if said.is_none_or(|said| said.elapsed() > LOG_INTERVAL) {
-                *said = Some(Instant::now());
+            let Some((reason, logged)) = &mut place.unreadable else { continue };
+            if logged.is_none_or(|logged| logged.elapsed() > LOG_INTERVAL) {
+                *logged = Some(Instant::now());
                 tracing::warn!(topic, partition, table, reason, "a partition of a global table can't be read: waiting");
             }
         }

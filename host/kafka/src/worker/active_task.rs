@@ -9,7 +9,7 @@ use millrace_engine::record::Timestamp;
 use millrace_engine::task::{InputPosition, Task, TaskError};
 use millrace_engine::topology::TopicId;
 
-use super::answers::Offsets;
+use super::answers::TaskOffsets;
 use super::key_sample::KeySample;
 use super::task_error;
 use crate::client::app::{App, hanging};
@@ -121,7 +121,7 @@ impl Input {
         self.partition.is_some() && self.left != Some(0)
     }
 
-    /// Notes whether the input is stalled: no record has come for long, although there are more, or no broker says
+    /// Notes whether the input is stalled: no record has come for long, although there are more, or it is unknown
     /// whether there are. Logs it. Records of an open transaction lie after the end that a reader of committed records
     /// meets, and before the high watermark.
     pub(super) fn note(&mut self, fetcher: &Fetcher, queued: bool, now: Timestamp, app: App<'_>) -> bool {
@@ -218,7 +218,7 @@ impl ActiveTask {
     }
 
     /// The committed offsets of its inputs.
-    pub(super) fn committed(&self) -> Offsets {
+    pub(super) fn committed(&self) -> TaskOffsets {
         let place = |input: &Input| {
             let place = (input.name.to_string_lossy().into_owned(), input.partition?);
             Some((place, (input.committed, input.origin.clone())))

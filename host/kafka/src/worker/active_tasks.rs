@@ -20,7 +20,7 @@ impl ActiveTasks {
         std::mem::take(&mut self.0)
     }
 
-    /// Drops all of them, with what isn't committed.
+    /// Drops all of them, with their uncommitted work.
     pub(super) fn clear(&mut self) {
         self.0.clear();
     }

@@ -14,10 +14,10 @@ use rdkafka::TopicPartitionList;
 use super::Shared;
 use super::starts::{InputStart, InputStarts, meta_changelog, origin};
 use crate::client::app::hanging;
-use crate::client::native::{self, Committed, Topic, Topics};
+use crate::client::native::{self, CommittedOffset, Topic, Topics};
 use crate::cluster::contradictions::{self, InputPartition};
 use crate::cluster::metadata::{self, Origin};
-use crate::error::codes::said;
+use crate::error::codes::describe;
 use crate::error::{Error, Reaction};
 use crate::state::lease::RestoreLease;
 use crate::state::positions;
@@ -25,7 +25,7 @@ use crate::state::restore::{Changelog, ChangelogGap, PartitionTrouble, RestorePl
 use crate::tasks::{TaskId, inputs_of};
 
 /// Offsets by topic and partition, with where they come from.
-pub(super) type Offsets = BTreeMap<(String, i32), (i64, Origin)>;
+pub(super) type TaskOffsets = BTreeMap<(String, i32), (i64, Origin)>;
 
 /// Where a task begins.
 #[derive(Clone, Debug)]
@@ -58,7 +58,7 @@ pub(super) enum Answer {
 /// The brokers' answers about some tasks.
 pub(super) struct Answers<'s> {
     shared: &'s Shared,
-    committed: BTreeMap<(String, i32), Committed>,
+    committed: BTreeMap<(String, i32), CommittedOffset>,
     topics: Topics,
     ids: Arc<BTreeMap<String, String>>,
     /// Names of the topics that were asked about.
@@ -101,7 +101,7 @@ impl<'s> Answers<'s> {
     pub(super) fn about(
         &mut self,
         task: TaskId,
-        stayed: Option<&Offsets>,
+        stayed: Option<&TaskOffsets>,
         go_on: &dyn Fn() -> bool,
     ) -> Result<Answer, Reaction> {
         let mut starts = BTreeMap::new();
@@ -154,17 +154,19 @@ impl<'s> Answers<'s> {
         let here = InputPartition { app: self.shared.settings.app(), topic, partition };
         let place = (topic.to_owned(), partition);
         let committed = match self.committed.get(&place) {
-            Some(Committed::At(offset, text)) => Ok(InputStart::at(here, *offset, metadata::decode(text), origin)?),
-            Some(Committed::Nothing) => match self.shared.cluster.range(topic, partition.cast_unsigned()) {
+            Some(CommittedOffset::At(offset, text)) => {
+                Ok(InputStart::at(here, *offset, metadata::decode(text), origin)?)
+            }
+            Some(CommittedOffset::Nothing) => match self.shared.cluster.range(topic, partition.cast_unsigned()) {
                 Ok((first, _)) => Ok(InputStart::first(first, origin)),
-                Err(Error::Kafka(error)) => Err(format!("its first offset is unknown: {}", said(&error))),
+                Err(Error::Kafka(error)) => Err(format!("its first offset is unknown: {}", describe(&error))),
                 Err(error) => return Err(error.into()),
             },
-            Some(Committed::Undecided) => {
+            Some(CommittedOffset::Undecided) => {
                 let hanging = hanging(here.app.bootstrap, "__consumer_offsets");
                 Err(format!("{UNDECIDED}; {hanging}"))
             }
-            Some(Committed::Refused(code)) => Err(format!("its committed offset is unknown: {code}")),
+            Some(CommittedOffset::Refused(code)) => Err(format!("its committed offset is unknown: {code}")),
             None => Err("the group's coordinator gives no answer about its committed offset".into()),
         };
         Ok(committed)

@@ -55,11 +55,11 @@ mod tests {
     /// 50 ms.
     fn restoring(ask: Duration) -> u128 {
         let (began, round) = (Instant::now(), Duration::from_millis(50));
-        let (mut turns, mut now, mut restored) = (AskSchedule::new(began), began, Duration::ZERO);
+        let (mut schedule, mut now, mut restored) = (AskSchedule::new(began), began, Duration::ZERO);
         while now < began + Duration::from_secs(60) {
-            if turns.next(true, now) == AskAbout::All {
+            if schedule.next(true, now) == AskAbout::All {
                 now += ask;
-                turns.asked(ask, now);
+                schedule.asked(ask, now);
             }
             (now, restored) = (now + round, restored + round);
         }
@@ -77,24 +77,24 @@ mod tests {
     #[test]
     fn the_next_request_does_not_wait_while_no_task_is_restored() {
         let now = Instant::now();
-        let mut turns = AskSchedule::new(now);
-        turns.asked(Duration::from_secs(5), now);
-        assert_eq!(turns.next(false, now), AskAbout::All);
-        assert_eq!(turns.next(true, now), AskAbout::None);
+        let mut schedule = AskSchedule::new(now);
+        schedule.asked(Duration::from_secs(5), now);
+        assert_eq!(schedule.next(false, now), AskAbout::All);
+        assert_eq!(schedule.next(true, now), AskAbout::None);
     }
 
     #[test]
     fn new_tasks_do_not_wait_as_long_as_the_last_request_took() {
         let now = Instant::now();
-        let mut turns = AskSchedule::new(now);
-        turns.asked(Duration::from_secs(5), now);
-        assert_eq!(turns.next(true, now + NEW_TASK_WAIT), AskAbout::New);
-        turns.asked(Duration::from_millis(5), now + NEW_TASK_WAIT);
+        let mut schedule = AskSchedule::new(now);
+        schedule.asked(Duration::from_secs(5), now);
+        assert_eq!(schedule.next(true, now + NEW_TASK_WAIT), AskAbout::New);
+        schedule.asked(Duration::from_millis(5), now + NEW_TASK_WAIT);
         assert_eq!(
-            turns.next(true, now + NEW_TASK_WAIT + Duration::from_millis(10)),
+            schedule.next(true, now + NEW_TASK_WAIT + Duration::from_millis(10)),
             AskAbout::None,
             "restoring has its time"
         );
-        assert_eq!(turns.next(true, now + Duration::from_secs(6)), AskAbout::All);
+        assert_eq!(schedule.next(true, now + Duration::from_secs(6)), AskAbout::All);
     }
 }

@@ -6,7 +6,7 @@ use millrace_engine::topology::{TopicKind, Topology};
 use rdkafka::error::RDKafkaErrorCode;
 
 use super::active_task::{ActiveTask, Input};
-use super::phase::{Phase, Reading};
+use super::phase::{Fetching, Phase};
 use super::unreadable::{InputAccess, UnreadableInputs};
 use super::{IDLE_WAIT, Shared, Worker};
 use crate::client::app::App;
@@ -24,13 +24,13 @@ const QUEUE_LIMIT_BYTES: usize = 2 << 20;
 const FETCH_WAIT: Duration = Duration::from_millis(2);
 
 impl Worker {
-    /// Reads what has come into the tasks' queues. Returns how many records and ends of partitions that were.
+    /// Reads records that have come into the tasks' queues. Returns how many records and ends of partitions came.
     pub(super) fn fetch_records(&mut self) -> Result<usize, Reaction> {
         let wait = self.fetch_wait();
-        let Self { phase: Phase::Running(_, reading), tasks, buffer, shared, unreadable, .. } = self else {
+        let Self { phase: Phase::Running(_, fetching), tasks, buffer, shared, unreadable, .. } = self else {
             return Ok(0);
         };
-        let Reading { fetcher: Some(fetcher), readers } = reading else { return Ok(0) };
+        let Fetching { fetcher: Some(fetcher), readers } = fetching else { return Ok(0) };
         let now = wall_clock();
         let (mut failed, mut gone) = (None, None);
         let count = fetcher.poll(wait, |topic, partition, fetched| {
@@ -131,7 +131,7 @@ fn mark(
     Ok(())
 }
 
-/// An offset that a broker says it doesn't have.
+/// An offset that a broker doesn't have.
 struct Gone {
     topic: String,
     partition: i32,
@@ -172,7 +172,7 @@ fn is_own(topology: &Topology, place: &Input) -> bool {
 enum Failure {
     /// Nothing: librdkafka goes on trying.
     Passing,
-    /// It depends on what the partition has: see [`Gone`].
+    /// The leader's offsets decide: see [`Gone`].
     OffsetGone,
     /// The input can't be read; others can.
     OfInput(String),

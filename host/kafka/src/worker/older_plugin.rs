@@ -2,7 +2,7 @@
 //! stopped or given the task away since. Files are deployed by starting processes, so in a rolling upgrade some have
 //! the old ones and some the new ones, and tasks move between them in any order. A process with old files goes on where
 //! its plugin can read all that was written, as it would after a restart. Where it can't, it leaves the group, so that
-//! processes that can get the task, and says so; it doesn't end.
+//! processes that can get the task, and logs that; it doesn't end.
 
 use std::collections::BTreeSet;
 

@@ -20,7 +20,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use self::pending::{OpeningStep, Pending};
-use super::answers::{Answer, Answers, Offsets, StartingPoint, first_trouble};
+use super::answers::{Answer, Answers, StartingPoint, TaskOffsets, first_trouble};
 use super::ask_schedule::{AskAbout, AskSchedule};
 use super::silent_brokers::SilentBrokers;
 use super::{Event, Shared};
@@ -46,7 +46,7 @@ const ASK_TIME_LIMIT: Duration = Duration::from_secs(1);
 pub(super) struct OpenRequest {
     pub(super) task: TaskId,
     /// Its offsets, if it has stayed open.
-    pub(super) stayed: Option<Offsets>,
+    pub(super) stayed: Option<TaskOffsets>,
 }
 
 /// A task that is ready for its worker.

@@ -14,7 +14,7 @@ use super::answers::{StartingPoint, stores};
 use super::commit::CommitScope;
 use super::key_sample::KeySample;
 use super::opener::{OpenRequest, Opened, Opener};
-use super::phase::{Phase, Reading};
+use super::phase::{Fetching, Phase};
 use super::starts::check_state_has_offsets;
 use super::transactions::WorkerTransactions;
 use super::{Assignment, Event, Shared, Worker, may_go_on, task_error};
@@ -124,7 +124,7 @@ impl Worker {
                     match self.open_task(task, &beginning)? {
                         Some(active) => active,
                         // The worker has left the group, or a command has come: the tasks that are taken in, and those
-                        // behind, are asked for again.
+                        // after it, are asked for again.
                         None => {
                             self.awaited.expect_nothing();
                             self.phase.reopen();
@@ -132,7 +132,7 @@ impl Worker {
                         }
                     }
                 }
-                // It isn't here any more: it is asked about again.
+                // It was dropped meanwhile: it is asked about again.
                 (Opened::Stayed(_), None) => {
                     self.phase.reopen();
                     continue;
@@ -165,7 +165,7 @@ impl Worker {
         }
     }
 
-    /// Takes over the worker's transactional id. A transaction that its last owner left open is aborted by it.
+    /// Takes over the worker's transactional id. That aborts a transaction that its last owner left open.
     fn open_producer(&mut self) -> Result<bool, Reaction> {
         let Self { shared, transactions: WorkerTransactions { producer, limits, .. }, mailbox, .. } = self;
         let (own, most) = (shared.topic_names(), shared.settings.record_bytes());
@@ -179,7 +179,7 @@ impl Worker {
         Ok(producer.is_some())
     }
 
-    /// Opens a task; `None` if it can't be opened here, and the worker has left the group.
+    /// Opens a task; `None` if the worker has given up its tasks instead, or a command has come.
     fn open_task(
         &mut self,
         id: TaskId,
@@ -279,8 +279,8 @@ impl Worker {
 
     /// Reads all inputs of the tasks, each from the record that its queue lacks.
     fn start_fetching(&mut self) -> Result<(), Reaction> {
-        let Self { phase: Phase::Running(_, reading), tasks, unreadable, shared, .. } = self else { return Ok(()) };
-        *reading = Reading::default();
+        let Self { phase: Phase::Running(_, fetching), tasks, unreadable, shared, .. } = self else { return Ok(()) };
+        *fetching = Fetching::default();
         unreadable.retry_all();
         let mut list = TopicPartitionList::new();
         let (mut seen, mut ids) = (BTreeSet::new(), BTreeMap::new());
@@ -301,7 +301,7 @@ impl Worker {
             let mut fetcher = Fetcher::new(&shared.settings.fetcher(&format!("worker-{}", self.number)))?;
             fetcher.expect(ids);
             fetcher.assign(&list)?;
-            reading.fetcher = Some(fetcher);
+            fetching.fetcher = Some(fetcher);
         }
         Ok(())
     }

@@ -18,12 +18,12 @@ pub(super) enum Phase {
     /// It has an assignment, and needs a producer before its tasks can be opened.
     Opening(Assignment),
     /// It has a producer. Tasks that are open process records, others are on their way.
-    Running(Assignment, Reading),
+    Running(Assignment, Fetching),
 }
 
-/// The consumer of a running worker, and which task reads what.
+/// The consumer of a running worker, and the readers of its partitions.
 #[derive(Default)]
-pub(super) struct Reading {
+pub(super) struct Fetching {
     /// None while no task with an input is open.
     pub(super) fetcher: Option<Fetcher>,
     /// Which task and input read a partition of a topic, by the topic's handle.
@@ -53,7 +53,7 @@ impl Phase {
         *self = Self::Waiting { suspension: Some(suspension) };
     }
 
-    /// Has the producer and the tasks opened that are lacking. A worker that isn't running does so anyway, or has none.
+    /// From running to opening: the producer and the tasks that are lacking are opened. The other phases stay.
     pub(super) fn reopen(&mut self) {
         *self = match std::mem::replace(self, Self::Waiting { suspension: None }) {
             Self::Running(assignment, _) => Self::Opening(assignment),
@@ -61,10 +61,10 @@ impl Phase {
         };
     }
 
-    /// The producer is there.
+    /// From opening to running: there is a producer.
     pub(super) fn run(&mut self) {
         *self = match std::mem::replace(self, Self::Waiting { suspension: None }) {
-            Self::Opening(assignment) => Self::Running(assignment, Reading::default()),
+            Self::Opening(assignment) => Self::Running(assignment, Fetching::default()),
             phase => phase,
         };
     }

@@ -185,8 +185,7 @@ impl Worker {
         StepPlan::of(alone, work.limit(pace, active), uncommitted)
     }
 
-    /// Holds global tables still until the transaction ends. Whether it could: not while they change, if a command comes
-    /// meanwhile.
+    /// Holds global tables still until the transaction ends. False if they change, and a command comes meanwhile.
     fn acquire_permit(&mut self) -> bool {
         let Self { shared, transactions, mailbox, .. } = self;
         let go_on = || may_go_on(mailbox, shared);

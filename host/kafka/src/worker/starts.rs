@@ -36,7 +36,7 @@ pub(super) struct InputStart {
     pub(super) origin: Origin,
     /// Whether the app has committed this offset itself.
     pub(super) noted: bool,
-    /// Whether the offset says that a run isn't done.
+    /// Whether the offset lies in the middle of a run.
     pub(super) unfinished: bool,
     /// Whether an offset is committed at all.
     committed: bool,

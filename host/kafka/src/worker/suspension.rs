@@ -1,6 +1,6 @@
 //! Whether tasks that were kept open over a rebalance may go on where they stand.
 //!
-//! Their committed offsets don't say so alone: another member that had a task in between may have committed without
+//! Their committed offsets alone aren't enough: another member that had a task in between may have committed without
 //! moving one, where timers fired or a run went on. No other member can have had it if the group has made no other
 //! assignment in between, so the worker compares the numbers of generations. It doesn't receive each of them: a
 //! generation whose assignment never arrives, or whose numbers of partitions can't be looked up, is over before workers

@@ -38,13 +38,14 @@ impl Worker {
         self.tasks.is_caught_up(&self.isolated)
     }
 
-    /// How old a transaction may become before it is committed, how long a run may take, and how long a commit may work on
-    /// what waits for it: together three quarters of the time after which the broker ends the transaction.
+    /// How old a transaction may become before it is committed, how long a run may take, and how long a commit may work
+    /// on the results that wait for it: together three quarters of the time after which the broker ends the
+    /// transaction.
     pub(super) fn run_time(&self) -> Duration {
         self.shared.settings.transaction_timeout() / 4
     }
 
-    /// What isn't committed.
+    /// The kind of work that isn't committed.
     pub(super) fn uncommitted(&self) -> Uncommitted {
         match self.transactions.is_open() {
             true => Uncommitted::Transaction,
@@ -58,7 +59,7 @@ impl Worker {
         let share = |active: &ActiveTask| {
             self.paces.get(&(active.id, WorkKind::Records)).map_or(0.0, |pace| pace.share(active.taken + active.fired))
         };
-        // Of all tasks: what each of them leaves for the commit comes out in the same transaction.
+        // Of all tasks: the results that they leave for the commit come out in the same transaction.
         let enough = || self.tasks.iter().filter(|active| active.dirty).map(share).sum::<f32>() >= 1.0;
         self.is_transaction_old() || self.is_transaction_full() || enough()
     }

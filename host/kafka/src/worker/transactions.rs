@@ -67,8 +67,7 @@ impl WorkerTransactions {
         self.ended.elapsed()
     }
 
-    /// Holds global tables still until the transaction ends. Whether it could: not while they change, if `go_on` says no
-    /// meanwhile.
+    /// Holds global tables still until the transaction ends. False if they change, and `go_on` turns false meanwhile.
     pub(super) fn acquire_permit(
         &mut self,
         barrier: Option<&Arc<TransactionBarrier>>,

@@ -28,7 +28,7 @@ struct UnreadableInput {
     due: Timestamp,
     reason: String,
     /// When it was logged last.
-    said: Option<Timestamp>,
+    logged: Option<Timestamp>,
 }
 
 impl UnreadableInputs {
@@ -47,7 +47,7 @@ impl UnreadableInputs {
         place.end = None;
         let Some(input) = self.find(&place.name, partition) else {
             let (topic, next, due) = (place.name.clone(), Some(place.next), now + BACKOFF_MS.0);
-            self.0.push(UnreadableInput { topic, partition, next, since: now, attempts: 1, due, reason, said: None });
+            self.0.push(UnreadableInput { topic, partition, next, since: now, attempts: 1, due, reason, logged: None });
             return;
         };
         let wait = BACKOFF_MS.0.saturating_mul(1 << input.attempts.min(16)).min(BACKOFF_MS.1);
@@ -66,8 +66,8 @@ impl UnreadableInputs {
             return InputAccess::Readable;
         }
         place.left = None;
-        if input.said.is_none_or(|said| now - said >= LOG_INTERVAL_MS) {
-            input.said = Some(now);
+        if input.logged.is_none_or(|logged| now - logged >= LOG_INTERVAL_MS) {
+            input.logged = Some(now);
             let (seconds, reason) = ((now - input.since) / 1_000, &input.reason);
             tracing::warn!(
                 %topic, partition, next = place.next, seconds, reason,

@@ -1,4 +1,4 @@
-//! The way of a request of administration: its answer comes to a queue of its own, and is read there.
+//! Requests of administration: the answer of each comes to a queue of its own, and is read there.
 
 use std::ptr;
 use std::time::Duration;
@@ -6,20 +6,21 @@ use std::time::Duration;
 use rdkafka::bindings as c;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
-/// How long librdkafka goes on with a request: the longest that it takes. We wait for less. Where a request to a coordinator
-/// ends by its own timeout and the coordinator can be reached later, librdkafka 2.12.1 uses what it has freed
-/// (`rd_kafka_admin_coord_request` fails, and `rd_kafka_coord_req_fail` has the answer handled all the same).
+/// How long librdkafka goes on with a request: the longest that it allows. The caller waits for less. Where a request
+/// to a coordinator ends by its own timeout and the coordinator can be reached later, librdkafka 2.12.1 uses memory
+/// that it has freed (`rd_kafka_admin_coord_request` fails, and `rd_kafka_coord_req_fail` has the answer handled all
+/// the same).
 const KEPT: i32 = 3_600_000;
 
-/// A request under way: what it is sent with.
+/// The handles that a request is sent with.
 pub(super) struct Request {
     pub(super) client: *mut c::rd_kafka_t,
     pub(super) options: *mut c::rd_kafka_AdminOptions_t,
     pub(super) queue: *mut c::rd_kafka_queue_t,
 }
 
-/// Sends a request of this kind with `send`, and reads the event with its answer. An answer that says that all of it has
-/// failed, and one that doesn't come, are an `error`.
+/// Sends a request of this kind with `send`, and reads the event with its answer. An answer that all of it has failed,
+/// and a missing answer, are an `error`.
 ///
 /// # Safety
 /// The client lives. `send` sends one request of this kind to the queue, and what it is given isn't kept. `read` is called

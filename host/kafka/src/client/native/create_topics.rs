@@ -1,4 +1,4 @@
-//! Making topics, with the broker's words where it refuses: the binding keeps only the code.
+//! Making topics, with the broker's text where it refuses: the binding keeps only the code.
 
 use std::collections::BTreeMap;
 use std::ffi::{CStr, c_char};
@@ -29,7 +29,7 @@ pub struct TopicSpec {
 pub(crate) struct NotMade {
     pub(crate) topic: String,
     pub(crate) code: RDKafkaErrorCode,
-    /// The broker's words.
+    /// The broker's text.
     pub(crate) text: String,
 }
 

@@ -69,7 +69,7 @@ impl Fetcher {
         Ok(Self { watch, queue, consumer, messages: Vec::with_capacity(POLL_RECORDS_LIMIT) })
     }
 
-    /// Has [`made_anew`](Self::made_anew) tell a topic that has another id than here.
+    /// Has [`made_anew`](Self::made_anew) give a topic that has another id than here.
     pub(crate) fn expect(&mut self, ids: BTreeMap<String, String>) {
         self.watch.expect(ids);
     }
@@ -87,13 +87,14 @@ impl Fetcher {
 
     /// Stops reading a partition. Records that were fetched and not yet handed over are dropped.
     ///
-    /// Not by librdkafka's pause: it goes on from a position of its own, which lies one too far behind an end that was
-    /// told (it takes the offset of each message that it hands over, an end too, for that of a record, and adds one).
+    /// Not by librdkafka's pause: it goes on from a position of its own, which lies one offset too far after an end
+    /// that was handed over (it takes the offset of each message that it hands over, an end too, for that of a record,
+    /// and adds one).
     pub(crate) fn leave(&self, topic: &CStr, partition: i32) -> Result<(), Error> {
         Ok(self.consumer.incremental_unassign(&place(topic, partition, Offset::Invalid)?)?)
     }
 
-    /// Reads a partition that it has left, from this offset.
+    /// Reads a partition again, from this offset.
     pub(crate) fn enter(&self, topic: &CStr, partition: i32, next: i64) -> Result<(), Error> {
         Ok(self.consumer.incremental_assign(&place(topic, partition, Offset::Offset(next))?)?)
     }
@@ -111,9 +112,11 @@ impl Fetcher {
     }
 
     /// Waits for records, at most `timeout`, and hands over all that are there, up to a batch: topic handle (the same
-    /// for the same topic as long as the client lives), partition, and what came. Returns how many there were.
-    pub(crate) fn poll(&mut self, timeout: Duration, mut take: impl FnMut(Topic<'_>, i32, Fetched<'_>)) -> usize {
-        // The call waits for as many as it is asked for: so for one, and then it takes what is there.
+    /// for the same topic as long as the client lives), partition, and record, end or error. Returns how many there
+    /// were.
+    pub(crate) fn poll(&mut self, timeout: Duration, mut take: impl FnMut(TopicHandle<'_>, i32, Fetched<'_>)) -> usize {
+        // The call waits until it has as many as it is asked for: so it is asked for one, and then for all that are
+        // there.
         let wait = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
         if wait == 0 || self.receive(wait, 1) == 1 {
             self.receive(0, POLL_RECORDS_LIMIT - 1);
@@ -126,7 +129,7 @@ impl Fetcher {
             unsafe {
                 let message = &*pointer;
                 if !message.rkt.is_null() {
-                    take(Topic(message.rkt, PhantomData), message.partition, fetched(message));
+                    take(TopicHandle(message.rkt, PhantomData), message.partition, fetched(message));
                 }
                 c::rd_kafka_message_destroy(pointer);
             }
@@ -134,7 +137,7 @@ impl Fetcher {
         count
     }
 
-    /// Receives up to `most` messages behind those that are there, and waits for them for at most so many milliseconds.
+    /// Receives up to `most` messages after those that are there, and waits for them for at most so many milliseconds.
     fn receive(&mut self, wait: i32, most: usize) -> usize {
         let there = self.messages.len();
         let most = most.min(POLL_RECORDS_LIMIT - there);
@@ -158,9 +161,9 @@ impl Drop for Fetcher {
 
 /// A topic of a message.
 #[derive(Clone, Copy)]
-pub(crate) struct Topic<'a>(*mut c::rd_kafka_topic_t, PhantomData<&'a ()>);
+pub(crate) struct TopicHandle<'a>(*mut c::rd_kafka_topic_t, PhantomData<&'a ()>);
 
-impl Topic<'_> {
+impl TopicHandle<'_> {
     /// Tells topics apart without their names.
     pub(crate) fn handle(self) -> usize {
         self.0 as usize
@@ -222,7 +225,7 @@ impl Message<'_> {
         }
     }
 
-    /// Its headers. A name with a null byte ends there: librdkafka doesn't tell how long names are.
+    /// Its headers. A name with a null byte ends there: librdkafka doesn't give the lengths of names.
     fn headers(&self, buffer: &mut BytesMut) -> Headers {
         let mut list = ptr::null_mut();
         // SAFETY: the list belongs to the message, and so do names and values, which are copied at once.

@@ -12,7 +12,7 @@ use super::admin::{Request, request};
 use super::fetch::c_name;
 use crate::client::context::LogContext;
 
-/// The `client.id`s of the members of a group; none of a group that there isn't.
+/// The `client.id`s of the members of a group; none if there is no such group.
 pub(crate) fn group_members(
     admin: &AdminClient<LogContext>,
     group: &str,

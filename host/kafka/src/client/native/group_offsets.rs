@@ -1,7 +1,7 @@
-//! The committed offsets of a group, with a verdict for each partition.
+//! The committed offsets of a group, with an answer for each partition.
 //!
-//! A consumer that asks for them waits until all are stable: one that a transaction is still to decide on holds the answer
-//! about all others back. Here the broker's answer comes at once, and as it is.
+//! A consumer that asks for them waits until all are stable: an offset in an open transaction holds up the answer about
+//! all others. Here the broker's answer comes at once.
 
 use std::collections::BTreeMap;
 use std::ffi::CStr;
@@ -18,25 +18,25 @@ use crate::client::context::LogContext;
 
 /// The committed offset of a group in a partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Committed {
-    /// An offset, with the text that is kept with it.
+pub(crate) enum CommittedOffset {
+    /// An offset, with its metadata.
     At(i64, String),
-    /// Nothing.
+    /// No offset.
     Nothing,
-    /// A transaction that commits an offset is neither committed nor aborted yet.
+    /// A transaction that would commit an offset is still open.
     Undecided,
-    /// The broker doesn't tell.
+    /// The broker refuses, with this code.
     Refused(RDKafkaErrorCode),
 }
 
 /// The committed offsets of a group in these partitions, by topic and partition. `places` isn't empty, and has none
-/// twice. The client is one with a group: see [`crate::cluster`].
+/// twice. The client has a group: without one, librdkafka ends the process where the coordinator has moved.
 pub(crate) fn group_offsets(
     client: &BaseConsumer<LogContext>,
     group: &str,
     places: &TopicPartitionList,
     timeout: Duration,
-) -> Result<BTreeMap<(String, i32), Committed>, KafkaError> {
+) -> Result<BTreeMap<(String, i32), CommittedOffset>, KafkaError> {
     let group = c_name(group);
     // SAFETY: the list lives for all of this, and the question, which copies it, is destroyed once; the request is of its
     // kind, and what is in the answer is copied while the event that owns it lives.
@@ -66,7 +66,7 @@ unsafe fn drop_error(error: *mut c::rd_kafka_error_t) {
 
 /// # Safety
 /// The event is the answer to a `ListConsumerGroupOffsets`.
-unsafe fn read(event: *mut c::rd_kafka_event_t) -> Result<BTreeMap<(String, i32), Committed>, KafkaError> {
+unsafe fn read(event: *mut c::rd_kafka_event_t) -> Result<BTreeMap<(String, i32), CommittedOffset>, KafkaError> {
     let mut found = BTreeMap::new();
     // SAFETY: as the caller says; the answer and its parts live as long as the event.
     unsafe {
@@ -99,18 +99,18 @@ unsafe fn read(event: *mut c::rd_kafka_event_t) -> Result<BTreeMap<(String, i32)
 
 /// # Safety
 /// The place is an element of a list that lives.
-unsafe fn committed(place: &c::rd_kafka_topic_partition_t) -> Committed {
+unsafe fn committed(place: &c::rd_kafka_topic_partition_t) -> CommittedOffset {
     match RDKafkaErrorCode::from(place.err) {
-        RDKafkaErrorCode::NoError if place.offset < 0 => Committed::Nothing,
+        RDKafkaErrorCode::NoError if place.offset < 0 => CommittedOffset::Nothing,
         RDKafkaErrorCode::NoError => {
             let text = match place.metadata.is_null() {
                 true => &[][..],
                 // SAFETY: metadata and its size belong together.
                 false => unsafe { std::slice::from_raw_parts(place.metadata.cast::<u8>(), place.metadata_size) },
             };
-            Committed::At(place.offset, String::from_utf8_lossy(text).into_owned())
+            CommittedOffset::At(place.offset, String::from_utf8_lossy(text).into_owned())
         }
-        RDKafkaErrorCode::UnstableOffsetCommit => Committed::Undecided,
-        code => Committed::Refused(code),
+        RDKafkaErrorCode::UnstableOffsetCommit => CommittedOffset::Undecided,
+        code => CommittedOffset::Refused(code),
     }
 }

@@ -19,7 +19,7 @@ pub(crate) struct Sender {
 // SAFETY: librdkafka's handles may be used from any thread.
 unsafe impl Send for Sender {}
 
-/// A record that isn't taken.
+/// An error of a record that librdkafka refuses.
 pub(crate) type Refused = RDKafkaErrorCode;
 
 /// A record to send.
@@ -33,7 +33,7 @@ pub(crate) struct OutgoingRecord<'a> {
 }
 
 impl Sender {
-    /// Knows the topics of these names by their places.
+    /// Numbers the topics of these names in their order.
     pub(crate) fn new<'a, C: ProducerContext>(
         client: &BaseProducer<C>,
         names: impl Iterator<Item = &'a str>,
@@ -45,7 +45,7 @@ impl Sender {
         Ok(this)
     }
 
-    /// Knows one more topic, by the number that it gives.
+    /// Adds a topic, and gives its number.
     pub(crate) fn add<C: ProducerContext>(&mut self, client: &BaseProducer<C>, name: &str) -> Result<usize, Refused> {
         // SAFETY: the client lives; without a configuration the topic has the client's.
         let topic =

@@ -1,4 +1,4 @@
-//! Noticing that a topic that is being read was deleted and made anew: librdkafka goes on at the same offset of the new
+//! Notices that a topic that is being read was deleted and made anew: librdkafka goes on at the same offset of the new
 //! topic, and reports it nowhere. Before it asks for records of the new one it logs, at its debug level, that the
 //! topic's id has changed (`rd_kafka_topic_metadata_update` in its rdkafka_topic.c, 2.12.1), and that line is read
 //! here.
@@ -23,8 +23,8 @@ pub(super) struct TopicWatch {
 // SAFETY: librdkafka's queues may be used from any thread.
 unsafe impl Send for TopicWatch {}
 
-/// Has a client that is to be made log what the watch looks for. Lines come with the metadata of topics: every few
-/// minutes, and when something goes wrong.
+/// Has a new client log the lines that the watch reads. They come with the metadata of topics: every few minutes, and
+/// after errors.
 pub(super) fn configure(config: &ClientConfig) -> ClientConfig {
     let mut config = config.clone();
     let debug = config.get("debug").filter(|own| !own.is_empty()).map(|own| format!("{own},metadata"));
@@ -54,18 +54,19 @@ impl TopicWatch {
         self.changed = None;
     }
 
-    /// A topic that has another id than it is to have.
+    /// A topic that has another id than the expected one.
     pub(super) fn changed(&self) -> Option<&str> {
         self.changed.as_deref()
     }
 
-    /// Reads what has been logged. To be called between receiving records and handing them over.
+    /// Reads the new lines of the log. To be called between receiving records and handing them over.
     pub(super) fn look(&mut self) {
         // SAFETY: the queue lives.
         unsafe { self.drain(self.queue) }
     }
 
-    /// Reads what was logged before the watch began, from the client's own queue, where it would be printed past our log.
+    /// Reads lines from before the watch began, in the client's own queue, from where they would be printed past the
+    /// host's log.
     ///
     /// # Safety
     /// It is a live queue of the client, and nothing is assigned yet: there are no records in it.
@@ -102,13 +103,13 @@ impl Drop for TopicWatch {
     }
 }
 
-/// The topic that a line says to be another one than expected.
+/// The topic that has another id than expected, according to a line.
 fn made_anew<'t>(expected: &BTreeMap<String, String>, text: &'t str) -> Option<&'t str> {
     let (topic, id) = change(text)?;
     expected.get(topic).is_some_and(|expected| differ(expected, id)).then_some(topic)
 }
 
-/// Which topic a line says to have which id now. `[thrd:main]: ` may stand before it.
+/// The topic of a line, with its new id. `[thrd:main]: ` may stand before it.
 fn change(text: &str) -> Option<(&str, &str)> {
     let (before, ids) = text.split_once(" changed id from ")?;
     let (_, topic) = before.rsplit_once("Topic ")?;

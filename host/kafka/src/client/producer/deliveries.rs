@@ -137,7 +137,7 @@ pub(super) enum Tag {
     Time(Timestamp),
 }
 
-/// Says that a tag is a time. No slot is that large, and no time below 0 is sent.
+/// Marks a tag that is a time. No slot is that large, and no time below 0 is sent.
 const IS_TIME: usize = 1 << (usize::BITS - 1);
 
 /// A time fits beside it.
@@ -173,7 +173,7 @@ impl Tag {
 impl Failures {
     fn add(&mut self, error: &KafkaError, message: &BorrowedMessage<'_>, tag: Tag) {
         let (topic, partition) = (message.topic(), message.partition());
-        let place = || format!("{topic} [{partition}]: {}", codes::said(error));
+        let place = || format!("{topic} [{partition}]: {}", codes::describe(error));
         match code(error).map_or(Class::Passing, class) {
             Class::Size => {
                 // Counted as the engine does (`Record::whole_size`).
@@ -212,8 +212,8 @@ impl Failures {
     }
 }
 
-/// Why a partition can't be part of the transaction: librdkafka says it in its log alone, and the records that wait for the
-/// partition only come back as purged (`rd_kafka_txn_handle_AddPartitionsToTxn` in its rdkafka_txnmgr.c, 2.12.1).
+/// Why a partition can't be part of the transaction: librdkafka has it in its log only, and the records that wait for
+/// the partition only come back as purged (`rd_kafka_txn_handle_AddPartitionsToTxn` in its rdkafka_txnmgr.c, 2.12.1).
 fn not_added(facility: &str, message: &str) -> Option<String> {
     let (_, line) = message.split_once("Failed to add partition \"").filter(|_| facility == "ADDPARTS")?;
     let (topic, line) = line.split_once("\" [")?;

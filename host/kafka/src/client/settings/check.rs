@@ -34,8 +34,8 @@ pub struct Mistake {
     pub help: String,
 }
 
-/// All that is wrong with raw settings: each of them for itself, or, where each is right, what librdkafka says of all of
-/// them together when clients are made with them, which reads the files of certificates and keys.
+/// All mistakes in raw settings: of each setting, or, where each is right, of all of them together, when clients are
+/// made with them, which reads the files of certificates and keys.
 pub fn mistakes(raw: &[(String, Secret)]) -> Vec<Mistake> {
     if raw.is_empty() {
         return Vec::new();
@@ -61,7 +61,7 @@ fn alone(known: &Known, name: &str, value: &Secret) -> Option<Mistake> {
     let (message, help) = match result {
         Ok(_) => return None,
         Err(KafkaError::ClientConfig(RD_KAFKA_CONF_UNKNOWN, ..)) => unknown(known, name),
-        // Of settings that only the JVM's client has, librdkafka says what there is in their place.
+        // For settings that only the JVM's client has, librdkafka names a replacement.
         Err(KafkaError::ClientConfig(_, reason, ..)) if !known.has(name) => {
             (format!("librdkafka doesn't take the setting `{name}`"), reason)
         }
@@ -87,8 +87,8 @@ fn together(known: &Known, raw: &[(String, Secret)]) -> Option<Mistake> {
         Err(error) => return Some(Mistake { name: None, message: error.to_string(), help: LIST.to_owned() }),
     };
     let consumers = [settings.admin(), settings.member("check"), settings.fetcher("check")];
-    let attempts = consumers.into_iter().map(made::<BaseConsumer<QuietSince>>);
-    let mut attempts = attempts.chain(once_with(|| made::<BaseProducer<QuietSince>>(settings.producer("check"))));
+    let attempts = consumers.into_iter().map(made::<BaseConsumer<Quiet>>);
+    let mut attempts = attempts.chain(once_with(|| made::<BaseProducer<Quiet>>(settings.producer("check"))));
     let reason = hide(known, raw, attempts.find_map(Result::err)?);
     let named = raw.iter().filter(|(name, _)| reason.contains(name.as_str())).max_by_key(|(name, _)| name.len());
     let unreadable = named.and_then(|(name, value)| unreadable(name, value));
@@ -114,9 +114,9 @@ fn unreadable(name: &str, path: &Secret) -> Option<String> {
     found.err().map(|error| format!("`{name}`: {path}: can't be read: {error}"))
 }
 
-fn made<T: FromClientConfigAndContext<QuietSince>>(mut config: ClientConfig) -> Result<(), String> {
+fn made<T: FromClientConfigAndContext<Quiet>>(mut config: ClientConfig) -> Result<(), String> {
     config.remove("bootstrap.servers");
-    match config.create_with_context::<QuietSince, T>(QuietSince) {
+    match config.create_with_context::<Quiet, T>(Quiet) {
         Ok(_) => Ok(()),
         Err(KafkaError::ClientCreation(reason)) => Err(reason),
         Err(KafkaError::ClientConfig(_, _, name, _)) => Err(format!("it doesn't take the value of `{name}`")),
@@ -132,9 +132,9 @@ fn hide(known: &Known, raw: &[(String, Secret)], text: String) -> String {
 }
 
 /// A client that is only made, and hears nothing.
-struct QuietSince;
+struct Quiet;
 
-impl ClientContext for QuietSince {
+impl ClientContext for Quiet {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         tracing::trace!(?level, facility, "librdkafka: {message}");
     }
@@ -142,9 +142,9 @@ impl ClientContext for QuietSince {
     fn error(&self, _: KafkaError, _: &str) {}
 }
 
-impl ConsumerContext for QuietSince {}
+impl ConsumerContext for Quiet {}
 
-impl ProducerContext for QuietSince {
+impl ProducerContext for Quiet {
     type DeliveryOpaque = ();
 
     fn delivery(&self, _: &DeliveryResult<'_>, (): ()) {}

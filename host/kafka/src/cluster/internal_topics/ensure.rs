@@ -13,8 +13,8 @@ use crate::error::Error;
 /// The sizes of records that clusters with a limit allow, as far as is known.
 const SMALLER: [usize; 2] = [20 << 20, 8 << 20];
 
-/// Settings that a topic is made without where the cluster refuses them: older brokers don't know all of them, and policies
-/// may be against them. What the topic has instead is looked at.
+/// Settings that a topic is made without where the cluster refuses them: older brokers don't know all of them, and
+/// policies may forbid them. The topic's actual settings are checked afterwards.
 const OPTIONAL: [&str; 8] = [
     TIME_LIMITS[0],
     TIME_LIMITS[1],
@@ -95,8 +95,8 @@ fn make(cluster: &Cluster, topics: &[TopicSpec]) -> Result<(), Error> {
     cluster.wait_for(topics)
 }
 
-/// What to ask for when this is refused: smaller records first, which only make what is larger a dead letter; then without
-/// what can be checked afterwards. If the broker names settings, only these change.
+/// The settings to ask for when these are refused: smaller records first, since larger ones become dead letters; then
+/// without the settings that can be checked afterwards. If the broker names settings, only these change.
 fn relaxed(spec: &TopicSpec, refused: &NotMade) -> Result<TopicSpec, Error> {
     let NotMade { topic, code, text } = refused;
     let no = || {
@@ -126,14 +126,14 @@ fn relaxed(spec: &TopicSpec, refused: &NotMade) -> Result<TopicSpec, Error> {
     if less.config.len() == spec.config.len() {
         return Err(no());
     }
-    // The broker is older than the setting, and has the one that was there before.
+    // The broker is older than the setting, and knows its predecessor.
     if *code == RDKafkaErrorCode::InvalidConfig && TIME_LIMITS.into_iter().any(|name| text.contains(name)) {
         less.config.insert(TIME_DIFFERENCE, NO_TIME_LIMIT.to_string());
     }
     Ok(less)
 }
 
-/// The settings without which results would be others.
+/// The settings that results depend on.
 fn must_have(spec: &TopicSpec) -> String {
     let mut must = spec.clone();
     must.config.retain(|name, _| {
@@ -200,7 +200,7 @@ fn check(spec: &TopicSpec, config: &BTreeMap<String, String>) -> Result<BTreeSet
     Ok(warnings)
 }
 
-/// Warnings of limits of times. One that has its default gives way to the setting that was there before it.
+/// Warnings about limits on timestamps. Where a limit has its default, its predecessor is in force.
 fn time_limits(config: &BTreeMap<String, String>) -> BTreeSet<String> {
     let own = |name| config.get_key_value(name).filter(|(_, found)| number(found) < i64::MAX);
     let limits = TIME_LIMITS.into_iter().filter_map(|name| own(name).or_else(|| config.get_key_value(TIME_DIFFERENCE)));
@@ -245,7 +245,7 @@ mod tests {
         entries.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
     }
 
-    /// What is asked for, one attempt after the other, while a cluster refuses with these words.
+    /// The settings of each attempt, while a cluster refuses with this text.
     fn attempts(first: TopicSpec, text: &str) -> (Vec<String>, String) {
         let mut all = vec![settings(&first)];
         let mut next = first;

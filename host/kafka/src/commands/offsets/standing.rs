@@ -1,6 +1,6 @@
 //! How a committed offset stands to its topic and to the app's state.
 
-use crate::client::native::{self, Committed};
+use crate::client::native::{self, CommittedOffset};
 use crate::cluster::metadata::{Note, Origin};
 
 /// Whether an offset fits the topic and the app's state.
@@ -30,12 +30,18 @@ pub enum Standing {
 
 impl Standing {
     /// How the answer of a group's coordinator stands to the partition as it is, from its first offset to its end.
-    pub(super) fn of(answer: &Committed, note: &Note, now: &Origin, (first, end): (i64, i64), has_state: bool) -> Self {
+    pub(super) fn of(
+        answer: &CommittedOffset,
+        note: &Note,
+        now: &Origin,
+        (first, end): (i64, i64),
+        has_state: bool,
+    ) -> Self {
         let offset = match answer {
-            Committed::At(offset, _) => *offset,
-            Committed::Nothing => return Self::Missing,
-            Committed::Undecided => return Self::Undecided,
-            Committed::Refused(code) => return Self::Untold(code.to_string()),
+            CommittedOffset::At(offset, _) => *offset,
+            CommittedOffset::Nothing => return Self::Missing,
+            CommittedOffset::Undecided => return Self::Undecided,
+            CommittedOffset::Refused(code) => return Self::Untold(code.to_string()),
         };
         let lies_in_range = (first..=end).contains(&offset);
         match &note.origin {
@@ -102,7 +108,7 @@ mod tests {
 
     fn standing(offset: i64, before: Option<Origin>, unfinished: bool, now: &Origin, has_state: bool) -> Standing {
         let note = Note { time: None, origin: before, unfinished };
-        Standing::of(&Committed::At(offset, String::new()), &note, now, (5, 10), has_state)
+        Standing::of(&CommittedOffset::At(offset, String::new()), &note, now, (5, 10), has_state)
     }
 
     #[test]
@@ -131,8 +137,8 @@ mod tests {
     #[test]
     fn an_offset_that_is_not_known_is_not_set_and_a_missing_one_is() {
         let known = |answer| Standing::of(&answer, &Note::default(), &origin("t", "l"), (0, 1), true);
-        assert_eq!(known(Committed::Nothing).fixed(), None);
-        assert!(known(Committed::Undecided).fixed().is_some());
-        assert!(known(Committed::Refused(RDKafkaErrorCode::GroupAuthorizationFailed)).fixed().is_some());
+        assert_eq!(known(CommittedOffset::Nothing).fixed(), None);
+        assert!(known(CommittedOffset::Undecided).fixed().is_some());
+        assert!(known(CommittedOffset::Refused(RDKafkaErrorCode::GroupAuthorizationFailed)).fixed().is_some());
     }
 }

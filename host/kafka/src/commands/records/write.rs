@@ -89,8 +89,8 @@ impl Connection {
 }
 
 impl Writer {
-    /// Sends a record; waits while too much is under way. What becomes of it [`failed`](Self::failed) and
-    /// [`finish`](Self::finish) tell, by `tag`.
+    /// Sends a record; waits while too much is in flight. [`failed`](Self::failed) and
+    /// [`finish`](Self::finish) give its outcome, by `tag`.
     ///
     /// # Errors
     /// [`Error::Setup`]: it can't be a record on Kafka, and wasn't sent.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::state::lease::RestoreLease;
 use crate::state::restore::PartitionTrouble;
 use crate::tasks::TaskId;
-use crate::worker::answers::{Offsets, StartingPoint};
+use crate::worker::answers::{StartingPoint, TaskOffsets};
 
 /// How long to wait before the same is asked again.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
@@ -16,13 +16,13 @@ const LOG_INTERVALS: (Duration, Duration) = (Duration::from_secs(5), Duration::f
 
 /// A task that is being opened.
 pub(super) struct Pending {
-    pub(super) stayed: Option<Offsets>,
+    pub(super) stayed: Option<TaskOffsets>,
     pub(super) step: OpeningStep,
     /// How often it could not be opened yet.
     pub(super) attempts: u32,
     since: Instant,
     pub(super) trouble: Option<PartitionTrouble>,
-    said: Option<Instant>,
+    logged: Option<Instant>,
     /// Since when every answer says that a changelog has lost records.
     pub(super) lost: Option<Instant>,
 }
@@ -37,9 +37,9 @@ pub(super) enum OpeningStep {
 
 impl Pending {
     /// A task that is asked about at once.
-    pub(super) fn new(stayed: Option<Offsets>, now: Instant) -> Self {
+    pub(super) fn new(stayed: Option<TaskOffsets>, now: Instant) -> Self {
         let step = OpeningStep::Waiting { due: now };
-        Self { stayed, step, attempts: 0, since: now, trouble: None, said: None, lost: None }
+        Self { stayed, step, attempts: 0, since: now, trouble: None, logged: None, lost: None }
     }
 
     /// It can't be opened yet, and is asked about again, later each time.
@@ -67,11 +67,11 @@ pub(super) fn log_waiting(tasks: &mut BTreeMap<TaskId, Pending>, stalled: &[(Tas
         let stalled = stalled.iter().find(|(stalled, _)| stalled == task).map(|(_, trouble)| trouble);
         let Some(trouble) = stalled.or(pending.trouble.as_ref()) else { continue };
         if pending.since.elapsed() < LOG_INTERVALS.0
-            || pending.said.is_some_and(|said| said.elapsed() < LOG_INTERVALS.1)
+            || pending.logged.is_some_and(|logged| logged.elapsed() < LOG_INTERVALS.1)
         {
             continue;
         }
-        pending.said = Some(Instant::now());
+        pending.logged = Some(Instant::now());
         let seconds = pending.since.elapsed().as_secs();
         let waiting = || Waiting { first: trouble.clone(), seconds, partitions: Vec::new() };
         let reason = reasons.entry(trouble.text.clone()).or_insert_with(waiting);
