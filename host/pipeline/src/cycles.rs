@@ -15,7 +15,7 @@ struct Route {
     through: RouteVia,
 }
 
-/// What lies between the two.
+/// What is between them.
 enum RouteVia {
     Nothing,
     Topic(String),

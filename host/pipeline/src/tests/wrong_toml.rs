@@ -12,7 +12,7 @@ fn a_file_without_an_app_is_refused() {
 }
 
 #[test]
-fn the_message_for_an_empty_file_names_the_missing_keys() {
+fn the_message_for_an_empty_file_names_the_missing_app() {
     insta::assert_snapshot!(errors_in(&[raw("a.toml", "")], &[]), @r#"
     a.toml: the file has no `app`
       help: say which app this is part of: app = "orders"

@@ -15,7 +15,7 @@ fn rows(app: &str) -> String {
 }
 
 #[test]
-fn an_app_starts_if_it_may_not_list_the_topics_and_groups_of_others() {
+fn an_app_starts_although_it_may_not_see_the_control_topic_of_an_app_with_a_similar_name() {
     let Some(mut cluster) = own_broker(Options { acls: true, ..options() }) else { return };
     let broker = cluster.bootstrap();
     // Topics of `shop-orders` could be those of an app `shop`; rules by prefix don't let it see that one's control topic,
