@@ -31,7 +31,7 @@ pub struct Expected {
     pub origins: BTreeMap<Origin, Answer>,
 }
 
-/// Tells it.
+/// Computes the expected results.
 pub fn expected(app: &App) -> Expected {
     let origins = origins(app);
     let mut expected = Expected {
@@ -71,7 +71,7 @@ fn origins(app: &App) -> BTreeMap<Origin, Answer> {
     app.input.iter().map(&mut place).collect()
 }
 
-/// Lets `replay` decide.
+/// Computes the decisions with `replay`.
 fn decide(app: &App, expected: &mut Expected) {
     let mut file = std::io::BufWriter::new(std::fs::File::create(app.path("input.jsonl")).unwrap());
     for answer in app.input.iter() {
@@ -99,7 +99,7 @@ fn decide(app: &App, expected: &mut Expected) {
     }
 }
 
-/// Finds the pairs again, and adds them up.
+/// Recomputes the pairs and their sums.
 fn sum_up(app: &App, expected: &mut Expected) {
     let within = app.settings.window_ms();
     let mut sides: BTreeMap<i64, [Vec<&Answer>; 2]> = BTreeMap::new();

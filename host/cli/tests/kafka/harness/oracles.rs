@@ -152,7 +152,7 @@ impl App {
     }
 }
 
-/// Each order is decided as often, in the order and as `replay` says.
+/// Checks that the decisions on each order are those of `replay`, in the same order.
 fn check_orders(orders: &[Vec<Record>], expected: &Expected) {
     let mut found: BTreeMap<i64, Vec<Decision>> = BTreeMap::new();
     for record in orders.iter().flatten() {

@@ -62,7 +62,7 @@ pub struct Kafka {
     clients: RefCell<Rc<Clients>>,
 }
 
-/// Readers that are only asked where partitions end.
+/// Consumers that only look up the ends of partitions.
 pub(super) struct Clients {
     pub(super) committed: BaseConsumer,
     uncommitted: BaseConsumer,
