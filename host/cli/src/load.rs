@@ -12,7 +12,7 @@ use millrace_engine::ports::DeploymentId;
 use millrace_engine::secret::HIDDEN;
 use millrace_engine::topology::{PluginUse, Topology};
 use millrace_kafka::Mistake;
-use millrace_pipeline::{self as pipeline, Given, Pipeline, SourceFile, Unloaded, nearest};
+use millrace_pipeline::{self as pipeline, Given, Pipeline, PluginLoadError, SourceFile, nearest};
 use millrace_plugin::{GuestInstances, Plugin, Refusal, Runtime};
 
 use crate::args;
@@ -133,19 +133,19 @@ fn listed(files: &[String]) -> String {
     }
 }
 
-fn load_plugin(runtime: &Arc<Runtime>, plugin: &PluginUse) -> Result<Arc<Plugin>, Unloaded> {
+fn load_plugin(runtime: &Arc<Runtime>, plugin: &PluginUse) -> Result<Arc<Plugin>, PluginLoadError> {
     let path = &plugin.component;
     let bytes = std::fs::read(path).map_err(|error| {
         let there = other_name(path).map(|other| format!("; did you mean `{other}`?")).unwrap_or_default();
-        Unloaded::Component(format!(
+        PluginLoadError::Component(format!(
             "{}: can't be read: {error}{there}; build the plugin, or correct the path: it is relative to this file's folder",
             path.display()
         ))
     })?;
     let name = path.display().to_string();
     runtime.load(&bytes, &name, &plugin.config, plugin.limits).map_err(|error| match error.refusal {
-        Refusal::Config(_) => Unloaded::Config(error.to_string()),
-        _ => Unloaded::Component(error.to_string()),
+        Refusal::Config(_) => PluginLoadError::Config(error.to_string()),
+        _ => PluginLoadError::Component(error.to_string()),
     })
 }
 
@@ -157,7 +157,7 @@ fn other_name(path: &Path) -> Option<String> {
 
 fn check(
     pipeline: &Pipeline,
-    plugins: &[(String, Result<Arc<Plugin>, Unloaded>)],
+    plugins: &[(String, Result<Arc<Plugin>, PluginLoadError>)],
     files: &[SourceFile],
 ) -> Result<Topology> {
     let manifests: BTreeMap<String, _> = plugins

@@ -1,4 +1,4 @@
-//! Tasks behind tasks: a join whose one side is another join's result.
+//! A join with the results of another join as one side.
 
 #![allow(clippy::unwrap_used)]
 
@@ -58,8 +58,8 @@ from = "ship"
 topic = "shipped"
 "#;
 
-/// Ten payments a second with their stock decisions, and a shipment for every tenth: the backlog of one side of the second
-/// join reaches much further than what the first join has put out so far.
+/// Ten payments a second with their stock decisions, and a shipment for every tenth. So the backlog of one side of the second join
+/// reaches further in time than the results of the first join.
 fn input() -> String {
     let mut lines = String::new();
     for id in 1..=4000i64 {

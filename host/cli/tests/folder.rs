@@ -1,4 +1,4 @@
-//! Whose a data folder is, and what a start that fails leaves in it.
+//! Data folders: the app that owns one, and the traces of a start that fails.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod support;
@@ -11,7 +11,7 @@ use support::{Place, guest, guest_named};
 
 const RUN: &str = "run orders.toml --data data --until-idle";
 
-/// Which deployment of the rule is remembered.
+/// The recorded deployment of the rule.
 fn generation(place: &Place) -> u64 {
     let (_, log) = data::open_to_read(&place.path("data")).unwrap();
     let record = log.control(b"deployment/orders/order-status").unwrap().unwrap();
@@ -103,7 +103,7 @@ fn a_start_that_fails_leaves_the_folder_unchanged() {
     place.millrace("topic create other-in --data data --partitions 2 --key i64").good();
     let pipeline = place.read("orders.toml");
     place.write("orders.toml", pipeline.replace("topic = \"stock-orders\"", "topic = \"other-in\""));
-    // A custom section at the end, named `note`: another component, the same code.
+    // A custom section at the end, named `note`, makes another component of the same code.
     place.write("order_status.wasm", guest().into_iter().chain(*b"\0\x05\x04note").collect::<Vec<_>>());
     assert_snapshot!(place.millrace(RUN).bad(), @"exit 1: error: `resolve` reads topics that must have the same number of partitions, and `payment-orders` has 1 partition, `other-in` has 2 partitions");
     assert_eq!(generation(&place), 1);

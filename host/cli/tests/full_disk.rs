@@ -1,4 +1,4 @@
-//! Disks without room: what is committed stays, what is half written goes, and the message names the place.
+//! Full disks: committed data stays, incomplete files are deleted, and the message names the place.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod support;
@@ -12,7 +12,7 @@ use support::{Place, Said, sample, until};
 
 const RUN: &str = "run orders.toml --data small/data --set commit-interval=20ms";
 
-/// A small disk in memory, in the folder of a test.
+/// A small disk in memory, mounted in the folder of a test.
 struct Disk(PathBuf);
 
 impl Disk {
@@ -29,7 +29,7 @@ impl Disk {
         mounted.then_some(Self(path))
     }
 
-    /// Leaves next to nothing.
+    /// Fills the disk.
     fn fill(&self) {
         let mut file = fs::File::create(self.0.join("filler")).unwrap();
         while file.write_all(&[1; 4096]).is_ok() {}
@@ -55,7 +55,7 @@ fn names(folder: &Path) -> Vec<String> {
     names.into_iter().map(|name| name.into_string().unwrap()).collect()
 }
 
-/// Exit 75, with these words.
+/// Checks for exit code 75 and these words.
 #[track_caller]
 fn refused(said: Said, words: &[&str]) {
     let text = said.bad();

@@ -1,4 +1,4 @@
-//! The demo on Kafka, what it leaves, and starting anew.
+//! The demo on Kafka, and a reset of its app.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod support;
@@ -9,7 +9,7 @@ use support::{Place, Running, repository, sample, until};
 
 const TOPICS: [&str; 4] = ["payment-orders", "stock-orders", "orders", "recovererDLQ"];
 
-/// What a demo has found, without how long it took and where.
+/// The results of a demo, without times and places.
 fn found(report: &str) -> String {
     let lines = report.lines().skip(3).take_while(|line| !line.contains("Try next"));
     lines.map(|line| line.replace("millrace-demo-", "") + "\n").collect()

@@ -1,4 +1,4 @@
-//! Topics of a Kafka cluster, by hand.
+//! `millrace topic` on a Kafka cluster.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod support;
@@ -12,7 +12,7 @@ use millrace_broker::Cluster;
 
 use support::{Place, Said, until};
 
-/// The cluster of these tests; none where Kafka can't run, and then the test is noted as not run.
+/// The cluster of these tests; `None` if Kafka can't run, and then the test counts as not run.
 fn bootstrap() -> Option<String> {
     static CLUSTER: OnceLock<Option<Cluster>> = OnceLock::new();
     let start = || millrace_broker::for_test(millrace_broker::Options::default()).unwrap();
@@ -39,7 +39,7 @@ impl OnKafka {
         said.replace(&self.bootstrap, "BROKER")
     }
 
-    /// What a write says.
+    /// Output of a write.
     fn write(&self, words: &str, input: &str) -> String {
         let said = self.place.millrace_with(&format!("topic write {words} --kafka {}", self.bootstrap), input);
         assert_eq!(said.out, "");
@@ -182,7 +182,7 @@ fn a_topic_is_created_with_the_wanted_replicas_or_refused() {
     ");
 }
 
-/// The first lines are acknowledged before the broker goes; those after it are sent to nobody.
+/// The first lines are acknowledged before the broker dies; the later ones reach no broker.
 #[test]
 fn the_fate_of_each_line_is_known_when_the_broker_dies_during_a_write() {
     let Some(mut cluster) = millrace_broker::for_test(millrace_broker::Options::default()).unwrap() else { return };
@@ -191,7 +191,7 @@ fn the_fate_of_each_line_is_known_when_the_broker_dies_during_a_write() {
     let mut command = place.command(&format!("topic write half --kafka-set message.timeout.ms=3000 {at}"));
     let mut child = command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut input = child.stdin.take().unwrap();
-    // So many lines are read before they are sent.
+    // A batch has this many lines.
     input.write_all("{\"value\":1}\n".repeat(10_000).as_bytes()).unwrap();
     let written = || place.millrace(&format!("topic list {at}")).good();
     until("the first lines are in the topic", || written().contains(" 10000"));

@@ -1,4 +1,4 @@
-//! `kill -9` at random moments leaves no trace in what comes out.
+//! `kill -9` at random moments doesn't change the output.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod support;
@@ -39,8 +39,8 @@ fn a_run_that_is_killed_twenty_times_has_the_output_of_an_undisturbed_run() {
     assert_same(&place);
 }
 
-/// Starts a run, kills it, and gives the number of records that were still to be processed when it started, if it came
-/// that far. Every fifth is killed while it starts, all others once they have committed so many bytes.
+/// Starts a run, kills it, and returns the lag at its start, if it got that far. Every fifth run is killed while it starts, the
+/// others once they have committed this many bytes.
 fn run_and_kill(place: &Place, number: u32, dice: &mut Dice) -> Option<u64> {
     let mut run = place.start("run orders.toml --data rough --set commit-interval=1ms");
     let jitter = Duration::from_micros(dice.below(JITTER.as_micros() as u64));
@@ -91,7 +91,7 @@ fn assert_same(place: &Place) {
     assert_same_lines("table", &calm, &rough);
 }
 
-/// Says the first difference only: all of it would be megabytes.
+/// Panics with the first difference only: all would be megabytes.
 fn assert_same_lines(what: &str, calm: &str, rough: &str) {
     let difference = calm.lines().zip(rough.lines()).position(|(calm, rough)| calm != rough);
     if let Some(line) = difference {

@@ -1,4 +1,4 @@
-//! The life of `millrace run`: beside others, told to stop, and with another plugin.
+//! `millrace run`: beside other commands, when it is told to stop, and with a changed plugin.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod support;
@@ -31,7 +31,7 @@ fn write(place: &Place, input: &str) {
     assert_eq!(said.code, Some(0), "{}", said.err);
 }
 
-/// A running app that has made its topics.
+/// A running app that has created its topics.
 fn started(place: &Place) -> Running {
     let mut run = place.start(RUN);
     run.logged("running");
@@ -70,7 +70,7 @@ fn a_run_that_is_told_to_stop_commits_its_records_in_flight_and_exits_with_0() {
 fn a_run_that_is_told_to_stop_while_it_starts_exits_with_0() {
     let place = Place::new();
     let pipeline = std::fs::read_to_string(place.path("orders.toml")).unwrap();
-    // Reading it takes as long as nobody writes it.
+    // Reading the pipe blocks until the test writes it.
     let made = Command::new("mkfifo").arg(place.path("late.toml")).status().unwrap();
     assert!(made.success());
     let mut run = place.start("run late.toml --data data");

@@ -1,4 +1,4 @@
-//! What `topic read` prints is what `topic write` takes, and what `replay` prints.
+//! `topic read`, `topic write` and `replay` have the same lines.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod support;

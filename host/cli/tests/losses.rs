@@ -1,4 +1,4 @@
-//! What `replay` and `run` say of records that come to nothing, of doubtful times, and of windows that stay open.
+//! Messages of `replay` and `run` about records without a result, doubtful timestamps, and open windows.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod support;
@@ -52,7 +52,7 @@ fn record(key: &str, value: &str, timestamp: i64) -> String {
     format!("{{\"topic\":\"in\",\"key\":{key},\"value\":{value},\"timestamp\":{timestamp}}}\n")
 }
 
-/// What a replay of this input says beside its output.
+/// The messages of a replay of this input.
 fn told(place: &Place, command: &str, input: &str) -> String {
     let said = place.millrace_with(command, input);
     assert_eq!(said.code, Some(0), "{}", said.err);

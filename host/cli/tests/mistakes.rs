@@ -1,4 +1,4 @@
-//! What the command says of typical mistakes.
+//! Messages about typical mistakes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod support;
@@ -7,7 +7,7 @@ use insta::assert_snapshot;
 
 use support::{Place, Said};
 
-/// Commands with what each of them says.
+/// Commands with their messages.
 fn transcript(place: &Place, commands: &[&str]) -> String {
     let said = |command: &&str| {
         let Said { code, out, err } = place.millrace(command);

@@ -1,4 +1,4 @@
-//! Operators as a replay shows them: global tables, and what still waits at the end.
+//! Operators in a replay: global tables, and results that wait at the end.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod support;

@@ -1,4 +1,4 @@
-//! Readers of the output that have gone: no panic, and an exit code that tells what was done.
+//! Closed output streams: no panic, and the exit code tells the result.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod support;
@@ -8,7 +8,7 @@ use std::process::Stdio;
 
 use support::{Place, Said};
 
-/// The writing end of a pipe that nobody reads.
+/// The writing end of a pipe whose reading end is closed.
 fn unread() -> PipeWriter {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
@@ -20,7 +20,7 @@ fn without_stdout(place: &Place, words: &str) -> Said {
     place.command(words).stdout(unread()).stderr(Stdio::piped()).spawn().unwrap().wait_with_output().unwrap().into()
 }
 
-/// Runs a command without a reader of what it says.
+/// Runs a command without a reader of its messages.
 fn without_stderr(place: &Place, words: &str) -> Said {
     place.command(words).stdout(Stdio::piped()).stderr(unread()).spawn().unwrap().wait_with_output().unwrap().into()
 }

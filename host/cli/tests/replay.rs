@@ -69,7 +69,7 @@ fn a_replay_without_input_has_no_output() {
     assert_eq!((said.code, said.out.as_str(), said.err.as_str()), (Some(0), "", "0 in, 0 out\n"));
 }
 
-/// What becomes of some input: how often each order is decided how, and how often records are refused why.
+/// The results of an input: the number of each decision on each order, and of each reason for a refusal.
 #[derive(Default)]
 struct Expected(BTreeMap<String, usize>);
 
@@ -113,7 +113,7 @@ impl Answer {
     }
 }
 
-/// What must become of some input, told from the rules alone.
+/// The expected results of an input, computed from the rules alone.
 fn expected(input: &[Value]) -> Expected {
     let mut expected = Expected::default();
     let mut answers: BTreeMap<i64, [Vec<Answer>; 2]> = BTreeMap::new();

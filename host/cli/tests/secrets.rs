@@ -9,7 +9,7 @@ use insta::assert_snapshot;
 
 use support::{Place, Running, Said};
 
-/// What no output may have.
+/// The text that no output may contain.
 const SECRET: &str = "hunter2";
 
 const PASS: &str = "
@@ -28,7 +28,7 @@ fn pipeline(kafka: &str) -> String {
     format!("app = \"pass\"\n\n{kafka}\n{PASS}")
 }
 
-/// All that a command says, with all that the log has.
+/// All messages of a command, with its whole log.
 fn told(mut command: Command) -> (Option<i32>, String) {
     let Said { code, out, err } = command.env("MILLRACE_LOG", "trace").output().unwrap().into();
     (code, out + &err)

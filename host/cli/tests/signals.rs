@@ -9,7 +9,7 @@ use support::{Place, Running, ignores_sighup, until};
 
 const RUN: &str = "run orders.toml --data data";
 
-/// A run that waits for its pipeline file as long as nobody writes it, so that it can't end in order.
+/// A run that blocks on its pipeline file, a pipe that the test doesn't write, so that it can't stop.
 fn stuck(place: &Place) -> Running {
     assert!(Command::new("mkfifo").arg(place.path("late.toml")).status().unwrap().success());
     place.start("run late.toml --data data")

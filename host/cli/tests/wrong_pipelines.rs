@@ -41,7 +41,7 @@ fn the_message_for_an_unknown_key_names_the_nearest_key() {
 }
 
 #[test]
-fn the_message_for_an_unknown_function_lists_the_plugins_functions() {
+fn the_message_for_an_unknown_function_names_the_nearest_one_and_lists_the_others() {
     assert_snapshot!(check("unknown_function"), @"
     exit 1: unknown_function.toml:22:8: the plugin `order-status` has no function `resolv`; did you mean `resolve`?
       help: its join functions are `resolve`
@@ -49,7 +49,7 @@ fn the_message_for_an_unknown_function_lists_the_plugins_functions() {
 }
 
 #[test]
-fn the_message_for_an_unknown_plugin_lists_the_plugins() {
+fn the_message_for_an_unknown_plugin_names_the_nearest_plugin() {
     assert_snapshot!(check("unknown_plugin"), @"
     exit 1: unknown_plugin.toml:22:8: [[join]] `resolve` calls the unknown plugin `order-state`; did you mean `order-status`?
       help: call it by that name, or add [plugins.order-state] with its component

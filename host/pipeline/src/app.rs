@@ -1,4 +1,4 @@
-//! Reads what counts for the whole app: its settings and its plugins.
+//! Reads the app-wide settings and the plugins.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What must hold between steps: no topic read twice, nothing that goes nowhere, no name taken twice.
+//! Checks across steps: each topic is read once, every output is used, every name is unique.
 
 use std::collections::{HashMap, HashSet};
 
@@ -29,13 +29,13 @@ pub(super) fn check_topics(graph: &Graph<'_>, problems: &mut Problems) {
     }
 }
 
-/// Reports sources and steps whose records nobody takes, and plugins that nobody calls.
+/// Reports sources and steps whose records no step reads, and plugins that no step calls.
 pub(super) fn check_unused(graph: &Graph<'_>, problems: &mut Problems) {
     let mut used: HashSet<usize> = graph.links().map(|(link, _)| link.from).collect();
     used.extend(graph.nodes.iter().filter_map(|node| node.table));
     for (index, node) in graph.nodes.iter().enumerate() {
         let keeps = match node.step.kind {
-            // Their stores can be queried.
+            // Tables can be queried.
             StepKind::Table { .. } | StepKind::GlobalTable { .. } | StepKind::Sink { .. } => true,
             _ => false,
         };
@@ -64,7 +64,7 @@ pub(super) fn check_unused(graph: &Graph<'_>, problems: &mut Problems) {
     }
 }
 
-/// Reports aggregates with sessions whose function can't make one session of two.
+/// Reports aggregates with sessions whose function can't merge two sessions.
 pub(super) fn check_sessions(graph: &Graph<'_>, problems: &mut Problems) {
     for node in &graph.nodes {
         let StepKind::Aggregate { windows: Some(Windows { kind: WindowKind::Session { .. }, .. }), .. } =
@@ -86,8 +86,7 @@ pub(super) fn check_sessions(graph: &Graph<'_>, problems: &mut Problems) {
     }
 }
 
-/// Reports what only shows in the topology: names that the host makes and that are taken, and numbers of partitions
-/// that differ.
+/// Reports mistakes that show in the topology only: names of the host's own that a step uses, and partition counts that differ.
 pub(super) fn check_topology(graph: &Graph<'_>, topology: &Topology, problems: &mut Problems) {
     check_stores(graph, topology, problems);
     for mismatch in partitions(topology, &|_| None).err().into_iter().flatten() {
@@ -113,7 +112,7 @@ pub(super) fn check_topology(graph: &Graph<'_>, topology: &Topology, problems: &
     }
 }
 
-/// Names of topics that the host makes for itself.
+/// Names of the topics that the host creates for itself.
 fn internal_topics(topology: &Topology) -> HashSet<String> {
     let app = &topology.app;
     let nodes = topology.subtopologies.iter().flat_map(|subtopology| &subtopology.nodes);

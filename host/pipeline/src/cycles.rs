@@ -1,4 +1,4 @@
-//! Ways on which a record would come back to a step: over steps, over topics, and as a dead letter.
+//! Cycles: routes on which a record would return to a step, through steps, topics or dead letters.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -8,36 +8,36 @@ use super::model::Step;
 use super::order::{find_cycle, topological};
 use super::scalars::listed;
 
-/// A way of a record from one step to another.
-struct Arrow {
+/// A route of a record from one step to the next.
+struct Route {
     from: usize,
     to: usize,
-    through: Through,
+    through: RouteVia,
 }
 
-/// What lies between the two.
-enum Through {
+/// What is between them.
+enum RouteVia {
     Nothing,
     Topic(String),
-    /// The topic of dead letters.
+    /// The dead-letter topic.
     DeadLetters(String),
 }
 
-impl Arrow {
+impl Route {
     fn pair(&self) -> (usize, usize) {
         (self.from, self.to)
     }
 
     fn dead_letters(&self) -> Option<&str> {
         match &self.through {
-            Through::DeadLetters(topic) => Some(topic),
-            Through::Nothing | Through::Topic(_) => None,
+            RouteVia::DeadLetters(topic) => Some(topic),
+            RouteVia::Nothing | RouteVia::Topic(_) => None,
         }
     }
 }
 
-/// Reports cycles: of steps, through topics that the app itself writes, and of dead letters. Without any, gives the
-/// steps in topological order.
+/// Reports cycles of steps, through topics that the app itself writes, and of dead letters. If there is none, returns the steps
+/// in topological order.
 pub(super) fn check_cycles(graph: &Graph<'_>, problems: &mut Problems) -> Option<Vec<usize>> {
     let mut arrows = arrows(graph);
     let order = topological(graph.nodes.len(), &pairs(&arrows));
@@ -52,13 +52,13 @@ pub(super) fn check_cycles(graph: &Graph<'_>, problems: &mut Problems) -> Option
     (order.len() == graph.nodes.len()).then_some(order)
 }
 
-fn pairs(arrows: &[Arrow]) -> Vec<(usize, usize)> {
-    arrows.iter().map(Arrow::pair).collect()
+fn pairs(arrows: &[Route]) -> Vec<(usize, usize)> {
+    arrows.iter().map(Route::pair).collect()
 }
 
-/// All ways of a record from step to step.
-fn arrows(graph: &Graph<'_>) -> Vec<Arrow> {
-    let direct = |from, to| Arrow { from, to, through: Through::Nothing };
+/// All routes between steps.
+fn arrows(graph: &Graph<'_>) -> Vec<Route> {
+    let direct = |from, to| Route { from, to, through: RouteVia::Nothing };
     let mut arrows: Vec<_> = graph.links().map(|(link, to)| direct(link.from, to)).collect();
     arrows.extend(graph.nodes.iter().enumerate().filter_map(|(to, node)| Some(direct(node.table?, to))));
     let readers: HashMap<&str, usize> = graph
@@ -68,20 +68,20 @@ fn arrows(graph: &Graph<'_>) -> Vec<Arrow> {
         .filter_map(|(index, node)| Some((node.step.read()?.topic.value.as_str(), index)))
         .collect();
     for (from, node) in graph.nodes.iter().enumerate() {
-        let written = node.step.writes().map(|topic| Through::Topic(topic.to_owned()));
-        let failed = node.can_dead_letter().then(|| Through::DeadLetters(graph.dlq(node.step)));
+        let written = node.step.writes().map(|topic| RouteVia::Topic(topic.to_owned()));
+        let failed = node.can_dead_letter().then(|| RouteVia::DeadLetters(graph.dlq(node.step)));
         for through in written.into_iter().chain(failed) {
-            let (Through::Topic(topic) | Through::DeadLetters(topic)) = &through else { continue };
+            let (RouteVia::Topic(topic) | RouteVia::DeadLetters(topic)) = &through else { continue };
             if let Some(to) = readers.get(topic.as_str()) {
-                arrows.push(Arrow { from, to: *to, through });
+                arrows.push(Route { from, to: *to, through });
             }
         }
     }
     arrows
 }
 
-/// The steps whose dead letters come back to them, by the topic that they go to.
-fn returning(arrows: &[Arrow]) -> BTreeMap<String, Vec<usize>> {
+/// The steps whose dead letters return to them, by dead-letter topic.
+fn returning(arrows: &[Route]) -> BTreeMap<String, Vec<usize>> {
     let mut found: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for arrow in arrows {
         if let Some(topic) = arrow.dead_letters().filter(|_| leads(arrows, arrow.to, arrow.from)) {
@@ -92,7 +92,7 @@ fn returning(arrows: &[Arrow]) -> BTreeMap<String, Vec<usize>> {
 }
 
 /// Whether a record can get from one step to another.
-fn leads(arrows: &[Arrow], from: usize, to: usize) -> bool {
+fn leads(arrows: &[Route], from: usize, to: usize) -> bool {
     let (mut seen, mut left) = (HashSet::from([from]), vec![from]);
     while let Some(step) = left.pop() {
         if step == to {
@@ -104,7 +104,7 @@ fn leads(arrows: &[Arrow], from: usize, to: usize) -> bool {
     false
 }
 
-/// At the `dlq` that names the topic, if there is one: it is the name that was chosen. Else at the source.
+/// The place to report: the `dlq` that names the topic, otherwise the source that reads it.
 fn report_dead_letters(graph: &Graph<'_>, topic: &str, steps: &[usize], problems: &mut Problems) {
     let reads = |step: &Step| step.read().filter(|read| read.topic.value == topic).map(|read| read.topic.at);
     let reader = graph.nodes.iter().find_map(|node| Some((node.step, reads(node.step)?)));
@@ -128,12 +128,12 @@ fn report_dead_letters(graph: &Graph<'_>, topic: &str, steps: &[usize], problems
     problems.add(at, format!("{begin}: what fails in {names} would come back as input"), help);
 }
 
-fn report_cycle(graph: &Graph<'_>, cycle: &[usize], arrows: &[Arrow], problems: &mut Problems) {
+fn report_cycle(graph: &Graph<'_>, cycle: &[usize], arrows: &[Route], problems: &mut Problems) {
     let Some(first) = cycle.first().and_then(|first| graph.nodes.get(*first)) else { return };
     let mut way = format!("`{}`", first.step.name);
     for (from, to) in cycle.iter().zip(cycle.iter().cycle().skip(1)) {
         let through = arrows.iter().find(|arrow| arrow.pair() == (*from, *to)).map(|arrow| &arrow.through);
-        if let Some(Through::Topic(topic) | Through::DeadLetters(topic)) = through {
+        if let Some(RouteVia::Topic(topic) | RouteVia::DeadLetters(topic)) = through {
             way.push_str(&format!(" -> topic `{topic}`"));
         }
         let name = graph.nodes.get(*to).map_or("", |node| &node.step.name);

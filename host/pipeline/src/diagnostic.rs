@@ -1,4 +1,4 @@
-//! What is wrong with a pipeline, and where.
+//! Mistakes in a pipeline, with their places.
 
 use std::fmt;
 use std::ops::{Deref, Range};
@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 
 use super::SourceFile;
 
-/// One mistake in a pipeline, for a person.
+/// A mistake in a pipeline.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// The file, or `--set KEY` where the mistake is in an override: its value may be a password.
+    /// The file; for a mistake in an override, `--set KEY`, without the value, which may be a password.
     pub file: PathBuf,
-    /// The bytes of the file that it is about; `None` where it is about the whole file or an override.
+    /// The bytes of the file with the mistake; `None` if it is about the whole file or an override.
     pub span: Option<Range<usize>>,
     /// Line, from 1; 0 without a span.
     pub line: usize,
@@ -19,7 +19,7 @@ pub struct Diagnostic {
     pub column: usize,
     /// What is wrong.
     pub message: String,
-    /// What would be right.
+    /// How to correct it.
     pub help: Option<String>,
 }
 
@@ -37,18 +37,18 @@ impl fmt::Display for Diagnostic {
     }
 }
 
-/// Where something stands.
+/// A place in a file or an override.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Place {
     /// Index into [`Sources`].
     pub file: usize,
     /// First byte.
     pub start: usize,
-    /// End, exclusive. Equal to `start` where it is the whole file.
+    /// End, exclusive. Equal to `start` for the whole file.
     pub end: usize,
 }
 
-/// Something with its place.
+/// A value with its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Placed<T> {
     pub at: Place,
@@ -63,35 +63,35 @@ impl<T> Deref for Placed<T> {
     }
 }
 
-/// The texts that places point into: files, then overrides.
+/// The texts to which places refer: files, then overrides.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sources {
-    entries: Vec<Source>,
+    entries: Vec<SourceText>,
 }
 
 #[derive(Clone)]
-struct Source {
+struct SourceText {
     path: PathBuf,
     /// `None` for an override: its text has no lines to show.
     text: Option<String>,
 }
 
-impl fmt::Debug for Source {
+impl fmt::Debug for SourceText {
     /// The text may have passwords in it.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_tuple("Source").field(&self.path).finish()
+        out.debug_tuple("SourceText").field(&self.path).finish()
     }
 }
 
 impl Sources {
     pub fn of(files: &[SourceFile]) -> Self {
-        let entries = files.iter().map(|file| Source { path: file.path.clone(), text: Some(file.text.clone()) });
+        let entries = files.iter().map(|file| SourceText { path: file.path.clone(), text: Some(file.text.clone()) });
         Self { entries: entries.collect() }
     }
 
-    /// Adds an override, and says where its value stands.
+    /// Adds an override, and returns the place of its value.
     pub fn add_override(&mut self, option: &str, key: &str) -> Place {
-        self.entries.push(Source { path: PathBuf::from(format!("{option} {key}")), text: None });
+        self.entries.push(SourceText { path: PathBuf::from(format!("{option} {key}")), text: None });
         Place { file: self.entries.len() - 1, start: 0, end: 0 }
     }
 
@@ -103,13 +103,13 @@ impl Sources {
         self.entries.get(file).map_or(Path::new(""), |source| &source.path)
     }
 
-    /// The folder that relative paths of this file start from; of an override, the current one.
+    /// The folder to which relative paths in this file refer; for an override, the current folder.
     pub fn folder(&self, file: usize) -> &Path {
         let source = self.entries.get(file).filter(|source| source.text.is_some());
         source.and_then(|source| source.path.parent()).unwrap_or(Path::new(""))
     }
 
-    /// The place as people write it: `file:line`.
+    /// The place as text: `file:line`.
     pub fn line_of(&self, at: Place) -> String {
         match self.position(at) {
             Some((line, _)) => format!("{}:{line}", self.path(at.file).display()),
@@ -141,7 +141,7 @@ struct Problem {
     help: Option<String>,
 }
 
-/// Collects mistakes, so that all are told at once.
+/// Collects mistakes, so that all are reported at once.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Problems {
     found: Vec<Problem>,
@@ -152,7 +152,7 @@ impl Problems {
         self.found.push(Problem { at, message: message.into(), help: Some(help.into()) });
     }
 
-    /// How many there are.
+    /// Number of mistakes.
     pub fn count(&self) -> usize {
         self.found.len()
     }
@@ -161,7 +161,7 @@ impl Problems {
         self.found.push(Problem { at, message: message.into(), help: None });
     }
 
-    /// All of them, each once, in the order of the files.
+    /// All mistakes, each once, in the order of the files.
     pub fn into_diagnostics(mut self, sources: &Sources) -> Vec<Diagnostic> {
         self.found.sort();
         self.found.dedup();

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::cut::{Arrow, Cut, Part, PartRole};
+use super::cut::{CutGraph, OperatorEdge, OperatorId, OperatorRole};
 use super::graph::Graph;
-use super::keys::Keys;
+use super::keys::StepKeys;
 use super::model::StepKind;
 use millrace_engine::manifest::KeyCodec;
 use millrace_engine::meta;
@@ -13,8 +13,8 @@ use millrace_engine::topology::{
     Edge, GlobalTable, Node, NodeId, Operator, StoreKind, StoreSpec, SubTopology, Topic, TopicId, TopicKind, Topology,
 };
 
-/// Makes the topology. `None` where a step lacks something: that has been reported when the step was read.
-pub(super) fn emit(graph: &Graph<'_>, keys: &Keys, cut: &Cut) -> Option<Topology> {
+/// Builds the topology. `None` if a step is incomplete, which was reported when it was read.
+pub(super) fn emit(graph: &Graph<'_>, keys: &StepKeys, cut: &CutGraph) -> Option<Topology> {
     let mut emitter = Emitter { graph, keys, cut, topics: Vec::new(), stores: Vec::new(), tables: HashMap::new() };
     emitter.add_topics();
     let meta = emitter.add_store(StoreSpec {
@@ -41,14 +41,14 @@ pub(super) fn emit(graph: &Graph<'_>, keys: &Keys, cut: &Cut) -> Option<Topology
 }
 
 /// The topic behind a port that changes the key.
-pub(super) fn repartition_topic(graph: &Graph<'_>, part: Part) -> Option<String> {
+pub(super) fn repartition_topic(graph: &Graph<'_>, part: OperatorId) -> Option<String> {
     Some(format!("{}-{}", graph.pipeline.app, repartition_name(graph, part)?))
 }
 
 /// Names the port only where the function has several that change the key, whoever reads them: so that a new reader
 /// doesn't rename the topic.
-fn repartition_name(graph: &Graph<'_>, part: Part) -> Option<String> {
-    let (PartRole::Repartition(port) | PartRole::Repartitioned(port)) = part.role else { return None };
+fn repartition_name(graph: &Graph<'_>, part: OperatorId) -> Option<String> {
+    let (OperatorRole::Repartition(port) | OperatorRole::Repartitioned(port)) = part.role else { return None };
     let node = graph.nodes.get(part.step)?;
     let ports = &node.call?.manifest.ports;
     let step = &node.step.name;
@@ -60,8 +60,8 @@ fn repartition_name(graph: &Graph<'_>, part: Part) -> Option<String> {
 
 pub(super) struct Emitter<'g, 'a> {
     pub graph: &'g Graph<'a>,
-    pub keys: &'g Keys,
-    cut: &'g Cut,
+    pub keys: &'g StepKeys,
+    cut: &'g CutGraph,
     topics: Vec<Topic>,
     pub stores: Vec<StoreSpec>,
     /// Stores of tables, by step.
@@ -99,8 +99,8 @@ impl Emitter<'_, '_> {
         }
     }
 
-    /// Adds a topic that is written. What reads it says how its keys are read (the first `read` topics are those); else
-    /// those that write it do, if they agree.
+    /// Adds a topic that is written. The codec of its keys is that of the step that reads it (the first `read` topics are read);
+    /// if none does, that of the steps that write it, if they agree.
     fn add_written(&mut self, read: usize, name: &str, kind: TopicKind, key: Option<KeyCodec>) {
         let key = key.unwrap_or_default();
         match self.topics.iter_mut().enumerate().find(|(_, topic)| topic.name == name) {
@@ -114,7 +114,7 @@ impl Emitter<'_, '_> {
         self.topics.iter().position(|topic| topic.name == name).map(TopicId)
     }
 
-    /// Tables that the driver keeps.
+    /// Global tables, which the driver updates.
     fn globals(&mut self) -> Option<Vec<GlobalTable>> {
         let graph = self.graph;
         let mut globals = Vec::new();
@@ -165,13 +165,13 @@ impl Emitter<'_, '_> {
         let arrows = self.cut.arrows.iter().filter(|arrow| arrow.from == index);
         // Sorted by where they lead, which is the order of the files.
         let edges = arrows.map(|arrow| {
-            let Arrow { port, input, changes, .. } = *arrow;
+            let OperatorEdge { port, input, changes, .. } = *arrow;
             Some(Edge { port, to: *ids.get(&arrow.to)?, input, changes })
         });
         let common = &node.step.common;
-        // What reads a repartition topic is called like the step before it: that is where guests see records come from.
+        // The source of a repartition topic has the name of the step before it: guests see that name as their input.
         let name = match part.role {
-            PartRole::Repartition(_) => repartition_name(self.graph, part)?,
+            OperatorRole::Repartition(_) => repartition_name(self.graph, part)?,
             _ => node.step.name.clone(),
         };
         Some(Node {

@@ -1,4 +1,4 @@
-//! Reads the keys of one table: each getter names a key that may be there, and `finish` reports all others.
+//! Reads the keys of one table: each getter takes a known key, and `finish` reports all others.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use super::diagnostic::{Place, Placed, Problems};
 use super::scalars::{DURATION_HELP, SIZE_HELP, did_you_mean, duration, listed, name_error, size, topic_error};
 use super::tree::{Entry, Item, Value};
 
-/// The keys of a table that are still to be read.
+/// The keys of a table that weren't taken yet.
 pub(super) struct Fields<'p> {
     /// The table, for messages: ``[[source]] `payments` ``.
     pub title: String,
@@ -24,7 +24,7 @@ impl<'p> Fields<'p> {
         Self { title: title.into(), at, left: entries, given, known: Vec::new(), problems }
     }
 
-    /// The fields of what must be a table.
+    /// The fields of an item, which must be a table.
     pub fn of_item(title: impl Into<String>, item: Item, help: &str, problems: &'p mut Problems) -> Option<Self> {
         let title = title.into();
         match item.value {
@@ -36,20 +36,20 @@ impl<'p> Fields<'p> {
         }
     }
 
-    /// Takes a key with its value out, if it is there and could be read.
+    /// Takes a key with its value, if the table has it and it could be read.
     pub fn take(&mut self, key: &'static str) -> Option<Entry> {
         self.known.push(key);
         let index = self.left.iter().position(|entry| entry.name == key)?;
         Some(self.left.remove(index)).filter(|entry| !matches!(entry.item.value, Value::Broken))
     }
 
-    /// Takes a key out that belongs somewhere else.
+    /// Takes a key that belongs somewhere else.
     pub fn misplaced(&mut self, key: &str) -> Option<Entry> {
         let index = self.left.iter().position(|entry| entry.name == key)?;
         Some(self.left.remove(index))
     }
 
-    /// Whether there is a key that nothing has asked for so far.
+    /// Whether there is a key that wasn't taken yet.
     pub fn has_unknown(&self) -> bool {
         !self.left.is_empty()
     }
@@ -69,14 +69,14 @@ impl<'p> Fields<'p> {
         self.given.iter().any(|given| given == key)
     }
 
-    /// Reports that a key must be there; one that is there and wrong is reported already.
+    /// Reports a missing key. A key with a wrong value was reported already.
     pub fn missing(&mut self, key: &str, help: impl Into<String>) {
         if !self.given(key) {
             self.problems.add(self.at, format!("{} has no `{key}`", self.title), help);
         }
     }
 
-    /// What was read of a key that must be there.
+    /// The value of a required key; reports a missing one.
     pub fn required<T>(&mut self, key: &str, value: Option<T>, help: &str) -> Option<T> {
         if value.is_none() {
             self.missing(key, help);
@@ -99,7 +99,7 @@ impl<'p> Fields<'p> {
         }
     }
 
-    /// Turns a text into something with `read`, whose error goes with `help`.
+    /// Parses a text with `read`; reports its error with `help`.
     fn read<T>(
         &mut self,
         key: &'static str,
@@ -215,7 +215,7 @@ impl<'p> Fields<'p> {
         }
     }
 
-    /// A list of strings that isn't empty, or, with `or_one`, a string alone.
+    /// A non-empty list of strings; with `or_one`, also a single string.
     pub fn texts(&mut self, key: &'static str, or_one: bool) -> Option<Vec<Placed<String>>> {
         let item = self.take(key)?.item;
         let wanted = if or_one { "a string or a list of strings" } else { "a list of strings" };
@@ -249,7 +249,7 @@ impl<'p> Fields<'p> {
         Fields::of_item(format!("{key} of {}", self.title), item, help, self.problems)
     }
 
-    /// Reports every key that nothing has asked for.
+    /// Reports every key that wasn't taken.
     pub fn finish(self) {
         for entry in &self.left {
             let guess = did_you_mean(&entry.name, self.known.iter().copied());

@@ -1,15 +1,15 @@
-//! What a pipeline is given beside its files.
+//! The settings of a pipeline that aren't in its files.
 
 use std::fmt;
 
 use millrace_engine::secret::Secret;
 
-/// Settings of the command line, and the variables of the environment.
+/// Overrides of the command line, and environment variables.
 #[derive(Clone, Copy)]
 pub struct Given<'a> {
-    /// In their order: a later one counts.
+    /// Overrides in their order: of two for one setting, the later one counts.
     pub overrides: &'a [Override],
-    /// The value of a variable, or why there is none, such as "isn't set".
+    /// The value of an environment variable. An error says why it has none, such as "isn't set".
     pub variable: &'a dyn Fn(&str) -> Result<String, String>,
 }
 
@@ -25,7 +25,7 @@ pub struct Override {
 }
 
 impl Default for Given<'_> {
-    /// Nothing.
+    /// No overrides, and no variables.
     fn default() -> Self {
         Self { overrides: &[], variable: &|_| Err("isn't set".to_owned()) }
     }

@@ -1,30 +1,30 @@
-//! The pipeline with its names resolved: who reads from whom, and which function each step calls.
+//! The pipeline with its names resolved: the links between steps, and the function that each step calls.
 
 use super::diagnostic::{Place, Placed};
 use super::model::{Pipeline, Step, StepKind, TableOf};
 use millrace_engine::manifest::{FunctionManifest, KeyCodec};
 use millrace_engine::topology::{OnAhead, OnDrop, OnError, ValueCodec};
 
-/// A pipeline with resolved names. Steps are in the order of the files, and known by their index.
+/// A pipeline with resolved names. Steps are in the order of the files, and referred to by their index.
 pub(super) struct Graph<'a> {
     pub pipeline: &'a Pipeline,
     pub nodes: Vec<StepNode<'a>>,
 }
 
-/// A step with what its names mean.
+/// A step with its resolved names.
 pub(super) struct StepNode<'a> {
     pub step: &'a Step,
-    /// Where its records come from; what couldn't be resolved is missing, and reported.
+    /// The links to its inputs. An input that couldn't be resolved is missing, and reported.
     pub links: Vec<Link>,
     /// The table of a lookup.
     pub table: Option<usize>,
-    /// Whether that is a global one: then any partition will do.
+    /// Whether the table is a global one, which every partition can look up.
     pub global: bool,
     /// The function it calls.
     pub call: Option<ResolvedCall<'a>>,
 }
 
-/// An arrow from a port of a step to an input of another.
+/// A link from a port of a step to an input of another.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Link {
     pub from: usize,
@@ -60,7 +60,7 @@ impl StepNode<'_> {
         }
     }
 
-    /// Whether outputs at this port may have another key than their input. Those of a function that wasn't found may.
+    /// Whether outputs of this port may have another key than their input. True if the function is unknown.
     pub fn changes_key(&self, port: usize) -> bool {
         // A source's function only validates: its outputs are not used.
         if matches!(self.step.kind, StepKind::Source { .. }) || self.step.call().is_none() {
@@ -69,9 +69,9 @@ impl StepNode<'_> {
         self.call.is_none_or(|call| call.manifest.ports.get(port).is_some_and(|port| port.changes_key))
     }
 
-    /// Whether a record of its can end in the dead-letter queue. One that is too large for a topic or a store doesn't
-    /// count: an app may copy its own dead letters to somewhere else, and none goes round there for ever, because a letter
-    /// grows with each round until its value is left out.
+    /// Whether a record of this step can become a dead letter. Records that are too large for a topic or a store don't count:
+    /// an app may copy its own dead letters to another topic, and no letter circulates for ever, because it grows with each
+    /// round until its value is dropped.
     pub fn can_dead_letter(&self) -> bool {
         let reads = self.step.read().is_some_and(|read| read.key != KeyCodec::Bytes || read.value != ValueCodec::Bytes);
         let common = &self.step.common;
@@ -88,12 +88,12 @@ impl StepNode<'_> {
 }
 
 impl Graph<'_> {
-    /// The topic that dead letters of a step go to.
+    /// The dead-letter topic of a step.
     pub fn dlq(&self, step: &Step) -> String {
         self.named_dlq(step).map_or_else(|| format!("{}-dlq", self.pipeline.app), |dlq| dlq.value.clone())
     }
 
-    /// Where the topic of a step's dead letters is named; nowhere if it is the default.
+    /// The place that names a step's dead-letter topic; `None` if it is the default.
     pub fn dlq_at(&self, step: &Step) -> Option<Place> {
         self.named_dlq(step).map(|dlq| dlq.at)
     }
@@ -102,13 +102,13 @@ impl Graph<'_> {
         step.common.dlq.as_ref().or(self.pipeline.dlq.as_ref())
     }
 
-    /// The topics that a step writes to: a sink's own, and that of its dead letters.
+    /// The topics that a step writes: a sink's own, and its dead-letter topic.
     pub fn written_topics(&self, node: &StepNode<'_>) -> Vec<String> {
         let dlq = node.can_dead_letter().then(|| self.dlq(node.step));
         node.step.writes().map(str::to_owned).into_iter().chain(dlq).collect()
     }
 
-    /// All arrows, with the step they lead to.
+    /// All links, with the steps to which they lead.
     pub fn links(&self) -> impl Iterator<Item = (&Link, usize)> {
         self.nodes.iter().enumerate().flat_map(|(to, node)| node.links.iter().map(move |link| (link, to)))
     }

@@ -1,9 +1,8 @@
-//! The text of a pipeline file as it may be shown: without what may be a password.
+//! Hides values in the text of a pipeline file that may be passwords.
 //!
-//! Messages come with lines of the file, also of those beside a mistake, and of files that aren't TOML. So what is hidden
-//! is found twice. By lines, whatever is wrong with the file: all values outside of the tables that a pipeline has, so
-//! that a misspelt `[kafka]` hides them too, and those of names like librdkafka's. And where the file is TOML, by its
-//! values: one may be longer than its line.
+//! Messages show lines of a file around a mistake, even if the file isn't TOML. So values are found in two ways. By lines,
+//! whatever is wrong with the file: all values outside the tables of a pipeline, so that those below a misspelt `[kafka]` are
+//! hidden, and values of names like librdkafka's. If the file is TOML, also by its values, since one may span lines.
 
 use std::ops::Range;
 
@@ -14,7 +13,7 @@ use super::merge::{APP_KEYS, STEP_TABLES};
 use super::nesting::too_deep;
 use millrace_engine::secret::HIDDEN;
 
-/// The text with stars and blanks in place of what is hidden: every other byte, and each line, stays at its place.
+/// The text with stars and blanks in place of hidden values. All other bytes, and all line ends, keep their places.
 ///
 /// ```
 /// let text = "[kafka]\nsasl.password = \"opensesame\"\nlinger.ms = 5\n\n[[source]]\nname = \"in\"\n";
@@ -40,7 +39,7 @@ pub fn without_secrets(text: &str) -> String {
     shown
 }
 
-/// As many bytes, with the same ends of lines.
+/// Stars and blanks of the same length, with the same line ends.
 fn stars(text: &str) -> String {
     let byte = |(index, byte): (usize, u8)| match byte {
         b'\n' | b'\r' => char::from(byte),
@@ -50,12 +49,12 @@ fn stars(text: &str) -> String {
     text.bytes().enumerate().map(byte).collect()
 }
 
-/// Whether a table or key at the top of a file is one whose values may be shown.
+/// Whether the values of a top-level table or key may be shown.
 fn is_open(name: &str) -> bool {
     name != "kafka" && (name == "plugins" || STEP_TABLES.contains(&name) || APP_KEYS.contains(&name))
 }
 
-/// Names of settings that hold passwords and keys, wherever they stand.
+/// Whether a setting of this name has a password or a key, in any table.
 fn is_secret(name: &str) -> bool {
     ["kafka", "sasl", "ssl"].iter().any(|start| {
         let rest = name.strip_prefix(start);
@@ -63,8 +62,8 @@ fn is_secret(name: &str) -> bool {
     })
 }
 
-/// From the first `=` of a line to its end, in all lines that may hold a secret; all of such a line where no name stands
-/// before an `=`, and of those in a text of several lines, which may have no end.
+/// Hides lines that may have a secret, from the first `=` to the end; the whole line if no name is before an `=`, or if it is in
+/// a string of several lines, which may have no end.
 fn in_lines(text: &str) -> Vec<Range<usize>> {
     let (mut hidden, mut start, mut at_top, mut open) = (Vec::new(), 0, true, true);
     let mut inside: Option<&str> = None;
@@ -109,12 +108,12 @@ fn is_name(text: &str) -> bool {
     bare(name) || quoted('"') || quoted('\'')
 }
 
-/// How many blanks a line has from this byte on.
+/// Number of blanks in a line from this byte on.
 fn blanks(line: &str, from: usize) -> usize {
     line.bytes().skip(from).take_while(|byte| *byte == b' ').count()
 }
 
-/// The values of tables that aren't to be shown, and of names that hold passwords.
+/// The values of hidden tables, and of names with passwords.
 fn in_values(table: &DeTable<'_>, below_top: bool, hidden: &mut Vec<Range<usize>>) {
     for (name, value) in table {
         let name = name.get_ref().as_ref();
@@ -148,7 +147,7 @@ mod tests {
 
     use super::*;
 
-    /// Files that show a password somewhere, right ones and others.
+    /// Right and wrong files with a password.
     const FILES: [&str; 22] = [
         "[kafka]\nsasl.password = \"hunter2\"\n",
         "[kafka]\n\"sasl.password\" = \"\"\"\nhunter2\n[[source]]\nhunter2\"\"\"\n",
@@ -175,7 +174,7 @@ mod tests {
     ];
 
     #[test]
-    fn no_value_that_may_be_a_password_is_shown_in_a_right_file_or_a_wrong_one() {
+    fn a_value_that_may_be_a_password_is_hidden_in_right_and_wrong_files() {
         for text in FILES {
             let shown = without_secrets(text);
             assert!(!shown.contains("hunter2"), "{text}\n{shown}");
@@ -184,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_secret_is_shown() {
+    fn values_that_are_no_secrets_are_shown() {
         let text = include_str!("../../../pipelines/orders.toml");
         assert_eq!(without_secrets(text), text);
         insta::assert_snapshot!(without_secrets("# a = b\napp = \"a\"\n[kafka]\nlinger.ms = 5 # \"quick\"\n\n[limits]\noutputs = 5\n").replace(' ', "_"), @r#"

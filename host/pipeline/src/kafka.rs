@@ -1,4 +1,4 @@
-//! Reads `[kafka]`: settings that go to the client as they are.
+//! Reads `[kafka]`: settings that are passed to the client unchanged.
 
 use super::diagnostic::{Place, Problems, Sources};
 use super::given::Given;
@@ -6,8 +6,8 @@ use super::tree::{Entry, Item, Value};
 use super::variables;
 use millrace_engine::secret::Secret;
 
-/// Kafka settings that the host sets itself, with the reason. Other names that the client has for the same setting are
-/// here too: what is given twice is set in no certain order.
+/// Kafka settings that the host sets itself, with the reason, and other names of these: if a setting is given under two names,
+/// the client applies them in no certain order.
 const OWNED: [(&str, &str); 21] = [
     ("bootstrap.servers", BROKER),
     ("metadata.broker.list", BROKER),
@@ -35,15 +35,15 @@ const OWNED: [(&str, &str); 21] = [
     ("partitioner", "the engine picks partitions"),
 ];
 
-/// Kafka settings that the host reads too, and what they are. A value that is none would be passed over, or refused by
-/// the client without its place.
+/// Kafka settings that the host reads as well, with their types. The client would ignore a wrong value, or refuse it without
+/// its place.
 const NUMBERS: [(&str, &str); 3] = [
     ("transaction.timeout.ms", "a whole number of milliseconds, such as 10000"),
     ("message.max.bytes", "a whole number of bytes, such as 1000000"),
     ("batch.size", "a whole number of bytes, such as 1000000"),
 ];
 
-/// Why a Kafka setting can't be given, where the host sets it itself.
+/// Why a Kafka setting can't be given, if the host sets it itself.
 pub fn set_by_host(name: &str) -> Option<&'static str> {
     OWNED.iter().find(|(owned, _)| *owned == name).map(|(_, reason)| *reason)
 }
@@ -54,7 +54,7 @@ const OFFSETS: &str = "offsets are committed with the transaction";
 
 const HELP: &str = "write a table: [kafka], and below it names and values such as \"linger.ms\" = 5";
 
-/// A setting with its place: that of its name, since nothing is to be shown of its value, also not how long it is.
+/// A setting with the place of its name: a message must not show the value, not even its length.
 #[derive(Clone, Debug)]
 pub(super) struct KafkaSetting {
     pub name: String,
@@ -73,8 +73,8 @@ pub(super) fn read(item: Item, sources: &Sources, given: &Given<'_>, problems: &
     settings.collect()
 }
 
-/// Names with dots are nested tables to TOML, unless they are quoted: so one may stand in a file in two ways. One that comes
-/// again from the command line takes the place of the one before.
+/// In TOML, a name with dots is a nested table unless it is quoted, so a file can have a setting in two forms. A setting of the
+/// command line replaces it.
 fn flatten(
     prefix: &str,
     entries: Vec<Entry>,
@@ -110,7 +110,7 @@ fn setting(
         return None;
     }
     let value = match entry.item.value {
-        // What is given on the command line is the text itself.
+        // On the command line, values are plain text.
         Value::Text(text) if sources.is_override(at) => Secret::from(text),
         Value::Text(text) => match variables::expand(&text, given.variable) {
             Ok(value) => value,
@@ -135,7 +135,7 @@ fn setting(
 }
 
 /// # Errors
-/// What the setting can't be, and what would be right.
+/// What is wrong with the value, and what would be right.
 fn check(name: &str, value: &Secret) -> Result<(), (String, String)> {
     if name.contains('\0') || value.expose().contains('\0') {
         let message = format!("`{}` of [kafka] has a null byte in it", name.escape_debug());

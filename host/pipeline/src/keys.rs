@@ -1,4 +1,4 @@
-//! How keys are read, from step to step.
+//! The codec of the keys at each step.
 
 use super::diagnostic::{Place, Problems};
 use super::graph::{Graph, Link, StepNode};
@@ -6,18 +6,18 @@ use super::model::StepKind;
 use millrace_engine::manifest::KeyCodec;
 use millrace_engine::topology::{LATE_PORT, SinkKey};
 
-/// The codec of the keys that a step reads and puts out: `None` where a function has made new keys, of which nobody
-/// says what they are.
-pub(super) struct Keys {
+/// The codecs of the keys that each step reads and puts out: `None` after a function has changed the keys, since their codec is
+/// unknown then.
+pub(super) struct StepKeys {
     read: Vec<Option<KeyCodec>>,
-    mixed: Vec<Option<Mixed>>,
+    mixed: Vec<Option<MixedKeys>>,
 }
 
-/// Two steps whose keys are of different types, and come together.
+/// Two steps with keys of different types that come together.
 #[derive(Clone, Copy)]
-struct Mixed([(usize, KeyCodec); 2]);
+struct MixedKeys([(usize, KeyCodec); 2]);
 
-impl Mixed {
+impl MixedKeys {
     /// `string where they come from `a`, and i64 where they come from `b``.
     fn text(self, graph: &Graph<'_>) -> String {
         let [one, other] = self.0.map(|(step, codec)| {
@@ -28,14 +28,14 @@ impl Mixed {
     }
 }
 
-impl Keys {
-    /// The codec of a step's input; of a source, that of its topic.
+impl StepKeys {
+    /// The codec of a step's input; for a source, that of its topic.
     pub fn read(&self, step: usize) -> Option<KeyCodec> {
         self.read.get(step).copied().flatten()
     }
 
-    /// The steps whose keys come together at a port of a step, if these are of different types.
-    fn mixed(&self, graph: &Graph<'_>, step: usize, port: usize) -> Option<Mixed> {
+    /// The steps whose keys come together at a port of a step, if their types differ.
+    fn mixed(&self, graph: &Graph<'_>, step: usize, port: usize) -> Option<MixedKeys> {
         let changed = graph.nodes.get(step).is_some_and(|node| node.changes_key(port));
         self.mixed.get(step).copied().flatten().filter(|_| !changed)
     }
@@ -48,8 +48,8 @@ impl Keys {
 }
 
 /// Follows the codecs along `order`, and reports where they don't fit.
-pub(super) fn check_keys(graph: &Graph<'_>, order: &[usize], problems: &mut Problems) -> Keys {
-    let mut keys = Keys { read: vec![None; graph.nodes.len()], mixed: vec![None; graph.nodes.len()] };
+pub(super) fn check_keys(graph: &Graph<'_>, order: &[usize], problems: &mut Problems) -> StepKeys {
+    let mut keys = StepKeys { read: vec![None; graph.nodes.len()], mixed: vec![None; graph.nodes.len()] };
     for index in order {
         let Some(node) = graph.nodes.get(*index) else { continue };
         let codec = codec_of(graph, node, &keys, problems);
@@ -65,14 +65,14 @@ pub(super) fn check_keys(graph: &Graph<'_>, order: &[usize], problems: &mut Prob
     keys
 }
 
-/// What a step takes in whose keys are of different types. Reports it where that matters: a text would be taken for a number.
-/// Bytes are no type of which anything is said.
-fn mixed_of(graph: &Graph<'_>, node: &StepNode<'_>, keys: &Keys, problems: &mut Problems) -> Option<Mixed> {
-    // Sides of a join are told of each other before.
+/// The inputs of a step whose keys have different types. Reports them if the step has state: it would read a text as a number.
+/// Keys of bytes fit any type.
+fn mixed_of(graph: &Graph<'_>, node: &StepNode<'_>, keys: &StepKeys, problems: &mut Problems) -> Option<MixedKeys> {
+    // The sides of a join were compared before.
     let own = if is_joined(node) { None } else { mixed_inputs(graph, node, keys) };
     let reads_typed = node.call.is_some_and(|call| call.manifest.key != KeyCodec::Bytes);
     if own.is_some() && reads_typed {
-        // Each input that has another type than the function is told of.
+        // Each input with another type than the function's is reported.
         return None;
     }
     let inputs = || node.links.iter().map(|link| (link.at, keys.mixed(graph, link.from, link.port)));
@@ -88,16 +88,16 @@ fn mixed_of(graph: &Graph<'_>, node: &StepNode<'_>, keys: &Keys, problems: &mut 
     Some(mixed)
 }
 
-/// The first input whose keys are known to be of another type than those of the first that is known.
-fn mixed_inputs(graph: &Graph<'_>, node: &StepNode<'_>, keys: &Keys) -> Option<(Place, Mixed)> {
+/// The first two inputs whose keys are known to differ in type.
+fn mixed_inputs(graph: &Graph<'_>, node: &StepNode<'_>, keys: &StepKeys) -> Option<(Place, MixedKeys)> {
     let known = node.links.iter().filter_map(|link| Some((link, keys.out(graph, link.from, link.port)?)));
     let mut known = known.filter(|(_, codec)| *codec != KeyCodec::Bytes);
     let (first, one) = known.next()?;
     let (link, other) = known.find(|(_, other)| *other != one)?;
-    Some((link.at, Mixed([(first.from, one), (link.from, other)])))
+    Some((link.at, MixedKeys([(first.from, one), (link.from, other)])))
 }
 
-/// Whether a step keeps something by the keys of its records. The stores of a processor have keys of its own.
+/// Whether a step has state by the keys of its records. A processor chooses the keys of its stores itself.
 fn keeps_by_key(node: &StepNode<'_>) -> bool {
     match node.step.kind {
         StepKind::Aggregate { .. } | StepKind::Table { .. } => true,
@@ -110,9 +110,9 @@ fn is_joined(node: &StepNode<'_>) -> bool {
     matches!(node.step.kind, StepKind::Join { .. } | StepKind::Lookup { .. } | StepKind::TableJoin { .. })
 }
 
-/// Reports a topic whose keys are written in one way and read in another within the app: they would be read as something
-/// else, or be dead letters.
-fn check_topics(graph: &Graph<'_>, keys: &Keys, problems: &mut Problems) {
+/// Reports a topic that the app writes with one key codec and reads with another: its keys would be misread, or its records be
+/// dead letters.
+fn check_topics(graph: &Graph<'_>, keys: &StepKeys, problems: &mut Problems) {
     for (index, sink) in graph.nodes.iter().enumerate() {
         let StepKind::Sink { topic: Some(topic), key, .. } = &sink.step.kind else { continue };
         let reads = |node: &&StepNode<'_>| node.step.read().is_some_and(|read| read.topic.value == topic.value);
@@ -143,7 +143,7 @@ fn check_topics(graph: &Graph<'_>, keys: &Keys, problems: &mut Problems) {
     }
 }
 
-/// Whether each record that comes by this link has a window: the key of one without stays as it is.
+/// Whether every record of this link has a window: the key of a record without one is unchanged.
 fn has_windows(graph: &Graph<'_>, link: &Link) -> bool {
     let Some(node) = graph.nodes.get(link.from) else { return false };
     match &node.step.kind {
@@ -155,7 +155,7 @@ fn has_windows(graph: &Graph<'_>, link: &Link) -> bool {
     }
 }
 
-fn codec_of(graph: &Graph<'_>, node: &StepNode<'_>, keys: &Keys, problems: &mut Problems) -> Option<KeyCodec> {
+fn codec_of(graph: &Graph<'_>, node: &StepNode<'_>, keys: &StepKeys, problems: &mut Problems) -> Option<KeyCodec> {
     if let Some(read) = node.step.read() {
         check_function(graph, node, None, Some(read.key), problems);
         return Some(read.key);
@@ -173,29 +173,30 @@ fn codec_of(graph: &Graph<'_>, node: &StepNode<'_>, keys: &Keys, problems: &mut 
     common.or(said)
 }
 
-/// Something that a step reads: an input, or the table of a lookup.
-struct Side {
+/// Something with keys that a step reads: an input, or the table of a lookup.
+struct KeyedInput {
     step: usize,
     at: Place,
     codec: Option<KeyCodec>,
 }
 
-fn sides(graph: &Graph<'_>, node: &StepNode<'_>, keys: &Keys) -> Vec<Side> {
+fn sides(graph: &Graph<'_>, node: &StepNode<'_>, keys: &StepKeys) -> Vec<KeyedInput> {
     let inputs = node.links.iter();
-    let inputs = inputs.map(|link| Side { step: link.from, at: link.at, codec: keys.out(graph, link.from, link.port) });
+    let inputs =
+        inputs.map(|link| KeyedInput { step: link.from, at: link.at, codec: keys.out(graph, link.from, link.port) });
     let at = node.links.first().map_or(node.step.at, |link| link.at);
-    let table = node.table.map(|step| Side { step, at, codec: keys.out(graph, step, 0) });
+    let table = node.table.map(|step| KeyedInput { step, at, codec: keys.out(graph, step, 0) });
     inputs.chain(table).collect()
 }
 
-/// Reports sides of a join whose keys are not read in the same way, as far as that is known.
-fn sides_fit(graph: &Graph<'_>, node: &StepNode<'_>, sides: &[Side], problems: &mut Problems) -> bool {
+/// Reports sides of a join whose key codecs are known to differ.
+fn sides_fit(graph: &Graph<'_>, node: &StepNode<'_>, sides: &[KeyedInput], problems: &mut Problems) -> bool {
     let [left, right] = sides else { return true };
     let (Some(one), Some(other)) = (left.codec, right.codec) else { return true };
     if !is_joined(node) || one == other {
         return true;
     }
-    let name = |side: &Side| graph.nodes.get(side.step).map_or("", |node| &node.step.name);
+    let name = |side: &KeyedInput| graph.nodes.get(side.step).map_or("", |node| &node.step.name);
     let left_keys = format!("`{}` are {}", name(left), one.name());
     let right_keys = format!("`{}` are {}", name(right), other.name());
     let message = format!("{}: the keys of {left_keys}, those of {right_keys}", node.step.title());
@@ -203,7 +204,7 @@ fn sides_fit(graph: &Graph<'_>, node: &StepNode<'_>, sides: &[Side], problems: &
     false
 }
 
-/// Reports a function that can't read these keys.
+/// Reports a function that can't read the keys of its input.
 fn check_function(
     graph: &Graph<'_>,
     node: &StepNode<'_>,

@@ -1,12 +1,12 @@
-//! Pipeline files: TOML text in, a [`Topology`] out, or everything that is wrong with it.
+//! Pipeline files: TOML text in, a [`Topology`] out, or all mistakes in the text.
 //!
 //! ```text
 //! files, overrides --read--> Pipeline --check, with the manifests of its plugins--> Topology
 //! ```
 //!
-//! [`read`] takes the files of an app apart and never fails: what is wrong in them is remembered, so that [`check`] can
-//! tell it together with what only the plugins' manifests show. [`parse`] and [`build`] are the same in two strict
-//! steps. [`render`] shows a topology to people and tools.
+//! [`read`] parses the files of an app and never fails: it keeps their mistakes, and [`check`] reports them together with those
+//! that only the plugins' manifests show. [`parse`] and [`build`] are the same in two strict steps. [`render`] prints a
+//! topology for people and tools.
 
 mod app;
 mod changes;
@@ -55,7 +55,7 @@ pub use merge::APP_KEYS;
 pub use model::Pipeline;
 pub use render::{Format, render};
 pub use scalars::nearest;
-pub use unloaded::Unloaded;
+pub use unloaded::PluginLoadError;
 
 use millrace_engine::manifest::Manifest;
 use millrace_engine::topology::Topology;
@@ -63,9 +63,9 @@ use millrace_engine::topology::Topology;
 /// A pipeline file.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SourceFile {
-    /// Its path, for messages; paths of components start from its folder.
+    /// Path, for messages. Paths of components are relative to its folder.
     pub path: PathBuf,
-    /// What is in it; [`without_secrets`] makes of it what may be shown.
+    /// Content. Show it only after [`without_secrets`].
     pub text: String,
 }
 
@@ -75,7 +75,7 @@ impl fmt::Debug for SourceFile {
     }
 }
 
-/// Reads the files of an app, and what it is given beside them. What is wrong in them is told by [`check`] and [`build`].
+/// Reads the files of an app and the other settings. [`check`] and [`build`] report their mistakes.
 pub fn read(files: &[SourceFile], given: &Given<'_>) -> Pipeline {
     let mut problems = Problems::default();
     let mut sources = Sources::of(files);
@@ -109,7 +109,7 @@ pub fn read(files: &[SourceFile], given: &Given<'_>) -> Pipeline {
     }
 }
 
-/// Like [`read`], but fails with all that is wrong in the files themselves.
+/// Like [`read`], but fails with all mistakes in the files themselves.
 pub fn parse(files: &[SourceFile], given: &Given<'_>) -> Result<Pipeline, Vec<Diagnostic>> {
     let pipeline = read(files, given);
     match pipeline.problems.count() {
@@ -118,17 +118,17 @@ pub fn parse(files: &[SourceFile], given: &Given<'_>) -> Result<Pipeline, Vec<Di
     }
 }
 
-/// Makes the topology of a pipeline whose plugins, by name, have these manifests.
+/// Builds the topology of a pipeline whose plugins have these manifests, by name.
 pub fn build(pipeline: &Pipeline, manifests: &BTreeMap<String, Manifest>) -> Result<Topology, Vec<Diagnostic>> {
     let manifests = manifests.iter().map(|(name, manifest)| (name.as_str(), Ok(manifest))).collect();
     check_all(pipeline, &manifests)
 }
 
-/// Like [`build`], but tells what is wrong although some plugins couldn't be loaded: for these, the reason stands in
-/// the place of the manifest, and is among the diagnostics.
+/// Like [`build`], but also checks a pipeline with plugins that couldn't be loaded: these have the reason in place of a
+/// manifest, and it is among the diagnostics.
 pub fn check(
     pipeline: &Pipeline,
-    manifests: &BTreeMap<String, Result<Manifest, Unloaded>>,
+    manifests: &BTreeMap<String, Result<Manifest, PluginLoadError>>,
 ) -> Result<Topology, Vec<Diagnostic>> {
     let manifests = manifests.iter().map(|(name, it)| (name.as_str(), it.as_ref())).collect();
     check_all(pipeline, &manifests)

@@ -1,4 +1,4 @@
-//! Several files of one app become one: app-wide keys, plugins and steps side by side.
+//! Merges the files of an app: app-wide keys, plugins and steps.
 
 use std::collections::HashSet;
 
@@ -29,13 +29,13 @@ pub(super) const STEP_TABLES: [&str; 12] = [
 /// Those of them that read a topic: several files may have the same one.
 const SHARED_TABLES: [&str; 3] = ["source", "table", "global-table"];
 
-/// The table of a step, unread.
+/// The table of a step, not read yet.
 #[derive(Clone, Debug)]
 pub(super) struct RawStep {
     /// One of [`STEP_TABLES`].
     pub table: &'static str,
     pub at: Place,
-    /// Empty where it has none. Of a sink, see [`Merged::name_sinks`].
+    /// Its name, empty if it has none. For sinks, see [`Merged::name_sinks`].
     pub name: Placed<String>,
     pub entries: Vec<Entry>,
 }
@@ -49,7 +49,7 @@ pub(super) struct Merged {
     pub steps: Vec<RawStep>,
 }
 
-/// Puts files together, each with its top-level entries.
+/// Merges files, each given by its top-level entries.
 pub(super) fn merge(files: Vec<(usize, Vec<Entry>)>, sources: &Sources, problems: &mut Problems) -> Merged {
     let mut merged = Merged::default();
     for (file, entries) in files {

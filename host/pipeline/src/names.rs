@@ -1,4 +1,4 @@
-//! Names of steps: each once in the app, whatever file it is in.
+//! Names of steps: each is unique in the app, over all files.
 
 use std::collections::HashMap;
 
@@ -6,7 +6,7 @@ use super::diagnostic::{Problems, Sources};
 use super::merge::APP_KEYS;
 use super::model::{Step, StepKind};
 
-/// Reports names that several steps have, and names that `--set` would take for something else.
+/// Reports names that several steps have, and names that `--set` would take for a setting.
 pub(super) fn check_names(steps: &[Step], sources: &Sources, problems: &mut Problems) {
     let mut first: HashMap<&str, &Step> = HashMap::new();
     for step in steps.iter().filter(|step| !step.name.is_empty()) {

@@ -1,5 +1,5 @@
-//! Refuses text that is nested so deeply that reading it would exhaust the stack: the TOML parser limits brackets, but
-//! makes a table for every part of a dotted key, and drops them recursively.
+//! Refuses text that is nested so deeply that parsing it would exhaust the stack: the TOML parser limits brackets, but creates
+//! a table for every part of a dotted key, and drops these recursively.
 
 use std::ops::Range;
 
@@ -9,22 +9,23 @@ use toml_parser::lexer::{Token, TokenKind};
 /// Levels of brackets and dotted keys together, in a header or below it.
 const DEEPEST: usize = 64;
 
-/// The bytes where the nesting of TOML text is too deep. What isn't TOML may count for more than it is, never for less.
+/// The bytes at which the nesting of a TOML text is too deep. For text that isn't TOML, it may overestimate the depth, but never
+/// underestimate it.
 pub(super) fn too_deep(text: &str) -> Option<Range<usize>> {
-    let mut depth = Depth::default();
+    let mut depth = NestingDepth::default();
     let deep = Source::new(text).lex().into_vec().into_iter().find(|token| depth.after(token) > DEEPEST)?;
     Some(deep.span().start()..deep.span().end())
 }
 
 #[derive(Default)]
-struct Depth {
+struct NestingDepth {
     /// What closes each open bracket, with the levels down to it.
     open: Vec<(TokenKind, usize)>,
     /// Dots since the last bracket, comma or new line.
     dots: usize,
 }
 
-impl Depth {
+impl NestingDepth {
     /// The levels after one more token.
     fn after(&mut self, token: &Token) -> usize {
         match token.kind() {

@@ -1,9 +1,9 @@
-//! What each step is to the engine: the second half of [`super::emit`].
+//! The engine's operator of each step: the second half of [`super::emit`].
 
-use super::cut::{Part, PartRole};
+use super::cut::{OperatorId, OperatorRole};
 use super::emit::{Emitter, repartition_topic};
 use super::graph::{ResolvedCall, StepNode};
-use super::model::{Bounds, Input, StepKind};
+use super::model::{Input, JoinBounds, StepKind};
 use super::windows::milliseconds;
 use millrace_engine::manifest::KeyCodec;
 use millrace_engine::ports::StoreId;
@@ -12,14 +12,14 @@ use millrace_engine::topology::{
 };
 
 impl Emitter<'_, '_> {
-    pub(super) fn operator(&mut self, subtopology: usize, part: Part, node: &StepNode<'_>) -> Option<Operator> {
+    pub(super) fn operator(&mut self, subtopology: usize, part: OperatorId, node: &StepNode<'_>) -> Option<Operator> {
         match part.role {
-            PartRole::TableSource => self.source(node),
-            PartRole::Step => self.step(subtopology, part.step, node),
-            PartRole::Repartition(_) => {
+            OperatorRole::TableSource => self.source(node),
+            OperatorRole::Step => self.step(subtopology, part.step, node),
+            OperatorRole::Repartition(_) => {
                 Some(Operator::Repartition { topic: self.topic(&repartition_topic(self.graph, part)?)? })
             }
-            PartRole::Repartitioned(_) => Some(Operator::Source {
+            OperatorRole::Repartitioned(_) => Some(Operator::Source {
                 topic: self.topic(&repartition_topic(self.graph, part)?)?,
                 key: KeyCodec::Bytes,
                 value: ValueCodec::Bytes,
@@ -137,7 +137,7 @@ fn call(call: ResolvedCall<'_>) -> Call {
     Call { plugin: PluginId(call.plugin), plugin_name, function: call.function, manifest }
 }
 
-fn window(bounds: Bounds) -> JoinWindow {
+fn window(bounds: JoinBounds) -> JoinWindow {
     let (before, after, grace) = (milliseconds(bounds.before), milliseconds(bounds.after), milliseconds(bounds.grace));
     JoinWindow { before, after, grace }
 }

@@ -1,9 +1,9 @@
-//! Orders what depends on each other.
+//! Topological orders, and cycles.
 
 use std::collections::BTreeSet;
 
-/// Sorts `0..count` so that arrows lead forwards; where there is a choice, the smaller number comes first. What is on
-/// a cycle or behind one is left out.
+/// Sorts `0..count` so that all arrows lead forwards; of two possible numbers, the smaller one comes first. Numbers on a cycle or
+/// after one are missing.
 pub(super) fn topological(count: usize, arrows: &[(usize, usize)]) -> Vec<usize> {
     let mut sorter = Sorter::new(count, arrows);
     let mut order = Vec::with_capacity(count);
@@ -14,7 +14,7 @@ pub(super) fn topological(count: usize, arrows: &[(usize, usize)]) -> Vec<usize>
     order
 }
 
-/// Like [`topological`], but where only cycles are left, it goes on with the smallest number.
+/// Like [`topological`], but when only cycles are left, it continues with the smallest number.
 pub(super) fn topological_or_first(count: usize, arrows: &[(usize, usize)]) -> Vec<usize> {
     let mut sorter = Sorter::new(count, arrows);
     let mut left: BTreeSet<usize> = (0..count).collect();
@@ -28,7 +28,7 @@ pub(super) fn topological_or_first(count: usize, arrows: &[(usize, usize)]) -> V
     order
 }
 
-/// Kahn's algorithm, as far as it is common.
+/// The common part: Kahn's algorithm.
 struct Sorter {
     successors: Vec<Vec<usize>>,
     waiting_for: Vec<usize>,
@@ -65,7 +65,7 @@ impl Sorter {
 pub(super) fn find_cycle(count: usize, arrows: &[(usize, usize)]) -> Option<Vec<usize>> {
     let reversed: Vec<_> = arrows.iter().map(|(from, to)| (*to, *from)).collect();
     let acyclic: BTreeSet<_> = topological(count, arrows).into_iter().chain(topological(count, &reversed)).collect();
-    // Each of what is left has a successor among what is left, so that the walk ends only where it closes.
+    // Each number that is left has a successor that is left, so the walk ends only when it closes a cycle.
     let next = |from: usize| {
         let targets = arrows.iter().filter(|(start, to)| *start == from && !acyclic.contains(to)).map(|(_, to)| *to);
         targets.min()

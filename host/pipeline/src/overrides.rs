@@ -1,4 +1,5 @@
-//! `--set KEY=VALUE` and `--set-file KEY=FILE`: writes into what the files say before it is read, so that it is checked like a file.
+//! `--set KEY=VALUE` and `--set-file KEY=FILE`: changes the content of the files before it is read, so that overrides are checked
+//! like files.
 
 use super::diagnostic::{Place, Problems, Sources};
 use super::given::Override;
@@ -16,14 +17,14 @@ const MOST_PARTS: usize = 64;
 pub(super) fn apply(merged: &mut Merged, overrides: &[Override], sources: &mut Sources, problems: &mut Problems) {
     for Override { option, key, value } in overrides {
         let at = sources.add_override(option, key);
-        // Of Kafka's settings many are passwords, which may look like anything.
+        // Many of Kafka's settings are passwords, which may look like TOML.
         let item = match key.starts_with("kafka.") {
             true => Item { at, value: Value::Text(value.expose().to_owned()) },
             false => read_override(at, value.expose().trim(), problems),
         };
         apply_one(merged, key, item, problems);
     }
-    // They may write to other topics now.
+    // Sinks may have other topics now.
     merged.name_sinks();
 }
 
@@ -74,7 +75,7 @@ fn parts(key: &str) -> Vec<&str> {
     key.split('.').collect()
 }
 
-/// Sets the value at a path, and makes the tables on the way.
+/// Sets the value at a path, and creates the tables on the way.
 fn set(entries: &mut Vec<Entry>, path: &[&str], item: Item, problems: &mut Problems) {
     let Some((first, rest)) = path.split_first() else { return };
     let at = item.at;

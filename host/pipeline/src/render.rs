@@ -1,4 +1,4 @@
-//! Shows a topology.
+//! Prints a topology.
 
 mod diagram;
 mod json;
@@ -7,20 +7,20 @@ mod view;
 
 use millrace_engine::topology::Topology;
 
-/// How a topology is shown.
+/// The format of a printed topology.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// For a person at a terminal.
+    /// Text for a terminal.
     Text,
     /// A Mermaid flowchart.
     Mermaid,
     /// A Graphviz digraph.
     Dot,
-    /// For tools.
+    /// JSON, for tools.
     Json,
 }
 
-/// Shows a topology. The text ends in a newline.
+/// Prints a topology. The text ends in a newline.
 pub fn render(topology: &Topology, format: Format) -> String {
     match format {
         Format::Text => text::text(topology),

@@ -6,14 +6,14 @@ use super::diagnostic::{Placed, Problems};
 use super::graph::{Graph, Link, ResolvedCall, StepNode};
 use super::model::{CallName, Input, Pipeline, Step, StepKind};
 use super::scalars::{did_you_mean, listed};
-use super::unloaded::Unloaded;
+use super::unloaded::PluginLoadError;
 use millrace_engine::manifest::{Manifest, Role};
 use millrace_engine::topology::LATE_PORT;
 
-/// What came of loading each plugin: its manifest, or why there is none.
-pub(super) type Manifests<'a> = BTreeMap<&'a str, Result<&'a Manifest, &'a Unloaded>>;
+/// The manifest of each plugin, or why it couldn't be loaded.
+pub(super) type Manifests<'a> = BTreeMap<&'a str, Result<&'a Manifest, &'a PluginLoadError>>;
 
-/// Resolves all names of a pipeline. `complete` in the result says whether everything could be.
+/// Resolves all names of a pipeline. Also returns whether all could be resolved.
 pub(super) fn resolve<'a>(
     pipeline: &'a Pipeline,
     manifests: &Manifests<'a>,
@@ -137,9 +137,9 @@ struct Resolver<'r, 'a> {
     problems: &'r mut Problems,
 }
 
-/// What an input takes.
+/// What an input accepts.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Wanted {
+enum InputKind {
     Any,
     Stream,
     Table,
@@ -148,9 +148,9 @@ enum Wanted {
 impl Resolver<'_, '_> {
     fn links(&mut self, step: &Step) -> Vec<Link> {
         let wanted = match step.kind {
-            StepKind::Join { .. } | StepKind::Lookup { .. } => Wanted::Stream,
-            StepKind::TableJoin { .. } => Wanted::Table,
-            _ => Wanted::Any,
+            StepKind::Join { .. } | StepKind::Lookup { .. } => InputKind::Stream,
+            StepKind::TableJoin { .. } => InputKind::Table,
+            _ => InputKind::Any,
         };
         // Only a join has inputs that differ.
         let two_sided = matches!(step.kind, StepKind::Join { .. } | StepKind::TableJoin { .. });
@@ -160,7 +160,7 @@ impl Resolver<'_, '_> {
         links.collect()
     }
 
-    fn link(&mut self, step: &Step, input: usize, name: &Placed<Input>, wanted: Wanted) -> Option<Link> {
+    fn link(&mut self, step: &Step, input: usize, name: &Placed<Input>, wanted: InputKind) -> Option<Link> {
         let from = self.find(step, name)?;
         let source = self.pipeline.steps.get(from)?;
         let is_table = matches!(source.kind, StepKind::Table { .. } | StepKind::TableJoin { .. });
@@ -172,15 +172,15 @@ impl Resolver<'_, '_> {
                 format!("`{}` is a global table: it is looked up, not read", name.step),
                 "use [[lookup]], or read the topic with a [[source]]",
             ),
-            _ if wanted == Wanted::Stream && is_table => (
+            _ if wanted == InputKind::Stream && is_table => (
                 format!("{} needs a stream here, and `{}` is a table", step.title(), name.step),
                 "a stream and a table meet in a [[lookup]], two tables in a [[table-join]]",
             ),
-            StepKind::TableJoin { .. } if wanted == Wanted::Table => (
+            StepKind::TableJoin { .. } if wanted == InputKind::Table => (
                 format!("{} needs a kept table here, and `{}` is a [[table-join]]", step.title(), name.step),
                 "keep its rows: [[table]] with `from`, and name that",
             ),
-            _ if wanted == Wanted::Table && !is_table => (
+            _ if wanted == InputKind::Table && !is_table => (
                 format!("{} needs a table here, and `{}` is a [[{}]]", step.title(), name.step, source.table_name()),
                 "two streams meet in a [[join]]; [[table]] with `from` makes a table of a stream",
             ),
@@ -228,7 +228,7 @@ impl Resolver<'_, '_> {
         None
     }
 
-    /// Index of the port that `step.port` means.
+    /// Index of the port named by `step.port`.
     fn port(&mut self, from: usize, source: &Step, name: &Placed<Input>) -> Option<usize> {
         let Some(port) = &name.port else { return Some(0) };
         let calls = !matches!(source.kind, StepKind::Source { .. }) && source.call().is_some();

@@ -1,8 +1,8 @@
-//! What is written in strings: durations, sizes, names.
+//! Values that are written as strings: durations, sizes, names.
 
 use std::time::Duration;
 
-/// Nothing in a pipeline is meant to last longer; it keeps sums of times and timestamps far from overflow.
+/// The longest duration: sums of durations and timestamps stay far from overflow.
 const LONGEST: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 /// How a duration is written.
@@ -49,7 +49,7 @@ pub(super) fn size(text: &str) -> Result<usize, String> {
 fn number_and_unit(text: &str) -> Option<(u64, &str)> {
     let digits = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at_checked(digits)?;
-    // Digits only, so all that can go wrong is that there are none or too many.
+    // There are only digits, so parsing fails only if there are none or too many.
     let number = if number.is_empty() { return None } else { number.parse().unwrap_or(u64::MAX) };
     Some((number, unit))
 }
@@ -88,16 +88,16 @@ pub(super) fn topic_error(name: &str) -> Option<String> {
     }
 }
 
-/// A name of fewer characters isn't taken for a short form.
+/// A name of fewer characters doesn't count as an abbreviation.
 const SHORTEST: usize = 3;
 
-/// The candidate that `name` was probably meant to be: the same but for the case of letters and a few typing slips.
+/// The candidate that was probably meant by `name`: it differs only by case and a few typing errors.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = name.to_lowercase();
     let limit = (name.chars().count() * 2 / 5).max(1);
     let distance = |other: &str| match strsim::damerau_levenshtein(&lower, other) {
         0 => 0,
-        // A beginning is a short form, and not the letters that are missing.
+        // If `name` is the beginning of a candidate, it is an abbreviation, and the missing letters are no errors.
         _ if lower.chars().count() >= SHORTEST && other.starts_with(&lower) => 1,
         distance => distance,
     };
@@ -105,7 +105,7 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     scored.filter(|(distance, _)| *distance <= limit).min_by_key(|(distance, _)| *distance).map(|(_, it)| it)
 }
 
-/// `; did you mean ...?`, or nothing where no candidate is near.
+/// `; did you mean ...?`, or nothing if no candidate is near.
 pub(super) fn did_you_mean<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
     nearest(name, candidates).map(|candidate| format!("; did you mean `{candidate}`?")).unwrap_or_default()
 }
@@ -125,7 +125,7 @@ mod tests {
     use super::nearest;
 
     #[test]
-    fn a_slip_is_understood_and_another_word_is_not() {
+    fn a_typing_error_has_a_nearest_name_and_another_word_has_none() {
         let topics = ["orders", "payment-orders", "stock-orders"];
         assert_eq!(nearest("ordres", topics), Some("orders"));
         assert_eq!(nearest("Payment_Orders", topics), Some("payment-orders"));

@@ -3,7 +3,7 @@
 use super::diagnostic::{Place, Placed, Problems};
 use super::fields::Fields;
 use super::merge::{RawStep, text};
-use super::model::{Bounds, CallName, Common, Input, Read, Sides, Step, StepKind, TableOf, title};
+use super::model::{CallName, CommonFields, Input, JoinBounds, JoinSides, ReadTopic, Step, StepKind, TableOf, title};
 use super::scalars::name_error;
 use super::tree::Value;
 use super::windows;
@@ -51,7 +51,7 @@ fn read_kind(table: &str, fields: &mut Fields<'_>) -> StepKind {
         "join" => read_join(fields),
         "lookup" => read_lookup(fields),
         "table-join" => {
-            let sides = Sides { left: input(fields, "left"), right: input(fields, "right") };
+            let sides = JoinSides { left: input(fields, "left"), right: input(fields, "right") };
             StepKind::TableJoin { sides, kind: join_kind(fields, &JOINS), call: call(fields) }
         }
         "aggregate" => {
@@ -65,8 +65,8 @@ fn read_kind(table: &str, fields: &mut Fields<'_>) -> StepKind {
     }
 }
 
-fn read_common(kind: &StepKind, fields: &mut Fields<'_>) -> Common {
-    Common {
+fn read_common(kind: &StepKind, fields: &mut Fields<'_>) -> CommonFields {
+    CommonFields {
         on_error: fields.choice("on-error", &ERRORS).map(|word| word.value).unwrap_or_default(),
         on_late: read_late(kind, fields),
         on_null_key: fields.choice("on-null-key", &DROPS).map(|word| word.value).unwrap_or_default(),
@@ -135,11 +135,11 @@ fn read_ahead(fields: &mut Fields<'_>) -> Option<Ahead> {
     }
 }
 
-fn read_topic(fields: &mut Fields<'_>, topic: Option<Placed<String>>) -> Option<Read> {
+fn read_topic(fields: &mut Fields<'_>, topic: Option<Placed<String>>) -> Option<ReadTopic> {
     let key = fields.choice("key", &KEYS).map(|word| word.value).unwrap_or_default();
     let value = fields.choice("value", &VALUES).map(|word| word.value).unwrap_or_default();
     let partitions = fields.integer("partitions", 1, 100_000).and_then(|number| u32::try_from(number.value).ok());
-    topic.map(|topic| Read { topic, key, value, partitions })
+    topic.map(|topic| ReadTopic { topic, key, value, partitions })
 }
 
 fn read_table(fields: &mut Fields<'_>) -> Option<TableOf> {
@@ -169,7 +169,7 @@ fn read_table(fields: &mut Fields<'_>) -> Option<TableOf> {
     }
 }
 
-/// Every instance reads it whole, so it can't be of a step, whose records are spread over the instances.
+/// Every instance reads the whole topic, so the table can't be of a step, whose records are spread over the instances.
 fn read_global_table(fields: &mut Fields<'_>) -> Option<TableOf> {
     let of = read_table(fields);
     if let Some(TableOf::Step(from)) = &of {
@@ -181,13 +181,13 @@ fn read_global_table(fields: &mut Fields<'_>) -> Option<TableOf> {
 }
 
 fn read_join(fields: &mut Fields<'_>) -> StepKind {
-    let sides = Sides { left: input(fields, "left"), right: input(fields, "right") };
+    let sides = JoinSides { left: input(fields, "left"), right: input(fields, "right") };
     let kind = join_kind(fields, &JOINS);
     let bounds = read_bounds(fields);
     StepKind::Join { sides, kind, bounds, call: call(fields) }
 }
 
-fn read_bounds(fields: &mut Fields<'_>) -> Option<Bounds> {
+fn read_bounds(fields: &mut Fields<'_>) -> Option<JoinBounds> {
     const HELP: &str = "say within = \"10s\" for both directions, or before = \"10s\" and after = \"0s\"";
     let (within, before, after) = (fields.duration("within"), fields.duration("before"), fields.duration("after"));
     let grace = fields.duration("grace").map(|time| time.value).unwrap_or_default();
@@ -198,10 +198,10 @@ fn read_bounds(fields: &mut Fields<'_>) -> Option<Bounds> {
     }
     if !one_sided {
         let within = fields.required("within", within, HELP)?;
-        return Some(Bounds { before: within.value, after: within.value, grace });
+        return Some(JoinBounds { before: within.value, after: within.value, grace });
     }
     let (before, after) = (fields.required("before", before, HELP), fields.required("after", after, HELP));
-    Some(Bounds { before: before?.value, after: after?.value, grace })
+    Some(JoinBounds { before: before?.value, after: after?.value, grace })
 }
 
 fn read_lookup(fields: &mut Fields<'_>) -> StepKind {
@@ -266,7 +266,7 @@ fn input(fields: &mut Fields<'_>, key: &'static str) -> Option<Placed<Input>> {
     input_name(fields, key, text)
 }
 
-/// `from` with several steps, or also with one.
+/// `from` with one or several steps.
 fn inputs(fields: &mut Fields<'_>, or_one: bool) -> Vec<Placed<Input>> {
     let texts = fields.texts("from", or_one);
     let help = if or_one { FROM_HELP } else { "name the steps to merge: from = [\"one\", \"other\"]" };

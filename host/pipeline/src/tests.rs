@@ -1,4 +1,4 @@
-//! Pipeline files in, what is said of them out.
+//! Tests: pipeline files in, diagnostics or topologies out.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod any_text;
@@ -19,7 +19,7 @@ mod wrong_values;
 
 use std::collections::BTreeMap;
 
-use super::{Diagnostic, Format, Given, Override, SourceFile, Unloaded, build, parse, read, render};
+use super::{Diagnostic, Format, Given, Override, PluginLoadError, SourceFile, build, parse, read, render};
 use millrace_engine::manifest::Manifest;
 use millrace_engine::testing::manifest;
 use millrace_engine::topology::{Operator, Topology};
@@ -57,7 +57,7 @@ fn overridden(pairs: &[(&str, &str)]) -> Vec<Override> {
     pairs.iter().map(pair).collect()
 }
 
-/// All that is wrong with some files.
+/// All mistakes in some files.
 fn errors_in(files: &[SourceFile], overrides: &[(&str, &str)]) -> String {
     let manifests = manifests(&[PLUGIN, "spare: transform check"])
         .into_iter()
@@ -70,12 +70,12 @@ fn errors_in(files: &[SourceFile], overrides: &[(&str, &str)]) -> String {
     }
 }
 
-/// All that is wrong with a file.
+/// All mistakes in a file.
 fn errors(body: &str) -> String {
     errors_in(&[file(body)], &[])
 }
 
-/// The topology of files that are right.
+/// The topology of right files.
 fn topology_of(files: &[SourceFile], overrides: &[(&str, &str)]) -> Topology {
     let overrides = overridden(overrides);
     let manifests = manifests(&[PLUGIN, "order-status: join resolve key=i64"]);
@@ -97,7 +97,7 @@ fn topology(body: &str) -> String {
     render(&topology_of(&[file(body)], &[]), Format::Text)
 }
 
-/// What the types of a topology promise.
+/// Checks the invariants of a topology's types.
 fn assert_sound(topology: &Topology) {
     for (number, subtopology) in topology.subtopologies.iter().enumerate() {
         let mut sources = Vec::new();

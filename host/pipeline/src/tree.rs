@@ -1,4 +1,4 @@
-//! TOML text as a tree of our own: every value with its place, entries in the order of the file.
+//! TOML text as a tree: values with their places, entries in the order of the file.
 
 use serde_json::Value as Json;
 use toml::Spanned;
@@ -20,11 +20,11 @@ pub(super) enum Value {
     Integer(i64),
     Float(f64),
     Bool(bool),
-    /// A date or time, as it is written: nothing in a pipeline takes one but a plugin's config.
+    /// A date or time, as it is written: only a plugin's config can have one.
     Time(String),
     List(Vec<Item>),
     Table(Vec<Entry>),
-    /// What couldn't be read, and is reported.
+    /// A value that couldn't be read, and is reported.
     Broken,
 }
 
@@ -51,7 +51,7 @@ impl Value {
         }
     }
 
-    /// As JSON; `None` for floats that JSON doesn't have.
+    /// The value as JSON; `None` for floats that JSON doesn't have.
     pub fn to_json(&self) -> Option<Json> {
         Some(match self {
             Self::Text(text) | Self::Time(text) => Json::from(text.as_str()),
@@ -67,15 +67,15 @@ impl Value {
         })
     }
 
-    /// Equality of what is said, wherever it stands.
+    /// Equality of values, whatever their places.
     pub fn says_the_same(&self, other: &Self) -> bool {
         self.to_json().is_some_and(|json| Some(json) == other.to_json())
     }
 }
 
-/// The tables of a file; `None` with problems where it isn't TOML.
+/// The tables of a file; `None`, with a problem, if it isn't TOML.
 pub(super) fn read_file(file: usize, text: &str, problems: &mut Problems) -> Option<Vec<Entry>> {
-    let reader = Reader { file, whole: None };
+    let reader = TreeReader { file, whole: None };
     if let Some(deep) = too_deep(text) {
         problems.add_plain(reader.visible(text, deep.start, deep.end), "tables and lists are nested too deeply");
         return None;
@@ -95,22 +95,22 @@ pub(super) fn read_file(file: usize, text: &str, problems: &mut Problems) -> Opt
     errors.is_empty().then(|| reader.table(document.into_inner(), problems))
 }
 
-/// The value of an override: TOML, or a plain string where it isn't.
+/// The value of an override: TOML, or else a plain string.
 pub(super) fn read_override(at: Place, text: &str, problems: &mut Problems) -> Item {
     let parsed = if too_deep(text).is_some() { None } else { DeValue::parse(text).ok() };
     match parsed {
-        Some(value) => Reader { file: at.file, whole: Some(at) }.item(value, problems),
+        Some(value) => TreeReader { file: at.file, whole: Some(at) }.item(value, problems),
         None => Item { at, value: Value::Text(text.to_owned()) },
     }
 }
 
-struct Reader {
+struct TreeReader {
     file: usize,
-    /// The place of everything, where it comes from an override.
+    /// The place of all values, if they are from an override.
     whole: Option<Place>,
 }
 
-impl Reader {
+impl TreeReader {
     /// The place of an error: at least one character of the text where there is one, since an empty span at the end
     /// of a file can't be shown.
     fn visible(&self, text: &str, start: usize, end: usize) -> Place {

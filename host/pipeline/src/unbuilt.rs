@@ -1,4 +1,4 @@
-//! What the vocabulary has and no operator does yet: said plainly, with what is there instead.
+//! Reports what the vocabulary has and no operator implements yet, with an alternative.
 
 use super::diagnostic::{Place, Problems};
 use super::graph::Graph;

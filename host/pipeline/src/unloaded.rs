@@ -1,4 +1,4 @@
-//! Plugins that couldn't be loaded, and where the mistake is.
+//! Plugins that couldn't be loaded, and the places of their mistakes.
 
 use super::config_keys::ConfigKey;
 use super::diagnostic::{Place, Sources};
@@ -6,8 +6,8 @@ use super::model::Plugin;
 
 /// Why a plugin couldn't be loaded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unloaded {
-    /// The component is missing, or isn't one that can be used.
+pub enum PluginLoadError {
+    /// The component is missing or can't be used.
     #[error("{0}")]
     Component(String),
     /// The plugin has refused its config.
@@ -15,8 +15,8 @@ pub enum Unloaded {
     Config(String),
 }
 
-impl Unloaded {
-    /// Where the mistake is: of a config, at the key that the reason names, in a file or on the command line.
+impl PluginLoadError {
+    /// The place of the mistake; for a config, that of the key that the reason names, in a file or on the command line.
     pub(super) fn place(&self, plugin: &Plugin, sources: &Sources) -> Place {
         let Self::Config(reason) = self else { return plugin.component_at };
         let separates = |one: char| !one.is_alphanumeric() && !"_-".contains(one);
@@ -24,7 +24,7 @@ impl Unloaded {
         let is_set = |key: &&ConfigKey| sources.is_override(key.at);
         let keys = || plugin.config_keys.iter();
         let named = keys().filter(is_named).rfind(is_set).or_else(|| keys().rfind(is_named));
-        // A plugin's reason is in its own words. What was changed is more likely wrong than what the file had before.
+        // The reason is free text of the plugin's. An override is more likely wrong than the file.
         let key = named.or_else(|| keys().rfind(is_set));
         key.map(|key| key.at).or(plugin.config_at).unwrap_or(plugin.component_at)
     }

@@ -1,16 +1,16 @@
-//! `${NAME}` in values: the environment variable of that name. `$${` stands for `${`; any other `$` for itself.
+//! `${NAME}` in values: the environment variable of that name. `$${` is an escaped `${`; any other `$` is literal.
 
 use millrace_engine::secret::Secret;
 
 /// Why a text can't be expanded.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Wrong {
+pub(super) struct VariableError {
     pub message: String,
     pub help: String,
 }
 
-/// The text with the values of its variables in it. What a value has of `${` stays as it is.
-pub(super) fn expand(text: &str, variable: &dyn Fn(&str) -> Result<String, String>) -> Result<Secret, Wrong> {
+/// Replaces the variables in a text by their values. A `${` in a value is not expanded.
+pub(super) fn expand(text: &str, variable: &dyn Fn(&str) -> Result<String, String>) -> Result<Secret, VariableError> {
     let (mut expanded, mut rest) = (String::new(), text);
     while let Some((before, after)) = rest.split_once("${") {
         if let Some(before) = before.strip_suffix('$') {
@@ -21,7 +21,7 @@ pub(super) fn expand(text: &str, variable: &dyn Fn(&str) -> Result<String, Strin
         }
         expanded += before;
         let (name, after) = after.split_once('}').filter(|(name, _)| is_name(name)).ok_or_else(not_a_name)?;
-        expanded += &variable(name).map_err(|reason| Wrong {
+        expanded += &variable(name).map_err(|reason| VariableError {
             message: format!("the environment variable `{name}` {reason}"),
             help: format!("set it; or write `$${{{name}}}` for the text itself"),
         })?;
@@ -32,8 +32,8 @@ pub(super) fn expand(text: &str, variable: &dyn Fn(&str) -> Result<String, Strin
 }
 
 /// It isn't quoted: it may be a part of a password.
-fn not_a_name() -> Wrong {
-    Wrong {
+fn not_a_name() -> VariableError {
+    VariableError {
         message: "after `${` there is no name of an environment variable that ends with `}`".to_owned(),
         help: "write `${NAME}`, of letters, digits and `_`; or `$${` for the text `${`".to_owned(),
     }
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn a_variable_is_replaced_once_and_two_dollars_escape_it() {
+    fn a_variable_is_expanded_once_and_a_second_dollar_escapes_it() {
         for (text, right) in [
             ("", ""),
             ("plain $ text $USER}", "plain $ text $USER}"),
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn a_variable_that_is_missing_is_named_and_text_that_is_no_name_is_not() {
+    fn the_error_for_a_missing_variable_has_its_name_and_that_for_a_wrong_name_does_not() {
         assert_eq!(expanded("x${OTHER}"), Err("the environment variable `OTHER` isn't set".to_owned()));
         for text in ["${", "pass${word", "${}", "${1}", "${a-b}", "${USER"] {
             let message = expanded(text).err().unwrap_or_default();

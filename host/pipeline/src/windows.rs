@@ -8,15 +8,15 @@ use millrace_engine::topology::{Emit, WindowKind, Windows};
 
 const HELP: &str = "write { tumbling = \"5m\" }, { hopping = \"5m\", every = \"1m\" }, { sliding = \"5m\" } or \
                     { session = \"30m\" }";
-/// Keys of the step that users write into `window`.
+/// Keys of the step that are often misplaced into `window`.
 const OF_THE_STEP: [&str; 3] = ["grace", "retention", "emit"];
 
-/// Most hopping windows that a record may be in: each is a state that it changes.
+/// Most hopping windows of a record: it changes the state of each.
 const MOST_HOPS: i64 = 2_000;
 
 const EMITS: [(&str, Emit); 3] = [("each", Emit::Each), ("commit", Emit::Commit), ("final", Emit::Final)];
 
-/// Reads `window`, `grace`, `retention` and `emit`. No windows are there where the file has none, or wrong ones.
+/// Reads `window`, `grace`, `retention` and `emit`. `None` if the file has no windows, or wrong ones.
 pub(super) fn read(fields: &mut Fields<'_>) -> (Option<Windows>, Emit) {
     let kind = read_window(fields);
     let grace = fields.duration("grace");

@@ -94,7 +94,7 @@ fn another_function_another_kind_of_step_and_other_keys_are_refused() {
 }
 
 #[test]
-fn keys_that_were_read_as_bytes_for_a_while_are_still_of_the_type_that_they_were_of() {
+fn keys_that_were_read_as_bytes_meanwhile_keep_their_earlier_type() {
     let numbers = aggregate("call = 'p.sum'");
     let bytes = Contents { key: KeyCodec::Bytes, ..numbers.clone() };
     let text = Contents { key: KeyCodec::String, ..numbers.clone() };
@@ -137,7 +137,7 @@ fn a_join_whose_sides_are_swapped_is_refused_and_one_whose_source_is_renamed_is_
 }
 
 #[test]
-fn all_stores_of_a_step_are_described_and_read_as_they_were_written() {
+fn the_contents_of_all_stores_of_a_step_survive_serialization() {
     let steps = contents(
         "[[process]]\nname = 'steps'\nfrom = 'in'\ncall = 'p.steps'\n[[sink]]\nfrom = 'steps'\ntopic = 'out'\n\
          [[dedup]]\nname = 'once'\nfrom = 'in'\nwithin = '1m'\nby = ['field:id', 'header:id']\n[[sink]]\nfrom = 'once'\ntopic = 'out'\n\

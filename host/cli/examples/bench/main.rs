@@ -1,4 +1,4 @@
-//! What orders and operators cost on the embedded driver: `just bench`.
+//! Benchmarks of the orders pipeline and of each operator on the embedded driver: `just bench`.
 //!
 //! Loads pairs of payment and stock decisions into a log, runs the orders pipeline over it in a process of its own with
 //! one worker, and prints records/s, CPU of the whole process for each input record, and the peak of its memory; then
@@ -36,14 +36,14 @@ struct Arguments {
     /// Partitions of each topic
     #[arg(long, default_value_t = 4)]
     partitions: u32,
-    /// Where the log and the state go for the time of the measurement [default: a temporary folder]
+    /// Folder for the log and the state during the measurement [default: a temporary folder]
     #[arg(long)]
     data: Option<PathBuf>,
     /// Measure only this: `orders` and other pipelines, or operators by the names of their files in benches/operators
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
-    /// Numbers of records that the other pipelines are measured with, and those in each topic of the operators: with
-    /// several, growth shows
+    /// Numbers of input records of each other pipeline, and of records in each input topic of an operator: several show how
+    /// the cost grows
     #[arg(long, value_delimiter = ',', default_value = "1000000")]
     records: Vec<u64>,
     /// Measure the pipeline in this process, over a log that is loaded already
@@ -126,8 +126,8 @@ fn measure_orders(arguments: &Arguments) {
     rule::compare();
 }
 
-/// The pipeline that is measured: that of the checkout in which it runs. A path from when it was compiled would be that
-/// of whichever checkout compiled it last.
+/// The pipeline that is measured: that of the current checkout. A path from compile time would be that of the checkout that
+/// compiled the benchmark last.
 fn pipeline() -> PathBuf {
     let path = PathBuf::from("pipelines/orders.toml");
     assert!(path.exists(), "no {} here: run it in the top folder of a checkout, as `just bench` does", path.display());

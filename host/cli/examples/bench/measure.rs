@@ -16,7 +16,7 @@ use millrace_engine::ports::{
 };
 use millrace_engine::state::ProcessScope;
 
-/// Guest calls with a stop watch.
+/// Guest calls, with their time.
 struct Timed<L> {
     inner: L,
     spent: Duration,
@@ -79,7 +79,7 @@ impl<L: Logic> Logic for Timed<L> {
     }
 }
 
-/// Runs the pipeline until it is idle, and prints what that took.
+/// Runs the pipeline until it is idle, and prints the costs.
 pub(crate) fn run(folder: &Path) {
     let loaded =
         load(&args::Pipeline { files: vec![crate::pipeline()], set: Vec::new(), set_file: Vec::new() }).unwrap();
@@ -94,7 +94,7 @@ pub(crate) fn run(folder: &Path) {
     let (start, mut commits) = (Instant::now(), 0u64);
     run::run(&mut worker, &mut logic, &options, &AtomicBool::new(false), |_| commits += 1).unwrap();
     let wall = start.elapsed();
-    // All of the process, from its start: opening, compiling, flushes and compactions are in it.
+    // Of the whole process, with opening, compiling, flushes and compactions.
     let cpu = ProcessTime::try_now().unwrap().as_duration();
     let per = |time: Duration, n: u64| time.as_secs_f64() * 1e6 / n as f64;
     println!("orders on the embedded driver, 1 worker, {} input records, {commits} commits", input);

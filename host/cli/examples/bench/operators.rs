@@ -1,4 +1,4 @@
-//! What each operator costs: the pipelines in benches/operators, each over the same records in a process of its own.
+//! The cost of each operator: runs the pipelines in benches/operators over the same records, each in a process of its own.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -17,7 +17,7 @@ use millrace_store::Database;
 use crate::load::{Random, write};
 use crate::measure::peak_memory;
 
-/// Records come this much out of order at most, in milliseconds of event time; one arrives every millisecond.
+/// Records are out of order by at most this many milliseconds of event time; one arrives every millisecond.
 const DISORDER: u64 = 500;
 
 /// Keys in use.
@@ -51,7 +51,7 @@ pub(crate) fn measure(name: &str, records: u64, partitions: u32, place: &Path) {
     std::fs::remove_dir_all(&data).unwrap();
 }
 
-/// Half of the records go to each of two topics: a pipeline that reads one only has the other half lie there.
+/// Each of two topics gets half of the records. A pipeline that reads one topic ignores the other half.
 fn fill(folder: &Path, records: u64, partitions: u32) {
     let (database, log) = data::open(folder, &[]).unwrap();
     let topics = ["left", "right"].map(|name| log.create_topic(name, partitions).unwrap());
@@ -99,7 +99,7 @@ pub(crate) fn run(pipeline: &Path, folder: &Path) {
     );
 }
 
-/// Bytes that the stores take up, in memory that is still to be written and on disk.
+/// Bytes of the stores, in write buffers and on disk.
 fn on_disk(database: &Database) -> u64 {
     let statistics = database.statistics().unwrap();
     statistics.stores.iter().map(|store| store.disk + store.write_buffers).sum()

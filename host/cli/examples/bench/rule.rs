@@ -1,5 +1,5 @@
-//! The rule alone: in the guest, and natively through the same adapter. Both are asked as the engine asks, and answer
-//! with outcomes that own their bytes.
+//! The cost of the rule alone: in the guest, and natively through the same adapter. Both are called as the engine calls them, and
+//! return outcomes that own their bytes.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ const BATCH: usize = 500;
 const ROUNDS: u32 = 400;
 const RUNS: usize = 7;
 
-/// Prints microseconds for a pair, the median of several runs that take turns.
+/// Prints microseconds per pair, the median of several alternating runs.
 pub(crate) fn compare() {
     let mut random = Random(2);
     let orders: Vec<(String, String)> =

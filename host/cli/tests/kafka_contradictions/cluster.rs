@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use crate::support::{Place, Running, Said, guest_named};
 
-/// How long a request may take, and how long to wait for what must happen.
+/// Time limit of a request, and of a wait.
 const REQUEST: Duration = Duration::from_secs(10);
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -27,7 +27,7 @@ pub struct OnKafka {
     pub bootstrap: String,
 }
 
-/// The cluster; none where Kafka can't run, and then the test is noted as not run.
+/// The cluster; `None` if Kafka can't run, and then the test counts as not run.
 pub fn on_kafka() -> Option<OnKafka> {
     static CLUSTER: OnceLock<Option<Cluster>> = OnceLock::new();
     let start = || millrace_broker::for_test(Options::default()).unwrap();
@@ -70,12 +70,12 @@ impl OnKafka {
         self.place.millrace(&format!("{words} --kafka {}", self.bootstrap))
     }
 
-    /// Runs the reset that a message names as the way out, just as it stands there, and agrees.
+    /// Runs the reset command in a message unchanged, and confirms it.
     pub fn do_as_told(&self, said: &str) {
         self.place.millrace(&format!("{} --yes", told("reset", said))).good();
     }
 
-    /// Sets offsets with the command that a message names as the way out, and agrees.
+    /// Runs the command in a message that sets offsets, and confirms it.
     pub fn set_as_told(&self, said: &str, to: &str) -> Said {
         self.place.millrace(&format!("{} {to} --yes", told("offsets", said)))
     }
@@ -89,7 +89,7 @@ impl OnKafka {
         Running::start(command)
     }
 
-    /// Lets a pipeline process all that there is.
+    /// Runs a pipeline until it is idle.
     pub fn run(&self, file: &str, data: &str) -> Said {
         self.millrace(&format!("run {file} --data {data} --until-idle"))
     }
@@ -166,7 +166,7 @@ impl OnKafka {
         self.admin().inner().fetch_metadata(Some(topic), REQUEST).unwrap().topics()[0].partitions().len()
     }
 
-    /// Makes a topic anew, as soon as it can be made.
+    /// Recreates a topic as soon as that is possible.
     pub fn make_anew(&self, topic: &str) {
         let admin = self.admin();
         self.delete(&[topic]);
@@ -236,7 +236,7 @@ fn told(name: &str, said: &str) -> String {
     command.to_owned()
 }
 
-/// What a start that must be refused says.
+/// The message of a start that must be refused.
 pub fn refused(said: Said) -> String {
     assert_eq!((said.code, said.out.as_str()), (Some(1), ""), "it should be refused: {}", said.err);
     said.err.lines().last().unwrap_or_default().to_owned()

@@ -1,4 +1,4 @@
-//! A commit in the middle of a run, and a start with a pipeline that no longer reads what the run is over.
+//! A commit with unfinished work, and a start with a pipeline that no longer reads the topic of that work.
 
 use std::ops::Range;
 
@@ -8,7 +8,7 @@ use crate::support::{Running, guest_named};
 /// Keys: their windows close in several passes.
 const KEYS: i64 = 30_000;
 
-/// So much work is behind each window that a pass takes longer than a commit waits for, on a quick machine too.
+/// Each window takes so much work that a pass is longer than the commit interval, even on a fast machine.
 const ROUNDS: i64 = 40_000;
 
 /// A pipeline that has the last record of each key of these topics, in windows that close all at once.

@@ -1,10 +1,10 @@
-//! `millrace offsets`: where an app goes on, seen and set.
+//! `millrace offsets`: shows and sets where an app continues.
 
 use insta::assert_snapshot;
 
 use crate::cluster::{OnKafka, count, on_kafka, pass};
 
-/// What the command says of this app, without the cluster's address.
+/// The command's output for this app, without the cluster's address.
 fn offsets(kafka: &OnKafka, words: &str) -> String {
     let said = kafka.millrace(&format!("offsets {words}"));
     let said = if said.code == Some(0) { said.good() } else { said.bad() };

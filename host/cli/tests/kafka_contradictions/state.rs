@@ -1,4 +1,4 @@
-//! State that another kind of step, or a step under another name, has left; and changelogs that have lost records.
+//! State of another kind of step or of a renamed step, and changelogs that have lost records.
 
 use crate::cluster::{count, on_kafka, refused};
 

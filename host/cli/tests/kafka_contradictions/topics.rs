@@ -1,4 +1,4 @@
-//! Topics that are deleted and made anew, or grow.
+//! Topics that are recreated, or grow.
 
 use crate::cluster::{count, named, on_kafka, pass, refused};
 

@@ -50,7 +50,7 @@ fn an_upgrade_that_is_rolled_back_ends_no_process_of_the_other_version() {
     assert_eq!(kafka.read("mixed-out").len(), written as usize);
 }
 
-/// It waits outside of the group, which would give it the task again and again, and the newer one has all.
+/// It waits outside the group, which would assign it the task again and again. The newer process has all tasks.
 #[test]
 fn a_process_that_can_not_read_the_state_of_a_newer_version_leaves_the_group_and_waits() {
     let Some(kafka) = on_kafka() else { return };

@@ -1,5 +1,5 @@
-//! A pipeline with every operator on a real broker: killed again and again, it must put out what a replay of the same
-//! input does.
+//! A pipeline with every operator on a real broker: although its process is killed again and again, it must have the output of a
+//! replay of the same input.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod input;
@@ -16,7 +16,7 @@ use support::{Dice, Place};
 /// Partitions of each topic.
 pub const PARTITIONS: u64 = 3;
 
-/// How often it is killed at least, before it may finish.
+/// Minimum number of kills before it may finish.
 const KILLS: u32 = 12;
 
 /// How long the last process may take.

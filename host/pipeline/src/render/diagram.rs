@@ -1,4 +1,4 @@
-//! A topology as a picture: Mermaid and Graphviz.
+//! A topology as a diagram, for Mermaid and Graphviz.
 
 use super::view::{call_name, edge_words, kind, reads, store_name, stores, topic_name, writes};
 use millrace_engine::topology::{Node, TopicId, Topology};
@@ -19,7 +19,7 @@ pub(super) fn mermaid(topology: &Topology) -> String {
         }
         lines.push("  end".to_owned());
     }
-    for Line { from, to, words, both } in drawn_lines(topology) {
+    for DiagramEdge { from, to, words, both } in drawn_lines(topology) {
         let words = if words.is_empty() { String::new() } else { format!("|\"{words}\"|") };
         let arrow = if both { "<-->" } else { "-->" };
         lines.push(format!("  {from} {arrow}{words} {to}"));
@@ -45,7 +45,7 @@ pub(super) fn dot(topology: &Topology) -> String {
         }
         lines.push("  }".to_owned());
     }
-    for Line { from, to, words, both } in drawn_lines(topology) {
+    for DiagramEdge { from, to, words, both } in drawn_lines(topology) {
         let words = if words.is_empty() { None } else { Some(format!("label=\"{words}\"")) };
         let attributes: Vec<_> = words.into_iter().chain(both.then(|| "dir=both".to_owned())).collect();
         let attributes = if attributes.is_empty() { String::new() } else { format!(" [{}]", attributes.join(", ")) };
@@ -55,8 +55,8 @@ pub(super) fn dot(topology: &Topology) -> String {
     lines.join("\n")
 }
 
-/// Kind and name, and the function below. Names are of letters, digits, `.`, `-` and `_`: nothing to escape, except
-/// in names of functions, which come from plugins.
+/// Kind and name, and the function below. Only names of functions need escaping: the others have letters, digits, `.`, `-` and
+/// `_` only.
 fn label(topology: &Topology, node: &Node, newline: &str) -> String {
     let mut label = format!("{} {}", kind(&node.operator), node.name);
     if let Some(call) = node.operator.call() {
@@ -70,7 +70,7 @@ fn plain(name: &str) -> String {
     name.chars().map(|it| if it.is_alphanumeric() || matches!(it, '.' | '-' | '_' | ' ') { it } else { '?' }).collect()
 }
 
-/// Topics that are read or written by steps; dead letters would only add an arrow to everything.
+/// Topics that steps read or write. Dead-letter topics would add an arrow to every step.
 fn drawn_topics(topology: &Topology) -> Vec<(usize, &str)> {
     let nodes = || topology.subtopologies.iter().flat_map(|subtopology| &subtopology.nodes);
     let used: Vec<TopicId> =
@@ -84,31 +84,31 @@ fn own_stores(node: &Node) -> Vec<millrace_engine::ports::StoreId> {
     if kind(&node.operator) == "lookup" { Vec::new() } else { stores(&node.operator) }
 }
 
-struct Line {
+struct DiagramEdge {
     from: String,
     to: String,
     words: String,
-    /// Whether it points both ways.
+    /// Whether the arrow points both ways.
     both: bool,
 }
 
-fn drawn_lines(topology: &Topology) -> Vec<Line> {
+fn drawn_lines(topology: &Topology) -> Vec<DiagramEdge> {
     let mut lines = Vec::new();
     for (number, subtopology) in topology.subtopologies.iter().enumerate() {
         for (index, node) in subtopology.nodes.iter().enumerate() {
             let own = format!("n{number}_{index}");
-            let line = |from: String, to: String| Line { from, to, words: String::new(), both: false };
+            let line = |from: String, to: String| DiagramEdge { from, to, words: String::new(), both: false };
             lines.extend(reads(&node.operator).map(|topic| line(format!("t{}", topic.0), own.clone())));
             for edge in &node.edges {
                 let Some(to) = subtopology.nodes.get(edge.to.0) else { continue };
                 let words = plain(&edge_words(node, edge, to).join(" "));
-                lines.push(Line { words, ..line(own.clone(), format!("n{number}_{}", edge.to.0)) });
+                lines.push(DiagramEdge { words, ..line(own.clone(), format!("n{number}_{}", edge.to.0)) });
             }
             for store in stores(&node.operator) {
                 let store = format!("st{}", store.0);
                 lines.push(match kind(&node.operator) {
                     "lookup" => line(store, own.clone()),
-                    _ => Line { both: true, ..line(own.clone(), store) },
+                    _ => DiagramEdge { both: true, ..line(own.clone(), store) },
                 });
             }
             lines.extend(writes(&node.operator).map(|topic| line(own.clone(), format!("t{}", topic.0))));

@@ -1,4 +1,4 @@
-//! What there is to say about the parts of a topology, in words, for all formats.
+//! Texts for the parts of a topology, for all formats.
 
 use super::super::scalars::show_milliseconds;
 use millrace_engine::ports::StoreId;
@@ -6,7 +6,7 @@ use millrace_engine::topology::{
     Call, Edge, EventTime, JoinKind, Node, Operator, StoreKind, StoreSpec, TopicId, TopicKind, Topology, ValueCodec,
 };
 
-/// The name of a kind of operator, as in pipeline files where it is there.
+/// The name of a kind of operator, as in pipeline files if they have it.
 pub(super) fn kind(operator: &Operator) -> &'static str {
     match operator {
         Operator::Source { .. } => "source",
@@ -46,7 +46,7 @@ pub(super) fn writes(operator: &Operator) -> Option<TopicId> {
     }
 }
 
-/// The stores it uses, in their order; of a lookup or a join of tables, those of its tables.
+/// The stores that it uses, in their order; for a lookup or a join of tables, those of its tables.
 pub(super) fn stores(operator: &Operator) -> Vec<StoreId> {
     match operator {
         Operator::Table { store } | Operator::StreamJoin { store, .. } | Operator::Dedup { store, .. } => vec![*store],
@@ -120,7 +120,7 @@ pub(super) fn describe_store(store: &StoreSpec) -> String {
     words
 }
 
-/// What is said of an operator behind its kind and name.
+/// The text for an operator after its kind and name.
 pub(super) fn details(topology: &Topology, node: &Node) -> Vec<String> {
     let mut words = Vec::new();
     words.extend(node.operator.call().map(|call| format!("calls {}", call_name(topology, call))));
@@ -149,7 +149,7 @@ pub(super) fn details(topology: &Topology, node: &Node) -> Vec<String> {
     words
 }
 
-/// What is said of an edge: its port, where the function has several, and its side, where it goes to a join.
+/// The text for an edge: its port, if the function has several, and its side, if it leads to a join.
 pub(super) fn edge_words(from: &Node, edge: &Edge, to: &Node) -> Vec<String> {
     let mut words = Vec::new();
     let ports = from.operator.call().filter(|_| reads(&from.operator).is_none()).map(|call| &call.manifest.ports);

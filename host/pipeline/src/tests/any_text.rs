@@ -77,7 +77,7 @@ fn judge(texts: &[String], overrides: &[(&str, &str)]) {
 }
 
 #[test]
-fn a_file_cut_anywhere_is_judged() {
+fn check_ends_for_a_file_truncated_anywhere() {
     for text in GOOD {
         for (end, _) in text.char_indices() {
             judge(&[text[..end].to_owned()], &[]);
@@ -86,7 +86,7 @@ fn a_file_cut_anywhere_is_judged() {
 }
 
 #[test]
-fn a_file_without_any_one_of_its_lines_is_judged() {
+fn check_ends_for_a_file_without_one_of_its_lines() {
     for text in GOOD {
         for left_out in 0..text.lines().count() {
             let lines = text.lines().enumerate().filter(|(index, _)| *index != left_out).map(|(_, line)| line);
@@ -97,17 +97,17 @@ fn a_file_without_any_one_of_its_lines_is_judged() {
 
 proptest! {
     #[test]
-    fn any_bytes_are_judged(bytes in vec(any::<u8>(), 0..400)) {
+    fn check_ends_for_any_bytes(bytes in vec(any::<u8>(), 0..400)) {
         judge(&[String::from_utf8_lossy(&bytes).into_owned()], &[]);
     }
 
     #[test]
-    fn any_characters_of_toml_are_judged(text in "[a-c\\[\\]{}=.,\"'#\n 0-9\u{0}é-]{0,200}") {
+    fn check_ends_for_any_characters_of_toml(text in "[a-c\\[\\]{}=.,\"'#\n 0-9\u{0}é-]{0,200}") {
         judge(&[text], &[]);
     }
 
     #[test]
-    fn a_file_with_a_hole_and_something_in_it_is_judged(
+    fn check_ends_for_a_file_with_a_replaced_part(
         which in 0..GOOD.len(), start in 0..2000_usize, length in 0..40_usize, text in ".{0,10}",
     ) {
         let characters: Vec<char> = GOOD[which].chars().collect();
@@ -118,14 +118,14 @@ proptest! {
     }
 
     #[test]
-    fn lines_in_any_order_are_judged(which in 0..GOOD.len(), order in vec(any::<u16>(), 1..60)) {
+    fn check_ends_for_lines_in_any_order(which in 0..GOOD.len(), order in vec(any::<u16>(), 1..60)) {
         let lines: Vec<_> = GOOD[which].lines().collect();
         let text = order.iter().map(|index| lines[usize::from(*index) % lines.len()]).collect::<Vec<_>>().join("\n");
         judge(&["app = \"a\"\n".to_owned() + &text, text], &[]);
     }
 
     #[test]
-    fn any_override_is_judged(which in 0..GOOD.len(), key in "(plugins\\.p|s|t|limits|kafka|sink-out)?[.a-z]{0,8}", value in ".{0,12}") {
+    fn check_ends_for_any_override(which in 0..GOOD.len(), key in "(plugins\\.p|s|t|limits|kafka|sink-out)?[.a-z]{0,8}", value in ".{0,12}") {
         judge(&[GOOD[which].to_owned()], &[(key.as_str(), value.as_str())]);
     }
 }

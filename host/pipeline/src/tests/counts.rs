@@ -34,39 +34,39 @@ fn counts(topology: &Topology, known: &[(&str, u32)]) -> String {
 }
 
 #[test]
-fn topics_nobody_knows_have_one_partition() {
+fn new_topics_have_one_partition() {
     let topology = topology_of(&[file(JOIN)], &[]);
     assert_eq!(counts(&topology, &[]), "a-in=1 b-in=1 out=1 a-dlq=1");
 }
 
 #[test]
-fn topics_that_are_written_have_as_many_as_those_that_are_read() {
+fn topics_that_are_written_have_as_many_partitions_as_those_that_are_read() {
     let topology = topology_of(&[file(JOIN)], &[]);
     assert_eq!(counts(&topology, &[("a-in", 4), ("b-in", 4)]), "a-in=4 b-in=4 out=4 a-dlq=4");
 }
 
 #[test]
-fn a_topic_that_is_there_keeps_its_number() {
+fn a_topic_that_exists_keeps_its_partition_count() {
     let topology = topology_of(&[file(JOIN)], &[("a.partitions", "2"), ("b.partitions", "2")]);
     let known = [("a-in", 4), ("b-in", 4), ("out", 1), ("a-dlq", 3)];
     assert_eq!(counts(&topology, &known), "a-in=4 b-in=4 out=1 a-dlq=3");
 }
 
 #[test]
-fn a_new_topic_has_the_number_of_what_it_is_joined_with() {
+fn a_new_topic_has_the_partition_count_of_the_topic_that_it_is_joined_with() {
     let topology = topology_of(&[file(JOIN)], &[("a.partitions", "2")]);
     assert_eq!(counts(&topology, &[]), "a-in=2 b-in=2 out=2 a-dlq=2");
 }
 
 #[test]
-fn sides_of_a_join_that_differ_are_named_with_their_numbers() {
+fn the_error_for_sides_of_a_join_that_differ_has_their_partition_counts() {
     let topology = topology_of(&[file(JOIN)], &[]);
     let known = [("a-in", 4), ("b-in", 1)];
     insta::assert_snapshot!(counts(&topology, &known), @"`ab` reads topics that must have the same number of partitions, and `a-in` has 4 partitions, `b-in` has 1 partition");
 }
 
 #[test]
-fn a_repartition_topic_has_the_number_of_what_it_is_joined_with_else_of_what_writes_it() {
+fn a_repartition_topic_has_the_partition_count_of_the_other_side_of_its_join_or_of_its_writer() {
     let topology = topology_of(
         &[file(
             "
@@ -110,7 +110,7 @@ fn a_repartition_topic_has_the_number_of_what_it_is_joined_with_else_of_what_wri
 }
 
 #[test]
-fn topics_that_meet_without_state_may_differ() {
+fn topics_that_meet_without_state_may_have_different_partition_counts() {
     let topology = topology_of(
         &[file(
             "
@@ -136,7 +136,7 @@ fn topics_that_meet_without_state_may_differ() {
 }
 
 #[test]
-fn topics_whose_records_meet_by_key_are_to_be_spread_alike() {
+fn topics_whose_records_meet_by_key_need_one_partitioner() {
     let rekeyed = "
         [[source]]
         name = \"alone\"

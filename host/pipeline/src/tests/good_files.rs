@@ -71,7 +71,7 @@ fn ports_branch_in_the_order_of_the_files() {
 }
 
 #[test]
-fn a_lookup_shares_the_part_of_its_table() {
+fn a_lookup_is_in_the_sub_topology_of_its_table() {
     let body = r#"
         [[lookup]]
         name = "enriched"
@@ -158,7 +158,7 @@ fn aggregates_and_processes_keep_stores() {
 }
 
 #[test]
-fn parts_come_after_those_that_write_what_they_read() {
+fn a_sub_topology_comes_after_those_that_write_its_topics() {
     let body = r#"
         [[table]]
         name = "last"
@@ -201,7 +201,7 @@ fn parts_come_after_those_that_write_what_they_read() {
 }
 
 #[test]
-fn a_part_may_read_what_it_writes_if_no_record_goes_round() {
+fn a_sub_topology_may_read_its_own_output_if_no_record_circulates() {
     let body = r#"
         [[table]]
         name = "customers"
@@ -368,7 +368,7 @@ fn a_file_with_windows_line_ends_and_a_byte_order_mark_is_read() {
 }
 
 #[test]
-fn a_part_that_reads_dead_letters_comes_after_those_that_write_them() {
+fn a_sub_topology_that_reads_dead_letters_comes_after_those_that_write_them() {
     let body = r#"
         [[source]]
         name = "dead"

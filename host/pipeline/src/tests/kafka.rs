@@ -57,7 +57,7 @@ fn a_setting_from_the_command_line_is_text_byte_for_byte() {
 }
 
 #[test]
-fn a_setting_that_stands_in_a_file_twice_is_told() {
+fn a_setting_that_a_file_has_twice_is_reported() {
     let said = settings("\"linger.ms\" = 5\nlinger.ms = 10", &[]).unwrap_err();
     assert!(said.contains("`linger.ms` of [kafka] is there twice"), "{said}");
     let passed = settings("linger.ms = 10", &[("kafka.linger.ms", "5")]);
@@ -87,7 +87,7 @@ fn a_file_has_types_and_variables() {
 }
 
 #[test]
-fn the_command_line_replaces_what_the_file_has_however_it_is_written_and_whatever_is_wrong_with_it() {
+fn a_setting_of_the_command_line_replaces_that_of_the_file_in_any_form_even_a_wrong_one() {
     for kafka in ["sasl.password = \"${OTHER}\"", "\"sasl.password\" = [1]", "sasl = { password = \"x\" }"] {
         let passed = settings(kafka, &[("kafka.sasl.password", "b"), ("kafka.sasl.password", "c")]);
         assert_eq!(passed, Ok(vec![pair("sasl.password", "c")]), "{kafka}");
@@ -95,7 +95,7 @@ fn the_command_line_replaces_what_the_file_has_however_it_is_written_and_whateve
 }
 
 #[test]
-fn what_is_wrong_with_a_value_is_told_with_its_name_and_without_the_value() {
+fn the_message_for_a_wrong_value_has_its_name_and_not_the_value() {
     let kafka = "
         a = \"${OTHER}\"
         b = \"hunter2${hunter2\"
@@ -128,7 +128,7 @@ fn what_is_wrong_with_a_value_is_told_with_its_name_and_without_the_value() {
 }
 
 #[test]
-fn a_pipeline_does_not_show_its_secrets_when_it_is_printed_by_a_programmer() {
+fn the_debug_form_of_a_pipeline_shows_no_secrets() {
     let text = format!("app = \"a\"\n[kafka]\nsasl.password = \"hunter2\"\n{PASS}");
     let files = [raw("a.toml", &text)];
     let overrides = overridden(&[("kafka.sasl.username", "hunter2"), ("kafka.sasl.mechanism", "hunter2")]);

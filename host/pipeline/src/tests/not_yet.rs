@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn what_is_not_there_yet_is_said_with_what_is() {
+fn the_diagnostic_of_a_missing_feature_names_an_alternative() {
     let body = r#"
         breaker = { failures = 0.5, calls = 10, pause = "30s" }
         [[source]]
@@ -89,7 +89,7 @@ fn what_is_not_there_yet_is_said_with_what_is() {
 }
 
 #[test]
-fn what_is_not_there_yet_is_no_matter_of_its_form() {
+fn a_missing_feature_is_refused_in_every_form() {
     let with = |retry: &str| {
         errors(&format!(
             "\n[[source]]\nname = \"in\"\ntopic = \"in\"\n[[transform]]\nname = \"step\"\nfrom = \"in\"\ncall = \"p.check\"\n\

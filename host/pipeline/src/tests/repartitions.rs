@@ -55,7 +55,7 @@ fn a_new_key_is_repartitioned_before_state() {
 }
 
 #[test]
-fn a_new_key_without_state_behind_it_is_not_repartitioned() {
+fn a_new_key_without_later_state_is_not_repartitioned() {
     let body = r#"
         [[source]]
         name = "orders"
@@ -212,7 +212,7 @@ fn ports_are_repartitioned_one_by_one() {
 }
 
 #[test]
-fn a_table_of_a_new_key_meets_its_stream_behind_the_repartition() {
+fn a_table_of_a_new_key_is_joined_after_the_repartition() {
     let body = r#"
         [[source]]
         name = "views"

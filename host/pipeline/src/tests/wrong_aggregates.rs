@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn an_aggregate_takes_rows_of_a_table_and_not_of_a_join_of_tables() {
+fn an_aggregate_of_a_table_is_accepted_and_one_of_a_join_of_tables_is_refused() {
     let body = r#"
         [[table]]
         name = "one"
@@ -52,7 +52,7 @@ fn an_aggregate_takes_rows_of_a_table_and_not_of_a_join_of_tables() {
 }
 
 #[test]
-fn old_rows_go_along_transforms_and_repartition_topics_to_aggregates_and_nowhere_else() {
+fn old_rows_go_through_transforms_and_repartition_topics_to_aggregates_only() {
     let body = r#"
         [[table]]
         name = "rows"
@@ -91,7 +91,7 @@ fn old_rows_go_along_transforms_and_repartition_topics_to_aggregates_and_nowhere
 }
 
 #[test]
-fn hopping_windows_are_refused_where_a_record_would_be_in_too_many_of_them() {
+fn hopping_windows_are_refused_if_a_record_would_be_in_too_many() {
     let with = |window: &str| {
         errors(&format!(
             "\n[[source]]\nname = \"in\"\ntopic = \"in\"\n[[aggregate]]\nname = \"sums\"\nfrom = \"in\"\ncall = \"p.shown\"\n\
@@ -114,7 +114,7 @@ fn windowed(window: &str) -> String {
 }
 
 #[test]
-fn what_belongs_beside_a_window_is_sent_there() {
+fn the_message_for_a_key_misplaced_into_a_window_says_where_it_belongs() {
     insta::assert_snapshot!(windowed("{ tumbling = \"1m\", grace = \"1m\", emit = \"final\" }"), @"
     a.toml:10:29: `grace` is no key of window of [[aggregate]] `sums`, but of the step
       help: write it on a line of its own: grace = ...
@@ -132,7 +132,7 @@ fn a_misspelt_window_is_one_mistake() {
 }
 
 #[test]
-fn an_aggregate_whose_results_nobody_reads_is_refused() {
+fn an_aggregate_whose_results_no_step_reads_is_refused() {
     let body = r#"
         [[source]]
         name = "in"

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_topic_is_read_once() {
+fn a_topic_that_two_steps_read_is_refused() {
     let body = r#"
         [[source]]
         name = "payments"
@@ -22,7 +22,7 @@ fn a_topic_is_read_once() {
 }
 
 #[test]
-fn a_cycle_of_steps_is_shown_whole() {
+fn the_message_for_a_cycle_lists_all_its_steps() {
     let body = r#"
         [[source]]
         name = "a"
@@ -49,7 +49,7 @@ fn a_cycle_of_steps_is_shown_whole() {
 }
 
 #[test]
-fn every_cycle_is_shown() {
+fn every_cycle_is_reported() {
     let body = r#"
         [[merge]]
         name = "self"
@@ -70,7 +70,7 @@ fn every_cycle_is_shown() {
 }
 
 #[test]
-fn a_cycle_through_a_topic_of_the_app_is_shown_with_the_topic() {
+fn the_message_for_a_cycle_through_a_topic_names_the_topic() {
     let body = r#"
         [[source]]
         name = "orders"
@@ -90,7 +90,7 @@ fn a_cycle_through_a_topic_of_the_app_is_shown_with_the_topic() {
 }
 
 #[test]
-fn dead_letters_that_would_come_back_are_told_at_the_source() {
+fn dead_letters_that_would_return_are_reported_at_the_source() {
     let body = r#"
         [[source]]
         name = "dead"
@@ -106,7 +106,7 @@ fn dead_letters_that_would_come_back_are_told_at_the_source() {
 }
 
 #[test]
-fn dead_letters_that_would_come_back_are_told_at_the_dlq_that_names_their_topic() {
+fn dead_letters_that_would_return_are_reported_at_the_dlq_that_names_their_topic() {
     let body = r#"
         dlq = "orders"
         [[source]]
@@ -127,7 +127,7 @@ fn dead_letters_that_would_come_back_are_told_at_the_dlq_that_names_their_topic(
 }
 
 #[test]
-fn dead_letters_that_would_come_back_hide_no_other_cycle() {
+fn dead_letters_that_would_return_hide_no_other_cycle() {
     let body = r#"
         [[source]]
         name = "orders"
@@ -150,7 +150,7 @@ fn dead_letters_that_would_come_back_hide_no_other_cycle() {
 }
 
 #[test]
-fn a_cycle_through_a_table_is_shown() {
+fn a_cycle_through_a_table_is_reported() {
     let body = r#"
         [[table]]
         name = "profile"
@@ -207,7 +207,7 @@ fn a_function_that_cannot_read_the_keys_is_refused() {
 }
 
 #[test]
-fn both_sides_of_a_join_have_the_same_keys() {
+fn a_join_whose_sides_have_different_key_codecs_is_refused() {
     let body = r#"
         [[source]]
         name = "a"
@@ -247,7 +247,7 @@ fn both_sides_of_a_join_have_the_same_keys() {
 }
 
 #[test]
-fn what_nothing_reads_or_calls_is_told() {
+fn steps_and_plugins_that_nothing_reads_or_calls_are_reported() {
     let body = r#"
         [[source]]
         name = "payments"
@@ -285,7 +285,7 @@ fn what_nothing_reads_or_calls_is_told() {
 }
 
 #[test]
-fn sides_of_a_join_have_as_many_partitions() {
+fn a_join_whose_sides_have_different_partition_counts_is_refused() {
     let body = r#"
         [[source]]
         name = "a"
@@ -312,7 +312,7 @@ fn sides_of_a_join_have_as_many_partitions() {
 }
 
 #[test]
-fn stores_of_the_host_and_tables_do_not_clash() {
+fn a_table_with_the_name_of_a_store_of_the_host_is_refused() {
     let body = r#"
         [[source]]
         name = "a"
@@ -342,7 +342,7 @@ fn stores_of_the_host_and_tables_do_not_clash() {
 }
 
 #[test]
-fn topics_of_the_host_are_not_used_by_steps() {
+fn a_step_that_uses_a_topic_of_the_host_is_refused() {
     let body = r#"
         [[source]]
         name = "commands"
@@ -372,7 +372,7 @@ fn topics_of_the_host_are_not_used_by_steps() {
 }
 
 #[test]
-fn mistakes_of_all_kinds_are_told_at_once() {
+fn mistakes_of_all_kinds_are_reported_at_once() {
     let body = r#"
         threads = "two"
         [[source]]
@@ -414,7 +414,7 @@ fn mistakes_of_all_kinds_are_told_at_once() {
 }
 
 #[test]
-fn sessions_need_a_function_that_can_merge_them() {
+fn sessions_with_a_function_that_can_not_merge_are_refused() {
     let body = r#"
         [[source]]
         name = "a"

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn an_unknown_key_comes_with_the_one_that_was_meant() {
+fn the_diagnostic_of_an_unknown_key_names_the_nearest_key() {
     let body = r#"
         [[source]]
         name = "payments"
@@ -21,7 +21,7 @@ fn an_unknown_key_comes_with_the_one_that_was_meant() {
 }
 
 #[test]
-fn an_unknown_table_comes_with_the_one_that_was_meant() {
+fn the_diagnostic_of_an_unknown_table_names_the_nearest_table() {
     let body = r#"
         treads = 2
         [[sorce]]
@@ -40,7 +40,7 @@ fn an_unknown_table_comes_with_the_one_that_was_meant() {
 }
 
 #[test]
-fn a_step_with_one_bracket_is_told_about_two() {
+fn the_diagnostic_of_a_step_with_one_bracket_asks_for_two() {
     let body = r#"
         [source]
         name = "payments"
@@ -53,7 +53,7 @@ fn a_step_with_one_bracket_is_told_about_two() {
 }
 
 #[test]
-fn a_step_that_is_no_table_is_told_about_brackets() {
+fn the_diagnostic_of_a_step_that_is_no_table_shows_its_header() {
     let body = r#"
         source = ["payments"]
         sink = 5
@@ -67,7 +67,7 @@ fn a_step_that_is_no_table_is_told_about_brackets() {
 }
 
 #[test]
-fn what_a_step_needs_must_be_there() {
+fn a_step_without_a_required_key_is_refused() {
     let body = r#"
         [[source]]
         [[table]]
@@ -115,7 +115,7 @@ fn what_a_step_needs_must_be_there() {
 }
 
 #[test]
-fn a_join_has_one_form_of_its_bounds() {
+fn a_join_with_two_forms_of_bounds_is_refused() {
     let body = r#"
         [[join]]
         name = "both"
@@ -148,7 +148,7 @@ fn a_join_has_one_form_of_its_bounds() {
 }
 
 #[test]
-fn a_table_is_kept_of_one_thing() {
+fn a_table_of_both_a_topic_and_a_step_is_refused() {
     let body = r#"
         [[table]]
         name = "rows"
@@ -162,7 +162,7 @@ fn a_table_is_kept_of_one_thing() {
 }
 
 #[test]
-fn a_window_is_of_one_kind() {
+fn a_window_of_two_kinds_is_refused() {
     let body = r#"
         [[aggregate]]
         name = "two"
@@ -217,7 +217,7 @@ fn a_window_is_of_one_kind() {
 }
 
 #[test]
-fn the_hosts_own_kafka_settings_are_refused_with_the_reason() {
+fn a_kafka_setting_of_the_hosts_own_is_refused_with_the_reason() {
     let body = r#"
         [kafka]
         bootstrap.servers = "localhost:9092"
@@ -250,7 +250,7 @@ fn the_hosts_own_kafka_settings_are_refused_with_the_reason() {
 }
 
 #[test]
-fn a_kafka_setting_of_the_hosts_is_known_by_its_other_name_too() {
+fn a_kafka_setting_of_the_hosts_own_is_refused_under_its_other_name() {
     let body = r#"
         [kafka]
         metadata.broker.list = "localhost:9092"
@@ -268,7 +268,7 @@ fn a_kafka_setting_of_the_hosts_is_known_by_its_other_name_too() {
 }
 
 #[test]
-fn what_a_pipeline_may_tune_on_kafka_is_passed_on() {
+fn other_kafka_settings_are_accepted() {
     let body = r#"
         [kafka]
         transaction.timeout.ms = 20000
@@ -313,7 +313,7 @@ fn mixed(rest: &str) -> String {
 }
 
 #[test]
-fn keys_of_two_types_that_come_together_are_read_by_no_step_that_keeps_something_by_them() {
+fn a_step_with_state_refuses_inputs_with_keys_of_two_types() {
     let aggregate = "
         [plugins.p]
         component = 'p.wasm'
@@ -405,7 +405,7 @@ fn keys_of_two_types_that_come_together_are_read_by_no_step_that_keeps_something
 }
 
 #[test]
-fn keys_of_two_types_may_come_together_where_new_ones_are_made_or_they_are_passed_on() {
+fn a_step_without_state_accepts_inputs_with_keys_of_two_types() {
     let sink = "
         [[sink]]
         from = 'm'
@@ -428,7 +428,7 @@ fn keys_of_two_types_may_come_together_where_new_ones_are_made_or_they_are_passe
 }
 
 #[test]
-fn keys_of_bytes_may_come_together_with_others_since_nothing_is_said_of_them() {
+fn a_step_with_state_accepts_keys_of_bytes_together_with_others() {
     let body = "
         [plugins.p]
         component = 'p.wasm'

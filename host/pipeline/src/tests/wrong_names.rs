@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn names_must_differ_in_all_files_of_an_app() {
+fn a_name_that_two_files_of_an_app_have_is_refused() {
     let source = "[[source]]\nname = \"payments\"\ntopic = \"payment-orders\"\n";
     let sink = "[[sink]]\nfrom = \"payments\"\ntopic = \"copy\"\n";
     let merge = "[[merge]]\nname = \"payments\"\nfrom = [\"payments\"]\n";
@@ -28,7 +28,7 @@ fn a_source_that_two_files_say_in_two_ways_is_told() {
 }
 
 #[test]
-fn a_plugin_is_named_in_one_file_only() {
+fn a_plugin_that_two_files_name_is_refused() {
     let plugin = "app = \"a\"\n[plugins.p]\ncomponent = \"p.wasm\"\n";
     insta::assert_snapshot!(errors_in(&[raw("one.toml", plugin), raw("two.toml", plugin)], &[]), @r"
     two.toml:2:10: the plugin `p` is there already: one.toml:2
@@ -37,7 +37,7 @@ fn a_plugin_is_named_in_one_file_only() {
 }
 
 #[test]
-fn files_that_run_together_are_of_one_app() {
+fn files_of_different_apps_are_refused() {
     let one = raw("one.toml", "app = \"orders\"\nthreads = 2\ndlq = \"dead\"\n");
     let two = raw("two.toml", "app = \"ordres\"\nthreads = 3\ndlq = \"dead\"\n");
     let three = raw("three.toml", "dlq = \"dead\"\n");
@@ -52,7 +52,7 @@ fn files_that_run_together_are_of_one_app() {
 }
 
 #[test]
-fn a_step_is_not_named_like_an_app_wide_key() {
+fn a_step_with_the_name_of_an_app_wide_key_is_refused() {
     let body = r#"
         [[source]]
         name = "limits"
@@ -68,7 +68,7 @@ fn a_step_is_not_named_like_an_app_wide_key() {
 }
 
 #[test]
-fn an_unknown_step_comes_with_the_one_that_was_meant() {
+fn the_diagnostic_of_an_unknown_step_names_the_nearest_step() {
     let body = r#"
         [[source]]
         name = "payments"
@@ -96,7 +96,7 @@ fn an_unknown_step_comes_with_the_one_that_was_meant() {
 }
 
 #[test]
-fn an_unknown_plugin_comes_with_the_one_that_was_meant() {
+fn the_diagnostic_of_an_unknown_plugin_names_the_nearest_plugin() {
     let body = r#"
         [[source]]
         name = "payments"
@@ -120,7 +120,7 @@ fn an_unknown_plugin_comes_with_the_one_that_was_meant() {
 }
 
 #[test]
-fn an_unknown_function_comes_with_the_one_that_was_meant() {
+fn the_diagnostic_of_an_unknown_function_names_the_nearest_function() {
     let body = r#"
         [[source]]
         name = "payments"
@@ -177,7 +177,7 @@ fn a_function_of_another_role_is_refused() {
 }
 
 #[test]
-fn an_unknown_port_comes_with_those_that_are_there() {
+fn the_diagnostic_of_an_unknown_port_lists_the_ports() {
     let body = r#"
         [[source]]
         name = "payments"
@@ -221,7 +221,7 @@ fn an_unknown_port_comes_with_those_that_are_there() {
 }
 
 #[test]
-fn streams_and_tables_are_not_mixed_up() {
+fn a_stream_in_place_of_a_table_is_refused_and_the_reverse() {
     let body = r#"
         [[source]]
         name = "payments"
@@ -293,7 +293,7 @@ fn a_plugin_that_did_not_load_hides_no_other_mistake() {
         call = \"p.check\"
         thing = 1
     ";
-    let manifests = [("p".to_owned(), Err(Unloaded::Component("no such file: p.wasm".to_owned())))].into();
+    let manifests = [("p".to_owned(), Err(PluginLoadError::Component("no such file: p.wasm".to_owned())))].into();
     let wrong = crate::check(&read(&[file(body)], &Default::default()), &manifests).unwrap_err();
     insta::assert_snapshot!(show(&wrong), @"
     a.toml:2:23: the plugin `p`: no such file: p.wasm
@@ -305,7 +305,7 @@ fn a_plugin_that_did_not_load_hides_no_other_mistake() {
 }
 
 #[test]
-fn a_config_that_is_refused_is_told_at_the_key_that_the_plugin_names() {
+fn a_refused_config_is_reported_at_the_key_that_the_plugin_names() {
     let body = "
         [plugins.p.config]
         low = 1
@@ -324,7 +324,7 @@ fn a_config_that_is_refused_is_told_at_the_key_that_the_plugin_names() {
         topic = \"out\"
     ";
     let told = |reason: &str, overrides: &[(&str, &str)]| {
-        let manifests = [("p".to_owned(), Err(Unloaded::Config(reason.to_owned())))].into();
+        let manifests = [("p".to_owned(), Err(PluginLoadError::Config(reason.to_owned())))].into();
         let overrides = overridden(overrides);
         let pipeline = read(&[file(body)], &Given { overrides: &overrides, ..Given::default() });
         show(&crate::check(&pipeline, &manifests).unwrap_err())
@@ -339,7 +339,7 @@ fn a_config_that_is_refused_is_told_at_the_key_that_the_plugin_names() {
 }
 
 #[test]
-fn what_a_plugin_that_did_not_load_does_to_keys_is_not_guessed() {
+fn the_keys_after_a_plugin_that_did_not_load_are_unknown() {
     let body = "
         [[source]]
         name = \"payments\"
@@ -362,13 +362,13 @@ fn what_a_plugin_that_did_not_load_does_to_keys_is_not_guessed() {
         from = \"with-customer\"
         topic = \"out\"
     ";
-    let manifests = [("p".to_owned(), Err(Unloaded::Component("no such file: p.wasm".to_owned())))].into();
+    let manifests = [("p".to_owned(), Err(PluginLoadError::Component("no such file: p.wasm".to_owned())))].into();
     let wrong = crate::check(&read(&[file(body)], &Default::default()), &manifests).unwrap_err();
     insta::assert_snapshot!(show(&wrong), @"a.toml:2:23: the plugin `p`: no such file: p.wasm");
 }
 
 #[test]
-fn a_plugin_without_config_takes_none() {
+fn a_config_for_a_plugin_that_takes_none_is_refused() {
     let mut manifest = manifest(PLUGIN);
     manifest.config_schema.clear();
     let body = "

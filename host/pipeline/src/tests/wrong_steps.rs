@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_step_without_late_records_takes_nothing_that_is_said_of_them() {
+fn a_step_that_has_no_late_records_refuses_settings_for_them() {
     let body = r#"
         [[source]]
         name = "in"
@@ -43,7 +43,7 @@ fn a_step_without_late_records_takes_nothing_that_is_said_of_them() {
 }
 
 #[test]
-fn keys_of_a_topic_are_read_as_the_app_itself_writes_them() {
+fn a_topic_that_the_app_writes_with_another_key_codec_than_it_reads_is_refused() {
     let with = |sink: &str, table: &str| {
         errors(&format!(
             "\n[[source]]\nname = \"in\"\ntopic = \"in\"\nkey = \"i64\"\n[[aggregate]]\nname = \"sums\"\nfrom = \"in\"\n\

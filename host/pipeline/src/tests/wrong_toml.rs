@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_file_without_an_app_is_told_so() {
+fn a_file_without_an_app_is_refused() {
     let text = "[[source]]\nname = \"payments\"\ntopic = \"payment-orders\"\n";
     insta::assert_snapshot!(errors_in(&[raw("a.toml", text)], &[]), @r#"
     a.toml: the file has no `app`
@@ -12,7 +12,7 @@ fn a_file_without_an_app_is_told_so() {
 }
 
 #[test]
-fn an_empty_file_is_told_what_it_lacks() {
+fn the_message_for_an_empty_file_names_the_missing_app() {
     insta::assert_snapshot!(errors_in(&[raw("a.toml", "")], &[]), @r#"
     a.toml: the file has no `app`
       help: say which app this is part of: app = "orders"
@@ -20,12 +20,12 @@ fn an_empty_file_is_told_what_it_lacks() {
 }
 
 #[test]
-fn no_file_at_all_is_an_error() {
+fn a_pipeline_without_files_is_refused() {
     insta::assert_snapshot!(errors_in(&[], &[]), @": there is no pipeline file");
 }
 
 #[test]
-fn broken_toml_is_shown_where_it_breaks() {
+fn the_message_for_broken_toml_has_its_place() {
     let body = r#"
         [[source]
         name = "payments"
@@ -36,13 +36,13 @@ fn broken_toml_is_shown_where_it_breaks() {
 }
 
 #[test]
-fn a_string_without_an_end_is_shown_at_the_end() {
+fn the_message_for_an_unterminated_string_has_the_place_of_its_end() {
     let files = [raw("a.toml", "app = \"orders")];
     insta::assert_snapshot!(errors_in(&files, &[]), @r#"a.toml:1:14: not TOML: invalid basic string, expected `"`"#);
 }
 
 #[test]
-fn broken_toml_in_one_file_hides_no_mistakes_of_another_and_causes_none() {
+fn broken_toml_in_one_file_neither_hides_nor_causes_mistakes_of_another() {
     let broken = raw("broken.toml", "app = \"a\"\n[[source]]\nname = payments");
     let files = [broken, file("[[sink]]\nfrom = \"payments\"\ntopic = \"orders\"\nkye = \"plain\"")];
     insta::assert_snapshot!(errors_in(&files, &[]), @"
@@ -92,7 +92,7 @@ fn a_dotted_key_without_end_is_refused() {
 }
 
 #[test]
-fn what_is_nested_too_deeply_is_refused_wherever_it_is() {
+fn text_that_is_nested_too_deeply_is_refused_at_any_place() {
     let key = vec!["a"; 40].join(".");
     for text in [
         format!("{key}.{key} = 1"),
@@ -107,7 +107,7 @@ fn what_is_nested_too_deeply_is_refused_wherever_it_is() {
 }
 
 #[test]
-fn the_deepest_text_that_is_read_does_no_harm() {
+fn the_deepest_accepted_nesting_does_not_exhaust_the_stack() {
     let (header, key) = (vec!["a"; 60].join("."), vec!["a"; 60].join("."));
     let text = format!("app = \"a\"\n[plugins.p.config.{header}]\n{key} = {{ x = [1, {{ y = \"{key}.{key}\" }}] }}\n");
     let deepest = errors_in(&[raw("a.toml", &text)], &[]);
@@ -118,7 +118,7 @@ fn the_deepest_text_that_is_read_does_no_harm() {
 }
 
 #[test]
-fn lines_of_records_are_known_and_sent_to_their_option() {
+fn a_file_of_records_is_recognised_and_the_message_names_its_option() {
     let text = "{\"topic\":\"in\",\"key\":1}\n{\"topic\":\"in\",\"key\":2}\n";
     insta::assert_snapshot!(errors_in(&[raw("in.jsonl", text)], &[]), @"
     in.jsonl:1:1: this is JSON, and a pipeline file is TOML

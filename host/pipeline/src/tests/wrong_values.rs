@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_value_of_the_wrong_type_is_named_with_both_types() {
+fn the_diagnostic_of_a_value_of_the_wrong_type_names_both_types() {
     let body = r#"
         threads = "two"
         dlq = true
@@ -52,7 +52,7 @@ fn a_value_of_the_wrong_type_is_named_with_both_types() {
 }
 
 #[test]
-fn durations_need_a_number_and_a_unit() {
+fn a_duration_without_number_or_unit_is_refused() {
     let body = r#"
         commit-interval = "0s"
         [[join]]
@@ -108,7 +108,7 @@ fn durations_need_a_number_and_a_unit() {
 }
 
 #[test]
-fn a_word_that_is_not_known_comes_with_those_that_are() {
+fn the_diagnostic_of_an_unknown_word_lists_the_known_ones() {
     let body = r#"
         [[source]]
         name = "payments"
@@ -159,7 +159,7 @@ fn a_word_that_is_not_known_comes_with_those_that_are() {
 }
 
 #[test]
-fn names_and_topics_have_their_letters() {
+fn a_name_or_topic_with_a_forbidden_character_is_refused() {
     let body = r#"
         [[source]]
         name = "a.b"
@@ -195,7 +195,7 @@ fn names_and_topics_have_their_letters() {
 }
 
 #[test]
-fn numbers_and_sizes_have_their_ranges() {
+fn a_number_or_size_out_of_range_is_refused() {
     let body = r#"
         threads = 0
         breaker = { failures = 50, calls = 0, pause = "0s", open = 1 }
@@ -241,7 +241,7 @@ fn numbers_and_sizes_have_their_ranges() {
 }
 
 #[test]
-fn a_config_is_a_table_that_json_can_hold() {
+fn a_config_that_json_can_not_express_is_refused() {
     let body = r#"
         plugins.third = 5
         [plugins.one]
@@ -264,7 +264,7 @@ fn a_config_is_a_table_that_json_can_hold() {
 }
 
 #[test]
-fn duplicates_are_known_by_headers_and_fields() {
+fn duplicates_are_identified_by_headers_or_fields() {
     let body = r#"
         [[dedup]]
         name = "once"
@@ -292,7 +292,7 @@ fn duplicates_are_known_by_headers_and_fields() {
 }
 
 #[test]
-fn a_step_is_named_once_in_from() {
+fn a_step_that_from_names_twice_is_refused() {
     let body = r#"
         [[merge]]
         name = "all"
@@ -315,7 +315,7 @@ fn a_step_is_named_once_in_from() {
 }
 
 #[test]
-fn a_call_names_plugin_and_function() {
+fn a_call_without_plugin_or_function_is_refused() {
     let body = r#"
         [[transform]]
         name = "check"
@@ -335,7 +335,7 @@ fn a_call_names_plugin_and_function() {
 }
 
 #[test]
-fn what_becomes_of_a_failed_worker_is_one_of_two_words() {
+fn on_worker_failure_is_one_of_two_words() {
     insta::assert_snapshot!(errors("\non-worker-failure = \"restart\"\n"), @r"
     a.toml:3:21: on-worker-failure of the app: `restart` is not known
       help: it can be `replace` or `stop`

@@ -21,19 +21,19 @@ use crate::support::{guest_named, millrace_in};
 
 const GUESTS: [&str; 2] = ["order_status.wasm", "product_sums.wasm"];
 
-/// What a scenario may want otherwise.
+/// Settings of a scenario.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
-    /// Window of the join. Where brokers go away, one topic may come back long before the other: then it must be wide
-    /// enough that nothing is ever late.
+    /// Window of the join. After a broker was down, one topic may be available long before the other: the window must be wide enough
+    /// that no record is late.
     pub within: &'static str,
-    /// Lines under `[kafka]`, beside how soon a member of the group is missed.
+    /// Lines under `[kafka]`, beside the session timeout.
     pub kafka: &'static str,
-    /// After how many milliseconds it is.
+    /// Session timeout in milliseconds.
     pub session: u32,
     /// `max.message.bytes` of the topic `orders`.
     pub largest_order: usize,
-    /// Whether the topic `orders` is there from the start.
+    /// Whether the topic `orders` exists from the start.
     pub with_orders: bool,
 }
 
@@ -51,7 +51,7 @@ impl Settings {
     }
 }
 
-/// An app, on a cluster, with the input that it is to get.
+/// An app on a cluster, with its input.
 pub struct App {
     pub name: String,
     pub kafka: Kafka,
@@ -63,7 +63,7 @@ pub struct App {
 }
 
 impl App {
-    /// Makes its topics. Its name is also the beginning of theirs, and no other app's may begin with it.
+    /// Creates its topics. Their names begin with its own, and no other app's name may begin with it.
     pub fn new(bootstrap: &str, name: &str, shape: Shape, settings: Settings) -> Self {
         let folder = tempfile::tempdir().unwrap();
         for guest in GUESTS {
@@ -88,7 +88,7 @@ impl App {
         app
     }
 
-    /// Makes one of its topics, for records of any age.
+    /// Creates one of its topics, for records of any age.
     pub fn create_topic(&self, topic: &str) {
         let largest = match topic {
             "orders" => self.settings.largest_order,
@@ -123,7 +123,7 @@ impl App {
         self.launch(command)
     }
 
-    /// Starts a process with more words on its command line, that tells more than others.
+    /// Starts a process with more words on its command line, and with a more detailed log.
     pub fn start_with(&self, data: &str, words: &str) -> Process {
         let mut command = self.run(data, words);
         command.env("MILLRACE_LOG", "info,millrace_kafka=debug");
@@ -140,7 +140,7 @@ impl App {
         Process::start(command, &self.path(&format!("process-{number}.log")))
     }
 
-    /// The `millrace` command with these words, divided by spaces, in the folder of the scenario.
+    /// The `millrace` command with these arguments, in the folder of the scenario.
     pub fn command(&self, words: &str) -> Command {
         let mut command = millrace_in(self.folder.path(), words);
         command.env("MILLRACE_LOG", "info");
@@ -152,17 +152,17 @@ impl App {
         self.feed(None).finish();
     }
 
-    /// Sends the input, so many records a second.
+    /// Sends the input at this number of records a second.
     pub fn feed(&self, rate: Option<u32>) -> Feeder {
         Feeder::start(&self.bootstrap, &self.name, Arc::clone(&self.input), rate)
     }
 
-    /// All topics of the app, the internal ones too, with their numbers of partitions.
+    /// All topics of the app, with the internal ones, and their numbers of partitions.
     pub fn topics(&self) -> KafkaResult<BTreeMap<String, i32>> {
         self.kafka.topics(&format!("{}-", self.name))
     }
 
-    /// How much of its inputs isn't processed and committed, its own repartition topic and table included.
+    /// The lag of the app, over its inputs, its repartition topic and its table.
     pub fn lag(&self) -> KafkaResult<i64> {
         let own = [self.topic("payments"), self.topic("stock"), self.topic("orders")];
         let mut lag = 0;
@@ -176,32 +176,32 @@ impl App {
         Ok(lag)
     }
 
-    /// Records that were put out to `orders`, committed or not.
+    /// Number of records in `orders`, committed or not.
     pub fn put_out(&self) -> i64 {
         let ends = self.kafka.ends(&self.topic("orders"), PARTITIONS as i32);
         ends.map_or(0, |ends| ends.iter().map(|end| end.high).sum())
     }
 
-    /// Records and marks of transactions that are committed in `orders`.
+    /// Number of committed offsets in `orders`, with those of transaction markers.
     pub fn committed(&self) -> i64 {
         let ends = self.kafka.ends(&self.topic("orders"), PARTITIONS as i32);
         ends.map_or(0, |ends| ends.iter().map(|end| end.stable).sum())
     }
 
-    /// Waits until so many more records are put out.
+    /// Waits for this many more output records.
     pub fn wait_for_more(&self, records: i64) {
         let before = self.put_out();
         until("more is put out", || self.put_out() >= before + records);
     }
 
-    /// Waits until all that was sent is processed and committed.
+    /// Waits until all input is processed and committed.
     pub fn wait_until_caught_up(&self, patience: Duration) {
         let mut last = None;
         let caught_up = || {
             last = self.lag().ok();
             last == Some(0)
         };
-        // Said with what is left: a lag that stands still is something else than one that shrinks slowly.
+        // The failure says whether the lag still shrinks.
         let caught = std::panic::AssertUnwindSafe(|| within(patience, "everything is processed", caught_up));
         if std::panic::catch_unwind(caught).is_err() {
             panic!("not all was processed in {patience:?}; what is left: {last:?}");
@@ -210,7 +210,7 @@ impl App {
 }
 
 impl Drop for App {
-    /// Who looks at a failure wants to know what the processes said.
+    /// After a failure, prints the logs of the processes.
     fn drop(&mut self) {
         if !std::thread::panicking() {
             return;
@@ -226,7 +226,7 @@ impl Drop for App {
     }
 }
 
-/// A join, a table of what comes out of it, and behind a change of keys an aggregate.
+/// A join, a table of its results, and after a change of keys an aggregate.
 fn pipeline(app: &str, Settings { within, kafka, session, .. }: Settings) -> String {
     let heartbeat = session / 5;
     format!(

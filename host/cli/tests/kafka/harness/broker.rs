@@ -1,13 +1,13 @@
-//! Brokers: one for all scenarios that leave it alone, and others for those that don't.
+//! Brokers: a shared one for scenarios that don't touch it, and own ones for the others.
 
 use std::sync::{Mutex, PoisonError};
 
 use millrace_broker::{Cluster, Options, for_test};
 
-/// Ends with this process: a cluster outlives nobody who holds it.
+/// The shared broker. It ends with this process.
 static SHARED: Mutex<Option<Cluster>> = Mutex::new(None);
 
-/// Bootstrap servers of the broker that scenarios share; nothing where Kafka can't run.
+/// Bootstrap servers of the shared broker; `None` if Kafka can't run.
 #[track_caller]
 pub fn shared_broker() -> Option<String> {
     // A scenario that failed has not hurt it.
@@ -18,8 +18,8 @@ pub fn shared_broker() -> Option<String> {
     shared.as_ref().map(Cluster::bootstrap)
 }
 
-/// One node, which lets members of groups be missed after a short time: who is killed here comes back soon, and only
-/// then. It ends a transaction when that has become too old, and not up to ten seconds later.
+/// One node that accepts short session timeouts, since processes are killed and restarted here, and that aborts expired
+/// transactions at once, not up to ten seconds later.
 pub fn options() -> Options {
     let settings = vec![
         ("group.min.session.timeout.ms".into(), "500".into()),
@@ -28,7 +28,7 @@ pub fn options() -> Options {
     Options { settings, ..Options::default() }
 }
 
-/// A cluster that a scenario has for itself; nothing where Kafka can't run.
+/// A cluster of a scenario's own; `None` if Kafka can't run.
 #[track_caller]
 pub fn own_broker(options: Options) -> Option<Cluster> {
     for_test(options).unwrap()

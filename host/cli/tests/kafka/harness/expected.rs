@@ -1,4 +1,4 @@
-//! What must come of the input: the decisions as `millrace replay` makes them, the rest recomputed from the input.
+//! The expected results: the decisions of `millrace replay`, and the rest recomputed from the input.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -7,31 +7,31 @@ use super::app::App;
 use super::input::{Answer, Fate, Side};
 use super::lines::{Line, line};
 
-/// Where a record of the input lies: topic, partition, offset.
+/// The place of an input record: topic, partition, offset.
 pub type Origin = (String, i32, i64);
 
 /// A decision: its time, and its value.
 pub type Decision = (i64, String);
 
-/// What must come of the input.
+/// The expected results.
 pub struct Expected {
     /// Decisions on each order, in their order.
     pub orders: BTreeMap<i64, Vec<Decision>>,
-    /// How many decisions are too large for the topic `orders`, by order.
+    /// Number of decisions too large for the topic `orders`, by order.
     pub too_large: BTreeMap<i64, usize>,
-    /// Orders and pieces of each product.
+    /// Number of orders and pieces of each product.
     pub sums: BTreeMap<i64, (i64, i64)>,
-    /// How often the aggregate refuses an order that has no pieces, by order.
+    /// Number of times that the aggregate refuses an order without pieces, by order.
     pub without_pieces: BTreeMap<i64, usize>,
-    /// What the sources refuse, with the code.
+    /// Records that the sources refuse, with the code.
     pub refused: BTreeMap<Origin, &'static str>,
-    /// How many records have no key or value.
+    /// Number of records without key or value.
     pub dropped: usize,
-    /// All records of the input, by where they lie.
+    /// All input records, by place.
     pub origins: BTreeMap<Origin, Answer>,
 }
 
-/// Tells it.
+/// Computes the expected results.
 pub fn expected(app: &App) -> Expected {
     let origins = origins(app);
     let mut expected = Expected {
@@ -71,7 +71,7 @@ fn origins(app: &App) -> BTreeMap<Origin, Answer> {
     app.input.iter().map(&mut place).collect()
 }
 
-/// Lets `replay` decide.
+/// Computes the decisions with `replay`.
 fn decide(app: &App, expected: &mut Expected) {
     let mut file = std::io::BufWriter::new(std::fs::File::create(app.path("input.jsonl")).unwrap());
     for answer in app.input.iter() {
@@ -99,7 +99,7 @@ fn decide(app: &App, expected: &mut Expected) {
     }
 }
 
-/// Finds the pairs again, and adds them up.
+/// Recomputes the pairs and their sums.
 fn sum_up(app: &App, expected: &mut Expected) {
     let within = app.settings.window_ms();
     let mut sides: BTreeMap<i64, [Vec<&Answer>; 2]> = BTreeMap::new();

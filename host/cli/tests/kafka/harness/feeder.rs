@@ -1,4 +1,4 @@
-//! Sending the input: at once, or as a load that goes on while things happen.
+//! Sends the input: at once, or at a rate while a scenario goes on.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 use super::input::{Answer, Side};
 use super::sender::{Parcel, Sender};
 
-/// Records a second when there is nothing more to wait for. Not all at once: one of the two topics would run ahead of the
-/// other by more than the window of their join.
+/// Records a second for the rest of the input. Without a limit, one topic would run ahead of the other by more than the window of
+/// their join.
 const HURRY: u32 = 4_000;
 
-/// What couldn't be sent in time is not made up for by a burst, for the same reason.
+/// A delay is not made up for by a burst, for the same reason.
 const BEHIND: Duration = Duration::from_millis(100);
 
 /// A thread that sends.
@@ -30,7 +30,7 @@ struct Pace {
 }
 
 impl Feeder {
-    /// Sends this input to the topics of an app, so many records a second; without a rate, as fast as it goes.
+    /// Sends this input to the topics of an app, at this number of records a second; without a rate, as fast as possible.
     pub fn start(bootstrap: &str, app: &str, input: Arc<Vec<Answer>>, rate: Option<u32>) -> Self {
         let pace = Arc::new(Pace::default());
         let told = Arc::clone(&pace);
@@ -40,17 +40,17 @@ impl Feeder {
         Self { thread: Some(thread), pace }
     }
 
-    /// Whether it has ended, well or not.
+    /// Whether it has ended, with or without success.
     pub fn has_ended(&self) -> bool {
         self.thread.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
-    /// Holds what is still to be sent back, or sends it again.
+    /// Pauses, or goes on.
     pub fn hold(&self, hold: bool) {
         self.pace.hold.store(hold, Ordering::Relaxed);
     }
 
-    /// Has the rest sent quickly, and waits until all is acknowledged.
+    /// Sends the rest quickly, and waits until all records are acknowledged.
     pub fn finish(mut self) {
         self.pace.hurry.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {

@@ -1,4 +1,4 @@
-//! Somebody else's transactions, which stay open as long as a scenario wants.
+//! Transactions of another application, which stay open as long as a scenario needs.
 
 use std::time::Duration;
 
@@ -11,13 +11,13 @@ use super::records::config;
 /// How long a request may take.
 const REQUEST: Duration = Duration::from_secs(20);
 
-/// An open transaction; aborted by [`end`](Self::end), or by the broker after ten minutes.
+/// An open transaction. [`end`](Self::end) aborts it; the broker does after ten minutes.
 pub struct OpenTransaction {
     producer: BaseProducer,
 }
 
 impl OpenTransaction {
-    /// One with a record in a partition.
+    /// Opens one with a record in a partition.
     pub fn with_a_record(bootstrap: &str, id: &str, topic: &str, partition: i32) -> Self {
         let open = Self::begin(bootstrap, id);
         open.producer.send(BaseRecord::to(topic).partition(partition).key("foreign").payload("")).unwrap();
@@ -25,7 +25,7 @@ impl OpenTransaction {
         open
     }
 
-    /// One that commits an offset of a group for a partition.
+    /// Opens one that commits an offset of a group for a partition.
     pub fn with_an_offset(bootstrap: &str, id: &str, group: &str, topic: &str, partition: i32) -> Self {
         let open = Self::begin(bootstrap, id);
         let consumer: BaseConsumer = config(bootstrap).set("group.id", group).create().unwrap();

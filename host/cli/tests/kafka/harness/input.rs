@@ -1,8 +1,8 @@
-//! What goes in: both answers to many orders, from a seed.
+//! The input: both answers to many orders, from a seed.
 //!
-//! In a run, records of the two topics come together as they arrive, and that differs from run to run. So the input is
-//! such that it makes no difference: what is to meet is never late, what isn't to meet is far apart, and a key that
-//! comes twice with different values does so on one side only. Then every run has to put out what `replay` does.
+//! In a run, the two topics are merged as their records arrive, which differs from run to run. The input is such that this makes
+//! no difference: records that should match are never late, those that shouldn't are far apart, and a key that has several
+//! values has them on one side only. So every run must have the output of `replay`.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -14,9 +14,9 @@ pub const PARTITIONS: i64 = 4;
 /// Number of products.
 pub const PRODUCTS: i64 = 40;
 
-/// How long ago the first order was, in milliseconds: not so long that a broker forgets the sequence numbers of who
-/// sent it. It counts the age of a producer (`producer.id.expiration.ms`, a day) from the timestamps of its records, so
-/// one that sends last year's is forgotten when the broker starts anew, and then a record that was on its way can get lost.
+/// Age of the first order in milliseconds, less than `producer.id.expiration.ms` (a day). A broker computes the age of a producer
+/// from the timestamps of its records: after a restart it would forget the sequence numbers of a producer of older records, and
+/// a record in flight could be lost.
 const AGO: i64 = 3_600_000;
 
 /// Time from an order to the next, in milliseconds.
@@ -25,17 +25,17 @@ const STEP: i64 = 2;
 /// An answer that comes after the window of the join.
 const TOO_LATE: i64 = 12_000;
 
-/// Who answers.
+/// The side that answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Side {
     Payments,
     Stock,
 }
 
-/// What must become of a record.
+/// The expected fate of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fate {
-    /// It meets the other side, or waits for it.
+    /// It matches the other side, or waits for it.
     Joined,
     /// It is a dead letter with this code at its source.
     Refused(&'static str),
@@ -52,7 +52,7 @@ pub struct Answer {
     pub value: Option<Vec<u8>>,
     pub timestamp: i64,
     pub fate: Fate,
-    /// Of the order, for who recomputes the sums.
+    /// The content of the order, to recompute the sums.
     pub order: Order,
 }
 
@@ -64,12 +64,12 @@ pub struct Order {
     pub pieces: i64,
 }
 
-/// What the input is to be like.
+/// The shape of the input.
 #[derive(Clone, Copy, Debug)]
 pub struct Shape {
     pub seed: u64,
     pub orders: i64,
-    /// Every so many orders, one has a value of so many bytes.
+    /// One of this many orders has a value of this many bytes.
     pub giants: Option<(i64, usize)>,
 }
 
@@ -107,7 +107,7 @@ fn append(answers: &mut Vec<(i64, Answer)>, dice: &mut Dice, start: i64, order: 
             let timestamp = timestamp + 500;
             (arrival + 500, Answer { timestamp, value: Some(value(dice, side, order, giant)), ..answer.clone() })
         });
-        // Twice the same: not where the other side has two that differ, or their order would show who came first.
+        // A duplicate, but not if the other side has two different records: the order of the results would depend on the run.
         let again = twice.is_none() && dice.below(50) == 0;
         answers.push((arrival, answer.clone()));
         answers.extend(again.then_some((arrival, answer)));

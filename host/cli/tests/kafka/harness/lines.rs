@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use super::records::Record;
 
-/// A line that `replay` reads.
+/// The line of a record for `replay`.
 pub fn line(
     topic: &str,
     partition: i32,
@@ -31,7 +31,7 @@ pub fn line(
     )
 }
 
-/// A line that `replay` writes.
+/// A line of `replay`'s output.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Line<'a> {
@@ -52,7 +52,7 @@ impl<'a> Line<'a> {
         serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))
     }
 
-    /// The record, with keys of the codec `i64` as numbers and others as Base64. Nobody has given it an offset.
+    /// The record, with keys of the codec `i64` as numbers and others as base64. It has no offset.
     pub fn record(&self) -> Record {
         let key = match (&self.key, self.key_base64) {
             (Some(Value::Number(number)), _) => number.as_i64().map(|number| number.to_be_bytes().to_vec()),

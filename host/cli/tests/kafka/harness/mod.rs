@@ -1,4 +1,4 @@
-//! What scenarios are made of.
+//! The harness of the scenarios.
 
 mod app;
 mod broker;

@@ -1,4 +1,4 @@
-//! What every scenario looks at in the end.
+//! The checks at the end of every scenario.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use super::same::assert_same;
 use super::state;
 use super::wait::until;
 
-/// What came of the input, for who wants to know more.
+/// The results, for further checks.
 pub struct Found {
     /// Number of dead letters.
     pub dead_letters: usize,
@@ -30,7 +30,7 @@ struct Sum {
 }
 
 impl App {
-    /// Stops the only process that is left when it has processed all input, and checks all that came of it.
+    /// Waits until the last process has processed all input, stops it, and checks all results.
     pub fn finish(&self, mut process: Process, data: &str) -> Found {
         process.wait_until_running();
         self.wait_until_caught_up(super::wait::PATIENCE);
@@ -38,12 +38,12 @@ impl App {
         self.check(data)
     }
 
-    /// Checks all that came of the input, when the last process on this folder has stopped and had all tasks.
+    /// Checks all results, after the last process has stopped, which had all tasks on this folder.
     pub fn check(&self, data: &str) -> Found {
         self.check_with_sums(data, true)
     }
 
-    /// The same where the topic `sums` was deleted and made anew: what was in it before is gone.
+    /// The same after the topic `sums` was deleted and created again, without its earlier records.
     pub fn check_but_for_sums_before_the_topic_was_made(&self, data: &str) {
         self.check_with_sums(data, false);
     }
@@ -60,7 +60,7 @@ impl App {
         Found { dead_letters, dropped: expected.dropped }
     }
 
-    /// Nothing holds readers back: what is written is committed or aborted, everywhere.
+    /// Checks that no transaction is open in any topic.
     pub fn no_transaction_is_open(&self) {
         until("no transaction is open", || {
             let Ok(topics) = self.topics() else { return false };
@@ -71,7 +71,7 @@ impl App {
         });
     }
 
-    /// The input lies where it should: otherwise it would be the test itself that lost or doubled something.
+    /// Checks that the input topics have the input: otherwise the test itself has lost or duplicated records.
     fn check_input(&self, expected: &Expected) {
         let sent = expected.origins.iter().map(|(origin, sent)| (origin.clone(), (&sent.key, &sent.value))).collect();
         let read = |side| {
@@ -98,7 +98,7 @@ impl App {
         });
     }
 
-    /// Each product's sums grow by one order at a time, to what they must be.
+    /// Checks that the sums of each product grow by one order at a time, up to the expected ones.
     fn check_sums(&self, expected: &Expected, from_the_first: bool) {
         let mut sums: BTreeMap<i64, Vec<Sum>> = BTreeMap::new();
         for record in self.kafka.read(&self.topic("sums")).iter().flatten() {
@@ -117,7 +117,7 @@ impl App {
         }
     }
 
-    /// What is refused is a dead letter once, with where it came from; nothing else is.
+    /// Checks that each refused record is one dead letter with its origin, and that there are no others.
     fn check_dead_letters(&self, expected: &Expected) -> usize {
         let letters: Vec<_> = self.kafka.read(&self.topic("dead")).into_iter().flatten().collect();
         let mut refused = BTreeMap::new();
@@ -152,7 +152,7 @@ impl App {
     }
 }
 
-/// Each order is decided as often, in the order and as `replay` says.
+/// Checks that the decisions on each order are those of `replay`, in the same order.
 fn check_orders(orders: &[Vec<Record>], expected: &Expected) {
     let mut found: BTreeMap<i64, Vec<Decision>> = BTreeMap::new();
     for record in orders.iter().flatten() {

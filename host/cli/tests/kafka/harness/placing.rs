@@ -1,4 +1,4 @@
-//! Topics whose partitions are laid on nodes of the test's choice, and topics that grow.
+//! Topics with partitions on nodes of the test's choice, and topics that grow.
 
 use futures_executor::block_on;
 use rdkafka::admin::{AdminOptions, NewPartitions, NewTopic, TopicReplication};
@@ -8,7 +8,7 @@ use super::records::{Kafka, REQUEST};
 use super::wait::until;
 
 impl Kafka {
-    /// Makes a topic with a partition for each list of nodes, which have its replicas.
+    /// Creates a topic with a partition for each list of nodes, which get its replicas.
     pub fn create_on(&self, topic: &str, replicas: &[&[i32]]) {
         let new = NewTopic::new(topic, replicas.len() as i32, TopicReplication::Variable(replicas));
         let new = new.set("retention.ms", "-1").set("min.insync.replicas", "1");

@@ -1,4 +1,4 @@
-//! An app of any pipeline: for scenarios that the orders don't show.
+//! An app with a pipeline of the scenario's own.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -25,7 +25,7 @@ pub struct Plain {
 }
 
 impl Plain {
-    /// With this pipeline, in which `APP` stands for its name: also the beginning of the names of its topics.
+    /// An app with this pipeline. `APP` in it stands for the app's name, with which its topics' names begin.
     pub fn new(bootstrap: &str, name: &str, pipeline: &str, topics: &[(&str, i32)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut config = config(bootstrap);
@@ -45,7 +45,7 @@ impl Plain {
         app
     }
 
-    /// The same with these guests, for a pipeline with plugins.
+    /// The same with these plugins.
     pub fn with_guests(self, guests: &[&str]) -> Self {
         for guest in guests {
             std::fs::write(self.folder.path().join(guest), guest_named(guest)).unwrap();
@@ -53,7 +53,7 @@ impl Plain {
         self
     }
 
-    /// Processes that start from now on have this pipeline.
+    /// Sets the pipeline of processes that start later.
     pub fn change(&self, pipeline: &str) {
         std::fs::write(self.folder.path().join("pipeline.toml"), pipeline.replace("APP", &self.name)).unwrap();
     }
@@ -71,7 +71,7 @@ impl Plain {
         Process::start(self.command(&words), &self.log(number))
     }
 
-    /// The `millrace` command with these words, divided by spaces, in the folder of the scenario.
+    /// The `millrace` command with these arguments, in the folder of the scenario.
     pub fn command(&self, words: &str) -> Command {
         let mut command = millrace_in(self.folder.path(), words);
         command.env("MILLRACE_LOG", "info");
@@ -82,7 +82,7 @@ impl Plain {
         self.folder.path().join(format!("process-{number}.log"))
     }
 
-    /// Writes records with these values to a partition, and returns when they are there. Each has itself as its key.
+    /// Writes records with these values to a partition. Each value is also the key. Returns when the records are acknowledged.
     pub fn write(&self, topic: &str, partition: i32, values: impl IntoIterator<Item = i64>) {
         let topic = self.topic(topic);
         for value in values {
@@ -94,7 +94,7 @@ impl Plain {
         self.producer.flush(super::PATIENCE).unwrap();
     }
 
-    /// Writes records, a line each, to the partitions that the lines or their keys decide on. `key` is the type of the keys.
+    /// Writes records, one per line, to the partitions of the lines or of their keys. `key` is the codec of the keys.
     pub fn write_lines(&self, topic: &str, key: &str, lines: impl IntoIterator<Item = String>) {
         let words = format!("topic write {} --kafka {} --key {key}", self.topic(topic), self.bootstrap);
         let mut child = self.command(&words).stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
@@ -104,7 +104,7 @@ impl Plain {
         assert!(child.wait().unwrap().success());
     }
 
-    /// How often each value was put out and committed.
+    /// Number of committed outputs of each value.
     pub fn all_results(&self, topic: &str) -> BTreeMap<i64, usize> {
         let mut found: BTreeMap<i64, usize> = BTreeMap::new();
         for record in self.kafka.read(&self.topic(topic)).into_iter().flatten() {
@@ -114,19 +114,19 @@ impl Plain {
         found
     }
 
-    /// Waits until what was put out and committed is so.
+    /// Waits until the committed outputs satisfy a condition.
     pub fn wait_for(&self, topic: &str, so: impl Fn(&BTreeMap<i64, usize>) -> bool) {
         until(&format!("{topic} has what it is to have"), || so(&self.all_results(topic)));
     }
 
-    /// Waits until the group has so many members.
+    /// Waits until the group has this many members.
     pub fn wait_for_members(&self, members: usize) {
         until(&format!("{members} are members"), || self.kafka.members(&self.name).is_ok_and(|now| now == members));
     }
 }
 
 impl Drop for Plain {
-    /// Who looks at a failure wants to know what the processes said.
+    /// After a failure, prints the logs of the processes.
     fn drop(&mut self) {
         if !std::thread::panicking() {
             return;

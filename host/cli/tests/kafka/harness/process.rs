@@ -18,17 +18,17 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts it, with its log in this file.
+    /// Starts a process, with its log in this file.
     pub fn start(mut command: Command, log: &Path) -> Self {
         let file = File::create(log).unwrap();
         let child = command.stdout(Stdio::null()).stderr(Stdio::from(file)).spawn().unwrap();
         Self { child, log: log.to_owned() }
     }
 
-    /// The fields of the entries of its log, so far, and the lines that are no entries as their `error`.
+    /// The fields of the log entries so far. A line that is no entry is the field `error`.
     pub fn entries(&self) -> Vec<Value> {
         let text = self.log();
-        // The last line may be half written.
+        // The last line may be incomplete.
         let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
         let entry = |line: &str| match serde_json::from_str::<Value>(line) {
             Ok(entry) => entry["fields"].clone(),
@@ -42,7 +42,7 @@ impl Process {
         self.entries().into_iter().filter(|entry| entry["message"] == message).collect()
     }
 
-    /// The text of its log, so far.
+    /// The text of its log so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
@@ -51,7 +51,7 @@ impl Process {
         self.child.try_wait().unwrap().is_none()
     }
 
-    /// Its number in the system.
+    /// Its process id.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
@@ -66,7 +66,7 @@ impl Process {
         self.end();
     }
 
-    /// `kill -9`, unless it has ended by itself. How it has ended, and its log.
+    /// `kill -9`, unless it has ended by itself. Returns its exit status and its log.
     pub fn end(mut self) -> (ExitStatus, String) {
         self.child.kill().unwrap();
         let status = self.child.wait().unwrap();
@@ -83,14 +83,14 @@ impl Process {
         status.unwrap()
     }
 
-    /// Asks it to stop, and waits until it has, well. Gives what it says at its end.
+    /// Tells it to stop, waits until it has ended with success, and returns its last log entry.
     pub fn stop(mut self) -> Value {
-        // Before it has a handler, just after its start, the signal would kill it.
+        // Just after its start, before it has a handler, the signal would kill it.
         until("it catches SIGTERM, or has ended", || catches_sigterm(self.id()) || !self.is_alive());
         self.signal(Signal::SIGTERM);
         let status = self.wait();
         assert_eq!(status.code(), Some(0), "it was asked to stop");
-        self.logged("stopped").pop().expect("the last words of a process that stops")
+        self.logged("stopped").pop().expect("a process that stops logs its counts")
     }
 }
 

@@ -1,4 +1,4 @@
-//! The tests' own way to Kafka: nothing of it is the driver's.
+//! Access to Kafka for tests, independent of the driver.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -15,13 +15,13 @@ use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::{Headers, Message};
 use rdkafka::{Offset, TopicPartitionList};
 
-/// How long a request may take. Brokers are killed here, so some take long.
+/// Time limit of a request: brokers are killed here, so some take long.
 pub(super) const REQUEST: Duration = Duration::from_secs(5);
 
-/// How long reading a topic to its end may take.
+/// Time limit for reading a topic to its end.
 const READ: Duration = Duration::from_secs(60);
 
-/// A record as it lies in a partition.
+/// A record in a partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
     pub offset: i64,
@@ -33,12 +33,12 @@ pub struct Record {
 }
 
 impl Record {
-    /// Its key as a number; a key that is none is a failure of the test.
+    /// Its key as a number; panics if it is none.
     pub fn number(&self) -> i64 {
         i64::from_be_bytes(self.key.as_deref().expect("a key").try_into().expect("a key of 8 bytes"))
     }
 
-    /// A header, empty if it isn't there or no text.
+    /// A header; empty if it is missing or no text.
     pub fn header(&self, name: &str) -> &str {
         let found = self.headers.iter().rfind(|(found, _)| found == name);
         let value = found.and_then(|(_, value)| value.as_deref());
@@ -46,12 +46,12 @@ impl Record {
     }
 }
 
-/// Where a partition ends.
+/// The end of a partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ends {
-    /// Behind what readers of committed records may see.
+    /// Last stable offset.
     pub stable: i64,
-    /// Behind all that was written.
+    /// High watermark.
     pub high: i64,
 }
 
@@ -62,20 +62,20 @@ pub struct Kafka {
     clients: RefCell<Rc<Clients>>,
 }
 
-/// Readers that are only asked where partitions end.
+/// Consumers that only look up the ends of partitions.
 pub(super) struct Clients {
     pub(super) committed: BaseConsumer,
     uncommitted: BaseConsumer,
 }
 
 impl Kafka {
-    /// For the app whose committed offsets are asked for.
+    /// A consumer to look up the committed offsets of an app.
     pub fn new(bootstrap: &str, app: &str) -> Self {
         let clients = RefCell::new(Rc::new(Clients::new(bootstrap, app)));
         Self { bootstrap: bootstrap.into(), app: app.into(), clients }
     }
 
-    /// Asks. After a failure, with new clients: one that reads nothing goes on asking a leader that is gone.
+    /// Makes a request; after a failure with new clients, since a client that reads nothing never refreshes its leaders.
     pub(super) fn ask<T>(&self, question: impl FnOnce(&Clients) -> KafkaResult<T>) -> KafkaResult<T> {
         let clients = Rc::clone(&self.clients.borrow());
         let answer = question(&clients);
@@ -85,14 +85,14 @@ impl Kafka {
         answer
     }
 
-    /// Topics whose names begin so, with their numbers of partitions.
+    /// Topics with this prefix, with their numbers of partitions.
     pub fn topics(&self, prefix: &str) -> KafkaResult<BTreeMap<String, i32>> {
         let metadata = self.ask(|clients| clients.committed.fetch_metadata(None, REQUEST))?;
         let topics = metadata.topics().iter().filter(|topic| topic.name().starts_with(prefix));
         Ok(topics.map(|topic| (topic.name().to_owned(), topic.partitions().len() as i32)).collect())
     }
 
-    /// Where the partitions of a topic end.
+    /// The ends of the partitions of a topic.
     pub fn ends(&self, topic: &str, partitions: i32) -> KafkaResult<Vec<Ends>> {
         let end = |clients: &Clients, partition| {
             let stable = clients.committed.fetch_watermarks(topic, partition, REQUEST)?.1;
@@ -102,12 +102,12 @@ impl Kafka {
         self.ask(|clients| (0..partitions).map(|partition| end(clients, partition)).collect())
     }
 
-    /// The offsets that the app has committed; -1 where it has none.
+    /// The committed offsets of the app; -1 if it has none.
     pub fn positions(&self, topic: &str, partitions: i32) -> KafkaResult<Vec<i64>> {
         self.positions_of(topic, 0..=partitions - 1)
     }
 
-    /// The same of some partitions: where one isn't decided, there is no answer for any.
+    /// The same for some partitions: if one is undecided, the request fails for all.
     pub fn positions_of(&self, topic: &str, partitions: RangeInclusive<i32>) -> KafkaResult<Vec<i64>> {
         let mut list = TopicPartitionList::new();
         list.add_partition_range(topic, *partitions.start(), *partitions.end());
@@ -116,14 +116,14 @@ impl Kafka {
         Ok(committed.elements().iter().map(|place| offset(place.offset())).collect())
     }
 
-    /// The fewest replicas in sync that any partition has.
+    /// The lowest number of in-sync replicas of any partition.
     pub fn replicas_in_sync(&self) -> KafkaResult<usize> {
         let metadata = self.ask(|clients| clients.committed.fetch_metadata(None, REQUEST))?;
         let partitions = metadata.topics().iter().flat_map(|topic| topic.partitions());
         Ok(partitions.map(|partition| partition.isr().len()).min().unwrap_or(0))
     }
 
-    /// How many members a group has.
+    /// Number of members of a group.
     pub fn members(&self, group: &str) -> KafkaResult<usize> {
         let list = self.ask(|clients| clients.committed.fetch_group_list(Some(group), REQUEST))?;
         Ok(list.groups().iter().map(|group| group.members().len()).sum())
@@ -162,7 +162,7 @@ impl Kafka {
         entries.filter_map(|entry| Some((entry.name, entry.value?))).collect()
     }
 
-    /// Makes a topic, and returns when it can be written to.
+    /// Creates a topic, and returns when it can be written to.
     pub fn create(&self, topic: &str, partitions: i32, settings: &[(&str, &str)]) {
         let new = NewTopic::new(topic, partitions, TopicReplication::Fixed(-1));
         let new = settings.iter().fold(new, |new, (name, value)| new.set(name, value));
@@ -199,7 +199,7 @@ fn record(message: &impl Message) -> Record {
     }
 }
 
-/// Settings of a client that doesn't tell that brokers come and go.
+/// Settings of a client that doesn't log lost connections.
 pub fn config(bootstrap: &str) -> ClientConfig {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", bootstrap).set("reconnect.backoff.max.ms", "500");

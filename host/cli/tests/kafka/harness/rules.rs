@@ -1,4 +1,4 @@
-//! Taking back what a broker was told to forbid. librdkafka's binding can't, so this one request is written by hand.
+//! Deletes access rules. The rdkafka crate can't, so this request is written by hand.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -8,15 +8,15 @@ const VERSION: i16 = 1;
 const TOPIC: u8 = 2;
 const GROUP: u8 = 3;
 const ANY: u8 = 1;
-/// A string that is null: whoever, from wherever.
+/// A null string: any principal, any host.
 const NULL: [u8; 2] = (-1_i16).to_be_bytes();
 
-/// Deletes all rules about a topic. They are gone for new requests soon after.
+/// Deletes all rules for a topic. New requests see this soon after.
 pub fn allow(bootstrap: &str, topic: &str) {
     delete(bootstrap, TOPIC, topic);
 }
 
-/// The same for a group of consumers.
+/// The same for a consumer group.
 pub fn allow_group(bootstrap: &str, group: &str) {
     delete(bootstrap, GROUP, group);
 }

@@ -1,9 +1,9 @@
-//! Whether two maps are the same.
+//! Comparison of two maps.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
-/// Says how many differ, and the first of them: all would be megabytes.
+/// Panics with the number of differences and the first ones: all would be megabytes.
 pub fn assert_same<K: Ord + Debug, V: PartialEq + Debug>(
     what: &str,
     expected: &BTreeMap<K, V>,

@@ -11,7 +11,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 
 use super::records::config;
 
-/// How long brokers may be away while it sends.
+/// How long brokers may be down while it sends.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A record for a partition.
@@ -44,7 +44,7 @@ impl ProducerContext for Deliveries {
 }
 
 impl Sender {
-    /// To this cluster.
+    /// A sender to this cluster.
     pub fn new(bootstrap: &str) -> Self {
         let mut config = config(bootstrap);
         config.set("enable.idempotence", "true").set("linger.ms", "5").set("message.max.bytes", "4000000");
@@ -53,12 +53,12 @@ impl Sender {
         Self(config.create_with_context(Deliveries::default()).unwrap())
     }
 
-    /// Serves reports for so long.
+    /// Serves delivery reports for this long.
     pub fn serve(&self, time: Duration) {
         self.0.poll(time);
     }
 
-    /// Sends a record; waits while too many are under way.
+    /// Sends a record; waits while too many are in flight.
     pub fn send(&self, parcel: &Parcel<'_>) {
         let mut record = BaseRecord::<[u8], [u8], ()>::to(parcel.topic).partition(parcel.partition);
         (record.key, record.payload) = (parcel.key, parcel.value);
@@ -69,7 +69,7 @@ impl Sender {
         }
         while let Err((error, unsent)) = self.0.send(record) {
             match error {
-                // The queue empties, and partitions that are new are learned of.
+                // Meanwhile the queue empties, and the client learns of new partitions.
                 KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull | RDKafkaErrorCode::UnknownPartition) => {
                     record = unsent;
                 }
@@ -79,7 +79,7 @@ impl Sender {
         }
     }
 
-    /// Waits until all is acknowledged, and says how many records are.
+    /// Waits until all records are acknowledged, and returns their number.
     pub fn finish(self) -> usize {
         self.0.flush(PATIENCE).unwrap();
         self.0.context().0.load(Ordering::Relaxed)

@@ -1,4 +1,4 @@
-//! The state on disk, against the changelogs that it could be restored from, and the table against its topic.
+//! Compares the state on disk with its changelogs, and the table with its topic.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use super::records::Record;
 use super::same::assert_same;
 use super::stores::{assert_same_but_for_the_expired, assert_table_of, fold, stored};
 
-/// Checks the state in this folder, which no process has any more.
+/// Checks the state in this folder, which no process uses any more.
 pub fn check(app: &App, folder: &Path, orders: &[Vec<Record>]) {
     let database = Arc::new(Database::open_read_only(&folder.join("db")).unwrap());
     let names: Vec<String> = database.stores().map(str::to_owned).collect();

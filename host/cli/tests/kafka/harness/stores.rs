@@ -1,4 +1,4 @@
-//! Entries of a store on disk, and those that its changelog adds up to.
+//! The entries of a store on disk, and those according to its changelog.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use super::same::assert_same;
 /// Partition and key, to value.
 pub type Entries = BTreeMap<(u32, Vec<u8>), Vec<u8>>;
 
-/// What is on disk.
+/// The entries on disk.
 pub fn stored(database: &Arc<Database>, store: StoreId) -> Entries {
     let mut entries = Entries::new();
     for partition in database.partitions(store).unwrap() {
@@ -41,8 +41,9 @@ pub fn fold(changelog: &[Vec<Record>]) -> Entries {
     entries
 }
 
-/// A store whose entries expire `keep` milliseconds behind the newest one of their partition and side: what has expired
-/// is no entry any more, and goes from disk some time, without a word in the changelog. What has no time never expires.
+/// Compares a store whose entries expire `keep` milliseconds after the newest one of their partition and side. Expired entries
+/// don't count: they disappear from disk at some time, without a record in the changelog. Entries without a timestamp never
+/// expire.
 pub fn assert_same_but_for_the_expired(name: &str, stored: &Entries, mut folded: Entries, keep: i64) {
     let mut stored = stored.clone();
     let clocks = |entries: &mut Entries| entries.extract_if(.., |(_, key), _| *key == CLOCK_KEY).collect::<Vec<_>>();
@@ -63,7 +64,7 @@ pub fn assert_same_but_for_the_expired(name: &str, stored: &Entries, mut folded:
     assert_same(&format!("state of `{name}` against its changelog"), &live, &stored);
 }
 
-/// A table has the last record of each key of its topic.
+/// Checks that a table has the last record of each key of its topic.
 pub fn assert_table_of(name: &str, stored: &Entries, topic: &[Vec<Record>]) {
     let mut last = BTreeMap::new();
     for (partition, records) in topic.iter().enumerate() {

@@ -1,16 +1,16 @@
-//! Waiting for what must happen.
+//! Waiting for a condition.
 
 use std::time::{Duration, Instant};
 
-/// How long a test waits for what must happen before it fails. Generous: the machine may be busy with other tests.
+/// Time limit of a wait. It is long: the machine may be busy with other tests.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Waits until something is so.
+/// Waits for a condition.
 pub fn until(what: &str, so: impl FnMut() -> bool) {
     within(PATIENCE, what, so);
 }
 
-/// Waits until something is so, for so long at most.
+/// Waits for a condition, at most this long.
 pub fn within(patience: Duration, what: &str, mut so: impl FnMut() -> bool) {
     let end = Instant::now() + patience;
     while !so() {

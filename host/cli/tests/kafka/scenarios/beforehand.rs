@@ -1,4 +1,4 @@
-//! Internal topics that an administrator has made beforehand, on a cluster with rules.
+//! Internal topics that an administrator has created, on a cluster with access rules.
 
 use millrace_broker::{Operation, Options};
 use serde_json::json;
@@ -15,11 +15,11 @@ fn rows(app: &str) -> String {
 }
 
 #[test]
-fn an_app_starts_if_it_may_not_list_the_topics_and_groups_of_others() {
+fn an_app_starts_although_it_may_not_see_the_control_topic_of_an_app_with_a_similar_name() {
     let Some(mut cluster) = own_broker(Options { acls: true, ..options() }) else { return };
     let broker = cluster.bootstrap();
-    // Topics of `shop-orders` could be those of an app `shop`; rules by prefix don't let it see that one's control topic,
-    // and a broker doesn't say that there is none.
+    // Topics of `shop-orders` could belong to an app `shop`. With rules by prefix the process may not see the control topic of
+    // `shop`, and the broker doesn't say that there is none.
     cluster.forbid("shop-control", Operation::Describe).unwrap();
     let place = Place::new();
     for (app, is_empty) in [("shop-orders", true), ("shop-returns", false)] {

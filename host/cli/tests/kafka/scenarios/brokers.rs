@@ -1,4 +1,4 @@
-//! Brokers that go away under load.
+//! Brokers that fail under load.
 
 use std::time::{Duration, Instant};
 
@@ -9,10 +9,10 @@ use crate::harness::{App, PATIENCE, Process, Settings, Shape, options, own_broke
 /// Records a second.
 const RATE: u32 = 300;
 
-/// How long a broker is away: longer than transactions may be open, and than a member of a group is missed.
+/// Time that a broker is down: longer than the transaction timeout and the session timeout.
 const AWAY: Duration = Duration::from_secs(20);
 
-/// A topic may come back long before another.
+/// One topic may be available long before another.
 const SETTINGS: Settings = Settings {
     within: "10m",
     kafka: r#""transaction.timeout.ms" = 10000"#,
@@ -21,9 +21,9 @@ const SETTINGS: Settings = Settings {
     with_orders: true,
 };
 
-/// It goes between two transactions, and comes back to a full pipe. Not in the middle of one: Kafka 4.3 forgets the marks
-/// of transactions that end while a partition has no leader, as they all do for a moment when the only node stops, and
-/// says that the transaction is complete (KAFKA-20734). No client can make up for that; three nodes are below.
+/// The broker stops between two transactions, and finds a backlog when it starts. It doesn't stop during one: if a transaction ends
+/// while a partition has no leader, as when the only node stops, Kafka 4.3 loses its markers and reports it as complete
+/// (KAFKA-20734). No client can make up for that. The scenario below has three nodes.
 #[test]
 fn a_process_waits_for_a_broker_that_is_down_for_long() {
     let Some(mut cluster) = own_broker(options()) else { return };
@@ -80,7 +80,7 @@ fn harm_each_node(name: &str, harm: impl Fn(&mut Cluster, usize)) {
     app.finish(process, "data");
 }
 
-/// Waits for nothing: this is how long the harm lasts.
+/// Sleeps while a broker is down: no condition to wait for.
 fn stays_alive_for(process: &mut Process, time: Duration) {
     let end = Instant::now() + time;
     while Instant::now() < end {

@@ -1,4 +1,4 @@
-//! Two processes with the same transactional ids: on the same folder, or on a copy of it.
+//! Two processes with the same transactional ids, on one folder or on copies of it.
 
 use crate::harness::{App, Settings, Shape, copy_folder, shared_broker, until};
 

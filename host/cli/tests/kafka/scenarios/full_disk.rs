@@ -1,4 +1,4 @@
-//! A data folder on a disk that is full, and then isn't any more.
+//! A data folder on a disk that is full for a while.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ name = "rows"
 from = "in"
 "#;
 
-/// Rows that are more than the disk has room for, at first.
+/// Number of rows: more than fit on the disk at first.
 const ROWS: usize = 60;
 const ROW_BYTES: usize = 500_000;
 
@@ -58,7 +58,7 @@ fn command(folder: &Path, broker: &str, words: &str) -> Command {
     command
 }
 
-/// Rows that no compression makes smaller.
+/// Rows that can't be compressed.
 fn feed(folder: &Path, broker: &str) {
     let mut write = command(folder, broker, "topic write full-in --key i64");
     let mut child = write.stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();

@@ -62,7 +62,7 @@ fn line(topic: &str, (key, headers): &(i64, Value)) -> String {
     format!("{line}\n")
 }
 
-/// What a topic has: keys with headers.
+/// The records of a topic: keys with headers.
 fn read(place: &Place, topic: &str, kafka: &str) -> Vec<(i64, Value)> {
     let lines = place.millrace(&format!("topic read {topic} --key i64 {kafka}")).good();
     let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
@@ -71,7 +71,7 @@ fn read(place: &Place, topic: &str, kafka: &str) -> Vec<(i64, Value)> {
     read
 }
 
-/// Also where a topic takes less than that, which the process may not know: it learns from what brokers refuse.
+/// Also if a topic has a lower limit that the process may not see: it learns the limit from refused records.
 #[test]
 fn headers_of_all_kinds_come_through_unchanged() {
     let Some(mut cluster) = own_broker(Options { acls: true, ..options() }) else { return };

@@ -1,4 +1,4 @@
-//! A partition that can't go on holds no other one.
+//! A partition that can't go on doesn't block others.
 
 use std::collections::BTreeMap;
 
@@ -38,8 +38,7 @@ fn write(app: &Plain, from: i64) {
     app.write("in", 1, values(from, 1));
 }
 
-/// Waits until all values below this of the second partition have come out. None of the first may have come beyond
-/// `first`.
+/// Waits for the results of all values below this one of the second partition. The first partition must have none from `first` on.
 fn the_neighbour_goes_on(app: &Plain, first: i64, to: i64) {
     app.wait_for("out", |found| (0..to).filter(|value| value % 2 == 1).all(|value| found.contains_key(&value)));
     assert!(app.all_results("out").keys().all(|value| value % 2 == 1 || *value < first), "it was to wait");
@@ -52,7 +51,7 @@ fn finish(app: &Plain, process: Process, to: i64) {
     assert_eq!(app.all_results("out"), once);
 }
 
-/// Nobody can tell what is committed for the partition, until the transaction ends.
+/// Until the transaction ends, the partition's committed offset is unknown.
 #[test]
 fn a_partition_whose_committed_offset_is_undecided_does_not_block_others() {
     let Some(broker) = shared_broker() else { return };
@@ -65,7 +64,7 @@ fn a_partition_whose_committed_offset_is_undecided_does_not_block_others() {
     let said = process.logged("a partition can't be processed yet, and is tried again: others go on");
     assert_eq!((&said[0]["topic"], &said[0]["partition"]), (&app.topic("in").into(), &0.into()), "{said:?}");
 
-    // Nor over a rebalance: another process comes, takes one of the two, and goes.
+    // The same over a rebalance: another process joins, gets one of the two partitions, and leaves.
     let other = app.start("other");
     app.wait_for_members(2);
     write(&app, 20);
@@ -79,7 +78,7 @@ fn a_partition_whose_committed_offset_is_undecided_does_not_block_others() {
     finish(&app, process, 60);
 }
 
-/// Its state can't be restored to the end until the transaction ends.
+/// Until the transaction ends, the state can't be restored completely.
 #[test]
 fn a_partition_whose_changelog_has_an_open_transaction_does_not_block_others() {
     let Some(broker) = shared_broker() else { return };
@@ -101,7 +100,7 @@ fn a_partition_whose_changelog_has_an_open_transaction_does_not_block_others() {
     finish(&app, process, 40);
 }
 
-/// What is behind the transaction can't be read until it ends.
+/// Until the transaction ends, the records after it can't be read.
 #[test]
 fn a_partition_whose_input_has_an_open_transaction_is_named_and_does_not_block_others() {
     let Some(broker) = shared_broker() else { return };
@@ -185,7 +184,7 @@ fn a_partition_without_a_leader_does_not_block_others() {
     finish(&app, process, 40);
 }
 
-/// What a process that is killed in the middle of its start leaves open, until the broker ends it.
+/// A process that is killed during its start leaves such a transaction open until the broker aborts it.
 #[test]
 fn a_reset_waits_for_a_transaction_in_the_control_topic() {
     let Some(broker) = shared_broker() else { return };

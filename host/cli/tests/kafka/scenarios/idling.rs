@@ -1,4 +1,4 @@
-//! `--until-idle` with several processes: the app is done when all that it reads is, whoever has it.
+//! `--until-idle` with several processes: a process ends only when all input of the app is processed, also that of the others.
 
 use nix::sys::signal::Signal;
 
@@ -7,13 +7,13 @@ use crate::harness::{App, Settings, Shape, shared_broker, until};
 /// Records a second.
 const RATE: u32 = 300;
 
-/// How soon the halted one's transaction is given up.
+/// Transaction timeout: the halted process's transaction is aborted after it.
 const SHORT: &str = r#""transaction.timeout.ms" = 5000"#;
 
 #[test]
 fn a_run_until_idle_waits_for_the_partitions_of_a_dead_member_of_the_group() {
     let Some(broker) = shared_broker() else { return };
-    // Missed so late that the other one is done with its own long before.
+    // The session timeout is so long that the other process has finished its own input long before.
     let settings = Settings { kafka: SHORT, session: 15_000, ..Settings::default() };
     let app = App::new(&broker, "idle", Shape { seed: 14, orders: 9_000, giants: None }, settings);
     let feeder = app.feed(Some(RATE));

@@ -19,7 +19,7 @@ fn a_process_that_is_killed_every_few_seconds_and_keeps_its_state_loses_and_doub
 #[test]
 fn a_process_that_is_killed_every_few_seconds_and_loses_its_state_loses_and_doubles_nothing() {
     let Some(broker) = shared_broker() else { return };
-    // Who starts with another folder has other transactional ids, and must wait until what was open is given up.
+    // A process with another folder has other transactional ids, and must wait until the broker aborts the open transactions.
     let settings = Settings { kafka: r#""transaction.timeout.ms" = 3000"#, ..Settings::default() };
     let app = App::new(&broker, "wiped", Shape { seed: 3, orders: 10_000, giants: None }, settings);
     kill_while_it_is_fed(&app, true);
@@ -51,7 +51,7 @@ fn kill_while_it_is_fed(app: &App, wipe: bool) {
     app.finish(process, "data");
 }
 
-/// How long a process may live is no matter of what comes out: it is when it is killed.
+/// Sleeps until the next kill: no condition to wait for.
 fn live_for(process: &mut Process, time: Duration) {
     let end = Instant::now() + time;
     while Instant::now() < end {

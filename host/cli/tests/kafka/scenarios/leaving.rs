@@ -20,7 +20,7 @@ fn a_process_that_is_told_to_stop_under_load_commits_and_leaves_the_group() {
     process.signal(Signal::SIGTERM);
     within(Duration::from_secs(30), "it has stopped", || !process.is_alive());
     assert_eq!(process.wait().code(), Some(0));
-    // At once, and not when a timeout has told that it is gone.
+    // At once, not after the session timeout.
     assert_eq!(app.kafka.members(&app.name).unwrap(), 0);
     let states: Vec<_> = process.logged("state").into_iter().map(|entry| entry["to"].clone()).collect();
     assert!(states.ends_with(&["draining".into(), "stopped".into()]), "{states:?}");

@@ -1,10 +1,10 @@
-//! Topics with unlike numbers of partitions, read together by several processes.
+//! Topics with different partition counts, merged by several processes.
 
 use std::collections::BTreeMap;
 
 use crate::harness::{Plain, shared_broker, until};
 
-/// Each task reads both topics, of which the second has fewer partitions. `NARROW` is what is merged of that one.
+/// Each task reads both topics. The second one has fewer partitions; `NARROW` stands for the step that is merged of it.
 const PIPELINE: &str = r#"
 app = "APP"
 [kafka]
@@ -47,8 +47,8 @@ fn write(app: &Plain, wave: i64) {
     }
 }
 
-/// By a rule that looks at any input of a task, each of two processes would run task 1: one has partition 1 of the wide
-/// topic, the other one that of the narrow topic.
+/// If any input made a process the owner of a task, two processes would run task 1: one has partition 1 of the wide topic, the
+/// other has partition 1 of the narrow one.
 #[test]
 fn a_merge_of_topics_with_unlike_partition_counts_is_exactly_once_while_processes_come_and_go() {
     processes_come_and_go("merge", &PIPELINE.replace("NARROW", "narrow"));
@@ -59,8 +59,8 @@ fn a_merge_of_topics_with_unlike_partition_counts_and_state_is_exactly_once_whil
     processes_come_and_go("mergestate", &format!("{}{STATE}", PIPELINE.replace("NARROW", "once")));
 }
 
-/// For the process that starts then, the other topic is the widest: each task would have two owners. The first one may
-/// have been given no partition that is new.
+/// For the process that starts later, the other topic is the widest, and each task would have two owners. The first process may
+/// have got none of the new partitions.
 #[test]
 fn a_process_that_started_before_a_topic_grew_ends_when_another_one_joins() {
     let Some(broker) = shared_broker() else { return };
@@ -88,8 +88,8 @@ fn a_process_that_started_before_a_topic_grew_ends_when_another_one_joins() {
     assert_eq!(app.all_results("out"), (0..50).chain(100..800).map(|value| (value, 1)).collect());
 }
 
-/// The later version merges another topic with the one that is read already. Its source is the first in the file, and by
-/// that, partitions of both belong to the member with those of the new topic; for the other member they are its own.
+/// The later version merges another topic with the earlier one. Its source is the first in the file: for the new member, the
+/// partitions of both topics belong to the member with those of the new topic; for the old member they are its own.
 #[test]
 fn a_rolling_upgrade_that_adds_an_input_is_exactly_once() {
     let Some(broker) = shared_broker() else { return };
@@ -112,7 +112,7 @@ fn a_rolling_upgrade_that_adds_an_input_is_exactly_once() {
         app.write("wide", partition, first..first + 100);
         app.write("narrow", partition, first + 1000..first + 1100);
     }
-    // Partitions 0 and 1 of the new topic wait for the old process to be replaced: it has those of the other one.
+    // Partitions 0 and 1 of the new topic wait until the old process is replaced: it has those of the other topic.
     app.wait_for("out", |found| found.len() == 600);
     assert!(new.says("members of the group divide the inputs into tasks in different ways"), "{:?}", new.entries());
     old.stop();
@@ -128,7 +128,7 @@ fn a_rolling_upgrade_that_adds_an_input_is_exactly_once() {
     assert_eq!(app.all_results("out"), (0..400).chain(1000..1400).chain(2000..2100).map(|value| (value, 1)).collect());
 }
 
-/// Nothing else happens that would make the group look.
+/// Nothing else happens that would cause a rebalance.
 #[test]
 fn a_process_that_is_alone_ends_when_an_input_grows() {
     let Some(broker) = shared_broker() else { return };

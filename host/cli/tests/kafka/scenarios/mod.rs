@@ -1,4 +1,4 @@
-//! One scenario a file.
+//! The scenarios, one file each.
 
 mod beforehand;
 mod brokers;

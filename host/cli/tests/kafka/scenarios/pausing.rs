@@ -1,4 +1,4 @@
-//! A partition whose reading is held back while a task has enough of it.
+//! Pausing an input while a task's queue is full.
 
 use rdkafka::ClientConfig;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
@@ -28,11 +28,11 @@ from = "work"
 topic = "pausing-out"
 "#;
 
-/// Large records, of which a queue takes no more than some.
+/// Large records, of which a few fill a queue.
 const LARGE: usize = 20;
 const BYTES: usize = 150_000;
 
-/// Rounds of work that take about a tenth of a second.
+/// Rounds of work for about a tenth of a second.
 const ROUNDS: usize = 50_000_000;
 
 fn send(producer: &BaseProducer, number: usize, rounds: usize, bytes: usize) {
@@ -40,8 +40,8 @@ fn send(producer: &BaseProducer, number: usize, rounds: usize, bytes: usize) {
     producer.send(BaseRecord::<(), str>::to("pausing-in").partition(0).payload(&value)).unwrap();
 }
 
-/// While the task works on one slow record, more than its queue takes comes and is read up to the end. While it works on
-/// these, and nothing more is read, others come: they are the first that reading must go on with.
+/// While the task processes one slow record, more records than fit into its queue come and are read to the end of the partition.
+/// While it processes these, and the input is paused, others come: reading must go on with the first of them.
 #[test]
 fn records_that_arrive_while_an_input_is_paused_at_its_end_are_processed() {
     let Some(broker) = shared_broker() else { return };

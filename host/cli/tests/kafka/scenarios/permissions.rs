@@ -1,10 +1,10 @@
-//! Topics and groups that the app may not use any more, or not see.
+//! Topics and groups that the app may no longer use or describe.
 
 use millrace_broker::{Cluster, Operation, Options};
 
 use crate::harness::{Plain, allow, allow_group, own_broker, shared_broker, until};
 
-/// Two tasks that have nothing to do with each other, in one worker.
+/// Two independent tasks in one worker.
 const TWO_INPUTS: &str = r#"
 app = "APP"
 [kafka]
@@ -32,7 +32,7 @@ fn with_acls() -> Option<Cluster> {
     own_broker(Options { acls: true, ..crate::harness::options() })
 }
 
-/// Writes to both inputs, and waits until this much of this one has come out.
+/// Writes to both inputs, and waits for this many results of the given one.
 fn comes_out(app: &Plain, inputs: &[&str], values: std::ops::Range<i64>, outputs: &[(&str, i64)]) {
     for input in inputs {
         app.write(input, 0, values.clone());
@@ -42,7 +42,7 @@ fn comes_out(app: &Plain, inputs: &[&str], values: std::ops::Range<i64>, outputs
     }
 }
 
-/// Taking away the permission to read takes the one to describe, too: the topic can't be seen any more.
+/// Without the permission to read, the app may not describe the topic either.
 #[test]
 fn an_input_that_may_no_longer_be_described_is_named_and_does_not_block_others_over_a_rebalance() {
     let Some(mut cluster) = with_acls() else { return };
@@ -73,7 +73,7 @@ fn an_input_that_may_no_longer_be_described_is_named_and_does_not_block_others_o
     }
 }
 
-/// The group's member finds out by itself, and joins again without the topic.
+/// The member notices the deletion itself, and rejoins without the topic.
 #[test]
 fn a_deleted_input_stays_named_when_no_member_is_assigned_it_any_more() {
     let Some(broker) = shared_broker() else { return };
@@ -90,7 +90,7 @@ fn a_deleted_input_stays_named_when_no_member_is_assigned_it_any_more() {
     process.stop();
 }
 
-/// The state of one of the tasks is in its changelog only.
+/// One task has its state in the changelog only.
 #[test]
 fn a_changelog_that_may_not_be_read_is_named_and_does_not_block_other_tasks() {
     let Some(mut cluster) = with_acls() else { return };
@@ -129,7 +129,7 @@ fn a_group_that_the_app_may_not_join_is_named_until_it_may() {
     process.stop();
 }
 
-/// Nothing but another setting helps.
+/// Only another setting helps.
 #[test]
 fn a_process_whose_session_timeout_the_broker_does_not_allow_ends_and_says_why() {
     let Some(broker) = shared_broker() else { return };

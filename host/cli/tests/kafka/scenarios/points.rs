@@ -1,10 +1,10 @@
-//! A process dies at each place between which something could be lost or done twice.
+//! A process dies between any two steps of a commit, where a record could be lost or processed twice.
 
 use std::os::unix::process::ExitStatusExt;
 
 use crate::harness::{App, Settings, Shape, shared_broker};
 
-/// Places on the way of a commit, twice each: in an early one, and when there is state already.
+/// The points of a commit, twice each: in an early commit, and in one when there is state.
 const POINTS: [&str; 8] = [
     "produced:1",
     "offsets-sent:1",

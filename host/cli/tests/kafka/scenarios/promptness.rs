@@ -1,11 +1,11 @@
-//! Results don't wait for the commit interval, and what comes to none isn't lost by that.
+//! Results don't wait for the commit interval; records without a result are committed later, and not lost.
 
 use crate::harness::{App, Settings, Shape, shared_broker, until};
 
 /// Records a second.
 const RATE: u32 = 300;
 
-/// Longer than anything here is waited for: what is committed is so because of its results.
+/// Longer than any wait of the test: whatever is committed was committed because of its results.
 const LONG: &str = "--set commit-interval=200s";
 
 #[test]
@@ -18,7 +18,7 @@ fn results_are_committed_before_the_interval_is_over_and_the_rest_survives_a_kil
         process.wait_until_running();
         let before = app.committed();
         until("results are committed", || app.committed() >= before + 300);
-        // The table has none, so what it has read of them waits for the interval.
+        // The table has no results, so its input waits for the interval.
         until("not all is committed", || app.lag().is_ok_and(|lag| lag > 0));
         process.kill();
     }

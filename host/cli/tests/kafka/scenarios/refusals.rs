@@ -1,4 +1,4 @@
-//! Records that a broker doesn't take, however often they are sent.
+//! Records that a broker refuses.
 
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -10,14 +10,14 @@ use crate::support::{Place, guest_named};
 
 const HOUR: i64 = 3_600_000;
 
-/// A timestamp limit that is none.
+/// A timestamp limit without effect.
 const FOREVER: &str = "9223372036854775807";
 
 /// Good records beside those that are refused.
 const GOOD: i64 = 100;
 
-/// One stream into topics that refuse different records of it: each sink has its own verdict. The stream also goes through
-/// a repartition topic, and a second one comes from the future.
+/// One stream into topics that refuse different records, so that each sink has its own refusals. The stream also goes through a
+/// repartition topic. A second stream has timestamps in the future.
 const STREAMS: &str = r#"
 app = "refusals"
 commit-interval = "100ms"
@@ -77,7 +77,7 @@ fn line(topic: &str, key: Value, value: Value, timestamp: i64) -> String {
     format!("{}\n", json!({"topic": topic, "partition": 0, "key": key, "value": value, "timestamp": timestamp}))
 }
 
-/// By step: the codes of dead letters with the offset of the record that each is about, and the reason.
+/// The dead letters by step: code, offset of the record, reason.
 fn letters(kafka: &Kafka, topic: &str) -> BTreeMap<String, (String, String, String)> {
     let letters = kafka.read(topic).into_iter().flatten();
     let header = |letter: &crate::harness::Record, name: &str| letter.header(name).to_owned();
@@ -157,7 +157,7 @@ fn a_record_that_a_broker_refuses_is_a_dead_letter_and_its_neighbours_come_throu
         let count = kafka.read(&format!("refusals-{topic}")).into_iter().flatten().count();
         assert_eq!(count as i64, GOOD + 3, "records in {topic}");
     }
-    // Nothing is refused on the way through the app's own topics.
+    // The app's own topics refuse nothing.
     let sums = kafka.read("refusals-sums").into_iter().flatten();
     let sums = sums.map(|record| serde_json::from_slice::<Value>(&record.value.unwrap()).unwrap());
     assert_eq!(sums.count() as i64, GOOD + 4);

@@ -1,11 +1,11 @@
-//! What a process finds when it starts: its own state, none, or somebody else's.
+//! Starts with the process's own state, without state, and with that of something else.
 
 use crate::harness::{App, PATIENCE, Process, Settings, Shape, copy_folder, options, own_broker, shared_broker};
 
-/// The changelog of operators' clocks belongs to several tasks: each reads what the others have put there meanwhile.
+/// Several tasks share the changelog of operators' clocks: each also reads the later records of the others.
 const FEW: u64 = 500;
 
-/// How many changelog records a process had to restore until it ran.
+/// Number of changelog records that a process restored before it ran.
 fn restored(process: &Process) -> u64 {
     process.logged("restored").iter().filter_map(|entry| entry["records"].as_u64()).max().unwrap_or(0)
 }
@@ -103,14 +103,14 @@ fn a_start_with_state_ahead_of_its_changelog_is_refused_and_the_message_says_wha
     assert!(process.says("it ends at offset 0, and the local state has all up to offset "), "{last:?}");
     assert!(process.says("`millrace reset ahead --kafka "), "{last:?}");
 
-    // The other way out: the process restores its state from the records that are left.
+    // The other advice: the process restores its state from the records that are left.
     std::fs::remove_dir_all(app.path("data")).unwrap();
     let mut process = app.start("data");
     process.wait_until_running();
     process.stop();
 }
 
-/// Removes all records of a partition whose broker doesn't run. The topic stays the same one.
+/// Removes all records of a partition while its broker is down. The topic keeps its id.
 fn empty_log(partition: &std::path::Path) {
     for entry in std::fs::read_dir(partition).unwrap().map(Result::unwrap) {
         if entry.file_name() != "partition.metadata" {

@@ -19,7 +19,7 @@ fn records_are_processed_exactly_once_while_processes_come_and_go_under_load() {
     third.wait_until_running();
     until("all three are members", || app.kafka.members(&app.name).is_ok_and(|members| members == 3));
     app.wait_for_more(1_000);
-    // All of them work: each says at its end what it has processed.
+    // All of them have worked: each logs its counts at the end.
     let said = first.stop();
     assert!(said["consumed"].as_u64() > Some(0), "{said}");
     app.wait_for_more(500);

@@ -5,7 +5,7 @@ use millrace_broker::{Options, Secure};
 use crate::harness::{App, Process, Settings, Shape, options, own_broker, until};
 use crate::support::Place;
 
-/// Starts a process that comes with this password, and trusts the broker's certificate or doesn't.
+/// Starts a process with this password, which trusts the broker's certificate or not.
 fn start(app: &App, secure: &Secure, data: &str, password: &str, trusting: bool) -> Process {
     let Secure { bootstrap, certificate, user, .. } = secure;
     let mut words = format!(
@@ -18,7 +18,7 @@ fn start(app: &App, secure: &Secure, data: &str, password: &str, trusting: bool)
     Process::start(app.command(&words), &app.path(&format!("{data}.log")))
 }
 
-/// Ends by itself, and says this.
+/// Checks that the process ends by itself with this message.
 fn is_refused(mut process: Process, words: &str) {
     assert_eq!(process.wait().code(), Some(1));
     assert!(process.says(words), "{:?}", process.entries());
@@ -37,7 +37,7 @@ fn a_pipeline_runs_over_tls_with_a_password_and_says_why_if_the_broker_refuses_i
     app.finish(process, "data");
 }
 
-/// What a command and a run say of a cluster that they can't reach in this way, without the beginning that both have.
+/// The messages of a command and of a run that can't reach the cluster, without their common beginning.
 fn told(place: &Place, bootstrap: &str, settings: &[&str]) -> [String; 2] {
     let with = |option: &str| settings.iter().map(|set| format!(" {option}{set}")).collect::<String>();
     let list = place.millrace(&format!("topic list --kafka {bootstrap}{}", with("--kafka-set ")));
@@ -51,7 +51,7 @@ fn told(place: &Place, bootstrap: &str, settings: &[&str]) -> [String; 2] {
         said = entries.iter().find_map(reason).unwrap_or_default();
         !said.is_empty()
     });
-    // It waits, and ends when it is told to; or it has ended.
+    // The process waits and ends when told to, or has ended.
     if said.starts_with("no broker answers") {
         assert_eq!(list.code, Some(75), "{list:?}");
         process.signal(nix::sys::signal::Signal::SIGTERM);

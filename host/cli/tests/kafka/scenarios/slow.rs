@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use crate::harness::{Plain, Process, shared_broker, until};
 
-/// The broker ends a transaction after four seconds: fewer than the slow records take, and fewer than two that never come to
-/// an end, each with its deadline and what the verdict by fuel takes.
+/// The broker aborts a transaction after four seconds: less than the slow records take, and less than two endless ones, each with
+/// its deadline and its verdict by fuel.
 const HEAD: &str = r#"
 app = "APP"
 dlq = "APP-dead"
@@ -37,7 +37,7 @@ from = "work"
 topic = "APP-out"
 "#;
 
-/// The same rule behind results that wait for a commit, two for each record, which itself goes out at once.
+/// The same rule after results that wait for a commit, two for each record; the record itself has a result at once.
 const WAITING: &str = r#"
 [[aggregate]]
 name = "latest"
@@ -60,21 +60,21 @@ from = "work"
 topic = "APP-out"
 "#;
 
-/// The first timestamp: behind it, each record is in two windows.
+/// The first timestamp: from it on, each record is in two windows.
 const FIRST: i64 = 20_000;
 
-/// Rounds of work that take some ten milliseconds.
+/// Rounds of work for some ten milliseconds.
 const SOME: i64 = 10_000_000;
 
-/// Records of the slow partition, and those of them that never come to an end.
+/// Number of records in the slow partition, and the endless ones among them.
 const SLOW: i64 = 120;
 const ENDLESS: [i64; 3] = [60, 61, 63];
 
-/// The first record of the quick partition, and how many there are.
+/// First record of the fast partition, and their number.
 const QUICK: (i64, usize) = (1_000, 50);
 
-/// Windows of many keys that one record closes, each of which takes some tenths of a millisecond on its way to a step whose
-/// results wait for a commit: together more than a transaction may be open.
+/// One record closes windows of many keys. Each takes some tenths of a millisecond on its way to a step whose results wait for a
+/// commit: together more than the transaction timeout.
 const CLOSING: &str = r#"
 [plugins.operators]
 component = "operators.wasm"
@@ -114,7 +114,7 @@ fn app(bootstrap: &str, name: &str, steps: &str, topics: &[(&str, i32)]) -> Plai
     Plain::new(bootstrap, name, &format!("{HEAD}{steps}"), topics).with_guests(&["slow.wasm", "operators.wasm"])
 }
 
-/// Writes all records at once. Those of the slow partition, but for the endless ones, have so many rounds of work.
+/// Writes all records at once. Those of the slow partition, except for the endless ones, have this many rounds of work.
 fn feed(app: &Plain, rounds: i64) {
     let rounds = |id| if ENDLESS.contains(&id) { i64::MAX } else { rounds };
     let slow = (0..SLOW).map(|id| (0, id, rounds(id)));
@@ -126,14 +126,14 @@ fn feed(app: &Plain, rounds: i64) {
     app.write_lines("in", "i64", lines);
 }
 
-/// How much of the input isn't committed.
+/// Number of uncommitted input records.
 fn lag(app: &Plain) -> i64 {
     let input = app.topic("in");
     let (ends, positions) = (app.kafka.ends(&input, 2).unwrap(), app.kafka.positions(&input, 2).unwrap());
     ends.iter().zip(positions).map(|(end, position)| end.high - position.max(0)).sum()
 }
 
-/// The results of a topic that are committed, in their order.
+/// The committed results of a topic, in their order.
 fn found(app: &Plain, topic: &str) -> Vec<i64> {
     let records = app.kafka.read(&app.topic(topic)).into_iter().flatten();
     let value = |value: Option<Vec<u8>>| serde_json::from_slice::<Value>(&value.unwrap()).unwrap();
@@ -155,7 +155,7 @@ fn a_slow_rule_is_named_commits_in_time_and_does_not_block_other_partitions() {
     let mut first = app.start("first");
     first.wait_until_running();
     until("some are committed", || found(&app, "out").len() > 10);
-    // Another process comes in the middle.
+    // Another process joins meanwhile.
     let mut second = app.start("second");
     second.wait_until_running();
     until("all is done", || lag(&app) == 0);
@@ -216,7 +216,7 @@ fn results_that_wait_for_a_commit_do_not_keep_a_transaction_open_while_many_wind
     process.stop();
 }
 
-/// Also where the record puts out another result at once, which opens the transaction.
+/// Also if the record has another result at once, which opens the transaction.
 #[test]
 fn results_whose_calls_are_endless_are_dead_letters_and_do_not_block_others() {
     let Some(broker) = shared_broker() else { return };

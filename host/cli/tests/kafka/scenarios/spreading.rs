@@ -1,4 +1,4 @@
-//! Keys that another partitioner has spread.
+//! Keys in partitions of another partitioner.
 
 use crate::harness::{Plain, shared_broker};
 

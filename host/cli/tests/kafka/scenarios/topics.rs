@@ -1,4 +1,4 @@
-//! An output topic that isn't there, goes away, or may not be written to.
+//! Topics that are missing, are deleted, or may not be used.
 
 use millrace_broker::{Operation, Options};
 
@@ -38,7 +38,7 @@ fn a_process_names_an_output_topic_that_is_deleted_and_waits_for_it() {
     app.check_but_for_sums_before_the_topic_was_made("data");
 }
 
-/// Two parts of a pipeline, of which one worker has both.
+/// Two sub-topologies in one worker.
 const PARTS: &str = r#"
 app = "APP"
 [kafka]
@@ -109,7 +109,7 @@ fn an_input_that_is_deleted_is_named_the_app_is_degraded_and_other_inputs_go_on(
     process.stop();
 }
 
-/// What is in it is nowhere else, so it isn't waited for.
+/// Its records are nowhere else, so the process doesn't wait for it.
 #[test]
 fn a_process_stops_when_its_repartition_topic_is_deleted() {
     let Some(broker) = shared_broker() else { return };
@@ -148,7 +148,7 @@ fn a_process_names_a_topic_that_it_may_not_read_or_write_and_waits_for_it() {
     app.finish(process, "data");
 }
 
-/// With the same outcome as where it may be seen (`undisturbed.rs`).
+/// With the same results as if it may be seen (`undisturbed.rs`).
 #[test]
 fn a_process_learns_a_record_limit_that_it_may_not_see_and_dead_letters_larger_records() {
     let Some(mut cluster) = own_broker(Options { acls: true, ..crate::harness::options() }) else { return };

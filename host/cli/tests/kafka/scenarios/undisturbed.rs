@@ -1,8 +1,8 @@
-//! Nothing happens: two workers, four partitions, and among good records those that nobody can process.
+//! No faults: two workers, four partitions, and some records that can't be processed.
 
 use crate::harness::{App, PATIENCE, Settings, Shape, shared_broker};
 
-/// More than the topic `orders` takes, and less than those that the input and the sums go through.
+/// Bytes: more than the topic `orders` takes, and less than the limits of the input and of the sums.
 const GIANT: usize = 40_000;
 
 #[test]

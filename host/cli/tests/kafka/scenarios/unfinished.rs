@@ -1,4 +1,4 @@
-//! A run that a commit lies in the middle of, and whose process is killed then.
+//! A process that is killed after a commit in the middle of one record's work.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -10,8 +10,8 @@ use tempfile::TempDir;
 use crate::harness::{Kafka, OpenTransaction, Process, shared_broker, until};
 use crate::support::{guest_named, millrace_in};
 
-/// A record is in 2,000 windows. They all close at once, and their results are put out over many commits: there is so much
-/// work behind each that a pass takes longer than a commit waits for, on a quick machine too.
+/// A record is in 2,000 windows, which all close at once. Their results come over many commits: each takes so much work that a
+/// pass is longer than the commit interval, even on a fast machine.
 const PIPELINE: &str = r#"
 app = "unfinished"
 commit-interval = "50ms"
@@ -49,10 +49,10 @@ const WINDOWS: i64 = 2_000;
 /// Of the four partitions, each of two processes has one of these: it has the first two or the last two.
 const USED: [i32; 2] = [1, 2];
 
-/// Keys of each of them: few enough for the other process to be done long before the group misses the one that is killed.
+/// Keys of each partition: so few that the other process is done long before the killed one's session times out.
 const KEYS: i64 = 15;
 
-/// A time behind all windows of the records before it, in milliseconds.
+/// A timestamp after all windows of the earlier records.
 const LATER: i64 = 10_000_000;
 
 struct App {
@@ -107,7 +107,7 @@ impl App {
         positions.is_ok_and(|positions| positions.contains(&(KEYS + 1)))
     }
 
-    /// How many results there are for each key.
+    /// Number of results of each key.
     fn results(&self) -> BTreeMap<Vec<u8>, i64> {
         let mut results = BTreeMap::new();
         for record in self.kafka.read("unfinished-out").into_iter().flatten() {
@@ -117,19 +117,19 @@ impl App {
     }
 }
 
-/// The offsets of its records are committed with the first part of it: they don't tell that it isn't done.
+/// The offsets of the records are committed with the first part of their results: they don't show that more are to come.
 #[test]
 fn a_run_until_idle_finishes_the_work_of_a_process_that_was_killed() {
     let Some(broker) = shared_broker() else { return };
     let app = App::new(&broker);
     let killed = app.start("killed", "");
     until("it is a member", || app.kafka.members("unfinished").is_ok_and(|members| members == 1));
-    // Nobody is done as long as this isn't decided.
+    // The app isn't done while this transaction is open.
     let open = OpenTransaction::with_an_offset(&broker, "unfinished-foreign", "unfinished", "unfinished-in", 0);
     let mut last = app.start("last", "--until-idle");
     // As soon as the second one has its partitions, the first one has only its own.
     until("both have partitions", || last.logged("state").iter().any(|entry| entry["to"] == "restoring"));
-    // So that all that comes out is the other one's.
+    // So that all results come from the other process.
     last.signal(Signal::SIGSTOP);
     app.feed();
     until("an offset behind the records that close the windows is committed", || app.is_any_read());

@@ -1,4 +1,4 @@
-//! A process that is halted for so long that everybody takes it for dead, and then goes on.
+//! A process that is halted past all timeouts, and then goes on.
 
 use nix::sys::signal::Signal;
 
@@ -7,7 +7,7 @@ use crate::harness::{App, Settings, Shape, shared_broker, until};
 /// Records a second.
 const RATE: u32 = 400;
 
-/// It is gone from its group after six seconds, and its transaction after five.
+/// The session timeout is six seconds, the transaction timeout five.
 const SHORT: &str = r#""max.poll.interval.ms" = 7000
 "transaction.timeout.ms" = 5000"#;
 
@@ -26,7 +26,7 @@ fn a_process_that_is_halted_past_all_timeouts_writes_nothing_more_and_rejoins_th
 
     zombie.signal(Signal::SIGSTOP);
     until("it is no member any more", || app.kafka.members(&app.name).is_ok_and(|members| members == 1));
-    // What it had open is aborted, and what it had in hand is done by the other one.
+    // Its open transaction is aborted, and the other process has its records.
     until("the other one has all", || heir.times_running() > 1);
     app.wait_for_more(2_000);
     app.no_transaction_of_the_dead_is_open();
