@@ -64,8 +64,20 @@ guests *folders:
         case ${folders[i]} in plugins/*) lay "$wasm" pipelines ;; esac
     done
 
-# Runs the sample orders through their pipeline and shows the outcome.
-demo *args: (guests "plugins/order-status")
+# Builds the plugin of this demo alone.
+#
+# Runs a sample through its pipeline and shows the outcome: `demo [orders|fraud|recommendations|pricing|activity]`.
+demo *args:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    case "${1:-}" in
+        fraud) plugin=fraud-scoring ;;
+        recommendations) plugin=recommendations ;;
+        pricing) plugin=dynamic-pricing ;;
+        activity) plugin=customer-activity ;;
+        *) plugin=order-status ;;
+    esac
+    "{{ just_executable() }}" --justfile "{{ justfile() }}" guests "plugins/$plugin"
     cargo build {{ command }}
     "$CARGO_TARGET_DIR/debug/millrace" demo "$@"
 

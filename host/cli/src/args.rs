@@ -2,6 +2,7 @@
 
 mod assignment;
 mod bootstrap;
+mod demo;
 mod offsets;
 mod place;
 mod unshown;
@@ -17,6 +18,7 @@ use millrace_pipeline::{Format, Override};
 
 use assignment::{setting, setting_in_file, topic_setting};
 use bootstrap::bootstrap;
+pub use demo::{Demo, DemoKind};
 pub use offsets::{Goal, Offsets};
 pub use place::{At, Data, KafkaSet, Place, Which};
 
@@ -289,26 +291,6 @@ pub struct Topology {
     /// Format of the output
     #[arg(long, default_value = "text")]
     pub format: TopologyForm,
-}
-
-/// `millrace demo`.
-#[derive(Debug, Args)]
-pub struct Demo {
-    /// Folder for the state and, without --kafka, the log; it is emptied first
-    #[arg(long, value_name = "DIR", default_value = ".millrace/demo")]
-    pub data: PathBuf,
-    /// Run on this Kafka cluster: its bootstrap servers. Topics `millrace-demo-...` are deleted and created again
-    #[arg(long, value_name = "BOOTSTRAP", value_parser = bootstrap)]
-    pub kafka: Option<String>,
-    /// Settings of the cluster.
-    #[command(flatten)]
-    pub set: KafkaSet,
-    /// The pipeline to run
-    #[arg(long, value_name = "PIPELINE", default_value = "pipelines/orders.toml")]
-    pub pipeline: PathBuf,
-    /// The records to run through it
-    #[arg(long = "in", value_name = "FILE", default_value = "samples/orders.jsonl")]
-    pub input: PathBuf,
 }
 
 /// `millrace reset`.

@@ -1,5 +1,6 @@
 //! `millrace demo`: runs the sample orders through their pipeline, and shows the results.
 
+mod business;
 mod embedded;
 mod kafka;
 mod look;
@@ -21,15 +22,16 @@ const COMMIT_INTERVAL: Duration = Duration::from_millis(100);
 /// # Errors
 /// The pipeline or the sample is missing or wrong, or the data folder or the cluster is.
 pub fn demo(arguments: &args::Demo) -> Result<()> {
-    if !arguments.pipeline.exists() {
-        let path = arguments.pipeline.display();
+    let pipeline = arguments.pipeline();
+    if !pipeline.exists() {
+        let path = pipeline.display();
         bail!(
             "{path} doesn't exist: run the demo from the folder of the project, or name the files with --pipeline and --in"
         );
     }
     // Settings of the command line override those of the pipeline file.
     let set = arguments.set.all()?.into_iter().map(|(name, value)| (format!("kafka.{name}"), value)).collect();
-    let files = vec![arguments.pipeline.clone()];
+    let files = vec![pipeline];
     let loaded = load(&args::Pipeline { files, set, set_file: Vec::new() })?;
     match &arguments.kafka {
         None => embedded::demo(arguments, &loaded),

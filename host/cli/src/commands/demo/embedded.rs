@@ -15,7 +15,7 @@ use millrace_engine::record::InputRecord;
 use millrace_store::{Batch, Durability};
 
 use super::super::replay::codecs;
-use super::look::{TopicSource, look};
+use super::look::{TopicSource, look, results};
 use super::report::Report;
 use crate::args;
 use crate::data;
@@ -26,14 +26,15 @@ use crate::load::Loaded;
 pub(super) fn demo(arguments: &args::Demo, loaded: &Loaded) -> Result<()> {
     super::empty(&arguments.data)?;
     let (mut worker, mut guests) = data::open_worker(loaded, &arguments.data, WorkerOptions::default())?;
-    let records = load_sample(&arguments.input, &worker)?;
+    let records = load_sample(&arguments.input(), &worker)?;
     let options =
         RunOptions { commit_interval: super::COMMIT_INTERVAL, until_idle: true, inbox: run::inbox_of(&arguments.data) };
     let start = Instant::now();
     run::run(&mut worker, &mut guests, &options, &AtomicBool::new(false), |_| ())?;
     let took = start.elapsed();
     let found = look(worker.topology(), worker.log().database(), &mut Records(worker.log()))?;
-    Report { arguments, records, took, ledger: worker.ledger(), found }.print()
+    let results = results(worker.topology(), &mut Records(worker.log()))?;
+    Report { arguments, records, took, ledger: worker.ledger(), found, results }.print()
 }
 
 /// Appends the sample to the log, and returns the number of records by topic.

@@ -11,6 +11,9 @@ use millrace_engine::state::keys::decode_row;
 use millrace_engine::topology::{Operator, StoreKind, TopicKind, Topology};
 use millrace_store::Database;
 
+use super::business::Results;
+use super::kafka::APP;
+
 /// Topics of a log or of a cluster.
 pub(super) trait TopicSource {
     /// Passes all records of a topic to `visit`; none if there is no such topic.
@@ -58,6 +61,24 @@ pub(super) fn look(topology: &Topology, database: &Arc<Database>, source: &mut d
     misses(source, topology, &mut found)?;
     count_written(source, topology, &mut found)?;
     Ok(found)
+}
+
+/// The values of each topic that the pipeline writes to, in the order of their timestamps; by the name that the topic has in
+/// the pipeline's file.
+pub(super) fn results(topology: &Topology, source: &mut dyn TopicSource) -> Result<Results> {
+    let mut results = Results::new();
+    for node in topology.subtopologies.iter().flat_map(|part| &part.nodes) {
+        let Operator::Sink { topic, .. } = &node.operator else { continue };
+        let Some(topic) = topology.topics.get(topic.0) else { continue };
+        let mut records = Vec::new();
+        source.each(&topic.name, &mut |record| records.push((record.timestamp, record.value)))?;
+        records.sort_by_key(|(timestamp, _)| *timestamp);
+        let values = records.into_iter().map(|(_, value)| value.unwrap_or_default());
+        let values = values.map(|value| serde_json::from_slice(&value).unwrap_or_default()).collect();
+        let name = topic.name.strip_prefix(APP).and_then(|name| name.strip_prefix('-')).unwrap_or(&topic.name);
+        results.insert(name.to_owned(), values);
+    }
+    Ok(results)
 }
 
 fn count_written(source: &mut dyn TopicSource, topology: &Topology, found: &mut Found) -> Result<()> {

@@ -8,8 +8,9 @@ use std::time::Duration;
 use anyhow::Result;
 use millrace_engine::ledger::{CounterKind, Ledger};
 
+use super::business::{Results, Section, findings};
 use super::look::Found;
-use crate::args;
+use crate::args::{self, DemoKind};
 use crate::data::database_of;
 
 /// The report.
@@ -20,50 +21,93 @@ pub(super) struct Report<'a> {
     pub(super) took: Duration,
     pub(super) ledger: &'a Ledger,
     pub(super) found: Found,
+    /// Values that the pipeline has written.
+    pub(super) results: Results,
 }
 
 impl Report<'_> {
     pub(super) fn print(&self) -> Result<()> {
         let mut out = io::stdout().lock();
-        let rate = self.ledger.consumed as f64 / self.took.as_secs_f64().max(1e-6);
-        let heading = |text: &str| self.heading(text);
-        writeln!(
-            out,
-            "{}",
-            heading("Payment and stock decided on orders; a sandboxed rule made one decision of the two.")
-        )?;
+        let kind = self.arguments.kind;
+        let (headline, sections) = findings(kind, &self.results);
+        let headline = match kind {
+            DemoKind::Orders => "Payment and stock decided on orders; a sandboxed rule made one decision of the two.",
+            _ => headline,
+        };
+        writeln!(out, "{}", self.heading(headline))?;
         let (input, results) = (self.records.values().sum::<u64>(), self.results());
-        writeln!(out, "  {input:>6}  records in, {}", self.arguments.input.display())?;
+        writeln!(out, "  {input:>6}  records in, {}", self.arguments.input().display())?;
+        let rate = self.ledger.consumed as f64 / self.took.as_secs_f64().max(1e-6);
+        let which = match kind {
+            DemoKind::Orders => format!("these, and {results} results, which are read back"),
+            _ => "these, and those that got another key".to_owned(),
+        };
         writeln!(
             out,
-            "  {:>6}  records processed in {:.0} ms ({rate:.0} records/s): these, and {results} results, which are read back",
+            "  {:>6}  records processed in {:.0} ms ({rate:.0} records/s): {which}",
             self.ledger.consumed,
             self.took.as_secs_f64() * 1e3
         )?;
-        self.print_records(&mut out, results)?;
+        match kind {
+            DemoKind::Orders => {
+                self.print_records(&mut out, results)?;
+                self.print_statuses(&mut out)?;
+                self.print_misses(&mut out)?;
+            }
+            _ => self.print_findings(&mut out, &sections)?,
+        }
+        self.print_dead_letters(&mut out)?;
+        self.print_next(&mut out)
+    }
+
+    fn print_findings(&self, out: &mut impl Write, sections: &[Section]) -> Result<()> {
+        for section in sections {
+            writeln!(out, "\n{}", self.heading(&section.title))?;
+            for line in &section.lines {
+                writeln!(out, "  {line}")?;
+            }
+        }
+        writeln!(out, "\n{}", self.heading("Records that were dropped"))?;
+        self.print_dropped(out)
+    }
+
+    fn print_misses(&self, out: &mut impl Write) -> Result<()> {
         let found = &self.found;
-        self.print_statuses(&mut out)?;
-        writeln!(out, "\n{}", heading("Not joined"))?;
+        writeln!(out, "\n{}", self.heading("Not joined"))?;
         for (topic, n) in &found.alone {
             writeln!(out, "  {n:>6}  orders with an answer in {topic} only")?;
         }
         let within = found.within as f64 / 1e3;
         writeln!(out, "  {:>6}  orders with both answers, but more than {within} s apart", found.apart)?;
+        self.print_dropped(out)
+    }
+
+    fn print_dropped(&self, out: &mut impl Write) -> Result<()> {
         for (step, what, code, n) in self.ledger.counts() {
             if what == CounterKind::Dropped {
                 writeln!(out, "  {n:>6}  records dropped by step `{step}`: {code}")?;
             }
         }
+        Ok(())
+    }
+
+    fn print_dead_letters(&self, out: &mut impl Write) -> Result<()> {
+        let found = &self.found;
         let dead: u64 = found.dead.values().map(|(n, _)| n).sum();
-        let title = format!(
-            "Dead letters by reason: {dead} in the topic `{}`, which the pipeline file names as `dlq`",
-            found.dlq
-        );
-        writeln!(out, "\n{}", heading(&title))?;
+        let title = match self.arguments.kind {
+            DemoKind::Orders => {
+                format!(
+                    "Dead letters by reason: {dead} in the topic `{}`, which the pipeline file names as `dlq`",
+                    found.dlq
+                )
+            }
+            _ => format!("Dead letters by reason: {dead} in the topic `{}`", found.dlq),
+        };
+        writeln!(out, "\n{}", self.heading(&title))?;
         for (kind, (n, text)) in largest_first(&found.dead, |(n, _)| *n) {
             writeln!(out, "  {n:>6}  {kind}, such as: {text}")?;
         }
-        self.print_next(&mut out)
+        Ok(())
     }
 
     /// Number of records that the pipeline has written to its output topics.
@@ -97,21 +141,32 @@ impl Report<'_> {
     }
 
     fn print_next(&self, out: &mut impl Write) -> Result<()> {
-        let args::Demo { data, kafka, .. } = self.arguments;
-        let (database, data) = (database_of(data), data.display());
+        let args::Demo { kind, data, kafka, .. } = self.arguments;
+        let (database, folder) = (database_of(data), data.display());
         let next = match kafka {
             Some(bootstrap) => format!("Topics are on {bootstrap}, state lies in {}. Try next", database.display()),
             None => format!("Log and state lie in {}. Try next", database.display()),
         };
-        let on_kafka = |bootstrap: &String| format!("--kafka {bootstrap} --key i64");
-        let place = kafka.as_ref().map_or_else(|| format!("--data {data}"), on_kafka);
+        let codec = if *kind == DemoKind::Orders { "i64" } else { "string" };
+        let on_kafka = |bootstrap: &String| format!("--kafka {bootstrap} --key {codec}");
+        let place = kafka.as_ref().map_or_else(|| format!("--data {folder}"), on_kafka);
         let again = kafka.as_ref().map_or_else(String::new, |bootstrap| format!(" --kafka {bootstrap}"));
-        let found = &self.found;
-        let key = found.example.unwrap_or(1);
         writeln!(out, "\n{}", self.heading(&next))?;
-        writeln!(out, "  ./justw millrace topic read {} {place} --limit 3", found.dlq)?;
-        writeln!(out, "  ./justw millrace table get {} {key} --data {data}", found.table)?;
-        writeln!(out, "  change the rule in plugins/order-status/src/lib.rs, and: ./justw demo{again}")?;
+        writeln!(out, "  ./justw millrace topic read {} {place} --limit 3", self.found.dlq)?;
+        match kind {
+            DemoKind::Orders => {
+                let key = self.found.example.unwrap_or(1);
+                writeln!(out, "  ./justw millrace table get {} {key} --data {folder}", self.found.table)?;
+            }
+            _ => {
+                let config = kind.another_config();
+                let (pipeline, input) = (self.arguments.pipeline(), self.arguments.input());
+                let (pipeline, input) = (pipeline.display(), input.display());
+                writeln!(out, "  ./justw millrace replay {pipeline} --in {input} --set plugins.{config}")?;
+            }
+        }
+        let plugin = kind.plugin();
+        writeln!(out, "  change the rule in plugins/{plugin}/src/lib.rs, and: ./justw demo {}{again}", kind.name())?;
         Ok(())
     }
 
