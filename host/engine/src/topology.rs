@@ -134,7 +134,7 @@ pub struct Topic {
 /// Owner of a topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TopicKind {
-    /// Another app, or an app that reads it.
+    /// Others: this app only reads or writes the topic.
     External,
     /// This app, between two sub-topologies: `<app>-<step>-repartition`.
     Repartition,

@@ -105,7 +105,7 @@ impl Progress {
 
     /// Begins the next pass: at the node where the lowest place is, up to where nodes before that one have more to do.
     /// Gives the index of the node. Exits don't count: they come last.
-    pub(crate) fn resume(&mut self, shape: &SubTopology) -> usize {
+    pub(crate) fn begin_pass(&mut self, shape: &SubTopology) -> usize {
         let inner = shape.nodes.iter().enumerate().filter(|(_, node)| !node.operator.is_exit());
         let nodes = || inner.clone().filter_map(|(node, _)| Some((self.lowest(node)?, node)));
         let first = nodes().min().map_or(self.woken, |(_, node)| node);
