@@ -185,7 +185,7 @@ impl Process<'_> {
             Clock::Wall => stream_time.unwrap_or(timer.time),
         };
         let record = Record { key: timer.key.clone(), value: None, timestamp, headers: Headers::EMPTY, window: None };
-        let place = step.about(place, &record, Origin::decode(timer.origin.clone()));
+        let place = step.attribute(place, &record, Origin::decode(timer.origin.clone()));
         let function = step.function(self.call)?;
         let due = Due { key: timer.key.as_deref(), name: &timer.name, time: timer.time, clock: timer.clock };
         let mut call = |scope, attempt| logic.on_timer(function, due, scope, attempt);

@@ -100,7 +100,7 @@ fn release(
     let (closed, more) = unmatched.take_expired(step.state, window, &mut budget, resumes)?;
     step.set_budget(budget);
     for UnmatchedRecord { side, record, origin } in closed {
-        let path = step.about(&place.child(child), &record, Some(origin));
+        let path = step.attribute(&place.child(child), &record, Some(origin));
         child += 1;
         pending.push(one_sided(path, side, &record));
     }

@@ -100,7 +100,7 @@ fn pass(
         if let Some(lowest) = progress.lowest_of_all() {
             progress.versions.flush_before(&lowest, &mut task.state);
         }
-        progress.forget();
+        progress.forget_unused();
         task.unfinished = Some(Box::new(progress));
     }
     Ok(produced)

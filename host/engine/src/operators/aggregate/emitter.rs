@@ -91,11 +91,11 @@ impl ResultEmitter<'_, '_> {
                 // The dead letter shows the state, because there is no result.
                 let place = item.path.child(*child);
                 *child += 1;
-                let path = self.step.about(&place, &Record { value: state, ..record }, None);
+                let path = self.step.attribute(&place, &Record { value: state, ..record }, None);
                 self.step.fail(&path, &failure, Some(self.call))
             }
             _ => {
-                let path = self.step.about(&item.path, &record, None);
+                let path = self.step.attribute(&item.path, &record, None);
                 self.step.emit(&path, child, 0, record);
                 Ok(())
             }
