@@ -31,7 +31,7 @@ impl ResultEmitter<'_, '_> {
             }
         }
         if planned.late {
-            late::leave(self.step, item, &mut child, "all windows of the record have closed");
+            late::reject(self.step, item, &mut child, "all windows of the record have closed");
         } else if planned.missed > 0 {
             let why = "some windows of the record have closed, and it counts in the others only";
             self.step.drop_record(&item.path, "late-window", planned.missed, why, Fate::InPart);
