@@ -41,7 +41,7 @@ impl ResultEmitter<'_, '_> {
         }
         if planned.lost > 0 {
             let why =
-                "time has moved on by more than the step's `retention`: windows were gone before they could close";
+                "stream time has advanced by more than the step's `retention`: windows expired before they closed";
             self.step.drop_record(&item.path, "expired-window", planned.lost, why, Fate::InPart);
         }
         Ok(child)
