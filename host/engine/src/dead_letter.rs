@@ -1,15 +1,15 @@
 //! Dead letters: the original record, with headers about its failure.
 //!
-//! A dead letter has the time of the failure, so that its topic retains it as long as other records, however old the original
-//! record is. A header has the original's time.
+//! A dead letter has the time of the failure, so that its topic retains it as long as other records, however old the
+//! original record is. A header has the original's time.
 //!
 //! There are three sets of headers, for existing tools: those of Kafka Streams (`__streams.errors.*`, values as text,
 //! KIP-1034), those of Spring (`kafka_dlt-*`, numbers as big-endian bytes, `DeadLetterPublishingRecoverer`), and ours
 //! (`millrace-*`, text) for the rest.
 //!
-//! If a dead letter is too large for its topic, it loses parts until it fits: first the value, then the original headers, then
-//! the key. For each, one of our headers has the number of bytes omitted; other headers say where the original is. Texts are
-//! cut before the headers and the key are omitted, but stay long enough to be useful.
+//! If a dead letter is too large for its topic, it loses parts until it fits: first the value, then the original
+//! headers, then the key. For each, one of our headers has the number of bytes omitted; other headers say where the
+//! original is. Texts are cut before the headers and the key are omitted, but stay long enough to be useful.
 
 mod headers;
 
@@ -20,8 +20,8 @@ use crate::record::{Header, Headers, InputRecord, Record, Timestamp, length};
 pub(crate) use headers::Failed;
 use headers::{headers, original_headers, text};
 
-/// The dead letter of a record, for a topic with records of up to `limit` bytes. The headers about the failure are about
-/// 2 KiB: if they don't fit, the dead letter exceeds the limit.
+/// The dead letter of a record, for a topic with records of up to `limit` bytes. The headers about the failure are
+/// about 2 KiB: if they don't fit, the dead letter exceeds the limit.
 pub(crate) fn letter(record: &InputRecord, failed: &Failed<'_>, limit: usize) -> Record {
     let mut draft = LetterDraft {
         key: record.key.clone(),

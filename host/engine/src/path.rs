@@ -2,8 +2,8 @@
 
 use smallvec::SmallVec;
 
-/// An item's position in the order of processing one record at a time, depth first: the number of the input record within
-/// its run, then at each step the number of the child. Paths compare in that order.
+/// An item's position in the order of processing one record at a time, depth first: the number of the input record
+/// within its run, then at each step the number of the child. Paths compare in that order.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Path {
     place: SmallVec<[u32; 6]>,
@@ -31,8 +31,8 @@ impl Path {
         path
     }
 
-    /// The same place, attributed to another record than the one that caused the output: an unmatched record, or the result
-    /// of a closed window.
+    /// The same place, attributed to another record than the one that caused the output: an unmatched record, or the
+    /// result of a closed window.
     pub(crate) fn with_cause(&self, cause: u32) -> Self {
         Self { place: self.place.clone(), cause }
     }

@@ -1,7 +1,7 @@
 //! State of a task: committed state, and the open transaction over it.
 //!
-//! The engine has the overlay, not the database. So on every driver, reads see the open transaction, and an abort leaves no
-//! trace.
+//! The engine has the overlay, not the database. So on every driver, reads see the open transaction, and an abort
+//! leaves no trace.
 
 pub(crate) mod aggregate_windows;
 pub(crate) mod budget;

@@ -116,7 +116,8 @@ impl<'a> Step<'a> {
         }
     }
 
-    /// Emits a record at a port, to all edges in the order of the files. `child` is the number of the parent's next child.
+    /// Emits a record at a port, to all edges in the order of the files. `child` is the number of the parent's next
+    /// child.
     pub(crate) fn emit(&mut self, parent: &Path, child: &mut u32, port: usize, record: Record) {
         self.emit_row(parent, child, port, record, Row::New);
     }
@@ -146,8 +147,8 @@ impl<'a> Step<'a> {
         self.apply_row_outcome(parent, Row::New, &mut 0, outcome, call)
     }
 
-    /// Applies one of several outcomes of a record. `child` is the number of the record's next child. Outputs are rows like
-    /// the record.
+    /// Applies one of several outcomes of a record. `child` is the number of the record's next child. Outputs are rows
+    /// like the record.
     pub(crate) fn apply_row_outcome(
         &mut self,
         parent: &Parent<'_>,
@@ -269,9 +270,9 @@ impl<'a> Step<'a> {
         path
     }
 
-    /// The same path, attributed to a record that isn't the run's input: an unmatched record, or the result of several. If
-    /// that record fails, the dead letter shows it. Without an `origin`, it has the origin of the record that caused it to
-    /// be emitted.
+    /// The same path, attributed to a record that isn't the run's input: an unmatched record, or the result of several.
+    /// If that record fails, the dead letter shows it. Without an `origin`, it has the origin of the record that caused
+    /// it to be emitted.
     pub(crate) fn attribute(&mut self, path: &Path, record: &Record, origin: Option<Origin>) -> Path {
         let number = path.record();
         let trigger = self.progress.records.get(number);

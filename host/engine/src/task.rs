@@ -11,7 +11,8 @@
 //! Before a commit, the driver flushes the task and sends the outputs of each call until the task
 //! [may be committed](Task::may_commit): pending results are in memory only, unless a run is unfinished.
 //!
-//! The task returns outputs and state changes; the driver sends and writes them. A task without a commit leaves no trace.
+//! The task returns outputs and state changes; the driver sends and writes them. A task without a commit leaves no
+//! trace.
 
 mod doubtful;
 mod memory;
@@ -56,8 +57,8 @@ pub struct InputPosition {
     pub topic: TopicId,
     /// Offset of the next record to process; `None` if the task has processed none since it was opened.
     pub next: Option<i64>,
-    /// Highest event time processed (Kafka Streams' partition time), including before the task was opened if the driver has
-    /// [restored](Task::restore_time) it. Records without a time, or with a negative one, don't count.
+    /// Highest event time processed (Kafka Streams' partition time), including before the task was opened if the driver
+    /// has [restored](Task::restore_time) it. Records without a time, or with a negative one, don't count.
     pub time: Option<Timestamp>,
 }
 
@@ -76,8 +77,8 @@ pub struct Task {
     sources: Vec<NodeId>,
     /// Names of all topics; the origins of records share their bytes.
     names: Arc<[Bytes]>,
-    /// Whether it reads a topic that it writes itself. Then a run has one record, because an output of that may be the next
-    /// record.
+    /// Whether it reads a topic that it writes itself. Then a run has one record, because an output of that may be the
+    /// next record.
     feeds_itself: bool,
     /// A run that the last pass hasn't finished.
     unfinished: Option<Box<Progress>>,
@@ -130,14 +131,14 @@ impl Task {
         self.options.subtopology
     }
 
-    /// Adds a record to an input, by its index in [`inputs`](Self::inputs). The driver offers records of an input in the order
-    /// of their offsets.
+    /// Adds a record to an input, by its index in [`inputs`](Self::inputs). The driver offers records of an input in
+    /// the order of their offsets.
     pub fn offer(&mut self, input: usize, record: InputRecord) {
         self.queues.offer(input, record);
     }
 
-    /// Tells the task whether an input has a backlog. While an input has one and its queue is empty, the task processes no
-    /// record: the next record of that input may have the lowest timestamp.
+    /// Tells the task whether an input has a backlog. While an input has one and its queue is empty, the task processes
+    /// no record: the next record of that input may have the lowest timestamp.
     pub fn expect_more(&mut self, input: usize, more: bool) {
         self.queues.expect_more(input, more);
     }
@@ -178,8 +179,8 @@ impl Task {
         self.state.bytes() + pending + self.waiting_bytes()
     }
 
-    /// Bytes of that in results that wait for a commit; a [`flush`](Self::flush) emits them. Zero while a run is unfinished,
-    /// because no commit emits them before the run ends.
+    /// Bytes of that in results that wait for a commit; a [`flush`](Self::flush) emits them. Zero while a run is
+    /// unfinished, because no commit emits them before the run ends.
     pub fn waiting_bytes(&self) -> usize {
         if self.unfinished.is_some() {
             return 0;
@@ -198,9 +199,9 @@ impl Task {
         self.memory.nodes.iter().map(NodeMemory::bytes).sum()
     }
 
-    /// Chooses up to `limit` records, fewer if they are large, and processes them. Returns outputs in the order of processing
-    /// one record at a time, depth first. If there are many, the next calls return more before they choose other records; a
-    /// commit may come in between.
+    /// Chooses up to `limit` records, fewer if they are large, and processes them. Returns outputs in the order of
+    /// processing one record at a time, depth first. If there are many, the next calls return more before they choose
+    /// other records; a commit may come in between.
     pub fn run(&mut self, logic: &mut dyn Logic, limit: usize) -> Result<Vec<Produced>, TaskError> {
         if let Some(unfinished) = self.unfinished.take() {
             let produced = run::resume(self, *unfinished, logic)?;
@@ -231,7 +232,8 @@ impl Task {
         produced
     }
 
-    /// Limits how many timers on the driver's clock a step fires in one [`tick`](Self::tick): see [`TaskOptions::timers`].
+    /// Limits how many timers on the driver's clock a step fires in one [`tick`](Self::tick): see
+    /// [`TaskOptions::timers`].
     pub fn limit_timers(&mut self, most: usize) {
         self.options.timers = most;
     }
@@ -267,8 +269,8 @@ impl Task {
         !flushes && !self.memory.nodes.iter().any(NodeMemory::waits_for_commit)
     }
 
-    /// Whether the driver may call [`prepare`](Self::prepare): no result waits for the commit, or a run is unfinished. The
-    /// commit stores pending results with that run, and the first commit after its end emits them.
+    /// Whether the driver may call [`prepare`](Self::prepare): no result waits for the commit, or a run is unfinished.
+    /// The commit stores pending results with that run, and the first commit after its end emits them.
     pub fn may_commit(&self) -> bool {
         self.unfinished.is_some() || self.is_flushed()
     }
@@ -280,10 +282,10 @@ impl Task {
         }
     }
 
-    /// Emits pending results, as many as fit into a pass. The driver calls it before each [`prepare`](Self::prepare) until the
-    /// task [may be committed](Self::may_commit), even if a call returns nothing; the next runs emit the rest. Or until it
-    /// [is flushed](Self::is_flushed): then all outputs come before the commit, including those of an unfinished run. `now` is
-    /// the driver's clock.
+    /// Emits pending results, as many as fit into a pass. The driver calls it before each [`prepare`](Self::prepare)
+    /// until the task [may be committed](Self::may_commit), even if a call returns nothing; the next runs emit the
+    /// rest. Or until it [is flushed](Self::is_flushed): then all outputs come before the commit, including those of an
+    /// unfinished run. `now` is the driver's clock.
     pub fn flush(&mut self, logic: &mut dyn Logic, now: Timestamp, turn: u64) -> Result<Vec<Produced>, TaskError> {
         if self.is_flushed() {
             return Ok(Vec::new());
@@ -318,15 +320,15 @@ impl Task {
         Ok(self.counted(produced))
     }
 
-    /// Takes the changes of the open transaction. The driver calls it once per commit, after the last run. Panics if the task
-    /// [may not be committed](Self::may_commit): pending results would be lost.
+    /// Takes the changes of the open transaction. The driver calls it once per commit, after the last run. Panics if
+    /// the task [may not be committed](Self::may_commit): pending results would be lost.
     pub fn prepare(&mut self) -> Prepared {
         assert!(self.may_commit(), "results that wait for a commit must be flushed before it");
         self.prepare_part()
     }
 
-    /// Takes the changes so far, for a driver that writes a transaction in parts and starts it anew if it fails. Pending
-    /// results stay pending.
+    /// Takes the changes so far, for a driver that writes a transaction in parts and starts it anew if it fails.
+    /// Pending results stay pending.
     pub fn prepare_part(&mut self) -> Prepared {
         let Self { topology, options, state, memory, .. } = self;
         memory.prepare(topology, options, state);

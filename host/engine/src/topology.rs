@@ -1,8 +1,8 @@
 //! A pipeline as the engine runs it: sub-topologies of operators, with names, calls and stores resolved.
 //!
-//! A crate above this one builds it from pipeline files and the manifests of their plugins; a [`crate::task::Task`] runs one
-//! sub-topology for one partition number. [`partitions`] computes the number of partitions of each topic, [`spread_alike`]
-//! the topics that need the same partitioner.
+//! A crate above this one builds it from pipeline files and the manifests of their plugins; a [`crate::task::Task`]
+//! runs one sub-topology for one partition number. [`partitions`] computes the number of partitions of each topic,
+//! [`spread_alike`] the topics that need the same partitioner.
 
 mod operator;
 mod partitions;
@@ -50,7 +50,8 @@ pub struct Topology {
     /// Sub-topologies: the readers of a topic come after its writers, unless they write topics for each other. A
     /// sub-topology may read a topic that it writes itself; no record goes round in a circle.
     pub subtopologies: Vec<SubTopology>,
-    /// The `[kafka]` table: the client's settings, in the order of the files, without settings that the host sets itself.
+    /// The `[kafka]` table: the client's settings, in the order of the files, without settings that the host sets
+    /// itself.
     pub kafka: Vec<(String, Secret)>,
 }
 
@@ -161,9 +162,9 @@ pub struct SubTopology {
     pub nodes: Vec<Node>,
     /// Stores it owns, except `meta`.
     pub stores: Vec<StoreId>,
-    /// The meta store: key-value data that must survive a restart and belongs to no other store, such as deployments. All
-    /// sub-topologies have the same one. It survives changes of the pipeline, because its keys are names of topics and
-    /// steps. Tasks of the same partition share it, and one of them owns each key: [`Topology::meta_owner`].
+    /// The meta store: key-value data that must survive a restart and belongs to no other store, such as deployments.
+    /// All sub-topologies have the same one. It survives changes of the pipeline, because its keys are names of topics
+    /// and steps. Tasks of the same partition share it, and one of them owns each key: [`Topology::meta_owner`].
     pub meta: StoreId,
 }
 

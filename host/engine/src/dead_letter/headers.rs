@@ -88,8 +88,8 @@ fn place(failed: &Failed<'_>) -> String {
     }
 }
 
-/// The headers of a record without those of another dead letter. If a dead letter is processed again and fails again, its
-/// headers are about this failure only: many readers take the first header of a name.
+/// The headers of a record without those of another dead letter. If a dead letter is processed again and fails again,
+/// its headers are about this failure only: many readers take the first header of a name.
 pub(super) fn original_headers(headers: &Headers) -> Headers {
     let own = Origin::strip(headers).unwrap_or_else(|| headers.clone());
     if !own.as_slice().iter().any(is_dead_letter_header) {

@@ -1,12 +1,13 @@
 //! Aggregates. Here is the aggregate without windows, with a state per key; [`windowed`] has the one with windows.
 //!
-//! An aggregate of a table subtracts the old row before it adds the new one, and emits a result for each. If both rows have
-//! the same key, Kafka Streams emits only the second result, as `emit = "commit"` does. The time of a result is the highest
-//! of the records that have changed the state, old rows included.
+//! An aggregate of a table subtracts the old row before it adds the new one, and emits a result for each. If both rows
+//! have the same key, Kafka Streams emits only the second result, as `emit = "commit"` does. The time of a result is
+//! the highest of the records that have changed the state, old rows included.
 //!
-//! The records of a run are grouped by key, and the guest gets each group once, with its state: it decodes and encodes a
-//! state once for many records. If states could exceed their limit, the guest gets a group record by record, because only
-//! the guest knows the size of a state in between. A record that makes a state too large fails (`state-too-large`).
+//! The records of a run are grouped by key, and the guest gets each group once, with its state: it decodes and encodes
+//! a state once for many records. If states could exceed their limit, the guest gets a group record by record, because
+//! only the guest knows the size of a state in between. A record that makes a state too large fails
+//! (`state-too-large`).
 
 mod batches;
 mod calls;
@@ -159,8 +160,8 @@ pub(super) fn flush(step: &mut Step<'_>, memory: &mut NodeMemory) {
     }
 }
 
-/// Whether a state could exceed the limit of an entry. A state has to fit into the guest's memory, so with the usual limits
-/// it can't. If it could, calls have one record per key, to show which record made the state too large.
+/// Whether a state could exceed the limit of an entry. A state has to fit into the guest's memory, so with the usual
+/// limits it can't. If it could, calls have one record per key, to show which record made the state too large.
 fn may_outgrow(step: &Step<'_>, call: &Call, key: usize) -> bool {
     let memory = step.topology.plugins.get(call.plugin.0).map_or(usize::MAX, |plugin| plugin.limits.memory);
     memory.saturating_add(key).saturating_add(AGGREGATE_OVERHEAD) > step.options.state_bytes
@@ -187,8 +188,8 @@ fn usable(step: &mut Step<'_>, items: Vec<Item>) -> Vec<Item> {
     good
 }
 
-/// Groups the first items by key, as many as fit into a call, and returns their number. In the budget, an item counts with
-/// the size of the state after it: about the size before, plus the item's.
+/// Groups the first items by key, as many as fit into a call, and returns their number. In the budget, an item counts
+/// with the size of the state after it: about the size before, plus the item's.
 fn group(step: &Step<'_>, items: &[Item], store: StoreId) -> Result<(Vec<KeyGroup>, usize), TaskError> {
     let mut groups: Vec<KeyGroup> = Vec::new();
     let mut places: HashMap<&Bytes, usize> = HashMap::new();
@@ -234,8 +235,8 @@ fn too_large(step: &Step<'_>, store: StoreId, group: &Group<'_>, state: &Stored)
     step.entry_too_large(store, group.key.len(), state.bytes.len() + AGGREGATE_OVERHEAD)
 }
 
-/// Stores the new state, and returns each outcome with its time: the highest of the records in the state. When a state is
-/// deleted, in the middle or at the end of a group, its time starts anew.
+/// Stores the new state, and returns each outcome with its time: the highest of the records in the state. When a state
+/// is deleted, in the middle or at the end of a group, its time starts anew.
 fn store_result(
     step: &mut Step<'_>,
     store: StoreId,

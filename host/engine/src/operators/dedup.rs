@@ -1,10 +1,10 @@
 //! Dedup: drops duplicates.
 //!
-//! Two records with the same identity are duplicates if their times are at most `within` apart. The step emits the first
-//! record that it processes and drops later ones (`duplicate`). Only emitted records count: a duplicate doesn't extend the
-//! time. The identity is the first one of the list that the record has: the value of a header, or a field of the JSON value.
-//! A string counts by its characters, however they are escaped, any other value by its text: `1`, `1.0` and `"1"` differ. A
-//! record without an identity is emitted, and counted (`no-identity`).
+//! Two records with the same identity are duplicates if their times are at most `within` apart. The step emits the
+//! first record that it processes and drops later ones (`duplicate`). Only emitted records count: a duplicate doesn't
+//! extend the time. The identity is the first one of the list that the record has: the value of a header, or a field of
+//! the JSON value. A string counts by its characters, however they are escaped, any other value by its text: `1`, `1.0`
+//! and `"1"` differ. A record without an identity is emitted, and counted (`no-identity`).
 //!
 //! If a record is more than `within` older than the step's stream time, identities that it might duplicate may have
 //! expired. Unless it is a duplicate of a live one, it is late.

@@ -1,7 +1,7 @@
 //! Lookup: joins each record of a stream with the current row of a table.
 //!
-//! Records without a value are dropped and counted, also in a left lookup. Records without a key are dropped in an inner
-//! lookup, and find no row in a left lookup.
+//! Records without a value are dropped and counted, also in a left lookup. Records without a key are dropped in an
+//! inner lookup, and find no row in a left lookup.
 
 use std::collections::VecDeque;
 

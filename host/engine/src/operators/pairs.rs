@@ -18,8 +18,8 @@ pub(super) struct JoinPair {
     pub(super) path: Path,
     pub(super) left: Option<Record>,
     pub(super) right: Option<Record>,
-    /// The record that results inherit from: the shared key, the time of the result, and the headers of the record that made
-    /// the pair.
+    /// The record that results inherit from: the shared key, the time of the result, and the headers of the record that
+    /// made the pair.
     pub(super) result: Record,
 }
 

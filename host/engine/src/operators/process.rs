@@ -1,17 +1,17 @@
-//! Process: calls a function record by record, with stores and timers of its own. A record that makes an entry too large for
-//! its store fails (`state-too-large`).
+//! Process: calls a function record by record, with stores and timers of its own. A record that makes an entry too
+//! large for its store fails (`state-too-large`).
 //!
-//! A timer fires once, so that a jump of time fires each timer once, like Kafka Streams' punctuation. Stream-time timers fire
-//! after the record that advances the step's stream time to them, timers of the driver's clock in a tick; both in the order
-//! of time, then key, then name. If a timer sets another one that is already due, that one waits for the next record, or
-//! for the next millisecond of the driver's clock: timers never loop.
+//! A timer fires once, so that a jump of time fires each timer once, like Kafka Streams' punctuation. Stream-time
+//! timers fire after the record that advances the step's stream time to them, timers of the driver's clock in a tick;
+//! both in the order of time, then key, then name. If a timer sets another one that is already due, that one waits for
+//! the next record, or for the next millisecond of the driver's clock: timers never loop.
 //!
-//! Outputs of a timer inherit its key, a null value and no headers. Their event time is the timer's time or, on the driver's
-//! clock, the step's stream time. (Kafka Streams takes the driver's clock, with which a replay of old records would close
-//! all windows downstream.)
+//! Outputs of a timer inherit its key, a null value and no headers. Their event time is the timer's time or, on the
+//! driver's clock, the step's stream time. (Kafka Streams takes the driver's clock, with which a replay of old records
+//! would close all windows downstream.)
 //!
-//! A timer that fails is removed, and its writes are undone. The dead letter has the timer's key and name, and the origin of
-//! the record that set it.
+//! A timer that fails is removed, and its writes are undone. The dead letter has the timer's key and name, and the
+//! origin of the record that set it.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -83,8 +83,8 @@ impl Process<'_> {
         step.apply_outcome(&Parent { path: &item.path, record: &item.record }, outcome, self.call)
     }
 
-    /// Fires the stream-time timers that a record has made due, as many as fit into a pass, as children of the record from
-    /// number `child` on.
+    /// Fires the stream-time timers that a record has made due, as many as fit into a pass, as children of the record
+    /// from number `child` on.
     fn fire_stream(
         &mut self,
         step: &mut Step<'_>,

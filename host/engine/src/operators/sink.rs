@@ -1,8 +1,8 @@
-//! Sinks: records leave the task. A record fails if it is too large for its topic (`too-large`), or if the topic has refused
-//! it before (`refused`).
+//! Sinks: records leave the task. A record fails if it is too large for its topic (`too-large`), or if the topic has
+//! refused it before (`refused`).
 //!
-//! With `key = "windowed"` the window of a record is part of its key. A record without a window keeps its plain key, and a
-//! null key stays null. All windows of a key are in the key's partition, as in Kafka Streams.
+//! With `key = "windowed"` the window of a record is part of its key. A record without a window keeps its plain key,
+//! and a null key stays null. All windows of a key are in the key's partition, as in Kafka Streams.
 
 use bytes::{BufMut, Bytes, BytesMut};
 
@@ -33,8 +33,8 @@ pub(super) fn process(step: &mut Step<'_>, items: Vec<Item>, topic: TopicId, key
     Ok(())
 }
 
-/// A key with its window: the key's bytes, then start and end, 8 bytes big-endian each. (Kafka Streams writes key and start
-/// for time windows, so that readers must know their length, and key, end and start for sessions.)
+/// A key with its window: the key's bytes, then start and end, 8 bytes big-endian each. (Kafka Streams writes key and
+/// start for time windows, so that readers must know their length, and key, end and start for sessions.)
 fn windowed(key: &[u8], window: Window) -> Bytes {
     let mut bytes = BytesMut::with_capacity(key.len() + 16);
     bytes.put_slice(key);

@@ -1,8 +1,9 @@
 //! Sources check the keys, values and times of records.
 //!
-//! `on-bad-time` decides about a record whose time is missing, unreadable (`bad-time`) or negative (`negative-timestamp`). A
-//! record too far ahead of the clock gets the time of its arrival, or is dead-lettered (`future-timestamp`). The value is
-//! checked before the time: as in Kafka Streams, only a value that could be deserialized has a time.
+//! `on-bad-time` decides about a record whose time is missing, unreadable (`bad-time`) or negative
+//! (`negative-timestamp`). A record too far ahead of the clock gets the time of its arrival, or is dead-lettered
+//! (`future-timestamp`). The value is checked before the time: as in Kafka Streams, only a value that could be
+//! deserialized has a time.
 
 use super::transform;
 use crate::calls;
@@ -59,8 +60,8 @@ impl Source<'_> {
     }
 }
 
-/// Takes a record's origin and table row from its internal headers, if it comes from a repartition topic. From other topics,
-/// these headers aren't trusted, and are removed.
+/// Takes a record's origin and table row from its internal headers, if it comes from a repartition topic. From other
+/// topics, these headers aren't trusted, and are removed.
 fn find_origin(step: &mut Step<'_>, item: &mut Item, topic: TopicId) {
     let ours = step.topology.topics.get(topic.0).is_some_and(|topic| topic.kind == TopicKind::Repartition);
     if ours

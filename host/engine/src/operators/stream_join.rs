@@ -1,19 +1,20 @@
 //! Stream-stream join: pairs records of two streams with the same key whose times are within a window.
 //!
-//! As in Kafka Streams: a record first probes the other side, then is stored itself. Both ends of the window are inclusive.
-//! Matches are emitted at once, also for records out of order. A late record still probes the live records of the other side
-//! (KAFKA-16123). A record that is too large for a store fails (`state-too-large`) and makes no pair.
+//! As in Kafka Streams: a record first probes the other side, then is stored itself. Both ends of the window are
+//! inclusive. Matches are emitted at once, also for records out of order. A late record still probes the live records
+//! of the other side (KAFKA-16123). A record that is too large for a store fails (`state-too-large`) and makes no pair.
 //!
-//! In a left or outer join, an unmatched record waits, and is emitted alone when it can't match any more (KAFKA-10847). A
-//! record whose window has closed, or without a key, is emitted alone at once. A record whose timestamp is the join's stream
-//! time, the highest of both sides, emits the expired unmatched records before its own pairs. Records with null values are
-//! dropped and counted, and so are records with null keys on a side that isn't emitted alone; but their times count.
+//! In a left or outer join, an unmatched record waits, and is emitted alone when it can't match any more (KAFKA-10847).
+//! A record whose window has closed, or without a key, is emitted alone at once. A record whose timestamp is the join's
+//! stream time, the highest of both sides, emits the expired unmatched records before its own pairs. Records with null
+//! values are dropped and counted, and so are records with null keys on a side that isn't emitted alone; but their
+//! times count.
 //!
-//! A record that is too late to be stored is counted (`late`). If it wasn't emitted, it leaves by the port `late` if that has
-//! edges, otherwise `on-late` decides.
+//! A record that is too late to be stored is counted (`late`). If it wasn't emitted, it leaves by the port `late` if
+//! that has edges, otherwise `on-late` decides.
 //!
-//! Unlike in Kafka Streams, an unmatched record keeps its own headers, not those of the record that caused it to be emitted,
-//! and the clocks survive a restart (KAFKA-20099).
+//! Unlike in Kafka Streams, an unmatched record keeps its own headers, not those of the record that caused it to be
+//! emitted, and the clocks survive a restart (KAFKA-20099).
 
 use std::collections::VecDeque;
 
@@ -84,8 +85,8 @@ pub(super) fn close(
     pairs::join(step, &mut pending, names, call, logic)
 }
 
-/// Emits the expired unmatched records, as many as fit into a pass, as children of `place` from number `child` on. Returns
-/// the number of the next child, and whether these were all.
+/// Emits the expired unmatched records, as many as fit into a pass, as children of `place` from number `child` on.
+/// Returns the number of the next child, and whether these were all.
 fn emit_expired(
     step: &mut Step<'_>,
     window: JoinWindow,

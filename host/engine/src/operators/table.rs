@@ -1,8 +1,9 @@
-//! Table: keeps the latest value of each key, in the order of offsets. A record whose row is too large for a store fails
-//! (`state-too-large`), and the old row stays.
+//! Table: keeps the latest value of each key, in the order of offsets. A record whose row is too large for a store
+//! fails (`state-too-large`), and the old row stays.
 //!
-//! The step emits every record, including tombstones without a row. To an aggregate, it first emits the old row, which the
-//! aggregate subtracts. The old row keeps its own time, so that rules in between see the same record as when it was new.
+//! The step emits every record, including tombstones without a row. To an aggregate, it first emits the old row, which
+//! the aggregate subtracts. The old row keeps its own time, so that rules in between see the same record as when it was
+//! new.
 
 use std::collections::VecDeque;
 

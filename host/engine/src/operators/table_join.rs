@@ -1,9 +1,9 @@
 //! Table-table join: joins the current rows of two tables with the same key.
 //!
-//! As in Kafka Streams: each record of either table makes a new row of the result, at the later of both times. If a required
-//! side is missing, the join deletes the row without a call, and emits the tombstone at all ports, because the port of the
-//! row isn't known. It does so even if there was no row, unless both sides are missing and were missing before. A record
-//! that makes no row isn't lost: its table keeps it.
+//! As in Kafka Streams: each record of either table makes a new row of the result, at the later of both times. If a
+//! required side is missing, the join deletes the row without a call, and emits the tombstone at all ports, because the
+//! port of the row isn't known. It does so even if there was no row, unless both sides are missing and were missing
+//! before. A record that makes no row isn't lost: its table keeps it.
 
 use std::collections::VecDeque;
 

@@ -1,7 +1,8 @@
 //! Transform: filter, map, branch, flat-map.
 //!
-//! An old row of a table, on its way to an aggregate that subtracts it, goes through the rule as it did when it was new, and
-//! the aggregate subtracts the outputs. If the rule fails or skips the row, it did so then, and that was counted.
+//! An old row of a table, on its way to an aggregate that subtracts it, goes through the rule as it did when it was
+//! new, and the aggregate subtracts the outputs. If the rule fails or skips the row, it did so then, and that was
+//! counted.
 
 use crate::calls;
 use crate::logic::Logic;

@@ -1,8 +1,8 @@
 //! The store of an aggregate's windows: its keys, its clocks, and its expiry.
 //!
-//! A window store of Kafka Streams has a stream time of its own, the highest time put, and hides entries that are older than
-//! its retention. Some results depend on that, so it is the same here. Unlike there, the clocks are committed with the
-//! state, and a restart doesn't set them back.
+//! A window store of Kafka Streams has a stream time of its own, the highest time put, and hides entries that are older
+//! than its retention. Some results depend on that, so it is the same here. Unlike there, the clocks are committed with
+//! the state, and a restart doesn't set them back.
 
 use bytes::{BufMut, Bytes, BytesMut};
 
@@ -79,8 +79,8 @@ impl AggregateWindows {
         Ok(Self { store, open, windows, emit, retention, clock, earliest, resume, committed_clock, committed_horizon })
     }
 
-    /// The lowest live time in the store. For final results, which read a store in the order of time, Kafka Streams keeps one
-    /// millisecond more, except for sessions.
+    /// The lowest live time in the store. For final results, which read a store in the order of time, Kafka Streams
+    /// keeps one millisecond more, except for sessions.
     pub(crate) fn horizon(&self, clock: &AggregateClock) -> Timestamp {
         let by_time = self.emit == Emit::Final && !matches!(self.windows.kind, WindowKind::Session { .. });
         clock.observed.saturating_sub(self.retention).saturating_add(i64::from(!by_time))
@@ -114,8 +114,8 @@ impl AggregateWindows {
         }
         self.committed_clock = self.clock;
         state.put(self.store, CLOCK_KEY, Some(self.clock.encode()));
-        // A window that waits for a final result must not expire on disk, however far time has jumped: neither an open one
-        // nor an expired session that isn't closed.
+        // A window that waits for a final result must not expire on disk, however far time has jumped: neither an open
+        // one nor an expired session that isn't closed.
         let horizon = self.horizon(&self.clock).min(self.close(&self.clock)).min(self.earliest_open());
         if horizon > self.committed_horizon {
             self.committed_horizon = horizon;
@@ -124,8 +124,8 @@ impl AggregateWindows {
     }
 }
 
-/// The key of a window's state: with the start of a window of fixed length, and the end of a session, so that it expires in
-/// time.
+/// The key of a window's state: with the start of a window of fixed length, and the end of a session, so that it
+/// expires in time.
 pub(crate) fn entry_key(kind: WindowKind, key: &[u8], window: Window) -> Bytes {
     match kind {
         WindowKind::Session { .. } => window_key(part::LEFT, key, window.end, ordered(window.start)),

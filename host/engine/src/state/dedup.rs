@@ -1,5 +1,5 @@
-//! The store of a deduplicating step: identities with the times of their records, for as long as a later record can be a
-//! duplicate, or can't be told from one.
+//! The store of a deduplicating step: identities with the times of their records, for as long as a later record can be
+//! a duplicate, or can't be told from one.
 
 use bytes::{BufMut, Bytes, BytesMut};
 

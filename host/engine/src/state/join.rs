@@ -31,8 +31,8 @@ struct JoinClock {
 }
 
 impl JoinStore {
-    /// Opens a store whose entries live for `retention`. Each side, and the unmatched records, have up to `limit` bytes in
-    /// memory.
+    /// Opens a store whose entries live for `retention`. Each side, and the unmatched records, have up to `limit` bytes
+    /// in memory.
     pub(crate) fn open(
         state: &TaskState,
         store: StoreId,

@@ -89,12 +89,12 @@ fn is_windowed(timestamp: Timestamp) -> bool {
     timestamp >= WINDOWED
 }
 
-/// The key of a store's own clock: empty, which no other key of such a store is. The clock is in the store itself, because
-/// on Kafka each partition that a transaction writes costs a request.
+/// The key of a store's own clock: empty, which no other key of such a store is. The clock is in the store itself,
+/// because on Kafka each partition that a transaction writes costs a request.
 pub const CLOCK_KEY: Bytes = Bytes::new();
 
-/// Parts of a window store, by the first byte of a key. A join has both sides in one store, because on Kafka each partition
-/// that a transaction writes costs a request. Windows of aggregates use the first part only.
+/// Parts of a window store, by the first byte of a key. A join has both sides in one store, because on Kafka each
+/// partition that a transaction writes costs a request. Windows of aggregates use the first part only.
 pub mod part {
     /// Records of the left side, and entries without sides.
     pub const LEFT: u8 = 0;
@@ -130,8 +130,8 @@ pub fn window_key(part: u8, key: &[u8], timestamp: Timestamp, sequence: u64) -> 
     out.freeze()
 }
 
-/// Part, key, timestamp and sequence of a window store's key. `None` if it is damaged, or the key of an unmatched record,
-/// which doesn't expire.
+/// Part, key, timestamp and sequence of a window store's key. `None` if it is damaged, or the key of an unmatched
+/// record, which doesn't expire.
 pub fn decode_window_key(bytes: &[u8]) -> Option<(u8, &[u8], Timestamp, u64)> {
     let (part, rest) = bytes.split_first().filter(|(part, _)| **part < part::WAITING)?;
     let (length, rest) = rest.split_first_chunk::<4>()?;

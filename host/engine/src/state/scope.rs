@@ -13,8 +13,8 @@ use crate::provenance::Origin;
 use crate::record::{END_OF_TIME, Timestamp};
 
 /// The stores and timers of a process step, for one call. An implementation of
-/// [`Logic::process`](crate::logic::Logic::process) gets the scope and returns it. The engine undoes the writes if the call
-/// or the record fails.
+/// [`Logic::process`](crate::logic::Logic::process) gets the scope and returns it. The engine undoes the writes if the
+/// call or the record fails.
 pub struct ProcessScope {
     state: TaskState,
     stores: Arc<[StoreId]>,
@@ -40,8 +40,8 @@ pub(crate) struct TimerScope {
 pub(crate) enum Cause {
     /// A record.
     Record,
-    /// A stream-time timer, in the round with this number. A timer that it sets and that is already due waits for the next
-    /// round.
+    /// A stream-time timer, in the round with this number. A timer that it sets and that is already due waits for the
+    /// next round.
     Stream(u64),
     /// A timer of the driver's clock, at this time. A timer that it sets for this time or earlier is set for the next
     /// millisecond instead.
@@ -76,8 +76,8 @@ impl ProcessScope {
         Self::new(TaskState::new(backend, stores), (0..stores).map(StoreId).collect(), None)
     }
 
-    /// The same with timers, in store number `stores` of the backend, for a record with this key. Its timestamp is the stream
-    /// time, and `now` is the driver's clock.
+    /// The same with timers, in store number `stores` of the backend, for a record with this key. Its timestamp is the
+    /// stream time, and `now` is the driver's clock.
     pub fn with_timers(
         backend: Box<dyn Backend>,
         stores: usize,
@@ -132,8 +132,8 @@ impl ProcessScope {
         self.write(store, key, None);
     }
 
-    /// The first page of keys from `from` (inclusive) to `to` (exclusive; `None`: the last): about `max_bytes`, at most a
-    /// megabyte, but at least one item. Each item also counts [`ITEM`](Page::ITEM) bytes.
+    /// The first page of keys from `from` (inclusive) to `to` (exclusive; `None`: the last): about `max_bytes`, at most
+    /// a megabyte, but at least one item. Each item also counts [`ITEM`](Page::ITEM) bytes.
     pub fn range(&self, store: usize, from: &[u8], to: Option<&[u8]>, max_bytes: usize) -> Result<Page, BackendError> {
         let store = self.store(store)?;
         let (mut page, most) = (Page::default(), max_bytes.min(Page::MAX_BYTES));
@@ -158,9 +158,9 @@ impl ProcessScope {
         self.timer_scope.is_some()
     }
 
-    /// Sets a timer of the record's key, in place of one with the same name and clock. A timer for a past time is due at once:
-    /// a stream-time timer after this record, or after the next record if a timer sets it; a timer of the driver's clock at
-    /// the next tick. Fails also if the function has no timers.
+    /// Sets a timer of the record's key, in place of one with the same name and clock. A timer for a past time is due
+    /// at once: a stream-time timer after this record, or after the next record if a timer sets it; a timer of the
+    /// driver's clock at the next tick. Fails also if the function has no timers.
     pub fn set_at(&mut self, name: &str, time: Timestamp, clock: Clock) -> Result<(), BackendError> {
         self.cancel(name, clock)?;
         let timer_scope = self.timer_scope.as_mut().ok_or_else(no_timers)?;
@@ -184,8 +184,8 @@ impl ProcessScope {
         Ok(())
     }
 
-    /// Sets a timer for `delay` milliseconds after the step's stream time, or after the driver's clock when the record arrived
-    /// or the timer fired. Otherwise like [`set_at`](Self::set_at).
+    /// Sets a timer for `delay` milliseconds after the step's stream time, or after the driver's clock when the record
+    /// arrived or the timer fired. Otherwise like [`set_at`](Self::set_at).
     pub fn set_after(&mut self, name: &str, delay: u64, clock: Clock) -> Result<(), BackendError> {
         let timer_scope = self.timer_scope.as_ref().ok_or_else(no_timers)?;
         let now = match clock {

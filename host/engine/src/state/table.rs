@@ -1,7 +1,7 @@
 //! Versions of table rows within a run, for readers whose paths come before later writes of the same run.
 //!
-//! A table's node processes all rows of a run before other nodes read the table. Each write keeps its path, and a reader
-//! sees the last write before its own path. So a lookup never splits a run.
+//! A table's node processes all rows of a run before other nodes read the table. Each write keeps its path, and a
+//! reader sees the last write before its own path. So a lookup never splits a run.
 
 use bytes::Bytes;
 use hashbrown::HashMap;
@@ -56,9 +56,9 @@ impl TableVersions {
         }
     }
 
-    /// Writes to the transaction, at the end of a pass, the last version of each row before `lowest`, the lowest queued path:
-    /// no reader needs an older version. A join of tables also reads at the path of its item's parent, before the parent's own
-    /// write, so versions at ancestors of `lowest` stay.
+    /// Writes to the transaction, at the end of a pass, the last version of each row before `lowest`, the lowest queued
+    /// path: no reader needs an older version. A join of tables also reads at the path of its item's parent, before the
+    /// parent's own write, so versions at ancestors of `lowest` stay.
     pub(crate) fn flush_before(&mut self, lowest: &Path, state: &mut TaskState) {
         self.rows.retain(|(store, key), versions| {
             let is_past = |(path, _): &&Version| path < lowest && !path.leads_to(lowest);

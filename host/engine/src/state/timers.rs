@@ -7,9 +7,9 @@
 //! | `T`, clock, time with its sign bit flipped, record key, name | origin of the record that set it |
 //! | `N`, clock, record key, name | time; number of the round in which it was set, if it was already due |
 //!
-//! The record key is a byte that says whether there is one, then its bytes with an end that sorts below all other bytes: so
-//! entries of the first kind are in the order in which timers fire. Under [`CLOCK_KEY`], the store has the step's stream time
-//! and the number of rounds. A *round* fires the timers that one record has made due.
+//! The record key is a byte that says whether there is one, then its bytes with an end that sorts below all other
+//! bytes: so entries of the first kind are in the order in which timers fire. Under [`CLOCK_KEY`], the store has the
+//! step's stream time and the number of rounds. A *round* fires the timers that one record has made due.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
@@ -139,8 +139,8 @@ impl Timers {
         *first = Some(first.map_or(time, |first| first.min(time)));
     }
 
-    /// Notes that a timer was cancelled. If it was the first one, this scans for the next, from its time on: deleted entries
-    /// before that may be many.
+    /// Notes that a timer was cancelled. If it was the first one, this scans for the next, from its time on: deleted
+    /// entries before that may be many.
     pub(super) fn removed(&mut self, state: &TaskState, time: Timestamp, clock: Clock) -> Result<(), BackendError> {
         if self.first(clock) == Some(time) {
             *self.first_mut(clock) = self.first_from(state, clock, time)?;

@@ -1,8 +1,8 @@
 //! One side of a stream-stream join: records by key and time, until they can't match any more. It is a
 //! [part](super::keys::part) of a store, whose owner writes the clock.
 //!
-//! Live entries are in memory while they fit: then a probe reads no database, and entries that expire before the commit are
-//! never written. Past the limit, the store reads and writes through the overlay. Both ways have the same results.
+//! Live entries are in memory while they fit: then a probe reads no database, and entries that expire before the commit
+//! are never written. Past the limit, the store reads and writes through the overlay. Both ways have the same results.
 
 use std::collections::{BTreeMap, VecDeque};
 

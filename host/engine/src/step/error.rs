@@ -16,8 +16,8 @@ pub enum TaskError {
         /// The host's error.
         reason: String,
     },
-    /// The [time limit](crate::logic::Logic::limit_time) of a run's guest calls has passed: open the task anew, with fewer
-    /// records per run.
+    /// The [time limit](crate::logic::Logic::limit_time) of a run's guest calls has passed: open the task anew, with
+    /// fewer records per run.
     #[error("step `{step}`: the time for its guest calls is over")]
     Overrun {
         /// The step that called.
@@ -37,8 +37,8 @@ pub enum TaskError {
         /// Text with topic, partition and offset of the record's origin; empty if the origin is unknown.
         record: String,
     },
-    /// A newer deployment than the active one has written the state: wait for it, or make sure that the active one can read
-    /// the state ([`TaskOptions::may_be_older`](super::TaskOptions::may_be_older)).
+    /// A newer deployment than the active one has written the state: wait for it, or make sure that the active one can
+    /// read the state ([`TaskOptions::may_be_older`](super::TaskOptions::may_be_older)).
     #[error("plugin `{plugin}`: the state was written by generation {recorded}, but generation {active} is active")]
     OldDeployment {
         /// The plugin.

@@ -15,8 +15,8 @@ impl Step<'_> {
         self.options.record_bytes.get(topic.0).copied().unwrap_or(usize::MAX)
     }
 
-    /// Adds a record to the task's outputs, for the partition of `key`. The record fails if it is too large for its topic, or
-    /// if the topic has refused it before.
+    /// Adds a record to the task's outputs, for the partition of `key`. The record fails if it is too large for its
+    /// topic, or if the topic has refused it before.
     pub(crate) fn send(
         &mut self,
         path: Path,
@@ -66,8 +66,8 @@ pub(crate) struct RecordOutputs {
 }
 
 impl Step<'_> {
-    /// Counts outputs of a record. Returns `None` if they are within the limits. If not, the caller drops them: the first
-    /// time the record fails with the returned failure, later ones are only counted.
+    /// Counts outputs of a record. Returns `None` if they are within the limits. If not, the caller drops them: the
+    /// first time the record fails with the returned failure, later ones are only counted.
     pub(crate) fn count_outputs(&mut self, path: &Path, row: Row, outputs: &[Output]) -> Option<Option<Failure>> {
         if outputs.is_empty() {
             return None;

@@ -29,23 +29,23 @@ pub struct TaskOptions {
     pub batch: usize,
     /// Most bytes in memory for each side of a join, and for its unmatched records.
     pub window_memory: usize,
-    /// Most bytes of key, value and headers of a record, by [`TopicId`](crate::topology::TopicId); topics beyond the end have
-    /// no limit. A larger record fails at its sink. Changes the result.
+    /// Most bytes of key, value and headers of a record, by [`TopicId`](crate::topology::TopicId); topics beyond the
+    /// end have no limit. A larger record fails at its sink. Changes the result.
     pub record_bytes: Arc<[usize]>,
     /// Records that their topics have refused, if any: they fail at their sinks.
     pub refused: Option<Arc<Refused>>,
-    /// Most bytes of key and value of a store's entry. A record that would make an entry larger fails and doesn't change the
-    /// state. Changes the result.
+    /// Most bytes of key and value of a store's entry. A record that would make an entry larger fails and doesn't
+    /// change the state. Changes the result.
     pub state_bytes: usize,
     /// Most outputs of a step for one input record; a record with more fails there. Changes the result.
     pub record_outputs: u64,
     /// Most bytes of keys and values of these outputs.
     pub record_output_bytes: u64,
-    /// About how many bytes a step emits before the rest waits for another [`run`](crate::task::Task::run). Changes the memory
-    /// of a run, never the result.
+    /// About how many bytes a step emits before the rest waits for another [`run`](crate::task::Task::run). Changes the
+    /// memory of a run, never the result.
     pub pass_bytes: usize,
-    /// Most timers on the driver's clock that a step fires in one [`tick`](crate::task::Task::tick); the others are due at the
-    /// next one.
+    /// Most timers on the driver's clock that a step fires in one [`tick`](crate::task::Task::tick); the others are due
+    /// at the next one.
     pub timers: usize,
 }
 

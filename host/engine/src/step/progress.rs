@@ -1,12 +1,12 @@
 //! The progress of a run: its outputs, and the items in the queues of its nodes.
 //!
-//! A run may take several passes. A node that has used up its budget *cuts* the pass at a path in the order of processing:
-//! items from there on stay queued, and the next pass begins at the lowest path that is queued. Nodes before the one that
-//! cut may be ahead of it, but each node still sees its items in the order of their paths. So a pass is bounded in memory,
-//! and the ends of passes have no effect on outputs.
+//! A run may take several passes. A node that has used up its budget *cuts* the pass at a path in the order of
+//! processing: items from there on stay queued, and the next pass begins at the lowest path that is queued. Nodes
+//! before the one that cut may be ahead of it, but each node still sees its items in the order of their paths. So a
+//! pass is bounded in memory, and the ends of passes have no effect on outputs.
 //!
-//! Exits come last in a pass, when the cut is final. Items behind the cut stay queued at an exit, which checks them by the
-//! limits and refusals of the pass that emits them. Only dead letters of nodes that are ahead are held as outputs.
+//! Exits come last in a pass, when the cut is final. Items behind the cut stay queued at an exit, which checks them by
+//! the limits and refusals of the pass that emits them. Only dead letters of nodes that are ahead are held as outputs.
 //!
 //! A task may be committed between two passes: see `task/unfinished.rs`.
 
@@ -58,8 +58,8 @@ pub(crate) struct Progress {
     pub(crate) woken: usize,
 }
 
-/// Outputs that a node has yet to emit because an item has advanced time: closed windows, unmatched records, due timers.
-/// The node finds them in its state.
+/// Outputs that a node has yet to emit because an item has advanced time: closed windows, unmatched records, due
+/// timers. The node finds them in its state.
 pub(crate) struct Remainder {
     /// Path of the item.
     pub(crate) path: Path,
@@ -103,8 +103,8 @@ impl Progress {
         }
     }
 
-    /// Begins the next pass, and returns the index of its first node: the one with the lowest queued path. The pass is cut
-    /// where earlier nodes have queued items. Exits don't count: they come last.
+    /// Begins the next pass, and returns the index of its first node: the one with the lowest queued path. The pass is
+    /// cut where earlier nodes have queued items. Exits don't count: they come last.
     pub(crate) fn begin_pass(&mut self, shape: &SubTopology) -> usize {
         let inner = shape.nodes.iter().enumerate().filter(|(_, node)| !node.operator.is_exit());
         let nodes = || inner.clone().filter_map(|(node, _)| Some((self.lowest(node)?, node)));

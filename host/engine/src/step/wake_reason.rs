@@ -3,8 +3,8 @@
 /// Why a run without records wakes the steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WakeReason {
-    /// The driver's clock has advanced, to the `arrived` of the run's only record. That record is a placeholder, and in no
-    /// queue.
+    /// The driver's clock has advanced, to the `arrived` of the run's only record. That record is a placeholder, and in
+    /// no queue.
     Tick,
     /// A commit follows.
     Commit,

@@ -1,5 +1,5 @@
-//! Doubtful times: in another unit than milliseconds, or years after all times before. The task processes these records as
-//! they are, but counts them: they advance stream time, and then older records are late.
+//! Doubtful times: in another unit than milliseconds, or years after all times before. The task processes these records
+//! as they are, but counts them: they advance stream time, and then older records are late.
 
 use super::queues::Chosen;
 use super::{Task, shape};

@@ -38,9 +38,9 @@ pub(super) fn open(
     })
 }
 
-/// Refuses to run a step on an older deployment than the one that wrote its state, unless the driver knows that the older
-/// one can read it. Steps without state run any deployment. Returns the entries of steps whose generation or plugin has
-/// changed.
+/// Refuses to run a step on an older deployment than the one that wrote its state, unless the driver knows that the
+/// older one can read it. Steps without state run any deployment. Returns the entries of steps whose generation or
+/// plugin has changed.
 fn check_deployments(
     topology: &Topology,
     shape: &SubTopology,

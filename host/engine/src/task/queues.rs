@@ -32,8 +32,8 @@ pub(super) struct Chosen {
     pub(super) before: Option<Timestamp>,
 }
 
-/// Stands for the time of a record without a valid one. Such a record is chosen at once and advances no clock; its source
-/// then rejects it.
+/// Stands for the time of a record without a valid one. Such a record is chosen at once and advances no clock; its
+/// source then rejects it.
 const NO_TIME: Timestamp = Timestamp::MIN;
 
 /// Bytes that a queued record holds, including its place: otherwise small records would weigh nothing.
@@ -68,8 +68,8 @@ impl Queues {
         self.inputs.get(input).map_or(0, |input| input.bytes)
     }
 
-    /// The input of the next record: the lowest turn, then the lowest event time, then the first input. `None` while an input
-    /// with a backlog has an empty queue.
+    /// The input of the next record: the lowest turn, then the lowest event time, then the first input. `None` while an
+    /// input with a backlog has an empty queue.
     pub(super) fn next(&self) -> Option<usize> {
         if self.inputs.iter().any(|input| input.more && input.records.is_empty()) {
             return None;

@@ -1,9 +1,9 @@
 //! A run: chosen records on their way through all operators.
 //!
 //! Nodes run one after another in topological order, each with all of its items in the order of their paths. So a step
-//! makes its guest calls for the whole run at once, and each store still sees reads and writes in the order of processing
-//! one record at a time, depth first: only one node writes a store, and a node that reads another node's table sees it as
-//! it was at the reader's own path (see [`crate::state::table`]).
+//! makes its guest calls for the whole run at once, and each store still sees reads and writes in the order of
+//! processing one record at a time, depth first: only one node writes a store, and a node that reads another node's
+//! table sees it as it was at the reader's own path (see [`crate::state::table`]).
 //!
 //! A run with many outputs takes several passes: see [`Progress`]. Exits, which are sinks and repartitions, come last.
 
@@ -58,8 +58,8 @@ pub(super) fn resume(
     pass(task, progress, first, logic)
 }
 
-/// Processes the nodes from `first` on, up to the cut, then the exits, and returns the outputs in order. An unfinished run
-/// stays with the task.
+/// Processes the nodes from `first` on, up to the cut, then the exits, and returns the outputs in order. An unfinished
+/// run stays with the task.
 fn pass(
     task: &mut Task,
     mut progress: Progress,

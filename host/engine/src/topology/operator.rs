@@ -65,8 +65,8 @@ pub enum Operator {
         sides: [String; 2],
         /// The window.
         window: JoinWindow,
-        /// Its store, a [`StoreKind::WindowRecords`](super::StoreKind::WindowRecords): both sides, and the unmatched records of
-        /// a left or outer join.
+        /// Its store, a [`StoreKind::WindowRecords`](super::StoreKind::WindowRecords): both sides, and the unmatched
+        /// records of a left or outer join.
         store: StoreId,
         /// The join function.
         call: Call,

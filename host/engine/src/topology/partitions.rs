@@ -29,7 +29,8 @@ impl fmt::Display for PartitionMismatch {
 
 impl std::error::Error for PartitionMismatch {}
 
-/// The number of partitions of every topic, by [`TopicId`]. A `known` topic exists and keeps its number. A new topic gets
+/// The number of partitions of every topic, by [`TopicId`]. A `known` topic exists and keeps its number. A new topic
+/// gets
 /// 1. the number in the pipeline file;
 /// 2. else the number of the topics that a step with state reads together with it;
 /// 3. else, if the app writes the topic, the highest number among the inputs of its writers;

@@ -43,8 +43,9 @@ pub enum StoreKind {
     KeyValue,
     /// Key to timestamp and value: a table.
     Table,
-    /// Key and timestamp to value, with duplicates: records of a stream-stream join, or identities of a deduplicating step.
-    /// Stream time expires entries, and no entry is written twice. Unmatched records don't expire; the join deletes each.
+    /// Key and timestamp to value, with duplicates: records of a stream-stream join, or identities of a deduplicating
+    /// step. Stream time expires entries, and no entry is written twice. Unmatched records don't expire; the join
+    /// deletes each.
     WindowRecords {
         /// How long an entry lives after its timestamp, in milliseconds of stream time.
         retention: i64,
@@ -71,8 +72,8 @@ impl StoreKind {
     }
 }
 
-/// How long a deduplicating step keeps an identity, where records at most `within` apart are duplicates. A record that is
-/// not late is at most `within` behind stream time, and its duplicates are at most `within` before it.
+/// How long a deduplicating step keeps an identity, where records at most `within` apart are duplicates. A record that
+/// is not late is at most `within` behind stream time, and its duplicates are at most `within` before it.
 pub(crate) fn retention_of_dedup(within: i64) -> i64 {
     within.saturating_mul(2).saturating_add(1)
 }

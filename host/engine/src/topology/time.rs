@@ -45,8 +45,8 @@ pub struct Windows {
 /// Which windows a record belongs to; times in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WindowKind {
-    /// Windows `[start, start + size)` that begin at each multiple of `every` since the epoch; tumbling windows if both are
-    /// equal.
+    /// Windows `[start, start + size)` that begin at each multiple of `every` since the epoch; tumbling windows if both
+    /// are equal.
     Hopping {
         /// Length.
         size: i64,

@@ -21,8 +21,8 @@ pub(super) struct Calls<'c, 's, 'l> {
 }
 
 impl Calls<'_, '_, '_> {
-    /// Makes all calls. Returns `None` if a record failed, was skipped or deleted its state: then the plan for later records is
-    /// wrong. A plan of one record always has results, because there are no later records.
+    /// Makes all calls. Returns `None` if a record failed, was skipped or deleted its state: then the plan for later
+    /// records is wrong. A plan of one record always has results, because there are no later records.
     pub(super) fn run(&mut self, drafts: &[PlannedGroup]) -> Result<Option<GroupResults>, CallError> {
         let mut results: GroupResults = drafts.iter().map(|_| None).collect();
         let mut order: Vec<usize> = (0..drafts.len()).collect();

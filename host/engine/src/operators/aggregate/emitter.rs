@@ -77,8 +77,8 @@ impl ResultEmitter<'_, '_> {
         self.pending.put(self.step, item, Some(change.window), records, change.existed);
     }
 
-    /// Emits the final result of a window. If the result fails in a later step, the dead letter shows the result, because
-    /// no input record is like it.
+    /// Emits the final result of a window. If the result fails in a later step, the dead letter shows the result,
+    /// because no input record is like it.
     fn close(&mut self, item: &Item, closing: &ClosingWindow, child: &mut u32) -> Result<(), TaskError> {
         let key = Some(closing.key.clone());
         let Some(grouped) = self.grouped(closing.group) else { return Ok(()) };

@@ -23,8 +23,8 @@ impl Guest<'_> {
         }
     }
 
-    /// One result per group. If the value of a group without entries can't be computed, its result has an outcome with the
-    /// failure.
+    /// One result per group. If the value of a group without entries can't be computed, its result has an outcome with
+    /// the failure.
     pub(super) fn groups(&mut self, groups: &[Group<'_>], mode: Mode) -> Result<Vec<Grouped>, CallError> {
         match self.call(groups, mode, Attempt::Batch) {
             Err(CallError::Guest { .. }) => {}

@@ -1,8 +1,9 @@
 //! Plans the changes of windows by some records, before a guest is called.
 //!
-//! The windows of a record depend on the existing windows and their times, never on their states. So the host can plan many
-//! records in advance, each as if all records before it succeed, and note the states of each call; a state that a call has
-//! yet to make is the index of its group. If a record doesn't succeed, the plan is void: see [`super::windowed`].
+//! The windows of a record depend on the existing windows and their times, never on their states. So the host can plan
+//! many records in advance, each as if all records before it succeed, and note the states of each call; a state that a
+//! call has yet to make is the index of its group. If a record doesn't succeed, the plan is void: see
+//! [`super::windowed`].
 
 use std::collections::BTreeMap;
 
@@ -266,8 +267,8 @@ impl<'p> Planner<'p> {
         Ok(())
     }
 
-    /// A closing window's state. With a `retention`, an expired window has none, as in Kafka Streams; sessions ignore the
-    /// retention, as there.
+    /// A closing window's state. With a `retention`, an expired window has none, as in Kafka Streams; sessions ignore
+    /// the retention, as there.
     fn visible_at_close(&self, key: &[u8], window: Window) -> Result<Option<WindowState>, BackendError> {
         match self.store.windows {
             Windows { kind: WindowKind::Hopping { .. } | WindowKind::Sliding { .. }, retention: Some(_), .. } => {
@@ -277,8 +278,8 @@ impl<'p> Planner<'p> {
         }
     }
 
-    /// The open windows that end in `[from, to)`, in order, up to one more than the budget takes. Notes the end of the next
-    /// one.
+    /// The open windows that end in `[from, to)`, in order, up to one more than the budget takes. Notes the end of the
+    /// next one.
     fn take_open(&mut self, open: StoreId, from: Timestamp, to: Timestamp) -> Result<Vec<Bytes>, BackendError> {
         // Skips windows that have closed already.
         let (first, end) = (self.store.resume.clone().unwrap_or_else(|| open_from(from)), open_from(to));

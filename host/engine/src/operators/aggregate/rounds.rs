@@ -1,5 +1,5 @@
-//! Calls record by record, so that each state is checked: one call for the first record of every group, then one for the
-//! second records, and so on.
+//! Calls record by record, so that each state is checked: one call for the first record of every group, then one for
+//! the second records, and so on.
 
 use super::guest::{Guest, nothing_yet};
 use crate::ports::{CallError, Failure, Group, Grouped, Mode, Outcome, Stored};

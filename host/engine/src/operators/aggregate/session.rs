@@ -1,7 +1,8 @@
 //! Session windows: a record is merged with the sessions within its gap.
 //!
-//! A record is late if its session, merged with those within the gap, has closed. Null values are aggregated like others, as
-//! in Kafka Streams. The step first emits a tombstone for each absorbed session, with that session's end as its time.
+//! A record is late if its session, merged with those within the gap, has closed. Null values are aggregated like
+//! others, as in Kafka Streams. The step first emits a tombstone for each absorbed session, with that session's end as
+//! its time.
 
 use super::plan::PlannedRecord;
 use super::planner::{Planner, Wanted};

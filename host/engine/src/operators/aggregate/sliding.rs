@@ -1,9 +1,9 @@
-//! Sliding windows: each record makes a left window, which ends with it, and a right window, which begins after it if it
-//! has records. A record also goes into each window of other records that contains its time.
+//! Sliding windows: each record makes a left window, which ends with it, and a right window, which begins after it if
+//! it has records. A record also goes into each window of other records that contains its time.
 //!
-//! The algorithm, and with it the order of results, is Kafka Streams' for stores that can be read backwards. Windows don't
-//! begin before zero: all records up to the length share the first one. A record is late if its right window would have
-//! closed, or if all of its windows have.
+//! The algorithm, and with it the order of results, is Kafka Streams' for stores that can be read backwards. Windows
+//! don't begin before zero: all records up to the length share the first one. A record is late if its right window
+//! would have closed, or if all of its windows have.
 
 use bytes::Bytes;
 
@@ -26,7 +26,8 @@ struct SlidingStep<'a, 'p> {
 /// The existing windows near a record, which decide about its new windows.
 #[derive(Default)]
 struct Neighbours {
-    /// The state of the record's right window: that of the last window that begins at or before the record and ends after it.
+    /// The state of the record's right window: that of the last window that begins at or before the record and ends
+    /// after it.
     right: Option<WindowState>,
     /// The state of the last window that ends before the record.
     left: Option<WindowState>,

@@ -2,14 +2,14 @@
 //!
 //! The host alone decides what happens to each record, in the order of processing, and makes the calls of many records
 //! together. A [plan](super::plan) has both for a batch of records, on the assumption that all of them succeed. If one
-//! doesn't (it fails, is skipped, or deletes its state), the step drops the plan and plans fewer records, down to one. A
-//! record that doesn't succeed changes no window: it goes into all of its windows or none, and leaves neither a window nor a
-//! merged session. It only advances time.
+//! doesn't (it fails, is skipped, or deletes its state), the step drops the plan and plans fewer records, down to one.
+//! A record that doesn't succeed changes no window: it goes into all of its windows or none, and leaves neither a
+//! window nor a merged session. It only advances time.
 //!
-//! The step emits a final result after the record that closes the window. In Kafka Streams a window store has a retention,
-//! also for final results: if time jumps by more than a window, open windows are lost, and so are sessions in a segment that
-//! has expired. Here none is lost, unless the step has a `retention`: then windows of a fixed length expire as in Kafka
-//! Streams, and are counted (`expired-window`).
+//! The step emits a final result after the record that closes the window. In Kafka Streams a window store has a
+//! retention, also for final results: if time jumps by more than a window, open windows are lost, and so are sessions
+//! in a segment that has expired. Here none is lost, unless the step has a `retention`: then windows of a fixed length
+//! expire as in Kafka Streams, and are counted (`expired-window`).
 
 use super::AggregateMemory;
 use super::calls::{Calls, GroupResults, state_of};
@@ -60,7 +60,8 @@ pub(super) fn process(
         let results = call_guest(step, windows, now, &plan, &mut guest)?;
         let (plan, results, failed) = match (results, now) {
             (None, _) => {
-                // Much smaller, so that one failing record in a hundred doesn't repeat the calls of the others each time.
+                // Much smaller, so that one failing record in a hundred doesn't repeat the calls of the others each
+                // time.
                 size = (now.len() / 4).max(1);
                 continue;
             }

@@ -1,4 +1,5 @@
-//! Bytes of an unfinished run: numbers big-endian, byte strings with their length first, names for nodes, topics and stores.
+//! Bytes of an unfinished run: numbers big-endian, byte strings with their length first, names for nodes, topics and
+//! stores.
 
 use bytes::{BufMut, Bytes, BytesMut};
 
