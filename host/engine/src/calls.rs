@@ -1,7 +1,7 @@
-//! Guest calls that always come to a verdict: a batch that breaks a rule is taken apart until the record that did it is
-//! alone, and its neighbours are done without it.
+//! Guest calls that always end in outcomes: a batch that breaks a rule is split until the record that broke it is
+//! alone, and the other records are processed without it.
 //!
-//! Guests are pure and calls touch no state, so doing a part of a batch again is free of side effects: nothing has to be
+//! Guests are pure and calls touch no state, so repeating a part of a batch has no side effects: nothing has to be
 //! rolled back.
 
 use crate::manifest::FunctionManifest;
@@ -11,19 +11,21 @@ use crate::record::length;
 /// Most bytes of messages in one call, so that a batch fits into a guest's memory.
 pub(crate) const MAX_CALL_BYTES: usize = 1 << 20;
 
-/// Bytes of a header in a call beside its name and value: where these are.
-const HEADER: usize = 20;
+/// Bytes of a header in a call beside its name and value: their spans.
+const HEADER_OVERHEAD: usize = 20;
 
-/// Bytes of a message in a call of this function, which has its headers only if it wants them.
+/// Bytes of a message in a call of this function, with headers only if the function wants them.
 pub(crate) fn bytes_of(message: &Message<'_>, function: &FunctionManifest) -> usize {
     let headers = if function.wants_headers { message.headers } else { &[] };
-    let headers = headers.iter().map(|header| header.name.len() + length(&header.value) + HEADER).sum::<usize>();
+    let headers =
+        headers.iter().map(|header| header.name.len() + length(&header.value) + HEADER_OVERHEAD).sum::<usize>();
     headers + message.key.map_or(0, <[u8]>::len) + message.value.map_or(0, <[u8]>::len)
 }
 
-/// Calls `call` for all items, in pieces of at most `batch` items and [`MAX_CALL_BYTES`], and gives an outcome for each.
+/// Calls `call` for all items, in pieces of at most `batch` items and [`MAX_CALL_BYTES`], and returns an outcome for
+/// each.
 ///
-/// Errors are the host's only: a guest's faults become failures of their records.
+/// Errors are the host's only: a guest's fault becomes the failure of its record.
 pub(crate) fn outcomes<T>(
     items: &[T],
     batch: usize,
@@ -40,7 +42,7 @@ pub(crate) fn outcomes<T>(
     Ok(all)
 }
 
-/// How many of the items go into the next call: always one.
+/// Number of items in the next call: at least one.
 pub(crate) fn piece<T>(items: &[T], batch: usize, size: &impl Fn(&T) -> usize) -> usize {
     let mut bytes = 0;
     let fits = items.iter().take(batch).take_while(|item| {
@@ -75,8 +77,8 @@ fn call_until_verdict<T>(
     Ok(())
 }
 
-/// Where to cut: at the record the guest worked on; in the middle if that isn't known. Whatever a guest says of itself,
-/// every part is shorter than the whole.
+/// Where to split a batch: at the record that the guest was processing, or in the middle if that isn't known. Whatever
+/// the guest reports, each part is shorter than the batch.
 pub(crate) fn suspect(at: Option<usize>, length: usize) -> usize {
     at.filter(|at| *at < length).unwrap_or(length / 2)
 }
@@ -98,7 +100,7 @@ fn keep(called: Called<Vec<Outcome>>, all: &mut Called<Vec<Outcome>>) {
     all.effects.extend(called.effects);
 }
 
-/// A guest's fault as the failure of its record; the host's own errors go on.
+/// Turns a guest's fault into the failure of its record, and returns the host's errors.
 pub(crate) fn fault(error: CallError) -> Result<Failure, CallError> {
     match error {
         CallError::Guest { fault, text, .. } => {
@@ -115,10 +117,10 @@ mod tests {
     use crate::record::Header;
     use crate::testing::manifest;
 
-    /// How many messages with a lot of headers each call has, of five.
+    /// Numbers of messages in the calls for five messages with many headers.
     fn calls_of(function: &str) -> Vec<usize> {
         let functions = manifest(&format!("p: transform t {function}")).functions;
-        let headers = vec![Header::new("", ""); MAX_CALL_BYTES / HEADER / 3];
+        let headers = vec![Header::new("", ""); MAX_CALL_BYTES / HEADER_OVERHEAD / 3];
         let message = Message { input: "in", key: None, value: None, timestamp: 0, headers: &headers, window: None };
         let mut calls = Vec::new();
         let size = |message: &Message<'_>| bytes_of(message, functions.first().unwrap());
@@ -132,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_count_in_calls_of_functions_that_want_them() {
+    fn headers_count_only_in_calls_of_functions_that_want_them() {
         assert_eq!(calls_of("headers"), [3, 2]);
         assert_eq!(calls_of(""), [5]);
     }

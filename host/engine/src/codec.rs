@@ -1,4 +1,4 @@
-//! Whether keys and values are what their topic's codecs say.
+//! Checks of keys and values against the codecs of their topic.
 
 use bytes::Bytes;
 use serde::de::IgnoredAny;
@@ -7,14 +7,14 @@ use crate::json;
 use crate::manifest::KeyCodec;
 use crate::topology::ValueCodec;
 
-/// What doesn't fit, and why.
+/// Why a key or a value doesn't match its codec.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum CodecMismatch {
     Key(String),
     Value(String),
 }
 
-/// What of a record doesn't fit its codecs, if anything. A null fits all of them.
+/// The first mismatch of a record with its codecs. A null matches every codec.
 pub(crate) fn mismatch(
     (key, value): (Option<&Bytes>, Option<&Bytes>),
     (key_codec, value_codec): (KeyCodec, ValueCodec),
@@ -59,7 +59,7 @@ fn not_json(bytes: &[u8]) -> Option<String> {
     }
 }
 
-/// What is wrong with the encoding of a value, where that can be told.
+/// The error in the encoding of a value, if it is a known one.
 fn encoding(bytes: &[u8]) -> Option<String> {
     match bytes {
         [0xef, 0xbb, 0xbf, ..] => {
@@ -68,7 +68,7 @@ fn encoding(bytes: &[u8]) -> Option<String> {
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => {
             Some("the value begins with the byte order mark of UTF-16, and JSON is UTF-8: write it in that".into())
         }
-        // JSON begins with ASCII, which has a zero byte before or behind it in UTF-16 and nowhere else.
+        // JSON begins with ASCII, which has a zero byte beside it only in UTF-16.
         [0, other, ..] | [other, 0, ..] if other.is_ascii() && *other != 0 => {
             Some("the value looks like UTF-16, and JSON is UTF-8: write it in that".into())
         }
@@ -76,7 +76,7 @@ fn encoding(bytes: &[u8]) -> Option<String> {
     }
 }
 
-/// What stands where the error is and is a number to other languages: writers of JSON that don't look put it there.
+/// Explains an error at `NaN` or `Infinity`, which some languages write as JSON numbers.
 fn lacking(text: &str, error: &serde_json::Error) -> &'static str {
     let before = |lines: usize| text.split_inclusive('\n').take(lines).map(str::len).sum::<usize>();
     let at = before(error.line().saturating_sub(1)) + error.column().saturating_sub(1);

@@ -1,7 +1,7 @@
-//! What stores are filled with: what their entries mean follows from the step that writes them. A step that would read
-//! the entries of another kind of step, or of other windows, as its own is refused before it runs.
+//! Descriptions of stores' contents: the meaning of entries depends on the step that writes them. A step that would
+//! misread the entries of another kind of step, or of other windows, is refused before it runs.
 //!
-//! Where the notes are kept is the driver's business; what they say, and what may follow what, is the same on all.
+//! Each driver keeps the descriptions in its own way; their meaning and the checks are the same.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -12,85 +12,86 @@ use crate::manifest::KeyCodec;
 use crate::ports::StoreId;
 use crate::topology::{Call, Emit, Identity, Node, Operator, TopicId, Topology, WindowKind, Windows};
 
-/// What a store is filled with. Members of its serialised form are only ever added.
+/// The contents of a store. New versions only add members to its serialised form.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Contents {
-    /// Name of the step that fills it.
+    /// Name of the step that writes it.
     pub step: String,
-    /// What the entries are.
+    /// Meaning of the entries.
     pub entries: Entries,
-    /// How their keys are read, as far as that is known.
+    /// Type of the keys, as far as it is known.
     #[serde(default)]
     pub key: KeyCodec,
-    /// The plugin whose function they are the state of, by its own name; empty if they are of none, or if that isn't known.
+    /// Name, in its manifest, of the plugin that writes the entries; empty if none does, or if it isn't known.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub plugin: String,
-    /// Of a join of streams, what its left and its right side read.
+    /// For a join of streams: its left and right input.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sides: Option<[String; 2]>,
-    /// The topics whose records its task reads; none if that isn't known. If a version of the pipeline read only others, the
-    /// group could give tasks of both versions to two processes at the same time, and both would write the store's changelog.
+    /// Input topics of its task; empty if they aren't known. If a version of the pipeline had only other inputs, the
+    /// group could assign the tasks of both versions to two processes at the same time, and both would write the
+    /// store's changelog.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub inputs: BTreeSet<String>,
 }
 
-/// What the entries of a store are: all that decides what one means.
+/// The meaning of a store's entries.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", rename_all_fields = "camelCase")]
 pub enum Entries {
     /// Rows of a table.
     Table,
-    /// Rows of a table that every instance has whole.
+    /// Rows of a global table.
     GlobalTable,
-    /// Records of a join. Any window finds its own among them.
+    /// Records of a join of streams. They don't depend on its window.
     Join,
-    /// What a deduplicating step has seen.
+    /// Identities of a deduplicating step.
     Seen {
-        /// By what records are known.
+        /// What identifies a record.
         by: Vec<String>,
     },
     /// States of an aggregate.
     Aggregate {
-        /// The function whose states they are.
+        /// The aggregate function.
         function: String,
-        /// Which windows they are of.
+        /// Its windows.
         windows: Option<WindowShape>,
-        /// Whether results come out once, when a window closes.
+        /// Whether it emits final results only.
         #[serde(default, rename = "final")]
         is_final: bool,
     },
-    /// Windows of an aggregate that have not closed.
+    /// Open windows of an aggregate.
     OpenWindows {
-        /// Which windows.
+        /// The aggregate's windows.
         windows: Option<WindowShape>,
     },
-    /// What a processor keeps.
+    /// State of a processor.
     Process {
-        /// The function that keeps it.
+        /// The process function.
         function: String,
     },
     /// Timers of a processor.
     Timers,
 }
 
-/// Into which windows a record falls; times in milliseconds. Grace and retention are none of it: they decide how long a
-/// window lives, and not what it is.
+/// Which windows a record belongs to; times in milliseconds. Grace and retention aren't part of it: they only decide
+/// how long a window lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum WindowShape {
-    /// Of this length, one after the other.
+    /// Tumbling windows of this length.
     Tumbling(i64),
-    /// Of the first length, one after each second one.
+    /// Hopping windows: length, and distance between starts.
     Hopping(i64, i64),
-    /// Of this length, one for each set of records.
+    /// Sliding windows of this length.
     Sliding(i64),
-    /// With this gap.
+    /// Sessions with this gap.
     Session(i64),
 }
 
-/// A store was filled by another kind of step than the one that is about to use it: go back to what it was, give the
-/// step another name, or start with empty state.
+/// Another kind of step has written a store: restore the old step, give the new one another name, or start with empty
+/// state.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "step `{step}`: there is state in its store `{store}` of {before}, and now it is {now}: {danger}, or give it another name, \
@@ -101,11 +102,11 @@ pub struct Changed {
     pub step: String,
     /// Its store.
     pub store: String,
-    /// What filled it.
+    /// The contents that it has.
     pub before: String,
-    /// What would.
+    /// The contents that the step would write.
     pub now: String,
-    /// What would come of it, and the way to keep the state.
+    /// The consequences, and the way to keep the state.
     pub danger: &'static str,
 }
 
@@ -115,12 +116,12 @@ const OTHER_INPUTS: &str = "processes with the old files and with the new ones c
                             next";
 
 impl Contents {
-    /// What the `store` is filled with once the step that is described so has gone on with what this one has left there.
+    /// The contents of `store` after a step with the contents `now` takes it over from this one.
     ///
     /// # Errors
-    /// It would take its entries for something else.
+    /// The new step would misread the entries.
     pub fn goes_on_as(&self, now: &Self, store: &str) -> Result<Self, Changed> {
-        // Bytes are read as whatever they are, and don't make anything else of what is there.
+        // Any key is valid as bytes.
         let keys = self.key == now.key || [self.key, now.key].contains(&KeyCodec::Bytes);
         let plugins = self.plugin == now.plugin || self.plugin.is_empty() || now.plugin.is_empty();
         let sides = !self.crosses(now);
@@ -152,7 +153,7 @@ impl Contents {
         Err(Changed { step, store, before: describe(self), now: describe(now), danger })
     }
 
-    /// Whether a side of a join reads what the other one has read. A step on one side may have got another name.
+    /// Whether a side of a join has the other side's old input. A side whose input was renamed is no error.
     fn crosses(&self, now: &Self) -> bool {
         let both = self.sides.as_ref().zip(now.sides.as_ref());
         both.is_some_and(|(before, now)| before != now && (before[0] == now[1] || before[1] == now[0]))
@@ -160,7 +161,7 @@ impl Contents {
 }
 
 impl Topology {
-    /// What each store is filled with, by its name. The meta store isn't among them: its keys say what they are.
+    /// The contents of each store by name, without the meta store, whose keys describe themselves.
     pub fn contents(&self) -> BTreeMap<String, Contents> {
         let name = |topic: &TopicId| self.topics.get(topic.0).map(|topic| topic.name.clone());
         let mut contents = BTreeMap::new();
@@ -183,7 +184,7 @@ impl Topology {
         contents
     }
 
-    /// A store's name, and what it is filled with by a step of which no more is known.
+    /// A store's name and contents, without plugin, sides and inputs.
     fn kept(&self, store: StoreId, step: &str, entries: Entries) -> Option<(String, Contents)> {
         let spec = self.stores.get(store.0)?;
         let (step, plugin, sides, inputs) = (step.to_owned(), String::new(), None, BTreeSet::new());
@@ -191,7 +192,7 @@ impl Topology {
     }
 }
 
-/// The stores that a node fills, and with what.
+/// The stores that a node writes, with the meaning of their entries.
 fn entries(node: &Node) -> Vec<(StoreId, Entries)> {
     let function = |call: &Call| call.manifest.name.clone();
     match &node.operator {
@@ -218,7 +219,7 @@ fn entries(node: &Node) -> Vec<(StoreId, Entries)> {
     }
 }
 
-/// The plugin whose states a node keeps, and the sides whose records it does.
+/// The plugin whose states a node keeps, and the sides of a join.
 fn origin(node: &Node) -> (String, Option<[String; 2]>) {
     match &node.operator {
         Operator::Aggregate { call, .. } | Operator::Process { call, .. } => (call.plugin_name.clone(), None),
@@ -285,7 +286,7 @@ impl fmt::Display for WindowShape {
     }
 }
 
-/// A length of time as pipeline files have it, from milliseconds.
+/// Milliseconds, displayed as durations in pipeline files.
 struct DurationText(i64);
 
 impl fmt::Display for DurationText {

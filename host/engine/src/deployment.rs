@@ -1,7 +1,7 @@
-//! Which deployment of a plugin is active, and which may follow it: a generation that grows whenever the component or its
-//! config changes, and never one that can't read the state that is there.
+//! Deployments of plugins. The generation grows whenever the component or its config changes, and a deployment that
+//! can't read the existing state is refused.
 //!
-//! Where records are kept is the driver's business; what follows from one is the same on all.
+//! Each driver keeps the records in its own way; the rules are the same.
 
 use std::collections::BTreeMap;
 
@@ -11,26 +11,26 @@ use crate::manifest::Manifest;
 use crate::ports::DeploymentId;
 use crate::step::Deployed;
 
-/// A plugin that is loaded and about to run.
+/// A loaded plugin that is about to become the active deployment.
 #[derive(Clone, Debug)]
 pub struct Candidate {
-    /// Its name in the pipeline.
+    /// Name in the pipeline.
     pub name: String,
-    /// How the guest calls know it.
+    /// Number for guest calls.
     pub id: DeploymentId,
     /// Digest of the component.
     pub component: String,
     /// Digest of the config.
     pub config: String,
-    /// What it says of itself.
+    /// Manifest of the plugin.
     pub manifest: Manifest,
 }
 
-/// What is kept of an active deployment. Members of its serialised form are only ever added.
+/// The stored record of an active deployment. New versions only add members to its serialised form.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DeploymentRecord {
-    /// Which one it is, counted from 1 in the life of the app.
+    /// Generation, counted from 1 in the life of the app.
     pub generation: u32,
     /// Digest of the component.
     pub component: String,
@@ -40,28 +40,28 @@ pub struct DeploymentRecord {
     pub state_versions: BTreeMap<String, Vec<u32>>,
 }
 
-/// A plugin can't take over from the one that ran before: go back to that one, or start with empty state.
+/// A plugin can't read the state of the deployment before: go back to that one, or start with empty state.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("plugin `{plugin}`: {reason}")]
 pub struct DeploymentRefused {
     /// The plugin.
     pub plugin: String,
-    /// Why it can't.
+    /// The reason.
     pub reason: String,
 }
 
 impl DeploymentRecord {
-    /// The candidate as its tasks know it, once this is its record.
+    /// The deployment of this record, for its tasks.
     pub fn deployed(&self, id: DeploymentId) -> Deployed {
         Deployed { id, generation: self.generation, digest: self.component.clone() }
     }
 }
 
-/// The record of a candidate that takes over from the one `before`: the same generation if nothing has changed, else the
-/// next.
+/// The record of a candidate that follows the deployment `before`: the same generation if nothing has changed,
+/// otherwise the next.
 ///
 /// # Errors
-/// There may be state that it can't read.
+/// There may be state that the candidate can't read.
 pub fn next(candidate: &Candidate, before: Option<&DeploymentRecord>) -> Result<DeploymentRecord, DeploymentRefused> {
     let mut state_versions = before.map(|record| record.state_versions.clone()).unwrap_or_default();
     for function in &candidate.manifest.functions {
@@ -112,21 +112,21 @@ mod tests {
     }
 
     #[test]
-    fn another_component_or_config_is_the_next_generation_and_the_same_one_is_not() {
+    fn another_component_or_config_makes_a_new_generation_and_the_same_one_does_not() {
         let first = next(&candidate("one", "", &[1], &[1]), None).unwrap();
         assert_eq!(first.generation, 1);
         assert_eq!(next(&candidate("one", "", &[1], &[1]), Some(&first)), Ok(first.clone()));
         let second = next(&candidate("two", "", &[1], &[1]), Some(&first)).unwrap();
         let third = next(&candidate("two", "x", &[1], &[1]), Some(&second)).unwrap();
         assert_eq!((second.generation, third.generation), (2, 3));
-        // Going back is going on: what ran in between may have left its traces.
+        // A return to an old component is a new generation, because the state may be newer.
         assert_eq!(next(&candidate("one", "", &[1], &[1]), Some(&third)).unwrap().generation, 4);
         let deployed = Deployed { id: DeploymentId(7), generation: 3, digest: "two".into() };
         assert_eq!(third.deployed(DeploymentId(7)), deployed);
     }
 
     #[test]
-    fn every_version_that_was_ever_written_must_be_readable() {
+    fn a_deployment_must_read_every_state_version_ever_written() {
         let first = next(&candidate("one", "", &[1], &[1]), None).unwrap();
         let second = next(&candidate("two", "", &[1, 2], &[2]), Some(&first)).unwrap();
         assert_eq!(second.state_versions, BTreeMap::from([("sum/state".to_owned(), vec![1, 2])]));
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_is_read_as_it_was_written() {
+    fn a_record_is_deserialised_as_it_was_serialised() {
         let record = next(&candidate("one", "c", &[1], &[1]), None).unwrap();
         let text = serde_json::to_string(&record).unwrap();
         assert_eq!(text, r#"{"generation":1,"component":"one","config":"c","stateVersions":{"sum/state":[1]}}"#);

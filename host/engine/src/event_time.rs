@@ -8,40 +8,40 @@ use crate::rfc3339;
 use crate::topology::{Ahead, EventTime, OnAhead};
 use crate::unit::{hint, whole};
 
-/// How a source tells the time of its records.
+/// Extracts event times from the records of a source.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TimestampExtractor {
     pub(crate) event: EventTime,
     pub(crate) ahead: Option<Ahead>,
 }
 
-/// Why a record has no time.
+/// Why a record has no valid time.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BadTime {
-    /// The field isn't there, is null, or the value is no object.
+    /// The field is missing or null, or the value is no object.
     #[error("the value has no field `{0}` with its time")]
     Missing(String),
-    /// The field is a text, and no time.
+    /// The field is a text, but no time.
     #[error("the field `{field}` is \"{text}\", and no time as in RFC 3339, such as \"2024-05-01T10:00:00Z\": {error}")]
     Text { field: String, text: String, error: rfc3339::TimeError },
-    /// The field is a number, and no whole one of 64 bits.
+    /// The field is a number, but no whole number of 64 bits.
     #[error(
         "the field `{field}` is {text}, and no whole number of milliseconds since the epoch, such as 1714557600000"
     )]
     Number { field: String, text: String },
-    /// The field is something else than a time.
+    /// The field is neither a number nor a text.
     #[error(
         "the field `{field}` is {kind}: a time is a whole number of milliseconds since the epoch, such as 1714557600000, or a \
          text as in RFC 3339, such as \"2024-05-01T10:00:00Z\""
     )]
     Unreadable { field: String, kind: &'static str },
-    /// It is later than anything can be.
+    /// The time is later than [`END_OF_TIME`].
     #[error("its timestamp {0} is later than {END_OF_TIME}")]
     TooLate(Timestamp),
-    /// It is before the epoch.
+    /// The time is before the epoch.
     #[error("its timestamp {0} is negative")]
     Negative(Timestamp),
-    /// It is later than the arrival, by more than the source allows.
+    /// The time is further ahead of the record's arrival than the source allows.
     #[error("its time {time} is {by} ms ahead of the clock, and {limit} are the most{}", hint(*.time))]
     Future { time: Timestamp, by: i64, limit: i64 },
 }
@@ -59,7 +59,7 @@ impl BadTime {
     }
 }
 
-/// Most characters of a text that are shown.
+/// Most characters of a field's text in a message.
 const SHOWN: usize = 40;
 
 impl TimestampExtractor {
@@ -101,7 +101,7 @@ fn read(record: &InputRecord, name: &str) -> Result<Timestamp, BadTime> {
     }
 }
 
-/// The characters of a JSON string. Hardly any time has one that is escaped, and then nothing is copied.
+/// The characters of a JSON string. They are copied only if some are escaped.
 fn characters(text: &str) -> Option<Cow<'_, str>> {
     match text.contains('\\') {
         false => text.strip_prefix('"')?.strip_suffix('"').map(Cow::Borrowed),
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_is_milliseconds_or_a_time_as_text() {
+    fn a_field_has_milliseconds_or_a_time_as_text() {
         let field = TimestampExtractor { event: EventTime::Field("at".into()), ahead: None };
         let cases = [
             (Some(r#"{"at":5}"#), Ok(5)),
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn the_reason_says_what_is_wrong_with_a_field_and_which_form_is_right() {
+    fn the_message_has_the_error_in_a_field_and_the_right_form() {
         let field = TimestampExtractor { event: EventTime::Field("at".into()), ahead: None };
         let right = "a time is a whole number of milliseconds since the epoch, such as 1714557600000, or a text as in RFC 3339, \
                      such as \"2024-05-01T10:00:00Z\"";
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_far_ahead_names_the_unit_that_it_looks_like() {
+    fn the_message_for_a_time_far_ahead_names_the_unit_that_it_looks_like() {
         let ahead = Some(Ahead { limit: 3_600_000, then: OnAhead::DeadLetter });
         let field = TimestampExtractor { event: EventTime::Field("at".into()), ahead };
         let cases = [
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_that_is_too_far_ahead_is_that_of_the_arrival_or_none() {
+    fn a_time_too_far_ahead_is_replaced_by_the_arrival_or_rejected() {
         let extractor =
             |then| TimestampExtractor { event: EventTime::Field("at".into()), ahead: Some(Ahead { limit: 10, then }) };
         let both = |value| [OnAhead::Clamp, OnAhead::DeadLetter].map(|then| time(&extractor(then), Some(value)));

@@ -1,5 +1,5 @@
-//! Global tables: what a record of their topic does to their rows. Drivers keep them, because every instance has them
-//! whole, and no task may see a row change within a transaction.
+//! Global tables: the change of a row by a record of the table's topic. Drivers keep the rows, because every instance
+//! has all of them, and no row may change during a transaction of a task.
 
 use bytes::Bytes;
 
@@ -8,16 +8,16 @@ use crate::record::InputRecord;
 use crate::state::keys::encode_row;
 use crate::topology::GlobalTable;
 
-/// Why a record of a global table's topic is left out.
+/// Why a record of a global table's topic is dropped.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoRow {
-    /// A row needs a key.
+    /// The record has no key.
     #[error("a table needs a key, and the record has none")]
     NullKey,
-    /// The key doesn't fit its codec.
+    /// The key doesn't match its codec.
     #[error("{0}")]
     BadKey(String),
-    /// The value doesn't fit its codec.
+    /// The value doesn't match its codec.
     #[error("{0}")]
     BadValue(String),
 }
@@ -33,8 +33,8 @@ impl NoRow {
     }
 }
 
-/// The key of the row that a record changes, and the row as the table's store keeps it; `None` deletes it. The last record
-/// of a key counts, whatever its timestamp: as in every table, and as in Kafka Streams' global tables.
+/// The key of the row that a record changes, and the encoded row; `None` deletes the row. The last record of a key
+/// counts, whatever its timestamp, as in all tables, and in Kafka Streams' global tables.
 ///
 /// ```
 /// use millrace_engine::global::row;
@@ -61,7 +61,7 @@ impl NoRow {
 /// ```
 ///
 /// # Errors
-/// The record is no row of the table.
+/// The record is not a row of the table.
 pub fn row(table: &GlobalTable, record: &InputRecord) -> Result<(Bytes, Option<Bytes>), NoRow> {
     match mismatch((record.key.as_ref(), record.value.as_ref()), (table.key, table.value)) {
         Some(CodecMismatch::Key(text)) => return Err(NoRow::BadKey(text)),

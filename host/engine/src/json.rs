@@ -1,4 +1,4 @@
-//! One field of a JSON text, without making a tree of it; how deep a text is.
+//! JSON texts without a tree of values: one field, and the depth.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -6,8 +6,8 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// The text of a field of a JSON object, as it stands there. Of several with the same name the last one counts, as in most
-/// readers of JSON. `None` if the object has none or it is null, or if the text is no object.
+/// The text of a field of a JSON object. Of several fields with the same name the last one counts, as in most readers
+/// of JSON. `None` if the field is missing or null, or if the text is no object.
 pub(crate) fn field<'v>(text: &'v [u8], name: &str) -> Option<&'v str> {
     let mut reader = serde_json::Deserializer::from_slice(text);
     let value = Fields { name }.deserialize(&mut reader).ok()??;
@@ -15,26 +15,25 @@ pub(crate) fn field<'v>(text: &'v [u8], name: &str) -> Option<&'v str> {
     Some(value.get()).filter(|value| *value != "null")
 }
 
-/// The identity of a value whose JSON text this is: a string is its characters between quotes, however they are escaped;
-/// anything else is its text as it stands there. The text must be JSON.
+/// The identity of a JSON value: a string's characters between quotes, however they are escaped; any other value's
+/// text. The text must be JSON.
 pub(crate) fn identity(text: &str) -> Cow<'_, [u8]> {
     if !text.starts_with('"') || !text.contains('\\') {
         return Cow::Borrowed(text.as_bytes());
     }
-    // Half of a surrogate pair is no character, and three bytes all the same.
+    // Half of a surrogate pair is no character, but has three bytes here.
     let characters = Characters.deserialize(&mut serde_json::Deserializer::from_str(text));
     characters.map_or(Cow::Borrowed(text.as_bytes()), |characters| {
         Cow::Owned([b"\"".as_slice(), characters.as_slice(), b"\""].concat())
     })
 }
 
-/// How deep arrays and objects may lie in each other, the outermost counted; the SDK's `Doc` has the same limit.
+/// Most levels of nested arrays and objects. The SDK's `Doc` has the same limit.
 pub(crate) const MAX_DEPTH: usize = 128;
 
-/// Whether arrays and objects lie deeper in each other than they may. The text must be JSON.
+/// Whether arrays and objects exceed [`MAX_DEPTH`]. The text must be JSON.
 pub(crate) fn is_too_deep(text: &[u8]) -> bool {
-    // Most texts are too short for so many levels, or have fewer brackets than levels are allowed: that takes a fraction of
-    // the time.
+    // Most texts are too short, or have too few brackets: that check takes a fraction of the time.
     if text.len() < 2 * (MAX_DEPTH + 1) || opening_brackets(text) <= MAX_DEPTH {
         return false;
     }
@@ -55,9 +54,9 @@ pub(crate) fn is_too_deep(text: &[u8]) -> bool {
     false
 }
 
-/// How many brackets open an array or an object, those in strings counted too.
+/// Number of opening brackets, including those in strings.
 fn opening_brackets(text: &[u8]) -> usize {
-    // A sum of bytes in each part: the compiler counts many bytes at once then.
+    // Sums of bytes, so that the compiler counts many bytes at once.
     let count = |part: &[u8]| part.iter().map(|byte| u8::from(matches!(byte, b'{' | b'['))).sum::<u8>();
     text.chunks(usize::from(u8::MAX)).map(|part| usize::from(count(part))).sum()
 }
@@ -94,14 +93,14 @@ impl<'v> Visitor<'v> for Fields<'_> {
     }
 }
 
-/// Whether a field has this name.
+/// Whether a field's name is this one.
 struct Name<'n>(&'n str);
 
 impl<'v> DeserializeSeed<'v> for Name<'_> {
     type Value = bool;
 
     fn deserialize<D: Deserializer<'v>>(self, reader: D) -> Result<bool, D::Error> {
-        // As bytes: a name with half of a surrogate pair is legal JSON, and no text.
+        // As bytes, because a name may have half of a surrogate pair, which is legal JSON, but no text.
         reader.deserialize_bytes(self)
     }
 }
@@ -146,7 +145,7 @@ mod tests {
     use super::{MAX_DEPTH, field, identity, is_too_deep};
 
     #[test]
-    fn a_field_is_the_text_that_stands_there() {
+    fn a_field_is_returned_as_its_text() {
         let text = br#" { "a" : 1.50 , "b":"x\u0041" ,"c": {"a": 2}, "d":[ 1, 2 ], "e": null, "\u0066": true } "#;
         let cases =
             [("a", Some("1.50")), ("b", Some("\"x\\u0041\"")), ("c", Some("{\"a\": 2}")), ("d", Some("[ 1, 2 ]"))];
@@ -156,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn of_several_fields_with_one_name_the_last_one_counts() {
+    fn the_last_of_several_fields_with_one_name_counts() {
         assert_eq!(field(br#"{"a":1,"b":2,"a":3}"#, "a"), Some("3"));
         assert_eq!(field(br#"{"a":1,"a":null}"#, "a"), None);
     }
@@ -169,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn strings_are_the_same_however_they_are_escaped_and_nothing_else_is() {
+    fn only_strings_with_the_same_characters_have_the_same_identity() {
         for (one, other) in [
             (r#""caf\u00e9""#, "\"café\""),
             (r#""a\/b""#, r#""a/b""#),
@@ -198,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_is_as_deep_as_its_open_arrays_and_objects() {
+    fn depth_counts_open_arrays_and_objects_outside_of_strings() {
         let nested = |depth: usize| format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
         for (text, deep) in [
             (nested(MAX_DEPTH), false),
@@ -215,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_object_has_no_fields() {
+    fn a_text_that_is_no_object_has_no_fields() {
         for text in ["", "7", "null", "\"a\"", "[{\"a\":1}]", "{\"a\":1", "{\"a\":1}}", "{\"a\":1} 2", "{\"a\":1,}"] {
             assert_eq!(field(text.as_bytes(), "a"), None, "{text}");
         }

@@ -1,19 +1,19 @@
-//! What became of the records: counters that take effect with the transaction.
+//! Counters of records, which take effect with the transaction.
 
 use std::collections::BTreeMap;
 
-/// What is counted.
+/// The kind of a counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum CounterKind {
-    /// Left out by an operator, such as a join that got a record without a key.
+    /// An operator dropped the record, for example because it has no key.
     Dropped,
-    /// Left out by a rule, on purpose.
+    /// A rule skipped the record on purpose.
     Skipped,
-    /// Failed, and written to the dead-letter queue.
+    /// The record failed, and was written to the dead-letter topic.
     DeadLettered,
-    /// Passed on, though something about it is worth knowing.
+    /// The record was processed, but is unusual.
     Noted,
-    /// A counter of the plugin's own.
+    /// A counter of the plugin.
     Plugin,
 }
 
@@ -30,10 +30,10 @@ impl CounterKind {
     }
 }
 
-/// A line a plugin wrote.
+/// A line that a plugin logged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogLine {
-    /// The step that called it.
+    /// The step that called the plugin.
     pub step: String,
     /// `debug`, `info`, `warn` or `error`.
     pub level: &'static str,
@@ -41,26 +41,26 @@ pub struct LogLine {
     pub text: String,
 }
 
-/// One of the records that were counted under a code, so that a person can look at it.
+/// One of the records counted under a code, as an example for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Example {
-    /// Topic that the record came from.
+    /// Topic of the record's origin.
     pub topic: String,
-    /// Partition of it.
+    /// Partition of the origin.
     pub partition: u32,
-    /// Offset there; negative where a record has none.
+    /// Offset of the origin; negative if the record has none.
     pub offset: i64,
-    /// Why the record was dropped, or failed.
+    /// Why the record was counted.
     pub reason: String,
-    /// Where it is now, or what would have kept it.
+    /// What happened to the record.
     pub fate: Fate,
 }
 
 impl Example {
-    /// Most bytes of a reason: rules make up their own.
+    /// Most bytes of a reason, because rules may have reasons of any length.
     const REASON_BYTES: usize = 1_000;
 
-    /// The same with a reason that isn't too long.
+    /// Cuts a reason that is too long.
     fn cut(mut self) -> Self {
         if self.reason.len() > Self::REASON_BYTES {
             self.reason.truncate(self.reason.floor_char_boundary(Self::REASON_BYTES));
@@ -70,24 +70,24 @@ impl Example {
     }
 }
 
-/// What became of a record that was counted.
+/// What happened to a counted record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fate {
-    /// It went on.
+    /// It was processed.
     PassedOn,
-    /// It counts, but not in all windows that it belongs to.
+    /// It is missing in some of its windows.
     InPart,
-    /// It is in this dead-letter topic.
+    /// It was written to this dead-letter topic.
     DeadLetter(String),
-    /// It was dropped. The setting of its step that keeps records like it, if there is one.
+    /// It was dropped. Has the step's setting that keeps such records, if there is one.
     Dropped(Option<&'static str>),
 }
 
-/// How often a step had a code.
+/// The counter of a code at a step.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Counter {
     n: u64,
-    /// The first record of them, where it was told.
+    /// The first record, if it is known.
     example: Option<Box<Example>>,
 }
 
@@ -96,13 +96,13 @@ struct Counter {
 pub struct Ledger {
     /// Input records processed, internal topics included.
     pub consumed: u64,
-    /// Records put out, internal topics included; dead letters are in the counts of their steps.
+    /// Outputs, internal topics included; dead letters are in the counts of their steps.
     pub produced: u64,
-    /// By step, what, and code.
+    /// By step, kind and code.
     counts: BTreeMap<String, BTreeMap<CounterKind, BTreeMap<String, Counter>>>,
-    /// What plugins logged, at most [`Ledger::MAX_LOGS`] lines a transaction.
+    /// Lines that plugins logged, at most [`Ledger::MAX_LOGS`] per transaction.
     pub logs: Vec<LogLine>,
-    /// Lines over that number.
+    /// Number of lines beyond that.
     pub logs_dropped: u64,
 }
 
@@ -110,19 +110,19 @@ impl Ledger {
     /// Most log lines kept between two commits of a task.
     pub const MAX_LOGS: usize = 1_000;
 
-    /// Most codes of one kind that a step has, beside [`Ledger::OTHER`].
+    /// Most codes per step and kind, beside [`Ledger::OTHER`].
     pub const MAX_CODES: usize = 100;
 
-    /// The code under which all others are counted once there are too many.
+    /// The code for all others, when there are too many.
     pub const OTHER: &str = "other";
 
-    /// Counts `n` more. Guests make up codes: what goes beyond [`Ledger::MAX_CODES`] for a step and a kind is counted
-    /// under [`Ledger::OTHER`].
+    /// Adds `n` to a counter. Guests may have any number of codes: those beyond [`Ledger::MAX_CODES`] for a step and a
+    /// kind are counted under [`Ledger::OTHER`].
     pub fn count(&mut self, step: &str, kind: CounterKind, code: &str, n: u64) {
         self.counter(step, kind, code, |counter| counter.n = counter.n.saturating_add(n));
     }
 
-    /// The same with a record of those that are counted. It is made only where there is none yet.
+    /// The same with an example, which is only created if the counter has none.
     pub fn count_with(&mut self, step: &str, kind: CounterKind, code: &str, n: u64, example: impl FnOnce() -> Example) {
         self.counter(step, kind, code, |counter| {
             counter.n = counter.n.saturating_add(n);
@@ -140,18 +140,18 @@ impl Ledger {
         change(codes.entry(if full { Self::OTHER } else { code }.to_owned()).or_default());
     }
 
-    /// How often a step has had a code.
+    /// The count of a code at a step.
     pub fn count_of(&self, step: &str, kind: CounterKind, code: &str) -> u64 {
         let counter = self.counts.get(step).and_then(|kinds| kinds.get(&kind)?.get(code));
         counter.map_or(0, |counter| counter.n)
     }
 
-    /// All counts, in the order of step, what, and code.
+    /// All counts, in the order of step, kind and code.
     pub fn counts(&self) -> impl Iterator<Item = (&str, CounterKind, &str, u64)> {
         self.counters().map(|(step, kind, code, counter)| (step, kind, code, counter.n))
     }
 
-    /// The counts that have an example, in the same order.
+    /// All examples, in the same order.
     pub fn examples(&self) -> impl Iterator<Item = (&str, CounterKind, &str, &Example)> {
         self.counters().filter_map(|(step, kind, code, counter)| Some((step, kind, code, counter.example.as_deref()?)))
     }
@@ -163,12 +163,12 @@ impl Ledger {
         })
     }
 
-    /// Keeps a line for the log.
+    /// Adds a line to the log.
     pub fn log(&mut self, line: LogLine) {
         if self.logs.len() < Self::MAX_LOGS { self.logs.push(line) } else { self.logs_dropped += 1 }
     }
 
-    /// Adds another ledger's counts, without its log.
+    /// Adds another ledger's counts, without its log lines.
     pub fn add(&mut self, other: &Self) {
         self.consumed += other.consumed;
         self.produced += other.produced;
@@ -181,7 +181,7 @@ impl Ledger {
         }
     }
 
-    /// The sum over all steps of one kind.
+    /// The sum of a kind over all steps.
     pub fn total(&self, kind: CounterKind) -> u64 {
         self.counts().filter(|(_, counted, ..)| *counted == kind).fold(0, |sum, (.., n)| u64::saturating_add(sum, n))
     }
@@ -192,7 +192,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_that_a_guest_makes_up_without_end_are_counted_as_others() {
+    fn codes_of_a_guest_beyond_the_limit_are_counted_as_others() {
         let mut ledger = Ledger::default();
         for number in 0..1_000 {
             ledger.count("step", CounterKind::Plugin, &format!("order-{number}"), 2);
@@ -210,7 +210,7 @@ mod tests {
         assert_eq!(count("step", "order-0"), Some(7));
         assert_eq!(count("step", Ledger::OTHER), Some(2 * 900));
         assert_eq!(count("another", "order-999"), Some(1), "each step has its own");
-        assert_eq!(ledger.total(CounterKind::Plugin), 2_006, "none is lost");
+        assert_eq!(ledger.total(CounterKind::Plugin), 2_006, "no count is lost");
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! The deterministic core of Millrace: no I/O, no clock, no threads, no async.
 //!
-//! A [`topology::Topology`] describes a pipeline, a [`task::Task`] runs one part of it for one partition, and [`ports`] has
-//! all that a task needs from outside. The engine is a function of its decision log: the same records in the same order
-//! give the same outputs, byte for byte, on any driver and after any restart.
+//! A [`topology::Topology`] describes a pipeline, a [`task::Task`] runs one part of it for one partition, and [`ports`]
+//! has all that a task needs from outside. The engine is a function of its decision log: the same records in the same
+//! order give the same outputs, byte for byte, on any driver and after any restart.
 
 mod calls;
 mod codec;

@@ -5,11 +5,12 @@ use std::time::Duration;
 use crate::ports::{Attempt, CallError, Called, Due, FunctionId, Group, Grouped, Message, Mode, Outcome, Pair};
 use crate::state::ProcessScope;
 
-/// The guest calls of a worker. All but `process` and `on_timer` are pure: their results depend on their arguments only.
+/// The guest calls of a worker. All but `process` and `on_timer` are pure: their results depend on their arguments
+/// only.
 pub trait Logic {
-    /// Limits the total time of the calls that follow; a call beyond it ends with [`CallError::Overrun`]. `None`: no limit
-    /// but that of each record. A driver that must commit in time sets this before each run, because only the rules
-    /// determine how long a run takes. An implementation whose calls take no time may ignore it.
+    /// Limits the total time of the calls that follow; a call beyond it ends with [`CallError::Overrun`]. `None`: no
+    /// limit but that of each record. A driver that must commit in time sets this before each run, because only the
+    /// rules determine how long a run takes. An implementation whose calls take no time may ignore it.
     fn limit_time(&mut self, _limit: Option<Duration>) {}
 
     /// Transforms messages: one outcome per message.
@@ -37,8 +38,8 @@ pub trait Logic {
         attempt: Attempt,
     ) -> Result<Called<Vec<Grouped>>, CallError>;
 
-    /// Processes one record with the stores in `scope`, and returns the scope also on errors. The caller undoes the scope's
-    /// writes if the call or the record fails.
+    /// Processes one record with the stores in `scope`, and returns the scope also on errors. The caller undoes the
+    /// scope's writes if the call or the record fails.
     fn process(
         &mut self,
         function: FunctionId,

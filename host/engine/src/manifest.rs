@@ -1,23 +1,23 @@
-//! What a plugin says of itself: the Rust side of `wit/0.1.0/meta.wit`.
+//! Manifests of plugins: the Rust side of `wit/0.1.0/meta.wit`.
 
 use serde::{Deserialize, Serialize};
 
-/// What a function does.
+/// The role of a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
-    /// Record in, records out.
+    /// Turns a record into records.
     Transform,
-    /// Two sides in, records out.
+    /// Turns a pair into records.
     Join,
-    /// Records and a state in, a state and a result out.
+    /// Turns records and a state into a new state and a result.
     Aggregate,
-    /// Record in, records out, with stores and timers of its own.
+    /// Turns a record into records, with stores and timers.
     Process,
 }
 
 impl Role {
-    /// Whether a record can matter without an output: it may have changed a state.
+    /// Whether the function keeps state, so that a record may have an effect without an output.
     pub fn keeps_state(self) -> bool {
         matches!(self, Self::Aggregate | Self::Process)
     }
@@ -33,7 +33,7 @@ impl Role {
     }
 }
 
-/// How a key is read.
+/// Type of a key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum KeyCodec {
@@ -57,12 +57,12 @@ impl KeyCodec {
     }
 }
 
-/// An exit of a function.
+/// An output port of a function.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Port {
     /// Name, as in `from = "step.port"`.
     pub name: String,
-    /// Whether an output here may have another key than its input.
+    /// Whether an output may have another key than its input.
     pub changes_key: bool,
 }
 
@@ -71,24 +71,24 @@ pub struct Port {
 pub struct StoreManifest {
     /// Name.
     pub name: String,
-    /// State versions the code can read.
+    /// State versions that the function can read.
     pub reads: Vec<u32>,
-    /// State versions the code can write, the newest last.
+    /// State versions that the function can write, the newest last.
     pub writes: Vec<u32>,
     /// Whether values are JSON.
     pub queryable: bool,
 }
 
-/// One function of a plugin.
+/// A function of a plugin.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FunctionManifest {
     /// Name, as in `call = "plugin.function"`.
     pub name: String,
-    /// What it does.
+    /// Role.
     pub role: Role,
-    /// Its exits, the first being the default. Never empty.
+    /// Output ports; the first is the default. Never empty.
     pub ports: Vec<Port>,
-    /// How it reads keys; `Bytes` takes any.
+    /// Type of its keys; `Bytes` accepts any key.
     pub key: KeyCodec,
     /// Whether it wants headers.
     pub wants_headers: bool,
@@ -96,15 +96,15 @@ pub struct FunctionManifest {
     pub stores: Vec<StoreManifest>,
     /// Whether it sets timers.
     pub timers: bool,
-    /// Of an aggregate: whether it can take records back.
+    /// For an aggregate: whether it can subtract records.
     pub subtracts: bool,
-    /// Of an aggregate: whether it can merge states.
+    /// For an aggregate: whether it can merge states.
     pub merges: bool,
-    /// Codes of failures and skips it may report.
+    /// Codes of its failures and skips.
     pub codes: Vec<String>,
 }
 
-/// A plugin's description of itself.
+/// The manifest of a plugin.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
     /// Name of the plugin.
@@ -113,6 +113,6 @@ pub struct Manifest {
     pub version: String,
     /// Its functions; calls name them by index.
     pub functions: Vec<FunctionManifest>,
-    /// JSON Schema of the config; empty where it takes none.
+    /// JSON Schema of the config; empty if the plugin has no config.
     pub config_schema: String,
 }

@@ -16,8 +16,8 @@ use crate::ports::{Backend, Scan};
 use crate::step::TaskError;
 use crate::topology::{Node, TopicId, Topology};
 
-/// Name of the store that all sub-topologies share. The name doesn't depend on the order of steps in the files, so an app
-/// finds the store after its pipeline was edited.
+/// Name of the store that all sub-topologies share. The name doesn't depend on the order of steps in the files, so an
+/// app finds the store after its pipeline was edited.
 pub const STORE: &str = "meta";
 
 const DEPLOYMENT: &str = "deployment/";
@@ -60,8 +60,8 @@ pub(crate) fn unfinished_run_keys(topic: &str) -> (Bytes, Bytes) {
 }
 
 impl Topology {
-    /// The sub-topology that owns a key of the meta store: only its tasks write the key. `None` if the pipeline no longer has
-    /// the step or topic that the key names, or the key is malformed.
+    /// The sub-topology that owns a key of the meta store: only its tasks write the key. `None` if the pipeline no
+    /// longer has the step or topic that the key names, or the key is malformed.
     pub fn meta_owner(&self, key: &[u8]) -> Option<usize> {
         let key = std::str::from_utf8(key).ok()?;
         let rest = || Some(key.strip_prefix(REST)?.rsplit_once('/')?.0);
@@ -75,9 +75,9 @@ impl Topology {
         self.subtopologies.iter().position(|part| part.nodes.iter().any(has))
     }
 
-    /// The error if a key of the meta store is of an unfinished run that no task of this pipeline would go on with: no step
-    /// reads the topic any more, or no task has this partition of it. `partitions` are the numbers of partitions of the
-    /// topics.
+    /// The error if a key of the meta store is of an unfinished run that no task of this pipeline would go on with: no
+    /// step reads the topic any more, or no task has this partition of it. `partitions` are the numbers of partitions
+    /// of the topics.
     pub fn orphan(&self, key: &[u8], partition: u32, partitions: &[u32]) -> Option<TaskError> {
         let (topic, _) = std::str::from_utf8(key).ok()?.strip_prefix(REST)?.rsplit_once('/')?;
         let reason = match self.meta_owner(key).and_then(|owner| self.subtopologies.get(owner)) {
@@ -93,8 +93,8 @@ impl Topology {
         Some(TaskError::UnfinishedRun { topic: topic.into(), reason })
     }
 
-    /// Checks that a task of this pipeline would go on with each unfinished run in a partition of the meta store: none is an
-    /// [orphan](Self::orphan). For a driver that has the whole store, before it opens tasks.
+    /// Checks that a task of this pipeline would go on with each unfinished run in a partition of the meta store: none
+    /// is an [orphan](Self::orphan). For a driver that has the whole store, before it opens tasks.
     ///
     /// # Errors
     /// [`TaskError::UnfinishedRun`]: one is. [`TaskError::State`]: the store can't be read.

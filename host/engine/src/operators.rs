@@ -1,4 +1,4 @@
-//! The operators: each takes the items of a run that have arrived at its node, in order, and does its work on them.
+//! The operators. Each processes the queued items of its node, in order.
 
 mod aggregate;
 mod bounds;
@@ -67,7 +67,7 @@ pub(crate) fn process(
     }
 }
 
-/// Lets a node do what the moment asks for.
+/// Wakes a node in a run without records.
 pub(crate) fn wake(
     step: &mut Step<'_>,
     wake: WakeReason,
@@ -92,7 +92,7 @@ pub(crate) fn wake(
     }
 }
 
-/// Sends every item on as it is.
+/// Emits every item as it is.
 fn pass_on(step: &mut Step<'_>, items: Vec<Item>) {
     for item in items {
         step.emit_row(&item.path, &mut 0, 0, item.record, item.row);

@@ -1,8 +1,8 @@
-//! Which partition an output goes to, as the JVM's producer chooses it.
+//! The partition of an output, chosen as in the JVM's producer.
 
 /// Kafka's murmur2 hash of a key.
 ///
-/// From `org.apache.kafka.common.utils.Utils.murmur2`; librdkafka has the same as `murmur2_random`.
+/// From `org.apache.kafka.common.utils.Utils.murmur2`; librdkafka's `murmur2_random` is the same.
 pub fn murmur2(data: &[u8]) -> u32 {
     const SEED: u32 = 0x9747_b28c;
     const M: u32 = 0x5bd1_e995;
@@ -24,8 +24,8 @@ pub fn murmur2(data: &[u8]) -> u32 {
     hash ^ (hash >> 15)
 }
 
-/// The partition of a record among `partitions`. A record without a key goes where `sequence` says: a number taken from
-/// the record it comes from, so that the choice is the same on every replay.
+/// The partition of a record among `partitions`. For a record without a key, `sequence` decides: a number of its input
+/// record, so that the choice is the same in every replay.
 pub fn partition_of(key: Option<&[u8]>, sequence: i64, partitions: u32) -> u32 {
     let partitions = partitions.max(1);
     match key {
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hashes_are_those_of_the_jvm_producer() {
+    fn hashes_are_equal_to_the_jvm_producers() {
         // The cases of Kafka's own UtilsTest.testMurmur2.
         let cases: [(&[u8], i32); 7] = [
             (b"21", -973_932_308),
@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn records_without_a_key_follow_the_sequence() {
+    fn records_without_a_key_are_spread_by_sequence() {
         assert_eq!((0..4).map(|n| partition_of(None, n, 3)).collect::<Vec<_>>(), [0, 1, 2, 0]);
     }
 }

@@ -1,59 +1,59 @@
-//! Where an item stands in the order of processing.
+//! Positions in the order of processing.
 
 use smallvec::SmallVec;
 
-/// The place of an item in the order in which one record at a time, depth first, would have processed it: the number of
-/// the input record within its run, then at each step the number of the child. Paths compare as that order.
+/// An item's position in the order of processing one record at a time, depth first: the number of the input record
+/// within its run, then at each step the number of the child. Paths compare in that order.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Path {
     place: SmallVec<[u32; 6]>,
-    /// Whom it is about: see [`record`](Self::record). The same place has always the same.
+    /// Number of the record that it is attributed to: see [`record`](Self::record). Equal places have equal causes.
     cause: u32,
 }
 
 impl Path {
-    /// The place of an input record: its number within the run.
+    /// The path of an input record: its number within the run.
     pub(crate) fn root(record: u32) -> Self {
         Self { place: SmallVec::from_slice(&[record]), cause: record }
     }
 
-    /// The place of a child.
+    /// The path of a child.
     pub(crate) fn child(&self, number: u32) -> Self {
         let mut path = self.clone();
         path.place.push(number);
         path
     }
 
-    /// The place of the parent.
+    /// The path of the parent.
     pub(crate) fn parent(&self) -> Self {
         let mut path = self.clone();
         path.place.pop();
         path
     }
 
-    /// The same place, for what is about another record than the one at whose time it comes out: a record that has waited
-    /// for a match, or a window that has closed.
-    pub(crate) fn about(&self, cause: u32) -> Self {
+    /// The same place, attributed to another record than the one that caused the output: an unmatched record, or the
+    /// result of a closed window.
+    pub(crate) fn with_cause(&self, cause: u32) -> Self {
         Self { place: self.place.clone(), cause }
     }
 
-    /// Whether the other is the same place, or one of a child, or of a child's.
+    /// Whether the other path is the same, or a descendant's.
     pub(crate) fn leads_to(&self, other: &Self) -> bool {
         other.place.starts_with(&self.place)
     }
 
-    /// The numbers of the place, for who keeps it.
+    /// The numbers of the place.
     pub(crate) fn place(&self) -> &[u32] {
         &self.place
     }
 
-    /// A path of a place that was kept, and whom it is about.
+    /// The path with this [`place`](Self::place) and [`record`](Self::record).
     pub(crate) fn from_parts(place: Vec<u32>, cause: u32) -> Self {
         Self { place: place.into(), cause }
     }
 
-    /// The number of the input record that it is about: the one it comes from, unless [`about`](Self::about) says
-    /// otherwise.
+    /// The number of the record that it is attributed to: the input record, unless [`with_cause`](Self::with_cause) has
+    /// changed that.
     pub(crate) fn record(&self) -> usize {
         self.cause as usize
     }

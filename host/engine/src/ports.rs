@@ -1,5 +1,5 @@
-//! The engine's ports: guest calls, which [`Logic`](crate::logic::Logic) makes, and committed state ([`Backend`]). Outputs
-//! are returned, not sent.
+//! The engine's ports: guest calls, which [`Logic`](crate::logic::Logic) makes, and committed state ([`Backend`]).
+//! Outputs are returned, not sent.
 
 use bytes::Bytes;
 
@@ -272,8 +272,8 @@ pub enum CallError {
     /// The host failed (a store can't be read, an instance has no memory): the task stops, and nothing is committed.
     #[error("{0}")]
     Host(String),
-    /// The [time limit](crate::logic::Logic::limit_time) of the calls has passed. No record has failed: the driver aborts the
-    /// transaction and retries with fewer records.
+    /// The [time limit](crate::logic::Logic::limit_time) of the calls has passed. No record has failed: the driver
+    /// aborts the transaction and retries with fewer records.
     #[error("the time for guest calls is over")]
     Overrun,
 }
@@ -341,8 +341,8 @@ pub trait Backend: Send {
 /// Number of [parts](crate::state::keys::part) of a window store whose entries expire.
 pub const TIMED_PARTS: usize = 2;
 
-/// The lowest timestamp that a window store keeps, for each [`part`](crate::state::keys::part) whose entries expire: each
-/// side of a join has a stream time of its own.
+/// The lowest timestamp that a window store keeps, for each [`part`](crate::state::keys::part) whose entries expire:
+/// each side of a join has a stream time of its own.
 pub type Horizons = [Timestamp; TIMED_PARTS];
 
 /// The changes of a transaction to one store: keys with their new values, `None` for deleted keys.

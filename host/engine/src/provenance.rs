@@ -1,5 +1,4 @@
-//! Where a record truly comes from, and what it says of a row of a table, carried through repartition topics in headers
-//! of the host's own.
+//! The origin of a record and its table row, which internal headers carry through repartition topics.
 
 use std::fmt;
 
@@ -8,7 +7,7 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use crate::record::{Header, Headers, Timestamp, TimestampType};
 use crate::row::Row;
 
-/// The headers' names. Guests don't see them, and sinks don't write them.
+/// Names of internal headers. Guests don't get them, and sinks don't write them.
 const HEADER: &[u8] = b"__millrace.origin";
 const ROW: &[u8] = b"__millrace.row";
 
@@ -16,7 +15,7 @@ fn is_ours(header: &Header) -> bool {
     header.name == HEADER || header.name == ROW
 }
 
-/// The record of an external topic that something comes from.
+/// The record of an external topic that another record comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Origin {
     pub(crate) topic: Bytes,
@@ -34,20 +33,20 @@ impl fmt::Display for Origin {
 }
 
 impl Origin {
-    /// The headers of a record on its way into a repartition topic.
+    /// Adds the origin to the headers of a record for a repartition topic.
     pub(crate) fn attach(&self, headers: &Headers) -> Headers {
         let mut all = headers.as_slice().to_vec();
         all.push(Header::new(Bytes::from_static(HEADER), self.encode()));
         all.into()
     }
 
-    /// The origin of a record from a repartition topic, and its headers without it.
+    /// Separates the origin from the headers of a record of a repartition topic.
     pub(crate) fn detach(headers: &Headers) -> Option<(Self, Headers)> {
         let origin = Self::decode(headers.last(HEADER)?.value.clone()?)?;
         Some((origin, Self::strip(headers)?))
     }
 
-    /// Headers without ours, if there are any: outside of repartition topics nobody may have them.
+    /// Removes internal headers; `None` if there are none. Only records of repartition topics may have them.
     pub(crate) fn strip(headers: &Headers) -> Option<Headers> {
         let all = headers.as_slice();
         if !all.iter().any(is_ours) {
@@ -57,7 +56,7 @@ impl Origin {
         Some(others.collect::<Vec<_>>().into())
     }
 
-    /// As bytes, for who keeps it.
+    /// The origin as bytes.
     pub(crate) fn encode(&self) -> Bytes {
         let mut value = BytesMut::with_capacity(self.encoded_length());
         value.put_u32(self.partition);
@@ -68,12 +67,12 @@ impl Origin {
         value.freeze()
     }
 
-    /// Number of those bytes.
+    /// Length of the encoded origin.
     pub(crate) fn encoded_length(&self) -> usize {
         21 + self.topic.len()
     }
 
-    /// What [`encode`](Self::encode) has written; `None` if the bytes aren't that.
+    /// The inverse of [`encode`](Self::encode); `None` if the bytes are damaged.
     pub(crate) fn decode(mut value: Bytes) -> Option<Self> {
         let partition = value.try_get_u32().ok()?;
         let offset = value.try_get_i64().ok()?;
@@ -84,8 +83,8 @@ impl Origin {
     }
 }
 
-/// Headers that say what a record says of a row, unless that goes without saying. An old row's own time goes with it: the
-/// record has the time of the change.
+/// Adds the header for an old or deleted row; `None` for a new row, which has no header. An old row's time is in the
+/// header, because the record has the time of the change.
 pub(crate) fn attach_row(headers: &Headers, row: Row, timestamp: Timestamp) -> Option<Headers> {
     let value = match row {
         Row::New => return None,
@@ -97,7 +96,7 @@ pub(crate) fn attach_row(headers: &Headers, row: Row, timestamp: Timestamp) -> O
     Some(all.into())
 }
 
-/// What these headers of a record with this time say of a row, and the row's own time.
+/// The row of a record with these headers and the time `until`, and the row's own time.
 pub(crate) fn row(headers: &Headers, until: Timestamp) -> (Row, Timestamp) {
     let value = headers.last(ROW).and_then(|header| header.value.as_deref());
     match value.map(<[u8; 8]>::try_from) {
@@ -112,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_origin_survives_a_repartition_topic_and_leaves_the_other_headers_as_they_were() {
+    fn an_origin_survives_a_repartition_topic_and_other_headers_stay() {
         let origin = Origin {
             topic: Bytes::from_static(b"payments"),
             partition: 3,
@@ -128,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_record_says_of_a_row_survives_a_repartition_topic() {
+    fn the_row_of_a_record_survives_a_repartition_topic() {
         let headers: Headers = vec![Header::new("trace", "abc")].into();
         for (said, timestamp) in [(Row::Old { until: 9 }, 4), (Row::Gone, 9)] {
             let attached = attach_row(&headers, said, timestamp).unwrap_or_default();

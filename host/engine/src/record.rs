@@ -1,4 +1,4 @@
-//! Records and what they are made of.
+//! Records and their parts.
 
 use std::sync::Arc;
 
@@ -7,10 +7,10 @@ use bytes::Bytes;
 /// Event time in milliseconds since the epoch.
 pub type Timestamp = i64;
 
-/// No event, window or timer can be later than this: behind it there must be room for windows and grace.
+/// The latest time of an event, a window or a timer: later times leave room for windows and grace.
 pub const END_OF_TIME: Timestamp = Timestamp::MAX / 4;
 
-/// A record header. Names are bytes: Kafka doesn't ask for UTF-8, and neither do we.
+/// A record header. Names are bytes, because Kafka doesn't require UTF-8.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Header {
     /// Name.
@@ -26,7 +26,7 @@ impl Header {
     }
 }
 
-/// The headers of a record, shared between all that inherit them.
+/// The headers of a record. Records that inherit them share them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Headers(Option<Arc<[Header]>>);
 
@@ -44,17 +44,17 @@ impl Headers {
         self.as_slice().iter().map(|header| header.name.len() + length(&header.value)).sum()
     }
 
-    /// The same in a record that is sent: each has two lengths of up to five bytes beside its name and value.
+    /// Bytes of the headers in a sent record: beside name and value, each header has two lengths of up to five bytes.
     pub fn sent_size(&self) -> usize {
         self.size() + 10 * self.as_slice().len()
     }
 
-    /// Bytes of memory that they hold: their own and those of their places, or empty ones would be no load at all.
+    /// Bytes of memory that they hold, including their places: otherwise empty headers would weigh nothing.
     pub fn held(&self) -> usize {
         self.size() + size_of_val(self.as_slice())
     }
 
-    /// The value of the last header of this name, as Kafka's `lastHeader` has it.
+    /// The last header of this name, like Kafka's `lastHeader`.
     pub fn last(&self, name: &[u8]) -> Option<&Header> {
         self.as_slice().iter().rev().find(|header| header.name == name)
     }
@@ -77,12 +77,12 @@ pub struct Window {
 }
 
 impl Window {
-    /// Names of the headers behind those of a record that say its window, where a sink writes it with a plain key: start and
-    /// end, each as an integer of 8 bytes, big-endian.
+    /// Names of the headers for start and end of a record's window, which a sink writes with a plain key. Their values
+    /// are integers of 8 bytes, big-endian.
     pub const HEADERS: [&str; 2] = ["millrace-window-start", "millrace-window-end"];
 }
 
-/// What a broker says of a record's timestamp.
+/// Kafka's type of a record's timestamp.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TimestampType {
     /// The producer set it.
@@ -93,7 +93,7 @@ pub enum TimestampType {
 }
 
 impl TimestampType {
-    /// Kafka's own name for it.
+    /// Kafka's name of the type.
     pub fn name(self) -> &'static str {
         match self {
             Self::CreateTime => "CreateTime",
@@ -102,14 +102,14 @@ impl TimestampType {
     }
 }
 
-/// A record as a driver hands it to a task.
+/// An input record, which a driver offers to a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InputRecord {
     /// Offset in its partition.
     pub offset: i64,
     /// Event time.
     pub timestamp: Timestamp,
-    /// Who set the timestamp.
+    /// Type of the timestamp.
     pub timestamp_type: TimestampType,
     /// Key; `None` is Kafka's null.
     pub key: Option<Bytes>,
@@ -117,21 +117,21 @@ pub struct InputRecord {
     pub value: Option<Bytes>,
     /// Headers.
     pub headers: Headers,
-    /// When the driver got it, by its own clock: the time of failure if it fails.
+    /// Arrival by the driver's clock. If the record fails, this is the time of the failure.
     pub arrived: Timestamp,
-    /// Orders records before their timestamps do: a record with a lower turn is always chosen first. Outputs carry
-    /// the turn of the record they come from. Zero where a driver has no use for it; `replay` numbers input lines.
+    /// Orders records before timestamps do: the record with the lowest turn is chosen first. Outputs have the turn of
+    /// their input record. `replay` numbers input lines; drivers without turns set zero.
     pub turn: u64,
 }
 
 impl InputRecord {
-    /// Bytes of memory that it holds: those of key, value and headers, and its own.
+    /// Bytes of memory that it holds: key, value, headers, and the structure.
     pub fn held(&self) -> usize {
         size_of::<Self>() + length(&self.key) + length(&self.value) + self.headers.held()
     }
 }
 
-/// Bytes of a part of a record; null has none.
+/// Length of a key or value; zero for null.
 pub(crate) fn length(bytes: &Option<Bytes>) -> usize {
     bytes.as_ref().map_or(0, Bytes::len)
 }
@@ -152,7 +152,7 @@ impl Record {
         length(&self.key) + length(&self.value)
     }
 
-    /// Bytes of key, value and headers: what a topic's limit is about.
+    /// Bytes of key, value and headers, which the limit of a topic is about.
     pub(crate) fn whole_size(&self) -> usize {
         self.size() + self.headers.sent_size()
     }

@@ -1,8 +1,8 @@
-//! Records that a topic has refused: the broker that keeps it doesn't take them, however often they are sent.
+//! Records that the broker of a topic has refused, and would refuse again.
 //!
-//! Only brokers know what they refuse, and they say it when the record is sent, long after the step that has made it.
-//! So the driver keeps what was refused in one transaction and opens the next one's tasks with it: the record then fails
-//! at its step, like any other, and its true origin becomes the dead letter. Nothing is compared while nothing was refused.
+//! A broker refuses a record when the producer sends it, long after the step that made it. So the driver notes refused
+//! records when it aborts a transaction, and opens the tasks of the next one with them: the record then fails at its
+//! step like any other, and the dead letter shows its origin. Without refused records, no comparison is made.
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hasher};
@@ -12,10 +12,10 @@ use crate::record::Record;
 use crate::record::{Timestamp, length};
 use crate::topology::TopicId;
 
-/// The earliest time that a driver can give a record. Those before it are written with it, and can't be told apart.
+/// The earliest time of a sent record: drivers send records with earlier times with this time.
 const EARLIEST: Timestamp = 1;
 
-/// What makes a record the same one when it is put out again: key, value and time. Headers don't count: no broker looks at
+/// Identifies a record that is emitted again, by key, value and time. Headers don't count, because no broker checks
 /// them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Fingerprint {
@@ -23,7 +23,7 @@ pub struct Fingerprint {
     digest: u64,
 }
 
-/// What is compared before anything is read.
+/// Compared before the bytes of a record are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Shape {
     timestamp: Timestamp,
@@ -31,11 +31,11 @@ struct Shape {
     value: Option<usize>,
 }
 
-/// Digests of records of one shape, each with the reason.
+/// Digests of records with the same shape, each with the reason.
 type Alike = Vec<(u64, Arc<str>)>;
 
 impl Fingerprint {
-    /// That of a record with this key, value and time.
+    /// The fingerprint of a record with this key, value and time.
     pub fn of(key: Option<&[u8]>, value: Option<&[u8]>, timestamp: Timestamp) -> Self {
         let mut hasher = DefaultHasher::new();
         for part in [key, value] {
@@ -46,7 +46,7 @@ impl Fingerprint {
     }
 }
 
-/// Records that were refused, each with the reason, and topics that take no records without a key.
+/// Refused records with the reasons, and topics that refuse all records without a key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Refused {
     records: BTreeMap<TopicId, BTreeMap<Shape, Alike>>,
@@ -54,7 +54,7 @@ pub struct Refused {
 }
 
 impl Refused {
-    /// Takes note of a record. False if it was known.
+    /// Adds a record. Returns false if it was known.
     pub fn learn(&mut self, topic: TopicId, record: Fingerprint, reason: Arc<str>) -> bool {
         let alike = self.records.entry(topic).or_default().entry(record.shape).or_default();
         let is_new = alike.iter().all(|(digest, _)| *digest != record.digest);
@@ -64,7 +64,7 @@ impl Refused {
         is_new
     }
 
-    /// Takes note of a topic that refuses every record without a key.
+    /// Adds a topic that refuses every record without a key.
     pub fn require_keys(&mut self, topic: TopicId, reason: Arc<str>) {
         self.keyed.insert(topic, reason);
     }
@@ -75,7 +75,7 @@ impl Refused {
         alike.iter().find_map(|(digest, reason)| (*digest == record.digest).then_some(reason))
     }
 
-    /// Why a topic refuses a record that is about to be put out, if it is known to. Its bytes are read only if one like it
+    /// Why a topic would refuse a record, if that is known. Reads the record's bytes only if one with the same shape
     /// was refused.
     pub(crate) fn verdict(&self, topic: TopicId, record: &Record) -> Option<&Arc<str>> {
         if let (None, Some(reason)) = (&record.key, self.keyed.get(&topic)) {
@@ -97,7 +97,7 @@ mod tests {
     const TOPIC: TopicId = TopicId(3);
 
     #[test]
-    fn a_record_is_known_again_by_its_key_value_and_time_in_its_topic() {
+    fn a_refused_record_is_identified_by_topic_key_value_and_time() {
         let record = |key: &'static [u8], value: &'static [u8], time| Fingerprint::of(Some(key), Some(value), time);
         let mut refused = Refused::default();
         assert!(refused.learn(TOPIC, record(b"k", b"v", 7), "too far ahead".into()));
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn null_is_not_empty_and_times_before_the_earliest_are_one() {
+    fn null_differs_from_empty_and_times_before_the_earliest_are_equal() {
         let mut refused = Refused::default();
         refused.learn(TOPIC, Fingerprint::of(None, Some(b""), -5), "no key".into());
         assert!(refused.reason(TOPIC, Fingerprint::of(None, Some(b""), 1)).is_some());

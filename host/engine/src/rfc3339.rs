@@ -2,7 +2,7 @@
 
 use crate::record::Timestamp;
 
-/// Which part of a text is missing, or isn't as RFC 3339 has it.
+/// The part of a text that is missing, or isn't valid in RFC 3339.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum TimeError {
     #[error("it is digits in quotes; as milliseconds since the epoch, a time is a number without quotes")]
@@ -49,19 +49,19 @@ pub(crate) enum TimeError {
     Rest,
 }
 
-/// The same for a person's text: the error says which part of it is wrong.
+/// Parses a time, for text that a person has written. Milliseconds since the epoch.
 ///
 /// # Errors
-/// The text isn't a time of RFC 3339, or names a day that there is not.
+/// Names the part of the text that isn't valid.
 pub fn milliseconds(text: &str) -> Result<Timestamp, String> {
     parse(text).map_err(|error| error.to_string())
 }
 
-/// Milliseconds since the epoch; what is finer is cut off. A leap second counts as the second after it, as in all that
-/// count milliseconds since the epoch.
+/// Parses a time into milliseconds since the epoch, without smaller parts. A leap second counts as the second after it,
+/// as usual.
 ///
 /// # Errors
-/// The text isn't such a time, or names a day that there is not.
+/// The text isn't a time, or its date doesn't exist.
 pub(crate) fn parse(text: &str) -> Result<Timestamp, TimeError> {
     let mut rest = text.as_bytes();
     let (year, month, day) =
@@ -108,21 +108,21 @@ fn time_of_day(rest: &mut &[u8]) -> Result<(i64, i64, i64), TimeError> {
     }
 }
 
-/// A number of exactly this many digits.
+/// A number with exactly `count` digits.
 fn digits(rest: &mut &[u8], count: usize) -> Option<i64> {
     let (number, behind) = rest.split_at_checked(count)?;
     *rest = behind;
     number.iter().try_fold(0, |number, digit| digit.is_ascii_digit().then(|| number * 10 + i64::from(digit - b'0')))
 }
 
-/// A number of two digits behind one of these signs.
+/// A number of two digits after one of these signs.
 fn after(rest: &mut &[u8], signs: &[u8]) -> Option<i64> {
     let (sign, behind) = rest.split_first()?;
     *rest = behind;
     if signs.contains(sign) { digits(rest, 2) } else { None }
 }
 
-/// Milliseconds of a part of a second, which need not be there.
+/// Milliseconds of an optional fraction of a second.
 fn fraction(rest: &mut &[u8]) -> Result<i64, TimeError> {
     if rest.first() == Some(&b',') {
         return Err(TimeError::Comma);
@@ -156,7 +156,7 @@ fn offset(rest: &mut &[u8]) -> Result<i64, TimeError> {
     if hours < 24 && minutes < 60 { Ok(east * (hours * 60 + minutes)) } else { Err(TimeError::Offset) }
 }
 
-/// A time as text, to the second; behind the year 9999 with more digits than RFC 3339 has.
+/// A time as text, to the second. Years after 9999 have more digits than RFC 3339 allows.
 pub(crate) fn show(time: Timestamp) -> String {
     let (day, second) = (time.div_euclid(86_400_000), time.div_euclid(1_000).rem_euclid(86_400));
     let (year, month, date) = civil(day);
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn each_day_of_the_calendar_follows_the_one_before_and_is_shown_as_it_was_read() {
+    fn each_day_follows_the_day_before_and_is_shown_as_it_was_parsed() {
         let mut next = parse("1600-01-01T00:00:00Z");
         for year in 1600..2400 {
             for month in 1..=12 {
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_is_no_time_is_told_by_what_it_lacks() {
+    fn the_error_of_a_text_names_its_first_invalid_part() {
         let cases = [
             ("", TimeError::Date),
             ("noon", TimeError::Date),

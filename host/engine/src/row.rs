@@ -1,26 +1,26 @@
-//! Rows of a table on their way to an aggregate that adds new ones and takes old ones back.
+//! Rows of a table, on their way to an aggregate that adds new rows and subtracts old ones.
 
 use crate::ports::Change;
 use crate::record::Timestamp;
 use crate::topology::{Edge, Node, Operator, SubTopology, Topology};
 
-/// What a record says of a row of a table. Records that come from no table are new rows.
+/// The table row that a record stands for. Records of streams are new rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Row {
-    /// It is there now.
+    /// The current row.
     #[default]
     New,
-    /// It was there until a record of this time came. Only edges with [`changes`](Edge::changes) carry it.
+    /// A row that was replaced. Only edges with [`changes`](Edge::changes) carry it.
     Old {
-        /// The time of that record.
+        /// The time of the record that replaced it.
         until: Timestamp,
     },
-    /// It is gone. An aggregate doesn't see this: the old row has said so.
+    /// A deleted row. An aggregate doesn't get it: it has subtracted the old row.
     Gone,
 }
 
 impl Row {
-    /// What it does to the state of an aggregate.
+    /// The change of an aggregate's state.
     pub(crate) fn change(self) -> Change {
         match self {
             Self::New | Self::Gone => Change::Add,
@@ -28,7 +28,7 @@ impl Row {
         }
     }
 
-    /// Whether an edge carries it.
+    /// Whether an edge carries the row.
     pub(super) fn goes_along(self, edge: &Edge, topology: &Topology, shape: &SubTopology) -> bool {
         match self {
             Self::New => true,
@@ -38,7 +38,7 @@ impl Row {
     }
 }
 
-/// Whether an edge leads to more than aggregates that add and subtract.
+/// Whether an edge leads to other steps than aggregates that add and subtract.
 fn is_for_others(edge: &Edge, topology: &Topology, shape: &SubTopology) -> bool {
     if !edge.changes {
         return true;

@@ -1,8 +1,8 @@
-//! Text that isn't to be shown.
+//! Secret text.
 
 use std::fmt;
 
-/// Text that may be a password: messages, logs and drawings show [`HIDDEN`] in its place.
+/// Text that may be a password: messages, logs and drawings show [`HIDDEN`] instead.
 ///
 /// ```
 /// use millrace_engine::secret::Secret;
@@ -14,11 +14,11 @@ use std::fmt;
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Secret(String);
 
-/// Stands where a secret would.
+/// Shown instead of a secret.
 pub const HIDDEN: &str = "***";
 
 impl Secret {
-    /// The text itself, for the one who needs it.
+    /// The secret text.
     pub fn expose(&self) -> &str {
         &self.0
     }

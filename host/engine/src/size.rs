@@ -1,6 +1,6 @@
-//! Sizes in messages, as settings are written.
+//! Sizes in messages, in the form of settings.
 
-/// A number of bytes as a person would write it: `64MiB` where that is exact, else `1000 bytes`.
+/// A number of bytes as in settings: `64MiB` if that is exact, else `1000 bytes`.
 pub fn shown(bytes: usize) -> String {
     let units = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
     match units.into_iter().find(|(unit, _)| bytes > 0 && bytes.is_multiple_of(*unit)) {
@@ -15,7 +15,7 @@ mod tests {
     use super::shown;
 
     #[test]
-    fn a_size_has_the_largest_unit_that_it_is_a_whole_number_of() {
+    fn a_size_is_a_whole_number_of_the_largest_possible_unit() {
         for (bytes, text) in [
             (0, "0 bytes"),
             (1, "1 byte"),

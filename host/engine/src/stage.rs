@@ -1,31 +1,32 @@
-//! Records on their way from the tasks that write a topic to those that read it, for a driver that lets many turns go
-//! through a task at once.
+//! Records between the tasks that write a topic and those that read it, for a driver that runs many turns of a task at
+//! once.
 //!
-//! A topic may have several writers: tasks of several partitions or sub-topologies, and the world outside. One turn at a
-//! time, they would write by turns; with many turns at once, each task writes all of its turns before the next task
-//! does. So what is written waits here until all writers have run, and is then taken in the order of turns.
+//! A topic may have several writers: tasks of several partitions or sub-topologies, and the driver's own input. If each
+//! task ran one turn at a time, they would write in the order of turns. A task that runs many turns at once writes all
+//! of them before the next task does. So the stage holds the records until all writers have run, and sorts them by
+//! turn.
 
 use std::collections::BTreeMap;
 
 use crate::step::Produced;
 use crate::topology::{Operator, SubTopology, TopicId, Topology};
 
-/// Records that are written and not yet in their topics.
+/// Records that are written, but not yet in their topics.
 #[derive(Debug, Default)]
 pub struct Stage {
     topics: BTreeMap<TopicId, Vec<(usize, Produced)>>,
 }
 
 impl Stage {
-    /// The writer of what comes from outside: within a turn it is the first.
+    /// The writer of the driver's input records: the first writer of a turn.
     pub const OUTSIDE: usize = 0;
 
-    /// Adds a record. Writers have the numbers of their order in a turn, from 1 on; each adds its records in their order.
+    /// Adds a record. Writers are numbered from 1 in the order of a turn; each adds its records in order.
     pub fn put(&mut self, writer: usize, record: Produced) {
         self.topics.entry(record.topic).or_default().push((writer, record));
     }
 
-    /// Takes the records of a topic in the order of turns, then of writers.
+    /// Takes the records of a topic in the order of turns, then writers.
     pub fn take(&mut self, topic: TopicId) -> Vec<Produced> {
         let mut records = self.topics.remove(&topic).unwrap_or_default();
         records.sort_by_key(|(writer, record)| (record.turn, *writer));
@@ -40,8 +41,8 @@ impl Stage {
 }
 
 impl Topology {
-    /// Whether a sub-topology reads what it writes itself, or what one that comes later writes. Then there is no order in
-    /// which all writers of a topic run before its readers, and a driver takes one turn at a time.
+    /// Whether a sub-topology reads a topic that it writes itself, or that a later one writes. Then not all writers of
+    /// a topic can run before its readers, and a driver runs one turn at a time.
     pub fn feeds_back(&self) -> bool {
         let reads = |part: &SubTopology, topic| part.inputs.contains(&topic);
         let parts = self.subtopologies.iter().enumerate();
@@ -60,7 +61,7 @@ impl Topology {
 }
 
 impl SubTopology {
-    /// Topics it writes, without dead letters.
+    /// Topics it writes, except dead-letter topics.
     pub fn outputs(&self) -> impl Iterator<Item = TopicId> {
         self.nodes.iter().filter_map(|node| match node.operator {
             Operator::Sink { topic, .. } | Operator::Repartition { topic } => Some(topic),

@@ -1,7 +1,7 @@
-//! State of a task: what is committed, and the open transaction over it.
+//! State of a task: committed state, and the open transaction over it.
 //!
-//! The overlay is the engine's own, not the database's: that reads see the transaction and that an abort leaves nothing
-//! are the same on every driver.
+//! The engine has the overlay, not the database. So on every driver, reads see the open transaction, and an abort
+//! leaves no trace.
 
 pub(crate) mod aggregate_windows;
 pub(crate) mod budget;
@@ -30,13 +30,13 @@ pub(crate) struct TaskState {
 }
 
 impl TaskState {
-    /// An empty transaction over committed state; `stores` is the number of stores of the topology.
+    /// An empty transaction over committed state, for the number of stores of the topology.
     pub(crate) fn new(backend: Box<dyn Backend>, stores: usize) -> Self {
         let overlays = std::iter::repeat_with(Overlay::default).take(stores).collect();
         Self { backend, overlays, expire: vec![None; stores] }
     }
 
-    /// What stands in for the state while a process function has it.
+    /// A placeholder for the state while a process function has it.
     pub(crate) fn lent() -> Self {
         Self::new(Box::new(LentState), 0)
     }
@@ -48,7 +48,7 @@ impl TaskState {
         }
     }
 
-    /// The value that the open transaction has for a key.
+    /// The value of a key in the open transaction.
     fn written(&self, store: StoreId, key: &[u8]) -> Option<&Bytes> {
         self.overlays.get(store.0)?.get(key)?.as_ref()
     }
@@ -85,12 +85,12 @@ impl TaskState {
         Ok(())
     }
 
-    /// Takes a write of the open transaction back: the key was in no earlier one.
+    /// Undoes a write of the open transaction; the key isn't in committed state.
     fn forget(&mut self, store: StoreId, key: &Bytes) {
         self.restore(store, key.clone(), None);
     }
 
-    /// Entries of a window store with an earlier timestamp are expired.
+    /// Expires entries of a window store with earlier timestamps.
     pub(crate) fn expire(&mut self, store: StoreId, before: Horizons) {
         if let Some(limit) = self.expire.get_mut(store.0) {
             *limit = Some(before);
@@ -102,7 +102,7 @@ impl TaskState {
         self.overlays.iter().map(Overlay::bytes).sum()
     }
 
-    /// Takes the transaction's writes, store by store, each in the order of its keys.
+    /// Takes the transaction's writes, store by store, in the order of keys.
     pub(crate) fn take_changes(&mut self) -> Vec<StoreChanges> {
         let overlays = self.overlays.iter_mut().zip(&mut self.expire).enumerate();
         let changes = overlays.map(|(store, (overlay, expire))| StoreChanges {
@@ -114,7 +114,7 @@ impl TaskState {
     }
 }
 
-/// The backend of a state that is lent out: nobody may ask it.
+/// The backend of the placeholder: no caller reads it.
 struct LentState;
 
 impl Backend for LentState {

@@ -1,4 +1,4 @@
-//! One operator at work in a run: what it can do to the run, the state and the ledger.
+//! A step: one node at work in a run, with access to the run, the state and the ledger.
 
 mod error;
 mod item;
@@ -34,7 +34,7 @@ pub(crate) use progress::{Progress, Remainder};
 pub(crate) use unusable::{UnusableAction, UnusableRecord};
 pub(crate) use wake_reason::WakeReason;
 
-/// An operator at work.
+/// A node at work in a run.
 pub(crate) struct Step<'a> {
     pub(crate) topology: &'a Topology,
     pub(crate) shape: &'a SubTopology,
@@ -44,17 +44,17 @@ pub(crate) struct Step<'a> {
     pub(crate) state: &'a mut TaskState,
     pub(crate) ledger: &'a mut Ledger,
     pub(crate) progress: &'a mut Progress,
-    /// Records of which a rule made nothing, and outputs at ports that nobody listens at. Counted here and told once.
+    /// Number of records for which a rule returned nothing; [`finish`](Self::finish) adds it to the ledger.
     filtered: u64,
+    /// Number of outputs at ports without edges; [`finish`](Self::finish) adds it to the ledger.
     unread: u64,
-    /// What it may still put out in this pass.
+    /// What is left of the node's budget for this pass.
     pub(crate) budget: Budget,
-    /// How many items go into its next call.
+    /// Number of items in its next guest call.
     pub(crate) call_size: &'a mut usize,
 }
 
-/// What outputs take over from where they don't say otherwise. An inherited value is checked where guests are called:
-/// without one here it is null.
+/// The record that outputs inherit from. If it has no value, an inherited value is null.
 pub(crate) struct Parent<'a> {
     pub(crate) path: &'a Path,
     pub(crate) record: &'a Record,
@@ -94,7 +94,7 @@ impl<'a> Step<'a> {
         self.shape.nodes.iter().find(feeds).map_or("", |node| node.name.as_str())
     }
 
-    /// The function to call, in its active deployment.
+    /// The function of a call, in its active deployment.
     pub(crate) fn function(&self, call: &Call) -> Result<FunctionId, TaskError> {
         let deployed = self.deployed(call).ok_or_else(|| TaskError::Host {
             step: self.node.name.clone(),
@@ -107,7 +107,7 @@ impl<'a> Step<'a> {
         self.options.deployments.get(call.plugin.0)
     }
 
-    /// An error of the host while a guest was called.
+    /// The task's error for a host error in a guest call.
     pub(crate) fn host_error(&self, error: CallError) -> TaskError {
         let step = self.node.name.clone();
         match error {
@@ -116,13 +116,13 @@ impl<'a> Step<'a> {
         }
     }
 
-    /// Sends a record out of a port, to all that listen there, in the order of the files. `child` numbers the children
-    /// of one parent.
+    /// Emits a record at a port, to all edges in the order of the files. `child` is the number of the parent's next
+    /// child.
     pub(crate) fn emit(&mut self, parent: &Path, child: &mut u32, port: usize, record: Record) {
         self.emit_row(parent, child, port, record, Row::New);
     }
 
-    /// The same where it is a row of a table: not all edges carry each.
+    /// Emits a row of a table. Not every edge carries every row.
     pub(crate) fn emit_row(&mut self, parent: &Path, child: &mut u32, port: usize, record: Record, row: Row) {
         let (topology, shape) = (self.topology, self.shape);
         let carries = |edge: &&Edge| edge.port == port && row.goes_along(edge, topology, shape);
@@ -137,7 +137,7 @@ impl<'a> Step<'a> {
         }
     }
 
-    /// Carries out what a rule said of a record.
+    /// Applies the outcome of a rule for a record.
     pub(crate) fn apply_outcome(
         &mut self,
         parent: &Parent<'_>,
@@ -147,8 +147,8 @@ impl<'a> Step<'a> {
         self.apply_row_outcome(parent, Row::New, &mut 0, outcome, call)
     }
 
-    /// The same for one of several outcomes of a record, whose children `child` numbers, and where the outputs may be rows
-    /// of a table, as the record is.
+    /// Applies one of several outcomes of a record. `child` is the number of the record's next child. Outputs are rows
+    /// like the record.
     pub(crate) fn apply_row_outcome(
         &mut self,
         parent: &Parent<'_>,
@@ -157,12 +157,12 @@ impl<'a> Step<'a> {
         outcome: Outcome,
         call: &Call,
     ) -> Result<(), TaskError> {
-        // What is taken back was counted when it was new.
+        // An old row was counted when it was new.
         let counts = u64::from(!matches!(row, Row::Old { .. }) && !call.manifest.role.keeps_state());
         match outcome {
             Outcome::Outputs(outputs) => {
-                if let Some(beyond) = self.charge(parent.path, row, &outputs) {
-                    return beyond.map_or(Ok(()), |failure| self.fail(parent.path, &failure, Some(call)));
+                if let Some(exceeded) = self.count_outputs(parent.path, row, &outputs) {
+                    return exceeded.map_or(Ok(()), |failure| self.fail(parent.path, &failure, Some(call)));
                 }
                 self.filtered += u64::from(outputs.is_empty()) * counts;
                 for (port, record) in inherited(parent.record, outputs) {
@@ -180,7 +180,7 @@ impl<'a> Step<'a> {
         }
     }
 
-    /// What guests asked for beside their outcomes.
+    /// Applies the side effects of guest calls.
     pub(crate) fn effects(&mut self, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
@@ -192,21 +192,21 @@ impl<'a> Step<'a> {
         }
     }
 
-    /// A record failed here.
+    /// Does with a failed record what `on-error` says.
     pub(crate) fn fail(&mut self, path: &Path, failure: &Failure, call: Option<&Call>) -> Result<(), TaskError> {
         match self.node.on_error {
             OnError::DeadLetter => self.dead_letter(path, failure, call),
             OnError::Skip => self.drop_record(path, &failure.code, 1, &failure.text, Fate::Dropped(Some("on-error"))),
             OnError::Fail => {
                 let origin = self.origin_of(path).filter(|origin| origin.offset >= 0);
-                let record = origin.map_or_else(String::new, |origin| format!("; it came of {origin}"));
+                let record = origin.map_or_else(String::new, |origin| format!("; its origin is {origin}"));
                 return Err(TaskError::Stopped { step: self.node.name.clone(), failure: failure.clone(), record });
             }
         }
         Ok(())
     }
 
-    /// A record that this operator has no use for, with the setting of the step that says what becomes of it.
+    /// Drops or dead-letters a record that this operator can't use.
     pub(crate) fn reject(&mut self, path: &Path, record: UnusableRecord<'_>) {
         let UnusableRecord { code, text, action } = record;
         match action {
@@ -221,7 +221,7 @@ impl<'a> Step<'a> {
         }
     }
 
-    /// Counts a record that is dropped, or `n` parts of what it would have come to.
+    /// Counts a dropped record, or `n` outputs or windows that it loses.
     pub(crate) fn drop_record(&mut self, path: &Path, code: &str, n: u64, why: impl Display, fate: Fate) {
         let Self { ledger, progress, options, node, .. } = self;
         ledger.count_with(&node.name, CounterKind::Dropped, code, n, || {
@@ -231,7 +231,7 @@ impl<'a> Step<'a> {
         });
     }
 
-    /// Writes the original record to the dead-letter queue.
+    /// Writes the original record to the dead-letter topic.
     fn dead_letter(&mut self, path: &Path, failure: &Failure, call: Option<&Call>) {
         let Some(record) = self.progress.records.get(path.record()) else { return };
         let origin = self.origin(path.record(), record);
@@ -258,22 +258,22 @@ impl<'a> Step<'a> {
         self.produce(path.clone(), self.node.dlq, letter, key.as_deref());
     }
 
-    /// The driver's clock, in a run that was [awakened](super::WakeReason).
+    /// The driver's clock, in a run without records (see [`WakeReason`]).
     pub(crate) fn now(&self) -> Timestamp {
         self.progress.records.first().map_or(0, |moment| moment.arrived)
     }
 
-    /// The next place of what comes out because of the moment, in a run that was [awakened](super::WakeReason).
+    /// The path of the next output in a run without records (see [`WakeReason`]).
     pub(crate) fn next_wake_path(&mut self) -> Path {
         let path = Path::root(0).child(self.progress.wake_paths);
         self.progress.wake_paths += 1;
         path
     }
 
-    /// The same place, for a record that nobody has just sent: one that has waited, or that a step has made of several.
-    /// If it fails, it is what the dead letter shows. Its origin is where it truly comes from, if that is known, and else
-    /// that of the record at whose time it comes out.
-    pub(crate) fn about(&mut self, path: &Path, record: &Record, origin: Option<Origin>) -> Path {
+    /// The same path, attributed to a record that isn't the run's input: an unmatched record, or the result of several.
+    /// If that record fails, the dead letter shows it. Without an `origin`, it has the origin of the record that caused
+    /// it to be emitted.
+    pub(crate) fn attribute(&mut self, path: &Path, record: &Record, origin: Option<Origin>) -> Path {
         let number = path.record();
         let trigger = self.progress.records.get(number);
         let origin = origin.or_else(|| Some(self.origin(number, trigger?)));
@@ -286,10 +286,10 @@ impl<'a> Step<'a> {
         progress.records.push(input);
         progress.sources.push(progress.sources.get(number).copied().unwrap_or(TopicId(0)));
         progress.origins.push(origin);
-        path.about(cause as u32)
+        path.with_cause(cause as u32)
     }
 
-    /// Puts a record out of the task, to the partition of `key`, whatever its size.
+    /// Adds a record to the task's outputs, for the partition of `key`, whatever its size.
     pub(crate) fn produce(&mut self, path: Path, topic: TopicId, record: Record, key: Option<&[u8]>) {
         let input = self.progress.records.get(path.record());
         let (sequence, turn, arrived) = input.map_or((0, 0, 0), |input| (input.offset, input.turn, input.arrived));
@@ -300,7 +300,7 @@ impl<'a> Step<'a> {
         self.progress.produced.push((path, produced));
     }
 
-    /// Where the input record with this number within the run truly comes from.
+    /// The origin of the record that a path is attributed to.
     pub(crate) fn origin_of(&self, path: &Path) -> Option<Origin> {
         Some(self.origin(path.record(), self.progress.records.get(path.record())?))
     }
@@ -310,7 +310,7 @@ impl<'a> Step<'a> {
     }
 }
 
-/// Where a record of the run truly comes from.
+/// The origin of a record of the run.
 fn origin(progress: &Progress, options: &TaskOptions, number: usize, record: &InputRecord) -> Origin {
     if let Some(Some(origin)) = progress.origins.get(number) {
         return origin.clone();
@@ -340,7 +340,7 @@ pub(crate) fn inherited(parent: &Record, outputs: Vec<Output>) -> impl Iterator<
     outputs.into_iter().map(|output| (output.port as usize, inherit(parent, output)))
 }
 
-/// The record of an output, with what it takes over from its parent.
+/// The record of an output, with the fields that it inherits.
 fn inherit(parent: &Record, output: Output) -> Record {
     let pick = |field: Field, inherited: &Option<Bytes>| match field {
         Field::Inherit => inherited.clone(),

@@ -1,18 +1,18 @@
-//! A task: one sub-topology for one partition number, from chosen records to outputs and state changes.
+//! A task runs one sub-topology for one partition number: it turns records into outputs and state changes.
 //!
 //! A driver calls its methods in this order, again and again:
 //!
 //! ```text
 //! open ── offer* ── run ──┬── offer* ── run, tick ── ... ── flush* ── prepare ── (the driver commits) ── committed ─┐
 //!   ▲                     └─────────────────────────────────────────────────────────────────────────────────────────┤
-//!   └── after anything but an acknowledged commit: drop it and open it anew ─────────────────────────────────────────┘
+//!   └── after anything but an acknowledged commit: drop the task and open it anew ───────────────────────────────────┘
 //! ```
 //!
-//! Before a commit a driver flushes, and sends what each call puts out, until the task
-//! [may be committed](Task::may_commit): results that wait for the commit are in memory only, unless a run isn't done.
+//! Before a commit, the driver flushes the task and sends the outputs of each call until the task
+//! [may be committed](Task::may_commit): pending results are in memory only, unless a run is unfinished.
 //!
-//! Outputs are returned, not sent; state changes are handed over, not written. A task that isn't committed leaves
-//! nothing behind.
+//! The task returns outputs and state changes; the driver sends and writes them. A task without a commit leaves no
+//! trace.
 
 mod doubtful;
 mod memory;
@@ -39,30 +39,30 @@ use queues::Queues;
 use sources::{extractor_of, shape, source_of};
 use unfinished::{StoredRun, UnfinishedRun};
 
-/// What a task hands over to be committed, all of it in one transaction.
+/// The changes of a task that the driver commits in one transaction.
 #[derive(Clone, Debug, Default)]
 pub struct Prepared {
     /// Changes of its stores.
     pub changes: Vec<StoreChanges>,
-    /// Where it stands in each topic it reads, in the order of its inputs.
+    /// Position in each input, in the order of the inputs.
     pub offsets: Vec<InputPosition>,
-    /// What became of the records.
+    /// Counts of its records.
     pub ledger: Ledger,
 }
 
-/// Where a task stands in a topic that it reads.
+/// A task's position in an input topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InputPosition {
     /// The topic.
     pub topic: TopicId,
-    /// Offset of the next record to process; `None` if it has processed none since it was opened.
+    /// Offset of the next record to process; `None` if the task has processed none since it was opened.
     pub next: Option<i64>,
-    /// Highest event time processed, also before it was opened if the driver has [restored](Task::restore_time) that:
-    /// Kafka Streams' partition time. `None` if there is none; records with a negative time, or none, don't count.
+    /// Highest event time processed (Kafka Streams' partition time), including before the task was opened if the driver
+    /// has [restored](Task::restore_time) it. Records without a time, or with a negative one, don't count.
     pub time: Option<Timestamp>,
 }
 
-/// Bytes of input after which a run is closed: large records go in smaller runs.
+/// Bytes of input at which a run takes no more records.
 const MAX_RUN_BYTES: usize = 4 << 20;
 
 /// One sub-topology for one partition number.
@@ -73,12 +73,12 @@ pub struct Task {
     state: TaskState,
     memory: TaskMemory,
     ledger: Ledger,
-    /// The node of each input.
+    /// The source node of each input.
     sources: Vec<NodeId>,
-    /// Names of all topics, which origins of records share.
+    /// Names of all topics; the origins of records share their bytes.
     names: Arc<[Bytes]>,
-    /// Whether it reads a topic that it writes itself: then it takes one record at a time, because what that puts out may
-    /// be the next.
+    /// Whether it reads a topic that it writes itself. Then a run has one record, because an output of that may be the
+    /// next record.
     feeds_itself: bool,
     /// A run that the last pass hasn't finished.
     unfinished: Option<Box<Progress>>,
@@ -131,57 +131,56 @@ impl Task {
         self.options.subtopology
     }
 
-    /// Adds a record to an input, by its index in [`inputs`](Self::inputs). Records of an input come in the order of
-    /// their offsets.
+    /// Adds a record to an input, by its index in [`inputs`](Self::inputs). The driver offers records of an input in
+    /// the order of their offsets.
     pub fn offer(&mut self, input: usize, record: InputRecord) {
         self.queues.offer(input, record);
     }
 
-    /// Says whether more records are known to come on an input. While one is, and its queue is empty, no record is
-    /// chosen: the next one there may have the lowest timestamp.
+    /// Tells the task whether an input has a backlog. While an input has one and its queue is empty, the task processes
+    /// no record: the next record of that input may have the lowest timestamp.
     pub fn expect_more(&mut self, input: usize, more: bool) {
         self.queues.expect_more(input, more);
     }
 
-    /// Sets the [time](InputPosition::time) that an input had reached when its position was committed, after a restart.
-    /// It never goes back.
+    /// Restores the [time](InputPosition::time) of an input from its last commit. The time never goes back.
     pub fn restore_time(&mut self, input: usize, time: Timestamp) {
         self.queues.restore_time(input, time);
     }
 
-    /// Records that wait on an input.
+    /// Number of records in the queue of an input.
     pub fn queued(&self, input: usize) -> usize {
         self.queues.queued(input)
     }
 
-    /// Records that wait on all inputs.
+    /// Number of records in all queues.
     pub fn queued_in_all(&self) -> usize {
         (0..self.sources.len()).map(|input| self.queues.queued(input)).sum()
     }
 
-    /// Bytes of the records that wait on an input.
+    /// Bytes of the records in the queue of an input.
     pub fn queued_bytes(&self, input: usize) -> usize {
         self.queues.queued_bytes(input)
     }
 
-    /// Whether [`run`](Self::run) would process anything.
+    /// Whether [`run`](Self::run) has work.
     pub fn ready(&self) -> bool {
         self.unfinished.is_some() || self.queues.next().is_some()
     }
 
-    /// Whether a run isn't done: a commit now keeps what is left of it, with offsets behind all of its records.
+    /// Whether a run is unfinished: a commit now stores its remainder, with the offsets behind all of its records.
     pub fn is_unfinished(&self) -> bool {
         self.unfinished.is_some()
     }
 
-    /// Memory of the open transaction in bytes, roughly: a driver commits early when it grows too large.
+    /// Memory of the open transaction in bytes, roughly. A driver commits early when it grows too large.
     pub fn transaction_bytes(&self) -> usize {
         let pending = self.memory.nodes.iter().map(NodeMemory::unwritten_bytes).sum::<usize>();
         self.state.bytes() + pending + self.waiting_bytes()
     }
 
-    /// How much of that is in results that wait for a commit, which only a [`flush`](Self::flush) takes out of it. None
-    /// while a run isn't done: no commit lets them out before that.
+    /// Bytes of that in results that wait for a commit; a [`flush`](Self::flush) emits them. Zero while a run is
+    /// unfinished, because no commit emits them before the run ends.
     pub fn waiting_bytes(&self) -> usize {
         if self.unfinished.is_some() {
             return 0;
@@ -189,8 +188,7 @@ impl Task {
         self.memory.nodes.iter().map(NodeMemory::pending_result_bytes).sum()
     }
 
-    /// Windows that hold records, and whose final results have not come out yet: of steps with `emit = "final"`. It reads
-    /// through them; of a step, at most a million are counted.
+    /// Number of open windows of steps with `emit = "final"`. Scans them, and counts at most a million per step.
     pub fn open_windows(&self) -> Result<u64, TaskError> {
         let nodes = self.memory.nodes.iter().map(|node| node.open_windows(&self.state));
         Ok(nodes.collect::<Result<Vec<_>, _>>()?.into_iter().sum())
@@ -201,12 +199,12 @@ impl Task {
         self.memory.nodes.iter().map(NodeMemory::bytes).sum()
     }
 
-    /// Chooses up to `limit` records, or fewer where they are large, and processes them. Returns what they put out, in the
-    /// order in which one record at a time, depth first, would have. Where that is much, the rest comes with the next calls,
-    /// before other records; a commit may lie in between.
+    /// Chooses up to `limit` records, fewer if they are large, and processes them. Returns outputs in the order of
+    /// processing one record at a time, depth first. If there are many, the next calls return more before they choose
+    /// other records; a commit may come in between.
     pub fn run(&mut self, logic: &mut dyn Logic, limit: usize) -> Result<Vec<Produced>, TaskError> {
         if let Some(unfinished) = self.unfinished.take() {
-            let produced = run::go_on(self, *unfinished, logic)?;
+            let produced = run::resume(self, *unfinished, logic)?;
             return Ok(self.counted(produced));
         }
         let limit = if self.feeds_itself { limit.min(1) } else { limit };
@@ -221,12 +219,12 @@ impl Task {
         }
         self.ledger.consumed += chosen.len() as u64;
         self.note_doubtful_times(&chosen);
-        let begun = run::over(self, chosen);
+        let begun = run::run_of(self, chosen);
         let produced = run::begin(self, begun, logic)?;
         Ok(self.counted(produced))
     }
 
-    /// Counts what is put out; dead letters have counts of their own.
+    /// Counts outputs, except dead letters, which steps count.
     fn counted(&mut self, produced: Vec<Produced>) -> Vec<Produced> {
         let topics = &self.topology.topics;
         let is_letter = |topic: TopicId| topics.get(topic.0).is_some_and(|topic| topic.kind == TopicKind::DeadLetters);
@@ -234,61 +232,60 @@ impl Task {
         produced
     }
 
-    /// From now on, a step fires at most so many timers on the driver's clock in one [`tick`](Self::tick); see
+    /// Limits how many timers on the driver's clock a step fires in one [`tick`](Self::tick): see
     /// [`TaskOptions::timers`].
     pub fn limit_timers(&mut self, most: usize) {
         self.options.timers = most;
     }
 
-    /// From now on, a step puts out about so many bytes in one pass; see [`TaskOptions::pass_bytes`].
+    /// Limits about how many bytes a step emits in one pass: see [`TaskOptions::pass_bytes`].
     pub fn limit_pass(&mut self, bytes: usize) {
         self.options.pass_bytes = bytes;
     }
 
-    /// When [`tick`](Self::tick) has something to do next, by the driver's clock; `None` if no timer is set on it.
+    /// When the first timer on the driver's clock is due, for [`tick`](Self::tick); `None` if none is set.
     pub fn next_tick(&self) -> Option<Timestamp> {
         self.memory.nodes.iter().filter_map(NodeMemory::next_tick).min()
     }
 
-    /// When the last of the timers is due that are set on the driver's clock now; `None` if none is. It reads through all
-    /// of them.
+    /// When the last timer on the driver's clock is due; `None` if none is set. Scans all of them.
     pub fn last_tick(&self) -> Result<Option<Timestamp>, TaskError> {
         let last = self.memory.nodes.iter().map(|node| node.last_tick(&self.state));
         Ok(last.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().max())
     }
 
-    /// Lets the driver's clock reach `now`: fires the timers that are due on it. `turn` is that of what they put out.
+    /// Advances the driver's clock to `now` and fires the timers that are due. `turn` is the turn of their outputs.
     pub fn tick(&mut self, logic: &mut dyn Logic, now: Timestamp, turn: u64) -> Result<Vec<Produced>, TaskError> {
-        // A run that isn't done comes first: the timers are still due when it is.
+        // An unfinished run comes first. The timers are still due after it.
         if self.unfinished.is_some() || self.next_tick().is_none_or(|next| next > now) {
             return Ok(Vec::new());
         }
         self.wake(logic, WakeReason::Tick, now, turn)
     }
 
-    /// Whether nothing waits for a commit.
+    /// Whether no result waits for a commit.
     pub fn is_flushed(&self) -> bool {
         let flushes = self.unfinished.as_ref().is_some_and(|run| run.wake == Some(WakeReason::Commit));
         !flushes && !self.memory.nodes.iter().any(NodeMemory::waits_for_commit)
     }
 
-    /// Whether [`prepare`](Self::prepare) may be called: nothing waits for the commit, or a run isn't done. What waits is
-    /// written down with that run, and comes out with the first commit after its end.
+    /// Whether the driver may call [`prepare`](Self::prepare): no result waits for the commit, or a run is unfinished.
+    /// The commit stores pending results with that run, and the first commit after its end emits them.
     pub fn may_commit(&self) -> bool {
         self.unfinished.is_some() || self.is_flushed()
     }
 
-    /// Begins to put out what waits for a commit, and leaves that to the next runs: the task may be committed before.
+    /// Begins to emit pending results and leaves that to the next runs: the task may be committed before they end.
     pub fn begin_flush(&mut self, now: Timestamp, turn: u64) {
         if !self.may_commit() {
-            self.unfinished = Some(Box::new(run::awake(self, WakeReason::Commit, now, turn)));
+            self.unfinished = Some(Box::new(run::wake_run(self, WakeReason::Commit, now, turn)));
         }
     }
 
-    /// Puts out what waits for a commit, as much as goes into a pass: to be called before each [`prepare`](Self::prepare)
-    /// until the task [may be committed](Self::may_commit), also where a call puts out nothing; what is left comes with the
-    /// next runs. Or until it [is flushed](Self::is_flushed): then all comes before the commit, that of a run which isn't
-    /// done too. `now` is the driver's clock.
+    /// Emits pending results, as many as fit into a pass. The driver calls it before each [`prepare`](Self::prepare)
+    /// until the task [may be committed](Self::may_commit), even if a call returns nothing; the next runs emit the
+    /// rest. Or until it [is flushed](Self::is_flushed): then all outputs come before the commit, including those of an
+    /// unfinished run. `now` is the driver's clock.
     pub fn flush(&mut self, logic: &mut dyn Logic, now: Timestamp, turn: u64) -> Result<Vec<Produced>, TaskError> {
         if self.is_flushed() {
             return Ok(Vec::new());
@@ -296,13 +293,13 @@ impl Task {
         if self.unfinished.is_some() {
             return self.run(logic, 0);
         }
-        let begun = run::awake(self, WakeReason::Commit, now, turn);
+        let begun = run::wake_run(self, WakeReason::Commit, now, turn);
         let produced = run::begin(self, begun, logic)?;
         Ok(self.counted(produced))
     }
 
-    /// Puts out what waits for stream time to pass, as if that had come to its end: final results of windows that are
-    /// open, and records without a match. For the end of a replay: what comes after it is late. `now` is the driver's clock.
+    /// Advances stream time to its end, for the end of a replay: emits the final results of open windows, and unmatched
+    /// records. Records offered later are late. `now` is the driver's clock.
     pub fn close(&mut self, logic: &mut dyn Logic, now: Timestamp, turn: u64) -> Result<Vec<Produced>, TaskError> {
         self.wake(logic, WakeReason::Close, now, turn)
     }
@@ -316,22 +313,22 @@ impl Task {
     ) -> Result<Vec<Produced>, TaskError> {
         let mut produced = Vec::new();
         while let Some(unfinished) = self.unfinished.take() {
-            produced.extend(run::go_on(self, *unfinished, logic)?);
+            produced.extend(run::resume(self, *unfinished, logic)?);
         }
-        let begun = run::awake(self, wake, now, turn);
+        let begun = run::wake_run(self, wake, now, turn);
         produced.extend(run::begin(self, begun, logic)?);
         Ok(self.counted(produced))
     }
 
-    /// Takes what the open transaction has changed. To be called once for each commit, after the last run. Panics if the
-    /// task [may not be committed](Self::may_commit): results would be lost.
+    /// Takes the changes of the open transaction. The driver calls it once per commit, after the last run. Panics if
+    /// the task [may not be committed](Self::may_commit): pending results would be lost.
     pub fn prepare(&mut self) -> Prepared {
-        assert!(self.may_commit(), "results that wait for the commit are flushed before it");
+        assert!(self.may_commit(), "results that wait for a commit must be flushed before it");
         self.prepare_part()
     }
 
-    /// The same in the middle of a transaction, for a driver that writes it down in parts and begins it anew if it doesn't
-    /// come to its end. What waits for the commit goes on waiting.
+    /// Takes the changes so far, for a driver that writes a transaction in parts and starts it anew if it fails.
+    /// Pending results stay pending.
     pub fn prepare_part(&mut self) -> Prepared {
         let Self { topology, options, state, memory, .. } = self;
         memory.prepare(topology, options, state);

@@ -5,18 +5,18 @@ use crate::manifest::{FunctionManifest, KeyCodec, Manifest, Port, Role, StoreMan
 /// A manifest from text: `order-status: join resolve key=i64; transform split ports=high,low!`.
 ///
 /// After the plugin's name and a colon come functions, divided by semicolons: role, name, and options
-/// - `key=bytes`, `string` or `i64`: how it reads keys (bytes);
-/// - `ports=NAME,NAME`: its exits, with `!` behind one that changes the key (`out`);
+/// - `key=bytes`, `string` or `i64`: type of its keys (bytes);
+/// - `ports=NAME,NAME`: its ports, with `!` behind one that changes the key (`out`);
 /// - `stores=NAME,NAME`: its stores, with `?` behind one that is queryable (an aggregate: `state`; else none);
 /// - `codes=NAME,NAME`: its codes (none);
 /// - `headers`: it wants headers;
 /// - `timers`: it sets timers;
-/// - `subtracts` and `merges`: as an aggregate it can take records back, and merge states.
+/// - `subtracts` and `merges`: as an aggregate it can subtract records, and merge states.
 ///
-/// The plugin takes any config.
+/// The plugin accepts any config.
 ///
 /// # Panics
-/// If the text says something else: it is part of a test.
+/// If the text has another form: it is part of a test.
 #[allow(clippy::panic)]
 pub fn manifest(text: &str) -> Manifest {
     let Some((name, functions)) = text.split_once(':') else { panic!("no plugin name in {text:?}") };

@@ -1,8 +1,8 @@
 //! A pipeline as the engine runs it: sub-topologies of operators, with names, calls and stores resolved.
 //!
-//! One is made from pipeline files and the manifests of their plugins, in a crate above this one; a [`crate::task::Task`]
-//! runs one sub-topology of it for one partition number. [`partitions`] says how many partitions each topic has,
-//! [`spread_alike`] which topics need the same partitioner.
+//! A crate above this one builds it from pipeline files and the manifests of their plugins; a [`crate::task::Task`]
+//! runs one sub-topology for one partition number. [`partitions`] computes the number of partitions of each topic,
+//! [`spread_alike`] the topics that need the same partitioner.
 
 mod operator;
 mod partitions;
@@ -32,7 +32,7 @@ pub struct PluginId(pub usize);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NodeId(pub usize);
 
-/// Everything that one app runs.
+/// The pipeline of an app.
 #[derive(Clone, Debug)]
 pub struct Topology {
     /// Name of the app: the consumer group, and the prefix of internal topics.
@@ -41,16 +41,17 @@ pub struct Topology {
     pub settings: Settings,
     /// Plugins in the order of the files.
     pub plugins: Vec<PluginUse>,
-    /// Topics that are read or written.
+    /// Topics that the app reads or writes.
     pub topics: Vec<Topic>,
     /// State stores.
     pub stores: Vec<StoreSpec>,
-    /// Tables that every instance has whole.
+    /// Global tables: every instance has all of their rows.
     pub globals: Vec<GlobalTable>,
-    /// Sub-topologies: one that reads a topic comes after all that write it, unless they write for each other. One may
-    /// also read what it writes itself; no record goes round.
+    /// Sub-topologies: the readers of a topic come after its writers, unless they write topics for each other. A
+    /// sub-topology may read a topic that it writes itself; no record goes round in a circle.
     pub subtopologies: Vec<SubTopology>,
-    /// The `[kafka]` table: raw settings for the client, in the order of the files. None is one that the host owns.
+    /// The `[kafka]` table: the client's settings, in the order of the files, without settings that the host sets
+    /// itself.
     pub kafka: Vec<(String, Secret)>,
 }
 
@@ -61,14 +62,14 @@ pub struct Settings {
     pub commit_interval: Duration,
     /// Worker threads, on Kafka.
     pub threads: usize,
-    /// What happens when a worker thread can't go on, on Kafka.
+    /// What happens when a worker thread fails, on Kafka.
     pub on_worker_failure: OnWorkerFailure,
 }
 
-/// A worker thread can't go on: what then?
+/// What happens when a worker thread fails.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnWorkerFailure {
-    /// Another one takes over from what is committed.
+    /// A new worker resumes from the last commit.
     #[default]
     Replace,
     /// The app stops.
@@ -80,28 +81,28 @@ pub enum OnWorkerFailure {
 pub struct PluginUse {
     /// Name in the pipeline file.
     pub name: String,
-    /// Path of the component, as the file has it, resolved against the file's folder.
+    /// Path of the component, resolved against the folder of the pipeline file.
     pub component: std::path::PathBuf,
-    /// Config as JSON text, `{}` where there is none.
+    /// Config as JSON text; `{}` if the file has none.
     pub config: String,
     /// Limits of its guests.
     pub limits: GuestLimits,
 }
 
-/// Limits of a guest. A breach is a verdict on the record.
+/// Limits of a guest. A record whose call exceeds one fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GuestLimits {
-    /// Longest time for one record.
+    /// Most time for one record.
     pub deadline: Duration,
-    /// Memory of an instance, in bytes.
+    /// Most memory of an instance, in bytes.
     pub memory: usize,
-    /// Bytes of all outputs of one record.
+    /// Most bytes of all outputs of one record.
     pub output_bytes: usize,
-    /// Number of outputs of one record.
+    /// Most outputs of one record.
     pub outputs: usize,
-    /// Store operations of one record.
+    /// Most store operations of one record.
     pub state_ops: usize,
-    /// Bytes read from and written to stores by one record.
+    /// Most bytes that one record reads from and writes to stores.
     pub state_bytes: usize,
 }
 
@@ -123,29 +124,29 @@ impl Default for GuestLimits {
 pub struct Topic {
     /// Name.
     pub name: String,
-    /// Who it belongs to.
+    /// Owner.
     pub kind: TopicKind,
-    /// How keys are read, for who shows them.
+    /// Type of the keys, for displaying them.
     pub key: KeyCodec,
-    /// Number of partitions, where the file says so (embedded only).
+    /// Number of partitions in the pipeline file, if it has one (embedded driver only).
     pub partitions: Option<u32>,
 }
 
-/// Who a topic belongs to.
+/// Owner of a topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TopicKind {
-    /// Somebody else's, or for somebody else.
+    /// Others: this app only reads or writes the topic.
     External,
-    /// Ours, between two sub-topologies: `<app>-<step>-repartition`.
+    /// This app, between two sub-topologies: `<app>-<step>-repartition`.
     Repartition,
-    /// Ours, for dead letters.
+    /// This app, for dead letters.
     DeadLetters,
 }
 
-/// How values are read at a source.
+/// Type of the values at a source.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ValueCodec {
-    /// JSON text: what isn't is dead-lettered at the source.
+    /// JSON text. The source dead-letters any other value.
     #[default]
     Json,
     /// Any bytes.
@@ -155,58 +156,57 @@ pub enum ValueCodec {
 /// A part of the topology that is connected without a repartition topic in between.
 #[derive(Clone, Debug)]
 pub struct SubTopology {
-    /// Topics it reads, in the order of their sources in the files: this order breaks ties of timestamps.
+    /// Topics it reads, in the order of their sources in the files, which breaks ties of timestamps.
     pub inputs: Vec<TopicId>,
-    /// Operators in topological order: an edge always points to a later node. Ties in the order of the files.
+    /// Operators in topological order: an edge points to a later node. Ties follow the order of the files.
     pub nodes: Vec<Node>,
-    /// Stores it owns, without `meta`.
+    /// Stores it owns, except `meta`.
     pub stores: Vec<StoreId>,
-    /// A key-value store for what must survive a restart and belongs to no store: deployments.
-    /// All sub-topologies have the same one, which outlives changes of the pipeline: its keys have the names of stores
-    /// and steps. Tasks of the same partition share it, and each key is of one of them: [`Topology::meta_owner`].
+    /// The meta store: key-value data that must survive a restart and belongs to no other store, such as deployments.
+    /// All sub-topologies have the same one. It survives changes of the pipeline, because its keys are names of topics
+    /// and steps. Tasks of the same partition share it, and one of them owns each key: [`Topology::meta_owner`].
     pub meta: StoreId,
 }
 
-/// An operator with its exits.
+/// A step of the pipeline: an operator and its edges.
 #[derive(Clone, Debug)]
 pub struct Node {
     /// Name of the step.
     pub name: String,
     /// What it does.
     pub operator: Operator,
-    /// Where its outputs go, in the order of the files: depth first, this is the order of processing.
+    /// Destinations of its outputs, in the order of the files, which is the order of processing, depth first.
     pub edges: Vec<Edge>,
     /// What happens to a record that fails.
     pub on_error: OnError,
-    /// What happens to a record that comes too late.
+    /// What happens to a late record.
     pub on_late: OnDrop,
-    /// What happens to a record without a key where one is needed.
+    /// What happens to a record without a key, if the operator needs one.
     pub on_null_key: OnDrop,
-    /// Topic of its dead letters.
+    /// Its dead-letter topic.
     pub dlq: TopicId,
 }
 
-/// An arrow from a port of one node to an input of another.
+/// An edge from a port of one node to an input of another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Edge {
-    /// Port it leaves: index into the ports of the function, 0 for operators without one.
+    /// Port that it leaves: index into the function's ports, 0 for operators without a function.
     pub port: usize,
-    /// Node it goes to.
+    /// Destination.
     pub to: NodeId,
-    /// Input it arrives at: 0 for left, stream or only, 1 for right.
+    /// Input of the destination: 0 for left, stream or only input, 1 for right.
     pub input: usize,
-    /// Whether also what is taken back goes this way: old rows of a table, on their way to an aggregate that subtracts
-    /// them.
+    /// Whether it also carries old rows of a table, to an aggregate that subtracts them.
     pub changes: bool,
 }
 
-/// The port of records that a step leaves out because they come too late: `from = "step.late"`.
+/// The port of a step's late records: `from = "step.late"`.
 pub const LATE_PORT: usize = usize::MAX;
 
-/// A record failed: what then?
+/// What happens to a record that fails.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnError {
-    /// It goes to the dead-letter queue.
+    /// It is written to the dead-letter topic.
     #[default]
     DeadLetter,
     /// It is dropped and counted.
@@ -215,13 +215,13 @@ pub enum OnError {
     Fail,
 }
 
-/// A record is left out by an operator: what then?
+/// What happens to a record that an operator can't use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnDrop {
-    /// It is counted.
+    /// It is dropped and counted.
     #[default]
     Drop,
-    /// It goes to the dead-letter queue.
+    /// It is written to the dead-letter topic.
     DeadLetter,
 }
 
@@ -230,10 +230,10 @@ pub enum OnDrop {
 pub struct Call {
     /// The plugin.
     pub plugin: PluginId,
-    /// The plugin's name for itself, in its manifest; a pipeline file may call it something else.
+    /// The plugin's name in its manifest; the pipeline file may have another name for it.
     pub plugin_name: String,
     /// Index of the function in the plugin's manifest.
     pub function: u32,
-    /// What the manifest says of it.
+    /// The function in the plugin's manifest.
     pub manifest: FunctionManifest,
 }

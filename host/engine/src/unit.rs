@@ -1,8 +1,8 @@
-//! Times in another unit than milliseconds, which are taken for milliseconds by mistake.
+//! Times in other units that are mistaken for milliseconds.
 
 use crate::record::Timestamp;
 
-/// What a number that was meant as a time of our days counts, if it doesn't count milliseconds.
+/// A unit that is mistaken for the millisecond.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unit {
     Seconds,
@@ -10,13 +10,13 @@ pub(crate) enum Unit {
     Nanoseconds,
 }
 
-/// The years 2000 to 2099, in seconds. In another unit they are other numbers altogether: the last is only four times the
+/// The years 2000 to 2099, in seconds. In other units, these years are other numbers: the last is only four times the
 /// first, and units are a thousand times apart.
 const OUR_DAYS: std::ops::Range<i64> = 946_684_800..4_102_444_800;
 
 impl Unit {
-    /// The unit in which a time is one of our days, if that isn't the millisecond. In milliseconds it would be in January or
-    /// February of 1970, or behind the year 30000.
+    /// The unit in which a time is in these years, if that isn't the millisecond. In milliseconds, the time would be in
+    /// January or February of 1970, or after the year 30000.
     pub(crate) fn of(time: Timestamp) -> Option<Self> {
         let is = |in_a_second: i64| OUR_DAYS.contains(&(time / in_a_second));
         match () {
@@ -36,14 +36,13 @@ impl Unit {
     }
 }
 
-/// The unit that a time looks like, behind a semicolon; empty if that is the millisecond, or none.
+/// A hint at the unit that a time looks like; empty for milliseconds and other times.
 pub(crate) fn hint(time: Timestamp) -> String {
     let hint = |unit: Unit| format!("; it looks like {}, and milliseconds are expected", unit.name());
     Unit::of(time).map(hint).unwrap_or_default()
 }
 
-/// A JSON number that is whole, also where it is written with a fraction of zeros or with an exponent. `None` if it isn't,
-/// or has more than 64 bits.
+/// A whole JSON number, also with a fraction of zeros or an exponent. `None` if it isn't whole, or exceeds 64 bits.
 pub(crate) fn whole(text: &str) -> Option<i64> {
     if let Ok(number) = text.parse() {
         return Some(number);
@@ -75,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_of_our_days_is_known_by_its_unit() {
+    fn a_time_of_our_days_has_one_unit() {
         let cases = [
             (1_714_557_600, Some(Unit::Seconds)),
             (1_714_557_600_000, None),
@@ -94,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_with_fraction_or_exponent_are_taken_where_they_are_whole() {
+    fn whole_numbers_with_fraction_or_exponent_are_parsed() {
         let cases = [
             ("1714557600000", Some(1_714_557_600_000)),
             ("1714557600000.0", Some(1_714_557_600_000)),
@@ -124,7 +123,7 @@ mod tests {
         for (text, number) in cases {
             assert_eq!(whole(text), number, "{text}");
         }
-        // As long as a record may be: a test that takes minutes where that is quadratic.
+        // As long as a record may be: a quadratic algorithm would take minutes.
         let zeros = "0".repeat(20_000_000);
         assert_eq!(whole(&format!("7{zeros}e-{}", zeros.len())), Some(7));
     }

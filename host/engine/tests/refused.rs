@@ -63,5 +63,5 @@ fn a_step_that_skips_or_stops_on_errors_does_so_with_what_is_refused() {
     stops.offer("in", 0, "b", 7, 0);
     let error = stops.try_run().unwrap_err().to_string();
     assert!(error.contains("step `sink-out` has on-error = \"fail\"") && error.contains(REASON), "{error}");
-    assert!(error.contains("it came of topic `in`, partition 0, offset 0"), "{error}");
+    assert!(error.contains("its origin is topic `in`, partition 0, offset 0"), "{error}");
 }

@@ -1,12 +1,13 @@
-//! Aggregates. Those with windows are in [`windowed`]; this is the one without: a state for each key.
+//! Aggregates. Here is the aggregate without windows, with a state per key; [`windowed`] has the one with windows.
 //!
-//! Of a table, each new row is added, after the row that it replaces has been taken back. Each of both gives a result:
-//! Kafka Streams has only the second where both have the same key, as `emit = "commit"` does. The result's time is the
-//! highest of the records that have changed the state, also by taking rows back.
+//! An aggregate of a table subtracts the old row before it adds the new one, and emits a result for each. If both rows
+//! have the same key, Kafka Streams emits only the second result, as `emit = "commit"` does. The time of a result is
+//! the highest of the records that have changed the state, old rows included.
 //!
-//! The records of a run are grouped by key, and each group goes to the guest once, with its state: a guest decodes and
-//! encodes a state once for many records. Where states have a limit, a group goes record by record, because only the
-//! guest knows how large a state was in between; a record that makes it too large fails (`state-too-large`).
+//! The records of a run are grouped by key, and the guest gets each group once, with its state: it decodes and encodes
+//! a state once for many records. If states could exceed their limit, the guest gets a group record by record, because
+//! only the guest knows the size of a state in between. A record that makes a state too large fails
+//! (`state-too-large`).
 
 mod batches;
 mod calls;
@@ -39,27 +40,27 @@ use batches::batches;
 use guest::Guest;
 pub(crate) use pending_results::{PendingResult, PendingResults};
 
-/// What an aggregate remembers between runs, if it has windows or waits for commits.
+/// The memory of an aggregate between runs, if it has windows or emits at commits.
 pub(crate) struct AggregateMemory {
-    /// Its windows.
+    /// Its windows, if it has windows.
     pub(crate) windows: Option<AggregateWindows>,
-    /// With [`Emit::Commit`](crate::topology::Emit::Commit): results that wait for it.
+    /// With [`Emit::Commit`](crate::topology::Emit::Commit): results that wait for the next commit.
     pub(crate) pending: PendingResults,
 }
 
-/// The items of one key, with the state they go to.
+/// The items of one key, with their state.
 struct KeyGroup {
     key: Bytes,
     timestamp: Timestamp,
     state: Option<Stored>,
     /// About how many bytes the state has after the items.
     bytes: usize,
-    /// Numbers of the items.
+    /// Indexes of the items.
     items: Vec<usize>,
 }
 
 impl KeyGroup {
-    /// Records and bytes.
+    /// Number of records, and bytes.
     fn size(&self, items: &[Item], call: &Call) -> (usize, usize) {
         let records = self.items.iter().filter_map(|number| items.get(*number));
         let state = self.state.as_ref().map_or(0, |state| state.bytes.len());
@@ -92,15 +93,15 @@ pub(super) fn process(
         let (groups, items) = group(step, &rest, store)?;
         let later = rest.split_off(items);
         let items = std::mem::replace(&mut rest, later);
-        part(step, &items, &groups, (store, pending.as_deref_mut()), call, logic)?;
+        process_part(step, &items, &groups, (store, pending.as_deref_mut()), call, logic)?;
         step.adapt_call_size(items.len());
     }
     step.requeue(rest);
     Ok(())
 }
 
-/// Does the work on some items.
-fn part(
+/// Aggregates some items.
+fn process_part(
     step: &mut Step<'_>,
     items: &[Item],
     groups: &[KeyGroup],
@@ -127,7 +128,7 @@ fn part(
     for (item, outcome) in items.iter().zip(outcomes) {
         let Some((outcome, timestamp)) = outcome else { continue };
         let mut record = Record { value: None, timestamp, window: None, ..item.record.clone() };
-        // What has been added up over records of many windows is of none.
+        // The result covers records of many windows, so it has no window.
         bounds::strip(&mut record.headers);
         match (&mut pending, outcome) {
             (Some(pending), Outcome::Outputs(outputs)) => {
@@ -139,7 +140,7 @@ fn part(
     Ok(())
 }
 
-/// Closes the windows that are open.
+/// Closes all open windows.
 pub(super) fn close(
     step: &mut Step<'_>,
     memory: &mut NodeMemory,
@@ -152,27 +153,27 @@ pub(super) fn close(
     }
 }
 
-/// Puts out what has waited for a commit, as much as goes into a pass.
+/// Emits pending results, as many as fit into a pass.
 pub(super) fn flush(step: &mut Step<'_>, memory: &mut NodeMemory) {
     if let NodeMemory::Aggregate(memory) = memory {
         memory.pending.emit_all(step);
     }
 }
 
-/// Whether a guest could make a state that is larger than an entry may be. All that it gives back was in its memory, so
-/// with the usual limits it can't; where it could, only calls with one record a key show which record it was.
+/// Whether a state could exceed the limit of an entry. A state has to fit into the guest's memory, so with the usual
+/// limits it can't. If it could, calls have one record per key, to show which record made the state too large.
 fn may_outgrow(step: &Step<'_>, call: &Call, key: usize) -> bool {
     let memory = step.topology.plugins.get(call.plugin.0).map_or(usize::MAX, |plugin| plugin.limits.memory);
     memory.saturating_add(key).saturating_add(AGGREGATE_OVERHEAD) > step.options.state_bytes
 }
 
-/// Without a key or a value there is nothing to aggregate (Kafka Streams, unwindowed aggregates).
+/// The items with key and value; others are rejected, as in Kafka Streams' aggregates without windows.
 fn usable(step: &mut Step<'_>, items: Vec<Item>) -> Vec<Item> {
     let mut good = Vec::with_capacity(items.len());
     for item in items {
         let lacks = item.record.key.is_none() || item.record.value.is_none();
         if lacks && item.row.change() == Change::Subtract {
-            // It was left out, and counted, when it was new.
+            // It was rejected, and counted, when it was new.
             continue;
         }
         if item.record.key.is_none() {
@@ -187,8 +188,8 @@ fn usable(step: &mut Step<'_>, items: Vec<Item>) -> Vec<Item> {
     good
 }
 
-/// Groups the first of the items, as many as go into a part, and gives their number. Each comes with its state and may
-/// put out as much as the one that it leaves: about what was there, and what was added to it.
+/// Groups the first items by key, as many as fit into a call, and returns their number. In the budget, an item counts
+/// with the size of the state after it: about the size before, plus the item's.
 fn group(step: &Step<'_>, items: &[Item], store: StoreId) -> Result<(Vec<KeyGroup>, usize), TaskError> {
     let mut groups: Vec<KeyGroup> = Vec::new();
     let mut places: HashMap<&Bytes, usize> = HashMap::new();
@@ -229,13 +230,13 @@ fn to_group<'i>(step: &Step<'i>, key_group: &'i KeyGroup, items: &'i [Item]) -> 
     Group { key: &key_group.key, window: None, state: key_group.state.clone(), absorbed: Vec::new(), entries }
 }
 
-/// Why a state can't be kept, if it is too large.
+/// The failure if a state is too large for its store.
 fn too_large(step: &Step<'_>, store: StoreId, group: &Group<'_>, state: &Stored) -> Option<Failure> {
     step.entry_too_large(store, group.key.len(), state.bytes.len() + AGGREGATE_OVERHEAD)
 }
 
-/// Keeps the new state, and the outcomes with their times: the highest that has gone into the state. A state that was
-/// deleted takes its time with it, be that in the middle of a group or at its end.
+/// Stores the new state, and returns each outcome with its time: the highest of the records in the state. When a state
+/// is deleted, in the middle or at the end of a group, its time starts anew.
 fn store_result(
     step: &mut Step<'_>,
     store: StoreId,
@@ -260,7 +261,7 @@ fn store_result(
     }
     if changed {
         let bytes = result.state.map(|state| encode_aggregate(timestamp, &state));
-        // It is in memory until the commit, whether anything comes out or not.
+        // The state is in memory until the commit, even if the step emits nothing.
         step.spend(length(&bytes));
         step.state.put(store, key_group.key.clone(), bytes);
     }

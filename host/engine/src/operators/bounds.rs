@@ -1,5 +1,4 @@
-//! The headers that say a record's window. They are written at sinks; a record that comes in with them has those of the
-//! window that another app has put it into.
+//! Headers with a record's window, which sinks write. An input record may have such headers from another app.
 
 use bytes::{BufMut, Bytes, BytesMut};
 
@@ -9,7 +8,7 @@ fn is_bound(header: &Header) -> bool {
     Window::HEADERS.iter().any(|name| header.name == name.as_bytes())
 }
 
-/// The headers of a record with those of its window, and of no other.
+/// Adds the headers of a window, in place of any others.
 pub(super) fn with(headers: &Headers, window: Window) -> Headers {
     let mut all: Vec<_> = headers.as_slice().iter().filter(|header| !is_bound(header)).cloned().collect();
     for (name, time) in Window::HEADERS.into_iter().zip([window.start, window.end]) {
@@ -20,7 +19,7 @@ pub(super) fn with(headers: &Headers, window: Window) -> Headers {
     all.into()
 }
 
-/// Takes them off.
+/// Removes these headers.
 pub(super) fn strip(headers: &mut Headers) {
     if headers.as_slice().iter().any(is_bound) {
         let others = headers.as_slice().iter().filter(|header| !is_bound(header)).cloned();
@@ -33,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_record_has_the_headers_of_its_own_window_once() {
+    fn a_record_gets_the_headers_of_its_own_window_once() {
         let headers = vec![Header::new("a", "1"), Header::new("millrace-window-end", "x"), Header::new("b", "2")];
         let first = with(&headers.into(), Window { start: 0, end: 10 });
         let again = with(&first, Window { start: 20, end: 30 });
@@ -47,7 +46,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_without_a_window_has_none() {
+    fn a_record_without_a_window_loses_such_headers() {
         let mut headers = with(&vec![Header::new("a", "1")].into(), Window { start: 0, end: 10 });
         strip(&mut headers);
         assert_eq!(headers.as_slice(), [Header::new("a", "1")]);

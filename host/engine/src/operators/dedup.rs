@@ -1,15 +1,15 @@
-//! Dedup: leaves out what has come before.
+//! Dedup: drops duplicates.
 //!
-//! A record is a duplicate of another one with the same identity whose time is no further from its own than `within`,
-//! before or after. Of these the one that comes first passes, and it alone counts: a duplicate is dropped (`duplicate`)
-//! and doesn't make the time longer in which others are. The identity is the first of those listed that is there: the
-//! value of a header, or a field of the JSON value: a string by its characters, however they are escaped, anything else as
-//! its text stands there, so that `1`, `1.0` and `"1"` differ. A record without any passes, and is counted (`no-identity`).
+//! Two records with the same identity are duplicates if their times are at most `within` apart. The step emits the
+//! first record that it processes and drops later ones (`duplicate`). Only emitted records count: a duplicate doesn't
+//! extend the time. The identity is the first one of the list that the record has: the value of a header, or a field of
+//! the JSON value. A string counts by its characters, however they are escaped, any other value by its text: `1`, `1.0`
+//! and `"1"` differ. A record without an identity is emitted, and counted (`no-identity`).
 //!
-//! A record that is more than `within` older than the step's stream time can't be compared with all that has come: if it
-//! is no duplicate of what is still known, it is late.
+//! If a record is more than `within` older than the step's stream time, identities that it might duplicate may have
+//! expired. Unless it is a duplicate of a live one, it is late.
 //!
-//! Null keys and values are no different from others. An identity that is larger than a store takes fails
+//! Records with null keys or values are treated like others. A record fails if its identity is too large for a store
 //! (`state-too-large`). Kafka Streams 4.3 has no such operator.
 
 use std::borrow::Cow;
@@ -45,7 +45,7 @@ pub(super) fn process(
         let (from, to) = (time.saturating_sub(within), time.saturating_add(within));
         store.observe(time);
         if store.contains(step.state, &identity, from, to)? {
-            let why = "a record with the same identity has come before, within the step's time";
+            let why = "an earlier record within the step's time has the same identity";
             step.drop_record(&item.path, "duplicate", 1, why, Fate::Dropped(None));
         } else if store.covers(from) {
             store.insert(step.state, &identity, time);
@@ -57,7 +57,7 @@ pub(super) fn process(
     Ok(())
 }
 
-/// An identity of a record, if it has it.
+/// An identity of a record, if the record has it.
 fn read(record: &Record, identity: &Identity) -> Option<Bytes> {
     match identity {
         Identity::Header(name) => record.headers.last(name.as_bytes())?.value.clone(),
@@ -75,7 +75,7 @@ fn late(step: &mut Step<'_>, item: Item) {
     if step.node.edges.iter().any(|edge| edge.port == LATE_PORT) {
         step.emit(&item.path, &mut 0, LATE_PORT, item.record);
     } else {
-        let text = "what it would have to be compared with is not kept any more";
+        let text = "the record is late: identities from its time may have expired";
         step.reject(&item.path, UnusableRecord::late(step.node, text));
     }
 }

@@ -1,11 +1,11 @@
-//! Records that come too late.
+//! Late records.
 
 use crate::step::{Item, Step, UnusableRecord};
 use crate::topology::LATE_PORT;
 
-/// Leaves a record out that comes too late: it goes out of the port for these if somebody listens there, and else the
-/// step's setting says what becomes of it. `child` numbers the children of the record.
-pub(super) fn leave(step: &mut Step<'_>, item: &Item, child: &mut u32, why: &str) {
+/// Emits a late record at the late port, if that has edges; otherwise does what the step's `on-late` says. `child` is
+/// the number of the record's next child.
+pub(super) fn reject(step: &mut Step<'_>, item: &Item, child: &mut u32, why: &str) {
     if step.node.edges.iter().any(|edge| edge.port == LATE_PORT) {
         step.emit(&item.path, child, LATE_PORT, item.record.clone());
     } else {

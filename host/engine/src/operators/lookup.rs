@@ -1,7 +1,7 @@
-//! Lookup: each record of a stream with the row of a table, as the table is at that moment.
+//! Lookup: joins each record of a stream with the current row of a table.
 //!
-//! A record without a value is left out and counted, also in a left lookup, and so is one without a key in an inner one;
-//! in a left one it finds no row.
+//! Records without a value are dropped and counted, also in a left lookup. Records without a key are dropped in an
+//! inner lookup, and find no row in a left lookup.
 
 use std::collections::VecDeque;
 
@@ -43,10 +43,10 @@ pub(super) fn process(
             step.drop_record(&item.path, "no-row", 1, why, Fate::Dropped(None));
             continue;
         }
-        // The stream record's time is the result's (Kafka Streams, stream-table join).
+        // The result has the stream record's time, as in Kafka Streams' stream-table join.
         let result = Record { value: None, ..item.record.clone() };
         pending.push(JoinPair { path: item.path, left: Some(item.record), right: row, result });
-        if pending.is_enough(step) {
+        if pending.is_full(step) {
             pairs::join(step, &mut pending, names, call, logic)?;
         }
     }

@@ -1,4 +1,4 @@
-//! What nodes remember between runs.
+//! The memory of a node between runs.
 
 use super::aggregate::{AggregateMemory, PendingResults};
 use crate::ports::{BackendError, Clock, Scan};
@@ -10,25 +10,25 @@ use crate::state::join::JoinStore;
 use crate::state::timers::Timers;
 use crate::topology::{Emit, JoinKind, Node, Operator, Topology};
 
-/// What a node remembers.
+/// The memory of a node between runs.
 pub(crate) enum NodeMemory {
     /// Nothing.
     None,
-    /// What a stream-stream join keeps.
+    /// The store of a stream-stream join.
     Join(Box<JoinStore>),
-    /// When the timers of a process step are due.
+    /// The timers of a process step.
     Process(Timers),
-    /// What a deduplicating step has store.
+    /// The identities of a deduplicating step.
     Dedup(Box<DedupStore>),
-    /// Windows of an aggregate, and results that wait for a commit.
+    /// Windows of an aggregate, and its pending results.
     Aggregate(Box<AggregateMemory>),
 }
 
-/// So many open windows are counted: to count more would keep an app that stops.
+/// Most open windows that are counted: to count more would delay an app that stops.
 const MOST_WINDOWS: u64 = 1_000_000;
 
 impl NodeMemory {
-    /// Loads what a node remembers; of live windows at most so many bytes.
+    /// Loads the memory of a node from its state, with at most `window_memory` bytes of live entries.
     pub(crate) fn open(
         node: &Node,
         topology: &Topology,
@@ -59,7 +59,7 @@ impl NodeMemory {
         }
     }
 
-    /// Memory it holds, in bytes, roughly.
+    /// Memory of its live entries, in bytes, roughly.
     pub(crate) fn bytes(&self) -> usize {
         match self {
             Self::None | Self::Process(_) | Self::Aggregate(_) => 0,
@@ -68,7 +68,7 @@ impl NodeMemory {
         }
     }
 
-    /// When it wants to be woken by the driver's clock.
+    /// When its first timer on the driver's clock is due.
     pub(crate) fn next_tick(&self) -> Option<Timestamp> {
         match self {
             Self::None | Self::Join(_) | Self::Dedup(_) | Self::Aggregate(_) => None,
@@ -76,7 +76,7 @@ impl NodeMemory {
         }
     }
 
-    /// When the last of its timers on the driver's clock is due.
+    /// When its last timer on the driver's clock is due.
     pub(crate) fn last_tick(&self, state: &TaskState) -> Result<Option<Timestamp>, BackendError> {
         match self {
             Self::None | Self::Join(_) | Self::Dedup(_) | Self::Aggregate(_) => Ok(None),
@@ -84,7 +84,7 @@ impl NodeMemory {
         }
     }
 
-    /// How many windows are open that are to have a final result.
+    /// Number of open windows that wait for a final result.
     pub(crate) fn open_windows(&self, state: &TaskState) -> Result<u64, BackendError> {
         let Self::Aggregate(memory) = self else { return Ok(0) };
         let Some(open) = memory.windows.as_ref().and_then(|windows| windows.open) else { return Ok(0) };
@@ -96,7 +96,7 @@ impl NodeMemory {
         Ok(windows)
     }
 
-    /// Whether it has something to put out at the next commit.
+    /// Whether results wait for the next commit.
     pub(crate) fn waits_for_commit(&self) -> bool {
         match self {
             Self::None | Self::Join(_) | Self::Process(_) | Self::Dedup(_) => false,
@@ -104,7 +104,7 @@ impl NodeMemory {
         }
     }
 
-    /// The results that wait for a commit, of a step that has some.
+    /// The results that wait for the next commit, of a step that emits at commits.
     pub(crate) fn pending_results(&mut self) -> Option<&mut PendingResults> {
         match self {
             Self::Aggregate(memory) => Some(&mut memory.pending),
@@ -112,7 +112,7 @@ impl NodeMemory {
         }
     }
 
-    /// Memory of that, in bytes, roughly.
+    /// Memory of these results, in bytes, roughly.
     pub(crate) fn pending_result_bytes(&self) -> usize {
         match self {
             Self::None | Self::Join(_) | Self::Process(_) | Self::Dedup(_) => 0,
@@ -120,7 +120,7 @@ impl NodeMemory {
         }
     }
 
-    /// The timers of a process step that has any.
+    /// The timers of a process step, if it has any.
     pub(crate) fn timers(&mut self) -> Option<&mut Timers> {
         match self {
             Self::Process(timers) => Some(timers),
@@ -128,7 +128,7 @@ impl NodeMemory {
         }
     }
 
-    /// Memory of what the open transaction has yet to write, in bytes, roughly; without results that wait for the commit.
+    /// Memory of changes that aren't in the transaction yet, in bytes, roughly; without pending results.
     pub(crate) fn unwritten_bytes(&self) -> usize {
         match self {
             Self::None | Self::Process(_) | Self::Aggregate(_) => 0,
@@ -137,7 +137,7 @@ impl NodeMemory {
         }
     }
 
-    /// Moves into the transaction what must be committed, and is not yet.
+    /// Writes changes that are still in memory to the transaction.
     pub(crate) fn prepare(&mut self, state: &mut TaskState) {
         match self {
             Self::None => {}

@@ -1,4 +1,4 @@
-//! What all joins share: calling the join function for pairs that belong together.
+//! Calls of the join function, for all kinds of joins.
 
 use bytes::Bytes;
 
@@ -12,17 +12,18 @@ use crate::state::keys::decode_row;
 use crate::step::{Parent, Step, TaskError};
 use crate::topology::{Call, TableUse};
 
-/// Two sides that belong together.
+/// A pair for the join function.
 pub(super) struct JoinPair {
-    /// The pair's own place: one record may make several.
+    /// The pair's own path: one record may make several pairs.
     pub(super) path: Path,
     pub(super) left: Option<Record>,
     pub(super) right: Option<Record>,
-    /// What results take over: the shared key, the time of the result, headers of the record that made the pair.
+    /// The record that results inherit from: the shared key, the time of the result, and the headers of the record that
+    /// made the pair.
     pub(super) result: Record,
 }
 
-/// Pairs that wait for a call, until there are as many as go into one.
+/// Pairs that wait for the next call.
 #[derive(Default)]
 pub(super) struct PendingPairs {
     pairs: Vec<JoinPair>,
@@ -39,13 +40,13 @@ impl PendingPairs {
         self.pairs.len()
     }
 
-    /// Whether it is time for a call: both sides are in memory until then, and their results after it.
-    pub(super) fn is_enough(&self, step: &Step<'_>) -> bool {
+    /// Whether the next call is full.
+    pub(super) fn is_full(&self, step: &Step<'_>) -> bool {
         self.pairs.len() >= step.call_size() || self.bytes >= calls::MAX_CALL_BYTES
     }
 }
 
-/// Calls the join function for all pairs, and carries out what it says. `names` are those of the two inputs.
+/// Calls the join function for all pairs, and applies the outcomes. `names` are the names of the two inputs.
 pub(super) fn join(
     step: &mut Step<'_>,
     pending: &mut PendingPairs,
@@ -83,16 +84,16 @@ pub(super) fn join(
     Ok(())
 }
 
-/// The row of a table, as it was just before `path`.
+/// The row of a table as it was just before `path`.
 pub(super) fn row(step: &Step<'_>, table: &TableUse, key: &Bytes, path: &Path) -> Result<Option<Record>, TaskError> {
     let Some(row) = step.progress.versions.read(step.state, table.store, key, path)? else { return Ok(None) };
-    let (timestamp, value) = is_row(&row, &table.name)?;
+    let (timestamp, value) = decoded(&row, &table.name)?;
     let (key, value) = (Some(key.clone()), Some(value));
     Ok(Some(Record { key, value, timestamp, headers: Headers::EMPTY, window: None }))
 }
 
 /// Timestamp and value of a row of this table.
-pub(super) fn is_row(row: &Bytes, table: &str) -> Result<(Timestamp, Bytes), TaskError> {
+pub(super) fn decoded(row: &Bytes, table: &str) -> Result<(Timestamp, Bytes), TaskError> {
     let row = decode_row(row);
     let reason = "a row is shorter than its header";
     Ok(row.ok_or_else(|| BackendError { store: table.into(), reason: reason.into() })?)

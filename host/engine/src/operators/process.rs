@@ -1,17 +1,17 @@
-//! Process: record by record, with stores and timers of its own. A record that leaves an entry there that is larger than
-//! a store takes fails (`state-too-large`).
+//! Process: calls a function record by record, with stores and timers of its own. A record that makes an entry too
+//! large for its store fails (`state-too-large`).
 //!
-//! Timers are one-shot, so that a jump of time fires each once, as Kafka Streams' punctuation does. Those of the stream's
-//! clock fire after the record with which the step's stream time has reached them, those of the driver's clock in a tick,
-//! both in the order of time, then of key, then of name. What a timer sets for a time that has come already waits for the
-//! next record, or for the next millisecond of the driver's clock: nothing goes round for ever.
+//! A timer fires once, so that a jump of time fires each timer once, like Kafka Streams' punctuation. Stream-time
+//! timers fire after the record that advances the step's stream time to them, timers of the driver's clock in a tick;
+//! both in the order of time, then key, then name. If a timer sets another one that is already due, that one waits for
+//! the next record, or for the next millisecond of the driver's clock: timers never loop.
 //!
-//! What a timer puts out takes over its key, a null value and no headers. As event time it has the timer's own time; if
-//! that is one of the driver's clock, it is the step's stream time instead (Kafka Streams: the driver's clock, with which
-//! a replay of old records would close all windows downstream).
+//! Outputs of a timer inherit its key, a null value and no headers. Their event time is the timer's time or, on the
+//! driver's clock, the step's stream time. (Kafka Streams takes the driver's clock, with which a replay of old records
+//! would close all windows downstream.)
 //!
-//! A timer that fails is gone, and so is what it wrote. The dead letter has its key and names it; its origin is the record
-//! that set it.
+//! A timer that fails is removed, and its writes are undone. The dead letter has the timer's key and name, and the
+//! origin of the record that set it.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -28,20 +28,20 @@ use crate::state::{Cause, ProcessScope, TaskState, TimerScope};
 use crate::step::{Item, Parent, Remainder, Step, TaskError};
 use crate::topology::Call;
 
-/// A process step: its stores, and its timers if it has any.
+/// A process step, with its stores and timers.
 pub(super) struct Process<'p> {
     pub(super) stores: &'p Arc<[StoreId]>,
     pub(super) timers: Option<&'p mut Timers>,
     pub(super) call: &'p Call,
 }
 
-/// The result of one call, and its scope.
+/// The result of one call, with its scope.
 type Answer = (Result<Called<Outcome>, CallError>, ProcessScope);
 
-/// Where the timers that a record fires stand among its children: behind all that it puts out itself.
+/// Number of the first timer among a record's children: timers come after the record's own outputs.
 const FIRST_TIMER: u32 = 1 << 31;
 
-/// Timers that are read at once.
+/// Number of timers that are read at a time.
 const PAGE: usize = 100;
 
 impl Process<'_> {
@@ -53,7 +53,7 @@ impl Process<'_> {
     ) -> Result<(), TaskError> {
         let mut items = VecDeque::from(items);
         if let Some(Remainder { path, child, cursor: Some(cursor) }) = step.take_remainder() {
-            // No record here has that place: it is the moment's.
+            // Only a tick has this path.
             if path == Path::root(0) {
                 self.fire_wall(step, cursor, logic)?;
             } else {
@@ -83,8 +83,8 @@ impl Process<'_> {
         step.apply_outcome(&Parent { path: &item.path, record: &item.record }, outcome, self.call)
     }
 
-    /// Fires the timers of the stream's clock that were due when a record had come, as many as a pass may let out: behind
-    /// the record's other children, from the one with this number on.
+    /// Fires the stream-time timers that a record has made due, as many as fit into a pass, as children of the record
+    /// from number `child` on.
     fn fire_stream(
         &mut self,
         step: &mut Step<'_>,
@@ -115,7 +115,7 @@ impl Process<'_> {
         self.end_round(step, Clock::Stream, cursor.begin)
     }
 
-    /// The driver's clock has reached `now`: fires the timers that were due when it did, up to the limit.
+    /// Fires the timers that are due when the driver's clock is `now`, up to the limit.
     pub(super) fn tick(&mut self, step: &mut Step<'_>, now: Timestamp, logic: &mut dyn Logic) -> Result<(), TaskError> {
         let first = self.timers.as_ref().and_then(|timers| timers.first(Clock::Wall));
         let Some(begin) = first.filter(|first| *first <= now) else { return Ok(()) };
@@ -123,8 +123,7 @@ impl Process<'_> {
         self.fire_wall(step, TimerCursor { number, now, begin, after: None }, logic)
     }
 
-    /// Fires timers of the driver's clock, as many as a pass may let out. The number of their look is how many may still
-    /// fire.
+    /// Fires timers of the driver's clock, as many as fit into a pass. The cursor's number is how many may still fire.
     fn fire_wall(
         &mut self,
         step: &mut Step<'_>,
@@ -185,7 +184,7 @@ impl Process<'_> {
             Clock::Wall => stream_time.unwrap_or(timer.time),
         };
         let record = Record { key: timer.key.clone(), value: None, timestamp, headers: Headers::EMPTY, window: None };
-        let place = step.about(place, &record, Origin::decode(timer.origin.clone()));
+        let place = step.attribute(place, &record, Origin::decode(timer.origin.clone()));
         let function = step.function(self.call)?;
         let due = Due { key: timer.key.as_deref(), name: &timer.name, time: timer.time, clock: timer.clock };
         let mut call = |scope, attempt| logic.on_timer(function, due, scope, attempt);
@@ -196,7 +195,7 @@ impl Process<'_> {
         step.apply_outcome(&Parent { path: &place, record: &record }, outcome, self.call)
     }
 
-    /// What a call comes to, at last by verdict.
+    /// The outcome of a call; if it breaks a rule, the outcome of a verdict.
     fn outcome(
         &mut self,
         step: &mut Step<'_>,
@@ -218,7 +217,7 @@ impl Process<'_> {
         }
     }
 
-    /// One call; its writes stay only if the outcome is good.
+    /// Makes one call, and undoes its writes if the call or the record fails.
     fn attempt(
         &mut self,
         step: &mut Step<'_>,
@@ -252,7 +251,7 @@ impl Process<'_> {
     }
 }
 
-/// Why what a call has written can't stay, if something is too large.
+/// The failure if an entry that a call has written is too large.
 fn too_large(step: &Step<'_>, scope: &ProcessScope) -> Option<Failure> {
     if step.options.state_bytes == usize::MAX {
         return None;

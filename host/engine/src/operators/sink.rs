@@ -1,8 +1,8 @@
-//! Sinks: records leave the task. One that is larger than its topic takes fails (`too-large`), and so does one that its
-//! topic has refused before (`refused`).
+//! Sinks: records leave the task. A record fails if it is too large for its topic (`too-large`), or if the topic has
+//! refused it before (`refused`).
 //!
-//! With `key = "windowed"` the window of a record is part of its key; a record without a window keeps its plain key, and a
-//! null key stays null. All windows of a key go to the partition of that key, as in Kafka Streams.
+//! With `key = "windowed"` the window of a record is part of its key. A record without a window keeps its plain key,
+//! and a null key stays null. All windows of a key are in the key's partition, as in Kafka Streams.
 
 use bytes::{BufMut, Bytes, BytesMut};
 
@@ -13,7 +13,7 @@ use crate::row::Row;
 use crate::step::{Item, Step, TaskError, UnusableRecord};
 use crate::topology::{SinkKey, TopicId};
 
-/// Writes to a topic: with a plain key, and the window of a record in headers; or with the window in the key.
+/// Writes records to a topic, with their windows in headers or in keys.
 pub(super) fn process(step: &mut Step<'_>, items: Vec<Item>, topic: TopicId, key: SinkKey) -> Result<(), TaskError> {
     for Item { path, mut record, .. } in items {
         if let Some(headers) = Origin::strip(&record.headers) {
@@ -33,8 +33,8 @@ pub(super) fn process(step: &mut Step<'_>, items: Vec<Item>, topic: TopicId, key
     Ok(())
 }
 
-/// A key with its window: its bytes, then start and end, 8 bytes big-endian each. (Kafka Streams writes key and start for
-/// time windows, where the reader must know their length; and key, end and start for sessions.)
+/// A key with its window: the key's bytes, then start and end, 8 bytes big-endian each. (Kafka Streams writes key and
+/// start for time windows, so that readers must know their length, and key, end and start for sessions.)
 fn windowed(key: &[u8], window: Window) -> Bytes {
     let mut bytes = BytesMut::with_capacity(key.len() + 16);
     bytes.put_slice(key);
@@ -43,12 +43,12 @@ fn windowed(key: &[u8], window: Window) -> Bytes {
     bytes.freeze()
 }
 
-/// Writes to a repartition topic, with the true origin in a header of our own.
+/// Writes records to a repartition topic, with their origins in an internal header.
 pub(super) fn repartition(step: &mut Step<'_>, items: Vec<Item>, topic: TopicId) -> Result<(), TaskError> {
     for Item { path, mut record, row, .. } in items {
         if record.key.is_none() {
             if let Row::Old { .. } = row {
-                // It was left out, and counted, when it was new.
+                // It was rejected, and counted, when it was new.
                 continue;
             }
             step.reject(&path, UnusableRecord::null_key(step.node, "a new key is needed here, and it is null"));

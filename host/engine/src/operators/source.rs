@@ -1,9 +1,9 @@
-//! Sources: records are checked against the codecs of their topic, and have a time that can be used.
+//! Sources check the keys, values and times of records.
 //!
-//! A record whose time is missing, unreadable (`bad-time`) or negative (`negative-timestamp`) is left out by
-//! `on-bad-time`; one that is further ahead of the clock than the source allows takes the time of its arrival or is
-//! dead-lettered (`future-timestamp`). A value that isn't JSON is that first: as in Kafka Streams, times are read from what
-//! could be deserialized.
+//! `on-bad-time` decides about a record whose time is missing, unreadable (`bad-time`) or negative
+//! (`negative-timestamp`). A record too far ahead of the clock gets the time of its arrival, or is dead-lettered
+//! (`future-timestamp`). The value is checked before the time: as in Kafka Streams, only a value that could be
+//! deserialized has a time.
 
 use super::transform;
 use crate::calls;
@@ -46,7 +46,7 @@ impl Source<'_> {
         Ok(())
     }
 
-    /// A record whose time can't be used, as it was found when it was chosen.
+    /// Rejects a record whose time was found invalid when the record was chosen.
     fn reject(&self, step: &mut Step<'_>, item: &Item) {
         let record = step.progress.records.get(item.path.record());
         let bad = record
@@ -60,8 +60,8 @@ impl Source<'_> {
     }
 }
 
-/// A record of a repartition topic says itself where it comes from, and what it says of a row of a table. From any other
-/// topic, nobody is believed.
+/// Takes a record's origin and table row from its internal headers, if it comes from a repartition topic. From other
+/// topics, these headers aren't trusted, and are removed.
 fn find_origin(step: &mut Step<'_>, item: &mut Item, topic: TopicId) {
     let ours = step.topology.topics.get(topic.0).is_some_and(|topic| topic.kind == TopicKind::Repartition);
     if ours
@@ -76,7 +76,7 @@ fn find_origin(step: &mut Step<'_>, item: &mut Item, topic: TopicId) {
     }
 }
 
-/// Why a record doesn't fit its codecs, if it doesn't.
+/// The failure if a record doesn't match its codecs.
 fn mismatch(record: &Record, codecs: (KeyCodec, ValueCodec)) -> Option<Failure> {
     let (code, text) = match codec::mismatch((record.key.as_ref(), record.value.as_ref()), codecs)? {
         CodecMismatch::Key(text) => ("bad-key", text),
@@ -85,12 +85,12 @@ fn mismatch(record: &Record, codecs: (KeyCodec, ValueCodec)) -> Option<Failure> 
     Some(Failure { class: FailureClass::Permanent, code: code.into(), text })
 }
 
-/// The items that a validating function doesn't reject. Its outputs aren't used.
+/// The items that the validating function accepts. Its outputs aren't used.
 fn valid(step: &mut Step<'_>, items: Vec<Item>, call: &Call, logic: &mut dyn Logic) -> Result<Vec<Item>, TaskError> {
     let mut good = Vec::with_capacity(items.len());
     let mut rest = items;
     while !rest.is_empty() {
-        // By parts, so that no more outputs are held than those of one call.
+        // Call by call, so that only the outputs of one call are in memory.
         let part = calls::piece(&rest, step.options.batch, &|item: &Item| item.record.size());
         let later = rest.split_off(part);
         let items = std::mem::replace(&mut rest, later);

@@ -1,20 +1,20 @@
-//! Stream-stream join: records of two streams with the same key, not too far apart in time.
+//! Stream-stream join: pairs records of two streams with the same key whose times are within a window.
 //!
-//! As Kafka Streams does it: a record first probes the other side, then is stored itself; both ends of the window are
-//! inclusive; matches come out at once, also for records out of order; late records are not dropped, they probe what
-//! the other side still has (KAFKA-16123). A record that is larger than a store takes fails (`state-too-large`) and makes
-//! no pair.
+//! As in Kafka Streams: a record first probes the other side, then is stored itself. Both ends of the window are
+//! inclusive. Matches are emitted at once, also for records out of order. A late record still probes the live records
+//! of the other side (KAFKA-16123). A record that is too large for a store fails (`state-too-large`) and makes no pair.
 //!
-//! In a left or outer join, what has no match waits, and comes out alone when none can come any more (KAFKA-10847); at
-//! once where its own window is over already, or where it has no key. A record with the time of the join itself, which is
-//! the highest of both sides, looks for those that have waited enough, before it makes pairs of its own. Null values and,
-//! on a side that doesn't come out alone, null keys are left out and counted; but their times count.
+//! In a left or outer join, an unmatched record waits, and is emitted alone when it can't match any more (KAFKA-10847).
+//! A record whose window has closed, or without a key, is emitted alone at once. A record whose timestamp is the join's
+//! stream time, the highest of both sides, emits the expired unmatched records before its own pairs. Records with null
+//! values are dropped and counted, and so are records with null keys on a side that isn't emitted alone; but their
+//! times count.
 //!
-//! A record that is too late to be stored is counted (`late`). If it has made no pair and hasn't come out alone, it leaves
-//! by the port `late` where somebody listens there, and else as `on-late` says.
+//! A record that is too late to be stored is counted (`late`). If it wasn't emitted, it leaves by the port `late` if
+//! that has edges, otherwise `on-late` decides.
 //!
-//! Other than in Kafka Streams, what comes out alone has its own headers and not those of the record at whose time it
-//! comes out; and the clocks survive a restart (KAFKA-20099).
+//! Unlike in Kafka Streams, an unmatched record keeps its own headers, not those of the record that caused it to be
+//! emitted, and the clocks survive a restart (KAFKA-20099).
 
 use std::collections::VecDeque;
 
@@ -45,8 +45,8 @@ pub(super) fn process(
     let (mut items, mut pending) = (VecDeque::from(items), PendingPairs::default());
     let mut remainder = step.take_remainder();
     if let Some(rest) = remainder.take_if(|remainder| items.front().is_none_or(|item| item.path != remainder.path)) {
-        // On account of the end of time, which is no item's.
-        release(step, window, store, (&rest.path, rest.child), true, &mut pending)?;
+        // The remainder of a close, which belongs to no item.
+        emit_expired(step, window, store, (&rest.path, rest.child), true, &mut pending)?;
     }
     while !step.is_full()
         && let Some(item) = items.pop_front()
@@ -54,10 +54,10 @@ pub(super) fn process(
         let side = if item.input == LEFT { Side::Left } else { Side::Right };
         let (resumes, child) = remainder.take().map_or((false, 0), |remainder| (true, remainder.child));
         let mut join = JoinStep { item: &item, side, kind, window, resumes, child, pending: &mut pending };
-        if !join.take(step, store)? {
+        if !join.process(step, store)? {
             items.push_front(item);
         }
-        if pending.is_enough(step) {
+        if pending.is_full(step) {
             pairs::join(step, &mut pending, names, call, logic)?;
         }
     }
@@ -66,7 +66,7 @@ pub(super) fn process(
     Ok(())
 }
 
-/// Lets all out that wait.
+/// Emits all unmatched records, at the end of the input.
 pub(super) fn close(
     step: &mut Step<'_>,
     window: JoinWindow,
@@ -80,14 +80,14 @@ pub(super) fn close(
         return Ok(());
     }
     let (place, mut pending) = (step.next_wake_path(), PendingPairs::default());
-    release(step, window, store, (&place, 0), false, &mut pending)?;
+    emit_expired(step, window, store, (&place, 0), false, &mut pending)?;
     let names = [step.input_name(LEFT), step.input_name(1)];
     pairs::join(step, &mut pending, names, call, logic)
 }
 
-/// Lets those out that have waited enough, as many as a pass may let out, at the place of an item whose next child has
-/// this number. Gives the number of the one after them, and whether that was all.
-fn release(
+/// Emits the expired unmatched records, as many as fit into a pass, as children of `place` from number `child` on.
+/// Returns the number of the next child, and whether these were all.
+fn emit_expired(
     step: &mut Step<'_>,
     window: JoinWindow,
     store: &mut JoinStore,
@@ -97,10 +97,10 @@ fn release(
 ) -> Result<(u32, bool), TaskError> {
     let Some(unmatched) = &mut store.unmatched else { return Ok((child, true)) };
     let mut budget = step.budget();
-    let (closed, more) = unmatched.take_expired(step.state, window, &mut budget, resumes)?;
+    let (expired, more) = unmatched.take_expired(step.state, window, &mut budget, resumes)?;
     step.set_budget(budget);
-    for UnmatchedRecord { side, record, origin } in closed {
-        let path = step.about(&place.child(child), &record, Some(origin));
+    for UnmatchedRecord { side, record, origin } in expired {
+        let path = step.attribute(&place.child(child), &record, Some(origin));
         child += 1;
         pending.push(one_sided(path, side, &record));
     }
@@ -110,33 +110,33 @@ fn release(
     Ok((child, !more))
 }
 
-/// A record at the moment of its arrival.
+/// The processing of one record.
 struct JoinStep<'a> {
     item: &'a Item,
     side: Side,
     kind: JoinKind,
     window: JoinWindow,
-    /// Whether it has begun to let others out, and goes on with that.
+    /// Whether it resumes a scan of the unmatched records.
     resumes: bool,
     /// Number of the next child.
     child: u32,
     pending: &'a mut PendingPairs,
 }
 
-/// What has become of a record beside being stored.
+/// How a record was emitted.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Emission {
-    /// It has come out: in pairs, or alone.
+    /// In pairs, or alone.
     Emitted,
-    /// It waits.
+    /// Not yet: it waits for a match.
     Waiting,
-    /// Nothing.
+    /// Not at all.
     None,
 }
 
 impl JoinStep<'_> {
-    /// Whether it is done: if not, it has let out as much as a pass may hold, and is to be taken again.
-    fn take(&mut self, step: &mut Step<'_>, store: &mut JoinStore) -> Result<bool, TaskError> {
+    /// Processes the record. Returns false if the budget has ended the pass, and the record must be processed again.
+    fn process(&mut self, step: &mut Step<'_>, store: &mut JoinStore) -> Result<bool, TaskError> {
         if let Some(failure) = self.too_large(step, store) {
             step.fail(&self.item.path, &failure, None)?;
             return Ok(true);
@@ -146,7 +146,7 @@ impl JoinStep<'_> {
             unmatched.observe(*timestamp);
         }
         match (key, value) {
-            (None, Some(_)) if self.comes_alone(self.side) => self.alone(),
+            (None, Some(_)) if self.emits_alone(self.side) => self.emit_alone(),
             (None, _) => {
                 let text = "a join needs a key, and the record has none";
                 step.reject(&self.item.path, UnusableRecord::null_key(step.node, text));
@@ -156,11 +156,11 @@ impl JoinStep<'_> {
                 step.reject(&self.item.path, UnusableRecord::null_value(text));
             }
             (Some(key), Some(value)) => {
-                if !self.close(step, store)? {
+                if !self.emit_expired(step, store)? {
                     return Ok(false);
                 }
                 let mut emission = self.probe(step, store, key)?;
-                if emission == Emission::None && self.comes_alone(self.side) {
+                if emission == Emission::None && self.emits_alone(self.side) {
                     emission = self.wait(step, store);
                 }
                 let own = if self.side == Side::Left { &mut store.left } else { &mut store.right };
@@ -172,8 +172,8 @@ impl JoinStep<'_> {
         Ok(true)
     }
 
-    /// Whether records of a side come out without a match.
-    fn comes_alone(&self, side: Side) -> bool {
+    /// Whether the join emits unmatched records of a side.
+    fn emits_alone(&self, side: Side) -> bool {
         match self.kind {
             JoinKind::Inner => false,
             JoinKind::Left => side == Side::Left,
@@ -181,7 +181,7 @@ impl JoinStep<'_> {
         }
     }
 
-    /// How much earlier and later the other side's record may be.
+    /// How much earlier and how much later a match may be.
     fn reach(&self) -> (i64, i64) {
         match self.side {
             Side::Left => (self.window.before, self.window.after),
@@ -189,31 +189,31 @@ impl JoinStep<'_> {
         }
     }
 
-    /// Why the record can't be kept, if it is too large for that. What may have to wait must fit there too.
+    /// The failure if the record is too large for the store. A record that may have to wait is stored with its headers.
     fn too_large(&self, step: &Step<'_>, store: &JoinStore) -> Option<Failure> {
         let record = &self.item.record;
         let (key, value) = (record.key.as_ref()?, record.value.as_ref()?);
         let (mut in_key, mut in_value) = (key.len() + WINDOW_KEY_OVERHEAD, value.len());
-        if self.comes_alone(self.side) && step.options.state_bytes < usize::MAX {
+        if self.emits_alone(self.side) && step.options.state_bytes < usize::MAX {
             (in_key, in_value) = entry_lengths(key, value, &record.headers, &step.origin_of(&self.item.path)?);
         }
         step.entry_too_large(store.id(), in_key, in_value)
     }
 
-    /// Lets those out that have waited enough. Whether that was all of them.
-    fn close(&mut self, step: &mut Step<'_>, store: &mut JoinStore) -> Result<bool, TaskError> {
+    /// Emits expired unmatched records, and returns whether these were all.
+    fn emit_expired(&mut self, step: &mut Step<'_>, store: &mut JoinStore) -> Result<bool, TaskError> {
         let looks =
             |unmatched: &UnmatchedRecords| unmatched.is_scan_due(self.side, self.item.record.timestamp, self.window);
         if !self.resumes && !store.unmatched.as_ref().is_some_and(looks) {
             return Ok(true);
         }
         let place = (&self.item.path, self.child);
-        let (child, all) = release(step, self.window, store, place, self.resumes, self.pending)?;
+        let (child, all) = emit_expired(step, self.window, store, place, self.resumes, self.pending)?;
         self.child = child;
         Ok(all)
     }
 
-    /// Finds what the other side has.
+    /// Pairs the record with its matches on the other side.
     fn probe(&mut self, step: &mut Step<'_>, store: &mut JoinStore, key: &bytes::Bytes) -> Result<Emission, TaskError> {
         let (earlier, later) = self.reach();
         let from = self.item.record.timestamp.saturating_sub(earlier).max(0);
@@ -232,7 +232,7 @@ impl JoinStep<'_> {
                 times.push(timestamp);
             }
         })?;
-        if let Some(unmatched) = store.unmatched.as_mut().filter(|_| self.comes_alone(other_side)) {
+        if let Some(unmatched) = store.unmatched.as_mut().filter(|_| self.emits_alone(other_side)) {
             for timestamp in times {
                 unmatched.remove_matched(step.state, other_side, key, timestamp)?;
             }
@@ -240,22 +240,22 @@ impl JoinStep<'_> {
         Ok(if self.pending.len() > first { Emission::Emitted } else { Emission::None })
     }
 
-    /// A record without a match waits, unless its window is over.
+    /// Keeps an unmatched record, or emits it alone if its window has closed.
     fn wait(&mut self, step: &mut Step<'_>, store: &mut JoinStore) -> Emission {
         let record = &self.item.record;
         let (_, later) = self.reach();
         let end = record.timestamp.saturating_add(later).max(0);
         let open = store.unmatched.as_mut().filter(|unmatched| end >= unmatched.clock().stream_time);
         let Some((unmatched, origin)) = open.zip(step.origin_of(&self.item.path)) else {
-            self.alone();
+            self.emit_alone();
             return Emission::Emitted;
         };
         unmatched.put(step.state, self.side, record, &origin);
         Emission::Waiting
     }
 
-    /// The record comes out without a match.
-    fn alone(&mut self) {
+    /// Emits the record without a match.
+    fn emit_alone(&mut self) {
         let path = self.next_path();
         self.pending.push(one_sided(path, self.side, &self.item.record));
     }
@@ -270,19 +270,19 @@ impl JoinStep<'_> {
         self.pending.push(JoinPair { path, left: Some(left), right: Some(right), result });
     }
 
-    /// The record was too late to be stored.
+    /// Counts a record that is too late to be stored, and rejects it if it wasn't emitted.
     fn late(&mut self, step: &mut Step<'_>, emission: Emission) {
         let path = &self.item.path;
         if emission != Emission::None {
-            let why = "its window is over: it has come out, and later records don't meet it";
+            let why = "the window of the record has closed: the join has emitted it, but later records won't match it";
             step.drop_record(path, "late", 1, why, Fate::Dropped(None));
         } else if step.node.edges.iter().any(|edge| edge.port == LATE_PORT) {
             step.emit(path, &mut self.child, LATE_PORT, self.item.record.clone());
         } else {
             let JoinWindow { before, after, grace } = self.window;
             let text = match before.max(after).max(grace) {
-                0 => "its window has neither length nor grace, and is over at once: say grace = \"1ms\" beside it",
-                _ => "its window is over, and it has made no pair",
+                0 => "the window has neither length nor grace, and closes at once: add grace = \"1ms\"",
+                _ => "the window of the record has closed, and the record has no match",
             };
             step.reject(path, UnusableRecord::late(step.node, text));
         }
@@ -294,7 +294,7 @@ impl JoinStep<'_> {
     }
 }
 
-/// A record without its counterpart; the result has its time and its headers.
+/// The pair of an unmatched record. The result has the record's time and headers.
 fn one_sided(path: Path, side: Side, record: &Record) -> JoinPair {
     let result = Record { value: None, window: None, ..record.clone() };
     let (left, right) = match side {

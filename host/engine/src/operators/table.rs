@@ -1,14 +1,15 @@
-//! Table: the latest value of each key, in the order of offsets. A record whose row is larger than a store takes fails
-//! (`state-too-large`), and the row before it stays.
+//! Table: keeps the latest value of each key, in the order of offsets. A record whose row is too large for a store
+//! fails (`state-too-large`), and the old row stays.
 //!
-//! Every record goes on, deletions of what isn't there too. On its way to an aggregate, the row that it replaces goes
-//! ahead of it, to be taken back: with the time that it came with, because a rule on the way shall see what it saw then.
+//! The step emits every record, including tombstones without a row. To an aggregate, it first emits the old row, which
+//! the aggregate subtracts. The old row keeps its own time, so that rules in between see the same record as when it was
+//! new.
 
 use std::collections::VecDeque;
 
 use bytes::Bytes;
 
-use super::pairs::is_row;
+use super::pairs::decoded;
 use crate::path::Path;
 use crate::ports::StoreId;
 use crate::record::Record;
@@ -22,7 +23,7 @@ pub(super) fn process(step: &mut Step<'_>, items: Vec<Item>, store: StoreId) -> 
     let is_read = is_read(step.shape, store);
     let tells_old = step.node.edges.iter().any(|edge| edge.changes);
     let mut items = VecDeque::from(items);
-    // A tombstone has a row to take back that may be large.
+    // The old row of a tombstone may be large.
     while !step.is_full()
         && let Some(Item { path, record, .. }) = items.pop_front()
     {
@@ -58,10 +59,10 @@ pub(super) fn process(step: &mut Step<'_>, items: Vec<Item>, store: StoreId) -> 
 
 fn old_row(step: &Step<'_>, store: StoreId, key: &Bytes, path: &Path) -> Result<Option<(Timestamp, Bytes)>, TaskError> {
     let row = step.progress.versions.read(step.state, store, key, path)?;
-    row.map(|row| is_row(&row, &step.node.name)).transpose()
+    row.map(|row| decoded(&row, &step.node.name)).transpose()
 }
 
-/// Whether another node reads a table: then what a run writes to it is kept by its [paths](crate::state::table).
+/// Whether another node reads a table: then a run keeps [versions](crate::state::table) of its rows.
 pub(crate) fn is_read(shape: &SubTopology, store: StoreId) -> bool {
     shape.nodes.iter().any(|node| reads(&node.operator, store))
 }

@@ -1,9 +1,9 @@
-//! Table-table join: a row for each key, of what both tables have at that moment.
+//! Table-table join: joins the current rows of two tables with the same key.
 //!
-//! As Kafka Streams does it: each record of either table makes a new row of the result, at the later of both times. Where
-//! a side is missing that must not be, the row is deleted without a call: the tombstone leaves by all ports, because
-//! nobody knows by which the row left. It also does if there was no row. Nothing comes out where both sides are missing and
-//! were before. A record that makes no row isn't lost: its table keeps it.
+//! As in Kafka Streams: each record of either table makes a new row of the result, at the later of both times. If a
+//! required side is missing, the join deletes the row without a call, and emits the tombstone at all ports, because the
+//! port of the row isn't known. It does so even if there was no row, unless both sides are missing and were missing
+//! before. A record that makes no row isn't lost: its table keeps it.
 
 use std::collections::VecDeque;
 
@@ -31,13 +31,13 @@ pub(super) fn process(
         let Some(key) = &item.record.key else { continue };
         let (own, other) = if item.input == LEFT { (left, right) } else { (right, left) };
         let stored = pairs::row(step, other, key, &item.path)?;
-        if stored.is_none() && !comes_alone(kind, item.input) {
+        if stored.is_none() && !emits_alone(kind, item.input) {
             continue;
         }
         let time = stored.as_ref().map_or(item.record.timestamp, |row| row.timestamp.max(item.record.timestamp));
         let result = Record { value: None, timestamp: time, window: None, ..item.record.clone() };
         let is_there = item.record.value.is_some();
-        if is_there || (stored.is_some() && comes_alone(kind, 1 - item.input.min(1))) {
+        if is_there || (stored.is_some() && emits_alone(kind, 1 - item.input.min(1))) {
             let record = is_there.then_some(item.record);
             let (left, right) = if item.input == LEFT { (record, stored) } else { (stored, record) };
             pending.push(JoinPair { path: item.path, left, right, result });
@@ -47,7 +47,7 @@ pub(super) fn process(
                 step.emit(&item.path, &mut child, port, result.clone());
             }
         }
-        if pending.is_enough(step) {
+        if pending.is_full(step) {
             pairs::join(step, &mut pending, names, call, logic)?;
         }
     }
@@ -56,8 +56,8 @@ pub(super) fn process(
     Ok(())
 }
 
-/// Whether rows of an input come out where the other has none.
-fn comes_alone(kind: JoinKind, input: usize) -> bool {
+/// Whether the join emits rows of an input that have no match.
+fn emits_alone(kind: JoinKind, input: usize) -> bool {
     match kind {
         JoinKind::Inner => false,
         JoinKind::Left => input == LEFT,

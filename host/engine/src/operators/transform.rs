@@ -1,7 +1,8 @@
 //! Transform: filter, map, branch, flat-map.
 //!
-//! An old row of a table, on its way to an aggregate that takes it back, goes through the rule as it did when it was new,
-//! and what comes out is taken back too. If the rule fails or skips it, it did so then, and that has been told.
+//! An old row of a table, on its way to an aggregate that subtracts it, goes through the rule as it did when it was
+//! new, and the aggregate subtracts the outputs. If the rule fails or skips the row, it did so then, and that was
+//! counted.
 
 use crate::calls;
 use crate::logic::Logic;
@@ -10,8 +11,7 @@ use crate::row::Row;
 use crate::step::{Item, Parent, Step, TaskError};
 use crate::topology::Call;
 
-/// Takes items in parts of what goes into a call, until the step has put out as much as a pass may hold. What is left
-/// waits for the next pass.
+/// Transforms items call by call until the budget of the pass is used up, and requeues the rest.
 pub(super) fn process(
     step: &mut Step<'_>,
     items: Vec<Item>,
@@ -31,7 +31,7 @@ pub(super) fn process(
 
 fn part(step: &mut Step<'_>, items: Vec<Item>, call: &Call, logic: &mut dyn Logic) -> Result<(), TaskError> {
     let is_old = |item: &Item| matches!(item.row, Row::Old { .. });
-    // Few pipelines have any: the items of the others needn't be moved.
+    // Most pipelines have no old rows, and then no item is moved.
     let (old, now) = if items.iter().any(is_old) { items.into_iter().partition(is_old) } else { (Vec::new(), items) };
     let outcomes = self::call(step, &now, call, logic)?;
     for (item, outcome) in now.iter().zip(outcomes) {
@@ -40,7 +40,7 @@ fn part(step: &mut Step<'_>, items: Vec<Item>, call: &Call, logic: &mut dyn Logi
     if old.is_empty() {
         return Ok(());
     }
-    // What the rule counts and logs, it did when the row was new.
+    // The rule's effects were applied when the row was new.
     let (outcomes, _) = self::outcomes(step, &old, call, logic)?;
     for (item, outcome) in old.iter().zip(outcomes) {
         if let Outcome::Outputs(_) = outcome {
@@ -56,7 +56,7 @@ fn part(step: &mut Step<'_>, items: Vec<Item>, call: &Call, logic: &mut dyn Logi
     Ok(())
 }
 
-/// Calls a transform function for all items; one outcome each.
+/// Calls a transform function for all items: one outcome each.
 pub(super) fn call(
     step: &mut Step<'_>,
     items: &[Item],

@@ -1,8 +1,8 @@
-//! The store of an aggregate's windows: what its keys mean, its clocks, and what can still be seen in it.
+//! The store of an aggregate's windows: its keys, its clocks, and its expiry.
 //!
-//! Kafka Streams' window stores have a stream time of their own, the highest time that was put, and show nothing that
-//! is older than their retention. Some answers hang on that, so it is the same here. Unlike there, the clocks are
-//! written with the state, and a restart doesn't set them back.
+//! A window store of Kafka Streams has a stream time of its own, the highest time put, and hides entries that are older
+//! than its retention. Some results depend on that, so it is the same here. Unlike there, the clocks are committed with
+//! the state, and a restart doesn't set them back.
 
 use bytes::{BufMut, Bytes, BytesMut};
 
@@ -12,31 +12,31 @@ use crate::ports::{BackendError, StoreId};
 use crate::record::{Timestamp, Window};
 use crate::topology::{Emit, WindowKind, Windows};
 
-/// The store of one step, without its entries.
+/// The clocks and settings of a step's store. The entries are in the task's state.
 pub(crate) struct AggregateWindows {
     pub(crate) store: StoreId,
-    /// With final results: the windows that are open, in the order of their ends.
+    /// With final results: the store of open windows, in the order of their ends.
     pub(crate) open: Option<StoreId>,
     pub(crate) windows: Windows,
     pub(crate) emit: Emit,
     retention: i64,
     pub(crate) clock: AggregateClock,
-    /// No open window ends before this: nothing has to be looked up until time comes here.
+    /// No open window ends before this time, so no scan is needed until then.
     pub(crate) earliest: Timestamp,
-    /// The first of the open windows that are yet to be closed at the time of the last record, if some are.
+    /// The first open window that has yet to be closed at the current stream time, if the budget has ended a scan.
     pub(crate) resume: Option<Bytes>,
     committed_clock: AggregateClock,
     committed_horizon: Timestamp,
 }
 
-/// What a store of windows must know after a restart beside its entries.
+/// The clocks of an aggregate's windows, which must survive a restart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct AggregateClock {
-    /// Stream time: the highest timestamp that the step has seen.
+    /// Stream time of the step: the highest timestamp that it has processed.
     pub(crate) time: Timestamp,
-    /// The highest time that was put into the store.
+    /// Stream time of the store: the highest time of an entry put.
     pub(crate) observed: Timestamp,
-    /// Windows that end before this have closed.
+    /// Windows that end before this time have closed.
     pub(crate) closed: Timestamp,
 }
 
@@ -65,7 +65,7 @@ impl AggregateClock {
 }
 
 impl AggregateWindows {
-    /// Opens the store with the clocks of its last commit.
+    /// Opens the store with its clocks at the last commit.
     pub(crate) fn open(
         state: &TaskState,
         (store, open): (StoreId, Option<StoreId>),
@@ -79,25 +79,25 @@ impl AggregateWindows {
         Ok(Self { store, open, windows, emit, retention, clock, earliest, resume, committed_clock, committed_horizon })
     }
 
-    /// The first time that can be seen in the store. Where a store is read in the order of time, which is where final
-    /// results are asked of it, Kafka Streams shows one millisecond more; but not of sessions.
+    /// The lowest live time in the store. For final results, which read a store in the order of time, Kafka Streams
+    /// keeps one millisecond more, except for sessions.
     pub(crate) fn horizon(&self, clock: &AggregateClock) -> Timestamp {
         let by_time = self.emit == Emit::Final && !matches!(self.windows.kind, WindowKind::Session { .. });
         clock.observed.saturating_sub(self.retention).saturating_add(i64::from(!by_time))
     }
 
-    /// Windows that end before this are closed at a moment of the clock: they take no records any more.
+    /// Windows that end before this time are closed, by these clocks.
     pub(crate) fn close(&self, clock: &AggregateClock) -> Timestamp {
         let close = clock.time.saturating_sub(self.windows.grace);
         match self.windows.kind {
-            // The end is exclusive.
+            // The end of a hopping window is exclusive.
             WindowKind::Hopping { .. } => close.saturating_add(1),
             WindowKind::Sliding { .. } => close,
             WindowKind::Session { gap } => close.saturating_sub(gap),
         }
     }
 
-    /// No window that has yet to put out a final result is kept under an earlier time than this.
+    /// The lowest time of an entry whose window waits for a final result.
     fn earliest_open(&self) -> Timestamp {
         match (self.open, self.windows.kind) {
             (None, _) => Timestamp::MAX,
@@ -107,15 +107,15 @@ impl AggregateWindows {
         }
     }
 
-    /// Moves what must be committed into the transaction. Called once, when it is prepared.
+    /// Writes the clocks to the transaction, and expires entries. Called once per commit.
     pub(crate) fn prepare(&mut self, state: &mut TaskState) {
         if self.clock == self.committed_clock {
             return;
         }
         self.committed_clock = self.clock;
         state.put(self.store, CLOCK_KEY, Some(self.clock.encode()));
-        // A session that can't be seen any more, but isn't closed, has yet to come out; and so has any window that is open,
-        // however far time has jumped ahead of those that have come out.
+        // A window that waits for a final result must not expire on disk, however far time has jumped: neither an open
+        // one nor an expired session that isn't closed.
         let horizon = self.horizon(&self.clock).min(self.close(&self.clock)).min(self.earliest_open());
         if horizon > self.committed_horizon {
             self.committed_horizon = horizon;
@@ -124,8 +124,8 @@ impl AggregateWindows {
     }
 }
 
-/// The key of a window's state. A window of fixed length is kept under its start, and a session under its end, so that
-/// it expires when it should.
+/// The key of a window's state: with the start of a window of fixed length, and the end of a session, so that it
+/// expires in time.
 pub(crate) fn entry_key(kind: WindowKind, key: &[u8], window: Window) -> Bytes {
     match kind {
         WindowKind::Session { .. } => window_key(part::LEFT, key, window.end, ordered(window.start)),
@@ -133,17 +133,17 @@ pub(crate) fn entry_key(kind: WindowKind, key: &[u8], window: Window) -> Bytes {
     }
 }
 
-/// Where the entries of a key with this time and later ones begin.
+/// The first key of a record key's entries with this time or later.
 pub(crate) fn entries_from(key: &[u8], time: Timestamp) -> Bytes {
     window_key(part::LEFT, key, time, 0)
 }
 
-/// Where the entries of a key with this time and earlier ones end. No window has the last sequence number.
+/// The end of a record key's entries with this time or earlier. No entry has the last sequence number.
 pub(crate) fn entries_to(key: &[u8], time: Timestamp) -> Bytes {
     window_key(part::LEFT, key, time, u64::MAX)
 }
 
-/// The key of the records of an entry, and its window.
+/// The record key and the window of an entry.
 pub(crate) fn entry_of(kind: WindowKind, entry: &[u8]) -> Option<(&[u8], Window)> {
     let (_, key, time, sequence) = decode_window_key(entry)?;
     let window = match kind {
@@ -154,12 +154,12 @@ pub(crate) fn entry_of(kind: WindowKind, entry: &[u8]) -> Option<(&[u8], Window)
     Some((key, window))
 }
 
-/// The time that a window is kept under.
+/// The time in the key of a window.
 pub(crate) fn time_of(kind: WindowKind, window: Window) -> Timestamp {
     if matches!(kind, WindowKind::Session { .. }) { window.end } else { window.start }
 }
 
-/// The key of an open window: they lie in the order in which Kafka Streams puts final results out.
+/// The key of an open window. The keys sort in the order of Kafka Streams' final results.
 pub(crate) fn open_key(key: &[u8], window: Window) -> Bytes {
     let mut out = BytesMut::with_capacity(16 + key.len());
     out.put_u64(ordered(window.end));
@@ -168,12 +168,12 @@ pub(crate) fn open_key(key: &[u8], window: Window) -> Bytes {
     out.freeze()
 }
 
-/// Where the open windows begin that end at this time or later.
+/// The first key of open windows that end at this time or later.
 pub(crate) fn open_from(end: Timestamp) -> Bytes {
     Bytes::copy_from_slice(&ordered(end).to_be_bytes())
 }
 
-/// The window of an open window's key, and the key of its records.
+/// The window and the record key of an open window's key.
 pub(crate) fn opened(entry: &[u8]) -> Option<(Window, &[u8])> {
     let (end, rest) = entry.split_first_chunk::<8>()?;
     let (start, key) = rest.split_first_chunk::<8>()?;
@@ -186,7 +186,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_say_which_window_they_are_of() {
+    fn keys_contain_their_window() {
         let window = Window { start: 7, end: 17 };
         for kind in [
             WindowKind::Hopping { size: 10, every: 5 },
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn clocks_come_back_as_they_were_written() {
+    fn clocks_are_decoded_as_they_were_encoded() {
         let clock = AggregateClock { time: 9, observed: -1, closed: i64::MAX };
         assert_eq!(AggregateClock::decode(&clock.encode()), Some(clock));
         assert_eq!(AggregateClock::decode(&[0; 23]), None);

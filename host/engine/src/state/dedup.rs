@@ -1,5 +1,5 @@
-//! What a deduplicating step has seen: identities with the time of their first record, for as long as another record can
-//! be a duplicate of it, or can't be told from one.
+//! The store of a deduplicating step: identities with the times of their records, for as long as a later record can be
+//! a duplicate, or can't be told from one.
 
 use bytes::{BufMut, Bytes, BytesMut};
 
@@ -21,7 +21,7 @@ pub(crate) struct DedupStore {
 }
 
 impl DedupStore {
-    /// Opens the store and loads what is live, up to `limit` bytes.
+    /// Opens the store and loads live identities, up to `limit` bytes.
     pub(crate) fn open(state: &TaskState, store: StoreId, within: i64, limit: usize) -> Result<Self, BackendError> {
         let clock = state.get(store, &CLOCK_KEY)?.and_then(|bytes| decode(&bytes)).unwrap_or_default();
         let window = WindowRecords::open(state, (store, part::LEFT), clock, retention_of_dedup(within), limit)?;
@@ -32,22 +32,22 @@ impl DedupStore {
         self.store
     }
 
-    /// Memory it holds, in bytes, roughly.
+    /// Memory of the identities, in bytes, roughly.
     pub(crate) fn bytes(&self) -> usize {
         self.window.bytes()
     }
 
-    /// Memory of what waits for the next commit, in bytes, roughly.
+    /// Memory of identities that aren't in the transaction yet, in bytes, roughly.
     pub(crate) fn unwritten_bytes(&self) -> usize {
         self.window.unwritten_bytes()
     }
 
-    /// A record with an identity has come: moves the stream time on.
+    /// Advances stream time to the timestamp of a record with an identity.
     pub(crate) fn observe(&mut self, timestamp: Timestamp) {
         self.window.observe(timestamp);
     }
 
-    /// Whether an identity has been kept for a time in `[from, to]`.
+    /// Whether the store has an identity with a time in `[from, to]`.
     pub(crate) fn contains(
         &self,
         state: &TaskState,
@@ -60,17 +60,17 @@ impl DedupStore {
         Ok(found)
     }
 
-    /// Whether everything from this time on is still kept.
+    /// Whether no identity from this time on has expired.
     pub(crate) fn covers(&self, from: Timestamp) -> bool {
         self.window.horizon() <= from
     }
 
-    /// Keeps an identity.
+    /// Adds an identity.
     pub(crate) fn insert(&mut self, state: &mut TaskState, identity: &[u8], timestamp: Timestamp) {
         self.window.put(state, identity, timestamp, &[]);
     }
 
-    /// Moves what must be committed into the transaction. Called once, when it is prepared.
+    /// Writes changes that are still in memory to the transaction. Called once per commit.
     pub(crate) fn prepare(&mut self, state: &mut TaskState) {
         self.window.prepare(state);
         let (clock, horizon) = (self.window.clock(), self.window.horizon());

@@ -1,4 +1,4 @@
-//! All that a stream-stream join keeps, in one store: both sides, the records that wait for a match, and their clocks.
+//! The store of a stream-stream join: both sides, the unmatched records, and their clocks.
 
 use bytes::{BufMut, Bytes, BytesMut};
 
@@ -14,7 +14,7 @@ pub(crate) struct JoinStore {
     store: StoreId,
     pub(crate) left: WindowRecords,
     pub(crate) right: WindowRecords,
-    /// What waits for a match; an inner join has none.
+    /// The unmatched records; an inner join has none.
     pub(crate) unmatched: Option<UnmatchedRecords>,
     /// The clock at the last commit.
     committed: JoinClock,
@@ -22,7 +22,7 @@ pub(crate) struct JoinStore {
     committed_horizons: Horizons,
 }
 
-/// All clocks of a join: one entry of its store.
+/// All clocks of a join, which are one entry of its store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct JoinClock {
     left: WindowClock,
@@ -31,7 +31,8 @@ struct JoinClock {
 }
 
 impl JoinStore {
-    /// Opens a store whose entries live for `retention`. Each side, and what waits, has up to `limit` bytes in memory.
+    /// Opens a store whose entries live for `retention`. Each side, and the unmatched records, have up to `limit` bytes
+    /// in memory.
     pub(crate) fn open(
         state: &TaskState,
         store: StoreId,
@@ -51,17 +52,17 @@ impl JoinStore {
         self.store
     }
 
-    /// Memory it holds, in bytes, roughly.
+    /// Memory of its entries, in bytes, roughly.
     pub(crate) fn bytes(&self) -> usize {
         self.left.bytes() + self.right.bytes() + self.unmatched.as_ref().map_or(0, UnmatchedRecords::bytes)
     }
 
-    /// Memory of the entries that wait for the next commit, in bytes, roughly.
+    /// Memory of entries that aren't in the transaction yet, in bytes, roughly.
     pub(crate) fn unwritten_bytes(&self) -> usize {
         self.left.unwritten_bytes() + self.right.unwritten_bytes()
     }
 
-    /// Moves what must be committed into the transaction. Called once, when it is prepared.
+    /// Writes changes that are still in memory to the transaction. Called once per commit.
     pub(crate) fn prepare(&mut self, state: &mut TaskState) {
         self.left.prepare(state);
         self.right.prepare(state);

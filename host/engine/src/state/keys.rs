@@ -1,4 +1,4 @@
-//! Layout of keys and values in stores. All numbers big-endian, so that bytes compare as what they mean.
+//! Layout of keys and values in stores. Numbers are big-endian, so that keys sort by them.
 //!
 //! | store | key | value |
 //! |---|---|---|
@@ -6,7 +6,7 @@
 //! | aggregate | key | state version u32, timestamp i64, state |
 //! | table | key | timestamp i64, value; of a result with a window, timestamp with its second highest bit set, start i64, end i64, value |
 //! | window | part u8, length of key u32, key, timestamp i64 with its sign bit flipped, sequence u64 | value |
-//! | waiting for a match | part u8, timestamp as above, side u8, key with its end marked, sequence u64 | origin, headers, value |
+//! | unmatched record | part u8, timestamp as above, side u8, key with its end marked, sequence u64 | origin, headers, value |
 //! | any with a clock | [`CLOCK_KEY`] | as the store has it |
 //! | timers | see `timers.rs` | |
 //! | meta | name | as the name says |
@@ -24,7 +24,7 @@ pub fn encode_stored(stored: &Stored) -> Bytes {
     out.freeze()
 }
 
-/// The value of a key-value store; `None` if the bytes aren't one.
+/// The value of a key-value store; `None` if it is damaged.
 pub fn decode_stored(bytes: &Bytes) -> Option<Stored> {
     let version = u32::from_be_bytes(*bytes.first_chunk()?);
     Some(Stored { version, bytes: bytes.slice(4..) })
@@ -33,7 +33,7 @@ pub fn decode_stored(bytes: &Bytes) -> Option<Stored> {
 /// Bytes of an aggregate's value beside the state.
 pub(crate) const AGGREGATE_OVERHEAD: usize = 4 + 8;
 
-/// State of an aggregate, with the highest timestamp that went into it.
+/// State of an aggregate, with the highest timestamp of its records.
 pub fn encode_aggregate(timestamp: Timestamp, stored: &Stored) -> Bytes {
     let mut out = BytesMut::with_capacity(AGGREGATE_OVERHEAD + stored.bytes.len());
     out.put_u32(stored.version);
@@ -42,24 +42,24 @@ pub fn encode_aggregate(timestamp: Timestamp, stored: &Stored) -> Bytes {
     out.freeze()
 }
 
-/// Timestamp and state of an aggregate; `None` if the bytes aren't one.
+/// Timestamp and state of an aggregate; `None` if the value is damaged.
 pub fn decode_aggregate(bytes: &Bytes) -> Option<(Timestamp, Stored)> {
     let version = u32::from_be_bytes(*bytes.first_chunk()?);
     let timestamp = i64::from_be_bytes(*bytes.get(4..)?.first_chunk()?);
     Some((timestamp, Stored { version, bytes: bytes.slice(12..) }))
 }
 
-/// In a row's timestamp: the bounds of a window come behind it. No time comes near it: see
+/// This bit of a row's timestamp says that the bounds of a window follow. No valid time has it: see
 /// [`END_OF_TIME`](crate::record::END_OF_TIME).
 const WINDOWED: Timestamp = 1 << 62;
 
-/// A row of a table, with the window that it is the result of, if it is one.
+/// A row of a table, with its window if it is the result of one.
 pub fn encode_row(timestamp: Timestamp, window: Option<Window>, value: &[u8]) -> Bytes {
     let mut out = BytesMut::with_capacity(8 + window.map_or(0, |_| 16) + value.len());
     match window {
-        // A topic that is read whole has records of any time.
+        // A row of a global table may have any time.
         None => out.put_i64(timestamp.min(WINDOWED - 1)),
-        // A negative time would hide the mark; results with a window have none.
+        // A negative time would hide the bit, and results with windows have none.
         Some(Window { start, end }) => {
             [timestamp.max(0) | WINDOWED, start, end].into_iter().for_each(|time| out.put_i64(time))
         }
@@ -68,7 +68,7 @@ pub fn encode_row(timestamp: Timestamp, window: Option<Window>, value: &[u8]) ->
     out.freeze()
 }
 
-/// Timestamp and value of a table's row; `None` if the bytes aren't one.
+/// Timestamp and value of a table's row; `None` if it is damaged.
 pub fn decode_row(bytes: &Bytes) -> Option<(Timestamp, Bytes)> {
     let timestamp = i64::from_be_bytes(*bytes.first_chunk()?);
     match is_windowed(timestamp) {
@@ -77,7 +77,7 @@ pub fn decode_row(bytes: &Bytes) -> Option<(Timestamp, Bytes)> {
     }
 }
 
-/// The window of a table's row; `None` if it has none.
+/// The window of a table's row, if it has one.
 pub fn window_of_row(bytes: &Bytes) -> Option<Window> {
     let (timestamp, rest) = bytes.split_first_chunk()?;
     let (start, rest) = rest.split_first_chunk()?;
@@ -89,20 +89,20 @@ fn is_windowed(timestamp: Timestamp) -> bool {
     timestamp >= WINDOWED
 }
 
-/// The key under which a store keeps its own clock: empty, which no other key of such a store is. In the store and not
-/// beside it, because on Kafka each partition that a transaction writes costs a request.
+/// The key of a store's own clock: empty, which no other key of such a store is. The clock is in the store itself,
+/// because on Kafka each partition that a transaction writes costs a request.
 pub const CLOCK_KEY: Bytes = Bytes::new();
 
-/// Parts of a window store, each a byte in front of its keys. A join has both sides in one store, because on Kafka each
-/// partition that a transaction writes costs a request. Windows of aggregates have the first part only.
+/// Parts of a window store, by the first byte of a key. A join has both sides in one store, because on Kafka each
+/// partition that a transaction writes costs a request. Windows of aggregates use the first part only.
 pub mod part {
-    /// Records of the left side, and all that has no sides.
+    /// Records of the left side, and entries without sides.
     pub const LEFT: u8 = 0;
     /// Records of the right side.
     pub const RIGHT: u8 = 1;
-    /// How many parts have entries that time makes expire: those before the next one.
+    /// Number of parts whose entries expire: the parts before this number.
     pub const TIMED: usize = 2;
-    /// Records of either side that wait for a match: what comes first in time comes first.
+    /// Unmatched records of both sides, in the order of time.
     pub const WAITING: u8 = 2;
 }
 
@@ -111,7 +111,7 @@ pub(crate) fn ordered(timestamp: Timestamp) -> u64 {
     (timestamp as u64) ^ (1 << 63)
 }
 
-/// The number that [`ordered`] was made of.
+/// The inverse of [`ordered`].
 pub(crate) fn unordered(ordered: u64) -> Timestamp {
     (ordered ^ (1 << 63)) as Timestamp
 }
@@ -130,8 +130,8 @@ pub fn window_key(part: u8, key: &[u8], timestamp: Timestamp, sequence: u64) -> 
     out.freeze()
 }
 
-/// What a window store's key holds: part, key, timestamp, sequence. `None` if the bytes aren't one, as those of a record
-/// that waits: no time makes it expire.
+/// Part, key, timestamp and sequence of a window store's key. `None` if it is damaged, or the key of an unmatched
+/// record, which doesn't expire.
 pub fn decode_window_key(bytes: &[u8]) -> Option<(u8, &[u8], Timestamp, u64)> {
     let (part, rest) = bytes.split_first().filter(|(part, _)| **part < part::WAITING)?;
     let (length, rest) = rest.split_first_chunk::<4>()?;
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_has_the_window_that_it_is_the_result_of() {
+    fn a_row_keeps_the_window_of_its_result() {
         let value = Bytes::from_static(b"v");
         for window in [None, Some(Window { start: -5, end: 60_000 })] {
             for timestamp in [0, 9, END_OF_TIME] {
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn truncated_values_are_not_misread() {
+    fn truncated_values_are_not_decoded() {
         let stored = Stored { version: 3, bytes: Bytes::from_static(b"state") };
         assert_eq!(decode_stored(&encode_stored(&stored)), Some(stored.clone()));
         assert_eq!(decode_aggregate(&encode_aggregate(-1, &stored)), Some((-1, stored)));

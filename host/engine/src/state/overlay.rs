@@ -7,26 +7,26 @@ use bytes::Bytes;
 
 use crate::ports::Scan;
 
-/// What is written since the last commit: keys with their new values, `None` for deleted ones.
+/// Writes to a store since the last commit: keys with their new values, `None` for deleted keys.
 #[derive(Debug, Default)]
 pub(crate) struct Overlay {
     entries: BTreeMap<Bytes, Option<Bytes>>,
     bytes: usize,
 }
 
-/// What an entry was before a write: absent from the overlay, or present with a value or a deletion.
+/// An entry of the overlay before a write: `None` if it was absent, `Some(None)` if deleted.
 pub(crate) type PreviousWrite = Option<Option<Bytes>>;
 
 /// About what an entry costs beside its key and value.
 const ENTRY_OVERHEAD: usize = 96;
 
 impl Overlay {
-    /// `Some(None)`: deleted in this transaction; `None`: not written in it.
+    /// `Some(None)` if the transaction has deleted the key, `None` if it hasn't written it.
     pub(crate) fn get(&self, key: &[u8]) -> Option<&Option<Bytes>> {
         self.entries.get(key)
     }
 
-    /// Writes a key and tells what was there.
+    /// Writes a key, and returns the entry before.
     pub(crate) fn put(&mut self, key: Bytes, value: Option<Bytes>) -> PreviousWrite {
         let length = key.len();
         self.bytes += size(length, &value);
@@ -37,7 +37,7 @@ impl Overlay {
         before
     }
 
-    /// Puts a key back to what it was before a write.
+    /// Restores the entry of a key from before a write.
     pub(crate) fn restore(&mut self, key: Bytes, before: PreviousWrite) {
         match before {
             Some(value) => drop(self.put(key, value)),
@@ -49,7 +49,7 @@ impl Overlay {
         }
     }
 
-    /// Memory it holds, in bytes, roughly.
+    /// Memory of the entries, in bytes, roughly.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
@@ -60,7 +60,7 @@ impl Overlay {
         std::mem::take(&mut self.entries).into_iter().collect()
     }
 
-    /// Entries of a range, for merging with what is committed.
+    /// Entries of a range, for merging with committed entries.
     pub(crate) fn range(&self, from: &[u8], to: Option<&[u8]>) -> OverlayRange<'_> {
         let upper = to.map_or(Bound::Unbounded, Bound::Excluded);
         let empty = to.is_some_and(|to| to <= from);
@@ -76,13 +76,13 @@ fn size(key: usize, value: &Option<Bytes>) -> usize {
 type RangeEntries<'a> =
     std::iter::Flatten<std::option::IntoIter<std::collections::btree_map::Range<'a, Bytes, Option<Bytes>>>>;
 
-/// A range of the overlay, on its way through a merge.
+/// A range of the overlay that is being merged with committed entries.
 pub(crate) struct OverlayRange<'a> {
     entries: std::iter::Peekable<RangeEntries<'a>>,
 }
 
 impl OverlayRange<'_> {
-    /// Visits what comes before a committed entry, and the committed entry itself unless it is overwritten.
+    /// Visits entries before a committed one, then the committed one unless it is overwritten.
     pub(crate) fn merge(&mut self, key: &[u8], value: &[u8], visit: &mut dyn FnMut(&[u8], &[u8]) -> Scan) -> Scan {
         while let Some((ours, new)) = self.entries.next_if(|(ours, _)| ours.as_ref() <= key) {
             if let Some(new) = new
@@ -97,7 +97,7 @@ impl OverlayRange<'_> {
         visit(key, value)
     }
 
-    /// Visits what is left when the committed entries have ended.
+    /// Visits the entries after the last committed one.
     pub(crate) fn finish(&mut self, visit: &mut dyn FnMut(&[u8], &[u8]) -> Scan) {
         for (key, value) in self.entries.by_ref() {
             if let Some(value) = value

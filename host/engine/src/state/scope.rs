@@ -1,4 +1,4 @@
-//! What a process function may touch while it works on one record.
+//! The stores and timers of one call of a process function.
 
 use std::sync::Arc;
 
@@ -12,8 +12,9 @@ use crate::ports::{Backend, BackendError, Clock, Scan, StoreId, Stored};
 use crate::provenance::Origin;
 use crate::record::{END_OF_TIME, Timestamp};
 
-/// The stores and timers of one process step, for the length of one call. Writes are undone by the engine unless the
-/// call goes well. Who implements [`Logic::process`](crate::logic::Logic::process) gets it and gives it back.
+/// The stores and timers of a process step, for one call. An implementation of
+/// [`Logic::process`](crate::logic::Logic::process) gets the scope and returns it. The engine undoes the writes if the
+/// call or the record fails.
 pub struct ProcessScope {
     state: TaskState,
     stores: Arc<[StoreId]>,
@@ -21,47 +22,47 @@ pub struct ProcessScope {
     timer_scope: Option<TimerScope>,
 }
 
-/// What a call needs to set timers.
+/// The timers of a call.
 pub(crate) struct TimerScope {
     pub(crate) timers: Timers,
-    /// Key of the record, or of the timer that is due.
+    /// Key of the record, or of the due timer.
     pub(crate) key: Option<Bytes>,
     /// The driver's clock.
     pub(crate) now: Timestamp,
-    /// Where the record comes from, for the dead letter of a timer that fails.
+    /// Origin of the record, for the dead letter of a timer that fails.
     pub(crate) origin: Option<Origin>,
-    /// What makes the call.
+    /// What caused the call.
     pub(crate) cause: Cause,
 }
 
-/// What makes a call of a process function.
+/// What caused a call of a process function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cause {
     /// A record.
     Record,
-    /// A timer of the stream's clock, in the look with this number. What it sets for a time that has come already waits
-    /// for the next one.
+    /// A stream-time timer, in the round with this number. A timer that it sets and that is already due waits for the
+    /// next round.
     Stream(u64),
-    /// A timer of the driver's clock, which has this time. None is set for this time or an earlier one: it is set for the
-    /// next millisecond instead.
+    /// A timer of the driver's clock, at this time. A timer that it sets for this time or earlier is set for the next
+    /// millisecond instead.
     Wall(Timestamp),
 }
 
-/// A part of a range of keys.
+/// A page of a range of keys.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Page {
     /// Keys in order, with their values.
     pub items: Vec<(Bytes, Stored)>,
-    /// The key to go on from, where there is more.
+    /// The first key of the next page, if there is one.
     pub next: Option<Bytes>,
 }
 
 impl Page {
-    /// What an item costs the host beside its bytes.
+    /// Memory of an item in the host beside its bytes.
     pub const ITEM: usize = 64;
 
     /// Most bytes of a page.
-    const MOST: usize = 1 << 20;
+    const MAX_BYTES: usize = 1 << 20;
 }
 
 impl ProcessScope {
@@ -69,14 +70,14 @@ impl ProcessScope {
         Self { state, stores, undo: Vec::new(), timer_scope }
     }
 
-    /// A scope of its own over committed state, with stores 0 to `stores - 1` of the backend: for who tests an
-    /// implementation of [`Logic`](crate::logic::Logic).
+    /// A scope over committed state, with stores 0 to `stores - 1` of the backend, for tests of an implementation of
+    /// [`Logic`](crate::logic::Logic).
     pub fn over(backend: Box<dyn Backend>, stores: usize) -> Self {
         Self::new(TaskState::new(backend, stores), (0..stores).map(StoreId).collect(), None)
     }
 
-    /// The same with timers, in store number `stores` of the backend: for a record with this key and timestamp, which is
-    /// the stream time, when the driver's clock is `now`.
+    /// The same with timers, in store number `stores` of the backend, for a record with this key. Its timestamp is the
+    /// stream time, and `now` is the driver's clock.
     pub fn with_timers(
         backend: Box<dyn Backend>,
         stores: usize,
@@ -91,8 +92,7 @@ impl ProcessScope {
         Ok(Self::new(state, (0..stores).map(StoreId).collect(), Some(timer_scope)))
     }
 
-    /// Gives the state back, with the writes of the call in it or without; and what it knows of timers, as they are after
-    /// the call.
+    /// Returns the state, with the writes of the call if `keep`, and the timers as they are after the call.
     pub(crate) fn into_parts(mut self, keep: bool) -> (TaskState, Option<TimerScope>) {
         if !keep {
             for (store, key, before) in self.undo.drain(..).rev() {
@@ -102,7 +102,7 @@ impl ProcessScope {
         (self.state, self.timer_scope)
     }
 
-    /// The entries that the call has written, as they are now: the store, and the lengths of key and value.
+    /// The entries that the call has written: store, and current lengths of key and value.
     pub(crate) fn written(&self) -> impl Iterator<Item = (StoreId, usize, usize)> {
         self.undo.iter().filter_map(|(store, key, _)| {
             let value = self.state.written(*store, key)?;
@@ -132,12 +132,11 @@ impl ProcessScope {
         self.write(store, key, None);
     }
 
-    /// Keys from `from` (inclusive) to `to` (exclusive; `None`: the last), in pages of about `max_bytes`, but at least
-    /// one item. No page is larger than a megabyte, in which an item counts with its [`ITEM`](Page::ITEM) too: what is
-    /// more has to be asked for.
+    /// The first page of keys from `from` (inclusive) to `to` (exclusive; `None`: the last): about `max_bytes`, at most
+    /// a megabyte, but at least one item. Each item also counts [`ITEM`](Page::ITEM) bytes.
     pub fn range(&self, store: usize, from: &[u8], to: Option<&[u8]>, max_bytes: usize) -> Result<Page, BackendError> {
         let store = self.store(store)?;
-        let (mut page, most) = (Page::default(), max_bytes.min(Page::MOST));
+        let (mut page, most) = (Page::default(), max_bytes.min(Page::MAX_BYTES));
         let (mut bytes, mut readable) = (0, true);
         self.state.scan(store, from, to, &mut |key, value| {
             bytes += key.len() + value.len() + Page::ITEM;
@@ -154,14 +153,14 @@ impl ProcessScope {
         if readable { Ok(page) } else { Err(corrupt(store)) }
     }
 
-    /// Whether the function may set timers: whether its manifest says that it does.
+    /// Whether the function may set timers, by its manifest.
     pub fn has_timers(&self) -> bool {
         self.timer_scope.is_some()
     }
 
-    /// Sets a timer of the record's key. One with the same name on the same clock is replaced. A timer for a time that has
-    /// come already is due at once: one of the stream's clock after this record, or, where a timer sets it, after the next
-    /// one; one of the driver's clock when that is looked at next. An error also if the function has no timers.
+    /// Sets a timer of the record's key, in place of one with the same name and clock. A timer for a past time is due
+    /// at once: a stream-time timer after this record, or after the next record if a timer sets it; a timer of the
+    /// driver's clock at the next tick. Fails also if the function has no timers.
     pub fn set_at(&mut self, name: &str, time: Timestamp, clock: Clock) -> Result<(), BackendError> {
         self.cancel(name, clock)?;
         let timer_scope = self.timer_scope.as_mut().ok_or_else(no_timers)?;
@@ -185,8 +184,8 @@ impl ProcessScope {
         Ok(())
     }
 
-    /// Sets a timer for `delay` milliseconds from now: from the step's stream time, or from the driver's clock, which is
-    /// when the record arrived or the timer fired. Otherwise like [`set_at`](Self::set_at).
+    /// Sets a timer for `delay` milliseconds after the step's stream time, or after the driver's clock when the record
+    /// arrived or the timer fired. Otherwise like [`set_at`](Self::set_at).
     pub fn set_after(&mut self, name: &str, delay: u64, clock: Clock) -> Result<(), BackendError> {
         let timer_scope = self.timer_scope.as_ref().ok_or_else(no_timers)?;
         let now = match clock {
@@ -196,7 +195,7 @@ impl ProcessScope {
         self.set_at(name, now.saturating_add_unsigned(delay), clock)
     }
 
-    /// Takes back a timer of the record's key, if it is set. An error also if the function has no timers.
+    /// Cancels a timer of the record's key, if it is set. Fails also if the function has no timers.
     pub fn cancel(&mut self, name: &str, clock: Clock) -> Result<(), BackendError> {
         let Some(time) = self.timer(name, clock)? else { return Ok(()) };
         let timer_scope = self.timer_scope.as_ref().ok_or_else(no_timers)?;
@@ -206,7 +205,7 @@ impl ProcessScope {
         timer_scope.timers.removed(&self.state, time, clock)
     }
 
-    /// The time that a timer of the record's key is set for, if it is. An error also if the function has no timers.
+    /// The time for which a timer of the record's key is set, if it is set. Fails also if the function has no timers.
     pub fn timer(&self, name: &str, clock: Clock) -> Result<Option<Timestamp>, BackendError> {
         let timer_scope = self.timer_scope.as_ref().ok_or_else(no_timers)?;
         timer_scope.timers.time(&self.state, timer_scope.key.as_deref(), name, clock)

@@ -1,7 +1,7 @@
-//! Tables within a run: what readers see while later records of the same run have already been written.
+//! Versions of table rows within a run, for readers whose paths come before later writes of the same run.
 //!
-//! A table's node processes all of a run's rows before the nodes that look rows up. Each write keeps its path, and a
-//! reader sees the last write before its own path. So a run is never taken apart for a look-up.
+//! A table's node processes all rows of a run before other nodes read the table. Each write keeps its path, and a
+//! reader sees the last write before its own path. So a lookup never splits a run.
 
 use bytes::Bytes;
 use hashbrown::HashMap;
@@ -11,17 +11,17 @@ use super::TaskState;
 use crate::path::Path;
 use crate::ports::{BackendError, StoreId};
 
-/// A row with the path that wrote it; `None`: deleted.
+/// A row, `None` if deleted, with the path of its write.
 type Version = (Path, Option<Bytes>);
 
-/// The writes of a run to tables that other nodes read.
+/// A run's writes to tables that other nodes read.
 #[derive(Default)]
 pub(crate) struct TableVersions {
     rows: HashMap<(StoreId, Bytes), SmallVec<[Version; 1]>>,
 }
 
 impl TableVersions {
-    /// Writes a row. Rows of a table come in the order of their paths.
+    /// Writes a row. The caller writes rows in the order of their paths.
     pub(crate) fn write(&mut self, store: StoreId, key: Bytes, path: Path, row: Option<Bytes>) {
         self.rows.entry((store, key)).or_default().push((path, row));
     }
@@ -41,13 +41,13 @@ impl TableVersions {
         }
     }
 
-    /// All writes, those of a row in their order.
+    /// All writes; those of a row in their order.
     pub(crate) fn rows(&self) -> impl Iterator<Item = (StoreId, &Bytes, &Path, &Option<Bytes>)> {
         let rows = self.rows.iter();
         rows.flat_map(|((store, key), versions)| versions.iter().map(move |(path, row)| (*store, key, path, row)))
     }
 
-    /// Moves the last version of each row into the transaction, at the end of the run.
+    /// Writes the last version of each row to the transaction, at the end of the run.
     pub(crate) fn flush(self, state: &mut TaskState) {
         for ((store, key), mut versions) in self.rows {
             if let Some((_, row)) = versions.pop() {
@@ -56,9 +56,9 @@ impl TableVersions {
         }
     }
 
-    /// Moves into the transaction, at the end of a pass, what nobody sees from before any more: of the versions before the
-    /// lowest place at which something waits, the last of each row. A join of tables also reads at the place of its item's
-    /// parent, as it was before the parent's own write: what was written at a place that leads to the lowest one stays.
+    /// Writes to the transaction, at the end of a pass, the last version of each row before `lowest`, the lowest queued
+    /// path: no reader needs an older version. A join of tables also reads at the path of its item's parent, before the
+    /// parent's own write, so versions at ancestors of `lowest` stay.
     pub(crate) fn flush_before(&mut self, lowest: &Path, state: &mut TaskState) {
         self.rows.retain(|(store, key), versions| {
             let is_past = |(path, _): &&Version| path < lowest && !path.leads_to(lowest);
@@ -70,7 +70,7 @@ impl TableVersions {
         });
     }
 
-    /// Moves the last version of each row of a table that nobody reads any more into the transaction.
+    /// Writes the last version of each row to the transaction, for tables that no node reads any more.
     pub(crate) fn flush_unread(&mut self, state: &mut TaskState, is_read: impl Fn(StoreId) -> bool) {
         self.rows.retain(|(store, key), versions| {
             let keep = is_read(*store);

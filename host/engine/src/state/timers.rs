@@ -4,12 +4,12 @@
 //!
 //! | key | value |
 //! |---|---|
-//! | `T`, clock, time with its sign bit flipped, record key, name | where the record that set it comes from |
-//! | `N`, clock, record key, name | time; the number of the [`TimerCursor`] in which it was set, if it was due then already |
+//! | `T`, clock, time with its sign bit flipped, record key, name | origin of the record that set it |
+//! | `N`, clock, record key, name | time; number of the round in which it was set, if it was already due |
 //!
-//! The record key is a byte that says whether there is one, then its bytes with an end that sorts below all of them, so
-//! that entries of the first kind lie in the order in which timers fire. The store also has the step's stream time and the
-//! number of looks, under [`CLOCK_KEY`].
+//! The record key is a byte that says whether there is one, then its bytes with an end that sorts below all other
+//! bytes: so entries of the first kind are in the order in which timers fire. Under [`CLOCK_KEY`], the store has the
+//! step's stream time and the number of rounds. A *round* fires the timers that one record has made due.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
@@ -18,13 +18,13 @@ use super::keys::{CLOCK_KEY, ordered, unordered};
 use crate::ports::{BackendError, Clock, Scan, StoreId};
 use crate::record::Timestamp;
 
-/// What a process step knows of its timers. The rest is in the store.
+/// The timers of a process step. Only clocks and first times are in memory; the timers are in the store.
 #[derive(Clone, Debug)]
 pub(crate) struct Timers {
     store: StoreId,
-    /// The step's stream time: the highest timestamp that has come to it. Kept in the store too.
+    /// The step's stream time: the highest timestamp that it has processed. The store has it too.
     observed: Option<Timestamp>,
-    /// How many looks there were. Kept in the store too.
+    /// Number of rounds of stream-time timers. The store has it too.
     rounds: u64,
     /// Both at the last commit.
     committed: (Option<Timestamp>, u64),
@@ -42,25 +42,25 @@ pub(crate) struct Timer {
     pub(crate) name: String,
     pub(crate) time: Timestamp,
     pub(crate) clock: Clock,
-    /// Where the record that set it comes from, as [`Origin`](crate::provenance::Origin) writes it.
+    /// Encoded [`Origin`](crate::provenance::Origin) of the record that set it.
     pub(crate) origin: Bytes,
 }
 
-/// How far the timers of a clock have fired that were due when a record, or a tick, had come.
+/// How far the timers that a record or a tick has made due have fired.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TimerCursor {
-    /// Of the stream's clock: counted in the life of the step. Of the driver's: how many timers may still fire.
+    /// On the stream's clock: the number of the round. On the driver's clock: how many timers may still fire.
     pub(crate) number: u64,
-    /// The stream time then.
+    /// The clock's time.
     pub(crate) now: Timestamp,
-    /// When the first of them was due.
+    /// The time of the first due timer.
     pub(crate) begin: Timestamp,
-    /// The entry of the last one that has fired.
+    /// The entry of the last timer that has fired.
     pub(crate) after: Option<Bytes>,
 }
 
 impl TimerCursor {
-    /// As bytes, for who keeps it.
+    /// The cursor as bytes.
     pub(crate) fn encode(&self) -> Bytes {
         let mut out = BytesMut::with_capacity(64);
         out.put_u64(self.number);
@@ -70,7 +70,7 @@ impl TimerCursor {
         out.freeze()
     }
 
-    /// What [`encode`](Self::encode) has written; `None` if the bytes aren't that.
+    /// The inverse of [`encode`](Self::encode); `None` if the bytes are damaged.
     pub(crate) fn decode(mut bytes: Bytes) -> Option<Self> {
         let number = bytes.try_get_u64().ok()?;
         let (now, begin) = (bytes.try_get_i64().ok()?, bytes.try_get_i64().ok()?);
@@ -79,7 +79,7 @@ impl TimerCursor {
 }
 
 impl Timers {
-    /// Reads from the store when the first timers are due, and the stream time.
+    /// Loads the clocks and the times of the first timers from the store.
     pub(crate) fn open(state: &TaskState, store: StoreId) -> Result<Self, BackendError> {
         let clock = state.get(store, &CLOCK_KEY)?;
         let number = |at: usize| Some(*clock.as_ref()?.get(at..)?.first_chunk()?);
@@ -91,17 +91,17 @@ impl Timers {
         Ok(this)
     }
 
-    /// The store they are in.
+    /// The store of the timers.
     pub(crate) fn store(&self) -> StoreId {
         self.store
     }
 
-    /// The step's stream time, once a record has come.
+    /// The step's stream time; `None` before the first record.
     pub(crate) fn stream_time(&self) -> Option<Timestamp> {
         self.observed
     }
 
-    /// A record has come to the step.
+    /// Advances stream time to a record's timestamp.
     pub(crate) fn observe(&mut self, timestamp: Timestamp) {
         self.observed = self.observed.max(Some(timestamp));
     }
@@ -121,7 +121,7 @@ impl Timers {
         }
     }
 
-    /// The time that a timer is set for, if it is.
+    /// The time for which a timer is set, if it is set.
     pub(super) fn time(
         &self,
         state: &TaskState,
@@ -133,14 +133,14 @@ impl Timers {
         Ok(time.and_then(|bytes| Some(i64::from_be_bytes(*bytes.first_chunk()?))))
     }
 
-    /// Notes that a timer is set.
+    /// Notes that a timer was set.
     pub(super) fn added(&mut self, time: Timestamp, clock: Clock) {
         let first = self.first_mut(clock);
         *first = Some(first.map_or(time, |first| first.min(time)));
     }
 
-    /// Notes that a timer is set no more. Only if it was the first one, the store is asked for the next: what lies before
-    /// it needn't be looked at, however many timers have been there.
+    /// Notes that a timer was cancelled. If it was the first one, this scans for the next, from its time on: deleted
+    /// entries before that may be many.
     pub(super) fn removed(&mut self, state: &TaskState, time: Timestamp, clock: Clock) -> Result<(), BackendError> {
         if self.first(clock) == Some(time) {
             *self.first_mut(clock) = self.first_from(state, clock, time)?;
@@ -183,7 +183,7 @@ impl Timers {
         Ok(page)
     }
 
-    /// Begins a look at the timers of the stream's clock that are due, if some are.
+    /// Begins a round, if a stream-time timer is due.
     pub(crate) fn begin_round(&mut self) -> Option<TimerCursor> {
         let (now, begin) = (self.observed?, self.stream?);
         if begin > now {
@@ -193,14 +193,14 @@ impl Timers {
         Some(TimerCursor { number: self.rounds, now, begin, after: None })
     }
 
-    /// Whether a timer that is due fires in a look: not if one that fired before it has taken it back, or has set it anew.
+    /// Whether a due timer fires in a round: not if an earlier timer of the round has cancelled it or set it anew.
     pub(crate) fn fires(&self, state: &TaskState, timer: &Timer, round: Option<u64>) -> Result<bool, BackendError> {
         let set = state.get(self.store, &by_name(timer.key.as_deref(), &timer.name, timer.clock))?;
         let fresh = round.map(|round| set_for(timer.time, Some(round)));
         Ok(set.filter(|set| Some(set) != fresh.as_ref()).is_some_and(|set| set.starts_with(&timer.time.to_be_bytes())))
     }
 
-    /// Takes out a timer that fires. [`end_round`](Self::end_round) is to follow after the last one.
+    /// Deletes a timer that fires. After the last one, the caller calls [`end_round`](Self::end_round).
     pub(crate) fn remove(&self, state: &mut TaskState, timer: &Timer) {
         let by_name = by_name(timer.key.as_deref(), &timer.name, timer.clock);
         for key in [timer.entry.clone(), by_name] {
@@ -208,7 +208,7 @@ impl Timers {
         }
     }
 
-    /// Timers of a clock have fired, from `begin` on.
+    /// Finds the first timer of a clock anew, after timers from `begin` on have fired.
     pub(crate) fn end_round(&mut self, state: &TaskState, clock: Clock, begin: Timestamp) -> Result<(), BackendError> {
         let begin = self.first(clock).map_or(begin, |first| first.min(begin));
         *self.first_mut(clock) = self.first_from(state, clock, begin)?;
@@ -224,7 +224,7 @@ impl Timers {
         Ok(first)
     }
 
-    /// Moves the stream time into the transaction, if it has changed.
+    /// Writes stream time and the number of rounds to the transaction, if they have changed.
     pub(crate) fn prepare(&mut self, state: &mut TaskState) {
         if (self.observed, self.rounds) != self.committed
             && let Some(observed) = self.observed
@@ -238,7 +238,7 @@ impl Timers {
     }
 }
 
-/// The two keys of a timer: that by time, and that by name.
+/// The two keys of a timer: by time, and by name.
 pub(super) fn keys(key: Option<&[u8]>, name: &str, time: Timestamp, clock: Clock) -> [Bytes; 2] {
     let mut by_time = times(clock, time);
     put_names(&mut by_time, key, name);
@@ -256,7 +256,7 @@ pub(super) fn set_for(time: Timestamp, round: Option<u64>) -> Bytes {
 const BY_TIME: u8 = b'T';
 const BY_NAME: u8 = b'N';
 
-/// Where a clock's timers for a time, or later, begin.
+/// The first key of a clock's timers for a time, or later.
 fn times(clock: Clock, time: Timestamp) -> BytesMut {
     let mut out = BytesMut::with_capacity(64);
     out.put_slice(&[BY_TIME, number(clock)]);
@@ -264,7 +264,7 @@ fn times(clock: Clock, time: Timestamp) -> BytesMut {
     out
 }
 
-/// The end of a clock's timers.
+/// The end of the keys of a clock's timers.
 fn behind(clock: Clock) -> [u8; 2] {
     [BY_TIME, number(clock) + 1]
 }
@@ -283,7 +283,7 @@ fn number(clock: Clock) -> u8 {
     }
 }
 
-/// A zero byte in a key, and the end of a key.
+/// A zero byte in a record key, and the end of a record key.
 const ZERO: [u8; 2] = [0, 1];
 const END: [u8; 2] = [0, 0];
 
@@ -299,7 +299,7 @@ fn put_names(out: &mut BytesMut, key: Option<&[u8]>, name: &str) {
     out.put_slice(name.as_bytes());
 }
 
-/// The timer of an entry by time; `None` if it isn't one.
+/// The timer of an entry by time; `None` for other entries.
 fn decode(entry: &[u8], origin: &[u8]) -> Option<Timer> {
     let rest = entry.strip_prefix(&[BY_TIME])?;
     let (clock, rest) = rest.split_first()?;
@@ -335,7 +335,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn timers_lie_in_the_order_of_time_then_key_then_name_and_are_read_back() {
+    fn entries_of_timers_sort_by_time_then_key_then_name_and_are_decoded_as_encoded() {
         let stream = Clock::Stream;
         let all: [(Option<&[u8]>, &str, i64, Clock); 10] = [
             (Some(b"z"), "late", i64::MIN, stream),
@@ -359,6 +359,6 @@ mod tests {
             assert_eq!(decode(by_name, b""), None);
         }
         let names: std::collections::BTreeSet<_> = keys.iter().map(|[_, by_name]| by_name).collect();
-        assert_eq!(names.len(), all.len(), "no two have the same name");
+        assert_eq!(names.len(), all.len(), "the keys by name are unique");
     }
 }

@@ -1,9 +1,9 @@
 //! Records of a left or outer stream-stream join that have no match yet, in the order in which the join emits them: by
 //! timestamp, then side, then key, then arrival (KAFKA-10847).
 //!
-//! Two clocks decide when, as in Kafka Streams: the highest timestamp of both sides, and `min_time`, a lower bound of the
-//! timestamps in here that says when to scan. `min_time` is the timestamp at which the last scan ended, which may be less
-//! than the lowest one. It decides which records a scan emits, so it survives a restart with the records.
+//! Two clocks decide when, as in Kafka Streams: the highest timestamp of both sides, and `min_time`, a lower bound of
+//! the timestamps in here that says when to scan. `min_time` is the timestamp at which the last scan ended, which may
+//! be less than the lowest one. It decides which records a scan emits, so it survives a restart with the records.
 //!
 //! All records are also in memory while they fit. Writes go to the overlay: a record that is removed before the commit
 //! of its write leaves nothing there.
@@ -147,7 +147,8 @@ impl UnmatchedRecords {
     }
 
     /// Removes and returns the records that can't match any more, up to the budget, and whether there are more. To be
-    /// called where [a scan is due](Self::is_scan_due), and with `resumes` to go on with a scan that the budget has ended.
+    /// called where [a scan is due](Self::is_scan_due), and with `resumes` to go on with a scan that the budget has
+    /// ended.
     pub(crate) fn take_expired(
         &mut self,
         state: &mut TaskState,

@@ -1,9 +1,8 @@
-//! One side of a stream-stream join: records by key and time, kept for as long as a match can come. It is a
-//! [part](super::keys::part) of a store; who has the store keeps the clock.
+//! One side of a stream-stream join: records by key and time, until they can't match any more. It is a
+//! [part](super::keys::part) of a store, whose owner writes the clock.
 //!
-//! Live entries are in memory while they fit, and then a probe touches no database; entries that expire before their
-//! transaction commits are never written at all. Past the limit the store reads and writes through the overlay. Both
-//! ways give the same answers.
+//! Live entries are in memory while they fit: then a probe reads no database, and entries that expire before the commit
+//! are never written. Past the limit, the store reads and writes through the overlay. Both ways have the same results.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -26,12 +25,12 @@ pub(crate) struct WindowRecords {
     limit: usize,
 }
 
-/// What a window must know after a restart beside its entries.
+/// The clock of one side, which must survive a restart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct WindowClock {
-    /// Highest timestamp put: the window's own stream time.
+    /// Stream time of the side: the highest timestamp put.
     pub(crate) observed: Timestamp,
-    /// Number of the next entry: keeps duplicates apart and in order.
+    /// Sequence number of the next entry: it keeps duplicates apart, in order.
     pub(crate) next_sequence: u64,
 }
 
@@ -42,7 +41,7 @@ impl Default for WindowClock {
 }
 
 impl WindowRecords {
-    /// Opens a part of a store as its clock was at the last commit, and loads its live entries, up to `limit` bytes.
+    /// Opens a part of a store with its clock at the last commit, and loads live entries, up to `limit` bytes.
     pub(crate) fn open(
         state: &TaskState,
         (store, part): (StoreId, u8),
@@ -70,22 +69,22 @@ impl WindowRecords {
         self.clock
     }
 
-    /// Memory it holds, in bytes, roughly.
+    /// Memory of the entries, in bytes, roughly.
     pub(crate) fn bytes(&self) -> usize {
         self.memory.as_ref().map_or(0, |memory| memory.bytes)
     }
 
-    /// Memory of the entries that wait for the next commit, in bytes, roughly.
+    /// Memory of entries that aren't in the transaction yet, in bytes, roughly.
     pub(crate) fn unwritten_bytes(&self) -> usize {
         self.memory.as_ref().map_or(0, |memory| memory.unwritten_bytes)
     }
 
-    /// The first timestamp that is still kept. Kafka Streams bounds its reads so: `observed - retention + 1`.
+    /// The lowest live timestamp: `observed - retention + 1`, as in Kafka Streams.
     pub(crate) fn horizon(&self) -> Timestamp {
         self.clock.observed.saturating_sub(self.retention).saturating_add(1)
     }
 
-    /// Moves the store's stream time on, to that of a record that may not be put.
+    /// Advances stream time to a record's timestamp, even if the record isn't put.
     pub(crate) fn observe(&mut self, timestamp: Timestamp) {
         if timestamp > self.clock.observed {
             self.clock.observed = timestamp;
@@ -96,7 +95,7 @@ impl WindowRecords {
         }
     }
 
-    /// Puts a record, unless it is expired already. Tells whether it was kept.
+    /// Puts a record, unless it has expired. Returns whether it was put.
     pub(crate) fn put(&mut self, state: &mut TaskState, key: &[u8], timestamp: Timestamp, value: &[u8]) -> bool {
         self.observe(timestamp);
         if timestamp < self.horizon() {
@@ -118,7 +117,7 @@ impl WindowRecords {
         true
     }
 
-    /// Visits the live entries of a key with timestamps in `[from, to]`, in the order of time, then of arrival.
+    /// Visits live entries of a key with timestamps in `[from, to]`, in the order of time, then arrival.
     pub(crate) fn fetch(
         &self,
         state: &TaskState,
@@ -147,7 +146,7 @@ impl WindowRecords {
         })
     }
 
-    /// Moves what must be committed into the transaction. Called once, when it is prepared.
+    /// Writes entries that are still in memory to the transaction. Called once per commit.
     pub(crate) fn prepare(&mut self, state: &mut TaskState) {
         let (place, horizon) = ((self.store, self.part), self.horizon());
         if let Some(memory) = &mut self.memory {
@@ -157,6 +156,7 @@ impl WindowRecords {
         }
     }
 
+    /// Continues through the overlay, because the entries exceed the limit.
     fn spill(&mut self, state: &mut TaskState) {
         if let Some(memory) = self.memory.take() {
             memory.unwritten.into_iter().for_each(|entry| write(state, (self.store, self.part), entry));
@@ -168,7 +168,7 @@ fn write(state: &mut TaskState, (store, part): (StoreId, u8), entry: Entry) {
     state.put(store, window_key(part, &entry.key, entry.timestamp, entry.sequence), Some(entry.value));
 }
 
-/// A record of one side. Key and value are copied out of the batch they came in, which they would otherwise keep alive.
+/// A record of one side, with copies of its key and value: slices would keep the whole fetched batch in memory.
 #[derive(Clone)]
 struct Entry {
     key: Bytes,
@@ -187,19 +187,20 @@ impl Entry {
         Self { key, value, timestamp, sequence }
     }
 
-    /// Memory of an entry: its bytes, and what indexes and the allocator add.
+    /// Memory of an entry: its bytes, and about what indexes and the allocator add.
     fn cost(&self) -> usize {
         self.key.len() + self.value.len() + 320
     }
 }
 
-/// All live entries, by key, and by time for expiry.
+/// All live entries, by key, and by time for their expiry.
 struct LiveEntries {
     by_key: HashMap<Bytes, SmallVec<[Entry; 1]>>,
-    /// Keys with entries in a slice of time, by the slice's number.
+    /// Keys with entries in a slice of time, by the number of the slice.
     slices: BTreeMap<i64, Vec<Bytes>>,
+    /// Length of a slice.
     slice: i64,
-    /// Entries that no commit has seen yet.
+    /// Entries that aren't in the transaction yet.
     unwritten: VecDeque<Entry>,
     unwritten_bytes: usize,
     bytes: usize,
@@ -218,7 +219,7 @@ impl LiveEntries {
         let entries = self.by_key.entry_ref(&entry.key).or_default();
         let order = |entry: &Entry| (entry.timestamp, entry.sequence);
         let place = entries.partition_point(|other| order(other) <= order(&entry));
-        // A slice names each of its keys once: the neighbours tell whether it does already.
+        // A slice has each key once. It has this key already if a neighbour is in the same slice.
         let neighbours = [place.checked_sub(1).and_then(|before| entries.get(before)), entries.get(place)];
         if !neighbours.into_iter().flatten().any(|neighbour| slice(neighbour) == slice(&entry)) {
             self.slices.entry(slice(&entry)).or_default().push(entry.key.clone());
@@ -226,7 +227,7 @@ impl LiveEntries {
         entries.insert(place, entry);
     }
 
-    /// Drops the slices that lie wholly before the horizon; reads check the rest.
+    /// Drops slices that end before the horizon. Reads check the timestamps of the others.
     fn expire(&mut self, horizon: Timestamp) {
         let first = horizon.div_euclid(self.slice);
         while let Some(slice) = self.slices.first_entry()
@@ -236,7 +237,7 @@ impl LiveEntries {
                 self.drop_expired(&key, horizon);
             }
         }
-        // What has expired before its commit is never written. Stragglers behind a live entry go at the commit.
+        // Entries that expire before the commit are never written. `prepare` drops those that are behind a live entry.
         while let Some(entry) = self.unwritten.pop_front_if(|entry| entry.timestamp < horizon) {
             self.unwritten_bytes -= entry.cost();
         }

@@ -1,8 +1,8 @@
-//! Why a task can't go on.
+//! Errors of a task.
 
 use crate::ports::{BackendError, Failure};
 
-/// Why a task can't go on. Nothing of its open transaction may be committed.
+/// Why a task can't go on. Its open transaction must not be committed.
 #[derive(Debug, thiserror::Error)]
 pub enum TaskError {
     /// Committed state can't be read: open the task anew, or stop.
@@ -13,17 +13,17 @@ pub enum TaskError {
     Host {
         /// The step that called.
         step: String,
-        /// What went wrong.
+        /// The host's error.
         reason: String,
     },
-    /// The [time](crate::logic::Logic::limit_time) for the guest calls of a run is over: open the task anew, and run it over fewer
-    /// records at a time.
+    /// The [time limit](crate::logic::Logic::limit_time) of a run's guest calls has passed: open the task anew, with
+    /// fewer records per run.
     #[error("step `{step}`: the time for its guest calls is over")]
     Overrun {
         /// The step that called.
         step: String,
     },
-    /// A record failed at a step that has `on-error = "fail"`: stop, and tell.
+    /// A record failed at a step with `on-error = "fail"`: stop, and report it.
     #[error(
         "step `{step}` has on-error = \"fail\", and a record failed: {} ({}){record}. Mend the rule or the record, or say \
          on-error = \"dead-letter\" or \"skip\": a run that is started again goes on with it",
@@ -34,11 +34,11 @@ pub enum TaskError {
         step: String,
         /// Why the record failed.
         failure: Failure,
-        /// The record that it came of, by topic, partition and offset, in words; empty where no record is known.
+        /// Text with topic, partition and offset of the record's origin; empty if the origin is unknown.
         record: String,
     },
-    /// The state was written by a newer deployment than the one that is active: wait for it, or see that this one can read
-    /// what it wrote ([`TaskOptions::may_be_older`](super::TaskOptions::may_be_older)).
+    /// A newer deployment than the active one has written the state: wait for it, or make sure that the active one can
+    /// read the state ([`TaskOptions::may_be_older`](super::TaskOptions::may_be_older)).
     #[error("plugin `{plugin}`: the state was written by generation {recorded}, but generation {active} is active")]
     OldDeployment {
         /// The plugin.

@@ -1,26 +1,26 @@
-//! Records that have arrived at a node.
+//! Records in the queue of a node.
 
 use crate::path::Path;
 use crate::record::{Record, Timestamp};
 use crate::row::Row;
 use crate::topology::NodeId;
 
-/// A record that has arrived at a node.
+/// A record in the queue of a node.
 #[derive(Clone, Debug)]
 pub(crate) struct Item {
-    /// Its place in the order of processing.
+    /// Its position in the order of processing.
     pub(crate) path: Path,
     /// The node it comes from.
     pub(crate) from: NodeId,
-    /// The input of the node it has arrived at.
+    /// The input of the node that it arrives at.
     pub(crate) input: usize,
     pub(crate) record: Record,
-    /// What it says of a row, where it comes from a table.
+    /// The change of a table row that it stands for, if it comes from a table.
     pub(crate) row: Row,
 }
 
 impl Item {
-    /// When what it does to the state of an aggregate happens.
+    /// The time at which it changes the state of an aggregate.
     pub(crate) fn time(&self) -> Timestamp {
         match self.row {
             Row::Old { until } => until,

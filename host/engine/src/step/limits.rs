@@ -1,4 +1,4 @@
-//! What its topic or store doesn't take, and fails instead of standing in the way of a commit for ever.
+//! Limits of topics, stores and outputs. A record that exceeds one fails: otherwise it would block the commit forever.
 
 use super::{Step, TaskError};
 use crate::ledger::Fate;
@@ -15,8 +15,8 @@ impl Step<'_> {
         self.options.record_bytes.get(topic.0).copied().unwrap_or(usize::MAX)
     }
 
-    /// Puts a record out of the task, to the partition of `key`, unless its topic doesn't take it: because it is too large,
-    /// or has refused it before. Then it fails here.
+    /// Adds a record to the task's outputs, for the partition of `key`. The record fails if it is too large for its
+    /// topic, or if the topic has refused it before.
     pub(crate) fn send(
         &mut self,
         path: Path,
@@ -41,7 +41,7 @@ impl Step<'_> {
         Ok(())
     }
 
-    /// Why an entry with a key and a value of these lengths can't be in a store, if it can't.
+    /// The failure if an entry with key and value of these lengths is too large for a store.
     pub(crate) fn entry_too_large(&self, store: StoreId, key: usize, value: usize) -> Option<Failure> {
         let (size, limit) = (key.saturating_add(value), self.options.state_bytes);
         if size <= limit {
@@ -54,26 +54,26 @@ impl Step<'_> {
     }
 }
 
-/// What a step has made of one record so far.
+/// The outputs that a step has made of one record so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct RecordOutputs {
     /// The number of the record within the run.
     pub(crate) record: u32,
     pub(crate) outputs: u64,
     pub(crate) bytes: u64,
-    /// Whether something was too much: nothing of the record comes out of the step any more.
-    pub(crate) over: bool,
+    /// Whether they exceed a limit: the step then drops all further outputs of the record.
+    pub(crate) exceeded: bool,
 }
 
 impl Step<'_> {
-    /// Charges outputs to the record that they come from. Where they are more than a step may make of one record, they
-    /// don't come out: the first time that is the record's failure, and later ones are counted.
-    pub(crate) fn charge(&mut self, path: &Path, row: Row, outputs: &[Output]) -> Option<Option<Failure>> {
+    /// Counts outputs of a record. Returns `None` if they are within the limits. If not, the caller drops them: the
+    /// first time the record fails with the returned failure, later ones are only counted.
+    pub(crate) fn count_outputs(&mut self, path: &Path, row: Row, outputs: &[Output]) -> Option<Option<Failure>> {
         if outputs.is_empty() {
             return None;
         }
         let place = self.progress.record_outputs.get_mut(self.id.0)?;
-        // What is taken back has a budget of its own: as much comes out as did when it was new.
+        // Old rows have limits of their own: each makes as many outputs as it did when it was new.
         let made = place.get_mut(usize::from(matches!(row, Row::Old { .. })))?;
         let record = path.record() as u32;
         if made.record != record || made.outputs == 0 {
@@ -81,15 +81,15 @@ impl Step<'_> {
         }
         let length = |field: &Field| if let Field::Bytes(bytes) = field { bytes.len() as u64 } else { 0 };
         let bytes = outputs.iter().map(|output| length(&output.key) + length(&output.value)).sum::<u64>();
-        let already = made.over;
+        let already = made.exceeded;
         made.outputs = made.outputs.saturating_add(outputs.len() as u64);
         made.bytes = made.bytes.saturating_add(bytes);
         let (most, most_bytes) = (self.options.record_outputs, self.options.record_output_bytes);
-        made.over |= made.outputs > most || made.bytes > most_bytes;
-        if !made.over {
+        made.exceeded |= made.outputs > most || made.bytes > most_bytes;
+        if !made.exceeded {
             return None;
         }
-        // They have been made all the same.
+        // The guest has made them, so they count in the budget.
         outputs.iter().for_each(|_| self.budget.take(0));
         if already {
             let why = "the step has made more of the record than it may of one";
@@ -106,7 +106,7 @@ impl Step<'_> {
     }
 }
 
-/// The code of a record of which a step makes too much.
+/// The code for records with too many outputs.
 const TOO_MANY: &str = "too-many-outputs";
 
 fn permanent(code: &str, text: String) -> Failure {

@@ -1,18 +1,18 @@
-//! What a driver says when it opens a task.
+//! Options of a task.
 
 use std::sync::Arc;
 
 use crate::ports::DeploymentId;
 use crate::refused::Refused;
 
-/// What a step makes of one record, unless a driver says otherwise: a hundred times what a rule may put out at once.
+/// Default limits of a step's outputs for one record: a hundred times the limits of one call.
 const RECORD_OUTPUTS: u64 = 1_000_000;
 const RECORD_OUTPUT_BYTES: u64 = 1 << 30;
 
-/// What a step puts out in one pass, unless a driver says otherwise.
+/// Default of [`TaskOptions::pass_bytes`].
 pub const PASS_BYTES: usize = 4 << 20;
 
-/// What a task is told when it is opened.
+/// Options with which a driver opens a task.
 #[derive(Clone, Debug)]
 pub struct TaskOptions {
     /// Index of the sub-topology.
@@ -23,37 +23,34 @@ pub struct TaskOptions {
     pub partitions: Arc<[u32]>,
     /// Active deployment of each plugin, by plugin id.
     pub deployments: Arc<[Deployed]>,
-    /// Whether a deployment may go on with state that a newer one has written: the driver knows that it can read it.
+    /// Whether a deployment may use state that a newer one has written, because the driver knows that it can read it.
     pub may_be_older: bool,
-    /// How many guest calls of a step are deferred at most: how many records go into one call. Changes the speed, never
-    /// the result.
+    /// Most records in one guest call. Changes the speed, never the result.
     pub batch: usize,
-    /// Most bytes of live join windows kept in memory, for each side of a join, and for what waits there for a match.
+    /// Most bytes in memory for each side of a join, and for its unmatched records.
     pub window_memory: usize,
-    /// Most bytes of key, value and headers that a record of a topic may have, by [`TopicId`](crate::topology::TopicId); a topic behind the end has
-    /// no limit. What is larger fails where it is put out. Changes the result.
+    /// Most bytes of key, value and headers of a record, by [`TopicId`](crate::topology::TopicId); topics beyond the
+    /// end have no limit. A larger record fails at its sink. Changes the result.
     pub record_bytes: Arc<[usize]>,
-    /// Records that their topics have refused, if there are any: they fail where they are put out.
+    /// Records that their topics have refused, if any: they fail at their sinks.
     pub refused: Option<Arc<Refused>>,
-    /// Most bytes that an entry of a store may have, key and value together. A record that would leave a larger one
-    /// fails, and the state stays as if it hadn't come. Changes the result.
+    /// Most bytes of key and value of a store's entry. A record that would make an entry larger fails and doesn't
+    /// change the state. Changes the result.
     pub state_bytes: usize,
-    /// Most outputs that a step makes of one input record, and most bytes of their keys and values. What would be more fails
-    /// there. Changes the result.
+    /// Most outputs of a step for one input record; a record with more fails there. Changes the result.
     pub record_outputs: u64,
-    /// See [`record_outputs`](Self::record_outputs).
+    /// Most bytes of keys and values of these outputs.
     pub record_output_bytes: u64,
-    /// About how many bytes a step puts out, or lets out because time has moved on, before what is left waits for another
-    /// [`run`](crate::task::Task::run). Changes the memory that a run takes, never the result.
+    /// About how many bytes a step emits before the rest waits for another [`run`](crate::task::Task::run). Changes the
+    /// memory of a run, never the result.
     pub pass_bytes: usize,
-    /// Most timers on the driver's clock that a step fires in one [`tick`](crate::task::Task::tick); those that are left are due at
-    /// once.
+    /// Most timers on the driver's clock that a step fires in one [`tick`](crate::task::Task::tick); the others are due
+    /// at the next one.
     pub timers: usize,
 }
 
 impl TaskOptions {
-    /// A task that makes its guest calls one by one, keeps its windows on disk and has no limits of sizes: for a driver to
-    /// say what it wants otherwise.
+    /// Options of a task with one record per guest call, windows on disk, and no limits of sizes.
     pub fn new(subtopology: usize, partition: u32, partitions: Arc<[u32]>, deployments: Arc<[Deployed]>) -> Self {
         Self {
             subtopology,
@@ -77,9 +74,9 @@ impl TaskOptions {
 /// The active deployment of a plugin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deployed {
-    /// How [`Logic`](crate::logic::Logic) knows it.
+    /// Its number in [`Logic`](crate::logic::Logic).
     pub id: DeploymentId,
-    /// Which one it is, counted from 1 in the life of the app.
+    /// Its generation, counted from 1 in the life of the app.
     pub generation: u32,
     /// Digest of the component, for dead letters.
     pub digest: String,

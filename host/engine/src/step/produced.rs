@@ -1,11 +1,11 @@
-//! Records that leave a task.
+//! Outputs of a task.
 
 use bytes::Bytes;
 
 use crate::record::{Headers, Timestamp, Window};
 use crate::topology::TopicId;
 
-/// A record that a task put out.
+/// An output of a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Produced {
     /// Topic.
@@ -20,10 +20,10 @@ pub struct Produced {
     pub timestamp: Timestamp,
     /// Headers.
     pub headers: Headers,
-    /// Its window, where it has one.
+    /// Window, if the record has one.
     pub window: Option<Window>,
-    /// The turn of the input record it comes from.
+    /// Turn of its input record.
     pub turn: u64,
-    /// When that record arrived, by the driver's clock.
+    /// Arrival of its input record, by the driver's clock.
     pub arrived: Timestamp,
 }

@@ -1,15 +1,14 @@
-//! A run on its way: what has been put out, and what waits at the nodes.
+//! The progress of a run: its outputs, and the items in the queues of its nodes.
 //!
-//! A run may take several passes. A node that has put out, or let out, as much as a pass may hold *cuts* the pass at a
-//! place in the order of processing: what comes from there on waits at its node, and the next pass goes on from the
-//! lowest place where something waits. Nodes before the one that has cut may be ahead of it; each node still sees its
-//! items in the order of their paths. So a pass is bounded in memory, and where the passes end can't be seen.
+//! A run may take several passes. A node that has used up its budget *cuts* the pass at a path in the order of
+//! processing: items from there on stay queued, and the next pass begins at the lowest path that is queued. Nodes
+//! before the one that cut may be ahead of it, but each node still sees its items in the order of their paths. So a
+//! pass is bounded in memory, and the ends of passes have no effect on outputs.
 //!
-//! Nodes by which records leave the task come last in a pass, when the cut is final: what comes out behind it waits there
-//! as an item, and is checked when it is put out, by the limits and refusals of that time. Only dead letters of nodes that
-//! are ahead are held back as they are.
+//! Exits come last in a pass, when the cut is final. Items behind the cut stay queued at an exit, which checks them by
+//! the limits and refusals of the pass that emits them. Only dead letters of nodes that are ahead are held as outputs.
 //!
-//! Between two passes a task may be committed: see `task/unfinished.rs`.
+//! A task may be committed between two passes: see `task/unfinished.rs`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,58 +25,59 @@ use crate::state::table::TableVersions;
 use crate::state::timers::TimerCursor;
 use crate::topology::{SubTopology, TopicId};
 
-/// What the steps of one run work on together.
+/// The progress of a run, which its steps share.
 pub(crate) struct Progress {
-    /// Items that wait for each node.
+    /// The queue of each node.
     pub(crate) queues: Vec<Vec<Item>>,
-    /// What has left the task, or will when its place has come.
+    /// Outputs of the task that this pass or a later one returns.
     pub(crate) produced: Vec<(Path, Produced)>,
-    /// What the run has written to tables that other nodes read.
+    /// The run's writes to tables that other nodes read.
     pub(crate) versions: TableVersions,
-    /// The records of the run, and behind them those that a place is [about](Path::about).
+    /// The records of the run, and behind them records that a path is [attributed](Path::with_cause) to.
     pub(crate) records: Vec<InputRecord>,
-    /// How many of them are records of the run.
+    /// Number of records of the run among them.
     pub(crate) inputs: usize,
-    /// The topic of each.
+    /// The topic of each record.
     pub(crate) sources: Vec<TopicId>,
     /// Names of all topics.
     pub(crate) names: Arc<[Bytes]>,
-    /// Where records of repartition topics come from.
+    /// The origin of each record of a repartition topic.
     pub(crate) origins: Vec<Option<Origin>>,
-    /// What steps have put out because of the moment, and not of a record: see
+    /// Number of paths that steps have taken in a run without records: see
     /// [`Step::next_wake_path`](super::Step::next_wake_path).
     pub(crate) wake_paths: u32,
-    /// What comes here or later in the order of processing waits for the next pass.
+    /// Items from this path on wait for the next pass.
     pub(crate) cut: Option<Path>,
-    /// What each node has yet to let out.
+    /// The remainder of each node.
     pub(crate) remainders: Vec<Option<Remainder>>,
-    /// What each node has made of the record that it was at last: of new rows, and of old ones.
+    /// Outputs of each node for its last record: for new rows, and for old ones.
     pub(crate) record_outputs: Vec<[RecordOutputs; 2]>,
-    /// What the moment asks of the nodes, in a run without records, and how many nodes have done it.
+    /// Why a run without records wakes the nodes.
     pub(crate) wake: Option<WakeReason>,
+    /// Number of nodes that it has woken.
     pub(crate) woken: usize,
 }
 
-/// What a node has yet to let out, because time has moved on by an item: windows that close, records without a match,
-/// timers that are due. Which these are, its state says.
+/// Outputs that a node has yet to emit because an item has advanced time: closed windows, unmatched records, due
+/// timers. The node finds them in its state.
 pub(crate) struct Remainder {
-    /// Place of the item.
+    /// Path of the item.
     pub(crate) path: Path,
     /// Number of the item's next child.
     pub(crate) child: u32,
-    /// Of timers: how far they have fired.
+    /// For timers: how far they have fired.
     pub(crate) cursor: Option<TimerCursor>,
 }
 
 impl Remainder {
-    /// Where the next of it comes out.
+    /// Path of its next output.
     pub(crate) fn place(&self) -> Path {
         self.path.child(self.child)
     }
 }
 
 impl Progress {
-    /// A run over these records at the beginning.
+    /// A run of these records, before its first pass.
     pub(crate) fn new(
         nodes: usize,
         records: Vec<InputRecord>,
@@ -103,9 +103,9 @@ impl Progress {
         }
     }
 
-    /// Begins the next pass: at the node where the lowest place is, up to where nodes before that one have more to do.
-    /// Gives the index of the node. Exits don't count: they come last.
-    pub(crate) fn resume(&mut self, shape: &SubTopology) -> usize {
+    /// Begins the next pass, and returns the index of its first node: the one with the lowest queued path. The pass is
+    /// cut where earlier nodes have queued items. Exits don't count: they come last.
+    pub(crate) fn begin_pass(&mut self, shape: &SubTopology) -> usize {
         let inner = shape.nodes.iter().enumerate().filter(|(_, node)| !node.operator.is_exit());
         let nodes = || inner.clone().filter_map(|(node, _)| Some((self.lowest(node)?, node)));
         let first = nodes().min().map_or(self.woken, |(_, node)| node);
@@ -113,10 +113,10 @@ impl Progress {
         first
     }
 
-    /// The lowest place at which something waits at a node.
+    /// The lowest path that is queued at a node.
     fn lowest(&self, node: usize) -> Option<Path> {
         let remainder = self.remainders.get(node).and_then(Option::as_ref);
-        // The item on whose account something is owed may wait itself until that is out.
+        // An item may be queued behind its own remainder.
         let waits = |item: &&Item| remainder.is_none_or(|remainder| item.path != remainder.path);
         let item = self.queues.get(node)?.iter().filter(waits).map(|item| &item.path).min().cloned();
         match remainder.map(Remainder::place) {
@@ -125,7 +125,7 @@ impl Progress {
         }
     }
 
-    /// Takes the items of a node up to the cut, in order.
+    /// Takes a node's items before the cut, in order.
     pub(crate) fn take(&mut self, node: usize) -> Vec<Item> {
         let Some(queue) = self.queues.get_mut(node) else { return Vec::new() };
         let items = std::mem::take(queue);
@@ -135,12 +135,12 @@ impl Progress {
         in_order(now)
     }
 
-    /// What the moment asks of a node, if it is its turn.
+    /// Why to wake a node, if it is its turn.
     pub(crate) fn wake_of(&self, node: usize) -> Option<WakeReason> {
         self.wake.filter(|_| node >= self.woken && self.cut.is_none())
     }
 
-    /// Ends the pass here.
+    /// Cuts the pass at this path.
     pub(crate) fn cut(&mut self, place: Path) {
         self.cut = Some(match self.cut.take() {
             Some(cut) => cut.min(place),
@@ -148,18 +148,18 @@ impl Progress {
         });
     }
 
-    /// Whether nothing is left to be done.
+    /// Whether the run has ended.
     pub(crate) fn is_done(&self) -> bool {
         let woken = self.wake.is_none() || self.woken == self.queues.len();
         woken && self.queues.iter().all(Vec::is_empty) && self.remainders.iter().all(Option::is_none)
     }
 
-    /// The lowest place at which anything waits.
+    /// The lowest path that is queued at any node.
     pub(crate) fn lowest_of_all(&self) -> Option<Path> {
         (0..self.queues.len()).filter_map(|node| self.lowest(node)).min()
     }
 
-    /// Takes what was put out before all that still waits, in order.
+    /// Takes the outputs before the lowest queued path, in order.
     pub(crate) fn take_produced(&mut self) -> Vec<Produced> {
         let lowest = self.lowest_of_all();
         let mut produced = std::mem::take(&mut self.produced);
@@ -172,8 +172,8 @@ impl Progress {
         produced.into_iter().map(|(_, produced)| produced).collect()
     }
 
-    /// Forgets the records that no place is about any more.
-    pub(crate) fn forget(&mut self) {
+    /// Forgets records that no path is attributed to.
+    pub(crate) fn forget_unused(&mut self) {
         let inputs = self.inputs;
         let mut used: BTreeMap<usize, usize> = BTreeMap::new();
         self.each_path(&mut |path| {
@@ -193,7 +193,7 @@ impl Progress {
         self.origins.truncate(kept);
         self.each_path(&mut |path| {
             if let Some(new) = used.get(&path.record()) {
-                *path = path.about(*new as u32);
+                *path = path.with_cause(*new as u32);
             }
         });
         for made in self.record_outputs.iter_mut().flatten().filter(|made| made.record as usize >= inputs) {
@@ -208,7 +208,7 @@ impl Progress {
     }
 }
 
-/// Items of several upstream nodes in the order of their paths. From one node they are in order already.
+/// Sorts items by their paths. Items of a single upstream node are in order already.
 fn in_order(mut items: Vec<Item>) -> Vec<Item> {
     if !items.is_sorted_by(|a, b| a.path <= b.path) {
         items.sort_by(|a, b| a.path.cmp(&b.path));

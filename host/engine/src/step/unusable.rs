@@ -1,40 +1,40 @@
-//! Records that an operator has no use for: why, and what becomes of them.
+//! Records that an operator can't use.
 
 use crate::topology::{Node, OnDrop};
 
-/// A record that an operator has no use for.
+/// Why an operator can't use a record, and what happens to the record.
 pub(crate) struct UnusableRecord<'t> {
     /// The code in counters and dead letters.
     pub(crate) code: &'static str,
-    /// Why it has none.
+    /// The reason.
     pub(crate) text: &'t str,
-    /// What becomes of it.
+    /// What happens to the record.
     pub(crate) action: UnusableAction,
 }
 
-/// What becomes of a record that an operator has no use for.
+/// What happens to a record that an operator can't use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum UnusableAction {
-    /// What this setting of the step says.
+    /// This setting of the step decides.
     Set(&'static str, OnDrop),
     /// It is dropped.
     Drop,
-    /// It is a dead letter.
+    /// It is dead-lettered.
     DeadLetter,
 }
 
 impl<'t> UnusableRecord<'t> {
-    /// One without a key, at a node that needs it.
+    /// A record without a key, at a node that needs one.
     pub(crate) fn null_key(node: &Node, text: &'t str) -> Self {
         Self { code: "null-key", text, action: UnusableAction::Set("on-null-key", node.on_null_key) }
     }
 
-    /// One without a value, at a node that needs it.
+    /// A record without a value, at a node that needs one.
     pub(crate) fn null_value(text: &'t str) -> Self {
         Self { code: "null-value", text, action: UnusableAction::Drop }
     }
 
-    /// One that comes too late for a node.
+    /// A late record.
     pub(crate) fn late(node: &Node, text: &'t str) -> Self {
         Self { code: "late", text, action: UnusableAction::Set("on-late", node.on_late) }
     }

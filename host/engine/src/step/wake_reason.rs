@@ -1,13 +1,13 @@
-//! Reasons for a step to put out something without a record.
+//! Reasons for a run without records.
 
-/// What makes steps put out something without a record.
+/// Why a run without records wakes the steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WakeReason {
-    /// The driver's clock has moved: to the `arrived` of the run's only record, which stands for the moment and is at no
-    /// node.
+    /// The driver's clock has advanced, to the `arrived` of the run's only record. That record is a placeholder, and in
+    /// no queue.
     Tick,
     /// A commit follows.
     Commit,
-    /// Nothing more will come: what waits for time to pass needn't wait any longer.
+    /// The input has ended: stream time advances to its end.
     Close,
 }

@@ -1,5 +1,5 @@
-//! Times that are taken as they are, though somebody has hardly meant them: in another unit than milliseconds, or years
-//! behind all that came before. They move stream time, and then whatever is older is late; so they are counted, and told.
+//! Doubtful times: in another unit than milliseconds, or years after all times before. The task processes these records
+//! as they are, but counts them: they advance stream time, and then older records are late.
 
 use super::queues::Chosen;
 use super::{Task, shape};
@@ -9,11 +9,11 @@ use crate::rfc3339::show;
 use crate::topology::TopicKind;
 use crate::unit::Unit;
 
-/// A jump that is more than a pause.
+/// A longer jump of time is doubtful.
 const YEAR: Timestamp = 365 * 86_400_000;
 
 impl Task {
-    /// Counts those of the chosen records that have a doubtful time.
+    /// Counts the chosen records that have doubtful times.
     pub(super) fn note_doubtful_times(&mut self, chosen: &[Chosen]) {
         for one in chosen {
             if let Some(doubt) = Doubt::of(one.time, one.before) {
@@ -26,7 +26,7 @@ impl Task {
         let shape = shape(&self.topology, self.options.subtopology);
         let topic = shape.inputs.get(chosen.input).and_then(|topic| self.topology.topics.get(topic.0));
         let source = self.sources.get(chosen.input).and_then(|source| shape.nodes.get(source.0));
-        // What is in a repartition topic was told at its source, or has its time from a rule.
+        // A record of a repartition topic was counted at its source, or has its time from a rule.
         let Some((topic, source)) = topic.zip(source).filter(|(topic, _)| topic.kind != TopicKind::Repartition) else {
             return;
         };
@@ -41,12 +41,12 @@ impl Task {
     }
 }
 
-/// What is doubtful about a time.
+/// Why a time is doubtful.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Doubt {
-    /// It looks like another unit.
+    /// It looks like a time in this unit.
     Unit(Unit),
-    /// It is years later than this one, the highest time before it.
+    /// It is years later than this time, the highest before it.
     Jump(Timestamp),
 }
 

@@ -1,4 +1,4 @@
-//! What the nodes of a task remember between runs, and how it survives a restart.
+//! The memory of a task's nodes between runs.
 
 use bytes::Bytes;
 
@@ -9,20 +9,20 @@ use crate::state::TaskState;
 use crate::step::{TaskError, TaskOptions};
 use crate::topology::{NodeId, SubTopology, Topology};
 
-/// Items in the first call of a step, while nobody knows what comes of them.
+/// Items in the first call of a step, when the size of their outputs is unknown.
 const FIRST_CALL_SIZE: usize = 1;
 
-/// What a task remembers.
+/// The memory of a task between runs.
 pub(super) struct TaskMemory {
     /// By node.
     pub(super) nodes: Vec<NodeMemory>,
-    /// How many items go into the next call of each node. Of no effect on what comes out.
+    /// Number of items in the next call of each node. It has no effect on outputs.
     pub(super) call_sizes: Vec<usize>,
-    /// Entries of the meta store that say which deployments the state has seen, where they aren't written yet.
+    /// Deployment entries of the meta store that aren't written yet.
     unrecorded: Vec<(Bytes, Bytes)>,
 }
 
-/// Loads what a task remembers.
+/// Loads the memory of a task from its state.
 pub(super) fn open(
     topology: &Topology,
     shape: &SubTopology,
@@ -38,9 +38,9 @@ pub(super) fn open(
     })
 }
 
-/// A step that keeps state never runs an older deployment than that has seen, unless the driver knows that it can read
-/// it. One that keeps none runs any. Gives what is to be recorded: a step's generation, if another one is recorded, or
-/// one of another plugin.
+/// Refuses to run a step on an older deployment than the one that wrote its state, unless the driver knows that the
+/// older one can read it. Steps without state run any deployment. Returns the entries of steps whose generation or
+/// plugin has changed.
 fn check_deployments(
     topology: &Topology,
     shape: &SubTopology,
@@ -71,8 +71,7 @@ fn check_deployments(
 }
 
 impl TaskMemory {
-    /// Takes back results that wait for a commit. The node of one whose step doesn't wait for commits any more, if there is
-    /// one.
+    /// Restores results that wait for a commit. Fails with the node of a result whose step no longer emits at commits.
     pub(super) fn restore_pending(&mut self, results: Vec<(NodeId, PendingResult)>) -> Result<(), NodeId> {
         for (node, result) in results {
             let pending = self.nodes.get_mut(node.0).and_then(NodeMemory::pending_results);
@@ -81,7 +80,7 @@ impl TaskMemory {
         Ok(())
     }
 
-    /// Moves into the transaction what must be committed, and is not yet.
+    /// Writes changes that are still in memory to the transaction.
     pub(super) fn prepare(&mut self, topology: &Topology, options: &TaskOptions, state: &mut TaskState) {
         let shape = shape(topology, options.subtopology);
         for node in &mut self.nodes {

@@ -1,4 +1,4 @@
-//! Which record is next.
+//! Input queues, and the choice of the next record.
 
 use std::collections::VecDeque;
 
@@ -12,9 +12,8 @@ pub(super) struct Queues {
 
 #[derive(Default)]
 struct Input {
-    /// How its records tell their event time.
     extractor: TimestampExtractor,
-    /// Each with its event time.
+    /// Records with their event times.
     records: VecDeque<(InputRecord, Timestamp)>,
     bytes: usize,
     more: bool,
@@ -24,20 +23,20 @@ struct Input {
     time: Option<Timestamp>,
 }
 
-/// A chosen record with the input it is from, and its event time.
+/// The next record of a task.
 pub(super) struct Chosen {
     pub(super) input: usize,
     pub(super) record: InputRecord,
     pub(super) time: Timestamp,
-    /// Highest event time of the input before it.
+    /// Highest event time of the input before this record.
     pub(super) before: Option<Timestamp>,
 }
 
-/// In place of the time of a record that has none that can be used: it is chosen at once, so that it holds nobody up, and
-/// moves no time on. What is wrong with it is the source's business.
+/// Stands for the time of a record without a valid one. Such a record is chosen at once and advances no clock; its
+/// source then rejects it.
 const NO_TIME: Timestamp = Timestamp::MIN;
 
-/// Bytes that a waiting record holds with its place, or small ones would be no load at all.
+/// Bytes that a queued record holds, including its place: otherwise small records would weigh nothing.
 fn held(record: &InputRecord) -> usize {
     record.held() + size_of::<Timestamp>()
 }
@@ -69,8 +68,8 @@ impl Queues {
         self.inputs.get(input).map_or(0, |input| input.bytes)
     }
 
-    /// The input of the next record: that with the lowest turn, then the lowest event time at its head, then the first.
-    /// None while an input that is to get more is empty.
+    /// The input of the next record: the lowest turn, then the lowest event time, then the first input. `None` while an
+    /// input with a backlog has an empty queue.
     pub(super) fn next(&self) -> Option<usize> {
         if self.inputs.iter().any(|input| input.more && input.records.is_empty()) {
             return None;
@@ -90,7 +89,7 @@ impl Queues {
         Some(Chosen { input: index, record, time, before })
     }
 
-    /// The time that an input had reached before the task was opened.
+    /// Restores the time of an input from its last commit.
     pub(super) fn restore_time(&mut self, input: usize, time: Timestamp) {
         if let Some(input) = self.inputs.get_mut(input) {
             input.advance(time);
@@ -104,7 +103,7 @@ impl Queues {
 }
 
 impl Input {
-    /// Moves its time on; never back. A negative time is none.
+    /// Advances the input's time. Negative times don't count.
     fn advance(&mut self, time: Timestamp) {
         if time >= 0 {
             self.time = self.time.max(Some(time));

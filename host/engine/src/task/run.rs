@@ -1,12 +1,11 @@
-//! A run: some chosen records on their way through all operators.
+//! A run: chosen records on their way through all operators.
 //!
-//! Nodes are processed one after another in topological order, each with all of the run's items for it in the order of
-//! their paths. So a step makes its guest calls for the whole run at once, and still every store sees its reads and
-//! writes in the order that one record at a time, depth first, would give: a store is written by one node only, and
-//! those that read another node's table see it as it was at their own place in the order (see [`crate::state::table`]).
+//! Nodes run one after another in topological order, each with all of its items in the order of their paths. So a step
+//! makes its guest calls for the whole run at once, and each store still sees reads and writes in the order of
+//! processing one record at a time, depth first: only one node writes a store, and a node that reads another node's
+//! table sees it as it was at the reader's own path (see [`crate::state::table`]).
 //!
-//! What would be too much at once takes several passes: see [`Progress`]. Nodes by which records leave the task come
-//! last.
+//! A run with many outputs takes several passes: see [`Progress`]. Exits, which are sinks and repartitions, come last.
 
 use std::sync::Arc;
 
@@ -20,16 +19,16 @@ use crate::row::Row;
 use crate::step::{Item, Produced, Progress, Step, TaskError, WakeReason};
 use crate::topology::{NodeId, SubTopology, TopicId};
 
-/// The offset of what was in no topic.
+/// The offset of a record that was in no topic.
 const NO_OFFSET: i64 = -1;
 
-/// A run over these records.
-pub(super) fn over(task: &Task, chosen: Vec<Chosen>) -> Progress {
+/// A run of these records.
+pub(super) fn run_of(task: &Task, chosen: Vec<Chosen>) -> Progress {
     start(shape(&task.topology, task.options.subtopology), chosen, task, None)
 }
 
-/// A run without records, in which steps do what the moment asks for.
-pub(super) fn awake(task: &Task, wake: WakeReason, now: Timestamp, turn: u64) -> Progress {
+/// A run without records, in which steps do what `wake` asks for.
+pub(super) fn wake_run(task: &Task, wake: WakeReason, now: Timestamp, turn: u64) -> Progress {
     let moment = InputRecord {
         offset: NO_OFFSET,
         timestamp: now,
@@ -44,23 +43,23 @@ pub(super) fn awake(task: &Task, wake: WakeReason, now: Timestamp, turn: u64) ->
     start(shape(&task.topology, task.options.subtopology), chosen, task, Some(wake))
 }
 
-/// The first pass of a run.
+/// Runs the first pass of a run.
 pub(super) fn begin(task: &mut Task, progress: Progress, logic: &mut dyn Logic) -> Result<Vec<Produced>, TaskError> {
     pass(task, progress, 0, logic)
 }
 
-/// The next pass of a run that was not done with the last one.
-pub(super) fn go_on(
+/// Runs the next pass of an unfinished run.
+pub(super) fn resume(
     task: &mut Task,
     mut progress: Progress,
     logic: &mut dyn Logic,
 ) -> Result<Vec<Produced>, TaskError> {
-    let first = progress.resume(shape(&task.topology, task.options.subtopology));
+    let first = progress.begin_pass(shape(&task.topology, task.options.subtopology));
     pass(task, progress, first, logic)
 }
 
-/// Processes the nodes from `first` on, up to the cut, then the exits, and gives what has come out in order. What isn't
-/// done stays with the task.
+/// Processes the nodes from `first` on, up to the cut, then the exits, and returns the outputs in order. An unfinished
+/// run stays with the task.
 fn pass(
     task: &mut Task,
     mut progress: Progress,
@@ -101,7 +100,7 @@ fn pass(
         if let Some(lowest) = progress.lowest_of_all() {
             progress.versions.flush_before(&lowest, &mut task.state);
         }
-        progress.forget();
+        progress.forget_unused();
         task.unfinished = Some(Box::new(progress));
     }
     Ok(produced)
@@ -115,7 +114,7 @@ fn start(shape: &SubTopology, chosen: Vec<Chosen>, task: &Task, wake: Option<Wak
         if let Some(source) = task.sources.get(input)
             && let Some(queue) = queues.get_mut(source.0)
         {
-            let (path, record) = (Path::root(number as u32), whole(&record, time));
+            let (path, record) = (Path::root(number as u32), to_record(&record, time));
             queue.push(Item { path, from: *source, input: 0, record, row: Row::New });
         }
         topics.push(shape.inputs.get(input).copied().unwrap_or(TopicId(0)));
@@ -125,7 +124,7 @@ fn start(shape: &SubTopology, chosen: Vec<Chosen>, task: &Task, wake: Option<Wak
     Progress { queues, ..Progress::new(shape.nodes.len(), records, topics, names, wake) }
 }
 
-fn whole(record: &InputRecord, time: Timestamp) -> Record {
+fn to_record(record: &InputRecord, time: Timestamp) -> Record {
     Record {
         key: record.key.clone(),
         value: record.value.clone(),

@@ -1,12 +1,12 @@
 //! A run that isn't done at a commit: the commit stores it, and the task goes on with it, also in another process.
 //!
-//! The meta store holds the run under the name of a topic that the sub-topology reads: the first one that has the task's
-//! partition. So a task that reads that topic finds the run, whatever other topics it reads. A commit writes what has
-//! changed since the last commit.
+//! The meta store holds the run under the name of a topic that the sub-topology reads: the first one that has the
+//! task's partition. So a task that reads that topic finds the run, whatever other topics it reads. A commit writes
+//! what has changed since the last commit.
 //!
 //! Steps, topics and stores are stored by name. If something waits for a step that the pipeline no longer has, or that
-//! another sub-topology has now, the task refuses to start ([`TaskError::UnfinishedRun`]): the offsets behind the run are
-//! committed, so to drop it would lose records.
+//! another sub-topology has now, the task refuses to start ([`TaskError::UnfinishedRun`]): the offsets behind the run
+//! are committed, so to drop it would lose records.
 
 mod codec;
 mod format;
@@ -85,8 +85,8 @@ pub(super) fn prepare(
     }
 }
 
-/// Loads the unfinished run of the last commit. The sub-topology may have had other inputs then, so this looks under the
-/// name of each.
+/// Loads the unfinished run of the last commit. The sub-topology may have had other inputs then, so this looks under
+/// the name of each.
 pub(super) fn open(
     (topology, shape): (&Topology, &SubTopology),
     partition: u32,

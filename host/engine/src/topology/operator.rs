@@ -1,4 +1,4 @@
-//! What a node does.
+//! The operators of a topology.
 
 use std::sync::Arc;
 
@@ -6,46 +6,46 @@ use super::{Ahead, Call, Emit, EventTime, Identity, JoinKind, JoinWindow, OnDrop
 use crate::manifest::KeyCodec;
 use crate::ports::StoreId;
 
-/// A table that a step reads, with the name it has for guests.
+/// A table that a step reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TableUse {
     /// Its store.
     pub store: StoreId,
-    /// Its name.
+    /// Its name, for guests.
     pub name: String,
 }
 
-/// How the key of a windowed record is written at a sink.
+/// How a sink writes the key of a record with a window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SinkKey {
-    /// The plain key; the window goes into headers.
+    /// The plain key. The window is in headers.
     #[default]
     Plain,
     /// Key, start and end.
     Windowed,
 }
 
-/// What a node does.
+/// The operator of a node.
 #[derive(Clone, Debug)]
 pub enum Operator {
     /// Reads a topic.
     Source {
         /// Topic: one of the sub-topology's inputs.
         topic: TopicId,
-        /// Key codec; a key that doesn't fit fails.
+        /// Key codec. A record whose key doesn't match it fails.
         key: KeyCodec,
-        /// Value codec; a value that doesn't fit fails.
+        /// Value codec. A record whose value doesn't match it fails.
         value: ValueCodec,
         /// Event time.
         timestamp: EventTime,
-        /// What becomes of records whose time is negative or can't be read: left out by default.
+        /// What happens to records whose time is negative or can't be read: by default they are dropped.
         on_bad_time: OnDrop,
-        /// What becomes of records from the future; as they are where there is none.
+        /// What happens to records from the future; `None`: they are processed like others.
         ahead: Option<Ahead>,
-        /// A transform function whose failures are the source's; its outputs are not used.
+        /// A transform function that validates records: a record fails if it fails there. Its outputs are not used.
         validate: Option<Call>,
     },
-    /// Keeps the latest value of each key, and passes changes on.
+    /// Keeps the latest value of each key, and emits changes.
     Table {
         /// Its store.
         store: StoreId,
@@ -55,17 +55,18 @@ pub enum Operator {
         /// The function.
         call: Call,
     },
-    /// Passes on what comes from any of several steps.
+    /// Merges the outputs of several steps.
     Merge,
     /// Joins two streams within a window.
     StreamJoin {
-        /// Which records come out.
+        /// Which records it emits.
         kind: JoinKind,
-        /// What its left and its right side read, as the file has it: `step` or `step.port`.
+        /// Its left and right input as the file has them: `step` or `step.port`.
         sides: [String; 2],
         /// The window.
         window: JoinWindow,
-        /// Its store, a [`StoreKind::WindowRecords`](super::StoreKind::WindowRecords): both sides, and the records that wait for a match in a left or outer join.
+        /// Its store, a [`StoreKind::WindowRecords`](super::StoreKind::WindowRecords): both sides, and the unmatched
+        /// records of a left or outer join.
         store: StoreId,
         /// The join function.
         call: Call,
@@ -82,7 +83,7 @@ pub enum Operator {
     },
     /// Joins two tables (inputs 0 and 1) whose nodes are in the same sub-topology and come earlier.
     TableJoin {
-        /// Which rows come out.
+        /// Which rows it emits.
         kind: JoinKind,
         /// The left table.
         left: TableUse,
@@ -91,15 +92,16 @@ pub enum Operator {
         /// The join function.
         call: Call,
     },
-    /// Keeps a state for each key, or for each key and window.
+    /// Keeps a state per key, or per key and window.
     Aggregate {
-        /// Its store: [`StoreKind::KeyValue`](super::StoreKind::KeyValue) without windows, [`StoreKind::AggregateWindows`](super::StoreKind::AggregateWindows) with.
+        /// Its store: [`StoreKind::KeyValue`](super::StoreKind::KeyValue) without windows,
+        /// [`StoreKind::AggregateWindows`](super::StoreKind::AggregateWindows) with windows.
         store: StoreId,
         /// Its windows, if it has any.
         windows: Option<Windows>,
-        /// When results come out.
+        /// When it emits results.
         emit: Emit,
-        /// With [`Emit::Final`]: a key-value store with the windows that are open, in the order of their ends.
+        /// With [`Emit::Final`]: a key-value store of the open windows, in the order of their ends.
         open: Option<StoreId>,
         /// The aggregate function.
         call: Call,
@@ -108,21 +110,21 @@ pub enum Operator {
     Process {
         /// Its stores, in the order of the function's manifest.
         stores: Arc<[StoreId]>,
-        /// A key-value store with its timers, if the function sets any.
+        /// The store of its timers, if the function sets timers.
         timers: Option<StoreId>,
         /// The process function.
         call: Call,
     },
-    /// Leaves out what has come before.
+    /// Drops duplicates.
     Dedup {
-        /// What it has seen: a [`StoreKind::WindowRecords`](super::StoreKind::WindowRecords).
+        /// The store of identities: a [`StoreKind::WindowRecords`](super::StoreKind::WindowRecords).
         store: StoreId,
-        /// By what records are known; the first that is there counts.
+        /// What identifies a record; the first of these that the record has counts.
         by: Vec<Identity>,
-        /// How far apart in event time two records with the same identity are duplicates, in milliseconds.
+        /// Records with the same identity are duplicates up to this distance in event time, in milliseconds.
         within: i64,
     },
-    /// Writes to a repartition topic, with the true origin in headers of our own.
+    /// Writes to a repartition topic, with the record's origin in internal headers.
     Repartition {
         /// The topic.
         topic: TopicId,
@@ -131,13 +133,13 @@ pub enum Operator {
     Sink {
         /// The topic.
         topic: TopicId,
-        /// How windowed keys are written.
+        /// How it writes keys of records with windows.
         key: SinkKey,
     },
 }
 
 impl Operator {
-    /// Whether records leave the task by it: nothing comes after it.
+    /// Whether records leave the task here.
     pub(crate) fn is_exit(&self) -> bool {
         matches!(self, Self::Sink { .. } | Self::Repartition { .. })
     }

@@ -1,4 +1,4 @@
-//! How many partitions each topic has.
+//! The number of partitions of each topic.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -6,10 +6,10 @@ use std::fmt;
 use crate::ports::StoreId;
 use crate::topology::{Node, Operator, SubTopology, TopicId, TopicKind, Topology};
 
-/// Inputs of a step that must have as many partitions as each other, and don't.
+/// A step reads topics that must have the same number of partitions, and their numbers differ.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PartitionMismatch {
-    /// The step that needs records of one key from all of them.
+    /// The step that needs all records of a key in one task.
     pub step: String,
     /// Names of the topics, with their numbers of partitions.
     pub topics: Vec<(String, u32)>,
@@ -29,15 +29,15 @@ impl fmt::Display for PartitionMismatch {
 
 impl std::error::Error for PartitionMismatch {}
 
-/// The number of partitions of every topic, by [`TopicId`]. A topic that is `known` exists and has the number it has;
-/// one that doesn't exist has the number
-/// 1. that the pipeline file says;
-/// 2. else that of the topics that a step with state reads together with it;
-/// 3. else, if the app writes it, the highest one among the inputs of what writes it;
+/// The number of partitions of every topic, by [`TopicId`]. A `known` topic exists and keeps its number. A new topic
+/// gets
+/// 1. the number in the pipeline file;
+/// 2. else the number of the topics that a step with state reads together with it;
+/// 3. else, if the app writes the topic, the highest number among the inputs of its writers;
 /// 4. else 1.
 ///
 /// # Errors
-/// Every step with state that reads from topics whose numbers differ.
+/// Each step with state that reads topics whose numbers differ.
 pub fn partitions(
     topology: &Topology,
     known: &dyn Fn(&str) -> Option<u32>,
@@ -55,19 +55,19 @@ pub fn partitions(
     if mismatches.is_empty() { Ok(counts) } else { Err(mismatches) }
 }
 
-/// The warning about such a topic.
+/// The warning about a topic that [`said_otherwise`] returns.
 pub const PARTITIONS_STAY: &str = "the topic is there, and keeps its number of partitions: `partitions` is used only \
                                    when a topic is made";
 
-/// Topics that have another number of partitions than the pipeline says: the name, the number said, and the real one.
+/// Topics whose number of partitions differs from the pipeline file: name, number in the file, actual number.
 pub fn said_otherwise<'t>(topology: &'t Topology, counts: &'t [u32]) -> impl Iterator<Item = (&'t str, u32, u32)> {
     let topics = topology.topics.iter().zip(counts);
     let said = topics.filter_map(|(topic, count)| Some((topic.name.as_str(), topic.partitions?, *count)));
     said.filter(|(_, said, count)| said != count)
 }
 
-/// Topics of others whose keys must be spread over their partitions alike, each with a step that needs it: the step has
-/// state and reads several topics, and records of one key meet only if they have the same partition number.
+/// External topics whose writers must use the same partitioner, each with a step that needs it: the step has state and
+/// reads several topics, and all records of a key must have the same partition number.
 pub fn spread_alike(topology: &Topology) -> BTreeMap<TopicId, String> {
     let groups = topology.subtopologies.iter().flat_map(copartition_groups);
     let all = groups
@@ -77,7 +77,7 @@ pub fn spread_alike(topology: &Topology) -> BTreeMap<TopicId, String> {
     all.filter(|(topic, _)| is_external(topic)).collect()
 }
 
-/// A step with state, and the topics whose records reach it.
+/// A step with state, and the topics whose records reach it: they must be copartitioned.
 struct CopartitionGroup<'t> {
     step: &'t str,
     topics: BTreeSet<TopicId>,
@@ -95,7 +95,7 @@ fn copartition_groups(subtopology: &SubTopology) -> Vec<CopartitionGroup<'_>> {
             _ => {}
         }
         for edge in &node.edges {
-            // An edge points to a later node.
+            // The edge points to a later node, so that node's topics are complete when its turn comes.
             if let Some(next) = reach.get_mut(edge.to.0) {
                 next.extend(&topics);
             }
@@ -107,7 +107,7 @@ fn copartition_groups(subtopology: &SubTopology) -> Vec<CopartitionGroup<'_>> {
     groups
 }
 
-/// The node of a table; a global one has none.
+/// The node of a table; a global table has none.
 fn node_of(nodes: &[Node], table: StoreId) -> Option<usize> {
     nodes.iter().position(|node| matches!(node.operator, Operator::Table { store } if store == table))
 }
@@ -133,21 +133,21 @@ fn is_stateful(nodes: &[Node], operator: &Operator) -> bool {
     }
 }
 
-/// The counts so far.
+/// Numbers of partitions, as far as they are known.
 struct PartitionCounts {
     counts: Vec<Option<u32>>,
-    /// The highest count among the inputs of those that write a topic.
+    /// For each topic, the highest number among the inputs of its writers.
     written: Vec<Option<u32>>,
 }
 
 impl PartitionCounts {
-    /// Settles the inputs of a sub-topology; what writes them comes before it.
+    /// Assigns numbers to the inputs of a sub-topology. Their writers have had their turn.
     fn assign(&mut self, subtopology: &SubTopology, groups: &[CopartitionGroup<'_>]) {
         let inputs = || subtopology.inputs.iter().copied();
         while inputs().any(|topic| self.count(topic).is_none()) {
             self.spread(groups);
             let Some(open) = inputs().find(|topic| self.count(*topic).is_none()) else { break };
-            // Nothing that is read with it has a number yet: it takes its own, and they take that.
+            // No topic of its group has a number yet: this one gets its writers' number, and the group follows.
             let peers = groups.iter().filter(|group| group.topics.contains(&open)).flat_map(|group| &group.topics);
             let written = peers.chain([&open]).filter_map(|topic| self.written.get(topic.0).copied().flatten()).max();
             let beside = inputs().filter_map(|topic| self.count(topic)).max();
@@ -161,7 +161,7 @@ impl PartitionCounts {
         }
     }
 
-    /// Gives the open topics of each group the highest number in it.
+    /// Gives topics without a number the highest number of their group.
     fn spread(&mut self, groups: &[CopartitionGroup<'_>]) {
         let mut changed = true;
         while changed {

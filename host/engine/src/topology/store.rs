@@ -1,4 +1,4 @@
-//! What is kept, and for how long.
+//! State stores: their layout and retention.
 
 use crate::manifest::KeyCodec;
 use crate::ports::StoreId;
@@ -9,46 +9,48 @@ use crate::topology::{TopicId, ValueCodec};
 pub struct StoreSpec {
     /// Name, unique in the app.
     pub name: String,
-    /// Layout and life time.
+    /// Layout and retention.
     pub kind: StoreKind,
-    /// How its keys are read, for who queries it.
+    /// Type of its keys, for queries.
     pub key: KeyCodec,
-    /// Whether people may query it: tables, and the stores that a plugin says are JSON.
+    /// Whether it can be queried: tables can, and stores whose values are JSON by the plugin's manifest.
     pub queryable: bool,
-    /// The sub-topology that owns it; 0 for those that all share: [`SubTopology::meta`](super::SubTopology::meta) and [`Topology::globals`](super::Topology::globals).
+    /// The sub-topology that owns it; 0 for shared stores: [`SubTopology::meta`](super::SubTopology::meta) and
+    /// [`Topology::globals`](super::Topology::globals).
     pub subtopology: usize,
 }
 
-/// A table that every instance has whole, whatever partitions it works on. Drivers keep it: its rows change between
-/// transactions only, by [`crate::global::row`].
+/// A table of which every instance has all rows, whatever partitions it processes. Drivers keep it, and change its rows
+/// between transactions only, by [`crate::global::row`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GlobalTable {
     /// Name.
     pub name: String,
-    /// Topic it is kept of. No sub-topology reads it through this table.
+    /// Topic of its rows.
     pub topic: TopicId,
-    /// Key codec; a record whose key doesn't fit is left out.
+    /// Key codec. A record whose key doesn't match it is dropped.
     pub key: KeyCodec,
-    /// Value codec; a record whose value doesn't fit is left out.
+    /// Value codec. A record whose value doesn't match it is dropped.
     pub value: ValueCodec,
-    /// Its store, of kind [`StoreKind::Table`]: the same for all partitions.
+    /// Its store, of kind [`StoreKind::Table`], which all partitions share.
     pub store: StoreId,
 }
 
-/// Layout and life time of a store.
+/// Layout and retention of a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StoreKind {
-    /// Key to value, stamped with a state version.
+    /// Key to state version and value.
     KeyValue,
     /// Key to timestamp and value: a table.
     Table,
-    /// Key and timestamp to value, duplicates kept, expired by stream time: records of a stream-stream join. No entry is
-    /// written twice. Those that wait for a match are deleted one by one, and don't expire.
+    /// Key and timestamp to value, with duplicates: records of a stream-stream join, or identities of a deduplicating
+    /// step. Stream time expires entries, and no entry is written twice. Unmatched records don't expire; the join
+    /// deletes each.
     WindowRecords {
         /// How long an entry lives after its timestamp, in milliseconds of stream time.
         retention: i64,
     },
-    /// The same keys, but entries change while they live: states of an aggregate's windows.
+    /// Key and window to state: windows of an aggregate. Entries change until they expire.
     AggregateWindows {
         /// How long an entry lives after its timestamp, in milliseconds of stream time.
         retention: i64,
@@ -56,13 +58,12 @@ pub enum StoreKind {
 }
 
 impl StoreKind {
-    /// The store of a step that lets the first of duplicates through, where records that are no further apart than `within`
-    /// milliseconds are duplicates.
+    /// The store of a deduplicating step, where records at most `within` milliseconds apart are duplicates.
     pub fn of_dedup(within: i64) -> Self {
         Self::WindowRecords { retention: retention_of_dedup(within) }
     }
 
-    /// How long an entry lives after its timestamp, in milliseconds of stream time, in stores whose entries expire.
+    /// How long an entry lives after its timestamp, in milliseconds of stream time; `None` if entries don't expire.
     pub fn retention(self) -> Option<i64> {
         match self {
             Self::WindowRecords { retention } | Self::AggregateWindows { retention } => Some(retention),
@@ -71,9 +72,8 @@ impl StoreKind {
     }
 }
 
-/// How long an identity is kept, where records that are no further apart than `within` are duplicates: as long as records
-/// come that are not late, which are at most `within` behind the stream time, and have all that they are to be compared
-/// with, which is at most `within` before them.
+/// How long a deduplicating step keeps an identity, where records at most `within` apart are duplicates. A record that
+/// is not late is at most `within` behind stream time, and its duplicates are at most `within` before it.
 pub(crate) fn retention_of_dedup(within: i64) -> i64 {
     within.saturating_mul(2).saturating_add(1)
 }

@@ -1,64 +1,64 @@
-//! What steps are told about time, and about what belongs together: windows, joins, event time, duplicates.
+//! Settings of steps about time and identity: windows, joins, event time, duplicates.
 
-/// Which records a join puts out.
+/// Which records a join emits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum JoinKind {
-    /// Those with both sides.
+    /// Records with a match.
     #[default]
     Inner,
-    /// All of the left side.
+    /// All records of the left side.
     Left,
-    /// All of both sides.
+    /// All records of both sides.
     Outer,
 }
 
-/// What to do with a timestamp that is further ahead of the driver's clock than a limit.
+/// What happens to records whose timestamps are too far ahead of the driver's clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ahead {
     /// How far ahead a timestamp may be, in milliseconds.
     pub limit: i64,
-    /// What becomes of a record that is further ahead.
+    /// What happens to a record that is further ahead.
     pub then: OnAhead,
 }
 
-/// A record is too far ahead: what then?
+/// What happens to a record that is too far ahead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnAhead {
-    /// Its timestamp is set to the driver's clock when it arrived.
+    /// Its timestamp becomes the time of its arrival, by the driver's clock.
     Clamp,
-    /// It goes to the dead-letter queue.
+    /// It is written to the dead-letter topic.
     DeadLetter,
 }
 
 /// Windows of an aggregate; times in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Windows {
-    /// Which windows a record falls into.
+    /// Which windows a record belongs to.
     pub kind: WindowKind,
-    /// How long after its end a window still takes late records.
+    /// How long after its end a window still accepts records.
     pub grace: i64,
-    /// How long a window's state counts, from its start on, as in Kafka Streams: a final result that comes later is lost.
-    /// None: until the result has come out. Of no effect on sessions.
+    /// How long a window's state lives after its start, as in Kafka Streams: a final result that is due later is lost.
+    /// `None`: until the final result is emitted. Sessions ignore it.
     pub retention: Option<i64>,
 }
 
-/// Which windows a record falls into; times in milliseconds.
+/// Which windows a record belongs to; times in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WindowKind {
-    /// Windows `[start, start + size)` that begin at each multiple of `every` since the epoch; tumbling where both are
-    /// equal.
+    /// Windows `[start, start + size)` that begin at each multiple of `every` since the epoch; tumbling windows if both
+    /// are equal.
     Hopping {
         /// Length.
         size: i64,
         /// Distance between the starts of two windows; at most `size`.
         every: i64,
     },
-    /// Windows `[end - difference, end]`, one for each set of records that are no further apart.
+    /// Windows `[end - difference, end]`, one for each set of records at most `difference` apart.
     Sliding {
         /// Length.
         difference: i64,
     },
-    /// Windows `[first, last]` of records that follow one another within a gap.
+    /// Windows `[first, last]` of records with pauses of at most `gap`.
     Session {
         /// Longest pause within a session.
         gap: i64,
@@ -66,8 +66,8 @@ pub enum WindowKind {
 }
 
 impl Windows {
-    /// How long a state is kept after the time that it is kept under: a window's start, a session's end. As in Kafka
-    /// Streams, where nothing else is said.
+    /// How long a state is kept after its key's time, which is the window's start or the session's end. As in Kafka
+    /// Streams, unless a retention is set.
     pub fn kept(&self) -> i64 {
         let length = match self.kind {
             WindowKind::Hopping { size, .. } => size,
@@ -78,19 +78,19 @@ impl Windows {
     }
 }
 
-/// When an aggregate puts out results.
+/// When an aggregate emits results.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Emit {
     /// After each record.
     #[default]
     Each,
-    /// At each commit, the last result of each key and window that has changed since the one before.
+    /// At each commit, the last result of each key and window that has changed since the last commit.
     Commit,
-    /// Once for each window, when no more records can come into it.
+    /// Once per window, when the window closes.
     Final,
 }
 
-/// By what a duplicate is known.
+/// What identifies a record for deduplication.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Identity {
     /// The value of the last header of this name.
@@ -99,7 +99,7 @@ pub enum Identity {
     Field(String),
 }
 
-/// Where event time comes from.
+/// Source of a record's event time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum EventTime {
     /// The record's timestamp.
@@ -112,11 +112,11 @@ pub enum EventTime {
 /// Stream-stream join settings; times in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct JoinWindow {
-    /// How much earlier than the left record the right one may be.
+    /// How much earlier than the left record the right record may be.
     pub before: i64,
-    /// How much later than the left record the right one may be.
+    /// How much later than the left record the right record may be.
     pub after: i64,
-    /// How long after the window a late record is still stored.
+    /// How long after its window a late record is still stored.
     pub grace: i64,
 }
 

@@ -1,9 +1,9 @@
-//! How many groups go into one call.
+//! Batches of groups for calls.
 
 use crate::calls::MAX_CALL_BYTES;
 
-/// Groups that go into one call: bounded in records and in bytes, but always one. `size` gives the records of a group
-/// and its bytes.
+/// Splits groups into batches for calls, bounded in records and bytes, but at least one group each. `size` returns a
+/// group's number of records and bytes.
 pub(super) fn batches<T>(groups: &[T], batch: usize, size: impl Fn(&T) -> (usize, usize)) -> Vec<&[T]> {
     let (mut all, mut rest) = (Vec::new(), groups);
     while !rest.is_empty() {

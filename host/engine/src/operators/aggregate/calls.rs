@@ -1,4 +1,4 @@
-//! The calls of a plan: level by level, so that each group finds the states that it begins with.
+//! The calls of a plan, level by level, so that each group has the states that it begins with.
 
 use super::batches::batches;
 use super::guest::Guest;
@@ -8,21 +8,21 @@ use crate::manifest::FunctionManifest;
 use crate::ports::{CallError, Change, Failure, Group, Grouped, Mode, Outcome, Stored};
 use crate::step::{Item, Step};
 
-/// What the groups of a plan have come to, by their numbers.
+/// The results of a plan's groups, by index.
 pub(super) type GroupResults = Vec<Option<Grouped>>;
 
-/// How a plan is carried out.
+/// Makes the calls of a plan.
 pub(super) struct Calls<'c, 's, 'l> {
     pub(super) step: &'c Step<'s>,
     pub(super) items: &'c [Item],
     pub(super) guest: &'c mut Guest<'l>,
-    /// Why a state can't be kept, if something is wrong with it.
+    /// The failure if a state is too large for its store.
     pub(super) too_large: &'c dyn Fn(&Group<'_>, &Stored) -> Option<Failure>,
 }
 
 impl Calls<'_, '_, '_> {
-    /// Makes all calls. `None` if a record didn't come in, or has left no state: then what was planned for later ones
-    /// is wrong. With one record there are no later ones, and each group has its result whatever it is.
+    /// Makes all calls. Returns `None` if a record failed, was skipped or deleted its state: then the plan for later
+    /// records is wrong. A plan of one record always has results, because there are no later records.
     pub(super) fn run(&mut self, drafts: &[PlannedGroup]) -> Result<Option<GroupResults>, CallError> {
         let mut results: GroupResults = drafts.iter().map(|_| None).collect();
         let mut order: Vec<usize> = (0..drafts.len()).collect();
@@ -53,7 +53,7 @@ impl Calls<'_, '_, '_> {
         if let [_] = self.items {
             let mut results = self.guest.groups(groups, mode)?;
             for (group, result) in groups.iter().zip(&mut results) {
-                if let Some(failure) = self.trouble(group, result) {
+                if let Some(failure) = self.state_too_large(group, result) {
                     result.outcomes = vec![Outcome::Fail(failure)];
                 }
             }
@@ -66,15 +66,15 @@ impl Calls<'_, '_, '_> {
     }
 
     fn is_good(&self, group: &Group<'_>, result: &Grouped) -> bool {
-        let came_in = |outcome: &Outcome| matches!(outcome, Outcome::Outputs(_));
-        result.outcomes.iter().all(came_in)
+        let succeeded = |outcome: &Outcome| matches!(outcome, Outcome::Outputs(_));
+        result.outcomes.iter().all(succeeded)
             && result.deleted_after.is_empty()
             && (group.entries.is_empty() || result.state.is_some())
-            && self.trouble(group, result).is_none()
+            && self.state_too_large(group, result).is_none()
     }
 
-    /// Why the state that a group has left can't be kept.
-    fn trouble(&self, group: &Group<'_>, result: &Grouped) -> Option<Failure> {
+    /// The failure if the new state of a group is too large.
+    fn state_too_large(&self, group: &Group<'_>, result: &Grouped) -> Option<Failure> {
         let changed = matches!(result.outcomes.last(), Some(Outcome::Outputs(_)));
         let state = result.state.as_ref().filter(|_| changed && !group.entries.is_empty())?;
         (self.too_large)(group, state)
@@ -96,7 +96,7 @@ impl Calls<'_, '_, '_> {
     }
 }
 
-/// The state that a plan means.
+/// The state that a reference points to.
 pub(super) fn state_of(state: &StateRef, results: &GroupResults) -> Option<Stored> {
     match state {
         StateRef::Kept(stored) => Some(stored.clone()),
@@ -104,7 +104,7 @@ pub(super) fn state_of(state: &StateRef, results: &GroupResults) -> Option<Store
     }
 }
 
-/// Records and bytes of a group.
+/// Number of records, and bytes, of a group.
 fn size(group: &Group<'_>, function: &FunctionManifest) -> (usize, usize) {
     let states = group.state.iter().chain(&group.absorbed).map(|state| state.bytes.len()).sum::<usize>();
     let records = group.entries.iter().map(|(_, message)| calls::bytes_of(message, function)).sum::<usize>();

@@ -31,7 +31,7 @@ impl ResultEmitter<'_, '_> {
             }
         }
         if planned.late {
-            late::leave(self.step, item, &mut child, "all windows of the record have closed");
+            late::reject(self.step, item, &mut child, "all windows of the record have closed");
         } else if planned.missed > 0 {
             let why = "some windows of the record have closed, and it counts in the others only";
             self.step.drop_record(&item.path, "late-window", planned.missed, why, Fate::InPart);
@@ -41,7 +41,7 @@ impl ResultEmitter<'_, '_> {
         }
         if planned.lost > 0 {
             let why =
-                "time has moved on by more than the step's `retention`: windows were gone before they could close";
+                "stream time has advanced by more than the step's `retention`: windows expired before they closed";
             self.step.drop_record(&item.path, "expired-window", planned.lost, why, Fate::InPart);
         }
         Ok(child)
@@ -77,8 +77,8 @@ impl ResultEmitter<'_, '_> {
         self.pending.put(self.step, item, Some(change.window), records, change.existed);
     }
 
-    /// Emits the final result of a window. If the result fails in a later step, the dead letter shows the result, because
-    /// no input record is like it.
+    /// Emits the final result of a window. If the result fails in a later step, the dead letter shows the result,
+    /// because no input record is like it.
     fn close(&mut self, item: &Item, closing: &ClosingWindow, child: &mut u32) -> Result<(), TaskError> {
         let key = Some(closing.key.clone());
         let Some(grouped) = self.grouped(closing.group) else { return Ok(()) };
@@ -91,11 +91,11 @@ impl ResultEmitter<'_, '_> {
                 // The dead letter shows the state, because there is no result.
                 let place = item.path.child(*child);
                 *child += 1;
-                let path = self.step.about(&place, &Record { value: state, ..record }, None);
+                let path = self.step.attribute(&place, &Record { value: state, ..record }, None);
                 self.step.fail(&path, &failure, Some(self.call))
             }
             _ => {
-                let path = self.step.about(&item.path, &record, None);
+                let path = self.step.attribute(&item.path, &record, None);
                 self.step.emit(&path, child, 0, record);
                 Ok(())
             }

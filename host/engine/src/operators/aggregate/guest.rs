@@ -1,4 +1,4 @@
-//! Calls of the aggregate function that always come to a verdict, record by record where they must.
+//! Calls of the aggregate function that always end in an outcome, record by record if necessary.
 
 use crate::calls;
 use crate::logic::Logic;
@@ -14,7 +14,7 @@ pub(super) struct Guest<'l> {
 }
 
 impl Guest<'_> {
-    /// One result a group, unless a rule was broken: then nothing has happened.
+    /// One result per group; `None` if the guest broke a rule, and then the call has no effect.
     pub(super) fn attempt(&mut self, groups: &[Group<'_>], mode: Mode) -> Result<Option<Vec<Grouped>>, CallError> {
         match self.call(groups, mode, Attempt::Batch) {
             Ok(results) => Ok(Some(results)),
@@ -23,7 +23,8 @@ impl Guest<'_> {
         }
     }
 
-    /// One result a group. A group without entries that has no value all the same has an outcome that says why.
+    /// One result per group. If the value of a group without entries can't be computed, its result has an outcome with
+    /// the failure.
     pub(super) fn groups(&mut self, groups: &[Group<'_>], mode: Mode) -> Result<Vec<Grouped>, CallError> {
         match self.call(groups, mode, Attempt::Batch) {
             Err(CallError::Guest { .. }) => {}
@@ -41,7 +42,7 @@ impl Guest<'_> {
         }
     }
 
-    /// The value of a state that broke a rule in a batch.
+    /// The value of a state, by verdict, after a batch with it has failed.
     fn value(&mut self, group: &Group<'_>, mode: Mode) -> Result<Grouped, CallError> {
         let mut all = nothing_yet(group);
         match self.part(group, &[], &all, mode, Attempt::Verdict) {
@@ -53,7 +54,7 @@ impl Guest<'_> {
         }
     }
 
-    /// A group that broke a rule: its records one after another, the state going from each to the next.
+    /// The result of a group after a batch with it has failed: in parts, each beginning with the state of the last one.
     fn entries(&mut self, group: &Group<'_>, mode: Mode) -> Result<Grouped, CallError> {
         let mut all = nothing_yet(group);
         let mut rest = group.entries.as_slice();
@@ -80,7 +81,7 @@ impl Guest<'_> {
         Ok(all)
     }
 
-    /// One record: in a batch of its own, then by verdict.
+    /// Calls the guest for one record: as a batch, then by verdict.
     fn alone(
         &mut self,
         group: &Group<'_>,
@@ -107,7 +108,7 @@ impl Guest<'_> {
         mode: Mode,
         attempt: Attempt,
     ) -> Result<Grouped, CallError> {
-        // What is absorbed goes into the state with the first record that comes in.
+        // The first successful record has merged the absorbed states.
         let begun = so_far.outcomes.iter().any(|outcome| matches!(outcome, Outcome::Outputs(_)));
         let part = Group {
             key: group.key,
@@ -130,7 +131,7 @@ impl Guest<'_> {
     }
 }
 
-/// A group before its first record.
+/// The result of a group before its first record.
 pub(super) fn nothing_yet(group: &Group<'_>) -> Grouped {
     let outcomes = Vec::with_capacity(group.entries.len());
     Grouped { state: group.state.clone(), value: None, outcomes, deleted_after: Vec::new() }

@@ -1,6 +1,6 @@
-//! Hopping and tumbling windows: a record goes into each window that its time lies in, the earliest first.
+//! Hopping and tumbling windows: a record goes into each window that contains its time, the earliest first.
 //!
-//! Late is a record whose windows have all closed. Kafka Streams takes a null value like any other.
+//! A record is late if all of its windows have closed. Null values are aggregated like others, as in Kafka Streams.
 
 use super::plan::PlannedRecord;
 use super::planner::Planner;

@@ -121,7 +121,7 @@ impl PendingResults {
             let place = step.next_wake_path();
             let mut child = 0;
             for (port, record) in result.records {
-                let path = step.about(&place, &record, result.origin.clone());
+                let path = step.attribute(&place, &record, result.origin.clone());
                 step.emit(&path, &mut child, port, record);
             }
             step.spend(0);

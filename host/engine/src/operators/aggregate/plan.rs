@@ -1,4 +1,4 @@
-//! What was planned for some records: the groups of the calls to come, and what each record does.
+//! A plan for some records: the groups of the coming calls, and the changes of each record.
 
 use std::collections::BTreeMap;
 
@@ -9,19 +9,19 @@ use crate::record::{Timestamp, Window};
 use crate::state::aggregate_windows::AggregateClock;
 use crate::state::budget::Budget;
 
-/// What was planned.
+/// A plan for some records.
 pub(super) struct Plan {
     pub(super) clock: AggregateClock,
     pub(super) earliest: Timestamp,
-    /// Windows that change, by the key of their entry; `None`: gone.
+    /// Changed windows by the keys of their entries; `None`: deleted.
     pub(super) windows: BTreeMap<Bytes, Option<WindowState>>,
-    /// Entries of the store of open windows that are written, or deleted.
+    /// Entries of the store of open windows: true if written, false if deleted.
     pub(super) open: BTreeMap<Bytes, bool>,
     pub(super) groups: Vec<PlannedGroup>,
     pub(super) records: Vec<PlannedRecord>,
-    /// What the step may still let out in this pass.
+    /// What is left of the budget for this pass.
     pub(super) budget: Budget,
-    /// Where the windows begin that close at the time of the last record too, and wait for the next pass.
+    /// The first window that closes at the time of the last record, but waits for the next pass.
     pub(super) more: Option<Bytes>,
 }
 
@@ -35,19 +35,19 @@ impl Plan {
     }
 }
 
-/// A group of a call to come.
+/// A group of a coming call.
 pub(super) struct PlannedGroup {
     pub(super) key: Bytes,
     pub(super) window: Window,
     pub(super) base: Option<StateRef>,
     pub(super) absorbed: Vec<StateRef>,
-    /// Numbers of the records. Without any, the value is asked for.
+    /// Indexes of the records. Without any, the call asks for the value.
     pub(super) entries: Vec<usize>,
-    /// About how many bytes the state has after them: what was there, and what was added to it.
+    /// About how many bytes the state has after the records: the bytes before, plus those of the records.
     pub(super) bytes: usize,
-    /// Groups of one level don't need each other's results, only those of lower levels.
+    /// Groups need results of lower levels only.
     pub(super) level: usize,
-    /// Something needs the state as it is after these entries.
+    /// Another group needs the state after these entries, so no more may be added.
     pub(super) sealed: bool,
 }
 
@@ -64,27 +64,27 @@ pub(super) struct WindowState {
     pub(super) state: StateRef,
 }
 
-/// A state.
+/// A reference to a state.
 #[derive(Clone)]
 pub(super) enum StateRef {
-    /// This one.
+    /// A stored state.
     Kept(Stored),
-    /// The one that a group leaves.
+    /// The state that a group will leave.
     Made(usize),
 }
 
-/// What a record does.
+/// The plan for one record.
 #[derive(Default)]
 pub(super) struct PlannedRecord {
-    /// What it changes, in the order in which results come out.
+    /// Its changes, in the order of their results.
     pub(super) changes: Vec<WindowChange>,
-    /// Windows that it would go to, were they not closed.
+    /// Number of its windows that have closed.
     pub(super) missed: u64,
-    /// Whether it goes nowhere, because it comes too late.
+    /// Whether it is late: all of its windows have closed.
     pub(super) late: bool,
     /// Windows that close at its time.
     pub(super) closing: Vec<ClosingWindow>,
-    /// Windows that close at its time, but were kept for too short a time to come out.
+    /// Number of windows that close at its time, but have expired before.
     pub(super) lost: u64,
 }
 
@@ -93,26 +93,26 @@ pub(super) struct ClosingWindow {
     pub(super) key: Bytes,
     pub(super) window: Window,
     pub(super) timestamp: Timestamp,
-    /// The group that its value is asked of.
+    /// Index of the group that has its value.
     pub(super) group: usize,
 }
 
-/// What a record does to one window.
+/// A record's change of one window.
 pub(super) struct WindowChange {
     pub(super) window: Window,
     pub(super) timestamp: Timestamp,
-    /// Whether the window was there before.
+    /// Whether the window existed before.
     pub(super) existed: bool,
     pub(super) result: ResultSource,
 }
 
-/// Where the result is to be found.
+/// Where the result of a change is found.
 #[derive(Clone, Copy)]
 pub(super) enum ResultSource {
-    /// There is none: the window has become part of another one.
+    /// There is none: the window was merged into another one.
     Gone,
-    /// The outcome of an entry: group, and index within it.
+    /// In the outcome of an entry: index of the group, and of the entry in it.
     Entry(usize, usize),
-    /// The value of a group.
+    /// In the value of a group.
     Value(usize),
 }

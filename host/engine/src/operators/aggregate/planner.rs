@@ -1,9 +1,9 @@
-//! What some records do to windows, worked out before a guest is called.
+//! Plans the changes of windows by some records, before a guest is called.
 //!
-//! Which windows a record goes to hangs on which windows there are and on their times, and never on what is in their
-//! states. So the host can go through many records alone, each as it would be done if all before it come in well, and
-//! note which states go into which calls; states that are still to be made stand in as the numbers of their groups.
-//! If a record doesn't come in after all, the plan is void: see [`super::windowed`].
+//! The windows of a record depend on the existing windows and their times, never on their states. So the host can plan
+//! many records in advance, each as if all records before it succeed, and note the states of each call; a state that a
+//! call has yet to make is the index of its group. If a record doesn't succeed, the plan is void: see
+//! [`super::windowed`].
 
 use std::collections::BTreeMap;
 
@@ -23,25 +23,25 @@ use crate::state::budget::Budget;
 use crate::state::keys::decode_aggregate;
 use crate::topology::{Emit, WindowKind, Windows};
 
-/// A plan in the making, over the state that it will change.
+/// Builds a plan over the state that it will change.
 pub(super) struct Planner<'p> {
     state: &'p TaskState,
     pub(super) store: &'p AggregateWindows,
-    /// Whether a group may have several records: not where each state must be seen.
+    /// Whether a group may have several records: not if each state must be checked.
     joint: bool,
-    /// What may still be planned before calls are made.
+    /// What is left of the budget for calls.
     work: Budget,
-    /// Bytes of the value of the record that is being planned.
+    /// Bytes of the current record's value.
     value: usize,
     pub(super) plan: Plan,
 }
 
-/// Whether an entry of a range is wanted.
+/// Whether a range scan returns an entry.
 pub(super) enum Wanted {
     Yes,
-    /// Only the last of these.
+    /// Only if no other such entry follows.
     IfLast,
-    /// Neither this nor a later one.
+    /// No, and no later entry.
     Enough,
 }
 
@@ -60,23 +60,23 @@ impl<'p> Planner<'p> {
         Self { state, store, joint, work: budget, value: 0, plan }
     }
 
-    /// Whether so much is planned that no other record comes to it.
+    /// Whether the plan takes no more records.
     pub(super) fn is_full(&self) -> bool {
         self.plan.more.is_some() || self.plan.budget.is_full() || self.work.is_full()
     }
 
-    /// A record has come: time goes on, whatever becomes of it.
-    pub(super) fn reach(&mut self, record: &Record) {
+    /// Advances stream time to a record's timestamp, even if the record fails later.
+    pub(super) fn observe(&mut self, record: &Record) {
         self.plan.clock.time = self.plan.clock.time.max(record.timestamp);
         self.value = length(&record.value);
     }
 
-    /// Windows that end before this take no records any more.
+    /// Windows that end before this time have closed.
     pub(super) fn close(&self) -> Timestamp {
         self.store.close(&self.plan.clock)
     }
 
-    /// The window's state, if it can be seen.
+    /// The state of a window, unless it has expired.
     pub(super) fn find(&self, key: &[u8], window: Window) -> Result<Option<WindowState>, BackendError> {
         let kind = self.store.windows.kind;
         if time_of(kind, window) < self.store.horizon(&self.plan.clock) {
@@ -100,7 +100,7 @@ impl<'p> Planner<'p> {
         Ok(WindowState { timestamp, state: StateRef::Kept(stored) })
     }
 
-    /// The windows of a key that can be seen and are kept under a time in `[from, to]`, in the order of time.
+    /// The live windows of a key whose key times are in `[from, to]`, in the order of time.
     pub(super) fn range(
         &self,
         key: &[u8],
@@ -121,7 +121,7 @@ impl<'p> Planner<'p> {
             }
             match wanted(window) {
                 Wanted::Enough => return Scan::Stop,
-                // What comes before the last is of no use, and may be long.
+                // Only the last of these counts, and there may be many.
                 Wanted::IfLast => found.clear(),
                 Wanted::Yes => {}
             }
@@ -143,7 +143,7 @@ impl<'p> Planner<'p> {
         Ok(windows)
     }
 
-    /// A record goes into a window. What is absorbed makes a new state, into which it goes then.
+    /// Adds a record to a window. Absorbed states are merged into a new state first.
     pub(super) fn add(
         &mut self,
         record: usize,
@@ -163,20 +163,20 @@ impl<'p> Planner<'p> {
             index = group.entries.len();
             group.entries.push(record);
             group.bytes = group.bytes.saturating_add(value);
-            // It may put out as much as the state that it leaves.
+            // Its result may be as large as the state.
             self.work.take(group.bytes);
         }
         self.keep(key, window, WindowState { timestamp, state: StateRef::Made(group) });
         WindowChange { window, timestamp, existed, result: ResultSource::Entry(group, index) }
     }
 
-    /// Whether a record may join a group: it is of the same window, and nobody needs the state in between.
+    /// Whether a record may be added to a group: the window is the same, and no other group needs the state in between.
     fn takes(&self, group: usize, window: Window) -> bool {
         let group = self.plan.groups.get(group);
         self.joint && group.is_some_and(|group| !group.sealed && !group.entries.is_empty() && group.window == window)
     }
 
-    /// A window begins with the state of another one, and without a record of its own.
+    /// Starts a window with the state of another one, without a record.
     pub(super) fn copy(&mut self, key: &Bytes, window: Window, of: WindowState) -> Option<WindowChange> {
         let timestamp = of.timestamp;
         self.work.take(self.plan.bytes(&of.state));
@@ -197,7 +197,7 @@ impl<'p> Planner<'p> {
         }
     }
 
-    /// A window becomes part of another one.
+    /// Removes a window that is merged into another one.
     pub(super) fn remove(&mut self, key: &Bytes, window: Window) -> WindowChange {
         self.plan.windows.insert(entry_key(self.store.windows.kind, key, window), None);
         if self.store.open.is_some() {
@@ -223,7 +223,7 @@ impl<'p> Planner<'p> {
         self.plan.groups.len() - 1
     }
 
-    /// A state is needed as it is now. Gives the level of what needs it.
+    /// Seals a state, because another group needs it as it is. Returns the level of that group.
     pub(super) fn seal(&mut self, state: &StateRef) -> usize {
         let StateRef::Made(group) = state else { return 0 };
         self.plan.groups.get_mut(*group).map_or(0, |group| {
@@ -232,7 +232,7 @@ impl<'p> Planner<'p> {
         })
     }
 
-    /// Closes what is over by now, as much as goes into the budget: the windows come out in the order of their ends.
+    /// Closes windows at the current stream time, in the order of their ends, as many as fit into the budget.
     pub(super) fn close_windows(&mut self, planned: &mut PlannedRecord) -> Result<(), BackendError> {
         let (Some(open), close) = (self.store.open, self.close()) else { return Ok(()) };
         let from = self.plan.clock.closed;
@@ -267,8 +267,8 @@ impl<'p> Planner<'p> {
         Ok(())
     }
 
-    /// A closing window's state. With a retention of its own it must still be within that, as in Kafka Streams; sessions
-    /// are not asked for it there either.
+    /// A closing window's state. With a `retention`, an expired window has none, as in Kafka Streams; sessions ignore
+    /// the retention, as there.
     fn visible_at_close(&self, key: &[u8], window: Window) -> Result<Option<WindowState>, BackendError> {
         match self.store.windows {
             Windows { kind: WindowKind::Hopping { .. } | WindowKind::Sliding { .. }, retention: Some(_), .. } => {
@@ -278,10 +278,10 @@ impl<'p> Planner<'p> {
         }
     }
 
-    /// Open windows that end in `[from, to)`, in order, at least one more than the budget takes; notes when the next one
-    /// ends.
+    /// The open windows that end in `[from, to)`, in order, up to one more than the budget takes. Notes the end of the
+    /// next one.
     fn take_open(&mut self, open: StoreId, from: Timestamp, to: Timestamp) -> Result<Vec<Bytes>, BackendError> {
-        // What has closed already needn't be passed over again.
+        // Skips windows that have closed already.
         let (first, end) = (self.store.resume.clone().unwrap_or_else(|| open_from(from)), open_from(to));
         let (mut found, mut next) = (Vec::new(), Timestamp::MAX);
         let (written, most) = (&self.plan.open, self.plan.budget.entries());

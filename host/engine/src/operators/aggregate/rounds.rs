@@ -1,12 +1,11 @@
-//! Groups taken record by record, so that each state is seen: first the first record of every group in one call, then the
-//! second of every group that has one, and so on.
+//! Calls record by record, so that each state is checked: one call for the first record of every group, then one for
+//! the second records, and so on.
 
 use super::guest::{Guest, nothing_yet};
 use crate::ports::{CallError, Failure, Group, Grouped, Mode, Outcome, Stored};
 
 impl Guest<'_> {
-    /// One result a group. A record that leaves a state with which something is wrong fails, and the state stays what it
-    /// was.
+    /// One result per group. A record that makes a state too large fails, and the state stays as it was.
     pub(super) fn rounds(
         &mut self,
         groups: &[Group<'_>],
@@ -30,13 +29,13 @@ impl Guest<'_> {
     }
 }
 
-/// One record of a group, with the state that those before it have left.
+/// One record of a group, with the state after the records before it.
 fn part<'g>(group: &Group<'g>, entry: usize, so_far: &Grouped) -> Option<Group<'g>> {
     let entries = vec![*group.entries.get(entry)?];
     Some(Group { key: group.key, window: group.window, state: so_far.state.clone(), absorbed: Vec::new(), entries })
 }
 
-/// A record that is skipped or fails leaves the state as it was, however large that is.
+/// Whether the record has changed the state: a skipped or failed one has not.
 fn has_changed(done: &Grouped) -> bool {
     matches!(done.outcomes.as_slice(), [Outcome::Outputs(_)])
 }

@@ -1,7 +1,8 @@
-//! Session windows: a record and the sessions that lie within the gap of it become one.
+//! Session windows: a record is merged with the sessions within its gap.
 //!
-//! Late is a record whose session, with all that it would absorb, has closed. Kafka Streams takes a null value like any
-//! other. What was absorbed is deleted downstream first, with the end of the old session as its time.
+//! A record is late if its session, merged with those within the gap, has closed. Null values are aggregated like
+//! others, as in Kafka Streams. The step first emits a tombstone for each absorbed session, with that session's end as
+//! its time.
 
 use super::plan::PlannedRecord;
 use super::planner::{Planner, Wanted};
@@ -17,7 +18,7 @@ pub(super) fn plan(
     let (mut planned, time) = (PlannedRecord::default(), item.record.timestamp);
     let Some(key) = &item.record.key else { return Ok(planned) };
     let (from, latest_start) = (time.saturating_sub(gap).max(0), time.saturating_add(gap));
-    // Sessions of a key don't overlap: where one begins too late, so do all that end later.
+    // Sessions of a key don't overlap: if one begins too late, so do all that end later.
     let near = |session: Window| if session.start > latest_start { Wanted::Enough } else { Wanted::Yes };
     let found = planner.range(key, (from, i64::MAX), near)?;
     let own = Window { start: time, end: time };

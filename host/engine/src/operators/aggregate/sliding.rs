@@ -1,9 +1,9 @@
-//! Sliding windows: for each record the window that ends with it, and the one that begins after it if there is
-//! something in it; a record also goes into all windows of others that its time lies in.
+//! Sliding windows: each record makes a left window, which ends with it, and a right window, which begins after it if
+//! it has records. A record also goes into each window of other records that contains its time.
 //!
-//! Kafka Streams' way for stores that can be read backwards, and with it the order of results. Windows don't begin
-//! before zero: all records up to the length share the first one. Late is a record whose right window would have
-//! closed, or one for which only closed windows are left.
+//! The algorithm, and with it the order of results, is Kafka Streams' for stores that can be read backwards. Windows
+//! don't begin before zero: all records up to the length share the first one. A record is late if its right window
+//! would have closed, or if all of its windows have.
 
 use bytes::Bytes;
 
@@ -13,7 +13,7 @@ use crate::ports::BackendError;
 use crate::record::{Timestamp, Window};
 use crate::step::Item;
 
-/// A record on its way into its windows.
+/// The planning of one record.
 struct SlidingStep<'a, 'p> {
     planner: &'a mut Planner<'p>,
     planned: PlannedRecord,
@@ -23,21 +23,21 @@ struct SlidingStep<'a, 'p> {
     difference: i64,
 }
 
-/// What the windows that were there say of those that are to be made.
+/// The existing windows near a record, which decide about its new windows.
 #[derive(Default)]
 struct Neighbours {
-    /// The state of the windows that begin at or before the record and go on after it: what is in the record's right
-    /// window.
+    /// The state of the record's right window: that of the last window that begins at or before the record and ends
+    /// after it.
     right: Option<WindowState>,
     /// The state of the last window that ends before the record.
     left: Option<WindowState>,
     has_left: bool,
     has_right: bool,
-    /// The time of the last record before this one.
+    /// The time of the previous record.
     previous: Option<Timestamp>,
 }
 
-/// Gives what the record does, and whether windows may close at its time: they don't at early ones.
+/// Plans a record, and returns whether windows may close at its time: not if the time is less than the length.
 pub(super) fn plan(
     planner: &mut Planner<'_>,
     (number, item): (usize, &Item),
@@ -63,7 +63,7 @@ pub(super) fn plan(
 impl SlidingStep<'_, '_> {
     fn later(&mut self) -> Result<(), BackendError> {
         let (time, begins) = (self.time, self.time.saturating_sub(self.difference));
-        // Of the windows that end before the record, only the last counts.
+        // Of the windows that end before the record, only the last one counts.
         let wanted = |window: Window| if window.start < begins { Wanted::IfLast } else { Wanted::Yes };
         let from = begins.saturating_sub(self.difference).max(0);
         let windows = self.planner.range(self.key, (from, time.saturating_add(1)), wanted)?;
@@ -73,7 +73,7 @@ impl SlidingStep<'_, '_> {
         for (window, live) in windows.into_iter().rev().filter(|(window, _)| window.start <= time) {
             if window.end > time {
                 if neighbours.right.is_none() {
-                    neighbours.right = Some(self.as_it_is(&live));
+                    neighbours.right = Some(self.sealed(&live));
                 }
                 self.update(window, Some(live));
             } else if window.end == time {
@@ -81,7 +81,7 @@ impl SlidingStep<'_, '_> {
                 let before = live.timestamp;
                 self.update(window, Some(live));
                 if before >= time {
-                    // There is a record of the same time already, with all that it made.
+                    // A record with the same time has made all windows already.
                     return Ok(());
                 }
                 neighbours.previous = Some(before);
@@ -109,7 +109,7 @@ impl SlidingStep<'_, '_> {
             let base = neighbours.left.filter(|_| filled).map(|live| WindowState { timestamp: self.time, ..live });
             self.update(Window { start: begins, end: self.time }, base);
         }
-        self.begin_right(neighbours.has_right, neighbours.right);
+        self.create_right(neighbours.has_right, neighbours.right);
     }
 
     fn early(&mut self) -> Result<(), BackendError> {
@@ -123,13 +123,13 @@ impl SlidingStep<'_, '_> {
                 neighbours.previous = (live.timestamp < time).then_some(live.timestamp);
                 shared = Some(live);
             } else {
-                neighbours.right = Some(self.as_it_is(&live));
+                neighbours.right = Some(self.sealed(&live));
                 self.update(window, Some(live));
             }
         }
-        // Where no window lies between, all later records in the shared one are in the right window too.
+        // Without a window in between, all later records of the shared window are in the right window too.
         let right = neighbours.right.or_else(|| shared.clone());
-        self.begin_right(neighbours.has_right, right);
+        self.create_right(neighbours.has_right, right);
         if let Some(previous) = neighbours.previous {
             let start = previous.saturating_add(1);
             if !starts.contains(&start) {
@@ -140,13 +140,13 @@ impl SlidingStep<'_, '_> {
         Ok(())
     }
 
-    /// The state of a window before the record goes into it.
-    fn as_it_is(&mut self, live: &WindowState) -> WindowState {
+    /// The state of a window before the record is added.
+    fn sealed(&mut self, live: &WindowState) -> WindowState {
         self.planner.seal(&live.state);
         live.clone()
     }
 
-    /// Adds the record to a window, unless that is closed; without a state it is a new one.
+    /// Adds the record to a window, unless the window has closed. Without a state, the window is new.
     fn update(&mut self, window: Window, base: Option<WindowState>) {
         if window.end < self.planner.close() {
             self.planned.missed += 1;
@@ -157,8 +157,8 @@ impl SlidingStep<'_, '_> {
         self.planned.changes.push(change);
     }
 
-    /// The window that begins after the record, if there is something in it.
-    fn begin_right(&mut self, exists: bool, state: Option<WindowState>) {
+    /// Creates the right window, if it has records.
+    fn create_right(&mut self, exists: bool, state: Option<WindowState>) {
         let start = self.time.saturating_add(1);
         if let Some(live) = state.filter(|live| !exists && live.timestamp > self.time) {
             let window = Window { start, end: start.saturating_add(self.difference) };

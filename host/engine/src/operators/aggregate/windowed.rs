@@ -1,15 +1,15 @@
 //! Aggregates with windows.
 //!
-//! What happens to a record is decided in the order of processing, by the host alone; the calls of many records are
-//! made together. A [plan](super::plan) works both out for as many records as a batch has, on the assumption that all
-//! of them come in. Where one doesn't (it fails, is skipped, or deletes its state), the plan is dropped and made anew
-//! for fewer records, down to one. That one counts for nothing if it doesn't come in: a record goes into all of its
-//! windows or into none, and leaves neither a window nor a merged session behind. Only time moves on with it.
+//! The host alone decides what happens to each record, in the order of processing, and makes the calls of many records
+//! together. A [plan](super::plan) has both for a batch of records, on the assumption that all of them succeed. If one
+//! doesn't (it fails, is skipped, or deletes its state), the step drops the plan and plans fewer records, down to one.
+//! A record that doesn't succeed changes no window: it goes into all of its windows or none, and leaves neither a
+//! window nor a merged session. It only advances time.
 //!
-//! Final results come out after the record at whose time their window closes. In Kafka Streams a window store shows only
-//! what its retention holds, also to final results: where time jumps by more than a window, what was open is lost, and
-//! so are sessions of a segment that a jump goes past. Here nothing is lost, unless the step has a `retention` of its
-//! own: then it is as there for windows of a fixed length, and counted (`expired-window`).
+//! The step emits a final result after the record that closes the window. In Kafka Streams a window store has a
+//! retention, also for final results: if time jumps by more than a window, open windows are lost, and so are sessions
+//! in a segment that has expired. Here none is lost, unless the step has a `retention`: then windows of a fixed length
+//! expire as in Kafka Streams, and are counted (`expired-window`).
 
 use super::AggregateMemory;
 use super::calls::{Calls, GroupResults, state_of};
@@ -37,7 +37,7 @@ pub(super) fn process(
     logic: &mut dyn Logic,
 ) -> Result<(), TaskError> {
     if let Some(remainder) = step.take_remainder() {
-        release(step, memory, (&remainder.path, remainder.child), call, logic)?;
+        emit_closed(step, memory, (&remainder.path, remainder.child), call, logic)?;
         if step.is_full() {
             step.requeue(items);
             return Ok(());
@@ -60,7 +60,8 @@ pub(super) fn process(
         let results = call_guest(step, windows, now, &plan, &mut guest)?;
         let (plan, results, failed) = match (results, now) {
             (None, _) => {
-                // One record in a hundred that fails must not undo the other ninety-nine each time.
+                // Much smaller, so that one failing record in a hundred doesn't repeat the calls of the others each
+                // time.
                 size = (now.len() / 4).max(1);
                 continue;
             }
@@ -68,7 +69,7 @@ pub(super) fn process(
                 None => (plan, results, None),
                 Some(outcome) => {
                     let plan = plan_time_only(step, windows, one)?;
-                    // What it asks for beside, the first call has asked for already.
+                    // The effects of the first call count, not those of this one.
                     let (logic, manifest, effects) = (&mut *guest.logic, guest.manifest, Vec::new());
                     let mut again = Guest { logic, function, manifest, effects };
                     let results = call_guest(step, windows, now, &plan, &mut again)?.unwrap_or_default();
@@ -97,7 +98,7 @@ pub(super) fn process(
     Ok(())
 }
 
-/// Closes all windows that are open, and puts out their final results.
+/// Closes all open windows, and emits their final results.
 pub(super) fn close(
     step: &mut Step<'_>,
     memory: &mut AggregateMemory,
@@ -108,12 +109,12 @@ pub(super) fn close(
         windows.clock.time = END_OF_TIME;
     }
     let place = step.next_wake_path();
-    release(step, memory, (&place, 0), call, logic)
+    emit_closed(step, memory, (&place, 0), call, logic)
 }
 
-/// Closes the windows that are over by now, as many as a pass may let out, at the place of an item whose next child has
-/// this number.
-fn release(
+/// Closes windows at the current stream time, as many as fit into a pass, and emits their final results as children of
+/// `path` from number `child` on.
+fn emit_closed(
     step: &mut Step<'_>,
     memory: &mut AggregateMemory,
     (path, child): (&Path, u32),
@@ -142,7 +143,7 @@ fn release(
     Ok(())
 }
 
-/// Records that can be aggregated: those with a key, and where windows slide also with a value (Kafka Streams).
+/// The items with a key and, for sliding windows, a value; others are rejected, as in Kafka Streams.
 fn usable(step: &mut Step<'_>, items: Vec<Item>, kind: WindowKind) -> Vec<Item> {
     let mut good = Vec::with_capacity(items.len());
     for item in items {
@@ -162,13 +163,13 @@ fn usable(step: &mut Step<'_>, items: Vec<Item>, kind: WindowKind) -> Vec<Item> 
     good
 }
 
-/// Whether a guest could make a state that is larger than an entry may be: then each state must be seen.
+/// Whether a state could exceed the limit of an entry: then each state must be checked.
 fn may_outgrow(step: &Step<'_>, call: &Call, items: &[Item]) -> bool {
     let key = items.iter().filter_map(|item| item.record.key.as_ref()).map(|key| key.len()).max().unwrap_or(0);
     super::may_outgrow(step, call, key + WINDOW_KEY_OVERHEAD)
 }
 
-/// Plans for the first of the items, as many as go into a pass.
+/// Plans the first items, as many as fit into a pass.
 fn plan_records(
     step: &Step<'_>,
     windows: &AggregateWindows,
@@ -177,7 +178,7 @@ fn plan_records(
 ) -> Result<Plan, BackendError> {
     let mut planner = Planner::new(step.state, windows, joint, step.budget());
     for numbered in items.iter().enumerate() {
-        planner.reach(&numbered.1.record);
+        planner.observe(&numbered.1.record);
         let (mut planned, closes) = match windows.windows.kind {
             WindowKind::Hopping { size, every } => (hopping::plan(&mut planner, numbered, (size, every))?, true),
             WindowKind::Sliding { difference } => sliding::plan(&mut planner, numbered, difference)?,
@@ -194,11 +195,11 @@ fn plan_records(
     Ok(planner.plan)
 }
 
-/// What is left of a record that doesn't come in: its time.
+/// The plan for a record that doesn't succeed: it advances time and closes windows.
 fn plan_time_only(step: &Step<'_>, windows: &AggregateWindows, item: &Item) -> Result<Plan, BackendError> {
     let (mut planner, mut planned) =
         (Planner::new(step.state, windows, false, step.budget()), PlannedRecord::default());
-    planner.reach(&item.record);
+    planner.observe(&item.record);
     planner.close_windows(&mut planned)?;
     planner.plan.records.push(planned);
     Ok(planner.plan)
@@ -219,7 +220,7 @@ fn call_guest(
     calls.run(&plan.groups).map_err(|error| step.host_error(error))
 }
 
-/// Why the only record of a plan doesn't come in, if it doesn't: the first of its windows decides.
+/// The outcome of a plan's only record if it doesn't succeed: the first of its windows decides.
 fn verdict(plan: &Plan, results: &GroupResults) -> Option<Outcome> {
     let changes = plan.records.iter().flat_map(|planned| &planned.changes);
     let mut outcomes = changes.filter_map(|change| {
@@ -233,7 +234,7 @@ fn verdict(plan: &Plan, results: &GroupResults) -> Option<Outcome> {
     outcomes.find(|outcome| !matches!(outcome, Outcome::Outputs(_))).cloned()
 }
 
-/// Writes what the plan has come to.
+/// Writes the new states of a plan's windows, and its clocks.
 fn store_results(step: &mut Step<'_>, windows: &mut AggregateWindows, plan: Plan, results: &GroupResults) {
     let (open, kind) = (windows.open, windows.windows.kind);
     (windows.clock, windows.earliest, windows.resume) = (plan.clock, plan.earliest, plan.more);
@@ -255,6 +256,6 @@ fn store_results(step: &mut Step<'_>, windows: &mut AggregateWindows, plan: Plan
         bytes += length(&value);
         step.state.put(windows.store, entry, value);
     }
-    // They are in memory until the commit, whether anything comes out or not.
+    // The states are in memory until the commit, even if the step emits nothing.
     step.spend(bytes);
 }

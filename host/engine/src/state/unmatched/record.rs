@@ -30,9 +30,9 @@ pub(crate) fn entry_lengths(key: &[u8], value: &[u8], headers: &Headers, origin:
     (key.len() + zeros + KEY_OVERHEAD, encoded_length(value, headers, origin))
 }
 
-/// An entry's key without its sequence number. A zero byte ends the record's key, and `FF` follows each zero byte within
-/// it: so entries sort by the bytes of the record's key. The form differs from that of [timers](crate::state::timers),
-/// and stays: both are on disk.
+/// An entry's key without its sequence number. A zero byte ends the record's key, and `FF` follows each zero byte
+/// within it: so entries sort by the bytes of the record's key. The form differs from that of
+/// [timers](crate::state::timers), and stays: both are on disk.
 pub(super) fn prefix(timestamp: Timestamp, side: Side, key: &[u8]) -> BytesMut {
     let mut out = BytesMut::with_capacity(key.len() + KEY_OVERHEAD);
     out.put_u8(part::WAITING);

@@ -1,4 +1,5 @@
-//! Bytes of an unfinished run: numbers big-endian, byte strings with their length first, names for nodes, topics and stores.
+//! Bytes of an unfinished run: numbers big-endian, byte strings with their length first, names for nodes, topics and
+//! stores.
 
 use bytes::{BufMut, Bytes, BytesMut};
 
@@ -142,7 +143,7 @@ impl<'a> Writer<'a> {
         self.out.put_u32(record_outputs.record);
         self.out.put_u64(record_outputs.outputs);
         self.out.put_u64(record_outputs.bytes);
-        self.out.put_u8(u8::from(record_outputs.over));
+        self.out.put_u8(u8::from(record_outputs.exceeded));
     }
 
     pub(super) fn produced(&mut self, path: &Path, produced: &Produced) {
@@ -313,7 +314,7 @@ impl<'a> Reader<'a> {
 
     pub(super) fn record_outputs(&mut self) -> Option<RecordOutputs> {
         let (record, outputs, bytes) = (self.u32()?, self.u64()?, self.u64()?);
-        Some(RecordOutputs { record, outputs, bytes, over: self.byte()? == 1 })
+        Some(RecordOutputs { record, outputs, bytes, exceeded: self.byte()? == 1 })
     }
 
     /// A produced record with its path. The inner option is `None` if the pipeline no longer has the topic.

@@ -1,7 +1,7 @@
 //! The sections of an unfinished run: a head, and one section for each of its lists.
 //!
-//! A list is written back to front, because a run consumes it from the front: the parts written before stay the same up to
-//! there, and aren't written again. What changes in each pass is in the head.
+//! A list is written back to front, because a run consumes it from the front: the parts written before stay the same up
+//! to there, and aren't written again. What changes in each pass is in the head.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -105,7 +105,8 @@ fn used(progress: &Progress) -> BTreeSet<usize> {
     items.chain(remainder).map(Path::record).collect()
 }
 
-/// Decodes a run; `None` if the sections are damaged, or if this pipeline can't go on with the run. `partition` is the task's.
+/// Decodes a run; `None` if the sections are damaged, or if this pipeline can't go on with the run. `partition` is the
+/// task's.
 pub(super) fn decode(sections: &BTreeMap<usize, Bytes>, input: &mut Reader<'_>, partition: u32) -> Option<Progress> {
     let section = |number: usize| sections.get(&number).cloned().unwrap_or_default();
     input.bytes = section(HEAD);

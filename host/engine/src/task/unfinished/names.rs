@@ -2,9 +2,9 @@
 
 use crate::topology::{LATE_PORT, Node, Operator, SinkKey, SubTopology, TopicId, Topology};
 
-/// Identifies a node: a source by its topic, a sink by the records that it writes and their topic, any other node by its
-/// step. The step's name isn't enough for a source, because a step may have several, nor for a sink, whose name is only its
-/// number in the files.
+/// Identifies a node: a source by its topic, a sink by the records that it writes and their topic, any other node by
+/// its step. The step's name isn't enough for a source, because a step may have several, nor for a sink, whose name is
+/// only its number in the files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Name {
     pub(super) kind: u8,

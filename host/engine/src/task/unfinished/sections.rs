@@ -27,7 +27,8 @@ impl StoredSections {
         self.sections.is_empty()
     }
 
-    /// Loads what is stored under the name of a topic, with the sections' bytes; `None` in their place if a part is missing.
+    /// Loads what is stored under the name of a topic, with the sections' bytes; `None` in their place if a part is
+    /// missing.
     pub(super) fn load(
         topic: &str,
         store: StoreId,
@@ -62,8 +63,8 @@ impl StoredSections {
         self.sections.range(..number).next_back().map_or(0, |(last, _)| last.saturating_add(1))
     }
 
-    /// Stores a section in place of the last one; empty bytes delete it. Writes only parts that have changed. `state_bytes` is
-    /// the most that an entry may have.
+    /// Stores a section in place of the last one; empty bytes delete it. Writes only parts that have changed.
+    /// `state_bytes` is the most that an entry may have.
     pub(super) fn store(
         &mut self,
         section: usize,
