@@ -1,4 +1,4 @@
-//! What the soak judges by: its oracles are as good as what they can find. `just soak` itself is no test.
+//! Tests of the soak's oracles. `just soak` itself is no test.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 #[allow(dead_code)]
@@ -35,8 +35,8 @@ fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-/// When it is found that a partition stands that does so from the start, with a sample each second. Up to `excused`, faults
-/// explain it; `said` is logged when its time comes, and `states` the same way.
+/// The time at which a partition that has stopped from the start is found, with a sample each second. Faults explain the stop up to
+/// `excused`; the entries of `said` and `states` are logged at their times.
 fn found(excused: u64, until: u64, said: &[(u64, &str)]) -> Option<u64> {
     let (mut progress, mut logs) = (Progress::default(), Logs::default());
     logs.running = vec!["log".into()];

@@ -1,4 +1,4 @@
-//! Which rows `millrace table` shows, and what of them.
+//! The rows that `millrace table` prints.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod support;

@@ -1,4 +1,4 @@
-//! What `millrace check` says of pipeline files that are wrong: of each in `wrong/`, and of one that is right.
+//! Messages of `millrace check` for each wrong file in `wrong/`, and for a right one.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod support;
@@ -9,7 +9,7 @@ use insta::assert_snapshot;
 
 use support::Place;
 
-/// What `check` says of a file in `wrong/`.
+/// The messages of `check` for a file in `wrong/`.
 fn check(name: &str) -> String {
     let place = Place::new();
     let file = format!("{name}.toml");

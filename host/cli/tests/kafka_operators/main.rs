@@ -70,7 +70,7 @@ fn guest() -> Vec<u8> {
     std::fs::read(std::path::Path::new(&folder).join("operators.wasm")).expect("`./justw guests` builds it")
 }
 
-/// Starts it and kills it, until it has been killed often enough; then lets it work off what is left.
+/// Starts and kills it often enough, then lets it process the rest.
 fn kill_and_finish(place: &Place, kafka: &str) {
     let (mut dice, mut hits) = (Dice::new(1), 0);
     for kill in 0..KILLS {

@@ -1,8 +1,8 @@
 //! Oracle 3: every record of the input is accounted for.
 //!
-//! What passes through unchanged must be found again, once for each time that it was sent. What waits in joins must come
-//! out of the outer one, in pairs or alone. Readings are counted by `sums.rs`. What is refused must be a dead letter, once,
-//! with the reason; the rest is dropped, and was to be.
+//! Records that pass unchanged must be in the output as often as they were sent. Records of joins must be in the output of the outer
+//! join, in pairs or alone. `sums.rs` counts the readings. A refused record must be one dead letter with the reason. All others must
+//! be dropped, and must be expected to be.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -14,7 +14,7 @@ use crate::names::{DEAD, full};
 use crate::output::shown_key;
 use crate::sums::{OUTER_MS, sides};
 
-/// What became of the input, in records.
+/// The fates of the input records, counted.
 #[derive(Default)]
 pub struct Accounts {
     input: usize,
@@ -27,7 +27,7 @@ pub struct Accounts {
 type Origin = (String, i32, i64);
 
 impl Accounts {
-    /// Looks each record up; says what is missing or too much.
+    /// Looks up each record; returns those that are missing or superfluous.
     pub fn check(&mut self, kafka: &Kafka, inputs: &Inputs) -> Vec<String> {
         let refused = self.judge(inputs);
         let mut found = dead_letters(kafka, &refused);
@@ -37,12 +37,12 @@ impl Accounts {
         found
     }
 
-    /// Codes for which records must be refused.
+    /// The codes of records that must be refused.
     pub fn codes(&self) -> BTreeSet<&'static str> {
         self.refused.keys().copied().collect()
     }
 
-    /// What must be a dead letter, with its step and code.
+    /// The expected dead letters, with step and code.
     fn judge(&mut self, inputs: &Inputs) -> BTreeMap<Origin, (&'static str, &'static str)> {
         let mut refused = BTreeMap::new();
         for topic in inputs.topics().filter(|topic| *topic != "names") {
@@ -113,7 +113,7 @@ fn dead_letters(kafka: &Kafka, refused: &BTreeMap<Origin, (&'static str, &'stati
     shortened(found)
 }
 
-/// Records that come through as they are.
+/// Records that pass unchanged.
 fn passed_through(kafka: &Kafka, inputs: &Inputs, from: &[&'static str], to: &str) -> Vec<String> {
     type Places = Vec<String>;
     type Content<'r> = (&'r Option<Vec<u8>>, &'r Option<Vec<u8>>);
@@ -136,7 +136,7 @@ fn passed_through(kafka: &Kafka, inputs: &Inputs, from: &[&'static str], to: &st
     }))
 }
 
-/// What the outer join puts out for a key: pairs, and records that have met nobody.
+/// The results of the outer join for a key: pairs, and records without a match.
 fn joined(kafka: &Kafka, inputs: &Inputs) -> Vec<String> {
     let mut wanted: BTreeMap<i64, usize> = BTreeMap::new();
     for (key, (payments, stock)) in sides(inputs) {
@@ -161,7 +161,7 @@ fn joined(kafka: &Kafka, inputs: &Inputs) -> Vec<String> {
     }))
 }
 
-/// The first few, and how many there are.
+/// The first few, and their number.
 fn shortened(all: impl IntoIterator<Item = String>) -> Vec<String> {
     const MOST: usize = 5;
     let mut all: Vec<_> = all.into_iter().collect();

@@ -1,4 +1,4 @@
-//! The brokers, and the topics of others on them.
+//! The brokers, and the external topics.
 
 use std::time::Duration;
 
@@ -11,13 +11,13 @@ use crate::harness::wait::{until, within};
 use crate::names::{APP, DEAD, INPUTS, LARGEST_CHECKED, OUTPUTS, full, partitions_at_start};
 use crate::plan::NODES;
 
-/// How long a broker may take to have all records again that the others have.
+/// Time limit for a broker to catch up with the others.
 const IN_SYNC: Duration = Duration::from_secs(300);
 
 /// Runs that are shorter would spend their time on compiling brokers.
 const LONG: Duration = Duration::from_secs(300);
 
-/// Starts three nodes, for so long.
+/// Starts three nodes, for this long.
 pub fn start(time: Duration) -> Cluster {
     let settings = [
         ("group.min.session.timeout.ms", "500"),
@@ -34,7 +34,7 @@ pub fn client(cluster: &Cluster) -> Kafka {
     Kafka::new(&cluster.bootstrap(), APP)
 }
 
-/// Makes all topics of others.
+/// Creates all external topics.
 pub fn create_topics(kafka: &Kafka, options: &crate::options::Options) {
     let inputs = INPUTS.map(|topic| (topic, partitions_at_start(topic, options)));
     let outputs = OUTPUTS.map(|(topic, partitions, _)| (topic, partitions));
@@ -60,7 +60,7 @@ pub fn grow(kafka: &Kafka, topic: &str, partitions: i32) {
     until(&format!("`{topic}` has {partitions} partitions"), || kafka.ends(topic, partitions).is_ok());
 }
 
-/// Waits until a fault of a broker is over: every partition has all of its replicas.
+/// Waits until every partition has all of its replicas again.
 pub fn wait_until_in_sync(kafka: &Kafka) {
     within(IN_SYNC, "all replicas are in sync", || kafka.replicas_in_sync().is_ok_and(|replicas| replicas == NODES));
 }

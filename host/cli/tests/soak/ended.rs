@@ -1,20 +1,20 @@
-//! How processes have ended.
+//! The ends of processes.
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
 use nix::sys::signal::Signal;
 
-/// Last lines of a log that are told.
+/// Number of the last log lines that are printed.
 const LINES: usize = 3;
 
-/// How a process has ended, and its log.
+/// The exit status of a process, and its log.
 pub struct Ended {
     pub status: ExitStatus,
     pub log: String,
 }
 
-/// How a process has ended that was to die at a point.
+/// The end of a process that was to die at a point.
 #[derive(Debug, PartialEq, Eq)]
 pub enum AtPoint {
     Reached,
@@ -30,8 +30,8 @@ impl Ended {
         self.status.signal() == Some(signal as i32)
     }
 
-    /// `host/kafka/src/faults.rs` aborts a process at its point without a word. An assertion of a library aborts it too,
-    /// and so does a panic within a panic; both leave a line that is no entry of the log.
+    /// `host/kafka/src/faults.rs` aborts a process at its point without a message. A failed assertion of a library or a panic within
+    /// a panic also aborts it, but leaves a line that is no log entry.
     pub fn at_point(&self) -> AtPoint {
         let is_entry = |line: &str| serde_json::from_str::<serde_json::Value>(line).is_ok();
         if self.is_by(Signal::SIGKILL) {
@@ -43,7 +43,7 @@ impl Ended {
         }
     }
 
-    /// In words, with its last lines.
+    /// The end as text, with the last log lines.
     pub fn text(&self) -> String {
         let lines: Vec<_> = self.log.lines().collect();
         format!("{}: {:#?}", self.status, &lines[lines.len().saturating_sub(LINES)..])

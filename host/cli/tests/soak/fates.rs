@@ -1,4 +1,4 @@
-//! What must become of a record of the input at its source and at the rule behind it, told from the record itself.
+//! The expected fate of an input record at its source and at the rule after it, computed from the record.
 
 use serde_json::Value;
 
@@ -6,14 +6,14 @@ use crate::harness::records::Record;
 use crate::inputs::Inputs;
 use crate::names::LARGEST_CHECKED;
 
-/// What must become of it.
+/// The expected fate of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
-    /// It comes through.
+    /// The record passes.
     Passes,
     /// It is a dead letter of this step, with this code.
     Refused { step: &'static str, code: &'static str },
-    /// The rule leaves it out, and it is counted.
+    /// The rule skips it, and it is counted.
     Skipped,
 }
 
@@ -24,7 +24,7 @@ pub const STEPS: [&str; 9] =
 /// Code of what the sink refuses.
 pub const TOO_LARGE: &str = "too-large";
 
-/// Tells it.
+/// Computes the fate of a record.
 pub fn fate(inputs: &Inputs, topic: &'static str, record: &Record) -> Fate {
     if let Some(code) = source_refuses(inputs, record) {
         return Fate::Refused { step: topic, code };
@@ -41,7 +41,7 @@ pub fn fate(inputs: &Inputs, topic: &'static str, record: &Record) -> Fate {
     }
 }
 
-/// Whether the topic `checked` doesn't take it.
+/// Whether the topic `checked` refuses the record.
 pub fn is_too_large(record: &Record) -> bool {
     record.value.as_ref().is_some_and(|value| value.len() > LARGEST_CHECKED)
 }
@@ -56,7 +56,7 @@ fn source_refuses(inputs: &Inputs, record: &Record) -> Option<&'static str> {
     }
 }
 
-/// What the rule does that does what it is asked to (`tests/guests/hostile`).
+/// The effect of the hostile rule, which does what the record asks for (`tests/guests/hostile`).
 fn obeyed(record: &Record) -> Fate {
     let refused = |code| Fate::Refused { step: "", code };
     let Some(value) = &record.value else { return refused("null-value") };

@@ -1,4 +1,4 @@
-//! Doing the harm that was planned.
+//! Injects the planned faults.
 
 use std::time::{Duration, Instant};
 
@@ -16,13 +16,13 @@ use crate::names::full;
 use crate::plan::{Fault, NODES, SLOTS};
 use crate::timeline::Timeline;
 
-/// How long a process may live that is to die at a point: where it has no work, it doesn't come there.
+/// Time limit for a process to die at its point: without work it doesn't get there.
 const DIES_WITHIN: Duration = Duration::from_secs(30);
 
 /// Most partitions that `events` gets.
 const MOST_EVENTS: i32 = 6;
 
-/// What harm is done to.
+/// The targets of faults.
 pub struct Victims<'v, 'p> {
     pub cluster: &'v mut Cluster,
     pub kafka: &'v Kafka,
@@ -41,7 +41,7 @@ pub struct Points {
 }
 
 impl Victims<'_, '_> {
-    /// Does it; returns when it is over.
+    /// Injects a fault; returns when it is over.
     pub fn suffer(&mut self, fault: &Fault) {
         match fault {
             Fault::Kill { slot, away } => {
@@ -90,7 +90,7 @@ impl Victims<'_, '_> {
         }
     }
 
-    /// Waits for nothing: this is how long the harm lasts.
+    /// Sleeps for the duration of a fault: no condition to wait for.
     fn lasts(&self, time: Duration) {
         std::thread::sleep(time);
     }
@@ -116,7 +116,7 @@ impl Victims<'_, '_> {
         self.fleet.start(slot);
     }
 
-    /// One node at a time: what the last one that was away has missed, it has again. Meanwhile, others suffer.
+    /// Stops one node at a time, after the previous one has caught up. Other faults go on meanwhile.
     fn without_node(&mut self, node: usize, away: Duration, harm: impl FnOnce(&mut Cluster)) {
         wait_until_in_sync(self.kafka);
         harm(self.cluster);
@@ -140,7 +140,7 @@ impl Victims<'_, '_> {
         }
     }
 
-    /// Waits until the group has as many members as there are processes.
+    /// Waits until each process is a member of the group.
     pub fn wait_for_members(&self, patience: Duration) {
         let size = self.fleet.size();
         let are_there = || self.kafka.members(crate::names::APP).is_ok_and(|members| members == size);

@@ -1,4 +1,4 @@
-//! Sending the input as its time comes.
+//! Sends the input by its schedule.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ pub struct Feed {
     told: Arc<Told>,
 }
 
-/// What it tells and is told.
+/// The state that it shares with its thread.
 struct Told {
     sent: AtomicUsize,
     events: AtomicI32,
@@ -25,7 +25,7 @@ struct Told {
 }
 
 impl Feed {
-    /// Starts to send what its time has come for, as counted from now; `base` is that in milliseconds since the epoch.
+    /// Starts to send records when they are due. Times count from now, which is `base` in milliseconds since the epoch.
     pub fn start(bootstrap: &str, options: &Options, mut input: Input, base: i64) -> Self {
         let partitions = Partitions::at_start(options);
         let events = AtomicI32::new(partitions.0["events"]);
@@ -53,22 +53,22 @@ impl Feed {
         Self { thread, told }
     }
 
-    /// Records that it has sent.
+    /// Number of records sent.
     pub fn sent(&self) -> usize {
         self.told.sent.load(Ordering::Relaxed)
     }
 
-    /// Partitions of `events` that it sends to.
+    /// Number of partitions of `events` that it sends to.
     pub fn events(&self) -> i32 {
         self.told.events.load(Ordering::Relaxed)
     }
 
-    /// Has it send to so many of them.
+    /// Sets the number of partitions that it sends to.
     pub fn set_events(&self, partitions: i32) {
         self.told.events.store(partitions, Ordering::Relaxed);
     }
 
-    /// Waits until all is sent and acknowledged; what went wrong otherwise.
+    /// Waits until all records are sent and acknowledged. An error says what failed.
     pub fn finish(self) -> Result<usize, String> {
         let lost = "the input could not be sent";
         self.thread.join().map_err(|panic| panic.downcast_ref::<String>().cloned().unwrap_or_else(|| lost.into()))?;

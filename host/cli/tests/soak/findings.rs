@@ -1,21 +1,21 @@
-//! What was found wrong.
+//! Findings of the oracles.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 
-/// What was found wrong, by oracle.
+/// Findings, by oracle.
 #[derive(Default)]
 pub struct Findings(Mutex<Vec<(String, String)>>);
 
 impl Findings {
-    /// Something is wrong.
+    /// Adds a finding.
     pub fn add(&self, oracle: &str, text: impl Into<String>) {
         let text = text.into();
         println!("FOUND ({oracle}): {text}");
         self.0.lock().unwrap().push((oracle.to_owned(), text));
     }
 
-    /// Lets an oracle look; one that panics has found something.
+    /// Runs an oracle; a panic is a finding, too.
     pub fn look(&self, oracle: &str, look: impl FnOnce() -> Vec<String>) {
         match attempt(look) {
             Ok(found) => found.into_iter().for_each(|text| self.add(oracle, text)),
@@ -23,13 +23,13 @@ impl Findings {
         }
     }
 
-    /// All of it.
+    /// All findings.
     pub fn all(&self) -> Vec<(String, String)> {
         self.0.lock().unwrap().clone()
     }
 }
 
-/// What something gives; if it panics, the text of that.
+/// The result of a function, or the text of its panic.
 pub fn attempt<T>(what: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(what)).map_err(|panic| {
         let text = panic.downcast_ref::<String>().cloned();

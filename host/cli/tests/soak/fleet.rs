@@ -18,12 +18,12 @@ pub struct Fleet<'p> {
     bootstrap: String,
     slots: [Option<Process>; SLOTS],
     started: usize,
-    /// What those that were stopped have said at their end.
+    /// The last log entries of the processes that were stopped.
     pub last_words: Vec<Value>,
     ids: &'p Ids,
 }
 
-/// Numbers of the processes and the names of their logs, for others to see.
+/// Process ids and names of logs, for other threads.
 #[derive(Default)]
 pub struct Ids(Mutex<[Option<(u32, String)>; SLOTS]>);
 
@@ -32,14 +32,14 @@ impl Ids {
         self.0.lock().unwrap().each_ref().map(|running| running.as_ref().map(|(id, _)| *id))
     }
 
-    /// The logs of those that run.
+    /// The logs of the running processes.
     pub fn logs(&self) -> Vec<String> {
         self.0.lock().unwrap().iter().flatten().map(|(_, log)| log.clone()).collect()
     }
 }
 
 impl<'p> Fleet<'p> {
-    /// None runs yet.
+    /// A fleet without a running process.
     pub fn new(place: &'p Place, bootstrap: String, ids: &'p Ids) -> Self {
         Self { place, bootstrap, slots: Default::default(), started: 0, last_words: Vec::new(), ids }
     }
@@ -49,12 +49,12 @@ impl<'p> Fleet<'p> {
         format!("data-{slot}")
     }
 
-    /// How many there are. Those that run have the first numbers.
+    /// Number of processes. The running ones have the lowest numbers.
     pub fn size(&self) -> usize {
         self.slots.iter().flatten().count()
     }
 
-    /// Starts a process, if it doesn't run.
+    /// Starts a process unless it runs.
     pub fn start(&mut self, slot: usize) {
         self.start_with(slot, None);
     }
@@ -88,20 +88,20 @@ impl<'p> Fleet<'p> {
         until("the process runs", || process.entries().iter().any(runs));
     }
 
-    /// `kill -9`. One that had ended by itself before is a finding.
+    /// `kill -9`. A process that has already ended is a finding.
     pub fn kill(&mut self, slot: usize, findings: &Findings) {
         if let Some(ended) = self.end(slot).filter(|ended| !ended.is_by(Signal::SIGKILL)) {
             findings.add("processes", format!("process {slot} ended by itself: {}", ended.text()));
         }
     }
 
-    /// `kill -9`, unless it has ended by itself: says how it has ended.
+    /// `kill -9`, unless it has already ended. Returns its end.
     pub fn end(&mut self, slot: usize) -> Option<Ended> {
         let (status, log) = self.take(slot)?.end();
         Some(Ended { status, log })
     }
 
-    /// Asks a process to stop, and waits until it has, well.
+    /// Tells a process to stop, and waits until it has ended with success.
     pub fn stop(&mut self, slot: usize, findings: &Findings) {
         let Some(process) = self.take(slot) else { return };
         match attempt(|| process.stop()) {
@@ -123,12 +123,12 @@ impl<'p> Fleet<'p> {
         drop(std::fs::remove_dir_all(self.place.path(&Self::data(slot))));
     }
 
-    /// Whether there is one that hasn't ended.
+    /// Whether any process is running.
     pub fn is_alive(&mut self, slot: usize) -> bool {
         self.slots[slot].as_mut().is_some_and(Process::is_alive)
     }
 
-    /// No process ends by itself: one that did is found, and started again.
+    /// Finds processes that have ended by themselves, which is a finding, and restarts them.
     pub fn keep_alive(&mut self, findings: &Findings) {
         for slot in 0..SLOTS {
             if self.slots[slot].is_some() && !self.is_alive(slot) {

@@ -1,4 +1,4 @@
-//! What the soak shares with the scenarios.
+//! The harness that the soak shares with the scenarios.
 
 #[path = "../kafka/harness/lines.rs"]
 pub mod lines;

@@ -17,26 +17,26 @@ const STEP_MS: i64 = STEP.as_millis() as i64;
 /// Header of records with bytes that are no text.
 pub const HEADER: &str = "noise";
 
-/// One in so many records is broken in some way.
+/// One of this many records is broken.
 const POISON: u64 = 30;
 
-/// Every so many steps, some readings are slow.
+/// Number of steps between slow readings.
 const SLOW_EVERY: u64 = 240;
 
-/// So many, together slower than a transaction may be old.
+/// Number of slow readings: together slower than the transaction timeout.
 const SLOW: i64 = 200;
 
-/// How often the rule counts for one of them: some 40 ms.
+/// Rounds of work for each of them: some 40 ms.
 const SPIN: i64 = 20_000_000;
 
-/// Twenty days, which is less than a broker remembers a producer for; and ten years.
+/// Twenty days, less than the lifetime of a producer's state on the broker; and ten years.
 const OLD_MS: i64 = 20 * 86_400_000;
 const FUTURE_MS: i64 = 3_650 * 86_400_000;
 
-/// A day, which the sources allow. Only where no window is behind, as it would close for all others.
+/// A day, which the sources allow. Only in streams without windows: it would close those of all records.
 const AHEAD_MS: i64 = 86_400_000;
 
-/// How far ahead windows are closed: more than they wait for, and less than the hour that a broker allows.
+/// Timestamp of the records that close windows, after the present: more than their grace, less than the hour that a broker allows.
 const CLOSING_MS: i64 = 2_400_000;
 
 /// A record to be sent.
@@ -61,7 +61,7 @@ pub struct Input {
     ahead: bool,
     step: u64,
     next_id: i64,
-    /// What later steps send beside their own.
+    /// Records that later steps send beside their own.
     later: BTreeMap<u64, Vec<Outgoing>>,
 }
 
@@ -178,7 +178,7 @@ impl Input {
         }
     }
 
-    /// Breaks one in some; all dice are thrown for the others too.
+    /// Breaks some records. Takes the same random numbers for the others.
     fn maybe_poison(&mut self, record: &mut Outgoing) {
         let (kind, noise) = (self.dice.below(15 * POISON), self.dice.below(256) as u8);
         if !self.poison {
@@ -220,7 +220,7 @@ fn outgoing(topic: &'static str, partition: i64, key: i64, value: String, time: 
     Outgoing { topic, partition, key, value, time, header: None }
 }
 
-/// Rows of the global table, which are there before all else.
+/// Rows of the global table, which come before all other records.
 pub fn names() -> Vec<Outgoing> {
     let name = |key: i64| outgoing("names", key, key, format!(r#"{{"name":"n{key}"}}"#), 0);
     (0..3_000).filter(|key| key % 3 != 0).map(name).collect()
@@ -229,7 +229,7 @@ pub fn names() -> Vec<Outgoing> {
 /// Header of a record that closes windows.
 pub const CLOSER: &str = "closer";
 
-/// Records that close all windows, when everything else is processed. None of their keys has had a record before.
+/// Records that close all windows, after everything else is processed. Their keys are new.
 pub fn closers(time: i64) -> Vec<Outgoing> {
     let closer = |topic, partition: i64| {
         let value = format!(r#"{{"id":{},"amount":0}}"#, -1_000_000_000 - partition);

@@ -1,4 +1,4 @@
-//! The input as it lies in the topics.
+//! The input, read back from the topics.
 
 use std::collections::BTreeMap;
 
@@ -39,20 +39,20 @@ impl Inputs {
         self.topics.values().flatten().map(Vec::len).sum()
     }
 
-    /// Whether a record's time is further ahead than the sources allow, which only a clock can tell, and `replay` has none.
+    /// Whether a record's timestamp is further ahead of the clock than the sources allow. `replay` has no clock to tell.
     pub fn is_from_the_future(&self, record: &Record) -> bool {
         const DAY: i64 = 86_400_000;
         record.timestamp > self.base + 30 * DAY
     }
 
-    /// Whether records of these times meet in a join, as far as `within` says. One from long before the run comes when all
-    /// windows of its time are closed: it meets no other, not even another one of that time.
+    /// Whether records of these timestamps match in a join by its `within`. A record from long before the run is late for all windows,
+    /// and matches none, not even one of the same timestamp.
     pub fn meet(&self, one: i64, other: i64, within: i64) -> bool {
         const HOUR: i64 = 3_600_000;
         one.min(other) > self.base - HOUR && (one - other).abs() <= within
     }
 
-    /// Offsets are without gaps from 0 on: `replay` gives the same.
+    /// Checks that offsets have no gaps from 0 on, as in `replay`.
     pub fn gaps(&self) -> Vec<String> {
         let mut found = Vec::new();
         for topic in self.topics() {

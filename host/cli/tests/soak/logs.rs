@@ -1,4 +1,4 @@
-//! What the processes' logs say about partitions that stand still.
+//! Reasons in the processes' logs for partitions that have stopped.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -10,15 +10,15 @@ use serde_json::Value;
 
 use crate::progress::{LONGEST, Place};
 
-/// How long an entry explains something: the app repeats a warning that still holds every 30 s, and a sample may be late.
+/// Time for which an entry explains a stop: the app repeats a warning every 30 s, and a sample may be late.
 const HOLDS: Duration = Duration::from_secs(60);
 
 /// Beginnings of entries about a partition that isn't read, with its topic and number.
 const OF_A_PARTITION: [&str; 2] =
     ["a partition can't be read, and is tried again", "nothing comes from a partition that isn't read to its end"];
 
-/// Beginnings of entries about a task that isn't open: all of its inputs have the number that is told, and the topic may be
-/// that of a changelog.
+/// Beginnings of entries about a task that isn't open. All of its inputs have the partition in the entry; the topic may be a
+/// changelog.
 const OF_A_TASK: [&str; 2] =
     ["a partition can't be processed yet, and is tried again", "the local state can't be used and is restored"];
 
@@ -43,7 +43,7 @@ const OF_A_PROCESS: [&str; 17] = [
     "a run took too long and was cut off",
 ];
 
-/// The logs, as far as they have been read. All times are from the start of the run, and those of reading.
+/// The logs, as far as they were read. Times count from the start of the run, and are those of reading.
 #[derive(Default)]
 pub struct Logs {
     read: BTreeMap<String, u64>,
@@ -57,7 +57,7 @@ pub struct Logs {
 }
 
 impl Logs {
-    /// Reads what has come to the logs in a folder.
+    /// Reads the new lines of the logs in a folder.
     pub fn read(&mut self, now: Duration, folder: &Path) {
         for entry in std::fs::read_dir(folder).unwrap().flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
@@ -95,8 +95,8 @@ impl Logs {
         }
     }
 
-    /// Why a partition may stand still that has done so since then, as far as the processes say. A state explains it only as
-    /// long as it lasts, and not for longer than [`LONGEST`].
+    /// The reason in the logs for a partition that has stopped at this time. A state of a process explains it while it lasts, for at
+    /// most [`LONGEST`].
     pub fn reason(&self, place: &Place, since: Duration, now: Duration) -> Option<String> {
         let holds = |said: Duration| said >= since && now.saturating_sub(said) <= HOLDS;
         if self.partitions.get(place).or(self.tasks.get(&place.1)).is_some_and(|said| holds(*said)) {
@@ -113,7 +113,7 @@ impl Logs {
     }
 }
 
-/// What a file has behind a place; a line that is half written comes with the next call.
+/// The content of a file from a position on; an incomplete last line comes with the next call.
 fn whole_lines(path: &Path, from: u64) -> Vec<u8> {
     let (mut file, mut text) = (File::open(path).unwrap(), Vec::new());
     file.seek(SeekFrom::Start(from)).unwrap();

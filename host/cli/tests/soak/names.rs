@@ -1,11 +1,11 @@
-//! Topics of the pipeline, and how they are to be compared.
+//! Topics of the pipeline, and how they are compared.
 
 use crate::options::{Kind, Options};
 
 /// Name of the app, and the beginning of all its topics' names.
 pub const APP: &str = "soak";
 
-/// Topics that are fed.
+/// Input topics.
 pub const INPUTS: [&str; 7] = ["payments", "stock", "readings", "clicks-a", "clicks-b", "events", "names"];
 
 /// Partitions of those at the start. Those that are merged have unlike numbers, unless that is left out.
@@ -24,7 +24,7 @@ pub const DEAD: &str = "dead";
 /// Most bytes of a record in the topic `checked`.
 pub const LARGEST_CHECKED: usize = 100_000;
 
-/// In what the output must be that of `replay`.
+/// What must be equal in the output of a run and of `replay`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Same {
     /// The records of each key in their order: they come from one partition.

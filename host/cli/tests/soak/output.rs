@@ -1,4 +1,4 @@
-//! Oracle 1: what was committed to the output topics is what `replay` puts out.
+//! Oracle 1: the committed output equals that of `replay`.
 
 use std::collections::BTreeMap;
 
@@ -9,16 +9,16 @@ use crate::names::{DEAD, OUTPUTS, Same, full};
 use crate::quiet::Shown;
 use crate::replayed::Replayed;
 
-/// Where a record lies: partition and offset. Replayed ones have no offset.
+/// The place of a record: partition and offset. Replayed records have no offset.
 type At = (i32, i64);
 
-/// What is compared of a record: timestamp, value and headers.
+/// The compared parts of a record: timestamp, value and headers.
 type Essence = (i64, Option<Vec<u8>>, Vec<(String, Option<Vec<u8>>)>);
 
 /// Key, or nothing, to its records.
 type Keyed<'r> = BTreeMap<Option<&'r [u8]>, Vec<(At, &'r Record)>>;
 
-/// Compares all topics; says what differs. Puts down what has come to which topic.
+/// Compares all topics; returns the differences. Records the number of records of each topic.
 pub fn compare(kafka: &Kafka, replayed: &Replayed, shown: &mut Shown<'_>) -> Vec<String> {
     let mut found = Vec::new();
     for (topic, _, same) in OUTPUTS {
@@ -63,7 +63,7 @@ fn differences(topic: &str, same: Same, expected: &[Record], committed: &[Vec<Re
     (!differ.is_empty()).then(|| format!("`{topic}`: {} keys differ from a replay, such as{first}", differ.len()))
 }
 
-/// What differs for one key.
+/// The differences for one key.
 fn difference(same: Same, wanted: &[(At, &Record)], got: &[(At, &Record)]) -> Option<String> {
     let essence = |record: &Record| match same {
         Same::Last => (0, record.value.clone(), Vec::new()),
@@ -101,7 +101,7 @@ fn difference(same: Same, wanted: &[(At, &Record)], got: &[(At, &Record)]) -> Op
     ))
 }
 
-/// Dead letters, by the record that they are about, the step and the code. Those of the sink are in `accounts.rs`.
+/// Dead letters by origin, step and code. `accounts.rs` checks those of the sink.
 fn dead_letters<'r>(committed: impl Iterator<Item = &'r Record>, replayed: &Replayed) -> Option<String> {
     let name = |letter: &Record| {
         let header = |name: &str| letter.header(name).to_owned();

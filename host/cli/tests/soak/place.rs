@@ -1,4 +1,4 @@
-//! The folder of a run: pipeline, data, logs and all that a failure needs.
+//! The folder of a run: pipeline, data, logs, and files for the analysis of a failure.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,7 +14,7 @@ const PIPELINE: &str = include_str!("pipeline.toml");
 pub struct Place(PathBuf);
 
 impl Place {
-    /// Makes it: the one that is named, or a new one in the target folder.
+    /// Creates the named folder, or a new one in the target folder.
     pub fn new(named: Option<&Path>, seed: u64) -> Self {
         let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
         let new = || Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("soak").join(format!("{seed}-{time}"));
@@ -43,7 +43,7 @@ impl Place {
         command
     }
 
-    /// The pipeline for `replay`, which has to be told how many partitions its inputs have.
+    /// The pipeline for `replay`, with the partition counts of its inputs.
     pub fn write_pipeline_with_partitions(&self, name: &str, partitions: impl Fn(&str) -> i32) {
         let mut text = String::new();
         let mut in_source = false;

@@ -1,8 +1,8 @@
-//! The schedule: which faults strike when.
+//! The schedule of the faults.
 //!
-//! Faults come in rounds of five minutes. The last quarter of each is calm: by then whatever was done must be over, and
-//! partitions that stand still have no excuse. In the second half of the run the first process, the *elder*, is only halted
-//! and loses its brokers, but isn't restarted: it is the one whose memory is looked at.
+//! Faults come in rounds of five minutes. The last quarter of each has none: all effects must be over by then, and no fault
+//! explains a partition that has stopped. In the second half of the run the first process, the *elder*, is halted and loses its
+//! brokers, but isn't restarted: its memory is checked.
 
 use std::fmt;
 use std::time::Duration;
@@ -24,10 +24,10 @@ const ROUND: Duration = Duration::from_secs(300);
 /// Processes start, and have committed something.
 const WARM_UP: Duration = Duration::from_secs(10);
 
-/// Where a process can be told to die, see `host/kafka/src/faults.rs`.
+/// Points at which a process can die, see `host/kafka/src/faults.rs`.
 const POINTS: [&str; 4] = ["produced", "offsets-sent", "acknowledged", "stored"];
 
-/// What is done. `away` is how long it lasts.
+/// A fault. `away` is its duration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
     Kill { slot: usize, away: Duration },
@@ -82,7 +82,7 @@ impl Planner<'_> {
         Duration::from_millis(from_ms + self.dice.below(to_ms - from_ms))
     }
 
-    /// All dice are thrown whatever is left out, so that the rest stays as it was.
+    /// Takes the same random numbers whatever is left out, so that the rest of the schedule stays the same.
     fn fault(&mut self, at: Duration) -> Option<Fault> {
         let any = self.dice.below(self.running as u64) as usize;
         let spare_elder = at >= self.half;

@@ -1,31 +1,31 @@
-//! Whether partitions get on.
+//! Oracle 6: partitions make progress.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::logs::Logs;
 
-/// How long a partition may stand still without a reason.
+/// Time for which a partition may stop without a reason.
 pub const MOST: Duration = Duration::from_secs(30);
 
-/// How long faults alone explain that a partition stands still.
+/// Time for which faults alone explain a stop.
 pub const LONGEST: Duration = Duration::from_secs(120);
 
-/// How long the last process may take to work off what is left without getting on.
+/// Time limit without progress for the last process to process the rest.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A partition of a topic that the app reads.
 pub type Place = (String, i32);
 
-/// Where all partitions are.
+/// Positions of all partitions.
 pub type Positions = BTreeMap<Place, Position>;
 
-/// Where a partition is.
+/// Position of a partition.
 #[derive(Clone, Copy, Debug)]
 pub struct Position {
-    /// Next offset, as committed.
+    /// Committed offset.
     pub committed: i64,
-    /// End of what is committed by those who write it.
+    /// Last stable offset.
     pub end: i64,
 }
 
@@ -45,7 +45,7 @@ pub struct Progress {
     pub longest: (Duration, Duration),
 }
 
-/// A partition that stands still without a reason.
+/// A partition that has stopped without a reason.
 #[derive(Debug)]
 pub struct Standing {
     pub place: Place,

@@ -1,4 +1,4 @@
-//! Whether the run has shown anything at all: two empty topics agree, and so do two sets of dead letters without any.
+//! Checks that the run has tested something: two empty topics are equal, and so are two empty sets of dead letters.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -13,7 +13,7 @@ const PLENTY: Duration = Duration::from_secs(600);
 const CODES: [&str; 8] =
     ["asked", "bad-key", "bad-value", "deadline", "future-timestamp", "memory-limit", "null-value", "trap"];
 
-/// What a run has put out.
+/// The output of a run.
 pub struct Shown<'s> {
     /// How long faults went on.
     pub time: Duration,
@@ -28,7 +28,7 @@ pub struct Shown<'s> {
 }
 
 impl Shown<'_> {
-    /// What is missing.
+    /// What the run hasn't tested.
     pub fn missing(&self) -> Vec<String> {
         let mut found = Vec::new();
         if self.time < ENOUGH {

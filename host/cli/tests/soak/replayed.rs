@@ -1,4 +1,4 @@
-//! What `millrace replay` makes of the input as it lies in the topics.
+//! The output of `millrace replay` for the input in the topics.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -28,7 +28,7 @@ impl Replayed {
         Self(by_topic(place))
     }
 
-    /// What comes out to a topic, in order. Nobody has given these records offsets.
+    /// The output to a topic, in order. These records have no offsets.
     pub fn read(&self, topic: &str) -> Vec<Record> {
         let Some(path) = self.0.get(&full(topic)) else { return Vec::new() };
         let lines = BufReader::new(File::open(path).unwrap()).lines();

@@ -1,4 +1,4 @@
-//! Oracle 5: in the end all is processed, and no transaction is open.
+//! Oracle 5: in the end there is no lag, and no transaction is open.
 
 use std::time::{Duration, Instant};
 
@@ -7,10 +7,10 @@ use crate::names::full;
 use crate::progress::{Backlog, PATIENCE};
 use crate::sampler::positions;
 
-/// How long to wait between two looks.
+/// Time between two checks.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Waits until all is processed and committed; says what is left when nothing moves any more.
+/// Waits until all input is processed and committed. Without progress, returns what is left.
 pub fn wait_until_caught_up(kafka: &Kafka) -> Vec<String> {
     let (start, mut backlog) = (Instant::now(), Backlog::default());
     loop {
@@ -22,7 +22,7 @@ pub fn wait_until_caught_up(kafka: &Kafka) -> Vec<String> {
     }
 }
 
-/// Partitions whose last stable offset isn't their end: somebody has left a transaction open.
+/// Partitions with an open transaction: their last stable offset isn't the high watermark.
 pub fn open_transactions(kafka: &Kafka) -> Vec<String> {
     let start = Instant::now();
     loop {

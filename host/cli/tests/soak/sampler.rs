@@ -1,4 +1,4 @@
-//! Looking at the app every few seconds, and a line a minute.
+//! Samples the app every few seconds, and prints a line each minute.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -23,7 +23,7 @@ const EVERY: Duration = Duration::from_secs(3);
 
 const LINE_EVERY: Duration = Duration::from_secs(60);
 
-/// What a sampler looks at.
+/// What a sampler samples.
 #[derive(Clone, Copy)]
 pub struct Watched<'w> {
     pub bootstrap: &'w str,
@@ -34,7 +34,7 @@ pub struct Watched<'w> {
     pub findings: &'w Findings,
 }
 
-/// What it has seen.
+/// The samples.
 #[derive(Default)]
 pub struct Seen {
     pub progress: Progress,
@@ -110,7 +110,7 @@ fn look_at_progress(progress: &mut Progress, watched: &Watched<'_>, (now, at): (
     }
 }
 
-/// Where all partitions are that the app reads: those of others, and its own table and repartition topics.
+/// Positions of all partitions that the app reads: of external topics, of its table's topic and of repartition topics.
 pub fn positions(kafka: &Kafka) -> KafkaResult<Positions> {
     let read = ["payments", "stock", "readings", "clicks-a", "clicks-b", "events", "resolved"].map(full);
     let mut found = BTreeMap::new();

@@ -25,14 +25,13 @@ use crate::summary::Summary;
 use crate::timeline::Timeline;
 use crate::{output, rest, state, sums};
 
-/// How long a process may take to come or go while the group is otherwise left alone.
+/// Time limit for a process to join or leave the group while there is no other fault.
 const GROUP: Duration = Duration::from_secs(120);
 
-/// A fault that would come later than this is left out: otherwise one after the other would move on, into the time that is
-/// to be calm.
+/// A fault that would be later than this is skipped: otherwise all later faults would be delayed, into the calm time.
 const LATEST: Duration = Duration::from_secs(30);
 
-/// Runs it; says whether all is well.
+/// Runs the soak; returns whether there was no finding.
 pub fn run(options: &Options) -> bool {
     let seed = options.seed();
     let schedule = plan(options, seed);
@@ -144,7 +143,7 @@ impl Run<'_> {
         }
     }
 
-    /// One process is left, has all tasks, and works off what there is; then time jumps, so that all windows close.
+    /// One process is left, gets all tasks, and processes the rest. Then stream time jumps, so that all windows close.
     fn come_to_rest(&self, fleet: &mut Fleet<'_>, bootstrap: &str, base: i64, time: Duration) {
         println!("soak: the faults are over; working off what is left");
         for slot in (1..fleet.size()).rev() {
@@ -222,7 +221,7 @@ impl Run<'_> {
         findings.is_empty()
     }
 
-    /// After a failure all stays, and the brokers' logs too; otherwise what is large goes.
+    /// After a failure all files stay, with the brokers' logs; otherwise large ones are deleted.
     fn keep(&self, well: bool, cluster: &Cluster) {
         for node in 0..cluster.nodes() {
             let log = cluster.folder().join(format!("node-{node}")).join("log");
@@ -239,7 +238,7 @@ impl Run<'_> {
     }
 }
 
-/// What the run has left behind.
+/// The files of the run.
 struct Outcome<'o> {
     base: i64,
     sent: usize,

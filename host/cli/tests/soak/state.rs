@@ -1,4 +1,4 @@
-//! Oracle 4: the state on disk equals what its changelogs add up to.
+//! Oracle 4: the state on disk equals its changelogs.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::harness::same::assert_same;
 use crate::harness::stores::{assert_same_but_for_the_expired, assert_table_of, fold, stored};
 use crate::names::full;
 
-/// Stores whose entries expire, and how many milliseconds behind the newest one none has done so.
+/// Stores whose entries expire, and the age in milliseconds, before the newest entry, up to which none has expired.
 const EXPIRING: [(&str, i64); 8] = [
     ("resolve-window", 610_000),
     ("outer-window", 660_000),

@@ -1,4 +1,4 @@
-//! The end, in words.
+//! The summary at the end.
 
 use std::path::Path;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::accounts::Accounts;
 use crate::faults::Points;
 use crate::sampler::Seen;
 
-/// What a run was, and what came of it.
+/// A run and its results.
 pub struct Summary<'s> {
     pub seed: u64,
     pub time: Duration,
@@ -21,7 +21,7 @@ pub struct Summary<'s> {
     pub accounts: &'s Accounts,
     pub memory: String,
     pub seen: &'s Seen,
-    /// What processes said that were asked to stop.
+    /// Last log entries of the processes that were told to stop.
     pub last_words: &'s [Value],
     pub findings: &'s [(String, String)],
 }

@@ -16,7 +16,7 @@ pub const OUTER_MS: i64 = 600_000;
 /// Number of records, and the sum of their amounts, by key.
 type Sums = BTreeMap<i64, (i64, i64)>;
 
-/// Compares all sums; says which differ.
+/// Compares all sums; returns the differences.
 pub fn compare(kafka: &Kafka, inputs: &Inputs) -> Vec<String> {
     let total = totals(inputs);
     let mut found = grown_one_by_one(kafka, "total", &total);
@@ -90,7 +90,7 @@ fn pair_sums(inputs: &Inputs) -> Sums {
 /// Times and contents of the records of a side.
 pub type Side = Vec<(i64, Value)>;
 
-/// Times and contents of what can meet, payments and stock, by key.
+/// Timestamps and contents of payments and stock that can match, by key.
 pub fn sides(inputs: &Inputs) -> BTreeMap<i64, (Side, Side)> {
     let mut sides: BTreeMap<i64, (Vec<_>, Vec<_>)> = BTreeMap::new();
     for (key, doc, record) in accepted(inputs, "payments") {
@@ -115,7 +115,7 @@ fn last(kafka: &Kafka, topic: &str) -> Sums {
     kafka.read(&full(topic)).iter().flatten().map(|record| (record.number(), sum(record))).collect()
 }
 
-/// Each record adds one, and the last sum is what it must be.
+/// Checks that each record adds one, and that the last sum is the expected one.
 fn grown_one_by_one(kafka: &Kafka, topic: &str, expected: &Sums) -> Vec<String> {
     let (mut sums, mut found) = (Sums::new(), Vec::new());
     for (partition, records) in kafka.read(&full(topic)).iter().enumerate() {

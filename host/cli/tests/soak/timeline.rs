@@ -1,4 +1,4 @@
-//! What happened when.
+//! The time line of a run.
 
 use std::fs::File;
 use std::io::Write;
@@ -6,11 +6,11 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-/// How long what a fault has stopped may take to go on after it: a member of the group that is gone is missed after 6 s,
-/// its transaction is given up after 8 s, and then state has to be restored.
+/// Time for recovery after a fault: a dead member's session times out after 6 s, its transaction after 8 s, and then state has to be
+/// restored.
 pub const RECOVERY: Duration = Duration::from_secs(20);
 
-/// A log of what was done, and when.
+/// The faults with their times.
 pub struct Timeline {
     start: Instant,
     file: Mutex<File>,
@@ -24,7 +24,7 @@ struct Span {
 }
 
 impl Timeline {
-    /// Starts now, with its text in this file.
+    /// Starts the time line, with its text in this file.
     pub fn start(path: &Path) -> Self {
         let file = Mutex::new(File::create(path).unwrap());
         Self { start: Instant::now(), file, faults: Mutex::default() }
@@ -35,12 +35,12 @@ impl Timeline {
         self.start.elapsed()
     }
 
-    /// Notes something.
+    /// Adds an entry.
     pub fn note(&self, text: &str) {
         writeln!(self.file.lock().unwrap(), "{:8.1} s  {text}", self.now().as_secs_f64()).unwrap();
     }
 
-    /// Does some harm; notes when it began and ended.
+    /// Injects a fault; records its beginning and end.
     pub fn during<T>(&self, what: &str, harm: impl FnOnce() -> T) -> T {
         self.note(what);
         let number = {
@@ -54,13 +54,13 @@ impl Timeline {
         done
     }
 
-    /// Until when the last fault explains that something stands still, and which one it is.
+    /// The last fault, and the time up to which it explains a stop.
     pub fn excused(&self) -> Option<(Duration, String)> {
         let faults = self.faults.lock().unwrap();
         faults.last().map(|span| (span.end.unwrap_or_else(|| self.now()) + RECOVERY, span.what.clone()))
     }
 
-    /// How many faults there were.
+    /// Number of faults.
     pub fn faults(&self) -> usize {
         self.faults.lock().unwrap().len()
     }

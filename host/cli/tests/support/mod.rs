@@ -1,4 +1,4 @@
-//! What the tests of the command share: a folder with the orders pipeline, and the command run in it.
+//! Shared by the tests of the command: a folder with the orders pipeline, in which the command runs.
 #![allow(dead_code, unused_imports, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod dice;
@@ -16,12 +16,12 @@ pub use running::{Running, catches_sigterm, ignores_sighup, until};
 /// The guest of the orders pipeline.
 const GUEST: &str = "order_status.wasm";
 
-/// A folder of its own with `orders.toml` and its guest. Commands run in it, so that messages name no other folder.
+/// A temporary folder with `orders.toml` and its guest. Commands run in it, so that messages have relative paths.
 pub struct Place {
     folder: TempDir,
 }
 
-/// What a command has said.
+/// The output of a command.
 #[derive(Debug)]
 pub struct Said {
     pub code: Option<i32>,
@@ -49,7 +49,7 @@ impl Place {
         std::fs::read_to_string(self.path(name)).unwrap()
     }
 
-    /// The command with these words, divided by spaces.
+    /// The command with these arguments, separated by spaces.
     pub fn command(&self, words: &str) -> Command {
         let mut command = millrace_in(self.folder.path(), words);
         command.env("COLUMNS", "100").env_remove("MILLRACE_LOG");
@@ -79,7 +79,7 @@ impl Place {
         Running::start(self.command(words))
     }
 
-    /// Makes the topics of the orders pipeline.
+    /// Creates the topics of the orders pipeline.
     pub fn create_topics(&self, data: &str, partitions: u32) {
         for topic in ["payment-orders", "stock-orders", "orders", "recovererDLQ"] {
             self.millrace(&format!("topic create {topic} --data {data} --partitions {partitions} --key i64")).good();
@@ -88,13 +88,13 @@ impl Place {
 }
 
 impl Said {
-    /// What it has put out, if all went well.
+    /// Its standard output; panics if it has failed.
     pub fn good(self) -> String {
         assert_eq!(self.code, Some(0), "{}", self.err);
         self.out
     }
 
-    /// The exit code and the text on standard error, and on standard output where there is any.
+    /// The exit code and the text on standard error, with that on standard output if there is any.
     pub fn bad(self) -> String {
         let out =
             if self.out.is_empty() { String::new() } else { format!("\nstandard output: {}", self.out.trim_end()) };

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-/// How long a test waits for what must happen before it fails.
+/// Time limit of a wait.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A command that is running; killed when it goes out of scope.
@@ -25,7 +25,7 @@ impl Running {
         Self { child, log }
     }
 
-    /// Waits for the entry of the log with this message, and gives its fields.
+    /// Waits for the log entry with this message, and returns its fields.
     pub fn logged(&mut self, message: &str) -> Value {
         let until = Instant::now() + PATIENCE;
         let mut seen = Vec::new();
@@ -40,7 +40,7 @@ impl Running {
         }
     }
 
-    /// Waits for a line of the log with this in it, and gives the line.
+    /// Waits for a log line with this text, and returns it.
     pub fn logged_with(&mut self, text: &str) -> String {
         self.wait_for(text, |line| line.contains(text)).pop().unwrap()
     }
@@ -68,7 +68,7 @@ impl Running {
         lines.last().cloned().unwrap_or_default()
     }
 
-    /// The lines of its log that nobody has waited for, up to its end.
+    /// The remaining lines of its log, up to its end.
     pub fn rest(&mut self) -> Vec<String> {
         self.log.iter().collect()
     }
@@ -83,7 +83,7 @@ impl Running {
         self.child.wait().unwrap()
     }
 
-    /// Asks it to stop, and waits until it has.
+    /// Tells it to stop, and waits until it has ended.
     pub fn terminate(&mut self) -> ExitStatus {
         self.tell_to_stop();
         self.wait()
@@ -102,7 +102,7 @@ impl Running {
         assert!(told.success());
     }
 
-    /// Its number in the system.
+    /// Its process id.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
@@ -142,7 +142,7 @@ fn has_signal(id: u32, set: &str, number: u32) -> bool {
     u64::from_str_radix(signals, 16).unwrap() >> (number - 1) & 1 == 1
 }
 
-/// Waits until something is so.
+/// Waits for a condition.
 pub fn until(what: &str, mut so: impl FnMut() -> bool) {
     let end = Instant::now() + PATIENCE;
     while !so() {
