@@ -9,8 +9,8 @@ use millrace_engine::record::Timestamp;
 use millrace_engine::task::{InputPosition, Task, TaskError};
 use millrace_engine::topology::TopicId;
 
-use super::answers::TaskOffsets;
 use super::key_sample::KeySample;
+use super::opener::TaskOffsets;
 use super::task_error;
 use crate::client::app::{App, hanging};
 use crate::client::native::Fetcher;

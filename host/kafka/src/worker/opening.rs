@@ -10,12 +10,10 @@ use rdkafka::TopicPartitionList;
 use rdkafka::{Offset, error::KafkaError};
 
 use super::active_task::{ActiveTask, ChangelogSlot, Input};
-use super::answers::{StartingPoint, stores};
 use super::commit::CommitScope;
 use super::key_sample::KeySample;
-use super::opener::{OpenRequest, Opened, Opener};
+use super::opener::{OpenRequest, Opened, Opener, StartingPoint, check_state_has_offsets, stores};
 use super::phase::{Fetching, Phase};
-use super::starts::check_state_has_offsets;
 use super::transactions::WorkerTransactions;
 use super::{Assignment, Event, Shared, Worker, may_go_on, task_error};
 use crate::client::native::{Fetcher, c_name};

@@ -11,7 +11,7 @@ use millrace_engine::task::Deployed;
 use millrace_engine::topology::{TopicId, Topology};
 use millrace_store::Database;
 
-use super::missing_topics::MissingTopics;
+use super::opener::MissingTopics;
 use crate::client::settings::ClientSettings;
 use crate::cluster::Cluster;
 use crate::cluster::limits::LearnedLimits;
