@@ -148,8 +148,9 @@ impl Input {
                 partition,
                 next = self.next,
                 seconds,
-                "nothing comes from a partition that isn't read to its end: no broker leads it, its leader doesn't answer, or a \
-                 transaction there is neither committed nor aborted yet; {hanging}. Other partitions go on"
+                "nothing comes from a partition that isn't read to its end: no broker leads it, its leader doesn't \
+                 answer, or a transaction there is neither committed nor aborted yet; {hanging}. Other partitions go \
+                 on"
             );
         }
         stalled

@@ -66,8 +66,8 @@ impl AwaitedTasks {
 }
 
 impl Worker {
-    /// Makes sure of a producer, and has the assigned tasks opened that aren't on their way. Returns early when a command
-    /// comes.
+    /// Makes sure of a producer, and has the assigned tasks opened that aren't on their way. Returns early when a
+    /// command comes.
     pub(super) fn open(&mut self) -> Result<(), Reaction> {
         if self.transactions.producer.is_none() && !self.open_producer()? {
             return Ok(());
@@ -94,7 +94,8 @@ impl Worker {
         Ok(())
     }
 
-    /// Takes in the tasks that are open by now: between two transactions, because the producer learns of their changelogs.
+    /// Takes in the tasks that are open by now: between two transactions, because the producer learns of their
+    /// changelogs.
     pub(super) fn admit(&mut self) -> Result<(), Reaction> {
         let result = self.take_in();
         if result.is_err() {

@@ -90,9 +90,9 @@ impl Shared {
             offset,
             expected,
             step = self.alike.get(&topic).map_or("", String::as_str),
-            "a key is in another partition than the one that Kafka's default partitioner (murmur2) gives it: the step finds \
-             records of one key in several topics only if all these are written with the same partitioner; with librdkafka, \
-             set `partitioner=murmur2_random`"
+            "a key is in another partition than the one that Kafka's default partitioner (murmur2) gives it: the step \
+             finds records of one key in several topics only if all these are written with the same partitioner; with \
+             librdkafka, set `partitioner=murmur2_random`"
         );
     }
 }

@@ -217,8 +217,8 @@ impl<'s> Answers<'s> {
         }
     }
 
-    /// The internal topics that were asked about, and whether the broker knows of each. It may not have heard of one yet;
-    /// if it stays so, the topic has been deleted.
+    /// The internal topics that were asked about, and whether the broker knows of each. It may not have heard of one
+    /// yet; if it stays so, the topic has been deleted.
     pub(in crate::worker) fn internal(&self) -> impl Iterator<Item = (&str, bool)> {
         let internal = self.asked.iter().filter(|name| self.shared.internal_ids.contains_key(*name));
         internal.map(|name| (name.as_str(), self.topics.contains_key(name)))
