@@ -1,5 +1,5 @@
-//! Clients of a cluster: how librdkafka is set up and called, what it logs, one producer, one fetcher. A client knows topics
-//! and partitions, and nothing of tasks.
+//! Clients of a cluster: how librdkafka is set up and called, what it logs, one producer, one fetcher. A client knows
+//! topics and partitions, and nothing of tasks.
 //!
 //! Uses [`error`](crate::error) only.
 

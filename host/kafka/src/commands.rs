@@ -1,7 +1,7 @@
 //! What commands do beside the instances of an app: topics and records by hand, committed offsets, resets.
 //!
-//! Uses [`state`](crate::state) for the folder of an instance, [`control`](crate::control), [`cluster`](crate::cluster),
-//! [`client`](crate::client) and [`error`](crate::error); no instance uses it.
+//! Uses [`state`](crate::state) for the folder of an instance, [`control`](crate::control),
+//! [`cluster`](crate::cluster), [`client`](crate::client) and [`error`](crate::error); no instance uses it.
 
 pub mod offsets;
 pub mod records;

@@ -64,8 +64,8 @@ pub(crate) struct Claimed {
 /// Makes the candidates the active deployments, and notes the app's topics and the contents of its stores.
 ///
 /// # Errors
-/// [`Error::Setup`]: a candidate can't read the state that is there, a step would take it for something else, or another
-/// app has this one's name.
+/// [`Error::Setup`]: a candidate can't read the state that is there, a step would take it for something else, or
+/// another app has this one's name.
 pub(crate) fn deploy(
     settings: &ClientSettings,
     cluster: &Cluster,
@@ -173,8 +173,9 @@ fn contents(topology: &Topology) -> BTreeMap<String, Contents> {
 /// Checks whether a pipeline can go on with the app's topics and state, before any topic is made for it.
 ///
 /// # Errors
-/// [`Error::Setup`]: another pipeline has its name, an internal topic isn't the app's or not the one it was, or a step would
-/// take state for something else. [`Error::Task`]: no task would go on with a run that a process was in the middle of.
+/// [`Error::Setup`]: another pipeline has its name, an internal topic isn't the app's or not the one it was, or a step
+/// would take state for something else. [`Error::Task`]: no task would go on with a run that a process was in the
+/// middle of.
 pub(crate) fn check(
     settings: &ClientSettings,
     cluster: &Cluster,
@@ -270,9 +271,9 @@ fn check_pipeline(app: App<'_>, before: Option<Outline>, now: &Outline) -> Resul
     match before.filter(|before| !before.is_same_app(now)) {
         None => Ok(()),
         Some(before) => Err(Error::Setup(format!(
-            "another pipeline runs as the app `{}`, or ran last: it {}, and this one {}. Both would share the consumer group \
-             and the internal topics. Give one of them another name; or, if this one is to take its place, stop its processes \
-             and start anew with {}",
+            "another pipeline runs as the app `{}`, or ran last: it {}, and this one {}. Both would share the consumer \
+             group and the internal topics. Give one of them another name; or, if this one is to take its place, stop \
+             its processes and start anew with {}",
             app.name,
             before.said(),
             now.said(),

@@ -42,7 +42,8 @@ pub enum Error {
     },
     /// Another process has taken over this one's transactional ids: only one of them may go on.
     #[error(
-        "another process has taken over the transactional id `{id}`: it runs on a copy of this folder; give each process a folder of its own"
+        "another process has taken over the transactional id `{id}`: it runs on a copy of this folder; give each \
+         process a folder of its own"
     )]
     TakenOver {
         /// The id.

@@ -1,5 +1,5 @@
-//! The Kafka driver. Each folder is a room, and imports only from rooms before it in this order: `error`, `client`, `tasks`,
-//! `cluster`, `control`, `group`, `state`, `worker`, `instance`. `commands` stands beside the instance.
+//! The Kafka driver. Each folder is a room, and imports only from rooms before it in this order: `error`, `client`,
+//! `tasks`, `cluster`, `control`, `group`, `state`, `worker`, `instance`. `commands` stands beside the instance.
 
 mod client;
 mod clock;

@@ -1,8 +1,8 @@
-//! The local state of an instance: its folder, how far it reflects the changelogs, how it is restored from them, and the
-//! global tables in it.
+//! The local state of an instance: its folder, how far it reflects the changelogs, how it is restored from them, and
+//! the global tables in it.
 //!
-//! Uses [`control`](crate::control), [`cluster`](crate::cluster), [`client`](crate::client), [`tasks`](crate::tasks) and
-//! [`error`](crate::error).
+//! Uses [`control`](crate::control), [`cluster`](crate::cluster), [`client`](crate::client), [`tasks`](crate::tasks)
+//! and [`error`](crate::error).
 
 pub(crate) mod barrier;
 mod context;

@@ -62,8 +62,8 @@ pub(crate) fn reads(topology: &Topology, partitions: &[u32], task: TaskId) -> BT
     part.into_iter().flat_map(|part| inputs_of(topology, part, partitions, task.partition)).collect()
 }
 
-/// How a pipeline cuts partitions into tasks, as a short name: two members for which it is the same agree on which member
-/// runs a task, and on what that task reads.
+/// How a pipeline cuts partitions into tasks, as a short name: two members for which it is the same agree on which
+/// member runs a task, and on what that task reads.
 pub(crate) fn cut(topology: &Topology, partitions: &[u32]) -> String {
     let named = |topic: &TopicId| {
         let name = topology.topics.get(topic.0).map_or("", |topic| topic.name.as_str());

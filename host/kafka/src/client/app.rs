@@ -24,7 +24,7 @@ impl App<'_> {
 /// The advice about a transaction in this topic that may never end.
 pub(crate) fn hanging(bootstrap: &str, topic: &str) -> String {
     format!(
-        "if this goes on, it is never ended: find it with `kafka-transactions.sh --bootstrap-server {bootstrap} find-hanging \
-         --topic {topic}`, a tool in the archive of Apache Kafka (kafka.apache.org)"
+        "if this goes on, it is never ended: find it with `kafka-transactions.sh --bootstrap-server {bootstrap} \
+         find-hanging --topic {topic}`, a tool in the archive of Apache Kafka (kafka.apache.org)"
     )
 }

@@ -5,8 +5,8 @@
 //! worker ends then, and another one takes its place. Only that thread with that client stays behind: neither tasks nor
 //! their state nor guests. The call may still return at any time, and has no effect then:
 //!
-//! - on the cluster, the successor takes over the transactional id before it reads anything. That ends what the call was
-//!   to do, or waits until it is done;
+//! - on the cluster, the successor takes over the transactional id before it reads anything. That ends the effect of the
+//!   call, or waits until it is done;
 //! - here, a call borrows nothing, and its answer is dropped.
 
 use std::sync::Arc;

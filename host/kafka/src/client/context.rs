@@ -152,26 +152,30 @@ mod tests {
         let refused = "one:9092/1: Connect to ipv4#127.0.0.1:9092 failed: Connection refused";
         for (said, right) in [
             (
-                "[thrd:one:9092/bootstrap]: one:9092/bootstrap: Disconnected: connection reset by peer (after 2ms in state \
-                 APIVERSION_QUERY, 1 identical error(s) suppressed)",
+                "[thrd:one:9092/bootstrap]: one:9092/bootstrap: Disconnected: connection reset by peer (after 2ms in \
+                 state APIVERSION_QUERY, 1 identical error(s) suppressed)",
                 plain,
             ),
             (
-                "one:9092/bootstrap: Disconnected: connection closed by peer: POLLHUP (after 2ms in state APIVERSION_QUERY)",
+                "one:9092/bootstrap: Disconnected: connection closed by peer: POLLHUP (after 2ms in state \
+                 APIVERSION_QUERY)",
                 plain,
             ),
             // The same listener, noticed by the first call of the handshake, a later one, and a hang-up in between.
             (
-                "ssl://one:9092/bootstrap: Disconnected: SSL connection closed by peer (after 1ms in state SSL_HANDSHAKE)",
+                "ssl://one:9092/bootstrap: Disconnected: SSL connection closed by peer (after 1ms in state \
+                 SSL_HANDSHAKE)",
                 tls,
             ),
             (
-                "[thrd:ssl://one:9092/bootstrap]: ssl://one:9092/bootstrap: SSL handshake failed: Disconnected: SSL connection \
-                 closed by peer: connecting to a PLAINTEXT broker listener? (after 1ms in state SSL_HANDSHAKE)",
+                "[thrd:ssl://one:9092/bootstrap]: ssl://one:9092/bootstrap: SSL handshake failed: Disconnected: SSL \
+                 connection closed by peer: connecting to a PLAINTEXT broker listener? (after 1ms in state \
+                 SSL_HANDSHAKE)",
                 tls,
             ),
             (
-                "ssl://one:9092/bootstrap: Disconnected: during SSL connection handshake (after 1ms in state SSL_HANDSHAKE)",
+                "ssl://one:9092/bootstrap: Disconnected: during SSL connection handshake (after 1ms in state \
+                 SSL_HANDSHAKE)",
                 tls,
             ),
             ("one:9092/bootstrap: Disconnected: closed (after 2ms in state UP)", set_up),

@@ -1,7 +1,7 @@
-//! What the bindings don't offer, straight from librdkafka: reading in batches, the ends of partitions as the last fetch
-//! knew them, sending to a topic without a look-up by name, what comes back with a delivery report, what topics are like,
-//! also when they change, why one isn't made, committed offsets one by one, a group's members, the number of its
-//! generation, and which settings there are.
+//! What the bindings don't offer, straight from librdkafka: reading in batches, the ends of partitions as the last
+//! fetch knew them, sending to a topic without a look-up by name, what comes back with a delivery report, what topics
+//! are like, also when they change, why one isn't made, committed offsets one by one, a group's members, the number of
+//! its generation, and which settings there are.
 //!
 //! The only unsafe code of this crate. Each block says what it relies on; the facts are those of `rdkafka.h`.
 #![allow(unsafe_code, reason = "calls into librdkafka that its bindings have no safe form of")]

@@ -391,7 +391,7 @@ fn is_retriable(error: &KafkaError) -> bool {
 /// Sinks have checked the sizes of their records: a record that is too large for the producer is an entry of a store.
 fn too_large(bytes: usize) -> Reaction {
     Reaction::Stop(Error::Task(format!(
-        "an entry of a store has {bytes} bytes, and no changelog record may be so large: make the state smaller, or raise \
-         `message.max.bytes` under [kafka] and `max.message.bytes` of the changelog topic"
+        "an entry of a store has {bytes} bytes, and no changelog record may be so large: make the state smaller, or \
+         raise `message.max.bytes` under [kafka] and `max.message.bytes` of the changelog topic"
     )))
 }

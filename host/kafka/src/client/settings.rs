@@ -33,7 +33,8 @@ const PARTITION_BYTES: usize = 256 << 10;
 const BATCH_BYTES: usize = 1_000_000;
 
 /// The largest record that a client takes: what a topic allows is checked against the topic. More than a guest's memory
-/// has by default, so that no state is too large for its changelog, and less than a broker's `socket.request.max.bytes`.
+/// has by default, so that no state is too large for its changelog, and less than a broker's
+/// `socket.request.max.bytes`.
 const RECORD_BYTES: usize = 80 << 20;
 
 /// Kafka's default for transactions of streams: a transaction that a dead process left open blocks readers for so long.
@@ -136,8 +137,8 @@ impl ClientSettings {
         // How long the partitions of a process that was killed wait for another owner. Nothing but the death of the
         // process keeps the member from its heartbeat, so it needn't be Kafka's 45 s.
         self.default(&mut config, "session.timeout.ms", 10_000);
-        // After so long it is noticed that an input has more partitions, so that keys go to others than those where their
-        // state is, and that an input was deleted. The default is five minutes.
+        // After so long it is noticed that an input has more partitions, so that keys go to others than those where
+        // their state is, and that an input was deleted. The default is five minutes.
         self.default(&mut config, "topic.metadata.refresh.interval.ms", 3_000);
         // Nothing is read, so there is nothing to reset.
         config.set("auto.offset.reset", "latest");
@@ -150,7 +151,8 @@ impl ClientSettings {
         config.set("enable.partition.eof", "true");
         // An input that has nothing new is known to have nothing only when its fetch is answered.
         self.default(&mut config, "fetch.wait.max.ms", 10);
-        // Less than comes in that time isn't worth an answer of its own: at 4,000 records a second they were a thousand.
+        // Less than comes in that time isn't worth an answer of its own: at 4,000 records a second they were a
+        // thousand.
         self.default(&mut config, "fetch.min.bytes", FETCH_MIN_BYTES);
         // librdkafka wants it to be no less than the other.
         self.default(&mut config, "fetch.max.bytes", FETCH_BYTES.max(self.record_bytes.unwrap_or(0)));

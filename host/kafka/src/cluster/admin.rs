@@ -137,8 +137,8 @@ impl Cluster {
         self.ask(|admin| Ok(admin.inner().fetch_watermarks(topic, partition, REQUEST_TIMEOUT)?))
     }
 
-    /// The settings of topics, by topic and name. Those that we may not see are missing: the binding drops the broker's code
-    /// and gives no settings, and every topic has some.
+    /// The settings of topics, by topic and name. Those that we may not see are missing: the binding drops the broker's
+    /// code and gives no settings, and every topic has some.
     ///
     /// # Errors
     /// No broker answers.
@@ -163,8 +163,8 @@ impl Cluster {
         Ok(configs.get(topic).and_then(|config| config.get("delete.retention.ms")?.parse().ok()))
     }
 
-    /// Makes topics, and gives those that the broker refuses to make. Those that are there already stay as they are. To be
-    /// used, they have to [appear](Self::wait_for).
+    /// Makes topics, and gives those that the broker refuses to make. Those that are there already stay as they are. To
+    /// be used, they have to [appear](Self::wait_for).
     pub(crate) fn create(&self, topics: &[TopicSpec]) -> Result<Vec<NotMade>, Error> {
         if topics.is_empty() {
             return Ok(Vec::new());
@@ -177,8 +177,8 @@ impl Cluster {
         }
     }
 
-    /// Gives a topic more partitions. It is no failure if another process has given it as many meanwhile, which the cluster
-    /// refuses to do twice.
+    /// Gives a topic more partitions. It is no failure if another process has given it as many meanwhile, which the
+    /// cluster refuses to do twice.
     pub(crate) fn grow(&self, topic: &str, partitions: u32) -> Result<(), Error> {
         let wanted = NewPartitions::new(topic, partitions as usize);
         let spec = [TopicSpec { name: topic.into(), partitions, config: BTreeMap::new() }];
@@ -258,8 +258,8 @@ impl Cluster {
 
 fn may_not_describe(topic: &str) -> Error {
     Error::Setup(format!(
-        "topic `{topic}`: the app isn't allowed to describe it: allow its user the operation `Describe` on the topic (a broker \
-         says the same of one that doesn't exist)"
+        "topic `{topic}`: the app isn't allowed to describe it: allow its user the operation `Describe` on the topic \
+         (a broker says the same of one that doesn't exist)"
     ))
 }
 

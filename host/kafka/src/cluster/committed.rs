@@ -1,8 +1,8 @@
 //! Asking for the offsets that a group has committed.
 //!
-//! The client that asks has the app's group, though it never joins it. Where the group's coordinator has moved, librdkafka
-//! looks for it on behalf of the client's own group, without a look whether it has one: a client for administration, which
-//! has none, ends the process with a null pointer (`rd_kafka_handle_OffsetFetch` in 2.12.1).
+//! The client that asks has the app's group, though it never joins it. Where the group's coordinator has moved,
+//! librdkafka looks for it on behalf of the client's own group, without a look whether it has one: a client for
+//! administration, which has none, ends the process with a null pointer (`rd_kafka_handle_OffsetFetch` in 2.12.1).
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

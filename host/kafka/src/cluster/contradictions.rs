@@ -32,8 +32,8 @@ pub(crate) fn check_origin(
     if native::differ(&before.life, &now.life) {
         let ways = ways_out(place);
         return Err(format!(
-            "topic `{topic}`, partition {partition}: offset {offset} is committed, and the state that belongs to it is gone: \
-             the internal topics of `{}` were deleted after that commit, and made anew. {ways}",
+            "topic `{topic}`, partition {partition}: offset {offset} is committed, and the state that belongs to it is \
+             gone: the internal topics of `{}` were deleted after that commit, and made anew. {ways}",
             app.name
         ));
     }
@@ -48,9 +48,10 @@ pub(crate) fn without_offset(place: InputPartition<'_>, before: &str, now: &Orig
     let InputPartition { app, topic, partition } = place;
     let ways = ways_out(place);
     format!(
-        "topic `{topic}`, partition {partition}: the group `{}` has no committed offset, and it had one: it was deleted, \
-         or it expired because no process of the app ran for longer than the broker's `offsets.retention.minutes`. To start \
-         at the first record would process again what is in the state and in the results. {ways}",
+        "topic `{topic}`, partition {partition}: the group `{}` has no committed offset, and it had one: it was \
+         deleted, or it expired because no process of the app ran for longer than the broker's \
+         `offsets.retention.minutes`. To start at the first record would process again what is in the state and in the \
+         results. {ways}",
         app.name
     )
 }
@@ -65,8 +66,9 @@ pub(crate) fn state_without_offset(place: InputPartition<'_>, store: &str) -> St
     let InputPartition { app, topic, partition } = place;
     let ways = ways_out(place);
     format!(
-        "topic `{topic}`, partition {partition}: the group `{}` has no committed offset, and there is state in the store \
-         `{store}` that comes from somewhere. To start at the first record might process again what is in it. {ways}",
+        "topic `{topic}`, partition {partition}: the group `{}` has no committed offset, and there is state in the \
+         store `{store}` that comes from somewhere. To start at the first record might process again what is in it. \
+         {ways}",
         app.name
     )
 }
@@ -74,10 +76,10 @@ pub(crate) fn state_without_offset(place: InputPartition<'_>, store: &str) -> St
 /// The message about an internal topic that has been deleted.
 pub(crate) fn deleted(app: App<'_>, topic: &str) -> String {
     format!(
-        "the internal topic `{topic}` has been deleted: what was in it is lost, and the offsets that the group `{}` has \
-         committed are behind it. Start anew with {}; to go on from the group's offsets with empty state, note them before the \
-         reset ({} shows them), and set them after it with `--topic TOPIC --partition N --to-offset OFFSET` behind the same \
-         command",
+        "the internal topic `{topic}` has been deleted: what was in it is lost, and the offsets that the group `{}` \
+         has committed are behind it. Start anew with {}; to go on from the group's offsets with empty state, note \
+         them before the reset ({} shows them), and set them after it with `--topic TOPIC --partition N --to-offset \
+         OFFSET` behind the same command",
         app.name,
         app.reset(),
         app.offsets()
@@ -94,8 +96,9 @@ pub(crate) fn changelog_ends_early(app: App<'_>, (topic, partition): (&str, u32)
     let (name, reset) = (app.name, app.reset());
     format!(
         "changelog `{topic}`, partition {partition}: it ends at offset {end}, and the local state has all up to offset \
-         {position}: committed records are lost, as by an unclean leader election or a broker's disk, and the offsets that \
-         the group `{name}` has committed are behind them. Either start anew with {reset}; or, to go on without what is lost, delete the data folder of this process, and its state is restored from what is left"
+         {position}: committed records are lost, as by an unclean leader election or a broker's disk, and the offsets \
+         that the group `{name}` has committed are behind them. Either start anew with {reset}; or, to go on without \
+         what is lost, delete the data folder of this process, and its state is restored from what is left"
     )
 }
 
@@ -103,10 +106,10 @@ pub(crate) fn changelog_ends_early(app: App<'_>, (topic, partition): (&str, u32)
 pub(crate) fn changelog_begins_late(app: App<'_>, (topic, partition): (&str, u32), first: i64) -> String {
     let reset = app.reset();
     format!(
-        "changelog `{topic}`, partition {partition}: its first record is at offset {first}, and the state of this process \
-         needs all from offset 0 on: the records before were deleted, by hand or while the topic had \
-         another `cleanup.policy`. Either start anew with {reset}; or start on a data folder whose state \
-         reaches beyond that offset, if there is one"
+        "changelog `{topic}`, partition {partition}: its first record is at offset {first}, and the state of this \
+         process needs all from offset 0 on: the records before were deleted, by hand or while the topic had another \
+         `cleanup.policy`. Either start anew with {reset}; or start on a data folder whose state reaches beyond that \
+         offset, if there is one"
     )
 }
 
@@ -121,9 +124,10 @@ pub(crate) fn ways_out(place: InputPartition<'_>) -> String {
     let InputPartition { app, topic, partition } = place;
     let App { name, bootstrap } = app;
     format!(
-        "Either start anew with {}; or say where to go on, while no process of the app runs: `millrace offsets {name} --kafka \
-         {bootstrap} --topic {topic} --partition {partition}` shows the offset, and sets it with `--to-earliest`, \
-         `--to-latest`, `--to-offset N` or `--to-datetime TIME` behind it (without `--partition`: those of all partitions)",
+        "Either start anew with {}; or say where to go on, while no process of the app runs: `millrace offsets {name} \
+         --kafka {bootstrap} --topic {topic} --partition {partition}` shows the offset, and sets it with \
+         `--to-earliest`, `--to-latest`, `--to-offset N` or `--to-datetime TIME` behind it (without `--partition`: \
+         those of all partitions)",
         app.reset()
     )
 }

@@ -29,8 +29,8 @@ const LARGEST: &str = "max.message.bytes";
 /// How far the times of records may be from the broker's clock. An event has the time that it has.
 const TIME_LIMITS: [&str; 2] = ["message.timestamp.after.max.ms", "message.timestamp.before.max.ms"];
 
-/// The same for both directions, as it was up to Kafka 3.9: the only limit before 3.6, and then in force where one of the
-/// others has its default, which is the largest number (KIP-937).
+/// The same for both directions, as it was up to Kafka 3.9: the only limit before 3.6, and then in force where one of
+/// the others has its default, which is the largest number (KIP-937).
 const TIME_DIFFERENCE: &str = "message.timestamp.difference.max.ms";
 
 /// No limit of times, and not that default.
@@ -46,8 +46,8 @@ pub(crate) struct InternalTopic {
     /// Whether only the app uses it. Dead letters have other readers, who decide how long they are kept and how they
     /// are spread; they are cut to the size that their topic takes.
     pub(crate) is_private: bool,
-    /// Whether it is the changelog of the meta store, which all tasks have: no keys are spread over its partitions, each
-    /// belongs to the tasks of its number.
+    /// Whether it is the changelog of the meta store, which all tasks have: no keys are spread over its partitions,
+    /// each belongs to the tasks of its number.
     pub(crate) is_meta: bool,
 }
 
@@ -118,9 +118,9 @@ fn repartition(largest: usize) -> Config {
     ]
 }
 
-/// A changelog is the log of a store: the last record of each key is its entry. Entries of windows go with time: the time
-/// at which they were written, so that a backlog of old records keeps its own. Join windows have each key once, and need
-/// no compaction.
+/// A changelog is the log of a store: the last record of each key is its entry. Entries of windows go with time: the
+/// time at which they were written, so that a backlog of old records keeps its own. Join windows have each key once,
+/// and need no compaction.
 fn cleanup(store: &StoreSpec) -> Config {
     let kept = |retention: i64| {
         let retention = retention.saturating_add(WINDOW_MARGIN).to_string();

@@ -47,8 +47,8 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Whether a task that checks its records against these limits makes what one with the `others` would. Where brokers
-    /// have said more since, or a topic takes less, it would go on sending what is known to be refused.
+    /// Whether a task that checks its records against these limits makes what one with the `others` would. Where
+    /// brokers have said more since, or a topic takes less, it would go on sending what is known to be refused.
     pub(crate) fn agree_with(&self, others: &Self) -> bool {
         self.records == others.records && self.states == others.states && self.refused == others.refused
     }
@@ -84,8 +84,8 @@ impl LearnedSizes {
         tracing::warn!(
             topic,
             bytes,
-            "the broker refuses a record of this size, and the topic's `max.message.bytes` may not be seen: records as large \
-             fail from now on; allow the app to describe the settings of the topic"
+            "the broker refuses a record of this size, and the topic's `max.message.bytes` may not be seen: records as \
+             large fail from now on; allow the app to describe the settings of the topic"
         );
         self.limits.insert(topic, bytes.saturating_sub(1));
     }
@@ -100,8 +100,8 @@ impl LearnedLimits {
         self.sizes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The limits as the settings of the topics and of the stores' changelogs are now, as far as they can be seen, and as
-    /// they were learned. `alone`: whether each record is to be sent for itself.
+    /// The limits as the settings of the topics and of the stores' changelogs are now, as far as they can be seen, and
+    /// as they were learned. `alone`: whether each record is to be sent for itself.
     pub(crate) fn limits(
         &self,
         cluster: &Cluster,
@@ -191,8 +191,8 @@ fn hopeless(topic: &str, bytes: usize) -> Error {
     ))
 }
 
-/// The most bytes of a record that a topic with these settings takes, as far as they can be seen. A batch has to fit into
-/// a segment, too.
+/// The most bytes of a record that a topic with these settings takes, as far as they can be seen. A batch has to fit
+/// into a segment, too.
 pub(crate) fn record_bytes(config: &BTreeMap<String, String>) -> Option<usize> {
     let number = |name: &str| config.get(name)?.parse().ok();
     let largest: usize = number("max.message.bytes")?;
@@ -261,8 +261,8 @@ mod tests {
         let error = refuse(&learned, &limits, "shop-sums-changelog", &[5_000]).unwrap_err().to_string();
         assert_eq!(
             error,
-            "topic `shop-sums-changelog` doesn't take a record of 5000 bytes that can't be left out nor made smaller: raise its \
-             `max.message.bytes`"
+            "topic `shop-sums-changelog` doesn't take a record of 5000 bytes that can't be left out nor made smaller: \
+             raise its `max.message.bytes`"
         );
         for _ in 1..REFUSALS_LIMIT {
             refuse(&learned, &limits, "dead", &[900]).unwrap();

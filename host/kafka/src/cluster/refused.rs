@@ -47,8 +47,9 @@ impl KnownRefusals {
         (state.count > 0).then(|| Arc::clone(&state.refused))
     }
 
-    /// Takes note of records that were refused, and of partitions of which it is unclear which they mean. Gives the reason,
-    /// for the log. `known` is what the worker's tasks were opened with; `alone`, whether each record was sent for itself.
+    /// Takes note of records that were refused, and of partitions of which it is unclear which they mean. Gives the
+    /// reason, for the log. `known` is what the worker's tasks were opened with; `alone`, whether each record was sent
+    /// for itself.
     ///
     /// # Errors
     /// A record can't fail at a step, or has, and was sent all the same.
@@ -98,8 +99,8 @@ fn step_topic(topology: &Topology, refusal: &RefusedRecord) -> Result<TopicId, E
     let RefusedRecord { topic, partition, reason, origin, .. } = refusal;
     let Some(place) = topology.topics.iter().position(|own| own.name == *topic) else {
         return Err(Error::Task(format!(
-            "the changelog topic `{topic}`, partition {partition} refuses an entry, and state can't be left out: {reason}. \
-             Compare the clocks of this machine and of the broker, and see that the topic has \
+            "the changelog topic `{topic}`, partition {partition} refuses an entry, and state can't be left out: \
+             {reason}. Compare the clocks of this machine and of the broker, and see that the topic has \
              `message.timestamp.after.max.ms` and `message.timestamp.before.max.ms` at {}",
             i64::MAX
         )));
@@ -108,9 +109,10 @@ fn step_topic(topology: &Topology, refusal: &RefusedRecord) -> Result<TopicId, E
         return Ok(TopicId(place));
     }
     Err(Error::Task(format!(
-        "the dead-letter topic `{topic}`, partition {partition} refuses the letter of the record at {}, and there is no other \
-         place for it: {reason}. Set the topic up so that it takes the letter (without `cleanup.policy=compact`, and without \
-         limits of timestamps), or name another one with `dlq`; then start the app again",
+        "the dead-letter topic `{topic}`, partition {partition} refuses the letter of the record at {}, and there is \
+         no other place for it: {reason}. Set the topic up so that it takes the letter (without \
+         `cleanup.policy=compact`, and without limits of timestamps), or name another one with `dlq`; then start the \
+         app again",
         origin.as_deref().unwrap_or("an unknown place")
     )))
 }
@@ -212,11 +214,12 @@ mod tests {
                 .to_string()
         };
         assert!(said("pass-dlq").starts_with(
-            "the dead-letter topic `pass-dlq`, partition 0 refuses the letter of the record at topic `in`, partition 1, \
-             offset 7, and there is no other place for it: no key."
+            "the dead-letter topic `pass-dlq`, partition 0 refuses the letter of the record at topic `in`, partition \
+             1, offset 7, and there is no other place for it: no key."
         ));
         assert!(said("pass-rows-changelog").starts_with(
-            "the changelog topic `pass-rows-changelog`, partition 0 refuses an entry, and state can't be left out: no key."
+            "the changelog topic `pass-rows-changelog`, partition 0 refuses an entry, and state can't be left out: no \
+             key."
         ));
     }
 }

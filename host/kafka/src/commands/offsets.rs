@@ -120,8 +120,8 @@ impl Offsets {
     /// Which offsets change, and which can't.
     ///
     /// # Errors
-    /// [`Error::Setup`]: processes of the app are running, an offset is out of range, or none can be set, and why. Otherwise
-    /// a broker doesn't answer.
+    /// [`Error::Setup`]: processes of the app are running, an offset is out of range, or none can be set, and why.
+    /// Otherwise a broker doesn't answer.
     pub fn plan(self, connection: &Connection, to: To) -> Result<Plan, Error> {
         connection.has_group(&self.app)?;
         let times = match to {
@@ -143,8 +143,8 @@ impl Offsets {
             Some((first, others)) if set.is_empty() => {
                 let others = if others.is_empty() { String::new() } else { format!("; so for {} more", others.len()) };
                 Err(Error::Setup(format!(
-                    "{first}{others}. Nothing was set. To process records again, start anew with {}; after that, offsets can \
-                     be set",
+                    "{first}{others}. Nothing was set. To process records again, start anew with {}; after that, \
+                     offsets can be set",
                     app.reset()
                 )))
             }
@@ -189,8 +189,8 @@ fn list<'a>(places: impl Iterator<Item = (&'a str, u32)>) -> TopicPartitionList 
     list
 }
 
-/// The topics that a command is about. Where the app's own list of what it reads is gone, those that its group has offsets
-/// of.
+/// The topics that a command is about. Where the app's own list of what it reads is gone, those that its group has
+/// offsets of.
 fn chosen(
     connection: &Connection,
     (app, cluster): (&str, &Cluster),
@@ -231,7 +231,8 @@ fn chosen(
     let topics: BTreeSet<_> = committed.map(|((topic, _), _)| topic).collect();
     if topics.is_empty() {
         return Err(Error::Setup(format!(
-            "nothing says what the app `{app}` reads: it never ran on this cluster, or was reset; name its inputs with --topic"
+            "nothing says what the app `{app}` reads: it never ran on this cluster, or was reset; name its inputs with \
+             --topic"
         )));
     }
     Ok(topics.into_iter().collect())
@@ -251,10 +252,11 @@ fn only(ranges: ByPartition<(i64, i64)>, numbers: &[u32]) -> Result<ByPartition<
 
 /// The partitions of inputs for which the app keeps state.
 struct Stateful {
-    /// Numbers of the partitions of changelogs that have records. A task has the number of the partitions that it reads.
+    /// Numbers of the partitions of changelogs that have records. A task has the number of the partitions that it
+    /// reads.
     partitions: BTreeSet<u32>,
-    /// Whether the app writes records to topics of its own and reads them there: by their keys they come to other tasks, and
-    /// what is in the state of one may be from any partition of an input.
+    /// Whether the app writes records to topics of its own and reads them there: by their keys they come to other
+    /// tasks, and what is in the state of one may be from any partition of an input.
     repartitions: bool,
 }
 
@@ -286,8 +288,8 @@ fn target(place: &Place, to: To, times: &BTreeMap<(String, u32), i64>) -> Result
         To::Time(_) => Ok(times.get(&(topic.clone(), *partition)).copied().unwrap_or(*end)),
         To::Offset(offset) if (*first..=*end).contains(&offset) => Ok(offset),
         To::Offset(offset) => Err(Error::Setup(format!(
-            "topic `{topic}`, partition {partition}: offset {offset} is out of range: its offsets are {first} to {end}, the \
-             last of which is that of the next record"
+            "topic `{topic}`, partition {partition}: offset {offset} is out of range: its offsets are {first} to \
+             {end}, the last of which is that of the next record"
         ))),
     }
 }

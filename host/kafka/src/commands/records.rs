@@ -201,7 +201,8 @@ mod tests {
     fn reserved_and_unknown_settings_are_refused_before_a_broker_is_asked() {
         assert_eq!(
             refused(&[("transaction.timeout.ms", "10s")]),
-            "the setting `transaction.timeout.ms` can't have this value\n  help: it takes whole numbers from 1000 to 2147483647"
+            "the setting `transaction.timeout.ms` can't have this value\n  help: it takes whole numbers from 1000 to \
+             2147483647"
         );
         assert_eq!(refused(&[("group.id", "x")]), "`group.id` can't be set here: the command is in no group");
         let unknown = refused(&[("sasl.pasword", "x")]);

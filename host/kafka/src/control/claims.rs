@@ -92,8 +92,8 @@ fn refuse_if_of_others(
     for owner in possible_owners(name).filter(|owner| *owner != app) {
         if topics_of(settings, cluster, owner, go_on)?.contains_key(name) {
             return Err(Error::Setup(format!(
-                "the internal topic `{name}` of the app `{app}` is one of the app `{owner}` too: what both write would be \
-                 mixed. Give one of the apps another name"
+                "the internal topic `{name}` of the app `{app}` is one of the app `{owner}` too: what both write would \
+                 be mixed. Give one of the apps another name"
             )));
         }
     }
@@ -106,8 +106,9 @@ fn refuse_if_of_others(
     match standing(settings.app(), name, entries.topics()?.get(name), id).map_err(Error::Setup)? {
         TopicClaim::Good => Ok(()),
         TopicClaim::Unknown => Err(Error::Setup(format!(
-            "the internal topic `{name}` has records, and the app `{app}` hasn't made it: it is another app's, or the topic \
-             `{control}` was deleted. Give the app another name; or delete `{name}`, if nobody needs what is in it"
+            "the internal topic `{name}` has records, and the app `{app}` hasn't made it: it is another app's, or the \
+             topic `{control}` was deleted. Give the app another name; or delete `{name}`, if nobody needs what is in \
+             it"
         ))),
     }
 }
@@ -139,8 +140,8 @@ pub(super) fn kept(
 }
 
 /// Those of the topics that the app has made and doesn't use now that are no longer there: an administrator has deleted
-/// them, and they are made anew if they are needed again. May wait for as long as brokers may lag, so it isn't to be called
-/// under the lock of the control topic.
+/// them, and they are made anew if they are needed again. May wait for as long as brokers may lag, so it isn't to be
+/// called under the lock of the control topic.
 ///
 /// A topic that counts as deleted by mistake would be refused later, as one that the app hasn't made.
 pub(super) fn gone(

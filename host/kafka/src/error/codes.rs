@@ -101,8 +101,8 @@ pub(crate) fn remedy(code: RDKafkaErrorCode) -> &'static str {
             "; another client is in the app's group, with another assignor: stop that one, or give the app another name"
         }
         C::InvalidSessionTimeout => {
-            "; set a `session.timeout.ms` under [kafka] that is between the broker's `group.min.session.timeout.ms` and \
-             `group.max.session.timeout.ms`"
+            "; set a `session.timeout.ms` under [kafka] that is between the broker's `group.min.session.timeout.ms` \
+             and `group.max.session.timeout.ms`"
         }
         C::InvalidGroupId => "; give the app another name",
         C::UnsupportedCompressionType => "; set another `compression.type` under [kafka]",

@@ -15,9 +15,10 @@
 //! could both run it. So these are looked up again for each assignment, before a worker gets its tasks: a process that
 //! starts when a topic has grown joins the group, and each member that has started before it notices.
 //!
-//! It also follows from the pipeline, and during a rolling upgrade members have different ones. How a member cuts partitions
-//! into tasks is at the end of its `client.id`, and the members are looked up for each assignment: where they don't agree,
-//! a member runs only those tasks of which all inputs are assigned to it. Others wait until all members agree.
+//! It also follows from the pipeline, and during a rolling upgrade members have different ones. How a member cuts
+//! partitions into tasks is at the end of its `client.id`, and the members are looked up for each assignment: where
+//! they don't agree, a member runs only those tasks of which all inputs are assigned to it. Others wait until all
+//! members agree.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -141,8 +142,8 @@ impl Membership {
     /// Sends the workers the tasks of a new assignment. Blocks while the cluster doesn't answer.
     ///
     /// # Errors
-    /// [`Error::Changed`]: the assignment can't be worked with. A cluster that doesn't answer is no error: it is asked again
-    /// with the next call.
+    /// [`Error::Changed`]: the assignment can't be worked with. A cluster that doesn't answer is no error: it is asked
+    /// again with the next call.
     pub(crate) fn settle(&self, cluster: &Cluster) -> Result<(), Error> {
         let Some(offered) = self.state().offered.clone() else {
             self.state().log_disagreement();
@@ -239,8 +240,8 @@ impl Membership {
         self.unread.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Looks after inputs that the group leaves out since they can't be seen: names them, and has the member join again once
-    /// they can be. Blocks while the cluster doesn't answer.
+    /// Looks after inputs that the group leaves out since they can't be seen: names them, and has the member join again
+    /// once they can be. Blocks while the cluster doesn't answer.
     pub(crate) fn look_after_unread(&self, member: &Member, cluster: &Cluster) {
         if !self.unread().is_due(Instant::now()) {
             return;
@@ -321,8 +322,8 @@ impl TaskDisagreement {
         tracing::warn!(
             partitions = ?self.waiting,
             members = ?self.others,
-            "members of the group divide the inputs into tasks in different ways: partitions wait until all processes have \
-             been started with the same pipeline files"
+            "members of the group divide the inputs into tasks in different ways: partitions wait until all processes \
+             have been started with the same pipeline files"
         );
     }
 }

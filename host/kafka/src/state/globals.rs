@@ -214,8 +214,8 @@ impl Globals {
         });
         if let Some(table) = fetcher.made_anew().and_then(|topic| tables.iter().find(|table| table.topic == topic)) {
             return Err(Error::Changed(format!(
-                "topic `{}` of the global table `{}` was deleted and made anew: start the app again, and the table is read \
-                 from the start",
+                "topic `{}` of the global table `{}` was deleted and made anew: start the app again, and the table is \
+                 read from the start",
                 table.topic, table.table.name
             )));
         }
@@ -291,8 +291,8 @@ impl Table {
             }
             Fetched::Failed(code, text) => match FetchFailure::of(*code) {
                 FetchFailure::OffsetGone => Err(Error::Changed(format!(
-                    "topic `{}`, partition {number}, of the global table `{}`: the record at offset {} is not there any \
-                     more ({text}): start the app again, and the table is read from the start",
+                    "topic `{}`, partition {number}, of the global table `{}`: the record at offset {} is not there \
+                     any more ({text}): start the app again, and the table is read from the start",
                     self.topic, self.table.name, partition.next
                 ))),
                 // librdkafka goes on trying, and tells only the first time.

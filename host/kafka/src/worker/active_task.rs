@@ -9,8 +9,8 @@ use millrace_engine::record::Timestamp;
 use millrace_engine::task::{InputPosition, Task, TaskError};
 use millrace_engine::topology::TopicId;
 
-use super::answers::TaskOffsets;
 use super::key_sample::KeySample;
+use super::opener::TaskOffsets;
 use super::task_error;
 use crate::client::app::{App, hanging};
 use crate::client::native::Fetcher;
@@ -148,8 +148,9 @@ impl Input {
                 partition,
                 next = self.next,
                 seconds,
-                "nothing comes from a partition that isn't read to its end: no broker leads it, its leader doesn't answer, or a \
-                 transaction there is neither committed nor aborted yet; {hanging}. Other partitions go on"
+                "nothing comes from a partition that isn't read to its end: no broker leads it, its leader doesn't \
+                 answer, or a transaction there is neither committed nor aborted yet; {hanging}. Other partitions go \
+                 on"
             );
         }
         stalled

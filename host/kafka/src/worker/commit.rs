@@ -80,8 +80,8 @@ impl Worker {
         self.after_commit(ledger, began, committed.disturbed || found)
     }
 
-    /// Commits everything and brings the local state up to it, before the worker stops or gives tasks away. What can't be
-    /// committed any more is dropped.
+    /// Commits everything and brings the local state up to it, before the worker stops or gives tasks away. What can't
+    /// be committed any more is dropped.
     pub(super) fn finish(&mut self) -> Result<(), Reaction> {
         self.commit(CommitScope::All)?;
         self.write_all_postponed()?;
@@ -90,8 +90,8 @@ impl Worker {
         Ok(())
     }
 
-    /// Commits that inputs are read to their ends, where these are markers of transactions. For tasks that are in the middle
-    /// of a backlog, the next commit does.
+    /// Commits that inputs are read to their ends, where these are markers of transactions. For tasks that are in the
+    /// middle of a backlog, the next commit does.
     pub(super) fn commit_ends(&mut self) -> Result<(), Reaction> {
         let began = Instant::now();
         if self.transactions.since_commit() < self.shared.topology.settings.commit_interval {

@@ -149,14 +149,15 @@ impl Gone {
             Ok((_, end)) if next > end => "the topic was made anew, or has lost records",
             _ => {
                 let what = format!(
-                    "topic `{topic}`, partition {partition}: a broker says that it lacks offset {next}, and the leader has it"
+                    "topic `{topic}`, partition {partition}: a broker says that it lacks offset {next}, and the leader \
+                     has it"
                 );
                 return Reaction::Abort(format!("{what}: {text}"));
             }
         };
         Reaction::Stop(Error::Setup(format!(
-            "topic `{topic}`, partition {partition}: the record at offset {next} is to be processed next, and isn't there \
-             any more: {why}. {}",
+            "topic `{topic}`, partition {partition}: the record at offset {next} is to be processed next, and isn't \
+             there any more: {why}. {}",
             contradictions::ways_out(InputPartition { app: shared.settings.app(), topic: &topic, partition })
         )))
     }
@@ -180,8 +181,8 @@ enum Failure {
     OfAll(Reaction),
 }
 
-/// What follows from an error on a partition. A topic of the app's own that is gone has lost records that are nowhere else:
-/// that shows when its tasks are opened anew. One that may not be read is still there.
+/// What follows from an error on a partition. A topic of the app's own that is gone has lost records that are nowhere
+/// else: that shows when its tasks are opened anew. One that may not be read is still there.
 fn failure(is_own: bool, place: &Input, partition: i32, code: RDKafkaErrorCode, text: &str) -> Failure {
     let topic = place.name.to_string_lossy();
     let reason = || format!("topic `{topic}`, partition {partition} can't be read: {text}{}", remedy(code));

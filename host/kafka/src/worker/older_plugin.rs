@@ -36,8 +36,8 @@ impl Worker {
             tracing::warn!(
                 task = %task, plugin, generation, digest, recorded, newest, newest_digest,
                 "a newer version of the plugin has written the state of this task, and is not running it: this process \
-                 goes on with its older one, which can read that state; start it again with the newer files to bring it up \
-                 to date"
+                 goes on with its older one, which can read that state; start it again with the newer files to bring \
+                 it up to date"
             );
             return Ok(true);
         };
@@ -50,9 +50,9 @@ impl Worker {
         };
         let (was, recorded) = if plugin == found { ("was", recorded) } else { ("may have been", newest) };
         let reason = format!(
-            "task {task}: its state {was} written by generation {recorded} of the plugin `{plugin}`, and this process has \
-             generation {generation} ({digest}), which can't read it: {refused}. It has left the group, and processes with \
-             generation {newest} ({newest_digest}) take over; start it again with their files"
+            "task {task}: its state {was} written by generation {recorded} of the plugin `{plugin}`, and this process \
+             has generation {generation} ({digest}), which can't read it: {refused}. It has left the group, and \
+             processes with generation {newest} ({newest_digest}) take over; start it again with their files"
         );
         self.wait_for_assignment();
         self.tasks.clear();

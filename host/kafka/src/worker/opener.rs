@@ -10,7 +10,12 @@
 //! A task that waits for long is logged, with the partition that it waits for and the reason. The wait may end at any
 //! time, so neither the task nor its worker gives up.
 
+mod answers;
+mod ask_schedule;
+mod missing_topics;
 mod pending;
+mod silent_brokers;
+mod starts;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,15 +24,18 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel}
 use std::thread;
 use std::time::{Duration, Instant};
 
+use self::answers::{Answer, Answers, first_trouble};
+use self::ask_schedule::{AskAbout, AskSchedule};
 use self::pending::{OpeningStep, Pending};
-use super::answers::{Answer, Answers, StartingPoint, TaskOffsets, first_trouble};
-use super::ask_schedule::{AskAbout, AskSchedule};
-use super::silent_brokers::SilentBrokers;
+use self::silent_brokers::SilentBrokers;
 use super::{Event, Shared};
 use crate::cluster::contradictions;
 use crate::error::{Error, Reaction};
 use crate::state::restore::{ChangelogGap, PartitionTrouble, Restore, fatal};
 use crate::tasks::TaskId;
+pub(super) use answers::{StartingPoint, TaskOffsets, stores};
+pub(crate) use missing_topics::MissingTopics;
+pub(super) use starts::check_state_has_offsets;
 
 /// How long to wait for changelog records at a time.
 const POLL_WAIT: Duration = Duration::from_millis(50);

@@ -10,12 +10,10 @@ use rdkafka::TopicPartitionList;
 use rdkafka::{Offset, error::KafkaError};
 
 use super::active_task::{ActiveTask, ChangelogSlot, Input};
-use super::answers::{StartingPoint, stores};
 use super::commit::CommitScope;
 use super::key_sample::KeySample;
-use super::opener::{OpenRequest, Opened, Opener};
+use super::opener::{OpenRequest, Opened, Opener, StartingPoint, check_state_has_offsets, stores};
 use super::phase::{Fetching, Phase};
-use super::starts::check_state_has_offsets;
 use super::transactions::WorkerTransactions;
 use super::{Assignment, Event, Shared, Worker, may_go_on, task_error};
 use crate::client::native::{Fetcher, c_name};
@@ -68,8 +66,8 @@ impl AwaitedTasks {
 }
 
 impl Worker {
-    /// Makes sure of a producer, and has the assigned tasks opened that aren't on their way. Returns early when a command
-    /// comes.
+    /// Makes sure of a producer, and has the assigned tasks opened that aren't on their way. Returns early when a
+    /// command comes.
     pub(super) fn open(&mut self) -> Result<(), Reaction> {
         if self.transactions.producer.is_none() && !self.open_producer()? {
             return Ok(());
@@ -96,7 +94,8 @@ impl Worker {
         Ok(())
     }
 
-    /// Takes in the tasks that are open by now: between two transactions, because the producer learns of their changelogs.
+    /// Takes in the tasks that are open by now: between two transactions, because the producer learns of their
+    /// changelogs.
     pub(super) fn admit(&mut self) -> Result<(), Reaction> {
         let result = self.take_in();
         if result.is_err() {

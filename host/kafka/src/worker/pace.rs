@@ -113,8 +113,8 @@ impl Pace {
         self.pass
     }
 
-    /// A run over so many records has taken so long. No run has more than `most`; one that is `long` has hardly any time
-    /// left in an open transaction.
+    /// A run over so many records has taken so long. No run has more than `most`; one that is `long` has hardly any
+    /// time left in an open transaction.
     pub(super) fn ran(&mut self, records: usize, took: Duration, most: usize, long: Duration) {
         let records = records.max(1);
         self.alone_after = match self.alone_after {
@@ -136,8 +136,8 @@ impl Pace {
         self.pass = fits.min(self.pass.saturating_mul(2)).clamp(MIN_PASS_BYTES, PASS_BYTES);
     }
 
-    /// A run that was to have so many records was cut off. `before` of the task were in the transaction already, and come
-    /// again first; if it comes before it was to be alone, that was wrong, and the next one is alone.
+    /// A run that was to have so many records was cut off. `before` of the task were in the transaction already, and
+    /// come again first; if it comes before it was to be alone, that was wrong, and the next one is alone.
     pub(super) fn cut_off(&mut self, records: usize, before: usize) {
         self.limit = 1;
         // It may have been one record, for which much comes out.
@@ -232,8 +232,8 @@ mod tests {
         assert!(runs.iter().skip(68).all(|run| *run > 1), "{runs:?}");
     }
 
-    /// Attempts until the only record that takes long is through, from the last commit each. Nothing is committed by itself:
-    /// all others take no time.
+    /// Attempts until the only record that takes long is through, from the last commit each. Nothing is committed by
+    /// itself: all others take no time.
     fn attempts(place: usize, records: usize) -> Option<usize> {
         let (mut pace, mut committed) = (Pace::default(), 0);
         for attempt in 1..100 {

@@ -229,8 +229,8 @@ mod tests {
         None
     }
 
-    /// A task with a backlog of records that each take longer than a transaction has time, beside a quick one that always
-    /// has something in the open transaction when its turn comes.
+    /// A task with a backlog of records that each take longer than a transaction has time, beside a quick one that
+    /// always has something in the open transaction when its turn comes.
     #[test]
     fn the_work_of_a_quick_task_beside_a_slow_one_is_committed_and_not_dropped_each_time() {
         let (mut pace, mut committed, mut dropped) = (Pace::default(), 0, 0);

@@ -51,8 +51,8 @@ impl Worker {
         Ok(())
     }
 
-    /// A record couldn't be written. The tasks that have a part in the transaction begin anew, each for itself, and the others
-    /// go on: none of them waits for the next attempt.
+    /// A record couldn't be written. The tasks that have a part in the transaction begin anew, each for itself, and the
+    /// others go on: none of them waits for the next attempt.
     fn isolate_dirty_tasks(&mut self, reason: String) -> Result<(), Reaction> {
         let tasks: Vec<_> = self.tasks.iter().filter(|active| active.dirty).map(|active| active.id).collect();
         let began = self.transactions.begun.unwrap_or_else(Instant::now);

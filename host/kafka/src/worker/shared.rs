@@ -11,7 +11,7 @@ use millrace_engine::task::Deployed;
 use millrace_engine::topology::{TopicId, Topology};
 use millrace_store::Database;
 
-use super::missing_topics::MissingTopics;
+use super::opener::MissingTopics;
 use crate::client::settings::ClientSettings;
 use crate::cluster::Cluster;
 use crate::cluster::limits::LearnedLimits;
@@ -90,9 +90,9 @@ impl Shared {
             offset,
             expected,
             step = self.alike.get(&topic).map_or("", String::as_str),
-            "a key is in another partition than the one that Kafka's default partitioner (murmur2) gives it: the step finds \
-             records of one key in several topics only if all these are written with the same partitioner; with librdkafka, \
-             set `partitioner=murmur2_random`"
+            "a key is in another partition than the one that Kafka's default partitioner (murmur2) gives it: the step \
+             finds records of one key in several topics only if all these are written with the same partitioner; with \
+             librdkafka, set `partitioner=murmur2_random`"
         );
     }
 }

@@ -8,8 +8,8 @@
 
 use std::time::{Duration, Instant};
 
-/// How long a suspended task can be kept: less than any session, after which the group gives it to another member without
-/// asking. Brokers allow none below 6 s (`group.min.session.timeout.ms`).
+/// How long a suspended task can be kept: less than any session, after which the group gives it to another member
+/// without asking. Brokers allow none below 6 s (`group.min.session.timeout.ms`).
 const SUSPENDED_TASK_TTL: Duration = Duration::from_secs(5);
 
 /// Tasks wait for an assignment.

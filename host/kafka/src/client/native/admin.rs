@@ -23,8 +23,8 @@ pub(super) struct Request {
 /// and a missing answer, are an `error`.
 ///
 /// # Safety
-/// The client lives. `send` sends one request of this kind to the queue, and what it is given isn't kept. `read` is called
-/// with the answer to that, which lives for the call.
+/// The client lives. `send` sends one request of this kind to the queue, and what it is given isn't kept. `read` is
+/// called with the answer to that, which lives for the call.
 pub(super) unsafe fn request<T>(
     client: *mut c::rd_kafka_t,
     kind: c::rd_kafka_admin_op_t,
@@ -34,7 +34,8 @@ pub(super) unsafe fn request<T>(
     read: impl FnOnce(*mut c::rd_kafka_event_t) -> Result<T, KafkaError>,
 ) -> Result<T, KafkaError> {
     let wait = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
-    // SAFETY: the client lives for all of this, as the caller says. Everything that is made here is destroyed here, once.
+    // SAFETY: the client lives for all of this, as the caller says. Everything that is made here is destroyed here,
+    // once.
     unsafe {
         let queue = c::rd_kafka_queue_new(client);
         let options = c::rd_kafka_AdminOptions_new(client, kind);

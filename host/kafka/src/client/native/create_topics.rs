@@ -45,7 +45,8 @@ pub(crate) fn create_topics(
         topics.into_iter().filter(|topic| !topic.is_null()).for_each(destroy);
         return Err(KafkaError::AdminOp(RDKafkaErrorCode::InvalidTopic));
     }
-    // SAFETY: the topics live for all of this; the request is of its kind, and what the event owns is copied while it lives.
+    // SAFETY: the topics live for all of this; the request is of its kind, and what the event owns is copied while it
+    // lives.
     let answer = unsafe {
         let kind = c::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_CREATETOPICS;
         let send = |to: &Request| {

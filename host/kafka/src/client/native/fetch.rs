@@ -141,7 +141,8 @@ impl Fetcher {
     fn receive(&mut self, wait: i32, most: usize) -> usize {
         let there = self.messages.len();
         let most = most.min(POLL_RECORDS_LIMIT - there);
-        // SAFETY: `messages` has room for `POLL_RECORDS_LIMIT` pointers; the call writes as many as it says, behind those that are there.
+        // SAFETY: `messages` has room for `POLL_RECORDS_LIMIT` pointers; the call writes as many as it says, behind
+        // those that are there.
         unsafe {
             let place = self.messages.as_mut_ptr().add(there);
             let got = c::rd_kafka_consume_batch_queue(self.queue.as_ptr(), wait, place, most);
@@ -263,8 +264,8 @@ pub(super) unsafe fn bytes<'a>(pointer: *const c_void, length: usize) -> Option<
     Some(unsafe { std::slice::from_raw_parts(pointer.cast(), length) })
 }
 
-/// The headers of a record that comes back with a delivery report. The bindings take it for granted that their names are
-/// text, and panic in librdkafka's callback where they aren't.
+/// The headers of a record that comes back with a delivery report. The bindings take it for granted that their names
+/// are text, and panic in librdkafka's callback where they aren't.
 pub(crate) fn headers(message: &BorrowedMessage<'_>) -> Headers {
     // SAFETY: what the pointer leads to lives as long as the message.
     Message(unsafe { &*message.ptr() }).headers(&mut BytesMut::new())

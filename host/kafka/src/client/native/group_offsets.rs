@@ -38,8 +38,8 @@ pub(crate) fn group_offsets(
     timeout: Duration,
 ) -> Result<BTreeMap<(String, i32), CommittedOffset>, KafkaError> {
     let group = c_name(group);
-    // SAFETY: the list lives for all of this, and the question, which copies it, is destroyed once; the request is of its
-    // kind, and what is in the answer is copied while the event that owns it lives.
+    // SAFETY: the list lives for all of this, and the question, which copies it, is destroyed once; the request is of
+    // its kind, and what is in the answer is copied while the event that owns it lives.
     unsafe {
         let mut question = c::rd_kafka_ListConsumerGroupOffsets_new(group.as_ptr(), places.ptr());
         let kind = c::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS;

@@ -15,8 +15,8 @@ use crate::client::context::LogContext;
 /// The id of every topic of a cluster that is older than topic ids (Kafka 2.8): all bits are zero.
 const NO_ID: &str = "AAAAAAAAAAAAAAAAAAAAAA";
 
-/// Whether these are the ids of two topics. A topic gets its id when its cluster is upgraded to 2.8, and brokers that are yet
-/// to be upgraded tell none of it, so where one isn't known, nothing speaks against the topic being the same.
+/// Whether these are the ids of two topics. A topic gets its id when its cluster is upgraded to 2.8, and brokers that
+/// are yet to be upgraded tell none of it, so where one isn't known, nothing speaks against the topic being the same.
 pub(crate) fn differ(one: &str, other: &str) -> bool {
     one != other && is_known(one) && is_known(other)
 }
@@ -44,8 +44,8 @@ pub(crate) type Topics = BTreeMap<String, Result<Topic, RDKafkaErrorCode>>;
 pub(crate) fn topics(admin: &AdminClient<LogContext>, names: &[&str], timeout: Duration) -> Result<Topics, KafkaError> {
     let owned: Vec<_> = names.iter().map(|name| c_name(name)).collect();
     let mut pointers: Vec<_> = owned.iter().map(|name| name.as_ptr()).collect();
-    // SAFETY: the names live for all of this, and the collection, which copies them, is destroyed once; the request is of
-    // its kind, and names and ids are copied while the event that owns them lives.
+    // SAFETY: the names live for all of this, and the collection, which copies them, is destroyed once; the request is
+    // of its kind, and names and ids are copied while the event that owns them lives.
     unsafe {
         let topics = c::rd_kafka_TopicCollection_of_topic_names(pointers.as_mut_ptr(), pointers.len());
         let kind = c::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS;
@@ -96,8 +96,8 @@ unsafe fn read(event: *mut c::rd_kafka_event_t) -> Result<Topics, KafkaError> {
 unsafe fn partitions(topic: *const c::rd_kafka_TopicDescription_t) -> (u32, BTreeMap<u32, i32>) {
     let mut leaders = BTreeMap::new();
     let mut count = 0;
-    // SAFETY: as the caller says; partitions and their leaders live as long as their topic, and one without a leader has
-    // none.
+    // SAFETY: as the caller says; partitions and their leaders live as long as their topic, and one without a leader
+    // has none.
     unsafe {
         let partitions = c::rd_kafka_TopicDescription_partitions(topic, &mut count);
         for index in 0..count {

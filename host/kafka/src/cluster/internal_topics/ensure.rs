@@ -101,8 +101,9 @@ fn relaxed(spec: &TopicSpec, refused: &NotMade) -> Result<TopicSpec, Error> {
     let NotMade { topic, code, text } = refused;
     let no = || {
         Error::Setup(format!(
-            "internal topic `{topic}` can't be made: {text}. It should have {}. If the cluster bounds the size of records, \
-             set `message.max.bytes` under [kafka] to that; else have who runs the cluster make the topic with {} partitions",
+            "internal topic `{topic}` can't be made: {text}. It should have {}. If the cluster bounds the size of \
+             records, set `message.max.bytes` under [kafka] to that; else have who runs the cluster make the topic \
+             with {} partitions",
             settings(spec),
             spec.partitions
         ))
@@ -159,8 +160,8 @@ fn needs_more(app: App<'_>, topic: &InternalTopic, count: u32) -> Result<bool, E
         return Ok(false);
     }
     Err(Error::Setup(format!(
-        "internal topic `{name}` has {count} partitions, and the pipeline's inputs make it {partitions}: state would be looked \
-         for in the wrong partition, and Kafka takes no partitions away from inputs. Start anew with {}",
+        "internal topic `{name}` has {count} partitions, and the pipeline's inputs make it {partitions}: state would \
+         be looked for in the wrong partition, and Kafka takes no partitions away from inputs. Start anew with {}",
         app.reset()
     )))
 }
@@ -183,8 +184,8 @@ fn check(spec: &TopicSpec, config: &BTreeMap<String, String>) -> Result<BTreeSet
             "message.timestamp.type" => (found == wanted, "records would lose their event time"),
             UNCLEAN if found != wanted => {
                 warnings.insert(format!(
-                    "the topic has {name}={found}: where the brokers that have its last records are lost, another one may lead \
-                     without them, and what was committed is gone: set it to {wanted}"
+                    "the topic has {name}={found}: where the brokers that have its last records are lost, another one \
+                     may lead without them, and what was committed is gone: set it to {wanted}"
                 ));
                 continue;
             }
@@ -286,8 +287,8 @@ mod tests {
         assert_eq!(
             error,
             "internal topic `shop-sums-changelog` can't be made: Policy violation (POLICY_VIOLATION). It should have \
-             cleanup.policy=compact. If the cluster bounds the size of records, set `message.max.bytes` under [kafka] to that; \
-             else have who runs the cluster make the topic with 4 partitions"
+             cleanup.policy=compact. If the cluster bounds the size of records, set `message.max.bytes` under [kafka] \
+             to that; else have who runs the cluster make the topic with 4 partitions"
         );
     }
 

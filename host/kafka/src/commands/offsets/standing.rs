@@ -75,8 +75,8 @@ impl Standing {
     pub(super) fn fixed(&self) -> Option<String> {
         match self {
             Self::WithState => Some(
-                "its offset belongs to the state that the app keeps: from an earlier one records would be in the state twice, \
-                 from a later one some would be missing"
+                "its offset belongs to the state that the app keeps: from an earlier one records would be in the state \
+                 twice, from a later one some would be missing"
                     .into(),
             ),
             Self::InRun => Some(

@@ -16,8 +16,8 @@ use crate::error::Error;
 const RETRY_INTERVAL: Duration = Duration::from_millis(50);
 
 impl Connection {
-    /// Makes a topic with these numbers of partitions and of replicas of each, and returns when it can be used. Without a
-    /// number of replicas, it gets the broker's default.
+    /// Makes a topic with these numbers of partitions and of replicas of each, and returns when it can be used. Without
+    /// a number of replicas, it gets the broker's default.
     ///
     /// # Errors
     /// [`Error::Setup`]: the broker refuses, or there is one of this name that is different. Otherwise none answers.

@@ -11,8 +11,8 @@ use crate::cluster::REQUEST_TIMEOUT;
 use crate::error::{Error, code};
 
 impl Connection {
-    /// The first offset of each partition of these topics whose record has this time or a later one; no entry where there
-    /// is none.
+    /// The first offset of each partition of these topics whose record has this time or a later one; no entry where
+    /// there is none.
     ///
     /// # Errors
     /// A broker doesn't answer.
@@ -52,8 +52,8 @@ impl Connection {
                 (found, _) => {
                     let why = place.error().err().map(|error| format!(": {error}")).unwrap_or_default();
                     Err(Error::Setup(format!(
-                        "topic `{topic}`, partition {partition}: the broker has not taken the offset, and has {found:?}{why}; \
-                         those of other partitions may be set: look with `millrace offsets`"
+                        "topic `{topic}`, partition {partition}: the broker has not taken the offset, and has \
+                         {found:?}{why}; those of other partitions may be set: look with `millrace offsets`"
                     )))
                 }
             }

@@ -24,7 +24,8 @@ const POLL_WAIT: Duration = Duration::from_millis(100);
 
 /// The committed records of a topic up to where it ended when the reading began.
 ///
-/// A transaction that is open holds back all that comes behind its first record: see [`uncommitted`](Self::uncommitted).
+/// A transaction that is open holds back all that comes behind its first record: see
+/// [`uncommitted`](Self::uncommitted).
 pub struct Reading {
     topic: String,
     fetcher: Fetcher,

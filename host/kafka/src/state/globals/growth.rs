@@ -59,8 +59,8 @@ fn check(table: &Table, count: Option<u32>) -> Result<(), Error> {
     let known = table.partitions.len();
     match count {
         Some(count) if count as usize > known => Err(Error::Changed(format!(
-            "topic `{}` of the global table `{}` has {count} partitions, and had {known} when the app started: rows in the \
-             new ones aren't read. Start the app again, and the table is read from the start",
+            "topic `{}` of the global table `{}` has {count} partitions, and had {known} when the app started: rows in \
+             the new ones aren't read. Start the app again, and the table is read from the start",
             table.topic, table.table.name
         ))),
         _ => Ok(()),

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use super::answers::{StartingPoint, TaskOffsets};
 use crate::state::lease::RestoreLease;
 use crate::state::restore::PartitionTrouble;
 use crate::tasks::TaskId;
-use crate::worker::answers::{StartingPoint, TaskOffsets};
 
 /// How long to wait before the same is asked again.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));

@@ -144,8 +144,8 @@ fn a_record_that_is_written_while_reading_is_left_at_the_end_is_read() {
     reader.poll_until("the same end", |reader| reader.end == Some(4));
 }
 
-/// What is done is drawn from a seed: records outside of transactions, in those that are committed, and in those that are
-/// given up; and reading a little, to an end, or not at all before it is left or gone on with.
+/// What is done is drawn from a seed: records outside of transactions, in those that are committed, and in those that
+/// are given up; and reading a little, to an end, or not at all before it is left or gone on with.
 #[test]
 fn wherever_reading_is_left_every_committed_record_is_read_once_and_in_order() {
     let Some(cluster) = cluster() else { return };

@@ -15,29 +15,29 @@ use std::collections::BTreeMap;
 use millrace_engine::meta::input_key;
 use millrace_engine::ports::{Backend, Scan, StoreId};
 
-use super::Shared;
 use super::answers::inputs;
 use crate::cluster::contradictions::{self, InputPartition};
 use crate::cluster::metadata::{Note, Origin};
 use crate::error::{Error, Reaction};
 use crate::tasks::TaskId;
+use crate::worker::Shared;
 
 /// Where the partitions of topics start.
-pub(super) type InputStarts = BTreeMap<(String, i32), InputStart>;
+pub(in crate::worker) type InputStarts = BTreeMap<(String, i32), InputStart>;
 
 /// Where an input partition starts.
 #[derive(Clone, Debug, Default)]
-pub(super) struct InputStart {
+pub(in crate::worker) struct InputStart {
     /// Offset of the next record to process.
-    pub(super) offset: i64,
+    pub(in crate::worker) offset: i64,
     /// Highest timestamp processed.
-    pub(super) time: Option<i64>,
+    pub(in crate::worker) time: Option<i64>,
     /// Of the topic that is there, in this life of the app.
-    pub(super) origin: Origin,
+    pub(in crate::worker) origin: Origin,
     /// Whether the app has committed this offset itself.
-    pub(super) noted: bool,
+    pub(in crate::worker) noted: bool,
     /// Whether the offset lies in the middle of a run.
-    pub(super) unfinished: bool,
+    pub(in crate::worker) unfinished: bool,
     /// Whether an offset is committed at all.
     committed: bool,
 }
@@ -47,26 +47,31 @@ impl InputStart {
     ///
     /// # Errors
     /// [`Reaction::Stop`]: it is one of another topic, or of another life of the app.
-    pub(super) fn at(place: InputPartition<'_>, offset: i64, note: Note, origin: Origin) -> Result<Self, Reaction> {
+    pub(in crate::worker) fn at(
+        place: InputPartition<'_>,
+        offset: i64,
+        note: Note,
+        origin: Origin,
+    ) -> Result<Self, Reaction> {
         contradictions::check_origin(place, offset, note.origin.as_ref(), &origin).map_err(stop)?;
         let Note { time, origin: before, unfinished } = note;
         Ok(Self { offset, time, noted: before.is_some(), origin, unfinished, committed: true })
     }
 
     /// At the first record, because nothing is committed.
-    pub(super) fn first(offset: i64, origin: Origin) -> Self {
+    pub(in crate::worker) fn first(offset: i64, origin: Origin) -> Self {
         Self { offset, time: None, noted: false, origin, unfinished: false, committed: false }
     }
 }
 
 /// The changelog of the app's meta store.
-pub(super) fn meta_changelog(shared: &Shared) -> Option<&str> {
+pub(in crate::worker) fn meta_changelog(shared: &Shared) -> Option<&str> {
     let part = shared.topology.subtopologies.first()?;
     shared.changelogs.get(part.meta.0).map(String::as_str)
 }
 
 /// The origin of offsets of a topic from now on; none if the topic isn't there.
-pub(super) fn origin(shared: &Shared, topic: &str, ids: &BTreeMap<String, String>) -> Option<Origin> {
+pub(in crate::worker) fn origin(shared: &Shared, topic: &str, ids: &BTreeMap<String, String>) -> Option<Origin> {
     let life = meta_changelog(shared).and_then(|meta| ids.get(meta)).cloned().unwrap_or_default();
     Some(Origin { topic: ids.get(topic)?.clone(), life })
 }
@@ -76,7 +81,11 @@ pub(super) fn origin(shared: &Shared, topic: &str, ids: &BTreeMap<String, String
 ///
 /// # Errors
 /// [`Reaction::Stop`]: everything that the state holds would be processed again.
-pub(super) fn check_state_has_offsets(shared: &Shared, task: TaskId, starts: &InputStarts) -> Result<(), Reaction> {
+pub(in crate::worker) fn check_state_has_offsets(
+    shared: &Shared,
+    task: TaskId,
+    starts: &InputStarts,
+) -> Result<(), Reaction> {
     let inputs = inputs(shared, task);
     let lacking = inputs.iter().filter_map(|place| Some((place, starts.get(place).filter(|start| !start.committed)?)));
     let lacking: Vec<_> = lacking.collect();

@@ -11,7 +11,6 @@ use millrace_engine::ports::StoreId;
 use millrace_engine::topology::TopicKind;
 use rdkafka::TopicPartitionList;
 
-use super::Shared;
 use super::starts::{InputStart, InputStarts, meta_changelog, origin};
 use crate::client::app::hanging;
 use crate::client::native::{self, CommittedOffset, Topic, Topics};
@@ -23,21 +22,22 @@ use crate::state::lease::RestoreLease;
 use crate::state::positions;
 use crate::state::restore::{Changelog, ChangelogGap, PartitionTrouble, RestorePlan, plan};
 use crate::tasks::{TaskId, inputs_of};
+use crate::worker::Shared;
 
 /// Offsets by topic and partition, with where they come from.
-pub(super) type TaskOffsets = BTreeMap<(String, i32), (i64, Origin)>;
+pub(in crate::worker) type TaskOffsets = BTreeMap<(String, i32), (i64, Origin)>;
 
 /// Where a task begins.
 #[derive(Clone, Debug)]
-pub(super) struct StartingPoint {
+pub(in crate::worker) struct StartingPoint {
     /// Its committed offsets, by topic and partition.
-    pub(super) starts: InputStarts,
+    pub(in crate::worker) starts: InputStarts,
     /// The ids of its inputs and changelogs, by name.
-    pub(super) ids: Arc<BTreeMap<String, String>>,
+    pub(in crate::worker) ids: Arc<BTreeMap<String, String>>,
 }
 
 /// The answer about a task.
-pub(super) enum Answer {
+pub(in crate::worker) enum Answer {
     /// It has stayed open, and its offsets are those committed.
     Stayed,
     /// It can begin when this is restored.
@@ -56,7 +56,7 @@ pub(super) enum Answer {
 }
 
 /// The brokers' answers about some tasks.
-pub(super) struct Answers<'s> {
+pub(in crate::worker) struct Answers<'s> {
     shared: &'s Shared,
     committed: BTreeMap<(String, i32), CommittedOffset>,
     topics: Topics,
@@ -72,7 +72,7 @@ impl<'s> Answers<'s> {
     ///
     /// # Errors
     /// [`Error::Kafka`]: no broker answers. Otherwise an internal topic has been deleted and made anew.
-    pub(super) fn ask(shared: &'s Shared, tasks: &[TaskId]) -> Result<Self, Error> {
+    pub(in crate::worker) fn ask(shared: &'s Shared, tasks: &[TaskId]) -> Result<Self, Error> {
         let mut places = TopicPartitionList::new();
         for (topic, partition) in tasks.iter().flat_map(|task| inputs(shared, *task)) {
             if places.find_partition(&topic, partition).is_none() {
@@ -98,7 +98,7 @@ impl<'s> Answers<'s> {
     ///
     /// # Errors
     /// The state can't be read, or a changelog is gone.
-    pub(super) fn about(
+    pub(in crate::worker) fn about(
         &mut self,
         task: TaskId,
         stayed: Option<&TaskOffsets>,
@@ -198,12 +198,12 @@ impl<'s> Answers<'s> {
     }
 
     /// The broker that leads a partition, if one is known.
-    pub(super) fn leader(&self, topic: &str, partition: u32) -> Option<i32> {
+    pub(in crate::worker) fn leader(&self, topic: &str, partition: u32) -> Option<i32> {
         self.topics.get(topic)?.as_ref().ok()?.leaders.get(&partition).copied()
     }
 
     /// The brokers that lead the partitions of a task.
-    pub(super) fn leaders(&self, task: TaskId) -> impl Iterator<Item = i32> {
+    pub(in crate::worker) fn leaders(&self, task: TaskId) -> impl Iterator<Item = i32> {
         let names = names(self.shared, task).into_iter();
         names.filter_map(move |name| self.leader(&name, task.partition))
     }
@@ -217,9 +217,9 @@ impl<'s> Answers<'s> {
         }
     }
 
-    /// The internal topics that were asked about, and whether the broker knows of each. It may not have heard of one yet;
-    /// if it stays so, the topic has been deleted.
-    pub(super) fn internal(&self) -> impl Iterator<Item = (&str, bool)> {
+    /// The internal topics that were asked about, and whether the broker knows of each. It may not have heard of one
+    /// yet; if it stays so, the topic has been deleted.
+    pub(in crate::worker) fn internal(&self) -> impl Iterator<Item = (&str, bool)> {
         let internal = self.asked.iter().filter(|name| self.shared.internal_ids.contains_key(*name));
         internal.map(|name| (name.as_str(), self.topics.contains_key(name)))
     }
@@ -246,13 +246,13 @@ fn check_internal(shared: &Shared, ids: &BTreeMap<String, String>) -> Result<(),
 }
 
 /// A reason that concerns the whole task, told of its first input.
-pub(super) fn first_trouble(shared: &Shared, task: TaskId, text: String) -> PartitionTrouble {
+pub(in crate::worker) fn first_trouble(shared: &Shared, task: TaskId, text: String) -> PartitionTrouble {
     let topic = inputs(shared, task).into_iter().next().map(|(topic, _)| topic).unwrap_or_default();
     PartitionTrouble { topic, partition: task.partition, text }
 }
 
 /// The inputs of a task.
-pub(super) fn inputs(shared: &Shared, task: TaskId) -> Vec<(String, i32)> {
+pub(in crate::worker) fn inputs(shared: &Shared, task: TaskId) -> Vec<(String, i32)> {
     let Some(part) = shared.topology.subtopologies.get(task.subtopology) else { return Vec::new() };
     let inputs = inputs_of(&shared.topology, part, &shared.partitions, task.partition);
     inputs.map(|(name, partition)| (name, partition.cast_signed())).collect()
@@ -266,7 +266,7 @@ fn names(shared: &Shared, task: TaskId) -> Vec<String> {
 }
 
 /// A task's stores, the meta store last.
-pub(super) fn stores(shared: &Shared, task: TaskId) -> Vec<StoreId> {
+pub(in crate::worker) fn stores(shared: &Shared, task: TaskId) -> Vec<StoreId> {
     let topology = &shared.topology;
     let Some(part) = topology.subtopologies.get(task.subtopology) else { return Vec::new() };
     part.stores.iter().copied().chain([part.meta]).collect()
