@@ -86,8 +86,8 @@ pub struct Pipeline {
     /// Change a setting, such as `commit-interval=100ms`, `resolve.within=1m` or `plugins.NAME.config.KEY=VALUE`
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = setting)]
     pub set: Vec<(String, Secret)>,
-    /// Change a setting to the content of a file, such as `kafka.sasl.password=/run/secrets/kafka`; a newline at its end is
-    /// dropped
+    /// Change a setting to the content of a file, such as `kafka.sasl.password=/run/secrets/kafka`; a newline at its
+    /// end is dropped
     #[arg(long = "set-file", value_name = "KEY=FILE", value_parser = setting_in_file)]
     pub set_file: Vec<(String, PathBuf)>,
 }
@@ -136,8 +136,8 @@ pub struct Replay {
     /// The pipeline.
     #[command(flatten)]
     pub pipeline: Pipeline,
-    /// File of records, one JSON object per line [default: standard input, as is `-`]; in a folder, the file named after the
-    /// pipeline: orders.jsonl for orders.toml
+    /// File of records, one JSON object per line [default: standard input, as is `-`]; in a folder, the file named
+    /// after the pipeline: orders.jsonl for orders.toml
     #[arg(long = "in", value_name = "FILE")]
     pub input: Option<PathBuf>,
     /// File for the output records [default: standard output]
@@ -180,15 +180,15 @@ pub enum TopicCommand {
         /// Print at most this many records
         #[arg(long, value_name = "N")]
         limit: Option<u64>,
-        /// Codec of the keys. A data folder knows the codec of each topic, from the pipeline that ran on it; on Kafka keys are
-        /// printed as base64 in `keyBase64` unless this is given
+        /// Codec of the keys. A data folder knows the codec of each topic, from the pipeline that ran on it; on Kafka
+        /// keys are printed as base64 in `keyBase64` unless this is given
         #[arg(long, value_name = "CODEC")]
         key: Option<KeyForm>,
     },
     /// Append records, one JSON object per line as `topic read` prints them; also while an app runs
     ///
-    /// The topics must exist. If a line names no partition, its key decides, as in Kafka's Java client; records without a key
-    /// go to the partitions in turn.
+    /// The topics must exist. If a line names no partition, its key decides, as in Kafka's Java client; records without
+    /// a key go to the partitions in turn.
     Write {
         /// Topic of the lines that name none
         topic: Option<String>,
@@ -198,15 +198,15 @@ pub enum TopicCommand {
         /// File of records [default: standard input, as is `-`]
         #[arg(long = "in", value_name = "FILE")]
         input: Option<PathBuf>,
-        /// Codec of the keys. A data folder knows the codec of each topic, from the pipeline that ran on it; on Kafka lines may
-        /// have `keyBase64`, and `key` only if this is given
+        /// Codec of the keys. A data folder knows the codec of each topic, from the pipeline that ran on it; on Kafka
+        /// lines may have `keyBase64`, and `key` only if this is given
         #[arg(long, value_name = "CODEC")]
         key: Option<KeyForm>,
     },
     /// List topics with their numbers of partitions and records
     ///
-    /// On Kafka, offsets are counted: transaction markers and compacted records have some, too. Kafka's internal topics, such
-    /// as `__consumer_offsets`, aren't listed.
+    /// On Kafka, offsets are counted: transaction markers and compacted records have some, too. Kafka's internal
+    /// topics, such as `__consumer_offsets`, aren't listed.
     List {
         /// Where they are.
         #[command(flatten)]
@@ -214,8 +214,8 @@ pub enum TopicCommand {
     },
     /// Create a topic
     ///
-    /// In a data folder, a pipeline creates its topics when it first runs. On Kafka it creates its internal topics only; its
-    /// input and output topics must exist.
+    /// In a data folder, a pipeline creates its topics when it first runs. On Kafka it creates its internal topics
+    /// only; its input and output topics must exist.
     Create {
         /// Name of the topic
         topic: String,

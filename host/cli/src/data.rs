@@ -101,8 +101,9 @@ pub fn check_ours(data: &Path) -> Result<()> {
     }
 }
 
-/// Whether a file may be in a folder that becomes a data folder: file systems and tools leave some in empty folders, `topic
-/// write` leaves records, and a process that is killed during its first start leaves the beginnings of a data folder.
+/// Whether a file may be in a folder that becomes a data folder: file systems and tools leave some in empty folders,
+/// `topic write` leaves records, and a process that is killed during its first start leaves the beginnings of a data
+/// folder.
 fn is_harmless(name: &str) -> bool {
     let ours = ["instance.", "catalog."];
     name.starts_with('.') || ours.iter().any(|ours| name.starts_with(ours)) || ["lost+found", "inbox"].contains(&name)
@@ -190,8 +191,8 @@ fn is_locked(error: &anyhow::Error) -> bool {
     matches!(error.downcast_ref(), Some(millrace_store::Error::Locked { .. }))
 }
 
-/// Opens the state of a data folder for reading, with the key codec of each table; also while an app runs on it, and also if
-/// its log is on Kafka.
+/// Opens the state of a data folder for reading, with the key codec of each table; also while an app runs on it, and
+/// also if its log is on Kafka.
 ///
 /// # Errors
 /// As [`Database::open_read_only`].

@@ -39,7 +39,8 @@ impl From<bool> for Verdict {
     }
 }
 
-/// The verdict of one error in the chain; `None` if its type has none. The first verdict counts: it is the most specific.
+/// The verdict of one error in the chain; `None` if its type has none. The first verdict counts: it is the most
+/// specific.
 fn judge(cause: &(dyn std::error::Error + 'static)) -> Option<Verdict> {
     let kafka = cause.downcast_ref().map(millrace_kafka::Error::is_passing);
     let embedded = || cause.downcast_ref().map(millrace_embedded::Error::is_passing);

@@ -84,8 +84,8 @@ pub struct KeyCodecs {
 }
 
 impl KeyCodecs {
-    /// The same codec for all topics. `None`: it is unknown, so a key's text would be ambiguous, and only `keyBase64` is
-    /// accepted.
+    /// The same codec for all topics. `None`: it is unknown, so a key's text would be ambiguous, and only `keyBase64`
+    /// is accepted.
     pub fn same(codec: Option<KeyCodec>) -> Self {
         Self { topics: BTreeMap::new(), others: codec, default_topic: None }
     }

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use tempfile::NamedTempFile;
 
-/// Standard output, or a file. The file is replaced when the output is complete; after an error it is unchanged. So it may
-/// also be the input.
+/// Standard output, or a file. The file is replaced when the output is complete; after an error it is unchanged. So it
+/// may also be the input.
 pub(crate) enum Output {
     /// A stream, written to directly.
     Stream(BufWriter<Box<dyn Write>>),

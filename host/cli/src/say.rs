@@ -3,8 +3,8 @@
 use std::fmt::Display;
 use std::io::{self, Write};
 
-/// Prints a line on standard error, or nothing if it is closed. `eprintln!` would panic then, and a script that sees the
-/// command fail after its records were written would write them again.
+/// Prints a line on standard error, or nothing if it is closed. `eprintln!` would panic then, and a script that sees
+/// the command fail after its records were written would write them again.
 pub fn say(text: impl Display) {
     _ = writeln!(io::stderr().lock(), "{text}");
 }

@@ -58,8 +58,8 @@ from = "ship"
 topic = "shipped"
 "#;
 
-/// Ten payments a second with their stock decisions, and a shipment for every tenth. So the backlog of one side of the second join
-/// reaches further in time than the results of the first join.
+/// Ten payments a second with their stock decisions, and a shipment for every tenth. So the backlog of one side of the
+/// second join reaches further in time than the results of the first join.
 fn input() -> String {
     let mut lines = String::new();
     for id in 1..=4000i64 {

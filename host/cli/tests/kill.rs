@@ -39,8 +39,8 @@ fn a_run_that_is_killed_twenty_times_has_the_output_of_an_undisturbed_run() {
     assert_same(&place);
 }
 
-/// Starts a run, kills it, and returns the lag at its start, if it got that far. Every fifth run is killed while it starts, the
-/// others once they have committed this many bytes.
+/// Starts a run, kills it, and returns the lag at its start, if it got that far. Every fifth run is killed while it
+/// starts, the others once they have committed this many bytes.
 fn run_and_kill(place: &Place, number: u32, dice: &mut Dice) -> Option<u64> {
     let mut run = place.start("run orders.toml --data rough --set commit-interval=1ms");
     let jitter = Duration::from_micros(dice.below(JITTER.as_micros() as u64));

@@ -35,8 +35,8 @@ fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-/// The time at which a partition that has stopped from the start is found, with a sample each second. Faults explain the stop up to
-/// `excused`; the entries of `said` and `states` are logged at their times.
+/// The time at which a partition that has stopped from the start is found, with a sample each second. Faults explain
+/// the stop up to `excused`; the entries of `said` and `states` are logged at their times.
 fn found(excused: u64, until: u64, said: &[(u64, &str)]) -> Option<u64> {
     let (mut progress, mut logs) = (Progress::default(), Logs::default());
     logs.running = vec!["log".into()];

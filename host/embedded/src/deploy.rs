@@ -1,8 +1,8 @@
 //! The app that a data folder belongs to, the active deployment of each plugin (a generation that grows whenever the
 //! component or its config changes), and what the stores contain.
 //!
-//! Planning writes nothing: an app that can't start leaves the folder as it was, and the app that ran before can run again.
-//! A plan is written down once the app has started.
+//! Planning writes nothing: an app that can't start leaves the folder as it was, and the app that ran before can run
+//! again. A plan is written down once the app has started.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -91,8 +91,8 @@ impl Plan {
         &self.active
     }
 
-    /// Records the app as the folder's owner, and the candidates as its active deployments. Call this after the tasks are
-    /// opened and before they run: a commit may leave state that only these deployments can read.
+    /// Records the app as the folder's owner, and the candidates as its active deployments. Call this after the tasks
+    /// are opened and before they run: a commit may leave state that only these deployments can read.
     ///
     /// # Errors
     /// It can't be written.

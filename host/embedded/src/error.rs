@@ -53,8 +53,8 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether the same start may succeed later if nothing changes but the disk. If the folder is gone, it may not: the log
-    /// is gone with it, and a start would silently begin a new one.
+    /// Whether the same start may succeed later if nothing changes but the disk. If the folder is gone, it may not: the
+    /// log is gone with it, and a start would silently begin a new one.
     pub fn is_passing(&self) -> bool {
         use std::io::ErrorKind::{QuotaExceeded, StorageFull};
         match self {

@@ -1,8 +1,8 @@
 //! The inbox: how another process gets records into the log of a running app, which alone can write to its database.
 //!
-//! The other process writes a file of records and moves it into the inbox's folder. The app appends the records and marks
-//! the file's name as imported in one batch, then deletes the file; a file that is already marked is only deleted. So each
-//! file is imported exactly once, whenever either process dies.
+//! The other process writes a file of records and moves it into the inbox's folder. The app appends the records and
+//! marks the file's name as imported in one batch, then deletes the file; a file that is already marked is only
+//! deleted. So each file is imported exactly once, whenever either process dies.
 
 mod file;
 #[cfg(test)]
@@ -39,7 +39,8 @@ pub struct InboxRecord {
     pub record: NewRecord,
 }
 
-/// Leaves records in the folder of an inbox, for the app that runs there. When this returns, they survive a power failure.
+/// Leaves records in the folder of an inbox, for the app that runs there. When this returns, they survive a power
+/// failure.
 ///
 /// # Errors
 /// The file can't be written.
@@ -81,8 +82,8 @@ impl Inbox {
         Ok(Self { folder: folder.into(), strays: RefCell::default() })
     }
 
-    /// Imports the next file, by name, and commits. Tells whether there was one. A file that can't be imported is kept under
-    /// its name with `.refused`, and the reason is logged: no record is lost, and the app goes on.
+    /// Imports the next file, by name, and commits. Tells whether there was one. A file that can't be imported is kept
+    /// under its name with `.refused`, and the reason is logged: no record is lost, and the app goes on.
     pub(crate) fn import_next(&self, worker: &mut Worker, now: i64) -> Result<bool, Error> {
         let Listing { next, new_strays } = self.list().map_err(|source| self.failed(source))?;
         for stray in new_strays {
@@ -105,7 +106,8 @@ impl Inbox {
             worker.log().put_control(&mut batch, mark.as_bytes(), b"")?;
             worker.commit_with(batch)?;
         }
-        // The file must not come back after a power failure once its mark is deleted: its records would be imported twice.
+        // The file must not come back after a power failure once its mark is deleted: its records would be imported
+        // twice.
         fs::remove_file(&path).and_then(|()| sync_folder(&self.folder)).map_err(|source| self.failed(source))?;
         let mut batch = Batch::new(worker.log().database());
         worker.log().delete_control(&mut batch, mark.as_bytes())?;
@@ -158,7 +160,8 @@ impl Inbox {
 struct Listing {
     /// The first file of records.
     next: Option<String>,
-    /// Entries that are no files of records (folders, links, names that aren't UTF-8) and weren't there at the last look.
+    /// Entries that are no files of records (folders, links, names that aren't UTF-8) and weren't there at the last
+    /// look.
     new_strays: Vec<OsString>,
 }
 

@@ -1,11 +1,11 @@
 //! The durable log: topics with partitions of records, in the same database as the state they lead to.
 //!
-//! Records that are appended in one batch with the state and the committed offsets become durable with them or not at all:
-//! that is how this driver processes exactly once.
+//! Records that are appended in one batch with the state and the committed offsets become durable with them or not at
+//! all: that is how this driver processes exactly once.
 //!
-//! A worker collects the records that it appends in a [`Tail`], where it can already read them. [`Log::prepare`] gives them
-//! their final offsets and puts them into the batch; [`PreparedAppend::publish`] shows them to all readers after the batch
-//! is written.
+//! A worker collects the records that it appends in a [`Tail`], where it can already read them. [`Log::prepare`] gives
+//! them their final offsets and puts them into the batch; [`PreparedAppend::publish`] shows them to all readers after
+//! the batch is written.
 //!
 //! ```text
 //! Tail::append ──► Log::prepare ──► Database::write ──► PreparedAppend::publish
@@ -98,8 +98,8 @@ impl Log {
     /// The log of this database. A database that is open for writing must have only one.
     ///
     /// # Errors
-    /// The database wasn't opened with [`Log::FAMILIES`], or can't be read; [`LogError::Corrupt`]: a block of records is
-    /// damaged.
+    /// The database wasn't opened with [`Log::FAMILIES`], or can't be read; [`LogError::Corrupt`]: a block of records
+    /// is damaged.
     pub fn open(database: Arc<Database>) -> Result<Self, LogError> {
         let topics = Topics::load(&database)?;
         Ok(Self { database, topics: RwLock::new(topics), appending: Mutex::new(()) })

@@ -1,5 +1,5 @@
-//! Replay: records in, records out, on a clock that the records' timestamps move. The same input gives the same output, byte
-//! for byte, whatever the batch size.
+//! Replay: records in, records out, on a clock that the records' timestamps move. The same input gives the same output,
+//! byte for byte, whatever the batch size.
 
 mod process;
 
@@ -59,8 +59,8 @@ pub struct Replay<'w, F> {
     /// Bytes of the records since the last commit.
     bytes: usize,
     stage: Stage,
-    /// Whether a turn must be processed before the next one begins: its outputs may be input of the app again, or it may set
-    /// timers that are due before the next record.
+    /// Whether a turn must be processed before the next one begins: its outputs may be input of the app again, or it
+    /// may set timers that are due before the next record.
     one_at_a_time: bool,
     closes_windows: bool,
     /// Records that wait until the next ones show whether they are ahead of the clock.
@@ -70,8 +70,8 @@ pub struct Replay<'w, F> {
 }
 
 impl<'w, F: FnMut(&Produced) -> Result<(), Error>> Replay<'w, F> {
-    /// Starts a replay over a worker whose log has no backlog. Calls of guests are deferred until `batch` records have come.
-    /// `put_out` gets the records for external and dead-letter topics, in the order of production.
+    /// Starts a replay over a worker whose log has no backlog. Calls of guests are deferred until `batch` records have
+    /// come. `put_out` gets the records for external and dead-letter topics, in the order of production.
     pub fn new(
         worker: &'w mut Worker,
         logic: &'w mut dyn Logic,
@@ -108,8 +108,8 @@ impl<'w, F: FnMut(&Produced) -> Result<(), Error>> Replay<'w, F> {
         Self { closes_windows, ..self }
     }
 
-    /// Passes a ledger to `report` after each commit, and each time that changes spill to disk before a commit. Only these
-    /// ledgers have the lines that rules log.
+    /// Passes a ledger to `report` after each commit, and each time that changes spill to disk before a commit. Only
+    /// these ledgers have the lines that rules log.
     pub fn reporting(self, report: impl FnMut(&Ledger) + 'w) -> Self {
         Self { report: Box::new(report), ..self }
     }
@@ -164,8 +164,9 @@ impl<'w, F: FnMut(&Produced) -> Result<(), Error>> Replay<'w, F> {
         }
     }
 
-    /// Processes the remaining records, moves the clock to the last timer that is set, commits, and returns the ledger of all
-    /// records. A timer that is set meanwhile fires only if it is due by then: one that sets itself again would never end.
+    /// Processes the remaining records, moves the clock to the last timer that is set, commits, and returns the ledger
+    /// of all records. A timer that is set meanwhile fires only if it is due by then: one that sets itself again would
+    /// never end.
     ///
     /// # Errors
     /// A task can't go on, or the database can't be written.

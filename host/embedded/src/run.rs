@@ -92,8 +92,8 @@ fn step(worker: &mut Worker, logic: &mut dyn Logic, now: i64) -> Result<bool, Er
     Ok(worker.run(logic)? || any)
 }
 
-/// Makes the tasks put out the results that must come with this commit. Tasks that read these results process them in the
-/// same transaction if there is room, so that their own results come with this commit, too.
+/// Makes the tasks put out the results that must come with this commit. Tasks that read these results process them in
+/// the same transaction if there is room, so that their own results come with this commit, too.
 fn flush(worker: &mut Worker, logic: &mut dyn Logic, now: i64) -> Result<(), Error> {
     loop {
         let mut any = false;

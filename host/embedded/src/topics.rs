@@ -24,7 +24,8 @@ pub struct FolderTopics {
 }
 
 impl FolderTopics {
-    /// The topics of a log that this process has open. If it is open for reading only, nothing can be created or written.
+    /// The topics of a log that this process has open. If it is open for reading only, nothing can be created or
+    /// written.
     pub fn new(database: Arc<Database>, log: Arc<Log>) -> Self {
         Self { database, log, inbox: None }
     }
@@ -57,8 +58,8 @@ impl Topics for FolderTopics {
         Ok(Some(names.map(|name| (name.clone(), known.get(&name).copied())).collect()))
     }
 
-    /// If the topic exists and its keys are bytes, it takes another codec: that is how topics begin of whose keys nothing
-    /// is known.
+    /// If the topic exists and its keys are bytes, it takes another codec: that is how topics begin of whose keys
+    /// nothing is known.
     fn create(&mut self, new: &NewTopic<'_>) -> Result<(), Error> {
         let topic = new.name;
         let mut catalog = Catalog::load(&self.log)?;

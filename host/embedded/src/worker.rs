@@ -1,5 +1,5 @@
-//! The tasks of an app over the log: the worker feeds them records from the log, appends their outputs to it, and commits
-//! log, offsets and state in one batch.
+//! The tasks of an app over the log: the worker feeds them records from the log, appends their outputs to it, and
+//! commits log, offsets and state in one batch.
 
 mod absent;
 mod active_task;
@@ -46,8 +46,8 @@ impl Default for WorkerOptions {
 
 /// All tasks of an app, on one thread. Uncommitted work leaves no trace.
 ///
-/// The driver calls [`fill`](Self::fill) and [`run`](Self::run) in a loop, and [`commit`](Self::commit) from time to time.
-/// After an error the worker can't be used any more: open a new one.
+/// The driver calls [`fill`](Self::fill) and [`run`](Self::run) in a loop, and [`commit`](Self::commit) from time to
+/// time. After an error the worker can't be used any more: open a new one.
 pub struct Worker {
     topology: Arc<Topology>,
     database: Arc<Database>,
@@ -107,8 +107,8 @@ impl Worker {
         bytes + self.tail.bytes() > self.options.transaction_bytes
     }
 
-    /// Whether uncommitted changes should [spill](Self::spill). Results that wait for a commit don't count: a spill doesn't
-    /// free their memory.
+    /// Whether uncommitted changes should [spill](Self::spill). Results that wait for a commit don't count: a spill
+    /// doesn't free their memory.
     pub(crate) fn should_spill(&self) -> bool {
         let of = |task: &Task| task.transaction_bytes().saturating_sub(task.waiting_bytes());
         let bytes: usize = self.tasks.iter().map(|active| of(&active.task)).sum();
@@ -120,8 +120,8 @@ impl Worker {
         self.tasks.iter().flat_map(|active| &active.cursors).map(Cursor::lag).sum()
     }
 
-    /// Appends a record to a topic of the pipeline, and passes it to the task that reads it. Returns its offset. The record
-    /// gets `turn` as its [`turn`](InputRecord::turn) and `now` as [`arrived`](InputRecord::arrived).
+    /// Appends a record to a topic of the pipeline, and passes it to the task that reads it. Returns its offset. The
+    /// record gets `turn` as its [`turn`](InputRecord::turn) and `now` as [`arrived`](InputRecord::arrived).
     ///
     /// # Errors
     /// There is no such partition.
@@ -171,8 +171,8 @@ impl Worker {
         Ok(offset)
     }
 
-    /// Passes a record of the tail to the task that reads it, if the task has all records before it. Otherwise the task reads
-    /// the record from the log after the commit.
+    /// Passes a record of the tail to the task that reads it, if the task has all records before it. Otherwise the task
+    /// reads the record from the log after the commit.
     fn hand_over(&mut self, (active, input): (usize, usize), record: NewRecord, offset: i64, turn: u64, now: i64) {
         let Some(active) = self.tasks.get_mut(active) else { return };
         let Some(cursor) = active.cursors.get_mut(input) else { return };
@@ -189,8 +189,8 @@ impl Worker {
     /// Passes committed records of the log to the tasks, up to a batch for each input. They get `now` as
     /// [`arrived`](InputRecord::arrived).
     ///
-    /// An input expects more as long as there is more in the log, or a task that writes it has work: the next record of that
-    /// task may have the lowest timestamp.
+    /// An input expects more as long as there is more in the log, or a task that writes it has work: the next record of
+    /// that task may have the lowest timestamp.
     ///
     /// # Errors
     /// The log can't be read.
@@ -209,8 +209,8 @@ impl Worker {
         Ok(())
     }
 
-    /// Runs the tasks, each after those whose outputs it reads, until none has work or a commit is due; appends their outputs.
-    /// Returns whether there was any work.
+    /// Runs the tasks, each after those whose outputs it reads, until none has work or a commit is due; appends their
+    /// outputs. Returns whether there was any work.
     ///
     /// # Errors
     /// A task can't go on.

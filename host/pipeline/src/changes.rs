@@ -1,5 +1,5 @@
-//! Old rows: where a table's rows go to an aggregate, the old row goes along with the new one, so that the aggregate can
-//! subtract it.
+//! Old rows: where a table's rows go to an aggregate, the old row goes along with the new one, so that the aggregate
+//! can subtract it.
 
 use super::diagnostic::Problems;
 use super::graph::{Graph, Link};

@@ -86,7 +86,8 @@ pub(super) fn check_sessions(graph: &Graph<'_>, problems: &mut Problems) {
     }
 }
 
-/// Reports mistakes that show in the topology only: names of the host's own that a step uses, and partition counts that differ.
+/// Reports mistakes that show in the topology only: names of the host's own that a step uses, and partition counts that
+/// differ.
 pub(super) fn check_topology(graph: &Graph<'_>, topology: &Topology, problems: &mut Problems) {
     check_stores(graph, topology, problems);
     for mismatch in partitions(topology, &|_| None).err().into_iter().flatten() {

@@ -1,7 +1,8 @@
 //! Cuts the graph of steps into sub-topologies.
 //!
-//! Operators that are connected, or share a store, are in one sub-topology. If a step with state comes after a port that changes
-//! the key, before the next such port, the records go through a repartition topic, and the graph is cut there.
+//! Operators that are connected, or share a store, are in one sub-topology. If a step with state comes after a port
+//! that changes the key, before the next such port, the records go through a repartition topic, and the graph is cut
+//! there.
 
 use std::collections::HashMap;
 
@@ -47,7 +48,8 @@ pub(super) struct CutGraph {
     /// In the order of the files.
     pub parts: Vec<OperatorId>,
     pub arrows: Vec<OperatorEdge>,
-    /// The operators of each sub-topology, in topological order; sub-topologies in the order of the topics between them.
+    /// The operators of each sub-topology, in topological order; sub-topologies in the order of the topics between
+    /// them.
     pub subtopologies: Vec<Vec<usize>>,
 }
 

@@ -36,8 +36,8 @@ impl Route {
     }
 }
 
-/// Reports cycles of steps, through topics that the app itself writes, and of dead letters. If there is none, returns the steps
-/// in topological order.
+/// Reports cycles of steps, through topics that the app itself writes, and of dead letters. If there is none, returns
+/// the steps in topological order.
 pub(super) fn check_cycles(graph: &Graph<'_>, problems: &mut Problems) -> Option<Vec<usize>> {
     let mut arrows = arrows(graph);
     let order = topological(graph.nodes.len(), &pairs(&arrows));

@@ -99,8 +99,8 @@ impl Emitter<'_, '_> {
         }
     }
 
-    /// Adds a topic that is written. The codec of its keys is that of the step that reads it (the first `read` topics are read);
-    /// if none does, that of the steps that write it, if they agree.
+    /// Adds a topic that is written. The codec of its keys is that of the step that reads it (the first `read` topics
+    /// are read); if none does, that of the steps that write it, if they agree.
     fn add_written(&mut self, read: usize, name: &str, kind: TopicKind, key: Option<KeyCodec>) {
         let key = key.unwrap_or_default();
         match self.topics.iter_mut().enumerate().find(|(_, topic)| topic.name == name) {

@@ -69,9 +69,9 @@ impl StepNode<'_> {
         self.call.is_none_or(|call| call.manifest.ports.get(port).is_some_and(|port| port.changes_key))
     }
 
-    /// Whether a record of this step can become a dead letter. Records that are too large for a topic or a store don't count:
-    /// an app may copy its own dead letters to another topic, and no letter circulates for ever, because it grows with each
-    /// round until its value is dropped.
+    /// Whether a record of this step can become a dead letter. Records that are too large for a topic or a store don't
+    /// count: an app may copy its own dead letters to another topic, and no letter circulates for ever, because it
+    /// grows with each round until its value is dropped.
     pub fn can_dead_letter(&self) -> bool {
         let reads = self.step.read().is_some_and(|read| read.key != KeyCodec::Bytes || read.value != ValueCodec::Bytes);
         let common = &self.step.common;

@@ -1,8 +1,9 @@
 //! Hides values in the text of a pipeline file that may be passwords.
 //!
-//! Messages show lines of a file around a mistake, even if the file isn't TOML. So values are found in two ways. By lines,
-//! whatever is wrong with the file: all values outside the tables of a pipeline, so that those below a misspelt `[kafka]` are
-//! hidden, and values of names like librdkafka's. If the file is TOML, also by its values, since one may span lines.
+//! Messages show lines of a file around a mistake, even if the file isn't TOML. So values are found in two ways. By
+//! lines, whatever is wrong with the file: all values outside the tables of a pipeline, so that those below a misspelt
+//! `[kafka]` are hidden, and values of names like librdkafka's. If the file is TOML, also by its values, since one may
+//! span lines.
 
 use std::ops::Range;
 
@@ -62,8 +63,8 @@ fn is_secret(name: &str) -> bool {
     })
 }
 
-/// Hides lines that may have a secret, from the first `=` to the end; the whole line if no name is before an `=`, or if it is in
-/// a string of several lines, which may have no end.
+/// Hides lines that may have a secret, from the first `=` to the end; the whole line if no name is before an `=`, or if
+/// it is in a string of several lines, which may have no end.
 fn in_lines(text: &str) -> Vec<Range<usize>> {
     let (mut hidden, mut start, mut at_top, mut open) = (Vec::new(), 0, true, true);
     let mut inside: Option<&str> = None;

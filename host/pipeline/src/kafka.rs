@@ -6,8 +6,8 @@ use super::tree::{Entry, Item, Value};
 use super::variables;
 use millrace_engine::secret::Secret;
 
-/// Kafka settings that the host sets itself, with the reason, and other names of these: if a setting is given under two names,
-/// the client applies them in no certain order.
+/// Kafka settings that the host sets itself, with the reason, and other names of these: if a setting is given under two
+/// names, the client applies them in no certain order.
 const OWNED: [(&str, &str); 21] = [
     ("bootstrap.servers", BROKER),
     ("metadata.broker.list", BROKER),
@@ -35,8 +35,8 @@ const OWNED: [(&str, &str); 21] = [
     ("partitioner", "the engine picks partitions"),
 ];
 
-/// Kafka settings that the host reads as well, with their types. The client would ignore a wrong value, or refuse it without
-/// its place.
+/// Kafka settings that the host reads as well, with their types. The client would ignore a wrong value, or refuse it
+/// without its place.
 const NUMBERS: [(&str, &str); 3] = [
     ("transaction.timeout.ms", "a whole number of milliseconds, such as 10000"),
     ("message.max.bytes", "a whole number of bytes, such as 1000000"),
@@ -73,8 +73,8 @@ pub(super) fn read(item: Item, sources: &Sources, given: &Given<'_>, problems: &
     settings.collect()
 }
 
-/// In TOML, a name with dots is a nested table unless it is quoted, so a file can have a setting in two forms. A setting of the
-/// command line replaces it.
+/// In TOML, a name with dots is a nested table unless it is quoted, so a file can have a setting in two forms. A
+/// setting of the command line replaces it.
 fn flatten(
     prefix: &str,
     entries: Vec<Entry>,

@@ -6,8 +6,8 @@ use super::model::StepKind;
 use millrace_engine::manifest::KeyCodec;
 use millrace_engine::topology::{LATE_PORT, SinkKey};
 
-/// The codecs of the keys that each step reads and puts out: `None` after a function has changed the keys, since their codec is
-/// unknown then.
+/// The codecs of the keys that each step reads and puts out: `None` after a function has changed the keys, since their
+/// codec is unknown then.
 pub(super) struct StepKeys {
     read: Vec<Option<KeyCodec>>,
     mixed: Vec<Option<MixedKeys>>,
@@ -65,8 +65,8 @@ pub(super) fn check_keys(graph: &Graph<'_>, order: &[usize], problems: &mut Prob
     keys
 }
 
-/// The inputs of a step whose keys have different types. Reports them if the step has state: it would read a text as a number.
-/// Keys of bytes fit any type.
+/// The inputs of a step whose keys have different types. Reports them if the step has state: it would read a text as a
+/// number. Keys of bytes fit any type.
 fn mixed_of(graph: &Graph<'_>, node: &StepNode<'_>, keys: &StepKeys, problems: &mut Problems) -> Option<MixedKeys> {
     // The sides of a join were compared before.
     let own = if is_joined(node) { None } else { mixed_inputs(graph, node, keys) };
@@ -110,8 +110,8 @@ fn is_joined(node: &StepNode<'_>) -> bool {
     matches!(node.step.kind, StepKind::Join { .. } | StepKind::Lookup { .. } | StepKind::TableJoin { .. })
 }
 
-/// Reports a topic that the app writes with one key codec and reads with another: its keys would be misread, or its records be
-/// dead letters.
+/// Reports a topic that the app writes with one key codec and reads with another: its keys would be misread, or its
+/// records be dead letters.
 fn check_topics(graph: &Graph<'_>, keys: &StepKeys, problems: &mut Problems) {
     for (index, sink) in graph.nodes.iter().enumerate() {
         let StepKind::Sink { topic: Some(topic), key, .. } = &sink.step.kind else { continue };

@@ -4,9 +4,9 @@
 //! files, overrides --read--> Pipeline --check, with the manifests of its plugins--> Topology
 //! ```
 //!
-//! [`read`] parses the files of an app and never fails: it keeps their mistakes, and [`check`] reports them together with those
-//! that only the plugins' manifests show. [`parse`] and [`build`] are the same in two strict steps. [`render`] prints a
-//! topology for people and tools.
+//! [`read`] parses the files of an app and never fails: it keeps their mistakes, and [`check`] reports them together
+//! with those that only the plugins' manifests show. [`parse`] and [`build`] are the same in two strict steps.
+//! [`render`] prints a topology for people and tools.
 
 mod app;
 mod changes;

@@ -1,5 +1,5 @@
-//! Refuses text that is nested so deeply that parsing it would exhaust the stack: the TOML parser limits brackets, but creates
-//! a table for every part of a dotted key, and drops these recursively.
+//! Refuses text that is nested so deeply that parsing it would exhaust the stack: the TOML parser limits brackets, but
+//! creates a table for every part of a dotted key, and drops these recursively.
 
 use std::ops::Range;
 
@@ -9,8 +9,8 @@ use toml_parser::lexer::{Token, TokenKind};
 /// Levels of brackets and dotted keys together, in a header or below it.
 const DEEPEST: usize = 64;
 
-/// The bytes at which the nesting of a TOML text is too deep. For text that isn't TOML, it may overestimate the depth, but never
-/// underestimate it.
+/// The bytes at which the nesting of a TOML text is too deep. For text that isn't TOML, it may overestimate the depth,
+/// but never underestimate it.
 pub(super) fn too_deep(text: &str) -> Option<Range<usize>> {
     let mut depth = NestingDepth::default();
     let deep = Source::new(text).lex().into_vec().into_iter().find(|token| depth.after(token) > DEEPEST)?;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-/// Sorts `0..count` so that all arrows lead forwards; of two possible numbers, the smaller one comes first. Numbers on a cycle or
-/// after one are missing.
+/// Sorts `0..count` so that all arrows lead forwards; of two possible numbers, the smaller one comes first. Numbers on
+/// a cycle or after one are missing.
 pub(super) fn topological(count: usize, arrows: &[(usize, usize)]) -> Vec<usize> {
     let mut sorter = Sorter::new(count, arrows);
     let mut order = Vec::with_capacity(count);

@@ -1,5 +1,5 @@
-//! `--set KEY=VALUE` and `--set-file KEY=FILE`: changes the content of the files before it is read, so that overrides are checked
-//! like files.
+//! `--set KEY=VALUE` and `--set-file KEY=FILE`: changes the content of the files before it is read, so that overrides
+//! are checked like files.
 
 use super::diagnostic::{Place, Problems, Sources};
 use super::given::Override;

@@ -59,7 +59,7 @@ fn read_window(fields: &mut Fields<'_>) -> Option<WindowKind> {
     let tumbling = window.some_time("tumbling");
     let hopping = window.some_time("hopping");
     let sliding = window.some_time("sliding");
-    // A gap of nothing joins what has the same time, as in Kafka Streams.
+    // A gap of 0 joins records with the same timestamp, as in Kafka Streams.
     let session = window.duration("session");
     let every = window.some_time("every");
     let kinds = ["tumbling", "hopping", "sliding", "session"];
@@ -70,7 +70,7 @@ fn read_window(fields: &mut Fields<'_>) -> Option<WindowKind> {
             window.problems.add(entry.at, message, format!("write it on a line of its own: {key} = ..."));
         }
     }
-    // An unknown key is reported by itself.
+    // An unknown key is reported separately.
     if given > 1 || (given == 0 && !window.has_unknown()) {
         window.problems.add(at, format!("{} must name one kind of window, not {given}", window.title), HELP);
     }

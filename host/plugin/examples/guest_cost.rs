@@ -1,10 +1,10 @@
-//! What a guest costs: joins realistic pairs of orders in the `order-status` plugin and prints microseconds per pair.
+//! The cost of a guest: joins realistic pairs of orders in the `order-status` plugin and prints microseconds per pair.
 //!
 //! ```text
 //! cargo run -p millrace-plugin --example guest_cost -- order_status.wasm
 //! ```
-//! Prints CPU time (of this thread, from /proc), the median of several runs, for batches of 100, 10 and 1, and what a
-//! fresh instance costs. Build it as released (see the justfile) for figures that mean something.
+//! Prints CPU time (of this thread, from /proc), the median of several runs, for batches of 100, 10 and 1, and the cost of
+//! a fresh instance. Build it as for a release (see the justfile) for meaningful figures.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a measurement stops where something is wrong")]
 

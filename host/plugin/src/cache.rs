@@ -1,8 +1,8 @@
 //! A cache of compiled plugins on disk, so that a start doesn't compile them again.
 //!
-//! A file has the SHA-256 of the rest, then wasmtime's serialised form. Its name has the digest of the component and that of
-//! wasmtime's version and configuration. A file that is truncated, changed or of another version is compiled again and
-//! replaced; a folder that others can reach is refused.
+//! A file has the SHA-256 of the rest, then wasmtime's serialised form. Its name has the digest of the component and
+//! that of wasmtime's version and configuration. A file that is truncated, changed or of another version is compiled
+//! again and replaced; a folder that others can reach is refused.
 
 use std::fs;
 use std::hash::{Hash, Hasher};
@@ -26,8 +26,8 @@ pub(crate) struct Cache {
 }
 
 impl Cache {
-    /// Creates the folder if need be, and checks that only this user can reach it. `None` if it can't be created or written to:
-    /// then each start compiles.
+    /// Creates the folder if need be, and checks that only this user can reach it. `None` if it can't be created or
+    /// written to: then each start compiles.
     pub(crate) fn open(folder: PathBuf) -> Result<Option<Self>, String> {
         match Self::open_writable(&folder) {
             Ok(Ok(())) => Ok(Some(Self { folder })),

@@ -50,8 +50,9 @@ pub(crate) fn classify(error: &Error, failure_context: FailureContext) -> CallEr
         }
         (None, Some(Trap::StackOverflow)) => (Fault::Trap, "trapped: stack overflow: its recursion is too deep".into()),
         (None, Some(trap)) => (Fault::Trap, format!("trapped: {trap}")),
-        // Other errors are values that can't be lowered or lifted: pointers outside the memory, lists that are too long, text
-        // that isn't UTF-8, an unknown variant. Mostly they are in the reply, so no single record is at fault.
+        // Other errors are values that can't be lowered or lifted: pointers outside the memory, lists that are too
+        // long, text that isn't UTF-8, an unknown variant. Mostly they are in the reply, so no single record is at
+        // fault.
         (None, None) => {
             let text = format!("broke the contract: {}", chain(error));
             return CallError::Guest { fault: Fault::Contract, at: None, text };

@@ -21,7 +21,8 @@ use crate::reply::{self, ReplyRules};
 use crate::slow::CallSize;
 use deployed::DeployedPlugin;
 
-/// The guests of one worker: an instance of each deployed plugin, created at its first call and kept until a call fails.
+/// The guests of one worker: an instance of each deployed plugin, created at its first call and kept until a call
+/// fails.
 #[derive(Default)]
 pub struct GuestInstances {
     deployments: HashMap<DeploymentId, DeployedPlugin>,
@@ -193,7 +194,8 @@ impl GuestInstances {
         }
     }
 
-    /// Looks up a process function, and writes the arguments of a call. `write` gets whether the function wants headers.
+    /// Looks up a process function, and writes the arguments of a call. `write` gets whether the function wants
+    /// headers.
     fn prepare<A>(
         &mut self,
         function: FunctionId,

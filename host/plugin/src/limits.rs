@@ -12,17 +12,18 @@ use crate::fault::{Breach, chain};
 /// Length of a tick of the epoch.
 pub(crate) const TICK: Duration = Duration::from_millis(1);
 
-/// Fuel for each millisecond of the deadline in a verdict. A unit is about one machine instruction; `runtime.rs` says which
-/// operators count. Fuel must be more patient than the clock, so that no record fails by fuel that passes by the clock: a core
-/// of 3 GHz does 5.4 to 6.1 million units in a millisecond of a tight loop, and fewer in code that waits for memory.
+/// Fuel for each millisecond of the deadline in a verdict. A unit is about one machine instruction; `runtime.rs` says
+/// which operators count. Fuel must be more patient than the clock, so that no record fails by fuel that passes by the
+/// clock: a core of 3 GHz does 5.4 to 6.1 million units in a millisecond of a tight loop, and fewer in code that waits
+/// for memory.
 pub const FUEL_PER_MILLISECOND: u64 = 8_000_000;
 
-/// Most time, in deadlines, from when a record breaks its deadline in a batch to its verdict: the record is called alone, then
-/// with fuel. With half the fuel, about five deadlines were measured.
+/// Most time, in deadlines, from when a record breaks its deadline in a batch to its verdict: the record is called
+/// alone, then with fuel. With half the fuel, about five deadlines were measured.
 const VERDICT_TIME: u64 = 12;
 
-/// The backstop of a verdict, in deadlines. A guest in host functions or copies burns little fuel, so the clock must end it.
-/// Unless machines differ by more than this factor, the backstop decides as fuel or the deadline would.
+/// The backstop of a verdict, in deadlines. A guest in host functions or copies burns little fuel, so the clock must
+/// end it. Unless machines differ by more than this factor, the backstop decides as fuel or the deadline would.
 const VERDICT_BACKSTOP: u64 = 20;
 
 /// Most bytes of log lines and counter names of one record.
@@ -63,8 +64,8 @@ impl Meter {
         Self::Fuel { fuel: millis.saturating_mul(FUEL_PER_MILLISECOND), ticks }
     }
 
-    /// Whether an interrupt with this many ticks left for calls says nothing about the record: it has run out of the call's
-    /// time, not of its own, or too little time is left for a verdict.
+    /// Whether an interrupt with this many ticks left for calls says nothing about the record: it has run out of the
+    /// call's time, not of its own, or too little time is left for a verdict.
     pub(crate) fn is_overrun(self, left: Option<u64>) -> bool {
         match (self, left) {
             (_, None) => false,
@@ -74,8 +75,8 @@ impl Meter {
     }
 }
 
-/// The number of ticks that take at least this long, although the current one has begun. It is bounded, as wasmtime adds it
-/// to the current epoch.
+/// The number of ticks that take at least this long, although the current one has begun. It is bounded, as wasmtime
+/// adds it to the current epoch.
 pub(crate) fn ticks(duration: Duration) -> u64 {
     let ticks = duration.as_millis().div_ceil(TICK.as_millis()).saturating_add(1);
     u64::try_from(ticks).unwrap_or(u64::MAX).min(u64::MAX >> 8)

@@ -36,9 +36,9 @@ pub struct Plugin {
 }
 
 impl Runtime {
-    /// Loads a plugin from a component, or from a core module as `wit-bindgen` makes it, and checks all that can be checked
-    /// before the first record: imports, contract version, manifest, config. `origin` names the plugin in errors; `config` is
-    /// JSON text, `{}` if there is no config.
+    /// Loads a plugin from a component, or from a core module as `wit-bindgen` makes it, and checks all that can be
+    /// checked before the first record: imports, contract version, manifest, config. `origin` names the plugin in
+    /// errors; `config` is JSON text, `{}` if there is no config.
     ///
     /// # Errors
     /// Why the plugin was refused, as text for its author. Only [`Refusal::Host`] isn't the plugin's fault.

@@ -92,7 +92,8 @@ fn deletions(deleted: &[u32], records: usize) -> Checked<Vec<usize>> {
     }
 }
 
-/// Only a processed record can delete a state, and there is no state in the end if the last processed record deleted it.
+/// Only a processed record can delete a state, and there is no state in the end if the last processed record deleted
+/// it.
 fn check_deletions(state: Option<&Stored>, outcomes: &[Outcome], deleted: &[usize]) -> Checked<()> {
     let processed = |index: usize| matches!(outcomes.get(index), Some(Outcome::Outputs(_)));
     if deleted.iter().any(|index| !processed(*index)) {

@@ -12,8 +12,8 @@ use crate::fault::chain;
 use crate::limits::Metering;
 use crate::ticker::{Ticker, Ticks};
 
-/// Most instances at a time: one for each worker and deployment, and some for candidates. Each reserves address space, but
-/// no memory.
+/// Most instances at a time: one for each worker and deployment, and some for candidates. Each reserves address space,
+/// but no memory.
 const INSTANCE_LIMIT: u32 = 1000;
 
 /// Stack of a guest, in bytes: well below that of a worker thread.
@@ -28,8 +28,8 @@ pub struct Runtime {
 }
 
 impl Runtime {
-    /// A runtime that caches compiled plugins in a folder, if one is given. The folder is created with permissions for its
-    /// owner alone: it has machine code that will run, so a folder that others can reach is refused.
+    /// A runtime that caches compiled plugins in a folder, if one is given. The folder is created with permissions for
+    /// its owner alone: it has machine code that will run, so a folder that others can reach is refused.
     ///
     /// # Errors
     /// [`Refusal::Host`]: the machine can't run guests, or the folder can't be used.
@@ -79,10 +79,10 @@ fn clock_engine() -> wasmtime::Result<Engine> {
     })
 }
 
-/// Fuel counts executed operators, so that a verdict is the same on every machine. It counts those that take time everywhere:
-/// one unit each, and none for operators that compile to no instruction, which are half of those in a tight loop. Bytes of a
-/// copy or a fill don't count: one core was measured at 26 to 90 of them in a nanosecond, and cores differ more than that.
-/// Endless copies run into the backstop (`limits.rs`).
+/// Fuel counts executed operators, so that a verdict is the same on every machine. It counts those that take time
+/// everywhere: one unit each, and none for operators that compile to no instruction, which are half of those in a tight
+/// loop. Bytes of a copy or a fill don't count: one core was measured at 26 to 90 of them in a nanosecond, and cores
+/// differ more than that. Endless copies run into the backstop (`limits.rs`).
 fn fuel_engine() -> wasmtime::Result<Engine> {
     let mut cost = OperatorCost::new();
     (cost.LocalGet, cost.LocalSet, cost.LocalTee) = (0, 0, 0);

@@ -1,5 +1,5 @@
-//! Slow rules are logged, with their time per record: records wait for them, and from outside a slow worker looks like one
-//! that hangs.
+//! Slow rules are logged, with their time per record: records wait for them, and from outside a slow worker looks like
+//! one that hangs.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -37,7 +37,8 @@ impl SlowWarnings {
 pub(crate) struct CallSize {
     /// Number of records that the guest will announce.
     pub(crate) records: u32,
-    /// Number of results by which its time is judged: one for each record, and one for each group that asks for a value only.
+    /// Number of results by which its time is judged: one for each record, and one for each group that asks for a value
+    /// only.
     pub(crate) results: u32,
 }
 
@@ -53,8 +54,8 @@ impl CallSize {
         Self { records, results: records.saturating_add(u32::try_from(values).unwrap_or(u32::MAX)) }
     }
 
-    /// Number of results that the guest had begun when it failed. Work before the first record counts for that record. It is
-    /// unknown in a call without records, as values aren't announced.
+    /// Number of results that the guest had begun when it failed. Work before the first record counts for that record.
+    /// It is unknown in a call without records, as values aren't announced.
     pub(crate) fn begun(self, records: u32) -> u32 {
         records.max(u32::from(self.records > 0))
     }
@@ -68,8 +69,8 @@ pub(crate) struct Sample {
 }
 
 impl Sample {
-    /// Adds a call. Returns the ticks per result if the function is slow and should be logged. A call without results doesn't
-    /// count.
+    /// Adds a call. Returns the ticks per result if the function is slow and should be logged. A call without results
+    /// doesn't count.
     pub(crate) fn add(&mut self, ticks: u64, results: u64, said: (&SlowWarnings, usize), now: u64) -> Option<u64> {
         if results == 0 {
             return None;

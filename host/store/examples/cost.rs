@@ -1,8 +1,8 @@
 //! What a store costs: CPU per entry and memory, for a table that is filled, one that is read and updated, keys
 //! that aren't there, a join window that moves on, and a log.
 //!
-//! `cargo run --example cost -- [table|update|miss|window|log|nothing] [ENTRIES] [MIB OF MEMORY]`; each in a process of its own, so
-//! that their memory doesn't add up. `nothing` only makes the entries: to be taken off.
+//! `cargo run --example cost -- [table|update|miss|window|log|nothing] [ENTRIES] [MIB OF MEMORY]`; each in a process of
+//! its own, so that their memory doesn't add up. `nothing` only makes the entries: to be taken off.
 
 use std::error::Error;
 use std::path::Path;

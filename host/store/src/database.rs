@@ -23,8 +23,8 @@ use crate::tuning::Memory;
 pub use backend::{SHARED, TaskBackend};
 pub use batch::{Batch, Durability};
 
-/// A write is synced after this many bytes of unsynced ones. It bounds what a power failure can destroy, and lets expired
-/// entries be dropped from disk.
+/// A write is synced after this many bytes of unsynced ones. It bounds what a power failure can destroy, and lets
+/// expired entries be dropped from disk.
 const SYNC_INTERVAL_BYTES: usize = 64 << 20;
 
 /// An open database. One process at a time can write to it; threads share it.
@@ -92,8 +92,8 @@ impl Database {
         &self.path
     }
 
-    /// Families that the options of the opening didn't name, such as those of stores that the pipeline no longer has (`s.` and
-    /// the store's name). They stay in the database.
+    /// Families that the options of the opening didn't name, such as those of stores that the pipeline no longer has
+    /// (`s.` and the store's name). They stay in the database.
     pub fn unused(&self) -> &[String] {
         &self.unused
     }
@@ -133,11 +133,12 @@ impl Database {
         Ok(partitions)
     }
 
-    /// Writes a batch, at once or not at all; except that writes without a write-ahead log may be lost without the others.
+    /// Writes a batch, at once or not at all; except that writes without a write-ahead log may be lost without the
+    /// others.
     ///
     /// # Errors
-    /// [`Error::Full`]: the disk is full. All writes fail until some seconds after there is room again, when RocksDB notices.
-    /// After any error the batch may have been written or not; writing it again is harmless.
+    /// [`Error::Full`]: the disk is full. All writes fail until some seconds after there is room again, when RocksDB
+    /// notices. After any error the batch may have been written or not; writing it again is harmless.
     pub fn write(&self, batch: Batch, durability: Durability) -> Result<(), Error> {
         let bytes = batch.bytes();
         let unsynced = self.unsynced.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
@@ -168,8 +169,9 @@ impl Database {
         Ok(())
     }
 
-    /// Forgets the watermarks of the partitions that a batch clears, before it is written: its entries may be older than the
-    /// watermarks, and a filter without a watermark drops nothing. Returns the number below which watermarks are written.
+    /// Forgets the watermarks of the partitions that a batch clears, before it is written: its entries may be older
+    /// than the watermarks, and a filter without a watermark drops nothing. Returns the number below which watermarks
+    /// are written.
     fn forget(&self, cleared: &BTreeSet<(usize, u32)>) -> u64 {
         let mut unpublished = self.unpublished();
         for (store, partition) in cleared {

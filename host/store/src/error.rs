@@ -12,7 +12,8 @@ pub enum Error {
         /// Folder of the database.
         path: PathBuf,
     },
-    /// The folder is no database of Millrace's, or has a format that this version doesn't know: choose another folder or version.
+    /// The folder is no database of Millrace's, or has a format that this version doesn't know: choose another folder
+    /// or version.
     #[error("{}: {reason}", path.display())]
     NotOurs {
         /// The folder.

@@ -1,13 +1,14 @@
-//! Expiry in window stores: watermarks for each store, partition and part of its keys, and the compaction filter that drops
-//! entries below them.
+//! Expiry in window stores: watermarks for each store, partition and part of its keys, and the compaction filter that
+//! drops entries below them.
 //!
-//! Correct results don't need the filter: the engine checks timestamps when it reads. But the filter must not drop entries
-//! that are needed after a power failure, when stream time may go back to that of an earlier write. So the filter gets a
-//! watermark only when the write with it is durable. For a store without a write-ahead log it gets the watermark at once: the
-//! driver restores that store from its changelog, with its stream time.
+//! Correct results don't need the filter: the engine checks timestamps when it reads. But the filter must not drop
+//! entries that are needed after a power failure, when stream time may go back to that of an earlier write. So the
+//! filter gets a watermark only when the write with it is durable. For a store without a write-ahead log it gets the
+//! watermark at once: the driver restores that store from its changelog, with its stream time.
 //!
-//! Watermarks end with the process: when the pipeline runs again, its windows may be wider, and entries below an old watermark
-//! aren't expired. The first writes of a task set the watermarks again. Entries that were dropped stay dropped.
+//! Watermarks end with the process: when the pipeline runs again, its windows may be wider, and entries below an old
+//! watermark aren't expired. The first writes of a task set the watermarks again. Entries that were dropped stay
+//! dropped.
 
 use std::collections::BTreeMap;
 use std::ffi::CStr;

@@ -1,5 +1,5 @@
-//! The marker of a database: a file with its format. It is written before the database is created, so a folder without it is
-//! no database of Millrace's, whatever it has.
+//! The marker of a database: a file with its format. It is written before the database is created, so a folder without
+//! it is no database of Millrace's, whatever it has.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -76,7 +76,8 @@ fn boot_id() -> Option<String> {
     fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()
 }
 
-/// Checks that the write-ahead log exists. RocksDB would open without it, and silently lose all writes since the last flush.
+/// Checks that the write-ahead log exists. RocksDB would open without it, and silently lose all writes since the last
+/// flush.
 pub(crate) fn check_log(path: &Path) -> Result<(), Error> {
     let failed = |error: std::io::Error| Error::from_io(path, "read the folder", &error);
     let (mut was_opened, mut has_log) = (false, false);

@@ -1,8 +1,8 @@
 //! State stores of Millrace on RocksDB. They have committed state only.
 //!
-//! One [`Database`] has the stores of all tasks of a process, and families of the driver's. The engine keeps the writes of an
-//! open transaction. At the commit they go into one [`Batch`], of which [`Database::write`] writes all or nothing.
-//! [`TaskBackend`] is the engine's view of the database.
+//! One [`Database`] has the stores of all tasks of a process, and families of the driver's. The engine keeps the writes
+//! of an open transaction. At the commit they go into one [`Batch`], of which [`Database::write`] writes all or
+//! nothing. [`TaskBackend`] is the engine's view of the database.
 //!
 //! | column family | key | value |
 //! |---|---|---|

@@ -27,10 +27,10 @@ pub enum Wal {
     /// All: every write survives the process.
     #[default]
     Everything,
-    /// All except those to window stores, and keys put [beside](crate::Batch::put_beside) these. When the process dies, their
-    /// writes since the last flush are lost, and the driver restores them from the changelog. Windows are most of the writes
-    /// of a join, queries don't read them, and the log would be a third copy. All families are flushed together, so that
-    /// windows and the keys beside them are lost together.
+    /// All except those to window stores, and keys put [beside](crate::Batch::put_beside) these. When the process dies,
+    /// their writes since the last flush are lost, and the driver restores them from the changelog. Windows are most of
+    /// the writes of a join, queries don't read them, and the log would be a third copy. All families are flushed
+    /// together, so that windows and the keys beside them are lost together.
     WithoutWindows,
 }
 

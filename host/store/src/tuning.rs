@@ -55,10 +55,10 @@ pub(crate) fn database(memory: &Memory, wal: Wal, same_boot: bool) -> Options {
 
 /// How the write-ahead log is read when a database is opened.
 ///
-/// A killed process leaves all that it has written, and perhaps a truncated last record. So in the same boot of the machine,
-/// any other damage is an error; by default, RocksDB would silently drop all records from there on. After a power failure,
-/// unsynced pages may be missing in any order. Then RocksDB's default is right: it ends at the first gap, after all that was
-/// synced.
+/// A killed process leaves all that it has written, and perhaps a truncated last record. So in the same boot of the
+/// machine, any other damage is an error; by default, RocksDB would silently drop all records from there on. After a
+/// power failure, unsynced pages may be missing in any order. Then RocksDB's default is right: it ends at the first
+/// gap, after all that was synced.
 pub(crate) fn recovery(same_boot: bool) -> Options {
     let mut options = Options::default();
     options.set_wal_recovery_mode(match same_boot {
@@ -77,8 +77,8 @@ pub(crate) fn store(memory: &Memory, kind: StoreKind, watermarks: &Watermarks) -
         options.set_compression_type(DBCompressionType::None);
         options.set_compaction_filter_factory(ExpiryFactory(watermarks.clone()));
         options.set_prefix_extractor(prefix::extractor());
-        // A scan of a range reads each file that has the key. Merging files earlier than in other stores also drops expired
-        // entries earlier: measured, it takes less CPU and half the disk space.
+        // A scan of a range reads each file that has the key. Merging files earlier than in other stores also drops
+        // expired entries earlier: measured, it takes less CPU and half the disk space.
         options.set_level_zero_file_num_compaction_trigger(4);
     }
     options
@@ -116,7 +116,8 @@ fn common(memory: &Memory) -> Options {
     let mut options = Options::default();
     options.set_write_buffer_size(memory.buffer);
     options.set_level_compaction_dynamic_level_bytes(true);
-    // Merging new files into the first level rewrites all of it. With filters, more files before a merge are cheap to read.
+    // Merging new files into the first level rewrites all of it. With filters, more files before a merge are cheap to
+    // read.
     options.set_level_zero_file_num_compaction_trigger(8);
     options.set_level_zero_slowdown_writes_trigger(24);
     options.set_level_zero_stop_writes_trigger(36);

@@ -27,8 +27,8 @@ use millrace_engine::record::{Headers, InputRecord, Timestamp};
 
 /// The topics of a data folder or of a cluster.
 ///
-/// Errors are the driver's. A name that no topic has, or a number that no partition has, is an error of every method that
-/// is given one, and the error says which names or numbers there are.
+/// Errors are the driver's. A name that no topic has, or a number that no partition has, is an error of every method
+/// that is given one, and the error says which names or numbers there are.
 pub trait Topics {
     /// The driver's error.
     type Error;
@@ -58,9 +58,9 @@ pub trait Topics {
     /// The topic exists and differs, or can't be created.
     fn create(&mut self, new: &NewTopic<'_>) -> Result<(), Self::Error>;
 
-    /// Passes the committed records of a topic to `visit`, partition by partition, up to where each partition ended when
-    /// the reading began, until `visit` breaks or the limit is reached. Returns how many offsets weren't committed yet:
-    /// those of open transactions and all behind them. It is 0 if the reading stopped early.
+    /// Passes the committed records of a topic to `visit`, partition by partition, up to where each partition ended
+    /// when the reading began, until `visit` breaks or the limit is reached. Returns how many offsets weren't committed
+    /// yet: those of open transactions and all behind them. It is 0 if the reading stopped early.
     ///
     /// # Errors
     /// There is no such topic or partition, or it can't be read.

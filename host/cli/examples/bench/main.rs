@@ -126,8 +126,8 @@ fn measure_orders(arguments: &Arguments) {
     rule::compare();
 }
 
-/// The pipeline that is measured: that of the current checkout. A path from compile time would be that of the checkout that
-/// compiled the benchmark last.
+/// The pipeline that is measured: that of the current checkout. A path from compile time would be that of the checkout
+/// that compiled the benchmark last.
 fn pipeline() -> PathBuf {
     let path = PathBuf::from("pipelines/orders.toml");
     assert!(path.exists(), "no {} here: run it in the top folder of a checkout, as `just bench` does", path.display());

@@ -1,4 +1,5 @@
-//! The cost of each operator: runs the pipelines in benches/operators over the same records, each in a process of its own.
+//! The cost of each operator: runs the pipelines in benches/operators over the same records, each in a process of its
+//! own.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

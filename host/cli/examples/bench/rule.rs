@@ -1,5 +1,5 @@
-//! The cost of the rule alone: in the guest, and natively through the same adapter. Both are called as the engine calls them, and
-//! return outcomes that own their bytes.
+//! The cost of the rule alone: in the guest, and natively through the same adapter. Both are called as the engine calls
+//! them, and return outcomes that own their bytes.
 
 use std::time::Duration;
 

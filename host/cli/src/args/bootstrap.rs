@@ -3,8 +3,8 @@
 /// Protocols that librdkafka accepts before a broker.
 const PROTOCOLS: [&str; 4] = ["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"];
 
-/// Checks a list of brokers as librdkafka reads it: `HOST`, `HOST:PORT` or `[ADDRESS]:PORT`, separated by commas. Returns it
-/// unchanged.
+/// Checks a list of brokers as librdkafka reads it: `HOST`, `HOST:PORT` or `[ADDRESS]:PORT`, separated by commas.
+/// Returns it unchanged.
 ///
 /// # Errors
 /// It isn't such a list: librdkafka would try to connect for ever.

@@ -10,8 +10,8 @@ use super::bootstrap::bootstrap;
 
 /// `millrace offsets`.
 ///
-/// Without one of the `--to-...` it only shows the offsets. Otherwise it shows a plan, asks for the app's name, and sets
-/// them; no process of the app may run.
+/// Without one of the `--to-...` it only shows the offsets. Otherwise it shows a plan, asks for the app's name, and
+/// sets them; no process of the app may run.
 #[derive(Debug, Args)]
 pub struct Offsets {
     /// Name of the app

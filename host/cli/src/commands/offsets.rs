@@ -13,7 +13,8 @@ use crate::say::note;
 /// Shows the offsets of an app; or shows a plan, asks for confirmation, and sets them.
 ///
 /// # Errors
-/// There is no such app, topic or partition; or the app is running, no offset can be set, nobody agrees, or a broker refuses.
+/// There is no such app, topic or partition; or the app is running, no offset can be set, nobody agrees, or a broker
+/// refuses.
 pub fn offsets(arguments: &args::Offsets) -> Result<()> {
     let args::Offsets { app, kafka, set, topics, partitions, goal, yes } = arguments;
     let connection = Connection::open(app, kafka, &set.all()?)?;

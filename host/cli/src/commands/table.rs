@@ -147,8 +147,8 @@ impl Table {
         Ok(())
     }
 
-    /// The ranges of stored keys in the order of their values: negative numbers come first, although their bytes sort last.
-    /// Each key is in one range.
+    /// The ranges of stored keys in the order of their values: negative numbers come first, although their bytes sort
+    /// last. Each key is in one range.
     fn ranges(&self) -> Vec<Range> {
         match self.codec {
             KeyCodec::I64 => vec![(&[0x80], None), (&[], Some(&[0x80]))],

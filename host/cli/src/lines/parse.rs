@@ -71,8 +71,8 @@ struct Fields<'a> {
     window: Option<&'a RawValue>,
 }
 
-/// Makes `None` of a missing field only. A null in `value` is a tombstone; in other fields a null is the same as no field, as
-/// many tools write it.
+/// Makes `None` of a missing field only. A null in `value` is a tombstone; in other fields a null is the same as no
+/// field, as many tools write it.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
     <&RawValue>::deserialize(deserializer).map(Some)
 }

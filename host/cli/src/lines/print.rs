@@ -7,8 +7,8 @@ use millrace_engine::record::{Timestamp, Window};
 
 use super::{Line, headers, json, key};
 
-/// Appends a record to `out` as one line, with the newline. A JSON value loses its white space. Without a codec the key is
-/// printed as raw bytes.
+/// Appends a record to `out` as one line, with the newline. A JSON value loses its white space. Without a codec the key
+/// is printed as raw bytes.
 ///
 /// # Errors
 /// None in practice: writing to a `Vec` doesn't fail.

@@ -33,8 +33,8 @@ const MARK: &[u8] = b"\xef\xbb\xbf";
 /// The longest line, in bytes: longer than the largest record in base64, and small enough for memory.
 const LINE_LIMIT_BYTES: u64 = 256 << 20;
 
-/// Reads records line by line. Skips empty lines, and a byte order mark before a line: files that were concatenated may have
-/// one in the middle.
+/// Reads records line by line. Skips empty lines, and a byte order mark before a line: files that were concatenated may
+/// have one in the middle.
 pub struct LineReader<R> {
     input: R,
     file: Option<String>,

@@ -13,9 +13,9 @@ const RECORDS: usize = 1_500;
 /// Keys of a partition.
 const KEYS: u64 = 7;
 
-/// Lines for all topics, in an order in which a task on Kafka takes them if all are there when it starts: of its inputs,
-/// that with the lowest timestamp at its head; ties go to the first in the pipeline file. Rows of the global table come
-/// first, since an instance has them before it takes anything else.
+/// Lines for all topics, in an order in which a task on Kafka takes them if all are there when it starts: of its
+/// inputs, that with the lowest timestamp at its head; ties go to the first in the pipeline file. Rows of the global
+/// table come first, since an instance has them before it takes anything else.
 pub fn lines(seed: u64) -> String {
     let mut dice = Dice::new(seed);
     let mut lines = names();

@@ -1,5 +1,5 @@
-//! A pipeline with every operator on a real broker: although its process is killed again and again, it must have the output of a
-//! replay of the same input.
+//! A pipeline with every operator on a real broker: although its process is killed again and again, it must have the
+//! output of a replay of the same input.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod input;

@@ -1,8 +1,8 @@
 //! Oracle 3: every record of the input is accounted for.
 //!
-//! Records that pass unchanged must be in the output as often as they were sent. Records of joins must be in the output of the outer
-//! join, in pairs or alone. `sums.rs` counts the readings. A refused record must be one dead letter with the reason. All others must
-//! be dropped, and must be expected to be.
+//! Records that pass unchanged must be in the output as often as they were sent. Records of joins must be in the output
+//! of the outer join, in pairs or alone. `sums.rs` counts the readings. A refused record must be one dead letter with
+//! the reason. All others must be dropped, and must be expected to be.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

@@ -30,8 +30,8 @@ impl Ended {
         self.status.signal() == Some(signal as i32)
     }
 
-    /// `host/kafka/src/faults.rs` aborts a process at its point without a message. A failed assertion of a library or a panic within
-    /// a panic also aborts it, but leaves a line that is no log entry.
+    /// `host/kafka/src/faults.rs` aborts a process at its point without a message. A failed assertion of a library or a
+    /// panic within a panic also aborts it, but leaves a line that is no log entry.
     pub fn at_point(&self) -> AtPoint {
         let is_entry = |line: &str| serde_json::from_str::<serde_json::Value>(line).is_ok();
         if self.is_by(Signal::SIGKILL) {

@@ -1,7 +1,7 @@
 //! The input of a seed, in steps of half a second.
 //!
-//! Event time is the time of sending, a little out of order. Orders are answered by payments and stock within a second, too
-//! late, twice or never. Keys of readings are new every minute and a half, so that the old ones fall silent.
+//! Event time is the time of sending, a little out of order. Orders are answered by payments and stock within a second,
+//! too late, twice or never. Keys of readings are new every minute and a half, so that the old ones fall silent.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -36,7 +36,8 @@ const FUTURE_MS: i64 = 3_650 * 86_400_000;
 /// A day, which the sources allow. Only in streams without windows: it would close those of all records.
 const AHEAD_MS: i64 = 86_400_000;
 
-/// Timestamp of the records that close windows, after the present: more than their grace, less than the hour that a broker allows.
+/// Timestamp of the records that close windows, after the present: more than their grace, less than the hour that a
+/// broker allows.
 const CLOSING_MS: i64 = 2_400_000;
 
 /// A record to be sent.

@@ -39,14 +39,15 @@ impl Inputs {
         self.topics.values().flatten().map(Vec::len).sum()
     }
 
-    /// Whether a record's timestamp is further ahead of the clock than the sources allow. `replay` has no clock to tell.
+    /// Whether a record's timestamp is further ahead of the clock than the sources allow. `replay` has no clock to
+    /// tell.
     pub fn is_from_the_future(&self, record: &Record) -> bool {
         const DAY: i64 = 86_400_000;
         record.timestamp > self.base + 30 * DAY
     }
 
-    /// Whether records of these timestamps match in a join by its `within`. A record from long before the run is late for all windows,
-    /// and matches none, not even one of the same timestamp.
+    /// Whether records of these timestamps match in a join by its `within`. A record from long before the run is late
+    /// for all windows, and matches none, not even one of the same timestamp.
     pub fn meet(&self, one: i64, other: i64, within: i64) -> bool {
         const HOUR: i64 = 3_600_000;
         one.min(other) > self.base - HOUR && (one - other).abs() <= within

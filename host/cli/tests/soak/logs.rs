@@ -17,8 +17,8 @@ const HOLDS: Duration = Duration::from_secs(60);
 const OF_A_PARTITION: [&str; 2] =
     ["a partition can't be read, and is tried again", "nothing comes from a partition that isn't read to its end"];
 
-/// Beginnings of entries about a task that isn't open. All of its inputs have the partition in the entry; the topic may be a
-/// changelog.
+/// Beginnings of entries about a task that isn't open. All of its inputs have the partition in the entry; the topic may
+/// be a changelog.
 const OF_A_TASK: [&str; 2] =
     ["a partition can't be processed yet, and is tried again", "the local state can't be used and is restored"];
 
@@ -95,8 +95,8 @@ impl Logs {
         }
     }
 
-    /// The reason in the logs for a partition that has stopped at this time. A state of a process explains it while it lasts, for at
-    /// most [`LONGEST`].
+    /// The reason in the logs for a partition that has stopped at this time. A state of a process explains it while it
+    /// lasts, for at most [`LONGEST`].
     pub fn reason(&self, place: &Place, since: Duration, now: Duration) -> Option<String> {
         let holds = |said: Duration| said >= since && now.saturating_sub(said) <= HOLDS;
         if self.partitions.get(place).or(self.tasks.get(&place.1)).is_some_and(|said| holds(*said)) {

@@ -1,7 +1,8 @@
 //! Oracle 6: memory doesn't grow.
 //!
-//! The elder, which is the first process, isn't restarted in the second half. Its memory in the last quarter is compared with that
-//! in the third: a leak grows, whereas windows, caches and buffers are full by then if the run is long enough.
+//! The elder, which is the first process, isn't restarted in the second half. Its memory in the last quarter is
+//! compared with that in the third: a leak grows, whereas windows, caches and buffers are full by then if the run is
+//! long enough.
 
 use std::time::Duration;
 

@@ -21,7 +21,8 @@ pub struct Options {
     /// Kinds of faults and records that are left out, to find out which of them does it
     #[arg(long, value_enum, value_delimiter = ',', value_name = "KIND,..")]
     pub without: Vec<Kind>,
-    /// Folder for logs, samples and what a failure needs, as an absolute path [default: soak/SEED-TIME in the target folder]
+    /// Folder for logs, samples and what a failure needs, as an absolute path [default: soak/SEED-TIME in the target
+    /// folder]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Only print the schedule

@@ -1,8 +1,8 @@
 //! The schedule of the faults.
 //!
-//! Faults come in rounds of five minutes. The last quarter of each has none: all effects must be over by then, and no fault
-//! explains a partition that has stopped. In the second half of the run the first process, the *elder*, is halted and loses its
-//! brokers, but isn't restarted: its memory is checked.
+//! Faults come in rounds of five minutes. The last quarter of each has none: all effects must be over by then, and no
+//! fault explains a partition that has stopped. In the second half of the run the first process, the *elder*, is halted
+//! and loses its brokers, but isn't restarted: its memory is checked.
 
 use std::fmt;
 use std::time::Duration;

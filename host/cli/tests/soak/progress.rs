@@ -54,8 +54,8 @@ pub struct Standing {
 }
 
 impl Progress {
-    /// Takes positions; tells of those that have begun to stand still too long. Up to `excused`, faults explain it, but for
-    /// no longer than [`LONGEST`]; beyond that, only the logs do.
+    /// Takes positions; tells of those that have begun to stand still too long. Up to `excused`, faults explain it, but
+    /// for no longer than [`LONGEST`]; beyond that, only the logs do.
     pub fn see(&mut self, now: Duration, excused: Duration, positions: &Positions, logs: &Logs) -> Vec<Standing> {
         let mut found = Vec::new();
         for (place, position) in positions {

@@ -151,8 +151,8 @@ impl Run<'_> {
         }
         self.findings.look("5 rest", || rest::wait_until_caught_up(self.kafka));
         fleet.keep_alive(&self.findings);
-        // It may not have taken over the tasks of the stopped processes yet. Alone from its start, it has all tasks once it
-        // runs.
+        // It may not have taken over the tasks of the stopped processes yet. Alone from its start, it has all tasks
+        // once it runs.
         fleet.stop(0, &self.findings);
         fleet.start(0);
         if let Err(text) = attempt(|| fleet.wait_until_running(0)) {

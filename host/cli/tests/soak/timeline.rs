@@ -6,8 +6,8 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-/// Time for recovery after a fault: a dead member's session times out after 6 s, its transaction after 8 s, and then state has to be
-/// restored.
+/// Time for recovery after a fault: a dead member's session times out after 6 s, its transaction after 8 s, and then
+/// state has to be restored.
 pub const RECOVERY: Duration = Duration::from_secs(20);
 
 /// The faults with their times.

@@ -6,8 +6,8 @@ use super::InboxRecord;
 use crate::log::codec::{BlockReader, BlockWriter};
 use crate::log::{Log, LogTopicId, NewRecord};
 
-/// The bytes of a file: for each run of records to one partition, the length of the topic's name u16, the name, the partition u32,
-/// the length of a block u32, and the block in the log's format.
+/// The bytes of a file: for each run of records to one partition, the length of the topic's name u16, the name, the
+/// partition u32, the length of a block u32, and the block in the log's format.
 pub(super) fn encode(records: &[InboxRecord]) -> Vec<u8> {
     let (mut file, mut writer, mut block) = (Vec::new(), BlockWriter::default(), Vec::new());
     let mut records = records.iter().peekable();

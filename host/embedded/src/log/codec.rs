@@ -1,4 +1,5 @@
-//! Blocks of records: the unit in which records are stored, so that hundreds of them share the cost of a read or a write.
+//! Blocks of records: the unit in which records are stored, so that hundreds of them share the cost of a read or a
+//! write.
 //!
 //! ```text
 //! block   = format u8, count, record*

@@ -10,8 +10,8 @@ use crate::log::{LOG, Log, LogError, LogTopicId, keys};
 
 /// A tail whose records are in a batch. While this exists, no other thread can append.
 ///
-/// Write the batch, then call [`PreparedAppend::publish`]. If this is dropped instead, nothing was appended, and the tail is
-/// unchanged.
+/// Write the batch, then call [`PreparedAppend::publish`]. If this is dropped instead, nothing was appended, and the
+/// tail is unchanged.
 #[must_use = "no reader sees the records until they are published"]
 pub struct PreparedAppend<'a> {
     tail: &'a mut Tail,

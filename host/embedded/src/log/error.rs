@@ -35,7 +35,8 @@ pub enum LogError {
         /// The partition.
         partition: u32,
     },
-    /// Another worker has appended to a partition whose uncommitted tail was read: abort the transaction and run it again.
+    /// Another worker has appended to a partition whose uncommitted tail was read: abort the transaction and run it
+    /// again.
     #[error("topic {} partition {partition}: another worker has appended to it in the meantime", topic.0)]
     Conflict {
         /// The topic.

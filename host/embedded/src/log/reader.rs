@@ -13,9 +13,9 @@ use crate::log::{LOG, LogError, LogTopicId, keys};
 
 /// Reads a partition in order, from an offset on.
 ///
-/// The bytes of a record are slices of its block, which stays in memory as long as any of its records. At the end of the
-/// partition there is no record for now; when more are published, the same reader goes on. `arrived` and `turn` of the
-/// records are 0.
+/// The bytes of a record are slices of its block, which stays in memory as long as any of its records. At the end of
+/// the partition there is no record for now; when more are published, the same reader goes on. `arrived` and `turn` of
+/// the records are 0.
 pub struct Reader {
     database: Arc<Database>,
     state: Arc<Partition>,

@@ -73,8 +73,8 @@ impl Log {
     /// Creates a topic, durably. A topic that exists with the same number of partitions stays as it is.
     ///
     /// # Errors
-    /// [`LogError::PartitionCount`]: the topic exists with another number of partitions. [`LogError::Invalid`]: no name, one
-    /// of more than 249 bytes, or no partitions.
+    /// [`LogError::PartitionCount`]: the topic exists with another number of partitions. [`LogError::Invalid`]: no
+    /// name, one of more than 249 bytes, or no partitions.
     pub fn create_topic(&self, name: &str, partitions: u32) -> Result<LogTopicId, LogError> {
         let invalid = |reason| Err(LogError::Invalid { topic: name.into(), reason });
         if name.is_empty() || name.len() > NAME_LIMIT_BYTES {

@@ -1,10 +1,10 @@
 //! Which records of a replay are ahead of the clock, where a source has `max-ahead`.
 //!
-//! In `run`, the wall clock says whether a record is too far ahead. In a replay, the records move the clock: if each did,
-//! none could be ahead of it. So a record that is further ahead than its source allows waits for the next three records.
-//! If most of them are as far ahead, time has passed, and the record moves the clock. Otherwise its timestamp is wrong: the
-//! clock stays, and the source handles the record as one that is too far ahead, as it does where no record follows. Only
-//! records decide, so every replay decides alike.
+//! In `run`, the wall clock says whether a record is too far ahead. In a replay, the records move the clock: if each
+//! did, none could be ahead of it. So a record that is further ahead than its source allows waits for the next three
+//! records. If most of them are as far ahead, time has passed, and the record moves the clock. Otherwise its timestamp
+//! is wrong: the clock stays, and the source handles the record as one that is too far ahead, as it does where no
+//! record follows. Only records decide, so every replay decides alike.
 
 use std::collections::{BTreeMap, VecDeque};
 

@@ -14,7 +14,8 @@ impl<F: FnMut(&Produced) -> Result<(), Error>> Replay<'_, F> {
         self.process(Vec::new())
     }
 
-    /// Runs all tasks over the staged records, and passes on their outputs together with `outcomes`, by turn, then by task.
+    /// Runs all tasks over the staged records, and passes on their outputs together with `outcomes`, by turn, then by
+    /// task.
     fn process(&mut self, mut outcomes: Vec<(usize, Produced)>) -> Result<(), Error> {
         self.pending = 0;
         if self.one_at_a_time {
@@ -72,8 +73,8 @@ impl<F: FnMut(&Produced) -> Result<(), Error>> Replay<'_, F> {
         Ok(())
     }
 
-    /// Spills uncommitted changes to disk if there are many. No step can tell: results that wait for a commit go on waiting,
-    /// and a replay that is interrupted starts from the beginning anyway.
+    /// Spills uncommitted changes to disk if there are many. No step can tell: results that wait for a commit go on
+    /// waiting, and a replay that is interrupted starts from the beginning anyway.
     pub(super) fn spill(&mut self) -> Result<(), Error> {
         if self.worker.should_spill() {
             let ledger = self.worker.spill()?;

@@ -7,8 +7,8 @@ use millrace_pipeline::nearest;
 
 use crate::log::Log;
 
-/// Warns of each input topic that doesn't exist: the worker will create it, but its name may be misspelt. If the log has no
-/// topics at all, this is the first start, and there is no warning.
+/// Warns of each input topic that doesn't exist: the worker will create it, but its name may be misspelt. If the log
+/// has no topics at all, this is the first start, and there is no warning.
 pub(super) fn warn(topology: &Topology, log: &Log) {
     let there = log.topics();
     if there.is_empty() {

@@ -29,8 +29,8 @@ impl ActiveTask {
         Ok(())
     }
 
-    /// Tells the task which inputs expect more records: those with more in the log or the tail, and those that a busy task
-    /// writes. Returns whether the task has work, or will have.
+    /// Tells the task which inputs expect more records: those with more in the log or the tail, and those that a busy
+    /// task writes. Returns whether the task has work, or will have.
     pub(super) fn update_expectations(&mut self, tail: &Tail, busy: &BTreeSet<TopicId>) -> Result<bool, Error> {
         let mut has_work = false;
         let topics = self.task.inputs().to_vec();

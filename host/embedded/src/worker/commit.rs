@@ -25,8 +25,8 @@ impl Worker {
         self.write(batch, Task::prepare)
     }
 
-    /// Writes uncommitted changes to disk in the middle of a transaction. Results that wait for the commit go on waiting. Only
-    /// for a caller that starts from the beginning if it is interrupted.
+    /// Writes uncommitted changes to disk in the middle of a transaction. Results that wait for the commit go on
+    /// waiting. Only for a caller that starts from the beginning if it is interrupted.
     pub(crate) fn spill(&mut self) -> Result<Ledger, Error> {
         let batch = Batch::new(&self.database);
         self.write(batch, Task::prepare_part)

@@ -21,13 +21,14 @@ const READ_RECORDS: usize = 1_000;
 const READ_BYTES: usize = 1 << 20;
 
 impl Worker {
-    /// Whether there are new rows for global tables: then it is time to commit, and to [update](Self::update_globals) them.
+    /// Whether there are new rows for global tables: then it is time to commit, and to [update](Self::update_globals)
+    /// them.
     pub fn has_global_updates(&self) -> bool {
         self.globals.iter().flat_map(|global| &global.cursors).any(|cursor| cursor.lag() > 0)
     }
 
-    /// Updates the global tables from the committed records of their topics, which arrive at `now`. Call it right after a
-    /// commit, between transactions. Returns whether there were any records.
+    /// Updates the global tables from the committed records of their topics, which arrive at `now`. Call it right after
+    /// a commit, between transactions. Returns whether there were any records.
     ///
     /// # Errors
     /// The log or the state can't be read or written.

@@ -24,9 +24,9 @@ impl Worker {
         Ok(last)
     }
 
-    /// Moves the clock to `now`: the tasks fire the timers that are due, in the tasks' order, each task at most a thousand. The
-    /// others stay [due](Self::next_tick). Outputs go to `seen` with the number of their task and with this `turn`; they are
-    /// not appended.
+    /// Moves the clock to `now`: the tasks fire the timers that are due, in the tasks' order, each task at most a
+    /// thousand. The others stay [due](Self::next_tick). Outputs go to `seen` with the number of their task and with
+    /// this `turn`; they are not appended.
     ///
     /// # Errors
     /// A task can't go on.
@@ -51,9 +51,9 @@ impl Worker {
         self.tasks.get(task).is_none_or(|active| active.task.may_commit())
     }
 
-    /// Makes a task put out one pass of the results that wait for a commit, and returns these outputs without appending them;
-    /// `None` if no result waits. Call it for every task before [`commit`](Self::commit), until each
-    /// [may be committed](Self::may_commit).
+    /// Makes a task put out one pass of the results that wait for a commit, and returns these outputs without appending
+    /// them; `None` if no result waits. Call it for every task before [`commit`](Self::commit), until each [may be
+    /// committed](Self::may_commit).
     ///
     /// # Errors
     /// The task can't go on.
@@ -68,8 +68,8 @@ impl Worker {
         Ok(Some(active.task.flush(logic, now, turn)?))
     }
 
-    /// Makes the tasks of a sub-topology put out the results that wait for stream time to pass. Outputs go to `seen` as in
-    /// [`tick`](Self::tick).
+    /// Makes the tasks of a sub-topology put out the results that wait for stream time to pass. Outputs go to `seen` as
+    /// in [`tick`](Self::tick).
     ///
     /// # Errors
     /// A task can't go on.

@@ -55,8 +55,8 @@ pub(super) fn dot(topology: &Topology) -> String {
     lines.join("\n")
 }
 
-/// Kind and name, and the function below. Only names of functions need escaping: the others have letters, digits, `.`, `-` and
-/// `_` only.
+/// Kind and name, and the function below. Only names of functions need escaping: the others have letters, digits, `.`,
+/// `-` and `_` only.
 fn label(topology: &Topology, node: &Node, newline: &str) -> String {
     let mut label = format!("{} {}", kind(&node.operator), node.name);
     if let Some(call) = node.operator.call() {

@@ -1,4 +1,4 @@
-//! What pipeline files can say and no operator does yet.
+//! Settings of pipeline files that no operator implements yet.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Aggregates of what has no old rows to take back, or no windows to put them in.
+//! Wrong aggregates: of joins of tables, windowed ones of tables, and wrong windows.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Keys and tables that a file has and should not, or lacks.
+//! Unknown, misplaced and missing keys and tables of a file.
 
 use super::*;
 
@@ -294,7 +294,7 @@ fn other_kafka_settings_are_accepted() {
     ");
 }
 
-/// The mistakes in steps behind a merge of two sources, one with string and one with i64 keys.
+/// The mistakes in steps after a merge of two sources, one with string keys, one with i64 keys.
 fn mixed(rest: &str) -> String {
     let sources = "
         [[source]]

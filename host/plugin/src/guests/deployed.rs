@@ -76,7 +76,8 @@ impl DeployedPlugin {
         }
     }
 
-    /// Makes a call: a batch in the plugin's instance, a verdict in a new one. An instance is dropped after any failure.
+    /// Makes a call: a batch in the plugin's instance, a verdict in a new one. An instance is dropped after any
+    /// failure.
     fn call<A, R, T>(
         &mut self,
         (function, attempt): (FunctionId, Attempt),

@@ -1,4 +1,5 @@
-//! Decoding a reply. Its arena becomes one [`Bytes`], and keys, values and headers are slices of it: no copy for each output.
+//! Decoding a reply. Its arena becomes one [`Bytes`], and keys, values and headers are slices of it: no copy for each
+//! output.
 
 use bytes::Bytes;
 use millrace_engine::ports::{CallError, Failure, FailureClass, Fault, Field, Grouped, Outcome, Output, Stored};

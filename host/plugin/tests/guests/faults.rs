@@ -1,4 +1,4 @@
-//! GuestInstances that break a rule: the fault names it, its neighbours come through, and so does the next call.
+//! Guests that break a rule: the fault names it, the other records of the batch come through, and so does the next call.
 
 use std::time::Duration;
 
@@ -149,8 +149,8 @@ fn rounds(rounds: u32, body: &str) -> String {
     )
 }
 
-/// What it must not depend on is how fast a machine is. The first has five operators a round, of which the machine makes
-/// two instructions, and takes a core of 3 GHz a third of the deadline; the second a tenth of it.
+/// What it must not depend on is how fast a machine is. The first has five operators a round, of which the machine
+/// makes two instructions, and takes a core of 3 GHz a third of the deadline; the second a tenth of it.
 #[test]
 fn a_record_that_passes_by_the_clock_does_not_fail_by_fuel() {
     let copy = "(memory.copy (i32.const 0x40000) (i32.const 0x80000) (i32.add (local.get $i) (i32.const 0x8000)))";

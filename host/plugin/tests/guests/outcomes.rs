@@ -1,4 +1,4 @@
-//! GuestInstances that behave: what they say is what the engine gets.
+//! Guests that keep the contract: the engine gets their outcomes unchanged.
 
 use bytes::Bytes;
 use millrace_engine::logic::Logic;

@@ -261,8 +261,9 @@ const JOIN: &str = r#"
             (br $next)))
         (call $reply))"#;
 
-// For one group: its state becomes the value of the last entry, which is also the result of each and of the last. Groups
-// in the answer are 28 bytes from 0x9000: state (version, span) and value. Where states were deleted stands from 0xa000.
+// For one group: its state becomes the value of the last entry, which is also the result of each and of the last.
+// Groups in the answer are 28 bytes from 0x9000: state (version, span) and value. Where states were deleted stands from
+// 0xa000.
 const AGGREGATE: &str = r#"
     (func (export "millrace:plugin/aggregate@0.1.0#aggregate")
         (param $f i32) (param $arena i32) (param $arena-len i32) (param i32 i32) (param i32) (param $groups i32)

@@ -29,7 +29,8 @@ impl TaskBackend {
         Self { database, partition, shared: Arc::default() }
     }
 
-    /// The same with some stores shared by all partitions, such as global tables: their entries are in partition [`SHARED`].
+    /// The same with some stores shared by all partitions, such as global tables: their entries are in partition
+    /// [`SHARED`].
     pub fn sharing(self, shared: Arc<[StoreId]>) -> Self {
         Self { shared, ..self }
     }

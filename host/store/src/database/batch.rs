@@ -59,8 +59,8 @@ impl Batch {
         Self { database, writes, unlogged, expired, cleared, key: KeyBuffer::default() }
     }
 
-    /// Adds the changes of a task's transaction to one store. Entries that the changes declare as expired are dropped from disk
-    /// some time after the batch is written.
+    /// Adds the changes of a task's transaction to one store. Entries that the changes declare as expired are dropped
+    /// from disk some time after the batch is written.
     ///
     /// # Errors
     /// [`Error::Unknown`]: there is no such store.
@@ -76,7 +76,8 @@ impl Batch {
         Ok(())
     }
 
-    /// Sets an entry of a store, or deletes it with `None`. For a restore from the changelog, whose entries have this form.
+    /// Sets an entry of a store, or deletes it with `None`. For a restore from the changelog, whose entries have this
+    /// form.
     ///
     /// # Errors
     /// [`Error::Unknown`]: there is no such store.
@@ -87,8 +88,8 @@ impl Batch {
         Ok(())
     }
 
-    /// Clears a partition of a store: deletes its entries, those that this batch has set before, and its watermarks, so that it
-    /// may be filled with older entries again.
+    /// Clears a partition of a store: deletes its entries, those that this batch has set before, and its watermarks, so
+    /// that it may be filled with older entries again.
     ///
     /// # Errors
     /// [`Error::Unknown`]: there is no such store. Otherwise it can't be read.
@@ -106,8 +107,8 @@ impl Batch {
         Ok(())
     }
 
-    /// A key after all keys of a family, in the database and in this batch: longer than any of them, and with the highest bytes.
-    /// RocksDB has no range without an end, and the highest partition has no next one.
+    /// A key after all keys of a family, in the database and in this batch: longer than any of them, and with the
+    /// highest bytes. RocksDB has no range without an end, and the highest partition has no next one.
     fn end_of_keys(&self, family: &str) -> Result<Vec<u8>, Error> {
         let last = self.database.last_key(family)?.map_or(0, |key| key.len());
         Ok(vec![u8::MAX; last.max(self.key.longest).max(size_of::<u32>()) + 1])

@@ -19,8 +19,8 @@ impl Database {
         self.db.flush_cfs_opt(&families, &options).map_err(|error| self.error(&error))
     }
 
-    /// Begins a flush without waiting for its end, and returns whether it has begun: while RocksDB stalls writes because it
-    /// can't keep up with flushing, it begins no other flush. Then the unflushed writes keep their age.
+    /// Begins a flush without waiting for its end, and returns whether it has begun: while RocksDB stalls writes
+    /// because it can't keep up with flushing, it begins no other flush. Then the unflushed writes keep their age.
     ///
     /// # Errors
     /// The flush can't begin; unflushed writes keep their age.
@@ -48,8 +48,8 @@ impl Database {
         }
     }
 
-    /// Begins a flush if a write without a write-ahead log has waited for one at least this long. Returns whether it has begun;
-    /// if it should and hasn't, the next call tries again.
+    /// Begins a flush if a write without a write-ahead log has waited for one at least this long. Returns whether it
+    /// has begun; if it should and hasn't, the next call tries again.
     ///
     /// # Errors
     /// The flush can't begin; the next call tries again.

@@ -12,12 +12,12 @@ use crate::tuning::{self, Memory};
 use crate::{families, format};
 
 impl Database {
-    /// Opens the database in this folder, or creates one if the folder is empty or missing. Missing stores and families are
-    /// created; those that the options don't name stay as they are ([`Database::unused`]).
+    /// Opens the database in this folder, or creates one if the folder is empty or missing. Missing stores and families
+    /// are created; those that the options don't name stay as they are ([`Database::unused`]).
     ///
     /// # Errors
-    /// [`Error::Locked`]: another process has the database open. [`Error::NotOurs`]: the folder is something else, or has a
-    /// newer format. [`Error::Corrupt`]: the database is damaged.
+    /// [`Error::Locked`]: another process has the database open. [`Error::NotOurs`]: the folder is something else, or
+    /// has a newer format. [`Error::Corrupt`]: the database is damaged.
     pub fn open(path: &Path, options: &OpenOptions<'_>) -> Result<Self, Error> {
         format::claim(path)?;
         format::check_log(path)?;
@@ -45,17 +45,17 @@ impl Database {
 
     /// Opens the database in this folder for reading only, also while another process is writing to it.
     ///
-    /// Reads see the database as it was when it was opened: all that the other process had written by then, except for stores
-    /// without a write-ahead log, of which they see what was flushed. To see later writes, open it again. All stores are there,
-    /// and [`Database::store`] finds them by name. Writing is an error.
+    /// Reads see the database as it was when it was opened: all that the other process had written by then, except for
+    /// stores without a write-ahead log, of which they see what was flushed. To see later writes, open it again. All
+    /// stores are there, and [`Database::store`] finds them by name. Writing is an error.
     ///
     /// # Errors
-    /// [`Error::NotOurs`]: there is no database, or one of a newer format. [`Error::Corrupt`]: it is damaged, or the other process
-    /// replaced its files during every attempt.
+    /// [`Error::NotOurs`]: there is no database, or one of a newer format. [`Error::Corrupt`]: it is damaged, or the
+    /// other process replaced its files during every attempt.
     pub fn open_read_only(path: &Path) -> Result<Self, Error> {
         format::check(path)?;
-        // If the other process compacts files between the reading of their list and their opening, they are gone: then there
-        // is a new list.
+        // If the other process compacts files between the reading of their list and their opening, they are gone: then
+        // there is a new list.
         let mut attempt = 0;
         loop {
             match Self::try_open_read_only(path) {

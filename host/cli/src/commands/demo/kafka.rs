@@ -94,7 +94,8 @@ fn original(name: &str) -> &str {
     name.strip_prefix(APP).and_then(|rest| rest.strip_prefix('-')).unwrap_or(name)
 }
 
-/// Runs until all input is processed. Returns the counts, and the time from when the app was running to its last commit.
+/// Runs until all input is processed. Returns the counts, and the time from when the app was running to its last
+/// commit.
 fn run(
     arguments: &args::Demo,
     loaded: &Loaded,

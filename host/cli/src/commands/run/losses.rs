@@ -1,5 +1,5 @@
-//! Log lines about records without a result: the first one of each step and code in detail, then their numbers once a minute
-//! while they grow.
+//! Log lines about records without a result: the first one of each step and code in detail, then their numbers once a
+//! minute while they grow.
 
 use std::time::{Duration, Instant};
 

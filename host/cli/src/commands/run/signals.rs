@@ -9,8 +9,8 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level;
 
-/// Returns a flag that SIGTERM, SIGINT (Ctrl-C) or SIGHUP sets; the signal also unparks this thread. If the process was started
-/// with SIGHUP ignored, as by `nohup`, SIGHUP stays ignored, so that the app outlives its terminal.
+/// Returns a flag that SIGTERM, SIGINT (Ctrl-C) or SIGHUP sets; the signal also unparks this thread. If the process was
+/// started with SIGHUP ignored, as by `nohup`, SIGHUP stays ignored, so that the app outlives its terminal.
 ///
 /// A second SIGTERM or SIGINT ends the process with 128 plus the signal's number, as in shells. SIGHUP doesn't: some
 /// supervisors send it right after SIGTERM. No record is lost: the next start processes the uncommitted ones again.
@@ -26,7 +26,8 @@ pub(super) fn stop_on_signal() -> io::Result<Arc<AtomicBool>> {
         let mut asked = false;
         for signal in signals.forever() {
             let name = low_level::signal_name(signal).unwrap_or("a signal");
-            // When a terminal is closed, SIGHUP comes, and SIGTERM from the session after it: that is one request to stop.
+            // When a terminal is closed, SIGHUP comes, and SIGTERM from the session after it: that is one request to
+            // stop.
             let again = asked;
             asked |= signal != SIGHUP;
             if !flag.swap(true, Ordering::Relaxed) {

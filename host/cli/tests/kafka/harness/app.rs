@@ -24,8 +24,8 @@ const GUESTS: [&str; 2] = ["order_status.wasm", "product_sums.wasm"];
 /// Settings of a scenario.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
-    /// Window of the join. After a broker was down, one topic may be available long before the other: the window must be wide enough
-    /// that no record is late.
+    /// Window of the join. After a broker was down, one topic may be available long before the other: the window must
+    /// be wide enough that no record is late.
     pub within: &'static str,
     /// Lines under `[kafka]`, beside the session timeout.
     pub kafka: &'static str,

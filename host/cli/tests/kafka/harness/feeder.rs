@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use super::input::{Answer, Side};
 use super::sender::{Parcel, Sender};
 
-/// Records a second for the rest of the input. Without a limit, one topic would run ahead of the other by more than the window of
-/// their join.
+/// Records a second for the rest of the input. Without a limit, one topic would run ahead of the other by more than the
+/// window of their join.
 const HURRY: u32 = 4_000;
 
 /// A delay is not made up for by a burst, for the same reason.
@@ -30,7 +30,8 @@ struct Pace {
 }
 
 impl Feeder {
-    /// Sends this input to the topics of an app, at this number of records a second; without a rate, as fast as possible.
+    /// Sends this input to the topics of an app, at this number of records a second; without a rate, as fast as
+    /// possible.
     pub fn start(bootstrap: &str, app: &str, input: Arc<Vec<Answer>>, rate: Option<u32>) -> Self {
         let pace = Arc::new(Pace::default());
         let told = Arc::clone(&pace);

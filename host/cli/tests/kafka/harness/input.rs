@@ -1,8 +1,8 @@
 //! The input: both answers to many orders, from a seed.
 //!
-//! In a run, the two topics are merged as their records arrive, which differs from run to run. The input is such that this makes
-//! no difference: records that should match are never late, those that shouldn't are far apart, and a key that has several
-//! values has them on one side only. So every run must have the output of `replay`.
+//! In a run, the two topics are merged as their records arrive, which differs from run to run. The input is such that
+//! this makes no difference: records that should match are never late, those that shouldn't are far apart, and a key
+//! that has several values has them on one side only. So every run must have the output of `replay`.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -14,9 +14,9 @@ pub const PARTITIONS: i64 = 4;
 /// Number of products.
 pub const PRODUCTS: i64 = 40;
 
-/// Age of the first order in milliseconds, less than `producer.id.expiration.ms` (a day). A broker computes the age of a producer
-/// from the timestamps of its records: after a restart it would forget the sequence numbers of a producer of older records, and
-/// a record in flight could be lost.
+/// Age of the first order in milliseconds, less than `producer.id.expiration.ms` (a day). A broker computes the age of
+/// a producer from the timestamps of its records: after a restart it would forget the sequence numbers of a producer of
+/// older records, and a record in flight could be lost.
 const AGO: i64 = 3_600_000;
 
 /// Time from an order to the next, in milliseconds.
@@ -107,7 +107,8 @@ fn append(answers: &mut Vec<(i64, Answer)>, dice: &mut Dice, start: i64, order: 
             let timestamp = timestamp + 500;
             (arrival + 500, Answer { timestamp, value: Some(value(dice, side, order, giant)), ..answer.clone() })
         });
-        // A duplicate, but not if the other side has two different records: the order of the results would depend on the run.
+        // A duplicate, but not if the other side has two different records: the order of the results would depend on
+        // the run.
         let again = twice.is_none() && dice.below(50) == 0;
         answers.push((arrival, answer.clone()));
         answers.extend(again.then_some((arrival, answer)));

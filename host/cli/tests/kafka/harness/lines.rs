@@ -65,8 +65,8 @@ impl<'a> Line<'a> {
         Record { offset: -1, key, value, timestamp: self.timestamp, headers: self.headers() }
     }
 
-    /// An object where names are text and differ, and a list of pairs where not. Behind a plain key, a topic has the bounds
-    /// of the window in headers, which come last.
+    /// An object where names are text and differ, and a list of pairs where not. Behind a plain key, a topic has the
+    /// bounds of the window in headers, which come last.
     fn headers(&self) -> Vec<(String, Option<Vec<u8>>)> {
         let mut headers = self.own_headers();
         if let (Some([start, end]), Some(Value::Number(_))) = (self.window, &self.key) {

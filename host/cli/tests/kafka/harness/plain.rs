@@ -82,7 +82,8 @@ impl Plain {
         self.folder.path().join(format!("process-{number}.log"))
     }
 
-    /// Writes records with these values to a partition. Each value is also the key. Returns when the records are acknowledged.
+    /// Writes records with these values to a partition. Each value is also the key. Returns when the records are
+    /// acknowledged.
     pub fn write(&self, topic: &str, partition: i32, values: impl IntoIterator<Item = i64>) {
         let topic = self.topic(topic);
         for value in values {

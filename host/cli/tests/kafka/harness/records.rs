@@ -75,7 +75,8 @@ impl Kafka {
         Self { bootstrap: bootstrap.into(), app: app.into(), clients }
     }
 
-    /// Makes a request; after a failure with new clients, since a client that reads nothing never refreshes its leaders.
+    /// Makes a request; after a failure with new clients, since a client that reads nothing never refreshes its
+    /// leaders.
     pub(super) fn ask<T>(&self, question: impl FnOnce(&Clients) -> KafkaResult<T>) -> KafkaResult<T> {
         let clients = Rc::clone(&self.clients.borrow());
         let answer = question(&clients);

@@ -41,9 +41,9 @@ pub fn fold(changelog: &[Vec<Record>]) -> Entries {
     entries
 }
 
-/// Compares a store whose entries expire `keep` milliseconds after the newest one of their partition and side. Expired entries
-/// don't count: they disappear from disk at some time, without a record in the changelog. Entries without a timestamp never
-/// expire.
+/// Compares a store whose entries expire `keep` milliseconds after the newest one of their partition and side. Expired
+/// entries don't count: they disappear from disk at some time, without a record in the changelog. Entries without a
+/// timestamp never expire.
 pub fn assert_same_but_for_the_expired(name: &str, stored: &Entries, mut folded: Entries, keep: i64) {
     let mut stored = stored.clone();
     let clocks = |entries: &mut Entries| entries.extract_if(.., |(_, key), _| *key == CLOCK_KEY).collect::<Vec<_>>();

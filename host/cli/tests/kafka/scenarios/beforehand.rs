@@ -18,8 +18,8 @@ fn rows(app: &str) -> String {
 fn an_app_starts_although_it_may_not_see_the_control_topic_of_an_app_with_a_similar_name() {
     let Some(mut cluster) = own_broker(Options { acls: true, ..options() }) else { return };
     let broker = cluster.bootstrap();
-    // Topics of `shop-orders` could belong to an app `shop`. With rules by prefix the process may not see the control topic of
-    // `shop`, and the broker doesn't say that there is none.
+    // Topics of `shop-orders` could belong to an app `shop`. With rules by prefix the process may not see the control
+    // topic of `shop`, and the broker doesn't say that there is none.
     cluster.forbid("shop-control", Operation::Describe).unwrap();
     let place = Place::new();
     for (app, is_empty) in [("shop-orders", true), ("shop-returns", false)] {

@@ -21,9 +21,9 @@ const SETTINGS: Settings = Settings {
     with_orders: true,
 };
 
-/// The broker stops between two transactions, and finds a backlog when it starts. It doesn't stop during one: if a transaction ends
-/// while a partition has no leader, as when the only node stops, Kafka 4.3 loses its markers and reports it as complete
-/// (KAFKA-20734). No client can make up for that. The scenario below has three nodes.
+/// The broker stops between two transactions, and finds a backlog when it starts. It doesn't stop during one: if a
+/// transaction ends while a partition has no leader, as when the only node stops, Kafka 4.3 loses its markers and
+/// reports it as complete (KAFKA-20734). No client can make up for that. The scenario below has three nodes.
 #[test]
 fn a_process_waits_for_a_broker_that_is_down_for_long() {
     let Some(mut cluster) = own_broker(options()) else { return };

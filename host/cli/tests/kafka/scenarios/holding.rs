@@ -38,7 +38,8 @@ fn write(app: &Plain, from: i64) {
     app.write("in", 1, values(from, 1));
 }
 
-/// Waits for the results of all values below this one of the second partition. The first partition must have none from `first` on.
+/// Waits for the results of all values below this one of the second partition. The first partition must have none from
+/// `first` on.
 fn the_neighbour_goes_on(app: &Plain, first: i64, to: i64) {
     app.wait_for("out", |found| (0..to).filter(|value| value % 2 == 1).all(|value| found.contains_key(&value)));
     assert!(app.all_results("out").keys().all(|value| value % 2 == 1 || *value < first), "it was to wait");

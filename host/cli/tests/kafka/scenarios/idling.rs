@@ -1,4 +1,5 @@
-//! `--until-idle` with several processes: a process ends only when all input of the app is processed, also that of the others.
+//! `--until-idle` with several processes: a process ends only when all input of the app is processed, also that of the
+//! others.
 
 use nix::sys::signal::Signal;
 

@@ -19,7 +19,8 @@ fn a_process_that_is_killed_every_few_seconds_and_keeps_its_state_loses_and_doub
 #[test]
 fn a_process_that_is_killed_every_few_seconds_and_loses_its_state_loses_and_doubles_nothing() {
     let Some(broker) = shared_broker() else { return };
-    // A process with another folder has other transactional ids, and must wait until the broker aborts the open transactions.
+    // A process with another folder has other transactional ids, and must wait until the broker aborts the open
+    // transactions.
     let settings = Settings { kafka: r#""transaction.timeout.ms" = 3000"#, ..Settings::default() };
     let app = App::new(&broker, "wiped", Shape { seed: 3, orders: 10_000, giants: None }, settings);
     kill_while_it_is_fed(&app, true);

@@ -47,8 +47,8 @@ fn write(app: &Plain, wave: i64) {
     }
 }
 
-/// If any input made a process the owner of a task, two processes would run task 1: one has partition 1 of the wide topic, the
-/// other has partition 1 of the narrow one.
+/// If any input made a process the owner of a task, two processes would run task 1: one has partition 1 of the wide
+/// topic, the other has partition 1 of the narrow one.
 #[test]
 fn a_merge_of_topics_with_unlike_partition_counts_is_exactly_once_while_processes_come_and_go() {
     processes_come_and_go("merge", &PIPELINE.replace("NARROW", "narrow"));
@@ -59,8 +59,8 @@ fn a_merge_of_topics_with_unlike_partition_counts_and_state_is_exactly_once_whil
     processes_come_and_go("mergestate", &format!("{}{STATE}", PIPELINE.replace("NARROW", "once")));
 }
 
-/// For the process that starts later, the other topic is the widest, and each task would have two owners. The first process may
-/// have got none of the new partitions.
+/// For the process that starts later, the other topic is the widest, and each task would have two owners. The first
+/// process may have got none of the new partitions.
 #[test]
 fn a_process_that_started_before_a_topic_grew_ends_when_another_one_joins() {
     let Some(broker) = shared_broker() else { return };
@@ -88,8 +88,9 @@ fn a_process_that_started_before_a_topic_grew_ends_when_another_one_joins() {
     assert_eq!(app.all_results("out"), (0..50).chain(100..800).map(|value| (value, 1)).collect());
 }
 
-/// The later version merges another topic with the earlier one. Its source is the first in the file: for the new member, the
-/// partitions of both topics belong to the member with those of the new topic; for the old member they are its own.
+/// The later version merges another topic with the earlier one. Its source is the first in the file: for the new
+/// member, the partitions of both topics belong to the member with those of the new topic; for the old member they are
+/// its own.
 #[test]
 fn a_rolling_upgrade_that_adds_an_input_is_exactly_once() {
     let Some(broker) = shared_broker() else { return };

@@ -40,8 +40,9 @@ fn send(producer: &BaseProducer, number: usize, rounds: usize, bytes: usize) {
     producer.send(BaseRecord::<(), str>::to("pausing-in").partition(0).payload(&value)).unwrap();
 }
 
-/// While the task processes one slow record, more records than fit into its queue come and are read to the end of the partition.
-/// While it processes these, and the input is paused, others come: reading must go on with the first of them.
+/// While the task processes one slow record, more records than fit into its queue come and are read to the end of the
+/// partition. While it processes these, and the input is paused, others come: reading must go on with the first of
+/// them.
 #[test]
 fn records_that_arrive_while_an_input_is_paused_at_its_end_are_processed() {
     let Some(broker) = shared_broker() else { return };

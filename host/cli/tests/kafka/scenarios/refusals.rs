@@ -16,8 +16,8 @@ const FOREVER: &str = "9223372036854775807";
 /// Good records beside those that are refused.
 const GOOD: i64 = 100;
 
-/// One stream into topics that refuse different records, so that each sink has its own refusals. The stream also goes through a
-/// repartition topic. A second stream has timestamps in the future.
+/// One stream into topics that refuse different records, so that each sink has its own refusals. The stream also goes
+/// through a repartition topic. A second stream has timestamps in the future.
 const STREAMS: &str = r#"
 app = "refusals"
 commit-interval = "100ms"

@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use crate::harness::{Plain, Process, shared_broker, until};
 
-/// The broker aborts a transaction after four seconds: less than the slow records take, and less than two endless ones, each with
-/// its deadline and its verdict by fuel.
+/// The broker aborts a transaction after four seconds: less than the slow records take, and less than two endless ones,
+/// each with its deadline and its verdict by fuel.
 const HEAD: &str = r#"
 app = "APP"
 dlq = "APP-dead"
@@ -73,8 +73,8 @@ const ENDLESS: [i64; 3] = [60, 61, 63];
 /// First record of the fast partition, and their number.
 const QUICK: (i64, usize) = (1_000, 50);
 
-/// One record closes windows of many keys. Each takes some tenths of a millisecond on its way to a step whose results wait for a
-/// commit: together more than the transaction timeout.
+/// One record closes windows of many keys. Each takes some tenths of a millisecond on its way to a step whose results
+/// wait for a commit: together more than the transaction timeout.
 const CLOSING: &str = r#"
 [plugins.operators]
 component = "operators.wasm"

@@ -10,8 +10,8 @@ use tempfile::TempDir;
 use crate::harness::{Kafka, OpenTransaction, Process, shared_broker, until};
 use crate::support::{guest_named, millrace_in};
 
-/// A record is in 2,000 windows, which all close at once. Their results come over many commits: each takes so much work that a
-/// pass is longer than the commit interval, even on a fast machine.
+/// A record is in 2,000 windows, which all close at once. Their results come over many commits: each takes so much work
+/// that a pass is longer than the commit interval, even on a fast machine.
 const PIPELINE: &str = r#"
 app = "unfinished"
 commit-interval = "50ms"
@@ -117,7 +117,8 @@ impl App {
     }
 }
 
-/// The offsets of the records are committed with the first part of their results: they don't show that more are to come.
+/// The offsets of the records are committed with the first part of their results: they don't show that more are to
+/// come.
 #[test]
 fn a_run_until_idle_finishes_the_work_of_a_process_that_was_killed() {
     let Some(broker) = shared_broker() else { return };
