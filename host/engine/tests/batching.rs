@@ -1,6 +1,5 @@
-//! Batching and restarts are invisible: over random pipelines and random records, whatever the batch size and wherever
-//! the commits and restarts fall, outputs, counts and state are those of one record at a time. With limits of sizes and
-//! without.
+//! Batches and restarts have no effect: for random pipelines and records, with any batch size and commits and restarts
+//! anywhere, outputs, counts and state are the same as for one record at a time. With limits of sizes and without.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
@@ -10,8 +9,8 @@ use millrace_engine::topology::{StoreKind, StoreSpec, Topology};
 use proptest::prelude::*;
 use support::{Limits, Play, topology};
 
-/// A random pipeline: a table and two sources, then steps that each take any earlier ones, and a sink for each. Some
-/// sinks write to a topic that is read again, and that records come to from outside too.
+/// A random pipeline: a table and two sources, then steps that read any earlier ones, and a sink for each. Some sinks
+/// write to a topic that the pipeline reads, and that has input records too.
 fn steps() -> impl Strategy<Value = String> {
     let step = || (0..24usize, any::<prop::sample::Index>(), any::<prop::sample::Index>(), any::<bool>());
     let layer = |most| prop::collection::vec(step(), 1..most);
@@ -21,7 +20,7 @@ fn steps() -> impl Strategy<Value = String> {
             text += &format!("[[{table}]]\nname = \"{name}\"\ntopic = \"{name}\"\nvalue = \"bytes\"\n");
             text += &format!("partitions = {partitions}\n");
         }
-        // A plugin must be called, and sources that no step takes are read all the same.
+        // A pipeline must call a plugin, and its tasks also read sources without steps.
         let mut streams = vec!["in".to_owned(), "other".to_owned()];
         text += &step_of(0, "last", "in", "in");
         for name in ["last", "in", "other", "mid"] {
@@ -30,7 +29,7 @@ fn steps() -> impl Strategy<Value = String> {
         let split = first.len();
         for (number, (kind, a, b, to_mid)) in first.into_iter().chain(second).enumerate() {
             if number == split {
-                // From here on steps may also take what comes back, and so nothing may go there.
+                // The following steps may read this topic, so none of them may write it.
                 streams.push("mid".to_owned());
             }
             let (name, a, b) = (format!("s{number}"), a.get(&streams).clone(), b.get(&streams).clone());
@@ -43,7 +42,7 @@ fn steps() -> impl Strategy<Value = String> {
     })
 }
 
-/// Of which one side's record may be later, and late.
+/// Windows of joins in which one side's record may be later, and late.
 const OUTER: &str = "kind = \"outer\"\nbefore = \"0ms\"\nafter = \"7ms\"\ngrace = \"3ms\"";
 
 fn step_of(kind: usize, name: &str, a: &str, b: &str) -> String {
@@ -52,13 +51,13 @@ fn step_of(kind: usize, name: &str, a: &str, b: &str) -> String {
     let table = |from: &str| format!("[[table]]\nname = \"{name}-rows\"\nfrom = \"{from}\"\n");
     let upper = |from: &str| format!("[[transform]]\nname = \"{name}\"\nfrom = \"{from}\"\ncall = \"t.upper\"\n");
     let windowed = |window: &str, emit: &str| {
-        // Behind a merge rows of a table are records like any others: windows are for those.
+        // Behind a merge, rows of a table are records of a stream, which windows require.
         let merge = format!("[[merge]]\nname = \"{name}-in\"\nfrom = [\"{a}\"]\n");
         let settings = format!("window = {{ {window} }}\ngrace = \"3ms\"\nemit = \"{emit}\"\n");
         let from = format!("[[aggregate]]\nname = \"{name}\"\nfrom = \"{name}-in\"\ncall = \"t.append\"\n");
         merge + &from + &settings
     };
-    // Where each record makes many, not too many steps in a row may do so.
+    // Limits the number of steps in a row that make many outputs of each record.
     let of_source = ["in", "other"].contains(&a);
     match kind {
         0 => one("transform", "upper"),

@@ -1,4 +1,4 @@
-//! What a task hands over at a commit: where it stands in its inputs, and what it remembers beside its stores.
+//! The changes of a task at a commit: positions in its inputs, and entries of the meta store.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -49,7 +49,7 @@ const STEPS: &str = r#"
     topic = "counts"
 "#;
 
-/// State, and none of it a plugin's.
+/// Steps with state, but no state of a plugin.
 const STATELESS: &str = r#"
     [[source]]
     name = "left"
@@ -98,7 +98,7 @@ fn commit(task: &mut Task, disk: &Disk) -> Prepared {
     prepared
 }
 
-/// Where a task stands, by input.
+/// Positions of a task, by input.
 fn positions(prepared: &Prepared) -> Vec<(Option<i64>, Option<i64>)> {
     prepared.offsets.iter().map(|InputPosition { next, time, .. }| (*next, *time)).collect()
 }
@@ -116,7 +116,7 @@ fn entries(prepared: &Prepared) -> usize {
 }
 
 #[test]
-fn an_input_has_the_highest_time_that_was_processed_and_keeps_it_over_restarts() {
+fn an_input_keeps_the_highest_time_processed_over_restarts() {
     let (topology, disk) = (topology(STEPS), Disk::default());
     let mut task = open(&topology, &disk, 0, 1).unwrap();
     assert_eq!(positions(&task.prepare()), [(None, None), (None, None)]);
@@ -138,7 +138,7 @@ fn an_input_has_the_highest_time_that_was_processed_and_keeps_it_over_restarts()
 }
 
 #[test]
-fn a_record_that_waits_moves_no_time() {
+fn a_queued_record_does_not_advance_time() {
     let (topology, disk) = (topology(STEPS), Disk::default());
     let mut task = open(&topology, &disk, 0, 1).unwrap();
     task.expect_more(1, true);
@@ -147,10 +147,10 @@ fn a_record_that_waits_moves_no_time() {
 }
 
 #[test]
-fn what_has_not_changed_is_not_written_again() {
+fn a_commit_writes_only_changed_entries() {
     let (topology, disk) = (topology(STEPS), Disk::default());
     let mut task = open(&topology, &disk, 0, 1).unwrap();
-    assert_eq!(entries(&commit(&mut task, &disk)), 0, "nothing was processed");
+    assert_eq!(entries(&commit(&mut task, &disk)), 0, "no record was processed");
     run(&mut task, &topology, 0, 0, 20);
     let first = ["deployment/keyed", "deployment/pairs", "deployment/sum"];
     assert_eq!(meta(&topology, &commit(&mut task, &disk)), first);
@@ -165,13 +165,13 @@ fn what_has_not_changed_is_not_written_again() {
     assert_eq!(meta(&topology, &commit(&mut task, &disk)), [""; 0]);
 
     let mut task = open(&topology, &disk, 0, 2).unwrap();
-    assert_eq!(entries(&commit(&mut task, &disk)), 0, "another deployment has kept nothing yet");
+    assert_eq!(entries(&commit(&mut task, &disk)), 0, "the other deployment has written no state");
     run(&mut task, &topology, 1, 1, 22);
     assert_eq!(meta(&topology, &commit(&mut task, &disk)), first);
 }
 
 #[test]
-fn a_task_refuses_a_deployment_that_is_older_than_what_its_own_steps_have_seen() {
+fn a_task_refuses_a_deployment_older_than_the_one_that_wrote_its_state() {
     let (topology, disk) = (topology(STEPS), Disk::default());
     let mut task = open(&topology, &disk, 0, 2).unwrap();
     run(&mut task, &topology, 0, 0, 20);
@@ -180,12 +180,12 @@ fn a_task_refuses_a_deployment_that_is_older_than_what_its_own_steps_have_seen()
         Some(TaskError::OldDeployment { plugin, recorded: 2, active: 1 }) => assert_eq!(plugin, "t"),
         other => panic!("{other:?}"),
     }
-    assert!(open(&topology, &disk, 1, 1).is_ok(), "the other sub-topology's steps have kept nothing with it");
+    assert!(open(&topology, &disk, 1, 1).is_ok(), "the other sub-topology's steps have written no state with it");
     assert!(open(&topology, &disk, 0, 2).is_ok());
 }
 
 #[test]
-fn an_older_deployment_goes_on_where_the_driver_says_that_it_can_and_where_no_state_is_kept() {
+fn an_older_deployment_is_accepted_if_the_driver_allows_it_or_the_step_has_no_state() {
     let (topology, disk) = (topology(STEPS), Disk::default());
     let mut task = open(&topology, &disk, 0, 2).unwrap();
     run(&mut task, &topology, 0, 0, 20);
@@ -208,7 +208,7 @@ fn an_older_deployment_goes_on_where_the_driver_says_that_it_can_and_where_no_st
 }
 
 #[test]
-fn a_step_that_calls_another_plugin_now_starts_with_any_generation_of_it() {
+fn a_step_with_another_plugin_starts_with_any_generation() {
     let disk = Disk::default();
     let before = topology(STEPS);
     let mut task = open(&before, &disk, 0, 7).unwrap();
@@ -220,24 +220,24 @@ fn a_step_that_calls_another_plugin_now_starts_with_any_generation_of_it() {
 }
 
 #[test]
-fn each_key_of_the_meta_store_has_one_owner_and_what_is_gone_has_none() {
+fn each_key_of_the_meta_store_has_one_owner_and_keys_of_missing_steps_have_none() {
     let topology = topology(STEPS);
     let owner = |key: &str| topology.meta_owner(key.as_bytes());
     assert_eq!(topology.subtopologies.len(), 2);
     for (key, expected) in [
         ("deployment/pairs", Some(0)),
         ("deployment/sum", Some(0)),
-        // Its repartition topic is read by a node of the same name in the second one.
+        // A node of the same name in the second sub-topology reads its repartition topic.
         ("deployment/keyed", Some(0)),
         ("deployment/count", Some(1)),
-        // It calls nobody.
+        // It has no call.
         ("deployment/left", None),
         ("deployment/gone", None),
         ("deployment/", None),
         ("input/left", Some(0)),
         ("input/gone", None),
         ("something-else/pairs", None),
-        // A run that isn't done belongs to the sub-topology that reads the topic.
+        // An unfinished run belongs to the sub-topology that reads the topic.
         ("rest/left/00000000", Some(0)),
         ("rest/right/00000000", Some(0)),
         ("rest/test-keyed-repartition/00000001", Some(1)),

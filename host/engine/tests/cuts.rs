@@ -1,4 +1,4 @@
-//! Where a pass ends can't be seen: what comes out, and when, is the same with passes of one entry.
+//! The ends of passes have no effect: outputs and their order are the same with passes of one entry.
 
 #![allow(clippy::unwrap_used)]
 
@@ -24,8 +24,8 @@ const SOURCES: &str = r#"
     value = "bytes"
 "#;
 
-/// What comes out is the same in passes of any size, with what a commit lets expire dropped in between; `commit_every`
-/// lines there is a commit that steps see.
+/// Checks that outputs are the same with passes of any size, where commits in between delete expired entries. Every
+/// `commit_every` lines there is a commit that flushes pending results.
 #[track_caller]
 fn assert_unseen(steps: &str, lines: &[&str], commit_every: usize) {
     let topology = topology(steps);
@@ -48,7 +48,7 @@ fn aggregate(settings: &str) -> String {
 }
 
 #[test]
-fn windows_that_have_yet_to_close_do_not_expire_at_a_commit_between_passes() {
+fn open_windows_do_not_expire_at_a_commit_between_passes() {
     let lines = ["in a x @1", "in b x @3", "in c x @4", "in a y @12", "in d x @14", "in a z @900", "in b z @2000"];
     for window in [
         "{ tumbling = \"10ms\" }",
@@ -60,8 +60,8 @@ fn windows_that_have_yet_to_close_do_not_expire_at_a_commit_between_passes() {
     }
 }
 
-/// Two steps with results that wait for a commit, and one behind each that makes two of one.
-fn two_that_wait() -> String {
+/// Two steps that emit at commits, each with a step behind it that makes two records of one.
+fn two_steps_that_emit_at_commits() -> String {
     format!(
         r#"{SOURCES}
         [[aggregate]]
@@ -93,12 +93,12 @@ fn two_that_wait() -> String {
 }
 
 #[test]
-fn results_that_wait_for_a_commit_all_come_out_with_it_however_many_passes_that_takes() {
+fn a_commit_emits_all_pending_results_in_any_number_of_passes() {
     let lines = ["in a x @1", "in b x @2", "in c x @3", "in a y @4", "in b y @5", "in c y @6", "in d y @7"];
-    assert_unseen(&two_that_wait(), &lines, 4);
+    assert_unseen(&two_steps_that_emit_at_commits(), &lines, 4);
 }
 
-/// A step whose windows close at once, and one behind it whose results wait for a commit.
+/// A step whose windows close at once, and a step behind it that emits at commits.
 const CLOSING: &str = r#"
     [[source]]
     name = "in"
@@ -125,7 +125,7 @@ const CLOSING: &str = r#"
 "#;
 
 #[test]
-fn results_that_wait_behind_a_jump_of_time_come_out_with_the_commit_after_it() {
+fn results_pending_behind_a_jump_of_time_are_emitted_with_the_next_commit() {
     let lines = ["in a x @1", "in b x @2", "in c x @3", "in a y @900", "in b y @901", "in a z @2000", "in c z @2001"];
     for commit_every in [usize::MAX, 4, 6] {
         assert_unseen(CLOSING, &lines, commit_every);
@@ -133,7 +133,7 @@ fn results_that_wait_behind_a_jump_of_time_come_out_with_the_commit_after_it() {
 }
 
 #[test]
-fn a_look_at_records_without_a_match_ends_where_it_does_on_one_page() {
+fn a_scan_of_unmatched_records_ends_at_the_same_record_with_any_budget() {
     let join = r#"
         [[join]]
         name = "pairs"
@@ -178,7 +178,7 @@ fn offer(task: &mut Task, offset: i64, value: &'static str) {
 }
 
 #[test]
-fn a_tick_lets_out_a_pass_and_goes_on_behind_a_commit() {
+fn a_tick_fires_timers_of_one_pass_and_continues_after_a_commit() {
     let steps = "[[source]]\nname = \"in\"\ntopic = \"in\"\nvalue = \"bytes\"\n\
                  [[process]]\nname = \"alarms\"\nfrom = \"in\"\ncall = \"t.alarm\"\n\
                  [[sink]]\nfrom = \"alarms\"\ntopic = \"out\"\n";
@@ -205,7 +205,7 @@ fn a_tick_lets_out_a_pass_and_goes_on_behind_a_commit() {
     assert_eq!(task.next_tick(), None);
 }
 
-/// A task with results that wait for a commit.
+/// A task with pending results.
 fn waiting() -> (Task, Rules) {
     let topology = topology(&aggregate("emit = \"commit\""));
     let (mut task, mut rules) = (open(&topology, &Disk::default()), Rules::new(&topology));
@@ -217,12 +217,12 @@ fn waiting() -> (Task, Rules) {
 }
 
 #[test]
-fn results_go_on_waiting_where_a_transaction_is_written_down_in_parts_and_are_no_reason_to_do_so() {
+fn pending_results_stay_pending_while_a_transaction_is_written_in_parts() {
     let (mut task, mut rules) = waiting();
     assert!(task.transaction_bytes() > task.waiting_bytes());
     assert!(!task.prepare_part().changes.is_empty());
     assert!(task.waiting_bytes() > 0);
-    assert_eq!(task.transaction_bytes(), task.waiting_bytes(), "nothing else is left to be written");
+    assert_eq!(task.transaction_bytes(), task.waiting_bytes(), "no other change is unwritten");
     let mut outputs = 0;
     while !task.is_flushed() {
         outputs += task.flush(&mut rules, 0, 0).unwrap().len();
@@ -231,7 +231,7 @@ fn results_go_on_waiting_where_a_transaction_is_written_down_in_parts_and_are_no
     task.prepare();
 }
 
-/// Commits a task and opens it anew, as far as it is.
+/// Commits a task, which may have an unfinished run, and opens it anew.
 fn restarted(mut task: Task, topology: &Arc<Topology>, disk: &Disk) -> Task {
     assert!(task.may_commit());
     disk.commit(0, &task.prepare().changes);
@@ -239,7 +239,7 @@ fn restarted(mut task: Task, topology: &Arc<Topology>, disk: &Disk) -> Task {
 }
 
 #[test]
-fn commits_between_passes_write_down_what_waits_for_one_and_each_result_comes_out_once() {
+fn commits_between_passes_store_pending_results_and_each_result_is_emitted_once() {
     let topology = topology(CLOSING);
     let outputs = |every_pass: bool| {
         let disk = Disk::default();
@@ -256,7 +256,7 @@ fn commits_between_passes_write_down_what_waits_for_one_and_each_result_comes_ou
             InputRecord { offset: 9, timestamp: 99, timestamp_type, key, value, headers, arrived: 0, turn: 0 },
         );
         let (mut outputs, mut commits) = (Vec::new(), 0);
-        // The run closes five windows, a pass each; then the flush puts out five results.
+        // The run closes five windows, one per pass; then the flush emits five results.
         while task.ready() || !task.is_flushed() {
             let ready = task.ready();
             let produced =
@@ -280,8 +280,8 @@ fn commits_between_passes_write_down_what_waits_for_one_and_each_result_comes_ou
 }
 
 #[test]
-fn a_flush_that_is_only_begun_comes_out_with_the_runs_behind_the_commit() {
-    let (topology, disk) = (topology(&two_that_wait()), Disk::default());
+fn a_flush_that_has_begun_continues_with_the_runs_after_the_commit() {
+    let (topology, disk) = (topology(&two_steps_that_emit_at_commits()), Disk::default());
     let (mut task, mut rules) = (open(&topology, &disk), Rules::new(&topology));
     (0..3).for_each(|offset| offer(&mut task, offset, "x"));
     while task.ready() {
@@ -300,13 +300,13 @@ fn a_flush_that_is_only_begun_comes_out_with_the_runs_behind_the_commit() {
 
 #[test]
 #[should_panic(expected = "flushed before")]
-fn a_task_is_not_committed_while_results_wait_for_that() {
+fn a_task_with_pending_results_may_not_be_committed() {
     waiting().0.prepare();
 }
 
 #[test]
-fn a_flush_is_not_over_before_the_steps_behind_have_put_out_their_results_too() {
-    let (topology, disk) = (topology(&two_that_wait()), Disk::default());
+fn a_flush_ends_after_later_steps_have_emitted_their_results() {
+    let (topology, disk) = (topology(&two_steps_that_emit_at_commits()), Disk::default());
     let (mut task, mut rules) = (open(&topology, &disk), Rules::new(&topology));
     (0..3).for_each(|offset| offer(&mut task, offset, "x"));
     while task.ready() {

@@ -1,4 +1,4 @@
-//! What has come before is left out, in every way of running.
+//! Duplicates are dropped, in every way of running.
 
 mod support;
 
@@ -20,7 +20,7 @@ const STEPS: &str = r#"
 "#;
 
 #[test]
-fn a_record_with_the_same_identity_within_the_time_before_or_after_is_dropped_and_counted() {
+fn a_record_with_the_same_identity_within_the_time_is_dropped_and_counted() {
     let input =
         "in a 1 @100 id=x\nin b 2 @110 id=x\nin c 3 @90 id=x\nin d 4 @111 id=x\nin - - @101 id=y\nin - - @105 id=y";
     check(STEPS, input, "out a 1 @100\nout d 4 @111\nout - - @101");
@@ -28,12 +28,12 @@ fn a_record_with_the_same_identity_within_the_time_before_or_after_is_dropped_an
 }
 
 #[test]
-fn only_the_first_one_counts() {
+fn a_duplicate_does_not_extend_the_time() {
     check(STEPS, "in a 1 @0 id=x\nin a 2 @8 id=x\nin a 3 @16 id=x\nin a 4 @24 id=x", "out a 1 @0\nout a 3 @16");
 }
 
 #[test]
-fn an_identity_is_a_header_or_the_text_of_a_field_and_the_first_that_is_there_counts() {
+fn the_first_header_or_field_of_the_list_is_the_identity() {
     check(
         STEPS,
         "in a {\"id\":1} @1\nin a {\"n\":0,\"id\":1} @2\nin a {\"id\":\"1\"} @3\nin a {\"id\":1.0} @4\nin a {\"id\":[1]} @5
@@ -45,7 +45,7 @@ fn an_identity_is_a_header_or_the_text_of_a_field_and_the_first_that_is_there_co
 }
 
 #[test]
-fn a_string_is_the_same_identity_however_it_is_escaped_and_half_a_character_hides_none() {
+fn an_identity_does_not_depend_on_escapes_and_half_a_character_hides_none() {
     check(
         STEPS,
         r#"in a {"id":"caf\u00e9"} @1
@@ -64,14 +64,14 @@ fn a_string_is_the_same_identity_however_it_is_escaped_and_half_a_character_hide
 }
 
 #[test]
-fn a_record_without_an_identity_passes_and_is_counted() {
+fn a_record_without_an_identity_is_emitted_and_counted() {
     let input = "in a {} @1\nin a {} @1\nin a {\"id\":null} @2\nin a no-json @3\nin a - @4";
     check(STEPS, input, "out a {} @1\nout a {} @1\nout a {\"id\":null} @2\nout a no-json @3\nout a - @4");
     check_counts(STEPS, input, "step noted no-identity 5");
 }
 
 #[test]
-fn a_record_that_can_not_be_compared_with_all_that_came_is_late() {
+fn a_record_whose_duplicates_may_have_expired_is_late() {
     let input = "in a 1 @80 id=x\nin a 2 @100 id=y\nin a 3 @90 id=x\nin a 4 @89 id=w\nin a 5 @88 id=x\nin a 6 @90 id=z";
     check(STEPS, input, "out a 1 @80\nout a 2 @100\nout a 6 @90");
     check_counts(STEPS, input, "step dropped duplicate 2\nstep dropped late 1");
@@ -83,7 +83,7 @@ fn a_record_that_can_not_be_compared_with_all_that_came_is_late() {
 }
 
 #[test]
-fn a_duplicate_moves_the_stream_time_on() {
+fn a_duplicate_advances_stream_time() {
     check(STEPS, "in a 1 @100 id=x\nin a 2 @110 id=x\nin a 3 @99 id=y\nin a 4 @100 id=y", "out a 1 @100\nout a 4 @100");
 }
 

@@ -1,4 +1,4 @@
-//! Global tables: rows of records, and look-ups.
+//! Global tables: rows and lookups.
 
 #![allow(clippy::unwrap_used)]
 
@@ -45,7 +45,7 @@ fn record(key: Option<&'static [u8]>, value: Option<&'static str>, timestamp: i6
 }
 
 #[test]
-fn a_record_sets_or_deletes_a_row_or_is_left_out_with_a_reason() {
+fn a_record_sets_or_deletes_a_row_or_is_dropped_with_a_reason() {
     let topology = support::topology(STEPS);
     let table = topology.globals.first().unwrap();
     let (key, set) = row(table, &record(Some(b"k"), Some("{}"), 7)).unwrap();
@@ -59,7 +59,7 @@ fn a_record_sets_or_deletes_a_row_or_is_left_out_with_a_reason() {
 }
 
 #[test]
-fn a_lookup_sees_what_is_committed() {
+fn a_lookup_sees_committed_rows() {
     let mut single = Single::new(STEPS, 1);
     let table = single.topology.globals.first().unwrap().clone();
     single.offer("in", 0, "a", 1, 0);

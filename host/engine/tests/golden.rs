@@ -1,5 +1,5 @@
-//! Operators give what Kafka Streams gives: the same results, with the same times, after the same records, in the same
-//! order. Whatever the size of batches, and with a restart after every record.
+//! Operators emit the same results as Kafka Streams: with the same times, after the same records, in the same order,
+//! with batches of any size, and with a restart after every record.
 //!
 //! The cases are in `tests/golden` of the repository. The variable `MILLRACE_GOLDEN` names a file or folder with more.
 
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use support::golden;
 
-/// The cases of each file that are about one of these.
+/// Runs the cases of each file that are of these kinds.
 #[track_caller]
 fn check(sorts: &[&str]) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden");
@@ -33,31 +33,31 @@ fn check(sorts: &[&str]) {
 }
 
 #[test]
-fn tumbling_and_hopping_windows_are_those_of_kafka_streams() {
+fn tumbling_and_hopping_windows_are_as_in_kafka_streams() {
     check(&["tumbling", "hopping"]);
 }
 
 #[test]
-fn sliding_windows_are_those_of_kafka_streams() {
+fn sliding_windows_are_as_in_kafka_streams() {
     check(&["sliding"]);
 }
 
 #[test]
-fn session_windows_are_those_of_kafka_streams() {
+fn session_windows_are_as_in_kafka_streams() {
     check(&["session"]);
 }
 
 #[test]
-fn aggregates_without_windows_are_those_of_kafka_streams() {
+fn aggregates_without_windows_are_as_in_kafka_streams() {
     check(&["none"]);
 }
 
 #[test]
-fn joins_of_streams_are_those_of_kafka_streams() {
+fn joins_of_streams_are_as_in_kafka_streams() {
     check(&["stream-join"]);
 }
 
 #[test]
-fn tables_and_their_joins_are_those_of_kafka_streams() {
+fn tables_and_their_joins_are_as_in_kafka_streams() {
     check(&["lookup", "table-join", "table"]);
 }

@@ -1,4 +1,4 @@
-//! Inputs of a task that come unevenly: one that is at its end holds no other one up, and one that may have more does.
+//! Inputs of a task with uneven backlogs: an empty input blocks the others only while it has a backlog.
 
 #![allow(clippy::indexing_slicing)]
 
@@ -7,7 +7,7 @@ mod support;
 use proptest::prelude::*;
 use support::{Single, value};
 
-/// Everything of one key meets, an hour and more apart.
+/// A join of all records of one key, an hour and more apart.
 const JOIN: &str = "
 [[source]]
 name = \"left\"
@@ -41,14 +41,14 @@ fn offer(single: &mut Single, side: usize, offset: usize, time: i64) {
 }
 
 #[test]
-fn an_input_at_its_end_holds_nobody_up_and_one_that_may_have_more_does() {
+fn an_empty_input_with_a_backlog_blocks_the_others_and_one_without_does_not() {
     let mut single = Single::new(JOIN, 1);
     single.task.expect_more(0, true);
     single.task.expect_more(1, true);
     offer(&mut single, 0, 0, HOUR);
-    assert!(!single.task.ready(), "what the right side may have could come first");
+    assert!(!single.task.ready(), "a record of the right side's backlog could be first");
     offer(&mut single, 1, 0, HOUR + 1);
-    assert_eq!(results(&mut single), [""; 0], "the left side may have more before the record of the right one");
+    assert_eq!(results(&mut single), [""; 0], "a record of the left side's backlog could be first");
     single.task.expect_more(0, false);
     assert_eq!(results(&mut single), [format!("0.0+1.0 @{}", HOUR + 1)]);
     offer(&mut single, 0, 1, HOUR + 2);
@@ -58,8 +58,8 @@ fn an_input_at_its_end_holds_nobody_up_and_one_that_may_have_more_does() {
 }
 
 proptest! {
-    /// A driver that always knows which input has more may fetch them as it likes: all of one side first, an hour of the
-    /// other behind it.
+    /// A driver that always knows the backlogs may fetch in any order: first all records of one side, then an hour of
+    /// the other.
     #[test]
     fn however_inputs_are_fetched_pairs_are_those_of_their_times(
         times in prop::array::uniform2(prop::collection::vec(0..2 * HOUR, 0..12)),

@@ -1,5 +1,5 @@
-//! Left and outer joins of streams, by text in and text out, in every way of running: see `support`. Where Kafka Streams
-//! decides, the results are those that it gave.
+//! Left and outer joins of streams, as text, in every way of running: see `support`. The expected results are from
+//! Kafka Streams.
 
 mod support;
 
@@ -22,9 +22,9 @@ fn outer() -> String {
     join("within = \"10ms\"\nkind = \"outer\"")
 }
 
-/// KAFKA-10847: a left join doesn't put out a record alone while a match can come.
+/// KAFKA-10847: a left join doesn't emit an unmatched record while it can still match.
 #[test]
-fn a_record_comes_out_alone_once_when_no_match_can_come_any_more() {
+fn an_unmatched_record_is_emitted_once_when_it_can_not_match_any_more() {
     check(
         &left(),
         "left a 1 @100\nleft b 2 @105\nright a x @108\nleft c 3 @115\nleft c 4 @116",
@@ -32,7 +32,7 @@ fn a_record_comes_out_alone_once_when_no_match_can_come_any_more() {
     );
 }
 
-/// KAFKA-16123: late records find what the other side still has, and come out at once where that is nothing.
+/// KAFKA-16123: a late record probes the live records of the other side, and is emitted alone at once if none matches.
 #[test]
 fn a_late_record_is_not_dropped() {
     let input = "left a 1 @100\nright b 2 @500\nright a 3 @101\nleft a 4 @102\nleft z 5 @600\nleft a 6 @103";
@@ -40,7 +40,7 @@ fn a_late_record_is_not_dropped() {
     check_counts(&outer(), input, "step dropped late 2");
 }
 
-/// KAFKA-20099: the time of the join is no less after a restart, so what comes next isn't taken for new.
+/// KAFKA-20099: the stream time of a join survives a restart, so that late records stay late.
 #[test]
 fn a_restart_does_not_set_the_time_of_a_join_back() {
     check(
@@ -51,7 +51,7 @@ fn a_restart_does_not_set_the_time_of_a_join_back() {
 }
 
 #[test]
-fn records_that_wait_come_out_by_time_then_side_then_key_then_arrival() {
+fn unmatched_records_are_emitted_by_time_then_side_then_key_then_arrival() {
     check(
         &outer(),
         "left a 1 @100\nleft a 2 @100\nleft b 3 @100\nright c 4 @100\nleft b 5 @100\nright b 6 @101\nleft z 7 @200",
@@ -60,7 +60,7 @@ fn records_that_wait_come_out_by_time_then_side_then_key_then_arrival() {
 }
 
 #[test]
-fn without_a_key_a_record_comes_out_alone_at_once_where_its_side_may() {
+fn a_record_without_a_key_is_emitted_alone_at_once_if_the_join_emits_its_side() {
     let input = "left - 1 @100\nright - 2 @100\nleft - - @101\nright - - @102";
     check(&outer(), input, "out - 1+~ @100\nout - ~+2 @100");
     check_counts(&outer(), input, "step dropped null-key 2");
@@ -69,14 +69,14 @@ fn without_a_key_a_record_comes_out_alone_at_once_where_its_side_may() {
 }
 
 #[test]
-fn the_time_of_a_record_that_is_left_out_counts_but_lets_nobody_out() {
+fn a_dropped_record_advances_time_but_emits_no_unmatched_records() {
     let input = "left a 3 @102\nleft b - @200\nleft c 4 @199\nleft d 5 @200";
     check(&left(), input, "out a 3+~ @102");
     check_counts(&left(), input, "step dropped null-value 1");
 }
 
 #[test]
-fn a_record_that_fails_alone_is_the_one_in_the_dead_letter() {
+fn the_dead_letter_of_an_unmatched_record_shows_that_record() {
     check(
         &outer(),
         "left a trap @1\nleft b 2 @2\nright a fail @20\nright c 4 @40\nleft c skip @60\nleft d 5 @80",
@@ -88,7 +88,7 @@ fn a_record_that_fails_alone_is_the_one_in_the_dead_letter() {
 }
 
 #[test]
-fn a_record_that_waits_keeps_its_origin_through_repartition_topics_and_restarts() {
+fn an_unmatched_record_keeps_its_origin_through_repartition_topics_and_restarts() {
     let steps = "
         [[source]]\nname = \"in\"\ntopic = \"in\"\nvalue = \"bytes\"\npartitions = 3
         [[source]]\nname = \"right\"\ntopic = \"right\"\nvalue = \"bytes\"\npartitions = 3
@@ -103,7 +103,7 @@ fn a_record_that_waits_keeps_its_origin_through_repartition_topics_and_restarts(
 }
 
 #[test]
-fn what_is_too_late_and_matches_nothing_leaves_as_the_step_says() {
+fn a_late_record_without_a_match_leaves_by_the_late_port_or_on_late() {
     let input = "left a 1 @500\nleft a 2 @100\nright b 3 @100\nleft b 4 @101";
     let inner = "within = \"10ms\"";
     check(&join(inner), input, "out b 4+3 @101");

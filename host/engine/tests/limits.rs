@@ -1,4 +1,4 @@
-//! What is too large for a topic or a store fails, and leaves nothing.
+//! A record that is too large for a topic or a store fails without a trace.
 
 #![allow(clippy::unwrap_used)]
 
@@ -19,7 +19,7 @@ const COPY: &str = r#"
 "#;
 
 #[test]
-fn a_record_that_is_larger_than_its_topic_takes_fails_at_the_sink() {
+fn a_record_too_large_for_its_topic_fails_at_the_sink() {
     let input = "in k fits @1\nin k too-long @2\nin key fits @3\nin - exactl @4";
     let expected = "out k fits @1\ndead k too-long @2 too-large at sink-out from in/1\n\
         dead key fits @3 too-large at sink-out from in/2\nout - exactl @4";
@@ -27,13 +27,13 @@ fn a_record_that_is_larger_than_its_topic_takes_fails_at_the_sink() {
 }
 
 #[test]
-fn a_sink_may_skip_what_is_too_large() {
+fn a_sink_may_skip_records_that_are_too_large() {
     let steps = format!("{COPY}on-error = \"skip\"\n");
     check_within(RECORDS, &steps, "in k too-long @1\nin k fits @2", "out k fits @2");
 }
 
 #[test]
-fn of_the_sinks_of_a_step_each_has_its_own_verdict() {
+fn each_sink_of_a_step_checks_its_own_limit() {
     let steps = r#"
         [[source]]
         name = "in"
@@ -58,7 +58,7 @@ fn of_the_sinks_of_a_step_each_has_its_own_verdict() {
 }
 
 #[test]
-fn the_way_into_a_repartition_topic_has_a_limit_too() {
+fn a_record_too_large_for_a_repartition_topic_fails() {
     let steps = r#"
         [[source]]
         name = "in"
@@ -76,7 +76,7 @@ fn the_way_into_a_repartition_topic_has_a_limit_too() {
         from = "sum"
         topic = "out"
     "#;
-    // The true origin goes along in a header of 40 bytes, with 10 for its lengths.
+    // The origin is in a header of 40 bytes, with 10 bytes for its lengths.
     let limits = Limits { record_bytes: 55, ..Limits::NONE };
     let input = "in k abcd @1\nin k abcde @2";
     check_within(limits, steps, input, "out a ,abcd @1\ndead k abcde @2 too-large at keyed-repartition from in/1");
@@ -97,8 +97,8 @@ const SUM: &str = r#"
 "#;
 
 #[test]
-fn a_record_that_makes_a_state_too_large_fails_and_the_state_goes_on_without_it() {
-    // Beside the key and the state, an entry has 12 bytes.
+fn a_record_that_makes_a_state_too_large_fails_and_does_not_change_it() {
+    // Beside key and state, an entry has 12 bytes.
     let limits = Limits { state_bytes: 1 + 12 + 6, ..Limits::NONE };
     let input = "in k aaa @1\nin k bbbb @9\nin k c @2\nin k d @3\nin l bbbbb @4\nin k clear @5\nin k eeeee @6";
     let expected = "out k ,aaa @1\ndead k bbbb @9 state-too-large at sum from in/1\nout k ,aaa,c @2\n\
@@ -107,14 +107,14 @@ fn a_record_that_makes_a_state_too_large_fails_and_the_state_goes_on_without_it(
 }
 
 #[test]
-fn a_state_that_was_too_large_only_in_between_counts_as_too_large() {
+fn a_state_that_is_too_large_in_between_fails_the_record() {
     let limits = Limits { state_bytes: 1 + 12 + 2, ..Limits::NONE };
     let input = "in k long @1\nin k clear @2\nin k b @3";
     check_within(limits, SUM, input, "dead k long @1 state-too-large at sum from in/0\nout k gone @2\nout k ,b @3");
 }
 
 #[test]
-fn what_a_processor_has_written_is_undone_when_one_entry_is_too_large() {
+fn writes_of_a_processor_are_undone_if_one_entry_is_too_large() {
     let steps = r#"
         [[source]]
         name = "in"
@@ -136,7 +136,7 @@ fn what_a_processor_has_written_is_undone_when_one_entry_is_too_large() {
 }
 
 #[test]
-fn a_row_that_is_too_large_leaves_the_one_before_it() {
+fn a_row_that_is_too_large_fails_and_the_old_row_stays() {
     let steps = r#"
         [[table]]
         name = "rows"
@@ -161,7 +161,7 @@ fn a_row_that_is_too_large_leaves_the_one_before_it() {
 }
 
 #[test]
-fn a_record_that_a_join_can_not_keep_makes_no_pair() {
+fn a_record_too_large_for_the_store_of_a_join_makes_no_pair() {
     let steps = r#"
         [[source]]
         name = "left"
@@ -189,7 +189,7 @@ fn a_record_that_a_join_can_not_keep_makes_no_pair() {
 }
 
 #[test]
-fn a_record_of_which_a_step_makes_too_much_fails_there_once_and_its_neighbours_come_through() {
+fn a_record_with_too_many_outputs_fails_once_and_other_records_are_processed() {
     let steps = r#"
         [[source]]
         name = "in"
@@ -208,7 +208,7 @@ fn a_record_of_which_a_step_makes_too_much_fails_there_once_and_its_neighbours_c
         topic = "out"
     "#;
     let limits = Limits { record_outputs: 5, ..Limits::NONE };
-    // Three times three: the first three come out.
+    // Three times three outputs: the step emits the first three.
     let expected = "out k 2x1 @1\nout k 2x1 @1\nout k 2x1 @1\nout k 2x1 @1\n\
         out k 3x1 @2\nout k 3x1 @2\nout k 3x1 @2\ndead k 3x1 @2 too-many-outputs at more from in/1\n\
         out k 1x1 @3\ndead k 6x1 @4 too-many-outputs at many from in/3";

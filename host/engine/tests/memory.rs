@@ -1,4 +1,4 @@
-//! What is counted as memory, against what the allocator hands out.
+//! Compares counted memory with the memory that the allocator hands out.
 
 #![allow(clippy::unwrap_used)]
 #![allow(unsafe_code, reason = "an allocator that counts")]
@@ -15,23 +15,23 @@ use millrace_engine::state::ProcessScope;
 use millrace_engine::task::{Task, TaskOptions};
 use support::Disk;
 
-/// Counts what each thread holds.
+/// Counts the memory of each thread.
 struct Counting;
 
 thread_local! {
-    /// Bytes that are held now, and the most that ever were.
+    /// Bytes held now, and the most bytes held so far.
     static HELD: Cell<(isize, isize)> = const { Cell::new((0, 0)) };
 }
 
 fn count(bytes: isize) {
-    // A thread that ends frees what it had when its counter is gone already.
+    // A thread that ends frees memory after its counter is gone.
     let _ = HELD.try_with(|held| {
         let now = held.get().0 + bytes;
         held.set((now, now.max(held.get().1)));
     });
 }
 
-// SAFETY: all is done by the system's allocator.
+// SAFETY: all calls go to the system's allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(layout.size().cast_signed());
@@ -49,7 +49,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// Bytes that are held after it, and the most that were held meanwhile.
+/// Bytes held after `work`, and the most bytes held during it.
 fn measured<T>(work: impl FnOnce() -> T) -> (T, usize, usize) {
     let before = HELD.get().0;
     HELD.set((before, before));
@@ -74,18 +74,18 @@ fn record(value: usize, headers: usize, name: usize) -> InputRecord {
 }
 
 #[test]
-fn records_that_wait_are_counted_with_all_that_they_hold() {
+fn queued_records_count_with_all_memory_that_they_hold() {
     let topology = support::topology(
         "[[source]]\nname = \"in\"\ntopic = \"in\"\nvalue = \"bytes\"\n[[sink]]\nfrom = \"in\"\ntopic = \"out\"",
     );
-    // Some large values, many small ones, and headers of which nearly nothing is content.
+    // Some large values, many small ones, and headers with almost no content.
     for (records, value, headers, name) in [(4, 100_000, 0, 0), (1_024, 10, 0, 0), (64, 10, 10, 12), (1, 0, 500_000, 0)]
     {
         let options = TaskOptions::new(0, 0, vec![1; topology.topics.len()].into(), Vec::new().into());
         let mut task = Task::open(topology.clone(), options, Disk::default().partition(0)).unwrap();
         let ((), held, _) = measured(|| (0..records).for_each(|_| task.offer(0, record(value, headers, name))));
         let counted = task.queued_bytes(0);
-        // What the allocator adds for each part isn't counted, nor the places of records that are still to come.
+        // The allocator's overhead per part isn't counted, nor the free places of the queue.
         assert!(
             counted <= held && held <= counted * 3 / 2,
             "{records} records of {value} bytes with {headers} headers hold {held} bytes, and {counted} are counted"
@@ -94,7 +94,7 @@ fn records_that_wait_are_counted_with_all_that_they_hold() {
 }
 
 #[test]
-fn a_page_of_a_range_is_bounded_however_much_is_asked_for_and_however_small_its_items_are() {
+fn a_page_of_a_range_is_bounded_for_any_request_and_any_size_of_items() {
     const ITEMS: u32 = 200_000;
     let mut scope = ProcessScope::over(Disk::default().partition(0), 1);
     for key in 0..ITEMS {

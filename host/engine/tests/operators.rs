@@ -1,4 +1,4 @@
-//! Each operator, by text in and text out, in every way of running: see `support`.
+//! Each operator, as text, in every way of running: see `support`.
 
 mod support;
 
@@ -33,13 +33,13 @@ fn join(window: &str) -> String {
 }
 
 #[test]
-fn a_transform_puts_out_nothing_one_or_many_records_for_each() {
+fn a_transform_emits_no_record_one_or_many_per_record() {
     check(&transform("upper"), "in a x @1\nin b y @2\nin - z @3", "out a X @1\nout b Y @2\nout - Z @3");
     check(&transform("twice"), "in a x @1\nin b y @2", "out a x.1 @1\nout a x.2 @1\nout b y.1 @2\nout b y.2 @2");
 }
 
 #[test]
-fn a_failed_record_goes_to_the_dead_letters_with_its_original_bytes_and_its_neighbours_come_through() {
+fn a_failed_record_is_dead_lettered_with_its_original_bytes_and_other_records_are_processed() {
     check(
         &transform("upper"),
         "in a x @1\nin b fail @2\nin c y @3\nin d retry @4\nin e skip @5",
@@ -51,7 +51,7 @@ fn a_failed_record_goes_to_the_dead_letters_with_its_original_bytes_and_its_neig
 }
 
 #[test]
-fn a_trap_is_the_fault_of_one_record_only() {
+fn a_trap_fails_one_record_only() {
     check(
         &transform("upper"),
         "in a x @1\nin b trap1 @2\nin c y @3\nin d trap2 @4\nin e trap3 @5\nin f z @6",
@@ -65,7 +65,7 @@ fn a_trap_is_the_fault_of_one_record_only() {
 }
 
 #[test]
-fn on_error_skip_counts_what_fails_and_keeps_no_dead_letter() {
+fn on_error_skip_counts_failed_records_and_writes_no_dead_letters() {
     let steps = one("[[transform]]\nname = \"step\"\nfrom = \"in\"\ncall = \"t.upper\"\non-error = \"skip\"");
     check(&steps, "in a fail @1\nin b x @2\nin c trap @3", "out b X @2");
     check_counts(
@@ -99,7 +99,7 @@ fn a_merge_keeps_the_order_of_time_and_then_of_sources() {
 }
 
 #[test]
-fn branches_of_one_record_come_out_depth_first() {
+fn branches_of_one_record_are_emitted_depth_first() {
     check(
         &format!(
             "{ONE}[[transform]]\nname = \"two\"\nfrom = \"in\"\ncall = \"t.twice\"
@@ -112,7 +112,7 @@ fn branches_of_one_record_come_out_depth_first() {
 }
 
 #[test]
-fn a_join_matches_within_its_window_both_ends_included_and_takes_the_later_time() {
+fn a_join_matches_within_its_window_with_both_ends_at_the_later_time() {
     check(
         &join("within = \"10ms\""),
         "left a 1 @100\nright a 2 @110\nright a 3 @90\nright a 4 @111\nright a 5 @89\nright b 6 @100",
@@ -121,7 +121,7 @@ fn a_join_matches_within_its_window_both_ends_included_and_takes_the_later_time(
 }
 
 #[test]
-fn before_and_after_are_seen_from_the_left() {
+fn before_and_after_are_relative_to_the_left_side() {
     check(
         &join("before = \"5ms\"\nafter = \"20ms\""),
         "left a 1 @100\nright a 2 @95\nright a 3 @94\nright a 4 @120\nright a 5 @121\nleft a 6 @126",
@@ -139,15 +139,15 @@ fn duplicates_are_kept_and_matched_in_the_order_of_time_and_arrival() {
 }
 
 #[test]
-fn a_late_record_still_probes_but_is_not_stored_once_its_window_is_over() {
-    // The right side still has 100; the left side is at 500 and keeps nothing older than 481.
+fn a_late_record_still_probes_but_is_not_stored_after_its_window_has_closed() {
+    // The right side still has 100; the left side's stream time is 500, and its records before 481 have expired.
     let input = "right a r @100\nleft a 1 @500\nleft a 2 @101\nright a s @102";
     check(&join("within = \"10ms\""), input, "out a 2+r @101");
     check_counts(&join("within = \"10ms\""), input, "step dropped late 1");
 }
 
 #[test]
-fn a_join_leaves_out_null_keys_and_null_values_and_counts_them() {
+fn a_join_drops_and_counts_records_with_null_keys_or_null_values() {
     let input = "left - 1 @1\nleft a - @2\nright a 2 @3\nright - 3 @4";
     check(&join("within = \"10ms\""), input, "");
     check_counts(&join("within = \"10ms\""), input, "step dropped null-key 2\nstep dropped null-value 1");
@@ -156,7 +156,7 @@ fn a_join_leaves_out_null_keys_and_null_values_and_counts_them() {
 }
 
 #[test]
-fn a_pair_that_traps_is_dead_lettered_under_the_record_that_made_it() {
+fn a_pair_that_traps_dead_letters_the_record_that_made_it() {
     check(
         &join("within = \"10ms\""),
         "left a 1 @1\nright a trap @2\nright a 2 @3\nleft a trap @4\nleft b 1 @5\nright b 1 @5",
@@ -192,7 +192,7 @@ topic = \"out\"
 ";
 
 #[test]
-fn a_lookup_sees_the_row_as_it_was_when_the_record_came_whatever_is_deferred() {
+fn a_lookup_sees_the_row_at_the_record_in_any_batch() {
     check(
         LOOKUP,
         "in a early @1\nrows a 1 @2\nin a x @3\nrows a 2 @4\nin a y @5\nrows a - @6\nin a z @7\nrows b 3 @8\nin b w @9",
@@ -206,7 +206,7 @@ fn a_lookup_sees_the_row_as_it_was_when_the_record_came_whatever_is_deferred() {
 }
 
 #[test]
-fn an_aggregate_gives_the_result_after_each_record() {
+fn an_aggregate_emits_a_result_after_each_record() {
     let steps = one("[[aggregate]]\nname = \"step\"\nfrom = \"in\"\ncall = \"t.append\"");
     check(
         &steps,
@@ -216,7 +216,7 @@ fn an_aggregate_gives_the_result_after_each_record() {
 }
 
 #[test]
-fn a_record_that_fails_in_an_aggregate_leaves_the_state_as_if_it_had_not_come() {
+fn a_record_that_fails_in_an_aggregate_does_not_change_the_state() {
     let steps = one("[[aggregate]]\nname = \"step\"\nfrom = \"in\"\ncall = \"t.append\"");
     check(
         &steps,
@@ -232,7 +232,7 @@ fn a_record_that_fails_in_an_aggregate_leaves_the_state_as_if_it_had_not_come() 
 }
 
 #[test]
-fn a_state_that_was_deleted_takes_its_time_with_it() {
+fn the_time_of_a_deleted_state_is_forgotten() {
     let steps = one("[[aggregate]]\nname = \"step\"\nfrom = \"in\"\ncall = \"t.append\"");
     check(
         &steps,
@@ -273,7 +273,7 @@ fn a_process_step_keeps_state_and_undoes_what_a_failed_record_wrote() {
 }
 
 #[test]
-fn a_range_sees_the_open_transaction_over_what_is_committed() {
+fn a_range_sees_the_open_transaction_over_committed_entries() {
     let steps = one("[[process]]\nname = \"step\"\nfrom = \"in\"\ncall = \"t.keys\"");
     check(
         &steps,
@@ -289,7 +289,7 @@ fn a_range_sees_the_open_transaction_over_what_is_committed() {
 }
 
 #[test]
-fn a_new_key_is_repartitioned_before_state_and_a_dead_letter_still_names_the_true_origin() {
+fn a_new_key_is_repartitioned_before_state_and_dead_letters_keep_the_origin() {
     let steps = "
         [[source]]\nname = \"in\"\ntopic = \"in\"\nvalue = \"bytes\"\npartitions = 3
         [[transform]]\nname = \"re\"\nfrom = \"in\"\ncall = \"t.rekey\"
@@ -303,7 +303,7 @@ fn a_new_key_is_repartitioned_before_state_and_a_dead_letter_still_names_the_tru
 }
 
 #[test]
-fn a_source_dead_letters_what_does_not_fit_its_codecs() {
+fn a_source_dead_letters_records_that_do_not_match_its_codecs() {
     let steps = "
         [[source]]\nname = \"in\"\ntopic = \"in\"\nkey = \"i64\"
         [[sink]]\nfrom = \"in\"\ntopic = \"out\"\n";
@@ -320,7 +320,7 @@ fn a_source_dead_letters_what_does_not_fit_its_codecs() {
 }
 
 #[test]
-fn a_validating_function_rejects_once_for_all_readers() {
+fn a_validating_function_rejects_a_record_once_for_all_readers() {
     let steps = "
         [[source]]\nname = \"in\"\ntopic = \"in\"\nvalue = \"bytes\"\nvalidate = \"t.check\"
         [[transform]]\nname = \"step\"\nfrom = \"in\"\ncall = \"t.upper\"

@@ -1,4 +1,4 @@
-//! Guest calls whose time is over: no verdict on any record, and no end of the task's life.
+//! Guest calls beyond their time limit: no record fails, and the task can be opened anew.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -14,7 +14,7 @@ use millrace_engine::state::ProcessScope;
 use millrace_engine::task::{Deployed, Produced, Task, TaskError, TaskOptions};
 use support::{Disk, topology};
 
-/// Which calls never get to an end.
+/// Which calls never return in time.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Endless {
     All,
@@ -22,7 +22,7 @@ enum Endless {
     None,
 }
 
-/// Rules of which some never get to an end.
+/// Rules of which some never return in time.
 struct Rules(support::Rules, Endless);
 
 type Answer = (Result<Called<Outcome>, CallError>, ProcessScope);
@@ -99,7 +99,7 @@ fn offer(task: &mut Task, value: &str, timestamp: i64) {
     }
 }
 
-/// The step that is named.
+/// The step in the error.
 fn named(result: Result<Vec<Produced>, TaskError>) -> String {
     match result {
         Err(TaskError::Overrun { step }) => step,
@@ -108,7 +108,7 @@ fn named(result: Result<Vec<Produced>, TaskError>) -> String {
 }
 
 #[test]
-fn a_run_whose_time_is_over_ends_and_names_the_step_whatever_that_does() {
+fn a_run_beyond_its_time_limit_ends_with_the_name_of_the_step_of_any_kind() {
     let rows = "[[table]]\nname = 'rows'\nfrom = 'other'\n";
     for step in [
         "[[source]]\nname = 'step'\ntopic = 'own'\nvalue = 'bytes'\nvalidate = 't.check'",
@@ -130,18 +130,18 @@ fn a_run_whose_time_is_over_ends_and_names_the_step_whatever_that_does() {
 }
 
 #[test]
-fn a_timer_a_flush_and_the_end_of_time_whose_time_is_over_name_the_step_too() {
+fn a_timer_a_flush_and_a_close_beyond_the_time_limit_end_with_the_name_of_the_step() {
     let alarms = "[[process]]\nname = 'step'\nfrom = 'in'\ncall = 't.alarm'";
     let (mut task, mut rules) = open(alarms, Endless::Timers);
     offer(&mut task, "at.a.20", 7);
     task.run(&mut rules, usize::MAX).unwrap();
     offer(&mut task, "x", 30);
-    assert_eq!(named(task.run(&mut rules, usize::MAX)), "step", "a timer of the stream's clock");
+    assert_eq!(named(task.run(&mut rules, usize::MAX)), "step", "a stream-time timer");
 
     let (mut task, mut rules) = open(alarms, Endless::Timers);
     offer(&mut task, "wat.a.20", 7);
     task.run(&mut rules, usize::MAX).unwrap();
-    assert_eq!(named(task.tick(&mut rules, 30, 0)), "step", "one of the driver's");
+    assert_eq!(named(task.tick(&mut rules, 30, 0)), "step", "a timer of the driver's clock");
 
     let sums = |emit: &str| format!("[[aggregate]]\nname = 'sums'\nfrom = 'in'\ncall = 't.append'\n{emit}\n");
     let upper = "[[transform]]\nname = 'step'\nfrom = 'sums'\ncall = 't.upper'";
@@ -149,7 +149,7 @@ fn a_timer_a_flush_and_the_end_of_time_whose_time_is_over_name_the_step_too() {
     offer(&mut task, "v", 7);
     task.run(&mut rules, usize::MAX).unwrap();
     rules.1 = Endless::All;
-    assert_eq!(named(task.flush(&mut rules, 30, 0)), "step", "what has waited for a commit");
+    assert_eq!(named(task.flush(&mut rules, 30, 0)), "step", "a pending result");
 
     let windows = sums("window = { tumbling = '1s' }\nemit = 'final'").replace("'sums'", "'step'");
     let (mut task, mut rules) = open(&windows, Endless::None);

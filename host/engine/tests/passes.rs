@@ -1,5 +1,5 @@
-//! What a task needs at most, measured by an allocator that counts: a jump of time and a rule that makes much of little
-//! take bounded memory, whatever the number of keys.
+//! The most memory of a task, measured by a counting allocator: jumps of time and rules with large outputs take bounded
+//! memory, with any number of keys.
 
 #![allow(clippy::unwrap_used)]
 
@@ -18,7 +18,7 @@ use millrace_engine::task::{Deployed, Task, TaskOptions};
 use millrace_engine::topology::Topology;
 use support::{Disk, Rules, topology};
 
-/// Counts what is allocated, and the most that was at once.
+/// Counts allocated memory, and the most at one time.
 struct Counting;
 
 static NOW: AtomicUsize = AtomicUsize::new(0);
@@ -53,10 +53,10 @@ const LARGE_BYTES: usize = 512 << 10;
 /// Most outputs of one record.
 const OUTPUTS: u64 = 100_000;
 
-/// What a task may take beside what is on disk.
+/// Most memory of a task, beside its entries on disk.
 const BOUND: usize = 32 * MIB;
 
-/// A task that is committed when its transaction has a megabyte: drivers do so at a few.
+/// A task that is committed when its transaction has a megabyte. Drivers commit at a few megabytes.
 struct Case {
     topology: Arc<Topology>,
     disk: Disk,
@@ -89,7 +89,7 @@ impl Case {
         self.offset += 1;
     }
 
-    /// Runs until nothing is left, and gives the number of records that came out.
+    /// Runs until the task has no work, and returns the number of outputs.
     fn run(&mut self) -> usize {
         let (mut rules, mut outputs) = (Rules::new(&self.topology), 0);
         while self.task.ready() {
@@ -102,7 +102,7 @@ impl Case {
         outputs
     }
 
-    /// Lets the driver's clock reach a time.
+    /// Advances the driver's clock.
     fn tick(&mut self, now: i64) -> usize {
         let (mut rules, mut outputs) = (Rules::new(&self.topology), 0);
         while self.task.next_tick().is_some_and(|next| next <= now) {
@@ -146,7 +146,7 @@ impl Case {
         }
     }
 
-    /// What a piece of work gives, and how much memory it took at most beside what there was.
+    /// The result of some work, and the most additional memory during it.
     fn measure<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> (T, usize, usize) {
         let (before, commits) = (NOW.load(Ordering::Relaxed), self.commits);
         MOST.store(before, Ordering::Relaxed);
@@ -173,12 +173,12 @@ fn assert_bounded(what: &str, most: usize) {
     assert!(most < BOUND, "{what} took {} MiB", most / MIB);
 }
 
-/// One test, because the allocator counts for all of the process.
+/// One test, because the allocator counts for the whole process.
 #[test]
-fn memory_is_bounded_whatever_time_and_rules_do() {
+fn memory_is_bounded_for_jumps_of_time_and_large_outputs() {
     windows_that_close_at_once();
-    records_that_have_waited_in_vain();
-    timers_that_are_due_at_once();
+    unmatched_records_that_expire_at_once();
+    stream_time_timers_that_are_due_at_once();
     timers_of_the_drivers_clock();
     rules_with_large_outputs();
     rules_with_many_outputs();
@@ -201,7 +201,7 @@ fn windows_that_close_at_once() {
     assert_bounded("windows that close", most);
 }
 
-fn records_that_have_waited_in_vain() {
+fn unmatched_records_that_expire_at_once() {
     let join = "[[join]]\nname = \"pairs\"\nleft = \"in\"\nright = \"other\"\nkind = \"left\"\nwithin = \"1s\"\ncall = \"t.cat\"\n";
     let mut case = Case::new(&pipeline(join, "pairs"));
     case.fill("x", 1);
@@ -212,7 +212,7 @@ fn records_that_have_waited_in_vain() {
     assert_bounded("records without a match", most);
 }
 
-fn timers_that_are_due_at_once() {
+fn stream_time_timers_that_are_due_at_once() {
     let mut case = Case::new(&pipeline(&step("process", "alarms", "in", "call = \"t.alarm\""), "alarms"));
     case.fill("at.a.5", 1);
     case.offer("key-0", "x", 600_000);
@@ -245,7 +245,7 @@ fn rules_with_many_outputs() {
     let mut case = Case::new(&pipeline(&steps, "more"));
     case.offer("k", "900x8", 1);
     let (outputs, most, _) = case.measure(Case::run);
-    // 111 of 900 items of the second step fit, and the record is a dead letter.
+    // 111 of 900 items of the second step fit, and the record is dead-lettered.
     assert_eq!((outputs, case.dropped.get("too-many-outputs").copied()), (111 * 900 + 1, Some(1 + 788 * 900)));
     assert_bounded("many outputs", most);
 }
@@ -269,7 +269,7 @@ fn old_rows_of_a_table() {
     assert_bounded("old rows of a table", most);
 }
 
-/// Also where nothing comes out: what is written takes memory too.
+/// Also without outputs: writes take memory too.
 fn states_of_many_keys() {
     for (settings, results) in [("", LARGE), ("window = { tumbling = \"1h\" }\nemit = \"final\"", 0)] {
         let settings = format!("call = \"t.append\"\n{settings}");
@@ -285,7 +285,7 @@ fn states_of_many_keys() {
     }
 }
 
-/// Each record leaves a state that is larger by its value, and puts it out.
+/// Each record enlarges the state by its value, and the step emits the state.
 fn states_that_grow() {
     for settings in ["", "window = { tumbling = \"1h\" }", "window = { sliding = \"1s\" }"] {
         let settings = format!("call = \"t.append\"\n{settings}");
@@ -306,7 +306,7 @@ fn rows_that_are_looked_up() {
     for steps in [rows.clone() + lookup, rows + &step("table", "own", "in", "") + join] {
         let mut case = Case::new(&pipeline(&steps, "found"));
         case.fill_large(1);
-        // These find nothing: the step comes to think that it may take many at once.
+        // These find no row, so the step raises its call size.
         (0..1_000).for_each(|_| case.offer("other", "y", 2));
         case.run();
         (0..LARGE).for_each(|number| case.offer(&format!("key-{number}"), "y", 2));
@@ -316,7 +316,7 @@ fn rows_that_are_looked_up() {
     }
 }
 
-/// Each record makes one pair, of which the rule makes something large.
+/// Each record makes one pair, for which the rule returns a large output.
 fn pairs_of_streams() {
     let join = "[[join]]\nname = \"pairs\"\nleft = \"other\"\nright = \"in\"\nwithin = \"1h\"\ncall = \"t.cat\"\n";
     let mut case = Case::new(&pipeline(join, "pairs"));

@@ -1,4 +1,4 @@
-//! What a topic has refused fails where it is put out, and its neighbours come through.
+//! A record that its topic has refused fails at its sink, and other records are processed.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
@@ -19,7 +19,7 @@ const COPY: &str = r#"
 const REASON: &str = "the timestamp is out of range (INVALID_TIMESTAMP)";
 
 #[test]
-fn a_record_that_its_topic_has_refused_fails_at_the_sink_with_the_topics_reason() {
+fn a_refused_record_fails_at_the_sink_with_the_topics_reason() {
     let mut single = Single::new(COPY, 1);
     single.reopen_refusing("out", "b", 7, REASON);
     for (offset, text) in ["a", "b", "c"].into_iter().enumerate() {
@@ -35,7 +35,7 @@ fn a_record_that_its_topic_has_refused_fails_at_the_sink_with_the_topics_reason(
     assert_eq!(header(letter, "__streams.errors.offset"), "1");
     let text = "the topic `out` refuses the record: the timestamp is out of range (INVALID_TIMESTAMP)";
     assert_eq!(header(letter, "__streams.errors.message"), text);
-    assert_eq!(letter.timestamp, 1_000, "a letter has the time of the failure");
+    assert_eq!(letter.timestamp, 1_000, "a dead letter has the time of the failure");
 }
 
 #[test]
@@ -50,7 +50,7 @@ fn the_same_record_at_another_time_is_another_record() {
 }
 
 #[test]
-fn a_step_that_skips_or_stops_on_errors_does_so_with_what_is_refused() {
+fn on_error_applies_to_refused_records() {
     let mut skips = Single::new(&format!("{COPY}on-error = \"skip\"\n"), 1);
     skips.reopen_refusing("out", "b", 7, REASON);
     skips.offer("in", 0, "b", 7, 0);

@@ -1,4 +1,4 @@
-//! What a process function may do with its stores and timers during one call.
+//! Stores and timers of a process function during one call.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
@@ -18,7 +18,7 @@ fn with_timers() -> ProcessScope {
 }
 
 #[test]
-fn a_timer_is_known_by_its_name_and_clock_and_set_anew_it_is_replaced() {
+fn a_timer_is_identified_by_name_and_clock_and_replaced_if_set_anew() {
     let mut scope = with_timers();
     assert!(scope.has_timers());
     scope.set_at("a", 70, Clock::Stream).unwrap();
@@ -46,7 +46,7 @@ fn a_delay_counts_from_the_stream_time_or_from_the_drivers_clock() {
 }
 
 #[test]
-fn timers_are_refused_where_the_function_has_none() {
+fn a_function_without_timers_can_not_set_one() {
     let mut scope = ProcessScope::over(Disk::default().partition(0), 1);
     assert!(!scope.has_timers());
     assert!(scope.set_at("a", 1, Clock::Stream).is_err());
@@ -59,10 +59,10 @@ fn stored(value: &str) -> Stored {
     Stored { version: 1, bytes: Bytes::copy_from_slice(value.as_bytes()) }
 }
 
-/// Committed entries of stores, and what is written over them.
+/// Committed entries of stores, and writes over them.
 type Entries = Vec<(usize, String, Option<String>)>;
 
-/// A scope over committed entries with writes of its own, and what its stores then are.
+/// A scope over committed entries with writes, and the resulting stores.
 fn written(committed: &Entries, writes: &Entries) -> (ProcessScope, [BTreeMap<String, String>; 2]) {
     let (disk, mut model) = (Disk::default(), [BTreeMap::new(), BTreeMap::new()]);
     for (store, key, value) in committed {
@@ -115,7 +115,7 @@ proptest! {
             let page = scope.range(store, &from, to.as_ref().map(String::as_bytes), max_bytes).unwrap();
             let bytes: usize = page.items.iter().map(|(key, value)| key.len() + value.bytes.len()).sum();
             prop_assert!(bytes <= max_bytes || page.items.len() == 1, "{page:?}");
-            prop_assert!(!page.items.is_empty() || page.next.is_none(), "a page that goes on has something");
+            prop_assert!(!page.items.is_empty() || page.next.is_none(), "a page before another one has items");
             for (key, value) in page.items {
                 prop_assert_eq!(scope.get(store, &key).unwrap(), Some(value.clone()));
                 all.push((String::from_utf8(key.to_vec()).unwrap(), String::from_utf8(value.bytes.to_vec()).unwrap()));
@@ -127,7 +127,7 @@ proptest! {
 }
 
 #[test]
-fn a_store_that_the_function_does_not_have_can_not_be_read_and_is_not_written() {
+fn a_store_of_another_function_can_not_be_read_and_is_not_written() {
     let mut scope = ProcessScope::over(Disk::default().partition(0), 2);
     scope.put(2, Bytes::from("k"), stored("v"));
     scope.delete(7, Bytes::from("k"));

@@ -1,4 +1,4 @@
-//! Where event time comes from, and what becomes of records without one that can be used.
+//! Event time of records, and records without a valid one.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
@@ -34,7 +34,7 @@ fn half_a_character_in_a_name_or_a_value_hides_no_time() {
     check(&source(FIELD), &lines("in", false), &lines("out", true));
 }
 
-/// The text of the one dead letter that this value makes.
+/// The text of the dead letter of a record with this value.
 fn why(value: &[u8]) -> String {
     let mut single = Single::new(&source(""), 1);
     single.offer("in", 0, value, 1, 1);
@@ -45,7 +45,7 @@ fn why(value: &[u8]) -> String {
 }
 
 #[test]
-fn a_value_that_is_no_json_is_told_for_what_it_is() {
+fn the_dead_letter_of_an_invalid_value_names_the_error() {
     let utf16 = |text: &str, mark: u16| {
         std::iter::once(mark).chain(text.encode_utf16()).flat_map(u16::to_be_bytes).collect::<Vec<_>>()
     };
@@ -76,7 +76,7 @@ fn a_value_that_is_no_json_is_told_for_what_it_is() {
 }
 
 #[test]
-fn numbers_that_no_type_holds_pass_byte_for_byte() {
+fn numbers_beyond_any_type_are_emitted_byte_for_byte() {
     let value = r#"{"id":9007199254740993,"n":327267367867168100000,"d":0.1000000000000000055511151231257827,"e":1e400,"z":-0}"#;
     check(&source(""), &format!("in k {value} @1"), &format!("out k {value} @1"));
 }
@@ -91,7 +91,7 @@ fn a_record_without_a_time_is_dropped_and_counted() {
 }
 
 #[test]
-fn a_record_without_a_time_may_go_to_the_dead_letters_with_its_own_timestamp() {
+fn a_record_without_a_time_may_be_dead_lettered_with_its_own_timestamp() {
     check(
         &source(&format!("{FIELD}\non-bad-time = \"dead-letter\"")),
         BAD,
@@ -110,7 +110,7 @@ fn a_record_without_a_time_may_go_to_the_dead_letters_with_its_own_timestamp() {
 }
 
 #[test]
-fn a_record_from_the_future_takes_the_time_of_its_arrival_or_is_a_dead_letter() {
+fn a_record_from_the_future_gets_the_time_of_its_arrival_or_is_dead_lettered() {
     let input = "tick - - @1000\nin k 1 @1050\nin k 2 @1051\nin k 3 @5";
     check(&source("max-ahead = \"50ms\"\non-ahead = \"clamp\""), input, "out k 1 @1050\nout k 2 @1000\nout k 3 @5");
     check(
@@ -139,7 +139,7 @@ const TWO: &str = r#"
 "#;
 
 #[test]
-fn the_event_time_decides_which_record_is_next_and_one_without_holds_nobody_up() {
+fn event_time_decides_which_record_is_next_and_a_record_without_one_is_next_at_once() {
     let mut single = Single::new(TWO, 1);
     single.offer("left", 0, r#"{"at":30}"#, 1, 100);
     single.offer("left", 1, r#"{"at":900}"#, 1, 100);
@@ -157,6 +157,6 @@ fn the_event_time_decides_which_record_is_next_and_one_without_holds_nobody_up()
     let (positions, ledger) = single.commit();
     assert_eq!(positions.iter().map(|position| position.next).collect::<Vec<_>>(), [Some(4), Some(2)]);
     let times: Vec<_> = positions.iter().map(|position| position.time).collect();
-    assert_eq!(times, [Some(30), Some(31)], "what has no time moves none on");
+    assert_eq!(times, [Some(30), Some(31)], "a record without a time advances no clock");
     assert_eq!(ledger.consumed, 6);
 }

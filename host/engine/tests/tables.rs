@@ -1,4 +1,4 @@
-//! Tables, their joins and their aggregates, by text in and text out, in every way of running: see `support`.
+//! Tables, their joins and their aggregates, as text, in every way of running: see `support`.
 
 mod support;
 
@@ -27,7 +27,7 @@ fn tables(kind: &str) -> String {
 }
 
 #[test]
-fn a_left_lookup_takes_records_without_a_row_and_without_a_key_but_not_without_a_value() {
+fn a_left_lookup_accepts_records_without_a_row_or_key_but_not_without_a_value() {
     let steps = "
         [[source]]\nname = \"in\"\ntopic = \"in\"\nvalue = \"bytes\"
         [[table]]\nname = \"rows\"\ntopic = \"rows\"\nvalue = \"bytes\"
@@ -39,7 +39,7 @@ fn a_left_lookup_takes_records_without_a_row_and_without_a_key_but_not_without_a
 }
 
 #[test]
-fn a_table_of_a_step_takes_null_values_as_deletions() {
+fn a_table_deletes_a_row_at_a_tombstone() {
     let steps = "
         [[source]]\nname = \"in\"\ntopic = \"in\"\nvalue = \"bytes\"
         [[source]]\nname = \"other\"\ntopic = \"other\"\nvalue = \"bytes\"
@@ -55,7 +55,7 @@ fn a_table_of_a_step_takes_null_values_as_deletions() {
 }
 
 #[test]
-fn a_join_of_tables_deletes_a_row_without_a_call_where_a_side_is_missing_that_must_not_be() {
+fn a_join_of_tables_deletes_a_row_without_a_call_if_a_required_side_is_missing() {
     let steps = format!("{}[[sink]]\nfrom = \"both\"\ntopic = \"out\"\n", tables("inner"));
     check(
         &steps,
@@ -68,7 +68,7 @@ fn a_join_of_tables_deletes_a_row_without_a_call_where_a_side_is_missing_that_mu
 }
 
 #[test]
-fn a_left_join_of_tables_keeps_rows_of_the_left_and_deletes_what_was_there() {
+fn a_left_join_of_tables_keeps_rows_of_the_left_side_until_they_are_deleted() {
     let steps = format!("{}[[sink]]\nfrom = \"both\"\ntopic = \"out\"\n", tables("left"));
     check(
         &steps,
@@ -78,7 +78,7 @@ fn a_left_join_of_tables_keeps_rows_of_the_left_and_deletes_what_was_there() {
 }
 
 #[test]
-fn an_aggregate_of_a_table_takes_the_old_row_back_before_it_adds_the_new_one() {
+fn an_aggregate_of_a_table_subtracts_the_old_row_before_it_adds_the_new_one() {
     check(
         &aggregate("", "rows"),
         "rows a 1 @10\nrows a 2 @20\nrows b x @5\nrows a - @30\nrows a - @31\nrows a 3 @1\nrows - 4 @2",
@@ -92,7 +92,7 @@ fn an_aggregate_of_a_table_takes_the_old_row_back_before_it_adds_the_new_one() {
 }
 
 #[test]
-fn a_row_is_taken_back_under_the_key_that_it_was_added_under() {
+fn a_row_is_subtracted_under_the_key_under_which_it_was_added() {
     check(
         &aggregate(&transform("new", "rows", "rekey"), "new"),
         "rows k1 apple @10\nrows k2 avocado @12\nrows k1 banana @11\nrows k2 - @20",
@@ -105,7 +105,7 @@ fn a_row_is_taken_back_under_the_key_that_it_was_added_under() {
 }
 
 #[test]
-fn what_listens_beside_an_aggregate_gets_deletions_and_no_old_rows() {
+fn steps_beside_an_aggregate_get_deletions_and_no_old_rows() {
     let steps = transform("new", "rows", "rekey") + "[[sink]]\nfrom = \"new\"\ntopic = \"plain\"\n";
     check(
         &aggregate(&steps, "new"),
@@ -138,7 +138,7 @@ fn a_table_behind_the_same_repartition_topic_as_an_aggregate_gets_deletions() {
 }
 
 #[test]
-fn a_row_that_failed_on_its_way_when_it_was_new_fails_silently_when_it_is_taken_back() {
+fn a_row_that_failed_when_it_was_new_fails_silently_when_it_is_subtracted() {
     let steps = aggregate(&transform("up", "rows", "upper"), "up");
     let input = "rows a fail @1\nrows a x @2\nrows a trap @3\nrows a y @4\nrows a skip @5\nrows a - @6";
     check(
@@ -159,7 +159,7 @@ fn a_row_that_failed_on_its_way_when_it_was_new_fails_silently_when_it_is_taken_
 }
 
 #[test]
-fn a_table_between_makes_a_join_of_tables_one_that_can_be_aggregated() {
+fn a_table_makes_the_rows_of_a_join_of_tables_subtractable() {
     let steps = format!(
         "{}[[table]]\nname = \"kept\"\nfrom = \"both\"
          [[aggregate]]\nname = \"step\"\nfrom = \"kept\"\ncall = \"t.append\"

@@ -1,4 +1,4 @@
-//! Timers of process functions, in every way of running: what `alarm` does stands in `support/alarms.rs`.
+//! Timers of process functions, in every way of running: `support/alarms.rs` has the function `alarm`.
 
 #![allow(clippy::unwrap_used)]
 
@@ -21,7 +21,7 @@ topic = \"out\"
 ";
 
 #[test]
-fn a_timer_fires_once_after_the_record_with_which_the_stream_time_has_reached_it() {
+fn a_timer_fires_once_after_the_record_that_advances_stream_time_to_it() {
     check(
         STEPS,
         "in k at.a.5 @1\nin x y @4\nin x z @5\nin x late @2\nin x far @900",
@@ -40,7 +40,7 @@ fn after_a_jump_timers_fire_in_the_order_of_time_then_key_then_name() {
 }
 
 #[test]
-fn a_timer_set_anew_is_replaced_and_one_taken_back_does_not_fire() {
+fn a_timer_set_anew_is_replaced_and_a_cancelled_one_does_not_fire() {
     check(
         STEPS,
         "in k at.a.5+at.b.5+at.c.5 @1\nin k at.a.8+off.b+off.nobody @2\nin k x @7\nin k y @8",
@@ -60,7 +60,7 @@ fn the_same_name_is_another_timer_for_another_key_and_another_clock() {
 }
 
 #[test]
-fn a_delay_counts_from_the_stream_time_also_for_a_record_that_is_late() {
+fn a_delay_counts_from_stream_time_also_for_a_late_record() {
     check(
         STEPS,
         "in k x @50\nin k in.a.5 @1\nin k y @54\nin k z @55",
@@ -69,7 +69,7 @@ fn a_delay_counts_from_the_stream_time_also_for_a_record_that_is_late() {
 }
 
 #[test]
-fn a_timer_for_a_time_that_has_come_fires_at_once_if_a_record_sets_it_and_after_the_next_record_if_a_timer_does() {
+fn a_timer_for_a_past_time_fires_at_once_if_a_record_sets_it_and_after_the_next_record_if_a_timer_does() {
     check(STEPS, "in k at.a.5 @9\nin k at.b.9 @9", "out k at.a.5 @9\nout k a.5#1 @5\nout k at.b.9 @9\nout k b.9#2 @9");
     check(
         STEPS,
@@ -80,7 +80,7 @@ fn a_timer_for_a_time_that_has_come_fires_at_once_if_a_record_sets_it_and_after_
 }
 
 #[test]
-fn a_timer_may_set_another_one_take_back_one_that_is_due_or_put_it_off() {
+fn a_timer_may_set_another_one_and_cancel_or_postpone_a_due_one() {
     check(
         STEPS,
         "in k at.chain.5 @1\nin k x @6\nin k y @9",
@@ -100,7 +100,7 @@ fn a_timer_may_set_another_one_take_back_one_that_is_due_or_put_it_off() {
 }
 
 #[test]
-fn a_failed_timer_is_gone_with_all_it_wrote_and_the_dead_letter_is_about_the_record_that_set_it() {
+fn a_failed_timer_and_its_writes_are_undone_and_the_dead_letter_has_the_origin_of_its_record() {
     check(
         STEPS,
         "in x y @1\nin k at.bad.5+at.boom.5+at.ok.5 @2\nin x z @7\nin x z @8",
@@ -111,7 +111,7 @@ fn a_failed_timer_is_gone_with_all_it_wrote_and_the_dead_letter_is_about_the_rec
 }
 
 #[test]
-fn a_failed_record_sets_no_timers_and_takes_none_back() {
+fn a_failed_record_sets_and_cancels_no_timers() {
     check(
         STEPS,
         "in k at.a.5 @1\nin k off.a+at.b.5+fail @2\nin k at.a.7+trap @3\nin x y @9",
@@ -121,7 +121,7 @@ fn a_failed_record_sets_no_timers_and_takes_none_back() {
 }
 
 #[test]
-fn timers_of_the_drivers_clock_fire_in_its_ticks_at_the_stream_time() {
+fn timers_of_the_drivers_clock_fire_in_ticks_at_stream_time() {
     check(
         STEPS,
         "tick - - @100\nin k win.a.5+wat.b.300 @7\nin x y @20\ntick - - @104\ntick - - @105\ntick - - @105\ntick - - @400",
@@ -139,7 +139,7 @@ fn a_timer_of_the_drivers_clock_that_sets_itself_for_now_fires_in_the_next_milli
 }
 
 #[test]
-fn a_failed_timer_of_the_drivers_clock_is_about_the_record_that_set_it_too() {
+fn a_failed_timer_of_the_drivers_clock_has_the_origin_of_its_record_too() {
     check(
         STEPS,
         "in x y @1\nin k wat.chain.5+wat.boom.6 @2\ntick - - @7\ntick - - @10",
@@ -161,7 +161,7 @@ fn a_record_whose_timer_is_too_large_for_the_store_fails() {
 }
 
 #[test]
-fn the_dead_letter_of_a_timer_names_it() {
+fn the_dead_letter_of_a_timer_has_its_name() {
     let mut single = Single::new(STEPS, 1);
     single.offer("in", 7, "at.bad.5", 1, 0);
     single.offer("in", 8, "x", 6, 0);
@@ -173,7 +173,7 @@ fn the_dead_letter_of_a_timer_names_it() {
 }
 
 #[test]
-fn the_next_and_the_last_timer_of_the_drivers_clock_are_known_also_after_a_restart() {
+fn the_first_and_last_timer_of_the_drivers_clock_are_found_after_a_restart() {
     let mut single = Single::new(STEPS, 1);
     let due = |single: &Single| (single.task.next_tick(), single.task.last_tick().unwrap());
     assert_eq!(due(&single), (None, None));
@@ -194,7 +194,7 @@ fn the_next_and_the_last_timer_of_the_drivers_clock_are_known_also_after_a_resta
 }
 
 #[test]
-fn of_many_timers_that_are_due_some_may_be_left_for_the_next_tick() {
+fn due_timers_beyond_the_limit_fire_in_the_next_tick() {
     let mut single = Single::new(STEPS, 1);
     single.offer("in", 0, "win.a.5+win.b.6+win.c.7+win.d.50", 1, 1_000);
     single.run();

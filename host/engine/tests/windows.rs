@@ -1,5 +1,5 @@
-//! Windows of aggregates beside what Kafka Streams' own answers can show (`golden.rs`): late records, failures, deleted
-//! and large states, commits.
+//! Windows of aggregates, beyond Kafka Streams' results (`golden.rs`): late records, failures, deleted and large
+//! states, commits.
 
 #![allow(clippy::unwrap_used)]
 
@@ -22,7 +22,7 @@ const SLIDING: &str = "window = { sliding = \"10ms\" }";
 const SESSION: &str = "window = { session = \"10ms\" }";
 
 #[test]
-fn a_late_record_is_counted_or_goes_to_the_dead_letters_or_out_of_the_port_for_it() {
+fn a_late_record_is_counted_or_dead_lettered_or_leaves_by_the_late_port() {
     let input = "in a 1 @5\nin a 2 @25\nin a 3 @7\nin a 4 @26";
     let rest = "out a ,1 @5 [0,10]\nout a ,2 @25 [20,30]\n{}\nout a ,2,4 @26 [20,30]";
     check(&step(TUMBLING), input, &rest.replace("{}", ""));
@@ -36,7 +36,7 @@ fn a_late_record_is_counted_or_goes_to_the_dead_letters_or_out_of_the_port_for_i
 }
 
 #[test]
-fn late_records_of_sliding_and_session_windows_are_known_too() {
+fn late_records_of_sliding_and_session_windows_are_counted() {
     for window in [SLIDING, SESSION] {
         check_counts(
             &step(window),
@@ -47,14 +47,14 @@ fn late_records_of_sliding_and_session_windows_are_known_too() {
 }
 
 #[test]
-fn a_record_for_which_only_some_windows_have_closed_is_not_late_and_the_closed_windows_are_counted() {
+fn a_record_with_an_open_window_is_not_late_and_its_closed_windows_are_counted() {
     let input = "in a 1 @35\nin a 2 @25";
     check(&step(HOPPING), input, "out a ,1 @35 [20,40]\nout a ,1 @35 [30,50]\nout a ,1,2 @35 [20,40]");
     check_counts(&step(HOPPING), input, "step dropped late-window 1\nstep plugin entries 3");
 }
 
 #[test]
-fn null_values_go_into_all_but_sliding_windows_and_null_keys_into_none() {
+fn null_values_are_aggregated_except_in_sliding_windows_and_null_keys_never() {
     let input = "in a - @5\nin - 1 @5";
     check(&step(TUMBLING), input, "out a ,null @5 [0,10]");
     check(&step(SESSION), input, "out a ,null @5 [5,5]");
@@ -63,7 +63,7 @@ fn null_values_go_into_all_but_sliding_windows_and_null_keys_into_none() {
 }
 
 #[test]
-fn a_record_that_does_not_come_in_leaves_no_session_and_merges_none() {
+fn a_record_that_fails_creates_no_session_and_merges_none() {
     check(
         &step(SESSION),
         "in a 1 @10\nin a fail @15\nin a trap @18\nin a 2 @20\nin a skip @29\nin a 3 @31\nin a trap @25\nin a 4 @32",
@@ -80,7 +80,7 @@ fn a_record_that_does_not_come_in_leaves_no_session_and_merges_none() {
 }
 
 #[test]
-fn a_record_that_does_not_come_in_leaves_no_sliding_window() {
+fn a_record_that_fails_creates_no_sliding_window() {
     check(
         &step(SLIDING),
         "in a 1 @100\nin a fail @105\nin b trap @105\nin a 2 @108\nin a trap @103\nin b 3 @108",
@@ -95,7 +95,7 @@ fn a_record_that_does_not_come_in_leaves_no_sliding_window() {
 }
 
 #[test]
-fn a_record_fails_once_however_many_windows_it_would_go_to() {
+fn a_record_with_many_windows_fails_once() {
     check(
         &step(HOPPING),
         "in a 1 @15\nin a fail @16\nin a trap @17\nin a 2 @18",
@@ -109,7 +109,7 @@ fn a_record_fails_once_however_many_windows_it_would_go_to() {
 }
 
 #[test]
-fn a_deleted_state_takes_its_window_with_it() {
+fn a_deleted_state_deletes_its_window() {
     check(
         &step(TUMBLING),
         "in a 1 @7\nin a clear @5\nin a 2 @3\nin b clear @4",
@@ -139,7 +139,7 @@ fn last(window: &str) -> String {
 }
 
 #[test]
-fn a_final_result_comes_out_when_its_window_closes_also_after_a_restart() {
+fn a_final_result_is_emitted_when_its_window_closes_also_after_a_restart() {
     check(
         &step(&format!("{TUMBLING}\ngrace = \"5ms\"\nemit = \"final\"")),
         "in b 2 @7\nin a 1 @3\nin a 3 @12\nin a fail @13\nin a 4 @16\nin b 5 @9\nin c 6 @25",
@@ -157,7 +157,7 @@ fn a_final_result_comes_out_when_its_window_closes_also_after_a_restart() {
 }
 
 #[test]
-fn a_record_that_fails_moves_time_on_and_closes_windows() {
+fn a_record_that_fails_advances_time_and_closes_windows() {
     check(
         &last(SESSION),
         "in a 1 @10\nin a fail @30\nin a 2 @31",
@@ -171,7 +171,7 @@ fn a_window_whose_state_was_deleted_has_no_final_result() {
 }
 
 #[test]
-fn where_time_jumps_final_results_come_out_unless_the_step_has_a_retention() {
+fn a_jump_of_time_emits_all_final_results_unless_the_step_has_a_retention() {
     let input = "in a 1 @5\nin a 2 @500000\nin a 3 @500011";
     let all = "out a ,1 @5 [0,10]\nout a ,2 @500000 [500000,500010]";
     check(&last(TUMBLING), input, all);
@@ -184,8 +184,8 @@ fn where_time_jumps_final_results_come_out_unless_the_step_has_a_retention() {
 }
 
 #[test]
-fn a_final_result_that_fails_further_on_is_what_the_dead_letter_shows() {
-    // The window goes along in two headers of 8 bytes each, with names of 40 bytes and 20 for all lengths.
+fn the_dead_letter_of_a_final_result_shows_that_result() {
+    // The window is in two headers of 8 bytes each, with names of 40 bytes and 20 bytes for all lengths.
     let limits = Limits { record_bytes: 6 + 16 + 40 + 20, ..Limits::NONE };
     let input = "in a 123 @1\nin a 456 @2\nin b 7 @3\nin b 8 @11";
     let expected = "dead a ,123,456 @2 too-large at sink-out from in/3\nout b ,7 @3 [0,10]";
@@ -198,7 +198,7 @@ fn room_for(state: usize) -> Limits {
 }
 
 #[test]
-fn a_record_that_makes_one_of_its_states_too_large_goes_into_none() {
+fn a_record_that_makes_one_of_its_states_too_large_changes_none() {
     check_within(
         room_for(5),
         &step(HOPPING),
@@ -213,7 +213,7 @@ fn a_record_that_makes_one_of_its_states_too_large_goes_into_none() {
 }
 
 #[test]
-fn sessions_that_would_be_too_large_together_stay_apart() {
+fn sessions_that_would_be_too_large_are_not_merged() {
     check_within(
         room_for(6),
         &step(&format!("{SESSION}\ngrace = \"30ms\"")),
@@ -226,7 +226,7 @@ fn sessions_that_would_be_too_large_together_stay_apart() {
     );
 }
 
-/// Runs with a commit after so many records, for several sizes of batches, with restarts and without.
+/// Runs with a commit after this many records, with several batch sizes, with restarts and without.
 #[track_caller]
 fn check_commits(steps: &str, commit_every: usize, input: &str, expected: &str) {
     for batch in [1, 2, 100] {
@@ -239,7 +239,7 @@ fn check_commits(steps: &str, commit_every: usize, input: &str, expected: &str) 
 }
 
 #[test]
-fn at_a_commit_the_last_result_of_each_key_comes_out_in_the_order_of_the_first_changes() {
+fn a_commit_emits_the_last_result_of_each_key_in_the_order_of_first_changes() {
     check_commits(
         &step("emit = \"commit\""),
         4,
@@ -252,7 +252,7 @@ fn at_a_commit_the_last_result_of_each_key_comes_out_in_the_order_of_the_first_c
 }
 
 #[test]
-fn at_a_commit_windows_have_their_last_results_each() {
+fn a_commit_emits_the_last_result_of_each_window() {
     check_commits(
         &step(&format!("{HOPPING}\nemit = \"commit\"")),
         2,
@@ -277,7 +277,7 @@ fn at_a_commit_windows_have_their_last_results_each() {
 }
 
 #[test]
-fn at_a_commit_sessions_are_deleted_that_an_earlier_one_has_put_out() {
+fn a_commit_deletes_merged_sessions_that_an_earlier_commit_has_emitted() {
     check_commits(
         &step(&format!("{SESSION}\nemit = \"commit\"")),
         2,
@@ -290,7 +290,7 @@ fn at_a_commit_sessions_are_deleted_that_an_earlier_one_has_put_out() {
 }
 
 #[test]
-fn a_record_does_not_look_at_windows_that_are_not_its_own() {
+fn a_record_reads_only_its_own_windows() {
     for window in [TUMBLING, HOPPING, SLIDING, SESSION] {
         for emit in ["each", "final"] {
             let steps = step(&format!("{window}\ngrace = \"1h\"\nemit = \"{emit}\""));

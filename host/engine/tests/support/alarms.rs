@@ -1,8 +1,9 @@
-//! A process function that sets timers as the records tell it: `at.NAME.TIME`, `in.NAME.DELAY`, `off.NAME`, with a `w` before
-//! them for the driver's clock, and several divided by `+`.
+//! A process function that sets timers by the commands in a record: `at.NAME.TIME`, `in.NAME.DELAY`, `off.NAME`, with a
+//! `w` in front for the driver's clock, and `+` between several.
 //!
-//! When a timer is due, its name says what it does: `bad` fails, `boom` traps, `again` sets itself for the same time until it
-//! has fired three times for its key, `chain` sets `end`, `stop` takes back `victim`, and `move` sets it for its own time.
+//! A timer's name decides what it does when it fires: `bad` fails, `boom` traps, `again` sets itself for the same time
+//! until it has fired three times for its key, `chain` sets `end`, `stop` cancels `victim`, and `move` sets `victim`
+//! for its own time.
 
 use bytes::Bytes;
 use millrace_engine::ports::{Clock, Due, Failure, FailureClass, Field, Outcome, Output, Stored};
@@ -22,13 +23,13 @@ pub fn on_record(scope: &mut ProcessScope, value: &str) -> Outcome {
     put_out(value)
 }
 
-/// The digits that a word begins with: steps before this one may have added to it.
+/// The digits at the beginning of a word: earlier steps may have appended text.
 fn number(word: &str) -> u64 {
     let digits: String = word.chars().take_while(char::is_ascii_digit).collect();
     digits.parse().unwrap_or(0)
 }
 
-/// Puts out name, time, and how often a timer of the key has fired.
+/// Emits name, time, and how many timers of the key have fired.
 pub fn on_timer(scope: &mut ProcessScope, due: Due<'_>) -> Outcome {
     let key = due.key.unwrap_or_default();
     let fired = scope.get(0, key).unwrap().map_or(0, |stored| stored.bytes[0]) + 1;

@@ -13,8 +13,8 @@ use millrace_engine::state::keys::decode_window_key;
 type Stores = BTreeMap<(u32, StoreId), BTreeMap<Bytes, Bytes>>;
 type Watermarks = BTreeMap<(u32, StoreId), Horizons>;
 
-/// All that survives a restart. What has expired is gone with the commit that says so: a database drops it then at the
-/// earliest.
+/// State that survives a restart. Expired entries are deleted with the commit that expires them, which is the earliest
+/// time at which a database may delete them.
 #[derive(Clone, Default)]
 pub struct Disk(Arc<Mutex<Stores>>, Arc<AtomicUsize>, Arc<Mutex<Watermarks>>, Arc<AtomicUsize>);
 
@@ -53,17 +53,17 @@ impl Disk {
         Box::new(Part { disk: self.clone(), partition })
     }
 
-    /// Entries that scans have come by.
+    /// Number of entries that scans have visited.
     pub fn visited(&self) -> usize {
         self.1.load(Ordering::Relaxed)
     }
 
-    /// Bytes of values that were read by their keys.
+    /// Bytes of values read by key.
     pub fn read_bytes(&self) -> usize {
         self.3.load(Ordering::Relaxed)
     }
 
-    /// Everything, for comparisons.
+    /// All entries, for comparisons.
     pub fn dump(&self) -> Vec<String> {
         let stores = self.0.lock().unwrap();
         let entries = stores.iter().flat_map(|(id, store)| store.iter().map(move |entry| (id, entry)));
@@ -81,7 +81,7 @@ impl Backend for Part {
         let stores = self.disk.0.lock().unwrap();
         let value = stores.get(&(self.partition, store)).and_then(|store| store.get(key));
         self.disk.3.fetch_add(value.map_or(0, Bytes::len), Ordering::Relaxed);
-        // A copy, as a database gives: what is read takes memory.
+        // A copy, as from a database, because a value that was read takes memory.
         Ok(value.map(|value| Bytes::copy_from_slice(value)))
     }
 

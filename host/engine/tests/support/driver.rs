@@ -18,22 +18,22 @@ use super::{Disk, Limits, Rules};
 /// How to run.
 #[derive(Clone, Debug)]
 pub struct Play {
-    /// Lines between two runs, and guest calls deferred.
+    /// Lines between two runs, and most records in a guest call.
     pub batch: usize,
     /// Lines between two commits.
     pub commit_every: usize,
     /// Whether all tasks are closed and opened after each commit.
     pub restart: bool,
     pub window_memory: usize,
-    /// What a step puts out in one pass.
+    /// See `TaskOptions::pass_bytes`.
     pub pass_bytes: usize,
-    /// Whether a task is committed and opened anew after each run, also in the middle of one that takes several passes.
+    /// Whether each task is committed and opened anew after each pass.
     pub restart_between: bool,
     pub limits: Limits,
 }
 
 impl Play {
-    /// One record at a time, nothing else: what all others must equal.
+    /// One record at a time: all other ways must have the same results.
     pub const PLAIN: Self = Self {
         batch: 1,
         commit_every: usize::MAX,
@@ -60,18 +60,18 @@ impl Play {
     }
 }
 
-/// What comes out of external topics, and the counts.
+/// Outputs to external topics, and the counts.
 pub fn play(topology: &Arc<Topology>, lines: &[&str], way: &Play) -> (Vec<String>, Ledger) {
     let (outputs, ledger, _) = play_on(topology, lines, way);
     (outputs, ledger)
 }
 
-/// The same as records, each with the number of the line that it came after.
+/// Outputs as records, each with the number of its input line.
 pub fn play_records(topology: &Arc<Topology>, lines: &[&str], way: &Play) -> Vec<(u64, Produced)> {
     driven(topology, lines, way).outputs
 }
 
-/// The same with the state that is left.
+/// Outputs, counts, and the state at the end.
 pub fn play_on(topology: &Arc<Topology>, lines: &[&str], way: &Play) -> (Vec<String>, Ledger, Disk) {
     let driver = driven(topology, lines, way);
     let outputs = driver.outputs.iter().map(|(_, output)| driver.show(output)).collect();
@@ -120,7 +120,7 @@ struct Driver {
     /// The last line.
     turn: u64,
     ledger: Ledger,
-    /// The clock, which ticks move.
+    /// The driver's clock, which ticks advance.
     now: i64,
 }
 
@@ -180,8 +180,8 @@ impl Driver {
         task
     }
 
-    /// `topic key value @time`, with `-` for null, and `name=value` behind it for a header; `tick - - @time` moves the
-    /// clock.
+    /// Reads `topic key value @time`, with `-` for null, and `name=value` at the end for a header; `tick - - @time`
+    /// advances the clock.
     fn line(&mut self, turn: u64, line: &str) {
         self.turn = turn;
         let mut words = line.split_whitespace();
@@ -233,7 +233,7 @@ impl Driver {
         }
     }
 
-    /// The clock moves, after all that has come before.
+    /// Advances the clock, after all earlier lines.
     fn tick(&mut self, turn: u64, now: i64) {
         self.flush();
         self.now = self.now.max(now);
@@ -271,7 +271,7 @@ impl Driver {
             }
             self.deliver_all();
         }
-        assert!(!self.tasks.iter().any(Task::ready), "everything is processed");
+        assert!(!self.tasks.iter().any(Task::ready), "all records are processed");
         self.show_all(produced);
     }
 
@@ -300,8 +300,8 @@ impl Driver {
         }
     }
 
-    /// Commits a task and opens it anew. Where something waits for a commit, it matters where that is, and all that can be
-    /// done is to write down a part.
+    /// Commits a task and opens it anew. With pending results, a commit would change outputs, so this writes a part of
+    /// the transaction instead.
     fn restart_between(&mut self, task: usize) {
         if !self.way.restart_between {
             return;
@@ -315,8 +315,8 @@ impl Driver {
         self.tasks[task] = self.open_task(task, part, partition);
     }
 
-    /// Puts out what waits for a commit, until nothing does.
-    fn wake(&mut self) {
+    /// Emits pending results until there are none.
+    fn flush_pending(&mut self) {
         loop {
             self.flush();
             if self.tasks.iter().all(Task::is_flushed) {
@@ -338,7 +338,7 @@ impl Driver {
     }
 
     fn commit(&mut self) {
-        self.wake();
+        self.flush_pending();
         (0..self.tasks.len()).for_each(|task| self.commit_task(task));
         if self.way.restart {
             self.open();
@@ -370,7 +370,7 @@ impl Driver {
             bytes.as_ref().map_or("-".into(), |bytes| String::from_utf8_lossy(bytes).into_owned())
         };
         let topic = &self.topology.topics[output.topic.0];
-        // The time of a letter is that of the failure; what it is about has its own.
+        // A dead letter has the time of the failure; a header has the record's time.
         let time = match topic.kind {
             TopicKind::DeadLetters => original_time(output),
             _ => output.timestamp,

@@ -1,4 +1,4 @@
-//! Cases with the answers of Kafka Streams: one a line, as its own test driver gave them.
+//! Cases with the results of Kafka Streams' test driver, one per line.
 //!
 //! `{"name", "op": {...}, "in": [{"i", "k", "v", "t"}, ...], "out": [{"k", "w", "v", "t", "n"}, ...]}`: `i` is the
 //! input, `w` the window, and `n` the index of the record after which a result came out.
@@ -62,12 +62,12 @@ fn shown(turn: u64, output: &Produced) -> String {
     format!("{}{window} {} @{} after {turn}", field(&output.key), field(&output.value), output.timestamp)
 }
 
-/// What sort of case it is: the type of the operator, or the windows of an aggregate.
+/// The kind of a case: the type of the operator, or the windows of an aggregate.
 pub fn sort_of(op: &Value) -> &str {
     op["window"].as_str().or(op["type"].as_str()).unwrap_or_default()
 }
 
-/// The steps of a pipeline that does what a case is about.
+/// The pipeline of a case.
 fn steps(op: &Value) -> String {
     let word = |name: &str| op[name].as_str().unwrap_or_default();
     let time = |name: &str| format!("\"{}ms\"", op[name].as_i64().unwrap_or_default());
@@ -108,7 +108,7 @@ fn steps(op: &Value) -> String {
             )
         }
         "table" => "[[table]]\nname = \"step\"\ntopic = \"left\"\nvalue = \"bytes\"\n".into(),
-        other => panic!("nobody knows an operator `{other}`"),
+        other => panic!("unknown operator `{other}`"),
     };
     format!("{text}{step}[[sink]]\nfrom = \"step\"\ntopic = \"out\"\n")
 }
@@ -123,7 +123,7 @@ fn windows(op: &Value) -> String {
         _ => return String::new(),
     };
     let emit = if op["emit"] == "final" { "final" } else { "each" };
-    // Kafka Streams' own, where nothing else is said: what falls out of it is lost there.
+    // The default retention of Kafka Streams, which loses windows beyond it.
     let number = |name: &str| op[name].as_i64().unwrap_or_default();
     if emit == "final" && op["window"] != "session" {
         let retention = number("size") + 2 * number("difference") + number("grace");
@@ -135,7 +135,7 @@ fn windows(op: &Value) -> String {
     format!("window = {{ {window} }}\ngrace = {}\nemit = \"{emit}\"\n", time("grace"))
 }
 
-/// Runs a case in several ways and says in which of them it came out differently, and how.
+/// Runs a case in several ways, and describes the first difference from the expected results.
 pub fn differences(case: &Case) -> Option<String> {
     let topology = topology(&steps(&case.op));
     let lines: Vec<&str> = case.lines.iter().map(String::as_str).collect();

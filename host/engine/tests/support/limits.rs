@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use millrace_engine::topology::{TopicKind, Topology};
 
-/// What is too large; part of what the result depends on.
+/// Limits of sizes, on which results depend.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Of records of all topics but those of dead letters.
+    /// Limit of records, for all topics but dead-letter topics.
     pub record_bytes: usize,
     pub state_bytes: usize,
-    /// What a step may make of one record.
+    /// Most outputs of a step for one record.
     pub record_outputs: u64,
 }
 

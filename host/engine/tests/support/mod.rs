@@ -22,10 +22,10 @@ use std::sync::Arc;
 use millrace_engine::topology::Topology;
 use millrace_pipeline::{self as pipeline, SourceFile};
 
-/// What each pipeline starts with.
+/// The beginning of each pipeline file.
 const APP: &str = "app = \"test\"\ndlq = \"dead\"\n";
 
-/// The plugin of the tests: what its functions do stands in `rules.rs`.
+/// The plugin of the tests: `rules.rs` has its functions.
 const PLUGIN: &str = "[plugins.t]\ncomponent = \"t.wasm\"\n";
 
 /// A topology from the steps of a pipeline file.
@@ -43,14 +43,13 @@ fn all(errors: &[pipeline::Diagnostic]) -> String {
 }
 
 /// Runs records through a pipeline in many ways (batches of any size, restarts at every commit, windows on disk) and
-/// compares what comes out with what is expected: `topic key value @time`, one a line, dead letters with their code
-/// and origin.
+/// compares the outputs with the expected lines: `topic key value @time`, dead letters with code and origin.
 #[track_caller]
 pub fn check(steps: &str, input: &str, expected: &str) {
     check_within(Limits::NONE, steps, input, expected);
 }
 
-/// The same where records and states have limits.
+/// The same with limits of records and states.
 #[track_caller]
 pub fn check_within(limits: Limits, steps: &str, input: &str, expected: &str) {
     let topology = topology(steps);
@@ -62,7 +61,7 @@ pub fn check_within(limits: Limits, steps: &str, input: &str, expected: &str) {
     }
 }
 
-/// The counts at the end, as `step what code n`.
+/// Checks the counts at the end: `step kind code n`.
 #[track_caller]
 pub fn check_counts(steps: &str, input: &str, expected: &str) {
     let topology = topology(steps);

@@ -1,6 +1,6 @@
 //! Rules in Rust, in place of guests. A value that contains `trap` traps, with or without telling at which record;
-//! `fail`, `retry` and `skip` do as they say; `clear` deletes the state of an aggregate. A side that is missing in a join is
-//! `~`. `many` makes of `7x100` seven outputs of a hundred bytes, and `lengths` tells those of the sides.
+//! `fail`, `retry` and `skip` do as they say; `clear` deletes the state of an aggregate. A side that is missing in a
+//! join is `~`. `many` makes of `7x100` seven outputs of a hundred bytes, and `lengths` tells those of the sides.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! One task by hand: for what a line of text can't say.
+//! A single task, for tests beyond lines of text.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ pub struct Single {
 }
 
 impl Single {
-    /// The first sub-topology of a pipeline's steps, where each topic has this many partitions.
+    /// The first sub-topology of a pipeline, with this number of partitions for each topic.
     pub fn new(steps: &str, partitions: u32) -> Self {
         let (topology, disk) = (topology(steps), Disk::default());
         let task = open(&topology, &disk, options(&topology, partitions));
@@ -28,7 +28,7 @@ impl Single {
         Self { topology, disk, task, rules }
     }
 
-    /// Offers a record without a turn: the event time decides.
+    /// Offers a record without a turn: its event time orders it.
     pub fn offer(&mut self, topic: &str, offset: i64, value: impl AsRef<[u8]>, timestamp: i64, arrived: i64) {
         let wanted = |id: &TopicId| self.topology.topics[id.0].name == topic;
         let input = self.task.inputs().iter().position(wanted).expect("an input");
@@ -53,7 +53,7 @@ impl Single {
         self.task.run(&mut self.rules, usize::MAX)
     }
 
-    /// Commits, and tells where the inputs stand, and the counts.
+    /// Commits, and returns the positions of the inputs and the counts.
     pub fn commit(&mut self) -> (Vec<InputPosition>, Ledger) {
         let prepared = self.task.prepare();
         self.disk.commit(0, &prepared.changes);
@@ -64,7 +64,7 @@ impl Single {
         self.reopen_firing(usize::MAX);
     }
 
-    /// Reopens the task; it fires so many timers in a tick.
+    /// Reopens the task, with this limit of timers per tick.
     pub fn reopen_firing(&mut self, timers: usize) {
         self.task = open(&self.topology, &self.disk, TaskOptions { timers, ..options(&self.topology, 1) });
     }

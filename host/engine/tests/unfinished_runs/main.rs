@@ -1,5 +1,5 @@
-//! A run that a commit lies in the middle of, and what goes on with it: another process, with limits, after a refusal, or
-//! with another pipeline file.
+//! Unfinished runs: a commit interrupts a run, and another task resumes it, with limits, after a refusal, or with
+//! another pipeline file.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -18,15 +18,15 @@ use millrace_engine::task::{Deployed, Produced, Task, TaskError, TaskOptions};
 use millrace_engine::topology::{TopicId, Topology};
 use support::{Disk, Rules, header, topology, value};
 
-/// A folder whose stores are known by their names, so that another pipeline file finds them again.
+/// A folder whose stores have names, so that another pipeline file finds them.
 #[derive(Clone, Default)]
 struct Folder {
     disk: Disk,
     names: Arc<Mutex<Vec<String>>>,
 }
 
-/// A folder as the tasks of one pipeline see it.
-struct Seen {
+/// The folder for the tasks of one pipeline.
+struct PipelineFolder {
     backend: Box<dyn Backend>,
     stores: Vec<StoreId>,
 }
@@ -43,8 +43,8 @@ impl Folder {
         topology.stores.iter().map(|store| StoreId(place(&store.name))).collect()
     }
 
-    fn seen_by(&self, topology: &Topology) -> Seen {
-        Seen { backend: self.disk.partition(0), stores: self.stores(topology) }
+    fn for_pipeline(&self, topology: &Topology) -> PipelineFolder {
+        PipelineFolder { backend: self.disk.partition(0), stores: self.stores(topology) }
     }
 
     fn commit(&self, topology: &Topology, mut changes: Vec<StoreChanges>) {
@@ -53,11 +53,11 @@ impl Folder {
         self.disk.commit(0, &changes);
     }
 
-    /// Parts of runs that aren't done.
+    /// Stored parts of unfinished runs.
     fn parts(&self, topology: &Topology) -> Vec<(Bytes, Bytes)> {
         let mut parts = Vec::new();
         let meta = topology.subtopologies[0].meta;
-        let seen = self.seen_by(topology);
+        let seen = self.for_pipeline(topology);
         seen.scan(meta, b"rest/", Some(b"rest0"), &mut |key, value| {
             parts.push((Bytes::copy_from_slice(key), Bytes::copy_from_slice(value)));
             Scan::Continue
@@ -66,15 +66,15 @@ impl Folder {
         parts
     }
 
-    /// Their keys, with the bytes of each.
-    fn rests(&self, topology: &Topology) -> Vec<(String, usize)> {
+    /// The keys of these parts, with the bytes of each entry.
+    fn part_sizes(&self, topology: &Topology) -> Vec<(String, usize)> {
         let shown =
             |(key, value): (Bytes, Bytes)| (String::from_utf8_lossy(&key).into_owned(), key.len() + value.len());
         self.parts(topology).into_iter().map(shown).collect()
     }
 }
 
-impl Backend for Seen {
+impl Backend for PipelineFolder {
     fn get(&self, store: StoreId, key: &[u8]) -> Result<Option<Bytes>, BackendError> {
         self.backend.get(self.stores[store.0], key)
     }
@@ -90,7 +90,7 @@ impl Backend for Seen {
     }
 }
 
-/// A task that takes a pass for each item that its steps let out.
+/// A task with one pass for each item that its steps emit.
 struct Case {
     topology: Arc<Topology>,
     folder: Folder,
@@ -113,7 +113,7 @@ impl Case {
     }
 
     fn with(topology: &Arc<Topology>, options: TaskOptions, folder: &Folder) -> Result<Self, TaskError> {
-        let task = Task::open(Arc::clone(topology), options, Box::new(folder.seen_by(topology)))?;
+        let task = Task::open(Arc::clone(topology), options, Box::new(folder.for_pipeline(topology)))?;
         Ok(Self { topology: Arc::clone(topology), folder: folder.clone(), task })
     }
 
@@ -138,21 +138,21 @@ impl Case {
         self.task.offer(input, record);
     }
 
-    /// One pass, and a commit.
+    /// Runs one pass, then commits.
     fn pass(&mut self) -> Vec<Produced> {
         let produced = self.task.run(&mut Rules::new(&self.topology), usize::MAX).unwrap();
         self.commit();
         produced
     }
 
-    /// The counts of what came to nothing.
+    /// Counts of dropped and failed records.
     fn commit(&mut self) -> Vec<String> {
         let prepared = self.task.prepare();
         self.folder.commit(&self.topology, prepared.changes);
         prepared.ledger.counts().map(|(step, what, code, n)| format!("{step} {} {code} {n}", what.name())).collect()
     }
 
-    /// What all passes that are left put out.
+    /// The outputs of all remaining passes.
     fn all(&mut self) -> Vec<String> {
         let mut shown = Vec::new();
         while self.task.ready() {
@@ -183,12 +183,12 @@ fn sink(from: &str, topic: &str) -> String {
     format!("[[sink]]\nfrom = \"{from}\"\ntopic = \"{topic}\"\n")
 }
 
-/// A source and a step that takes a pass for each record.
+/// A source, and a step with one pass for each record.
 fn plain(name: &str) -> String {
     source(name) + &step("transform", &format!("big-{name}"), name, "many") + &sink(&format!("big-{name}"), "out")
 }
 
-/// Numbers of partitions: of the topic `a` one, of all others two.
+/// Numbers of partitions: one for the topic `a`, two for others.
 fn narrow_a(topology: &Topology) -> Arc<[u32]> {
     topology.topics.iter().map(|topic| if topic.name == "a" { 1 } else { 2 }).collect()
 }

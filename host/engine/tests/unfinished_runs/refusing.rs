@@ -23,9 +23,9 @@ fn a_run_over_a_topic_without_a_reader_is_refused_by_topic() {
     let mut case = Case::part(&before, 0, &folder);
     (0..2).for_each(|time| case.offer("a", "1x1", time));
     case.pass();
-    before.check_rests(&folder.seen_by(&before), 0, &[1; 3]).unwrap();
+    before.check_rests(&folder.for_pipeline(&before), 0, &[1; 3]).unwrap();
     let after = topology(&plain("b"));
-    let error = after.check_rests(&folder.seen_by(&after), 0, &[1; 3]).unwrap_err().to_string();
+    let error = after.check_rests(&folder.for_pipeline(&after), 0, &[1; 3]).unwrap_err().to_string();
     assert!(error.contains("over the topic `a`") && error.contains("no step reads this topic any more"), "{error}");
 }
 
@@ -36,8 +36,8 @@ fn a_run_over_a_partition_without_a_task_is_refused_by_topic() {
     let mut case = Case::new(&plain("a"), &folder);
     (0..2).for_each(|time| case.offer("a", "1x1", time));
     case.pass();
-    topology.check_rests(&folder.seen_by(&topology), 0, &narrow_a(&topology)).unwrap();
-    let error = topology.check_rests(&folder.seen_by(&topology), 1, &narrow_a(&topology)).unwrap_err().to_string();
+    topology.check_rests(&folder.for_pipeline(&topology), 0, &narrow_a(&topology)).unwrap();
+    let error = topology.check_rests(&folder.for_pipeline(&topology), 1, &narrow_a(&topology)).unwrap_err().to_string();
     assert!(error.contains("the topic `a`") && error.contains("have no partition 1 any more"), "{error}");
 }
 
@@ -152,7 +152,8 @@ fn a_task_refuses_to_start_if_a_result_waits_for_a_commit_at_a_missing_step() {
     let mut case = Case::new(&steps("totals", "commit"), &folder);
     (0..5).for_each(|time| case.offer("in", "x", time));
     case.offer("in", "x", 1_000);
-    while case.task.may_commit() && !folder.rests(&case.topology).iter().any(|(key, _)| key.contains("/80000000-")) {
+    while case.task.may_commit() && !folder.part_sizes(&case.topology).iter().any(|(key, _)| key.contains("/80000000-"))
+    {
         assert!(case.task.ready(), "a result waits in the middle of the run");
         case.pass();
     }

@@ -1,9 +1,9 @@
-//! What goes on with a run.
+//! Pipelines that resume an unfinished run.
 
 use super::*;
 
 #[test]
-fn two_tasks_behind_one_step_keep_their_runs_apart() {
+fn two_tasks_of_one_step_store_their_runs_separately() {
     let side = |name: &str, port: &str| {
         step("process", name, &format!("dealt.{port}"), "number")
             + &step("transform", &format!("{name}2"), name, "twice")
@@ -21,7 +21,7 @@ fn two_tasks_behind_one_step_keep_their_runs_apart() {
     }
     for part in [1, 2] {
         let mut case = Case::part(&topology, part, &folder);
-        assert!(case.task.ready(), "part {part} has a rest");
+        assert!(case.task.ready(), "part {part} has an unfinished run");
         outputs.extend(case.all());
     }
     outputs.sort();
@@ -30,7 +30,7 @@ fn two_tasks_behind_one_step_keep_their_runs_apart() {
 }
 
 #[test]
-fn a_run_goes_on_where_another_topic_is_read_first_now() {
+fn a_run_is_resumed_if_another_topic_is_the_first_input_now() {
     let folder = Folder::default();
     let mut case = Case::new(&plain("in"), &folder);
     (0..3).for_each(|time| case.offer("in", "1x1", time));
@@ -38,7 +38,7 @@ fn a_run_goes_on_where_another_topic_is_read_first_now() {
     let merged = merge("m", &["new", "in"]) + &sink("m", "all");
     let steps = source("new") + &plain("in") + &merged;
     let topology = topology(&steps);
-    let owners = folder.rests(&topology).into_iter().map(|(key, _)| topology.meta_owner(key.as_bytes()));
+    let owners = folder.part_sizes(&topology).into_iter().map(|(key, _)| topology.meta_owner(key.as_bytes()));
     assert!(owners.len() > 0 && owners.into_iter().all(|owner| owner == Some(0)));
     let mut case = Case::new(&steps, &folder);
     case.offer("new", "x", 9);
@@ -46,11 +46,11 @@ fn a_run_goes_on_where_another_topic_is_read_first_now() {
     let mut case = Case::new(&steps, &folder);
     case.offer("new", "x", 9);
     assert_eq!(case.all(), ["out 1x1", "all x"]);
-    assert_eq!(folder.rests(&topology), []);
+    assert_eq!(folder.part_sizes(&topology), []);
 }
 
 #[test]
-fn a_run_is_kept_under_an_input_that_has_the_partition_of_its_task() {
+fn a_run_is_stored_under_an_input_that_has_the_tasks_partition() {
     let folder = Folder::default();
     let second = |topology: &Topology, part: usize| TaskOptions {
         partition: 1,
@@ -66,16 +66,16 @@ fn a_run_is_kept_under_an_input_that_has_the_partition_of_its_task() {
     assert_eq!(case.pass().len(), 1);
 
     let apart = topology(&(merged(&["b"]) + &sink("a", "all")));
-    apart.check_rests(&folder.seen_by(&apart), 1, &narrow_a(&apart)).unwrap();
+    apart.check_rests(&folder.for_pipeline(&apart), 1, &narrow_a(&apart)).unwrap();
     let part = apart.subtopologies.iter().position(|part| part.inputs.iter().any(|id| apart.topics[id.0].name == "b"));
     let mut case = Case::with(&apart, second(&apart, part.unwrap()), &folder).unwrap_or_else(|error| panic!("{error}"));
-    assert!(case.task.ready(), "the task of `b` goes on with it");
+    assert!(case.task.ready(), "the task of `b` resumes the run");
     assert_eq!(case.all(), ["out 1x1"]);
-    assert_eq!(folder.rests(&apart), []);
+    assert_eq!(folder.part_sizes(&apart), []);
 }
 
 #[test]
-fn what_waits_for_a_sink_leaves_by_that_of_its_step_in_whatever_order_sinks_are() {
+fn a_record_queued_at_a_sink_stays_with_it_in_any_order_of_sinks() {
     let sums = "[[aggregate]]\nname = \"sums\"\nfrom = \"in\"\ncall = \"t.append\"\n\
                 window = { tumbling = \"1h\" }\n";
     let steps = source("in") + sums + &step("transform", "big", "in", "many");
@@ -105,7 +105,7 @@ fn what_waits_for_a_sink_leaves_by_that_of_its_step_in_whatever_order_sinks_are(
 }
 
 #[test]
-fn a_letter_names_the_topic_that_its_record_came_from_also_when_that_is_gone() {
+fn a_dead_letter_names_the_topic_of_its_record_even_if_the_pipeline_no_longer_has_it() {
     let folder = Folder::default();
     let steps = |sources: &[&str]| {
         let all: String = sources.iter().map(|name| source(name)).collect();
@@ -123,7 +123,7 @@ fn a_letter_names_the_topic_that_its_record_came_from_also_when_that_is_gone() {
 }
 
 #[test]
-fn rows_of_a_table_without_readers_are_not_set_back() {
+fn rows_of_a_table_without_readers_keep_their_last_versions() {
     let folder = Folder::default();
     let first = source("in") + &step("transform", "big", "in", "many");
     let table = "[[table]]\nname = \"rows\"\ntopic = \"rows\"\nvalue = \"bytes\"\n";
@@ -141,7 +141,7 @@ fn rows_of_a_table_without_readers_are_not_set_back() {
 }
 
 #[test]
-fn what_is_refused_while_it_waits_fails_at_its_step() {
+fn a_queued_record_that_is_refused_later_fails_at_its_step() {
     let folder = Folder::default();
     let topology = topology(&sink_first());
     let mut case = Case::part(&topology, 0, &folder);
@@ -157,7 +157,7 @@ fn what_is_refused_while_it_waits_fails_at_its_step() {
 }
 
 #[test]
-fn what_is_too_large_by_now_fails_at_its_step() {
+fn a_queued_record_beyond_a_new_limit_fails_at_its_step() {
     let folder = Folder::default();
     let topology = topology(&sink_first());
     let mut case = Case::part(&topology, 0, &folder);
@@ -171,7 +171,7 @@ fn what_is_too_large_by_now_fails_at_its_step() {
 }
 
 #[test]
-fn no_part_of_a_run_is_larger_than_a_store_takes() {
+fn each_part_of_a_run_fits_into_the_store() {
     let folder = Folder::default();
     let topology = topology(&plain("in"));
     let options = || TaskOptions { state_bytes: 100, ..options(&topology, 0) };
@@ -180,16 +180,16 @@ fn no_part_of_a_run_is_larger_than_a_store_takes() {
     let mut outputs = 0;
     while case.task.ready() {
         outputs += case.pass().len();
-        let rests = folder.rests(&topology);
-        assert!(rests.iter().all(|(_, bytes)| *bytes <= 100), "{rests:?}");
-        assert_eq!(rests.is_empty(), outputs == 5);
+        let parts = folder.part_sizes(&topology);
+        assert!(parts.iter().all(|(_, bytes)| *bytes <= 100), "{parts:?}");
+        assert_eq!(parts.is_empty(), outputs == 5);
         case = Case::with(&topology, options(), &folder).unwrap_or_else(|error| panic!("{error}"));
     }
     assert_eq!(outputs, 5);
 }
 
 #[test]
-fn what_a_run_has_written_to_a_table_is_not_kept_until_its_end() {
+fn a_run_writes_rows_of_a_table_before_its_end() {
     let folder = Folder::default();
     let table = "[[table]]\nname = \"rows\"\nfrom = \"big\"\n";
     let lookup = "[[lookup]]\nname = \"l\"\nstream = \"other\"\ntable = \"rows\"\ncall = \"t.cat\"\n";
@@ -200,13 +200,13 @@ fn what_a_run_has_written_to_a_table_is_not_kept_until_its_end() {
     let mut sizes = Vec::new();
     while case.task.ready() {
         case.pass();
-        sizes.push(folder.rests(&case.topology).iter().map(|(_, bytes)| bytes).sum::<usize>());
+        sizes.push(folder.part_sizes(&case.topology).iter().map(|(_, bytes)| bytes).sum::<usize>());
     }
     assert!(sizes.len() > 10 && sizes.is_sorted_by(|a, b| a >= b), "a run only becomes smaller: {sizes:?}");
 }
 
 #[test]
-fn a_commit_writes_only_what_has_changed_of_a_run() {
+fn a_commit_writes_only_changed_parts_of_a_run() {
     let sums = "[[aggregate]]\nname = \"sums\"\nfrom = \"in\"\ncall = \"t.append\"\n\
                 window = { tumbling = \"1ms\" }\ngrace = \"30ms\"\nemit = \"final\"\n";
     let folder = Folder::default();
@@ -215,7 +215,7 @@ fn a_commit_writes_only_what_has_changed_of_a_run() {
     while case.task.ready() {
         assert_eq!(case.pass().len(), 0);
     }
-    // The first of these closes 20 windows, one in each pass.
+    // The first of these records closes 20 windows, one per pass.
     (0..50).for_each(|number| case.offer("in", &"x".repeat(1_000), 1_000 + number));
     let (mut written, mut commits, mut first) = (0, 0, 0);
     while case.task.ready() {
