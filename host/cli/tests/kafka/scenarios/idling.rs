@@ -27,7 +27,7 @@ fn a_run_until_idle_waits_for_the_partitions_of_a_dead_member_of_the_group() {
 
     halted.signal(Signal::SIGSTOP);
     feeder.finish();
-    last.wait_until_it_says("not read to its end yet");
+    last.wait_until_it_says("isn't committed up to its end yet");
     assert_eq!(app.kafka.members(&app.name).unwrap(), 2, "it was to be asked before the other one is missed");
     assert!(last.wait().success());
     let mut left = None;

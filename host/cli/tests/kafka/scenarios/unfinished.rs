@@ -144,6 +144,6 @@ fn a_run_until_idle_finishes_the_work_of_a_process_that_was_killed() {
     let results = app.results();
     assert_eq!(results.len() as i64, 2 * KEYS, "all keys have results");
     assert!(results.values().all(|windows| *windows == WINDOWS), "of all windows, once: {results:?}");
-    let asked = last.says("not read to its end yet");
+    let asked = last.says("isn't committed up to its end yet");
     assert!(asked, "it was to be asked before the other one is missed: {:#?}", last.entries());
 }
