@@ -42,7 +42,7 @@ const CATEGORIES: [&str; 8] = ["books", "coffee", "garden", "music", "shoes", "t
 const PLACES: [&str; 6] = ["Berlin", "Lagos", "Lima", "Osaka", "Paris", "Rome"];
 
 fn one<'a>(of: &[&'a str], random: &mut Random) -> &'a str {
-    of[random.below(of.len() as u64) as usize]
+    of.get(random.below(of.len() as u64) as usize).copied().unwrap_or_default()
 }
 
 fn customer(random: &mut Random) -> String {
@@ -72,7 +72,7 @@ fn sale(id: u64, random: &mut Random) -> (&'static str, String, String) {
 
 /// One record in five is a row of a customer.
 fn enrichment(id: u64, random: &mut Random) -> (&'static str, String, String) {
-    if id % 5 != 0 {
+    if !id.is_multiple_of(5) {
         return sale(id, random);
     }
     let customer = customer(random);
@@ -92,7 +92,7 @@ fn payment(id: u64, random: &mut Random) -> (&'static str, String, String) {
 
 /// Half of the records are views.
 fn recommendation(id: u64, random: &mut Random) -> (&'static str, String, String) {
-    if id % 2 == 0 {
+    if id.is_multiple_of(2) {
         return activity(id, random);
     }
     let (customer, product, category) = (customer(random), random.below(1000), one(&CATEGORIES, random));

@@ -94,7 +94,7 @@ fn latest<'a>(values: impl Iterator<Item = &'a Value>, key: &[&str]) -> Vec<&'a 
 }
 
 /// The values with the largest of these numbers first.
-fn by_number<'a>(mut values: Vec<&'a Value>, of: impl Fn(&Value) -> f64) -> Vec<&'a Value> {
+fn by_number(mut values: Vec<&Value>, of: impl Fn(&Value) -> f64) -> Vec<&Value> {
     values.sort_by_key(|value| Reverse((of(value) * 1e6) as i64));
     values
 }
