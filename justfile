@@ -64,20 +64,23 @@ guests *folders:
         case ${folders[i]} in plugins/*) lay "$wasm" pipelines ;; esac
     done
 
-# Builds the plugin of this demo alone.
+# Builds the plugin of this demo alone, or all where another pipeline is named.
 #
 # Runs a sample through its pipeline and shows the outcome: `demo [orders|fraud|recommendations|pricing|activity]`.
 demo *args:
     #!/usr/bin/env bash
     set -euo pipefail
-    case "${1:-}" in
-        fraud) plugin=fraud-scoring ;;
-        recommendations) plugin=recommendations ;;
-        pricing) plugin=dynamic-pricing ;;
-        activity) plugin=customer-activity ;;
-        *) plugin=order-status ;;
-    esac
-    "{{ just_executable() }}" --justfile "{{ justfile() }}" guests "plugins/$plugin"
+    folders=(plugins/order-status)
+    for word in "$@"; do
+        case $word in
+            fraud) folders=(plugins/fraud-scoring) ;;
+            recommendations) folders=(plugins/recommendations) ;;
+            pricing) folders=(plugins/dynamic-pricing) ;;
+            activity) folders=(plugins/customer-activity) ;;
+            --pipeline*) folders=() && break ;;
+        esac
+    done
+    "{{ just_executable() }}" --justfile "{{ justfile() }}" guests "${folders[@]}"
     cargo build {{ command }}
     "$CARGO_TARGET_DIR/debug/millrace" demo "$@"
 

@@ -64,7 +64,7 @@ pub enum Command {
     Table(Table),
     /// Show the topology of a pipeline: its topics, steps and state
     Topology(Topology),
-    /// Try Millrace: run sample orders through their pipeline, and show the results
+    /// Try Millrace: run a sample through its pipeline, and show the results
     Demo(Demo),
     /// Let an app on Kafka start from the beginning: deletes its committed offsets, internal topics and local state
     Reset(Reset),

@@ -298,8 +298,8 @@ fn warn_of_unused(unused: &BTreeMap<String, Contents>) {
             step,
             store,
             of,
-            "no step uses this state; if its step was renamed, the step began with empty state: to go on with this state, give \
-             the step its old name"
+            "no step uses this state; if its step was renamed, the step began with empty state: to go on with this state, \
+             give the step its old name"
         );
     }
 }

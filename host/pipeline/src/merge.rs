@@ -26,7 +26,7 @@ pub(super) const STEP_TABLES: [&str; 12] = [
     "sink",
 ];
 
-/// Those of them that read a topic: several files may have the same one.
+/// Those of them that read topics: several files may have the same one.
 const SHARED_TABLES: [&str; 3] = ["source", "table", "global-table"];
 
 /// The table of a step, not read yet.
@@ -114,7 +114,8 @@ impl Merged {
                 && other.name.value == step.name.value
                 && Value::Table(other.entries.clone()).says_the_same(&Value::Table(step.entries.clone()))
         };
-        SHARED_TABLES.contains(&step.table) && self.steps.iter().any(is_same)
+        let reads_a_topic = step.entries.iter().any(|entry| entry.name == "topic");
+        SHARED_TABLES.contains(&step.table) && reads_a_topic && self.steps.iter().any(is_same)
     }
 
     fn add_plugins(&mut self, entry: Entry, sources: &Sources, problems: &mut Problems) {

@@ -20,7 +20,7 @@ pub(super) fn check_names(steps: &[Step], sources: &Sources, problems: &mut Prob
                 let message = format!("the name `{}` is taken by the [[{}]] at {place}", step.name, other.table_name());
                 let help = match (&step.kind, step.name_at.file == other.name_at.file) {
                     (StepKind::Source { .. } | StepKind::Table { .. } | StepKind::GlobalTable { .. }, false) => {
-                        "names must differ in all files of an app; or say the same in both files, and both mean this one"
+                        "names must differ in all files of an app; or make both tables equal: then they are one step"
                     }
                     _ => "names must differ in all files of an app",
                 };

@@ -50,11 +50,14 @@ fn unit_price(order: &Doc) -> Result<f64> {
     if price > 0.0 { Ok(price) } else { Err(order.invalid("unitPrice", "must be over 0")) }
 }
 
-/// The order under the key of its product. It needs a unit price over 0.
+/// The order under the key of its product; under none if it has no product. It needs a unit price over 0.
 #[transform(rekey)]
 pub fn by_product(order: Doc) -> Result<Output> {
     unit_price(&order)?;
-    Ok(Output::new().key(order.str("productId")?.into_owned()))
+    Ok(match order.str("productId") {
+        Ok(product) => Output::new().key(product.into_owned()),
+        Err(_) => Output::new().null_key(),
+    })
 }
 
 /// The demand for a product in a window, and the price that follows from it.

@@ -3,7 +3,7 @@
 use millrace_sdk::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::{Alert, Number, Payment, Rules};
+use crate::{Alert, Number, Payment, Rules, alert_id};
 
 /// The mean of a customer's payments, and the payment that is far above it.
 pub struct Mean;
@@ -39,11 +39,14 @@ impl Aggregate for Mean {
     }
 }
 
-/// A payment without an id is known by its time.
+/// A payment without an id is known by its time and amount.
 fn unusual(customer: &str, payment: Payment, threshold: f64, ctx: &Ctx) -> Alert {
-    let id = payment.id.clone().unwrap_or_else(|| format!("at {}", ctx.timestamp()));
+    let id = match payment.id.as_ref().map(|id| id.get()) {
+        Some(id) => id.trim_matches('"').to_owned(),
+        None => format!("{} at {}", payment.amount, ctx.timestamp()),
+    };
     Alert {
-        alert_id: format!("UNUSUAL_AMOUNT:{customer}:{id}"),
+        alert_id: alert_id("UNUSUAL_AMOUNT", customer, &id),
         customer_id: customer.to_owned(),
         kind: "UNUSUAL_AMOUNT".into(),
         severity: "MEDIUM".into(),

@@ -4,6 +4,7 @@ mod history;
 mod window;
 
 use millrace_sdk::prelude::*;
+use millrace_sdk::serde_json::value::RawValue;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -72,7 +73,8 @@ impl Config for Rules {
 
 /// A payment, as far as it is looked at.
 struct Payment {
-    id: Option<String>,
+    /// As the payment has it.
+    id: Option<Box<RawValue>>,
     amount: f64,
     location: Option<String>,
 }
@@ -83,15 +85,21 @@ impl Payment {
         if amount <= 0.0 {
             return Err(payment.invalid("amount", "must be over 0"));
         }
-        let text = |name: &str| Ok::<_, Error>(payment.opt_str(name)?.map(|text| text.into_owned()));
-        Ok(Self { id: text("paymentId")?, amount, location: text("location")? })
+        let id = payment.opt::<&RawValue>("paymentId")?.map(ToOwned::to_owned);
+        Ok(Self { id, amount, location: payment.str("location").ok().map(|place| place.into_owned()) })
     }
 }
 
-/// A payment needs an amount over 0; its id and location are texts where it has them.
+/// A payment needs a customer as its key, and an amount over 0.
 #[transform]
-pub fn check(payment: Doc) -> Result<Unchanged> {
+pub fn check(_customer: Key<String>, payment: Doc) -> Result<Unchanged> {
     Payment::read(&payment).map(|_| Unchanged)
+}
+
+/// The id of an alert: the same only for the same type, customer and third part. `:` in a part is written `%3A`.
+fn alert_id(kind: &str, customer: &str, of: &str) -> String {
+    let escaped = |part: &str| part.replace('%', "%25").replace(':', "%3A");
+    format!("{kind}:{}:{}", escaped(customer), escaped(of))
 }
 
 /// An alert.
@@ -105,7 +113,7 @@ pub struct Alert {
     severity: String,
     value: Number,
     threshold: Number,
-    payment_id: Option<String>,
+    payment_id: Option<Box<RawValue>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     window_start: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use millrace_sdk::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::{Alert, Number, Payment, Rules};
+use crate::{Alert, Number, Payment, Rules, alert_id};
 
 /// The payments of a customer in a window: too many, or of high risk.
 pub struct Payments;
@@ -59,7 +59,7 @@ impl Activity {
     fn look(&mut self, customer: &str, payment: Payment, window: Window, rules: &Rules) -> Option<Seen> {
         let is_rapid = self.payments > rules.rapid_payments;
         let alert = (is_rapid && !self.rapid).then(|| Alert {
-            alert_id: format!("RAPID_PAYMENTS:{customer}:{}", window.start),
+            alert_id: alert_id("RAPID_PAYMENTS", customer, &window.start.to_string()),
             customer_id: customer.to_owned(),
             kind: "RAPID_PAYMENTS".into(),
             severity: "HIGH".into(),

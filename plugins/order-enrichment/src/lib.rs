@@ -1,6 +1,7 @@
 //! Orders with their customers, large orders, and what each region orders in an hour.
 
 use millrace_sdk::prelude::*;
+use millrace_sdk::serde_json::value::RawValue;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -23,9 +24,17 @@ impl Config for Limits {}
 /// An order needs a customer and an amount over 0.
 #[transform]
 pub fn check(order: Doc) -> Result<Unchanged> {
-    order.str("customerId")?;
+    if !order.has("customerId") || order.is_null("customerId") {
+        return Err(order.invalid("customerId", "must be there"));
+    }
     amount(&order)?;
     Ok(Unchanged)
+}
+
+/// A row of a customer is an object, or null where the customer is gone.
+#[transform]
+pub fn check_row(_row: Option<Doc>) -> Unchanged {
+    Unchanged
 }
 
 fn amount(order: &Doc) -> Result<f64> {
@@ -37,9 +46,9 @@ fn amount(order: &Doc) -> Result<f64> {
 /// known, or has no tier.
 #[join]
 pub fn enrich(mut order: Doc, customer: Option<Doc>) -> Result<Doc> {
-    let tier = customer.as_ref().map(|customer| customer.opt_str("tier")).transpose()?.flatten();
+    let tier = customer.as_ref().map(|customer| customer.opt::<&RawValue>("tier")).transpose()?.flatten();
     order.set("customer", customer.as_ref());
-    order.set("customerTier", tier.as_deref());
+    order.set_json("customerTier", &tier)?;
     Ok(order)
 }
 
@@ -49,10 +58,13 @@ pub fn high_value(order: Doc, ctx: Ctx) -> Result<Option<Unchanged>> {
     Ok((amount(&order)? > ctx.config::<Limits>().high_value_above).then_some(Unchanged))
 }
 
-/// The order under the key of its region.
+/// The order under the key of its region; under none if it has no region.
 #[transform(rekey)]
-pub fn by_region(order: Doc) -> Result<Output> {
-    Ok(Output::new().key(order.str("region")?.into_owned()))
+pub fn by_region(order: Doc) -> Output {
+    match order.str("region") {
+        Ok(region) => Output::new().key(region.into_owned()),
+        Err(_) => Output::new().null_key(),
+    }
 }
 
 /// The orders of a region in a window.
@@ -116,4 +128,4 @@ pub struct TrendResult {
     max: f64,
 }
 
-plugin! { name: "order-enrichment", config: Limits, functions: [check, enrich, high_value, by_region, Trend] }
+plugin! { name: "order-enrichment", config: Limits, functions: [check, check_row, enrich, high_value, by_region, Trend] }

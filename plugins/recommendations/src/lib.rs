@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use millrace_sdk::prelude::*;
+use millrace_sdk::serde_json::value::RawValue;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -29,12 +30,15 @@ impl Default for Interests {
 
 impl Config for Interests {}
 
-/// Lets events through that say something of an interest: those with a category, of a type that has a weight.
+/// Lets events through that say something of an interest: those with a category, of a type that has a weight. Without a
+/// category, the type doesn't matter.
 #[transform]
 pub fn interesting(event: Doc, ctx: Ctx) -> Result<Option<Unchanged>> {
+    if event.str("category").is_err() {
+        return Ok(None);
+    }
     let kind = event.str("activityType")?;
-    let has_category = event.opt_str("category")?.is_some();
-    Ok((has_category && ctx.config::<Interests>().weights.contains_key(&*kind)).then_some(Unchanged))
+    Ok(ctx.config::<Interests>().weights.contains_key(&*kind).then_some(Unchanged))
 }
 
 /// What a customer is interested in: categories with their weights.
@@ -79,17 +83,16 @@ pub struct ProfileResult {
     interests: BTreeMap<String, u64>,
 }
 
-/// A view of a product needs the product and its category.
+/// A view is an object; whatever it lacks does no harm.
 #[transform]
-pub fn check(view: Doc) -> Result<Unchanged> {
-    view.str("productId")?;
-    view.str("category")?;
-    Ok(Unchanged)
+pub fn check(_view: Doc) -> Unchanged {
+    Unchanged
 }
 
 /// What is recommended to a customer that looks at a product: the categories of most weight, equal ones by name.
 #[join]
 pub fn recommend(view: Doc, profile: ProfileResult, ctx: Ctx) -> Result<Recommendation> {
+    let of_view = |name: &str| Ok::<_, Error>(view.opt::<&RawValue>(name)?.map(ToOwned::to_owned));
     let config = ctx.config::<Interests>();
     let mut categories: Vec<(String, u64)> = profile.interests.into_iter().collect();
     // The sort is stable, and the map was in the order of names.
@@ -97,8 +100,8 @@ pub fn recommend(view: Doc, profile: ProfileResult, ctx: Ctx) -> Result<Recommen
     categories.truncate(config.recommended);
     Ok(Recommendation {
         customer_id: profile.customer_id,
-        product_id: view.str("productId")?.into_owned(),
-        category: view.str("category")?.into_owned(),
+        product_id: of_view("productId")?,
+        category: of_view("category")?,
         recommendations: categories.into_iter().map(|(category, _)| category).collect(),
         confidence: config.confidence,
         algorithm: "interest-profile",
@@ -110,17 +113,21 @@ pub fn recommend(view: Doc, profile: ProfileResult, ctx: Ctx) -> Result<Recommen
 #[serde(rename_all = "camelCase")]
 pub struct Recommendation {
     customer_id: String,
-    product_id: String,
-    category: String,
+    /// As the view has them.
+    product_id: Option<Box<RawValue>>,
+    category: Option<Box<RawValue>>,
     recommendations: Vec<String>,
     confidence: f64,
     algorithm: &'static str,
 }
 
-/// The view under the key of its product.
+/// The view under the key of its product; under none if it has no product.
 #[transform(rekey)]
-pub fn by_product(view: Doc) -> Result<Output> {
-    Ok(Output::new().key(view.str("productId")?.into_owned()))
+pub fn by_product(view: Doc) -> Output {
+    match view.str("productId") {
+        Ok(product) => Output::new().key(product.into_owned()),
+        Err(_) => Output::new().null_key(),
+    }
 }
 
 /// The views of a product in a window.

@@ -1,7 +1,7 @@
 //! The modules of a crate, and which of them names which.
 //!
 //! A module here is a file or a folder right under `src/`: what lies deeper belongs to the folder. Code for tests doesn't
-//! count, nor do comments and strings.
+//! count, nor do comments.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

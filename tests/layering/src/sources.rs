@@ -27,9 +27,14 @@ impl Source {
             || self.path.ends_with("tests.rs")
     }
 
-    /// Its lines before the test module at its end.
+    /// Its lines before the test module at its end. One in a file of its own, `mod tests;`, ends nothing.
     pub fn lines_of_code(&self) -> usize {
-        self.text.lines().take_while(|line| *line != "#[cfg(test)]").count()
+        let lines: Vec<&str> = self.text.lines().collect();
+        let begins = |(index, line): &(usize, &&str)| {
+            let after = lines.iter().skip(index + 1).find(|line| !line.starts_with("#["));
+            **line == "#[cfg(test)]" && after.is_some_and(|line| line.starts_with("mod ") && line.ends_with('{'))
+        };
+        lines.iter().enumerate().find(begins).map_or(lines.len(), |(index, _)| index)
     }
 }
 

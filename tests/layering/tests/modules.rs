@@ -41,8 +41,8 @@ fn an_import_is_found_in_every_form_that_it_is_written_in() {
         file("lib.rs", "mod a;\nmod b;\nmod c;\nmod d;\nmod e;\npub use d::{Other, Thing};\n"),
         file("a.rs", "use crate::b::X;\nfn f() { crate::c::g(); }\n// crate::e is a comment\n"),
         file("b/deep.rs", "use super::own;\nuse super::super::c::{self, Y};\nuse crate::Thing;\n"),
-        file("c.rs", "use super::d::Z;\n#[cfg(test)]\nmod tests { use crate::e::T; }\n"),
-        file("d.rs", "use crate::{\n    e::{p, q},\n    unknown,\n};\n"),
+        file("c.rs", "use super::d::Z;\n#[cfg(test)]\n#[allow(x)]\nmod tests {\n    use crate::e::T;\n}\n"),
+        file("d.rs", "#[cfg(test)]\nmod tests;\nuse crate::{\n    e::{p, q},\n    unknown,\n};\n"),
         file("e.rs", ""),
         file("tests/a.rs", "use crate::e::T;\n"),
     ];

@@ -1,4 +1,4 @@
-//! `millrace demo`: runs the sample orders through their pipeline, and shows the results.
+//! `millrace demo`: runs a sample through its pipeline, and shows the results.
 
 mod business;
 mod embedded;

@@ -156,7 +156,7 @@ impl Table {
         }
     }
 
-    /// What sorts keys by their values.
+    /// A sort key that puts keys in the order of their values.
     fn order(&self, key: &[u8]) -> (bool, Bytes) {
         let positive = self.codec != KeyCodec::I64 || key.first().is_some_and(|byte| byte & 0x80 == 0);
         (positive, Bytes::copy_from_slice(key))

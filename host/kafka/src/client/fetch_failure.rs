@@ -13,8 +13,9 @@ pub(crate) enum FetchFailure {
     Forbidden,
     /// The topic is gone, or the app isn't allowed to read at all.
     Unavailable,
-    /// No other attempt will do better.
-    ForGood,
+    /// The client and the broker don't understand each other, which neither time nor an administrator changes: not judged
+    /// here, since other requests meet it too and say so.
+    NotUnderstood,
     /// A connection, for example: librdkafka goes on trying.
     Passing,
 }
@@ -27,12 +28,13 @@ impl FetchFailure {
             (AutoOffsetReset | OffsetOutOfRange, _) => Self::OffsetGone,
             (TopicAuthorizationFailed, _) => Self::Forbidden,
             (_, Class::Topic | Class::Permission) => Self::Unavailable,
-            (_, Class::App) => Self::ForGood,
+            (_, Class::App) => Self::NotUnderstood,
             _ => Self::Passing,
         }
     }
 
-    /// Whether trying again doesn't help: the offset is gone, or an administrator has to act.
+    /// Whether the same fetch won't do better: the offset is gone, or an administrator has to act. A reader may still begin
+    /// at another offset.
     pub(crate) fn is_lasting(self) -> bool {
         matches!(self, Self::OffsetGone | Self::Forbidden | Self::Unavailable)
     }
@@ -51,7 +53,7 @@ mod tests {
             (C::TopicAuthorizationFailed, FetchFailure::Forbidden),
             (C::UnknownTopicOrPartition, FetchFailure::Unavailable),
             (C::GroupAuthorizationFailed, FetchFailure::Unavailable),
-            (C::UnsupportedVersion, FetchFailure::ForGood),
+            (C::UnsupportedVersion, FetchFailure::NotUnderstood),
             (C::BrokerTransportFailure, FetchFailure::Passing),
             (C::NotLeaderForPartition, FetchFailure::Passing),
         ] {

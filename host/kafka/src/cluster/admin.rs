@@ -264,7 +264,7 @@ fn may_not_describe(topic: &str) -> Error {
 }
 
 /// Whether a cluster that doesn't make or change a topic refuses it for good. All else is passing, as for other
-/// requests (see [`reactions`](crate::error::codes)): while it starts it has too few brokers or none that leads, it may
+/// requests (see [`codes`](crate::error::codes)): while it starts it has too few brokers or none that leads, it may
 /// bound how fast topics are made (KIP-599), and a newer one has codes that this client doesn't know.
 fn is_final(code: RDKafkaErrorCode) -> bool {
     use RDKafkaErrorCode as C;

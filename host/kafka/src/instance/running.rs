@@ -285,7 +285,7 @@ impl<'t> Instance<'t> {
         }
     }
 
-    /// Waits until the workers have committed and ended.
+    /// Tells the workers to stop, and waits until they have committed and ended.
     pub(super) fn drain(&mut self, result: Result<(), Error>) -> Result<(), Error> {
         self.transition(State::Draining);
         self.shared.stopping.store(true, Ordering::SeqCst);

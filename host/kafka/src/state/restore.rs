@@ -282,7 +282,7 @@ fn apply(
             }
             Ok(Applied::Records(0))
         }
-        // A changelog whose first records were deleted since the plan needs a new plan.
+        // The first record may have been deleted since the plan was made: a new plan knows where the changelog begins.
         Fetched::Failed(code, text) if FetchFailure::of(*code).is_lasting() => {
             Ok(Applied::Failed(format!("the changelog can't be read: {text}{}", remedy(*code))))
         }

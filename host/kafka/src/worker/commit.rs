@@ -138,7 +138,6 @@ impl Worker {
             self.write_all_postponed()?;
             self.tasks.drop_dirty();
             self.transactions.producer = None;
-            self.phase.reopen();
         }
         self.release_if_clean();
         if !self.tasks.is_any_dirty() {
@@ -152,6 +151,10 @@ impl Worker {
             inputs.filter_map(|input| Some((input.topic, input.partition?.cast_unsigned(), input.committed)));
         let commit = Commit { ledger, took: began.elapsed(), purgeable: purgeable.collect() };
         self.publisher.publish(Event::Committed(Box::new(commit)));
+        if disturbed {
+            // Last, since it closes the consumer, which takes a while.
+            self.phase.reopen();
+        }
         Ok(())
     }
 }

@@ -1,11 +1,13 @@
 //! A worker's transactions: its producer, and the state of the open transaction.
 //!
 //! ```text
-//!           first uncommitted work                committed
-//!   clean ─────────────────────────▶ begun ──────────────────────▶ clean
+//!           first uncommitted work               all tasks committed
+//!   clean ─────────────────────────▶ begun ──────────────────────────▶ clean
 //!     ▲                                │ └─ disturbed ─▶ committed, and the producer is dropped
 //!     └── the tasks in it are dropped ─┘
 //! ```
+//!
+//! After a commit of some tasks only, others may have uncommitted work: then it stays begun.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -80,7 +82,7 @@ impl WorkerTransactions {
         true
     }
 
-    /// Lets global tables change: no task has uncommitted work.
+    /// Lets global tables change: no task has uncommitted work, or those that have are dropped.
     pub(super) fn release(&mut self) {
         self.permit = None;
         self.begun = None;

@@ -23,7 +23,7 @@ fn a_source_that_two_files_say_in_two_ways_is_told() {
     };
     insta::assert_snapshot!(errors_in(&[file("one.toml", "i64"), file("two.toml", "string")], &[]), @"
     two.toml:3:8: the name `orders` is taken by the [[source]] at one.toml:3
-      help: names must differ in all files of an app; or say the same in both files, and both mean this one
+      help: names must differ in all files of an app; or make both tables equal: then they are one step
     ");
 }
 
