@@ -88,7 +88,7 @@ impl<'a> Step<'a> {
         self.shape.nodes.get(node.0).map_or("", |node| node.name.as_str())
     }
 
-    /// Name of what feeds an input of this node, for a guest.
+    /// Name of the node that feeds an input of this node, for a guest.
     pub(crate) fn input_name(&self, input: usize) -> &'a str {
         let feeds = |node: &&Node| node.edges.iter().any(|edge| edge.to == self.id && edge.input == input);
         self.shape.nodes.iter().find(feeds).map_or("", |node| node.name.as_str())
