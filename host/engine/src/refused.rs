@@ -8,8 +8,7 @@ use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hasher};
 use std::sync::Arc;
 
-use crate::record::Record;
-use crate::record::{Timestamp, length};
+use crate::record::{Record, Timestamp, length};
 use crate::topology::TopicId;
 
 /// The earliest time of a sent record: drivers send records with earlier times with this time.

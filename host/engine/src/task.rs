@@ -82,7 +82,7 @@ pub struct Task {
     feeds_itself: bool,
     /// A run that the last pass hasn't finished.
     unfinished: Option<Box<Progress>>,
-    /// What the last commit has stored of it.
+    /// The sections of it that the last commit has stored.
     stored: StoredRun,
 }
 

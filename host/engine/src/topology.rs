@@ -173,7 +173,7 @@ pub struct SubTopology {
 pub struct Node {
     /// Name of the step.
     pub name: String,
-    /// What it does.
+    /// Operator.
     pub operator: Operator,
     /// Destinations of its outputs, in the order of the files, which is the order of processing, depth first.
     pub edges: Vec<Edge>,

@@ -164,8 +164,8 @@ proptest! {
     }
 }
 
-/// State without join windows: entries that expired before their commit are not written, which is when they are. What
-/// waits in them is compared; its keys begin with a part of their own.
+/// State without live records of joins: which of those are written depends on commits, because entries that expire before
+/// a commit are never written. Unmatched records are compared; their keys begin with a part of their own.
 fn tables(topology: &Topology, disk: &support::Disk) -> Vec<String> {
     let is_join = |spec: &StoreSpec| matches!(spec.kind, StoreKind::WindowRecords { .. });
     let joins: Vec<usize> = (0..topology.stores.len()).filter(|store| is_join(&topology.stores[*store])).collect();

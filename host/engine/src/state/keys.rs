@@ -8,7 +8,7 @@
 //! | window | part u8, length of key u32, key, timestamp i64 with its sign bit flipped, sequence u64 | value |
 //! | unmatched record | part u8, timestamp as above, side u8, key with its end marked, sequence u64 | origin, headers, value |
 //! | any with a clock | [`CLOCK_KEY`] | as the store has it |
-//! | timers | see `timers.rs` | |
+//! | timers | see `timers/entry.rs` | |
 //! | meta | name | as the name says |
 
 use bytes::{BufMut, Bytes, BytesMut};

@@ -1,22 +1,19 @@
-//! Timers of a process step: kept by record key, name and clock, and found by time.
+//! Timers of a process step, in the order of time. [`entry`] has the layout of the step's timer store.
 //!
-//! Each timer is two entries of the step's timer store, written together:
-//!
-//! | key | value |
-//! |---|---|
-//! | `T`, clock, time with its sign bit flipped, record key, name | origin of the record that set it |
-//! | `N`, clock, record key, name | time; number of the round in which it was set, if it was already due |
-//!
-//! The record key is a byte that says whether there is one, then its bytes with an end that sorts below all other
-//! bytes: so entries of the first kind are in the order in which timers fire. Under [`CLOCK_KEY`], the store has the
-//! step's stream time and the number of rounds. A *round* fires the timers that one record has made due.
+//! Under [`CLOCK_KEY`], the store has the step's stream time and the number of rounds. A *round* fires the timers that
+//! one record has made due.
+
+mod entry;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use super::TaskState;
-use super::keys::{CLOCK_KEY, ordered, unordered};
+use super::keys::CLOCK_KEY;
 use crate::ports::{BackendError, Clock, Scan, StoreId};
 use crate::record::Timestamp;
+pub(crate) use entry::Timer;
+use entry::{by_name, decode, end_of, first_key};
+pub(super) use entry::{keys, set_for};
 
 /// The timers of a process step. Only clocks and first times are in memory; the timers are in the store.
 #[derive(Clone, Debug)]
@@ -31,19 +28,6 @@ pub(crate) struct Timers {
     /// When the first timer of each clock is due.
     stream: Option<Timestamp>,
     wall: Option<Timestamp>,
-}
-
-/// A timer that is set.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Timer {
-    /// Key of its entry by time.
-    pub(crate) entry: Bytes,
-    pub(crate) key: Option<Bytes>,
-    pub(crate) name: String,
-    pub(crate) time: Timestamp,
-    pub(crate) clock: Clock,
-    /// Encoded [`Origin`](crate::provenance::Origin) of the record that set it.
-    pub(crate) origin: Bytes,
 }
 
 /// How far the timers that a record or a tick has made due have fired.
@@ -152,7 +136,7 @@ impl Timers {
     pub(crate) fn last(&self, state: &TaskState, clock: Clock) -> Result<Option<Timestamp>, BackendError> {
         let mut last = None;
         let first = self.first(clock).unwrap_or(Timestamp::MAX);
-        state.scan(self.store, &times(clock, first), Some(&behind(clock)), &mut |key, value| {
+        state.scan(self.store, &first_key(clock, first), Some(&end_of(clock)), &mut |key, value| {
             last = decode(key, value).map(|timer| timer.time).or(last);
             Scan::Continue
         })?;
@@ -167,10 +151,10 @@ impl Timers {
         after: Option<&Bytes>,
         limit: usize,
     ) -> Result<Vec<Timer>, BackendError> {
-        let begin = times(clock, begin);
+        let begin = first_key(clock, begin);
         let from = after.map_or(&*begin, |after| after);
         let mut page = Vec::new();
-        state.scan(self.store, from, Some(&behind(clock)), &mut |key, value| {
+        state.scan(self.store, from, Some(&end_of(clock)), &mut |key, value| {
             let Some(timer) = decode(key, value).filter(|timer| Some(&timer.entry) != after) else {
                 return Scan::Continue;
             };
@@ -217,7 +201,7 @@ impl Timers {
 
     fn first_from(&self, state: &TaskState, clock: Clock, time: Timestamp) -> Result<Option<Timestamp>, BackendError> {
         let mut first = None;
-        state.scan(self.store, &times(clock, time), Some(&behind(clock)), &mut |key, value| {
+        state.scan(self.store, &first_key(clock, time), Some(&end_of(clock)), &mut |key, value| {
             first = decode(key, value).map(|timer| timer.time);
             if first.is_some() { Scan::Stop } else { Scan::Continue }
         })?;
@@ -235,130 +219,5 @@ impl Timers {
             clock.put_u64(self.rounds);
             state.put(self.store, CLOCK_KEY, Some(clock.freeze()));
         }
-    }
-}
-
-/// The two keys of a timer: by time, and by name.
-pub(super) fn keys(key: Option<&[u8]>, name: &str, time: Timestamp, clock: Clock) -> [Bytes; 2] {
-    let mut by_time = times(clock, time);
-    put_names(&mut by_time, key, name);
-    [by_time.freeze(), by_name(key, name, clock)]
-}
-
-/// The value of a timer's entry by name.
-pub(super) fn set_for(time: Timestamp, round: Option<u64>) -> Bytes {
-    let mut out = BytesMut::with_capacity(16);
-    out.put_i64(time);
-    round.into_iter().for_each(|round| out.put_u64(round));
-    out.freeze()
-}
-
-const BY_TIME: u8 = b'T';
-const BY_NAME: u8 = b'N';
-
-/// The first key of a clock's timers for a time, or later.
-fn times(clock: Clock, time: Timestamp) -> BytesMut {
-    let mut out = BytesMut::with_capacity(64);
-    out.put_slice(&[BY_TIME, number(clock)]);
-    out.put_u64(ordered(time));
-    out
-}
-
-/// The end of the keys of a clock's timers.
-fn behind(clock: Clock) -> [u8; 2] {
-    [BY_TIME, number(clock) + 1]
-}
-
-fn by_name(key: Option<&[u8]>, name: &str, clock: Clock) -> Bytes {
-    let mut out = BytesMut::with_capacity(64);
-    out.put_slice(&[BY_NAME, number(clock)]);
-    put_names(&mut out, key, name);
-    out.freeze()
-}
-
-fn number(clock: Clock) -> u8 {
-    match clock {
-        Clock::Stream => 0,
-        Clock::Wall => 1,
-    }
-}
-
-/// A zero byte in a record key, and the end of a record key.
-const ZERO: [u8; 2] = [0, 1];
-const END: [u8; 2] = [0, 0];
-
-fn put_names(out: &mut BytesMut, key: Option<&[u8]>, name: &str) {
-    out.put_u8(u8::from(key.is_some()));
-    for byte in key.unwrap_or_default() {
-        match byte {
-            0 => out.put_slice(&ZERO),
-            other => out.put_u8(*other),
-        }
-    }
-    out.put_slice(&END);
-    out.put_slice(name.as_bytes());
-}
-
-/// The timer of an entry by time; `None` for other entries.
-fn decode(entry: &[u8], origin: &[u8]) -> Option<Timer> {
-    let rest = entry.strip_prefix(&[BY_TIME])?;
-    let (clock, rest) = rest.split_first()?;
-    let clock = if *clock == number(Clock::Stream) { Clock::Stream } else { Clock::Wall };
-    let (time, rest) = rest.split_first_chunk::<8>()?;
-    let (has_key, mut rest) = rest.split_first()?;
-    let mut key = Vec::with_capacity(rest.len());
-    let name = loop {
-        let zero = rest.iter().position(|byte| *byte == 0)?;
-        let (part, behind) = rest.split_at(zero);
-        key.extend_from_slice(part);
-        match behind.split_first_chunk()? {
-            (&END, name) => break name,
-            (_, more) => {
-                key.push(0);
-                rest = more;
-            }
-        }
-    };
-    Some(Timer {
-        entry: Bytes::copy_from_slice(entry),
-        key: (*has_key == 1).then(|| key.into()),
-        name: std::str::from_utf8(name).ok()?.to_owned(),
-        time: unordered(u64::from_be_bytes(*time)),
-        clock,
-        origin: Bytes::copy_from_slice(origin),
-    })
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn entries_of_timers_sort_by_time_then_key_then_name_and_are_decoded_as_encoded() {
-        let stream = Clock::Stream;
-        let all: [(Option<&[u8]>, &str, i64, Clock); 10] = [
-            (Some(b"z"), "late", i64::MIN, stream),
-            (None, "", -1, stream),
-            (None, "b", -1, stream),
-            (Some(b""), "z", -1, stream),
-            (Some(b"\0"), "a", -1, stream),
-            (Some(b"\0\0"), "a", -1, stream),
-            (Some(b"\0\x01"), "a", -1, stream),
-            (Some(b"a"), "z", -1, stream),
-            (Some(b"aa"), "a", -1, stream),
-            (Some(b"a"), "a", 0, Clock::Wall),
-        ];
-        let keys = all.map(|(key, name, time, clock)| keys(key, name, time, clock));
-        assert!(keys.is_sorted_by(|[a, _], [b, _]| a < b));
-        for ([by_time, by_name], (key, name, time, clock)) in keys.iter().zip(all) {
-            let timer = decode(by_time, b"origin").unwrap();
-            let key = key.map(Bytes::copy_from_slice);
-            let (entry, origin) = (by_time.clone(), Bytes::from_static(b"origin"));
-            assert_eq!(timer, Timer { entry, key, name: name.into(), time, clock, origin });
-            assert_eq!(decode(by_name, b""), None);
-        }
-        let names: std::collections::BTreeSet<_> = keys.iter().map(|[_, by_name]| by_name).collect();
-        assert_eq!(names.len(), all.len(), "the keys by name are unique");
     }
 }

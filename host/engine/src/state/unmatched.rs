@@ -1,9 +1,9 @@
 //! Records of a left or outer stream-stream join that have no match yet, in the order in which the join emits them: by
 //! timestamp, then side, then key, then arrival (KAFKA-10847).
 //!
-//! Two clocks decide when, as in Kafka Streams: the highest timestamp of both sides, and `min_time`, a lower bound of
-//! the timestamps in here that says when to scan. `min_time` is the timestamp at which the last scan ended, which may
-//! be less than the lowest one. It decides which records a scan emits, so it survives a restart with the records.
+//! Two clocks decide when, as in Kafka Streams: the highest timestamp of both sides, and `min_time`, which says when to
+//! scan. `min_time` is the timestamp at which the last scan ended, or that of a record added since, if lower; it need
+//! not be the lowest one in here. It decides which records a scan emits, so it survives a restart with the records.
 //!
 //! All records are also in memory while they fit. Writes go to the overlay: a record that is removed before the commit
 //! of its write leaves nothing there.

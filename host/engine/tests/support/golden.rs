@@ -1,7 +1,7 @@
 //! Cases with the results of Kafka Streams' test driver, one per line.
 //!
 //! `{"name", "op": {...}, "in": [{"i", "k", "v", "t"}, ...], "out": [{"k", "w", "v", "t", "n"}, ...]}`: `i` is the
-//! input, `w` the window, and `n` the index of the record after which a result came out.
+//! input, `w` the window, and `n` the index of the record after which a result was emitted.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,6 @@
-//! Rules in Rust, in place of guests. A value that contains `trap` traps, with or without telling at which record;
-//! `fail`, `retry` and `skip` do as they say; `clear` deletes the state of an aggregate. A side that is missing in a
-//! join is `~`. `many` makes of `7x100` seven outputs of a hundred bytes, and `lengths` tells those of the sides.
+//! Rules in Rust, in place of guests. A value that contains `trap` traps, with or without the index of the record; `fail`,
+//! `retry` and `skip` have these outcomes; `clear` deletes the state of an aggregate. A missing side of a join is `~`.
+//! `many` turns `7x100` into seven outputs of a hundred bytes, and `lengths` emits the lengths of both sides.
 
 use std::collections::BTreeMap;
 
@@ -62,7 +62,7 @@ pub fn manifests() -> BTreeMap<String, Manifest> {
 }
 
 pub struct Rules {
-    /// Calls so far, so that every other trap hides its place.
+    /// Number of calls: every other trap has no index of its record.
     calls: usize,
 }
 
@@ -193,7 +193,7 @@ impl Logic for Rules {
             "alarm" => alarms::on_record(&mut scope, &v),
             _ => seen(&mut scope, key, &v),
         };
-        // Only now, after the writes: they must be undone.
+        // Fails after the writes, which must be undone.
         if v.contains("trap") {
             return (Err(self.trap(0)), scope);
         }
@@ -208,7 +208,7 @@ impl Logic for Rules {
         _: Attempt,
     ) -> (Result<Called<Outcome>, CallError>, ProcessScope) {
         let outcome = alarms::on_timer(&mut scope, due);
-        // Only now, after the writes: they must be undone.
+        // Fails after the writes, which must be undone.
         if due.name.starts_with("boom") {
             return (Err(self.trap(0)), scope);
         }
@@ -216,7 +216,7 @@ impl Logic for Rules {
     }
 }
 
-/// Absorbed states join with `|`; each value goes behind a comma, null as a word.
+/// Joins absorbed states with `|`, and appends each value after a comma, null as a word.
 fn grouped(group: &Group<'_>, mode: Mode) -> Grouped {
     assert!(group.state.is_none() || group.absorbed.is_empty(), "merging begins with a new state");
     let bytes = |stored: &Stored| text(Some(&stored.bytes));
@@ -259,7 +259,7 @@ fn number(scope: &mut ProcessScope, key: &[u8], v: &str) -> Outcome {
     Outcome::Outputs(vec![value(format!("{v}#{next}"))])
 }
 
-/// Keeps values as keys, deletes those that start with `del`, and puts out all that are there, by pages of one.
+/// Stores values as keys, deletes those that start with `del`, and emits all keys, in pages of one.
 fn seen(scope: &mut ProcessScope, key: &[u8], v: &str) -> Outcome {
     let own = [key, b"/", v.trim_start_matches("del").as_bytes()].concat();
     match v.starts_with("del") {

@@ -1,7 +1,7 @@
 //! Emits the results of a plan, record by record.
 
-use super::PendingResults;
 use super::calls::GroupResults;
+use super::pending_results::PendingResults;
 use super::plan::{ClosingWindow, PlannedRecord, ResultSource, WindowChange};
 use crate::ledger::Fate;
 use crate::operators::late;

@@ -10,8 +10,7 @@ use hashbrown::HashMap;
 
 use crate::path::Path;
 use crate::provenance::Origin;
-use crate::record::Record;
-use crate::record::Window;
+use crate::record::{Record, Window};
 use crate::step::{Item, Step};
 
 /// The results of a step that wait for the next commit.

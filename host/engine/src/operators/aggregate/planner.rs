@@ -13,8 +13,7 @@ use super::plan::{
     ClosingWindow, Plan, PlannedGroup, PlannedRecord, ResultSource, StateRef, WindowChange, WindowState,
 };
 use crate::ports::{BackendError, Scan, StoreId};
-use crate::record::Record;
-use crate::record::{Timestamp, Window, length};
+use crate::record::{Record, Timestamp, Window, length};
 use crate::state::TaskState;
 use crate::state::aggregate_windows::{
     AggregateWindows, entries_from, entries_to, entry_key, entry_of, open_from, open_key, opened, time_of,

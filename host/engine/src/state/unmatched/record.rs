@@ -3,8 +3,7 @@
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use crate::provenance::Origin;
-use crate::record::Record;
-use crate::record::{Header, Headers, Timestamp};
+use crate::record::{Header, Headers, Record, Timestamp};
 use crate::state::keys::{ordered, part, unordered};
 
 /// A side of a join. Compares as the order of unmatched records with the same timestamp.

@@ -5,8 +5,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use super::names::{Name, name_of, names};
 use crate::path::Path;
-use crate::record::Record;
-use crate::record::{Header, Headers, InputRecord, TimestampType, Window};
+use crate::record::{Header, Headers, InputRecord, Record, TimestampType, Window};
 use crate::row::Row;
 use crate::state::timers::TimerCursor;
 use crate::step::{Item, Produced, RecordOutputs, Remainder};
