@@ -29,7 +29,7 @@ fn help_names_all_commands_and_exit_codes() {
       topic        Read, write, list and create topics of a data folder or of a Kafka cluster
       table        Print rows of the tables of a data folder
       topology     Show the topology of a pipeline: its topics, steps and state
-      demo         Try Millrace: run sample orders through their pipeline, and show the results
+      demo         Try Millrace: run a sample through its pipeline, and show the results
       reset        Let an app on Kafka start from the beginning: deletes its committed offsets, internal
                    topics and local state
       offsets      Show or set the offsets at which an app on Kafka continues: the committed offsets of
@@ -446,23 +446,52 @@ fn help_of_topology_shows_its_arguments() {
 #[test]
 fn help_of_demo_shows_its_arguments() {
     assert_snapshot!(help("demo"), @"
-    Try Millrace: run sample orders through their pipeline, and show the results
+    Try Millrace: run a sample through its pipeline, and show the results
 
-    Usage: millrace demo [OPTIONS]
+    Usage: millrace demo [OPTIONS] [NAME]
+
+    Arguments:
+      [NAME]
+              The demo to run
+
+              Possible values:
+              - orders:          Payment and stock decide on orders
+              - fraud:           Payments that look like fraud
+              - recommendations: Recommendations, and products that many look at
+              - pricing:         Prices that follow the demand
+              - activity:        What customers do in five minutes, and in one visit
+
+              [default: orders]
 
     Options:
-          --data <DIR>                 Folder for the state and, without --kafka, the log; it is emptied
-                                       first [default: .millrace/demo]
-          --kafka <BOOTSTRAP>          Run on this Kafka cluster: its bootstrap servers. Topics
-                                       `millrace-demo-...` are deleted and created again
-          --kafka-set <KEY=VALUE>      A setting of librdkafka, such as `security.protocol=SASL_SSL` or
-                                       `ssl.ca.location=ca.pem`; may be repeated
-          --kafka-set-file <KEY=FILE>  The same with the value in a file, such as `sasl.password=FILE`;
-                                       a newline at its end is dropped
-          --pipeline <PIPELINE>        The pipeline to run [default: pipelines/orders.toml]
-          --in <FILE>                  The records to run through it [default: samples/orders.jsonl]
-      -h, --help                       Print help
-      -V, --version                    Print version
+          --data <DIR>
+              Folder for the state and, without --kafka, the log; it is emptied first
+
+              [default: .millrace/demo]
+
+          --kafka <BOOTSTRAP>
+              Run on this Kafka cluster: its bootstrap servers. Topics `millrace-demo-...` are deleted
+              and created again
+
+          --kafka-set <KEY=VALUE>
+              A setting of librdkafka, such as `security.protocol=SASL_SSL` or `ssl.ca.location=ca.pem`;
+              may be repeated
+
+          --kafka-set-file <KEY=FILE>
+              The same with the value in a file, such as `sasl.password=FILE`; a newline at its end is
+              dropped
+
+          --pipeline <PIPELINE>
+              The pipeline to run [default: that of the demo, such as pipelines/orders.toml]
+
+          --in <FILE>
+              The records to run through it [default: those of the demo, such as samples/orders.jsonl]
+
+      -h, --help
+              Print help (see a summary with '-h')
+
+      -V, --version
+              Print version
     ");
 }
 

@@ -71,22 +71,28 @@ fn a_pipeline_makes_of_its_sample_what_the_rules_say() {
 }
 
 #[test]
-fn records_that_break_a_rule_are_dead_letters_once_each() {
+fn a_record_that_breaks_a_rule_is_one_dead_letter_and_no_other_record_is() {
     let place = place();
     for (name, _) in PIPELINES {
         let out = place.millrace(&format!("replay {name}.toml --in {name}.jsonl")).good();
-        let letters: Vec<Value> = lines(&out).into_iter().filter(|record| record["topic"] == DEAD_LETTERS).collect();
-        let origin = |letter: &Value| {
-            let headers = &letter["headers"];
-            (headers["__streams.errors.topic"].clone().to_string(), headers["__streams.errors.offset"].to_string())
-        };
-        let mut origins: Vec<_> = letters.iter().map(origin).collect();
-        origins.sort();
-        let all = origins.len();
-        origins.dedup();
-        assert_eq!(origins.len(), all, "{name}: a record is a dead letter twice");
-        assert!(all > 10, "{name}: {all} dead letters");
+        let found = letters(&lines(&out));
+        let expected: Vec<_> = model::letters(name, &lines(&sample(name))).into_iter().collect();
+        assert!(expected.len() > 10, "{name} has hardly any");
+        assert_eq!(found, expected, "{name}");
     }
+}
+
+/// Topic and offset of each dead letter's origin, in order.
+fn letters(records: &[Value]) -> Vec<(String, u64)> {
+    let letters = records.iter().filter(|record| record["topic"] == DEAD_LETTERS);
+    let mut origins: Vec<(String, u64)> = letters
+        .map(|letter| {
+            let header = |name: &str| letter["headers"][name].as_str().unwrap();
+            (header("__streams.errors.topic").to_owned(), header("__streams.errors.offset").parse().unwrap())
+        })
+        .collect();
+    origins.sort();
+    origins
 }
 
 #[test]
@@ -129,11 +135,38 @@ fn all_pipelines_together_are_one_app_that_reads_each_topic_once() {
     let place = place();
     let files = PIPELINES.map(|(name, _)| format!("{name}.toml")).join(" ");
     assert_eq!(place.millrace(&format!("check {files}")).code, Some(0));
-    let activity = sample("customer-activity");
-    let out = place.millrace_with(&format!("replay {files} --in -"), &activity).good();
-    let together = by_topic(&lines(&out));
-    let alone = by_topic(&lines(&place.millrace("replay customer-activity.toml --in customer-activity.jsonl").good()));
-    for (topic, values) in alone {
-        assert_eq!(together[&topic], values, "{topic}");
+    for (name, others) in [("customer-activity", "recommendations"), ("dynamic-pricing", "order-enrichment")] {
+        let together = place.millrace(&format!("replay {files} --in {name}.jsonl")).good();
+        let together = by_topic(&lines(&together));
+        let alone =
+            |file: &str| by_topic(&lines(&place.millrace(&format!("replay {file}.toml --in {name}.jsonl")).good()));
+        let mut expected = alone(name);
+        expected.extend(alone(others));
+        assert!(expected.len() >= 2, "{name} and {others} read one topic");
+        for (topic, values) in &expected {
+            assert_eq!(&together[topic], values, "{topic}");
+        }
+        assert_eq!(together.len(), expected.len());
+    }
+}
+
+#[test]
+fn a_demo_shows_its_findings() {
+    let place = place();
+    for (demo, name, findings) in [
+        ("fraud", "fraud-scoring", ["HIGH    rapid     payment 11 in five minutes", "risky     score 100"]),
+        (
+            "recommendations",
+            "recommendations",
+            ["Customers with a recommendation: 8 of", "views in the hour from 10:00"],
+        ),
+        ("pricing", "dynamic-pricing", ["hit          20.00 ->    22.00 (+10.0 %)", "Prices, by product"]),
+        ("activity", "customer-activity", ["Most active customers", "Longest last visits"]),
+    ] {
+        let out = place.millrace(&format!("demo {demo} --pipeline {name}.toml --in {name}.jsonl")).good();
+        for finding in findings {
+            assert!(out.contains(finding), "{demo} lacks {finding:?}:\n{out}");
+        }
+        assert!(out.contains("Dead letters by reason") && out.contains("./justw demo"), "{out}");
     }
 }

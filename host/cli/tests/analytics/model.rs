@@ -39,11 +39,6 @@ impl Record<'_> {
         self.value[name].as_str()
     }
 
-    /// Whether a field is a text, null or missing.
-    fn may_be_text(&self, name: &str) -> bool {
-        matches!(self.value[name], Value::String(_) | Value::Null)
-    }
-
     fn over_zero(&self, name: &str) -> Option<f64> {
         self.value[name].as_f64().filter(|number| *number > 0.0)
     }
@@ -87,8 +82,7 @@ pub(crate) fn activity(lines: &[Value]) -> Results {
     let mut visits: BTreeMap<String, Vec<Visit>> = BTreeMap::new();
     let mut stream_time = i64::MIN;
     for record in read(lines) {
-        let kind = record.text("activityType").filter(|kind| !kind.is_empty());
-        let (Some(customer), Some(kind)) = (record.key, kind) else { continue };
+        let (Some(customer), Some(kind)) = (record.key, record.text("activityType")) else { continue };
         if let Some((start, end)) = windows.window(record.time) {
             let by_type = counts.entry((customer.to_owned(), start)).or_default();
             *by_type.entry(kind.to_owned()).or_default() += 1;
@@ -158,12 +152,10 @@ pub(crate) fn enrichment(lines: &[Value]) -> Results {
             }
             continue;
         }
-        let (Some(amount), Some(_)) = (record.over_zero("amount"), record.text("customerId")) else { continue };
-        let row = record.key.and_then(|customer| customers.get(customer)).filter(|row| row.is_object());
-        // A row that isn't an object can't be read by the rule: the order fails.
-        if record.key.is_some_and(|customer| customers.get(customer).is_some_and(|row| !row.is_object())) {
+        let Some(amount) = record.over_zero("amount").filter(|_| !record.value["customerId"].is_null()) else {
             continue;
-        }
+        };
+        let row = record.key.and_then(|customer| customers.get(customer));
         let mut order = record.value.clone();
         order["customer"] = row.cloned().unwrap_or(Value::Null);
         order["customerTier"] = row.map_or(Value::Null, |row| row["tier"].clone());
@@ -182,11 +174,12 @@ pub(crate) fn enrichment(lines: &[Value]) -> Results {
     results
 }
 
-/// The same with null values and with values that are no objects: rows of a table.
+/// The same with null values in the topic that is a table.
 fn with_tombstones(lines: &[Value]) -> impl Iterator<Item = Record<'_>> {
     lines.iter().filter_map(|line| {
         let (topic, key, value) = (line["topic"].as_str()?, line.get("key")?, line.get("value")?);
-        if topic != "bss.customer.info" && !value.is_object() {
+        let is_tombstone = topic == "bss.customer.info" && value.is_null();
+        if !(value.is_object() || is_tombstone) {
             return None;
         }
         Some(Record { topic, key: key.as_str(), value, time: line["timestamp"].as_i64()? })
@@ -208,8 +201,7 @@ pub(crate) fn fraud(lines: &[Value]) -> Results {
     let mut recent: BTreeMap<(String, i64), Payments> = BTreeMap::new();
     let mut history: BTreeMap<String, (u64, f64)> = BTreeMap::new();
     for record in read(lines) {
-        let readable = ["paymentId", "location"].iter().all(|name| record.may_be_text(name));
-        let (Some(customer), Some(amount), true) = (record.key, record.over_zero("amount"), readable) else { continue };
+        let (Some(customer), Some(amount)) = (record.key, record.over_zero("amount")) else { continue };
         let id = &record.value["paymentId"];
         if let Some((start, end)) = windows.window(record.time) {
             let payments = recent.entry((customer.to_owned(), start)).or_default();
@@ -236,7 +228,7 @@ pub(crate) fn fraud(lines: &[Value]) -> Results {
         let (count, total) = history.entry(customer.to_owned()).or_default();
         let threshold = 5.0 * *total / *count as f64;
         if *count > 0 && amount > threshold {
-            let text = id.as_str().unwrap();
+            let text = id.as_str().expect("the sample has unusual payments with a text as id only");
             let alert = json!({"alertId": format!("UNUSUAL_AMOUNT:{customer}:{text}"), "customerId": customer,
                 "type": "UNUSUAL_AMOUNT", "severity": "MEDIUM", "value": amount, "threshold": threshold, "paymentId": id});
             put(&mut results, "bss.fraud.alerts", alert);
@@ -264,15 +256,15 @@ pub(crate) fn recommendations(lines: &[Value]) -> Results {
             }
             continue;
         }
-        let (Some(product), Some(category)) = (record.text("productId"), record.text("category")) else { continue };
         if let Some(profile) = record.key.and_then(|customer| profiles.get(customer)) {
             let mut categories: Vec<(&String, &u64)> = profile.iter().collect();
             categories.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
             let top: Vec<&String> = categories.into_iter().take(3).map(|(category, _)| category).collect();
-            let value = json!({"customerId": record.key, "productId": product, "category": category,
-                "recommendations": top, "confidence": 0.85, "algorithm": "interest-profile"});
+            let value = json!({"customerId": record.key, "productId": record.value["productId"],
+                "category": record.value["category"], "recommendations": top, "confidence": 0.85, "algorithm": "interest-profile"});
             put(&mut results, "bss.recommendations", value);
         }
+        let Some(product) = record.text("productId") else { continue };
         let Some((start, end)) = windows.window(record.time) else { continue };
         let count = views.entry((product.to_owned(), start)).or_default();
         *count += 1;
@@ -298,4 +290,38 @@ pub(crate) fn pricing(lines: &[Value]) -> Results {
         put(&mut results, "bss.pricing.recommendations", value);
     }
     results
+}
+
+/// The records of a sample that are dead letters: their topics and offsets.
+pub(crate) fn letters(pipeline: &str, lines: &[Value]) -> BTreeSet<(String, u64)> {
+    let mut offsets: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut letters = BTreeSet::new();
+    for line in lines {
+        let topic = line["topic"].as_str().unwrap();
+        let offset = offsets.entry(topic).or_default();
+        if is_invalid(pipeline, topic, line) {
+            letters.insert((topic.to_owned(), *offset));
+        }
+        *offset += 1;
+    }
+    letters
+}
+
+fn is_invalid(pipeline: &str, topic: &str, line: &Value) -> bool {
+    // Bytes that aren't JSON stand in the sample as base64, as do keys that aren't text.
+    let (Some(key), Some(value)) = (line.get("key"), line.get("value")) else { return true };
+    if !value.is_object() {
+        return !(topic == "bss.customer.info" && value.is_null());
+    }
+    let is_over_zero = |name: &str| value[name].as_f64().is_some_and(|number| number > 0.0);
+    match (pipeline, topic) {
+        ("customer-activity", _) => !value["activityType"].is_string(),
+        ("order-enrichment", "bss.order.events") => !is_over_zero("amount") || value["customerId"].is_null(),
+        ("fraud-scoring", _) => !is_over_zero("amount") || key.is_null(),
+        ("recommendations", "bss.customer.events") => {
+            value["category"].is_string() && !value["activityType"].is_string()
+        }
+        ("dynamic-pricing", _) => !is_over_zero("unitPrice"),
+        _ => false,
+    }
 }

@@ -13,8 +13,7 @@ pub(crate) enum FetchFailure {
     Forbidden,
     /// The topic is gone, or the app isn't allowed to read at all.
     Unavailable,
-    /// The client and the broker don't understand each other, which neither time nor an administrator changes: not judged
-    /// here, since other requests meet it too and say so.
+    /// The broker doesn't take the request at all, as with another version of Kafka.
     NotUnderstood,
     /// A connection, for example: librdkafka goes on trying.
     Passing,

@@ -301,7 +301,7 @@ impl Table {
                     partition.unreadable = Some((format!("{text}{}", remedy(*code)), logged));
                     Ok(())
                 }
-                FetchFailure::ForGood | FetchFailure::Passing => {
+                FetchFailure::NotUnderstood | FetchFailure::Passing => {
                     tracing::debug!(topic = self.topic, partition = number, %code, "{text}");
                     Ok(())
                 }

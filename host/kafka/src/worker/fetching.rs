@@ -190,7 +190,7 @@ fn failure(is_own: bool, place: &Input, partition: i32, code: RDKafkaErrorCode, 
         FetchFailure::OffsetGone => Failure::OffsetGone,
         FetchFailure::Forbidden => Failure::OfInput(reason()),
         FetchFailure::Unavailable if !is_own => Failure::OfInput(reason()),
-        FetchFailure::Unavailable | FetchFailure::ForGood => Failure::OfAll(Reaction::Abort(reason())),
+        FetchFailure::Unavailable | FetchFailure::NotUnderstood => Failure::OfAll(Reaction::Abort(reason())),
         FetchFailure::Passing => {
             tracing::debug!(%topic, partition, %code, "{text}");
             Failure::Passing

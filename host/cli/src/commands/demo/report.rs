@@ -39,12 +39,13 @@ impl Report<'_> {
         writeln!(out, "  {input:>6}  records in, {}", self.arguments.input().display())?;
         let rate = self.ledger.consumed as f64 / self.took.as_secs_f64().max(1e-6);
         let which = match kind {
-            DemoKind::Orders => format!("these, and {results} results, which are read back"),
-            _ => "these, and those that got another key".to_owned(),
+            DemoKind::Orders => format!(": these, and {results} results, which are read back"),
+            _ if self.ledger.consumed == input => String::new(),
+            _ => format!(": these, and {} that got another key", self.ledger.consumed.saturating_sub(input)),
         };
         writeln!(
             out,
-            "  {:>6}  records processed in {:.0} ms ({rate:.0} records/s): {which}",
+            "  {:>6}  records processed in {:.0} ms ({rate:.0} records/s){which}",
             self.ledger.consumed,
             self.took.as_secs_f64() * 1e3
         )?;
@@ -166,7 +167,7 @@ impl Report<'_> {
             }
         }
         let plugin = kind.plugin();
-        writeln!(out, "  change the rule in plugins/{plugin}/src/lib.rs, and: ./justw demo {}{again}", kind.name())?;
+        writeln!(out, "  change the rule in plugins/{plugin}/src, and: ./justw demo {}{again}", kind.name())?;
         Ok(())
     }
 
