@@ -5,7 +5,7 @@ mod support;
 
 use insta::assert_snapshot;
 
-use support::{Place, Running, repository, sample, until};
+use support::{Place, Running, guest_named, repository, sample, until};
 
 const TOPICS: [&str; 4] = ["payment-orders", "stock-orders", "orders", "recovererDLQ"];
 
@@ -18,6 +18,25 @@ fn found(report: &str) -> String {
 /// Waits until an instance is running.
 fn wait_until_running(run: &mut Running) {
     until("it runs", || run.logged("state")["to"] == "running");
+}
+
+/// Those without a repartition topic, in which records of several partitions come in another order each time.
+#[test]
+fn a_demo_of_the_analytics_finds_the_same_on_kafka() {
+    let Some(cluster) = millrace_broker::for_test(millrace_broker::Options::default()).unwrap() else { return };
+    let (bootstrap, place) = (cluster.bootstrap(), Place::new());
+    for (demo, name) in [("fraud", "fraud-scoring"), ("activity", "customer-activity")] {
+        let component = format!("{}.wasm", name.replace('-', "_"));
+        place.write(&component, guest_named(&component));
+        for (folder, extension) in [("pipelines", "toml"), ("samples", "jsonl")] {
+            let file = format!("{name}.{extension}");
+            place.write(&file, std::fs::read(repository().join(folder).join(&file)).unwrap());
+        }
+        let demo = format!("demo {demo} --pipeline {name}.toml --in {name}.jsonl --data demo");
+        let embedded = found(&place.millrace(&demo).good());
+        assert!(embedded.contains("Dead letters by reason"), "{embedded}");
+        assert_eq!(found(&place.millrace(&format!("{demo} --kafka {bootstrap}")).good()), embedded);
+    }
 }
 
 #[test]
