@@ -9,6 +9,10 @@ set -euo pipefail
 check() {
     local manifest good=true
     for manifest in "$@"; do
+        if [ ! -e "$manifest" ]; then
+            echo "$manifest: there is no such plugin" >&2 && good=false
+            continue
+        fi
         lacks() { grep -qE "$1" "$manifest" || { echo "$manifest: $2" >&2 && good=false; }; }
         lacks '"cdylib"' 'a plugin is a library for the sandbox: add crate-type = ["cdylib", "rlib"] under [lib]'
         lacks '^ *edition *[.=]' \

@@ -65,14 +65,33 @@ pub fn read<C: Config>(json: &str) -> Result<Rc<dyn Any>, String> {
     let (mut unknown, mut track) = (Vec::new(), serde_path_to_error::Track::new());
     let mut input = serde_json::Deserializer::from_str(json);
     let tracked = serde_path_to_error::Deserializer::new(&mut input, &mut track);
-    let config: C = serde_ignored::deserialize(tracked, |path| unknown.push(format!("`{path}`")))
+    let config: C = serde_ignored::deserialize(tracked, |path| unknown.push(path.to_string()))
         .and_then(|config| input.end().map(|()| config))
         .map_err(|error| at_its_field(&track.path(), &error))?;
-    if !unknown.is_empty() {
-        return Err(format!("unknown field {}", unknown.join(", ")));
+    if let Some(first) = unknown.first() {
+        let unknown: Vec<String> = unknown.iter().map(|path| format!("`{path}`")).collect();
+        return Err(format!("unknown field {}{}", unknown.join(", "), fields_beside::<C>(first)));
     }
     config.validate()?;
     Ok(Rc::new(config))
+}
+
+/// The fields that there are beside an unknown one, by the schema.
+fn fields_beside<C: Config>(path: &str) -> String {
+    let schema = schemars::schema_for!(C);
+    let root = schema.as_value();
+    let mut table = root;
+    let mut names: Vec<&str> = path.split('.').collect();
+    names.pop();
+    for name in names {
+        let Some(inner) = table.pointer(&format!("/properties/{name}")) else { return String::new() };
+        let reference = inner.get("$ref").and_then(|reference| reference.as_str()?.strip_prefix('#'));
+        table = reference.and_then(|place| root.pointer(place)).unwrap_or(inner);
+    }
+    let fields = table.get("properties").and_then(|fields| fields.as_object());
+    let fields: Vec<String> =
+        fields.into_iter().flat_map(|fields| fields.keys()).map(|name| format!("`{name}`")).collect();
+    if fields.is_empty() { String::new() } else { format!("; the fields are {}", fields.join(", ")) }
 }
 
 /// The mistake in a config, behind the path of its field. Line and column are left out: the host makes the JSON from

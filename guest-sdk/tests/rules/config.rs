@@ -53,7 +53,11 @@ fn a_config_reaches_the_rule() {
 
 #[test]
 fn what_the_config_does_not_know_or_allow_is_refused() {
-    assert_eq!(refused(r#"{"minimun":1,"tags":{"x":2}}"#), "unknown field `minimun`, `tags.x`");
+    assert_eq!(
+        refused(r#"{"minimun":1,"tags":{"x":2}}"#),
+        "unknown field `minimun`, `tags.x`; the fields are `minimum`, `tags`"
+    );
+    assert_eq!(refused(r#"{"tags":{"x":2}}"#), "unknown field `tags.x`; the fields are `prefix`");
     assert_eq!(refused(r#"{"minimum":-1}"#), "minimum: must not be below 0");
     assert_eq!(refused(r#"{"minimum":"a"}"#), "`minimum`: invalid type: string \"a\", expected f64");
     assert_eq!(
@@ -86,5 +90,5 @@ fn a_field_that_the_config_must_have_is_named() {
 fn the_manifest_has_the_schema_of_the_config() {
     let schema: serde_json::Value = serde_json::from_str(&Bench::new(&PLUGIN).manifest().config_schema).unwrap();
     assert_eq!(schema["properties"]["minimum"]["default"], 10.0);
-    assert_eq!(schema["properties"]["minimum"]["description"], "What is below isn't worth looking at.");
+    assert_eq!(schema["properties"]["minimum"]["description"], "Smaller values aren't reviewed.");
 }

@@ -70,7 +70,7 @@ pub(super) fn merge(files: Vec<(usize, Vec<Entry>)>, sources: &Sources, problems
 impl Merged {
     fn add(&mut self, entry: Entry, sources: &Sources, problems: &mut Problems) {
         if let Some(table) = STEP_TABLES.iter().find(|table| **table == entry.name) {
-            self.add_steps(table, entry, problems);
+            self.add_steps(table, entry, sources, problems);
         } else if entry.name == "plugins" {
             self.add_plugins(entry, sources, problems);
         } else if APP_KEYS.contains(&entry.name.as_str()) {
@@ -84,7 +84,7 @@ impl Merged {
         }
     }
 
-    fn add_steps(&mut self, table: &'static str, entry: Entry, problems: &mut Problems) {
+    fn add_steps(&mut self, table: &'static str, entry: Entry, sources: &Sources, problems: &mut Problems) {
         let Value::List(items) = entry.item.value else {
             let message = format!("`{table}` must be a list of tables, not {}", entry.item.value.type_name());
             return problems.add(entry.item.at, message, format!("write [[{table}]] with two brackets"));
@@ -99,23 +99,31 @@ impl Merged {
             let name = name.and_then(|entry| Some((entry.item.at, text(&entry.item)?)));
             let (at, value) = name.unwrap_or((item.at, ""));
             let step = RawStep { table, at: item.at, name: Placed { at, value: value.to_owned() }, entries };
-            if !self.has_shared(&step) {
-                self.steps.push(step);
+            match self.shared(&step).map(|other| (other.at, differing_key(other, &step))) {
+                None => self.steps.push(step),
+                Some((_, None)) => {}
+                Some((other, Some(key))) => {
+                    let (name, place) = (&step.name.value, sources.line_of(other));
+                    let message = format!("[[{table}]] `{name}` has another `{key}` than the one at {place}");
+                    let help = "make all keys equal, then both are one step; or give this one another name and topic";
+                    problems.add(step.name.at, message, help);
+                }
             }
         }
     }
 
-    /// Whether another file has the same step, and both files mean one: a topic that several files read. Each of them can be
-    /// run alone then, and all of them together.
-    fn has_shared(&self, step: &RawStep) -> bool {
-        let is_same = |other: &RawStep| {
+    /// The step of another file that this one is too, if both read a topic and have one name: each of the files can be run
+    /// alone then, and all of them together.
+    fn shared(&self, step: &RawStep) -> Option<&RawStep> {
+        let reads_a_topic = |step: &RawStep| step.entries.iter().any(|entry| entry.name == "topic");
+        let is_same = |other: &&RawStep| {
             other.table == step.table
                 && other.at.file != step.at.file
                 && other.name.value == step.name.value
-                && Value::Table(other.entries.clone()).says_the_same(&Value::Table(step.entries.clone()))
+                && reads_a_topic(other)
         };
-        let reads_a_topic = step.entries.iter().any(|entry| entry.name == "topic");
-        SHARED_TABLES.contains(&step.table) && reads_a_topic && self.steps.iter().any(is_same)
+        let may_be = SHARED_TABLES.contains(&step.table) && !step.name.value.is_empty() && reads_a_topic(step);
+        self.steps.iter().find(is_same).filter(|_| may_be)
     }
 
     fn add_plugins(&mut self, entry: Entry, sources: &Sources, problems: &mut Problems) {
@@ -162,6 +170,19 @@ impl Merged {
             problems.add(entry.item.at, message, help);
         }
     }
+}
+
+/// The first key that isn't the same in both.
+fn differing_key(one: &RawStep, other: &RawStep) -> Option<String> {
+    let value = |step: &RawStep, name: &str| {
+        step.entries.iter().find(|entry| entry.name == name).map(|entry| entry.item.value.clone())
+    };
+    let names = one.entries.iter().chain(&other.entries).map(|entry| &entry.name);
+    let differs = |name: &&String| match (value(one, name), value(other, name)) {
+        (Some(one), Some(other)) => !one.says_the_same(&other),
+        _ => true,
+    };
+    names.into_iter().find(differs).cloned()
 }
 
 pub(super) fn text(item: &Item) -> Option<&str> {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::diagnostic::{Problems, Sources};
 use super::merge::APP_KEYS;
-use super::model::{Step, StepKind};
+use super::model::Step;
 
 /// Reports names that several steps have, and names that `--set` would take for a setting.
 pub(super) fn check_names(steps: &[Step], sources: &Sources, problems: &mut Problems) {
@@ -18,13 +18,7 @@ pub(super) fn check_names(steps: &[Step], sources: &Sources, problems: &mut Prob
             Some(other) => {
                 let place = sources.line_of(other.name_at);
                 let message = format!("the name `{}` is taken by the [[{}]] at {place}", step.name, other.table_name());
-                let help = match (&step.kind, step.name_at.file == other.name_at.file) {
-                    (StepKind::Source { .. } | StepKind::Table { .. } | StepKind::GlobalTable { .. }, false) => {
-                        "names must differ in all files of an app; or make both tables equal: then they are one step"
-                    }
-                    _ => "names must differ in all files of an app",
-                };
-                problems.add(step.name_at, message, help);
+                problems.add(step.name_at, message, "names must differ in all files of an app");
             }
             None => {
                 first.insert(&step.name, step);

@@ -4,16 +4,23 @@ use std::collections::BTreeMap;
 
 use millrace_sdk::prelude::*;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// How much each activity adds to the score.
 #[derive(Deserialize, JsonSchema)]
 #[serde(default, rename_all = "kebab-case")]
 pub struct Scoring {
-    /// By type of activity.
+    /// By type of activity. Types that a config names are added to VIEW, ADD_TO_CART and PURCHASE, or replace them.
+    #[serde(deserialize_with = "over_defaults")]
     weights: BTreeMap<String, u64>,
     /// Of all other types.
     other: u64,
+}
+
+fn over_defaults<'de, D: Deserializer<'de>>(config: D) -> Result<BTreeMap<String, u64>, D::Error> {
+    let mut weights = Scoring::default().weights;
+    weights.extend(BTreeMap::<String, u64>::deserialize(config)?);
+    Ok(weights)
 }
 
 impl Default for Scoring {

@@ -39,9 +39,13 @@ fn an_event_updates_the_counts_and_the_score_of_its_window() {
 
 #[test]
 fn the_config_sets_the_weights() {
-    let bench = Bench::with_config(&PLUGIN, r#"{"weights":{"VIEW":2},"other":7}"#).unwrap();
-    let group = run(bench, "activity", Group::new("ann", ["VIEW", "PURCHASE"].map(event)));
-    assert!(results(&group)[1].ends_with(r#""score":9}"#), "{:?}", results(&group));
+    let bench = Bench::with_config(&PLUGIN, r#"{"weights":{"VIEW":2},"other":70}"#).unwrap();
+    let group = run(bench, "activity", Group::new("ann", ["VIEW", "PURCHASE", "SEARCH"].map(event)));
+    assert!(
+        results(&group)[2].ends_with(r#""score":77}"#),
+        "2, the 5 that PURCHASE has anyway, 70: {:?}",
+        results(&group)
+    );
 }
 
 #[test]

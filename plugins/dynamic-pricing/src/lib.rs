@@ -35,6 +35,12 @@ impl Config for Pricing {
                 return Err(format!("{name} must be over 0: the demand is measured by it"));
             }
         }
+        if !(0.0..=1.0).contains(&self.elasticity) {
+            return Err("elasticity must be from 0 to 1: else a price could be below 0".into());
+        }
+        if self.cap.is_nan() || self.cap < 1.0 {
+            return Err("cap must be 1 or more: the base price itself is a price to recommend".into());
+        }
         Ok(())
     }
 }

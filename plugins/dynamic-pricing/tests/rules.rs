@@ -48,6 +48,12 @@ fn the_config_sets_what_is_expected_of_a_product() {
         let refused = bench(bad).err().unwrap();
         assert!(refused.contains(&format!("{name} must be over 0")), "{refused}");
     }
+    for (bad, name) in
+        [(r#"{"elasticity":-1}"#, "elasticity"), (r#"{"elasticity":1.5}"#, "elasticity"), (r#"{"cap":0.9}"#, "cap")]
+    {
+        let refused = bench(bad).err().unwrap();
+        assert!(refused.starts_with(&format!("{name} must be")), "{refused}");
+    }
 }
 
 #[test]

@@ -67,6 +67,12 @@ impl Config for Rules {
         if self.min_history == 0 {
             return Err("min-history must be 1 or more: without an earlier payment there is no mean".into());
         }
+        if self.unusual_factor.is_nan() || self.unusual_factor < 1.0 {
+            return Err("unusual-factor must be 1 or more: a payment is unusual that is above the mean".into());
+        }
+        if self.risky_total.is_nan() || self.risky_total < 0.0 {
+            return Err("risky-total must be 0 or more: amounts are over 0".into());
+        }
         Ok(())
     }
 }

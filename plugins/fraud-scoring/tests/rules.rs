@@ -79,8 +79,10 @@ fn the_config_sets_all_thresholds() {
     assert_eq!(ports, ["alerts", "high_risk"]);
     assert_eq!(unusual(bench(), [1.0, 100.0].map(|amount| payment(0, amount, "NYC"))).len(), 0, "too short a history");
     assert_eq!(unusual(bench(), [1.0, 1.0, 2.5].map(|amount| payment(0, amount, "NYC"))).len(), 1);
-    let refused = Bench::with_config(&PLUGIN, r#"{"min-history":0}"#).err().unwrap();
-    assert!(refused.contains("min-history must be 1 or more"), "{refused}");
+    for (name, value) in [("min-history", "0"), ("unusual-factor", "-1"), ("risky-total", "-0.5")] {
+        let refused = Bench::with_config(&PLUGIN, &format!(r#"{{"{name}":{value}}}"#)).err().unwrap();
+        assert!(refused.starts_with(&format!("{name} must be")), "{refused}");
+    }
 }
 
 #[test]

@@ -19,7 +19,14 @@ impl Default for Limits {
     }
 }
 
-impl Config for Limits {}
+impl Config for Limits {
+    fn validate(&self) -> Result<(), String> {
+        if self.high_value_above.is_nan() || self.high_value_above < 0.0 {
+            return Err("high-value-above must be 0 or more: amounts are over 0".into());
+        }
+        Ok(())
+    }
+}
 
 /// An order needs a customer and an amount over 0.
 #[transform]

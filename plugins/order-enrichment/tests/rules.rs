@@ -68,6 +68,8 @@ fn an_order_of_more_than_1000_is_of_high_value() {
     assert_eq!(transform("high_value", r#"{"amount":1000.01}"#).texts(), [r#"{"amount":1000.01}"#]);
     let mut bench = Bench::with_config(&PLUGIN, r#"{"high-value-above":5}"#).unwrap();
     assert_eq!(bench.transform("high_value", &[order(r#"{"amount":6}"#)]).remove(0).texts(), [r#"{"amount":6}"#]);
+    let refused = Bench::with_config(&PLUGIN, r#"{"high-value-above":-1}"#).err().unwrap();
+    assert!(refused.contains("must be 0 or more"), "{refused}");
 }
 
 #[test]

@@ -6,18 +6,26 @@ use std::collections::BTreeMap;
 use millrace_sdk::prelude::*;
 use millrace_sdk::serde_json::value::RawValue;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// What an activity says of an interest, and what is recommended.
 #[derive(Deserialize, JsonSchema)]
 #[serde(default, rename_all = "kebab-case")]
 pub struct Interests {
-    /// By type of activity. Other types say nothing.
+    /// By type of activity; other types say nothing. Types that a config names are added to VIEW, ADD_TO_CART and PURCHASE, or
+    /// replace them.
+    #[serde(deserialize_with = "over_defaults")]
     weights: BTreeMap<String, u64>,
     /// How many categories are recommended, at most.
     recommended: usize,
     /// How sure a recommendation is, as it is put out.
     confidence: f64,
+}
+
+fn over_defaults<'de, D: Deserializer<'de>>(config: D) -> Result<BTreeMap<String, u64>, D::Error> {
+    let mut weights = Interests::default().weights;
+    weights.extend(BTreeMap::<String, u64>::deserialize(config)?);
+    Ok(weights)
 }
 
 impl Default for Interests {
@@ -28,7 +36,17 @@ impl Default for Interests {
     }
 }
 
-impl Config for Interests {}
+impl Config for Interests {
+    fn validate(&self) -> Result<(), String> {
+        if self.recommended == 0 {
+            return Err("recommended must be 1 or more: without a category nothing is recommended".into());
+        }
+        if !(0.0..=1.0).contains(&self.confidence) {
+            return Err("confidence must be from 0 to 1".into());
+        }
+        Ok(())
+    }
+}
 
 /// Lets events through that say something of an interest: those with a category, of a type that has a weight. Without a
 /// category, the type doesn't matter.

@@ -84,3 +84,15 @@ fn views_are_counted_by_product() {
     let outcomes = Bench::new(&PLUGIN).aggregate("trending", &[group], Mode::Each).remove(0).outcomes;
     assert_eq!(outcomes[1].texts(), [r#"{"productId":"p1","windowStart":0,"windowEnd":3600000,"views":2}"#]);
 }
+
+#[test]
+fn a_config_that_recommends_nothing_or_is_more_than_sure_is_refused() {
+    for (bad, name) in [(r#"{"recommended":0}"#, "recommended"), (r#"{"confidence":7}"#, "confidence")] {
+        let refused = Bench::with_config(&PLUGIN, bad).err().unwrap();
+        assert!(refused.starts_with(&format!("{name} must be")), "{refused}");
+    }
+    let mut bench = Bench::with_config(&PLUGIN, r#"{"weights":{"SEARCH":2}}"#).unwrap();
+    let group = Group::new("ann", [event("SEARCH", "tea"), event("PURCHASE", "tea")]);
+    let texts = bench.aggregate("profile", &[group], Mode::Each).remove(0).outcomes[1].texts();
+    assert_eq!(texts, [r#"{"customerId":"ann","interests":{"tea":7}}"#]);
+}

@@ -154,14 +154,14 @@ fn all_pipelines_together_are_one_app_that_reads_each_topic_once() {
 fn a_demo_shows_its_findings() {
     let place = place();
     for (demo, name, findings) in [
-        ("fraud", "fraud-scoring", ["HIGH    rapid     payment 11 in five minutes", "risky     score 100"]),
+        ("fraud", "fraud-scoring", ["HIGH    rapid     payment 11 in the 5 minutes from 10:10", "risky     score 100"]),
         (
             "recommendations",
             "recommendations",
             ["Customers with a recommendation: 8 of", "views in the hour from 10:00"],
         ),
         ("pricing", "dynamic-pricing", ["hit          20.00 ->    22.00 (+10.0 %)", "Prices, by product"]),
-        ("activity", "customer-activity", ["Most active customers", "Longest last visits"]),
+        ("activity", "customer-activity", ["Most active windows of customers", "Longest last visits"]),
     ] {
         let out = place.millrace(&format!("demo {demo} --pipeline {name}.toml --in {name}.jsonl")).good();
         for finding in findings {

@@ -6,12 +6,11 @@ mod input;
 #[path = "../support/mod.rs"]
 mod support;
 
-use std::collections::BTreeMap;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use support::{Dice, Place};
+use support::{Dice, Place, assert_same, by_topic, keyed, last};
 
 /// Partitions of each topic.
 pub const PARTITIONS: u64 = 3;
@@ -52,13 +51,13 @@ fn every_operator_has_the_output_of_a_replay_although_processes_are_killed() {
     let expected = by_topic(replayed.lines());
     for topic in ORDERED {
         let found = read(&place, &kafka, topic);
-        let expected = expected.get(topic).cloned().unwrap_or_default();
+        let expected = expected.get(&format!("every-{topic}")).cloned().unwrap_or_default();
         assert!(!expected.is_empty(), "nothing was to come out to {topic}: the test shows nothing");
         assert_same(topic, &keyed(&expected), &keyed(&found));
     }
     for topic in LAST {
         let found = read(&place, &kafka, topic);
-        let expected = expected.get(topic).cloned().unwrap_or_default();
+        let expected = expected.get(&format!("every-{topic}")).cloned().unwrap_or_default();
         assert!(!expected.is_empty(), "nothing was to come out to {topic}: the test shows nothing");
         assert_same(topic, &last(&expected), &last(&found));
     }
@@ -112,46 +111,4 @@ fn start(place: &Place, kafka: &str) -> Child {
 fn read(place: &Place, kafka: &str, topic: &str) -> Vec<Value> {
     let lines = place.millrace(&format!("topic read every-{topic} --key i64 {kafka}")).good();
     lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-}
-
-fn by_topic<'l>(lines: impl Iterator<Item = &'l str>) -> BTreeMap<String, Vec<Value>> {
-    let mut topics: BTreeMap<String, Vec<Value>> = BTreeMap::new();
-    for line in lines {
-        let record: Value = serde_json::from_str(line).unwrap();
-        let topic = record["topic"].as_str().unwrap().trim_start_matches("every-").to_owned();
-        topics.entry(topic).or_default().push(record);
-    }
-    topics
-}
-
-/// What must be equal of a record. Where its window stands in its key, `topic read` doesn't know of it.
-fn essence(record: &Value) -> String {
-    let field = |name: &str| record.get(name).map(Value::to_string).unwrap_or_default();
-    let window = if record["key"].is_i64() { field("window") } else { String::new() };
-    [field("value"), field("valueBase64"), field("timestamp"), field("headers"), window].join(" ")
-}
-
-fn key(record: &Value) -> String {
-    [&record["partition"], &record["key"], &record["keyBase64"]].map(Value::to_string).join(" ")
-}
-
-/// The records of each key, in order.
-fn keyed(records: &[Value]) -> BTreeMap<String, Vec<String>> {
-    let mut keys: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for record in records {
-        keys.entry(key(record)).or_default().push(essence(record));
-    }
-    keys
-}
-
-/// The value of the last record of each key.
-fn last(records: &[Value]) -> BTreeMap<String, Vec<String>> {
-    records.iter().map(|record| (key(record), vec![record["value"].to_string()])).collect()
-}
-
-fn assert_same(topic: &str, expected: &BTreeMap<String, Vec<String>>, found: &BTreeMap<String, Vec<String>>) {
-    for key in expected.keys().chain(found.keys()) {
-        let (expected, found) = (expected.get(key), found.get(key));
-        assert_eq!(expected, found, "records of key {key} in every-{topic}: a replay's, and those on Kafka");
-    }
 }

@@ -2,6 +2,7 @@
 #![allow(dead_code, unused_imports, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod dice;
+mod records;
 mod running;
 
 use std::io::Write;
@@ -11,6 +12,7 @@ use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
 
 pub use dice::Dice;
+pub use records::{assert_same, by_topic, keyed, last};
 pub use running::{Running, catches_sigterm, ignores_sighup, until};
 
 /// The guest of the orders pipeline.

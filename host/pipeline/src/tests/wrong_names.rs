@@ -22,8 +22,8 @@ fn a_source_that_two_files_say_in_two_ways_is_told() {
         raw(path, &format!("app = \"a\"\n{source}[[sink]]\nfrom = \"orders\"\ntopic = \"{path}\"\n"))
     };
     insta::assert_snapshot!(errors_in(&[file("one.toml", "i64"), file("two.toml", "string")], &[]), @"
-    two.toml:3:8: the name `orders` is taken by the [[source]] at one.toml:3
-      help: names must differ in all files of an app; or make both tables equal: then they are one step
+    two.toml:3:8: [[source]] `orders` has another `key` than the one at one.toml:2
+      help: make all keys equal, then both are one step; or give this one another name and topic
     ");
 }
 

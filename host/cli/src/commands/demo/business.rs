@@ -65,9 +65,11 @@ fn fraud(results: &Results) -> Vec<Section> {
         let (value, threshold) = (number(alert, "value"), number(alert, "threshold"));
         let reason = match text(alert, "type") {
             "RAPID_PAYMENTS" => {
-                format!("payment {value} in five minutes from {}, over {threshold}", since(alert, "windowStart"))
+                let minutes = (number(alert, "windowEnd") - number(alert, "windowStart")) / 60_000.0;
+                let start = since(alert, "windowStart");
+                format!("payment {value} in the {minutes} minutes from {start}, over {threshold}")
             }
-            _ => format!("{value:.2} paid, over {threshold:.2}, five times the mean so far"),
+            _ => format!("{value:.2} paid, over {threshold:.2}, by the mean of the earlier payments"),
         };
         format!("{:6}  {customer:8}  {reason} ({payment})", text(alert, "severity"))
     };
@@ -75,7 +77,9 @@ fn fraud(results: &Results) -> Vec<Section> {
         let (payments, total) = (number(risk, "payments"), number(risk, "total"));
         let (customer, score, places) = (text(risk, "customerId"), number(risk, "score"), number(risk, "locations"));
         let start = since(risk, "windowStart");
-        format!("{customer:8}  score {score}: {payments} payments of {total:.2} in {places} places, from {start} on")
+        format!(
+            "{customer:8}  score {score}: {payments} payments, {total:.2} in sum, in {places} places, from {start} on"
+        )
     };
     vec![
         some("Alerts", of(results, "bss.fraud.alerts").map(alert).collect()),
@@ -136,7 +140,7 @@ fn activity(results: &Results) -> Vec<Section> {
     let window = |value: &Value| {
         let (customer, score, total) = (text(value, "customerId"), number(value, "score"), number(value, "total"));
         format!(
-            "{customer:8}  score {score:>3} of {total:>2} events in five minutes from {}",
+            "{customer:8}  score {score:>3} of {total:>2} events in the window from {}",
             since(value, "windowStart")
         )
     };
@@ -151,7 +155,7 @@ fn activity(results: &Results) -> Vec<Section> {
     let visits =
         by_number(latest(of(results, "bss.customer.sessions"), &["customerId"]), |value| number(value, "durationMs"));
     vec![
-        some("Most active customers", windows.into_iter().map(window).collect()),
+        some("Most active windows of customers", windows.into_iter().map(window).collect()),
         some("Longest last visits", visits.into_iter().map(visit).collect()),
     ]
 }
