@@ -15,6 +15,8 @@ use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::{Headers, Message};
 use rdkafka::{Offset, TopicPartitionList};
 
+use super::wait::until;
+
 /// Time limit of a request: brokers are killed here, so some take long.
 pub(super) const REQUEST: Duration = Duration::from_secs(5);
 
@@ -132,7 +134,13 @@ impl Kafka {
 
     /// All committed records of a topic, by partition.
     pub fn read(&self, topic: &str) -> Vec<Vec<Record>> {
-        let partitions = self.topics(topic).unwrap().get(topic).copied().unwrap_or(0);
+        // Where a broker is down, one request may be too little.
+        let mut topics = None;
+        until("the cluster lists its topics", || {
+            topics = self.topics(topic).ok();
+            topics.is_some()
+        });
+        let partitions = topics.and_then(|topics| topics.get(topic).copied()).unwrap_or(0);
         let mut config = config(&self.bootstrap);
         config.set("group.id", "reader").set("isolation.level", "read_committed").set("enable.partition.eof", "true");
         let reader: BaseConsumer = config.create().unwrap();
@@ -170,7 +178,7 @@ impl Kafka {
         for made in block_on(self.admin().create_topics(&[new], &AdminOptions::new())).unwrap() {
             made.unwrap();
         }
-        super::wait::until(&format!("`{topic}` is there"), || self.ends(topic, partitions).is_ok());
+        until(&format!("`{topic}` is there"), || self.ends(topic, partitions).is_ok());
     }
 
     /// A client that changes topics.
