@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use crate::bindings::base::millrace::plugin::types::{Header, Message, Span, Window as RawWindow};
 use crate::config::Config;
+use crate::error::{Error, Result};
 use crate::host;
 pub use crate::host::Level;
 
@@ -70,6 +71,15 @@ impl<'a> Ctx<'a> {
     /// The window of the record or group, if there is one.
     pub fn window(&self) -> Option<Window> {
         self.window
+    }
+
+    /// The window of the group, for a rule that can't do without one.
+    ///
+    /// # Errors
+    /// `bad-value` if the step has no window.
+    pub fn in_window(&self) -> Result<Window> {
+        self.window
+            .ok_or_else(|| Error::bad_value("the step that calls this rule has no `window`, and the rule needs one"))
     }
 
     /// Headers of the record; in a join, those of the left record. Empty unless the function is declared with

@@ -5,11 +5,13 @@
 mod support;
 
 use std::collections::VecDeque;
-use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
-use support::{Dice, Place, assert_same, by_topic, guest_named, keyed, last, repository};
+use support::{
+    Dice, Place, assert_same, by_topic, guest_named, keyed, kill_after, last, repository, start_unread,
+    wait_for_success,
+};
 
 const PIPELINES: [&str; 5] =
     ["customer-activity", "order-enrichment", "fraud-scoring", "recommendations", "dynamic-pricing"];
@@ -97,37 +99,20 @@ fn files() -> String {
 
 /// Has two processes running, kills one of them often enough, then lets them process the rest.
 fn kill_and_finish(place: &Place, kafka: &str) {
-    let start = |data: &str| -> Child {
+    let start = |data: &str| {
         let words = format!("run {} --data {data} --until-idle {kafka}", files());
-        place.command(&words).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+        start_unread(place.command(&words))
     };
     let (mut dice, mut hits) = (Dice::new(3), 0);
     let mut processes = ["one", "two"].map(|data| (data, start(data)));
     for _ in 0..KILLS {
-        let end = Instant::now() + Duration::from_millis(1_000 + dice.below(2_500));
         let (data, process) = &mut processes[dice.below(2) as usize];
-        // It may be done before that; then the next one shows that nothing is left.
-        while Instant::now() < end && process.try_wait().unwrap().is_none() {
-            std::thread::park_timeout(Duration::from_millis(10));
-        }
-        hits += u32::from(process.try_wait().unwrap().is_none());
-        process.kill().unwrap();
-        process.wait().unwrap();
+        hits += u32::from(kill_after(process, Duration::from_millis(1_000 + dice.below(2_500))));
         *process = start(data);
     }
     eprintln!("{hits} of {KILLS} kills hit a process that had work");
     assert!(hits > 2, "only {hits} kills hit a process that had work: the test shows little");
-    let end = Instant::now() + PATIENCE;
-    for (data, process) in &mut processes {
-        let status = loop {
-            if let Some(status) = process.try_wait().unwrap() {
-                break status;
-            }
-            assert!(Instant::now() < end, "process `{data}` doesn't come to rest");
-            std::thread::park_timeout(Duration::from_millis(20));
-        };
-        assert!(status.success(), "{data}: {status}");
-    }
+    processes.iter_mut().for_each(|(_, process)| wait_for_success(process, PATIENCE));
 }
 
 /// Lines in an order in which a task on Kafka takes them if all are there when it starts: of its inputs, that with the lowest

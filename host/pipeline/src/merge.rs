@@ -40,6 +40,12 @@ pub(super) struct RawStep {
     pub entries: Vec<Entry>,
 }
 
+impl RawStep {
+    fn value(&self, name: &str) -> Option<&Value> {
+        self.entries.iter().find(|entry| entry.name == name).map(|entry| &entry.item.value)
+    }
+}
+
 /// All files of an app.
 #[derive(Debug, Default)]
 pub(super) struct Merged {
@@ -115,7 +121,7 @@ impl Merged {
     /// The step of another file that this one is too, if both read a topic and have one name: each of the files can be run
     /// alone then, and all of them together.
     fn shared(&self, step: &RawStep) -> Option<&RawStep> {
-        let reads_a_topic = |step: &RawStep| step.entries.iter().any(|entry| entry.name == "topic");
+        let reads_a_topic = |step: &RawStep| step.value("topic").is_some();
         let is_same = |other: &&RawStep| {
             other.table == step.table
                 && other.at.file != step.at.file
@@ -174,12 +180,9 @@ impl Merged {
 
 /// The first key that isn't the same in both.
 fn differing_key(one: &RawStep, other: &RawStep) -> Option<String> {
-    let value = |step: &RawStep, name: &str| {
-        step.entries.iter().find(|entry| entry.name == name).map(|entry| entry.item.value.clone())
-    };
     let names = one.entries.iter().chain(&other.entries).map(|entry| &entry.name);
-    let differs = |name: &&String| match (value(one, name), value(other, name)) {
-        (Some(one), Some(other)) => !one.says_the_same(&other),
+    let differs = |name: &&String| match (one.value(name), other.value(name)) {
+        (Some(one), Some(other)) => !one.says_the_same(other),
         _ => true,
     };
     names.into_iter().find(differs).cloned()

@@ -42,11 +42,7 @@ impl Scoring {
 /// An event needs a type. Everything else about it is carried and not looked at.
 #[transform]
 pub fn check(event: Doc) -> Result<Unchanged> {
-    kind(&event).map(|_| Unchanged)
-}
-
-fn kind(event: &Doc) -> Result<String> {
-    Ok(event.str("activityType")?.into_owned())
+    event.str("activityType").map(|_| Unchanged)
 }
 
 /// How many activities there were of each type.
@@ -63,7 +59,11 @@ impl State for Counts {
 
 impl Counts {
     fn add(&mut self, event: &Doc) -> Result<()> {
-        *self.by_type.entry(kind(event)?).or_default() += 1;
+        let kind = event.str("activityType")?;
+        match self.by_type.get_mut(&*kind) {
+            Some(count) => *count += 1,
+            None => drop(self.by_type.insert(kind.into_owned(), 1)),
+        }
         self.total += 1;
         Ok(())
     }
@@ -88,7 +88,7 @@ impl Aggregate for Activity {
     }
 
     fn result(counts: &Counts, customer: &String, ctx: &Ctx) -> Result<ActivityResult> {
-        let Window { start, end } = window(ctx)?;
+        let Window { start, end } = ctx.in_window()?;
         Ok(ActivityResult {
             customer_id: customer.clone(),
             window_start: start,
@@ -139,7 +139,7 @@ impl Aggregate for Visit {
     }
 
     fn result(counts: &Counts, customer: &String, ctx: &Ctx) -> Result<VisitResult> {
-        let Window { start, end } = window(ctx)?;
+        let Window { start, end } = ctx.in_window()?;
         Ok(VisitResult {
             customer_id: customer.clone(),
             session_start: start,
@@ -161,10 +161,6 @@ pub struct VisitResult {
     duration_ms: i64,
     total: u64,
     by_type: BTreeMap<String, u64>,
-}
-
-fn window(ctx: &Ctx) -> Result<Window> {
-    ctx.window().ok_or_else(|| Error::bad_value("the step that calls this needs a window"))
 }
 
 plugin! { name: "customer-activity", config: Scoring, functions: [check, Activity, Visit] }

@@ -87,7 +87,7 @@ impl Aggregate for Price {
     }
 
     fn result(demand: &Demand, product: &String, ctx: &Ctx) -> Result<Recommendation> {
-        let window = ctx.window().ok_or_else(|| Error::bad_value("the step that calls this needs a window"))?;
+        let window = ctx.in_window()?;
         let config = ctx.config::<Pricing>();
         let (base, expected) = (demand.base_price, config.expected(product));
         let factor = demand.orders as f64 / expected;

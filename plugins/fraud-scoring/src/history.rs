@@ -3,7 +3,7 @@
 use millrace_sdk::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::{Alert, Number, Payment, Rules, alert_id};
+use crate::{Alert, Number, Rules, alert_id, amount, id};
 
 /// The mean of a customer's payments, and the payment that is far above it.
 pub struct Mean;
@@ -20,13 +20,12 @@ impl Aggregate for Mean {
     }
 
     fn add(history: &mut History, customer: &String, payment: Doc, ctx: &Ctx) -> Result<()> {
-        let payment = Payment::read(&payment)?;
-        let (amount, rules) = (payment.amount, ctx.config::<Rules>());
+        let (amount, rules) = (amount(&payment)?, ctx.config::<Rules>());
         history.alert = None;
         if history.payments >= rules.min_history {
             let threshold = rules.unusual_factor * history.total / history.payments as f64;
             if amount > threshold {
-                history.alert = Some(unusual(customer, payment, threshold, ctx));
+                history.alert = Some(unusual(customer, &payment, (amount, threshold), ctx)?);
             }
         }
         history.payments += 1;
@@ -40,22 +39,23 @@ impl Aggregate for Mean {
 }
 
 /// A payment without an id is known by its time and amount.
-fn unusual(customer: &str, payment: Payment, threshold: f64, ctx: &Ctx) -> Alert {
-    let id = match payment.id.as_ref().map(|id| id.get()) {
+fn unusual(customer: &str, payment: &Doc, (amount, threshold): (f64, f64), ctx: &Ctx) -> Result<Alert> {
+    let payment_id = id(payment)?;
+    let known_by = match payment_id.as_ref().map(|id| id.get()) {
         Some(id) => id.trim_matches('"').to_owned(),
-        None => format!("{} at {}", payment.amount, ctx.timestamp()),
+        None => format!("{amount} at {}", ctx.timestamp()),
     };
-    Alert {
-        alert_id: alert_id("UNUSUAL_AMOUNT", customer, &id),
+    Ok(Alert {
+        alert_id: alert_id("UNUSUAL_AMOUNT", customer, &known_by),
         customer_id: customer.to_owned(),
         kind: "UNUSUAL_AMOUNT".into(),
         severity: "MEDIUM".into(),
-        value: Number::Amount(payment.amount),
+        value: Number::Amount(amount),
         threshold: Number::Amount(threshold),
-        payment_id: payment.id,
+        payment_id,
         window_start: None,
         window_end: None,
-    }
+    })
 }
 
 /// What is kept of all payments of a customer.

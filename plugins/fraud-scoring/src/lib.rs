@@ -77,29 +77,20 @@ impl Config for Rules {
     }
 }
 
-/// A payment, as far as it is looked at.
-struct Payment {
-    /// As the payment has it.
-    id: Option<Box<RawValue>>,
-    amount: f64,
-    location: Option<String>,
+fn amount(payment: &Doc) -> Result<f64> {
+    let amount = payment.f64("amount")?;
+    if amount > 0.0 { Ok(amount) } else { Err(payment.invalid("amount", "must be over 0")) }
 }
 
-impl Payment {
-    fn read(payment: &Doc) -> Result<Self> {
-        let amount = payment.f64("amount")?;
-        if amount <= 0.0 {
-            return Err(payment.invalid("amount", "must be over 0"));
-        }
-        let id = payment.opt::<&RawValue>("paymentId")?.map(ToOwned::to_owned);
-        Ok(Self { id, amount, location: payment.str("location").ok().map(|place| place.into_owned()) })
-    }
+/// The id of a payment, as the payment has it.
+fn id(payment: &Doc) -> Result<Option<Box<RawValue>>> {
+    Ok(payment.opt::<&RawValue>("paymentId")?.map(ToOwned::to_owned))
 }
 
 /// A payment needs a customer as its key, and an amount over 0.
 #[transform]
 pub fn check(_customer: Key<String>, payment: Doc) -> Result<Unchanged> {
-    Payment::read(&payment).map(|_| Unchanged)
+    amount(&payment).map(|_| Unchanged)
 }
 
 /// The id of an alert: the same only for the same type, customer and third part. `:` in a part is written `%3A`.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use millrace_sdk::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::{Alert, Number, Payment, Rules, alert_id};
+use crate::{Alert, Number, Rules, alert_id, amount, id};
 
 /// The payments of a customer in a window: too many, or of high risk.
 pub struct Payments;
@@ -22,12 +22,12 @@ impl Aggregate for Payments {
     }
 
     fn add(activity: &mut Activity, customer: &String, payment: Doc, ctx: &Ctx) -> Result<()> {
-        let payment = Payment::read(&payment)?;
-        let window = ctx.window().ok_or_else(|| Error::bad_value("the step that calls this needs a window"))?;
+        let amount = amount(&payment)?;
+        let window = ctx.in_window()?;
         activity.payments += 1;
-        activity.total += payment.amount;
-        activity.locations.extend(payment.location.clone());
-        activity.seen = activity.look(customer, payment, window, ctx.config());
+        activity.total += amount;
+        activity.locations.extend(payment.str("location").ok().map(|place| place.into_owned()));
+        activity.seen = activity.look(customer, &payment, window, ctx.config())?;
         Ok(())
     }
 
@@ -56,19 +56,22 @@ impl State for Activity {
 
 impl Activity {
     /// What the payment that was added last brings about.
-    fn look(&mut self, customer: &str, payment: Payment, window: Window, rules: &Rules) -> Option<Seen> {
+    fn look(&mut self, customer: &str, payment: &Doc, window: Window, rules: &Rules) -> Result<Option<Seen>> {
         let is_rapid = self.payments > rules.rapid_payments;
-        let alert = (is_rapid && !self.rapid).then(|| Alert {
-            alert_id: alert_id("RAPID_PAYMENTS", customer, &window.start.to_string()),
-            customer_id: customer.to_owned(),
-            kind: "RAPID_PAYMENTS".into(),
-            severity: "HIGH".into(),
-            value: Number::Count(self.payments),
-            threshold: Number::Count(rules.rapid_payments),
-            payment_id: payment.id,
-            window_start: Some(window.start),
-            window_end: Some(window.end),
+        let alert = (is_rapid && !self.rapid).then(|| {
+            Ok::<_, Error>(Alert {
+                alert_id: alert_id("RAPID_PAYMENTS", customer, &window.start.to_string()),
+                customer_id: customer.to_owned(),
+                kind: "RAPID_PAYMENTS".into(),
+                severity: "HIGH".into(),
+                value: Number::Count(self.payments),
+                threshold: Number::Count(rules.rapid_payments),
+                payment_id: id(payment)?,
+                window_start: Some(window.start),
+                window_end: Some(window.end),
+            })
         });
+        let alert = alert.transpose()?;
         let score = self.score(rules);
         let is_high = score > rules.high_risk_above;
         let high_risk = (is_high && !self.high_risk).then(|| HighRisk {
@@ -81,7 +84,7 @@ impl Activity {
             window_end: window.end,
         });
         (self.rapid, self.high_risk) = (self.rapid || is_rapid, self.high_risk || is_high);
-        (alert.is_some() || high_risk.is_some()).then_some(Seen { alert, high_risk })
+        Ok((alert.is_some() || high_risk.is_some()).then_some(Seen { alert, high_risk }))
     }
 
     fn score(&self, rules: &Rules) -> u32 {

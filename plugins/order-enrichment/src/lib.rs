@@ -98,7 +98,7 @@ impl Aggregate for Trend {
     }
 
     fn result(orders: &Orders, region: &String, ctx: &Ctx) -> Result<TrendResult> {
-        let window = ctx.window().ok_or_else(|| Error::bad_value("the step that calls this needs a window"))?;
+        let window = ctx.in_window()?;
         Ok(TrendResult {
             region: region.clone(),
             window_start: window.start,

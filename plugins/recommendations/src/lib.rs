@@ -169,7 +169,7 @@ impl Aggregate for Trending {
     }
 
     fn result(views: &Views, product: &String, ctx: &Ctx) -> Result<TrendingResult> {
-        let window = ctx.window().ok_or_else(|| Error::bad_value("the step that calls this needs a window"))?;
+        let window = ctx.in_window()?;
         Ok(TrendingResult {
             product_id: product.clone(),
             window_start: window.start,

@@ -6,11 +6,11 @@ mod input;
 #[path = "../support/mod.rs"]
 mod support;
 
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Child;
+use std::time::Duration;
 
 use serde_json::Value;
-use support::{Dice, Place, assert_same, by_topic, keyed, last};
+use support::{Dice, Place, assert_same, by_topic, keyed, kill_after, last, start_unread, wait_for_success};
 
 /// Partitions of each topic.
 pub const PARTITIONS: u64 = 3;
@@ -74,14 +74,7 @@ fn kill_and_finish(place: &Place, kafka: &str) {
     let (mut dice, mut hits) = (Dice::new(1), 0);
     for kill in 0..KILLS {
         let mut process = start(place, kafka);
-        let end = Instant::now() + Duration::from_millis(1_000 + dice.below(3_000));
-        // It may be done before that; then the next one shows that nothing is left.
-        while Instant::now() < end && process.try_wait().unwrap().is_none() {
-            std::thread::park_timeout(Duration::from_millis(10));
-        }
-        hits += u32::from(process.try_wait().unwrap().is_none());
-        process.kill().unwrap();
-        process.wait().unwrap();
+        hits += u32::from(kill_after(&mut process, Duration::from_millis(1_000 + dice.below(3_000))));
         if kill % 4 == 3 {
             // All of its state comes back from Kafka.
             std::fs::remove_dir_all(place.path("data")).unwrap();
@@ -89,22 +82,12 @@ fn kill_and_finish(place: &Place, kafka: &str) {
     }
     eprintln!("{hits} of {KILLS} kills hit a process that had work");
     assert!(hits > 2, "only {hits} kills hit a process that had work: the test shows little");
-    let mut last = start(place, kafka);
-    let end = Instant::now() + PATIENCE;
-    let status = loop {
-        if let Some(status) = last.try_wait().unwrap() {
-            break status;
-        }
-        assert!(Instant::now() < end, "it doesn't come to rest");
-        std::thread::park_timeout(Duration::from_millis(20));
-    };
-    assert!(status.success(), "{status}");
+    wait_for_success(&mut start(place, kafka), PATIENCE);
 }
 
 fn start(place: &Place, kafka: &str) -> Child {
     let words = format!("run every.toml --data data --until-idle {kafka}");
-    let mut command: Command = place.command(&words);
-    command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    start_unread(place.command(&words))
 }
 
 /// What was committed to a topic, in the form of a replay.

@@ -2,6 +2,7 @@
 #![allow(dead_code, unused_imports, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod dice;
+mod killed;
 mod records;
 mod running;
 
@@ -12,6 +13,7 @@ use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
 
 pub use dice::Dice;
+pub use killed::{kill_after, start_unread, wait_for_success};
 pub use records::{assert_same, by_topic, keyed, last};
 pub use running::{Running, catches_sigterm, ignores_sighup, until};
 

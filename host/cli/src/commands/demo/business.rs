@@ -19,10 +19,12 @@ pub(super) struct Section {
 /// Values of the result topics, in the order of their timestamps.
 pub(super) type Results = BTreeMap<String, Vec<Value>>;
 
-/// What is shown first of a demo, and its findings. Orders have a report of their own.
+/// The first line of a demo's report, and its findings; the orders' are counted from their table.
 pub(super) fn findings(kind: DemoKind, results: &Results) -> (&'static str, Vec<Section>) {
     match kind {
-        DemoKind::Orders => ("", Vec::new()),
+        DemoKind::Orders => {
+            ("Payment and stock decided on orders; a sandboxed rule made one decision of the two.", Vec::new())
+        }
         DemoKind::Fraud => ("Payments were looked through for fraud.", fraud(results)),
         DemoKind::Recommendations => {
             ("Views became recommendations, by what customers did before.", recommended(results))

@@ -15,7 +15,7 @@ use millrace_engine::record::InputRecord;
 use millrace_store::{Batch, Durability};
 
 use super::super::replay::codecs;
-use super::look::{TopicSource, look, results};
+use super::look::{TopicSource, look};
 use super::report::Report;
 use crate::args;
 use crate::data;
@@ -32,9 +32,8 @@ pub(super) fn demo(arguments: &args::Demo, loaded: &Loaded) -> Result<()> {
     let start = Instant::now();
     run::run(&mut worker, &mut guests, &options, &AtomicBool::new(false), |_| ())?;
     let took = start.elapsed();
-    let found = look(worker.topology(), worker.log().database(), &mut Records(worker.log()))?;
-    let results = results(worker.topology(), &mut Records(worker.log()))?;
-    Report { arguments, records, took, ledger: worker.ledger(), found, results }.print()
+    let found = look(arguments.kind, worker.topology(), worker.log().database(), &mut Records(worker.log()))?;
+    Report { arguments, records, took, ledger: worker.ledger(), found }.print()
 }
 
 /// Appends the sample to the log, and returns the number of records by topic.

@@ -18,7 +18,7 @@ use millrace_kafka::topics::ClusterTopics;
 use millrace_kafka::{Guests, Options, Report as Told, State, WorkerOptions};
 
 use super::super::topic::write_all;
-use super::look::{TopicSource, look, results};
+use super::look::{TopicSource, look};
 use super::report::Report;
 use crate::args;
 use crate::input;
@@ -36,9 +36,8 @@ pub(super) fn demo(arguments: &args::Demo, loaded: &Loaded, bootstrap: &str) -> 
     let records = load_sample(&mut connection, &arguments.input(), &topology)?;
     let (ledger, took) = run(arguments, loaded, Arc::clone(&topology), bootstrap)?;
     let (database, _) = millrace_kafka::folder::open_to_read(&arguments.data)?;
-    let found = look(&topology, &database, &mut Records(&connection))?;
-    let results = results(&topology, &mut Records(&connection))?;
-    Report { arguments, records, took, ledger: &ledger, found, results }.print()
+    let found = look(arguments.kind, &topology, &database, &mut Records(&connection))?;
+    Report { arguments, records, took, ledger: &ledger, found }.print()
 }
 
 /// The pipeline under the name of the demo's app.

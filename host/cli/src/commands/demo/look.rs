@@ -13,6 +13,7 @@ use millrace_store::Database;
 
 use super::business::Results;
 use super::kafka::APP;
+use crate::args::DemoKind;
 
 /// Topics of a log or of a cluster.
 pub(super) trait TopicSource {
@@ -40,10 +41,17 @@ pub(super) struct Found {
     pub(super) apart: u64,
     /// The join's window in milliseconds.
     pub(super) within: i64,
+    /// The values that the pipeline has written, for the demos that show some; the orders have their table.
+    pub(super) results: Results,
 }
 
 /// Reads the results.
-pub(super) fn look(topology: &Topology, database: &Arc<Database>, source: &mut dyn TopicSource) -> Result<Found> {
+pub(super) fn look(
+    kind: DemoKind,
+    topology: &Topology,
+    database: &Arc<Database>,
+    source: &mut dyn TopicSource,
+) -> Result<Found> {
     let mut found = Found::default();
     if let Some((store, spec)) = topology.stores.iter().enumerate().find(|(_, spec)| spec.kind == StoreKind::Table) {
         found.table.clone_from(&spec.name);
@@ -60,12 +68,15 @@ pub(super) fn look(topology: &Topology, database: &Arc<Database>, source: &mut d
     }
     misses(source, topology, &mut found)?;
     count_written(source, topology, &mut found)?;
+    if kind != DemoKind::Orders {
+        found.results = results(topology, source)?;
+    }
     Ok(found)
 }
 
 /// The values of each topic that the pipeline writes to, in the order of their timestamps; by the name that the topic has in
 /// the pipeline's file.
-pub(super) fn results(topology: &Topology, source: &mut dyn TopicSource) -> Result<Results> {
+fn results(topology: &Topology, source: &mut dyn TopicSource) -> Result<Results> {
     let mut results = Results::new();
     for node in topology.subtopologies.iter().flat_map(|part| &part.nodes) {
         let Operator::Sink { topic, .. } = &node.operator else { continue };

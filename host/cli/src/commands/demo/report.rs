@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Result;
 use millrace_engine::ledger::{CounterKind, Ledger};
 
-use super::business::{Results, Section, findings};
+use super::business::{Section, findings};
 use super::look::Found;
 use crate::args::{self, DemoKind};
 use crate::data::database_of;
@@ -21,19 +21,13 @@ pub(super) struct Report<'a> {
     pub(super) took: Duration,
     pub(super) ledger: &'a Ledger,
     pub(super) found: Found,
-    /// Values that the pipeline has written.
-    pub(super) results: Results,
 }
 
 impl Report<'_> {
     pub(super) fn print(&self) -> Result<()> {
         let mut out = io::stdout().lock();
         let kind = self.arguments.kind;
-        let (headline, sections) = findings(kind, &self.results);
-        let headline = match kind {
-            DemoKind::Orders => "Payment and stock decided on orders; a sandboxed rule made one decision of the two.",
-            _ => headline,
-        };
+        let (headline, sections) = findings(kind, &self.found.results);
         writeln!(out, "{}", self.heading(headline))?;
         let (input, results) = (self.records.values().sum::<u64>(), self.results());
         writeln!(out, "  {input:>6}  records in, {}", self.arguments.input().display())?;
