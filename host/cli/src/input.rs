@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, IsTerminal};
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use crate::lines::LineReader;
 use crate::say::say;
@@ -22,6 +22,9 @@ pub(crate) fn open(path: Option<&Path>) -> Result<LineReader<Box<dyn BufRead>>> 
         return Ok(LineReader::new(Box::new(input)));
     };
     let name = path.display().to_string();
+    if path.is_dir() {
+        bail!("{name}: it is a folder, where a file of records is needed");
+    }
     let file = File::open(path).with_context(|| format!("{name}: can't be read"))?;
     let lines: Box<dyn BufRead> = Box::new(BufReader::with_capacity(1 << 16, file));
     Ok(LineReader::new(lines).of_file(name))

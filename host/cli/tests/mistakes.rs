@@ -270,6 +270,7 @@ fn a_missing_or_foreign_file_or_folder_ends_with_exit_code_1() {
         "topic list --data other",
         "topic list --data file",
         "topic write --data data --in ordres.jsonl",
+        "topic write --data data --in other",
         "table scan orders --data other",
         "run orders.toml --data other",
         "run orders.toml --data file",
@@ -332,6 +333,10 @@ fn a_missing_or_foreign_file_or_folder_ends_with_exit_code_1() {
 
     $ millrace topic write --data data --in ordres.jsonl
     error: ordres.jsonl: can't be read: No such file or directory (os error 2)
+    exit 1
+
+    $ millrace topic write --data data --in other
+    error: other: it is a folder, where a file of records is needed
     exit 1
 
     $ millrace table scan orders --data other

@@ -338,7 +338,7 @@ pub trait Backend: Send {
     ) -> Result<(), BackendError>;
 }
 
-/// Number of [parts](crate::state::keys::part) of a window store whose entries expire.
+/// Number of [parts](crate::state::keys::part) of a window store whose entries expire: the parts before this number.
 pub const TIMED_PARTS: usize = 2;
 
 /// The lowest timestamp that a window store keeps, for each [`part`](crate::state::keys::part) whose entries expire:

@@ -42,7 +42,7 @@ impl Aggregate for Mean {
 fn unusual(customer: &str, payment: &Doc, (amount, threshold): (f64, f64), ctx: &Ctx) -> Result<Alert> {
     let payment_id = id(payment)?;
     let known_by = match payment_id.as_ref().map(|id| id.get()) {
-        Some(id) => id.trim_matches('"').to_owned(),
+        Some(id) => id.strip_prefix('"').and_then(|id| id.strip_suffix('"')).unwrap_or(id).to_owned(),
         None => format!("{amount} at {}", ctx.timestamp()),
     };
     Ok(Alert {

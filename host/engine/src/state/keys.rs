@@ -100,8 +100,6 @@ pub mod part {
     pub const LEFT: u8 = 0;
     /// Records of the right side.
     pub const RIGHT: u8 = 1;
-    /// Number of parts whose entries expire: the parts before this number.
-    pub const TIMED: usize = 2;
     /// Unmatched records of both sides, in the order of time.
     pub const WAITING: u8 = 2;
 }
