@@ -13,6 +13,7 @@ mod scope;
 pub(crate) mod table;
 pub(crate) mod timers;
 pub(crate) mod unmatched;
+mod window_cache;
 pub(crate) mod window_records;
 
 use bytes::Bytes;
@@ -57,6 +58,14 @@ impl TaskState {
         self.overlays.get_mut(store.0).and_then(|overlay| overlay.put(key, value))
     }
 
+    /// Writes a key that the state doesn't have, neither committed nor in the open transaction. If it is deleted before
+    /// the commit, nothing is written.
+    pub(crate) fn put_new(&mut self, store: StoreId, key: Bytes, value: Bytes) {
+        if let Some(overlay) = self.overlays.get_mut(store.0) {
+            overlay.put_new(key, value);
+        }
+    }
+
     pub(crate) fn restore(&mut self, store: StoreId, key: Bytes, before: PreviousWrite) {
         if let Some(overlay) = self.overlays.get_mut(store.0) {
             overlay.restore(key, before);
@@ -83,11 +92,6 @@ impl TaskState {
             written.finish(visit);
         }
         Ok(())
-    }
-
-    /// Undoes a write of the open transaction; the key isn't in committed state.
-    fn forget(&mut self, store: StoreId, key: &Bytes) {
-        self.restore(store, key.clone(), None);
     }
 
     /// Expires entries of a window store with earlier timestamps.

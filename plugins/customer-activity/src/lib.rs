@@ -131,6 +131,10 @@ impl Aggregate for Visit {
     }
 
     fn merge(mut earlier: Counts, later: Counts, _customer: &String) -> Result<Counts> {
+        // The session that an event makes longer is merged with a new state.
+        if earlier.total == 0 {
+            return Ok(later);
+        }
         earlier.total += later.total;
         for (name, count) in later.by_type {
             *earlier.by_type.entry(name).or_default() += count;

@@ -17,6 +17,7 @@ mod measure;
 mod operators;
 mod pipelines;
 mod rule;
+mod timed;
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -87,8 +88,10 @@ fn measure_pipelines(arguments: &Arguments) {
         return;
     }
     println!("\npipelines on the embedded driver, 1 worker, {} partitions\n", arguments.partitions);
-    println!("| pipeline | input records | CPU (us a record) | input records/s | records out | peak RSS (MiB) |");
-    println!("|---|---|---|---|---|---|");
+    println!(
+        "| pipeline | input records | CPU (us a record) | of it in guests | in a call | input records/s | records out | peak RSS (MiB) |"
+    );
+    println!("|---|---|---|---|---|---|---|---|");
     for pipeline in pipelines {
         for records in &arguments.records {
             let place = tempfile::tempdir().unwrap();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::AtomicBool;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use cpu_time::ProcessTime;
 use millrace_cli::load::load;
@@ -16,6 +16,7 @@ use millrace_engine::partitioner::partition_of;
 
 use crate::load::{Random, write};
 use crate::measure::peak_memory;
+use crate::timed::Timed;
 
 /// The pipelines, with the record that comes next: its topic, its key and its value.
 pub(crate) const PIPELINES: [(&str, Next); 5] = [
@@ -136,21 +137,24 @@ fn fill(next: Next, folder: &Path, records: u64, partitions: u32) {
 /// Runs a pipeline until it is idle, and prints its row.
 pub(crate) fn run(pipeline: &Path, folder: &Path) {
     let loaded = load(&args::Pipeline { files: vec![pipeline.into()], set: Vec::new(), set_file: Vec::new() }).unwrap();
-    let (mut worker, mut guests) = data::open_worker(&loaded, folder, WorkerOptions::default()).unwrap();
-    let input = worker.lag();
+    let (mut worker, guests) = data::open_worker(&loaded, folder, WorkerOptions::default()).unwrap();
+    let (input, mut logic) = (worker.lag(), Timed::new(guests));
     let options = RunOptions {
         commit_interval: loaded.topology.settings.commit_interval,
         until_idle: true,
         inbox: run::inbox_of(folder),
     };
     let start = Instant::now();
-    run::run(&mut worker, &mut guests, &options, &AtomicBool::new(false), |_| ()).unwrap();
+    run::run(&mut worker, &mut logic, &options, &AtomicBool::new(false), |_| ()).unwrap();
     let wall = start.elapsed();
     let cpu = ProcessTime::try_now().unwrap().as_duration();
+    let per = |time: Duration| time.as_secs_f64() * 1e6 / input as f64;
     println!(
-        "| {} | {input} | {:.2} | {:.0} | {} | {} |",
+        "| {} | {input} | {:.2} | {:.2} | {:.0} | {:.0} | {} | {} |",
         pipeline.file_stem().unwrap_or_default().to_string_lossy(),
-        cpu.as_secs_f64() * 1e6 / input as f64,
+        per(cpu),
+        per(logic.spent),
+        logic.records as f64 / logic.calls as f64,
         input as f64 / wall.as_secs_f64(),
         worker.ledger().produced,
         peak_memory() >> 20,

@@ -16,6 +16,7 @@ mod guest;
 mod hopping;
 mod pending_results;
 mod plan;
+mod planned_windows;
 mod planner;
 mod rounds;
 mod session;

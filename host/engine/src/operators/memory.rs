@@ -24,6 +24,9 @@ pub(crate) enum NodeMemory {
     Aggregate(Box<AggregateMemory>),
 }
 
+/// A cache of an aggregate's windows has this part of the memory for the entries of a join: it may forget any of them.
+const CACHE_SHARE: usize = 4;
+
 /// Most open windows that are counted: to count more would delay an app that stops.
 const MOST_WINDOWS: u64 = 1_000_000;
 
@@ -50,7 +53,13 @@ impl NodeMemory {
                 let windows = windows.map(|windows| {
                     let retention = topology.stores.get(store.0).and_then(|spec| spec.kind.retention());
                     let retention = retention.unwrap_or(windows.kept());
-                    AggregateWindows::open(state, (*store, *open), windows, *emit, retention)
+                    AggregateWindows::open(
+                        state,
+                        (*store, *open),
+                        (windows, *emit),
+                        retention,
+                        window_memory / CACHE_SHARE,
+                    )
                 });
                 let (windows, pending) = (windows.transpose()?, PendingResults::default());
                 Ok(Self::Aggregate(Box::new(AggregateMemory { windows, pending })))
@@ -62,9 +71,10 @@ impl NodeMemory {
     /// Memory of its live entries, in bytes, roughly.
     pub(crate) fn bytes(&self) -> usize {
         match self {
-            Self::None | Self::Process(_) | Self::Aggregate(_) => 0,
+            Self::None | Self::Process(_) => 0,
             Self::Join(store) => store.bytes(),
             Self::Dedup(store) => store.bytes(),
+            Self::Aggregate(memory) => memory.windows.as_ref().map_or(0, AggregateWindows::bytes),
         }
     }
 

@@ -8,7 +8,8 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use super::TaskState;
 use super::keys::{CLOCK_KEY, decode_window_key, ordered, part, unordered, window_key};
-use crate::ports::{BackendError, StoreId};
+use super::window_cache::{CachedKey, Known, MOST_WINDOWS, WindowCache, is_found_by_place};
+use crate::ports::{BackendError, Scan, StoreId};
 use crate::record::{Timestamp, Window};
 use crate::topology::{Emit, WindowKind, Windows};
 
@@ -25,6 +26,7 @@ pub(crate) struct AggregateWindows {
     pub(crate) earliest: Timestamp,
     /// The first open window that has yet to be closed at the current stream time, if the budget has ended a scan.
     pub(crate) resume: Option<Bytes>,
+    cache: WindowCache,
     committed_clock: AggregateClock,
     committed_horizon: Timestamp,
 }
@@ -65,18 +67,120 @@ impl AggregateClock {
 }
 
 impl AggregateWindows {
-    /// Opens the store with its clocks at the last commit.
+    /// Opens the store with its clocks at the last commit, and caches up to about `memory` bytes of its windows.
     pub(crate) fn open(
         state: &TaskState,
         (store, open): (StoreId, Option<StoreId>),
-        windows: Windows,
-        emit: Emit,
+        (windows, emit): (Windows, Emit),
         retention: i64,
+        memory: usize,
     ) -> Result<Self, BackendError> {
         let clock = state.get(store, &CLOCK_KEY)?.and_then(|bytes| AggregateClock::decode(&bytes)).unwrap_or_default();
         let (earliest, committed_horizon) = (Timestamp::MIN, Timestamp::MIN);
-        let (resume, committed_clock) = (None, clock);
-        Ok(Self { store, open, windows, emit, retention, clock, earliest, resume, committed_clock, committed_horizon })
+        let (resume, committed_clock, cache) = (None, clock, WindowCache::new(windows.kind, memory));
+        Ok(Self {
+            store,
+            open,
+            windows,
+            emit,
+            retention,
+            clock,
+            earliest,
+            resume,
+            cache,
+            committed_clock,
+            committed_horizon,
+        })
+    }
+
+    /// Memory of the cached windows, in bytes, roughly.
+    pub(crate) fn bytes(&self) -> usize {
+        self.cache.bytes()
+    }
+
+    /// The value of a window in the store, also if it has expired.
+    pub(crate) fn get(&mut self, state: &TaskState, key: &[u8], window: Window) -> Result<Option<Bytes>, BackendError> {
+        match self.cache.window(key, window) {
+            Known::Present(value) => return Ok(Some(value)),
+            Known::Absent if self.is_visible(window) => return Ok(None),
+            Known::Absent | Known::Nothing => {}
+        }
+        let kind = self.windows.kind;
+        let value = state.get(self.store, &entry_key(kind, key, window))?;
+        if is_found_by_place(kind) {
+            self.cache.write(key, window, value.clone(), self.horizon(&self.clock));
+        }
+        Ok(value)
+    }
+
+    /// Visits the windows of a key in the store, each with its value, whose times are in `[from, to]`, in the order of time. None of these
+    /// times may have expired.
+    pub(crate) fn visit(
+        &mut self,
+        state: &TaskState,
+        key: &[u8],
+        (from, to): (Timestamp, Timestamp),
+        visit: &mut dyn FnMut(Window, &dyn Fn() -> Bytes) -> Scan,
+    ) -> Result<(), BackendError> {
+        let kind = self.windows.kind;
+        if self.cache.key(key).is_none() {
+            self.fill(state, key)?;
+        }
+        let Some(windows) = self.cache.key(key).and_then(CachedKey::all) else {
+            return self.scan(state, key, (from, to), visit);
+        };
+        for (window, value) in windows {
+            let time = time_of(kind, window);
+            if time > to || (time >= from && visit(window, &|| value.clone()) == Scan::Stop) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Caches all visible windows of a key.
+    fn fill(&mut self, state: &TaskState, key: &[u8]) -> Result<(), BackendError> {
+        if self.cache.is_off() {
+            return Ok(());
+        }
+        let (mut windows, from) = (Vec::new(), self.horizon(&self.clock));
+        self.scan(state, key, (from, Timestamp::MAX), &mut |window, value| {
+            windows.push((window, value()));
+            if windows.len() > MOST_WINDOWS { Scan::Stop } else { Scan::Continue }
+        })?;
+        self.cache.insert(key, CachedKey::complete(windows));
+        Ok(())
+    }
+
+    fn scan(
+        &self,
+        state: &TaskState,
+        key: &[u8],
+        (from, to): (Timestamp, Timestamp),
+        visit: &mut dyn FnMut(Window, &dyn Fn() -> Bytes) -> Scan,
+    ) -> Result<(), BackendError> {
+        let (first, end) = (entries_from(key, from), entries_to(key, to));
+        state.scan(self.store, &first, Some(&end), &mut |entry, value| match entry_of(self.windows.kind, entry) {
+            Some((_, window)) => visit(window, &|| Bytes::copy_from_slice(value)),
+            None => Scan::Continue,
+        })
+    }
+
+    /// Writes the state of a window, or deletes it.
+    pub(crate) fn put(&mut self, state: &mut TaskState, key: &[u8], window: Window, value: Option<Bytes>) {
+        let known = self.cache.write(key, window, value.clone(), self.horizon(&self.clock));
+        let is_absent = known == Known::Absent && self.is_visible(window);
+        let entry = || entry_key(self.windows.kind, key, window);
+        match value {
+            Some(value) if is_absent => state.put_new(self.store, entry(), value),
+            None if is_absent => {}
+            value => drop(state.put(self.store, entry(), value)),
+        }
+    }
+
+    /// Whether a window of the store may still get records.
+    fn is_visible(&self, window: Window) -> bool {
+        time_of(self.windows.kind, window) >= self.horizon(&self.clock)
     }
 
     /// The lowest live time in the store. For final results, which read a store in the order of time, Kafka Streams

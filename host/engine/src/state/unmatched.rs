@@ -116,7 +116,8 @@ impl UnmatchedRecords {
                 self.memory = None;
             }
         }
-        state.put(self.store, place, Some(value));
+        // Each key has a sequence number of its own.
+        state.put_new(self.store, place, value);
     }
 
     /// Removes all records of a side with this key and timestamp: a match has arrived.
@@ -213,15 +214,11 @@ impl UnmatchedRecords {
         Ok(())
     }
 
-    /// Each key is written once: a key that the open transaction has written isn't in committed state.
     fn remove(&mut self, state: &mut TaskState, key: &Bytes) {
         if let Some(value) = self.memory.as_mut().and_then(|memory| memory.remove(key)) {
             self.bytes -= cost(key, &value);
         }
-        match state.written(self.store, key) {
-            Some(_) => state.forget(self.store, key),
-            None => drop(state.put(self.store, key.clone(), None)),
-        }
+        state.put(self.store, key.clone(), None);
     }
 }
 

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
+use super::planned_windows::PlannedWindows;
 use crate::ports::{Mode, Stored};
 use crate::record::{Timestamp, Window};
 use crate::state::aggregate_windows::AggregateClock;
@@ -13,8 +15,7 @@ use crate::state::budget::Budget;
 pub(super) struct Plan {
     pub(super) clock: AggregateClock,
     pub(super) earliest: Timestamp,
-    /// Changed windows by the keys of their entries; `None`: deleted.
-    pub(super) windows: BTreeMap<Bytes, Option<WindowState>>,
+    pub(super) windows: PlannedWindows,
     /// Entries of the store of open windows: true if written, false if deleted.
     pub(super) open: BTreeMap<Bytes, bool>,
     pub(super) groups: Vec<PlannedGroup>,
@@ -42,7 +43,7 @@ pub(super) struct PlannedGroup {
     pub(super) base: Option<StateRef>,
     pub(super) absorbed: Vec<StateRef>,
     /// Indexes of the records. Without any, the call asks for the value.
-    pub(super) entries: Vec<usize>,
+    pub(super) entries: SmallVec<[usize; 2]>,
     /// About how many bytes the state has after the records: the bytes before, plus those of the records.
     pub(super) bytes: usize,
     /// Groups need results of lower levels only.
@@ -77,7 +78,7 @@ pub(super) enum StateRef {
 #[derive(Default)]
 pub(super) struct PlannedRecord {
     /// Its changes, in the order of their results.
-    pub(super) changes: Vec<WindowChange>,
+    pub(super) changes: SmallVec<[WindowChange; 2]>,
     /// Number of its windows that have closed.
     pub(super) missed: u64,
     /// Whether it is late: all of its windows have closed.

@@ -8,16 +8,16 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 use super::plan::{
     ClosingWindow, Plan, PlannedGroup, PlannedRecord, ResultSource, StateRef, WindowChange, WindowState,
 };
+use super::planned_windows::PlannedWindows;
 use crate::ports::{BackendError, Scan, StoreId};
 use crate::record::{Record, Timestamp, Window, length};
 use crate::state::TaskState;
-use crate::state::aggregate_windows::{
-    AggregateWindows, entries_from, entries_to, entry_key, entry_of, open_from, open_key, opened, time_of,
-};
+use crate::state::aggregate_windows::{AggregateWindows, open_from, open_key, opened, time_of};
 use crate::state::budget::Budget;
 use crate::state::keys::decode_aggregate;
 use crate::topology::{Emit, WindowKind, Windows};
@@ -25,7 +25,7 @@ use crate::topology::{Emit, WindowKind, Windows};
 /// Builds a plan over the state that it will change.
 pub(super) struct Planner<'p> {
     state: &'p TaskState,
-    pub(super) store: &'p AggregateWindows,
+    pub(super) store: &'p mut AggregateWindows,
     /// Whether a group may have several records: not if each state must be checked.
     joint: bool,
     /// What is left of the budget for calls.
@@ -45,11 +45,11 @@ pub(super) enum Wanted {
 }
 
 impl<'p> Planner<'p> {
-    pub(super) fn new(state: &'p TaskState, store: &'p AggregateWindows, joint: bool, budget: Budget) -> Self {
+    pub(super) fn new(state: &'p TaskState, store: &'p mut AggregateWindows, joint: bool, budget: Budget) -> Self {
         let plan = Plan {
             clock: store.clock,
             earliest: store.earliest,
-            windows: BTreeMap::new(),
+            windows: PlannedWindows::new(store.windows.kind),
             open: BTreeMap::new(),
             groups: Vec::new(),
             records: Vec::new(),
@@ -76,19 +76,19 @@ impl<'p> Planner<'p> {
     }
 
     /// The state of a window, unless it has expired.
-    pub(super) fn find(&self, key: &[u8], window: Window) -> Result<Option<WindowState>, BackendError> {
+    pub(super) fn find(&mut self, key: &[u8], window: Window) -> Result<Option<WindowState>, BackendError> {
         let kind = self.store.windows.kind;
         if time_of(kind, window) < self.store.horizon(&self.plan.clock) {
             return Ok(None);
         }
-        self.read(&entry_key(kind, key, window))
+        self.read(key, window)
     }
 
-    fn read(&self, entry: &[u8]) -> Result<Option<WindowState>, BackendError> {
-        if let Some(planned) = self.plan.windows.get(entry) {
+    fn read(&mut self, key: &[u8], window: Window) -> Result<Option<WindowState>, BackendError> {
+        if let Some(planned) = self.plan.windows.get(key, window) {
             return Ok(planned.clone());
         }
-        self.state.get(self.store.store, entry)?.map(|bytes| self.live(&bytes)).transpose()
+        self.store.get(self.state, key, window)?.map(|bytes| self.live(&bytes)).transpose()
     }
 
     fn live(&self, bytes: &Bytes) -> Result<WindowState, BackendError> {
@@ -101,7 +101,7 @@ impl<'p> Planner<'p> {
 
     /// The live windows of a key whose key times are in `[from, to]`, in the order of time.
     pub(super) fn range(
-        &self,
+        &mut self,
         key: &[u8],
         (from, to): (Timestamp, Timestamp),
         wanted: impl Fn(Window) -> Wanted,
@@ -111,11 +111,10 @@ impl<'p> Planner<'p> {
             return Ok(Vec::new());
         }
         let kind = self.store.windows.kind;
-        let (first, end) = (entries_from(key, from), entries_to(key, to));
+        let planned = self.plan.windows.range(key, (from, to));
         let mut found: Vec<(Window, Bytes)> = Vec::new();
-        self.state.scan(self.store.store, &first, Some(&end), &mut |entry, value| {
-            let Some((_, window)) = entry_of(kind, entry) else { return Scan::Continue };
-            if self.plan.windows.contains_key(entry) {
+        self.store.visit(self.state, key, (from, to), &mut |window, value| {
+            if self.plan.windows.place(planned, window).is_ok() {
                 return Scan::Continue;
             }
             match wanted(window) {
@@ -124,18 +123,13 @@ impl<'p> Planner<'p> {
                 Wanted::IfLast => found.clear(),
                 Wanted::Yes => {}
             }
-            found.push((window, Bytes::copy_from_slice(value)));
+            found.push((window, value()));
             Scan::Continue
         })?;
         let stored = found.into_iter().map(|(window, bytes)| Ok((window, self.live(&bytes)?)));
         let mut windows = stored.collect::<Result<Vec<_>, BackendError>>()?;
-        for (entry, live) in self.plan.windows.range(first..end) {
-            if let (Some((_, window)), Some(live)) = (entry_of(kind, entry), live)
-                && !matches!(wanted(window), Wanted::Enough)
-            {
-                windows.push((window, live.clone()));
-            }
-        }
+        let planned = planned.iter().filter_map(|(window, live)| Some((*window, live.clone()?)));
+        windows.extend(planned.filter(|(window, _)| !matches!(wanted(*window), Wanted::Enough)));
         windows.sort_by_key(|(window, _)| (time_of(kind, *window), window.start));
         let unwanted = windows.iter().take_while(|(window, _)| matches!(wanted(*window), Wanted::IfLast)).count();
         windows.drain(..unwanted.saturating_sub(1));
@@ -189,7 +183,7 @@ impl<'p> Planner<'p> {
         let kind = self.store.windows.kind;
         let plan = &mut self.plan;
         plan.clock.observed = plan.clock.observed.max(time_of(kind, window));
-        plan.windows.insert(entry_key(kind, key, window), Some(live));
+        plan.windows.set(key, window, Some(live));
         if self.store.open.is_some() {
             plan.open.insert(open_key(key, window), true);
             plan.earliest = plan.earliest.min(window.end);
@@ -198,7 +192,7 @@ impl<'p> Planner<'p> {
 
     /// Removes a window that is merged into another one.
     pub(super) fn remove(&mut self, key: &Bytes, window: Window) -> WindowChange {
-        self.plan.windows.insert(entry_key(self.store.windows.kind, key, window), None);
+        self.plan.windows.set(key, window, None);
         if self.store.open.is_some() {
             self.plan.open.insert(open_key(key, window), false);
         }
@@ -214,7 +208,7 @@ impl<'p> Planner<'p> {
             window,
             base,
             absorbed,
-            entries: Vec::new(),
+            entries: SmallVec::new(),
             bytes,
             level,
             sealed: false,
@@ -268,12 +262,12 @@ impl<'p> Planner<'p> {
 
     /// A closing window's state. With a `retention`, an expired window has none, as in Kafka Streams; sessions ignore
     /// the retention, as there.
-    fn visible_at_close(&self, key: &[u8], window: Window) -> Result<Option<WindowState>, BackendError> {
+    fn visible_at_close(&mut self, key: &[u8], window: Window) -> Result<Option<WindowState>, BackendError> {
         match self.store.windows {
             Windows { kind: WindowKind::Hopping { .. } | WindowKind::Sliding { .. }, retention: Some(_), .. } => {
                 self.find(key, window)
             }
-            Windows { kind, .. } => self.read(&entry_key(kind, key, window)),
+            _ => self.read(key, window),
         }
     }
 

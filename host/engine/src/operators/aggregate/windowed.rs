@@ -23,7 +23,7 @@ use crate::path::Path;
 use crate::ports::{BackendError, Group, Outcome, Stored};
 use crate::record::{END_OF_TIME, Headers, Record, Timestamp, length};
 use crate::row::Row;
-use crate::state::aggregate_windows::{AggregateWindows, entry_of, open_key};
+use crate::state::aggregate_windows::{AggregateWindows, open_key};
 use crate::state::keys::{AGGREGATE_OVERHEAD, WINDOW_KEY_OVERHEAD, encode_aggregate};
 use crate::step::{Item, Parent, Step, TaskError, UnusableAction, UnusableRecord};
 use crate::topology::{Call, WindowKind};
@@ -171,14 +171,15 @@ fn may_outgrow(step: &Step<'_>, call: &Call, items: &[Item]) -> bool {
 /// Plans the first items, as many as fit into a pass.
 fn plan_records(
     step: &Step<'_>,
-    windows: &AggregateWindows,
+    windows: &mut AggregateWindows,
     items: &[Item],
     joint: bool,
 ) -> Result<Plan, BackendError> {
+    let kind = windows.windows.kind;
     let mut planner = Planner::new(step.state, windows, joint, step.budget());
     for numbered in items.iter().enumerate() {
         planner.observe(&numbered.1.record);
-        let (mut planned, closes) = match windows.windows.kind {
+        let (mut planned, closes) = match kind {
             WindowKind::Hopping { size, every } => (hopping::plan(&mut planner, numbered, (size, every))?, true),
             WindowKind::Sliding { difference } => sliding::plan(&mut planner, numbered, difference)?,
             WindowKind::Session { gap } => (session::plan(&mut planner, numbered, gap)?, true),
@@ -195,7 +196,7 @@ fn plan_records(
 }
 
 /// The plan for a record that doesn't succeed: it advances time and closes windows.
-fn plan_time_only(step: &Step<'_>, windows: &AggregateWindows, item: &Item) -> Result<Plan, BackendError> {
+fn plan_time_only(step: &Step<'_>, windows: &mut AggregateWindows, item: &Item) -> Result<Plan, BackendError> {
     let (mut planner, mut planned) =
         (Planner::new(step.state, windows, false, step.budget()), PlannedRecord::default());
     planner.observe(&item.record);
@@ -235,7 +236,7 @@ fn verdict(plan: &Plan, results: &GroupResults) -> Option<Outcome> {
 
 /// Writes the new states of a plan's windows, and its clocks.
 fn store_results(step: &mut Step<'_>, windows: &mut AggregateWindows, plan: Plan, results: &GroupResults) {
-    let (open, kind) = (windows.open, windows.windows.kind);
+    let open = windows.open;
     (windows.clock, windows.earliest, windows.resume) = (plan.clock, plan.earliest, plan.more);
     step.set_budget(step.budget().min(plan.budget));
     if let Some(open) = open {
@@ -244,16 +245,16 @@ fn store_results(step: &mut Step<'_>, windows: &mut AggregateWindows, plan: Plan
         }
     }
     let mut bytes = 0;
-    for (entry, live) in plan.windows {
+    for (key, (window, live)) in plan.windows.into_all() {
         let value = live.and_then(|live| {
             let state = state_of(&live.state, results)?;
             Some(encode_aggregate(live.timestamp, &state))
         });
-        if let (None, Some(open), Some((key, window))) = (&value, open, entry_of(kind, &entry)) {
-            step.state.put(open, open_key(key, window), None);
+        if let (None, Some(open)) = (&value, open) {
+            step.state.put(open, open_key(&key, window), None);
         }
         bytes += length(&value);
-        step.state.put(windows.store, entry, value);
+        windows.put(step.state, &key, window, value);
     }
     // The states are in memory until the commit, even if the step emits nothing.
     step.spend(bytes);
