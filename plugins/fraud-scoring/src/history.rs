@@ -23,7 +23,8 @@ impl Aggregate for Mean {
         let (amount, rules) = (amount(&payment)?, ctx.config::<Rules>());
         history.alert = None;
         if history.payments >= rules.min_history {
-            let threshold = rules.unusual_factor * history.total / history.payments as f64;
+            let mean = history.total / history.payments as f64;
+            let threshold = rules.unusual_factor * mean;
             if amount > threshold {
                 history.alert = Some(unusual(customer, &payment, (amount, threshold), ctx)?);
             }

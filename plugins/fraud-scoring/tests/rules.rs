@@ -105,6 +105,8 @@ fn an_amount_over_five_times_the_mean_of_the_earlier_ones_raises_an_alert() {
         [alert(2, "100.5", "100.0")],
         "the next payment is judged for itself"
     );
+    // Five times the sum, divided by three, would be ...664.
+    assert_eq!(alerts(&[10.0, 8.0, 10.0, 50.0]), [alert(3, "50.0", "46.66666666666667")], "the mean comes first");
 }
 
 #[test]

@@ -226,7 +226,7 @@ pub(crate) fn fraud(lines: &[Value]) -> Results {
             }
         }
         let (count, total) = history.entry(customer.to_owned()).or_default();
-        let threshold = 5.0 * *total / *count as f64;
+        let threshold = 5.0 * (*total / *count as f64);
         if *count > 0 && amount > threshold {
             let text = id.as_str().expect("the sample has unusual payments with a text as id only");
             let alert = json!({"alertId": format!("UNUSUAL_AMOUNT:{customer}:{text}"), "customerId": customer,
