@@ -160,7 +160,9 @@ golden +files: guests
 # Writes the golden cases anew: random cases, and the answers of Kafka Streams to the cases that are written by hand.
 golden-data:
     "{{ just_executable() }}" --justfile "{{ justfile() }}" kafka-streams write 1,2,3 60 tests/golden
+    "{{ just_executable() }}" --justfile "{{ justfile() }}" kafka-streams write-apps 1,2,3 7 tests/golden/apps
     "{{ just_executable() }}" --justfile "{{ justfile() }}" kafka-streams answer tests/golden/issues.jsonl
+    "{{ just_executable() }}" --justfile "{{ justfile() }}" kafka-streams answer tests/golden/apps/edges.jsonl
 
 # Prints the answers of Kafka Streams to cases: `kafka-streams ask < CASES`; see tests/golden/README.md.
 [no-exit-message]

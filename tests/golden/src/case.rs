@@ -1,77 +1,78 @@
-//! Cases as the files have them: an operator, what comes in, and what Kafka Streams puts out.
+//! Cases as the files have them: an operator or a pipeline, its inputs, and the outputs of Kafka Streams.
 
 use std::path::{Path, PathBuf};
 
 use millrace_engine::record::{Timestamp, Window};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, de};
+use serde_json::value::RawValue;
 
 use crate::op::Op;
 
+/// The topic of an operator's outputs.
+pub const OUT: &str = "out";
+
+/// The topic of dead letters, whatever the pipeline file calls it.
+pub const DEAD_LETTERS: &str = "dead-letters";
+
 /// A case: one line of a file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Case {
-    /// What it is called.
+    /// Its name.
     pub name: String,
-    /// The operator.
-    pub op: Op,
-    /// What comes in, in this order.
+    /// The operator or pipeline.
+    #[serde(flatten)]
+    pub subject: Subject,
+    /// The inputs, in their order.
     #[serde(rename = "in")]
     pub inputs: Vec<Input>,
-    /// What is to come out, in this order.
+    /// The outputs of Kafka Streams, in their order.
     #[serde(rename = "out")]
     pub outputs: Vec<Output>,
 }
 
+/// What a case is about.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Subject {
+    /// A single operator.
+    Op(Op),
+    /// A file of `pipelines/`, by its name without the end.
+    Pipeline(String),
+}
+
 /// A record that comes in.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Input {
-    /// The topic.
+    /// The topic; of an operator `left`, and `right` where there are two.
     #[serde(rename = "i")]
-    pub topic: Side,
+    pub topic: String,
     /// Key.
     #[serde(rename = "k")]
     pub key: Option<String>,
     /// Value.
-    #[serde(rename = "v")]
+    #[serde(rename = "v", deserialize_with = "value")]
     pub value: Option<String>,
     /// Event time.
     #[serde(rename = "t")]
     pub timestamp: Timestamp,
 }
 
-/// A topic that an operator reads: the only one is the left one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Side {
-    /// `left`.
-    Left,
-    /// `right`.
-    Right,
-}
-
-impl Side {
-    /// Name of the topic.
-    pub fn topic(self) -> &'static str {
-        match self {
-            Self::Left => "left",
-            Self::Right => "right",
-        }
-    }
-}
-
 /// A record that comes out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Output {
+    /// The topic.
+    #[serde(rename = "o", default = "out")]
+    pub topic: String,
     /// Key.
     #[serde(rename = "k")]
     pub key: Option<String>,
     /// Start and end of its window, where it has one.
-    #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "w", default)]
     pub window: Option<(Timestamp, Timestamp)>,
     /// Value.
-    #[serde(rename = "v")]
+    #[serde(rename = "v", deserialize_with = "value")]
     pub value: Option<String>,
-    /// Event time.
+    /// Event time; of a dead letter, that of the record.
     #[serde(rename = "t")]
     pub timestamp: Timestamp,
     /// Index of the record that came in before it.
@@ -83,6 +84,20 @@ impl Output {
     /// A window as files have it.
     pub fn window_of(window: Window) -> (Timestamp, Timestamp) {
         (window.start, window.end)
+    }
+}
+
+fn out() -> String {
+    OUT.to_owned()
+}
+
+/// A value is text. A file may have an object in its place: it stands for its own text.
+fn value<'de, D: Deserializer<'de>>(value: D) -> Result<Option<String>, D::Error> {
+    let Some(raw) = Option::<Box<RawValue>>::deserialize(value)? else { return Ok(None) };
+    match raw.get() {
+        text if text.starts_with('"') => serde_json::from_str(text).map_err(de::Error::custom),
+        object if object.starts_with('{') => Ok(Some(object.to_owned())),
+        other => Err(de::Error::custom(format!("a value is text, an object or null, and not {other}"))),
     }
 }
 

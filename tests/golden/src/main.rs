@@ -30,7 +30,7 @@ fn main() -> ExitCode {
 }
 
 fn run(files: &[PathBuf]) -> Result<bool, Box<dyn std::error::Error>> {
-    let rules = Rules::load()?;
+    let rules = Rules::new()?;
     let mut cases = Vec::new();
     for file in files {
         cases.extend(case::read(file)?);

@@ -11,12 +11,12 @@ use millrace_embedded::replay::{Replay, ReplayRecord};
 use millrace_embedded::{Worker, WorkerOptions, deploy};
 use millrace_engine::record::Headers;
 use millrace_engine::task::Produced;
-use millrace_engine::topology::{TopicId, Topology};
+use millrace_engine::topology::{TopicId, TopicKind, Topology};
 use millrace_plugin::GuestInstances;
 use millrace_store::{Database, Durability, OpenOptions};
 use tempfile::TempDir;
 
-use crate::case::{Case, Input, Output};
+use crate::case::{Case, DEAD_LETTERS, Input, Output, Subject};
 use crate::mode::Mode;
 
 /// No commit but those that a mode asks for.
@@ -45,11 +45,12 @@ impl Scratch {
         Ok(Self { folder: folder?, cases: 0 })
     }
 
-    /// What comes out of a case in each of the modes, or why nothing does: it can't be run to its end, or something came
-    /// out elsewhere, such as a dead letter. Stops after the first mode of whose result `go_on` says so.
+    /// What comes out of a case in each of the modes, or why it can't be run to its end. Stops after the first mode of
+    /// whose result `go_on` says so.
     ///
-    /// A new database for each mode would take most of the time, so they share one: each has a partition of its own, and
-    /// so tasks, clocks and state of its own.
+    /// A new database for each mode would take most of the time, so the modes of an operator share one: each has a
+    /// partition of its own, and so tasks, clocks and state of its own. The modes of a pipeline have a database each:
+    /// records of all partitions may meet behind a new key.
     pub fn play(
         &mut self,
         case: &Case,
@@ -60,15 +61,16 @@ impl Scratch {
         self.cases += 1;
         let folder = self.folder.path().join(self.cases.to_string());
         let mut database = None;
-        for (partition, mode) in modes.iter().enumerate() {
-            let mut run = Run {
-                loaded,
-                folder: &folder,
-                database: &mut database,
-                partition: partition as u32,
-                mode: *mode,
-                outputs: Vec::new(),
+        for (number, mode) in modes.iter().enumerate() {
+            let (folder, partition) = match case.subject {
+                Subject::Op(_) => (folder.clone(), number as u32),
+                Subject::Pipeline(_) => {
+                    database = None;
+                    (folder.join(number.to_string()), 0)
+                }
             };
+            let mut run =
+                Run { loaded, folder: &folder, database: &mut database, partition, mode: *mode, outputs: Vec::new() };
             let result = run.run(&case.inputs);
             if !go_on(*mode, result.map(|()| run.outputs)) {
                 break;
@@ -161,32 +163,37 @@ impl Run<'_> {
         }
         replay.finish()?;
         for record in produced {
-            self.outputs.push(output(record, &topology, first)?);
+            self.outputs.push(output(record, &topology, (inputs, first))?);
         }
         Ok(())
     }
 }
 
 fn record(input: &Input, partition: u32, topology: &Topology) -> Result<ReplayRecord, Stopped> {
-    let name = input.topic.topic();
-    let topic = topology.topics.iter().position(|topic| topic.name == name);
-    let topic = TopicId(topic.ok_or_else(|| format!("nothing reads `{name}`"))?);
+    let topic = topology.topics.iter().position(|topic| topic.name == input.topic);
+    let topic = TopicId(topic.ok_or_else(|| format!("nothing reads `{}`", input.topic))?);
     let bytes = |text: &Option<String>| text.clone().map(Bytes::from);
     let (key, value, timestamp) = (bytes(&input.key), bytes(&input.value), Some(input.timestamp));
     Ok(ReplayRecord { topic, partition: Some(partition), key, value, timestamp, headers: Headers::EMPTY })
 }
 
-fn output(record: Produced, topology: &Topology, first: usize) -> Result<Output, Stopped> {
-    let Produced { topic, key, value, timestamp, window, turn, .. } = record;
+/// An output of one of these inputs, the first of which is the one with index `first`.
+fn output(record: Produced, topology: &Topology, (inputs, first): (&[Input], usize)) -> Result<Output, Stopped> {
+    let Produced { topic, key, value, timestamp, headers, window, turn, .. } = record;
     let text = |bytes: Option<Bytes>| bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-    let (key, value) = (text(key), text(value));
-    match topology.topics.get(topic.0) {
-        Some(topic) if topic.name == "out" => {}
-        other => {
-            let name = other.map_or("", |topic| topic.name.as_str());
-            return Err(format!("to `{name}`: {}", value.or(key).unwrap_or_default()).into());
+    let (topic, turn) = (topology.topics.get(topic.0).ok_or("a topic without a name")?, usize::try_from(turn)?);
+    let (topic, timestamp) = match topic.kind {
+        TopicKind::DeadLetters => {
+            let header = |name: &str| headers.last(name.as_bytes()).and_then(|header| header.value.as_deref());
+            let origin = header("kafka_dlt-original-topic");
+            if origin != inputs.get(turn).map(|input| input.topic.as_bytes()) {
+                return Err(format!("a dead letter names another topic than that of input {}", first + turn).into());
+            }
+            let time = header("millrace-timestamp").ok_or("a dead letter without the time of its record")?;
+            (DEAD_LETTERS, str::from_utf8(time)?.parse()?)
         }
-    }
-    let window = window.map(Output::window_of);
-    Ok(Output { key, window, value, timestamp, after: first + usize::try_from(turn)? })
+        TopicKind::External | TopicKind::Repartition => (topic.name.as_str(), timestamp),
+    };
+    let (window, after) = (window.map(Output::window_of), first + turn);
+    Ok(Output { topic: topic.to_owned(), key: text(key), window, value: text(value), timestamp, after })
 }

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use crate::case::{Case, Input, Output};
+use crate::agreement::{by_topic, is_same};
+use crate::case::{Case, Input, OUT, Output, Subject};
 use crate::mode::Mode;
 
 /// A case that didn't come out as it should, in one of the modes.
@@ -18,18 +19,59 @@ pub struct Failure<'c> {
 
 impl fmt::Display for Failure<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let op = serde_json::to_string(&self.case.op).map_err(|_| fmt::Error)?;
-        write!(out, "{}: {op}", self.case.name)?;
+        match &self.case.subject {
+            Subject::Op(op) => {
+                let op = serde_json::to_string(op).map_err(|_| fmt::Error)?;
+                write!(out, "{}: {op}", self.case.name)?;
+            }
+            Subject::Pipeline(_) => write!(out, "{}", self.case.name)?,
+        }
         if let Some(mode) = self.mode {
             write!(out, ": {mode}")?;
         }
-        match &self.result {
-            Err(reason) => writeln!(out, "\n  {}", reason.replace('\n', "\n  ")),
-            Ok(outputs) => {
+        match (&self.result, &self.case.subject) {
+            (Err(reason), _) => writeln!(out, "\n  {}", reason.replace('\n', "\n  ")),
+            (Ok(outputs), Subject::Op(_)) => {
                 writeln!(out)?;
                 rows(self.case, outputs).iter().try_for_each(|row| row.print(out))
             }
+            (Ok(outputs), Subject::Pipeline(_)) => {
+                writeln!(out)?;
+                differences(out, self.case, outputs)
+            }
         }
+    }
+}
+
+/// Inputs of a pipeline whose outputs are shown.
+const SHOWN: usize = 3;
+
+/// The first inputs of a pipeline after which the outputs differ: values are too long for a table.
+fn differences(out: &mut fmt::Formatter<'_>, case: &Case, actual: &[Output]) -> fmt::Result {
+    let after = |outputs: &[Output], number: usize| -> Vec<Output> {
+        outputs.iter().filter(|output| output.after == number).cloned().collect()
+    };
+    let mut shown = 0;
+    for (number, input) in case.inputs.iter().enumerate() {
+        let expected = Case { outputs: after(&case.outputs, number), ..case.clone() };
+        let actual = after(actual, number);
+        if is_same(&expected, &actual) {
+            continue;
+        }
+        shown += 1;
+        if shown > SHOWN {
+            return writeln!(out, "  ... and after other inputs");
+        }
+        writeln!(out, "! {number:>3}  {}", show_input(input))?;
+        for (name, outputs) in [("Kafka Streams", &expected.outputs), ("Millrace", &actual)] {
+            for output in by_topic(outputs) {
+                writeln!(out, "       {name:<13}  {} {}", output.topic, show_output(output))?;
+            }
+        }
+    }
+    match shown {
+        0 => writeln!(out, "  after each input the same, but in another order, with other ids or other bytes"),
+        _ => Ok(()),
     }
 }
 
@@ -50,8 +92,8 @@ fn rows(case: &Case, actual: &[Output]) -> Vec<Row> {
         actual: title("Millrace"),
     }];
     for (number, input) in case.inputs.iter().enumerate() {
-        let expected: Vec<_> = case.outputs.iter().filter(|output| output.after == number).map(show_output).collect();
-        let actual: Vec<_> = actual.iter().filter(|output| output.after == number).map(show_output).collect();
+        let expected: Vec<_> = case.outputs.iter().filter(|output| output.after == number).map(show_any).collect();
+        let actual: Vec<_> = actual.iter().filter(|output| output.after == number).map(show_any).collect();
         for line in 0..expected.len().max(actual.len()).max(1) {
             let first = line == 0;
             rows.push(Row {
@@ -76,7 +118,13 @@ impl Row {
 
 fn show_input(input: &Input) -> String {
     let Input { topic, key, value, timestamp } = input;
-    format!("{:<5} {}={} @{timestamp}", topic.topic(), show(key), show(value))
+    format!("{topic:<5} {}={} @{timestamp}", show(key), show(value))
+}
+
+/// An operator has one topic. What comes out elsewhere is a dead letter.
+fn show_any(output: &Output) -> String {
+    let elsewhere = if output.topic == OUT { String::new() } else { format!("to {}: ", output.topic) };
+    format!("{elsewhere}{}", show_output(output))
 }
 
 fn show_output(output: &Output) -> String {

@@ -1,66 +1,88 @@
-//! The guest that cases run through, and pipelines with it.
+//! The pipelines that cases run through, with their guests.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use millrace_cli::load::Loaded;
-use millrace_engine::topology::GuestLimits;
-use millrace_pipeline::{self as pipeline, SourceFile};
+use millrace_engine::topology::PluginUse;
+use millrace_pipeline::{self as pipeline, PluginLoadError, SourceFile};
 use millrace_plugin::{Plugin, Runtime};
 
-use crate::op::Op;
+use crate::case::Subject;
 
-const NAME: &str = "golden";
+/// The pipelines that ship.
+const PIPELINES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../pipelines");
 
-/// The guest, compiled once.
+/// The guests, each compiled once.
 pub struct Rules {
-    plugin: Arc<Plugin>,
+    folder: PathBuf,
+    runtime: Arc<Runtime>,
+    /// By component and config.
+    plugins: Mutex<BTreeMap<(PathBuf, String), Arc<Plugin>>>,
 }
 
-/// The guest can't be had.
+/// Guests can't be had.
 #[derive(Debug, thiserror::Error)]
 pub enum RulesError {
     /// The folder of guests isn't known.
     #[error("MILLRACE_GUESTS names no folder of guests; `./justw test` and `./justw golden` set it")]
     Folder,
-    /// It can't be read.
-    #[error("{}: can't be read; `./justw guests` builds it", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// It is refused.
+    /// The sandbox can't be set up.
     #[error(transparent)]
     Refused(#[from] millrace_plugin::LoadError),
 }
 
 impl Rules {
-    /// Loads the guest `golden`.
+    /// Guests are compiled when a case needs them.
     ///
     /// # Errors
-    /// It isn't built, or is refused.
-    pub fn load() -> Result<Self, RulesError> {
+    /// Their folder isn't known, or the sandbox can't be set up.
+    pub fn new() -> Result<Self, RulesError> {
         let folder = std::env::var_os("MILLRACE_GUESTS").map(PathBuf::from).ok_or(RulesError::Folder)?;
-        let path = folder.join("golden.wasm");
-        let bytes = std::fs::read(&path).map_err(|source| RulesError::Read { path: path.clone(), source })?;
-        let limits = GuestLimits::default();
-        let plugin = Runtime::new(None)?.load(&bytes, &path.display().to_string(), "{}", limits)?;
-        Ok(Self { plugin })
+        Ok(Self { folder, runtime: Runtime::new(None)?, plugins: Mutex::default() })
     }
 
-    /// The pipeline of an operator, as the command would load it, with so many partitions; or all that is wrong with it.
+    /// The pipeline of a case, as the command would load it; or all that is wrong with it. The pipeline of an operator has
+    /// so many partitions.
     ///
     /// # Errors
-    /// What the front end says.
-    pub fn pipeline(&self, op: &Op, partitions: usize) -> Result<Loaded, String> {
-        let file = SourceFile { path: "golden.toml".into(), text: op.pipeline(partitions) };
-        let manifests = BTreeMap::from([(NAME.to_owned(), Ok(self.plugin.manifest().clone()))]);
-        let topology = pipeline::check(&pipeline::read(&[file], &Default::default()), &manifests)
+    /// The file can't be read, or what the front end says.
+    pub fn pipeline(&self, subject: &Subject, partitions: usize) -> Result<Loaded, String> {
+        let file = match subject {
+            Subject::Op(op) => SourceFile { path: "golden.toml".into(), text: op.pipeline(partitions) },
+            Subject::Pipeline(name) => {
+                let path = PathBuf::from(PIPELINES).join(format!("{name}.toml"));
+                let text = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+                SourceFile { path, text }
+            }
+        };
+        let pipeline = pipeline::read(&[file], &Default::default());
+        let plugins: Vec<_> = pipeline.plugins().map(|plugin| (plugin.name.clone(), self.plugin(plugin))).collect();
+        let manifests = plugins.iter().map(|(name, plugin)| {
+            (name.clone(), plugin.as_ref().map(|plugin| plugin.manifest().clone()).map_err(Clone::clone))
+        });
+        let topology = pipeline::check(&pipeline, &manifests.collect())
             .map_err(|wrong| wrong.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
-        let plugins = topology.plugins.iter().map(|plugin| (plugin.name.clone(), Arc::clone(&self.plugin))).collect();
+        let plugins = plugins.into_iter().map(|(name, plugin)| Ok((name, plugin?)));
+        let plugins = plugins.collect::<Result<_, PluginLoadError>>().map_err(|error| format!("{error:?}"))?;
         Ok(Loaded { topology: Arc::new(topology), plugins })
+    }
+
+    /// The guest of a plugin: the component of that file name in the folder of guests.
+    fn plugin(&self, plugin: &PluginUse) -> Result<Arc<Plugin>, PluginLoadError> {
+        let mut plugins = self.plugins.lock().unwrap_or_else(PoisonError::into_inner);
+        let known_by = (plugin.component.clone(), plugin.config.clone());
+        if let Some(plugin) = plugins.get(&known_by) {
+            return Ok(Arc::clone(plugin));
+        }
+        let path = self.folder.join(plugin.component.file_name().unwrap_or_default());
+        let name = path.display().to_string();
+        let bytes = std::fs::read(&path)
+            .map_err(|error| PluginLoadError::Component(format!("{name}: {error}; `./justw guests` builds it")))?;
+        let loaded = self.runtime.load(&bytes, &name, &plugin.config, plugin.limits);
+        let loaded = loaded.map_err(|error| PluginLoadError::Component(error.to_string()))?;
+        plugins.insert(known_by, Arc::clone(&loaded));
+        Ok(loaded)
     }
 }

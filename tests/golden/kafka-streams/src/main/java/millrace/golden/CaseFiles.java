@@ -10,20 +10,28 @@ import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 
 /** Cases, one a line. */
 final class CaseFiles {
     private static final ObjectMapper MAPPER = new ObjectMapper();
 
-    /** Writes a file of cases for each operator. */
-    static void write(String[] seeds, int each, String folder) throws IOException {
+    /** Makes random cases of an operator or a pipeline, for a seed. */
+    @FunctionalInterface
+    interface Maker {
+        List<Case> of(String name, String seed, int count);
+    }
+
+    /** Writes a file of cases for each name. */
+    static void write(List<String> names, Maker maker, String[] seeds, int each, String folder) throws IOException {
         Path state = Files.createTempDirectory("golden");
-        for (String operator : RandomCase.OPERATORS) {
+        Files.createDirectories(Path.of(folder));
+        for (String name : names) {
             StringBuilder lines = new StringBuilder();
             for (String seed : seeds) {
-                for (Case made : RandomCase.of(operator, seed, each)) lines.append(answered(made, state));
+                for (Case made : maker.of(name, seed, each)) lines.append(answered(made, state));
             }
-            Files.writeString(Path.of(folder, operator + ".jsonl"), lines);
+            Files.writeString(Path.of(folder, name + ".jsonl"), lines);
         }
     }
 

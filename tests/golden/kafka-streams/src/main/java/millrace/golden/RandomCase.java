@@ -4,7 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
 
-/** Cases as dice make them: the same ones for the same seed. Timestamps are close enough for bounds to be hit. */
+/** Cases of operators as dice make them: the same ones for the same seed. Timestamps are close enough for bounds to be hit. */
 final class RandomCase {
     static final List<String> OPERATORS = List.of("stream-join", "lookup", "table-join", "table", "count-none",
         "tumbling", "hopping", "sliding", "session");
@@ -22,7 +22,7 @@ final class RandomCase {
         List<Case> cases = new ArrayList<>();
         for (int number = 0; number < count; number++) {
             Op op = dice.op(operator);
-            cases.add(new Case(operator + "-" + seed + "-" + number, op, dice.inputs(op), List.of()));
+            cases.add(Case.of(operator + "-" + seed + "-" + number, op, dice.inputs(op)));
         }
         return cases;
     }

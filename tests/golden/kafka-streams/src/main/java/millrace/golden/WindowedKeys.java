@@ -4,6 +4,7 @@ import java.nio.charset.StandardCharsets;
 import org.apache.kafka.common.serialization.Serde;
 import org.apache.kafka.streams.kstream.Windowed;
 import org.apache.kafka.streams.kstream.WindowedSerdes;
+import org.apache.kafka.streams.test.TestRecord;
 
 /** Keys with a window. Those of time windows don't say where it ends, so who reads them has to know. */
 final class WindowedKeys {
@@ -15,14 +16,19 @@ final class WindowedKeys {
         };
     }
 
-    static Case.Output output(Op op, byte[] key, String value, long timestamp, int after) {
+    static Case.Output output(Op op, TestRecord<byte[], String> record, int after) {
+        String value = record.value();
+        long timestamp = record.timestamp();
         if (op.isWindowed()) {
-            Windowed<String> windowed = serde(op).deserializer().deserialize(Answer.OUT, key);
+            Windowed<String> windowed = serde(op).deserializer().deserialize(Answer.OUT, record.key());
             long[] window = {windowed.window().start(), windowed.window().end()};
-            return new Case.Output(windowed.key(), window, value, timestamp, after);
+            return new Case.Output(null, windowed.key(), window, value, timestamp, after);
         }
-        String text = key == null ? null : new String(key, StandardCharsets.UTF_8);
-        return new Case.Output(text, null, value, timestamp, after);
+        return new Case.Output(null, text(record.key()), null, value, timestamp, after);
+    }
+
+    static String text(byte[] key) {
+        return key == null ? null : new String(key, StandardCharsets.UTF_8);
     }
 
     private WindowedKeys() {}
