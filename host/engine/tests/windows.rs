@@ -277,6 +277,16 @@ fn a_commit_emits_the_last_result_of_each_window() {
 }
 
 #[test]
+fn a_session_is_hidden_at_the_very_end_of_its_gap_unless_its_retention_is_longer() {
+    let records = "in a 1 @0\nin b 2 @10\nin a 3 @10\nin c 4 @21";
+    let hidden = "out a ,1 @0 [0,0]\nout b ,2 @10 [10,10]\nout a ,3 @10 [10,10]\nout c ,4 @21 [21,21]";
+    check(&step(SESSION), records, hidden);
+    let kept =
+        "out a ,1 @0 [0,0]\nout b ,2 @10 [10,10]\nout a - @0 [0,0]\nout a |,1,3 @10 [0,10]\nout c ,4 @21 [21,21]";
+    check(&step(&format!("{SESSION}\nretention = \"11ms\"")), records, kept);
+}
+
+#[test]
 fn a_commit_deletes_merged_sessions_that_an_earlier_commit_has_emitted() {
     check_commits(
         &step(&format!("{SESSION}\nemit = \"commit\"")),

@@ -36,8 +36,10 @@ pub(super) fn read(fields: &mut Fields<'_>) -> (Option<Windows>, Emit) {
             fields.wrong(emit.at, "emit", why, "it can be \"each\" or \"commit\" here, or add a window");
         }
     }
-    if let Some(retention) = retention.as_ref().filter(|_| emit.as_ref().is_none_or(|emit| emit.value != Emit::Final)) {
-        let why = "only final results can come too late for it";
+    let is_session = matches!(kind, Some(WindowKind::Session { .. }));
+    let is_final = emit.as_ref().is_some_and(|emit| emit.value == Emit::Final);
+    if let Some(retention) = retention.as_ref().filter(|_| !is_final && !is_session) {
+        let why = "only final results and records of sessions can come too late for it";
         fields.wrong(retention.at, "retention", why, "leave it out, or say emit = \"final\"");
     }
     let retention = retention.map(|retention| milliseconds(retention.value));

@@ -147,3 +147,12 @@ fn an_aggregate_whose_results_no_step_reads_is_refused() {
       help: write its results to a topic with a [[sink]], or keep them with a [[table]]: from = "sums"; or take it out
     "#);
 }
+
+#[test]
+fn a_retention_is_for_final_results_and_for_sessions() {
+    let text = windowed("{ tumbling = \"1m\" }\nretention = \"1h\"");
+    assert!(text.contains("only final results and records of sessions can come too late for it"), "{text}");
+    // The rule can't merge, so there is another mistake.
+    let text = windowed("{ session = \"1m\" }\nretention = \"61s\"");
+    assert!(text.contains("session") && !text.contains("retention"), "{text}");
+}
