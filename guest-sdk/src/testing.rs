@@ -24,6 +24,7 @@
 
 mod arena;
 pub(crate) mod host;
+mod kinds;
 mod record;
 mod stateful;
 
@@ -38,6 +39,7 @@ use crate::{adapter, config};
 
 use arena::{Arena, Input};
 use host::Host;
+pub use kinds::kinds;
 pub use record::{Group, Grouped, Outcome, Pair, Put, Record};
 
 /// A plugin with stores, timers and clocks of its own.
