@@ -3,7 +3,7 @@
 use millrace_sdk::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::{Alert, Number, Rules, alert_id, amount, id};
+use crate::{Alert, Number, Rules, alert_id, amount, id, is_over, sum};
 
 /// The mean of a customer's payments, and the payment that is far above it.
 pub struct Mean;
@@ -24,13 +24,13 @@ impl Aggregate for Mean {
         history.alert = None;
         if history.payments >= rules.min_history {
             let mean = history.total / history.payments as f64;
-            let threshold = rules.unusual_factor * mean;
-            if amount > threshold {
+            let threshold = (rules.unusual_factor * mean).min(f64::MAX);
+            if is_over(amount, threshold) {
                 history.alert = Some(unusual(customer, &payment, (amount, threshold), ctx)?);
             }
         }
         history.payments += 1;
-        history.total += amount;
+        history.total = sum(history.total, amount);
         Ok(())
     }
 
@@ -39,15 +39,20 @@ impl Aggregate for Mean {
     }
 }
 
-/// A payment without an id is known by its time and amount.
+/// A payment with a text as its id is known by that, and any other id is marked as what it is. A payment without an id is
+/// known by its time and amount.
 fn unusual(customer: &str, payment: &Doc, (amount, threshold): (f64, f64), ctx: &Ctx) -> Result<Alert> {
     let payment_id = id(payment)?;
-    let known_by = match payment_id.as_ref().map(|id| id.get()) {
-        Some(id) => id.strip_prefix('"').and_then(|id| id.strip_suffix('"')).unwrap_or(id).to_owned(),
-        None => format!("{amount} at {}", ctx.timestamp()),
+    let (time, value) = (ctx.timestamp().to_string(), amount.to_string());
+    let known_by: &[&str] = match payment_id.as_ref().map(|id| id.get()) {
+        Some(id) => match id.strip_prefix('"').and_then(|id| id.strip_suffix('"')) {
+            Some(text) => &[text],
+            None => &["json", id],
+        },
+        None => &["at", &time, &value],
     };
     Ok(Alert {
-        alert_id: alert_id("UNUSUAL_AMOUNT", customer, &known_by),
+        alert_id: alert_id("UNUSUAL_AMOUNT", customer, known_by),
         customer_id: customer.to_owned(),
         kind: "UNUSUAL_AMOUNT".into(),
         severity: "MEDIUM".into(),

@@ -93,10 +93,24 @@ pub fn check(_customer: Key<String>, payment: Doc) -> Result<Unchanged> {
     amount(&payment).map(|_| Unchanged)
 }
 
-/// The id of an alert: the same only for the same type, customer and third part. `:` in a part is written `%3A`.
-fn alert_id(kind: &str, customer: &str, of: &str) -> String {
+/// Adds an amount to a sum. A sum that would be too large for a number stays the largest one: an infinite sum couldn't be
+/// kept, and the payment would fail.
+fn sum(before: f64, amount: f64) -> f64 {
+    (before + amount).min(f64::MAX)
+}
+
+/// Whether an amount or a sum is over a limit. Decimal fractions aren't exact in binary, so that ten times 0.1 isn't 1: what
+/// is over the limit by no more than such an error counts as the limit itself, which isn't over it.
+fn is_over(amount: f64, limit: f64) -> bool {
+    const ROUNDING: f64 = 1e-12;
+    amount - limit > limit * ROUNDING
+}
+
+/// The id of an alert: the same only for the same type, customer and other parts. `:` in a part is written `%3A`.
+fn alert_id(kind: &str, customer: &str, of: &[&str]) -> String {
     let escaped = |part: &str| part.replace('%', "%25").replace(':', "%3A");
-    format!("{kind}:{}:{}", escaped(customer), escaped(of))
+    let parts = [customer].into_iter().chain(of.iter().copied()).map(escaped);
+    parts.fold(kind.to_owned(), |id, part| id + ":" + &part)
 }
 
 /// An alert.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use millrace_sdk::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::{Alert, Number, Rules, alert_id, amount, id};
+use crate::{Alert, Number, Rules, alert_id, amount, id, is_over, sum};
 
 /// The payments of a customer in a window: too many, or of high risk.
 pub struct Payments;
@@ -25,7 +25,7 @@ impl Aggregate for Payments {
         let amount = amount(&payment)?;
         let window = ctx.in_window()?;
         activity.payments += 1;
-        activity.total += amount;
+        activity.total = sum(activity.total, amount);
         activity.locations.extend(payment.str("location").ok().map(|place| place.into_owned()));
         activity.seen = activity.look(customer, &payment, window, ctx.config())?;
         Ok(())
@@ -60,7 +60,7 @@ impl Activity {
         let is_rapid = self.payments > rules.rapid_payments;
         let alert = (is_rapid && !self.rapid).then(|| {
             Ok::<_, Error>(Alert {
-                alert_id: alert_id("RAPID_PAYMENTS", customer, &window.start.to_string()),
+                alert_id: alert_id("RAPID_PAYMENTS", customer, &[&window.start.to_string()]),
                 customer_id: customer.to_owned(),
                 kind: "RAPID_PAYMENTS".into(),
                 severity: "HIGH".into(),
@@ -90,7 +90,7 @@ impl Activity {
     fn score(&self, rules: &Rules) -> u32 {
         let risks = [
             (self.payments > rules.rapid_payments, rules.points.payments),
-            (self.total > rules.risky_total, rules.points.total),
+            (is_over(self.total, rules.risky_total), rules.points.total),
             (self.locations.len() as u64 > rules.risky_locations, rules.points.locations),
         ];
         risks.iter().filter(|(there, _)| *there).map(|(_, points)| *points).fold(0, u32::saturating_add)

@@ -113,7 +113,7 @@ fn an_amount_over_five_times_the_mean_of_the_earlier_ones_raises_an_alert() {
 fn an_alert_for_a_payment_without_an_id_is_known_by_its_time_and_amount() {
     let payments = [1.0, 9.0].map(|amount| Record::new("ann", format!(r#"{{"amount":{amount}}}"#)).at(77));
     let alerts = unusual(Bench::new(&PLUGIN), payments);
-    assert!(alerts[0].starts_with(r#"{"alertId":"UNUSUAL_AMOUNT:ann:9 at 77","#), "{alerts:?}");
+    assert!(alerts[0].starts_with(r#"{"alertId":"UNUSUAL_AMOUNT:ann:at:77:9","#), "{alerts:?}");
     assert!(alerts[0].ends_with(r#""paymentId":null}"#), "{alerts:?}");
 }
 
