@@ -84,3 +84,59 @@ fn an_event_needs_a_type_and_nothing_else() {
     let null = Bench::new(&PLUGIN).transform("check", &[Record::new("ann", "").null_value()]).remove(0);
     assert!(null.failure().contains("null-value"), "{}", null.failure());
 }
+
+/// The last result of events that are texts of JSON.
+fn last(bench: Bench, events: &[&str]) -> String {
+    let group = Group::new("ann", events.iter().map(|event| Record::new("ann", *event)));
+    results(&run(bench, "activity", group)).pop().unwrap()
+}
+
+#[test]
+fn each_type_counts_under_its_own_text() {
+    let types = [r#""view""#, r#""VIEW ""#, r#""""#, r#""VIE\u0057""#, r#""VIEW""#, r#""caf\u00e9""#, r#""café""#];
+    let events = types.map(|kind| format!(r#"{{"activityType":{kind}}}"#));
+    let result = last(Bench::new(&PLUGIN), &events.each_ref().map(String::as_str));
+    let by_type = r#""byType":{"":1,"VIEW":2,"VIEW ":1,"café":2,"view":1}"#;
+    assert!(result.contains(by_type), "letters count, and escapes don't: {result}");
+    assert!(result.ends_with(r#""score":7}"#), "types of other letters are other types, of weight 1: {result}");
+}
+
+#[test]
+fn an_event_that_comes_twice_counts_twice() {
+    let event = r#"{"eventId":"e1","activityType":"PURCHASE"}"#;
+    let result = last(Bench::new(&PLUGIN), &[event, event]);
+    assert!(result.ends_with(r#""total":2,"byType":{"PURCHASE":2},"score":10}"#), "{result}");
+}
+
+#[test]
+fn a_visit_of_one_event_has_no_length() {
+    let group = Group::new("ann", [event("VIEW")]).window(7, 7);
+    let outcome = Bench::new(&PLUGIN).aggregate("visit", &[group], Mode::Each).remove(0).outcomes.remove(0);
+    let times = r#""sessionStart":7,"sessionEnd":7,"durationMs":0"#;
+    assert_eq!(outcome.texts(), [format!(r#"{{"customerId":"ann",{times},"total":1,"byType":{{"VIEW":1}}}}"#)]);
+}
+
+#[test]
+fn weights_may_be_0_or_as_large_as_can_be_and_not_below_0() {
+    let score = |config: &str, events: &[&str]| {
+        let result = last(Bench::with_config(&PLUGIN, config).unwrap(), events);
+        result.rsplit_once(r#""score":"#).unwrap().1.trim_end_matches('}').to_owned()
+    };
+    let view = r#"{"activityType":"VIEW"}"#;
+    assert_eq!(score(r#"{"weights":{"VIEW":0},"other":0}"#, &[view, r#"{"activityType":"x"}"#]), "0");
+    let largest = format!(r#"{{"weights":{{"VIEW":{}}}}}"#, u64::MAX);
+    assert_eq!(score(&largest, &[view, view]), u64::MAX.to_string(), "the score stays there");
+    for bad in [
+        r#"{"weights":{"VIEW":-1}}"#,
+        r#"{"weights":{"VIEW":1.5}}"#,
+        r#"{"weights":{"VIEW":"1"}}"#,
+        r#"{"weights":{"VIEW":null}}"#,
+        r#"{"weights":[]}"#,
+        r#"{"weights":null}"#,
+        r#"{"other":-1}"#,
+        r#"{"other":null}"#,
+        r#"{"others":1}"#,
+    ] {
+        assert!(Bench::with_config(&PLUGIN, bad).is_err(), "{bad}");
+    }
+}

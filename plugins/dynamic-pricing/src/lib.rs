@@ -90,7 +90,8 @@ impl Aggregate for Price {
         let window = ctx.in_window()?;
         let config = ctx.config::<Pricing>();
         let (base, expected) = (demand.base_price, config.expected(product));
-        let factor = demand.orders as f64 / expected;
+        // What is too large for a number becomes the largest one: JSON has no infinite numbers.
+        let factor = (demand.orders as f64 / expected).min(f64::MAX);
         let price = base * (1.0 + (factor - 1.0) * config.elasticity);
         Ok(Recommendation {
             product_id: product.clone(),
@@ -100,7 +101,7 @@ impl Aggregate for Price {
             expected,
             demand_factor: factor,
             base_price: base,
-            recommended_price: price.min(base * config.cap),
+            recommended_price: price.min(base * config.cap).min(f64::MAX),
         })
     }
 }

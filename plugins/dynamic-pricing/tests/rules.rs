@@ -74,3 +74,89 @@ fn an_order_needs_a_unit_price_over_0() {
         assert_eq!(run(without).keys(), [None], "{without}");
     }
 }
+
+/// The recommended price after so many orders at one price.
+fn recommended(config: &str, orders: usize, unit_price: f64) -> f64 {
+    let result = price(Bench::with_config(&PLUGIN, config).unwrap(), orders - 1, unit_price, unit_price);
+    let number = result.rsplit_once(r#""recommendedPrice":"#).unwrap().1.trim_end_matches('}');
+    number.parse().unwrap()
+}
+
+fn assert_near(found: f64, expected: f64, what: &str) {
+    assert!((found - expected).abs() <= expected * 1e-12, "{what}: {found} and not {expected}");
+}
+
+#[test]
+fn the_cap_is_met_with_exactly_twice_the_expected_orders() {
+    assert_near(recommended("{}", 99, 100.0), 109.8, "just below: a factor of 1.98");
+    assert_near(recommended("{}", 100, 100.0), 110.0, "at the cap: a factor of 2");
+    assert_near(recommended("{}", 101, 100.0), 110.0, "just above: 2.02 would give 110.2");
+    for unit_price in [0.01, 0.07, 19.99, 33.33, 1e-300, 1e300] {
+        let [at, above] = [100, 101].map(|orders| recommended("{}", orders, unit_price));
+        assert!(
+            at <= unit_price * 1.1 && above <= unit_price * 1.1,
+            "{unit_price}: never beyond the cap: {at}, {above}"
+        );
+    }
+}
+
+#[test]
+fn a_price_has_no_floor_and_is_not_rounded() {
+    assert_near(recommended("{}", 1, 100.0), 90.2, "one order of fifty");
+    assert_near(recommended("{}", 1, 0.01), 0.00902, "less than a cent");
+    assert_near(recommended("{}", 49, 19.99), 19.99 * 0.998, "one order less than expected");
+    assert_near(recommended("{}", 51, 19.99), 19.99 * 1.002, "one order more");
+}
+
+#[test]
+fn a_product_with_an_expectation_of_its_own_is_measured_by_that_alone() {
+    let config = r#"{"expected":4,"expected-of":{"p1":2}}"#;
+    assert_near(recommended(config, 2, 100.0), 100.0, "as expected of p1");
+    assert_near(recommended(config, 4, 100.0), 110.0, "twice that");
+    assert_near(recommended(r#"{"expected":4,"expected-of":{"p2":2}}"#, 4, 100.0), 100.0, "p1 has none of its own");
+    assert_near(recommended(r#"{"expected-of":{"p1":0.5}}"#, 1, 100.0), 110.0, "half an order is expected");
+}
+
+#[test]
+fn a_config_at_its_bounds_is_good_and_beyond_them_refused() {
+    assert_near(recommended(r#"{"elasticity":0}"#, 100, 100.0), 100.0, "the price stays");
+    assert_near(recommended(r#"{"elasticity":1,"cap":9}"#, 100, 100.0), 200.0, "it follows the demand");
+    assert_near(recommended(r#"{"elasticity":1}"#, 1, 100.0), 2.0, "down too");
+    assert_near(recommended(r#"{"cap":1}"#, 100, 100.0), 100.0, "no price above the base");
+    for bad in [
+        r#"{"expected":-1}"#,
+        r#"{"expected":null}"#,
+        r#"{"expected":"50"}"#,
+        r#"{"expected-of":{"p1":0}}"#,
+        r#"{"expected-of":[]}"#,
+        r#"{"elasticity":-0.01}"#,
+        r#"{"elasticity":1.01}"#,
+        r#"{"cap":0.99}"#,
+        r#"{"cap":-1}"#,
+        r#"{"caps":2}"#,
+    ] {
+        assert!(Bench::with_config(&PLUGIN, bad).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn figures_that_are_too_large_for_a_number_stay_the_largest_one() {
+    let tiny = price(Bench::with_config(&PLUGIN, r#"{"expected":1e-320}"#).unwrap(), 0, 20.0, 20.0);
+    assert!(tiny.contains(r#""demandFactor":1.7976931348623157e+308,"#), "{tiny}");
+    assert!(tiny.ends_with(r#""recommendedPrice":22.0}"#), "{tiny}");
+    assert_near(recommended("{}", 100, 1.7e308), f64::MAX, "a tenth more than the largest prices");
+}
+
+#[test]
+fn a_unit_price_is_any_number_over_0() {
+    let run = |price: &str| {
+        let value = format!(r#"{{"productId":"p1","unitPrice":{price}}}"#);
+        Bench::new(&PLUGIN).transform("by_product", &[Record::new("ann", value)]).remove(0)
+    };
+    for good in ["0.01", "1", "1e3", "5e-324", "1.7976931348623157e308"] {
+        assert!(run(good).is_good(), "{good}");
+    }
+    for bad in ["0", "-0", "0.0", "-0.0", "1e-400", "-0.01", "1e309"] {
+        assert!(run(bad).failure().contains("`unitPrice`"), "{bad}");
+    }
+}

@@ -92,7 +92,8 @@ impl Aggregate for Trend {
     fn add(orders: &mut Orders, _region: &String, order: Doc, _ctx: &Ctx) -> Result<()> {
         let amount = amount(&order)?;
         orders.count += 1;
-        orders.total += amount;
+        // A sum that would be too large for a number stays the largest one: an infinite one couldn't be kept.
+        orders.total = (orders.total + amount).min(f64::MAX);
         orders.max = orders.max.max(amount);
         Ok(())
     }

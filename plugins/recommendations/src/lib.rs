@@ -48,7 +48,7 @@ impl Config for Interests {
     }
 }
 
-/// Lets events through that say something of an interest: those with a category, of a type that has a weight. Without a
+/// Lets events through that say something of an interest: those with a category, of a type that has a weight over 0. Without a
 /// category, the type doesn't matter.
 #[transform]
 pub fn interesting(event: Doc, ctx: Ctx) -> Result<Option<Unchanged>> {
@@ -56,7 +56,8 @@ pub fn interesting(event: Doc, ctx: Ctx) -> Result<Option<Unchanged>> {
         return Ok(None);
     }
     let kind = event.str("activityType")?;
-    Ok(ctx.config::<Interests>().weights.contains_key(&*kind).then_some(Unchanged))
+    let weight = ctx.config::<Interests>().weights.get(&*kind).copied().unwrap_or(0);
+    Ok((weight > 0).then_some(Unchanged))
 }
 
 /// What a customer is interested in: categories with their weights.

@@ -96,3 +96,75 @@ fn a_config_that_recommends_nothing_or_is_more_than_sure_is_refused() {
     let texts = bench.aggregate("profile", &[group], Mode::Each).remove(0).outcomes[1].texts();
     assert_eq!(texts, [r#"{"customerId":"ann","interests":{"tea":7}}"#]);
 }
+
+/// The categories that are recommended for these interests.
+fn categories(config: &str, interests: &str) -> String {
+    let view = Record::new("ann", "{}");
+    let profile = Record::new("ann", format!(r#"{{"customerId":"ann","interests":{interests}}}"#));
+    let mut bench = Bench::with_config(&PLUGIN, config).unwrap();
+    let text = bench.join("recommend", &[Pair::new(view, profile)]).remove(0).texts().concat();
+    text.split_once(r#""recommendations":"#).unwrap().1.split_once(r#","confidence""#).unwrap().0.to_owned()
+}
+
+#[test]
+fn equal_categories_go_by_the_utf_8_bytes_of_their_names() {
+    // By UTF-16 units, as Java compares, the last two were the other way round; by an alphabet, the first two.
+    let order = r#"["Zebra","apple","Äpfel","ｚ","😀"]"#;
+    assert_eq!(categories(r#"{"recommended":5}"#, r#"{"😀":1,"ｚ":1,"Äpfel":1,"apple":1,"Zebra":1}"#), order);
+    assert_eq!(categories("{}", r#"{"b":1,"":1,"a":1,"aa":1}"#), r#"["","a","aa"]"#, "the empty name comes first");
+    assert_eq!(categories("{}", r#"{"a":1,"d":2,"c":2,"b":2,"e":3}"#), r#"["e","b","c"]"#, "a tie for the third place");
+}
+
+#[test]
+fn fewer_categories_than_three_are_all_recommended() {
+    for (interests, expected) in [
+        ("{}", "[]"),
+        (r#"{"a":1}"#, r#"["a"]"#),
+        (r#"{"a":1,"b":2}"#, r#"["b","a"]"#),
+        (r#"{"a":1,"b":2,"c":3}"#, r#"["c","b","a"]"#),
+        (r#"{"a":1,"b":2,"c":3,"d":4}"#, r#"["d","c","b"]"#),
+    ] {
+        assert_eq!(categories("{}", interests), expected);
+    }
+    assert_eq!(categories(r#"{"recommended":1}"#, r#"{"a":1,"b":1}"#), r#"["a"]"#);
+}
+
+#[test]
+fn a_type_of_weight_0_is_no_interest() {
+    let mut bench = Bench::with_config(&PLUGIN, r#"{"weights":{"VIEW":0}}"#).unwrap();
+    assert_eq!(bench.transform("interesting", &[event("VIEW", "tea")]).remove(0).texts(), [""; 0]);
+    assert_eq!(bench.transform("interesting", &[event("PURCHASE", "tea")]).remove(0).texts().len(), 1);
+}
+
+#[test]
+fn an_event_that_comes_twice_counts_twice_and_a_weight_stays_at_the_largest_number() {
+    let events = || [event("PURCHASE", "tea"), event("PURCHASE", "tea")];
+    let last = |mut bench: Bench| {
+        let outcomes = bench.aggregate("profile", &[Group::new("ann", events())], Mode::Each).remove(0).outcomes;
+        outcomes[1].texts().concat()
+    };
+    assert_eq!(last(Bench::new(&PLUGIN)), r#"{"customerId":"ann","interests":{"tea":10}}"#);
+    let config = format!(r#"{{"weights":{{"PURCHASE":{}}}}}"#, u64::MAX);
+    let largest = last(Bench::with_config(&PLUGIN, &config).unwrap());
+    assert_eq!(largest, format!(r#"{{"customerId":"ann","interests":{{"tea":{}}}}}"#, u64::MAX));
+}
+
+#[test]
+fn a_config_at_its_bounds_is_good_and_beyond_them_refused() {
+    for good in [r#"{"confidence":0}"#, r#"{"confidence":1}"#, r#"{"recommended":1}"#, r#"{"weights":{}}"#] {
+        assert!(Bench::with_config(&PLUGIN, good).is_ok(), "{good}");
+    }
+    for bad in [
+        r#"{"confidence":-0.01}"#,
+        r#"{"confidence":1.01}"#,
+        r#"{"confidence":null}"#,
+        r#"{"confidence":"1"}"#,
+        r#"{"recommended":-1}"#,
+        r#"{"recommended":2.5}"#,
+        r#"{"weights":{"VIEW":-1}}"#,
+        r#"{"weights":{"VIEW":0.5}}"#,
+        r#"{"weight":{}}"#,
+    ] {
+        assert!(Bench::with_config(&PLUGIN, bad).is_err(), "{bad}");
+    }
+}
