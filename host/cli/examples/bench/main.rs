@@ -2,8 +2,8 @@
 //!
 //! Loads pairs of payment and stock decisions into a log, runs the orders pipeline over it in a process of its own with
 //! one worker, and prints records/s, CPU of the whole process for each input record, and the peak of its memory; then
-//! what a call of the rule costs in the guest and natively. Then a row for each of the other pipelines (`pipelines.rs`), and
-//! one for each operator (`operators.rs`).
+//! what a call of the rule costs in the guest and natively. Then a row for each of the other pipelines (`pipelines.rs`),
+//! rows for a jump of time (`jump.rs`), and one for each operator (`operators.rs`).
 
 #![allow(
     clippy::unwrap_used,
@@ -12,6 +12,7 @@
     reason = "a measurement stops where something is wrong"
 )]
 
+mod jump;
 mod load;
 mod measure;
 mod operators;
@@ -40,11 +41,12 @@ struct Arguments {
     /// Folder for the log and the state during the measurement [default: a temporary folder]
     #[arg(long)]
     data: Option<PathBuf>,
-    /// Measure only this: `orders` and other pipelines, or operators by the names of their files in benches/operators
+    /// Measure only this: `orders` and other pipelines, `trending-jump` (a jump of time over many products' windows), or
+    /// operators by the names of their files in benches/operators
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
-    /// Numbers of input records of each other pipeline, and of records in each input topic of an operator: several show how
-    /// the cost grows
+    /// Numbers of input records of each other pipeline, of products before a jump of time, and of records in each input topic
+    /// of an operator: several show how the cost grows
     #[arg(long, value_delimiter = ',', default_value = "1000000")]
     records: Vec<u64>,
     /// Measure the pipeline in this process, over a log that is loaded already
@@ -56,6 +58,9 @@ struct Arguments {
     /// The pipeline that isn't that of the orders, for --measure
     #[arg(long, hide = true)]
     pipeline: Option<PathBuf>,
+    /// When results come out, for --measure of a jump of time
+    #[arg(long, hide = true)]
+    jump: Option<String>,
 }
 
 impl Arguments {
@@ -68,10 +73,11 @@ fn main() {
     let arguments = Arguments::parse();
     if arguments.measure {
         let data = arguments.data.as_deref().expect("--measure comes with --data");
-        match (&arguments.operator, &arguments.pipeline) {
-            (Some(pipeline), _) => operators::run(pipeline, data),
-            (None, Some(pipeline)) => pipelines::run(pipeline, data),
-            (None, None) => measure::run(data),
+        match (&arguments.operator, &arguments.pipeline, &arguments.jump) {
+            (Some(pipeline), ..) => operators::run(pipeline, data),
+            (None, Some(pipeline), _) => pipelines::run(pipeline, data),
+            (None, None, Some(emit)) => jump::run(emit, data),
+            (None, None, None) => measure::run(data),
         }
         return;
     }
@@ -79,6 +85,7 @@ fn main() {
         measure_orders(&arguments);
     }
     measure_pipelines(&arguments);
+    measure_jump(&arguments);
     measure_operators(&arguments);
 }
 
@@ -96,6 +103,27 @@ fn measure_pipelines(arguments: &Arguments) {
         for records in &arguments.records {
             let place = tempfile::tempdir().unwrap();
             pipelines::measure(pipeline, *records, arguments.partitions, place.path());
+        }
+    }
+}
+
+fn measure_jump(arguments: &Arguments) {
+    if !arguments.wants(jump::NAME) {
+        return;
+    }
+    println!(
+        "\na view of a product, a day after those of all products: pipeline recommendations, embedded driver, 1 partition\n"
+    );
+    println!(
+        "| trending, emit | products | records out before | records out at the jump | it takes (s) | commits | most records in \
+         one commit | longest from commit to commit (ms) | longest call of the rule (ms) | most windows in a call | RSS \
+         before (MiB) | its growth at the peak (MiB) |"
+    );
+    println!("|---|---|---|---|---|---|---|---|---|---|---|---|");
+    for emit in jump::EMITS {
+        for products in &arguments.records {
+            let place = tempfile::tempdir().unwrap();
+            jump::measure(emit, *products, place.path());
         }
     }
 }

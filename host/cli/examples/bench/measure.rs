@@ -51,7 +51,12 @@ pub(crate) fn run(folder: &Path) {
 
 /// Peak of the resident memory in bytes.
 pub(crate) fn peak_memory() -> u64 {
+    status("VmHWM:")
+}
+
+/// A size of this process in bytes, as the system has it.
+pub(crate) fn status(name: &str) -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
 }

@@ -16,17 +16,23 @@ pub(crate) struct Timed<L> {
     pub(crate) calls: u64,
     /// Messages, pairs and entries of groups in all calls.
     pub(crate) records: u64,
+    /// CPU time of the longest call.
+    pub(crate) longest: Duration,
+    /// Most groups in a call of an aggregate.
+    pub(crate) most_groups: usize,
 }
 
 impl<L> Timed<L> {
     pub(crate) fn new(inner: L) -> Self {
-        Self { inner, spent: Duration::ZERO, calls: 0, records: 0 }
+        Self { inner, spent: Duration::ZERO, calls: 0, records: 0, longest: Duration::ZERO, most_groups: 0 }
     }
 
     fn time<T>(&mut self, records: usize, call: impl FnOnce(&mut L) -> T) -> T {
         let start = ThreadTime::now();
         let result = call(&mut self.inner);
-        self.spent += start.elapsed();
+        let spent = start.elapsed();
+        self.spent += spent;
+        self.longest = self.longest.max(spent);
         self.calls += 1;
         self.records += records as u64;
         result
@@ -63,6 +69,7 @@ impl<L: Logic> Logic for Timed<L> {
         mode: Mode,
         attempt: Attempt,
     ) -> Result<Called<Vec<Grouped>>, CallError> {
+        self.most_groups = self.most_groups.max(groups.len());
         let records = groups.iter().map(|group| group.entries.len()).sum();
         self.time(records, |inner| inner.aggregate(function, groups, mode, attempt))
     }
