@@ -145,7 +145,7 @@ kafka *args:
     @cargo build --quiet {{ broker }}
     @"{{ broker_target }}/debug/millrace-broker" "$@"
 
-# Measures the orders pipeline on Kafka, beside Kafka Streams; see benches/README.md.
+# Measures orders, fraud and others on Kafka, beside Kafka Streams: `bench-kafka --pipeline NAMES`; see benches/README.md.
 bench-kafka *args: guests
     cargo build {{ as_released }} {{ ours }}
     mvn -q -B -f benches/kafka-streams/pom.xml "-Doutput=$CARGO_TARGET_DIR/kafka-streams" package

@@ -9,6 +9,7 @@ use nix::sys::signal::Signal;
 
 use crate::failure::Failure;
 use crate::figures::{Half, Restored, Spent};
+use crate::pipeline::Pipeline;
 use crate::process::{Process, Voice};
 use crate::setup::{self, Setup};
 use crate::system::{Run, System};
@@ -27,6 +28,7 @@ const LOOK: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub(crate) struct Backlog<'a> {
     setup: &'a Setup,
+    pipeline: Pipeline,
 }
 
 /// Where a run was at some moment.
@@ -46,24 +48,24 @@ struct Marks {
 }
 
 impl<'a> Backlog<'a> {
-    /// Loads the input.
-    pub(crate) fn load(setup: &'a Setup) -> Result<Self, Failure> {
-        setup.tools.reset(Keep::Nothing)?;
-        tell(&format!("loading {} records", setup.options.pairs() * 2));
-        let arguments = [("pairs", setup.options.pairs()), ("seed", setup.options.seed.into())];
-        setup.tools.start("load", &arguments.map(|(name, value)| (name, value.to_string())))?.outcome()?;
-        Ok(Self { setup })
+    /// Loads the input of a pipeline.
+    pub(crate) fn load(setup: &'a Setup, pipeline: Pipeline) -> Result<Self, Failure> {
+        setup.tools.reset(pipeline, Keep::Nothing)?;
+        tell(&format!("loading {} records for {}", setup.options.records(), pipeline.name));
+        let arguments = [("records", setup.options.records()), ("seed", setup.options.seed.into())];
+        setup.tools.start("load", pipeline, &arguments.map(|(name, value)| (name, value.to_string())))?.outcome()?;
+        Ok(Self { setup, pipeline })
     }
 
     fn records(&self) -> u64 {
-        self.setup.options.pairs() * 2
+        self.setup.options.records()
     }
 
     /// Runs a system until it has committed everything, and stops it.
     pub(crate) fn work_off(&self, run: Run, state: &Path) -> Result<Spent, Failure> {
         tell(&format!("{run}, over {} records", self.records()));
-        self.setup.tools.reset(Keep::Input)?;
-        let mut lag = self.setup.tools.start("lag", &[("group", run.system.group().to_owned())])?;
+        self.setup.tools.reset(self.pipeline, Keep::Input)?;
+        let mut lag = self.setup.tools.start("lag", self.pipeline, &[("group", run.group().to_owned())])?;
         // The JVM of the tool is up before the clock runs.
         if lag.next(STALL)?.is_none() {
             return Err(lag.stalled("hasn't begun", STALL));
@@ -137,7 +139,7 @@ impl<'a> Backlog<'a> {
         if !self.setup.options.profile || run.system != System::Millrace {
             return Ok(None);
         }
-        let file = profile_file(run.threads);
+        let file = profile_file(run);
         let mut command = Command::new("perf");
         command.args(["record", "-F", "199", "-g", "-p", &process.pid().to_string(), "-o"]).arg(&file);
         let log = self.setup.folder.path().join("perf.log");
@@ -164,6 +166,6 @@ impl Marks {
 }
 
 /// Outlives the program: somebody will want to look at it.
-fn profile_file(threads: u32) -> PathBuf {
-    std::env::temp_dir().join(format!("millrace-bench-{threads}.perf"))
+fn profile_file(run: Run) -> PathBuf {
+    std::env::temp_dir().join(format!("millrace-bench-{}-{}.perf", run.pipeline.name, run.threads))
 }

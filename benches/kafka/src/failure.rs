@@ -19,6 +19,11 @@ pub(crate) enum Failure {
     /// It doesn't run where the repository is.
     #[error("no {0} here: run it in the top folder of a checkout, as `just bench-kafka` does")]
     Elsewhere(&'static str),
+    /// The options leave nothing to measure.
+    #[error(
+        "nothing to measure: Kafka Streams runs orders and fraud, and of the others only Millrace's latency is measured"
+    )]
+    Nothing,
     /// A process ended by itself.
     #[error("{name} ended with {status}; its log ends with:\n{log}")]
     Ended { name: String, status: String, log: String },

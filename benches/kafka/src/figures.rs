@@ -10,7 +10,7 @@ pub(crate) struct Figures {
     /// Of what.
     pub(crate) run: Run,
     /// At a steady rate.
-    pub(crate) latency: Option<Latency>,
+    pub(crate) latency: Option<Latencies>,
     /// Over a backlog.
     pub(crate) spent: Option<Spent>,
     /// From nothing but the topics.
@@ -24,11 +24,22 @@ impl Figures {
     }
 }
 
-/// Milliseconds from the later of two decisions to the committed result being read.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Latency {
-    /// Orders a second that really were sent.
+/// How long results take at a rate.
+#[derive(Clone, Debug)]
+pub(crate) struct Latencies {
+    /// Orders or records a second that really were sent.
     pub(crate) rate: f64,
+    /// The topics of results.
+    pub(crate) topics: Vec<Latency>,
+}
+
+/// Milliseconds from an input to a committed result being read.
+#[derive(Clone, Debug)]
+pub(crate) struct Latency {
+    /// The topic of the results.
+    pub(crate) topic: String,
+    /// How many there were.
+    pub(crate) results: f64,
     /// Half of the results took no longer.
     pub(crate) p50: f64,
     /// 95 of 100 took no longer.
@@ -44,7 +55,7 @@ pub(crate) struct Latency {
 pub(crate) struct Spent {
     /// Input records.
     pub(crate) records: u64,
-    /// From the start of the process until all input and all results, which the table reads, were committed.
+    /// From the start of the process until all input was committed, and all results that the pipeline reads again.
     pub(crate) wall: Duration,
     /// CPU of the process in that time.
     pub(crate) cpu: Duration,

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::failure::Failure;
-use crate::figures::Latency;
+use crate::figures::{Latencies, Latency};
+use crate::process::Line;
 use crate::setup::{self, Setup};
 use crate::system::Run;
 use crate::tell;
@@ -15,33 +16,47 @@ const TO_START: Duration = Duration::from_secs(120);
 const LOOK: Duration = Duration::from_secs(1);
 
 /// Measures a run.
-pub(crate) fn measure(setup: &Setup, run: Run) -> Result<Latency, Failure> {
+pub(crate) fn measure(setup: &Setup, run: Run) -> Result<Latencies, Failure> {
     let options = &setup.options;
-    tell(&format!("{run}, {} orders/s for {} s", options.rate, options.seconds));
+    tell(&format!("{run}, {} {}/s for {} s", options.rate, run.pipeline.unit, options.seconds));
     let state = setup.folder.path().join("state");
     setup::remove(&state)?;
-    setup.tools.reset(Keep::Nothing)?;
+    setup.tools.reset(run.pipeline, Keep::Nothing)?;
     let mut process = run.start(setup, &state)?;
     process.wait_for("running", TO_START)?;
-    let arguments = [("rate", options.rate), ("warm-up", options.warm_up), ("seconds", options.seconds)];
-    let mut tool = setup.tools.start("live", &arguments.map(|(name, value)| (name, value.to_string())))?;
-    let line = loop {
-        if let Some(line) = tool.next(LOOK)? {
-            break line;
+    let numbers = [("rate", options.rate), ("warm-up", options.warm_up), ("seconds", options.seconds)];
+    let mut arguments = numbers.map(|(name, value)| (name, value.to_string())).to_vec();
+    arguments.push(("group", run.group().to_owned()));
+    let mut tool = setup.tools.start("live", run.pipeline, &arguments)?;
+    let mut topics = Vec::new();
+    let rate = loop {
+        match tool.next(LOOK)? {
+            Some(line) if line.says("done") => break figure(&line, "rate")?,
+            Some(line) => topics.push(latency(&line)?),
+            None => process.check()?,
         }
-        process.check()?;
     };
     process.stop()?;
     setup::remove(&state)?;
-    let figure = |field| {
-        let name = "the tool `live`".to_owned();
-        line.number(field).ok_or_else(|| Failure::Odd { name, field, line: format!("{line:?}") })
-    };
+    Ok(Latencies { rate, topics })
+}
+
+/// Reads a line about the results in a topic.
+fn latency(line: &Line) -> Result<Latency, Failure> {
     Ok(Latency {
-        rate: figure("orders_per_s")?,
-        p50: figure("p50_ms")?,
-        p95: figure("p95_ms")?,
-        p99: figure("p99_ms")?,
-        max: figure("max_ms")?,
+        topic: line.text("topic").ok_or_else(|| odd(line, "topic"))?.to_owned(),
+        results: figure(line, "results")?,
+        p50: figure(line, "p50_ms")?,
+        p95: figure(line, "p95_ms")?,
+        p99: figure(line, "p99_ms")?,
+        max: figure(line, "max_ms")?,
     })
+}
+
+fn figure(line: &Line, field: &'static str) -> Result<f64, Failure> {
+    line.number(field).ok_or_else(|| odd(line, field))
+}
+
+fn odd(line: &Line, field: &'static str) -> Failure {
+    Failure::Odd { name: "the tool `live`".to_owned(), field, line: format!("{line:?}") }
 }

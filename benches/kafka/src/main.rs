@@ -1,14 +1,17 @@
-//! What the orders pipeline costs on Kafka, beside Kafka Streams: `just bench-kafka`.
+//! What pipelines cost on Kafka, beside Kafka Streams: `just bench-kafka`.
 //!
-//! Starts a broker, and measures both systems one after the other, in processes of their own, for each number of
-//! threads: how long a result takes at a steady rate, what a backlog costs, and how fast lost state is restored. Prints
+//! Starts a broker, and measures both systems one after the other, in processes of their own, for each pipeline and number
+//! of threads: how long a result takes at a steady rate, what a backlog costs, and how fast lost state is restored. Prints
 //! tables in Markdown on standard output, and what it is doing on standard error.
 
 mod backlog;
 mod failure;
 mod figures;
+mod goal;
 mod latency;
+mod latency_table;
 mod options;
+mod pipeline;
 mod process;
 mod results;
 mod setup;
@@ -25,7 +28,8 @@ use crate::backlog::Backlog;
 use crate::failure::Failure;
 use crate::figures::Figures;
 use crate::options::{Options, Part};
-use crate::results::Digests;
+use crate::pipeline::{Compared, Pipeline};
+use crate::results::Results;
 use crate::setup::Setup;
 
 fn main() -> ExitCode {
@@ -40,44 +44,47 @@ fn main() -> ExitCode {
 
 fn run(options: Options) -> Result<(), Failure> {
     let conditions = table::conditions(&options);
+    let measured = options.wants(Part::Latency) || options.compared().next().is_some();
+    let mut runs: Vec<Figures> = options.runs().map(Figures::new).filter(|_| measured).collect();
+    if runs.is_empty() {
+        return Err(Failure::Nothing);
+    }
     let setup = Setup::start(options)?;
     setup.warm_up()?;
-    let mut runs: Vec<Figures> = setup.runs().map(Figures::new).collect();
     if setup.options.wants(Part::Latency) {
         for figures in &mut runs {
             figures.latency = Some(latency::measure(&setup, figures.run)?);
         }
     }
-    let mut agreed = None;
-    if setup.options.wants(Part::Throughput) || setup.options.wants(Part::Restore) {
-        agreed = Some(backlogs(&setup, &mut runs)?);
+    let mut sections = Vec::new();
+    for (pipeline, compared) in setup.options.compared() {
+        let results = backlogs(&setup, pipeline, compared, &mut runs)?;
+        sections.push(format!("{}\n{results}\n", table::tables(&setup.options, pipeline, compared, &runs)));
     }
-    println!("{conditions}");
-    table::print(&setup.options, &runs);
-    if let Some(digests) = agreed {
-        println!("{digests}");
-    }
+    println!("{conditions}\n");
+    sections.extend(latency_table::tables(&setup.options, &runs));
+    println!("{}", sections.join("\n"));
     Ok(())
 }
 
-/// All runs over the same input.
-fn backlogs(setup: &Setup, runs: &mut [Figures]) -> Result<Digests, Failure> {
-    let backlog = Backlog::load(setup)?;
-    let mut digests = Digests::new(setup.options.pairs());
-    for figures in runs {
+/// All runs of a pipeline over the same input.
+fn backlogs(setup: &Setup, pipeline: Pipeline, compared: Compared, runs: &mut [Figures]) -> Result<Results, Failure> {
+    let backlog = Backlog::load(setup, pipeline)?;
+    let mut results = Results::new(compared, setup.options.records());
+    for figures in runs.iter_mut().filter(|figures| figures.run.pipeline == pipeline) {
         let run = figures.run;
         let state = setup.folder.path().join("state");
         let spent = backlog.work_off(run, &state)?;
         if setup.options.wants(Part::Throughput) {
             figures.spent = Some(spent);
         }
-        digests.read(setup, &run.to_string())?;
+        results.read(setup, run)?;
         if setup.options.wants(Part::Restore) {
             figures.restored = Some(backlog.restore(run, &state)?);
         }
         setup::remove(&state)?;
     }
-    Ok(digests)
+    Ok(results)
 }
 
 /// Says what is being done.

@@ -2,13 +2,21 @@
 
 use std::path::PathBuf;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Parser, ValueEnum};
 
-/// Measures the orders pipeline on Kafka, beside Kafka Streams.
+use crate::pipeline::{self, Compared, Pipeline};
+use crate::system::{Run, SYSTEMS, System};
+
+/// Measures pipelines on Kafka, beside Kafka Streams.
 #[derive(Debug, Parser)]
 #[command(name = "millrace-bench-kafka")]
 pub(crate) struct Options {
-    /// Input records of the backlog; half of them are decisions of the payment side, half of the stock side
+    /// Pipelines to measure. Kafka Streams runs orders and fraud; of the others only the latency is measured
+    #[arg(long, value_delimiter = ',', default_value = "orders,fraud",
+        value_parser = PossibleValuesParser::new(pipeline::NAMES))]
+    pub(crate) pipeline: Vec<String>,
+    /// Input records of the backlog, an even number
     #[arg(long, default_value_t = 5_000_000, value_parser = clap::value_parser!(u64).range(2..=200_000_000))]
     pub(crate) records: u64,
     /// Numbers of threads to measure with
@@ -26,7 +34,7 @@ pub(crate) struct Options {
     /// Record what Millrace spends its time on with perf, while it works off the backlog
     #[arg(long)]
     pub(crate) profile: bool,
-    /// Orders a second at which latency is measured
+    /// Input a second at which latency is measured: orders, of two records each, or single records
     #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) rate: u32,
     /// Seconds at that rate before latency is measured
@@ -58,7 +66,7 @@ pub(crate) struct Options {
 /// A part of the measurement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Part {
-    /// From the later of two decisions to the committed result
+    /// From an input to the committed result that follows from it
     Latency,
     /// What it costs to work off a backlog
     Throughput,
@@ -72,8 +80,30 @@ impl Options {
         self.only.is_none_or(|only| only == part)
     }
 
-    /// Orders in the backlog: each has a record in either topic, and one result.
-    pub(crate) fn pairs(&self) -> u64 {
-        self.records / 2
+    /// Input records of a backlog. Orders have two each.
+    pub(crate) fn records(&self) -> u64 {
+        self.records / 2 * 2
+    }
+
+    /// The pipelines, in the order in which they are measured.
+    pub(crate) fn pipelines(&self) -> impl Iterator<Item = Pipeline> {
+        pipeline::named(&self.pipeline)
+    }
+
+    /// What is to be measured, in this order.
+    pub(crate) fn runs(&self) -> impl Iterator<Item = Run> {
+        let skipped = |run: &Run| match run.system {
+            System::Millrace => self.skip_millrace,
+            System::KafkaStreams => self.skip_peer || run.pipeline.compared.is_none(),
+        };
+        let of = |pipeline, threads| SYSTEMS.map(|system| Run { pipeline, system, threads });
+        let of_pipeline = move |pipeline| self.threads.iter().flat_map(move |&threads| of(pipeline, threads));
+        self.pipelines().flat_map(of_pipeline).filter(move |run| !skipped(run))
+    }
+
+    /// The pipelines that are measured over a backlog.
+    pub(crate) fn compared(&self) -> impl Iterator<Item = (Pipeline, Compared)> {
+        let wanted = self.wants(Part::Throughput) || self.wants(Part::Restore);
+        self.pipelines().filter(move |_| wanted).filter_map(|pipeline| Some((pipeline, pipeline.compared?)))
     }
 }

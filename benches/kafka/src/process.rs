@@ -43,6 +43,11 @@ impl Line {
         Some(Self { at: Instant::now(), fields })
     }
 
+    /// A text in it.
+    pub(crate) fn text(&self, field: &str) -> Option<&str> {
+        self.fields.get(field)?.as_str()
+    }
+
     /// A number in it.
     pub(crate) fn number(&self, field: &str) -> Option<f64> {
         self.fields.get(field)?.as_f64()

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::failure::Failure;
 use crate::options::Options;
-use crate::system::{PIPELINE, Run, System};
+use crate::pipeline;
 use crate::tell;
 use crate::tools::{Keep, Tools};
 use crate::usage;
@@ -20,7 +20,7 @@ use crate::usage;
 pub(crate) struct Setup {
     /// What was asked for.
     pub(crate) options: Options,
-    /// For logs, digests and state.
+    /// For logs, results and state.
     pub(crate) folder: TempDir,
     /// The `millrace` command.
     pub(crate) millrace: PathBuf,
@@ -36,8 +36,8 @@ pub(crate) struct Setup {
 impl Setup {
     /// Finds what is to be run, and starts the broker.
     pub(crate) fn start(options: Options) -> Result<Self, Failure> {
-        if !Path::new(PIPELINE).exists() {
-            return Err(Failure::Elsewhere(PIPELINE));
+        if let Some(missing) = options.pipelines().find(|pipeline| !Path::new(pipeline.file).exists()) {
+            return Err(Failure::Elsewhere(missing.file));
         }
         let program = std::env::current_exe().map_err(Failure::io("this program"))?;
         let beside = program.parent().unwrap_or(Path::new("."));
@@ -61,19 +61,8 @@ impl Setup {
     /// The broker is a JVM too: without this, who comes first would pay for it.
     pub(crate) fn warm_up(&self) -> Result<(), Failure> {
         tell("warming the broker up");
-        self.tools.reset(Keep::Nothing)?;
-        self.tools.start("warm-up", &[])?.outcome().map(|_| ())
-    }
-
-    /// What is to be measured, in this order.
-    pub(crate) fn runs(&self) -> impl Iterator<Item = Run> {
-        let skipped = |run: &Run| match run.system {
-            System::Millrace => self.options.skip_millrace,
-            System::KafkaStreams => self.options.skip_peer,
-        };
-        let systems = [System::Millrace, System::KafkaStreams];
-        let runs = self.options.threads.iter().flat_map(move |&threads| systems.map(|system| Run { system, threads }));
-        runs.filter(move |run| !skipped(run))
+        self.tools.reset(pipeline::ORDERS, Keep::Nothing)?;
+        self.tools.start("warm-up", pipeline::ORDERS, &[])?.outcome().map(|_| ())
     }
 
     /// CPU time of the broker so far.

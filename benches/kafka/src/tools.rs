@@ -4,12 +4,8 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::failure::Failure;
+use crate::pipeline::Pipeline;
 use crate::process::{Process, Voice};
-
-/// The topics that the pipeline reads.
-const INPUT: [&str; 2] = ["payment-orders", "stock-orders"];
-/// The topics that it writes.
-const OUTPUT: [&str; 2] = ["orders", "recovererDLQ"];
 
 /// What to keep when topics are made anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,31 +30,30 @@ impl Tools {
         Self { jars, bootstrap, log }
     }
 
-    /// A command of the jar, for this cluster.
-    pub(crate) fn java(&self, verb: &str, settings: Vec<String>) -> Command {
+    /// A command of the jar, for this cluster and a pipeline.
+    pub(crate) fn java(&self, verb: &str, pipeline: Pipeline, settings: Vec<String>) -> Command {
         let jars = self.jars.display();
         let mut command = Command::new("java");
         command.args(settings).arg("-cp").arg(format!("{jars}/kafka-streams-bench.jar:{jars}/lib/*"));
-        command.args(["millrace.bench.Main", verb, "--bootstrap", &self.bootstrap]);
+        command.args(["millrace.bench.Main", verb, "--bootstrap", &self.bootstrap, "--pipeline", pipeline.name]);
         command
     }
 
     /// Starts a tool.
-    pub(crate) fn start(&self, verb: &str, options: &[(&str, String)]) -> Result<Process, Failure> {
-        let mut command = self.java(verb, vec!["-Xmx1g".into()]);
+    pub(crate) fn start(&self, verb: &str, pipeline: Pipeline, options: &[(&str, String)]) -> Result<Process, Failure> {
+        let mut command = self.java(verb, pipeline, vec!["-Xmx2g".into()]);
         for (name, value) in options {
             command.arg(format!("--{name}")).arg(value);
         }
         Process::start(&format!("the tool `{verb}`"), command, Voice::Output, &self.log)
     }
 
-    /// Deletes all groups and topics, those of the systems' own too, and makes the pipeline's anew.
-    pub(crate) fn reset(&self, keep: Keep) -> Result<(), Failure> {
-        let (input, output) = (INPUT.join(","), OUTPUT.join(","));
-        let options = match keep {
-            Keep::Nothing => [("create", format!("{input},{output}")), ("keep", String::new())],
-            Keep::Input => [("create", output), ("keep", input)],
+    /// Deletes all groups and topics, those of the systems' own too, and makes a pipeline's anew.
+    pub(crate) fn reset(&self, pipeline: Pipeline, keep: Keep) -> Result<(), Failure> {
+        let keep = match keep {
+            Keep::Nothing => "nothing",
+            Keep::Input => "input",
         };
-        self.start("topics", &options)?.outcome().map(|_| ())
+        self.start("topics", pipeline, &[("keep", keep.to_owned())])?.outcome().map(|_| ())
     }
 }

@@ -6,7 +6,7 @@ import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 
-/** A reader of committed results, on all partitions of their topic. */
+/** A reader of committed results, on all partitions of their topics. */
 final class Committed {
     static KafkaConsumer<byte[], byte[]> consumer(Options options) {
         Properties settings = options.client();
@@ -17,8 +17,8 @@ final class Committed {
         return new KafkaConsumer<>(settings, new ByteArrayDeserializer(), new ByteArrayDeserializer());
     }
 
-    static List<TopicPartition> assign(KafkaConsumer<byte[], byte[]> consumer) {
-        List<TopicPartition> partitions = consumer.partitionsFor(Topics.ORDERS).stream()
+    static List<TopicPartition> assign(KafkaConsumer<byte[], byte[]> consumer, List<String> topics) {
+        List<TopicPartition> partitions = topics.stream().flatMap(topic -> consumer.partitionsFor(topic).stream())
             .map(info -> new TopicPartition(info.topic(), info.partition())).toList();
         consumer.assign(partitions);
         return partitions;

@@ -15,11 +15,11 @@ final class Decisions {
     }
 
     ProducerRecord<byte[], byte[]> payment(long id, long timestamp) {
-        return new ProducerRecord<>(Topics.PAYMENTS, null, timestamp, key(id), value(id, "PAYMENT"));
+        return new ProducerRecord<>(Orders.PAYMENTS, null, timestamp, key(id), value(id, "PAYMENT"));
     }
 
     ProducerRecord<byte[], byte[]> stock(long id, long timestamp) {
-        return new ProducerRecord<>(Topics.STOCK, null, timestamp, key(id), value(id, "STOCK"));
+        return new ProducerRecord<>(Orders.STOCK, null, timestamp, key(id), value(id, "STOCK"));
     }
 
     /** Milliseconds below a limit: how much later the other decision is. */

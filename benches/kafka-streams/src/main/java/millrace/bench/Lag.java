@@ -1,5 +1,6 @@
 package millrace.bench;
 
+import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -11,16 +12,18 @@ import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.TopicPartitionInfo;
 
-/** How far a group has come: a line whenever it has committed more, until it has all input and all results. */
+/**
+ * How far a group has come: a line whenever it has committed more, until it has all input and all results that it
+ * reads.
+ */
 final class Lag {
     private static final long PAUSE_MS = 50;
-    private static final List<String> INPUT = List.of(Topics.PAYMENTS, Topics.STOCK);
-    private static final List<String> RESULTS = List.of(Topics.ORDERS);
 
     static void run(Options options) throws Exception {
         String group = options.text("group");
+        Compared pipeline = Compared.named(options.text("pipeline"));
         try (Admin admin = Admin.create(options.client())) {
-            Map<TopicPartition, Long> input = ends(admin, INPUT);
+            Map<TopicPartition, Long> input = ends(admin, pipeline.input());
             committed(admin, group);
             System.out.println("{\"ready\":true}");
             long before = -1;
@@ -31,11 +34,23 @@ final class Lag {
                 long records = input.keySet().stream().mapToLong(of -> committed.getOrDefault(of, 0L)).sum();
                 // Asked after the input is committed, the end of the results is final. A transaction's marker lies
                 // behind the last of them, which a group may or may not count.
-                done = reached(committed, input, 0) && reached(committed, ends(admin, RESULTS), 1);
+                done = reached(committed, input, 0) && reached(committed, ends(admin, pipeline.readBack()), 1);
                 if (records != before || done) {
                     System.out.printf("{\"committed\":%d,\"done\":%b}%n", records, done);
                     before = records;
                 }
+            }
+        }
+    }
+
+    /** Waits until a group has committed all that is in topics now. */
+    static void await(Options options, List<String> topics, Duration patience) throws Exception {
+        long deadline = System.nanoTime() + patience.toNanos();
+        try (Admin admin = Admin.create(options.client())) {
+            Map<TopicPartition, Long> ends = ends(admin, topics);
+            while (!reached(committed(admin, options.text("group")), ends, 0)) {
+                if (System.nanoTime() > deadline) throw new IllegalStateException("not all committed of " + topics);
+                TimeUnit.MILLISECONDS.sleep(PAUSE_MS);
             }
         }
     }

@@ -1,121 +1,138 @@
 package millrace.bench;
 
-import java.nio.ByteBuffer;
+import java.io.IOException;
 import java.time.Duration;
-import java.util.Arrays;
-import java.util.PriorityQueue;
+import java.util.Map;
 import java.util.Properties;
+import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.TimeUnit;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.producer.KafkaProducer;
+import org.apache.kafka.clients.producer.Producer;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 
 /**
- * Orders at a steady rate, stamped when they are sent; either decision comes first, and the other up to 200 ms later.
- * Measured from the later of the two, which the result has its timestamp from, to the committed result being read.
+ * Records at a steady rate, stamped when they are sent, and for each topic of results the time until a committed result
+ * is read. The time runs from the timestamp of the record from which the result follows.
+ *
+ * <p>The clock of the timestamps is set back to the start of an hour, so that no window ends meanwhile: behind a
+ * repartition topic, a record that comes a little late would have no result.
  */
 final class Live {
-    private static final int APART_MS = 200;
-    private static final long PATIENCE_S = 60;
+    private static final Duration PATIENCE = Duration.ofSeconds(60);
+    private static final long SET_BACK = System.currentTimeMillis() % TimeUnit.HOURS.toMillis(1);
 
     private final Options options;
-    private final int rate;
-    private final int warmUp;
+    private final Pipeline pipeline;
+    private final Feed feed;
+    private final long warmUpNanos;
     private final int total;
+    private volatile long measuredFrom = Long.MAX_VALUE;
 
     private Live(Options options) {
         this.options = options;
-        rate = options.number("rate");
-        warmUp = rate * options.number("warm-up");
-        total = warmUp + rate * options.number("seconds");
+        int rate = options.number("rate");
+        warmUpNanos = TimeUnit.SECONDS.toNanos(options.number("warm-up"));
+        total = rate * (options.number("warm-up") + options.number("seconds"));
+        pipeline = Pipeline.named(options.text("pipeline"));
+        feed = pipeline.feed(rate, total);
     }
 
-    static void run(Options options) {
+    static void run(Options options) throws IOException {
         new Live(options).measure();
     }
 
-    private void measure() {
+    private static long clock() {
+        return System.currentTimeMillis() - SET_BACK;
+    }
+
+    private void measure() throws IOException {
         try (var consumer = Committed.consumer(options)) {
-            var partitions = Committed.assign(consumer);
+            var partitions = Committed.assign(consumer, pipeline.results());
             consumer.seekToEnd(partitions);
-            // Asked for, the position is fixed before the first order is sent.
+            // Asked for, the position is fixed before the first record is sent.
             for (TopicPartition partition : partitions) consumer.position(partition);
             CompletableFuture<Double> sent = CompletableFuture.supplyAsync(this::send);
-            long[] latencies = read(consumer, sent);
-            Arrays.sort(latencies);
-            System.out.printf("{\"orders_per_s\":%.0f,\"p50_ms\":%d,\"p95_ms\":%d,\"p99_ms\":%d,\"max_ms\":%d}%n",
-                sent.join(), at(latencies, 0.5), at(latencies, 0.95), at(latencies, 0.99), at(latencies, 1));
+            Map<String, Latencies> latencies = read(consumer, sent);
+            latencies.forEach((topic, of) -> System.out.println(of.line(topic)));
+            System.out.printf("{\"done\":true,\"rate\":%.0f}%n", sent.join());
         }
     }
 
-    /** A decision that is due at a time. */
-    private record Due(long nanos, long id, boolean payment) {}
-
-    /** Sends all decisions when they are due, and returns how many orders a second that made. */
+    /** Sends all records when they are due, and returns how many units a second that made. */
     private double send() {
         Properties settings = options.client();
         settings.put("linger.ms", "0");
         Refused refused = new Refused();
-        Decisions decisions = new Decisions(1);
-        var due = new PriorityQueue<Due>((a, b) -> Long.compare(a.nanos, b.nanos));
         try (var producer = new KafkaProducer<>(settings, new ByteArraySerializer(), new ByteArraySerializer())) {
-            producer.partitionsFor(Topics.PAYMENTS);
-            producer.partitionsFor(Topics.STOCK);
+            for (String topic : pipeline.input()) producer.partitionsFor(topic);
+            prepare(producer, refused);
             long start = System.nanoTime();
-            for (long id = 0; id < total || !due.isEmpty();) {
-                long next = start + id * 1_000_000_000L / rate;
-                if (id < total && (due.isEmpty() || next <= due.peek().nanos)) {
-                    boolean paymentFirst = decisions.delay(2) == 0;
-                    long apart = TimeUnit.MILLISECONDS.toNanos(decisions.delay(APART_MS));
-                    due.add(new Due(next, id, paymentFirst));
-                    due.add(new Due(next + apart, id, !paymentFirst));
-                    id++;
-                }
-                Due now = due.remove();
-                pause(now.nanos - System.nanoTime());
-                long timestamp = System.currentTimeMillis();
-                var record = now.payment ? decisions.payment(now.id, timestamp) : decisions.stock(now.id, timestamp);
-                producer.send(record, refused);
+            for (Feed.Due due = feed.next(); due != null; due = feed.next()) {
+                pause(start + due.nanos() - System.nanoTime());
+                long timestamp = clock();
+                if (measuredFrom == Long.MAX_VALUE && due.nanos() >= warmUpNanos) measuredFrom = timestamp;
+                producer.send(due.record().apply(timestamp), refused);
             }
             refused.check();
             return total / ((System.nanoTime() - start) / 1e9);
-        }
-    }
-
-    private static void pause(long nanos) {
-        try {
-            if (nanos > 0) TimeUnit.NANOSECONDS.sleep(nanos);
-        } catch (InterruptedException e) {
+        } catch (Exception e) {
             throw new CompletionException(e);
         }
     }
 
-    /** The latencies of all orders behind the warm-up, in milliseconds; fails when results are missing. */
-    private long[] read(KafkaConsumer<byte[], byte[]> consumer, CompletableFuture<Double> sent) {
-        long[] latencies = new long[total - warmUp];
-        int measured = 0;
+    private void prepare(Producer<byte[], byte[]> producer, Refused refused) throws Exception {
+        var before = feed.before(clock());
+        if (before.isEmpty()) return;
+        before.forEach(record -> producer.send(record, refused));
+        producer.flush();
+        refused.check();
+        Lag.await(options, before.stream().map(record -> record.topic()).distinct().toList(), PATIENCE);
+    }
+
+    private static void pause(long nanos) throws InterruptedException {
+        if (nanos > 0) TimeUnit.NANOSECONDS.sleep(nanos);
+    }
+
+    /** The latencies behind the warm-up, by topic; fails when results are missing. */
+    private Map<String, Latencies> read(KafkaConsumer<byte[], byte[]> consumer, CompletableFuture<Double> sent)
+        throws IOException {
+        Map<String, Latencies> latencies = new TreeMap<>();
+        for (String topic : pipeline.results()) latencies.put(topic, new Latencies());
         long deadline = Long.MAX_VALUE;
-        for (int results = 0; results < total;) {
+        while (deadline == Long.MAX_VALUE || !complete(latencies)) {
             for (ConsumerRecord<byte[], byte[]> result : consumer.poll(Duration.ofMillis(100))) {
-                long latency = System.currentTimeMillis() - result.timestamp();
-                if (ByteBuffer.wrap(result.key()).getLong() >= warmUp) latencies[measured++] = latency;
-                results++;
+                long now = clock();
+                if (result.value() == null) continue;
+                long cause = feed.cause(result);
+                Latencies of = latencies.get(result.topic());
+                if (cause >= measuredFrom) of.add(now - cause); else of.count();
             }
             if (deadline == Long.MAX_VALUE && sent.isDone()) {
                 sent.join();
-                deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(PATIENCE_S);
+                deadline = System.nanoTime() + PATIENCE.toNanos();
             } else if (System.nanoTime() > deadline) {
-                throw new IllegalStateException("only " + results + " of " + total + " results came");
+                break;
             }
+        }
+        if (!counts(latencies).equals(feed.expected())) {
+            throw new IllegalStateException(counts(latencies) + " results came, and not " + feed.expected());
         }
         return latencies;
     }
 
-    private static long at(long[] sorted, double share) {
-        return sorted[(int) (share * (sorted.length - 1))];
+    private boolean complete(Map<String, Latencies> latencies) {
+        return feed.expected().entrySet().stream()
+            .allMatch(expected -> latencies.get(expected.getKey()).results() >= expected.getValue());
+    }
+
+    private static Map<String, Integer> counts(Map<String, Latencies> latencies) {
+        Map<String, Integer> counts = new TreeMap<>();
+        latencies.forEach((topic, of) -> counts.put(topic, of.results()));
+        return counts;
     }
 }

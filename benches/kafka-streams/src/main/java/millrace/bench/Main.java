@@ -1,19 +1,19 @@
 package millrace.bench;
 
 /**
- * The orders pipeline in Kafka Streams, and the tools around it. Results are JSON objects on standard output, one a
+ * Pipelines in Kafka Streams, and the tools around them. Results are JSON objects on standard output, one a
  * line; the log goes to standard error.
  */
 public final class Main {
     private static final String USAGE = """
-        usage: COMMAND --bootstrap HOST:PORT [--name value]...
-          streams  the orders pipeline until SIGTERM: --state DIR, --threads N, --commit-ms MS
-          topics   deletes all topics but those kept, and all groups; then creates: --create A,B, --keep A,B
-          warm-up  transactions on the topics of the pipeline, for the broker to get warm
-          load     pairs of records with old timestamps: --pairs N, --seed S
+        usage: COMMAND --bootstrap HOST:PORT --pipeline NAME [--name value]...
+          streams  the pipeline until SIGTERM: --group G, --state DIR, --threads N, --commit-ms MS
+          topics   deletes all groups and topics, and creates those of the pipeline: --keep input|nothing
+          warm-up  transactions on the topics of the orders, for the broker to get warm
+          load     records with old timestamps: --records N, --seed S
           lag      waits until a group has committed a load: --group G
-          live     pairs at a steady rate, and how long each result takes: --rate R, --warm-up S, --seconds S
-          results  a digest of the committed result of each order: --pairs N, --out FILE
+          live     input at a steady rate, and how long results take: --group G, --rate R, --warm-up S, --seconds S
+          results  a number for each committed result: --out FILE; or a result of a number: --find NUMBER
         """;
 
     public static void main(String[] argv) throws Exception {

@@ -1,7 +1,6 @@
 package millrace.bench;
 
 import java.util.HashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.Properties;
 
@@ -28,10 +27,9 @@ final class Options {
         return Integer.parseInt(text(name));
     }
 
-    /** Names separated by commas; none when the option is missing. */
-    List<String> names(String name) {
-        String value = values.getOrDefault(name, "");
-        return value.isEmpty() ? List.of() : List.of(value.split(","));
+    /** The same, or null when the option is missing. */
+    String textOrNull(String name) {
+        return values.get(name);
     }
 
     /** What every client needs to know. */

@@ -18,15 +18,15 @@ final class OrdersTopology {
     static Topology build() {
         StreamsBuilder builder = new StreamsBuilder();
         Serde<Long> key = Serdes.Long();
-        Serde<Order> value = OrderSerde.create();
+        Serde<Order> value = JsonSerde.of(Order.class);
         Consumed<Long, Order> consumed = Consumed.with(key, value);
-        KStream<Long, Order> payments = builder.stream(Topics.PAYMENTS, consumed);
-        KStream<Long, Order> stock = builder.stream(Topics.STOCK, consumed);
+        KStream<Long, Order> payments = builder.stream(Orders.PAYMENTS, consumed);
+        KStream<Long, Order> stock = builder.stream(Orders.STOCK, consumed);
         payments
             .join(stock, OrdersTopology::resolve, JoinWindows.ofTimeDifferenceWithNoGrace(Duration.ofSeconds(10)),
                 StreamJoined.with(key, value, value))
-            .to(Topics.ORDERS, Produced.with(key, value));
-        builder.table(Topics.ORDERS, consumed,
+            .to(Orders.ORDERS, Produced.with(key, value));
+        builder.table(Orders.ORDERS, consumed,
             Materialized.<Long, Order>as(Stores.persistentKeyValueStore("orders"))
                 .withKeySerde(key).withValueSerde(value));
         return builder.build();

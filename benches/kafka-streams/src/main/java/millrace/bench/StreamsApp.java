@@ -7,16 +7,19 @@ import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.streams.CloseOptions;
 import org.apache.kafka.streams.KafkaStreams;
 import org.apache.kafka.streams.StreamsConfig;
+import org.apache.kafka.streams.Topology;
 import org.apache.kafka.streams.errors.StreamsUncaughtExceptionHandler.StreamThreadExceptionResponse;
 
-/** Runs the topology until SIGTERM, and logs the same two lines as Millrace: that it runs, and what it has done. */
+/**
+ * Runs the topology of a pipeline until SIGTERM, and logs the same two lines as Millrace: that it runs, and what it has
+ * done.
+ */
 final class StreamsApp {
-    static final String GROUP = "kafka-streams-orders";
-
     static void run(Options options) throws InterruptedException {
+        Topology topology = Compared.named(options.text("pipeline")).topology();
         TimedClients clients = new TimedClients();
         RestoreWatch restore = new RestoreWatch();
-        KafkaStreams streams = new KafkaStreams(OrdersTopology.build(), settings(options), clients);
+        KafkaStreams streams = new KafkaStreams(topology, settings(options), clients);
         streams.setGlobalStateRestoreListener(restore);
         streams.setStateListener((now, before) -> {
             if (now == KafkaStreams.State.RUNNING) log("\"message\":\"running\"," + restore.fields());
@@ -39,7 +42,7 @@ final class StreamsApp {
 
     private static Properties settings(Options options) {
         Properties settings = options.client();
-        settings.put(StreamsConfig.APPLICATION_ID_CONFIG, GROUP);
+        settings.put(StreamsConfig.APPLICATION_ID_CONFIG, options.text("group"));
         settings.put(StreamsConfig.PROCESSING_GUARANTEE_CONFIG, StreamsConfig.EXACTLY_ONCE_V2);
         settings.put(StreamsConfig.NUM_STREAM_THREADS_CONFIG, options.number("threads"));
         settings.put(StreamsConfig.COMMIT_INTERVAL_MS_CONFIG, options.number("commit-ms"));

@@ -8,6 +8,7 @@ import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.GroupListing;
 import org.apache.kafka.clients.admin.NewTopic;
@@ -17,22 +18,25 @@ import org.apache.kafka.common.errors.GroupNotEmptyException;
 import org.apache.kafka.common.errors.RetriableException;
 import org.apache.kafka.common.errors.TopicExistsException;
 
-/** The topics of the pipeline, as each measurement finds them. */
+/** The topics of a pipeline, as each measurement finds them. */
 final class Topics {
-    static final String PAYMENTS = "payment-orders";
-    static final String STOCK = "stock-orders";
-    static final String ORDERS = "orders";
     private static final int PARTITIONS = 4;
     private static final long PATIENCE_S = 90;
 
-    /** What the run before has left must neither be restored nor compacted while the next one is measured. */
+    /**
+     * What the run before has left must neither be restored nor compacted while the next one is measured. Only a
+     * backlog is kept, for another run over it.
+     */
     static void reset(Options options) throws Exception {
-        List<String> keep = options.names("keep");
+        Pipeline pipeline = Pipeline.named(options.text("pipeline"));
+        List<String> keep = options.text("keep").equals("input") ? pipeline.input() : List.of();
+        List<String> create = Stream.of(pipeline.input(), pipeline.results(), pipeline.others()).flatMap(List::stream)
+            .filter(topic -> !keep.contains(topic)).toList();
         try (Admin admin = Admin.create(options.client())) {
             patiently(() -> delete(admin, keep));
             // Loaded records have old timestamps, and would be gone within minutes by the usual retention.
             Map<String, String> config = Map.of("retention.ms", "-1");
-            List<NewTopic> topics = options.names("create").stream()
+            List<NewTopic> topics = create.stream()
                 .map(name -> new NewTopic(name, PARTITIONS, (short) 1).configs(config)).toList();
             patiently(() -> admin.createTopics(topics).all());
         }

@@ -6,29 +6,29 @@ import org.apache.kafka.common.errors.SerializationException;
 import org.apache.kafka.common.serialization.Serde;
 import org.apache.kafka.common.serialization.Serdes;
 
-/** Orders as JSON, by Jackson into a class of its own: the fast way that is usual on the JVM. */
-final class OrderSerde {
+/** Values as JSON, by Jackson into classes of their own: the fast way that is usual on the JVM. */
+final class JsonSerde {
     private static final ObjectMapper MAPPER = new ObjectMapper();
 
-    static Serde<Order> create() {
-        return Serdes.serdeFrom((topic, order) -> write(order), (topic, bytes) -> read(bytes));
+    static <T> Serde<T> of(Class<T> type) {
+        return Serdes.serdeFrom((topic, value) -> write(value), (topic, bytes) -> read(bytes, type));
     }
 
-    private static byte[] write(Order order) {
+    private static byte[] write(Object value) {
         try {
-            return order == null ? null : MAPPER.writeValueAsBytes(order);
+            return value == null ? null : MAPPER.writeValueAsBytes(value);
         } catch (IOException e) {
             throw new SerializationException(e);
         }
     }
 
-    private static Order read(byte[] bytes) {
+    private static <T> T read(byte[] bytes, Class<T> type) {
         try {
-            return bytes == null ? null : MAPPER.readValue(bytes, Order.class);
+            return bytes == null ? null : MAPPER.readValue(bytes, type);
         } catch (IOException e) {
             throw new SerializationException(e);
         }
     }
 
-    private OrderSerde() {}
+    private JsonSerde() {}
 }
