@@ -87,7 +87,7 @@ fn backlogs(setup: &Setup, pipeline: Pipeline, compared: Compared, runs: &mut [F
     Ok(results)
 }
 
-/// Says what is being done.
+/// Says what is being done, and how loaded the machine is: other processes change every figure.
 fn tell(what: &str) {
-    eprintln!("bench-kafka: {what}");
+    eprintln!("bench-kafka: {what} (load {})", usage::load());
 }

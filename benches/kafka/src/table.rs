@@ -1,6 +1,5 @@
 //! What a backlog took: tables in Markdown, with ratios, and the goals beside them.
 
-use std::fs;
 use std::time::Duration;
 
 use crate::figures::Figures;
@@ -8,6 +7,7 @@ use crate::goal::{Goal, cell};
 use crate::options::Options;
 use crate::pipeline::{Compared, Pipeline};
 use crate::system::{Run, System};
+use crate::usage;
 
 /// A figure, and how it is read from a run.
 struct Row {
@@ -59,8 +59,7 @@ fn rows(goals: Compared) -> [Row; 12] {
 /// Under which the figures hold. Read before anything is started, so that the load is that of others.
 pub(crate) fn conditions(options: &Options) -> String {
     let cores = std::thread::available_parallelism().map_or_else(|_| "?".to_owned(), |cores| cores.to_string());
-    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    let load = load.split(' ').next().unwrap_or("?").to_owned();
+    let load = usage::load();
     format!(
         "Kafka 4.3, one broker on the same {cores} cores (load of others before: {load}); backlogs of {} records of about \
          250 bytes, {} inputs/s for latency, exactly once, commits every {} ms at the latest.",

@@ -1,4 +1,4 @@
-//! What a process has used, as Linux counts it.
+//! What a process has used and how loaded the machine is, as Linux counts it.
 
 use std::fs;
 use std::time::Duration;
@@ -7,6 +7,12 @@ use crate::failure::Failure;
 
 /// What times are counted in under `/proc`: hundredths of a second, whatever the kernel's own tick.
 const TICK: Duration = Duration::from_millis(10);
+
+/// Load average of the last minute.
+pub(crate) fn load() -> String {
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    load.split(' ').next().unwrap_or("?").to_owned()
+}
 
 /// CPU time of all threads of a process so far, in user and kernel mode.
 pub(crate) fn cpu(pid: u32) -> Result<Duration, Failure> {
