@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::figures::Figures;
 use crate::goal::{Goal, cell};
-use crate::options::Options;
+use crate::options::{Options, Part};
 use crate::pipeline::{Compared, Pipeline};
 use crate::system::{Run, System};
 use crate::usage;
@@ -60,11 +60,13 @@ fn rows(goals: Compared) -> [Row; 12] {
 pub(crate) fn conditions(options: &Options) -> String {
     let cores = std::thread::available_parallelism().map_or_else(|_| "?".to_owned(), |cores| cores.to_string());
     let load = usage::load();
+    let backlogs = options.compared().next().map(|_| format!("backlogs of {} records, ", options.records()));
+    let rate = options.wants(Part::Latency).then(|| format!("{} inputs/s for latency, ", options.rate));
     format!(
-        "Kafka 4.3, one broker on the same {cores} cores (load of others before: {load}); backlogs of {} records of about \
-         250 bytes, {} inputs/s for latency, exactly once, commits every {} ms at the latest.",
-        options.records(),
-        options.rate,
+        "Kafka 4.3, one broker on the same {cores} cores (load of others before: {load}); {}{}about 250 bytes a record, \
+         exactly once, commits every {} ms at the latest.",
+        backlogs.unwrap_or_default(),
+        rate.unwrap_or_default(),
         options.commit_ms
     )
 }
