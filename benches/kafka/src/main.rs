@@ -1,8 +1,8 @@
 //! What pipelines cost on Kafka, beside Kafka Streams: `just bench-kafka`.
 //!
-//! Starts a broker, and measures both systems one after the other, in processes of their own, for each pipeline and number
-//! of threads: how long a result takes at a steady rate, what a backlog costs, and how fast lost state is restored. Prints
-//! tables in Markdown on standard output, and what it is doing on standard error.
+//! Starts a broker, and measures both systems one after the other, in processes of their own, for each pipeline and
+//! number of threads: how long a result takes at a steady rate, what a backlog costs, and how fast lost state is
+//! restored. Prints tables in Markdown on standard output, and what it is doing on standard error.
 
 mod backlog;
 mod failure;

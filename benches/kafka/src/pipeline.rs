@@ -5,8 +5,8 @@
 pub(crate) struct Pipeline {
     /// Its name on the command line and for the tools.
     pub(crate) name: &'static str,
-    /// The pipeline file, in the checkout in which the benchmark runs. A path from when it was compiled would be that of
-    /// whichever checkout compiled it last.
+    /// The pipeline file, in the checkout in which the benchmark runs. A path from when it was compiled would be that
+    /// of whichever checkout compiled it last.
     pub(crate) file: &'static str,
     /// Its app, which is Millrace's consumer group.
     pub(crate) app: &'static str,

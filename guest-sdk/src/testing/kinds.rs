@@ -2,8 +2,9 @@
 
 use crate::doc::Doc;
 
-/// A JSON object once without a field, and once with a value of each type in its place. Each comes with the name of what
-/// is there: `missing`, `null`, `text` (`"x"`), `bool` (`true`), `number` (`7`), `array` (`[]`) or `object` (`{}`).
+/// A JSON object once without a field, and once with a value of each type in its place. Each comes with the name of
+/// what is there: `missing`, `null`, `text` (`"x"`), `bool` (`true`), `number` (`7`), `array` (`[]`) or `object`
+/// (`{}`).
 ///
 /// With it, a test goes through all fields that a rule may find otherwise than it should:
 ///

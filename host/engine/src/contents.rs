@@ -199,7 +199,7 @@ fn entries(node: &Node) -> Vec<(StoreId, Entries)> {
         Operator::Table { store } => vec![(*store, Entries::Table)],
         Operator::StreamJoin { store, .. } => vec![(*store, Entries::Join)],
         Operator::Dedup { store, by, .. } => vec![(*store, Entries::Seen { by: by.iter().map(identity).collect() })],
-        Operator::Aggregate { store, windows, emit, open, call } => {
+        Operator::Aggregate { store, windows, emit, open, call, .. } => {
             let (windows, is_final) = (windows.map(|windows| shape(&windows)), *emit == Emit::Final);
             let states = Entries::Aggregate { function: function(call), windows, is_final };
             let open = open.map(|open| (open, Entries::OpenWindows { windows }));

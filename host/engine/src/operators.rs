@@ -54,7 +54,7 @@ pub(crate) fn process(
         Operator::TableJoin { kind, left, right, call } => {
             table_join::process(step, items, *kind, [left, right], call, logic)
         }
-        Operator::Aggregate { store, call, .. } => aggregate::process(step, items, *store, memory, call, logic),
+        Operator::Aggregate { call, .. } => aggregate::process(step, items, memory, call, logic),
         Operator::Process { stores, call, .. } => {
             process::Process { stores, timers: memory.timers(), call }.records(step, items, logic)
         }

@@ -7,9 +7,11 @@ pub(crate) mod aggregate_windows;
 pub(crate) mod budget;
 pub(crate) mod dedup;
 pub(crate) mod join;
+mod key_cache;
 pub mod keys;
 mod overlay;
 mod scope;
+pub(crate) mod state_cache;
 pub(crate) mod table;
 pub(crate) mod timers;
 pub(crate) mod unmatched;
@@ -19,7 +21,7 @@ pub(crate) mod window_records;
 use bytes::Bytes;
 
 use crate::ports::{Backend, BackendError, Horizons, Scan, StoreChanges, StoreId};
-use overlay::{Overlay, PreviousWrite};
+use overlay::{Overlay, PreviousWrite, Write};
 pub(crate) use scope::{Cause, TimerScope};
 pub use scope::{Page, ProcessScope};
 
@@ -27,6 +29,8 @@ pub use scope::{Page, ProcessScope};
 pub(crate) struct TaskState {
     backend: Box<dyn Backend>,
     overlays: Vec<Overlay>,
+    /// Whether the open transaction has deleted a key without a trace, because the committed state doesn't have it.
+    has_undone: bool,
     expire: Vec<Option<Horizons>>,
 }
 
@@ -34,7 +38,7 @@ impl TaskState {
     /// An empty transaction over committed state, for the number of stores of the topology.
     pub(crate) fn new(backend: Box<dyn Backend>, stores: usize) -> Self {
         let overlays = std::iter::repeat_with(Overlay::default).take(stores).collect();
-        Self { backend, overlays, expire: vec![None; stores] }
+        Self { backend, overlays, has_undone: false, expire: vec![None; stores] }
     }
 
     /// A placeholder for the state while a process function has it.
@@ -55,7 +59,21 @@ impl TaskState {
     }
 
     pub(crate) fn put(&mut self, store: StoreId, key: Bytes, value: Option<Bytes>) -> PreviousWrite {
-        self.overlays.get_mut(store.0).and_then(|overlay| overlay.put(key, value))
+        let overlay = self.overlays.get_mut(store.0)?;
+        let is_deleted = value.is_none();
+        let before = overlay.put(key, value);
+        self.has_undone |= is_deleted && before.as_ref().is_some_and(Write::is_new);
+        before
+    }
+
+    /// Deletes a key that the state doesn't have, neither committed nor in the open transaction.
+    pub(crate) fn delete_absent(&mut self) {
+        self.has_undone = true;
+    }
+
+    /// Whether the open transaction has changed anything, be it that nothing is left of it.
+    pub(crate) fn is_changed(&self) -> bool {
+        self.has_undone || self.bytes() > 0
     }
 
     /// Writes a key that the state doesn't have, neither committed nor in the open transaction. If it is deleted before
@@ -108,6 +126,7 @@ impl TaskState {
 
     /// Takes the transaction's writes, store by store, in the order of keys.
     pub(crate) fn take_changes(&mut self) -> Vec<StoreChanges> {
+        self.has_undone = false;
         let overlays = self.overlays.iter_mut().zip(&mut self.expire).enumerate();
         let changes = overlays.map(|(store, (overlay, expire))| StoreChanges {
             store: StoreId(store),

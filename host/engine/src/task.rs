@@ -194,7 +194,7 @@ impl Task {
         Ok(nodes.collect::<Result<Vec<_>, _>>()?.into_iter().sum())
     }
 
-    /// Memory of live join windows in bytes, roughly.
+    /// Memory of the entries of joins and deduplicating steps, and of cached windows, in bytes, roughly.
     pub fn window_bytes(&self) -> usize {
         self.memory.nodes.iter().map(NodeMemory::bytes).sum()
     }

@@ -277,6 +277,13 @@ fn a_commit_emits_the_last_result_of_each_window() {
 }
 
 #[test]
+fn null_results_are_dropped_where_the_step_says_so() {
+    let drop = |emit: &str| step(&format!("{SESSION}\non-null-result = \"drop\"\nemit = \"{emit}\""));
+    check(&drop("each"), "in a 1 @0\nin a 2 @5", "out a ,1 @0 [0,0]\nout a |,1,2 @5 [0,5]");
+    check(&drop("final"), "in a 1 @0\nin a 2 @5\nin b 3 @99", "out a |,1,2 @5 [0,5]");
+}
+
+#[test]
 fn a_session_is_hidden_at_the_very_end_of_its_gap_unless_its_retention_is_longer() {
     let records = "in a 1 @0\nin b 2 @10\nin a 3 @10\nin c 4 @21";
     let hidden = "out a ,1 @0 [0,0]\nout b ,2 @10 [10,10]\nout a ,3 @10 [10,10]\nout c ,4 @21 [21,21]";

@@ -82,7 +82,7 @@ impl Emitter<'_, '_> {
                 let (left, right) = (self.table_of(sides.left.as_ref()?)?, self.table_of(sides.right.as_ref()?)?);
                 Some(Operator::TableJoin { kind: kind.value, left, right, call: call(node.call?) })
             }
-            StepKind::Aggregate { windows, emit, .. } => {
+            StepKind::Aggregate { windows, emit, drops_nulls, .. } => {
                 let queryable = node.call?.manifest.stores.first().is_some_and(|store| store.queryable);
                 let layout = match windows {
                     None => StoreKind::KeyValue,
@@ -91,7 +91,8 @@ impl Emitter<'_, '_> {
                 let store = self.add_store(spec("", layout, queryable && windows.is_none()));
                 let last = *emit == Emit::Final;
                 let open = last.then(|| self.add_store(spec("-open", StoreKind::KeyValue, false)));
-                Some(Operator::Aggregate { store, windows: *windows, emit: *emit, open, call: call(node.call?) })
+                let (windows, emit, drops_nulls) = (*windows, *emit, *drops_nulls);
+                Some(Operator::Aggregate { store, windows, emit, drops_nulls, open, call: call(node.call?) })
             }
             StepKind::Process { .. } => {
                 let own = node.call?.manifest.stores.iter();

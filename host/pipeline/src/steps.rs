@@ -13,6 +13,9 @@ use millrace_engine::topology::{Ahead, Identity, JoinKind, OnAhead, OnDrop, OnEr
 const KEYS: [(&str, KeyCodec); 3] = [("bytes", KeyCodec::Bytes), ("string", KeyCodec::String), ("i64", KeyCodec::I64)];
 const VALUES: [(&str, ValueCodec); 2] = [("json", ValueCodec::Json), ("bytes", ValueCodec::Bytes)];
 const DROPS: [(&str, OnDrop); 2] = [("drop", OnDrop::Drop), ("dead-letter", OnDrop::DeadLetter)];
+
+/// Whether null results of an aggregate are dropped.
+const NULL_RESULTS: [(&str, bool); 2] = [("emit", false), ("drop", true)];
 /// None: as they are.
 const AHEADS: [(&str, Option<OnAhead>); 3] =
     [("accept", None), ("clamp", Some(OnAhead::Clamp)), ("dead-letter", Some(OnAhead::DeadLetter))];
@@ -57,7 +60,8 @@ fn read_kind(table: &str, fields: &mut Fields<'_>) -> StepKind {
         "aggregate" => {
             let (from, call) = (input(fields, "from"), call(fields));
             let (windows, emit) = windows::read(fields);
-            StepKind::Aggregate { from, call, windows, emit }
+            let drops_nulls = fields.choice("on-null-result", &NULL_RESULTS).is_some_and(|word| word.value);
+            StepKind::Aggregate { from, call, windows, emit, drops_nulls }
         }
         "process" => StepKind::Process { from: inputs(fields, true), call: call(fields) },
         "dedup" => read_dedup(fields),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::diagnostic::Placed;
 use super::fields::Fields;
+use super::scalars::show_milliseconds;
 use millrace_engine::topology::{Emit, WindowKind, Windows};
 
 const HELP: &str = "write { tumbling = \"5m\" }, { hopping = \"5m\", every = \"1m\" }, { sliding = \"5m\" } or \
@@ -40,14 +41,24 @@ pub(super) fn read(fields: &mut Fields<'_>) -> (Option<Windows>, Emit) {
     let is_final = emit.as_ref().is_some_and(|emit| emit.value == Emit::Final);
     if let Some(retention) = retention.as_ref().filter(|_| !is_final && !is_session) {
         let why = "only final results and records of sessions can come too late for it";
-        fields.wrong(retention.at, "retention", why, "leave it out, or say emit = \"final\"");
+        fields.wrong(retention.at, "retention", why, "leave it out, say emit = \"final\", or take a session window");
     }
-    let retention = retention.map(|retention| milliseconds(retention.value));
-    let grace = grace.map(|grace| grace.value).unwrap_or_default();
-    (
-        kind.map(|kind| Windows { kind, grace: milliseconds(grace), retention }),
-        emit.map(|emit| emit.value).unwrap_or_default(),
-    )
+    let grace = grace.map(|grace| milliseconds(grace.value)).unwrap_or_default();
+    let windows = kind.map(|kind| Windows { kind, grace, retention: None });
+    let windows = windows.map(|windows| Windows { retention: read_retention(fields, retention, windows), ..windows });
+    (windows, emit.map(|emit| emit.value).unwrap_or_default())
+}
+
+/// The retention in milliseconds. One that is shorter than what the windows need would have no effect; Kafka Streams
+/// refuses it as well.
+fn read_retention(fields: &mut Fields<'_>, retention: Option<Placed<Duration>>, windows: Windows) -> Option<i64> {
+    let Placed { at, value } = retention?;
+    let (kept, least) = (milliseconds(value), windows.kept());
+    if kept < least {
+        let why = format!("windows of this kind and their `grace` need {}", show_milliseconds(least));
+        fields.wrong(at, "retention", &why, "write that or more, or leave it out");
+    }
+    Some(kept)
 }
 
 /// Durations are at most 100 years.

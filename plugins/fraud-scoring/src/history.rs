@@ -3,7 +3,7 @@
 use millrace_sdk::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::{Alert, Number, Rules, alert_id, amount, id, is_over, sum};
+use crate::{Alert, Number, Rules, alert_id, amount, id, sum};
 
 /// The mean of a customer's payments, and the payment that is far above it.
 pub struct Mean;
@@ -25,7 +25,7 @@ impl Aggregate for Mean {
         if history.payments >= rules.min_history {
             let mean = history.total / history.payments as f64;
             let threshold = (rules.unusual_factor * mean).min(f64::MAX);
-            if is_over(amount, threshold) {
+            if amount > threshold {
                 history.alert = Some(unusual(customer, &payment, (amount, threshold), ctx)?);
             }
         }
@@ -39,8 +39,8 @@ impl Aggregate for Mean {
     }
 }
 
-/// A payment with a text as its id is known by that, and any other id is marked as what it is. A payment without an id is
-/// known by its time and amount.
+/// A payment with a text as its id is known by that, and any other id is marked as what it is. A payment without an id
+/// is known by its time and amount.
 fn unusual(customer: &str, payment: &Doc, (amount, threshold): (f64, f64), ctx: &Ctx) -> Result<Alert> {
     let payment_id = id(payment)?;
     let (time, value) = (ctx.timestamp().to_string(), amount.to_string());

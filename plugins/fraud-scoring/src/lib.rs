@@ -93,17 +93,10 @@ pub fn check(_customer: Key<String>, payment: Doc) -> Result<Unchanged> {
     amount(&payment).map(|_| Unchanged)
 }
 
-/// Adds an amount to a sum. A sum that would be too large for a number stays the largest one: an infinite sum couldn't be
-/// kept, and the payment would fail.
+/// Adds an amount to a sum. A sum that would be too large for a number stays the largest one: an infinite sum couldn't
+/// be kept, and the payment would fail.
 fn sum(before: f64, amount: f64) -> f64 {
     (before + amount).min(f64::MAX)
-}
-
-/// Whether an amount or a sum is over a limit. Decimal fractions aren't exact in binary, so that ten times 0.1 isn't 1: what
-/// is over the limit by no more than such an error counts as the limit itself, which isn't over it.
-fn is_over(amount: f64, limit: f64) -> bool {
-    const ROUNDING: f64 = 1e-12;
-    amount - limit > limit * ROUNDING
 }
 
 /// The id of an alert: the same only for the same type, customer and other parts. `:` in a part is written `%3A`.
@@ -141,19 +134,12 @@ pub enum Number {
     Amount(f64),
 }
 
-/// Lets alerts through: most payments have none.
-#[transform]
-pub fn alerts(alert: Option<Doc>) -> Option<Unchanged> {
-    alert.map(|_| Unchanged)
-}
-
-/// Sends what a payment has brought about to where it belongs: an alert, a customer at high risk, or nothing.
+/// Sends what a payment has brought about to where it belongs: an alert, a customer at high risk, or both.
 #[transform(ports(alerts, high_risk))]
-pub fn report(seen: Option<Seen>) -> Outputs {
-    let seen = seen.unwrap_or_default();
+pub fn report(seen: Seen) -> Outputs {
     let alert = seen.alert.map(|alert| Output::to(report::ALERTS).value(alert));
     let risk = seen.high_risk.map(|risk| Output::to(report::HIGH_RISK).value(risk));
     alert.into_iter().chain(risk).collect()
 }
 
-plugin! { name: "fraud-scoring", config: Rules, functions: [check, window::Payments, report, history::Mean, alerts] }
+plugin! { name: "fraud-scoring", config: Rules, functions: [check, window::Payments, report, history::Mean] }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use millrace_sdk::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::{Alert, Number, Rules, alert_id, amount, id, is_over, sum};
+use crate::{Alert, Number, Rules, alert_id, amount, id, sum};
 
 /// The payments of a customer in a window: too many, or of high risk.
 pub struct Payments;
@@ -90,7 +90,7 @@ impl Activity {
     fn score(&self, rules: &Rules) -> u32 {
         let risks = [
             (self.payments > rules.rapid_payments, rules.points.payments),
-            (is_over(self.total, rules.risky_total), rules.points.total),
+            (self.total > rules.risky_total, rules.points.total),
             (self.locations.len() as u64 > rules.risky_locations, rules.points.locations),
         ];
         risks.iter().filter(|(there, _)| *there).map(|(_, points)| *points).fold(0, u32::saturating_add)

@@ -16,10 +16,8 @@ fn payment(id: usize, amount: f64, location: &str) -> Record {
 fn reports(mut bench: Bench, payments: impl IntoIterator<Item = Record>) -> Vec<(&'static str, String)> {
     let group = Group::new("ann", payments).window(300_000, 600_000);
     let outcomes = bench.aggregate("payments", &[group], Mode::Each).remove(0).outcomes;
-    let results = outcomes.iter().flat_map(Outcome::texts);
-    let seen: Vec<Record> = results
-        .map(|text| if text == "null" { Record::new("ann", "").null_value() } else { Record::new("ann", text) })
-        .collect();
+    let results = outcomes.iter().flat_map(Outcome::texts).filter(|text| text != "null");
+    let seen: Vec<Record> = results.map(|text| Record::new("ann", text)).collect();
     let reports = bench.transform("report", &seen);
     reports.iter().flat_map(|outcome| outcome.ports().into_iter().zip(outcome.texts())).collect()
 }

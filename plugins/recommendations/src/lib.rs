@@ -12,8 +12,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 #[derive(Deserialize, JsonSchema)]
 #[serde(default, rename_all = "kebab-case")]
 pub struct Interests {
-    /// By type of activity; other types say nothing. Types that a config names are added to VIEW, ADD_TO_CART and PURCHASE, or
-    /// replace them.
+    /// By type of activity; other types say nothing. Types that a config names are added to VIEW, ADD_TO_CART and
+    /// PURCHASE, or replace them.
     #[serde(deserialize_with = "over_defaults")]
     weights: BTreeMap<String, u64>,
     /// How many categories are recommended, at most.
@@ -48,8 +48,8 @@ impl Config for Interests {
     }
 }
 
-/// Lets events through that say something of an interest: those with a category, of a type that has a weight over 0. Without a
-/// category, the type doesn't matter.
+/// Lets events through that say something of an interest: those with a category, of a type that has a weight over 0.
+/// Without a category, the type doesn't matter.
 #[transform]
 pub fn interesting(event: Doc, ctx: Ctx) -> Result<Option<Unchanged>> {
     if event.str("category").is_err() {

@@ -32,8 +32,8 @@ pub(crate) fn by_topic(outputs: &[Output]) -> Vec<&Output> {
     outputs
 }
 
-/// Our ids, each with that of Kafka Streams, which says of what it is a function: two alerts that have one id of ours have
-/// one of theirs.
+/// Our ids, each with that of Kafka Streams, which says of what it is a function: two alerts that have one id of ours
+/// have one of theirs.
 #[derive(Default)]
 pub(crate) struct Ids(BTreeMap<String, String>);
 

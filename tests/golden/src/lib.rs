@@ -1,5 +1,5 @@
-//! Golden cases: the outputs of Kafka Streams for single operators and for whole pipelines, and whether ours puts out the
-//! same, in every way of running it. See README.md beside this crate.
+//! Golden cases: the outputs of Kafka Streams for single operators and for whole pipelines, and whether ours puts out
+//! the same, in every way of running it. See README.md beside this crate.
 
 pub mod agreement;
 pub mod case;

@@ -43,8 +43,8 @@ impl Rules {
         Ok(Self { folder, runtime: Runtime::new(None)?, plugins: Mutex::default() })
     }
 
-    /// The pipeline of a case, as the command would load it; or all that is wrong with it. The pipeline of an operator has
-    /// so many partitions.
+    /// The pipeline of a case, as the command would load it; or all that is wrong with it. The pipeline of an operator
+    /// has so many partitions.
     ///
     /// # Errors
     /// The file can't be read, or what the front end says.

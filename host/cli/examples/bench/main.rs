@@ -2,8 +2,8 @@
 //!
 //! Loads pairs of payment and stock decisions into a log, runs the orders pipeline over it in a process of its own with
 //! one worker, and prints records/s, CPU of the whole process for each input record, and the peak of its memory; then
-//! what a call of the rule costs in the guest and natively. Then a row for each of the other pipelines (`pipelines.rs`),
-//! rows for a jump of time (`jump.rs`), and one for each operator (`operators.rs`).
+//! what a call of the rule costs in the guest and natively. Then a row for each of the other pipelines
+//! (`pipelines.rs`), rows for a jump of time (`jump.rs`), and one for each operator (`operators.rs`).
 
 #![allow(
     clippy::unwrap_used,
@@ -41,12 +41,12 @@ struct Arguments {
     /// Folder for the log and the state during the measurement [default: a temporary folder]
     #[arg(long)]
     data: Option<PathBuf>,
-    /// Measure only this: `orders` and other pipelines, `trending-jump` (a jump of time over many products' windows), or
-    /// operators by the names of their files in benches/operators
+    /// Measure only this: `orders` and other pipelines, `trending-jump` (a jump of time over many products' windows),
+    /// or operators by the names of their files in benches/operators
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
-    /// Numbers of input records of each other pipeline, of products before a jump of time, and of records in each input topic
-    /// of an operator: several show how the cost grows
+    /// Numbers of input records of each other pipeline, of products before a jump of time, and of records in each input
+    /// topic of an operator: several show how the cost grows
     #[arg(long, value_delimiter = ',', default_value = "1000000")]
     records: Vec<u64>,
     /// Measure the pipeline in this process, over a log that is loaded already

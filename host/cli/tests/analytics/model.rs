@@ -1,4 +1,5 @@
-//! The rules of the analytics once more, as plainly as they can be said: one record after the other, with all state in maps.
+//! The rules of the analytics once more, as plainly as they can be said: one record after the other, with all state in
+//! maps.
 
 use std::collections::{BTreeMap, BTreeSet};
 

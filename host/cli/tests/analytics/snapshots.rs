@@ -1,6 +1,6 @@
-//! All that comes out of each sample, line by line; and that neither the size of batches nor a restart after every single
-//! record shows in it. Whether it is right is the question of `model.rs`; a snapshot shows what a change makes of it, in
-//! order, with timestamps and dead letters.
+//! All that comes out of each sample, line by line; and that neither the size of batches nor a restart after every
+//! single record shows in it. Whether it is right is the question of `model.rs`; a snapshot shows what a change makes
+//! of it, in order, with timestamps and dead letters.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -34,16 +34,20 @@ use crate::ports::{BackendError, Change, Failure, Group, Grouped, Mode, Outcome,
 use crate::record::{Record, Timestamp, length};
 use crate::state::aggregate_windows::AggregateWindows;
 use crate::state::keys::{AGGREGATE_OVERHEAD, decode_aggregate, encode_aggregate};
+use crate::state::state_cache::StateCache;
 use crate::step::{Item, Parent, Step, TaskError, UnusableRecord, inherited};
-use crate::topology::Call;
+use crate::topology::{Call, Emit};
 use batches::batches;
 use guest::Guest;
 pub(crate) use pending_results::{PendingResult, PendingResults};
 
-/// The memory of an aggregate between runs, if it has windows or emits at commits.
+/// The memory of an aggregate between runs.
 pub(crate) struct AggregateMemory {
     /// Its windows, if it has windows.
     pub(crate) windows: Option<AggregateWindows>,
+    /// Without windows: the states of recent keys.
+    pub(crate) states: StateCache,
+    pub(crate) emit: Emit,
     /// With [`Emit::Commit`](crate::topology::Emit::Commit): results that wait for the next commit.
     pub(crate) pending: PendingResults,
 }
@@ -72,7 +76,6 @@ impl KeyGroup {
 pub(super) fn process(
     step: &mut Step<'_>,
     items: Vec<Item>,
-    store: StoreId,
     memory: &mut NodeMemory,
     call: &Call,
     logic: &mut dyn Logic,
@@ -81,19 +84,18 @@ pub(super) fn process(
         step.take_remainder();
         flush(step, memory);
     }
-    let mut pending = match memory {
-        NodeMemory::Aggregate(memory) if memory.windows.is_some() => {
-            return windowed::process(step, items, memory, call, logic);
-        }
-        NodeMemory::Aggregate(memory) => Some(&mut memory.pending),
-        _ => None,
-    };
+    let NodeMemory::Aggregate(memory) = memory else { return Ok(()) };
+    if memory.windows.is_some() {
+        return windowed::process(step, items, memory, call, logic);
+    }
+    let AggregateMemory { states, pending, emit, .. } = &mut **memory;
+    let mut pending = (*emit == Emit::Commit).then_some(pending);
     let mut rest = usable(step, items);
     while !rest.is_empty() && !step.is_full() {
-        let (groups, items) = group(step, &rest, store)?;
+        let (groups, items) = group(step, &rest, states)?;
         let later = rest.split_off(items);
         let items = std::mem::replace(&mut rest, later);
-        process_part(step, &items, &groups, (store, pending.as_deref_mut()), call, logic)?;
+        process_part(step, &items, &groups, (states, pending.as_deref_mut()), call, logic)?;
         step.adapt_call_size(items.len());
     }
     step.requeue(rest);
@@ -105,7 +107,7 @@ fn process_part(
     step: &mut Step<'_>,
     items: &[Item],
     groups: &[KeyGroup],
-    (store, mut pending): (StoreId, Option<&mut PendingResults>),
+    (states, mut pending): (&mut StateCache, Option<&mut PendingResults>),
     call: &Call,
     logic: &mut dyn Logic,
 ) -> Result<(), TaskError> {
@@ -115,13 +117,13 @@ fn process_part(
     for batch in batches(groups, step.options.batch, |key_group| key_group.size(items, call)) {
         let groups: Vec<Group<'_>> = batch.iter().map(|key_group| to_group(step, key_group, items)).collect();
         let results = if may_outgrow(step, call, groups.iter().map(|group| group.key.len()).max().unwrap_or(0)) {
-            guest.rounds(&groups, |group, state| too_large(step, store, group, state))
+            guest.rounds(&groups, |group, state| too_large(step, states.store(), group, state))
         } else {
             guest.groups(&groups, Mode::Each)
         };
         let results = results.map_err(|error| step.host_error(error))?;
         for (key_group, result) in batch.iter().zip(results) {
-            store_result(step, store, key_group, result, items, &mut outcomes);
+            store_result(step, states, key_group, result, items, &mut outcomes);
         }
     }
     step.effects(guest.effects);
@@ -190,7 +192,7 @@ fn usable(step: &mut Step<'_>, items: Vec<Item>) -> Vec<Item> {
 
 /// Groups the first items by key, as many as fit into a call, and returns their number. In the budget, an item counts
 /// with the size of the state after it: about the size before, plus the item's.
-fn group(step: &Step<'_>, items: &[Item], store: StoreId) -> Result<(Vec<KeyGroup>, usize), TaskError> {
+fn group(step: &Step<'_>, items: &[Item], states: &mut StateCache) -> Result<(Vec<KeyGroup>, usize), TaskError> {
     let mut groups: Vec<KeyGroup> = Vec::new();
     let mut places: HashMap<&Bytes, usize> = HashMap::new();
     let (mut budget, mut grouped) = (step.budget(), 0);
@@ -202,7 +204,7 @@ fn group(step: &Step<'_>, items: &[Item], store: StoreId) -> Result<(Vec<KeyGrou
         let Some(key) = &item.record.key else { continue };
         let place = *places.entry(key).or_insert(groups.len());
         if place == groups.len() {
-            let (timestamp, state) = load(step, store, key)?;
+            let (timestamp, state) = load(step, states, key)?;
             let bytes = state.as_ref().map_or(0, |state| state.bytes.len());
             groups.push(KeyGroup { key: key.clone(), timestamp, state, bytes, items: Vec::new() });
         }
@@ -215,8 +217,8 @@ fn group(step: &Step<'_>, items: &[Item], store: StoreId) -> Result<(Vec<KeyGrou
     Ok((groups, grouped))
 }
 
-fn load(step: &Step<'_>, store: StoreId, key: &[u8]) -> Result<(Timestamp, Option<Stored>), TaskError> {
-    let Some(bytes) = step.state.get(store, key)? else { return Ok((Timestamp::MIN, None)) };
+fn load(step: &Step<'_>, states: &mut StateCache, key: &[u8]) -> Result<(Timestamp, Option<Stored>), TaskError> {
+    let Some(bytes) = states.get(step.state, key)? else { return Ok((Timestamp::MIN, None)) };
     let (timestamp, stored) = decode_aggregate(&bytes).ok_or_else(|| BackendError {
         store: step.node.name.clone(),
         reason: "a state is shorter than its header".into(),
@@ -239,7 +241,7 @@ fn too_large(step: &Step<'_>, store: StoreId, group: &Group<'_>, state: &Stored)
 /// is deleted, in the middle or at the end of a group, its time starts anew.
 fn store_result(
     step: &mut Step<'_>,
-    store: StoreId,
+    states: &mut StateCache,
     key_group: &KeyGroup,
     result: Grouped,
     items: &[Item],
@@ -263,6 +265,6 @@ fn store_result(
         let bytes = result.state.map(|state| encode_aggregate(timestamp, &state));
         // The state is in memory until the commit, even if the step emits nothing.
         step.spend(length(&bytes));
-        step.state.put(store, key_group.key.clone(), bytes);
+        states.put(step.state, key_group.key.clone(), bytes);
     }
 }

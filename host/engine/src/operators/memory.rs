@@ -7,6 +7,7 @@ use crate::state::TaskState;
 use crate::state::aggregate_windows::AggregateWindows;
 use crate::state::dedup::DedupStore;
 use crate::state::join::JoinStore;
+use crate::state::state_cache::StateCache;
 use crate::state::timers::Timers;
 use crate::topology::{Emit, JoinKind, Node, Operator, Topology};
 
@@ -24,7 +25,7 @@ pub(crate) enum NodeMemory {
     Aggregate(Box<AggregateMemory>),
 }
 
-/// A cache of an aggregate's windows has this part of the memory for the entries of a join: it may forget any of them.
+/// A cache of windows or states gets a quarter of the memory for the entries of a join: it can be read again.
 const CACHE_SHARE: usize = 4;
 
 /// Most open windows that are counted: to count more would delay an app that stops.
@@ -48,7 +49,6 @@ impl NodeMemory {
             Operator::Dedup { store, within, .. } => {
                 Ok(Self::Dedup(Box::new(DedupStore::open(state, *store, *within, window_memory)?)))
             }
-            Operator::Aggregate { windows: None, emit: Emit::Each | Emit::Final, .. } => Ok(Self::None),
             Operator::Aggregate { store, windows, emit, open, .. } => {
                 let windows = windows.map(|windows| {
                     let retention = topology.stores.get(store.0).and_then(|spec| spec.kind.retention());
@@ -62,7 +62,8 @@ impl NodeMemory {
                     )
                 });
                 let (windows, pending) = (windows.transpose()?, PendingResults::default());
-                Ok(Self::Aggregate(Box::new(AggregateMemory { windows, pending })))
+                let states = StateCache::new(*store, window_memory / CACHE_SHARE);
+                Ok(Self::Aggregate(Box::new(AggregateMemory { windows, states, emit: *emit, pending })))
             }
             _ => Ok(Self::None),
         }
@@ -74,7 +75,9 @@ impl NodeMemory {
             Self::None | Self::Process(_) => 0,
             Self::Join(store) => store.bytes(),
             Self::Dedup(store) => store.bytes(),
-            Self::Aggregate(memory) => memory.windows.as_ref().map_or(0, AggregateWindows::bytes),
+            Self::Aggregate(memory) => {
+                memory.states.bytes() + memory.windows.as_ref().map_or(0, AggregateWindows::bytes)
+            }
         }
     }
 
@@ -117,7 +120,7 @@ impl NodeMemory {
     /// The results that wait for the next commit, of a step that emits at commits.
     pub(crate) fn pending_results(&mut self) -> Option<&mut PendingResults> {
         match self {
-            Self::Aggregate(memory) => Some(&mut memory.pending),
+            Self::Aggregate(memory) if memory.emit == Emit::Commit => Some(&mut memory.pending),
             _ => None,
         }
     }

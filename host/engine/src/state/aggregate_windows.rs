@@ -103,7 +103,7 @@ impl AggregateWindows {
         match self.cache.window(key, window) {
             Known::Present(value) => return Ok(Some(value)),
             Known::Absent if self.is_visible(window) => return Ok(None),
-            Known::Absent | Known::Nothing => {}
+            Known::Absent | Known::Unknown => {}
         }
         let kind = self.windows.kind;
         let value = state.get(self.store, &entry_key(kind, key, window))?;
@@ -113,8 +113,8 @@ impl AggregateWindows {
         Ok(value)
     }
 
-    /// Visits the windows of a key in the store, each with its value, whose times are in `[from, to]`, in the order of time. None of these
-    /// times may have expired.
+    /// Visits the windows of a key in the store, each with its value, whose times are in `[from, to]`, in the order of
+    /// time. None of these times may have expired.
     pub(crate) fn visit(
         &mut self,
         state: &TaskState,
@@ -144,11 +144,15 @@ impl AggregateWindows {
             return Ok(());
         }
         let (mut windows, from) = (Vec::new(), self.horizon(&self.clock));
+        let (mut bytes, most_bytes) = (0, self.cache.most_bytes());
         self.scan(state, key, (from, Timestamp::MAX), &mut |window, value| {
-            windows.push((window, value()));
-            if windows.len() > MOST_WINDOWS { Scan::Stop } else { Scan::Continue }
+            let value = value();
+            bytes += value.len();
+            windows.push((window, value));
+            if bytes > most_bytes || windows.len() > MOST_WINDOWS { Scan::Stop } else { Scan::Continue }
         })?;
-        self.cache.insert(key, CachedKey::complete(windows));
+        let fits = bytes <= most_bytes && windows.len() <= MOST_WINDOWS;
+        self.cache.insert(key, if fits { CachedKey::complete(windows) } else { CachedKey::default() });
         Ok(())
     }
 
@@ -173,7 +177,7 @@ impl AggregateWindows {
         let entry = || entry_key(self.windows.kind, key, window);
         match value {
             Some(value) if is_absent => state.put_new(self.store, entry(), value),
-            None if is_absent => {}
+            None if is_absent => state.delete_absent(),
             value => drop(state.put(self.store, entry(), value)),
         }
     }

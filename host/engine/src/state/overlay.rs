@@ -23,6 +23,13 @@ pub(crate) struct Write {
     is_new: bool,
 }
 
+impl Write {
+    /// Whether the committed state has no such key.
+    pub(crate) fn is_new(&self) -> bool {
+        self.is_new
+    }
+}
+
 /// An entry of the overlay before a write, `None` if it was absent.
 pub(crate) type PreviousWrite = Option<Write>;
 

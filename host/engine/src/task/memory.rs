@@ -86,7 +86,7 @@ impl TaskMemory {
         for node in &mut self.nodes {
             node.prepare(state);
         }
-        if state.bytes() > 0 {
+        if state.is_changed() {
             for (key, value) in self.unrecorded.drain(..) {
                 state.put(shape.meta, key, Some(value));
             }

@@ -101,6 +101,8 @@ pub enum Operator {
         windows: Option<Windows>,
         /// When it emits results.
         emit: Emit,
+        /// Whether results with a null value are dropped.
+        drops_nulls: bool,
         /// With [`Emit::Final`]: a key-value store of the open windows, in the order of their ends.
         open: Option<StoreId>,
         /// The aggregate function.

@@ -38,7 +38,8 @@ pub struct Windows {
     /// How long after its end a window still accepts records.
     pub grace: i64,
     /// How long a window's state lives after its start, as in Kafka Streams: a final result that is due later is lost.
-    /// `None`: until the final result is emitted. Sessions ignore it.
+    /// `None`: until the final result is emitted. The state of a session lives this long after its end, and its final
+    /// result is never lost.
     pub retention: Option<i64>,
 }
 

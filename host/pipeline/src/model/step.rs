@@ -124,6 +124,8 @@ pub(crate) enum StepKind {
         call: Option<Placed<CallName>>,
         windows: Option<Windows>,
         emit: Emit,
+        /// Null results aren't put out.
+        drops_nulls: bool,
     },
     Process {
         from: Vec<Placed<Input>>,

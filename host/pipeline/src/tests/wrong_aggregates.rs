@@ -152,7 +152,11 @@ fn an_aggregate_whose_results_no_step_reads_is_refused() {
 fn a_retention_is_for_final_results_and_for_sessions() {
     let text = windowed("{ tumbling = \"1m\" }\nretention = \"1h\"");
     assert!(text.contains("only final results and records of sessions can come too late for it"), "{text}");
+    let text = windowed("{ tumbling = \"1m\" }\nemit = \"final\"\ngrace = \"5s\"\nretention = \"1m\"");
+    assert!(text.contains("windows of this kind and their `grace` need 65s"), "{text}");
     // The rule can't merge, so there is another mistake.
+    let text = windowed("{ session = \"1m\" }\nretention = \"59s\"");
+    assert!(text.contains("windows of this kind and their `grace` need 1m"), "{text}");
     let text = windowed("{ session = \"1m\" }\nretention = \"61s\"");
-    assert!(text.contains("session") && !text.contains("retention"), "{text}");
+    assert!(text.contains("merge") && !text.contains("retention"), "{text}");
 }

@@ -56,8 +56,8 @@ impl Batch {
         Self::with_capacity(database, 0)
     }
 
-    /// An empty batch with memory for this many bytes of writes to the write-ahead log. A batch that outgrows its memory
-    /// is copied.
+    /// An empty batch with memory for this many bytes of writes to the write-ahead log. A batch that outgrows its
+    /// memory is copied.
     pub fn with_capacity(database: &Arc<Database>, bytes: usize) -> Self {
         let database = Arc::clone(database);
         let (expired, cleared) = (BTreeMap::new(), BTreeSet::new());

@@ -42,7 +42,7 @@ pub(super) fn process(
             return Ok(());
         }
     }
-    let AggregateMemory { windows: Some(windows), pending } = memory else { return Ok(()) };
+    let AggregateMemory { windows: Some(windows), pending, .. } = memory else { return Ok(()) };
     let mut items = usable(step, items, windows.windows.kind);
     let joint = !may_outgrow(step, call, &items);
     let function = step.function(call)?;
@@ -120,7 +120,7 @@ fn emit_closed(
     call: &Call,
     logic: &mut dyn Logic,
 ) -> Result<(), TaskError> {
-    let AggregateMemory { windows: Some(windows), pending } = memory else { return Ok(()) };
+    let AggregateMemory { windows: Some(windows), pending, .. } = memory else { return Ok(()) };
     let (key, value, headers, window) = (None, None, Headers::EMPTY, None);
     let record = Record { key, value, timestamp: Timestamp::MIN, headers, window };
     let item = Item { path: path.clone(), from: step.id, input: 0, record, row: Row::New };
