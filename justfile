@@ -44,6 +44,10 @@ guests *folders:
     shopt -s nullglob
     manifests=(plugins/*/Cargo.toml tests/guests/*/Cargo.toml)
     [ $# = 0 ] || manifests=("${@/%//Cargo.toml}")
+    # A bare name is that of a plugin.
+    for i in "${!manifests[@]}"; do
+        [ $# = 0 ] || [ "${manifests[i]%/*/*}" != "${manifests[i]}" ] || manifests[i]="plugins/${manifests[i]}"
+    done
     guest-sdk/plugins.sh check "${manifests[@]}"
     for manifest in "${manifests[@]}"; do
         names+=("$(sed -n 's/^name = "\(.*\)"/\1/p' "$manifest" | head -n 1)") folders+=("${manifest%/*}")

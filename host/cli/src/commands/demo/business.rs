@@ -71,7 +71,7 @@ fn fraud(results: &Results) -> Vec<Section> {
                 let start = since(alert, "windowStart");
                 format!("payment {value} in the {minutes} minutes from {start}, over {threshold}")
             }
-            _ => format!("{value:.2} paid, over {threshold:.2}, by the mean of the earlier payments"),
+            _ => format!("{value:.2} paid; earlier payments make all above {threshold:.2} unusual"),
         };
         format!("{:6}  {customer:8}  {reason} ({payment})", text(alert, "severity"))
     };
