@@ -103,13 +103,8 @@ impl Worker {
 
     /// Whether there is so much uncommitted work that a commit is due.
     pub fn is_full(&self) -> bool {
-        self.uncommitted_bytes() > self.options.transaction_bytes
-    }
-
-    /// Memory of uncommitted work, in bytes, roughly.
-    fn uncommitted_bytes(&self) -> usize {
         let bytes: usize = self.tasks.iter().map(|active| active.task.transaction_bytes()).sum();
-        bytes + self.tail.bytes()
+        bytes + self.tail.bytes() > self.options.transaction_bytes
     }
 
     /// Whether uncommitted changes should [spill](Self::spill). Results that wait for a commit don't count: a spill

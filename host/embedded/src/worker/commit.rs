@@ -13,7 +13,7 @@ impl Worker {
     /// # Errors
     /// Nothing was committed: open a new worker.
     pub fn commit(&mut self) -> Result<Ledger, Error> {
-        let batch = Batch::with_capacity(&self.database, self.uncommitted_bytes());
+        let batch = Batch::new(&self.database);
         self.commit_with(batch)
     }
 
@@ -28,7 +28,7 @@ impl Worker {
     /// Writes uncommitted changes to disk in the middle of a transaction. Results that wait for the commit go on
     /// waiting. Only for a caller that starts from the beginning if it is interrupted.
     pub(crate) fn spill(&mut self) -> Result<Ledger, Error> {
-        let batch = Batch::with_capacity(&self.database, self.uncommitted_bytes());
+        let batch = Batch::new(&self.database);
         self.write(batch, Task::prepare_part)
     }
 

@@ -8,7 +8,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use super::TaskState;
 use super::keys::{CLOCK_KEY, decode_window_key, ordered, part, unordered, window_key};
-use super::window_cache::{CachedKey, Known, MOST_WINDOWS, WindowCache, is_found_by_place};
+use super::window_cache::{CachedKey, Known, MOST_WINDOWS, WindowCache};
 use crate::ports::{BackendError, Scan, StoreId};
 use crate::record::{Timestamp, Window};
 use crate::topology::{Emit, WindowKind, Windows};
@@ -77,6 +77,9 @@ impl AggregateWindows {
     ) -> Result<Self, BackendError> {
         let clock = state.get(store, &CLOCK_KEY)?.and_then(|bytes| AggregateClock::decode(&bytes)).unwrap_or_default();
         let (earliest, committed_horizon) = (Timestamp::MIN, Timestamp::MIN);
+        // A record's hopping windows are looked up one by one. For these a cache costs more than it saves: most of them are
+        // in the open transaction or in the database's own memory.
+        let memory = if matches!(windows.kind, WindowKind::Hopping { .. }) { 0 } else { memory };
         let (resume, committed_clock, cache) = (None, clock, WindowCache::new(windows.kind, memory));
         Ok(Self {
             store,
@@ -105,12 +108,7 @@ impl AggregateWindows {
             Known::Absent if self.is_visible(window) => return Ok(None),
             Known::Absent | Known::Unknown => {}
         }
-        let kind = self.windows.kind;
-        let value = state.get(self.store, &entry_key(kind, key, window))?;
-        if is_found_by_place(kind) {
-            self.cache.write(key, window, value.clone(), self.horizon(&self.clock));
-        }
-        Ok(value)
+        state.get(self.store, &entry_key(self.windows.kind, key, window))
     }
 
     /// Visits the windows of a key in the store, each with its value, whose times are in `[from, to]`, in the order of
@@ -130,8 +128,8 @@ impl AggregateWindows {
             return self.scan(state, key, (from, to), visit);
         };
         for (window, value) in windows {
-            let time = time_of(kind, window);
-            if time > to || (time >= from && visit(window, &|| value.clone()) == Scan::Stop) {
+            let time = time_of(kind, *window);
+            if time > to || (time >= from && visit(*window, &|| value.clone()) == Scan::Stop) {
                 break;
             }
         }

@@ -96,6 +96,9 @@ impl<V: Cached> KeyCache<V> {
 
     /// Finds a key, and moves it to the young half.
     fn find(&mut self, key: &[u8]) -> Option<&mut V> {
+        if self.is_off() {
+            return None;
+        }
         self.age();
         match self.young.keys.entry_ref(key) {
             EntryRef::Occupied(entry) => Some(entry.into_mut()),

@@ -14,13 +14,10 @@ pub(crate) struct WindowCache {
     keys: KeyCache<CachedKey>,
 }
 
-/// The windows of a key, in the order of time.
+/// All visible windows of a key, in the order of time. `None`: they are too many or too large, and only the database has
+/// them.
 #[derive(Default)]
-pub(crate) struct CachedKey {
-    windows: Vec<(Window, Option<Bytes>)>,
-    /// Whether windows that aren't in the list don't exist, unless they have expired.
-    complete: bool,
-}
+pub(crate) struct CachedKey(Option<Vec<(Window, Bytes)>>);
 
 /// What the cache knows of a stored window.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,59 +36,58 @@ const WINDOW_OVERHEAD: usize = 64;
 
 impl Cached for CachedKey {
     fn bytes(&self) -> usize {
-        self.windows.iter().map(|(_, value)| WINDOW_OVERHEAD + value.as_ref().map_or(0, Bytes::len)).sum()
+        self.0.iter().flatten().map(|(_, value)| WINDOW_OVERHEAD + value.len()).sum()
     }
 }
 
 impl CachedKey {
-    /// All visible windows of a key, in the order of time. If they are too many or too large, the default stands for
-    /// the key, so that it isn't read again for the cache.
+    /// All visible windows of a key, in the order of time.
     pub(crate) fn complete(windows: Vec<(Window, Bytes)>) -> Self {
-        let windows = windows.into_iter().map(|(window, value)| (window, Some(value)));
-        Self { windows: windows.collect(), complete: true }
+        Self(Some(windows))
     }
 
     /// All visible windows, or `None` if only the database has them.
-    pub(crate) fn all(&self) -> Option<impl Iterator<Item = (Window, &Bytes)>> {
-        let windows = self.windows.iter().filter_map(|(window, value)| Some((*window, value.as_ref()?)));
-        self.complete.then_some(windows)
-    }
-
-    fn place(&self, kind: WindowKind, window: Window) -> Result<usize, usize> {
-        let order = |window: Window| (time_of(kind, window), window.start);
-        self.windows.binary_search_by_key(&order(window), |(window, _)| order(*window))
+    pub(crate) fn all(&self) -> Option<&[(Window, Bytes)]> {
+        self.0.as_deref()
     }
 
     fn known(&self, kind: WindowKind, window: Window) -> Known {
-        match self.place(kind, window).ok().and_then(|place| self.windows.get(place)) {
-            Some((_, Some(value))) => Known::Present(value.clone()),
-            Some((_, None)) => Known::Absent,
-            None if self.complete => Known::Absent,
-            None => Known::Unknown,
+        let Some(windows) = &self.0 else { return Known::Unknown };
+        match place(windows, kind, window).ok().and_then(|place| windows.get(place)) {
+            Some((_, value)) => Known::Present(value.clone()),
+            None => Known::Absent,
         }
     }
 
     fn write(&mut self, kind: WindowKind, window: Window, value: Option<Bytes>) {
-        match self.place(kind, window) {
-            Ok(place) if value.is_none() && self.complete => drop(self.windows.remove(place)),
-            Ok(place) => {
-                if let Some(entry) = self.windows.get_mut(place) {
+        let Some(windows) = &mut self.0 else { return };
+        match (place(windows, kind, window), value) {
+            (Ok(place), Some(value)) => {
+                if let Some(entry) = windows.get_mut(place) {
                     entry.1 = value;
                 }
             }
-            Err(_) if value.is_none() && self.complete => {}
-            Err(place) => self.windows.insert(place, (window, value)),
+            (Ok(place), None) => drop(windows.remove(place)),
+            (Err(place), Some(value)) => windows.insert(place, (window, value)),
+            (Err(_), None) => {}
         }
     }
 
     /// Forgets windows with earlier times, and all if there are too many or too large ones.
     fn trim(&mut self, kind: WindowKind, horizon: Timestamp, most_bytes: usize) {
-        let expired = self.windows.iter().take_while(|(window, _)| time_of(kind, *window) < horizon).count();
-        self.windows.drain(..expired);
-        if self.windows.len() > MOST_WINDOWS || self.bytes() > most_bytes {
-            *self = Self::default();
+        let Some(windows) = &mut self.0 else { return };
+        let expired = windows.iter().take_while(|(window, _)| time_of(kind, *window) < horizon).count();
+        windows.drain(..expired);
+        if windows.len() > MOST_WINDOWS || self.bytes() > most_bytes {
+            self.0 = None;
         }
     }
+}
+
+/// The place of a window in a list, or the place where it would be.
+fn place(windows: &[(Window, Bytes)], kind: WindowKind, window: Window) -> Result<usize, usize> {
+    let order = |window: Window| (time_of(kind, window), window.start);
+    windows.binary_search_by_key(&order(window), |(window, _)| order(*window))
 }
 
 impl WindowCache {
@@ -134,31 +130,14 @@ impl WindowCache {
     /// Returns what was known of the window.
     pub(crate) fn write(&mut self, key: &[u8], window: Window, value: Option<Bytes>, horizon: Timestamp) -> Known {
         let (kind, most_bytes) = (self.kind, self.most_bytes());
-        let mut value = Some(value);
         let known = self.keys.change(key, |cached| {
             let known = cached.known(kind, window);
-            cached.write(kind, window, value.take().flatten());
+            cached.write(kind, window, value);
             cached.trim(kind, horizon, most_bytes);
             known
         });
-        match (known, value) {
-            (Some(known), _) => known,
-            // Ranges need all windows of a key.
-            (None, Some(value)) if is_found_by_place(kind) => {
-                let cached = CachedKey { windows: vec![(window, value)], complete: false };
-                if cached.bytes() <= most_bytes {
-                    self.insert(key, cached);
-                }
-                Known::Unknown
-            }
-            (None, _) => Known::Unknown,
-        }
+        known.unwrap_or(Known::Unknown)
     }
-}
-
-/// Whether a record's windows follow from its time. All others are found by a range of times.
-pub(crate) fn is_found_by_place(kind: WindowKind) -> bool {
-    matches!(kind, WindowKind::Hopping { .. })
 }
 
 #[cfg(test)]
@@ -167,7 +146,6 @@ mod tests {
     use super::*;
 
     const SESSION: WindowKind = WindowKind::Session { gap: 10 };
-    const HOPPING: WindowKind = WindowKind::Hopping { size: 10, every: 10 };
 
     fn window(start: i64, end: i64) -> Window {
         Window { start, end }
@@ -178,8 +156,7 @@ mod tests {
     }
 
     fn all(cache: &mut WindowCache, key: &[u8]) -> Option<Vec<(Window, Bytes)>> {
-        let windows = cache.key(key)?.all()?;
-        Some(windows.map(|(window, value)| (window, value.clone())).collect())
+        Some(cache.key(key)?.all()?.to_vec())
     }
 
     #[test]
@@ -199,18 +176,6 @@ mod tests {
     }
 
     #[test]
-    fn windows_by_place_are_known_one_by_one() {
-        let mut cache = WindowCache::new(HOPPING, 10_000);
-        assert_eq!(cache.window(b"k", window(0, 10)), Known::Unknown);
-        cache.write(b"k", window(0, 10), None, 0);
-        assert_eq!(cache.window(b"k", window(0, 10)), Known::Absent);
-        assert_eq!(cache.window(b"k", window(10, 20)), Known::Unknown);
-        cache.write(b"k", window(0, 10), value("a"), 0);
-        assert_eq!(cache.window(b"k", window(0, 10)), Known::Present(value("a").unwrap()));
-        assert!(all(&mut cache, b"k").is_none());
-    }
-
-    #[test]
     fn a_key_with_too_many_windows_is_read_from_the_database() {
         let mut cache = WindowCache::new(SESSION, 1 << 20);
         cache.insert(b"k", CachedKey::complete(Vec::new()));
@@ -224,7 +189,7 @@ mod tests {
 
     #[test]
     fn the_bytes_are_limited_also_if_only_the_values_of_known_keys_grow() {
-        for kind in [HOPPING, SESSION] {
+        for kind in [WindowKind::Sliding { difference: 10 }, SESSION] {
             let mut cache = WindowCache::new(kind, 100_000);
             for number in 0..50_u32 {
                 cache.insert(&number.to_be_bytes(), CachedKey::complete(Vec::new()));
@@ -237,12 +202,5 @@ mod tests {
                 }
             }
         }
-    }
-
-    #[test]
-    fn without_a_limit_nothing_is_cached() {
-        let mut cache = WindowCache::new(HOPPING, 0);
-        cache.write(b"k", window(0, 10), value("a"), 0);
-        assert_eq!((cache.window(b"k", window(0, 10)), cache.bytes()), (Known::Unknown, 0));
     }
 }

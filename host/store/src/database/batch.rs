@@ -53,15 +53,9 @@ impl KeyBuffer {
 impl Batch {
     /// An empty batch.
     pub fn new(database: &Arc<Database>) -> Self {
-        Self::with_capacity(database, 0)
-    }
-
-    /// An empty batch with memory for this many bytes of writes to the write-ahead log. A batch that outgrows its
-    /// memory is copied.
-    pub fn with_capacity(database: &Arc<Database>, bytes: usize) -> Self {
         let database = Arc::clone(database);
         let (expired, cleared) = (BTreeMap::new(), BTreeSet::new());
-        let (writes, unlogged) = (WriteBatch::with_capacity_bytes(bytes), WriteBatch::default());
+        let (writes, unlogged) = (WriteBatch::default(), WriteBatch::default());
         Self { database, writes, unlogged, expired, cleared, key: KeyBuffer::default() }
     }
 

@@ -20,8 +20,9 @@ pub(super) struct PlannedWindows {
 }
 
 impl PlannedWindows {
-    pub(super) fn new(kind: WindowKind) -> Self {
-        Self { kind, keys: HashMap::new() }
+    /// Room for the windows of so many keys.
+    pub(super) fn new(kind: WindowKind, keys: usize) -> Self {
+        Self { kind, keys: HashMap::with_capacity(keys) }
     }
 
     /// The windows of a key, in the order of time.
@@ -77,7 +78,7 @@ mod tests {
 
     #[test]
     fn windows_of_a_key_are_found_by_time_whatever_the_order_they_came_in() {
-        let mut planned = PlannedWindows::new(WindowKind::Session { gap: 10 });
+        let mut planned = PlannedWindows::new(WindowKind::Session { gap: 10 }, 2);
         let (key, other) = (Bytes::from_static(b"k"), Bytes::from_static(b"other"));
         let state = |group| Some(WindowState { timestamp: 0, state: StateRef::Made(group) });
         let window = |start, end| Window { start, end };

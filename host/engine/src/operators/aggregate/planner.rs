@@ -45,14 +45,20 @@ pub(super) enum Wanted {
 }
 
 impl<'p> Planner<'p> {
-    pub(super) fn new(state: &'p TaskState, store: &'p mut AggregateWindows, joint: bool, budget: Budget) -> Self {
+    pub(super) fn new(
+        state: &'p TaskState,
+        store: &'p mut AggregateWindows,
+        joint: bool,
+        budget: Budget,
+        records: usize,
+    ) -> Self {
         let plan = Plan {
             clock: store.clock,
             earliest: store.earliest,
-            windows: PlannedWindows::new(store.windows.kind),
+            windows: PlannedWindows::new(store.windows.kind, records),
             open: BTreeMap::new(),
-            groups: Vec::new(),
-            records: Vec::new(),
+            groups: Vec::with_capacity(records),
+            records: Vec::with_capacity(records),
             budget,
             more: None,
         };

@@ -176,7 +176,7 @@ fn plan_records(
     joint: bool,
 ) -> Result<Plan, BackendError> {
     let kind = windows.windows.kind;
-    let mut planner = Planner::new(step.state, windows, joint, step.budget());
+    let mut planner = Planner::new(step.state, windows, joint, step.budget(), items.len());
     for numbered in items.iter().enumerate() {
         planner.observe(&numbered.1.record);
         let (mut planned, closes) = match kind {
@@ -198,7 +198,7 @@ fn plan_records(
 /// The plan for a record that doesn't succeed: it advances time and closes windows.
 fn plan_time_only(step: &Step<'_>, windows: &mut AggregateWindows, item: &Item) -> Result<Plan, BackendError> {
     let (mut planner, mut planned) =
-        (Planner::new(step.state, windows, false, step.budget()), PlannedRecord::default());
+        (Planner::new(step.state, windows, false, step.budget(), 1), PlannedRecord::default());
     planner.observe(&item.record);
     planner.close_windows(&mut planned)?;
     planner.plan.records.push(planned);
