@@ -77,8 +77,8 @@ impl AggregateWindows {
     ) -> Result<Self, BackendError> {
         let clock = state.get(store, &CLOCK_KEY)?.and_then(|bytes| AggregateClock::decode(&bytes)).unwrap_or_default();
         let (earliest, committed_horizon) = (Timestamp::MIN, Timestamp::MIN);
-        // A record's hopping windows are looked up one by one. For these a cache costs more than it saves: most of them are
-        // in the open transaction or in the database's own memory.
+        // A record's hopping windows are looked up one by one. For these a cache costs more than it saves: most of them
+        // are in the open transaction or in the database's own memory.
         let memory = if matches!(windows.kind, WindowKind::Hopping { .. }) { 0 } else { memory };
         let (resume, committed_clock, cache) = (None, clock, WindowCache::new(windows.kind, memory));
         Ok(Self {

@@ -1,7 +1,7 @@
 //! What is known of the keys that came last, up to a number of bytes.
 //!
-//! The cache has two halves. A key that is used moves to the young half. When that is full, the cache drops the old half,
-//! and the young half becomes the old one.
+//! The cache has two halves. A key that is used moves to the young half. When that is full, the cache drops the old
+//! half, and the young half becomes the old one.
 
 use bytes::Bytes;
 use hashbrown::HashMap;

@@ -1,5 +1,5 @@
-//! A cache of an aggregate's states: those of the keys that came last, as the open transaction sees them. It spares most
-//! reads of the database and changes no result.
+//! A cache of an aggregate's states: those of the keys that came last, as the open transaction sees them. It spares
+//! most reads of the database and changes no result.
 
 use bytes::Bytes;
 

@@ -14,8 +14,8 @@ pub(crate) struct WindowCache {
     keys: KeyCache<CachedKey>,
 }
 
-/// All visible windows of a key, in the order of time. `None`: they are too many or too large, and only the database has
-/// them.
+/// All visible windows of a key, in the order of time. `None`: they are too many or too large, and only the database
+/// has them.
 #[derive(Default)]
 pub(crate) struct CachedKey(Option<Vec<(Window, Bytes)>>);
 
