@@ -2,7 +2,7 @@
 //!
 //! Starts a broker, and measures both systems one after the other, in processes of their own, for each pipeline and
 //! number of threads: how long a result takes at a steady rate, what a backlog costs, and how fast lost state is
-//! restored. Prints tables in Markdown on standard output, and what it is doing on standard error.
+//! restored. Prints tables in Markdown on standard output, and its progress on standard error.
 
 mod backlog;
 mod failure;
@@ -87,7 +87,7 @@ fn backlogs(setup: &Setup, pipeline: Pipeline, compared: Compared, runs: &mut [F
     Ok(results)
 }
 
-/// Says what is being done, and how loaded the machine is: other processes change every figure.
+/// Prints the next measurement, and the load of the machine: other processes change every figure.
 fn tell(what: &str) {
     eprintln!("bench-kafka: {what} (load {})", usage::load());
 }

@@ -90,7 +90,7 @@ impl Options {
         pipeline::named(&self.pipeline)
     }
 
-    /// What is to be measured, in this order.
+    /// The measurements, in this order.
     pub(crate) fn runs(&self) -> impl Iterator<Item = Run> {
         let skipped = |run: &Run| match run.system {
             System::Millrace => self.skip_millrace,

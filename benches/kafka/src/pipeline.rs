@@ -1,6 +1,6 @@
 //! The pipelines that can be measured. The tools on the JVM know their topics, load and results by the same names.
 
-/// A pipeline, and what is expected of it.
+/// A pipeline with its goals.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Pipeline {
     /// Its name on the command line and for the tools.
@@ -10,7 +10,7 @@ pub(crate) struct Pipeline {
     pub(crate) file: &'static str,
     /// Its app, which is Millrace's consumer group.
     pub(crate) app: &'static str,
-    /// What comes at a rate while latency is measured.
+    /// The name of its input records, which come at a rate while latency is measured.
     pub(crate) unit: &'static str,
     /// How long the tail of its latency may be.
     pub(crate) latency: LatencyGoal,
@@ -23,7 +23,7 @@ pub(crate) struct Pipeline {
 pub(crate) struct Compared {
     /// Consumer group of Kafka Streams.
     pub(crate) group: &'static str,
-    /// What a result is called.
+    /// The name of its results.
     pub(crate) results: &'static str,
     /// Input records for each result, where every result has as many.
     pub(crate) records_for_result: Option<u64>,

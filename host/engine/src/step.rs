@@ -22,7 +22,7 @@ use crate::record::{InputRecord, Record, Timestamp};
 use crate::row::Row;
 use crate::state::TaskState;
 use crate::state::budget::Budget;
-use crate::topology::{Call, Edge, Node, NodeId, Operator, SubTopology, TopicId, Topology};
+use crate::topology::{Call, Edge, Node, NodeId, SubTopology, TopicId, Topology};
 pub use error::TaskError;
 pub(crate) use item::Item;
 pub(crate) use limits::RecordOutputs;
@@ -122,10 +122,7 @@ impl<'a> Step<'a> {
 
     /// Emits a row of a table. Not every edge carries every row.
     pub(crate) fn emit_row(&mut self, parent: &Path, child: &mut u32, port: usize, record: Record, row: Row) {
-        if record.value.is_none()
-            && port == 0
-            && matches!(self.node.operator, Operator::Aggregate { drops_nulls: true, .. })
-        {
+        if record.value.is_none() && self.node.operator.drops_nulls(port) {
             return;
         }
         let (topology, shape) = (self.topology, self.shape);

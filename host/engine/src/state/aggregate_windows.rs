@@ -8,7 +8,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use super::TaskState;
 use super::keys::{CLOCK_KEY, decode_window_key, ordered, part, unordered, window_key};
-use super::window_cache::{CachedKey, Known, MOST_WINDOWS, WindowCache};
+use super::window_cache::{CachedKey, MOST_WINDOWS, WindowCache};
 use crate::ports::{BackendError, Scan, StoreId};
 use crate::record::{Timestamp, Window};
 use crate::topology::{Emit, WindowKind, Windows};
@@ -102,12 +102,7 @@ impl AggregateWindows {
     }
 
     /// The value of a window in the store, also if it has expired.
-    pub(crate) fn get(&mut self, state: &TaskState, key: &[u8], window: Window) -> Result<Option<Bytes>, BackendError> {
-        match self.cache.window(key, window) {
-            Known::Present(value) => return Ok(Some(value)),
-            Known::Absent if self.is_visible(window) => return Ok(None),
-            Known::Absent | Known::Unknown => {}
-        }
+    pub(crate) fn get(&self, state: &TaskState, key: &[u8], window: Window) -> Result<Option<Bytes>, BackendError> {
         state.get(self.store, &entry_key(self.windows.kind, key, window))
     }
 
@@ -121,19 +116,29 @@ impl AggregateWindows {
         visit: &mut dyn FnMut(Window, &dyn Fn() -> Bytes) -> Scan,
     ) -> Result<(), BackendError> {
         let kind = self.windows.kind;
-        if self.cache.key(key).is_none() {
-            self.fill(state, key)?;
-        }
-        let Some(windows) = self.cache.key(key).and_then(CachedKey::all) else {
-            return self.scan(state, key, (from, to), visit);
+        let mut from_cache = |windows: &[(Window, Bytes)]| {
+            for (window, value) in windows {
+                let time = time_of(kind, *window);
+                if time > to || (time >= from && visit(*window, &|| value.clone()) == Scan::Stop) {
+                    break;
+                }
+            }
         };
-        for (window, value) in windows {
-            let time = time_of(kind, *window);
-            if time > to || (time >= from && visit(*window, &|| value.clone()) == Scan::Stop) {
-                break;
+        match self.cache.key(key) {
+            Some(CachedKey(Some(windows))) => {
+                from_cache(windows);
+                return Ok(());
+            }
+            Some(CachedKey(None)) => {}
+            None => {
+                self.fill(state, key)?;
+                if let Some(CachedKey(Some(windows))) = self.cache.key(key) {
+                    from_cache(windows);
+                    return Ok(());
+                }
             }
         }
-        Ok(())
+        self.scan(state, key, (from, to), visit)
     }
 
     /// Caches all visible windows of a key.
@@ -150,7 +155,7 @@ impl AggregateWindows {
             if bytes > most_bytes || windows.len() > MOST_WINDOWS { Scan::Stop } else { Scan::Continue }
         })?;
         let fits = bytes <= most_bytes && windows.len() <= MOST_WINDOWS;
-        self.cache.insert(key, if fits { CachedKey::complete(windows) } else { CachedKey::default() });
+        self.cache.insert(key, CachedKey(fits.then_some(windows)));
         Ok(())
     }
 
@@ -170,8 +175,8 @@ impl AggregateWindows {
 
     /// Writes the state of a window, or deletes it.
     pub(crate) fn put(&mut self, state: &mut TaskState, key: &[u8], window: Window, value: Option<Bytes>) {
-        let known = self.cache.write(key, window, value.clone(), self.horizon(&self.clock));
-        let is_absent = known == Known::Absent && self.is_visible(window);
+        let was_absent = self.cache.write(key, window, value.clone(), self.horizon(&self.clock));
+        let is_absent = was_absent && self.is_visible(window);
         let entry = || entry_key(self.windows.kind, key, window);
         match value {
             Some(value) if is_absent => state.put_new(self.store, entry(), value),
@@ -180,7 +185,7 @@ impl AggregateWindows {
         }
     }
 
-    /// Whether a window of the store may still get records.
+    /// Whether the store shows a window, if it has it.
     fn is_visible(&self, window: Window) -> bool {
         time_of(self.windows.kind, window) >= self.horizon(&self.clock)
     }
@@ -263,6 +268,16 @@ pub(crate) fn entry_of(kind: WindowKind, entry: &[u8]) -> Option<(&[u8], Window)
 /// The time in the key of a window.
 pub(crate) fn time_of(kind: WindowKind, window: Window) -> Timestamp {
     if matches!(kind, WindowKind::Session { .. }) { window.end } else { window.start }
+}
+
+/// The order of a key's windows: that of their entries.
+pub(crate) fn order_of(kind: WindowKind, window: Window) -> (Timestamp, Timestamp) {
+    (time_of(kind, window), window.start)
+}
+
+/// The place of a window in a list in the order of time, or the place where it would be.
+pub(crate) fn place<T>(windows: &[(Window, T)], kind: WindowKind, window: Window) -> Result<usize, usize> {
+    windows.binary_search_by_key(&order_of(kind, window), |(window, _)| order_of(kind, *window))
 }
 
 /// The key of an open window. The keys sort in the order of Kafka Streams' final results.

@@ -85,13 +85,13 @@ impl<V: Cached> KeyCache<V> {
         self.young.keys.insert(Bytes::copy_from_slice(key), cached);
     }
 
-    /// Forgets what is known of a key.
-    pub(super) fn forget(&mut self, key: &[u8]) {
-        for half in [&mut self.young, &mut self.old] {
-            if let Some((name, cached)) = half.keys.remove_entry(key) {
-                half.bytes -= size(&name, &cached);
-            }
-        }
+    /// Forgets what is known of a key, and returns it.
+    pub(super) fn forget(&mut self, key: &[u8]) -> Option<V> {
+        [&mut self.young, &mut self.old].into_iter().find_map(|half| {
+            let (name, cached) = half.keys.remove_entry(key)?;
+            half.bytes -= size(&name, &cached);
+            Some(cached)
+        })
     }
 
     /// Finds a key, and moves it to the young half.

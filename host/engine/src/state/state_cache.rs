@@ -40,28 +40,34 @@ impl StateCache {
             return Ok(known.clone());
         }
         let value = state.get(self.store, key)?;
-        self.note(key, value.clone());
+        if self.fits(&value) {
+            self.keys.insert(key, value.clone());
+        }
         Ok(value)
     }
 
     /// Writes the state of a key, or deletes it.
     pub(crate) fn put(&mut self, state: &mut TaskState, key: Bytes, value: Option<Bytes>) {
-        let is_absent = self.keys.get(&key).is_some_and(Option::is_none);
-        self.note(&key, value.clone());
+        let was_absent = self.write(&key, &value);
         match value {
-            Some(value) if is_absent => state.put_new(self.store, key, value),
-            None if is_absent => state.delete_absent(),
+            Some(value) if was_absent => state.put_new(self.store, key, value),
+            None if was_absent => state.delete_absent(),
             value => drop(state.put(self.store, key, value)),
         }
     }
 
+    /// Writes the state of a cached key. Returns whether the key is known to have had none.
+    fn write(&mut self, key: &[u8], value: &Option<Bytes>) -> bool {
+        let before = match self.fits(value) {
+            true => self.keys.change(key, |known| std::mem::replace(known, value.clone())),
+            false => self.keys.forget(key),
+        };
+        before.is_some_and(|known| known.is_none())
+    }
+
     /// Large states are read from the database each time.
-    fn note(&mut self, key: &[u8], value: Option<Bytes>) {
-        if value.bytes() <= self.keys.most_bytes() {
-            self.keys.insert(key, value);
-        } else {
-            self.keys.forget(key);
-        }
+    fn fits(&self, value: &Option<Bytes>) -> bool {
+        value.bytes() <= self.keys.most_bytes()
     }
 }
 
@@ -76,9 +82,10 @@ mod tests {
     #[test]
     fn a_state_that_grows_too_large_is_forgotten() {
         let mut cache = StateCache::new(StoreId(0), 8_000);
-        cache.note(b"k", bytes(1_000));
+        cache.keys.insert(b"k", None);
+        assert!(cache.write(b"k", &bytes(1_000)), "it had none");
         assert_eq!(cache.keys.get(b"k"), Some(&bytes(1_000)));
-        cache.note(b"k", bytes(1_001));
+        assert!(!cache.write(b"k", &bytes(1_001)));
         assert_eq!(cache.keys.get(b"k"), None);
         assert_eq!(cache.bytes(), 0);
     }

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 
-use super::aggregate_windows::time_of;
+use super::aggregate_windows::{place, time_of};
 use super::key_cache::{Cached, KeyCache};
 use crate::record::{Timestamp, Window};
 use crate::topology::WindowKind;
@@ -16,16 +16,7 @@ pub(crate) struct WindowCache {
 
 /// All visible windows of a key, in the order of time. `None`: they are too many or too large, and only the database
 /// has them.
-#[derive(Default)]
-pub(crate) struct CachedKey(Option<Vec<(Window, Bytes)>>);
-
-/// What the cache knows of a stored window.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Known {
-    Unknown,
-    Absent,
-    Present(Bytes),
-}
+pub(crate) struct CachedKey(pub(crate) Option<Vec<(Window, Bytes)>>);
 
 /// Most windows of a key in the cache. Keys with more are read from the database, so that the windows of a very busy
 /// key aren't moved in memory with each record.
@@ -41,27 +32,11 @@ impl Cached for CachedKey {
 }
 
 impl CachedKey {
-    /// All visible windows of a key, in the order of time.
-    pub(crate) fn complete(windows: Vec<(Window, Bytes)>) -> Self {
-        Self(Some(windows))
-    }
-
-    /// All visible windows, or `None` if only the database has them.
-    pub(crate) fn all(&self) -> Option<&[(Window, Bytes)]> {
-        self.0.as_deref()
-    }
-
-    fn known(&self, kind: WindowKind, window: Window) -> Known {
-        let Some(windows) = &self.0 else { return Known::Unknown };
-        match place(windows, kind, window).ok().and_then(|place| windows.get(place)) {
-            Some((_, value)) => Known::Present(value.clone()),
-            None => Known::Absent,
-        }
-    }
-
-    fn write(&mut self, kind: WindowKind, window: Window, value: Option<Bytes>) {
-        let Some(windows) = &mut self.0 else { return };
-        match (place(windows, kind, window), value) {
+    /// Writes a window, or deletes it. Returns whether it wasn't there.
+    fn write(&mut self, kind: WindowKind, window: Window, value: Option<Bytes>) -> bool {
+        let Some(windows) = &mut self.0 else { return false };
+        let place = place(windows, kind, window);
+        match (place, value) {
             (Ok(place), Some(value)) => {
                 if let Some(entry) = windows.get_mut(place) {
                     entry.1 = value;
@@ -71,6 +46,7 @@ impl CachedKey {
             (Err(place), Some(value)) => windows.insert(place, (window, value)),
             (Err(_), None) => {}
         }
+        place.is_err()
     }
 
     /// Forgets windows with earlier times, and all if there are too many or too large ones.
@@ -82,12 +58,6 @@ impl CachedKey {
             self.0 = None;
         }
     }
-}
-
-/// The place of a window in a list, or the place where it would be.
-fn place(windows: &[(Window, Bytes)], kind: WindowKind, window: Window) -> Result<usize, usize> {
-    let order = |window: Window| (time_of(kind, window), window.start);
-    windows.binary_search_by_key(&order(window), |(window, _)| order(*window))
 }
 
 impl WindowCache {
@@ -115,28 +85,21 @@ impl WindowCache {
         self.keys.get(key)
     }
 
-    /// What is known of a window.
-    pub(crate) fn window(&mut self, key: &[u8], window: Window) -> Known {
-        let kind = self.kind;
-        self.key(key).map_or(Known::Unknown, |cached| cached.known(kind, window))
-    }
-
     /// Caches a key, in place of what is known of it.
     pub(crate) fn insert(&mut self, key: &[u8], cached: CachedKey) {
         self.keys.insert(key, cached);
     }
 
     /// Notes a window as it is stored: `None` if it isn't. Forgets windows of the key with times before the horizon.
-    /// Returns what was known of the window.
-    pub(crate) fn write(&mut self, key: &[u8], window: Window, value: Option<Bytes>, horizon: Timestamp) -> Known {
+    /// Returns whether the window is known to have been absent.
+    pub(crate) fn write(&mut self, key: &[u8], window: Window, value: Option<Bytes>, horizon: Timestamp) -> bool {
         let (kind, most_bytes) = (self.kind, self.most_bytes());
-        let known = self.keys.change(key, |cached| {
-            let known = cached.known(kind, window);
-            cached.write(kind, window, value);
+        let was_absent = self.keys.change(key, |cached| {
+            let was_absent = cached.write(kind, window, value);
             cached.trim(kind, horizon, most_bytes);
-            known
+            was_absent
         });
-        known.unwrap_or(Known::Unknown)
+        was_absent.unwrap_or(false)
     }
 }
 
@@ -156,19 +119,19 @@ mod tests {
     }
 
     fn all(cache: &mut WindowCache, key: &[u8]) -> Option<Vec<(Window, Bytes)>> {
-        Some(cache.key(key)?.all()?.to_vec())
+        cache.key(key)?.0.clone()
     }
 
     #[test]
     fn a_complete_key_knows_which_windows_there_are_not() {
         let mut cache = WindowCache::new(SESSION, 10_000);
-        cache.write(b"k", window(1, 2), value("a"), 0);
-        assert_eq!(cache.window(b"k", window(1, 2)), Known::Unknown, "other windows of the key are unknown");
-        cache.insert(b"k", CachedKey::complete(vec![(window(30, 40), Bytes::from_static(b"b"))]));
-        cache.write(b"k", window(1, 2), value("a"), 0);
+        assert!(!cache.write(b"k", window(1, 2), value("a"), 0), "nothing is known of the key");
+        assert!(cache.key(b"k").is_none(), "its other windows are unknown");
+        cache.insert(b"k", CachedKey(Some(vec![(window(30, 40), Bytes::from_static(b"b"))])));
+        assert!(cache.write(b"k", window(1, 2), value("a"), 0), "it wasn't there");
+        assert!(!cache.write(b"k", window(1, 2), value("a"), 0), "it is");
         let [first, second] = [(window(1, 2), value("a").unwrap()), (window(30, 40), value("b").unwrap())];
         assert_eq!(all(&mut cache, b"k"), Some(vec![first, second.clone()]));
-        assert_eq!(cache.window(b"k", window(1, 3)), Known::Absent);
         cache.write(b"k", window(1, 2), None, 0);
         assert_eq!(all(&mut cache, b"k"), Some(vec![second]));
         cache.write(b"k", window(50, 60), value("c"), 41);
@@ -178,13 +141,13 @@ mod tests {
     #[test]
     fn a_key_with_too_many_windows_is_read_from_the_database() {
         let mut cache = WindowCache::new(SESSION, 1 << 20);
-        cache.insert(b"k", CachedKey::complete(Vec::new()));
+        cache.insert(b"k", CachedKey(Some(Vec::new())));
         for number in 0..=MOST_WINDOWS as i64 {
             assert!(all(&mut cache, b"k").is_some());
             cache.write(b"k", window(number * 100, number * 100), value("a"), 0);
         }
         assert!(all(&mut cache, b"k").is_none());
-        assert_eq!(cache.window(b"k", window(0, 0)), Known::Unknown);
+        assert!(!cache.write(b"k", window(1, 1), value("a"), 0), "it may be in the database");
     }
 
     #[test]
@@ -192,7 +155,7 @@ mod tests {
         for kind in [WindowKind::Sliding { difference: 10 }, SESSION] {
             let mut cache = WindowCache::new(kind, 100_000);
             for number in 0..50_u32 {
-                cache.insert(&number.to_be_bytes(), CachedKey::complete(Vec::new()));
+                cache.insert(&number.to_be_bytes(), CachedKey(Some(Vec::new())));
             }
             for size in [100, 1_000, 10_000, 1 << 20] {
                 let value = Bytes::from(vec![0; size]);

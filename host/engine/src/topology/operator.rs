@@ -141,6 +141,11 @@ pub enum Operator {
 }
 
 impl Operator {
+    /// Whether it drops records with a null value at this port.
+    pub(crate) fn drops_nulls(&self, port: usize) -> bool {
+        port == 0 && matches!(self, Self::Aggregate { drops_nulls: true, .. })
+    }
+
     /// Whether records leave the task here.
     pub(crate) fn is_exit(&self) -> bool {
         matches!(self, Self::Sink { .. } | Self::Repartition { .. })

@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use super::plan::WindowState;
 use crate::record::{Timestamp, Window};
-use crate::state::aggregate_windows::time_of;
+use crate::state::aggregate_windows::{place, time_of};
 use crate::topology::WindowKind;
 
 /// A window with its state, `None` if the plan deletes it.
@@ -26,7 +26,7 @@ impl PlannedWindows {
     }
 
     /// The windows of a key, in the order of time.
-    pub(super) fn of(&self, key: &[u8]) -> &[PlannedWindow] {
+    fn of(&self, key: &[u8]) -> &[PlannedWindow] {
         self.keys.get(key).map_or(&[], SmallVec::as_slice)
     }
 
@@ -42,14 +42,13 @@ impl PlannedWindows {
     /// A window of a key, if the plan changes it.
     pub(super) fn get(&self, key: &[u8], window: Window) -> Option<&Option<WindowState>> {
         let windows = self.of(key);
-        self.place(windows, window).ok().and_then(|place| windows.get(place)).map(|(_, state)| state)
+        place(windows, self.kind, window).ok().and_then(|place| windows.get(place)).map(|(_, state)| state)
     }
 
     /// Sets the state of a window, or deletes the window.
     pub(super) fn set(&mut self, key: &Bytes, window: Window, state: Option<WindowState>) {
-        let place = self.place(self.of(key), window);
         let windows = self.keys.entry_ref(key).or_default();
-        match place {
+        match place(windows, self.kind, window) {
             Ok(place) => {
                 if let Some(planned) = windows.get_mut(place) {
                     planned.1 = state;
@@ -57,12 +56,6 @@ impl PlannedWindows {
             }
             Err(place) => windows.insert(place, (window, state)),
         }
-    }
-
-    /// The place of a window among those of its key, or the place where it would be.
-    pub(super) fn place(&self, windows: &[PlannedWindow], window: Window) -> Result<usize, usize> {
-        let order = |window: Window| (time_of(self.kind, window), window.start);
-        windows.binary_search_by_key(&order(window), |(window, _)| order(*window))
     }
 
     /// All windows with their keys.

@@ -17,7 +17,7 @@ use super::planned_windows::PlannedWindows;
 use crate::ports::{BackendError, Scan, StoreId};
 use crate::record::{Record, Timestamp, Window, length};
 use crate::state::TaskState;
-use crate::state::aggregate_windows::{AggregateWindows, open_from, open_key, opened, time_of};
+use crate::state::aggregate_windows::{AggregateWindows, open_from, open_key, opened, order_of, place, time_of};
 use crate::state::budget::Budget;
 use crate::state::keys::decode_aggregate;
 use crate::topology::{Emit, WindowKind, Windows};
@@ -120,7 +120,7 @@ impl<'p> Planner<'p> {
         let planned = self.plan.windows.range(key, (from, to));
         let mut found: Vec<(Window, Bytes)> = Vec::new();
         self.store.visit(self.state, key, (from, to), &mut |window, value| {
-            if self.plan.windows.place(planned, window).is_ok() {
+            if place(planned, kind, window).is_ok() {
                 return Scan::Continue;
             }
             match wanted(window) {
@@ -136,7 +136,7 @@ impl<'p> Planner<'p> {
         let mut windows = stored.collect::<Result<Vec<_>, BackendError>>()?;
         let planned = planned.iter().filter_map(|(window, live)| Some((*window, live.clone()?)));
         windows.extend(planned.filter(|(window, _)| !matches!(wanted(*window), Wanted::Enough)));
-        windows.sort_by_key(|(window, _)| (time_of(kind, *window), window.start));
+        windows.sort_by_key(|(window, _)| order_of(kind, *window));
         let unwanted = windows.iter().take_while(|(window, _)| matches!(wanted(*window), Wanted::IfLast)).count();
         windows.drain(..unwanted.saturating_sub(1));
         Ok(windows)
