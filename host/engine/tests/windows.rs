@@ -277,6 +277,23 @@ fn a_commit_emits_the_last_result_of_each_window() {
 }
 
 #[test]
+fn what_was_read_of_a_key_is_not_read_again_after_a_commit() {
+    let records: Vec<String> = (0..20).map(|time| format!("in a v @{time}")).collect();
+    let records: Vec<&str> = records.iter().map(String::as_str).collect();
+    let read = |settings: &str, window_memory| {
+        let way = Play { commit_every: 1, window_memory, ..Play::PLAIN };
+        let (_, _, disk) = play_on(&topology(&step(settings)), &records, &way);
+        (disk.visited(), disk.read_bytes())
+    };
+    for windows in [SESSION, SLIDING] {
+        let [(cached, _), (uncached, _)] = [usize::MAX, 0].map(|memory| read(windows, memory));
+        assert!(cached == 0 && uncached >= 19, "{windows}: {cached} and {uncached} entries");
+    }
+    let [(_, cached), (_, uncached)] = [usize::MAX, 0].map(|memory| read("", memory));
+    assert!(cached < 20 && uncached > 19 * 20, "without windows: {cached} and {uncached} bytes");
+}
+
+#[test]
 fn null_results_are_dropped_where_the_step_says_so() {
     let drop = |emit: &str| step(&format!("{SESSION}\non-null-result = \"drop\"\nemit = \"{emit}\""));
     check(&drop("each"), "in a 1 @0\nin a 2 @5", "out a ,1 @0 [0,0]\nout a |,1,2 @5 [0,5]");
