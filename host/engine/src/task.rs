@@ -194,11 +194,6 @@ impl Task {
         Ok(nodes.collect::<Result<Vec<_>, _>>()?.into_iter().sum())
     }
 
-    /// Memory of the entries of joins and deduplicating steps, and of cached windows, in bytes, roughly.
-    pub fn window_bytes(&self) -> usize {
-        self.memory.nodes.iter().map(NodeMemory::bytes).sum()
-    }
-
     /// Chooses up to `limit` records, fewer if they are large, and processes them. Returns outputs in the order of
     /// processing one record at a time, depth first. If there are many, the next calls return more before they choose
     /// other records; a commit may come in between.

@@ -69,18 +69,6 @@ impl NodeMemory {
         }
     }
 
-    /// Memory of its live entries, in bytes, roughly.
-    pub(crate) fn bytes(&self) -> usize {
-        match self {
-            Self::None | Self::Process(_) => 0,
-            Self::Join(store) => store.bytes(),
-            Self::Dedup(store) => store.bytes(),
-            Self::Aggregate(memory) => {
-                memory.states.bytes() + memory.windows.as_ref().map_or(0, AggregateWindows::bytes)
-            }
-        }
-    }
-
     /// When its first timer on the driver's clock is due.
     pub(crate) fn next_tick(&self) -> Option<Timestamp> {
         match self {

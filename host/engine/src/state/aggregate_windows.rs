@@ -96,11 +96,6 @@ impl AggregateWindows {
         })
     }
 
-    /// Memory of the cached windows, in bytes, roughly.
-    pub(crate) fn bytes(&self) -> usize {
-        self.cache.bytes()
-    }
-
     /// The value of a window in the store, also if it has expired.
     pub(crate) fn get(&self, state: &TaskState, key: &[u8], window: Window) -> Result<Option<Bytes>, BackendError> {
         state.get(self.store, &entry_key(self.windows.kind, key, window))

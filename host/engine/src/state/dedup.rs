@@ -32,11 +32,6 @@ impl DedupStore {
         self.store
     }
 
-    /// Memory of the identities, in bytes, roughly.
-    pub(crate) fn bytes(&self) -> usize {
-        self.window.bytes()
-    }
-
     /// Memory of identities that aren't in the transaction yet, in bytes, roughly.
     pub(crate) fn unwritten_bytes(&self) -> usize {
         self.window.unwritten_bytes()

@@ -52,11 +52,6 @@ impl JoinStore {
         self.store
     }
 
-    /// Memory of its entries, in bytes, roughly.
-    pub(crate) fn bytes(&self) -> usize {
-        self.left.bytes() + self.right.bytes() + self.unmatched.as_ref().map_or(0, UnmatchedRecords::bytes)
-    }
-
     /// Memory of entries that aren't in the transaction yet, in bytes, roughly.
     pub(crate) fn unwritten_bytes(&self) -> usize {
         self.left.unwritten_bytes() + self.right.unwritten_bytes()

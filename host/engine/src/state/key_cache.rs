@@ -49,6 +49,7 @@ impl<V: Cached> KeyCache<V> {
     }
 
     /// Memory of the cache in bytes, roughly.
+    #[cfg(test)]
     pub(super) fn bytes(&self) -> usize {
         self.young.bytes + self.old.bytes
     }

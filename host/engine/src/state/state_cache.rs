@@ -29,11 +29,6 @@ impl StateCache {
         self.store
     }
 
-    /// Memory of the cached states, in bytes, roughly.
-    pub(crate) fn bytes(&self) -> usize {
-        self.keys.bytes()
-    }
-
     /// The state of a key.
     pub(crate) fn get(&mut self, state: &TaskState, key: &[u8]) -> Result<Option<Bytes>, BackendError> {
         if let Some(known) = self.keys.get(key) {
@@ -87,6 +82,6 @@ mod tests {
         assert_eq!(cache.keys.get(b"k"), Some(&bytes(1_000)));
         assert!(!cache.write(b"k", &bytes(1_001)));
         assert_eq!(cache.keys.get(b"k"), None);
-        assert_eq!(cache.bytes(), 0);
+        assert_eq!(cache.keys.bytes(), 0);
     }
 }

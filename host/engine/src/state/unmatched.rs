@@ -91,11 +91,6 @@ impl UnmatchedRecords {
         self.clock
     }
 
-    /// Memory of the records in bytes, roughly.
-    pub(crate) fn bytes(&self) -> usize {
-        self.memory.as_ref().map_or(0, |_| self.bytes)
-    }
-
     /// Advances stream time to a record's timestamp, even if the record is dropped.
     pub(crate) fn observe(&mut self, timestamp: Timestamp) {
         self.clock.stream_time = self.clock.stream_time.max(timestamp);

@@ -69,11 +69,6 @@ impl WindowRecords {
         self.clock
     }
 
-    /// Memory of the entries, in bytes, roughly.
-    pub(crate) fn bytes(&self) -> usize {
-        self.memory.as_ref().map_or(0, |memory| memory.bytes)
-    }
-
     /// Memory of entries that aren't in the transaction yet, in bytes, roughly.
     pub(crate) fn unwritten_bytes(&self) -> usize {
         self.memory.as_ref().map_or(0, |memory| memory.unwritten_bytes)
