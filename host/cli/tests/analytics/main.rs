@@ -97,8 +97,8 @@ fn letters(records: &[Value]) -> Vec<(String, u64)> {
 }
 
 /// Here the process itself starts anew; `snapshots.rs` has a restart after every record. It is about the pipelines that
-/// read one topic: of several, a record waits for the others while they are known to get more, and `run` knows less of
-/// that than `replay`.
+/// read one topic: of several, a record waits for the others while they may get more records, and `run` doesn't know
+/// of that, as `replay` does.
 #[test]
 fn a_restart_of_the_process_after_any_part_of_the_input_changes_nothing() {
     let place = place();
