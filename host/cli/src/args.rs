@@ -3,6 +3,7 @@
 mod assignment;
 mod bootstrap;
 mod demo;
+mod deploy;
 mod offsets;
 mod place;
 mod unshown;
@@ -19,6 +20,7 @@ use millrace_pipeline::{Format, Override};
 use assignment::{setting, setting_in_file, topic_setting};
 use bootstrap::bootstrap;
 pub use demo::{Demo, DemoKind};
+pub use deploy::{App, Deploy, Deployments, DeploymentsCommand, Manner, RunsAt};
 pub use offsets::{Goal, Offsets};
 pub use place::{At, Data, KafkaSet, Place, Which};
 
@@ -43,7 +45,7 @@ impl Arguments {
 
 const EXIT_CODES: &str = "\
 Exit codes: 0: success. 1: the pipeline, a plugin, the input, a topic or the data folder is wrong; another start would \
-fail, too. 2: the command line is wrong. 75: another start may succeed, as after no broker answered, a disk was full or a \
+fail, too. 2: the command line is wrong. 3: what was waited for is still under way. 4: it was aborted. 75: another start may succeed, as after no broker answered, a disk was full or a \
 thread failed. 128 plus the signal's number: a second signal ended the process at once.
 The log goes to standard error, as text on a terminal and as JSON elsewhere. MILLRACE_LOG sets what is logged, such as \
 `info` (the default), `debug`, or `warn,millrace_embedded=debug`.";
@@ -66,6 +68,10 @@ pub enum Command {
     Topology(Topology),
     /// Try Millrace: run a sample through its pipeline, and show the results
     Demo(Demo),
+    /// Make another version of a plugin the active one, while the app runs: first shows what will change
+    Deploy(Deploy),
+    /// List the deployments of an app, go back to an earlier version of a plugin, or finalise the active one
+    Deployments(Deployments),
     /// Let an app on Kafka start from the beginning: deletes its committed offsets, internal topics and local state
     Reset(Reset),
     /// Show or set the offsets at which an app on Kafka continues: the committed offsets of its consumer group
@@ -97,6 +103,12 @@ impl Pipeline {
     pub fn sets(&self, setting: &str) -> bool {
         let in_files = self.set_file.iter().map(|(key, _)| key);
         self.set.iter().map(|(key, _)| key).chain(in_files).any(|key| key == setting)
+    }
+
+    /// The same pipeline with more settings, which count more than those that it has.
+    pub fn with(&self, more: Vec<(String, Secret)>) -> Self {
+        let set = self.set.iter().cloned().chain(more).collect();
+        Self { files: self.files.clone(), set, set_file: self.set_file.clone() }
     }
 
     /// The settings that it changes.

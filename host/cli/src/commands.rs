@@ -2,6 +2,8 @@
 
 mod agreement;
 pub mod demo;
+pub mod deploy;
+pub mod deployments;
 pub mod offsets;
 pub mod replay;
 pub mod reset;
@@ -35,6 +37,8 @@ pub fn dispatch(command: Command) -> Result<()> {
             Ok(writeln!(io::stdout(), "{}", text.trim_end())?)
         }
         Command::Demo(demo) => demo::demo(&demo),
+        Command::Deploy(deploy) => deploy::deploy(&deploy),
+        Command::Deployments(deployments) => deployments::deployments(&deployments.command),
         Command::Reset(reset) => reset::reset(&reset),
         Command::Offsets(offsets) => offsets::offsets(&offsets),
         Command::Completions { shell } => {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use millrace_embedded::catalog::Catalog;
 use millrace_embedded::log::Log;
+use millrace_embedded::deploy::Start;
 use millrace_embedded::topics::FolderTopics;
 use millrace_embedded::{Worker, WorkerOptions, deploy, run};
 use millrace_engine::manifest::KeyCodec;
@@ -17,6 +18,7 @@ use millrace_kafka::folder;
 use millrace_plugin::GuestInstances;
 use millrace_store::{Database, OpenOptions};
 
+use crate::author;
 use crate::load::Loaded;
 
 /// The database of a data folder.
@@ -187,8 +189,20 @@ pub fn topics_to_write(data: &Path) -> Result<FolderTopics> {
     }
 }
 
-fn is_locked(error: &anyhow::Error) -> bool {
+pub(crate) fn is_locked(error: &anyhow::Error) -> bool {
     matches!(error.downcast_ref(), Some(millrace_store::Error::Locked { .. }))
+}
+
+/// Whether a process runs on a data folder.
+///
+/// # Errors
+/// It can't be told.
+pub fn is_in_use(data: &Path) -> Result<bool> {
+    match open(data, &[]) {
+        Ok(_) => Ok(false),
+        Err(error) if is_locked(&error) => Ok(true),
+        Err(error) => Err(error),
+    }
 }
 
 /// Opens the state of a data folder for reading, with the key codec of each table; also while an app runs on it, and
@@ -210,10 +224,25 @@ pub fn open_tables(data: &Path) -> Result<(Arc<Database>, BTreeMap<String, KeyCo
 /// # Errors
 /// The folder can't be opened, belongs to another app, or has state that the plugins can't read. It is unchanged then.
 pub fn open_worker(loaded: &Loaded, data: &Path, options: WorkerOptions) -> Result<(Worker, GuestInstances)> {
-    let topology = &loaded.topology;
-    let (database, log) = open(data, &topology.stores)?;
-    let plan = deploy::plan(&log, topology, &loaded.candidates())?;
-    let worker = Worker::open(Arc::clone(topology), database, Arc::clone(&log), plan.active(), options)?;
+    let (database, log) = open(data, &loaded.topology.stores)?;
+    Ok(open_tasks(loaded, database, log, options)?)
+}
+
+/// The same in a database that is open.
+///
+/// # Errors
+/// It belongs to another app, or has state that the plugins can't read.
+pub fn open_tasks(
+    loaded: &Loaded,
+    database: Arc<Database>,
+    log: Arc<Log>,
+    options: WorkerOptions,
+) -> Result<(Worker, GuestInstances), millrace_embedded::Error> {
+    let Loaded { topology, plugins } = loaded;
+    let (candidates, author) = (plugins.candidates(), author::here(String::new()));
+    let start = Start { topology, candidates: &candidates, loader: plugins.as_ref(), author: &author };
+    let plan = deploy::plan(&log, start)?;
+    let worker = Worker::open(plan.plugins(), database, Arc::clone(&log), options)?;
     plan.remember(&log)?;
     Ok((worker, loaded.guests()))
 }

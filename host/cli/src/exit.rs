@@ -10,6 +10,12 @@ const WRONG: u8 = 1;
 /// The command line or an environment variable is wrong; clap uses the same code.
 pub const USAGE: u8 = 2;
 
+/// What a command has waited for is still under way.
+const UNDER_WAY: u8 = 3;
+
+/// What a command has waited for was aborted.
+const ABORTED: u8 = 4;
+
 /// Another start may succeed: `EX_TEMPFAIL` of `sysexits.h`.
 const PASSING: u8 = 75;
 
@@ -18,6 +24,8 @@ pub fn code_of(error: &anyhow::Error) -> u8 {
     match error.chain().find_map(judge) {
         Some(Verdict::Unread) => 0,
         Some(Verdict::Passing) => PASSING,
+        Some(Verdict::UnderWay) => UNDER_WAY,
+        Some(Verdict::Aborted) => ABORTED,
         Some(Verdict::Wrong) | None => WRONG,
     }
 }
@@ -27,7 +35,20 @@ pub fn text_of(error: &anyhow::Error) -> String {
     if error.is::<Wrong>() { error.to_string() } else { format!("error: {error:#}") }
 }
 
+/// The end of a wait for something that goes on without the command.
+#[derive(Debug, thiserror::Error)]
+pub enum WaitError {
+    /// It is still under way.
+    #[error("{0}")]
+    UnderWay(String),
+    /// It was aborted.
+    #[error("{0}")]
+    Aborted(String),
+}
+
 enum Verdict {
+    UnderWay,
+    Aborted,
     Unread,
     Passing,
     Wrong,
@@ -46,6 +67,12 @@ fn judge(cause: &(dyn std::error::Error + 'static)) -> Option<Verdict> {
     let embedded = || cause.downcast_ref().map(millrace_embedded::Error::is_passing);
     let store = || cause.downcast_ref().map(millrace_store::Error::is_passing);
     let io = || cause.downcast_ref().and_then(of_io);
+    if let Some(wait) = cause.downcast_ref() {
+        return Some(match wait {
+            WaitError::UnderWay(_) => Verdict::UnderWay,
+            WaitError::Aborted(_) => Verdict::Aborted,
+        });
+    }
     kafka.or_else(embedded).or_else(store).map(Verdict::from).or_else(io)
 }
 
@@ -79,6 +106,8 @@ mod tests {
             (millrace_kafka::Error::Unreachable("no broker answers at one:9092".into()).into(), 75),
             (millrace_kafka::Error::Setup("no".into()).into(), 1),
             (millrace_embedded::Error::from(full()).into(), 75),
+            (WaitError::UnderWay("not yet".into()).into(), 3),
+            (WaitError::Aborted("no".into()).into(), 4),
             (io(io::ErrorKind::BrokenPipe), 0),
             (io(io::ErrorKind::StorageFull), 75),
             (io(io::ErrorKind::NotFound), 1),

@@ -2,6 +2,7 @@
 #![deny(clippy::print_stderr, clippy::print_stdout, reason = "they panic if the stream is closed: see `say`")]
 
 pub mod args;
+mod author;
 pub mod commands;
 pub mod data;
 pub mod diagnostics;
@@ -11,6 +12,7 @@ pub mod lines;
 pub mod load;
 pub mod log;
 mod output;
+pub mod plugins;
 mod progress;
 mod say;
 

@@ -7,23 +7,26 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use millrace_engine::deployment::Candidate;
-use millrace_engine::ports::DeploymentId;
+use millrace_engine::manifest::Manifest;
 use millrace_engine::secret::HIDDEN;
 use millrace_engine::topology::{PluginUse, Topology};
-use millrace_kafka::Mistake;
+use millrace_engine::deployment::PluginLoader;
+use millrace_engine::logic::Logic;
+use millrace_kafka::{Guests, Mistake};
 use millrace_pipeline::{self as pipeline, Given, Pipeline, PluginLoadError, SourceFile, nearest};
-use millrace_plugin::{GuestInstances, Plugin, Refusal, Runtime};
+use millrace_plugin::{GuestInstances, PluginSettings, Refusal, Runtime};
 
 use crate::args;
+use crate::author;
 use crate::diagnostics::{Style, render};
+use crate::plugins::{FilePlugin, Plugins};
 
 /// A checked pipeline with its plugins.
 pub struct Loaded {
     /// The pipeline.
     pub topology: Arc<Topology>,
-    /// The plugins, in the order of the topology.
-    pub plugins: Vec<(String, Arc<Plugin>)>,
+    /// The plugins.
+    pub plugins: Arc<Plugins>,
 }
 
 /// Reads pipeline files, loads their plugins and checks both.
@@ -40,9 +43,12 @@ pub fn load(arguments: &args::Pipeline) -> Result<Loaded> {
     let runtime = Runtime::new(cache_folder())?;
     let plugins: Vec<_> =
         pipeline.plugins().map(|plugin| (plugin.name.clone(), load_plugin(&runtime, plugin))).collect();
-    let topology = check(&pipeline, &plugins, &files)?;
-    let loaded = plugins.into_iter().map(|(name, plugin)| Ok((name, plugin?)));
-    Ok(Loaded { topology: Arc::new(topology), plugins: loaded.collect::<Result<_>>()? })
+    let manifest = |plugin: &FilePlugin| plugin.plugin.manifest().clone();
+    let manifests = plugins.iter().map(|(name, plugin)| (name.clone(), plugin.as_ref().map(manifest).map_err(Clone::clone)));
+    let topology = Arc::new(check(&pipeline, &manifests.collect(), &files, Style::of_stderr())?);
+    let plugins = plugins.into_iter().map(|(_, plugin)| plugin).collect::<Result<Vec<_>, _>>()?;
+    let plugins = Plugins::new((pipeline, files), Arc::clone(&topology), runtime, &plugins);
+    Ok(Loaded { topology, plugins: Arc::new(plugins) })
 }
 
 /// The value of an environment variable, or why it can't be used.
@@ -133,7 +139,7 @@ fn listed(files: &[String]) -> String {
     }
 }
 
-fn load_plugin(runtime: &Arc<Runtime>, plugin: &PluginUse) -> Result<Arc<Plugin>, PluginLoadError> {
+fn load_plugin(runtime: &Arc<Runtime>, plugin: &PluginUse) -> Result<FilePlugin, PluginLoadError> {
     let path = &plugin.component;
     let bytes = std::fs::read(path).map_err(|error| {
         let there = other_name(path).map(|other| format!("; did you mean `{other}`?")).unwrap_or_default();
@@ -142,11 +148,13 @@ fn load_plugin(runtime: &Arc<Runtime>, plugin: &PluginUse) -> Result<Arc<Plugin>
             path.display()
         ))
     })?;
-    let name = path.display().to_string();
-    runtime.load(&bytes, &name, &plugin.config, plugin.limits).map_err(|error| match error.refusal {
+    let origin = path.display().to_string();
+    let loaded = runtime.load(&bytes, &origin, &PluginSettings::new(&plugin.config, plugin.limits));
+    let loaded = loaded.map_err(|error| match error.refusal {
         Refusal::Config(_) => PluginLoadError::Config(error.to_string()),
         _ => PluginLoadError::Component(error.to_string()),
-    })
+    })?;
+    Ok(FilePlugin { name: plugin.name.clone(), plugin: loaded, component: bytes.into() })
 }
 
 /// The name of a component beside a missing one: Rust writes the `-` of a package as `_`.
@@ -155,22 +163,21 @@ fn other_name(path: &Path) -> Option<String> {
     path.with_file_name(&other).is_file().then_some(other)
 }
 
-fn check(
+/// The topology of a pipeline whose plugins have these manifests.
+///
+/// # Errors
+/// All mistakes with their places, as one text.
+pub(crate) fn check(
     pipeline: &Pipeline,
-    plugins: &[(String, Result<Arc<Plugin>, PluginLoadError>)],
+    manifests: &BTreeMap<String, Result<Manifest, PluginLoadError>>,
     files: &[SourceFile],
+    style: Style,
 ) -> Result<Topology> {
-    let manifests: BTreeMap<String, _> = plugins
-        .iter()
-        .map(|(name, plugin)| {
-            (name.clone(), plugin.as_ref().map(|plugin| plugin.manifest().clone()).map_err(Clone::clone))
-        })
-        .collect();
-    match pipeline::check(pipeline, &manifests) {
+    match pipeline::check(pipeline, manifests) {
         Ok(topology) => Ok(topology),
         Err(diagnostics) => {
             let mut text = String::new();
-            render(&mut text, &diagnostics, files, Style::of_stderr())?;
+            render(&mut text, &diagnostics, files, style)?;
             bail!(Wrong(text.trim_end().to_owned()))
         }
     }
@@ -190,39 +197,17 @@ fn cache_folder() -> Option<PathBuf> {
 }
 
 impl Loaded {
-    /// The plugins as candidates for deployment, numbered in the order of the topology.
-    pub fn candidates(&self) -> Vec<Candidate> {
-        let candidate = |(number, (name, plugin)): (usize, &(String, Arc<Plugin>))| Candidate {
-            name: name.clone(),
-            id: DeploymentId(number as u32),
-            component: plugin.digest().to_owned(),
-            config: plugin.config_digest().to_owned(),
-            manifest: plugin.manifest().clone(),
-        };
-        self.plugins.iter().enumerate().map(candidate).collect()
+    /// The app, for the Kafka driver.
+    pub fn on_kafka(&self) -> millrace_kafka::App {
+        let (topology, plugins) = (Arc::clone(&self.topology), Arc::clone(&self.plugins));
+        let (candidates, loader) = (plugins.candidates(), Arc::clone(&plugins) as Arc<dyn PluginLoader>);
+        let guests: Arc<Guests> = Arc::new(move || -> Box<dyn Logic> { Box::new(plugins.guests()) });
+        let (author, host) = (author::here(String::new()), author::host());
+        millrace_kafka::App { topology, candidates, loader, guests, author, host }
     }
 
-    /// Guest instances of the plugins under these numbers, for one thread.
-    pub fn guests(&self) -> GuestInstances {
-        self.loaded_plugins().guests()
-    }
-
-    /// The plugins, for a driver with several threads.
-    pub fn loaded_plugins(&self) -> Plugins {
-        Plugins(self.plugins.iter().map(|(_, plugin)| Arc::clone(plugin)).collect())
-    }
-}
-
-/// Loaded plugins, in the order of the topology.
-pub struct Plugins(Vec<Arc<Plugin>>);
-
-impl Plugins {
     /// Guest instances of the plugins, for one thread.
     pub fn guests(&self) -> GuestInstances {
-        let mut guests = GuestInstances::new();
-        for (number, plugin) in self.0.iter().enumerate() {
-            guests.deploy(DeploymentId(number as u32), Arc::clone(plugin));
-        }
-        guests
+        self.plugins.guests()
     }
 }

@@ -1,20 +1,28 @@
-//! The app that a data folder belongs to, the active deployment of each plugin (a generation that grows whenever the
-//! component or its config changes), and what the stores contain.
+//! The app that a data folder belongs to, the deployments of its plugins, and what its stores contain.
 //!
 //! Planning writes nothing: an app that can't start leaves the folder as it was, and the app that ran before can run
 //! again. A plan is written down once the app has started.
 
+mod records;
+mod requests;
+mod running;
+
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use millrace_engine::contents::Contents;
-use millrace_engine::deployment::{self, Candidate, DeploymentRecord, DeploymentRefused};
-use millrace_engine::task::Deployed;
+use millrace_engine::deployment::{
+    ActivePlugins, AppDeployments, Author, Candidate, DeploymentRefused, OLD_FILES, PluginLoader, Started,
+};
 use millrace_engine::topology::Topology;
 use millrace_store::{Batch, Durability};
 
 use crate::error::Error;
 use crate::log::Log;
+use records::Change;
+pub use records::{change, components, deployments, entries_by_version, owner};
+pub use requests::{Answer, Request, ask};
+pub use running::Deployer;
+pub(crate) use running::Ready;
 
 /// Key of the name of the app that the folder belongs to.
 const APP: &[u8] = b"app";
@@ -22,44 +30,63 @@ const APP: &[u8] = b"app";
 /// Key of the contents of each store, by its name.
 const CONTENTS: &[u8] = b"contents";
 
+/// An app that is to start.
+#[derive(Clone, Copy)]
+pub struct Start<'a> {
+    /// Its pipeline, with the plugins of its files.
+    pub topology: &'a Topology,
+    /// The plugins of its files, in the order of the topology.
+    pub candidates: &'a [Candidate],
+    /// Loads other versions of the plugins.
+    pub loader: &'a dyn PluginLoader,
+    /// Who starts it.
+    pub author: &'a Author,
+}
+
 /// The start of an app, checked and not yet written down.
 #[derive(Debug)]
 #[must_use = "remember the plan once the app has started"]
 pub struct Plan {
     app: String,
-    active: Arc<[Deployed]>,
-    /// Keys and values of the deployments' records.
-    records: Vec<(String, Vec<u8>)>,
+    plugins: ActivePlugins,
+    change: Change,
     contents: BTreeMap<String, Contents>,
     /// Contents of stores that no step uses any more.
     unused: BTreeMap<String, Contents>,
 }
 
-/// Plans the start of an app with the candidates, in the order of the topology's plugins, as its active deployments.
-/// Writes nothing.
+/// Plans the start of an app: which versions of its plugins run. Writes nothing.
 ///
 /// # Errors
-/// [`Error::OtherApp`]: the folder belongs to another app. [`Error::Deployment`]: a candidate can't read the state that
-/// is there. [`Error::Contents`]: a step would misread the state that is there.
-pub fn plan(log: &Log, topology: &Topology, candidates: &[Candidate]) -> Result<Plan, Error> {
+/// [`Error::OtherApp`]: the folder belongs to another app. [`Error::Deployment`]: a version can't read the state that is
+/// there, or the active one doesn't fit the pipeline. [`Error::Contents`]: a step would misread the state that is there.
+pub fn plan(log: &Log, start: Start<'_>) -> Result<Plan, Error> {
+    let Start { topology, candidates, loader, author } = start;
     let app = topology.app.as_str();
-    if let Some(owner) = log.control(APP)?.filter(|owner| owner != app) {
-        let owner = String::from_utf8_lossy(&owner).into_owned();
+    if let Some(owner) = owner(log)?.filter(|owner| owner != app) {
         return Err(Error::OtherApp { owner, app: app.to_owned() });
     }
-    let (mut active, mut records) = (Vec::new(), Vec::new());
+    let before = deployments(log, app)?;
+    let mut deployments = before.clone();
     for candidate in candidates {
-        let key = format!("deployment/{app}/{}", candidate.name);
-        let before =
-            log.control(key.as_bytes())?.map(|bytes| serde_json::from_slice::<DeploymentRecord>(&bytes)).transpose();
-        let before = before.map_err(|error| refused(candidate, format!("its record can't be read: {error}")))?;
-        let record = deployment::next(candidate, before.as_ref())?;
-        let bytes = serde_json::to_vec(&record).map_err(|error| refused(candidate, error.to_string()))?;
-        records.push((key, bytes));
-        active.push(record.deployed(candidate.id));
+        let is_kept = |digest: &str| before.components().contains_key(digest);
+        let on_start = topology.settings.deploy_on_start;
+        if deployments.start(candidate, on_start, author, &is_kept)? == Started::Joined {
+            log_joined(&deployments, candidate);
+        }
     }
+    records::add_components(log, &deployments, loader)?;
+    let plugins = records::load(topology, &deployments, loader)?;
+    let change = Change::new(&before, deployments, &|digest| loader.component(digest));
     let (contents, unused) = contents(log, topology)?;
-    Ok(Plan { app: app.to_owned(), active: active.into(), records, contents, unused })
+    Ok(Plan { app: app.to_owned(), plugins, change, contents, unused })
+}
+
+fn log_joined(deployments: &AppDeployments, candidate: &Candidate) {
+    let (plugin, digest) = (&candidate.name, &candidate.component);
+    let Some(active) = deployments.active(plugin) else { return };
+    let (generation, active) = (active.generation, &active.component);
+    tracing::warn!(plugin, digest, generation, active, "{}", OLD_FILES);
 }
 
 type ByStore = BTreeMap<String, Contents>;
@@ -86,13 +113,13 @@ fn contents(log: &Log, topology: &Topology) -> Result<(ByStore, ByStore), Error>
 }
 
 impl Plan {
-    /// The deployments that the tasks are opened with.
-    pub fn active(&self) -> &Arc<[Deployed]> {
-        &self.active
+    /// The plugins that the tasks are opened with.
+    pub fn plugins(&self) -> &ActivePlugins {
+        &self.plugins
     }
 
-    /// Records the app as the folder's owner, and the candidates as its active deployments. Call this after the tasks
-    /// are opened and before they run: a commit may leave state that only these deployments can read.
+    /// Records the app as the folder's owner, and its deployments. Call this after the tasks are opened and before they
+    /// run: a commit may leave state that only these deployments can read.
     ///
     /// # Errors
     /// It can't be written.
@@ -111,13 +138,11 @@ impl Plan {
         let mut batch = Batch::new(log.database());
         log.put_control(&mut batch, APP, self.app.as_bytes())?;
         log.put_control(&mut batch, CONTENTS, &contents)?;
-        for (key, bytes) in &self.records {
-            log.put_control(&mut batch, key.as_bytes(), bytes)?;
-        }
+        records::put(log, &mut batch, &self.app, &self.change)?;
         Ok(log.database().write(batch, Durability::Synced)?)
     }
 }
 
-fn refused(candidate: &Candidate, reason: String) -> DeploymentRefused {
-    DeploymentRefused { plugin: candidate.name.clone(), reason }
+fn refused(plugin: &str, reason: String) -> DeploymentRefused {
+    DeploymentRefused { plugin: plugin.to_owned(), reason }
 }

@@ -36,6 +36,17 @@ pub enum Error {
         /// The app that was to run.
         app: String,
     },
+    /// The plugins can't be loaded, or don't fit the pipeline: see the reason.
+    #[error("{0}")]
+    Plugins(String),
+    /// The folder of requests can't be read or written.
+    #[error("{}: requests for deployments can't be read or written", path.display())]
+    Requests {
+        /// The folder.
+        path: std::path::PathBuf,
+        /// The system's error.
+        source: std::io::Error,
+    },
     /// The inbox can't be read or written.
     #[error("{}: the inbox can't be read or written", path.display())]
     Inbox {
@@ -61,11 +72,12 @@ impl Error {
             Self::Store(error) | Self::Log(LogError::Store(error)) => {
                 error.is_passing() && !matches!(error, millrace_store::Error::Gone { .. })
             }
-            Self::Inbox { source, .. } | Self::Output(source) => matches!(source.kind(), StorageFull | QuotaExceeded),
+            Self::Inbox { source, .. } | Self::Requests { source, .. } | Self::Output(source) => matches!(source.kind(), StorageFull | QuotaExceeded),
             Self::Partitions(_)
             | Self::Task(_)
             | Self::Log(_)
             | Self::Deployment(_)
+            | Self::Plugins(_)
             | Self::Contents(_)
             | Self::OtherApp { .. }
             | Self::Input(_) => false,

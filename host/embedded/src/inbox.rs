@@ -12,12 +12,13 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use millrace_store::Batch;
 
 use crate::error::Error;
+use crate::files::{self, create_folder, sync_folder};
 use crate::log::NewRecord;
 use crate::worker::Worker;
 
@@ -45,35 +46,8 @@ pub struct InboxRecord {
 /// # Errors
 /// The file can't be written.
 pub fn leave_records(folder: &Path, name: &str, records: &[InboxRecord]) -> Result<(), Error> {
-    let bytes = file::encode(records);
-    let hidden = folder.join(format!(".{name}.part"));
-    let write = || {
-        create_folder(folder)?;
-        let mut file = fs::File::create(&hidden)?;
-        file.write_all(&bytes)?;
-        file.sync_all()?;
-        fs::rename(&hidden, folder.join(name))?;
-        sync_folder(folder)
-    };
-    write().map_err(|source| {
-        // An incomplete file takes up space on a disk that may be full.
-        drop(fs::remove_file(&hidden));
-        Error::Inbox { path: folder.into(), source }
-    })
-}
-
-/// Creates the folder unless it exists, so that it survives a power failure.
-fn create_folder(folder: &Path) -> io::Result<()> {
-    if folder.is_dir() {
-        return Ok(());
-    }
-    fs::create_dir_all(folder)?;
-    folder.parent().filter(|parent| !parent.as_os_str().is_empty()).map_or(Ok(()), sync_folder)
-}
-
-/// Syncs the entries of a folder: syncing a file doesn't sync its name.
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    fs::File::open(folder)?.sync_all()
+    let left = files::leave(folder, name, &file::encode(records));
+    left.map_err(|source| Error::Inbox { path: folder.into(), source })
 }
 
 impl Inbox {

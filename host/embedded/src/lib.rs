@@ -6,6 +6,7 @@
 pub mod catalog;
 pub mod deploy;
 mod error;
+mod files;
 mod inbox;
 pub mod log;
 pub mod replay;

@@ -6,13 +6,14 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use millrace_engine::ledger::Ledger;
 use millrace_engine::logic::Logic;
+use millrace_store::Batch;
 
+use crate::deploy::{Deployer, Ready};
 use crate::error::Error;
 use crate::inbox::Inbox;
 use crate::worker::Worker;
 
 /// Options of a run.
-#[derive(Clone, Debug)]
 pub struct RunOptions {
     /// Longest time between commits. An idle input commits early.
     pub commit_interval: Duration,
@@ -20,6 +21,8 @@ pub struct RunOptions {
     pub until_idle: bool,
     /// Folder in which other processes leave records for the log.
     pub inbox: PathBuf,
+    /// Takes requests for deployments; none if the run takes none.
+    pub deployer: Option<Deployer>,
 }
 
 /// What a run reports after each commit, and each second without one.
@@ -46,7 +49,7 @@ const IDLE_WAIT: Duration = Duration::from_millis(5);
 pub fn run(
     worker: &mut Worker,
     logic: &mut dyn Logic,
-    options: &RunOptions,
+    mut options: RunOptions,
     stop: &AtomicBool,
     mut report: impl FnMut(&Progress<'_>),
 ) -> Result<(), Error> {
@@ -56,6 +59,13 @@ pub fn run(
     loop {
         let stopping = stop.load(Ordering::Relaxed);
         let now = wall_clock();
+        if let Some(deployer) = &mut options.deployer
+            && let Some(ready) = deployer.poll(worker.log())?
+        {
+            let ledger = swap(worker, logic, deployer, &ready)?;
+            report(&Progress { committed: Some(&ledger), total: worker.ledger(), lag: worker.lag() });
+            (last_commit, last_report) = (Instant::now(), Instant::now());
+        }
         worker.fill(now)?;
         let busy = !stopping && step(worker, logic, now)?;
         let due = last_commit.elapsed() >= options.commit_interval || worker.is_full();
@@ -81,6 +91,25 @@ pub fn run(
             return Ok(());
         }
     }
+}
+
+/// Goes on with other plugins. The commit that ends the work of the ones before writes the deployment down, too.
+fn swap(worker: &mut Worker, logic: &mut dyn Logic, deployer: &Deployer, ready: &Ready) -> Result<Ledger, Error> {
+    if ready.plugins.is_some() {
+        // No record is judged by two versions.
+        worker.finish_runs(logic)?;
+        flush(worker, logic, wall_clock())?;
+        worker.finish_runs(logic)?;
+    }
+    let mut batch = Batch::new(worker.log().database());
+    deployer.put(worker.log(), &mut batch, ready)?;
+    let ledger = worker.commit_with(batch)?;
+    if let Some(plugins) = &ready.plugins {
+        worker.swap(plugins)?;
+        logic.retire(&plugins.deployments);
+    }
+    deployer.done(worker.log(), ready)?;
+    Ok(ledger)
 }
 
 /// Fires the timers that are due, and runs the tasks. Returns whether there was anything to do.

@@ -12,6 +12,7 @@ mod time;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use millrace_engine::deployment::ActivePlugins;
 use millrace_engine::ledger::Ledger;
 use millrace_engine::logic::Logic;
 use millrace_engine::record::InputRecord;
@@ -260,6 +261,30 @@ impl Worker {
         let Produced { topic, partition, key, value, timestamp, headers, turn, arrived, .. } = record;
         self.append(topic, partition, NewRecord { timestamp, key, value, headers }, turn, arrived)?;
         Ok(())
+    }
+
+    /// Finishes runs that are unfinished, and appends their outputs.
+    ///
+    /// # Errors
+    /// A task can't go on.
+    pub(crate) fn finish_runs(&mut self, logic: &mut dyn Logic) -> Result<(), Error> {
+        for number in 0..self.tasks.len() {
+            while let Some(active) = self.tasks.get_mut(number).filter(|active| active.task.is_unfinished()) {
+                self.dirty = true;
+                let outputs = active.task.run(logic, 0)?;
+                outputs.into_iter().try_for_each(|record| self.append_produced(record))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes on with other plugins, after a commit.
+    ///
+    /// # Errors
+    /// A task can't go on with them.
+    pub(crate) fn swap(&mut self, plugins: &ActivePlugins) -> Result<(), Error> {
+        self.topology = Arc::clone(&plugins.topology);
+        Ok(self.tasks.iter_mut().try_for_each(|active| active.task.swap(plugins))?)
     }
 
     /// Whether any task has work.

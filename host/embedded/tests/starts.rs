@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use millrace_embedded::deploy;
+use millrace_embedded::deploy::{self, Plan, Start};
 use millrace_embedded::log::{Log, NewRecord};
 use millrace_embedded::{Error, Worker, WorkerOptions};
-use millrace_engine::deployment::Candidate;
+use millrace_engine::deployment::{ActivePlugins, Author, Candidate, PluginLoader, StoreVersions, Wanted};
 use millrace_engine::logic::Logic;
 use millrace_engine::manifest::Manifest;
 use millrace_engine::ports::{
@@ -47,8 +47,33 @@ fn rules(version: u32) -> Manifest {
 }
 
 fn candidate(component: &str, version: u32) -> Candidate {
-    let (component, config, manifest) = (component.to_owned(), String::new(), rules(version));
-    Candidate { name: "p".into(), id: DeploymentId(0), component, config, manifest }
+    let (component, config, settings) = (component.to_owned(), String::new(), "{}".to_owned());
+    let versions = StoreVersions { reads: vec![version], writes: vec![version], now: version };
+    let stores = BTreeMap::from([("sum/state".to_owned(), versions)]);
+    Candidate { name: "p".into(), component, size: 0, config, settings, stores }
+}
+
+/// Has all versions of the plugin, which are the same to it.
+struct Loader(Arc<Topology>);
+
+impl PluginLoader for Loader {
+    fn component(&self, digest: &str) -> Option<Arc<[u8]>> {
+        Some(digest.as_bytes().into())
+    }
+
+    fn add(&self, _: Arc<[u8]>) {}
+
+    fn load(&self, wanted: &[Wanted<'_>]) -> Result<ActivePlugins, String> {
+        let deployments = wanted.iter().map(|wanted| wanted.deployment.deployed(DeploymentId(0))).collect();
+        Ok(ActivePlugins { topology: Arc::clone(&self.0), deployments })
+    }
+
+    fn retire(&self, _: &[Deployed]) {}
+}
+
+fn plan(log: &Log, topology: &Arc<Topology>, candidate: Candidate) -> Result<Plan, Error> {
+    let (loader, author) = (Loader(Arc::clone(topology)), Author::default());
+    deploy::plan(log, Start { topology, candidates: &[candidate], loader: &loader, author: &author })
 }
 
 fn log(folder: &Path, topology: &Topology) -> Arc<Log> {
@@ -59,10 +84,9 @@ fn log(folder: &Path, topology: &Topology) -> Arc<Log> {
 /// Starts an app as the command does.
 fn start(folder: &Path, topology: &Arc<Topology>, candidate: Candidate) -> Result<Worker, Error> {
     let log = log(folder, topology);
-    let plan = deploy::plan(&log, topology, &[candidate])?;
+    let plan = plan(&log, topology, candidate)?;
     let database = Arc::clone(log.database());
-    let worker =
-        Worker::open(Arc::clone(topology), database, Arc::clone(&log), plan.active(), WorkerOptions::default())?;
+    let worker = Worker::open(plan.plugins(), database, Arc::clone(&log), WorkerOptions::default())?;
     plan.remember(&log)?;
     Ok(worker)
 }
@@ -117,9 +141,9 @@ impl Logic for Keeps {
 }
 
 /// The generation that a start with this component would have.
-fn generation(folder: &Path, topology: &Topology, component: &str) -> u32 {
-    let plan = deploy::plan(&log(folder, topology), topology, &[candidate(component, 1)]).unwrap();
-    plan.active().first().unwrap().generation
+fn generation(folder: &Path, topology: &Arc<Topology>, component: &str) -> u32 {
+    let plan = plan(&log(folder, topology), topology, candidate(component, 1)).unwrap();
+    plan.plugins().deployments.first().unwrap().generation
 }
 
 #[test]
@@ -136,10 +160,11 @@ fn a_task_finds_its_state_again_after_steps_before_it_were_removed() {
 
     let after = topology("a", RULE);
     let log = log(folder.path(), &after);
-    let plan = deploy::plan(&log, &after, &[candidate("two", 1)]).unwrap();
-    let older = plan.active().iter().map(|active| Deployed { generation: 1, ..active.clone() });
+    let plan = plan(&log, &after, candidate("two", 1)).unwrap();
+    let older = plan.plugins().deployments.iter().map(|active| Deployed { generation: 1, ..active.clone() });
+    let older = ActivePlugins { topology: after, deployments: older.collect() };
     let database = Arc::clone(log.database());
-    let opened = Worker::open(after, database, log, &older.collect(), WorkerOptions::default());
+    let opened = Worker::open(&older, database, log, WorkerOptions::default());
     match opened.err().unwrap() {
         Error::Task(TaskError::OldDeployment { recorded: 2, active: 1, .. }) => {}
         other => panic!("{other}"),

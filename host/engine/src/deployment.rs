@@ -1,147 +1,165 @@
-//! Deployments of plugins. The generation grows whenever the component or its config changes, and a deployment that
-//! can't read the existing state is refused.
+//! Deployments of plugins: which version of each plugin an app runs, which ones it ran before, and the rules by which
+//! one follows another. Each driver keeps the [records](PluginRecord) in its own way; the rules are the same.
 //!
-//! Each driver keeps the records in its own way; the rules are the same.
+//! A *version* of a plugin is a component with a config. A *deployment* makes a version the active one. Its
+//! *generation* grows with each deployment of any plugin of the app, so a single number says how far a task is.
+//!
+//! ```text
+//!   deploy            all processes have loaded it          another deployment
+//!   ──────▶ staged ────────────────────────────────▶ active ──────────────────▶ superseded
+//!              │                                        ▲ │ rollback
+//!              │ refused, or another one comes first    │ └───────────────────▶ rolled back
+//!              └────────▶ aborted                       │
+//!                                                       └── start of a process with a new version; rollback to an
+//!                                                           earlier one; finalize: the active one as a new generation
+//! ```
 
-use std::collections::BTreeMap;
+mod record;
+mod rules;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::manifest::Manifest;
-use crate::ports::DeploymentId;
+use crate::record::Timestamp;
 use crate::step::Deployed;
+use crate::topology::{Call, Topology};
+pub use record::{Cause, Deployment, PluginRecord, Status, StoreVersions};
+pub use rules::{AppDeployments, Started};
 
-/// A loaded plugin that is about to become the active deployment.
-#[derive(Clone, Debug)]
+/// A loaded version of a plugin that may become the active one.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Candidate {
-    /// Name in the pipeline.
+    /// Name of the plugin in the pipeline.
     pub name: String,
-    /// Number for guest calls.
-    pub id: DeploymentId,
     /// Digest of the component.
     pub component: String,
+    /// Its size in bytes.
+    pub size: u64,
     /// Digest of the config.
     pub config: String,
-    /// Manifest of the plugin.
-    pub manifest: Manifest,
+    /// The config as JSON text.
+    pub settings: String,
+    /// The stores of the functions that the pipeline calls, by function and store, with the newest version as the one
+    /// that is written.
+    pub stores: BTreeMap<String, StoreVersions>,
 }
 
-/// The stored record of an active deployment. New versions only add members to its serialised form.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct DeploymentRecord {
-    /// Generation, counted from 1 in the life of the app.
-    pub generation: u32,
-    /// Digest of the component.
-    pub component: String,
-    /// Digest of the config.
-    pub config: String,
-    /// State versions that may be in the stores, by function and store.
-    pub state_versions: BTreeMap<String, Vec<u32>>,
+impl Candidate {
+    /// The stores of the functions of a plugin that a pipeline calls.
+    pub fn stores_of(manifest: &Manifest, plugin: &str, topology: &Topology) -> BTreeMap<String, StoreVersions> {
+        let nodes = topology.subtopologies.iter().flat_map(|part| &part.nodes);
+        let calls = nodes.filter_map(|node| node.operator.call());
+        let of_plugin = |call: &&Call| topology.plugins.get(call.plugin.0).is_some_and(|it| it.name == plugin);
+        let called: BTreeSet<_> = calls.filter(of_plugin).map(|call| call.manifest.name.as_str()).collect();
+        let functions = manifest.functions.iter().filter(|function| called.contains(function.name.as_str()));
+        let stores = functions.flat_map(|function| function.stores.iter().map(move |store| (function, store)));
+        let versions = stores.filter_map(|(function, store)| {
+            let (reads, writes) = (store.reads.clone(), store.writes.clone());
+            let now = *writes.last()?;
+            Some((format!("{}/{}", function.name, store.name), StoreVersions { reads, writes, now }))
+        });
+        versions.collect()
+    }
 }
 
-/// A plugin can't read the state of the deployment before: go back to that one, or start with empty state.
+/// The author of a deployment, and why it is made.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Author {
+    /// Name of the user and the host.
+    pub by: String,
+    /// Time of the deployment.
+    pub at: Timestamp,
+    /// A note for people.
+    pub note: String,
+}
+
+/// A change of the deployments that a user asks for.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Act {
+    /// Processes load these versions.
+    Stage(Vec<Candidate>),
+    /// These staged generations become active, by plugin, all at once.
+    Activate(BTreeMap<String, u32>),
+    /// These staged generations don't become active.
+    Abort(BTreeMap<String, u32>),
+    /// A plugin goes back to an earlier version.
+    Rollback {
+        /// The plugin.
+        plugin: String,
+        /// The generation of the version; none for the one before.
+        to: Option<u32>,
+    },
+    /// The active version of a plugin writes its newest state versions from now on.
+    Finalize {
+        /// The plugin.
+        plugin: String,
+    },
+}
+
+/// A plugin can't become or stay the active version.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("plugin `{plugin}`: {reason}")]
 pub struct DeploymentRefused {
     /// The plugin.
     pub plugin: String,
-    /// The reason.
+    /// The reason, and what would be right.
     pub reason: String,
 }
 
-impl DeploymentRecord {
-    /// The deployment of this record, for its tasks.
-    pub fn deployed(&self, id: DeploymentId) -> Deployed {
-        Deployed { id, generation: self.generation, digest: self.component.clone() }
+/// Logged where a process starts with a version in its files that the app has run before, and another one is active.
+pub const OLD_FILES: &str = "the files have an old version of the plugin, and this process runs the active one; \
+    `millrace deploy` makes that of the files active, or `--set deploy-on-start=always`";
+
+/// The active versions of all plugins, loaded: what the tasks of a process run.
+#[derive(Clone, Debug)]
+pub struct ActivePlugins {
+    /// The pipeline with the functions of these versions.
+    pub topology: Arc<Topology>,
+    /// The deployments, in the order of the topology's plugins.
+    pub deployments: Arc<[Deployed]>,
+}
+
+impl ActivePlugins {
+    /// The highest generation of the plugins of a sub-topology; 0 without plugins.
+    pub fn generation_of(&self, subtopology: usize) -> u32 {
+        let nodes = self.topology.subtopologies.get(subtopology).map_or(&[][..], |part| &part.nodes);
+        let calls = nodes.iter().filter_map(|node| node.operator.call());
+        let deployed = calls.filter_map(|call| self.deployments.get(call.plugin.0));
+        deployed.map(|deployed| deployed.generation).max().unwrap_or(0)
     }
 }
 
-/// The record of a candidate that follows the deployment `before`: the same generation if nothing has changed,
-/// otherwise the next.
-///
-/// # Errors
-/// There may be state that the candidate can't read.
-pub fn next(candidate: &Candidate, before: Option<&DeploymentRecord>) -> Result<DeploymentRecord, DeploymentRefused> {
-    let mut state_versions = before.map(|record| record.state_versions.clone()).unwrap_or_default();
-    for function in &candidate.manifest.functions {
-        for store in &function.stores {
-            let written = state_versions.entry(format!("{}/{}", function.name, store.name)).or_default();
-            if let Some(unread) = written.iter().find(|version| !store.reads.contains(version)) {
-                let reason = format!(
-                    "function `{}` can't read what is in its store `{}`: there is state of version {unread}, and it reads {:?}",
-                    function.name, store.name, store.reads
-                );
-                return Err(DeploymentRefused { plugin: candidate.name.clone(), reason });
-            }
-            if let Some(newest) = store.writes.last()
-                && !written.contains(newest)
-            {
-                written.push(*newest);
-            }
-        }
-    }
-    let same = |record: &DeploymentRecord| record.component == candidate.component && record.config == candidate.config;
-    let generation = match before {
-        Some(record) if same(record) => record.generation,
-        Some(record) => record.generation.saturating_add(1),
-        None => 1,
-    };
-    Ok(DeploymentRecord {
-        generation,
-        component: candidate.component.clone(),
-        config: candidate.config.clone(),
-        state_versions,
-    })
+/// A deployment that a process is to run.
+#[derive(Clone, Debug)]
+pub struct Wanted<'a> {
+    /// Name of the plugin in the pipeline.
+    pub plugin: &'a str,
+    /// The deployment.
+    pub deployment: &'a Deployment,
 }
 
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-    use crate::testing::manifest;
+/// Loads versions of plugins for a process: compiles them and connects them to its pipeline. The implementation keeps
+/// those that the process has loaded before.
+pub trait PluginLoader: Send + Sync {
+    /// The component with this digest, if it has it: from the process's files, or because it was [added](Self::add).
+    fn component(&self, digest: &str) -> Option<Arc<[u8]>>;
 
-    /// A candidate whose function reads and writes these state versions.
-    fn candidate(component: &str, config: &str, reads: &[u32], writes: &[u32]) -> Candidate {
-        let mut manifest = manifest("p: aggregate sum");
-        for store in manifest.functions.iter_mut().flat_map(|function| &mut function.stores) {
-            (store.reads, store.writes) = (reads.to_vec(), writes.to_vec());
-        }
-        let (component, config) = (component.to_owned(), config.to_owned());
-        Candidate { name: "p".into(), id: DeploymentId(7), component, config, manifest }
-    }
+    /// Adds a component, under the digest of its bytes.
+    fn add(&self, component: Arc<[u8]>);
 
-    #[test]
-    fn another_component_or_config_makes_a_new_generation_and_the_same_one_does_not() {
-        let first = next(&candidate("one", "", &[1], &[1]), None).unwrap();
-        assert_eq!(first.generation, 1);
-        assert_eq!(next(&candidate("one", "", &[1], &[1]), Some(&first)), Ok(first.clone()));
-        let second = next(&candidate("two", "", &[1], &[1]), Some(&first)).unwrap();
-        let third = next(&candidate("two", "x", &[1], &[1]), Some(&second)).unwrap();
-        assert_eq!((second.generation, third.generation), (2, 3));
-        // A return to an old component is a new generation, because the state may be newer.
-        assert_eq!(next(&candidate("one", "", &[1], &[1]), Some(&third)).unwrap().generation, 4);
-        let deployed = Deployed { id: DeploymentId(7), generation: 3, digest: "two".into() };
-        assert_eq!(third.deployed(DeploymentId(7)), deployed);
-    }
+    /// Loads the deployments of all plugins, in the order of the topology's plugins.
+    ///
+    /// # Errors
+    /// A component is missing, or a version doesn't fit the process's pipeline files or its limits: the reason, for
+    /// people.
+    fn load(&self, wanted: &[Wanted<'_>]) -> Result<ActivePlugins, String>;
 
-    #[test]
-    fn a_deployment_must_read_every_state_version_ever_written() {
-        let first = next(&candidate("one", "", &[1], &[1]), None).unwrap();
-        let second = next(&candidate("two", "", &[1, 2], &[2]), Some(&first)).unwrap();
-        assert_eq!(second.state_versions, BTreeMap::from([("sum/state".to_owned(), vec![1, 2])]));
-        let refused = next(&candidate("three", "", &[2], &[2]), Some(&second)).unwrap_err();
-        assert_eq!(
-            refused.to_string(),
-            "plugin `p`: function `sum` can't read what is in its store `state`: there is state of version 1, and it reads [2]"
-        );
-    }
-
-    #[test]
-    fn a_record_is_deserialised_as_it_was_serialised() {
-        let record = next(&candidate("one", "c", &[1], &[1]), None).unwrap();
-        let text = serde_json::to_string(&record).unwrap();
-        assert_eq!(text, r#"{"generation":1,"component":"one","config":"c","stateVersions":{"sum/state":[1]}}"#);
-        assert_eq!(serde_json::from_str::<DeploymentRecord>(&text).unwrap(), record);
-    }
+    /// Frees what was loaded for other deployments than these: no task of the process runs them any more.
+    fn retire(&self, active: &[Deployed]);
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::ports::{Attempt, CallError, Called, Due, FunctionId, Group, Grouped, Message, Mode, Outcome, Pair};
 use crate::state::ProcessScope;
+use crate::step::Deployed;
 
 /// The guest calls of a worker. All but `process` and `on_timer` are pure: their results depend on their arguments
 /// only.
@@ -12,6 +13,9 @@ pub trait Logic {
     /// limit but that of each record. A driver that must commit in time sets this before each run, because only the
     /// rules determine how long a run takes. An implementation whose calls take no time may ignore it.
     fn limit_time(&mut self, _limit: Option<Duration>) {}
+
+    /// Only these deployments are called from now on: an implementation may free what it has for others.
+    fn retire(&mut self, _active: &[Deployed]) {}
 
     /// Transforms messages: one outcome per message.
     fn transform(

@@ -25,6 +25,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::deployment::ActivePlugins;
 use crate::ledger::Ledger;
 use crate::logic::Logic;
 use crate::operators::NodeMemory;
@@ -114,6 +115,21 @@ impl Task {
             unfinished: unfinished.map(Box::new),
             stored,
         })
+    }
+
+    /// Goes on with other versions of its plugins, from the next record on. The driver calls it between two
+    /// transactions, where the task is not [unfinished](Self::is_unfinished), with plugins whose topology
+    /// [fits](Topology::check_swap). Panics in the middle of a run: its records would be judged by two versions.
+    pub fn swap(&mut self, plugins: &ActivePlugins) -> Result<(), TaskError> {
+        assert!(self.unfinished.is_none(), "a run that is unfinished goes on with the versions that began it");
+        self.topology = Arc::clone(&plugins.topology);
+        self.options.deployments = Arc::clone(&plugins.deployments);
+        self.memory.swap(&self.topology, &self.options, &self.state)
+    }
+
+    /// The versions of the plugins that it runs.
+    pub fn deployments(&self) -> &Arc<[Deployed]> {
+        &self.options.deployments
     }
 
     /// Topics it reads, in the order that breaks ties of timestamps.

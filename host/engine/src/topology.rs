@@ -7,6 +7,7 @@
 mod operator;
 mod partitions;
 mod store;
+mod swap;
 mod time;
 
 use std::time::Duration;
@@ -64,6 +65,21 @@ pub struct Settings {
     pub threads: usize,
     /// What happens when a worker thread fails, on Kafka.
     pub on_worker_failure: OnWorkerFailure,
+    /// What becomes of the versions of plugins in the files of a process that starts.
+    pub deploy_on_start: DeployOnStart,
+}
+
+/// What becomes of the versions in the files of a process that starts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DeployOnStart {
+    /// A version that the app has never had becomes the active one. With one that it has had, the process runs the
+    /// active one: a restart with old files doesn't turn a rule back.
+    #[default]
+    New,
+    /// The version in the files becomes the active one.
+    Always,
+    /// The process runs the active version, whatever its files have. Only an app without one gets that of the files.
+    Never,
 }
 
 /// What happens when a worker thread fails.
@@ -226,7 +242,7 @@ pub enum OnDrop {
 }
 
 /// A guest function that an operator calls.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
     /// The plugin.
     pub plugin: PluginId,

@@ -7,6 +7,7 @@ mod support;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use millrace_engine::deployment::ActivePlugins;
 use millrace_engine::ports::DeploymentId;
 use millrace_engine::record::{Headers, InputRecord, TimestampType};
 use millrace_engine::task::{Deployed, InputPosition, Prepared, Task, TaskError, TaskOptions};
@@ -68,20 +69,13 @@ const STATELESS: &str = r#"
 "#;
 
 fn open(topology: &Arc<Topology>, disk: &Disk, part: usize, generation: u32) -> Result<Task, TaskError> {
-    open_with(topology, disk, part, generation, false)
+    let partitions = topology.topics.iter().map(|_| 1).collect();
+    let options = TaskOptions::new(part, 0, partitions, deployed(generation));
+    Task::open(Arc::clone(topology), options, disk.partition(0))
 }
 
-fn open_with(
-    topology: &Arc<Topology>,
-    disk: &Disk,
-    part: usize,
-    generation: u32,
-    may_be_older: bool,
-) -> Result<Task, TaskError> {
-    let deployed = [Deployed { id: DeploymentId(0), generation, digest: "d".into() }];
-    let partitions = topology.topics.iter().map(|_| 1).collect();
-    let options = TaskOptions { may_be_older, ..TaskOptions::new(part, 0, partitions, deployed.into()) };
-    Task::open(Arc::clone(topology), options, disk.partition(0))
+fn deployed(generation: u32) -> Arc<[Deployed]> {
+    Arc::new([Deployed { id: DeploymentId(0), generation, digest: "d".into() }])
 }
 
 /// Runs a record with the key `k` through a task.
@@ -185,26 +179,31 @@ fn a_task_refuses_a_deployment_older_than_the_one_that_wrote_its_state() {
 }
 
 #[test]
-fn an_older_deployment_is_accepted_if_the_driver_allows_it_or_the_step_has_no_state() {
-    let (topology, disk) = (topology(STEPS), Disk::default());
-    let mut task = open(&topology, &disk, 0, 2).unwrap();
-    run(&mut task, &topology, 0, 0, 20);
-    commit(&mut task, &disk);
-    let mut older = open_with(&topology, &disk, 0, 1, true).unwrap();
-    run(&mut older, &topology, 0, 1, 21);
-    let changed = meta(&topology, &commit(&mut older, &disk));
-    assert_eq!(
-        changed,
-        ["deployment/keyed", "deployment/pairs", "deployment/sum"],
-        "it is the last that has kept state"
-    );
-    assert!(open(&topology, &disk, 0, 1).is_ok());
-
-    let (without, disk) = (support::topology(STATELESS), Disk::default());
+fn an_older_deployment_is_accepted_where_the_step_has_no_state() {
+    let (without, disk) = (topology(STATELESS), Disk::default());
     let mut task = open(&without, &disk, 0, 2).unwrap();
     run(&mut task, &without, 0, 0, 20);
     commit(&mut task, &disk);
     assert!(open(&without, &disk, 0, 1).is_ok());
+}
+
+#[test]
+fn a_task_goes_on_with_a_newer_deployment_and_records_it_with_its_state() {
+    let (topology, disk) = (topology(STEPS), Disk::default());
+    let mut task = open(&topology, &disk, 0, 1).unwrap();
+    run(&mut task, &topology, 0, 0, 20);
+    commit(&mut task, &disk);
+    let newer = ActivePlugins { topology: Arc::clone(&topology), deployments: deployed(2) };
+    task.swap(&newer).unwrap();
+    assert_eq!(entries(&commit(&mut task, &disk)), 0, "it has written no state yet");
+    run(&mut task, &topology, 0, 1, 21);
+    let written = meta(&topology, &commit(&mut task, &disk));
+    assert_eq!(written, ["deployment/keyed", "deployment/pairs", "deployment/sum"]);
+    let older = ActivePlugins { topology: Arc::clone(&topology), deployments: deployed(1) };
+    match task.swap(&older).unwrap_err() {
+        TaskError::OldDeployment { recorded: 2, active: 1, .. } => {}
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]

@@ -1,12 +1,18 @@
-//! The control topic, `<app>-control`: the active deployment of each plugin, the app's own topics, the contents of its
-//! stores, and an outline of its pipeline. Every instance reads it when it starts. An instance that has something to
-//! change does so in a transaction under one id for the whole app, so that two that start at once don't both make the
-//! next generation; one that has nothing to change takes no lock.
+//! The control topic, `<app>-control`: the deployments of each plugin with their components, the app's own topics, the
+//! contents of its stores, and an outline of its pipeline. Every instance reads it when it starts, and
+//! [follows](follow) it while it runs. A process that has something to change does so in a transaction under one id for
+//! the whole app, so that two that do so at once don't both make the next generation; one that has nothing to change
+//! takes no lock.
 //!
 //! Uses [`cluster`](crate::cluster), [`client`](crate::client) and [`error`](crate::error).
 
+pub(crate) mod change;
 mod claims;
+pub(crate) mod components;
+mod current_plugins;
 mod entries;
+pub(crate) mod follow;
+mod notes;
 pub(crate) mod orphans;
 mod outline;
 
@@ -15,9 +21,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use millrace_engine::contents::Contents;
-use millrace_engine::deployment::{self, Candidate, DeploymentRecord, DeploymentRefused};
+use millrace_engine::deployment::{AppDeployments, Author, Candidate, PluginLoader};
 use millrace_engine::record::Headers;
-use millrace_engine::task::Deployed;
 use millrace_engine::topology::Topology;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use uuid::Uuid;
@@ -31,7 +36,9 @@ use crate::cluster::internal_topics;
 use crate::cluster::whole_topic;
 use crate::cluster::{Cluster, REQUEST_TIMEOUT, TopicSpec};
 use crate::error::{Error, Reaction};
+pub(crate) use current_plugins::CurrentPlugins;
 use entries::Entries;
+pub use notes::{InstanceNote, Refused};
 use outline::Outline;
 
 /// Pauses between attempts: the first, and the longest. Each is of random length, so that instances that have fenced
@@ -48,20 +55,24 @@ const ABORT_CHECK_INTERVAL: Duration = Duration::from_secs(10);
 /// What an instance claims in the control topic.
 pub(crate) struct Claim<'a> {
     pub(crate) topology: &'a Topology,
+    /// The plugins of its files.
     pub(crate) candidates: &'a [Candidate],
+    pub(crate) loader: &'a dyn PluginLoader,
+    pub(crate) author: &'a Author,
     /// Names of the internal topics that it has.
     pub(crate) topics: &'a [String],
 }
 
 /// The result of a claim.
 pub(crate) struct Claimed {
-    /// The active deployment of each plugin.
-    pub(crate) deployments: Arc<[Deployed]>,
+    /// The deployments of all plugins.
+    pub(crate) deployments: AppDeployments,
     /// Ids of the internal topics, by name.
     pub(crate) topics: BTreeMap<String, String>,
 }
 
-/// Makes the candidates the active deployments, and notes the app's topics and the contents of its stores.
+/// Deploys the plugins of the files, unless the process joins those that are active; notes the app's topics and the
+/// contents of its stores.
 ///
 /// # Errors
 /// [`Error::Setup`]: a candidate can't read the state that is there, a step would take it for something else, or
@@ -74,10 +85,22 @@ pub(crate) fn deploy(
 ) -> Result<Option<Claimed>, Error> {
     let control = internal_topics::control(&claim.topology.app);
     let facts = Facts::gather(cluster, claim)?;
+    let attempt = || try_to_deploy(settings, cluster, &control, claim, &facts, go_on);
+    let deployments = retry(&control, go_on, &attempt)?;
+    Ok(deployments.map(|deployments| Claimed { deployments, topics: facts.ids }))
+}
+
+/// Writes to the control topic, again and again while other processes do the same or brokers are away. `None` if `go_on`
+/// turns false before.
+fn retry<T>(
+    control: &str,
+    go_on: &dyn Fn() -> bool,
+    attempt: &dyn Fn() -> Result<Option<T>, Reaction>,
+) -> Result<Option<T>, Error> {
     let (mut pause, mut logged) = (BACKOFF.0, Instant::now());
     loop {
-        let reason = match try_to_deploy(settings, cluster, &control, claim, &facts, go_on) {
-            Ok(deployed) => return Ok(deployed.map(|deployments| Claimed { deployments, topics: facts.ids })),
+        let reason = match attempt() {
+            Ok(done) => return Ok(done),
             // Another instance has taken over the transactional id meanwhile.
             Err(Reaction::Stop(Error::TakenOver { .. })) => "other instances start at the same time".to_owned(),
             // Brokers are away, or don't know of the topic yet.
@@ -89,7 +112,7 @@ pub(crate) fn deploy(
             ) => reason,
             // The next attempt has another client.
             Err(Reaction::Fail(error @ Error::Hangs)) => error.to_string(),
-            Err(Reaction::Refused(refused)) => return Err(refused.of_own_topic(&control)),
+            Err(Reaction::Refused(refused)) => return Err(refused.of_own_topic(control)),
             Err(Reaction::Fail(error) | Reaction::Stop(error)) => return Err(error),
         };
         if logged.elapsed() > LOG_INTERVAL {
@@ -121,14 +144,14 @@ fn try_to_deploy(
     claim: &Claim<'_>,
     facts: &Facts,
     go_on: &dyn Fn() -> bool,
-) -> Result<Option<Arc<[Deployed]>>, Reaction> {
+) -> Result<Option<AppDeployments>, Reaction> {
     let Some(entries) = Entries::read(settings, cluster, control, go_on)? else { return Ok(None) };
     let gone = claims::gone(cluster, &entries.topics()?, &facts.ids)?;
     let changes = |entries: &Entries| changes(settings.app(), cluster, claim, facts, &gone, entries);
-    let Changes { entries: changed, deployed, unused } = changes(&entries)?;
+    let Changes { entries: changed, deployments, unused } = changes(&entries)?;
     if changed.is_empty() {
         warn_of_unused(&unused);
-        return Ok(Some(deployed));
+        return Ok(Some(deployments));
     }
     let topics = std::iter::once(control);
     let Some(mut producer) = Transactions::open(settings, control, topics, Arc::default(), go_on)? else {
@@ -136,10 +159,10 @@ fn try_to_deploy(
     };
     // Earlier owners of the id are fenced: the entries stay as they are now.
     let Some(entries) = Entries::read(settings, cluster, control, go_on)? else { return Ok(None) };
-    let Changes { entries: changed, deployed, unused } = changes(&entries)?;
+    let Changes { entries: changed, deployments, unused } = changes(&entries)?;
     write(&mut producer, &changed)?;
     warn_of_unused(&unused);
-    Ok(Some(deployed))
+    Ok(Some(deployments))
 }
 
 /// Facts that are looked up once, before the attempts.
@@ -200,7 +223,7 @@ pub(crate) fn check(
 /// The changes of a claim in the control topic.
 struct Changes {
     entries: Entries,
-    deployed: Arc<[Deployed]>,
+    deployments: AppDeployments,
     /// Stores with state that no step uses.
     unused: BTreeMap<String, Contents>,
 }
@@ -219,15 +242,15 @@ fn changes(
         check_pipeline(app, entries.pipeline()?, &facts.outline)?;
         changed.set_pipeline(&facts.outline);
     }
-    let mut deployed = Vec::new();
+    let before = entries.deployments()?;
+    let mut deployments = before.clone();
     for candidate in claim.candidates {
-        let before = entries.deployment(&candidate.name)?;
-        let record = deployment::next(candidate, before.as_ref()).map_err(|error| Error::Setup(error.to_string()))?;
-        deployed.push(record.deployed(candidate.id));
-        if before.as_ref() != Some(&record) {
-            changed.set_deployment(&candidate.name, &record);
-        }
+        let is_kept = |digest: &str| before.components().contains_key(digest);
+        let on_start = claim.topology.settings.deploy_on_start;
+        let started = deployments.start(candidate, on_start, claim.author, &is_kept);
+        started.map_err(|error| Error::Setup(error.to_string()))?;
     }
+    changed.set_deployments(&before, &deployments, &|digest| claim.loader.component(digest));
     let known = entries.topics()?;
     let topics = claims::kept(app, &known, &facts.ids, gone)?;
     if topics != known {
@@ -243,7 +266,7 @@ fn changes(
     if contents != before {
         changed.set_contents(&contents);
     }
-    Ok(Changes { entries: changed, deployed: deployed.into(), unused })
+    Ok(Changes { entries: changed, deployments, unused })
 }
 
 /// A step doesn't go on with the state of another kind of step. Gives the contents of the stores from now on.
@@ -304,36 +327,20 @@ fn warn_of_unused(unused: &BTreeMap<String, Contents>) {
     }
 }
 
-/// Whether a process with older files can go on beside the app's newest deployments.
-pub(crate) struct Readable {
-    /// Why a candidate can't read all that may be in the state; none if all can.
-    pub(crate) refused: Option<DeploymentRefused>,
-    /// The newest deployment of each plugin, by name.
-    pub(crate) active: BTreeMap<String, DeploymentRecord>,
-}
-
-/// Looks whether these candidates can read what the newest deployments may have written. `None` if `go_on` turns false
-/// before it is known.
+/// The deployments of an app, and the notes of its instances, by their ids. `None` if `go_on` turns false before.
 ///
 /// # Errors
 /// The control topic can't be read.
-pub(crate) fn readable<'a>(
+pub(crate) fn deployments(
     settings: &ClientSettings,
     cluster: &Cluster,
     app: &str,
-    candidates: impl Iterator<Item = &'a Candidate>,
     go_on: &dyn Fn() -> bool,
-) -> Result<Option<Readable>, Error> {
+) -> Result<Option<(AppDeployments, BTreeMap<String, InstanceNote>)>, Error> {
     let Some(entries) = Entries::read(settings, cluster, &internal_topics::control(app), go_on)? else {
         return Ok(None);
     };
-    let (mut refused, mut active) = (None, BTreeMap::new());
-    for candidate in candidates {
-        let Some(record) = entries.deployment(&candidate.name)? else { continue };
-        refused = refused.or(deployment::next(candidate, Some(&record)).err());
-        active.insert(candidate.name.clone(), record);
-    }
-    Ok(Some(Readable { refused, active }))
+    Ok(Some((entries.deployments()?, entries.notes())))
 }
 
 /// The notes of an app in its control topic.
@@ -372,7 +379,7 @@ fn write(producer: &mut Transactions, changes: &Entries) -> Result<(), Reaction>
         return Ok(());
     }
     for (key, value) in changes.iter() {
-        let (key, value) = (Some(key.as_bytes()), Some(value));
+        let key = Some(key.as_bytes());
         let record =
             native::OutgoingRecord { partition: 0, key, value, timestamp: wall_clock(), headers: &Headers::EMPTY };
         producer.send(0, &record, None)?;

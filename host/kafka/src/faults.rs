@@ -21,6 +21,14 @@ pub(crate) enum Point {
     Stored,
     /// A part of a changelog is restored.
     Restoring,
+    /// New versions of plugins are loaded, and not yet given to the workers.
+    PluginsLoaded,
+    /// A worker has seen that other versions of plugins are active.
+    SwapBegun,
+    /// It has committed the work of the versions before.
+    SwapCommitted,
+    /// Its tasks run the new versions.
+    Swapped,
 }
 
 #[cfg(debug_assertions)]
@@ -32,6 +40,10 @@ impl Point {
             Self::Acknowledged => "acknowledged",
             Self::Stored => "stored",
             Self::Restoring => "restoring",
+            Self::PluginsLoaded => "plugins-loaded",
+            Self::SwapBegun => "swap-begun",
+            Self::SwapCommitted => "swap-committed",
+            Self::Swapped => "swapped",
         }
     }
 }

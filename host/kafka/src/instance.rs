@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use millrace_engine::deployment::Candidate;
+use millrace_engine::deployment::{Author, Candidate, PluginLoader};
 use millrace_engine::ledger::Ledger;
 use millrace_engine::topology::Topology;
 
@@ -24,6 +24,7 @@ use crate::worker::{Lag, WorkerOptions};
 pub use lifecycle::State;
 pub use pool::Guests;
 use running::Instance;
+use start::Prepared;
 
 /// How to run.
 #[derive(Clone, Debug)]
@@ -36,6 +37,22 @@ pub struct Options {
     pub worker: WorkerOptions,
     /// Whether to stop when no process of the app has anything left to do, and no record has come for a second.
     pub until_idle: bool,
+}
+
+/// The app of an instance.
+pub struct App {
+    /// Its pipeline, with the plugins of its files.
+    pub topology: Arc<Topology>,
+    /// The plugins of its files, in the order of the topology.
+    pub candidates: Vec<Candidate>,
+    /// Loads other versions of plugins.
+    pub loader: Arc<dyn PluginLoader>,
+    /// Makes the guest calls of a worker.
+    pub guests: Arc<Guests>,
+    /// The user that starts it.
+    pub author: Author,
+    /// Name of the host, for people.
+    pub host: String,
 }
 
 /// A report of a running instance.
@@ -64,21 +81,22 @@ pub enum Report<'a> {
 /// # Errors
 /// It can't start, or can't go on. What was committed stays.
 pub fn run(
-    topology: Arc<Topology>,
-    candidates: &[Candidate],
-    guests: Arc<Guests>,
+    app: &App,
     options: &Options,
     stop: &AtomicBool,
     report: &mut dyn FnMut(Report<'_>),
 ) -> Result<(), Error> {
-    let Some((shared, globals)) = start::prepare(topology, candidates, options, stop)? else {
+    let Some(Prepared { shared, globals, deployments }) = start::prepare(app, options, stop)? else {
         report(Report::State(State::Stopped));
         return Ok(());
     };
     announce::instance(&shared);
     let shared = Arc::new(shared);
-    let mut instance = Instance::join(Arc::clone(&shared), guests, options.until_idle, report)?;
-    let result = instance.follow(globals).and_then(|()| instance.run(stop));
+    let (guests, until_idle) = (Arc::clone(&app.guests), options.until_idle);
+    let mut instance = Instance::join(Arc::clone(&shared), guests, until_idle, report)?;
+    let loader = Arc::clone(&app.loader);
+    let followed = instance.follow(globals).and_then(|()| instance.follow_deployments(deployments, loader));
+    let result = followed.and_then(|()| instance.run(stop));
     let result = instance.drain(result);
     instance.transition(if result.is_ok() { State::Stopped } else { State::Failed });
     result

@@ -16,8 +16,9 @@ mod worker;
 
 pub use client::settings::{ClientSettings, Mistake, mistakes};
 pub use cluster::{Cluster, TopicSpec};
-pub use commands::{offsets, records, reset, topics};
+pub use commands::{deployments, offsets, records, reset, topics};
+pub use control::{InstanceNote, Refused};
 pub use error::Error;
-pub use instance::{Guests, Options, Report, State, run};
+pub use instance::{App, Guests, Options, Report, State, run};
 pub use state::folder;
 pub use worker::{Lag, WorkerOptions};

@@ -23,7 +23,6 @@ mod fetching;
 mod isolation;
 mod key_sample;
 mod lag;
-mod older_plugin;
 mod opener;
 mod opening;
 mod pace;
@@ -35,6 +34,7 @@ mod recover;
 mod shared;
 mod step_plan;
 mod suspension;
+mod swap;
 mod timing;
 mod transactions;
 mod unreadable;
@@ -45,6 +45,7 @@ use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
+use millrace_engine::deployment::ActivePlugins;
 use millrace_engine::logic::Logic;
 use millrace_engine::record::Headers;
 
@@ -97,6 +98,9 @@ pub(crate) struct Worker {
     buffer: BytesMut,
     /// How many transactions have failed since the last commit.
     failures: u32,
+    /// The plugins that its tasks run, and their version.
+    plugins: Arc<ActivePlugins>,
+    version: u64,
 }
 
 /// The tasks that the group has assigned to a worker, and the generation of that assignment.
@@ -113,6 +117,8 @@ impl Worker {
         events: Sender<Event>,
         logic: Box<dyn Logic>,
     ) -> Self {
+        let (version, plugins) = shared.plugins.get();
+        shared.plugins.adopt(number, version);
         Self {
             number,
             shared,
@@ -128,6 +134,8 @@ impl Worker {
             paces: Paces::new(),
             buffer: BytesMut::new(),
             failures: 0,
+            plugins,
+            version,
         }
     }
 
@@ -168,6 +176,9 @@ impl Worker {
         };
         while let Some(command) = self.mailbox.receive(wait) {
             self.handle_command(command)?;
+        }
+        if self.shared.plugins.version() != self.version {
+            self.swap_plugins()?;
         }
         match self.phase {
             Phase::Waiting { .. } => Ok(()),

@@ -10,12 +10,15 @@ use super::kafka::{self, KafkaSetting};
 use super::model::Plugin;
 use super::scalars::{name_error, topic_error};
 use super::tree::{Entry, Item, Value};
-use millrace_engine::topology::{GuestLimits, OnWorkerFailure, PluginUse, Settings};
+use millrace_engine::topology::{DeployOnStart, GuestLimits, OnWorkerFailure, PluginUse, Settings};
 
 const LIMITS_HELP: &str = "write limits = { deadline = \"1s\", memory = \"64MiB\" }, or a table of its own";
 const PLUGIN_HELP: &str = "write [plugins.NAME], and below it component = \"plugin.wasm\"";
 const ON_WORKER_FAILURE: [(&str, OnWorkerFailure); 2] =
     [("replace", OnWorkerFailure::Replace), ("stop", OnWorkerFailure::Stop)];
+
+const DEPLOY_ON_START: [(&str, DeployOnStart); 3] =
+    [("new", DeployOnStart::New), ("always", DeployOnStart::Always), ("never", DeployOnStart::Never)];
 
 /// The app-wide part of a pipeline.
 pub(super) struct App {
@@ -35,6 +38,7 @@ pub(super) fn read_app(entries: Vec<Entry>, sources: &Sources, given: &Given<'_>
     let commit_interval = fields.some_time("commit-interval").map_or(Duration::from_millis(100), |time| time.value);
     let threads = fields.integer("threads", 1, 1024).map_or(1, |number| number.value);
     let on_worker_failure = fields.choice("on-worker-failure", &ON_WORKER_FAILURE).map(|choice| choice.value);
+    let deploy_on_start = fields.choice("deploy-on-start", &DEPLOY_ON_START).map(|choice| choice.value);
     let breaker = read_breaker(&mut fields);
     let limits = read_limits(&mut fields, GuestLimits::default());
     let kafka = fields.take("kafka").map(|entry| kafka::read(entry.item, sources, given, fields.problems));
@@ -42,7 +46,9 @@ pub(super) fn read_app(entries: Vec<Entry>, sources: &Sources, given: &Given<'_>
     fields.finish();
     let threads = usize::try_from(threads).unwrap_or(1);
     let on_worker_failure = on_worker_failure.unwrap_or_default();
-    App { name, settings: Settings { commit_interval, threads, on_worker_failure }, dlq, breaker, limits, kafka }
+    let deploy_on_start = deploy_on_start.unwrap_or_default();
+    let settings = Settings { commit_interval, threads, on_worker_failure, deploy_on_start };
+    App { name, settings, dlq, breaker, limits, kafka }
 }
 
 fn read_name(fields: &mut Fields<'_>) -> String {

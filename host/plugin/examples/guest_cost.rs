@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use millrace_engine::logic::Logic;
 use millrace_engine::ports::{Attempt, DeploymentId, FunctionId, Message, Outcome, Pair};
 use millrace_engine::topology::GuestLimits;
-use millrace_plugin::{GuestInstances, Runtime};
+use millrace_plugin::{GuestInstances, PluginSettings, Runtime};
 
 const PAIRS: usize = 20_000;
 const RUNS: usize = 7;
@@ -23,11 +23,12 @@ fn main() {
     let path = std::env::args().nth(1).unwrap_or_else(|| "order_status.wasm".into());
     let runtime = Runtime::new(None).unwrap();
     let start = Instant::now();
-    let plugin = runtime.load(&std::fs::read(&path).unwrap(), &path, "{}", GuestLimits::default()).unwrap();
+    let plugin = 
+        runtime.load(&std::fs::read(&path).unwrap(), &path, &PluginSettings::new("{}", GuestLimits::default())).unwrap();
     println!("load (compile, describe, configure): {:.1} ms", start.elapsed().as_secs_f64() * 1e3);
     let function = FunctionId { deployment: DeploymentId(0), function: 0 };
-    let mut guests = GuestInstances::new();
-    guests.deploy(function.deployment, plugin.clone());
+    let deploy = || GuestInstances::of([(function.deployment, plugin.clone())]);
+    let mut guests = deploy();
 
     let orders: Vec<Order> = (0..PAIRS).map(Order::new).collect();
     let pairs: Vec<Pair<'_>> = orders.iter().map(Order::pair).collect();
@@ -38,7 +39,7 @@ fn main() {
     }
     let fresh = median(|| {
         for pair in pairs.iter().take(1000) {
-            guests.deploy(function.deployment, plugin.clone());
+            guests = deploy();
             join(&mut guests, function, std::slice::from_ref(pair));
         }
     });

@@ -143,3 +143,12 @@ impl From<abi::KeyCodec> for KeyCodec {
         }
     }
 }
+
+/// Checks that a value has the state version that calls write to its store. The error is for the plugin's author.
+pub(crate) fn check_version(store: Option<&StoreManifest>, version: u32) -> Result<(), String> {
+    match store.and_then(|store| store.writes.last()) {
+        Some(wanted) if *wanted == version => Ok(()),
+        Some(wanted) => Err(format!("wrote state version {version}, and was to write {wanted}")),
+        None => Err(format!("wrote state version {version} to a store that its manifest doesn't name")),
+    }
+}

@@ -1,5 +1,7 @@
 //! Digests as text.
 
+use sha2::{Digest, Sha256};
+
 /// Bytes in lower-case hex.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write;
@@ -8,4 +10,9 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
+}
+
+/// The digest of a component, as in [`Plugin::digest`](crate::Plugin::digest).
+pub fn digest_of(component: &[u8]) -> String {
+    hex(&Sha256::digest(component))
 }

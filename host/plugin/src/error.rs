@@ -53,6 +53,9 @@ pub enum Refusal {
     /// It refused its config, with this text.
     #[error("config: {0}")]
     Config(String),
+    /// It can't write a state version that it is to write.
+    #[error("state: {0}")]
+    Versions(String),
     /// It broke a limit or trapped while it was started, described or configured.
     #[error("failed at start: {0}")]
     Start(String),

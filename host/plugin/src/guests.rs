@@ -3,6 +3,7 @@
 mod deployed;
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,46 +13,49 @@ use millrace_engine::ports::{
     Attempt, CallError, Called, DeploymentId, Due, Fault, FunctionId, Group, Grouped, Message, Mode, Outcome, Pair,
 };
 use millrace_engine::state::ProcessScope;
+use millrace_engine::task::Deployed;
 
 use crate::abi;
 use crate::arena::{CallBuffers, TooLarge};
-use crate::limits::ticks;
 use crate::plugin::Plugin;
+use crate::registry::PluginRegistry;
 use crate::reply::{self, ReplyRules};
 use crate::slow::CallSize;
 use deployed::DeployedPlugin;
 
-/// The guests of one worker: an instance of each deployed plugin, created at its first call and kept until a call
-/// fails.
+/// The guests of one worker: an instance of each plugin that it has called, created at the first call and kept until a
+/// call fails.
 #[derive(Default)]
 pub struct GuestInstances {
+    registry: Arc<PluginRegistry>,
     deployments: HashMap<DeploymentId, DeployedPlugin>,
+    /// The time limit of the calls that follow.
+    most: Option<Duration>,
     buffers: CallBuffers,
 }
 
 impl GuestInstances {
-    /// No guests yet.
-    pub fn new() -> Self {
-        Self::default()
+    /// The guests of a thread that calls these plugins.
+    pub fn new(registry: Arc<PluginRegistry>) -> Self {
+        Self { registry, ..Self::default() }
     }
 
-    /// Deploys a plugin under an id, in place of the one that had it before.
-    pub fn deploy(&mut self, deployment: DeploymentId, plugin: Arc<Plugin>) {
-        self.deployments.insert(deployment, DeployedPlugin::new(plugin));
-    }
-
-    /// Removes a deployment with its instance.
-    pub fn remove(&mut self, deployment: DeploymentId) {
-        self.deployments.remove(&deployment);
+    /// The guests of a thread that calls these plugins only.
+    pub fn of(plugins: impl IntoIterator<Item = (DeploymentId, Arc<Plugin>)>) -> Self {
+        let registry = PluginRegistry::default();
+        plugins.into_iter().for_each(|(deployment, plugin)| registry.add(deployment, plugin));
+        Self::new(Arc::new(registry))
     }
 }
 
 impl Logic for GuestInstances {
     fn limit_time(&mut self, most: Option<Duration>) {
-        for deployed in self.deployments.values_mut() {
-            let now = deployed.plugin.ticks().now();
-            deployed.until = most.map(|most| now.saturating_add(ticks(most)));
-        }
+        self.most = most;
+        self.deployments.values_mut().for_each(|deployed| deployed.limit_time(most));
+    }
+
+    fn retire(&mut self, active: &[Deployed]) {
+        self.deployments.retain(|deployment, _| active.iter().any(|active| active.id == *deployment));
     }
 
     fn transform(
@@ -188,10 +192,17 @@ type PreparedCall<'a, A> = (&'a mut DeployedPlugin, Arc<Plugin>, A);
 impl GuestInstances {
     fn parts(&mut self, function: FunctionId) -> Result<(&mut DeployedPlugin, &mut CallBuffers), CallError> {
         let id = function.deployment;
-        match self.deployments.get_mut(&id) {
-            Some(deployed) => Ok((deployed, &mut self.buffers)),
-            None => Err(CallError::Host(format!("deployment {} is unknown to this worker", id.0))),
-        }
+        let deployed = match self.deployments.entry(id) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => {
+                let plugin = self.registry.get(id);
+                let plugin = plugin.ok_or_else(|| CallError::Host(format!("deployment {} is unknown", id.0)))?;
+                let deployed = place.insert(DeployedPlugin::new(plugin));
+                deployed.limit_time(self.most);
+                deployed
+            }
+        };
+        Ok((deployed, &mut self.buffers))
     }
 
     /// Looks up a process function, and writes the arguments of a call. `write` gets whether the function wants
@@ -210,7 +221,7 @@ impl GuestInstances {
 }
 
 fn manifest(plugin: &Plugin, id: FunctionId, role: Role) -> Result<&FunctionManifest, CallError> {
-    let function = plugin.manifest().functions.get(id.function as usize);
+    let function = plugin.called().functions.get(id.function as usize);
     function.filter(|function| function.role == role).ok_or_else(|| {
         let (plugin, index, role) = (&plugin.manifest().name, id.function, role.name());
         CallError::Host(format!("plugin `{plugin}` has no {role} function {index}"))

@@ -6,7 +6,7 @@ mod timers;
 
 use std::sync::Arc;
 
-use millrace_engine::manifest::Manifest;
+use millrace_engine::manifest::{Manifest, StoreManifest};
 use millrace_engine::ports::Effect;
 use millrace_engine::state::ProcessScope;
 use millrace_engine::topology::GuestLimits;
@@ -47,10 +47,9 @@ pub(crate) struct ProcessContext {
 }
 
 impl ProcessContext {
-    /// The state versions that the function may write to a store.
-    fn writes(&self, store: u32) -> &[u32] {
-        let function = self.manifest.functions.get(self.function);
-        function.and_then(|function| function.stores.get(store as usize)).map_or(&[], |store| &store.writes)
+    /// A store of the function.
+    fn store(&self, store: u32) -> Option<&StoreManifest> {
+        self.manifest.functions.get(self.function)?.stores.get(store as usize)
     }
 }
 

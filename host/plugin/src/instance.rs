@@ -150,9 +150,14 @@ impl GuestInstance {
         Ok(manifest)
     }
 
-    /// Passes the config. The inner error is the plugin's refusal.
-    pub(crate) fn configure(&mut self, config: &str) -> Result<Result<(), String>, CallError> {
-        Ok(self.call(self.configure, (config.to_owned(), Vec::new()), CallContext::default()).0?.0)
+    /// Passes the config, and the state versions to write to stores that don't get their newest one. The inner error is
+    /// the plugin's refusal.
+    pub(crate) fn configure(
+        &mut self,
+        config: &str,
+        versions: &[WriteVersion],
+    ) -> Result<Result<(), String>, CallError> {
+        Ok(self.call(self.configure, (config.to_owned(), versions.to_vec()), CallContext::default()).0?.0)
     }
 
     /// Number of records that the guest has begun in the last call, which failed.

@@ -1,5 +1,6 @@
 //! A loaded plugin: compiled, described, checked, configured.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
 use millrace_engine::manifest::{Manifest, Role};
@@ -8,9 +9,9 @@ use millrace_engine::topology::GuestLimits;
 use sha2::{Digest, Sha256};
 use wit_component::ComponentEncoder;
 
-use crate::abi::interface;
+use crate::abi::{WriteVersion, interface};
 use crate::check;
-use crate::digest::hex;
+use crate::digest::{digest_of, hex};
 use crate::error::{LoadError, Refusal};
 use crate::fault::chain;
 use crate::inspect::{self, BinaryNames, Kind};
@@ -24,9 +25,12 @@ use crate::ticker::Ticks;
 /// [`GuestInstances`](crate::GuestInstances).
 pub struct Plugin {
     manifest: Arc<Manifest>,
+    /// The manifest with the one state version for each store that calls may write.
+    called: Arc<Manifest>,
     digest: String,
     config_digest: String,
     config: String,
+    versions: Vec<WriteVersion>,
     limits: GuestLimits,
     component: Vec<u8>,
     ordinary: LinkedCode,
@@ -35,10 +39,28 @@ pub struct Plugin {
     slow: SlowWarnings,
 }
 
+/// How a plugin is loaded.
+#[derive(Clone, Debug)]
+pub struct PluginSettings<'a> {
+    /// Its config as JSON text, `{}` if it has none.
+    pub config: &'a str,
+    /// Limits of its guests.
+    pub limits: GuestLimits,
+    /// The state versions that it writes to stores that don't get their newest one, by `function/store`.
+    pub writes: BTreeMap<String, u32>,
+}
+
+impl<'a> PluginSettings<'a> {
+    /// A plugin with this config that writes its newest state versions.
+    pub fn new(config: &'a str, limits: GuestLimits) -> Self {
+        Self { config, limits, writes: BTreeMap::new() }
+    }
+}
+
 impl Runtime {
     /// Loads a plugin from a component, or from a core module as `wit-bindgen` makes it, and checks all that can be
     /// checked before the first record: imports, contract version, manifest, config. `origin` names the plugin in
-    /// errors; `config` is JSON text, `{}` if there is no config.
+    /// errors.
     ///
     /// # Errors
     /// Why the plugin was refused, as text for its author. Only [`Refusal::Host`] isn't the plugin's fault.
@@ -46,10 +68,9 @@ impl Runtime {
         self: &Arc<Self>,
         bytes: &[u8],
         origin: &str,
-        config: &str,
-        limits: GuestLimits,
+        settings: &PluginSettings<'_>,
     ) -> Result<Arc<Plugin>, LoadError> {
-        Plugin::load(self, bytes, config, limits)
+        Plugin::load(self, bytes, settings)
             .map(Arc::new)
             .map_err(|refusal| LoadError { origin: origin.to_owned(), refusal })
     }
@@ -59,9 +80,9 @@ impl Plugin {
     pub(crate) fn load(
         runtime: &Arc<Runtime>,
         bytes: &[u8],
-        config: &str,
-        limits: GuestLimits,
+        settings: &PluginSettings<'_>,
     ) -> Result<Self, Refusal> {
+        let PluginSettings { config, limits, writes } = settings.clone();
         let (component, names) = component(bytes)?;
         let exports = |name: &str| names.exports.contains(&interface(name));
         if !exports("meta") {
@@ -75,11 +96,14 @@ impl Plugin {
         let manifest = Manifest::from(first.describe().map_err(at_start)?);
         check::check(&manifest, |role: Role| exports(role.name())).map_err(Refusal::Manifest)?;
         let config_digest = check_config(&manifest, config)?;
-        first.configure(config).map_err(at_start)?.map_err(Refusal::Config)?;
+        let (versions, called) = written(&manifest, &writes)?;
+        first.configure(config, &versions).map_err(at_start)?.map_err(Refusal::Config)?;
         Ok(Self {
             slow: SlowWarnings::new(manifest.functions.len()),
             manifest: Arc::new(manifest),
-            digest: hex(&Sha256::digest(bytes)),
+            called: Arc::new(called),
+            versions,
+            digest: digest_of(bytes),
             config_digest,
             config: config.to_owned(),
             limits,
@@ -105,6 +129,11 @@ impl Plugin {
         &self.config_digest
     }
 
+    /// Its config as JSON text.
+    pub fn config(&self) -> &str {
+        &self.config
+    }
+
     /// The limits of its guests.
     pub fn limits(&self) -> &GuestLimits {
         &self.limits
@@ -120,8 +149,9 @@ impl Plugin {
         &self.slow
     }
 
-    pub(crate) fn shared_manifest(&self) -> Arc<Manifest> {
-        Arc::clone(&self.manifest)
+    /// The manifest, for calls: each store has only the state version that they write.
+    pub(crate) fn called(&self) -> &Arc<Manifest> {
+        &self.called
     }
 
     /// A configured instance.
@@ -131,7 +161,7 @@ impl Plugin {
             Metering::Fuel => self.verdict_code()?,
         };
         let mut live = GuestInstance::start(code, &self.limits, course, self.ticks().clone())?;
-        match live.configure(&self.config)? {
+        match live.configure(&self.config, &self.versions)? {
             Ok(()) => Ok(live),
             Err(text) => Err(CallError::Host(format!("a plugin refused a config that it had accepted: {text}"))),
         }
@@ -159,6 +189,36 @@ fn component(bytes: &[u8]) -> Result<(Vec<u8>, BinaryNames), Refusal> {
     let names = inspect::names(&encoded)?;
     inspect::check(&names)?;
     Ok((encoded, names))
+}
+
+/// The state versions that aren't the newest ones, by the numbers of function and store, and the manifest with the
+/// version of each store only. An error names a store that hasn't such a version.
+fn written(
+    manifest: &Manifest,
+    writes: &BTreeMap<String, u32>,
+) -> Result<(Vec<WriteVersion>, Manifest), Refusal> {
+    let (mut versions, mut called) = (Vec::new(), manifest.clone());
+    let mut unknown: BTreeSet<_> = writes.keys().collect();
+    for (index, function) in (0..).zip(&mut called.functions) {
+        for (store_index, store) in (0..).zip(&mut function.stores) {
+            let name = format!("{}/{}", function.name, store.name);
+            let Some(version) = writes.get(&name).copied() else {
+                store.writes = store.writes.last().copied().into_iter().collect();
+                continue;
+            };
+            if !store.writes.contains(&version) {
+                let able = &store.writes;
+                return Err(Refusal::Versions(format!("it can't write version {version} to `{name}`, only {able:?}")));
+            }
+            unknown.remove(&name);
+            versions.push(WriteVersion { function: index, store: store_index, version });
+            store.writes = vec![version];
+        }
+    }
+    match unknown.first() {
+        Some(name) => Err(Refusal::Versions(format!("it has no store `{name}`"))),
+        None => Ok((versions, called)),
+    }
 }
 
 /// The digest of the config. An error says why the plugin can't have it.

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use millrace_cli::data::open_tasks;
 use millrace_cli::load::Loaded;
 use millrace_embedded::log::Log;
 use millrace_embedded::replay::{Replay, ReplayRecord};
-use millrace_embedded::{Worker, WorkerOptions, deploy};
+use millrace_embedded::{Worker, WorkerOptions};
 use millrace_engine::record::Headers;
 use millrace_engine::task::Produced;
 use millrace_engine::topology::{TopicId, TopicKind, Topology};
@@ -126,10 +127,7 @@ impl Run<'_> {
             }
         };
         let log = Arc::new(Log::open(Arc::clone(&database))?);
-        let plan = deploy::plan(&log, &topology, &loaded.candidates())?;
-        let worker = Worker::open(topology, database, Arc::clone(&log), plan.active(), self.options())?;
-        plan.remember(&log)?;
-        Ok((worker, loaded.guests()))
+        Ok(open_tasks(loaded, database, log, self.options())?)
     }
 
     fn options(&self) -> WorkerOptions {

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use millrace_cli::load::Loaded;
+use millrace_cli::plugins::{FilePlugin, Plugins};
 use millrace_engine::topology::PluginUse;
 use millrace_pipeline::{self as pipeline, PluginLoadError, SourceFile};
-use millrace_plugin::{Plugin, Runtime};
+use millrace_plugin::{Plugin, PluginSettings, Runtime};
 
 use crate::case::Subject;
 
@@ -19,7 +20,7 @@ pub struct Rules {
     folder: PathBuf,
     runtime: Arc<Runtime>,
     /// By component and config.
-    plugins: Mutex<BTreeMap<(PathBuf, String), Arc<Plugin>>>,
+    plugins: Mutex<BTreeMap<(PathBuf, String), (Arc<Plugin>, Arc<[u8]>)>>,
 }
 
 /// Guests can't be had.
@@ -57,32 +58,41 @@ impl Rules {
                 SourceFile { path, text }
             }
         };
-        let pipeline = pipeline::read(&[file], &Default::default());
+        let files = vec![file];
+        let pipeline = pipeline::read(&files, &Default::default());
         let plugins: Vec<_> = pipeline.plugins().map(|plugin| (plugin.name.clone(), self.plugin(plugin))).collect();
         let manifests = plugins.iter().map(|(name, plugin)| {
-            (name.clone(), plugin.as_ref().map(|plugin| plugin.manifest().clone()).map_err(Clone::clone))
+            (name.clone(), plugin.as_ref().map(|file| file.plugin.manifest().clone()).map_err(Clone::clone))
         });
         let topology = pipeline::check(&pipeline, &manifests.collect())
             .map_err(|wrong| wrong.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
-        let plugins = plugins.into_iter().map(|(name, plugin)| Ok((name, plugin?)));
-        let plugins = plugins.collect::<Result<_, PluginLoadError>>().map_err(|error| format!("{error:?}"))?;
-        Ok(Loaded { topology: Arc::new(topology), plugins })
+        let plugins = plugins.into_iter().map(|(_, plugin)| plugin);
+        let plugins = plugins.collect::<Result<Vec<_>, _>>().map_err(|error| format!("{error:?}"))?;
+        let (topology, runtime) = (Arc::new(topology), Arc::clone(&self.runtime));
+        let plugins = Plugins::new((pipeline, files), Arc::clone(&topology), runtime, &plugins);
+        Ok(Loaded { topology, plugins: Arc::new(plugins) })
     }
 
     /// The guest of a plugin: the component of that file name in the folder of guests.
-    fn plugin(&self, plugin: &PluginUse) -> Result<Arc<Plugin>, PluginLoadError> {
+    fn plugin(&self, plugin: &PluginUse) -> Result<FilePlugin, PluginLoadError> {
         let mut plugins = self.plugins.lock().unwrap_or_else(PoisonError::into_inner);
         let known_by = (plugin.component.clone(), plugin.config.clone());
-        if let Some(plugin) = plugins.get(&known_by) {
-            return Ok(Arc::clone(plugin));
+        let of = |(loaded, component): &(Arc<Plugin>, Arc<[u8]>)| {
+            let (plugin_name, loaded, component) = (plugin.name.clone(), Arc::clone(loaded), Arc::clone(component));
+            FilePlugin { name: plugin_name, plugin: loaded, component }
+        };
+        if let Some(known) = plugins.get(&known_by) {
+            return Ok(of(known));
         }
         let path = self.folder.join(plugin.component.file_name().unwrap_or_default());
         let name = path.display().to_string();
         let bytes = std::fs::read(&path)
             .map_err(|error| PluginLoadError::Component(format!("{name}: {error}; `./justw guests` builds it")))?;
-        let loaded = self.runtime.load(&bytes, &name, &plugin.config, plugin.limits);
+        let loaded = self.runtime.load(&bytes, &name, &PluginSettings::new(&plugin.config, plugin.limits));
         let loaded = loaded.map_err(|error| PluginLoadError::Component(error.to_string()))?;
-        plugins.insert(known_by, Arc::clone(&loaded));
-        Ok(loaded)
+        let known = (loaded, bytes.into());
+        let file = of(&known);
+        plugins.insert(known_by, known);
+        Ok(file)
     }
 }

@@ -107,9 +107,9 @@ struct Commits {
 
 impl Commits {
     fn of(worker: &mut Worker, logic: &mut dyn Logic, folder: &Path, commit_interval: Duration) -> Self {
-        let options = RunOptions { commit_interval, until_idle: true, inbox: run::inbox_of(folder) };
+        let options = RunOptions { commit_interval, until_idle: true, inbox: run::inbox_of(folder), deployer: None };
         let (mut commits, mut last) = (Self::default(), Instant::now());
-        run::run(worker, logic, &options, &AtomicBool::new(false), |progress| {
+        run::run(worker, logic, options, &AtomicBool::new(false), |progress| {
             let Some(committed) = progress.committed else { return };
             commits.number += 1;
             commits.results += committed.produced;

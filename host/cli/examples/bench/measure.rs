@@ -23,10 +23,10 @@ pub(crate) fn run(folder: &Path) {
     let options = RunOptions {
         commit_interval: loaded.topology.settings.commit_interval,
         until_idle: true,
-        inbox: run::inbox_of(folder),
+        inbox: run::inbox_of(folder), deployer: None
     };
     let (start, mut commits) = (Instant::now(), 0u64);
-    run::run(&mut worker, &mut logic, &options, &AtomicBool::new(false), |_| commits += 1).unwrap();
+    run::run(&mut worker, &mut logic, options, &AtomicBool::new(false), |_| commits += 1).unwrap();
     let wall = start.elapsed();
     // Of the whole process, with opening, compiling, flushes and compactions.
     let cpu = ProcessTime::try_now().unwrap().as_duration();

@@ -83,11 +83,11 @@ pub(crate) fn run(pipeline: &Path, folder: &Path) {
     let options = RunOptions {
         commit_interval: loaded.topology.settings.commit_interval,
         until_idle: true,
-        inbox: run::inbox_of(folder),
+        inbox: run::inbox_of(folder), deployer: None
     };
     let mut disk = 0;
     let look = |disk: &mut u64| *disk = (*disk).max(on_disk(&database));
-    run::run(&mut worker, &mut guests, &options, &AtomicBool::new(false), |_| look(&mut disk)).unwrap();
+    run::run(&mut worker, &mut guests, options, &AtomicBool::new(false), |_| look(&mut disk)).unwrap();
     let cpu = ProcessTime::try_now().unwrap().as_duration();
     let name = pipeline.file_stem().unwrap_or_default().to_string_lossy();
     let ledger = worker.ledger();

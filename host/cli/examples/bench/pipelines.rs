@@ -142,10 +142,10 @@ pub(crate) fn run(pipeline: &Path, folder: &Path) {
     let options = RunOptions {
         commit_interval: loaded.topology.settings.commit_interval,
         until_idle: true,
-        inbox: run::inbox_of(folder),
+        inbox: run::inbox_of(folder), deployer: None
     };
     let start = Instant::now();
-    run::run(&mut worker, &mut logic, &options, &AtomicBool::new(false), |_| ()).unwrap();
+    run::run(&mut worker, &mut logic, options, &AtomicBool::new(false), |_| ()).unwrap();
     let wall = start.elapsed();
     let cpu = ProcessTime::try_now().unwrap().as_duration();
     let per = |time: Duration| time.as_secs_f64() * 1e6 / input as f64;

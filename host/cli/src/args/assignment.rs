@@ -17,6 +17,12 @@ pub(super) fn setting_in_file(text: &str) -> Result<(String, PathBuf), String> {
     Ok((key, PathBuf::from(file)))
 }
 
+/// A plugin with the file of its component.
+pub(super) fn plugin_file(text: &str) -> Result<(String, PathBuf), String> {
+    let (name, file) = split_at_equals(text).ok_or("expected NAME=FILE, such as order-status=order_status.wasm")?;
+    Ok((name, PathBuf::from(file)))
+}
+
 fn secret(text: &str, expected: &str) -> Result<(String, Secret), String> {
     split_at_equals(text).map(|(key, value)| (key, Secret::from(value))).ok_or_else(|| expected.to_owned())
 }

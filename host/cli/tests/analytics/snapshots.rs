@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use millrace_cli::lines::{self, Line, LineReader};
+use millrace_cli::data::open_tasks;
 use millrace_cli::load::{Loaded, load};
 use millrace_cli::{args, commands};
 use millrace_embedded::log::Log;
 use millrace_embedded::replay::{Replay, ReplayRecord};
-use millrace_embedded::{Worker, WorkerOptions, deploy};
+use millrace_embedded::{Worker, WorkerOptions};
 use millrace_engine::task::Produced;
 use millrace_engine::topology::{TopicId, Topology};
 use millrace_plugin::GuestInstances;
@@ -137,11 +138,8 @@ impl Restarting<'_> {
             Arc::new(Database::open(self.folder, &options).unwrap())
         });
         let log = Arc::new(Log::open(Arc::clone(database)).unwrap());
-        let plan = deploy::plan(&log, &topology, &self.loaded.candidates()).unwrap();
         let options = WorkerOptions { batch: 1, durability: Durability::Buffered, ..WorkerOptions::default() };
-        let worker = Worker::open(topology, Arc::clone(database), Arc::clone(&log), plan.active(), options).unwrap();
-        plan.remember(&log).unwrap();
-        (worker, self.loaded.guests())
+        open_tasks(self.loaded, Arc::clone(database), log, options).unwrap()
     }
 }
 

@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use millrace_engine::deployment::ActivePlugins;
 use millrace_pipeline::{self as pipeline, SourceFile};
 use millrace_store::{Database, OpenOptions};
 
@@ -40,11 +41,12 @@ fn app(folder: &Path) -> (Worker, Inbox) {
     let text = "app = 'a'\n[[source]]\nname = 's'\ntopic = 'in'\n[[table]]\nname = 'rows'\nfrom = 's'\n";
     let file = SourceFile { path: "a.toml".into(), text: text.into() };
     let topology = pipeline::build(&pipeline::parse(&[file], &Default::default()).unwrap(), &BTreeMap::new()).unwrap();
-    let options = OpenOptions { families: &Log::FAMILIES, ..OpenOptions::new(&topology.stores) };
+    let plugins = ActivePlugins { topology: topology.into(), deployments: Arc::from([]) };
+    let options = OpenOptions { families: &Log::FAMILIES, ..OpenOptions::new(&plugins.topology.stores) };
     let database = Arc::new(Database::open(&folder.join("db"), &options).unwrap());
     let log = Arc::new(Log::open(Arc::clone(&database)).unwrap());
     let options = WorkerOptions::default();
-    let worker = Worker::open(topology.into(), database, log, &Arc::from([]), options).unwrap();
+    let worker = Worker::open(&plugins, database, log, options).unwrap();
     (worker, Inbox::open(&folder.join("inbox")).unwrap())
 }
 

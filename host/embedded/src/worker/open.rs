@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use millrace_engine::deployment::ActivePlugins;
 use millrace_engine::ledger::Ledger;
 use millrace_engine::ports::StoreId;
 use millrace_engine::task::{Deployed, Task, TaskOptions};
 use millrace_engine::topology;
-use millrace_engine::topology::Topology;
 use millrace_store::Database;
 
 use super::absent;
@@ -26,12 +26,12 @@ impl Worker {
     /// [`Error::Partitions`]: the numbers of partitions don't fit together. [`Error::Task`]: the state doesn't fit the
     /// pipeline. Otherwise the database or the log can't be read.
     pub fn open(
-        topology: Arc<Topology>,
+        plugins: &ActivePlugins,
         database: Arc<Database>,
         log: Arc<Log>,
-        deployments: &Arc<[Deployed]>,
         options: WorkerOptions,
     ) -> Result<Self, Error> {
+        let topology = Arc::clone(&plugins.topology);
         let known = |name: &str| log.topic(name).map(|topic| log.partitions(topic));
         let partitions: Arc<[u32]> = topology::partitions(&topology, &known).map_err(Error::Partitions)?.into();
         absent::warn(&topology, &log);
@@ -60,7 +60,7 @@ impl Worker {
             ledger: Ledger::default(),
         };
         worker.open_globals()?;
-        worker.open_tasks(deployments)?;
+        worker.open_tasks(&plugins.deployments)?;
         Ok(worker)
     }
 

@@ -49,6 +49,12 @@ pub fn decode_aggregate(bytes: &Bytes) -> Option<(Timestamp, Stored)> {
     Some((timestamp, Stored { version, bytes: bytes.slice(12..) }))
 }
 
+/// The state version of an entry of a function's store; `None` for the store's own clock, and if it is damaged.
+pub fn version_of(key: &[u8], value: &[u8]) -> Option<u32> {
+    let version = value.first_chunk().filter(|_| key != CLOCK_KEY);
+    version.map(|version| u32::from_be_bytes(*version))
+}
+
 /// This bit of a row's timestamp says that the bounds of a window follow. No valid time has it: see
 /// [`END_OF_TIME`](crate::record::END_OF_TIME).
 const WINDOWED: Timestamp = 1 << 62;

@@ -37,8 +37,7 @@ pub enum TaskError {
         /// Text with topic, partition and offset of the record's origin; empty if the origin is unknown.
         record: String,
     },
-    /// A newer deployment than the active one has written the state: wait for it, or make sure that the active one can
-    /// read the state ([`TaskOptions::may_be_older`](super::TaskOptions::may_be_older)).
+    /// A newer deployment than the active one has written the state: go on with that one.
     #[error("plugin `{plugin}`: the state was written by generation {recorded}, but generation {active} is active")]
     OldDeployment {
         /// The plugin.

@@ -23,8 +23,6 @@ pub struct TaskOptions {
     pub partitions: Arc<[u32]>,
     /// Active deployment of each plugin, by plugin id.
     pub deployments: Arc<[Deployed]>,
-    /// Whether a deployment may use state that a newer one has written, because the driver knows that it can read it.
-    pub may_be_older: bool,
     /// Most records in one guest call. Changes the speed, never the result.
     pub batch: usize,
     /// Most bytes in memory for each side of a join, and for its unmatched records.
@@ -57,7 +55,6 @@ impl TaskOptions {
             partition,
             partitions,
             deployments,
-            may_be_older: false,
             batch: 1,
             window_memory: 0,
             record_bytes: Arc::default(),

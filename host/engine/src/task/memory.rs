@@ -38,9 +38,8 @@ pub(super) fn open(
     })
 }
 
-/// Refuses to run a step on an older deployment than the one that wrote its state, unless the driver knows that the
-/// older one can read it. Steps without state run any deployment. Returns the entries of steps whose generation or
-/// plugin has changed.
+/// Refuses to run a step on an older deployment than the one that wrote its state. Steps without state run any
+/// deployment. Returns the entries of steps whose generation or plugin has changed.
 fn check_deployments(
     topology: &Topology,
     shape: &SubTopology,
@@ -57,7 +56,6 @@ fn check_deployments(
             && of == plugin.name
             && recorded > deployed.generation
             && !call.manifest.stores.is_empty()
-            && !options.may_be_older
         {
             let plugin = plugin.name.clone();
             return Err(TaskError::OldDeployment { plugin, recorded, active: deployed.generation });
@@ -71,6 +69,13 @@ fn check_deployments(
 }
 
 impl TaskMemory {
+    /// The task goes on with other deployments.
+    pub(super) fn swap(&mut self, topology: &Topology, options: &TaskOptions, state: &TaskState) -> Result<(), TaskError> {
+        self.unrecorded = check_deployments(topology, shape(topology, options.subtopology), options, state)?;
+        self.call_sizes.fill(FIRST_CALL_SIZE);
+        Ok(())
+    }
+
     /// Restores results that wait for a commit. Fails with the node of a result whose step no longer emits at commits.
     pub(super) fn restore_pending(&mut self, results: Vec<(NodeId, PendingResult)>) -> Result<(), NodeId> {
         for (node, result) in results {

@@ -26,7 +26,7 @@ pub enum SinkKey {
 }
 
 /// The operator of a node.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Operator {
     /// Reads a topic.
     Source {
@@ -155,6 +155,21 @@ impl Operator {
     pub fn call(&self) -> Option<&Call> {
         match self {
             Self::Source { validate: call, .. } => call.as_ref(),
+            Self::Transform { call }
+            | Self::StreamJoin { call, .. }
+            | Self::Lookup { call, .. }
+            | Self::TableJoin { call, .. }
+            | Self::Aggregate { call, .. }
+            | Self::Process { call, .. } => Some(call),
+            Self::Table { .. } | Self::Merge | Self::Dedup { .. } | Self::Repartition { .. } | Self::Sink { .. } => {
+                None
+            }
+        }
+    }
+
+    pub(super) fn call_mut(&mut self) -> Option<&mut Call> {
+        match self {
+            Self::Source { validate: call, .. } => call.as_mut(),
             Self::Transform { call }
             | Self::StreamJoin { call, .. }
             | Self::Lookup { call, .. }

@@ -1,9 +1,9 @@
 //! The metadata of a committed offset: the partition's time, as Kafka Streams writes it (`TopicPartitionMetadata`,
 //! version 1): a byte for the version and eight for the highest timestamp processed, big-endian, in base64. Behind it
 //! stand, as text, the id of the topic that the offset is one of and the id of the app's meta changelog, divided by a
-//! space: Kafka Streams ignores them. A third word, `rest`, says that the commit lies in the middle of a run: the rest
-//! of that run is kept with the state, although the offset lies after all of its records. An offset that a person has
-//! set has no metadata.
+//! space: Kafka Streams ignores them. Then a word with the generation of the plugins that have processed the records
+//! before, such as `g7`. The word `rest` says that the commit lies in the middle of a run: the rest of that run is kept
+//! with the state, although the offset lies after all of its records. An offset that a person has set has no metadata.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -15,7 +15,10 @@ const VERSION: u8 = 1;
 const NO_TIME: Timestamp = -1;
 
 /// The last word where a run isn't done.
-const REST: &str = " rest";
+const REST: &str = "rest";
+
+/// Beginning of the word with the generation.
+const GENERATION: char = 'g';
 
 /// The metadata of an offset.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,6 +27,8 @@ pub(crate) struct Note {
     pub(crate) time: Option<Timestamp>,
     /// Its origin; none if the app hasn't committed it itself.
     pub(crate) origin: Option<Origin>,
+    /// The highest generation of the plugins that have processed the records before; 0 if there are none.
+    pub(crate) generation: u32,
     /// Whether a run isn't done.
     pub(crate) unfinished: bool,
 }
@@ -37,14 +42,17 @@ pub(crate) struct Origin {
     pub(crate) life: String,
 }
 
-pub(crate) fn encode(time: Option<Timestamp>, origin: &Origin, unfinished: bool) -> String {
+pub(crate) fn encode(time: Option<Timestamp>, origin: &Origin, generation: u32, unfinished: bool) -> String {
     let mut bytes = vec![VERSION];
     bytes.extend_from_slice(&time.unwrap_or(NO_TIME).to_be_bytes());
     bytes.extend_from_slice(origin.topic.as_bytes());
     bytes.push(b' ');
     bytes.extend_from_slice(origin.life.as_bytes());
+    if generation > 0 {
+        bytes.extend_from_slice(format!(" {GENERATION}{generation}").as_bytes());
+    }
     if unfinished {
-        bytes.extend_from_slice(REST.as_bytes());
+        bytes.extend_from_slice(format!(" {REST}").as_bytes());
     }
     BASE64.encode(bytes)
 }
@@ -62,11 +70,17 @@ fn read(text: &str) -> Option<Note> {
     if !matches!(*version, 1 | 2) {
         return None;
     }
-    let words = std::str::from_utf8(rest).ok().filter(|_| *version == VERSION);
-    let unfinished = words.is_some_and(|words| words.ends_with(REST));
-    let ids = words.map(|words| words.strip_suffix(REST).unwrap_or(words)).and_then(|words| words.split_once(' '));
-    let origin = ids.map(|(topic, life)| Origin { topic: topic.into(), life: life.into() });
-    Some(Note { time: (time >= 0).then_some(time), origin, unfinished })
+    let text = std::str::from_utf8(rest).ok().filter(|_| *version == VERSION);
+    let mut note = Note { time: (time >= 0).then_some(time), ..Note::default() };
+    let mut words = text.unwrap_or_default().split(' ');
+    if let (Some(topic), Some(life)) = (words.next(), words.next()) {
+        note.origin = Some(Origin { topic: topic.into(), life: life.into() });
+    }
+    for word in words {
+        note.unfinished |= word == REST;
+        note.generation = word.strip_prefix(GENERATION).and_then(|number| number.parse().ok()).unwrap_or(note.generation);
+    }
+    Some(note)
 }
 
 #[cfg(test)]
@@ -77,9 +91,9 @@ mod tests {
     fn times_and_origins_survive_and_other_metadata_has_neither() {
         let origin = Origin { topic: "a/+id".into(), life: "life".into() };
         for time in [None, Some(0), Some(1), Some(1_700_000_000_000), Some(i64::MAX)] {
-            for unfinished in [false, true] {
-                let note = Note { time, origin: Some(origin.clone()), unfinished };
-                assert_eq!(decode(&encode(time, &origin, unfinished)), note);
+            for (generation, unfinished) in [(0, false), (0, true), (7, false), (u32::MAX, true)] {
+                let note = Note { time, origin: Some(origin.clone()), generation, unfinished };
+                assert_eq!(decode(&encode(time, &origin, generation, unfinished)), note);
             }
         }
         for text in ["", "AQ==", "hello", "AwAAAYvP5WgA"] {
@@ -89,11 +103,11 @@ mod tests {
 
     #[test]
     fn metadata_of_kafka_streams_has_a_time_and_no_origin() {
-        let time = |time| Note { time: Some(time), origin: None, unfinished: false };
+        let time = |time| Note { time: Some(time), ..Note::default() };
         assert_eq!(decode("AQAAAYvP5WgA"), time(1_700_000_000_000));
         assert_eq!(decode(&BASE64.encode([2, 0, 0, 0, 0, 0, 0, 0, 9, 1, 2, b' '])), time(9));
         assert!(
-            encode(Some(1_700_000_000_000), &Origin { topic: "t".into(), life: "l".into() }, false)
+            encode(Some(1_700_000_000_000), &Origin { topic: "t".into(), life: "l".into() }, 0, false)
                 .starts_with("AQAAAYvP5WgA")
         );
     }

@@ -1,12 +1,15 @@
 //! The entries of a control topic: the last value of each key.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use millrace_engine::contents::Contents;
-use millrace_engine::deployment::DeploymentRecord;
+use millrace_engine::deployment::{AppDeployments, PluginRecord};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::components;
+use super::notes::{self, InstanceNote};
 use super::outline::Outline;
 use crate::client::settings::ClientSettings;
 use crate::cluster::Cluster;
@@ -22,9 +25,12 @@ const CONTENTS: &str = "contents";
 /// Key of the outline of the pipeline that started last.
 const PIPELINE: &str = "pipeline";
 
-/// The entries of a control topic, or changes to them.
+/// Beginning of the keys of plugins' deployments.
+const DEPLOYMENT: &str = "deployment/";
+
+/// The entries of a control topic without the components, or changes to it; `None` deletes an entry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Entries(BTreeMap<String, Vec<u8>>);
+pub(super) struct Entries(BTreeMap<String, Option<Vec<u8>>>);
 
 impl Entries {
     /// Reads them, as far as they are committed when it begins. `None` if `go_on` turns false before it is done.
@@ -38,7 +44,8 @@ impl Entries {
         let read = whole_topic::read(settings, cluster, control, go_on, &mut |_, key, value| {
             let key = String::from_utf8_lossy(key).into_owned();
             match value {
-                Some(value) => drop(entries.insert(key, value.to_vec())),
+                _ if components::is_chunk(&key) => {}
+                Some(value) => drop(entries.insert(key, Some(value.to_vec()))),
                 None => drop(entries.remove(&key)),
             }
         })?;
@@ -49,18 +56,49 @@ impl Entries {
         self.0.is_empty()
     }
 
-    /// Keys and values.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.0.iter().map(|(key, value)| (key.as_str(), value.as_slice()))
+    /// Keys and values, in the order in which they are written: components come before the deployments that have them.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, Option<&[u8]>)> {
+        self.0.iter().map(|(key, value)| (key.as_str(), value.as_deref()))
     }
 
-    /// The active deployment of a plugin.
-    pub(super) fn deployment(&self, plugin: &str) -> Result<Option<DeploymentRecord>, Error> {
-        self.get(&deployment_key(plugin))
+    /// The deployments of all plugins.
+    pub(super) fn deployments(&self) -> Result<AppDeployments, Error> {
+        let plugins = self.0.keys().filter_map(|key| Some((deployed_plugin(key)?, key)));
+        let mut records = BTreeMap::new();
+        for (plugin, key) in plugins {
+            records.extend(self.get::<PluginRecord>(key)?.map(|record| (plugin.to_owned(), record)));
+        }
+        Ok(AppDeployments { plugins: records })
     }
 
-    pub(super) fn set_deployment(&mut self, plugin: &str, record: &DeploymentRecord) {
-        self.set(&deployment_key(plugin), record);
+    /// Changes the deployments. The loader has the components that are new.
+    pub(super) fn set_deployments(
+        &mut self,
+        before: &AppDeployments,
+        after: &AppDeployments,
+        component: &dyn Fn(&str) -> Option<Arc<[u8]>>,
+    ) {
+        for (plugin, record) in &after.plugins {
+            if before.plugins.get(plugin) != Some(record) {
+                self.set(&format!("{DEPLOYMENT}{plugin}"), record);
+            }
+        }
+        for digest in after.components_beyond(before).into_keys() {
+            let Some(bytes) = component(digest) else { continue };
+            let chunks = components::chunks(digest, &bytes);
+            self.0.extend(chunks.map(|(key, chunk)| (key, Some(chunk.to_vec()))));
+        }
+        for (digest, size) in before.components_beyond(after) {
+            self.0.extend(components::keys(digest, size).map(|key| (key, None)));
+        }
+    }
+
+    /// The notes of instances, by their ids.
+    pub(super) fn notes(&self) -> BTreeMap<String, InstanceNote> {
+        let instances = self.0.keys().filter_map(|key| Some((notes::instance_of(key)?, key)));
+        // One that can't be read is of another version of Millrace, and says nothing.
+        let read = |(id, key): (&str, &String)| Some((id.to_owned(), self.get(key).ok().flatten()?));
+        instances.filter_map(read).collect()
     }
 
     /// The internal topics that the app has made, with their ids; an empty one where it isn't known.
@@ -98,17 +136,18 @@ impl Entries {
     }
 
     fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, Error> {
-        let value = self.0.get(key).map(|bytes| serde_json::from_slice(bytes)).transpose();
+        let value = self.0.get(key).and_then(Option::as_deref).map(serde_json::from_slice).transpose();
         value.map_err(|error| Error::Setup(format!("the control topic's entry `{key}` can't be read: {error}")))
     }
 
     fn set(&mut self, key: &str, value: &impl Serialize) {
-        self.0.insert(key.into(), serde_json::to_vec(value).unwrap_or_default());
+        self.0.insert(key.into(), Some(serde_json::to_vec(value).unwrap_or_default()));
     }
 }
 
-fn deployment_key(plugin: &str) -> String {
-    format!("deployment/{plugin}")
+/// The plugin whose deployments an entry has.
+pub(super) fn deployed_plugin(key: &str) -> Option<&str> {
+    key.strip_prefix(DEPLOYMENT)
 }
 
 #[cfg(test)]

@@ -9,7 +9,8 @@ const DIGEST_CHARACTERS: usize = 12;
 pub(super) fn instance(shared: &Shared) {
     let threads = shared.topology.settings.threads.max(1);
     tracing::info!(instance = shared.instance, group = shared.topology.app, threads, "instance");
-    for (plugin, deployed) in shared.topology.plugins.iter().zip(shared.deployments.iter()) {
+    let (_, plugins) = shared.plugins.get();
+    for (plugin, deployed) in shared.topology.plugins.iter().zip(plugins.deployments.iter()) {
         let digest = deployed.digest.get(..DIGEST_CHARACTERS).unwrap_or(&deployed.digest);
         tracing::info!(plugin = plugin.name, digest, generation = deployed.generation, "plugin");
     }

@@ -182,6 +182,11 @@ impl WorkerPool {
         Ok(())
     }
 
+    /// The way to the instance.
+    pub(crate) fn events(&self) -> Sender<Event> {
+        self.events.clone()
+    }
+
     /// The numbers of the workers that haven't ended.
     pub(crate) fn running(&self) -> Vec<usize> {
         let threads = self.threads.iter().enumerate();

@@ -7,6 +7,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
+use millrace_engine::deployment::{AppDeployments, PluginLoader};
 use millrace_store::Database;
 use rdkafka::consumer::Consumer;
 
@@ -16,6 +17,7 @@ use super::lifecycle::State;
 use super::pool::{Guests, WorkerPool};
 use super::purge::Purge;
 use crate::client::settings::wrong_settings;
+use crate::control::follow::{FollowContext, follow};
 use crate::error::codes::{Class, class};
 use crate::error::{Error, code};
 use crate::group::{JoinRefusal, Member, Membership};
@@ -75,13 +77,17 @@ pub(super) struct Instance<'t> {
     /// The lag of each worker, and when their sum was reported last.
     lags: BTreeMap<usize, Lag>,
     lag_reported: Instant,
-    /// The thread that keeps global tables up to date.
-    follower: Option<JoinHandle<Result<(), Error>>>,
+    /// The threads that follow deployments and the topics of global tables.
+    followers: Vec<JoinHandle<Result<(), Error>>>,
+    /// Tells the one that follows deployments to end.
+    stop_following: Arc<AtomicBool>,
     rebalances: u64,
     /// Why the group refuses the member.
     refusal: JoinRefusal,
     /// Why the instance has left the group, and when that was logged last.
     held: Option<(String, Instant)>,
+    /// Whether it may join the group again.
+    joins_again: bool,
     until_idle: bool,
     purge: Purge,
     report: &'t mut dyn FnMut(Report<'_>),
@@ -110,10 +116,12 @@ impl<'t> Instance<'t> {
             idle: Idle::new(),
             lags: BTreeMap::new(),
             lag_reported: Instant::now(),
-            follower: None,
+            followers: Vec::new(),
+            stop_following: Arc::default(),
             rebalances: 0,
             refusal: JoinRefusal::default(),
             held: None,
+            joins_again: false,
             until_idle,
             purge: Purge::new(),
             report,
@@ -123,22 +131,48 @@ impl<'t> Instance<'t> {
         Ok(instance)
     }
 
+    /// Starts to follow the app's deployments.
+    pub(super) fn follow_deployments(&mut self, deployments: AppDeployments, loader: Arc<dyn PluginLoader>) -> Result<(), Error> {
+        let (shared, events, stop) = (Arc::clone(&self.shared), self.pool.events(), Arc::clone(&self.stop_following));
+        let follow = move || {
+            let held = |reason: Option<String>| {
+                drop(events.send(reason.map_or(Event::Released, |reason| Event::Held { reason })));
+            };
+            let Shared { settings, cluster, topology, plugins, instance, host, .. } = &*shared;
+            let context = FollowContext {
+                settings,
+                cluster,
+                topology,
+                loader: loader.as_ref(),
+                current: plugins,
+                instance,
+                host,
+                held: &held,
+                stop: &stop,
+            };
+            follow(&context, deployments)
+        };
+        let thread = Builder::new().name("deployments".into()).spawn(follow);
+        self.followers.push(thread.map_err(|error| Error::Thread(format!("no thread can be started: {error}")))?);
+        Ok(())
+    }
+
     /// Starts to follow the topics of global tables.
     pub(super) fn follow(&mut self, globals: Option<Globals>) -> Result<(), Error> {
         let (Some(globals), Some(barrier)) = (globals, self.shared.barrier.clone()) else { return Ok(()) };
         let shared = Arc::clone(&self.shared);
         let thread = Builder::new().name("global-tables".into());
         let follower = thread.spawn(move || globals.follow(&barrier, &shared.cluster, &shared.stopping));
-        self.follower = Some(follower.map_err(|error| Error::Thread(format!("no thread can be started: {error}")))?);
+        self.followers.push(follower.map_err(|error| Error::Thread(format!("no thread can be started: {error}")))?);
         Ok(())
     }
 
-    /// The thread of global tables ends by itself only with an error.
-    fn check_follower(&mut self) -> Result<(), Error> {
-        match self.follower.take_if(|follower| follower.is_finished()).map(JoinHandle::join) {
-            None => Ok(()),
-            Some(Ok(result)) => result,
-            Some(Err(_)) => Err(Error::Thread("the thread that keeps the global tables has panicked: a bug".into())),
+    /// A thread that follows topics ends by itself only with an error.
+    fn check_followers(&mut self) -> Result<(), Error> {
+        let Some(ended) = self.followers.iter().position(JoinHandle::is_finished) else { return Ok(()) };
+        match self.followers.swap_remove(ended).join() {
+            Ok(result) => result,
+            Err(_) => Err(Error::Thread("a thread that follows topics has panicked: a bug".into())),
         }
     }
 
@@ -146,7 +180,7 @@ impl<'t> Instance<'t> {
         let shared = Arc::clone(&self.shared);
         let Some(member) = shared.member.get() else { return Ok(()) };
         while !stop.load(Ordering::Relaxed) && !self.is_all_done(member) {
-            self.check_follower()?;
+            self.check_followers()?;
             self.run_once(member)?;
             self.pool.replace_ended(member)?;
             self.purge.run(&shared);
@@ -176,6 +210,9 @@ impl<'t> Instance<'t> {
         self.handle_events();
         self.report_lag();
         self.stay_out(member);
+        if std::mem::take(&mut self.joins_again) {
+            member.subscribe(&member.context().inputs())?;
+        }
         let all = self.ready.len() >= self.shared.topology.settings.threads.max(1);
         self.transition(match (member.context().assigned(), all) {
             (None, _) => State::Rebalancing,
@@ -248,10 +285,13 @@ impl<'t> Instance<'t> {
     fn handle_event(&mut self, event: Event) {
         match event {
             Event::Held { reason } => {
-                if self.held.is_none() {
-                    tracing::error!(reason, "this process can't run a task, and leaves the group");
-                    self.held = Some((reason, Instant::now()));
-                }
+                tracing::error!(reason, "this process can't run the active version of a plugin, and leaves the group");
+                self.held = Some((reason, Instant::now()));
+            }
+            Event::Released => {
+                tracing::info!("this process can run the active versions of its plugins, and joins the group again");
+                self.held = None;
+                self.joins_again = true;
             }
             Event::Restoring { worker, records } => {
                 self.ready.remove(&worker);
@@ -308,7 +348,8 @@ impl<'t> Instance<'t> {
             }
         }
         self.leave(member);
-        if let Some(follower) = self.follower.take() {
+        self.stop_following.store(true, Ordering::Relaxed);
+        for follower in self.followers.drain(..) {
             drop(follower.join());
         }
         // Windows have no write-ahead log.

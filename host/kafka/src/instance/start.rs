@@ -7,19 +7,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use millrace_engine::deployment::Candidate;
+use millrace_engine::deployment::{ActivePlugins, AppDeployments, Candidate, OLD_FILES, PluginLoader, Wanted};
 use millrace_engine::topology;
 use millrace_engine::topology::{TopicKind, Topology};
 use rdkafka::consumer::BaseConsumer;
 
-use super::Options;
+use super::{App, Options};
 use crate::client::context::TroubleContext;
 use crate::client::first_answer;
 use crate::client::settings::{ClientSettings, wrong_settings};
 use crate::cluster::Cluster;
 use crate::cluster::internal_topics::{self, InternalTopic};
 use crate::cluster::limits::LearnedLimits;
-use crate::control::{self, Claim};
+use crate::control::{self, Claim, Claimed, CurrentPlugins};
 use crate::error::Error;
 use crate::state::folder::Folder;
 use crate::state::globals::Globals;
@@ -32,16 +32,19 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(500);
 /// How often it is logged what the instance waits for.
 const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Checks and claims everything, and reads global tables. `None` if the process stops before.
-pub(crate) fn prepare(
-    topology: Arc<Topology>,
-    candidates: &[Candidate],
-    options: &Options,
-    stop: &AtomicBool,
-) -> Result<Option<(Shared, Option<Globals>)>, Error> {
-    let app = topology.app.as_str();
+/// An instance that may join the group.
+pub(crate) struct Prepared {
+    pub(crate) shared: Shared,
+    pub(crate) globals: Option<Globals>,
+    /// The app's deployments, of which it has loaded the active ones.
+    pub(crate) deployments: AppDeployments,
+}
+
+/// Checks and claims everything, loads the active plugins, and reads global tables. `None` if the process stops before.
+pub(crate) fn prepare(app: &App, options: &Options, stop: &AtomicBool) -> Result<Option<Prepared>, Error> {
+    let (topology, candidates) = (Arc::clone(&app.topology), app.candidates.as_slice());
     let settings =
-        ClientSettings::new(app, "start", &options.bootstrap, &topology.kafka, topology.settings.commit_interval)?;
+        ClientSettings::new(&topology.app, "start", &options.bootstrap, &topology.kafka, topology.settings.commit_interval)?;
     let cluster = Arc::new(Cluster::new(&settings)?);
     let patience = Patience { bootstrap: &options.bootstrap, stop };
     let Some(id) = patience.meet(&settings)? else { return Ok(None) };
@@ -56,9 +59,13 @@ pub(crate) fn prepare(
     let Some(own) = patience.until(|| internal(&settings, &cluster, (&topology, &partitions), &specs, &go_on))? else {
         return Ok(None);
     };
-    let claim = Claim { topology: &topology, candidates, topics: &own };
+    let (loader, author) = (app.loader.as_ref(), &app.author);
+    let claim = Claim { topology: &topology, candidates, loader, author, topics: &own };
     let deploy = || control::deploy(&settings, &cluster, &claim, &go_on);
-    let Some(claimed) = patience.until(deploy)? else { return Ok(None) };
+    let Some(Claimed { deployments, topics: internal_ids }) = patience.until(deploy)? else { return Ok(None) };
+    log_joined(candidates, &deployments);
+    let load = || load_active(&settings, &cluster, &topology, &deployments, loader, &go_on);
+    let Some(plugins) = patience.until(load)? else { return Ok(None) };
     let open = || Globals::open(&topology, &settings, &cluster, &folder.database, &partitions).map(Some);
     let Some(mut globals) = patience.until(open)? else { return Ok(None) };
     if let Some(globals) = &mut globals
@@ -72,15 +79,15 @@ pub(crate) fn prepare(
         instance: folder.instance,
         database: folder.database,
         partitions: partitions.into(),
-        deployments: claimed.deployments,
-        candidates: candidates.into(),
+        host: app.host.clone(),
+        plugins: CurrentPlugins::new(plugins, topology.settings.threads.max(1)),
         options: options.worker,
         until_idle: options.until_idle,
         learned: LearnedLimits::default(),
         leases: RestoreLeases::default(),
         alike: topology::spread_alike(&topology),
         hinted: Mutex::default(),
-        internal_ids: claimed.topics,
+        internal_ids,
         missing: MissingTopics::default(),
         member: OnceLock::new(),
         stopping: Arc::default(),
@@ -89,7 +96,35 @@ pub(crate) fn prepare(
         cluster,
         topology,
     };
-    Ok(Some((shared, globals)))
+    Ok(Some(Prepared { shared, globals, deployments }))
+}
+
+/// Loads the active versions of the pipeline's plugins.
+fn load_active(
+    settings: &ClientSettings,
+    cluster: &Cluster,
+    topology: &Topology,
+    deployments: &AppDeployments,
+    loader: &dyn PluginLoader,
+    go_on: &dyn Fn() -> bool,
+) -> Result<Option<ActivePlugins>, Error> {
+    let names = topology.plugins.iter().map(|plugin| plugin.name.as_str());
+    let wanted = names.filter_map(|plugin| Some(Wanted { plugin, deployment: deployments.active(plugin)? }));
+    let wanted: Vec<_> = wanted.collect();
+    let loaded = control::components::load(settings, cluster, topology, &wanted, loader, go_on)?;
+    loaded.transpose().map_err(|reason| {
+        Error::Setup(format!("the active version of a plugin doesn't fit the pipeline files of this process: {reason}"))
+    })
+}
+
+/// Logs the plugins whose versions in the files aren't the active ones.
+fn log_joined(candidates: &[Candidate], deployments: &AppDeployments) {
+    for candidate in candidates {
+        let (plugin, digest) = (&candidate.name, &candidate.component);
+        let Some(active) = deployments.active(plugin).filter(|active| !active.is_version(candidate)) else { continue };
+        let (generation, active) = (active.generation, &active.component);
+        tracing::warn!(plugin, digest, generation, active, "{}", OLD_FILES);
+    }
 }
 
 /// Makes the internal topics that are missing and were never there, and checks the others. Gives the names of the app's

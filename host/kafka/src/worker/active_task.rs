@@ -3,6 +3,7 @@
 use std::ffi::CString;
 
 use bytes::Bytes;
+use millrace_engine::deployment::ActivePlugins;
 use millrace_engine::meta::input_key;
 use millrace_engine::ports::{StoreChanges, StoreId};
 use millrace_engine::record::Timestamp;
@@ -39,6 +40,8 @@ pub(super) struct ActiveTask {
     pub(super) taken: usize,
     /// How many timers it has fired since then, at most.
     pub(super) fired: usize,
+    /// The generation of the plugins that it runs.
+    pub(super) generation: u32,
 }
 
 /// A changelog partition of a task.
@@ -163,6 +166,13 @@ impl Input {
 }
 
 impl ActiveTask {
+    /// Goes on with other versions of its plugins, between two transactions.
+    pub(super) fn swap(&mut self, plugins: &ActivePlugins) -> Result<(), Reaction> {
+        self.task.swap(plugins).map_err(task_error)?;
+        self.generation = plugins.generation_of(self.id.subtopology);
+        Ok(())
+    }
+
     /// Takes over the task's positions. Where the queue is empty, the next record comes after the markers of
     /// transactions that have been met: a position on a marker would look like a record that is left.
     pub(super) fn locate(&mut self, positions: &[InputPosition]) {

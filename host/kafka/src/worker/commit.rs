@@ -237,13 +237,14 @@ fn notes(shared: &Shared, active: &ActiveTask) -> Option<StoreChanges> {
 /// owners of the tasks.
 fn offsets<'s>(tasks: impl Iterator<Item = &'s ActiveTask>) -> Result<TopicPartitionList, Reaction> {
     let mut list = TopicPartitionList::new();
-    let inputs = tasks.flat_map(|active| active.inputs.iter().map(|input| (input, active.task.is_unfinished())));
-    for (input, unfinished) in inputs {
+    let inputs = tasks.flat_map(|active| active.inputs.iter().map(move |input| (active, input)));
+    for (active, input) in inputs {
         let Some(partition) = input.partition else { continue };
         let mut place = list.add_partition(&input.name.to_string_lossy(), partition);
         let set = place.set_offset(Offset::Offset(input.position));
         set.map_err(|error| Reaction::Abort(error.to_string()))?;
-        place.set_metadata(metadata::encode(input.time, &input.origin, unfinished));
+        let (unfinished, generation) = (active.task.is_unfinished(), active.generation);
+        place.set_metadata(metadata::encode(input.time, &input.origin, generation, unfinished));
     }
     Ok(list)
 }

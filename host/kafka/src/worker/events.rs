@@ -24,8 +24,10 @@ pub(crate) enum Event {
     Lag { worker: usize, lag: Lag },
     /// The worker has ended, with so many windows open that are to have a final result.
     OpenWindows(u64),
-    /// The instance can't run a task that it was assigned, and has to leave it to other processes.
+    /// The instance can't run the active versions of its plugins, and has to leave its tasks to other processes.
     Held { reason: String },
+    /// It can run them again.
+    Released,
     /// A transaction has failed, and the worker goes on from what is committed.
     Recovering { worker: usize, reason: String },
 }

@@ -14,6 +14,7 @@ use super::commit::CommitScope;
 use super::key_sample::KeySample;
 use super::opener::{OpenRequest, Opened, Opener, StartingPoint, check_state_has_offsets, stores};
 use super::phase::{Fetching, Phase};
+use super::swap::EarlyTasks;
 use super::transactions::WorkerTransactions;
 use super::{Assignment, Event, Shared, Worker, may_go_on, task_error};
 use crate::client::native::{Fetcher, c_name};
@@ -35,6 +36,7 @@ pub(super) struct AwaitedTasks {
     opener: Option<Opener>,
     /// Tasks that are opened, and not yet taken in.
     opened: Vec<Opened>,
+    early: EarlyTasks,
     /// Tasks of them that stayed open, without uncommitted work and with all changes written.
     pub(super) stayed: Vec<ActiveTask>,
 }
@@ -55,6 +57,7 @@ impl AwaitedTasks {
     pub(super) fn expect_nothing(&mut self) {
         self.opener = None;
         self.opened.clear();
+        self.early = EarlyTasks::default();
         self.ids.clear();
     }
 
@@ -108,35 +111,37 @@ impl Worker {
     fn take_in(&mut self) -> Result<(), Reaction> {
         let Some(opener) = &self.awaited.opener else { return Ok(()) };
         let opened = opener.opened()?;
-        self.awaited.opened.extend(opened);
+        let plugins = &self.plugins;
+        let ready = self.awaited.early.sort(opened, |task| plugins.generation_of(task.subtopology));
+        self.awaited.opened.extend(ready);
         if self.awaited.opened.is_empty() {
             return Ok(());
         }
         self.commit(CommitScope::All)?;
         for opened in std::mem::take(&mut self.awaited.opened) {
             let task = opened.task();
-            self.awaited.ids.remove(&task);
             let active = match (opened, self.awaited.take_stayed(task)) {
                 (Opened::Stayed(_), Some(active)) => active,
                 (Opened::Restored(task, beginning), _) => {
                     check_state_has_offsets(&self.shared, task, &beginning.starts)?;
-                    match self.open_task(task, &beginning)? {
-                        Some(active) => active,
-                        // The worker has left the group, or a command has come: the tasks that are taken in, and those
-                        // after it, are asked for again.
-                        None => {
-                            self.awaited.expect_nothing();
-                            self.phase.reopen();
-                            return Ok(());
+                    match self.open_task(task, &beginning) {
+                        Ok(active) => active,
+                        // Its offsets have no note of the generation, as when a person has set them.
+                        Err(TaskError::OldDeployment { recorded, .. }) => {
+                            self.awaited.early.wait_for(Opened::Restored(task, beginning), recorded);
+                            continue;
                         }
+                        Err(error) => return Err(task_error(error)),
                     }
                 }
                 // It was dropped meanwhile: it is asked about again.
                 (Opened::Stayed(_), None) => {
+                    self.awaited.ids.remove(&task);
                     self.phase.reopen();
                     continue;
                 }
             };
+            self.awaited.ids.remove(&task);
             self.tasks.add([active]);
         }
         if self.phase.is_running() {
@@ -178,13 +183,8 @@ impl Worker {
         Ok(producer.is_some())
     }
 
-    /// Opens a task; `None` if the worker has given up its tasks instead, or a command has come.
-    fn open_task(
-        &mut self,
-        id: TaskId,
-        StartingPoint { starts, ids }: &StartingPoint,
-    ) -> Result<Option<ActiveTask>, Reaction> {
-        let shared = &Arc::clone(&self.shared);
+    fn open_task(&self, id: TaskId, StartingPoint { starts, ids }: &StartingPoint) -> Result<ActiveTask, TaskError> {
+        let (shared, plugins) = (&self.shared, &self.plugins);
         let options = TaskOptions {
             batch: shared.options.batch,
             window_memory: shared.options.window_memory,
@@ -196,28 +196,16 @@ impl Worker {
                 id.subtopology,
                 id.partition,
                 Arc::clone(&shared.partitions),
-                Arc::clone(&shared.deployments),
+                Arc::clone(&plugins.deployments),
             )
         };
         let slots: Vec<_> = stores(shared, id).into_iter().filter_map(|store| self.slot(id, store, ids)).collect();
-        let open = |options: TaskOptions| {
-            let backend = Box::new(CatchUpBackend {
-                database: Arc::clone(&shared.database),
-                written: shared.database.backend(id.partition).sharing(Arc::clone(&shared.shared_stores)),
-                postponed: slots.iter().filter_map(|slot| slot.postponed.clone()).collect(),
-            });
-            Task::open(Arc::clone(&shared.topology), options, backend)
-        };
-        let opened = match open(options.clone()) {
-            Err(TaskError::OldDeployment { plugin, recorded, .. }) => {
-                if !self.can_go_on_as_older(id, &plugin, recorded)? {
-                    return Ok(None);
-                }
-                open(TaskOptions { may_be_older: true, ..options })
-            }
-            opened => opened,
-        };
-        let mut task = opened.map_err(task_error)?;
+        let backend = Box::new(CatchUpBackend {
+            database: Arc::clone(&shared.database),
+            written: shared.database.backend(id.partition).sharing(Arc::clone(&shared.shared_stores)),
+            postponed: slots.iter().filter_map(|slot| slot.postponed.clone()).collect(),
+        });
+        let mut task = Task::open(Arc::clone(&plugins.topology), options, backend)?;
         let mut inputs = Vec::new();
         for (number, topic) in task.inputs().to_vec().into_iter().enumerate() {
             let name = shared.topology.topics.get(topic.0).map(|topic| topic.name.clone()).unwrap_or_default();
@@ -257,7 +245,8 @@ impl Worker {
         // then this task's next commit takes the note off its offsets.
         let dirty = starts.values().any(|start| start.unfinished) && !task.is_unfinished();
         let limits = self.transactions.limits.clone();
-        Ok(Some(ActiveTask { id, task, inputs, slots, limits, dirty, sent: false, taken: 0, fired: 0 }))
+        let generation = plugins.generation_of(id.subtopology);
+        Ok(ActiveTask { id, task, inputs, slots, limits, dirty, sent: false, taken: 0, fired: 0, generation })
     }
 
     /// The most bytes of an entry of any store of a task.

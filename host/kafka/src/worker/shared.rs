@@ -5,9 +5,7 @@ use std::ffi::CStr;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use millrace_engine::deployment::Candidate;
 use millrace_engine::ports::StoreId;
-use millrace_engine::task::Deployed;
 use millrace_engine::topology::{TopicId, Topology};
 use millrace_store::Database;
 
@@ -15,6 +13,7 @@ use super::opener::MissingTopics;
 use crate::client::settings::ClientSettings;
 use crate::cluster::Cluster;
 use crate::cluster::limits::LearnedLimits;
+use crate::control::CurrentPlugins;
 use crate::group::Member;
 use crate::state::StateContext;
 use crate::state::barrier::TransactionBarrier;
@@ -27,14 +26,15 @@ pub(crate) struct Shared {
     pub(crate) settings: ClientSettings,
     pub(crate) cluster: Arc<Cluster>,
     pub(crate) instance: String,
+    /// Name of the host, for people.
+    pub(crate) host: String,
     pub(crate) database: Arc<Database>,
     /// Number of partitions of each topic of the pipeline.
     pub(crate) partitions: Arc<[u32]>,
     /// Names of the stores' changelogs.
     pub(crate) changelogs: Vec<String>,
-    pub(crate) deployments: Arc<[Deployed]>,
-    /// The plugins of the deployments, in the order of the topology.
-    pub(crate) candidates: Arc<[Candidate]>,
+    /// The plugins that tasks are to run.
+    pub(crate) plugins: CurrentPlugins,
     pub(crate) options: WorkerOptions,
     /// Whether the instance stops when nothing is left to do.
     pub(crate) until_idle: bool,

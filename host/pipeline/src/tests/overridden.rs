@@ -84,6 +84,7 @@ fn overrides_change_settings_steps_and_plugins() {
     let overrides = [
         ("threads", "7"),
         ("on-worker-failure", "stop"),
+        ("deploy-on-start", "never"),
         ("commit-interval", "250ms"),
         ("dlq", "dead"),
         ("limits.memory", "1MiB"),
@@ -136,6 +137,7 @@ fn overrides_change_settings_steps_and_plugins() {
             commit_interval: 250ms,
             threads: 7,
             on_worker_failure: Stop,
+            deploy_on_start: Never,
         },
         [
             (

@@ -1,6 +1,7 @@
 //! A deployed plugin: its instance, and the calls into it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use millrace_engine::manifest::{FunctionManifest, Role};
 use millrace_engine::ports::{Attempt, CallError, Called, FunctionId, Outcome};
@@ -11,7 +12,7 @@ use super::manifest;
 use crate::abi;
 use crate::host::ProcessContext;
 use crate::instance::{CallContext, Functions, GuestInstance};
-use crate::limits::Metering;
+use crate::limits::{Metering, ticks};
 use crate::plugin::Plugin;
 use crate::slow::{CallSize, Sample};
 
@@ -21,7 +22,7 @@ pub(super) struct DeployedPlugin {
     /// The instance that the last call has left.
     instance: Option<GuestInstance>,
     /// The tick at which calls must end, if their time is limited.
-    pub(super) until: Option<u64>,
+    until: Option<u64>,
     /// Times of the calls of each function.
     samples: Vec<Sample>,
 }
@@ -30,6 +31,12 @@ impl DeployedPlugin {
     pub(super) fn new(plugin: Arc<Plugin>) -> Self {
         let samples = vec![Sample::default(); plugin.manifest().functions.len()];
         Self { plugin, instance: None, until: None, samples }
+    }
+
+    /// Limits the total time of the calls that follow.
+    pub(super) fn limit_time(&mut self, most: Option<Duration>) {
+        let now = self.plugin.ticks().now();
+        self.until = most.map(|most| now.saturating_add(ticks(most)));
     }
 
     /// Calls a function without stores.
@@ -64,7 +71,7 @@ impl DeployedPlugin {
     {
         let plugin = Arc::clone(&self.plugin);
         let process =
-            ProcessContext { scope, manifest: plugin.shared_manifest(), function: function.function as usize };
+            ProcessContext { scope, manifest: Arc::clone(plugin.called()), function: function.function as usize };
         let check = |reply| {
             let mut outcomes = check(reply, manifest(&plugin, function, Role::Process)?)?;
             outcomes.pop().ok_or_else(|| CallError::Host("one outcome was checked, and none is there".into()))

@@ -8,6 +8,7 @@ use wasmtime::{Error, Result, StoreContextMut};
 
 use super::{GuestHost, ProcessContext};
 use crate::abi::{GuestValue, Item, Page, Value};
+use crate::check::check_version;
 use crate::fault::Breach;
 
 type Context<'a> = StoreContextMut<'a, GuestHost>;
@@ -34,10 +35,7 @@ fn put(mut cx: Context<'_>, (store, key, value): (u32, WasmList<u8>, GuestValue)
     count_bytes(&mut cx, value.bytes.len())?;
     let bytes = Bytes::copy_from_slice(value.bytes.as_le_slice(&cx));
     let process = process(&mut cx, store)?;
-    if !process.writes(store).contains(&value.version) {
-        let version = value.version;
-        return Err(Breach::contract(format!("wrote state version {version}, which its manifest doesn't name")));
-    }
+    check_version(process.store(store), value.version).map_err(Breach::contract)?;
     process.scope.put(store as usize, key, Stored { version: value.version, bytes });
     Ok(())
 }

@@ -9,6 +9,7 @@ use millrace_engine::topology::GuestLimits;
 
 use super::{Checked, Outputs, ReplyRules, Violation, blame, check_deletions, contract};
 use crate::abi;
+use crate::check::check_version;
 
 /// Bytes of a header in the host beside its name and value.
 const HEADER_OVERHEAD_BYTES: usize = 64;
@@ -145,10 +146,9 @@ impl Decoder<'_> {
     }
 
     fn stored(&self, stored: abi::Stored, size: &mut OutputSize) -> Checked<Stored> {
-        let writes = self.rules.function.stores.first().map_or(&[][..], |store| &store.writes);
-        if !writes.contains(&stored.version) {
-            let version = stored.version;
-            return contract(format!("wrote state version {version}, which its manifest doesn't name"));
+        let store = self.rules.function.stores.first();
+        if let Err(text) = check_version(store, stored.version) {
+            return contract(text);
         }
         Ok(Stored { version: stored.version, bytes: self.sized(stored.bytes, size)? })
     }

@@ -5,13 +5,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use millrace_engine::manifest::Role;
-use millrace_plugin::Runtime;
+use millrace_plugin::{PluginSettings, Runtime};
 
 use crate::template::{Guest, limits};
 
 fn load(folder: &Path) {
     let module = Guest::good(&[Role::Transform]).module();
-    Runtime::new(Some(folder.to_owned())).unwrap().load(&module, "guest.wasm", "{}", limits()).unwrap();
+    Runtime::new(Some(folder.to_owned())).unwrap().load(&module, "guest.wasm", &PluginSettings::new("{}", limits())).unwrap();
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {

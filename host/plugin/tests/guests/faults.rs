@@ -197,8 +197,8 @@ fn an_endless_allocator_ends_at_the_deadline() {
     );
     let module = crate::template::module(&text, &[Role::Transform]);
     let runtime = millrace_plugin::Runtime::new(None).unwrap();
-    let mut guests = millrace_plugin::GuestInstances::new();
-    guests.deploy(FIRST.deployment, runtime.load(&module, "guest.wasm", "{}", limits()).unwrap());
+    let plugin = runtime.load(&module, "guest.wasm", &millrace_plugin::PluginSettings::new("{}", limits())).unwrap();
+    let mut guests = millrace_plugin::GuestInstances::of([(FIRST.deployment, plugin)]);
     let large = "x".repeat(100_001);
     let called = guests.transform(FIRST, &[message(&large)], Attempt::Batch);
     expect(called, Fault::Deadline, Some(0), "limits.deadline");

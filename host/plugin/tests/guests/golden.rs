@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use millrace_engine::ports::{DeploymentId, FunctionId};
 use millrace_engine::topology::GuestLimits;
-use millrace_plugin::{GuestInstances, Plugin, Runtime};
+use millrace_plugin::{GuestInstances, Plugin, PluginSettings, Runtime};
 
 /// Its aggregate: what was added and taken back, as text.
 pub const APPEND: FunctionId = FunctionId { deployment: DeploymentId(0), function: 1 };
@@ -14,16 +14,14 @@ pub const TIMERS: FunctionId = FunctionId { deployment: DeploymentId(0), functio
 
 /// The guest, deployed.
 pub fn golden() -> GuestInstances {
-    let mut guests = GuestInstances::new();
-    guests.deploy(DeploymentId(0), load());
-    guests
+    GuestInstances::of([(DeploymentId(0), load())])
 }
 
 fn load() -> Arc<Plugin> {
     let folder = std::env::var_os("MILLRACE_GUESTS").map(PathBuf::from);
     let path = folder.expect("`./justw test` says where guests lie, `./justw guests` builds them").join("golden.wasm");
     let bytes = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    Runtime::new(None).unwrap().load(&bytes, "golden.wasm", "{}", GuestLimits::default()).unwrap()
+    Runtime::new(None).unwrap().load(&bytes, "golden.wasm", &PluginSettings::new("{}", GuestLimits::default())).unwrap()
 }
 
 #[test]

@@ -90,7 +90,7 @@ fn a_process_function_that_breaks_a_rule_is_a_fault_with_its_reason() {
             "more than 100 operations on stores and timers for one record (limits.state-ops)",
         ),
         (put(0, 1, 20_000), Fault::State, "more than 10000 bytes of state for one record (limits.state-bytes)"),
-        (put(0, 2, 1), Fault::Contract, "wrote state version 2, which its manifest doesn't name"),
+        (put(0, 2, 1), Fault::Contract, "wrote state version 2, and was to write 1"),
         (put(1, 1, 1), Fault::Contract, "asked for store 1 of a function with 1"),
     ];
     for (misbehave, fault, words) in cases {
@@ -125,7 +125,7 @@ fn a_store_that_can_not_be_read_is_an_error_of_the_host() {
 #[test]
 fn an_unknown_deployment_gives_the_stores_back() {
     let scope = ProcessScope::over(Box::new(Memory::default()), 1);
-    let (called, scope) = millrace_plugin::GuestInstances::new().process(FIRST, message("a"), scope, Attempt::Batch);
+    let (called, scope) = millrace_plugin::GuestInstances::default().process(FIRST, message("a"), scope, Attempt::Batch);
     assert!(matches!(called, Err(CallError::Host(_))));
     assert_eq!(scope.stores(), 1);
 }

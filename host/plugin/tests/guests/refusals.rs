@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use millrace_engine::manifest::{Manifest, Role};
 use millrace_engine::topology::GuestLimits;
-use millrace_plugin::Runtime;
+use millrace_plugin::{PluginSettings, Runtime};
 
 use crate::template::{Guest, function, limits, module};
 
 fn refused(bytes: &[u8], config: &str, limits: GuestLimits) -> String {
-    match Runtime::new(None).unwrap().load(bytes, "guest.wasm", config, limits) {
+    match Runtime::new(None).unwrap().load(bytes, "guest.wasm", &PluginSettings::new(config, limits)) {
         Ok(_) => panic!("it was accepted"),
         Err(error) => error.to_string(),
     }

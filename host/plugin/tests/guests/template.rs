@@ -8,7 +8,7 @@ use std::time::Duration;
 use millrace_engine::manifest::{FunctionManifest, KeyCodec, Manifest, Port, Role, StoreManifest};
 use millrace_engine::ports::{DeploymentId, FunctionId, Message};
 use millrace_engine::topology::GuestLimits;
-use millrace_plugin::{GuestInstances, LoadError, Plugin, Runtime};
+use millrace_plugin::{GuestInstances, LoadError, Plugin, PluginSettings, Runtime};
 use wit_component::StringEncoding;
 use wit_parser::Resolve;
 
@@ -88,14 +88,12 @@ impl Guest {
 
     /// Loads it.
     pub fn load(&self, limits: GuestLimits) -> Result<Arc<Plugin>, LoadError> {
-        Runtime::new(None).unwrap().load(&self.module(), "guest.wasm", "{}", limits)
+        Runtime::new(None).unwrap().load(&self.module(), "guest.wasm", &PluginSettings::new("{}", limits))
     }
 
     /// Loads it and deploys it.
     pub fn deploy(&self, limits: GuestLimits) -> GuestInstances {
-        let mut guests = GuestInstances::new();
-        guests.deploy(DeploymentId(0), self.load(limits).unwrap());
-        guests
+        GuestInstances::of([(DeploymentId(0), self.load(limits).unwrap())])
     }
 }
 

@@ -92,7 +92,7 @@ fn an_output_of_a_timer_can_not_inherit_a_value() {
 
 #[test]
 fn a_timer_for_an_unknown_deployment_gives_the_stores_back() {
-    let (called, scope) = fire(&mut millrace_plugin::GuestInstances::new(), due("a"), Attempt::Batch);
+    let (called, scope) = fire(&mut millrace_plugin::GuestInstances::default(), due("a"), Attempt::Batch);
     assert!(matches!(called, Err(CallError::Host(_))));
     assert_eq!(scope.stores(), 1);
 }

@@ -28,9 +28,9 @@ pub(super) fn demo(arguments: &args::Demo, loaded: &Loaded) -> Result<()> {
     let (mut worker, mut guests) = data::open_worker(loaded, &arguments.data, WorkerOptions::default())?;
     let records = load_sample(&arguments.input(), &worker)?;
     let options =
-        RunOptions { commit_interval: super::COMMIT_INTERVAL, until_idle: true, inbox: run::inbox_of(&arguments.data) };
+        RunOptions { commit_interval: super::COMMIT_INTERVAL, until_idle: true, inbox: run::inbox_of(&arguments.data), deployer: None };
     let start = Instant::now();
-    run::run(&mut worker, &mut guests, &options, &AtomicBool::new(false), |_| ())?;
+    run::run(&mut worker, &mut guests, options, &AtomicBool::new(false), |_| ())?;
     let took = start.elapsed();
     let found = look(arguments.kind, worker.topology(), worker.log().database(), &mut Records(worker.log()))?;
     Report { arguments, records, took, ledger: worker.ledger(), found }.print()

@@ -9,13 +9,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use millrace_engine::ledger::Ledger;
-use millrace_engine::logic::Logic;
 use millrace_engine::record::InputRecord;
 use millrace_engine::topology::{Topic, TopicKind, Topology};
 use millrace_kafka::records::Connection;
 use millrace_kafka::reset::Reset;
 use millrace_kafka::topics::ClusterTopics;
-use millrace_kafka::{Guests, Options, Report as Told, State, WorkerOptions};
+use millrace_kafka::{Options, Report as Told, State, WorkerOptions};
 
 use super::super::topic::write_all;
 use super::look::{TopicSource, look};
@@ -101,13 +100,12 @@ fn run(
     topology: Arc<Topology>,
     bootstrap: &str,
 ) -> Result<(Ledger, Duration)> {
-    let plugins = loaded.loaded_plugins();
-    let guests: Arc<Guests> = Arc::new(move || -> Box<dyn Logic> { Box::new(plugins.guests()) });
     let data = arguments.data.clone();
     let options = Options { bootstrap: bootstrap.into(), data, worker: WorkerOptions::default(), until_idle: true };
     let (stop, mut ledger) = (AtomicBool::new(false), Ledger::default());
     let (mut ready, mut took) = (None, Duration::ZERO);
-    millrace_kafka::run(topology, &loaded.candidates(), guests, &options, &stop, &mut |told| match told {
+    let app = Loaded { plugins: Arc::new(loaded.plugins.renamed(Arc::clone(&topology))), topology }.on_kafka();
+    millrace_kafka::run(&app, &options, &stop, &mut |told| match told {
         Told::State(State::Running) => _ = ready.get_or_insert_with(Instant::now),
         Told::Committed(committed, _) => {
             ledger.add(committed);

@@ -1,14 +1,12 @@
 //! `millrace run --kafka`: runs an instance, and logs its reports.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use millrace_engine::ledger::{CounterKind, Ledger};
-use millrace_engine::logic::Logic;
-use millrace_kafka::{Guests, Options, Report, State, WorkerOptions};
+use millrace_kafka::{Options, Report, State, WorkerOptions};
 
 use super::losses::Losses;
 use super::pace::Pace;
@@ -20,15 +18,11 @@ use crate::progress::Bar;
 /// Runs until `stop` is set.
 pub(super) fn run(loaded: &Loaded, bootstrap: &str, data: PathBuf, until_idle: bool, stop: &AtomicBool) -> Result<()> {
     data::check_ours(&data)?;
-    let topology = Arc::clone(&loaded.topology);
-    let app = topology.app.clone();
+    let app = loaded.topology.app.clone();
     tracing::info!(app, data = %data.display(), kafka = bootstrap, "starting");
-    let plugins = loaded.loaded_plugins();
-    let guests: Arc<Guests> = Arc::new(move || -> Box<dyn Logic> { Box::new(plugins.guests()) });
     let options = Options { bootstrap: bootstrap.into(), data, worker: WorkerOptions::default(), until_idle };
     let mut log = InstanceLog::new()?;
-    let result =
-        millrace_kafka::run(topology, &loaded.candidates(), guests, &options, stop, &mut |report| log.take(&report));
+    let result = millrace_kafka::run(&loaded.on_kafka(), &options, stop, &mut |report| log.take(&report));
     log.finish(&app);
     Ok(result?)
 }

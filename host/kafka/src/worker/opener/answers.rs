@@ -36,6 +36,13 @@ pub(in crate::worker) struct StartingPoint {
     pub(in crate::worker) ids: Arc<BTreeMap<String, String>>,
 }
 
+impl StartingPoint {
+    /// The generation of the plugins that have processed the records before.
+    pub(in crate::worker) fn generation(&self) -> u32 {
+        self.starts.values().map(|start| start.generation).max().unwrap_or(0)
+    }
+}
+
 /// The answer about a task.
 pub(in crate::worker) enum Answer {
     /// It has stayed open, and its offsets are those committed.

@@ -1,0 +1,125 @@
+//! `millrace deploy`: makes another version of a plugin the active one while the app runs.
+//!
+//! ```text
+//! load and check ─▶ show what changes ─▶ ask ─▶ stage ─▶ all processes have loaded it ─▶ activate ─▶ (all run it)
+//!                                                 └──────▶ a process can't load it ─▶ abort
+//! ```
+
+pub(super) mod control;
+mod plan;
+pub(super) mod wait;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, IsTerminal};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Result, anyhow, bail};
+use millrace_engine::deployment::{Act, AppDeployments, Candidate, PluginLoader};
+use millrace_engine::secret::Secret;
+
+use crate::args;
+use crate::author;
+use crate::load::{Loaded, load};
+use crate::plugins::Plugins;
+use crate::say::{ask, note};
+use control::{Components, Control};
+use plan::Plan;
+
+/// Deploys new versions of plugins.
+///
+/// # Errors
+/// A version is refused, nobody agrees, or a process can't run it: then the active versions stay.
+pub fn deploy(arguments: &args::Deploy) -> Result<()> {
+    let loaded = load(&arguments.pipeline.with(settings(arguments)?))?;
+    let control = Control::open(&loaded.topology, &arguments.at)?;
+    let before = control.deployments()?;
+    let candidates = candidates(&loaded, arguments, &before)?;
+    let act = Act::Stage(candidates.clone());
+    let mut after = before.clone();
+    after.apply(&act, &author::here(String::new()))?;
+    let plan = Plan::new((&before, &after), &candidates, &loaded.plugins, &control)?;
+    match arguments.json {
+        true => note(plan.json()?),
+        false => note(plan.text().trim_end()),
+    }
+    if arguments.dry_run {
+        return Ok(());
+    }
+    if !arguments.yes && !agreed()? {
+        bail!("nothing was deployed");
+    }
+    let author = author::here(arguments.manner.note.clone());
+    let components = components(&candidates, &loaded.plugins);
+    let generations = control.change(&act, &author, &components)?;
+    let timeout = Duration::from_secs(arguments.manner.timeout);
+    if let Err(error) = wait::until_loaded(&control, &generations, timeout) {
+        control.change(&Act::Abort(generations), &author, &Components::new())?;
+        return Err(error.context("nothing was deployed"));
+    }
+    control.change(&Act::Activate(generations.clone()), &author, &Components::new())?;
+    done(&control, &generations, &arguments.manner)
+}
+
+/// Says which generations are active, once every process runs them if that is waited for.
+pub(super) fn done(control: &Control<'_>, generations: &BTreeMap<String, u32>, manner: &args::Manner) -> Result<()> {
+    let list = generations.iter().map(|(plugin, generation)| format!("`{plugin}` generation {generation}"));
+    let list = list.collect::<Vec<_>>().join(", ");
+    if manner.wait {
+        wait::until_running(control, generations, Duration::from_secs(manner.timeout))?;
+        note(format_args!("active: {list}; every process of the app runs it"));
+    } else if control.runs()? {
+        note(format_args!("active: {list}; the app's processes go on with it"));
+    } else {
+        note(format_args!("active: {list}; the app doesn't run, and begins with it at its next start"));
+    }
+    Ok(())
+}
+
+/// The new components and config as settings of the pipeline.
+fn settings(arguments: &args::Deploy) -> Result<Vec<(String, Secret)>> {
+    let mut settings = Vec::new();
+    for (name, file) in &arguments.plugins {
+        let file = std::path::absolute(file)?;
+        let file = file.to_str().ok_or_else(|| anyhow!("{}: not UTF-8", file.display()))?;
+        settings.push((format!("plugins.{name}.component"), Secret::from(file)));
+    }
+    let names: Vec<_> = arguments.plugins.iter().map(|(name, _)| name.as_str()).collect();
+    for (key, value) in &arguments.config {
+        let (name, key) = match (names.as_slice(), key.split_once('.')) {
+            ([only], _) => (*only, key.as_str()),
+            (several, Some((name, key))) if several.contains(&name) => (name, key),
+            _ => bail!("--config {key}: with several plugins, say whose: --config NAME.{key}=VALUE"),
+        };
+        settings.push((format!("plugins.{name}.config.{key}"), Secret::from(value.as_str())));
+    }
+    Ok(settings)
+}
+
+/// The versions to deploy.
+fn candidates(loaded: &Loaded, arguments: &args::Deploy, before: &AppDeployments) -> Result<Vec<Candidate>> {
+    let names: BTreeSet<_> = arguments.plugins.iter().map(|(name, _)| name.as_str()).collect();
+    if let Some(new) = names.iter().find(|name| before.active(name).is_none()) {
+        bail!(
+            "the app `{}` hasn't run with the plugin `{new}` here yet: `millrace run` deploys the plugins of its files when it \
+             starts",
+            loaded.topology.app
+        );
+    }
+    Ok(loaded.plugins.candidates().into_iter().filter(|candidate| names.contains(candidate.name.as_str())).collect())
+}
+
+fn components(candidates: &[Candidate], plugins: &Plugins) -> Components {
+    let of = |candidate: &Candidate| Some((candidate.component.clone(), plugins.component(&candidate.component)?));
+    candidates.iter().filter_map(of).collect::<BTreeMap<String, Arc<[u8]>>>()
+}
+
+fn agreed() -> Result<bool> {
+    if !io::stdin().is_terminal() {
+        bail!("there is no terminal to ask on: say --yes; nothing was deployed");
+    }
+    ask("Deploy? [y/N] ");
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer)?;
+    Ok(["y", "yes"].contains(&answer.trim().to_lowercase().as_str()))
+}

@@ -1,0 +1,103 @@
+//! Waiting until the processes of an app have loaded a deployment, or run it.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+use millrace_engine::deployment::{AppDeployments, Status};
+use millrace_kafka::InstanceNote;
+use millrace_kafka::deployments::LiveInstance;
+
+use super::control::Control;
+use crate::exit::WaitError;
+
+/// How often to look.
+const LOOK_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Waits until every process has loaded these generations. The app on a data folder has loaded them when it has
+/// answered.
+///
+/// # Errors
+/// A process can't load one, or hasn't within the time.
+pub(super) fn until_loaded(control: &Control<'_>, generations: &BTreeMap<String, u32>, timeout: Duration) -> Result<()> {
+    let limit = Instant::now() + timeout;
+    loop {
+        let (_, instances) = control.watch()?;
+        for instance in &instances {
+            if let Some(refused) = instance.note.as_ref().and_then(|note| note.refused.as_ref())
+                && generations.iter().any(|(plugin, generation)| refused.generations.get(plugin) == Some(generation))
+            {
+                bail!("process {} can't run it: {}", name(instance), refused.reason);
+            }
+        }
+        let behind = behind(&instances, generations, |note| &note.loaded);
+        if behind.is_empty() {
+            return Ok(());
+        }
+        if Instant::now() >= limit {
+            let (behind, seconds) = (behind.join(", "), timeout.as_secs());
+            bail!(WaitError::UnderWay(format!("not loaded within {seconds} s by {behind}")));
+        }
+        std::thread::sleep(LOOK_INTERVAL);
+    }
+}
+
+/// Waits until every process runs these generations.
+///
+/// # Errors
+/// [`WaitError`]: some don't within the time, or another deployment has taken the place.
+pub(super) fn until_running(
+    control: &Control<'_>,
+    generations: &BTreeMap<String, u32>,
+    timeout: Duration,
+) -> Result<()> {
+    let limit = Instant::now() + timeout;
+    loop {
+        let (deployments, instances) = control.watch()?;
+        if let Some((plugin, generation, status)) = replaced(&deployments, generations) {
+            let text = format!("`{plugin}` generation {generation} is {}", status.name());
+            bail!(WaitError::Aborted(text));
+        }
+        let behind = behind(&instances, generations, |note| &note.running);
+        if behind.is_empty() {
+            return Ok(());
+        }
+        if Instant::now() >= limit {
+            let (behind, seconds) = (behind.join(", "), timeout.as_secs());
+            bail!(WaitError::UnderWay(format!("it is active, and after {seconds} s these don't run it yet: {behind}")));
+        }
+        std::thread::sleep(LOOK_INTERVAL);
+    }
+}
+
+/// A generation that isn't active any more.
+fn replaced<'g>(
+    deployments: &AppDeployments,
+    generations: &'g BTreeMap<String, u32>,
+) -> Option<(&'g str, u32, Status)> {
+    generations.iter().find_map(|(plugin, generation)| {
+        let record = deployments.plugins.get(plugin)?;
+        let found = record.deployments.iter().find(|it| it.generation == *generation);
+        let status = found.map_or(Status::Superseded, |deployment| deployment.status);
+        (status != Status::Active).then_some((plugin.as_str(), *generation, status))
+    })
+}
+
+/// The processes that aren't at these generations. A process whose pipeline hasn't a plugin needn't be.
+fn behind(
+    instances: &[LiveInstance],
+    generations: &BTreeMap<String, u32>,
+    reached: fn(&InstanceNote) -> &BTreeMap<String, u32>,
+) -> Vec<String> {
+    let is_behind = |instance: &&LiveInstance| {
+        let Some(note) = &instance.note else { return true };
+        generations.iter().any(|(plugin, generation)| reached(note).get(plugin).is_some_and(|at| at < generation))
+    };
+    instances.iter().filter(is_behind).map(name).collect()
+}
+
+/// The name of a process, for people.
+pub(in crate::commands) fn name(instance: &LiveInstance) -> String {
+    let host = instance.note.as_ref().map(|note| format!(" on {}", note.host)).unwrap_or_default();
+    format!("{}{host}", instance.id)
+}

@@ -1,0 +1,132 @@
+//! `millrace deployments`: the list of an app's deployments, and the way back.
+
+use anyhow::{Context, Result};
+use millrace_engine::deployment::{Act, AppDeployments, Deployment};
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::deploy::control::{Components, Control};
+use super::deploy::{done, wait};
+use crate::args::{self, DeploymentsCommand, Manner};
+use crate::author;
+use crate::load::{Loaded, load};
+use crate::plugins::short;
+use crate::say::note;
+
+/// Lists or changes deployments.
+///
+/// # Errors
+/// They can't be read, or the change is refused.
+pub fn deployments(command: &DeploymentsCommand) -> Result<()> {
+    match command {
+        DeploymentsCommand::List { app, json } => with(app, |control, _| list(control, *json)),
+        DeploymentsCommand::Show { app, generation } => with(app, |control, _| show(control, *generation)),
+        DeploymentsCommand::Rollback { app, plugin, to, manner } => with(app, |control, loaded| {
+            let deployments = control.deployments()?;
+            let plugin = chosen(&deployments, plugin.as_deref(), loaded)?;
+            change(control, &Act::Rollback { plugin, to: *to }, manner)
+        }),
+        DeploymentsCommand::Finalize { app, plugin, manner } => with(app, |control, loaded| {
+            let deployments = control.deployments()?;
+            let plugin = chosen(&deployments, plugin.as_deref(), loaded)?;
+            change(control, &Act::Finalize { plugin }, manner)
+        }),
+    }
+}
+
+fn with(app: &args::App, act: impl FnOnce(&Control<'_>, &Loaded) -> Result<()>) -> Result<()> {
+    let loaded = load(&app.pipeline)?;
+    act(&Control::open(&loaded.topology, &app.at)?, &loaded)
+}
+
+fn change(control: &Control<'_>, act: &Act, manner: &Manner) -> Result<()> {
+    let generations = control.change(act, &author::here(manner.note.clone()), &Components::new())?;
+    done(control, &generations, manner)
+}
+
+/// The plugin of a command: otherwise the one that was deployed last.
+fn chosen(deployments: &AppDeployments, plugin: Option<&str>, loaded: &Loaded) -> Result<String> {
+    if let Some(plugin) = plugin {
+        return Ok(plugin.to_owned());
+    }
+    let names = loaded.topology.plugins.iter().map(|plugin| &plugin.name);
+    let last = names.max_by_key(|name| deployments.active(name).map(|active| active.generation));
+    last.cloned().context("the pipeline has no plugin")
+}
+
+/// All deployments that are kept, by their generations.
+fn all(deployments: &AppDeployments) -> Vec<(&str, &Deployment)> {
+    let of = deployments.plugins.iter().flat_map(|(plugin, record)| record.deployments.iter().map(move |it| (plugin.as_str(), it)));
+    let mut all: Vec<_> = of.collect();
+    all.sort_by_key(|(_, deployment)| deployment.generation);
+    all
+}
+
+fn json_of((plugin, deployment): (&str, &Deployment)) -> serde_json::Value {
+    let mut value = json!(deployment);
+    if let Some(members) = value.as_object_mut() {
+        members.insert("plugin".into(), plugin.into());
+        // The config as it is, and not as a text.
+        let settings = serde_json::from_str(&deployment.settings).unwrap_or_default();
+        members.insert("settings".into(), settings);
+    }
+    value
+}
+
+fn list(control: &Control<'_>, json: bool) -> Result<()> {
+    let (deployments, instances) = control.watch()?;
+    if json {
+        all(&deployments).into_iter().for_each(|it| note(json_of(it)));
+        return Ok(());
+    }
+    let mut rows = vec![["generation", "plugin", "component", "status", "cause", "by", "at", "note"].map(str::to_owned)];
+    for (plugin, it) in all(&deployments) {
+        let (generation, component, at) = (it.generation.to_string(), short(&it.component), time_of(it.at));
+        let (status, cause) = (it.status.name(), it.cause.name());
+        rows.push([&generation, plugin, component, status, cause, &it.by, &at, &it.note].map(str::to_owned));
+    }
+    for row in aligned(&rows) {
+        note(row);
+    }
+    for instance in &instances {
+        let running = instance.note.as_ref().map(|note| &note.running);
+        let running = running.map(|all| all.iter().map(|(plugin, at)| format!("`{plugin}` generation {at}")).collect::<Vec<_>>().join(", "));
+        let refused = instance.note.as_ref().and_then(|note| note.refused.as_ref());
+        let refused = refused.map(|refused| format!("; it can't run a newer one: {}", refused.reason)).unwrap_or_default();
+        note(format_args!("process {} runs {}{refused}", wait::name(instance), running.as_deref().unwrap_or("nothing yet")));
+    }
+    Ok(())
+}
+
+/// A time, to the second.
+fn time_of(milliseconds: i64) -> String {
+    let time = Timestamp::from_millisecond(milliseconds);
+    time.map_or_else(|_| milliseconds.to_string(), |time| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+}
+
+/// Lines with aligned columns.
+fn aligned<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
+    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
+    let widths: Vec<_> = (0..N).map(|column| width(column).unwrap_or(0)).collect();
+    let line = |row: &[String; N]| {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect()
+}
+
+fn show(control: &Control<'_>, generation: Option<u32>) -> Result<()> {
+    let deployments = control.deployments()?;
+    let all = all(&deployments);
+    let found = match generation {
+        Some(generation) => all.iter().find(|(_, it)| it.generation == generation),
+        None => all.last(),
+    };
+    let kept = || all.iter().map(|(_, it)| it.generation.to_string()).collect::<Vec<_>>().join(", ");
+    let found = found.with_context(|| match generation {
+        Some(generation) => format!("generation {generation} isn't kept: kept are {}", kept()),
+        None => format!("the app `{}` has never run here", control.app()),
+    })?;
+    note(format_args!("{:#}", json_of(*found)));
+    Ok(())
+}

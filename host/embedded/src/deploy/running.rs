@@ -1,0 +1,173 @@
+//! Deployments while an app runs: requests are loaded beside the run, and take effect between two commits.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, Instant};
+
+use millrace_engine::deployment::{ActivePlugins, AppDeployments, PluginLoader, Wanted};
+use millrace_engine::topology::Topology;
+use millrace_store::Batch;
+
+use super::records::{self, Change, deployments};
+use super::requests::{Answer, Request, Requests};
+use crate::error::Error;
+use crate::log::Log;
+
+/// How often a run looks for requests.
+const LOOK_INTERVAL: Duration = Duration::from_millis(50);
+
+/// Key of the answer to a request that is done, while the request is there: a process that is killed before it could
+/// answer doesn't do it twice.
+const DONE: &str = "deploy-request/";
+
+/// Takes requests for deployments, and has them loaded.
+pub struct Deployer {
+    requests: Requests,
+    loader: Arc<dyn PluginLoader>,
+    topology: Arc<Topology>,
+    looked: Option<Instant>,
+    loading: Option<Loading>,
+}
+
+/// A request whose plugins are being loaded.
+struct Loading {
+    name: String,
+    change: Change,
+    generations: BTreeMap<String, u32>,
+    thread: JoinHandle<Result<Option<ActivePlugins>, String>>,
+}
+
+/// A request that can take effect.
+pub(crate) struct Ready {
+    name: String,
+    change: Change,
+    generations: BTreeMap<String, u32>,
+    /// The plugins that are active from then on, if they are others.
+    pub(crate) plugins: Option<ActivePlugins>,
+}
+
+impl Deployer {
+    /// For the app that runs on a data folder.
+    pub fn new(data: &Path, topology: &Arc<Topology>, loader: Arc<dyn PluginLoader>) -> Self {
+        let (requests, topology) = (Requests::of(data), Arc::clone(topology));
+        Self { requests, loader, topology, looked: None, loading: None }
+    }
+
+    /// A request that can take effect now. Waits for nothing.
+    pub(crate) fn poll(&mut self, log: &Log) -> Result<Option<Ready>, Error> {
+        match self.loading.take_if(|loading| loading.thread.is_finished()) {
+            Some(Loading { name, change, generations, thread }) => {
+                let loaded = thread.join().unwrap_or_else(|_| Err("the thread that loads plugins has panicked: a bug".into()));
+                match loaded {
+                    Ok(plugins) => Ok(Some(Ready { name, change, generations, plugins })),
+                    Err(reason) => self.refuse(&name, reason).map(|()| None),
+                }
+            }
+            None if self.loading.is_none() && self.looked.is_none_or(|at| at.elapsed() >= LOOK_INTERVAL) => {
+                self.looked = Some(Instant::now());
+                self.look(log).map(|()| None)
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// Begins with the next request.
+    fn look(&mut self, log: &Log) -> Result<(), Error> {
+        let Some(name) = self.requests.next()? else { return Ok(()) };
+        if let Some(answer) = log.control(done_key(&name).as_bytes())? {
+            let answer = serde_json::from_slice(&answer).unwrap_or_else(|error| Answer::Refused(error.to_string()));
+            self.requests.answer(&name, &answer)?;
+            return self.forget(log, &name);
+        }
+        let request = match self.requests.read(&name)? {
+            Ok(request) => request,
+            Err(reason) => return self.refuse(&name, reason),
+        };
+        self.begin(log, name, &request)
+    }
+
+    fn begin(&mut self, log: &Log, name: String, Request { act, author }: &Request) -> Result<(), Error> {
+        let before = deployments(log, &self.topology.app)?;
+        let mut after = before.clone();
+        let generations = match after.apply(act, author) {
+            Ok(generations) => generations,
+            Err(refused) => return self.refuse(&name, refused.to_string()),
+        };
+        for digest in after.components_beyond(&before).into_keys() {
+            if let Some(bytes) = self.requests.component(digest)? {
+                self.loader.add(bytes);
+            }
+        }
+        records::add_components(log, &after, self.loader.as_ref())?;
+        let change = Change::new(&before, after.clone(), &|digest| self.loader.component(digest));
+        let (topology, loader) = (Arc::clone(&self.topology), Arc::clone(&self.loader));
+        let load = move || load(&topology, &before, &after, loader.as_ref());
+        match Builder::new().name("deploy".into()).spawn(load) {
+            Ok(thread) => self.loading = Some(Loading { name, change, generations, thread }),
+            Err(error) => return self.refuse(&name, format!("no thread can be started: {error}")),
+        }
+        Ok(())
+    }
+
+    fn refuse(&self, name: &str, reason: String) -> Result<(), Error> {
+        tracing::warn!(reason, "a deployment is refused");
+        self.requests.answer(name, &Answer::Refused(reason))
+    }
+
+    /// Writes a request down, in the batch of the commit with which it takes effect.
+    pub(crate) fn put(&self, log: &Log, batch: &mut Batch, ready: &Ready) -> Result<(), Error> {
+        records::put(log, batch, &self.topology.app, &ready.change)?;
+        let answer = serde_json::to_vec(&Answer::Done(ready.generations.clone())).unwrap_or_default();
+        Ok(log.put_control(batch, done_key(&ready.name).as_bytes(), &answer)?)
+    }
+
+    /// Answers a request that is done.
+    pub(crate) fn done(&self, log: &Log, ready: &Ready) -> Result<(), Error> {
+        for (plugin, record) in &ready.change.after.plugins {
+            if let Some(deployment) = record.deployments.iter().find(|it| ready.generations.get(plugin) == Some(&it.generation)) {
+                let (generation, digest) = (deployment.generation, &deployment.component);
+                let (status, cause, by) = (deployment.status.name(), deployment.cause.name(), &deployment.by);
+                tracing::info!(plugin, generation, digest, status, cause, by, "deployment");
+            }
+        }
+        if let Some(plugins) = &ready.plugins {
+            self.loader.retire(&plugins.deployments);
+        }
+        self.requests.answer(&ready.name, &Answer::Done(ready.generations.clone()))?;
+        self.forget(log, &ready.name)?;
+        self.requests.tidy()
+    }
+
+    /// Forgets that a request is done: it is there no more.
+    fn forget(&self, log: &Log, name: &str) -> Result<(), Error> {
+        let mut batch = Batch::new(log.database());
+        log.delete_control(&mut batch, done_key(name).as_bytes())?;
+        Ok(log.database().write(batch, millrace_store::Durability::Synced)?)
+    }
+}
+
+fn done_key(name: &str) -> String {
+    format!("{DONE}{name}")
+}
+
+/// Loads what may become active, so that it is refused before it does; and what becomes active now, if it changes.
+fn load(
+    topology: &Topology,
+    before: &AppDeployments,
+    after: &AppDeployments,
+    loader: &dyn PluginLoader,
+) -> Result<Option<ActivePlugins>, String> {
+    let names = || topology.plugins.iter().map(|plugin| plugin.name.as_str());
+    let next = |plugin| Some(Wanted { plugin, deployment: after.active_or_staged(plugin)? });
+    let active = |app: &'_ AppDeployments| -> Vec<u32> {
+        names().filter_map(|plugin| Some(app.active(plugin)?.generation)).collect()
+    };
+    loader.load(&names().filter_map(next).collect::<Vec<_>>())?;
+    if active(before) == active(after) {
+        return Ok(None);
+    }
+    let wanted = |plugin| Some(Wanted { plugin, deployment: after.active(plugin)? });
+    loader.load(&names().filter_map(wanted).collect::<Vec<_>>()).map(Some)
+}

@@ -1,0 +1,244 @@
+//! The stored records of deployments, in the order in which they were made. New versions of Millrace only add members
+//! to their serialised form.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::Candidate;
+use crate::ports::DeploymentId;
+use crate::record::Timestamp;
+use crate::step::Deployed;
+
+/// Deployments of a plugin that are kept, with their components: a rollback needs nothing else.
+pub(super) const KEPT: usize = 5;
+
+/// Versions that are remembered after their deployments are gone.
+const REMEMBERED: usize = 200;
+
+/// Hex digits of each digest by which a version is remembered.
+const REMEMBERED_DIGITS: usize = 16;
+
+/// The deployments of a plugin.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PluginRecord {
+    /// The highest generation.
+    pub generation: u32,
+    /// State versions that may be in the stores, by function and store.
+    pub state_versions: BTreeMap<String, Vec<u32>>,
+    /// The last deployments, in their order.
+    #[serde(default)]
+    pub deployments: Vec<Deployment>,
+    /// All versions that were ever active, shortened.
+    #[serde(default)]
+    had: Vec<String>,
+}
+
+/// A deployment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Deployment {
+    /// Generation, counted from 1 in the life of the app over all plugins.
+    pub generation: u32,
+    /// Digest of the component.
+    pub component: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Digest of the config.
+    pub config: String,
+    /// The config as JSON text.
+    pub settings: String,
+    /// Its state versions, by function and store.
+    pub stores: BTreeMap<String, StoreVersions>,
+    /// Its status.
+    pub status: Status,
+    /// Why it was made.
+    pub cause: Cause,
+    /// Name of the user and the host.
+    pub by: String,
+    /// When it was made.
+    pub at: Timestamp,
+    /// A note for people.
+    #[serde(default)]
+    pub note: String,
+}
+
+/// The state versions of a store in a deployment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoreVersions {
+    /// Versions that the code can read.
+    pub reads: Vec<u32>,
+    /// Versions that the code can write, the newest last.
+    pub writes: Vec<u32>,
+    /// The version that it writes.
+    pub now: u32,
+}
+
+/// The status of a deployment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Status {
+    /// Processes load it. It isn't active yet.
+    Staged,
+    /// Tasks run it.
+    Active,
+    /// Another one took its place.
+    Superseded,
+    /// A rollback took its place.
+    RolledBack,
+    /// It was staged, and never became active.
+    Aborted,
+}
+
+/// Why a deployment was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cause {
+    /// A process started with a version that the app hadn't had.
+    Start,
+    /// A user deployed it.
+    Deploy,
+    /// A user rolled back to it.
+    Rollback,
+    /// A user finalised it: it writes its newest state versions from now on.
+    Finalize,
+}
+
+impl Status {
+    /// Its name, as in the record.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Staged => "staged",
+            Self::Active => "active",
+            Self::Superseded => "superseded",
+            Self::RolledBack => "rolled-back",
+            Self::Aborted => "aborted",
+        }
+    }
+}
+
+impl Cause {
+    /// Its name, as in the record.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Deploy => "deploy",
+            Self::Rollback => "rollback",
+            Self::Finalize => "finalize",
+        }
+    }
+}
+
+impl StoreVersions {
+    /// The newest version that the code can write.
+    pub fn newest(&self) -> u32 {
+        self.writes.last().copied().unwrap_or(self.now)
+    }
+}
+
+impl Deployment {
+    /// Whether it has this version of the plugin.
+    pub fn is_version(&self, candidate: &Candidate) -> bool {
+        self.component == candidate.component && self.config == candidate.config
+    }
+
+    /// The state versions to write to stores that don't get their newest one, by function and store.
+    pub fn older_writes(&self) -> BTreeMap<String, u32> {
+        let older = self.stores.iter().filter(|(_, versions)| versions.now != versions.newest());
+        older.map(|(store, versions)| (store.clone(), versions.now)).collect()
+    }
+
+    /// It, for tasks.
+    pub fn deployed(&self, id: DeploymentId) -> Deployed {
+        Deployed { id, generation: self.generation, digest: self.component.clone() }
+    }
+}
+
+impl PluginRecord {
+    /// The active deployment; none before the first one.
+    pub fn active(&self) -> Option<&Deployment> {
+        self.with_status(Status::Active)
+    }
+
+    /// The deployment that may become active next.
+    pub fn staged(&self) -> Option<&Deployment> {
+        self.with_status(Status::Staged)
+    }
+
+    fn with_status(&self, status: Status) -> Option<&Deployment> {
+        self.deployments.iter().rev().find(|deployment| deployment.status == status)
+    }
+
+    /// Whether this version was ever active.
+    pub(super) fn had(&self, candidate: &Candidate) -> bool {
+        self.had.contains(&shortened(&candidate.component, &candidate.config))
+    }
+
+    /// Appends a deployment. One that was staged before is aborted.
+    pub(super) fn push(&mut self, deployment: Deployment) {
+        self.abort();
+        self.generation = self.generation.max(deployment.generation);
+        let (generation, activates) = (deployment.generation, deployment.status == Status::Active);
+        self.deployments.push(Deployment { status: Status::Staged, ..deployment });
+        if activates {
+            self.activate(generation);
+        }
+        // The active one may be older than some that were aborted since.
+        while self.deployments.len() > KEPT
+            && let Some(oldest) = self.deployments.iter().position(|it| it.status != Status::Active)
+        {
+            self.deployments.remove(oldest);
+        }
+    }
+
+    /// Makes the staged deployment of this generation the active one. False if there is none.
+    pub(super) fn activate(&mut self, generation: u32) -> bool {
+        let is_staged = |it: &Deployment| it.generation == generation && it.status == Status::Staged;
+        let Some(place) = self.deployments.iter().position(is_staged) else { return false };
+        let cause = self.deployments.get(place).map(|it| it.cause);
+        let before = if cause == Some(Cause::Rollback) { Status::RolledBack } else { Status::Superseded };
+        self.deployments.iter_mut().filter(|it| it.status == Status::Active).for_each(|it| it.status = before);
+        let Some(deployment) = self.deployments.get_mut(place) else { return false };
+        deployment.status = Status::Active;
+        note_versions(&mut self.state_versions, &deployment.stores);
+        let version = shortened(&deployment.component, &deployment.config);
+        if !self.had.contains(&version) {
+            self.had.push(version);
+        }
+        let forgotten = self.had.len().saturating_sub(REMEMBERED);
+        self.had.drain(..forgotten);
+        true
+    }
+
+    /// The active deployment has these stores, too.
+    pub(super) fn add_stores(&mut self, stores: BTreeMap<String, StoreVersions>) {
+        let Some(active) = self.deployments.iter_mut().rev().find(|it| it.status == Status::Active) else { return };
+        for (store, versions) in stores {
+            active.stores.entry(store).or_insert(versions);
+        }
+        note_versions(&mut self.state_versions, &active.stores);
+    }
+
+    /// Aborts the staged deployment. Returns its generation; none if there is none.
+    pub(super) fn abort(&mut self) -> Option<u32> {
+        let staged = self.deployments.iter_mut().find(|it| it.status == Status::Staged)?;
+        staged.status = Status::Aborted;
+        Some(staged.generation)
+    }
+}
+
+/// Notes the state versions that a deployment writes.
+fn note_versions(state_versions: &mut BTreeMap<String, Vec<u32>>, stores: &BTreeMap<String, StoreVersions>) {
+    for (store, versions) in stores {
+        let written = state_versions.entry(store.clone()).or_default();
+        if !written.contains(&versions.now) {
+            written.push(versions.now);
+        }
+    }
+}
+
+fn shortened(component: &str, config: &str) -> String {
+    let short = |digest: &str| digest.get(..REMEMBERED_DIGITS).unwrap_or(digest).to_owned();
+    format!("{}/{}", short(component), short(config))
+}

@@ -1,0 +1,285 @@
+//! The rules by which a deployment follows another.
+
+use std::collections::BTreeMap;
+
+use super::record::{Cause, Deployment, PluginRecord, Status, StoreVersions};
+use super::{Act, Author, Candidate, DeploymentRefused};
+use crate::topology::DeployOnStart;
+
+/// The records of all plugins that an app has, or has had, by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AppDeployments {
+    /// The records.
+    pub plugins: BTreeMap<String, PluginRecord>,
+}
+
+/// What became of a plugin when a process started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Started {
+    /// The version in its files is a new deployment.
+    Deployed,
+    /// The version in its files is the active one.
+    Same,
+    /// Another version is active, and the process runs that one.
+    Joined,
+}
+
+impl AppDeployments {
+    /// The active deployment of a plugin.
+    pub fn active(&self, plugin: &str) -> Option<&Deployment> {
+        self.plugins.get(plugin)?.active()
+    }
+
+    /// The staged deployment of a plugin, otherwise the active one.
+    pub fn active_or_staged(&self, plugin: &str) -> Option<&Deployment> {
+        let record = self.plugins.get(plugin)?;
+        record.staged().or_else(|| record.active())
+    }
+
+    /// The highest generation of any plugin; 0 before the first deployment.
+    pub fn generation(&self) -> u32 {
+        self.plugins.values().map(|record| record.generation).max().unwrap_or(0)
+    }
+
+    /// Applies what a user asks for. Returns the generations of the plugins that it deploys.
+    ///
+    /// # Errors
+    /// It can't be done: nothing has changed.
+    pub fn apply(&mut self, act: &Act, author: &Author) -> Result<BTreeMap<String, u32>, DeploymentRefused> {
+        let mut next = self.clone();
+        let generations = next.apply_each(act, author)?;
+        *self = next;
+        Ok(generations)
+    }
+
+    fn apply_each(&mut self, act: &Act, author: &Author) -> Result<BTreeMap<String, u32>, DeploymentRefused> {
+        let mut generations = BTreeMap::new();
+        match act {
+            Act::Stage(candidates) => {
+                for candidate in candidates {
+                    generations.insert(candidate.name.clone(), self.stage(candidate, author)?);
+                }
+            }
+            Act::Activate(staged) => {
+                for (plugin, generation) in staged {
+                    self.activate(plugin, *generation)?;
+                }
+                generations.clone_from(staged);
+            }
+            Act::Abort(staged) => {
+                for (plugin, generation) in staged {
+                    if let Some(record) = self.plugins.get_mut(plugin)
+                        && record.staged().is_some_and(|staged| staged.generation == *generation)
+                    {
+                        record.abort();
+                    }
+                }
+            }
+            Act::Rollback { plugin, to } => {
+                generations.insert(plugin.clone(), self.rollback(plugin, *to, author)?);
+            }
+            Act::Finalize { plugin } => {
+                generations.insert(plugin.clone(), self.finalize(plugin, author)?);
+            }
+        }
+        Ok(generations)
+    }
+
+    /// Makes a staged deployment the active one.
+    fn activate(&mut self, plugin: &str, generation: u32) -> Result<(), DeploymentRefused> {
+        match self.plugins.get_mut(plugin).is_some_and(|record| record.activate(generation)) {
+            true => Ok(()),
+            false => Err(refused(plugin, format!("generation {generation} isn't staged any more: another deployment came first"))),
+        }
+    }
+
+    /// The components of all deployments that are kept: digests and sizes.
+    pub fn components(&self) -> BTreeMap<&str, u64> {
+        let all = self.plugins.values().flat_map(|record| &record.deployments);
+        all.map(|deployment| (deployment.component.as_str(), deployment.size)).collect()
+    }
+
+    /// The components that this has and `before` hasn't: digests and sizes.
+    pub fn components_beyond<'a>(&'a self, before: &Self) -> BTreeMap<&'a str, u64> {
+        let had = before.components();
+        self.components().into_iter().filter(|(digest, _)| !had.contains_key(digest)).collect()
+    }
+
+    /// A process starts with this version in its files. `is_kept` says whether the component with a digest can be had
+    /// from the app; without it, no process could run the active version.
+    ///
+    /// # Errors
+    /// The version would become the active one, and can't read the state.
+    pub fn start(
+        &mut self,
+        candidate: &Candidate,
+        on_start: DeployOnStart,
+        author: &Author,
+        is_kept: &dyn Fn(&str) -> bool,
+    ) -> Result<Started, DeploymentRefused> {
+        if let Some(record) = self.plugins.get(&candidate.name)
+            && let Some(active) = record.active()
+        {
+            if active.is_version(candidate) {
+                return self.add_stores(candidate).map(|()| Started::Same);
+            }
+            let deploys = match on_start {
+                DeployOnStart::New => !record.had(candidate),
+                DeployOnStart::Always => true,
+                DeployOnStart::Never => false,
+            };
+            if !deploys && is_kept(&active.component) {
+                return Ok(Started::Joined);
+            }
+        }
+        self.push(candidate, (Cause::Start, Status::Active), author)?;
+        Ok(Started::Deployed)
+    }
+
+    /// Stages a version: processes load it. Returns the generation.
+    ///
+    /// # Errors
+    /// It is active already, or can't read the state.
+    fn stage(&mut self, candidate: &Candidate, author: &Author) -> Result<u32, DeploymentRefused> {
+        if let Some(active) = self.active(&candidate.name).filter(|active| active.is_version(candidate)) {
+            let reason = format!("this version is active already, as generation {}", active.generation);
+            return Err(refused(&candidate.name, reason));
+        }
+        self.push(candidate, (Cause::Deploy, Status::Staged), author)
+    }
+
+    /// The deployment that a rollback of a plugin goes to: that of generation `to`, or else the last one of another
+    /// version that wasn't rolled back itself.
+    ///
+    /// # Errors
+    /// There is none, or its code can't read what is in the state.
+    pub fn rollback_target(&self, plugin: &str, to: Option<u32>) -> Result<&Deployment, DeploymentRefused> {
+        let (record, active) = self.record(plugin)?;
+        let is_other = |it: &Deployment| {
+            let was_active = !matches!(it.status, Status::Staged | Status::Aborted);
+            was_active && (&it.component, &it.config) != (&active.component, &active.config)
+        };
+        let others = || record.deployments.iter().rev().filter(|it| is_other(it));
+        let kept = || {
+            let kept: Vec<_> = others().map(|it| it.generation.to_string()).collect();
+            if kept.is_empty() { "no other version is kept".into() } else { format!("kept are {}", kept.join(", ")) }
+        };
+        let target = match to {
+            Some(generation) => others().find(|it| it.generation == generation).ok_or_else(|| {
+                refused(plugin, format!("generation {generation} has no other version than the active one: {}", kept()))
+            })?,
+            None => others().find(|it| it.status != Status::RolledBack).ok_or_else(|| {
+                refused(plugin, format!("there is no version before the active one: {}; choose one with --to", kept()))
+            })?,
+        };
+        for (store, written) in &record.state_versions {
+            let Some(versions) = target.stores.get(store) else { continue };
+            check_reads(plugin, store, &versions.reads, written)?;
+        }
+        Ok(target)
+    }
+
+    /// Rolls a plugin back to the version of a [target](Self::rollback_target). Returns the generation.
+    ///
+    /// # Errors
+    /// As for the target.
+    fn rollback(&mut self, plugin: &str, to: Option<u32>, author: &Author) -> Result<u32, DeploymentRefused> {
+        let mut next = self.rollback_target(plugin, to)?.clone();
+        (next.cause, next.status) = (Cause::Rollback, Status::Active);
+        for (store, versions) in &mut next.stores {
+            versions.now = self.version_to_write(plugin, store, &versions.writes).unwrap_or(versions.now);
+        }
+        Ok(self.append(plugin, next, author))
+    }
+
+    /// Lets the active version of a plugin write its newest state versions. Returns the generation.
+    ///
+    /// # Errors
+    /// It does already.
+    fn finalize(&mut self, plugin: &str, author: &Author) -> Result<u32, DeploymentRefused> {
+        let (_, active) = self.record(plugin)?;
+        if active.older_writes().is_empty() {
+            let reason = format!("generation {} writes its newest state versions already", active.generation);
+            return Err(refused(plugin, reason));
+        }
+        let mut next = active.clone();
+        next.cause = Cause::Finalize;
+        next.stores.values_mut().for_each(|versions| versions.now = versions.newest());
+        Ok(self.append(plugin, next, author))
+    }
+
+    fn record(&self, plugin: &str) -> Result<(&PluginRecord, &Deployment), DeploymentRefused> {
+        let record = self.plugins.get(plugin).and_then(|record| Some((record, record.active()?)));
+        record.ok_or_else(|| refused(plugin, "the app has never run it".into()))
+    }
+
+    /// The version to write to a store: the one that was written so far if the code can write it, so that the version
+    /// before can read it, otherwise its newest. `None` if it can write none.
+    fn version_to_write(&self, plugin: &str, store: &str, writes: &[u32]) -> Option<u32> {
+        let record = self.plugins.get(plugin);
+        let active = record.and_then(|record| record.active()?.stores.get(store)).map(|versions| versions.now);
+        let last = || record.and_then(|record| record.state_versions.get(store)?.last().copied());
+        let before = active.or_else(last);
+        before.filter(|before| writes.contains(before)).or(writes.last().copied())
+    }
+
+    /// The stores of a version, each with the state version that it is to write.
+    fn stores(&self, candidate: &Candidate) -> Result<BTreeMap<String, StoreVersions>, DeploymentRefused> {
+        let plugin = candidate.name.as_str();
+        let mut stores = candidate.stores.clone();
+        for (name, store) in &mut stores {
+            let written = self.plugins.get(plugin).and_then(|record| record.state_versions.get(name));
+            check_reads(plugin, name, &store.reads, written.map_or(&[], Vec::as_slice))?;
+            store.now = self.version_to_write(plugin, name, &store.writes).unwrap_or(store.now);
+        }
+        Ok(stores)
+    }
+
+    /// A pipeline calls functions of the active version that it didn't call before.
+    fn add_stores(&mut self, candidate: &Candidate) -> Result<(), DeploymentRefused> {
+        let stores = self.stores(candidate)?;
+        if let Some(record) = self.plugins.get_mut(&candidate.name) {
+            record.add_stores(stores);
+        }
+        Ok(())
+    }
+
+    fn push(
+        &mut self,
+        candidate: &Candidate,
+        (cause, status): (Cause, Status),
+        author: &Author,
+    ) -> Result<u32, DeploymentRefused> {
+        let plugin = candidate.name.as_str();
+        let stores = self.stores(candidate)?;
+        let Candidate { component, size, config, settings, .. } = candidate.clone();
+        let (by, note) = (String::new(), String::new());
+        let next =
+            Deployment { generation: 0, component, size, config, settings, stores, status, cause, by, at: 0, note };
+        Ok(self.append(plugin, next, author))
+    }
+
+    /// Appends a deployment, with a new generation.
+    fn append(&mut self, plugin: &str, next: Deployment, author: &Author) -> u32 {
+        let generation = self.generation().saturating_add(1);
+        let Author { by, at, note } = author.clone();
+        let next = Deployment { generation, by, at, note, ..next };
+        self.plugins.entry(plugin.to_owned()).or_default().push(next);
+        generation
+    }
+}
+
+/// A version must read every state version that may be in a store.
+fn check_reads(plugin: &str, store: &str, reads: &[u32], written: &[u32]) -> Result<(), DeploymentRefused> {
+    let Some(unread) = written.iter().find(|version| !reads.contains(version)) else { return Ok(()) };
+    let (function, store) = store.split_once('/').unwrap_or((store, ""));
+    let reason = format!(
+        "function `{function}` can't read what is in its store `{store}`: there is state of version {unread}, and it reads \
+         {reads:?}"
+    );
+    Err(refused(plugin, reason))
+}
+
+fn refused(plugin: &str, reason: String) -> DeploymentRefused {
+    DeploymentRefused { plugin: plugin.to_owned(), reason }
+}

@@ -1,0 +1,155 @@
+//! The deployments of an app, seen and changed from outside, and how far its processes are with them.
+
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use millrace_engine::deployment::{Act, AppDeployments, Author};
+use millrace_engine::state::keys::version_of;
+
+use crate::cluster::{Cluster, internal_topics, whole_topic};
+use crate::commands::records::Connection;
+use crate::control::change::{Change, change};
+use crate::control::{self, InstanceNote, components};
+use crate::error::Error;
+
+/// How long a command waits for the control topic: another process may hold its transaction open.
+const CONTROL_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The deployments of an app on a cluster.
+pub struct Deployments<'c> {
+    connection: &'c Connection,
+    cluster: Cluster,
+    app: String,
+}
+
+/// A process that is in the app's group.
+#[derive(Clone, Debug)]
+pub struct LiveInstance {
+    /// Its id.
+    pub id: String,
+    /// How far it is; none if it has said nothing yet.
+    pub note: Option<InstanceNote>,
+}
+
+impl<'c> Deployments<'c> {
+    /// The deployments of an app.
+    ///
+    /// # Errors
+    /// No broker answers.
+    pub fn of(connection: &'c Connection, app: &str) -> Result<Self, Error> {
+        Ok(Self { connection, cluster: connection.cluster()?, app: app.to_owned() })
+    }
+
+    /// The deployments of all plugins; none if the app never ran.
+    ///
+    /// # Errors
+    /// The control topic can't be read.
+    pub fn read(&self) -> Result<AppDeployments, Error> {
+        Ok(self.entries()?.0)
+    }
+
+    /// The deployments, and the processes that run now.
+    ///
+    /// # Errors
+    /// The control topic can't be read, or the coordinator of the group doesn't answer.
+    pub fn watch(&self) -> Result<(AppDeployments, Vec<LiveInstance>), Error> {
+        let (deployments, mut notes) = self.entries()?;
+        let members = self.cluster.members(&self.app)?;
+        let ids = members.iter().filter_map(|client| instance_of(&self.app, client));
+        let live = ids.map(|id| LiveInstance { id: id.to_owned(), note: notes.remove(id) });
+        Ok((deployments, live.collect()))
+    }
+
+    fn entries(&self) -> Result<(AppDeployments, BTreeMap<String, InstanceNote>), Error> {
+        let limit = Instant::now() + CONTROL_TIMEOUT;
+        let settings = self.connection.settings();
+        let read = control::deployments(settings, &self.cluster, &self.app, &|| Instant::now() < limit)?;
+        read.ok_or_else(|| self.control_too_late())
+    }
+
+    /// The bytes of components.
+    ///
+    /// # Errors
+    /// The control topic can't be read.
+    pub fn components(&self, digests: &BTreeSet<&str>) -> Result<Vec<Arc<[u8]>>, Error> {
+        let limit = Instant::now() + CONTROL_TIMEOUT;
+        let settings = self.connection.settings();
+        let read = components::read(settings, &self.cluster, &self.app, digests, &|| Instant::now() < limit)?;
+        read.ok_or_else(|| self.control_too_late())
+    }
+
+    /// Numbers of the entries of these stores, by state version: their changelogs are read whole.
+    ///
+    /// # Errors
+    /// A changelog can't be read.
+    pub fn entries_by_version(&self, stores: &[String]) -> Result<BTreeMap<u32, u64>, Error> {
+        let (mut versions, mut entries) = (HashMap::new(), BTreeMap::new());
+        for store in stores {
+            let changelog = internal_topics::changelog(&self.app, store);
+            let moved = Cell::new(Instant::now());
+            let go_on = || moved.get().elapsed() < CONTROL_TIMEOUT;
+            let read = whole_topic::read(self.connection.settings(), &self.cluster, &changelog, &go_on, &mut |partition, key, value| {
+                moved.set(Instant::now());
+                // A key's hash is enough for a count.
+                let key_hash = BuildHasherDefault::<DefaultHasher>::default().hash_one((partition, key));
+                match value.and_then(|value| version_of(key, value)) {
+                    Some(version) => drop(versions.insert(key_hash, version)),
+                    None => drop(versions.remove(&key_hash)),
+                }
+            })?;
+            read.ok_or_else(|| self.too_late(&changelog))?;
+            for (_, version) in versions.drain() {
+                *entries.entry(version).or_default() += 1;
+            }
+        }
+        Ok(entries)
+    }
+
+    /// Changes the deployments. `components` are those that the change needs, by digest. Returns the generations that it
+    /// deploys.
+    ///
+    /// # Errors
+    /// [`Error::Setup`]: it can't be done, and the reason.
+    pub fn change(
+        &self,
+        act: &Act,
+        author: &Author,
+        components: &BTreeMap<String, Arc<[u8]>>,
+    ) -> Result<BTreeMap<String, u32>, Error> {
+        let limit = Instant::now() + CONTROL_TIMEOUT;
+        let wanted = Change { act, author, components };
+        let go_on = || Instant::now() < limit;
+        let done = change(self.connection.settings(), &self.cluster, &self.app, &wanted, &go_on)?;
+        done.ok_or_else(|| self.control_too_late())
+    }
+
+    fn control_too_late(&self) -> Error {
+        self.too_late(&internal_topics::control(&self.app))
+    }
+
+    fn too_late(&self, topic: &str) -> Error {
+        let seconds = CONTROL_TIMEOUT.as_secs();
+        Error::Unreachable(format!("topic `{topic}` can't be read or written within {seconds} s"))
+    }
+}
+
+/// The instance that a member of the group belongs to, by its `client.id`.
+fn instance_of<'m>(app: &str, client: &'m str) -> Option<&'m str> {
+    let rest = client.strip_prefix(app)?.strip_prefix('-')?;
+    Some(rest.split_once("-member-")?.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_member_has_its_instance() {
+        assert_eq!(instance_of("a-b", "a-b-1f2e-member-0a"), Some("1f2e"));
+        assert_eq!(instance_of("a", "other-1f2e-member-0a"), None);
+        assert_eq!(instance_of("a", "a-1f2e-worker-0"), None);
+    }
+}

@@ -1,0 +1,247 @@
+//! Following the control topic while an instance runs: versions of plugins are loaded as they are staged, and published
+//! to the workers once they are active.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use millrace_engine::deployment::{ActivePlugins, AppDeployments, Deployment, PluginLoader, PluginRecord, Wanted};
+use millrace_engine::topology::Topology;
+use rdkafka::{Offset, TopicPartitionList};
+
+use super::components;
+use super::current_plugins::CurrentPlugins;
+use super::entries::deployed_plugin;
+use super::notes::{InstanceNote, NoteWriter, Refused};
+use crate::client::native::{Fetched, Fetcher};
+use crate::client::settings::ClientSettings;
+use crate::cluster::Cluster;
+use crate::cluster::internal_topics;
+use crate::error::Error;
+use crate::faults::{self, Point};
+
+/// How long to wait for entries at a time.
+const POLL_WAIT: Duration = Duration::from_millis(20);
+
+/// How long a broker keeps a fetch that finds nothing new.
+const FETCH_WAIT_MS: &str = "1000";
+
+/// How often it is tried again to read a component.
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
+
+/// What the thread that follows needs of its instance.
+pub(crate) struct FollowContext<'i> {
+    pub(crate) settings: &'i ClientSettings,
+    pub(crate) cluster: &'i Cluster,
+    pub(crate) topology: &'i Arc<Topology>,
+    pub(crate) loader: &'i dyn PluginLoader,
+    pub(crate) current: &'i CurrentPlugins,
+    /// The instance's id.
+    pub(crate) instance: &'i str,
+    /// Name of its host.
+    pub(crate) host: &'i str,
+    /// Called with the reason when the instance can't run the active versions, and with none when it can again.
+    pub(crate) held: &'i dyn Fn(Option<String>),
+    pub(crate) stop: &'i AtomicBool,
+}
+
+/// Follows the control topic until the process stops.
+///
+/// # Errors
+/// The topic can't be read.
+pub(crate) fn follow(context: &FollowContext<'_>, deployments: AppDeployments) -> Result<(), Error> {
+    let mut follower = Follower::start(context, deployments)?;
+    while !context.stop.load(Ordering::Relaxed) {
+        follower.round()?;
+    }
+    follower.notes.delete();
+    Ok(())
+}
+
+struct Follower<'i> {
+    context: &'i FollowContext<'i>,
+    fetcher: Fetcher,
+    notes: NoteWriter,
+    note: InstanceNote,
+    /// The deployments as they were last read.
+    deployments: AppDeployments,
+    /// The generations that were loaded last, of all plugins of the pipeline.
+    active: BTreeMap<String, u32>,
+    /// Those that were to be loaded, staged ones too.
+    next: BTreeMap<String, u32>,
+    /// Whether the deployments may have changed, and since when that can't be dealt with.
+    changed: bool,
+    failed: Option<Instant>,
+    is_held: bool,
+    /// Versions that no worker runs any more are freed once all workers run the current ones.
+    retired: bool,
+}
+
+impl<'i> Follower<'i> {
+    fn start(context: &'i FollowContext<'i>, deployments: AppDeployments) -> Result<Self, Error> {
+        let FollowContext { settings, cluster, topology, instance, host, .. } = context;
+        let topic = internal_topics::control(&topology.app);
+        let mut config = settings.fetcher("deployments");
+        config.set("fetch.wait.max.ms", FETCH_WAIT_MS).set("fetch.min.bytes", "1");
+        let fetcher = Fetcher::new(&config)?;
+        let (low, _) = cluster.range(&topic, 0)?;
+        let mut places = TopicPartitionList::new();
+        places.add_partition_offset(&topic, 0, Offset::Offset(low))?;
+        fetcher.assign(&places)?;
+        let notes = NoteWriter::new(settings, &topology.app, instance)?;
+        let active = generations(topology, |plugin| deployments.active(plugin));
+        let note = InstanceNote {
+            host: (*host).to_owned(),
+            loaded: active.clone(),
+            running: active.clone(),
+            refused: None,
+        };
+        let next = active.clone();
+        Ok(Self {
+            context,
+            fetcher,
+            notes,
+            note,
+            deployments,
+            active,
+            next,
+            changed: true,
+            failed: None,
+            is_held: false,
+            retired: false,
+        })
+    }
+
+    fn round(&mut self) -> Result<(), Error> {
+        let (mut ended, mut records) = (false, Vec::new());
+        self.fetcher.poll(POLL_WAIT, |_, _, fetched| match fetched {
+            Fetched::Record(message) => {
+                let key = String::from_utf8_lossy(message.key().unwrap_or_default()).into_owned();
+                if let Some(plugin) = deployed_plugin(&key) {
+                    records.push((plugin.to_owned(), message.value().map(<[u8]>::to_vec)));
+                }
+            }
+            Fetched::End(_) => ended = true,
+            Fetched::Failed(code, text) => tracing::debug!(%code, "the control topic can't be read: {text}"),
+        });
+        for (plugin, value) in records {
+            self.changed = true;
+            self.take(plugin, value.as_deref());
+        }
+        // The deployments of a transaction take effect together: only at the end of the topic all of them are here.
+        let may_try = self.failed.is_none_or(|at| at.elapsed() > RETRY_INTERVAL);
+        if self.changed && (ended || self.failed.is_some()) && may_try {
+            self.failed = None;
+            self.changed = false;
+            self.apply()?;
+        }
+        self.note_running();
+        self.notes.write(&self.note);
+        Ok(())
+    }
+
+    fn take(&mut self, plugin: String, value: Option<&[u8]>) {
+        match value.map(serde_json::from_slice::<PluginRecord>) {
+            Some(Ok(record)) => drop(self.deployments.plugins.insert(plugin, record)),
+            Some(Err(error)) => tracing::error!(plugin, %error, "the record of its deployments can't be read"),
+            None => drop(self.deployments.plugins.remove(&plugin)),
+        }
+    }
+
+    /// Loads what is new, and publishes what is active.
+    fn apply(&mut self) -> Result<(), Error> {
+        let topology = self.context.topology;
+        let active = generations(topology, |plugin| self.deployments.active(plugin));
+        let next = generations(topology, |plugin| self.deployments.active_or_staged(plugin));
+        if active != self.active {
+            match self.load(&|deployments, plugin| deployments.active(plugin))? {
+                None => return Ok(()),
+                Some(Ok(plugins)) => self.publish(plugins, active),
+                Some(Err(reason)) => self.hold(reason, active),
+            }
+        }
+        if next != self.next {
+            match self.load(&|deployments, plugin| deployments.active_or_staged(plugin))? {
+                None => return Ok(()),
+                Some(Ok(_)) => {
+                    self.note.loaded.clone_from(&next);
+                    if !self.is_held {
+                        self.note.refused = None;
+                    }
+                }
+                Some(Err(reason)) => {
+                    tracing::warn!(reason, "this process can't run a staged deployment");
+                    self.note.refused = Some(Refused { generations: next.clone(), reason });
+                }
+            }
+            self.next = next;
+        }
+        Ok(())
+    }
+
+    /// Loads a deployment of each plugin. `None` if a component couldn't be read yet: it is tried again.
+    fn load(
+        &mut self,
+        deployment: &dyn for<'d> Fn(&'d AppDeployments, &str) -> Option<&'d Deployment>,
+    ) -> Result<Option<Result<ActivePlugins, String>>, Error> {
+        let FollowContext { settings, cluster, topology, loader, stop, .. } = self.context;
+        let names = topology.plugins.iter().map(|plugin| plugin.name.as_str());
+        let wanted = names.filter_map(|plugin| Some(Wanted { plugin, deployment: deployment(&self.deployments, plugin)? }));
+        let wanted: Vec<_> = wanted.collect();
+        match components::load(settings, cluster, topology, &wanted, *loader, &|| !stop.load(Ordering::Relaxed)) {
+            Ok(loaded) => Ok(loaded),
+            Err(error) => {
+                tracing::warn!(%error, "the component of a deployment can't be read: trying again");
+                (self.changed, self.failed) = (true, Some(Instant::now()));
+                Ok(None)
+            }
+        }
+    }
+
+    fn publish(&mut self, plugins: ActivePlugins, active: BTreeMap<String, u32>) {
+        for (plugin, generation) in active.iter().filter(|(plugin, now)| self.active.get(*plugin) != Some(now)) {
+            if let Some(deployment) = self.deployments.active(plugin) {
+                let (digest, cause, by) = (&deployment.component, deployment.cause.name(), &deployment.by);
+                tracing::info!(plugin, generation, digest, cause, by, "deployment");
+            }
+        }
+        faults::hit(Point::PluginsLoaded);
+        self.context.current.publish(plugins);
+        (self.active, self.retired) = (active, false);
+        self.note.refused = None;
+        if std::mem::take(&mut self.is_held) {
+            (self.context.held)(None);
+        }
+    }
+
+    fn hold(&mut self, reason: String, active: BTreeMap<String, u32>) {
+        self.note.refused = Some(Refused { generations: active.clone(), reason: reason.clone() });
+        (self.active, self.is_held) = (active, true);
+        (self.context.held)(Some(reason));
+    }
+
+    /// Notes which generations all workers run.
+    fn note_running(&mut self) {
+        if self.is_held || !self.context.current.is_adopted() {
+            return;
+        }
+        if self.note.running != self.active {
+            self.note.running.clone_from(&self.active);
+        }
+        if !self.retired {
+            self.retired = true;
+            let (_, plugins) = self.context.current.get();
+            self.context.loader.retire(&plugins.deployments);
+        }
+    }
+}
+
+/// The generations of deployments of the pipeline's plugins.
+fn generations<'d>(
+    topology: &Topology,
+    deployment: impl Fn(&str) -> Option<&'d Deployment>,
+) -> BTreeMap<String, u32> {
+    let names = topology.plugins.iter().map(|plugin| &plugin.name);
+    names.filter_map(|plugin| Some((plugin.clone(), deployment(plugin)?.generation))).collect()
+}

@@ -1,0 +1,102 @@
+//! Swapping plugins: between two transactions, all tasks of a worker go on with the versions that are active now.
+//!
+//! A record that was begun is finished first, so that none is judged by two versions. Each commit notes with the offsets
+//! which generation has processed the records. A process that gets a task later waits until it has this generation, so
+//! no partition goes back to an older version.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use super::Worker;
+use super::active_task::ActiveTask;
+use super::commit::CommitScope;
+use super::opener::Opened;
+use crate::error::Reaction;
+use crate::faults::{self, Point};
+use crate::tasks::TaskId;
+
+/// How often it is logged that tasks wait for a deployment.
+const LOG_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Tasks that are ready to be opened, and were run by newer versions of their plugins than this process has.
+#[derive(Default)]
+pub(super) struct EarlyTasks {
+    tasks: Vec<Opened>,
+    /// Generations that were found in the state, and not with the offsets.
+    found: BTreeMap<TaskId, u32>,
+    /// When the first one came, or was logged last.
+    since: Option<Instant>,
+}
+
+impl EarlyTasks {
+    /// Parts opened tasks, and those that have waited, into those that can go on with these plugins, and the others.
+    pub(super) fn sort(&mut self, opened: Vec<Opened>, generation_of: impl Fn(TaskId) -> u32) -> Vec<Opened> {
+        let all = std::mem::take(&mut self.tasks).into_iter().chain(opened);
+        let needs = |opened: &Opened| {
+            let noted = match opened {
+                Opened::Stayed(_) => 0,
+                Opened::Restored(_, beginning) => beginning.generation(),
+            };
+            noted.max(self.found.get(&opened.task()).copied().unwrap_or(0))
+        };
+        let (ready, early) = all.partition(|opened| needs(opened) <= generation_of(opened.task()));
+        self.tasks = early;
+        self.log(&generation_of);
+        ready
+    }
+
+    /// A task waits because its state was written by this generation.
+    pub(super) fn wait_for(&mut self, opened: Opened, generation: u32) {
+        self.found.insert(opened.task(), generation);
+        self.tasks.push(opened);
+    }
+
+    fn log(&mut self, generation_of: &impl Fn(TaskId) -> u32) {
+        let Some(first) = self.tasks.first() else {
+            self.since = None;
+            return;
+        };
+        if self.since.get_or_insert_with(Instant::now).elapsed() > LOG_INTERVAL {
+            self.since = Some(Instant::now());
+            let (task, tasks) = (first.task(), self.tasks.len());
+            let generation = generation_of(task);
+            tracing::warn!(
+                %task, tasks, generation,
+                "tasks wait until this process has loaded the deployment that ran them last"
+            );
+        }
+    }
+}
+
+impl Worker {
+    /// Goes on with the plugins that are active now, unless work is left that only the ones before may finish: then the
+    /// next round does.
+    pub(super) fn swap_plugins(&mut self) -> Result<(), Reaction> {
+        let (version, plugins) = self.shared.plugins.get();
+        faults::hit(Point::SwapBegun);
+        for number in 0..self.tasks.len() {
+            while self.tasks.get(number).is_some_and(|active| active.task.is_unfinished()) {
+                if !self.may_go_on() || !self.process_records(number)? {
+                    return Ok(());
+                }
+                if self.must_commit() {
+                    self.commit(CommitScope::All)?;
+                }
+            }
+        }
+        self.commit(CommitScope::All)?;
+        let may_swap = |active: &ActiveTask| !active.dirty && !active.task.is_unfinished();
+        if !self.tasks.iter().chain(&self.awaited.stayed).all(may_swap) {
+            return Ok(());
+        }
+        faults::hit(Point::SwapCommitted);
+        for active in self.tasks.iter_mut().chain(&mut self.awaited.stayed) {
+            active.swap(&plugins)?;
+        }
+        self.logic.retire(&plugins.deployments);
+        (self.version, self.plugins) = (version, plugins);
+        self.shared.plugins.adopt(self.number, version);
+        faults::hit(Point::Swapped);
+        Ok(())
+    }
+}
