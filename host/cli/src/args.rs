@@ -96,6 +96,9 @@ pub struct Pipeline {
     /// end is dropped
     #[arg(long = "set-file", value_name = "KEY=FILE", value_parser = setting_in_file)]
     pub set_file: Vec<(String, PathBuf)>,
+    /// Settings that other options of a command stand for; they count more than those above.
+    #[arg(skip)]
+    pub more: Vec<Override>,
 }
 
 impl Pipeline {
@@ -105,10 +108,9 @@ impl Pipeline {
         self.set.iter().map(|(key, _)| key).chain(in_files).any(|key| key == setting)
     }
 
-    /// The same pipeline with more settings, which count more than those that it has.
-    pub fn with(&self, more: Vec<(String, Secret)>) -> Self {
-        let set = self.set.iter().cloned().chain(more).collect();
-        Self { files: self.files.clone(), set, set_file: self.set_file.clone() }
+    /// The same pipeline with settings that other options of a command stand for.
+    pub fn with(&self, more: Vec<Override>) -> Self {
+        Self { files: self.files.clone(), set: self.set.clone(), set_file: self.set_file.clone(), more }
     }
 
     /// The settings that it changes.
@@ -116,11 +118,12 @@ impl Pipeline {
     /// # Errors
     /// A file of `--set-file` can't be read, or isn't text.
     pub fn overrides(&self) -> Result<Vec<Override>> {
-        let of = |option, key: &String, value| Override { option, key: key.clone(), value };
+        let of = |option, key: &String, value| Override { option: format!("{option} {key}"), key: key.clone(), value };
         let mut overrides: Vec<_> = self.set.iter().map(|(key, value)| of("--set", key, value.clone())).collect();
         for (key, path) in &self.set_file {
             overrides.push(of("--set-file", key, assignment::read(key, path)?));
         }
+        overrides.extend(self.more.iter().cloned());
         Ok(overrides)
     }
 }
@@ -161,6 +164,20 @@ pub struct Replay {
     /// Close open windows at the end of the input, and put out their results
     #[arg(long)]
     pub close_windows: bool,
+    /// Compare another version of a plugin with the one in the files: it gets the same records and state, and what it
+    /// does otherwise is reported. Exit code 4 if there is a difference
+    #[arg(long, value_name = "NAME=FILE", value_parser = assignment::plugin_file)]
+    pub shadow: Vec<(String, PathBuf)>,
+    /// Change a setting of the shadow's config; with several plugins, `NAME.KEY=VALUE`
+    #[arg(long, value_name = "KEY=VALUE", requires = "shadow", value_parser = topic_setting)]
+    pub config: Vec<(String, String)>,
+    /// Differences that are meant, such as `value:/updatedAt`, `value:/items/*/price`, `headers:trace` or `timestamp`;
+    /// may be repeated
+    #[arg(long, value_name = "PATTERN", requires = "shadow")]
+    pub ignore: Vec<String>,
+    /// Write all differences to this file, as JSON
+    #[arg(long, value_name = "FILE", requires = "shadow")]
+    pub shadow_report: Option<PathBuf>,
 }
 
 /// `millrace topic`.

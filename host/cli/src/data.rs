@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use millrace_embedded::catalog::Catalog;
-use millrace_embedded::log::Log;
 use millrace_embedded::deploy::Start;
+use millrace_embedded::log::Log;
 use millrace_embedded::topics::FolderTopics;
 use millrace_embedded::{Worker, WorkerOptions, deploy, run};
 use millrace_engine::manifest::KeyCodec;

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
+use millrace_engine::deployment::PluginLoader;
+use millrace_engine::logic::Logic;
 use millrace_engine::manifest::Manifest;
 use millrace_engine::secret::HIDDEN;
 use millrace_engine::topology::{PluginUse, Topology};
-use millrace_engine::deployment::PluginLoader;
-use millrace_engine::logic::Logic;
 use millrace_kafka::{Guests, Mistake};
 use millrace_pipeline::{self as pipeline, Given, Pipeline, PluginLoadError, SourceFile, nearest};
 use millrace_plugin::{GuestInstances, PluginSettings, Refusal, Runtime};
@@ -44,7 +44,8 @@ pub fn load(arguments: &args::Pipeline) -> Result<Loaded> {
     let plugins: Vec<_> =
         pipeline.plugins().map(|plugin| (plugin.name.clone(), load_plugin(&runtime, plugin))).collect();
     let manifest = |plugin: &FilePlugin| plugin.plugin.manifest().clone();
-    let manifests = plugins.iter().map(|(name, plugin)| (name.clone(), plugin.as_ref().map(manifest).map_err(Clone::clone)));
+    let manifests =
+        plugins.iter().map(|(name, plugin)| (name.clone(), plugin.as_ref().map(manifest).map_err(Clone::clone)));
     let topology = Arc::new(check(&pipeline, &manifests.collect(), &files, Style::of_stderr())?);
     let plugins = plugins.into_iter().map(|(_, plugin)| plugin).collect::<Result<Vec<_>, _>>()?;
     let plugins = Plugins::new((pipeline, files), Arc::clone(&topology), runtime, &plugins);

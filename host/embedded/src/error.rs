@@ -72,7 +72,9 @@ impl Error {
             Self::Store(error) | Self::Log(LogError::Store(error)) => {
                 error.is_passing() && !matches!(error, millrace_store::Error::Gone { .. })
             }
-            Self::Inbox { source, .. } | Self::Requests { source, .. } | Self::Output(source) => matches!(source.kind(), StorageFull | QuotaExceeded),
+            Self::Inbox { source, .. } | Self::Requests { source, .. } | Self::Output(source) => {
+                matches!(source.kind(), StorageFull | QuotaExceeded)
+            }
             Self::Partitions(_)
             | Self::Task(_)
             | Self::Log(_)

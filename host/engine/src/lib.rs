@@ -26,6 +26,7 @@ pub mod refused;
 pub mod rfc3339;
 mod row;
 pub mod secret;
+pub mod shadow;
 pub mod size;
 pub mod stage;
 pub mod state;

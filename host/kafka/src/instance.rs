@@ -80,12 +80,7 @@ pub enum Report<'a> {
 ///
 /// # Errors
 /// It can't start, or can't go on. What was committed stays.
-pub fn run(
-    app: &App,
-    options: &Options,
-    stop: &AtomicBool,
-    report: &mut dyn FnMut(Report<'_>),
-) -> Result<(), Error> {
+pub fn run(app: &App, options: &Options, stop: &AtomicBool, report: &mut dyn FnMut(Report<'_>)) -> Result<(), Error> {
     let Some(Prepared { shared, globals, deployments }) = start::prepare(app, options, stop)? else {
         report(Report::State(State::Stopped));
         return Ok(());

@@ -90,8 +90,8 @@ impl Sources {
     }
 
     /// Adds an override, and returns the place of its value.
-    pub fn add_override(&mut self, option: &str, key: &str) -> Place {
-        self.entries.push(SourceText { path: PathBuf::from(format!("{option} {key}")), text: None });
+    pub fn add_override(&mut self, option: &str) -> Place {
+        self.entries.push(SourceText { path: PathBuf::from(option), text: None });
         Place { file: self.entries.len() - 1, start: 0, end: 0 }
     }
 

@@ -16,8 +16,8 @@ pub struct Given<'a> {
 /// A setting of the command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Override {
-    /// The option that sets it, as messages name it: `--set`, or `--set-file`.
-    pub option: &'static str,
+    /// The option that sets it, as messages name it, such as `--set commit-interval`.
+    pub option: String,
     /// Which setting, such as `commit-interval` or `kafka.sasl.password`.
     pub key: String,
     /// Its value: TOML or plain text; under `kafka.` text, byte for byte.

@@ -16,7 +16,7 @@ const MOST_PARTS: usize = 64;
 /// Applies all overrides in their order.
 pub(super) fn apply(merged: &mut Merged, overrides: &[Override], sources: &mut Sources, problems: &mut Problems) {
     for Override { option, key, value } in overrides {
-        let at = sources.add_override(option, key);
+        let at = sources.add_override(option);
         // Many of Kafka's settings are passwords, which may look like TOML.
         let item = match key.starts_with("kafka.") {
             true => Item { at, value: Value::Text(value.expose().to_owned()) },

@@ -53,7 +53,11 @@ fn show(diagnostics: &[Diagnostic]) -> String {
 }
 
 fn overridden(pairs: &[(&str, &str)]) -> Vec<Override> {
-    let pair = |(key, value): &(&str, &str)| Override { option: "--set", key: (*key).into(), value: (*value).into() };
+    let pair = |(key, value): &(&str, &str)| Override {
+        option: format!("--set {key}"),
+        key: (*key).into(),
+        value: (*value).into(),
+    };
     pairs.iter().map(pair).collect()
 }
 

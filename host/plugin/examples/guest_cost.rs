@@ -23,8 +23,9 @@ fn main() {
     let path = std::env::args().nth(1).unwrap_or_else(|| "order_status.wasm".into());
     let runtime = Runtime::new(None).unwrap();
     let start = Instant::now();
-    let plugin = 
-        runtime.load(&std::fs::read(&path).unwrap(), &path, &PluginSettings::new("{}", GuestLimits::default())).unwrap();
+    let plugin = runtime
+        .load(&std::fs::read(&path).unwrap(), &path, &PluginSettings::new("{}", GuestLimits::default()))
+        .unwrap();
     println!("load (compile, describe, configure): {:.1} ms", start.elapsed().as_secs_f64() * 1e3);
     let function = FunctionId { deployment: DeploymentId(0), function: 0 };
     let deploy = || GuestInstances::of([(function.deployment, plugin.clone())]);

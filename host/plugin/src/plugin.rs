@@ -39,6 +39,9 @@ pub struct Plugin {
     slow: SlowWarnings,
 }
 
+/// The beginning of WebAssembly.
+const MAGIC: &[u8] = b"\0asm";
+
 /// How a plugin is loaded.
 #[derive(Clone, Debug)]
 pub struct PluginSettings<'a> {
@@ -77,11 +80,7 @@ impl Runtime {
 }
 
 impl Plugin {
-    pub(crate) fn load(
-        runtime: &Arc<Runtime>,
-        bytes: &[u8],
-        settings: &PluginSettings<'_>,
-    ) -> Result<Self, Refusal> {
+    pub(crate) fn load(runtime: &Arc<Runtime>, bytes: &[u8], settings: &PluginSettings<'_>) -> Result<Self, Refusal> {
         let PluginSettings { config, limits, writes } = settings.clone();
         let (component, names) = component(bytes)?;
         let exports = |name: &str| names.exports.contains(&interface(name));
@@ -179,6 +178,10 @@ impl Plugin {
 
 /// The component in the bytes, converted from a core module if they are one, and its names.
 fn component(bytes: &[u8]) -> Result<(Vec<u8>, BinaryNames), Refusal> {
+    if !bytes.starts_with(MAGIC) {
+        let begin = String::from_utf8_lossy(bytes.get(..MAGIC.len()).unwrap_or(bytes)).escape_default().to_string();
+        return Err(Refusal::NotWasm(format!("it begins with `{begin}`, and WebAssembly with `\\0asm`")));
+    }
     let names = inspect::names(bytes)?;
     inspect::check(&names)?;
     if names.kind == Kind::Component {
@@ -193,10 +196,7 @@ fn component(bytes: &[u8]) -> Result<(Vec<u8>, BinaryNames), Refusal> {
 
 /// The state versions that aren't the newest ones, by the numbers of function and store, and the manifest with the
 /// version of each store only. An error names a store that hasn't such a version.
-fn written(
-    manifest: &Manifest,
-    writes: &BTreeMap<String, u32>,
-) -> Result<(Vec<WriteVersion>, Manifest), Refusal> {
+fn written(manifest: &Manifest, writes: &BTreeMap<String, u32>) -> Result<(Vec<WriteVersion>, Manifest), Refusal> {
     let (mut versions, mut called) = (Vec::new(), manifest.clone());
     let mut unknown: BTreeSet<_> = writes.keys().collect();
     for (index, function) in (0..).zip(&mut called.functions) {

@@ -64,7 +64,7 @@ fn view(product: u64, time: i64) -> NewRecord {
 pub(crate) fn run(emit: &str, folder: &Path) {
     let file = PathBuf::from("pipelines/recommendations.toml");
     let set = vec![("trending.emit".to_owned(), emit.into())];
-    let loaded = load(&args::Pipeline { files: vec![file], set, set_file: Vec::new() }).unwrap();
+    let loaded = load(&args::Pipeline { files: vec![file], set, set_file: Vec::new(), more: Vec::new() }).unwrap();
     let (mut worker, guests) = data::open_worker(&loaded, folder, WorkerOptions::default()).unwrap();
     let mut logic = Timed::new(guests);
     let interval = loaded.topology.settings.commit_interval;

@@ -15,15 +15,21 @@ use crate::timed::Timed;
 
 /// Runs the pipeline until it is idle, and prints the costs.
 pub(crate) fn run(folder: &Path) {
-    let loaded =
-        load(&args::Pipeline { files: vec![crate::pipeline()], set: Vec::new(), set_file: Vec::new() }).unwrap();
+    let loaded = load(&args::Pipeline {
+        files: vec![crate::pipeline()],
+        set: Vec::new(),
+        set_file: Vec::new(),
+        more: Vec::new(),
+    })
+    .unwrap();
     let (mut worker, guests) = data::open_worker(&loaded, folder, WorkerOptions::default()).unwrap();
     let input = worker.lag();
     let mut logic = Timed::new(guests);
     let options = RunOptions {
         commit_interval: loaded.topology.settings.commit_interval,
         until_idle: true,
-        inbox: run::inbox_of(folder), deployer: None
+        inbox: run::inbox_of(folder),
+        deployer: None,
     };
     let (start, mut commits) = (Instant::now(), 0u64);
     run::run(&mut worker, &mut logic, options, &AtomicBool::new(false), |_| commits += 1).unwrap();

@@ -76,14 +76,17 @@ fn fill(folder: &Path, records: u64, partitions: u32) {
 
 /// Runs a pipeline until it is idle, and prints its row.
 pub(crate) fn run(pipeline: &Path, folder: &Path) {
-    let loaded = load(&args::Pipeline { files: vec![pipeline.into()], set: Vec::new(), set_file: Vec::new() }).unwrap();
+    let loaded =
+        load(&args::Pipeline { files: vec![pipeline.into()], set: Vec::new(), set_file: Vec::new(), more: Vec::new() })
+            .unwrap();
     let (mut worker, mut guests) = data::open_worker(&loaded, folder, WorkerOptions::default()).unwrap();
     let database = Arc::clone(worker.log().database());
     let input = worker.lag();
     let options = RunOptions {
         commit_interval: loaded.topology.settings.commit_interval,
         until_idle: true,
-        inbox: run::inbox_of(folder), deployer: None
+        inbox: run::inbox_of(folder),
+        deployer: None,
     };
     let mut disk = 0;
     let look = |disk: &mut u64| *disk = (*disk).max(on_disk(&database));

@@ -136,13 +136,16 @@ fn fill(next: Next, folder: &Path, records: u64, partitions: u32) {
 
 /// Runs a pipeline until it is idle, and prints its row.
 pub(crate) fn run(pipeline: &Path, folder: &Path) {
-    let loaded = load(&args::Pipeline { files: vec![pipeline.into()], set: Vec::new(), set_file: Vec::new() }).unwrap();
+    let loaded =
+        load(&args::Pipeline { files: vec![pipeline.into()], set: Vec::new(), set_file: Vec::new(), more: Vec::new() })
+            .unwrap();
     let (mut worker, guests) = data::open_worker(&loaded, folder, WorkerOptions::default()).unwrap();
     let (input, mut logic) = (worker.lag(), Timed::new(guests));
     let options = RunOptions {
         commit_interval: loaded.topology.settings.commit_interval,
         until_idle: true,
-        inbox: run::inbox_of(folder), deployer: None
+        inbox: run::inbox_of(folder),
+        deployer: None,
     };
     let start = Instant::now();
     run::run(&mut worker, &mut logic, options, &AtomicBool::new(false), |_| ()).unwrap();

@@ -26,8 +26,13 @@ pub(crate) fn compare() {
     let pairs: Vec<Pair<'_>> = orders.iter().zip(&keys).map(|((left, right), key)| pair(key, left, right)).collect();
     let values: Vec<(&[u8], &[u8])> = orders.iter().map(|(left, right)| (left.as_bytes(), right.as_bytes())).collect();
 
-    let loaded =
-        load(&args::Pipeline { files: vec![crate::pipeline()], set: Vec::new(), set_file: Vec::new() }).unwrap();
+    let loaded = load(&args::Pipeline {
+        files: vec![crate::pipeline()],
+        set: Vec::new(),
+        set_file: Vec::new(),
+        more: Vec::new(),
+    })
+    .unwrap();
     let mut guests = loaded.guests();
     let function = FunctionId { deployment: DeploymentId(0), function: 0 };
     let mut guest = || assert_eq!(guests.join(function, &pairs, Attempt::Batch).unwrap().result.len(), BATCH);

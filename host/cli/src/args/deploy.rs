@@ -108,6 +108,15 @@ pub enum DeploymentsCommand {
         #[command(flatten)]
         manner: Manner,
     },
+    /// Drop a staged version: one whose `deploy` was interrupted before it became active
+    Abort {
+        /// The app.
+        #[command(flatten)]
+        app: App,
+        /// A note for the list of deployments
+        #[arg(long, value_name = "TEXT", default_value = "")]
+        note: String,
+    },
     /// Let the active version of a plugin write its newest state version
     ///
     /// Until then it writes the version that was written before, so that a rollback is possible. After it, the app can

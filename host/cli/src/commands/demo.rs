@@ -32,7 +32,7 @@ pub fn demo(arguments: &args::Demo) -> Result<()> {
     // Settings of the command line override those of the pipeline file.
     let set = arguments.set.all()?.into_iter().map(|(name, value)| (format!("kafka.{name}"), value)).collect();
     let files = vec![pipeline];
-    let loaded = load(&args::Pipeline { files, set, set_file: Vec::new() })?;
+    let loaded = load(&args::Pipeline { files, set, set_file: Vec::new(), more: Vec::new() })?;
     match &arguments.kafka {
         None => embedded::demo(arguments, &loaded),
         Some(bootstrap) => kafka::demo(arguments, &loaded, bootstrap),

@@ -6,17 +6,19 @@
 //! ```
 
 pub(super) mod control;
-mod plan;
+pub(super) mod plan;
 pub(super) mod wait;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, IsTerminal};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow, bail};
 use millrace_engine::deployment::{Act, AppDeployments, Candidate, PluginLoader};
 use millrace_engine::secret::Secret;
+use millrace_pipeline::Override;
 
 use crate::args;
 use crate::author;
@@ -31,7 +33,7 @@ use plan::Plan;
 /// # Errors
 /// A version is refused, nobody agrees, or a process can't run it: then the active versions stay.
 pub fn deploy(arguments: &args::Deploy) -> Result<()> {
-    let loaded = load(&arguments.pipeline.with(settings(arguments)?))?;
+    let loaded = load(&arguments.pipeline.with(settings(&arguments.plugins, &arguments.config, "--plugin")?))?;
     let control = Control::open(&loaded.topology, &arguments.at)?;
     let before = control.deployments()?;
     let candidates = candidates(&loaded, arguments, &before)?;
@@ -76,22 +78,31 @@ pub(super) fn done(control: &Control<'_>, generations: &BTreeMap<String, u32>, m
     Ok(())
 }
 
-/// The new components and config as settings of the pipeline.
-fn settings(arguments: &args::Deploy) -> Result<Vec<(String, Secret)>> {
+/// New components and config of plugins, as settings of the pipeline. `option` is the one that has the components.
+pub(super) fn settings(
+    plugins: &[(String, PathBuf)],
+    config: &[(String, String)],
+    option: &str,
+) -> Result<Vec<Override>> {
     let mut settings = Vec::new();
-    for (name, file) in &arguments.plugins {
+    for (name, file) in plugins {
+        if !file.is_file() {
+            bail!("{option} {name}={}: there is no such file", file.display());
+        }
         let file = std::path::absolute(file)?;
         let file = file.to_str().ok_or_else(|| anyhow!("{}: not UTF-8", file.display()))?;
-        settings.push((format!("plugins.{name}.component"), Secret::from(file)));
+        let (option, key) = (format!("{option} {name}"), format!("plugins.{name}.component"));
+        settings.push(Override { option, key, value: Secret::from(file) });
     }
-    let names: Vec<_> = arguments.plugins.iter().map(|(name, _)| name.as_str()).collect();
-    for (key, value) in &arguments.config {
+    let names: Vec<_> = plugins.iter().map(|(name, _)| name.as_str()).collect();
+    for (key, value) in config {
         let (name, key) = match (names.as_slice(), key.split_once('.')) {
             ([only], _) => (*only, key.as_str()),
             (several, Some((name, key))) if several.contains(&name) => (name, key),
             _ => bail!("--config {key}: with several plugins, say whose: --config NAME.{key}=VALUE"),
         };
-        settings.push((format!("plugins.{name}.config.{key}"), Secret::from(value.as_str())));
+        let (option, key) = (format!("--config {key}"), format!("plugins.{name}.config.{key}"));
+        settings.push(Override { option, key, value: Secret::from(value.as_str()) });
     }
     Ok(settings)
 }

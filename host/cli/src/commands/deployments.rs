@@ -1,11 +1,12 @@
 //! `millrace deployments`: the list of an app's deployments, and the way back.
 
-use anyhow::{Context, Result};
-use millrace_engine::deployment::{Act, AppDeployments, Deployment};
+use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
+use millrace_engine::deployment::{Act, AppDeployments, Deployment};
 use serde_json::json;
 
 use super::deploy::control::{Components, Control};
+use super::deploy::plan::names_of;
 use super::deploy::{done, wait};
 use crate::args::{self, DeploymentsCommand, Manner};
 use crate::author;
@@ -24,7 +25,19 @@ pub fn deployments(command: &DeploymentsCommand) -> Result<()> {
         DeploymentsCommand::Rollback { app, plugin, to, manner } => with(app, |control, loaded| {
             let deployments = control.deployments()?;
             let plugin = chosen(&deployments, plugin.as_deref(), loaded)?;
+            check_state(control, &deployments, &plugin, *to)?;
             change(control, &Act::Rollback { plugin, to: *to }, manner)
+        }),
+        DeploymentsCommand::Abort { app, note } => with(app, |control, _| {
+            let staged = control.deployments()?.staged();
+            if staged.is_empty() {
+                bail!("nothing is staged: `millrace deployments rollback` goes back from an active version");
+            }
+            control.change(&Act::Abort(staged.clone()), &author::here(note.clone()), &Components::new())?;
+            for (plugin, generation) in staged {
+                crate::say::note(format_args!("aborted: `{plugin}` generation {generation}"));
+            }
+            Ok(())
         }),
         DeploymentsCommand::Finalize { app, plugin, manner } => with(app, |control, loaded| {
             let deployments = control.deployments()?;
@@ -44,6 +57,27 @@ fn change(control: &Control<'_>, act: &Act, manner: &Manner) -> Result<()> {
     done(control, &generations, manner)
 }
 
+/// Refuses a rollback to code that can't read the state, with what is in its way.
+fn check_state(control: &Control<'_>, deployments: &AppDeployments, plugin: &str, to: Option<u32>) -> Result<()> {
+    let unreadable = deployments.unreadable_after_rollback(plugin, to)?;
+    let mut in_the_way = Vec::new();
+    for (store, versions) in &unreadable {
+        let entries = control.entries_by_version(&names_of(control.topology(), plugin, store))?;
+        for version in versions {
+            let count = entries.get(version).copied().unwrap_or(0);
+            in_the_way.push(format!("{count} entries of version {version} in the store `{store}`"));
+        }
+    }
+    if in_the_way.is_empty() {
+        return Ok(());
+    }
+    bail!(
+        "plugin `{plugin}`: the code of that generation can't read the state: in the way are {}. It was finalised since: \
+         deploy a version that reads these, or go on with the active one",
+        in_the_way.join(", ")
+    )
+}
+
 /// The plugin of a command: otherwise the one that was deployed last.
 fn chosen(deployments: &AppDeployments, plugin: Option<&str>, loaded: &Loaded) -> Result<String> {
     if let Some(plugin) = plugin {
@@ -56,7 +90,10 @@ fn chosen(deployments: &AppDeployments, plugin: Option<&str>, loaded: &Loaded) -
 
 /// All deployments that are kept, by their generations.
 fn all(deployments: &AppDeployments) -> Vec<(&str, &Deployment)> {
-    let of = deployments.plugins.iter().flat_map(|(plugin, record)| record.deployments.iter().map(move |it| (plugin.as_str(), it)));
+    let of = deployments
+        .plugins
+        .iter()
+        .flat_map(|(plugin, record)| record.deployments.iter().map(move |it| (plugin.as_str(), it)));
     let mut all: Vec<_> = of.collect();
     all.sort_by_key(|(_, deployment)| deployment.generation);
     all
@@ -79,7 +116,8 @@ fn list(control: &Control<'_>, json: bool) -> Result<()> {
         all(&deployments).into_iter().for_each(|it| note(json_of(it)));
         return Ok(());
     }
-    let mut rows = vec![["generation", "plugin", "component", "status", "cause", "by", "at", "note"].map(str::to_owned)];
+    let mut rows =
+        vec![["generation", "plugin", "component", "status", "cause", "by", "at", "note"].map(str::to_owned)];
     for (plugin, it) in all(&deployments) {
         let (generation, component, at) = (it.generation.to_string(), short(&it.component), time_of(it.at));
         let (status, cause) = (it.status.name(), it.cause.name());
@@ -90,10 +128,17 @@ fn list(control: &Control<'_>, json: bool) -> Result<()> {
     }
     for instance in &instances {
         let running = instance.note.as_ref().map(|note| &note.running);
-        let running = running.map(|all| all.iter().map(|(plugin, at)| format!("`{plugin}` generation {at}")).collect::<Vec<_>>().join(", "));
+        let running = running.map(|all| {
+            all.iter().map(|(plugin, at)| format!("`{plugin}` generation {at}")).collect::<Vec<_>>().join(", ")
+        });
         let refused = instance.note.as_ref().and_then(|note| note.refused.as_ref());
-        let refused = refused.map(|refused| format!("; it can't run a newer one: {}", refused.reason)).unwrap_or_default();
-        note(format_args!("process {} runs {}{refused}", wait::name(instance), running.as_deref().unwrap_or("nothing yet")));
+        let refused =
+            refused.map(|refused| format!("; it can't run a newer one: {}", refused.reason)).unwrap_or_default();
+        note(format_args!(
+            "process {} runs {}{refused}",
+            wait::name(instance),
+            running.as_deref().unwrap_or("nothing yet")
+        ));
     }
     Ok(())
 }

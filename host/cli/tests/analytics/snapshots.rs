@@ -6,8 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use millrace_cli::lines::{self, Line, LineReader};
 use millrace_cli::data::open_tasks;
+use millrace_cli::lines::{self, Line, LineReader};
 use millrace_cli::load::{Loaded, load};
 use millrace_cli::{args, commands};
 use millrace_embedded::log::Log;
@@ -64,7 +64,9 @@ fn a_restart_after_every_record_changes_nothing() {
     let place = place();
     for (name, _) in PIPELINES {
         let file = place.path(&format!("{name}.toml"));
-        let loaded = load(&args::Pipeline { files: vec![file], set: Vec::new(), set_file: Vec::new() }).unwrap();
+        let loaded =
+            load(&args::Pipeline { files: vec![file], set: Vec::new(), set_file: Vec::new(), more: Vec::new() })
+                .unwrap();
         // In memory, where the system has that: opening a database waits for the disk several times.
         let memory = Path::new("/dev/shm");
         let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap();

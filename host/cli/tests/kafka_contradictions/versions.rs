@@ -8,58 +8,23 @@ fn version(number: u8) -> Vec<u8> {
     guest_named("operators.wasm").into_iter().chain(*b"\0\x06\x04note").chain([number]).collect()
 }
 
+/// It waits outside the group, which would assign it tasks again and again. The newer process has all tasks.
 #[test]
-fn an_upgrade_that_is_rolled_back_ends_no_process_of_the_other_version() {
+fn a_process_whose_pipeline_the_active_version_does_not_fit_leaves_the_group_and_waits() {
     let Some(kafka) = on_kafka() else { return };
-    for topic in ["mixed-in", "mixed-out"] {
+    for topic in ["outdated-in", "outdated-out", "outdated-names"] {
         kafka.create(topic, 2);
     }
-    let file = |number: u8| {
-        let (toml, wasm) = (format!("v{number}.toml"), format!("v{number}.wasm"));
-        kafka.place.write(&wasm, version(number));
-        kafka.place.write(&toml, count("mixed", "sums", "").replace("operators.wasm", &wasm));
-        toml
-    };
-    let (old, new) = (file(1), file(2));
-    let mut written = 0;
-    let mut more = || {
-        kafka.write("mixed-in", (written, written + 20));
-        written += 20;
-        kafka.wait_for("mixed-out", written as usize);
-    };
-    let mut first = kafka.start(&old, "first");
-    more();
-    let mut second = kafka.start(&new, "second");
-    second.logged("running");
-    more();
-    assert_eq!(second.terminate().code(), Some(0));
-    more();
-    assert!(first.is_running(), "the process with the older version goes on");
-    let told = first.logged_with("goes on with its older one");
-    assert!(
-        told.contains("operators") && told.contains("\"generation\":1") && told.contains("\"recorded\":2"),
-        "{told}"
+    let new = count("outdated", "sums", "");
+    // It calls a function that the next version hasn't.
+    let old = format!(
+        "{new}\n[[global-table]]\nname = \"names\"\ntopic = \"outdated-names\"\nkey = \"i64\"\n[[lookup]]\nname = \"named\"\n\
+         stream = \"in\"\ntable = \"names\"\nkind = \"left\"\ncall = \"operators.pair\"\n[[sink]]\nfrom = \"named\"\n\
+         topic = \"outdated-pairs\"\n"
     );
-
-    let mut second = kafka.start(&new, "second");
-    second.logged("running");
-    more();
-    assert_eq!(first.terminate().code(), Some(0));
-    more();
-    assert_eq!(second.terminate().code(), Some(0));
-    assert_eq!(kafka.read("mixed-out").len(), written as usize);
-}
-
-/// It waits outside the group, which would assign it the task again and again. The newer process has all tasks.
-#[test]
-fn a_process_that_can_not_read_the_state_of_a_newer_version_leaves_the_group_and_waits() {
-    let Some(kafka) = on_kafka() else { return };
-    for topic in ["outdated-in", "outdated-out"] {
-        kafka.create(topic, 2);
-    }
-    let old = count("outdated", "sums", "");
+    kafka.create("outdated-pairs", 2);
     kafka.place.write("next.wasm", guest_named("operators_next.wasm"));
-    kafka.place.write("next.toml", old.replace("operators.wasm", "next.wasm"));
+    kafka.place.write("next.toml", new.replace("operators.wasm", "next.wasm"));
     kafka.place.write("old.toml", old);
     let mut written = 0;
     let mut more = || {
@@ -69,16 +34,23 @@ fn a_process_that_can_not_read_the_state_of_a_newer_version_leaves_the_group_and
     };
     let mut first = kafka.start("old.toml", "first");
     more();
-    let mut second = kafka.start("next.toml", "second");
-    second.logged("running");
+
+    let deploy = format!("deploy next.toml --plugin operators=next.wasm --yes --kafka {}", kafka.bootstrap);
+    let refused = kafka.place.millrace(&deploy);
+    assert_eq!(refused.code, Some(1));
+    assert!(
+        refused.err.contains("nothing was deployed: process") && refused.err.contains("no function `pair`"),
+        "{refused:?}"
+    );
     more();
-    assert!(first.is_running(), "it keeps the tasks that the newer one hasn't had");
-    assert_eq!(second.terminate().code(), Some(0));
-    let said = first.logged("this process can't run a task, and leaves the group");
-    let reason = said["reason"].as_str().unwrap_or_default();
-    assert!(reason.contains("generation 2 of the plugin `operators`") && reason.contains("can't read it"), "{reason}");
+    let list = kafka.place.millrace(&format!("deployments list next.toml --kafka {}", kafka.bootstrap)).good();
+    assert!(list.contains("aborted  deploy") && list.contains("runs `operators` generation 1"), "{list}");
 
     let mut second = kafka.start("next.toml", "second");
+    let said = first.logged("this process can't run the active version of a plugin, and leaves the group");
+    let reason = said["reason"].as_str().unwrap_or_default();
+    assert!(reason.contains("has no function `pair`"), "{reason}");
+    second.logged("running");
     more();
     first.logged("waiting outside of the group");
     more();

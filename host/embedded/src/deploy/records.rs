@@ -8,9 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use millrace_engine::deployment::{
-    Act, ActivePlugins, AppDeployments, Author, PluginLoader, PluginRecord, Wanted,
-};
+use millrace_engine::deployment::{Act, ActivePlugins, AppDeployments, Author, PluginLoader, PluginRecord, Wanted};
 use millrace_engine::ports::{Backend, Scan};
 use millrace_engine::state::keys::version_of;
 use millrace_engine::task::TaskError;

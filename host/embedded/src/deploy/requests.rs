@@ -22,7 +22,7 @@ use crate::files;
 use crate::run::wall_clock;
 
 /// How often a process looks for the answer.
-const LOOK_INTERVAL: Duration = Duration::from_millis(20);
+const LOOK_INTERVAL: Duration = Duration::from_millis(5);
 
 const REQUEST: &str = ".request";
 const ANSWER: &str = ".answer";
@@ -143,7 +143,9 @@ pub fn ask(
             Ok(bytes) => {
                 files::remove(folder, &answer).map_err(failed)?;
                 let answer = serde_json::from_slice(&bytes);
-                return answer.map(Some).map_err(|error| Error::Input(format!("the app's answer can't be read: {error}")));
+                return answer
+                    .map(Some)
+                    .map_err(|error| Error::Input(format!("the app's answer can't be read: {error}")));
             }
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
             Err(_) if go_on() => std::thread::sleep(LOOK_INTERVAL),

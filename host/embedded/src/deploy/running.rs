@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::log::Log;
 
 /// How often a run looks for requests.
-const LOOK_INTERVAL: Duration = Duration::from_millis(50);
+const LOOK_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Key of the answer to a request that is done, while the request is there: a process that is killed before it could
 /// answer doesn't do it twice.
@@ -59,7 +59,8 @@ impl Deployer {
     pub(crate) fn poll(&mut self, log: &Log) -> Result<Option<Ready>, Error> {
         match self.loading.take_if(|loading| loading.thread.is_finished()) {
             Some(Loading { name, change, generations, thread }) => {
-                let loaded = thread.join().unwrap_or_else(|_| Err("the thread that loads plugins has panicked: a bug".into()));
+                let loaded =
+                    thread.join().unwrap_or_else(|_| Err("the thread that loads plugins has panicked: a bug".into()));
                 match loaded {
                     Ok(plugins) => Ok(Some(Ready { name, change, generations, plugins })),
                     Err(reason) => self.refuse(&name, reason).map(|()| None),
@@ -126,7 +127,9 @@ impl Deployer {
     /// Answers a request that is done.
     pub(crate) fn done(&self, log: &Log, ready: &Ready) -> Result<(), Error> {
         for (plugin, record) in &ready.change.after.plugins {
-            if let Some(deployment) = record.deployments.iter().find(|it| ready.generations.get(plugin) == Some(&it.generation)) {
+            if let Some(deployment) =
+                record.deployments.iter().find(|it| ready.generations.get(plugin) == Some(&it.generation))
+            {
                 let (generation, digest) = (deployment.generation, &deployment.component);
                 let (status, cause, by) = (deployment.status.name(), deployment.cause.name(), &deployment.by);
                 tracing::info!(plugin, generation, digest, status, cause, by, "deployment");

@@ -30,6 +30,12 @@ impl AppDeployments {
         self.plugins.get(plugin)?.active()
     }
 
+    /// The generations that are staged, by plugin.
+    pub fn staged(&self) -> BTreeMap<String, u32> {
+        let staged = |(plugin, record): (&String, &PluginRecord)| Some((plugin.clone(), record.staged()?.generation));
+        self.plugins.iter().filter_map(staged).collect()
+    }
+
     /// The staged deployment of a plugin, otherwise the active one.
     pub fn active_or_staged(&self, plugin: &str) -> Option<&Deployment> {
         let record = self.plugins.get(plugin)?;
@@ -89,7 +95,10 @@ impl AppDeployments {
     fn activate(&mut self, plugin: &str, generation: u32) -> Result<(), DeploymentRefused> {
         match self.plugins.get_mut(plugin).is_some_and(|record| record.activate(generation)) {
             true => Ok(()),
-            false => Err(refused(plugin, format!("generation {generation} isn't staged any more: another deployment came first"))),
+            false => Err(refused(
+                plugin,
+                format!("generation {generation} isn't staged any more: another deployment came first"),
+            )),
         }
     }
 
@@ -148,34 +157,56 @@ impl AppDeployments {
         self.push(candidate, (Cause::Deploy, Status::Staged), author)
     }
 
+    /// The state versions that the target of a rollback can't read, by function and store; none if it can read all that
+    /// may be there.
+    ///
+    /// # Errors
+    /// There is nothing to go back to.
+    pub fn unreadable_after_rollback(
+        &self,
+        plugin: &str,
+        to: Option<u32>,
+    ) -> Result<BTreeMap<String, Vec<u32>>, DeploymentRefused> {
+        let (target, (record, _)) = (self.rollback_target(plugin, to)?, self.record(plugin)?);
+        let unread = record.state_versions.iter().filter_map(|(store, written)| {
+            let reads = &target.stores.get(store)?.reads;
+            let unread: Vec<_> = written.iter().filter(|version| !reads.contains(version)).copied().collect();
+            (!unread.is_empty()).then(|| (store.clone(), unread))
+        });
+        Ok(unread.collect())
+    }
+
     /// The deployment that a rollback of a plugin goes to: that of generation `to`, or else the last one of another
     /// version that wasn't rolled back itself.
     ///
     /// # Errors
-    /// There is none, or its code can't read what is in the state.
-    pub fn rollback_target(&self, plugin: &str, to: Option<u32>) -> Result<&Deployment, DeploymentRefused> {
+    /// There is none.
+    fn rollback_target(&self, plugin: &str, to: Option<u32>) -> Result<&Deployment, DeploymentRefused> {
         let (record, active) = self.record(plugin)?;
         let is_other = |it: &Deployment| {
             let was_active = !matches!(it.status, Status::Staged | Status::Aborted);
             was_active && (&it.component, &it.config) != (&active.component, &active.config)
         };
         let others = || record.deployments.iter().rev().filter(|it| is_other(it));
-        let kept = || {
-            let kept: Vec<_> = others().map(|it| it.generation.to_string()).collect();
-            if kept.is_empty() { "no other version is kept".into() } else { format!("kept are {}", kept.join(", ")) }
-        };
+        let kept: Vec<_> = others().map(|it| it.generation.to_string()).collect();
+        if kept.is_empty() {
+            return Err(refused(plugin, "there is no version to go back to: no other one that ran is kept".into()));
+        }
+        let kept = kept.join(", ");
         let target = match to {
             Some(generation) => others().find(|it| it.generation == generation).ok_or_else(|| {
-                refused(plugin, format!("generation {generation} has no other version than the active one: {}", kept()))
+                refused(
+                    plugin,
+                    format!("generation {generation} has no other version than the active one: kept are {kept}"),
+                )
             })?,
             None => others().find(|it| it.status != Status::RolledBack).ok_or_else(|| {
-                refused(plugin, format!("there is no version before the active one: {}; choose one with --to", kept()))
+                refused(
+                    plugin,
+                    format!("the version before the active one was rolled back: choose one with --to; kept are {kept}"),
+                )
             })?,
         };
-        for (store, written) in &record.state_versions {
-            let Some(versions) = target.stores.get(store) else { continue };
-            check_reads(plugin, store, &versions.reads, written)?;
-        }
         Ok(target)
     }
 
@@ -185,6 +216,10 @@ impl AppDeployments {
     /// As for the target.
     fn rollback(&mut self, plugin: &str, to: Option<u32>, author: &Author) -> Result<u32, DeploymentRefused> {
         let mut next = self.rollback_target(plugin, to)?.clone();
+        for (store, written) in self.plugins.get(plugin).iter().flat_map(|record| &record.state_versions) {
+            let Some(versions) = next.stores.get(store) else { continue };
+            check_reads(plugin, store, &versions.reads, written)?;
+        }
         (next.cause, next.status) = (Cause::Rollback, Status::Active);
         for (store, versions) in &mut next.stores {
             versions.now = self.version_to_write(plugin, store, &versions.writes).unwrap_or(versions.now);

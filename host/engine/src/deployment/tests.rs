@@ -115,15 +115,12 @@ fn a_rollback_goes_to_the_version_before_and_not_to_one_that_was_rolled_back() {
     let none = rollback(&mut app, "p", None).unwrap_err();
     assert_eq!(
         none.to_string(),
-        "plugin `p`: there is no version before the active one: kept are 2; choose one with --to"
+        "plugin `p`: the version before the active one was rolled back: choose one with --to; kept are 2"
     );
     assert_eq!(rollback(&mut app, "p", Some(2)), Ok(4));
     assert_eq!((app.active("p").unwrap().component.as_str(), now(&app)), ("two", 1));
     let wrong = rollback(&mut app, "p", Some(9)).unwrap_err();
-    assert_eq!(
-        wrong.to_string(),
-        "plugin `p`: generation 9 has no other version than the active one: kept are 3, 1"
-    );
+    assert_eq!(wrong.to_string(), "plugin `p`: generation 9 has no other version than the active one: kept are 3, 1");
     let never = rollback(&mut app, "q", None).unwrap_err();
     assert_eq!(never.to_string(), "plugin `q`: the app has never run it");
 }
@@ -155,12 +152,9 @@ fn a_staged_deployment_is_active_only_once_it_is_activated() {
     app.apply(&Act::Abort(staged.clone()), &author()).unwrap();
     assert_eq!(app.plugins.get("p").unwrap().deployments.last().unwrap().status, Status::Aborted);
     let late = app.apply(&Act::Activate(staged), &author()).unwrap_err();
-    assert_eq!(
-        late.to_string(),
-        "plugin `p`: generation 2 isn't staged any more: another deployment came first"
-    );
+    assert_eq!(late.to_string(), "plugin `p`: generation 2 isn't staged any more: another deployment came first");
     let none = rollback(&mut app, "p", Some(2)).unwrap_err();
-    assert!(none.to_string().ends_with("no other version is kept"), "one that never ran is no way back: {none}");
+    assert!(none.to_string().ends_with("no other one that ran is kept"), "one that never ran is no way back: {none}");
     assert_eq!(app.start(&two, DeployOnStart::New, &author(), &|_| true), Ok(Started::Deployed), "it never was active");
 }
 

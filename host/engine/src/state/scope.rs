@@ -23,6 +23,7 @@ pub struct ProcessScope {
 }
 
 /// The timers of a call.
+#[derive(Clone)]
 pub(crate) struct TimerScope {
     pub(crate) timers: Timers,
     /// Key of the record, or of the due timer.
@@ -46,6 +47,17 @@ pub(crate) enum Cause {
     /// A timer of the driver's clock, at this time. A timer that it sets for this time or earlier is set for the next
     /// millisecond instead.
     Wall(Timestamp),
+}
+
+/// An entry that a call has written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ScopeWrite {
+    /// Index of the store in the function's manifest.
+    pub(crate) store: usize,
+    /// Its key.
+    pub(crate) key: Bytes,
+    /// Its value; `None` if it was deleted.
+    pub(crate) value: Option<Stored>,
 }
 
 /// A page of a range of keys.
@@ -108,6 +120,32 @@ impl ProcessScope {
             let value = self.state.written(*store, key)?;
             Some((*store, key.len(), value.len()))
         })
+    }
+
+    /// The timers as they are, for [`rewind`](Self::rewind).
+    pub(crate) fn timers(&self) -> Option<TimerScope> {
+        self.timer_scope.clone()
+    }
+
+    /// Undoes all that was written, and goes back to these timers.
+    pub(crate) fn rewind(&mut self, timers: Option<TimerScope>) {
+        for (store, key, before) in self.undo.drain(..).rev() {
+            self.state.restore(store, key, before);
+        }
+        self.timer_scope = timers;
+    }
+
+    /// The entries of the function's stores that the call has written, as they are now, in the order of their keys.
+    pub(crate) fn writes(&self) -> Vec<ScopeWrite> {
+        let mut writes = Vec::new();
+        for (written, key, _) in &self.undo {
+            let Some(store) = self.stores.iter().position(|store| store == written) else { continue };
+            let value = self.state.written(*written, key).cloned().and_then(|bytes| decode_stored(&bytes));
+            writes.push(ScopeWrite { store, key: key.clone(), value });
+        }
+        writes.sort_by(|one, other| (one.store, &one.key).cmp(&(other.store, &other.key)));
+        writes.dedup_by(|one, other| (one.store, &one.key) == (other.store, &other.key));
+        writes
     }
 
     /// Number of stores: valid indexes are below it.

@@ -70,7 +70,12 @@ fn check_deployments(
 
 impl TaskMemory {
     /// The task goes on with other deployments.
-    pub(super) fn swap(&mut self, topology: &Topology, options: &TaskOptions, state: &TaskState) -> Result<(), TaskError> {
+    pub(super) fn swap(
+        &mut self,
+        topology: &Topology,
+        options: &TaskOptions,
+        state: &TaskState,
+    ) -> Result<(), TaskError> {
         self.unrecorded = check_deployments(topology, shape(topology, options.subtopology), options, state)?;
         self.call_sizes.fill(FIRST_CALL_SIZE);
         Ok(())

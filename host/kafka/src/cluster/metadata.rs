@@ -78,7 +78,8 @@ fn read(text: &str) -> Option<Note> {
     }
     for word in words {
         note.unfinished |= word == REST;
-        note.generation = word.strip_prefix(GENERATION).and_then(|number| number.parse().ok()).unwrap_or(note.generation);
+        note.generation =
+            word.strip_prefix(GENERATION).and_then(|number| number.parse().ok()).unwrap_or(note.generation);
     }
     Some(note)
 }

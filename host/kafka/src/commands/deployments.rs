@@ -91,15 +91,21 @@ impl<'c> Deployments<'c> {
             let changelog = internal_topics::changelog(&self.app, store);
             let moved = Cell::new(Instant::now());
             let go_on = || moved.get().elapsed() < CONTROL_TIMEOUT;
-            let read = whole_topic::read(self.connection.settings(), &self.cluster, &changelog, &go_on, &mut |partition, key, value| {
-                moved.set(Instant::now());
-                // A key's hash is enough for a count.
-                let key_hash = BuildHasherDefault::<DefaultHasher>::default().hash_one((partition, key));
-                match value.and_then(|value| version_of(key, value)) {
-                    Some(version) => drop(versions.insert(key_hash, version)),
-                    None => drop(versions.remove(&key_hash)),
-                }
-            })?;
+            let read = whole_topic::read(
+                self.connection.settings(),
+                &self.cluster,
+                &changelog,
+                &go_on,
+                &mut |partition, key, value| {
+                    moved.set(Instant::now());
+                    // A key's hash is enough for a count.
+                    let key_hash = BuildHasherDefault::<DefaultHasher>::default().hash_one((partition, key));
+                    match value.and_then(|value| version_of(key, value)) {
+                        Some(version) => drop(versions.insert(key_hash, version)),
+                        None => drop(versions.remove(&key_hash)),
+                    }
+                },
+            )?;
             read.ok_or_else(|| self.too_late(&changelog))?;
             for (_, version) in versions.drain() {
                 *entries.entry(version).or_default() += 1;

@@ -50,7 +50,8 @@ pub(crate) fn read(
     }
     let mut chunks: BTreeMap<(String, String), Vec<u8>> = BTreeMap::new();
     let read = whole_topic::read(settings, cluster, &internal_topics::control(app), go_on, &mut |_, key, value| {
-        let Some((digest, number)) = std::str::from_utf8(key).ok().and_then(|key| key.strip_prefix(PREFIX)?.split_once('/'))
+        let Some((digest, number)) =
+            std::str::from_utf8(key).ok().and_then(|key| key.strip_prefix(PREFIX)?.split_once('/'))
         else {
             return;
         };
@@ -95,7 +96,8 @@ mod tests {
     fn a_component_has_a_chunk_for_each_64_kib_and_keys_in_their_order() {
         let component = vec![7; CHUNK_BYTES * 2 + 1];
         let chunks: Vec<_> = chunks("d", &component).map(|(key, chunk)| (key, chunk.len())).collect();
-        let sizes = [("component/d/000000", CHUNK_BYTES), ("component/d/000001", CHUNK_BYTES), ("component/d/000002", 1)];
+        let sizes =
+            [("component/d/000000", CHUNK_BYTES), ("component/d/000001", CHUNK_BYTES), ("component/d/000002", 1)];
         assert_eq!(chunks, sizes.map(|(key, size)| (key.to_owned(), size)));
         let keys: Vec<_> = keys("d", component.len() as u64).collect();
         assert_eq!(keys, sizes.map(|(key, _)| key));

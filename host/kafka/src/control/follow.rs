@@ -24,8 +24,8 @@ use crate::faults::{self, Point};
 /// How long to wait for entries at a time.
 const POLL_WAIT: Duration = Duration::from_millis(20);
 
-/// How long a broker keeps a fetch that finds nothing new.
-const FETCH_WAIT_MS: &str = "1000";
+/// How long a broker keeps a fetch that finds nothing new. It answers no earlier when a transaction ends.
+const FETCH_WAIT_MS: &str = "50";
 
 /// How often it is tried again to read a component.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
@@ -91,12 +91,8 @@ impl<'i> Follower<'i> {
         fetcher.assign(&places)?;
         let notes = NoteWriter::new(settings, &topology.app, instance)?;
         let active = generations(topology, |plugin| deployments.active(plugin));
-        let note = InstanceNote {
-            host: (*host).to_owned(),
-            loaded: active.clone(),
-            running: active.clone(),
-            refused: None,
-        };
+        let note =
+            InstanceNote { host: (*host).to_owned(), loaded: active.clone(), running: active.clone(), refused: None };
         let next = active.clone();
         Ok(Self {
             context,
@@ -187,7 +183,8 @@ impl<'i> Follower<'i> {
     ) -> Result<Option<Result<ActivePlugins, String>>, Error> {
         let FollowContext { settings, cluster, topology, loader, stop, .. } = self.context;
         let names = topology.plugins.iter().map(|plugin| plugin.name.as_str());
-        let wanted = names.filter_map(|plugin| Some(Wanted { plugin, deployment: deployment(&self.deployments, plugin)? }));
+        let wanted =
+            names.filter_map(|plugin| Some(Wanted { plugin, deployment: deployment(&self.deployments, plugin)? }));
         let wanted: Vec<_> = wanted.collect();
         match components::load(settings, cluster, topology, &wanted, *loader, &|| !stop.load(Ordering::Relaxed)) {
             Ok(loaded) => Ok(loaded),
@@ -238,10 +235,7 @@ impl<'i> Follower<'i> {
 }
 
 /// The generations of deployments of the pipeline's plugins.
-fn generations<'d>(
-    topology: &Topology,
-    deployment: impl Fn(&str) -> Option<&'d Deployment>,
-) -> BTreeMap<String, u32> {
+fn generations<'d>(topology: &Topology, deployment: impl Fn(&str) -> Option<&'d Deployment>) -> BTreeMap<String, u32> {
     let names = topology.plugins.iter().map(|plugin| &plugin.name);
     names.filter_map(|plugin| Some((plugin.clone(), deployment(plugin)?.generation))).collect()
 }

@@ -132,7 +132,11 @@ impl<'t> Instance<'t> {
     }
 
     /// Starts to follow the app's deployments.
-    pub(super) fn follow_deployments(&mut self, deployments: AppDeployments, loader: Arc<dyn PluginLoader>) -> Result<(), Error> {
+    pub(super) fn follow_deployments(
+        &mut self,
+        deployments: AppDeployments,
+        loader: Arc<dyn PluginLoader>,
+    ) -> Result<(), Error> {
         let (shared, events, stop) = (Arc::clone(&self.shared), self.pool.events(), Arc::clone(&self.stop_following));
         let follow = move || {
             let held = |reason: Option<String>| {

@@ -43,8 +43,13 @@ pub(crate) struct Prepared {
 /// Checks and claims everything, loads the active plugins, and reads global tables. `None` if the process stops before.
 pub(crate) fn prepare(app: &App, options: &Options, stop: &AtomicBool) -> Result<Option<Prepared>, Error> {
     let (topology, candidates) = (Arc::clone(&app.topology), app.candidates.as_slice());
-    let settings =
-        ClientSettings::new(&topology.app, "start", &options.bootstrap, &topology.kafka, topology.settings.commit_interval)?;
+    let settings = ClientSettings::new(
+        &topology.app,
+        "start",
+        &options.bootstrap,
+        &topology.kafka,
+        topology.settings.commit_interval,
+    )?;
     let cluster = Arc::new(Cluster::new(&settings)?);
     let patience = Patience { bootstrap: &options.bootstrap, stop };
     let Some(id) = patience.meet(&settings)? else { return Ok(None) };

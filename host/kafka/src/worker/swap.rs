@@ -68,11 +68,15 @@ impl EarlyTasks {
     }
 }
 
+fn in_ms(time: Duration) -> f64 {
+    time.as_secs_f64() * 1_000.0
+}
+
 impl Worker {
     /// Goes on with the plugins that are active now, unless work is left that only the ones before may finish: then the
     /// next round does.
     pub(super) fn swap_plugins(&mut self) -> Result<(), Reaction> {
-        let (version, plugins) = self.shared.plugins.get();
+        let (began, (version, plugins)) = (Instant::now(), self.shared.plugins.get());
         faults::hit(Point::SwapBegun);
         for number in 0..self.tasks.len() {
             while self.tasks.get(number).is_some_and(|active| active.task.is_unfinished()) {
@@ -89,6 +93,7 @@ impl Worker {
         if !self.tasks.iter().chain(&self.awaited.stayed).all(may_swap) {
             return Ok(());
         }
+        let committed = Instant::now();
         faults::hit(Point::SwapCommitted);
         for active in self.tasks.iter_mut().chain(&mut self.awaited.stayed) {
             active.swap(&plugins)?;
@@ -96,6 +101,9 @@ impl Worker {
         self.logic.retire(&plugins.deployments);
         (self.version, self.plugins) = (version, plugins);
         self.shared.plugins.adopt(self.number, version);
+        let (worker, tasks) = (self.number, self.tasks.len());
+        let (commit_ms, swap_us) = (in_ms(committed - began), in_ms(committed.elapsed()) * 1_000.0);
+        tracing::info!(worker, tasks, commit_ms, swap_us, "swapped");
         faults::hit(Point::Swapped);
         Ok(())
     }

@@ -11,7 +11,10 @@ use crate::template::{Guest, limits};
 
 fn load(folder: &Path) {
     let module = Guest::good(&[Role::Transform]).module();
-    Runtime::new(Some(folder.to_owned())).unwrap().load(&module, "guest.wasm", &PluginSettings::new("{}", limits())).unwrap();
+    Runtime::new(Some(folder.to_owned()))
+        .unwrap()
+        .load(&module, "guest.wasm", &PluginSettings::new("{}", limits()))
+        .unwrap();
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {

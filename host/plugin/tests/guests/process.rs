@@ -125,7 +125,8 @@ fn a_store_that_can_not_be_read_is_an_error_of_the_host() {
 #[test]
 fn an_unknown_deployment_gives_the_stores_back() {
     let scope = ProcessScope::over(Box::new(Memory::default()), 1);
-    let (called, scope) = millrace_plugin::GuestInstances::default().process(FIRST, message("a"), scope, Attempt::Batch);
+    let (called, scope) =
+        millrace_plugin::GuestInstances::default().process(FIRST, message("a"), scope, Attempt::Batch);
     assert!(matches!(called, Err(CallError::Host(_))));
     assert_eq!(scope.stores(), 1);
 }

@@ -27,8 +27,12 @@ pub(super) fn demo(arguments: &args::Demo, loaded: &Loaded) -> Result<()> {
     super::empty(&arguments.data)?;
     let (mut worker, mut guests) = data::open_worker(loaded, &arguments.data, WorkerOptions::default())?;
     let records = load_sample(&arguments.input(), &worker)?;
-    let options =
-        RunOptions { commit_interval: super::COMMIT_INTERVAL, until_idle: true, inbox: run::inbox_of(&arguments.data), deployer: None };
+    let options = RunOptions {
+        commit_interval: super::COMMIT_INTERVAL,
+        until_idle: true,
+        inbox: run::inbox_of(&arguments.data),
+        deployer: None,
+    };
     let start = Instant::now();
     run::run(&mut worker, &mut guests, options, &AtomicBool::new(false), |_| ())?;
     let took = start.elapsed();

@@ -128,23 +128,29 @@ impl PluginPlan {
             _ = writeln!(text, "  {name:<10} {value}");
         };
         line("plugin", format!("`{plugin}`, in place of generation {replaces}"));
-        line("component", match component.from == component.to {
-            true => format!("{}, as before", short(&component.to)),
-            false => format!(
-                "{} ({} bytes) -> {} ({} bytes)",
-                short(&component.from),
-                bytes.from,
-                short(&component.to),
-                bytes.to
-            ),
-        });
+        line(
+            "component",
+            match component.from == component.to {
+                true => format!("{}, as before", short(&component.to)),
+                false => format!(
+                    "{} ({} bytes) -> {} ({} bytes)",
+                    short(&component.from),
+                    bytes.from,
+                    short(&component.to),
+                    bytes.to
+                ),
+            },
+        );
         if version.from != version.to {
             line("version", format!("{} -> {}", version.from, version.to));
         }
-        line("config", match config.from == config.to {
-            true => "as before".into(),
-            false => format!("{} -> {}", config.from, config.to),
-        });
+        line(
+            "config",
+            match config.from == config.to {
+                true => "as before".into(),
+                false => format!("{} -> {}", config.from, config.to),
+            },
+        );
         match functions.as_slice() {
             [] => line("functions", "as before".into()),
             all => all.iter().for_each(|difference| line("functions", difference.clone())),
@@ -196,7 +202,8 @@ fn of_function(old: &FunctionManifest, new: &FunctionManifest) -> Vec<String> {
     let ports = |function: &FunctionManifest| {
         function.ports.iter().map(|port| (port.name.clone(), port.changes_key)).collect::<BTreeSet<_>>()
     };
-    let shown = |(name, changes): &(String, bool)| format!("port `{name}`{}", if *changes { " (changes the key)" } else { "" });
+    let shown =
+        |(name, changes): &(String, bool)| format!("port `{name}`{}", if *changes { " (changes the key)" } else { "" });
     parts.extend(ports(new).difference(&ports(old)).map(|port| format!("+ {}", shown(port))));
     parts.extend(ports(old).difference(&ports(new)).map(|port| format!("- {}", shown(port))));
     let codes = |function: &FunctionManifest| function.codes.iter().cloned().collect::<BTreeSet<_>>();
@@ -233,7 +240,7 @@ fn is_of(topology: &Topology, call: &millrace_engine::topology::Call, plugin: &s
 }
 
 /// Names of the stores of the steps that call a function, for a store of the function.
-fn names_of(topology: &Topology, plugin: &str, store: &str) -> Vec<String> {
+pub(in crate::commands) fn names_of(topology: &Topology, plugin: &str, store: &str) -> Vec<String> {
     let (function, store) = store.split_once('/').unwrap_or((store, ""));
     let mut names = Vec::new();
     for node in topology.subtopologies.iter().flat_map(|part| &part.nodes) {

@@ -19,7 +19,11 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 ///
 /// # Errors
 /// A process can't load one, or hasn't within the time.
-pub(super) fn until_loaded(control: &Control<'_>, generations: &BTreeMap<String, u32>, timeout: Duration) -> Result<()> {
+pub(super) fn until_loaded(
+    control: &Control<'_>,
+    generations: &BTreeMap<String, u32>,
+    timeout: Duration,
+) -> Result<()> {
     let limit = Instant::now() + timeout;
     loop {
         let (_, instances) = control.watch()?;

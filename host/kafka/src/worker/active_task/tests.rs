@@ -64,7 +64,18 @@ fn active() -> ActiveTask {
     let task = Task::open(Arc::new(topology), options, Box::new(Nothing)).unwrap();
     let inputs = task.inputs().iter().map(|topic| input(*topic)).collect();
     let (id, limits) = (TaskId { subtopology: 0, partition: 0 }, Limits::default());
-    ActiveTask { id, task, inputs, slots: Vec::new(), limits, dirty: false, sent: false, taken: 0, fired: 0, generation: 0 }
+    ActiveTask {
+        id,
+        task,
+        inputs,
+        slots: Vec::new(),
+        limits,
+        dirty: false,
+        sent: false,
+        taken: 0,
+        fired: 0,
+        generation: 0,
+    }
 }
 
 /// Nothing is known of the first input, and nothing comes from it.

@@ -1,0 +1,89 @@
+//! Load on an app: records at a steady rate, and a reader of its committed results that measures gaps.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::message::Message;
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::{Offset, TopicPartitionList};
+
+/// Records come each so often.
+const TICK: Duration = Duration::from_millis(5);
+
+/// Records at a steady rate, each with a number.
+pub struct Feed<'a> {
+    pub bootstrap: &'a str,
+    pub topic: &'a str,
+    /// Records a second.
+    pub rate: u64,
+    pub stop: &'a AtomicBool,
+}
+
+impl Feed<'_> {
+    /// Writes records until it is told to stop. Returns their number.
+    pub fn run(&self) -> u64 {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", self.bootstrap).set("enable.idempotence", "true").set("linger.ms", "1");
+        // A key has the same partition in the input as in the results: what is in one there was processed by one task.
+        config.set("partitioner", "murmur2_random");
+        let producer: BaseProducer = config.create().unwrap();
+        let (began, mut sent) = (Instant::now(), 0);
+        while !self.stop.load(Ordering::Relaxed) {
+            let due = began.elapsed().as_micros() as u64 * self.rate / 1_000_000;
+            while sent < due {
+                let (key, value) = (format!("k{sent}"), format!(r#"{{"n":{sent},"amount":1}}"#));
+                let record = BaseRecord::to(self.topic).key(&key).payload(&value).timestamp(1_000 + sent as i64);
+                if producer.send(record).is_err() {
+                    break;
+                }
+                sent += 1;
+            }
+            producer.poll(TICK);
+        }
+        producer.flush(Duration::from_secs(30)).unwrap();
+        sent
+    }
+}
+
+/// Times between committed results of a partition.
+#[derive(Default)]
+pub struct Gaps {
+    /// The longest one of each partition since it was asked last.
+    longest: Mutex<BTreeMap<i32, Duration>>,
+    /// Number of results.
+    pub read: AtomicU64,
+}
+
+impl Gaps {
+    /// Reads results until it is told to stop.
+    pub fn watch(&self, bootstrap: &str, (topic, partitions): (&str, u32), stop: &AtomicBool) {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", bootstrap).set("group.id", "gaps").set("isolation.level", "read_committed");
+        config.set("fetch.wait.max.ms", "5").set("enable.auto.commit", "false");
+        let consumer: BaseConsumer = config.create().unwrap();
+        let mut places = TopicPartitionList::new();
+        for partition in 0..partitions {
+            places.add_partition_offset(topic, partition.cast_signed(), Offset::Beginning).unwrap();
+        }
+        consumer.assign(&places).unwrap();
+        let mut last: BTreeMap<i32, Instant> = BTreeMap::new();
+        while !stop.load(Ordering::Relaxed) {
+            let Some(Ok(message)) = consumer.poll(TICK) else { continue };
+            let now = Instant::now();
+            let before = last.insert(message.partition(), now).unwrap_or(now);
+            let mut longest = self.longest.lock().unwrap();
+            let gap = longest.entry(message.partition()).or_default();
+            *gap = (*gap).max(now - before);
+            self.read.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// The longest time between two results of any partition since the last call.
+    pub fn take_longest(&self) -> Duration {
+        std::mem::take(&mut *self.longest.lock().unwrap()).into_values().max().unwrap_or_default()
+    }
+}

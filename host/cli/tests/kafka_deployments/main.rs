@@ -1,0 +1,121 @@
+//! Deployments on a real broker: rolling restarts, and many swaps under load with processes that are killed in the
+//! middle of one.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod load;
+mod restarts;
+mod swaps;
+
+use std::sync::OnceLock;
+
+use millrace_broker::{Cluster, Options};
+use serde_json::Value;
+
+use support::{Place, Running, guest_named};
+
+/// Passes records of `<app>-in` on to `<app>-out` with the name of the version that did, and counts them by key.
+const PIPELINE: &str = r#"
+app = "APP"
+commit-interval = "100ms"
+
+[plugins.swap]
+component = "swap.wasm"
+
+[[source]]
+name = "in"
+topic = "APP-in"
+key = "string"
+
+[[transform]]
+name = "tag"
+from = "in"
+call = "swap.tag"
+
+[[aggregate]]
+name = "count"
+from = "in"
+call = "swap.count"
+
+[[sink]]
+from = "tag"
+topic = "APP-out"
+
+[[table]]
+name = "counts"
+from = "count"
+"#;
+
+/// An app on the cluster.
+struct App {
+    place: Place,
+    bootstrap: String,
+    kafka: String,
+    name: &'static str,
+}
+
+/// The app's files and topics; `None` if Kafka can't run, and then the test counts as not run.
+fn app(name: &'static str, partitions: u32) -> Option<App> {
+    static CLUSTER: OnceLock<Option<Cluster>> = OnceLock::new();
+    let start = || millrace_broker::for_test(Options::default()).unwrap();
+    let bootstrap = CLUSTER.get_or_init(start).as_ref()?.bootstrap();
+    let place = Place::new();
+    place.write("swap.toml", PIPELINE.replace("APP", name));
+    for version in ["swap.wasm", "swap_next.wasm"] {
+        place.write(version, guest_named(version));
+    }
+    let app = App { place, kafka: format!("--kafka {bootstrap}"), bootstrap, name };
+    for topic in ["in", "out"] {
+        let settings = format!("--partitions {partitions} --config retention.ms=-1");
+        app.millrace(&format!("topic create {name}-{topic} {settings}"));
+    }
+    Some(app)
+}
+
+impl App {
+    /// Runs a command on the cluster to its end, and returns its output.
+    fn millrace(&self, words: &str) -> String {
+        self.place.millrace(&format!("{words} {}", self.kafka)).good()
+    }
+
+    /// Starts a process with two workers.
+    fn start(&self, data: &str, more: &str, fault: Option<&str>) -> Running {
+        let settings = "--set threads=2 --set kafka.session.timeout.ms=6000";
+        let mut command = self.place.command(&format!("run swap.toml --data {data} {settings} {more} {}", self.kafka));
+        command.envs(fault.map(|fault| ("MILLRACE_FAULT", fault)));
+        Running::start(command)
+    }
+
+    fn write(&self, lines: &str) {
+        let words = format!("topic write {}-in --key string {}", self.name, self.kafka);
+        self.place.millrace_with(&words, lines).good();
+    }
+
+    /// The results, in the order of each partition.
+    fn results(&self) -> Vec<Tagged> {
+        let lines = self.millrace(&format!("topic read {}-out --key string", self.name));
+        let tagged = |line: &str| {
+            let it: Value = serde_json::from_str(line).unwrap();
+            let (number, partition) = (it["value"]["n"].as_u64().unwrap(), it["partition"].as_u64().unwrap());
+            Tagged { partition, number, by: it["value"]["by"].as_str().unwrap().to_owned() }
+        };
+        lines.lines().map(tagged).collect()
+    }
+}
+
+/// A result.
+struct Tagged {
+    partition: u64,
+    number: u64,
+    /// The name of the version.
+    by: String,
+}
+
+/// Records with these numbers, each with a key of its own.
+fn records(numbers: std::ops::Range<u64>) -> String {
+    let line =
+        |n: u64| format!("{{\"key\":\"k{n}\",\"value\":{{\"n\":{n},\"amount\":1}},\"timestamp\":{}}}\n", 1_000 + n);
+    numbers.map(line).collect()
+}
