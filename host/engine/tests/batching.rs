@@ -1,5 +1,6 @@
 //! Batches and restarts have no effect: for random pipelines and records, with any batch size and commits and restarts
-//! anywhere, outputs, counts and state are the same as for one record at a time. With limits of sizes and without.
+//! anywhere, outputs, counts and state are the same as for one record at a time. With limits of sizes and without, and
+//! with a shadow that does what it likes and without.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
@@ -149,13 +150,14 @@ proptest! {
         pass_bytes in prop::sample::select(vec![1usize, 700, 3_000, usize::MAX]),
         restart_between in any::<bool>(),
         record_outputs in prop::sample::select(vec![1u64, 5, u64::MAX]),
+        shadow in any::<bool>(),
     ) {
         let limits = Limits { record_bytes, state_bytes, record_outputs };
         let topology = topology(&steps);
         let lines: Vec<&str> = records.iter().map(String::as_str).collect();
         let (outputs, ledger, disk) = support::play_on(&topology, &lines, &Play { limits, ..Play::PLAIN });
         let way =
-            Play { batch, commit_every, restart: true, window_memory, pass_bytes, restart_between, limits };
+            Play { batch, commit_every, restart: true, window_memory, pass_bytes, restart_between, limits, shadow };
         let (other_outputs, other_ledger, other_disk) = support::play_on(&topology, &lines, &way);
         prop_assert_eq!(outputs, other_outputs);
         prop_assert!(ledger.counts().eq(other_ledger.counts()));

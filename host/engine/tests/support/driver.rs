@@ -4,16 +4,19 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use millrace_engine::deployment::ActivePlugins;
 use millrace_engine::ledger::Ledger;
+use millrace_engine::logic::Logic;
 use millrace_engine::partitioner::partition_of;
 use millrace_engine::ports::DeploymentId;
 use millrace_engine::record::{Header, InputRecord, TimestampType};
+use millrace_engine::shadow::ShadowLogic;
 use millrace_engine::stage::Stage;
 use millrace_engine::task::{Deployed, Prepared, Produced, Task, TaskOptions};
 use millrace_engine::topology;
 use millrace_engine::topology::{TopicId, TopicKind, Topology};
 
-use super::{Disk, Limits, Rules};
+use super::{Disk, Limits, Rules, Wild};
 
 /// How to run.
 #[derive(Clone, Debug)]
@@ -30,6 +33,8 @@ pub struct Play {
     /// Whether each task is committed and opened anew after each pass.
     pub restart_between: bool,
     pub limits: Limits,
+    /// Whether a shadow gets all calls, too.
+    pub shadow: bool,
 }
 
 impl Play {
@@ -42,6 +47,7 @@ impl Play {
         pass_bytes: usize::MAX,
         restart_between: false,
         limits: Limits::NONE,
+        shadow: false,
     };
 
     pub fn ways(limits: Limits) -> Vec<Self> {
@@ -105,6 +111,19 @@ fn original_time(letter: &Produced) -> i64 {
     std::str::from_utf8(&header).unwrap().parse().unwrap()
 }
 
+/// The rules; with a shadow that does what it likes, if there is to be one.
+fn rules(topology: &Arc<Topology>, shadow: bool) -> Box<dyn Logic> {
+    if !shadow {
+        return Box::new(Rules::new(topology));
+    }
+    let plugins = |id| {
+        let deployed = Deployed { id: DeploymentId(id), generation: 1 + id, digest: "d".into() };
+        ActivePlugins { topology: Arc::clone(topology), deployments: Arc::new([deployed]) }
+    };
+    let wild = Wild { rules: Rules::new(topology), calls: 0 };
+    Box::new(ShadowLogic::new(wild, &plugins(0), &plugins(1), Vec::new()))
+}
+
 struct Driver {
     topology: Arc<Topology>,
     way: Play,
@@ -112,7 +131,7 @@ struct Driver {
     disk: Disk,
     tasks: Vec<Task>,
     stage: Stage,
-    rules: Rules,
+    rules: Box<dyn Logic>,
     log: HashMap<(TopicId, u32), Vec<InputRecord>>,
     /// Offset of the next record of each input of each task.
     committed: HashMap<(usize, usize), i64>,
@@ -128,7 +147,7 @@ impl Driver {
     fn new(topology: Arc<Topology>, way: Play) -> Self {
         let partitions: Arc<[u32]> = topology::partitions(&topology, &|_| None).expect("partitions").into();
         let disk = Disk::default();
-        let rules = Rules::new(&topology);
+        let rules = rules(&topology, way.shadow);
         let mut this = Self {
             topology,
             way,
@@ -239,9 +258,9 @@ impl Driver {
         self.now = self.now.max(now);
         let mut produced = Vec::new();
         for task in 0..self.tasks.len() {
-            let mut outputs = self.tasks[task].tick(&mut self.rules, self.now, turn).unwrap();
+            let mut outputs = self.tasks[task].tick(self.rules.as_mut(), self.now, turn).unwrap();
             while self.tasks[task].ready() {
-                outputs.extend(self.tasks[task].run(&mut self.rules, usize::MAX).unwrap());
+                outputs.extend(self.tasks[task].run(self.rules.as_mut(), usize::MAX).unwrap());
             }
             for output in outputs {
                 self.stage.put(task + 1, output.clone());
@@ -291,7 +310,7 @@ impl Driver {
     fn run_part(&mut self, part: usize, produced: &mut Vec<(u64, usize, Produced)>) {
         for task in 0..self.tasks.len() {
             while self.tasks[task].subtopology() == part && self.tasks[task].ready() {
-                for output in self.tasks[task].run(&mut self.rules, usize::MAX).unwrap() {
+                for output in self.tasks[task].run(self.rules.as_mut(), usize::MAX).unwrap() {
                     self.stage.put(task + 1, output.clone());
                     produced.push((output.turn, task, output));
                 }
@@ -325,7 +344,7 @@ impl Driver {
             let mut produced = Vec::new();
             for number in 0..self.tasks.len() {
                 while !self.tasks[number].is_flushed() {
-                    for output in self.tasks[number].flush(&mut self.rules, self.now, self.turn).unwrap() {
+                    for output in self.tasks[number].flush(self.rules.as_mut(), self.now, self.turn).unwrap() {
                         self.stage.put(number + 1, output.clone());
                         produced.push(output);
                     }

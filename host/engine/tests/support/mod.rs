@@ -9,12 +9,14 @@ pub mod golden;
 mod limits;
 mod rules;
 mod single;
+mod wild;
 
 pub use backend::Disk;
 pub use driver::{Play, play, play_on, play_records};
 pub use limits::Limits;
 pub use rules::Rules;
 pub use single::{Single, header, value};
+pub use wild::Wild;
 
 use std::path::PathBuf;
 use std::sync::Arc;
