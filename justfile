@@ -138,6 +138,11 @@ lint:
     cargo clippy --workspace --test soak -- -D warnings
     RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps --workspace
 
+# Swaps plugins under load many times, on a data folder and on Kafka: `swaps 1000 100`; see docs/swapping.md.
+swaps embedded="1000" kafka="100" rate="2000": guests
+    MILLRACE_SWAPS={{ embedded }} cargo test --workspace --test deployments -- --nocapture swaps
+    MILLRACE_SWAPS={{ kafka }} MILLRACE_RATE={{ rate }} cargo test --workspace --test kafka_deployments -- --nocapture swaps
+
 # Measures the orders pipeline on the embedded driver.
 bench *args: guests
     cargo build {{ as_released }} {{ ours }}

@@ -54,7 +54,7 @@ The log goes to standard error, as text on a terminal and as JSON elsewhere. MIL
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Check pipeline files and their plugins: lists all mistakes, and prints nothing if there are none
-    Check(Pipeline),
+    Check(Check),
     /// Run a pipeline until SIGTERM or Ctrl-C: it finishes and commits the records in flight, then stops
     #[command(after_help = EXIT_CODES)]
     Run(Run),
@@ -126,6 +126,21 @@ impl Pipeline {
         overrides.extend(self.more.iter().cloned());
         Ok(overrides)
     }
+}
+
+/// `millrace check`.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// The pipeline.
+    #[command(flatten)]
+    pub pipeline: Pipeline,
+    /// Also show what becomes of the state in this data folder: which steps keep theirs, begin with empty state, or
+    /// leave some behind. Exit code 1 if a step would misread it
+    #[arg(long, value_name = "DIR", conflicts_with = "kafka")]
+    pub against: Option<PathBuf>,
+    /// The same for the app on this Kafka cluster: its bootstrap servers
+    #[arg(long, value_name = "BOOTSTRAP", value_parser = bootstrap)]
+    pub kafka: Option<String>,
 }
 
 /// `millrace run`.

@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 mod agreement;
+mod check;
 pub mod demo;
 pub mod deploy;
 pub mod deployments;
@@ -26,7 +27,7 @@ use crate::load::load;
 /// A message for the user, with the exit code that [`code_of`](crate::exit::code_of) gives it.
 pub fn dispatch(command: Command) -> Result<()> {
     match command {
-        Command::Check(pipeline) => load(&pipeline).map(drop),
+        Command::Check(check) => check::check(&check),
         Command::Run(run) => run::run(&run),
         Command::Replay(replay) => replay::replay(&replay),
         Command::Topic(topic) => topic::topic(topic.command),

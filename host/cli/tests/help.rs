@@ -30,6 +30,10 @@ fn help_names_all_commands_and_exit_codes() {
       table        Print rows of the tables of a data folder
       topology     Show the topology of a pipeline: its topics, steps and state
       demo         Try Millrace: run a sample through its pipeline, and show the results
+      deploy       Make another version of a plugin the active one, while the app runs: first shows what
+                   will change
+      deployments  List the deployments of an app, go back to an earlier version of a plugin, or
+                   finalise the active one
       reset        Let an app on Kafka start from the beginning: deletes its committed offsets, internal
                    topics and local state
       offsets      Show or set the offsets at which an app on Kafka continues: the committed offsets of
@@ -42,9 +46,9 @@ fn help_names_all_commands_and_exit_codes() {
       -V, --version  Print version
 
     Exit codes: 0: success. 1: the pipeline, a plugin, the input, a topic or the data folder is wrong;
-    another start would fail, too. 2: the command line is wrong. 75: another start may succeed, as after
-    no broker answered, a disk was full or a thread failed. 128 plus the signal's number: a second
-    signal ended the process at once.
+    another start would fail, too. 2: the command line is wrong. 3: what was waited for is still under
+    way. 4: it was aborted. 75: another start may succeed, as after no broker answered, a disk was full
+    or a thread failed. 128 plus the signal's number: a second signal ended the process at once.
     The log goes to standard error, as text on a terminal and as JSON elsewhere. MILLRACE_LOG sets what
     is logged, such as `info` (the default), `debug`, or `warn,millrace_embedded=debug`.
     ");
@@ -96,9 +100,9 @@ fn help_of_run_shows_its_arguments() {
       -V, --version              Print version
 
     Exit codes: 0: success. 1: the pipeline, a plugin, the input, a topic or the data folder is wrong;
-    another start would fail, too. 2: the command line is wrong. 75: another start may succeed, as after
-    no broker answered, a disk was full or a thread failed. 128 plus the signal's number: a second
-    signal ended the process at once.
+    another start would fail, too. 2: the command line is wrong. 3: what was waited for is still under
+    way. 4: it was aborted. 75: another start may succeed, as after no broker answered, a disk was full
+    or a thread failed. 128 plus the signal's number: a second signal ended the process at once.
     The log goes to standard error, as text on a terminal and as JSON elsewhere. MILLRACE_LOG sets what
     is logged, such as `info` (the default), `debug`, or `warn,millrace_embedded=debug`.
     ");
@@ -116,20 +120,29 @@ fn help_of_replay_shows_its_arguments() {
       <PIPELINE>...  Pipeline files; several files together are one app
 
     Options:
-          --set <KEY=VALUE>      Change a setting, such as `commit-interval=100ms`, `resolve.within=1m`
-                                 or `plugins.NAME.config.KEY=VALUE`
-          --set-file <KEY=FILE>  Change a setting to the content of a file, such as
-                                 `kafka.sasl.password=/run/secrets/kafka`; a newline at its end is
-                                 dropped
-          --in <FILE>            File of records, one JSON object per line [default: standard input, as
-                                 is `-`]; in a folder, the file named after the pipeline: orders.jsonl
-                                 for orders.toml
-          --out <FILE>           File for the output records [default: standard output]
-          --batch <N>            Most records in one call of a plugin; changes the speed, never the
-                                 result [default: 500]
-          --close-windows        Close open windows at the end of the input, and put out their results
-      -h, --help                 Print help
-      -V, --version              Print version
+          --set <KEY=VALUE>       Change a setting, such as `commit-interval=100ms`, `resolve.within=1m`
+                                  or `plugins.NAME.config.KEY=VALUE`
+          --set-file <KEY=FILE>   Change a setting to the content of a file, such as
+                                  `kafka.sasl.password=/run/secrets/kafka`; a newline at its end is
+                                  dropped
+          --in <FILE>             File of records, one JSON object per line [default: standard input, as
+                                  is `-`]; in a folder, the file named after the pipeline: orders.jsonl
+                                  for orders.toml
+          --out <FILE>            File for the output records [default: standard output]
+          --batch <N>             Most records in one call of a plugin; changes the speed, never the
+                                  result [default: 500]
+          --close-windows         Close open windows at the end of the input, and put out their results
+          --shadow <NAME=FILE>    Compare another version of a plugin with the one in the files: it gets
+                                  the same records and state, and what it does otherwise is reported.
+                                  Exit code 4 if there is a difference
+          --config <KEY=VALUE>    Change a setting of the shadow's config; with several plugins,
+                                  `NAME.KEY=VALUE`
+          --ignore <PATTERN>      Differences that are meant, such as `value:/updatedAt`,
+                                  `value:/items/*/price`, `headers:trace` or `timestamp`; may be
+                                  repeated
+          --shadow-report <FILE>  Write all differences to this file, as JSON
+      -h, --help                  Print help
+      -V, --version               Print version
     ");
 }
 

@@ -9,7 +9,7 @@ mod running;
 
 use std::collections::BTreeMap;
 
-use millrace_engine::contents::Contents;
+use millrace_engine::contents::{self, Contents, StateChange};
 use millrace_engine::deployment::{
     ActivePlugins, AppDeployments, Author, Candidate, DeploymentRefused, OLD_FILES, PluginLoader, Started,
 };
@@ -89,14 +89,34 @@ fn log_joined(deployments: &AppDeployments, candidate: &Candidate) {
     tracing::warn!(plugin, digest, generation, active, "{}", OLD_FILES);
 }
 
+/// What would become of the state in a folder if this pipeline started on it.
+///
+/// # Errors
+/// The folder can't be read.
+pub fn state_changes(log: &Log, topology: &Topology) -> Result<Vec<(String, Contents, StateChange)>, Error> {
+    let (before, database) = (noted_contents(log)?, log.database());
+    let mut now = topology.contents();
+    now.values_mut().for_each(|contents| contents.inputs.clear());
+    let mut holds_any = |name: &str| {
+        let partitions = database.store(name).map(|store| database.partitions(store)).transpose()?;
+        Ok(partitions.is_some_and(|partitions| !partitions.is_empty()))
+    };
+    contents::changes(&before, &now, &mut holds_any)
+}
+
 type ByStore = BTreeMap<String, Contents>;
+
+/// The contents of the stores, as the last start has noted them.
+fn noted_contents(log: &Log) -> Result<ByStore, Error> {
+    let noted = log.control(CONTENTS)?.map(|bytes| serde_json::from_slice::<ByStore>(&bytes)).transpose();
+    let noted =
+        noted.map_err(|error| Error::Input(format!("the record of what the stores contain can't be read: {error}")))?;
+    Ok(noted.unwrap_or_default())
+}
 
 /// The contents of all stores once the app has started, and of those that it doesn't use.
 fn contents(log: &Log, topology: &Topology) -> Result<(ByStore, ByStore), Error> {
-    let before = log.control(CONTENTS)?.map(|bytes| serde_json::from_slice::<ByStore>(&bytes)).transpose();
-    let before = before
-        .map_err(|error| Error::Input(format!("the record of what the stores contain can't be read: {error}")))?;
-    let (mut all, mut now, database) = (before.unwrap_or_default(), topology.contents(), log.database());
+    let (mut all, mut now, database) = (noted_contents(log)?, topology.contents(), log.database());
     for (name, contents) in &mut now {
         // All tasks are in this process, so a step that now reads another topic can go on with its state.
         contents.inputs.clear();

@@ -110,6 +110,47 @@ pub struct Changed {
     pub danger: &'static str,
 }
 
+/// What becomes of the state in a store when a pipeline takes an app over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StateChange {
+    /// The step goes on with it.
+    Kept,
+    /// The step begins with empty state.
+    Empty,
+    /// No step uses it any more.
+    Orphan,
+    /// The step would misread it: a start is refused.
+    Refused(Changed),
+}
+
+/// What becomes of each store, by its name, with the contents that it has from then on or had before. `holds_any` says
+/// whether a store has entries.
+///
+/// # Errors
+/// `holds_any` fails.
+pub fn changes<E>(
+    before: &BTreeMap<String, Contents>,
+    now: &BTreeMap<String, Contents>,
+    holds_any: &mut dyn FnMut(&str) -> Result<bool, E>,
+) -> Result<Vec<(String, Contents, StateChange)>, E> {
+    let mut changes = Vec::new();
+    for (store, contents) in now {
+        let change = match before.get(store) {
+            Some(before) if holds_any(store)? => {
+                before.goes_on_as(contents, store).map_or_else(StateChange::Refused, |_| StateChange::Kept)
+            }
+            _ => StateChange::Empty,
+        };
+        changes.push((store.clone(), contents.clone(), change));
+    }
+    for (store, contents) in before.iter().filter(|(store, _)| !now.contains_key(*store)) {
+        if holds_any(store)? {
+            changes.push((store.clone(), contents.clone(), StateChange::Orphan));
+        }
+    }
+    Ok(changes)
+}
+
 const OTHER_ENTRIES: &str = "entries of the one would be taken for entries of the other. Make the step what it was";
 const OTHER_INPUTS: &str = "processes with the old files and with the new ones could write its changelog at the same time. \
                             Merge the old and the new topics first, in a version of its own, and leave the old ones out in the \

@@ -126,12 +126,15 @@ pub struct ActivePlugins {
 }
 
 impl ActivePlugins {
-    /// The highest generation of the plugins of a sub-topology; 0 without plugins.
-    pub fn generation_of(&self, subtopology: usize) -> u32 {
+    /// The generations of the plugins that a sub-topology calls, by name.
+    pub fn generations_of(&self, subtopology: usize) -> BTreeMap<String, u32> {
         let nodes = self.topology.subtopologies.get(subtopology).map_or(&[][..], |part| &part.nodes);
         let calls = nodes.iter().filter_map(|node| node.operator.call());
-        let deployed = calls.filter_map(|call| self.deployments.get(call.plugin.0));
-        deployed.map(|deployed| deployed.generation).max().unwrap_or(0)
+        let generation = |call: &Call| {
+            let plugin = self.topology.plugins.get(call.plugin.0)?;
+            Some((plugin.name.clone(), self.deployments.get(call.plugin.0)?.generation))
+        };
+        calls.filter_map(generation).collect()
     }
 }
 

@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use millrace_engine::contents::Contents;
+use millrace_engine::contents::{self, Contents, StateChange};
 use millrace_engine::deployment::{AppDeployments, Author, Candidate, PluginLoader};
 use millrace_engine::record::Headers;
 use millrace_engine::topology::Topology;
@@ -218,6 +218,24 @@ pub(crate) fn check(
         return orphans::check(settings, cluster, (topology, partitions), go_on);
     }
     Ok(Some(()))
+}
+
+/// What would become of the state of an app if this pipeline started. `None` if `go_on` turns false before.
+///
+/// # Errors
+/// The control topic can't be read, or a broker doesn't answer.
+pub(crate) fn state_changes(
+    settings: &ClientSettings,
+    cluster: &Cluster,
+    topology: &Topology,
+    go_on: &dyn Fn() -> bool,
+) -> Result<Option<Vec<(String, Contents, StateChange)>>, Error> {
+    let app = topology.app.as_str();
+    let Some(entries) = Entries::read(settings, cluster, &internal_topics::control(app), go_on)? else {
+        return Ok(None);
+    };
+    let mut holds_any = |store: &str| holds_any(cluster, &internal_topics::changelog(app, store));
+    contents::changes(&entries.contents()?, &contents(topology), &mut holds_any).map(Some)
 }
 
 /// The changes of a claim in the control topic.

@@ -19,16 +19,16 @@ fn a_version_is_deployed_rolled_back_and_finalised_while_the_app_runs() {
     let place = place();
     let mut run = start(&place, "");
     process(&place, 0..10);
-    assert_snapshot!(masked(&place.millrace(&format!("{DEPLOY} --dry-run")).good()), @r#"
-        app `swapping`
-          plugin     `swap`, in place of generation 1
-          component  ..
-          config     as before
-          functions  as before
-          state      changed/last: reads versions [1] -> [1, 2], writes [1] -> [1, 2]; writes 1 until it is finalised, and 2 from then on; entries: 10 of version 1
-          state      count/count: reads versions [1] -> [1, 2], writes [1] -> [1, 2]; writes 1 until it is finalised, and 2 from then on; entries: 10 of version 1
-          steps      changed, count, tag: they keep their state
-    "#);
+    assert_snapshot!(masked(&place.millrace(&format!("{DEPLOY} --dry-run")).good()), @"
+    app `swapping`
+      plugin     `swap`, in place of generation 1
+      component  ..
+      config     as before
+      functions  as before
+      state      changed/last: reads versions [1] -> [1, 2], writes [1] -> [1, 2]; writes 1 until it is finalised, and 2 from then on; entries: 10 of version 1
+      state      count/count: reads versions [1] -> [1, 2], writes [1] -> [1, 2]; writes 1 until it is finalised, and 2 from then on; entries: 10 of version 1
+      steps      changed, count, tag: they keep their state
+    ");
     assert_eq!(list(&place), ["1 active start {} "], "a dry run changes nothing");
 
     let said = place.millrace(&format!("{DEPLOY} --yes --wait --note better")).good();

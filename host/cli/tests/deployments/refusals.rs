@@ -26,18 +26,18 @@ fn a_bad_version_is_refused_with_its_reason_and_leaves_no_trace() {
     assert_snapshot!(refused(&place, "--plugin swap=text.wasm"), @"--plugin swap: the plugin `swap`: [folder]/text.wasm: not a WebAssembly component or module that can be used: it begins with `no W`, and WebAssembly with `\\0asm`");
     assert_snapshot!(refused(&place, "--plugin swap=missing.wasm"), @"error: --plugin swap=missing.wasm: there is no such file");
     assert_snapshot!(refused(&place, "--plugin swap=wasi.wasm"), @"--plugin swap: the plugin `swap`: [folder]/wasi.wasm: imports `wasi_snapshot_preview1`: a plugin has no WASI; build it for wasm32-unknown-unknown");
-    assert_snapshot!(refused(&place, "--plugin swap=orders.wasm"), @r#"
-        swap.toml:16:8: the plugin `swap` has no function `tag`
-          help: it has no transform functions
-        swap.toml:21:8: the plugin `swap` has no function `count`
-          help: it has no aggregate functions
-        swap.toml:26:8: the plugin `swap` has no function `changed`
-          help: it has no process functions
-    "#);
-    assert_snapshot!(refused(&place, "--plugin swop=swap.wasm"), @r#"
-        --plugin swop: there is no plugin `swop`; did you mean `swap`?
-          help: KEY is an app-wide key (threads), one of a plugin (plugins.NAME.config.KEY) or of a step (STEP.KEY)
-    "#);
+    assert_snapshot!(refused(&place, "--plugin swap=orders.wasm"), @"
+    swap.toml:16:8: the plugin `swap` has no function `tag`
+      help: it has no transform functions
+    swap.toml:21:8: the plugin `swap` has no function `count`
+      help: it has no aggregate functions
+    swap.toml:26:8: the plugin `swap` has no function `changed`
+      help: it has no process functions
+    ");
+    assert_snapshot!(refused(&place, "--plugin swop=swap.wasm"), @"
+    --plugin swop: there is no plugin `swop`; did you mean `swap`?
+      help: KEY is an app-wide key (threads), one of a plugin (plugins.NAME.config.KEY) or of a step (STEP.KEY)
+    ");
     assert_snapshot!(refused(&place, "--plugin swap=swap_next.wasm --config colour=blue"), @"--config colour: the plugin `swap`: [folder]/swap_next.wasm: config: unknown field `colour`; the fields are `tag`");
     assert_snapshot!(refused(&place, "--plugin swap=swap_next.wasm --config tag=[1]"), @"--config tag: the plugin `swap`: [folder]/swap_next.wasm: config: `tag`: invalid type: sequence, expected a string");
     assert_snapshot!(refused(&place, "--plugin swap=swap.wasm"), @"error: plugin `swap`: this version is active already, as generation 1");

@@ -11,6 +11,11 @@ use rdkafka::message::Message;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::{Offset, TopicPartitionList};
 
+use crate::support::until;
+
+/// Results come steadily if no partition is without one for so long.
+const STEADY: Duration = Duration::from_millis(400);
+
 /// Records come each so often.
 const TICK: Duration = Duration::from_millis(5);
 
@@ -52,10 +57,17 @@ impl Feed<'_> {
 /// Times between committed results of a partition.
 #[derive(Default)]
 pub struct Gaps {
-    /// The longest one of each partition since it was asked last.
-    longest: Mutex<BTreeMap<i32, Duration>>,
+    partitions: Mutex<BTreeMap<i32, Gap>>,
     /// Number of results.
     pub read: AtomicU64,
+}
+
+/// Committed results of a partition.
+struct Gap {
+    /// When the last one came.
+    last: Instant,
+    /// The longest time between two since it was asked last.
+    longest: Duration,
 }
 
 impl Gaps {
@@ -70,20 +82,33 @@ impl Gaps {
             places.add_partition_offset(topic, partition.cast_signed(), Offset::Beginning).unwrap();
         }
         consumer.assign(&places).unwrap();
-        let mut last: BTreeMap<i32, Instant> = BTreeMap::new();
         while !stop.load(Ordering::Relaxed) {
             let Some(Ok(message)) = consumer.poll(TICK) else { continue };
             let now = Instant::now();
-            let before = last.insert(message.partition(), now).unwrap_or(now);
-            let mut longest = self.longest.lock().unwrap();
-            let gap = longest.entry(message.partition()).or_default();
-            *gap = (*gap).max(now - before);
+            let mut partitions = self.partitions.lock().unwrap();
+            let gap = partitions.entry(message.partition()).or_insert(Gap { last: now, longest: Duration::ZERO });
+            gap.longest = gap.longest.max(now - gap.last);
+            gap.last = now;
             self.read.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// The longest time between two results of any partition since the last call.
+    /// The longest time without a result of any partition since the last call.
     pub fn take_longest(&self) -> Duration {
-        std::mem::take(&mut *self.longest.lock().unwrap()).into_values().max().unwrap_or_default()
+        let mut partitions = self.partitions.lock().unwrap();
+        let longest = |gap: &mut Gap| std::mem::take(&mut gap.longest).max(gap.last.elapsed());
+        partitions.values_mut().map(longest).max().unwrap_or_default()
+    }
+
+    /// Waits until results come steadily: no rebalance goes on.
+    pub fn wait_until_steady(&self) {
+        let mut steady_since = Instant::now();
+        until("results come steadily", || {
+            std::thread::sleep(Duration::from_millis(100));
+            if self.take_longest() > STEADY {
+                steady_since = Instant::now();
+            }
+            steady_since.elapsed() > Duration::from_secs(1)
+        });
     }
 }

@@ -2,7 +2,6 @@
 //! middle of one.
 
 use std::collections::BTreeMap;
-use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::load::{Feed, Gaps};
@@ -26,10 +25,8 @@ fn number(variable: &str, otherwise: u64) -> u64 {
 }
 
 /// Deploys the version that calls itself by this number.
-fn deploy(app: &App, number: u64) {
-    let words = format!("deploy swap.toml --plugin swap=swap.wasm --config tag=v{number:05} --yes {}", app.kafka);
-    let said = app.place.command(&words).stdin(Stdio::null()).output().unwrap();
-    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+fn deploy(app: &App, number: u64, more: &str) {
+    app.millrace(&format!("deploy swap.toml --plugin swap=swap.wasm --config tag=v{number:05} --yes {more}"));
 }
 
 #[test]
@@ -56,8 +53,11 @@ fn each_record_is_processed_once_over_many_swaps_and_no_partition_goes_back_alth
                 assert_eq!(processes[victim].terminate().code(), Some(0));
                 processes[victim] = start(data[victim], Some(fault));
             }
-            gaps.take_longest();
-            deploy(&app, number);
+            if victim.is_none() {
+                gaps.wait_until_steady();
+            }
+            // With a victim, not every process will run it.
+            deploy(&app, number, if victim.is_some() { "" } else { "--wait" });
             match victim {
                 Some(victim) => {
                     until("the process has died in the middle of the swap", || !processes[victim].is_running());

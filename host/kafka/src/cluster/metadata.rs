@@ -1,9 +1,11 @@
 //! The metadata of a committed offset: the partition's time, as Kafka Streams writes it (`TopicPartitionMetadata`,
 //! version 1): a byte for the version and eight for the highest timestamp processed, big-endian, in base64. Behind it
 //! stand, as text, the id of the topic that the offset is one of and the id of the app's meta changelog, divided by a
-//! space: Kafka Streams ignores them. Then a word with the generation of the plugins that have processed the records
-//! before, such as `g7`. The word `rest` says that the commit lies in the middle of a run: the rest of that run is kept
+//! space: Kafka Streams ignores them. Then a word for each plugin that has processed the records before, with its
+//! generation, such as `7=order-status`. The word `rest` says that the commit lies in the middle of a run: the rest of that run is kept
 //! with the state, although the offset lies after all of its records. An offset that a person has set has no metadata.
+
+use std::collections::BTreeMap;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -17,9 +19,6 @@ const NO_TIME: Timestamp = -1;
 /// The last word where a run isn't done.
 const REST: &str = "rest";
 
-/// Beginning of the word with the generation.
-const GENERATION: char = 'g';
-
 /// The metadata of an offset.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Note {
@@ -27,8 +26,8 @@ pub(crate) struct Note {
     pub(crate) time: Option<Timestamp>,
     /// Its origin; none if the app hasn't committed it itself.
     pub(crate) origin: Option<Origin>,
-    /// The highest generation of the plugins that have processed the records before; 0 if there are none.
-    pub(crate) generation: u32,
+    /// The generations of the plugins that have processed the records before, by name.
+    pub(crate) generations: BTreeMap<String, u32>,
     /// Whether a run isn't done.
     pub(crate) unfinished: bool,
 }
@@ -42,14 +41,21 @@ pub(crate) struct Origin {
     pub(crate) life: String,
 }
 
-pub(crate) fn encode(time: Option<Timestamp>, origin: &Origin, generation: u32, unfinished: bool) -> String {
+pub(crate) fn encode(
+    time: Option<Timestamp>,
+    origin: &Origin,
+    generations: &BTreeMap<String, u32>,
+    unfinished: bool,
+) -> String {
     let mut bytes = vec![VERSION];
     bytes.extend_from_slice(&time.unwrap_or(NO_TIME).to_be_bytes());
     bytes.extend_from_slice(origin.topic.as_bytes());
     bytes.push(b' ');
     bytes.extend_from_slice(origin.life.as_bytes());
-    if generation > 0 {
-        bytes.extend_from_slice(format!(" {GENERATION}{generation}").as_bytes());
+    for (plugin, generation) in generations {
+        // A space ends a word.
+        let plugin = plugin.replace('%', "%25").replace(' ', "%20");
+        bytes.extend_from_slice(format!(" {generation}={plugin}").as_bytes());
     }
     if unfinished {
         bytes.extend_from_slice(format!(" {REST}").as_bytes());
@@ -78,8 +84,10 @@ fn read(text: &str) -> Option<Note> {
     }
     for word in words {
         note.unfinished |= word == REST;
-        note.generation =
-            word.strip_prefix(GENERATION).and_then(|number| number.parse().ok()).unwrap_or(note.generation);
+        let generation = |(generation, plugin): (&str, &str)| {
+            Some((plugin.replace("%20", " ").replace("%25", "%"), generation.parse().ok()?))
+        };
+        note.generations.extend(word.split_once('=').and_then(generation));
     }
     Some(note)
 }
@@ -92,9 +100,11 @@ mod tests {
     fn times_and_origins_survive_and_other_metadata_has_neither() {
         let origin = Origin { topic: "a/+id".into(), life: "life".into() };
         for time in [None, Some(0), Some(1), Some(1_700_000_000_000), Some(i64::MAX)] {
-            for (generation, unfinished) in [(0, false), (0, true), (7, false), (u32::MAX, true)] {
-                let note = Note { time, origin: Some(origin.clone()), generation, unfinished };
-                assert_eq!(decode(&encode(time, &origin, generation, unfinished)), note);
+            for (plugins, unfinished) in [(&[][..], false), (&[], true), (&["rest"], false), (&["a b%20", "c=d"], true)]
+            {
+                let generations = plugins.iter().map(|plugin| ((*plugin).to_owned(), 7)).collect();
+                let note = Note { time, origin: Some(origin.clone()), generations, unfinished };
+                assert_eq!(decode(&encode(time, &origin, &note.generations, unfinished)), note);
             }
         }
         for text in ["", "AQ==", "hello", "AwAAAYvP5WgA"] {
@@ -108,7 +118,7 @@ mod tests {
         assert_eq!(decode("AQAAAYvP5WgA"), time(1_700_000_000_000));
         assert_eq!(decode(&BASE64.encode([2, 0, 0, 0, 0, 0, 0, 0, 9, 1, 2, b' '])), time(9));
         assert!(
-            encode(Some(1_700_000_000_000), &Origin { topic: "t".into(), life: "l".into() }, 0, false)
+            encode(Some(1_700_000_000_000), &Origin { topic: "t".into(), life: "l".into() }, &BTreeMap::new(), false)
                 .starts_with("AQAAAYvP5WgA")
         );
     }

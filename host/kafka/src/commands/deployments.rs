@@ -6,8 +6,10 @@ use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use millrace_engine::contents::{Contents, StateChange};
 use millrace_engine::deployment::{Act, AppDeployments, Author};
 use millrace_engine::state::keys::version_of;
+use millrace_engine::topology::Topology;
 
 use crate::cluster::{Cluster, internal_topics, whole_topic};
 use crate::commands::records::Connection;
@@ -79,6 +81,17 @@ impl<'c> Deployments<'c> {
         let settings = self.connection.settings();
         let read = components::read(settings, &self.cluster, &self.app, digests, &|| Instant::now() < limit)?;
         read.ok_or_else(|| self.control_too_late())
+    }
+
+    /// What would become of the app's state if this pipeline started.
+    ///
+    /// # Errors
+    /// The control topic can't be read.
+    pub fn state_changes(&self, topology: &Topology) -> Result<Vec<(String, Contents, StateChange)>, Error> {
+        let limit = Instant::now() + CONTROL_TIMEOUT;
+        let settings = self.connection.settings();
+        let changes = control::state_changes(settings, &self.cluster, topology, &|| Instant::now() < limit)?;
+        changes.ok_or_else(|| self.control_too_late())
     }
 
     /// Numbers of the entries of these stores, by state version: their changelogs are read whole.

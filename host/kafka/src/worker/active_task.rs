@@ -1,5 +1,6 @@
 //! An open task of a worker, with its offsets in its input partitions.
 
+use std::collections::BTreeMap;
 use std::ffi::CString;
 
 use bytes::Bytes;
@@ -40,8 +41,8 @@ pub(super) struct ActiveTask {
     pub(super) taken: usize,
     /// How many timers it has fired since then, at most.
     pub(super) fired: usize,
-    /// The generation of the plugins that it runs.
-    pub(super) generation: u32,
+    /// The generations of the plugins that it runs, by name.
+    pub(super) generations: BTreeMap<String, u32>,
 }
 
 /// A changelog partition of a task.
@@ -169,7 +170,7 @@ impl ActiveTask {
     /// Goes on with other versions of its plugins, between two transactions.
     pub(super) fn swap(&mut self, plugins: &ActivePlugins) -> Result<(), Reaction> {
         self.task.swap(plugins).map_err(task_error)?;
-        self.generation = plugins.generation_of(self.id.subtopology);
+        self.generations = plugins.generations_of(self.id.subtopology);
         Ok(())
     }
 

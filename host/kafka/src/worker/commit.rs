@@ -243,8 +243,8 @@ fn offsets<'s>(tasks: impl Iterator<Item = &'s ActiveTask>) -> Result<TopicParti
         let mut place = list.add_partition(&input.name.to_string_lossy(), partition);
         let set = place.set_offset(Offset::Offset(input.position));
         set.map_err(|error| Reaction::Abort(error.to_string()))?;
-        let (unfinished, generation) = (active.task.is_unfinished(), active.generation);
-        place.set_metadata(metadata::encode(input.time, &input.origin, generation, unfinished));
+        let unfinished = active.task.is_unfinished();
+        place.set_metadata(metadata::encode(input.time, &input.origin, &active.generations, unfinished));
     }
     Ok(list)
 }

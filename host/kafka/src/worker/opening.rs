@@ -111,8 +111,7 @@ impl Worker {
     fn take_in(&mut self) -> Result<(), Reaction> {
         let Some(opener) = &self.awaited.opener else { return Ok(()) };
         let opened = opener.opened()?;
-        let plugins = &self.plugins;
-        let ready = self.awaited.early.sort(opened, |task| plugins.generation_of(task.subtopology));
+        let ready = self.awaited.early.sort(opened, &self.plugins);
         self.awaited.opened.extend(ready);
         if self.awaited.opened.is_empty() {
             return Ok(());
@@ -127,8 +126,8 @@ impl Worker {
                     match self.open_task(task, &beginning) {
                         Ok(active) => active,
                         // Its offsets have no note of the generation, as when a person has set them.
-                        Err(TaskError::OldDeployment { recorded, .. }) => {
-                            self.awaited.early.wait_for(Opened::Restored(task, beginning), recorded);
+                        Err(TaskError::OldDeployment { plugin, recorded, .. }) => {
+                            self.awaited.early.wait_for(Opened::Restored(task, beginning), plugin, recorded);
                             continue;
                         }
                         Err(error) => return Err(task_error(error)),
@@ -245,8 +244,8 @@ impl Worker {
         // then this task's next commit takes the note off its offsets.
         let dirty = starts.values().any(|start| start.unfinished) && !task.is_unfinished();
         let limits = self.transactions.limits.clone();
-        let generation = plugins.generation_of(id.subtopology);
-        Ok(ActiveTask { id, task, inputs, slots, limits, dirty, sent: false, taken: 0, fired: 0, generation })
+        let generations = plugins.generations_of(id.subtopology);
+        Ok(ActiveTask { id, task, inputs, slots, limits, dirty, sent: false, taken: 0, fired: 0, generations })
     }
 
     /// The most bytes of an entry of any store of a task.

@@ -1,11 +1,13 @@
 //! Swapping plugins: between two transactions, all tasks of a worker go on with the versions that are active now.
 //!
 //! A record that was begun is finished first, so that none is judged by two versions. Each commit notes with the offsets
-//! which generation has processed the records. A process that gets a task later waits until it has this generation, so
-//! no partition goes back to an older version.
+//! which generations of which plugins have processed the records. A process that gets a task later waits until it has
+//! these, so no partition goes back to an older version.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
+
+use millrace_engine::deployment::ActivePlugins;
 
 use super::Worker;
 use super::active_task::ActiveTask;
@@ -22,36 +24,40 @@ const LOG_INTERVAL: Duration = Duration::from_secs(10);
 #[derive(Default)]
 pub(super) struct EarlyTasks {
     tasks: Vec<Opened>,
-    /// Generations that were found in the state, and not with the offsets.
-    found: BTreeMap<TaskId, u32>,
+    /// Generations of plugins that were found in the state, and not with the offsets.
+    found: BTreeMap<TaskId, (String, u32)>,
     /// When the first one came, or was logged last.
     since: Option<Instant>,
 }
 
 impl EarlyTasks {
     /// Parts opened tasks, and those that have waited, into those that can go on with these plugins, and the others.
-    pub(super) fn sort(&mut self, opened: Vec<Opened>, generation_of: impl Fn(TaskId) -> u32) -> Vec<Opened> {
+    pub(super) fn sort(&mut self, opened: Vec<Opened>, plugins: &ActivePlugins) -> Vec<Opened> {
         let all = std::mem::take(&mut self.tasks).into_iter().chain(opened);
-        let needs = |opened: &Opened| {
-            let noted = match opened {
-                Opened::Stayed(_) => 0,
-                Opened::Restored(_, beginning) => beginning.generation(),
+        let found = &self.found;
+        let is_early = |opened: &Opened| {
+            let task = opened.task();
+            let generations = plugins.generations_of(task.subtopology);
+            let is_older = |(plugin, found): &(String, u32)| generations.get(plugin).is_some_and(|it| it < found);
+            let by_offsets = match opened {
+                Opened::Stayed(_) => false,
+                Opened::Restored(_, beginning) => beginning.is_ahead_of(&generations),
             };
-            noted.max(self.found.get(&opened.task()).copied().unwrap_or(0))
+            by_offsets || found.get(&task).is_some_and(is_older)
         };
-        let (ready, early) = all.partition(|opened| needs(opened) <= generation_of(opened.task()));
+        let (early, ready) = all.partition(is_early);
         self.tasks = early;
-        self.log(&generation_of);
+        self.log();
         ready
     }
 
-    /// A task waits because its state was written by this generation.
-    pub(super) fn wait_for(&mut self, opened: Opened, generation: u32) {
-        self.found.insert(opened.task(), generation);
+    /// A task waits because its state was written by this generation of a plugin.
+    pub(super) fn wait_for(&mut self, opened: Opened, plugin: String, generation: u32) {
+        self.found.insert(opened.task(), (plugin, generation));
         self.tasks.push(opened);
     }
 
-    fn log(&mut self, generation_of: &impl Fn(TaskId) -> u32) {
+    fn log(&mut self) {
         let Some(first) = self.tasks.first() else {
             self.since = None;
             return;
@@ -59,10 +65,11 @@ impl EarlyTasks {
         if self.since.get_or_insert_with(Instant::now).elapsed() > LOG_INTERVAL {
             self.since = Some(Instant::now());
             let (task, tasks) = (first.task(), self.tasks.len());
-            let generation = generation_of(task);
             tracing::warn!(
-                %task, tasks, generation,
-                "tasks wait until this process has loaded the deployment that ran them last"
+                %task,
+                tasks,
+                "tasks wait until this process has loaded the newer version of a plugin that has processed their records \
+                 before"
             );
         }
     }

@@ -107,7 +107,7 @@ mod tests {
     }
 
     fn standing(offset: i64, before: Option<Origin>, unfinished: bool, now: &Origin, has_state: bool) -> Standing {
-        let note = Note { time: None, origin: before, generation: 0, unfinished };
+        let note = Note { time: None, origin: before, generations: Default::default(), unfinished };
         Standing::of(&CommittedOffset::At(offset, String::new()), &note, now, (5, 10), has_state)
     }
 

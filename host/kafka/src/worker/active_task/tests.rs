@@ -74,7 +74,7 @@ fn active() -> ActiveTask {
         sent: false,
         taken: 0,
         fired: 0,
-        generation: 0,
+        generations: Default::default(),
     }
 }
 

@@ -37,9 +37,10 @@ pub(in crate::worker) struct StartingPoint {
 }
 
 impl StartingPoint {
-    /// The generation of the plugins that have processed the records before.
-    pub(in crate::worker) fn generation(&self) -> u32 {
-        self.starts.values().map(|start| start.generation).max().unwrap_or(0)
+    /// Whether a newer version of a plugin has processed the records before than the one with these generations.
+    pub(in crate::worker) fn is_ahead_of(&self, generations: &BTreeMap<String, u32>) -> bool {
+        let mut noted = self.starts.values().flat_map(|start| &start.generations);
+        noted.any(|(plugin, noted)| generations.get(plugin).is_some_and(|generation| generation < noted))
     }
 }
 

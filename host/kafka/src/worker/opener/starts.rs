@@ -36,8 +36,8 @@ pub(in crate::worker) struct InputStart {
     pub(in crate::worker) origin: Origin,
     /// Whether the app has committed this offset itself.
     pub(in crate::worker) noted: bool,
-    /// The generation of the plugins that have processed the records before.
-    pub(in crate::worker) generation: u32,
+    /// The generations of the plugins that have processed the records before, by name.
+    pub(in crate::worker) generations: BTreeMap<String, u32>,
     /// Whether the offset lies in the middle of a run.
     pub(in crate::worker) unfinished: bool,
     /// Whether an offset is committed at all.
@@ -56,13 +56,13 @@ impl InputStart {
         origin: Origin,
     ) -> Result<Self, Reaction> {
         contradictions::check_origin(place, offset, note.origin.as_ref(), &origin).map_err(stop)?;
-        let Note { time, origin: before, generation, unfinished } = note;
-        Ok(Self { offset, time, noted: before.is_some(), origin, generation, unfinished, committed: true })
+        let Note { time, origin: before, generations, unfinished } = note;
+        Ok(Self { offset, time, noted: before.is_some(), origin, generations, unfinished, committed: true })
     }
 
     /// At the first record, because nothing is committed.
     pub(in crate::worker) fn first(offset: i64, origin: Origin) -> Self {
-        Self { offset, time: None, noted: false, origin, generation: 0, unfinished: false, committed: false }
+        Self { offset, origin, ..Self::default() }
     }
 }
 
