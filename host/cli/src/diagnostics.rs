@@ -1,11 +1,14 @@
 //! Prints mistakes in pipelines: with the lines of the file on a terminal, one line each elsewhere.
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 use std::io::IsTerminal;
 use std::ops::Range;
 
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
-use millrace_pipeline::{Diagnostic, SourceFile, without_secrets};
+use millrace_engine::manifest::Manifest;
+use millrace_engine::topology::Topology;
+use millrace_pipeline::{Diagnostic, Pipeline, PluginLoadError, SourceFile, without_secrets};
 
 /// Columns of text in a frame: enough for a line of a pipeline file with a comment.
 const WIDTH: usize = 100;
@@ -54,6 +57,32 @@ pub fn render(out: &mut impl Write, diagnostics: &[Diagnostic], files: &[SourceF
     }
     Ok(())
 }
+
+/// The topology of a pipeline whose plugins have these manifests.
+///
+/// # Errors
+/// All mistakes with their places, as one text.
+pub(crate) fn check(
+    pipeline: &Pipeline,
+    manifests: &BTreeMap<String, Result<Manifest, PluginLoadError>>,
+    files: &[SourceFile],
+    style: Style,
+) -> Result<Topology, Wrong> {
+    match millrace_pipeline::check(pipeline, manifests) {
+        Ok(topology) => Ok(topology),
+        Err(diagnostics) => {
+            let mut text = String::new();
+            // Writing to a string can't fail.
+            _ = render(&mut text, &diagnostics, files, style);
+            Err(Wrong(text.trim_end().to_owned()))
+        }
+    }
+}
+
+/// Mistakes, already formatted.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Wrong(pub String);
 
 /// A mistake with the text of its file, as miette draws frames.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::load::Wrong;
+use crate::diagnostics::Wrong;
 
 /// The pipeline, a plugin, the input, a topic or the data folder is wrong: another start would fail, too.
 const WRONG: u8 = 1;

@@ -1,6 +1,5 @@
 //! Loading a pipeline: reads its files, loads its plugins, and checks them against each other.
 
-use std::collections::BTreeMap;
 use std::env::VarError;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -9,16 +8,15 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use millrace_engine::deployment::PluginLoader;
 use millrace_engine::logic::Logic;
-use millrace_engine::manifest::Manifest;
 use millrace_engine::secret::HIDDEN;
 use millrace_engine::topology::{PluginUse, Topology};
 use millrace_kafka::{Guests, Mistake};
-use millrace_pipeline::{self as pipeline, Given, Pipeline, PluginLoadError, SourceFile, nearest};
+use millrace_pipeline::{self as pipeline, Given, PluginLoadError, SourceFile, nearest};
 use millrace_plugin::{GuestInstances, PluginSettings, Refusal, Runtime};
 
 use crate::args;
 use crate::author;
-use crate::diagnostics::{Style, render};
+use crate::diagnostics::{Style, check};
 use crate::plugins::{FilePlugin, Plugins};
 
 /// A checked pipeline with its plugins.
@@ -163,31 +161,6 @@ fn other_name(path: &Path) -> Option<String> {
     let other = path.file_name()?.to_str()?.replace('-', "_");
     path.with_file_name(&other).is_file().then_some(other)
 }
-
-/// The topology of a pipeline whose plugins have these manifests.
-///
-/// # Errors
-/// All mistakes with their places, as one text.
-pub(crate) fn check(
-    pipeline: &Pipeline,
-    manifests: &BTreeMap<String, Result<Manifest, PluginLoadError>>,
-    files: &[SourceFile],
-    style: Style,
-) -> Result<Topology> {
-    match pipeline::check(pipeline, manifests) {
-        Ok(topology) => Ok(topology),
-        Err(diagnostics) => {
-            let mut text = String::new();
-            render(&mut text, &diagnostics, files, style)?;
-            bail!(Wrong(text.trim_end().to_owned()))
-        }
-    }
-}
-
-/// Mistakes, already formatted.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct Wrong(pub String);
 
 /// The folder for compiled plugins; `None` if the user has no home.
 fn cache_folder() -> Option<PathBuf> {

@@ -11,8 +11,7 @@ use millrace_engine::topology::{PluginUse, Topology};
 use millrace_pipeline::{Pipeline, SourceFile};
 use millrace_plugin::{GuestInstances, Plugin, PluginRegistry, PluginSettings, Runtime, digest_of};
 
-use crate::diagnostics::Style;
-use crate::load::check;
+use crate::diagnostics::{Style, check};
 
 /// Characters of a digest that are shown: as many as tell two versions apart.
 const DIGEST_CHARACTERS: usize = 12;
@@ -95,9 +94,10 @@ impl Plugins {
     /// The same for a pipeline whose topics and app have other names.
     pub fn renamed(&self, topology: Arc<Topology>) -> Self {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let (source, runtime, registry) =
-            (Arc::clone(&self.source), Arc::clone(&self.runtime), Arc::clone(&self.registry));
-        Self { source, topology, runtime, registry, known: Mutex::new(known) }
+        let registry = PluginRegistry::default();
+        known.versions.iter().for_each(|version| registry.add(version.id, Arc::clone(&version.plugin)));
+        let (source, runtime) = (Arc::clone(&self.source), Arc::clone(&self.runtime));
+        Self { source, topology, runtime, registry: Arc::new(registry), known: Mutex::new(known) }
     }
 
     /// The versions in the files, as candidates for deployment, in the order of the topology.
@@ -112,7 +112,8 @@ impl Plugins {
                 size: known.components.get(version.plugin.digest()).map_or(0, |bytes| bytes.len() as u64),
                 config: version.plugin.config_digest().to_owned(),
                 settings: version.plugin.config().to_owned(),
-                stores: Candidate::stores_of(version.plugin.manifest(), &version.name, &self.topology),
+                stores: Candidate::stores_of(version.plugin.manifest()),
+                called: Candidate::called_of(&version.name, &self.topology),
             })
             .collect()
     }
@@ -210,6 +211,13 @@ impl PluginLoader for Plugins {
     }
 
     fn retire(&self, active: &[Deployed]) {
-        self.registry.retain(&|id| active.iter().any(|active| active.id == id));
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        // Those of the files have the first numbers, and those that were loaded after the active ones may be next.
+        let (of_files, newest) = (self.topology.plugins.len() as u32, active.iter().map(|active| active.id).max());
+        let stays = |id: DeploymentId| id.0 < of_files || Some(id) >= newest || active.iter().any(|it| it.id == id);
+        known.versions.retain(|version| stays(version.id));
+        let Known { components, versions, .. } = &mut *known;
+        components.retain(|digest, _| versions.iter().any(|version| version.plugin.digest() == digest));
+        self.registry.retain(&stays);
     }
 }

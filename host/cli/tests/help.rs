@@ -70,6 +70,10 @@ fn help_of_check_shows_its_arguments() {
           --set-file <KEY=FILE>  Change a setting to the content of a file, such as
                                  `kafka.sasl.password=/run/secrets/kafka`; a newline at its end is
                                  dropped
+          --against <DIR>        Also show what becomes of the state in this data folder: which steps
+                                 keep theirs, begin with empty state, or leave some behind. Exit code 1
+                                 if a step would misread it
+          --kafka <BOOTSTRAP>    The same for the app on this Kafka cluster: its bootstrap servers
       -h, --help                 Print help
       -V, --version              Print version
     ");

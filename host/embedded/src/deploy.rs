@@ -10,9 +10,7 @@ mod running;
 use std::collections::BTreeMap;
 
 use millrace_engine::contents::{self, Contents, StateChange};
-use millrace_engine::deployment::{
-    ActivePlugins, AppDeployments, Author, Candidate, DeploymentRefused, OLD_FILES, PluginLoader, Started,
-};
+use millrace_engine::deployment::{ActivePlugins, Author, Candidate, DeploymentRefused, Joined, PluginLoader};
 use millrace_engine::topology::Topology;
 use millrace_store::{Batch, Durability};
 
@@ -39,7 +37,7 @@ pub struct Start<'a> {
     pub candidates: &'a [Candidate],
     /// Loads other versions of the plugins.
     pub loader: &'a dyn PluginLoader,
-    /// Who starts it.
+    /// The user that starts it.
     pub author: &'a Author,
 }
 
@@ -69,12 +67,9 @@ pub fn plan(log: &Log, start: Start<'_>) -> Result<Plan, Error> {
     let before = deployments(log, app)?;
     let mut deployments = before.clone();
     for candidate in candidates {
-        let is_kept = |digest: &str| before.components().contains_key(digest);
-        let on_start = topology.settings.deploy_on_start;
-        if deployments.start(candidate, on_start, author, &is_kept)? == Started::Joined {
-            log_joined(&deployments, candidate);
-        }
+        deployments.start(candidate, topology.settings.deploy_on_start, author)?;
     }
+    deployments.joined(candidates).for_each(log_joined);
     records::add_components(log, &deployments, loader)?;
     let plugins = records::load(topology, &deployments, loader)?;
     let change = Change::new(&before, deployments, &|digest| loader.component(digest));
@@ -82,11 +77,11 @@ pub fn plan(log: &Log, start: Start<'_>) -> Result<Plan, Error> {
     Ok(Plan { app: app.to_owned(), plugins, change, contents, unused })
 }
 
-fn log_joined(deployments: &AppDeployments, candidate: &Candidate) {
+/// Logs that the app runs another version than that of its files.
+fn log_joined(Joined { candidate, active }: Joined<'_>) {
     let (plugin, digest) = (&candidate.name, &candidate.component);
-    let Some(active) = deployments.active(plugin) else { return };
     let (generation, active) = (active.generation, &active.component);
-    tracing::warn!(plugin, digest, generation, active, "{}", OLD_FILES);
+    tracing::warn!(plugin, digest, generation, active, "{}", Joined::MESSAGE);
 }
 
 /// What would become of the state in a folder if this pipeline started on it.

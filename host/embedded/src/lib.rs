@@ -4,6 +4,7 @@
 //! [`run`] goes by the wall clock, [`replay`] by the timestamps of records; both drive the same [`Worker`].
 
 pub mod catalog;
+mod clock;
 pub mod deploy;
 mod error;
 mod files;

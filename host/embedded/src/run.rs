@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use millrace_engine::ledger::Ledger;
 use millrace_engine::logic::Logic;
 use millrace_store::Batch;
 
+pub use crate::clock::wall_clock;
 use crate::deploy::{Deployer, Ready};
 use crate::error::Error;
 use crate::inbox::Inbox;
@@ -95,11 +96,10 @@ pub fn run(
 
 /// Goes on with other plugins. The commit that ends the work of the ones before writes the deployment down, too.
 fn swap(worker: &mut Worker, logic: &mut dyn Logic, deployer: &Deployer, ready: &Ready) -> Result<Ledger, Error> {
-    if ready.plugins.is_some() {
-        // No record is judged by two versions.
-        worker.finish_runs(logic)?;
+    flush(worker, logic, wall_clock())?;
+    // No record is judged by two versions. The rest of a run may leave results that wait for a commit.
+    while ready.plugins.is_some() && worker.finish_runs(logic)? {
         flush(worker, logic, wall_clock())?;
-        worker.finish_runs(logic)?;
     }
     let mut batch = Batch::new(worker.log().database());
     deployer.put(worker.log(), &mut batch, ready)?;
@@ -146,12 +146,6 @@ fn wait_for_more(until_idle: bool) -> bool {
         std::thread::park_timeout(IDLE_WAIT);
     }
     !until_idle
-}
-
-/// Milliseconds since the epoch. Only a driver reads a clock; the engine gets time as an argument.
-pub fn wall_clock() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// The inbox of this data folder.

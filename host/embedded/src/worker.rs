@@ -263,19 +263,20 @@ impl Worker {
         Ok(())
     }
 
-    /// Finishes runs that are unfinished, and appends their outputs.
+    /// Finishes runs that are unfinished, and appends their outputs. Tells whether there were any.
     ///
     /// # Errors
     /// A task can't go on.
-    pub(crate) fn finish_runs(&mut self, logic: &mut dyn Logic) -> Result<(), Error> {
+    pub(crate) fn finish_runs(&mut self, logic: &mut dyn Logic) -> Result<bool, Error> {
+        let mut any = false;
         for number in 0..self.tasks.len() {
             while let Some(active) = self.tasks.get_mut(number).filter(|active| active.task.is_unfinished()) {
-                self.dirty = true;
+                (any, self.dirty) = (true, true);
                 let outputs = active.task.run(logic, 0)?;
                 outputs.into_iter().try_for_each(|record| self.append_produced(record))?;
             }
         }
-        Ok(())
+        Ok(any)
     }
 
     /// Goes on with other plugins, after a commit.

@@ -50,7 +50,15 @@ fn candidate(component: &str, version: u32) -> Candidate {
     let (component, config, settings) = (component.to_owned(), String::new(), "{}".to_owned());
     let versions = StoreVersions { reads: vec![version], writes: vec![version], now: version };
     let stores = BTreeMap::from([("sum/state".to_owned(), versions)]);
-    Candidate { name: "p".into(), component, size: 0, config, settings, stores }
+    Candidate {
+        name: "p".into(),
+        component,
+        size: 0,
+        config,
+        settings,
+        called: stores.keys().cloned().collect(),
+        stores,
+    }
 }
 
 /// Has all versions of the plugin, which are the same to it.

@@ -29,7 +29,7 @@ use crate::record::Timestamp;
 use crate::step::Deployed;
 use crate::topology::{Call, Topology};
 pub use record::{Cause, Deployment, PluginRecord, Status, StoreVersions};
-pub use rules::{AppDeployments, Started};
+pub use rules::AppDeployments;
 
 /// A loaded version of a plugin that may become the active one.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -44,26 +44,31 @@ pub struct Candidate {
     pub config: String,
     /// The config as JSON text.
     pub settings: String,
-    /// The stores of the functions that the pipeline calls, by function and store, with the newest version as the one
-    /// that is written.
+    /// The stores of all functions, by function and store, with the newest version as the one that is written.
     pub stores: BTreeMap<String, StoreVersions>,
+    /// Those of them that a step of the pipeline has.
+    pub called: BTreeSet<String>,
 }
 
 impl Candidate {
-    /// The stores of the functions of a plugin that a pipeline calls.
-    pub fn stores_of(manifest: &Manifest, plugin: &str, topology: &Topology) -> BTreeMap<String, StoreVersions> {
-        let nodes = topology.subtopologies.iter().flat_map(|part| &part.nodes);
-        let calls = nodes.filter_map(|node| node.operator.call());
-        let of_plugin = |call: &&Call| topology.plugins.get(call.plugin.0).is_some_and(|it| it.name == plugin);
-        let called: BTreeSet<_> = calls.filter(of_plugin).map(|call| call.manifest.name.as_str()).collect();
-        let functions = manifest.functions.iter().filter(|function| called.contains(function.name.as_str()));
-        let stores = functions.flat_map(|function| function.stores.iter().map(move |store| (function, store)));
+    /// The stores of a plugin's functions.
+    pub fn stores_of(manifest: &Manifest) -> BTreeMap<String, StoreVersions> {
+        let stores = manifest.functions.iter().flat_map(|it| it.stores.iter().map(|store| (it.name.as_str(), store)));
         let versions = stores.filter_map(|(function, store)| {
             let (reads, writes) = (store.reads.clone(), store.writes.clone());
             let now = *writes.last()?;
-            Some((format!("{}/{}", function.name, store.name), StoreVersions { reads, writes, now }))
+            Some((format!("{function}/{}", store.name), StoreVersions { reads, writes, now }))
         });
         versions.collect()
+    }
+
+    /// The stores of the functions of a plugin that a pipeline calls.
+    pub fn called_of(plugin: &str, topology: &Topology) -> BTreeSet<String> {
+        let nodes = topology.subtopologies.iter().flat_map(|part| &part.nodes);
+        let calls = nodes.filter_map(|node| node.operator.call());
+        let of_plugin = |call: &&Call| topology.plugins.get(call.plugin.0).is_some_and(|it| it.name == plugin);
+        let functions = calls.filter(of_plugin).map(|call| &call.manifest);
+        functions.flat_map(|it| it.stores.iter().map(|store| format!("{}/{}", it.name, store.name))).collect()
     }
 }
 
@@ -92,6 +97,8 @@ pub enum Act {
     Rollback {
         /// The plugin.
         plugin: String,
+        /// The generation that is active now: a request that comes twice is done once.
+        replaces: u32,
         /// The generation of the version; none for the one before.
         to: Option<u32>,
     },
@@ -99,6 +106,8 @@ pub enum Act {
     Finalize {
         /// The plugin.
         plugin: String,
+        /// The generation that is active now.
+        replaces: u32,
     },
 }
 
@@ -112,9 +121,20 @@ pub struct DeploymentRefused {
     pub reason: String,
 }
 
-/// Logged where a process starts with a version in its files that the app has run before, and another one is active.
-pub const OLD_FILES: &str = "the files have an old version of the plugin, and this process runs the active one; \
-    `millrace deploy` makes that of the files active, or `--set deploy-on-start=always`";
+/// A process starts with a version in its files that the app has run before, and runs the active one.
+#[derive(Clone, Copy, Debug)]
+pub struct Joined<'a> {
+    /// The version in the files.
+    pub candidate: &'a Candidate,
+    /// The active one.
+    pub active: &'a Deployment,
+}
+
+impl Joined<'_> {
+    /// Drivers log it.
+    pub const MESSAGE: &'static str = "the files have an old version of the plugin, and this process runs the active one; `millrace \
+        deploy` makes that of the files active, or `--set deploy-on-start=always`";
+}
 
 /// The active versions of all plugins, loaded: what the tasks of a process run.
 #[derive(Clone, Debug)]

@@ -127,11 +127,6 @@ impl Task {
         self.memory.swap(&self.topology, &self.options, &self.state)
     }
 
-    /// The versions of the plugins that it runs.
-    pub fn deployments(&self) -> &Arc<[Deployed]> {
-        &self.options.deployments
-    }
-
     /// Topics it reads, in the order that breaks ties of timestamps.
     pub fn inputs(&self) -> &[TopicId] {
         &shape(&self.topology, self.options.subtopology).inputs

@@ -15,16 +15,15 @@ pub(crate) mod follow;
 mod notes;
 pub(crate) mod orphans;
 mod outline;
+pub(crate) mod starting;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use millrace_engine::contents::{self, Contents, StateChange};
-use millrace_engine::deployment::{AppDeployments, Author, Candidate, PluginLoader};
+use millrace_engine::deployment::AppDeployments;
 use millrace_engine::record::Headers;
 use millrace_engine::topology::Topology;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use uuid::Uuid;
 
 use crate::client::app::App;
@@ -51,44 +50,6 @@ const LOG_INTERVAL: Duration = Duration::from_secs(10);
 /// How long a broker may take to see that a transaction is too old: its default for
 /// `transaction.abort.timed.out.transaction.cleanup.interval.ms`.
 const ABORT_CHECK_INTERVAL: Duration = Duration::from_secs(10);
-
-/// What an instance claims in the control topic.
-pub(crate) struct Claim<'a> {
-    pub(crate) topology: &'a Topology,
-    /// The plugins of its files.
-    pub(crate) candidates: &'a [Candidate],
-    pub(crate) loader: &'a dyn PluginLoader,
-    pub(crate) author: &'a Author,
-    /// Names of the internal topics that it has.
-    pub(crate) topics: &'a [String],
-}
-
-/// The result of a claim.
-pub(crate) struct Claimed {
-    /// The deployments of all plugins.
-    pub(crate) deployments: AppDeployments,
-    /// Ids of the internal topics, by name.
-    pub(crate) topics: BTreeMap<String, String>,
-}
-
-/// Deploys the plugins of the files, unless the process joins those that are active; notes the app's topics and the
-/// contents of its stores.
-///
-/// # Errors
-/// [`Error::Setup`]: a candidate can't read the state that is there, a step would take it for something else, or
-/// another app has this one's name.
-pub(crate) fn deploy(
-    settings: &ClientSettings,
-    cluster: &Cluster,
-    claim: &Claim<'_>,
-    go_on: &dyn Fn() -> bool,
-) -> Result<Option<Claimed>, Error> {
-    let control = internal_topics::control(&claim.topology.app);
-    let facts = Facts::gather(cluster, claim)?;
-    let attempt = || try_to_deploy(settings, cluster, &control, claim, &facts, go_on);
-    let deployments = retry(&control, go_on, &attempt)?;
-    Ok(deployments.map(|deployments| Claimed { deployments, topics: facts.ids }))
-}
 
 /// Writes to the control topic, again and again while other processes do the same or brokers are away. `None` if `go_on`
 /// turns false before.
@@ -135,54 +96,6 @@ fn wait(pause: &mut Duration, go_on: &dyn Fn() -> bool) {
         std::thread::park_timeout(until.saturating_duration_since(Instant::now()).min(BACKOFF.0));
     }
     *pause = pause.saturating_mul(2).min(BACKOFF.1);
-}
-
-fn try_to_deploy(
-    settings: &ClientSettings,
-    cluster: &Cluster,
-    control: &str,
-    claim: &Claim<'_>,
-    facts: &Facts,
-    go_on: &dyn Fn() -> bool,
-) -> Result<Option<AppDeployments>, Reaction> {
-    let Some(entries) = Entries::read(settings, cluster, control, go_on)? else { return Ok(None) };
-    let gone = claims::gone(cluster, &entries.topics()?, &facts.ids)?;
-    let changes = |entries: &Entries| changes(settings.app(), cluster, claim, facts, &gone, entries);
-    let Changes { entries: changed, deployments, unused } = changes(&entries)?;
-    if changed.is_empty() {
-        warn_of_unused(&unused);
-        return Ok(Some(deployments));
-    }
-    let topics = std::iter::once(control);
-    let Some(mut producer) = Transactions::open(settings, control, topics, Arc::default(), go_on)? else {
-        return Ok(None);
-    };
-    // Earlier owners of the id are fenced: the entries stay as they are now.
-    let Some(entries) = Entries::read(settings, cluster, control, go_on)? else { return Ok(None) };
-    let Changes { entries: changed, deployments, unused } = changes(&entries)?;
-    write(&mut producer, &changed)?;
-    warn_of_unused(&unused);
-    Ok(Some(deployments))
-}
-
-/// Facts that are looked up once, before the attempts.
-struct Facts {
-    /// Ids of the internal topics.
-    ids: BTreeMap<String, String>,
-    contents: BTreeMap<String, Contents>,
-    outline: Outline,
-}
-
-impl Facts {
-    fn gather(cluster: &Cluster, claim: &Claim<'_>) -> Result<Self, Error> {
-        let names: Vec<_> = claim.topics.iter().map(String::as_str).collect();
-        let ids = cluster.ids(&names)?;
-        if ids.len() < names.len() {
-            // Just made, and not known to every broker yet.
-            return Err(Error::Kafka(KafkaError::MetadataFetch(RDKafkaErrorCode::UnknownTopicOrPartition)));
-        }
-        Ok(Self { ids, contents: contents(claim.topology), outline: Outline::of(claim.topology) })
-    }
 }
 
 /// The contents of the stores. A global table is read again from its topic, whatever was in its store.
@@ -238,55 +151,6 @@ pub(crate) fn state_changes(
     contents::changes(&entries.contents()?, &contents(topology), &mut holds_any).map(Some)
 }
 
-/// The changes of a claim in the control topic.
-struct Changes {
-    entries: Entries,
-    deployments: AppDeployments,
-    /// Stores with state that no step uses.
-    unused: BTreeMap<String, Contents>,
-}
-
-/// The changes of the claim in the control topic as it is, where these topics of the app's are gone.
-fn changes(
-    app: App<'_>,
-    cluster: &Cluster,
-    claim: &Claim<'_>,
-    facts: &Facts,
-    gone: &BTreeMap<String, String>,
-    entries: &Entries,
-) -> Result<Changes, Error> {
-    let mut changed = Entries::default();
-    if entries.pipeline()?.as_ref() != Some(&facts.outline) {
-        check_pipeline(app, entries.pipeline()?, &facts.outline)?;
-        changed.set_pipeline(&facts.outline);
-    }
-    let before = entries.deployments()?;
-    let mut deployments = before.clone();
-    for candidate in claim.candidates {
-        let is_kept = |digest: &str| before.components().contains_key(digest);
-        let on_start = claim.topology.settings.deploy_on_start;
-        let started = deployments.start(candidate, on_start, claim.author, &is_kept);
-        started.map_err(|error| Error::Setup(error.to_string()))?;
-    }
-    changed.set_deployments(&before, &deployments, &|digest| claim.loader.component(digest));
-    let known = entries.topics()?;
-    let topics = claims::kept(app, &known, &facts.ids, gone)?;
-    if topics != known {
-        changed.set_topics(&topics);
-    }
-    let before = entries.contents()?;
-    let mut contents = before.clone();
-    contents.retain(|store, _| topics.contains_key(&internal_topics::changelog(app.name, store)));
-    let now = check_contents(cluster, app, &contents, &facts.contents)?;
-    let mut unused = contents.clone();
-    unused.retain(|store, _| !facts.contents.contains_key(store));
-    contents.extend(now);
-    if contents != before {
-        changed.set_contents(&contents);
-    }
-    Ok(Changes { entries: changed, deployments, unused })
-}
-
 /// A step doesn't go on with the state of another kind of step. Gives the contents of the stores from now on.
 fn check_contents(
     cluster: &Cluster,
@@ -330,19 +194,6 @@ fn holds_any(cluster: &Cluster, changelog: &str) -> Result<bool, Error> {
         }
     }
     Ok(false)
-}
-
-fn warn_of_unused(unused: &BTreeMap<String, Contents>) {
-    for (store, contents) in unused {
-        let (step, of) = (&contents.step, contents.entries.to_string());
-        tracing::warn!(
-            step,
-            store,
-            of,
-            "no step uses this state; if its step was renamed, the step began with empty state: to go on with this state, \
-             give the step its old name"
-        );
-    }
 }
 
 /// The deployments of an app, and the notes of its instances, by their ids. `None` if `go_on` turns false before.

@@ -98,9 +98,11 @@ pub(crate) struct Worker {
     buffer: BytesMut,
     /// How many transactions have failed since the last commit.
     failures: u32,
-    /// The plugins that its tasks run, and their version.
+    /// The plugins that its tasks are to run, and their version.
     plugins: Arc<ActivePlugins>,
     version: u64,
+    /// Whether some tasks run an older version.
+    swapping: bool,
 }
 
 /// The tasks that the group has assigned to a worker, and the generation of that assignment.
@@ -136,6 +138,7 @@ impl Worker {
             failures: 0,
             plugins,
             version,
+            swapping: false,
         }
     }
 
@@ -177,7 +180,7 @@ impl Worker {
         while let Some(command) = self.mailbox.receive(wait) {
             self.handle_command(command)?;
         }
-        if self.shared.plugins.version() != self.version {
+        if self.swapping || self.shared.plugins.version() != self.version {
             self.swap_plugins()?;
         }
         match self.phase {

@@ -228,7 +228,20 @@ fn check_config(manifest: &Manifest, config: &str) -> Result<String, Refusal> {
     if manifest.config_schema.is_empty() && config.as_object().is_none_or(|fields| !fields.is_empty()) {
         return Err(Refusal::Config(format!("the plugin takes no config, but was given {config}")));
     }
-    Ok(hex(&Sha256::digest(config.to_string())))
+    Ok(hex(&Sha256::digest(sorted(config).to_string())))
+}
+
+/// The config with its keys in order: the order in which they stand in a file makes no other version.
+fn sorted(value: serde_json::Value) -> serde_json::Value {
+    use serde_json::Value;
+    match value {
+        Value::Object(members) => {
+            let members: BTreeMap<_, _> = members.into_iter().map(|(key, value)| (key, sorted(value))).collect();
+            Value::Object(members.into_iter().collect())
+        }
+        Value::Array(items) => Value::Array(items.into_iter().map(sorted).collect()),
+        other => other,
+    }
 }
 
 fn at_start(error: CallError) -> Refusal {

@@ -20,7 +20,7 @@ pub struct RunsAt {
     pub kafka: Option<String>,
 }
 
-/// What a change of deployments has beside the change.
+/// How a change of deployments is made.
 #[derive(Debug, Args)]
 pub struct Manner {
     /// A note for the list of deployments

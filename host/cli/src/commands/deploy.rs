@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow, bail};
-use millrace_engine::deployment::{Act, AppDeployments, Candidate, PluginLoader};
+use millrace_engine::deployment::{Act, AppDeployments, Candidate, PluginLoader, Wanted};
 use millrace_engine::secret::Secret;
 use millrace_pipeline::Override;
 
@@ -24,7 +24,7 @@ use crate::args;
 use crate::author;
 use crate::load::{Loaded, load};
 use crate::plugins::Plugins;
-use crate::say::{ask, note};
+use crate::say::{ask, note, say};
 use control::{Components, Control};
 use plan::Plan;
 
@@ -40,7 +40,10 @@ pub fn deploy(arguments: &args::Deploy) -> Result<()> {
     let act = Act::Stage(candidates.clone());
     let mut after = before.clone();
     after.apply(&act, &author::here(String::new()))?;
-    let plan = Plan::new((&before, &after), &candidates, &loaded.plugins, &control)?;
+    check_together(&control, &after, &loaded.plugins)?;
+    // To count the entries, all state is read.
+    let counts = arguments.dry_run || !arguments.yes;
+    let plan = Plan::new((&before, &after), &candidates, &loaded.plugins, (&control, counts))?;
     match arguments.json {
         true => note(plan.json()?),
         false => note(plan.text().trim_end()),
@@ -56,24 +59,40 @@ pub fn deploy(arguments: &args::Deploy) -> Result<()> {
     let generations = control.change(&act, &author, &components)?;
     let timeout = Duration::from_secs(arguments.manner.timeout);
     if let Err(error) = wait::until_loaded(&control, &generations, timeout) {
-        control.change(&Act::Abort(generations), &author, &Components::new())?;
+        if let Err(failed) = control.change(&Act::Abort(generations), &author, &Components::new()) {
+            say(format_args!("the staged version stays: {failed:#}; `millrace deployments abort` drops it"));
+        }
         return Err(error.context("nothing was deployed"));
     }
     control.change(&Act::Activate(generations.clone()), &author, &Components::new())?;
     done(&control, &generations, &arguments.manner)
 }
 
+/// Loads the staged versions together with the active versions of the other plugins, as the app's processes will.
+///
+/// # Errors
+/// They don't fit together, or don't fit the pipeline.
+pub(super) fn check_together(control: &Control<'_>, after: &AppDeployments, plugins: &Plugins) -> Result<()> {
+    let names = control.topology().plugins.iter().map(|plugin| plugin.name.as_str());
+    let wanted = names.filter_map(|plugin| Some(Wanted { plugin, deployment: after.active_or_staged(plugin)? }));
+    let wanted: Vec<_> = wanted.collect();
+    let digests = wanted.iter().map(|wanted| wanted.deployment.component.as_str());
+    plugins.add_all(control.components(&digests.filter(|digest| plugins.component(digest).is_none()).collect())?);
+    plugins.load(&wanted).map_err(|reason| anyhow!(reason))?;
+    Ok(())
+}
+
 /// Says which generations are active, once every process runs them if that is waited for.
 pub(super) fn done(control: &Control<'_>, generations: &BTreeMap<String, u32>, manner: &args::Manner) -> Result<()> {
     let list = generations.iter().map(|(plugin, generation)| format!("`{plugin}` generation {generation}"));
     let list = list.collect::<Vec<_>>().join(", ");
-    if manner.wait {
+    if !control.runs()? {
+        note(format_args!("active: {list}; the app doesn't run, and begins with it at its next start"));
+    } else if manner.wait {
         wait::until_running(control, generations, Duration::from_secs(manner.timeout))?;
         note(format_args!("active: {list}; every process of the app runs it"));
-    } else if control.runs()? {
-        note(format_args!("active: {list}; the app's processes go on with it"));
     } else {
-        note(format_args!("active: {list}; the app doesn't run, and begins with it at its next start"));
+        note(format_args!("active: {list}; the app's processes go on with it"));
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::deploy::control::{Components, Control};
 use super::deploy::plan::names_of;
-use super::deploy::{done, wait};
+use super::deploy::{check_together, done, wait};
 use crate::args::{self, DeploymentsCommand, Manner};
 use crate::author;
 use crate::load::{Loaded, load};
@@ -26,7 +26,14 @@ pub fn deployments(command: &DeploymentsCommand) -> Result<()> {
             let deployments = control.deployments()?;
             let plugin = chosen(&deployments, plugin.as_deref(), loaded)?;
             check_state(control, &deployments, &plugin, *to)?;
-            change(control, &Act::Rollback { plugin, to: *to }, manner)
+            let act = Act::Rollback { replaces: active(&deployments, &plugin), plugin, to: *to };
+            if !control.runs()? {
+                // No process would notice that the version doesn't fit the pipeline before the next start.
+                let mut after = deployments.clone();
+                after.apply(&act, &author::here(String::new()))?;
+                check_together(control, &after, &loaded.plugins)?;
+            }
+            change(control, &act, manner)
         }),
         DeploymentsCommand::Abort { app, note } => with(app, |control, _| {
             let staged = control.deployments()?.staged();
@@ -42,7 +49,7 @@ pub fn deployments(command: &DeploymentsCommand) -> Result<()> {
         DeploymentsCommand::Finalize { app, plugin, manner } => with(app, |control, loaded| {
             let deployments = control.deployments()?;
             let plugin = chosen(&deployments, plugin.as_deref(), loaded)?;
-            change(control, &Act::Finalize { plugin }, manner)
+            change(control, &Act::Finalize { replaces: active(&deployments, &plugin), plugin }, manner)
         }),
     }
 }
@@ -55,6 +62,11 @@ fn with(app: &args::App, act: impl FnOnce(&Control<'_>, &Loaded) -> Result<()>) 
 fn change(control: &Control<'_>, act: &Act, manner: &Manner) -> Result<()> {
     let generations = control.change(act, &author::here(manner.note.clone()), &Components::new())?;
     done(control, &generations, manner)
+}
+
+/// The active generation of a plugin.
+fn active(deployments: &AppDeployments, plugin: &str) -> u32 {
+    deployments.active(plugin).map_or(0, |active| active.generation)
 }
 
 /// Refuses a rollback to code that can't read the state, with what is in its way.
@@ -72,8 +84,8 @@ fn check_state(control: &Control<'_>, deployments: &AppDeployments, plugin: &str
         return Ok(());
     }
     bail!(
-        "plugin `{plugin}`: the code of that generation can't read the state: in the way are {}. It was finalised since: \
-         deploy a version that reads these, or go on with the active one",
+        "plugin `{plugin}`: the code of that generation can't read the state: in the way are {}. Deploy a version that reads \
+         these, or go on with the active one",
         in_the_way.join(", ")
     )
 }

@@ -1,6 +1,6 @@
 //! The commands of docs/swapping.md, one after the other.
 
-use crate::support::{Place, guest, repository};
+use crate::support::{Place, guest, repository, sample};
 
 /// The commands in the page's blocks of shell.
 fn commands() -> Vec<String> {
@@ -28,10 +28,12 @@ fn the_commands_of_the_page_about_swapping_do_what_it_says() {
     let mut run = place.start("run orders.toml --data data");
     run.logged("running");
     let commands = commands();
-    assert_eq!(commands.len(), 6, "{commands:?}");
+    place.write("orders.jsonl", sample());
+    assert_eq!(commands.len(), 8, "{commands:?}");
     let mut said = Vec::new();
     for command in &commands {
-        let command = command.replace("--kafka broker-1:9092", "--data data");
+        let here = if command.contains(" check ") { "--against data" } else { "--data data" };
+        let command = command.replace("--kafka broker-1:9092", here);
         let output = place.command("").args(words(&command)).output().unwrap();
         said.push((
             command,
@@ -43,10 +45,12 @@ fn the_commands_of_the_page_about_swapping_do_what_it_says() {
     assert_eq!(run.terminate().code(), Some(0));
     let codes: Vec<_> = said.iter().map(|(_, code, ..)| code.unwrap()).collect();
     // This plugin keeps no state: it writes its newest state version already.
-    assert_eq!(codes, [0, 0, 0, 0, 0, 1], "{said:?}");
+    assert_eq!(codes, [0, 0, 0, 0, 0, 0, 1, 0], "{said:?}");
     assert!(said[0].2.contains("steps      resolve: they keep their state"), "{}", said[0].2);
-    assert!(said[1].2.ends_with("generation 2; every process of the app runs it\n"), "{}", said[1].2);
-    assert!(said[2].2.contains("generation 3"), "{}", said[2].2);
-    assert!(said[3].2.contains("rolled-back  deploy") && said[3].2.contains("rounding mended"), "{}", said[3].2);
-    assert!(said[5].3.contains("writes its newest state versions already"), "{}", said[5].3);
+    assert!(said[1].3.contains(" equal, 0 different"), "{}", said[1].3);
+    assert!(said[2].2.ends_with("generation 2; every process of the app runs it\n"), "{}", said[2].2);
+    assert!(said[3].2.contains("generation 3"), "{}", said[3].2);
+    assert!(said[4].2.contains("rolled-back  deploy") && said[4].2.contains("rounding mended"), "{}", said[4].2);
+    assert!(said[7].2.contains("step `resolve` begins with empty state"), "{}", said[7].2);
+    assert!(said[6].3.contains("writes its newest state versions already"), "{}", said[6].3);
 }

@@ -26,8 +26,8 @@ fn a_version_is_deployed_rolled_back_and_finalised_while_the_app_runs() {
       config     as before
       functions  as before
       state      changed/last: reads versions [1] -> [1, 2], writes [1] -> [1, 2]; writes 1 until it is finalised, and 2 from then on; entries: 10 of version 1
-      state      count/count: reads versions [1] -> [1, 2], writes [1] -> [1, 2]; writes 1 until it is finalised, and 2 from then on; entries: 10 of version 1
-      steps      changed, count, tag: they keep their state
+      state      count/count: reads versions [1] -> [1, 2], writes [1] -> [1, 2]; writes 1 until it is finalised, and 2 from then on; entries: 20 of version 1
+      steps      changed, count, sum, tag: they keep their state
     ");
     assert_eq!(list(&place), ["1 active start {} "], "a dry run changes nothing");
 

@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod against;
 mod docs;
 mod flow;
 mod refusals;
@@ -43,6 +44,16 @@ call = "swap.count"
 name = "changed"
 from = "in"
 call = "swap.changed"
+
+[[aggregate]]
+name = "sum"
+from = "in"
+call = "swap.count"
+emit = "commit"
+
+[[sink]]
+from = "sum"
+topic = "sums"
 
 [[sink]]
 from = "tag"

@@ -23,7 +23,7 @@ fn a_bad_version_is_refused_with_its_reason_and_leaves_no_trace() {
     place.write("orders.wasm", guest_named("order_status.wasm"));
     let wasi = r#"(module (import "wasi_snapshot_preview1" "fd_write" (func (param i32 i32 i32 i32) (result i32))))"#;
     place.write("wasi.wasm", wat::parse_str(wasi).unwrap());
-    assert_snapshot!(refused(&place, "--plugin swap=text.wasm"), @"--plugin swap: the plugin `swap`: [folder]/text.wasm: not a WebAssembly component or module that can be used: it begins with `no W`, and WebAssembly with `\\0asm`");
+    assert_snapshot!(refused(&place, "--plugin swap=text.wasm"), @r#"--plugin swap: the plugin `swap`: [folder]/text.wasm: not a WebAssembly component or module that can be used: it begins with `no W`, and WebAssembly with `\0asm`"#);
     assert_snapshot!(refused(&place, "--plugin swap=missing.wasm"), @"error: --plugin swap=missing.wasm: there is no such file");
     assert_snapshot!(refused(&place, "--plugin swap=wasi.wasm"), @"--plugin swap: the plugin `swap`: [folder]/wasi.wasm: imports `wasi_snapshot_preview1`: a plugin has no WASI; build it for wasm32-unknown-unknown");
     assert_snapshot!(refused(&place, "--plugin swap=orders.wasm"), @"
@@ -33,6 +33,8 @@ fn a_bad_version_is_refused_with_its_reason_and_leaves_no_trace() {
       help: it has no aggregate functions
     swap.toml:26:8: the plugin `swap` has no function `changed`
       help: it has no process functions
+    swap.toml:31:8: the plugin `swap` has no function `count`
+      help: it has no aggregate functions
     ");
     assert_snapshot!(refused(&place, "--plugin swop=swap.wasm"), @"
     --plugin swop: there is no plugin `swop`; did you mean `swap`?
@@ -46,7 +48,7 @@ fn a_bad_version_is_refused_with_its_reason_and_leaves_no_trace() {
     process(&place, 10..20);
     assert_snapshot!(refused(&place, "--plugin swap=swap.wasm"), @"error: plugin `swap`: function `changed` can't read what is in its store `last`: there is state of version 2, and it reads [1]");
     let back = place.millrace("deployments rollback swap.toml --data data").bad();
-    assert_snapshot!(back, @"exit 1: error: plugin `swap`: the code of that generation can't read the state: in the way are 10 entries of version 2 in the store `changed/last`, 10 entries of version 2 in the store `count/count`. It was finalised since: deploy a version that reads these, or go on with the active one");
+    assert_snapshot!(back, @"exit 1: error: plugin `swap`: the code of that generation can't read the state: in the way are 10 entries of version 2 in the store `changed/last`, 20 entries of version 2 in the store `count/count`. Deploy a version that reads these, or go on with the active one");
     assert_eq!(run.terminate().code(), Some(0));
     let expected = ["one", "two"].iter().flat_map(|by| std::iter::repeat_n(*by, 10));
     assert_eq!(versions(&place), expected.collect::<Vec<_>>());

@@ -87,7 +87,8 @@ impl App<'_> {
             deploy::change(&log, "swapping", act, &author, components).unwrap()
         };
         if before.active("swap").unwrap().is_version(&candidate) {
-            change(&Act::Rollback { plugin: "swap".into(), to: None }, &BTreeMap::new());
+            let replaces = before.active("swap").unwrap().generation;
+            change(&Act::Rollback { plugin: "swap".into(), replaces, to: None }, &BTreeMap::new());
         } else {
             let component = self.next.plugins.component(&candidate.component).unwrap();
             let components = BTreeMap::from([(candidate.component.clone(), component)]);

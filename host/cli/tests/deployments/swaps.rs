@@ -48,7 +48,7 @@ fn leave(folder: &Path, numbers: std::ops::Range<u64>) {
 }
 
 fn done(folder: &Path, act: Act) -> BTreeMap<String, u32> {
-    let request = Request { act, author: Author::default() };
+    let request = Request { act, author: Author { at: run::wall_clock(), ..Author::default() } };
     match ask(&folder.join("data"), &request, &[], &|| true).unwrap().unwrap() {
         Answer::Done(generations) => generations,
         Answer::Refused(reason) => panic!("{reason}"),

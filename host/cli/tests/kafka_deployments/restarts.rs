@@ -71,7 +71,7 @@ fn a_deployment_waits_for_every_process_and_names_the_ones_that_are_behind() {
     second.signal("STOP");
     let deploy = "deploy swap.toml --plugin swap=swap_next.wasm --yes --wait --timeout 2";
     let said = app.place.millrace(&format!("{deploy} {}", app.kafka));
-    assert_eq!(said.code, Some(3), "{said:?}");
+    assert_eq!(said.code, Some(4), "{said:?}");
     assert!(said.err.contains("nothing was deployed: not loaded within 2 s by"), "{said:?}");
     second.signal("CONT");
     app.millrace(&deploy.replace("--timeout 2", ""));

@@ -17,12 +17,15 @@ use std::time::Duration;
 use millrace_engine::deployment::{Act, Author};
 use serde::{Deserialize, Serialize};
 
+use crate::clock::wall_clock;
 use crate::error::Error;
 use crate::files;
-use crate::run::wall_clock;
 
 /// How often a process looks for the answer.
 const LOOK_INTERVAL: Duration = Duration::from_millis(5);
+
+/// A request that is older isn't done: it was left while no app ran, and its sender is gone.
+const MOST_AGE_MS: i64 = 10 * 60_000;
 
 const REQUEST: &str = ".request";
 const ANSWER: &str = ".answer";
@@ -77,10 +80,18 @@ impl Requests {
         Ok(first)
     }
 
-    /// Reads a request. The inner error is for the process that left it.
-    pub(super) fn read(&self, name: &str) -> Result<Result<Request, String>, Error> {
-        let bytes = fs::read(self.0.join(format!("{name}{REQUEST}"))).map_err(|source| self.failed(source))?;
-        Ok(serde_json::from_slice(&bytes).map_err(|error| format!("the request can't be read: {error}")))
+    /// Reads a request; `None` if it was withdrawn. The error is for the process that left it.
+    pub(super) fn read(&self, name: &str) -> Result<Option<Request>, String> {
+        let bytes = match fs::read(self.0.join(format!("{name}{REQUEST}"))) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            bytes => bytes.map_err(|error| format!("the request can't be read: {error}"))?,
+        };
+        let request = serde_json::from_slice::<Request>(&bytes);
+        let request = request.map_err(|error| format!("the request can't be read: {error}"))?;
+        match wall_clock().saturating_sub(request.author.at) {
+            age if age > MOST_AGE_MS => Err("the request is old: its sender waits no longer".into()),
+            _ => Ok(Some(request)),
+        }
     }
 
     /// Reads a component that a request needs; `None` if it isn't there.
@@ -100,17 +111,17 @@ impl Requests {
     }
 
     /// Deletes components once no request waits for them, and answers that nobody has fetched for an hour.
-    pub(super) fn tidy(&self) -> Result<(), Error> {
+    pub(super) fn tidy(&self) {
         const HOUR: Duration = Duration::from_secs(3600);
-        let Ok(entries) = fs::read_dir(&self.0) else { return Ok(()) };
+        let Ok(entries) = fs::read_dir(&self.0) else { return };
         for entry in entries.flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
             let age = entry.metadata().and_then(|file| file.modified()).map(|at| at.elapsed().unwrap_or_default());
             if [".wasm", ANSWER].iter().any(|end| name.ends_with(end)) && age.is_ok_and(|age| age > HOUR) {
-                files::remove(&self.0, &name).map_err(|source| self.failed(source))?;
+                // One that stays takes up space, and harms nothing.
+                drop(files::remove(&self.0, &name));
             }
         }
-        Ok(())
     }
 }
 
@@ -118,8 +129,8 @@ fn component_name(digest: &str) -> String {
     format!("{digest}.wasm")
 }
 
-/// Asks the app that runs on a data folder, and waits for its answer. `None` if `go_on` turns false before: then the
-/// request is withdrawn, unless the app has begun with it.
+/// Asks the app that runs on a data folder, and waits for its answer. `None` if `go_on` turns false before, and the
+/// request is withdrawn.
 ///
 /// # Errors
 /// The request can't be written, or the answer can't be read.

@@ -82,11 +82,11 @@ impl Deployer {
             self.requests.answer(&name, &answer)?;
             return self.forget(log, &name);
         }
-        let request = match self.requests.read(&name)? {
-            Ok(request) => request,
-            Err(reason) => return self.refuse(&name, reason),
-        };
-        self.begin(log, name, &request)
+        match self.requests.read(&name) {
+            Ok(Some(request)) => self.begin(log, name, &request),
+            Ok(None) => Ok(()),
+            Err(reason) => self.refuse(&name, reason),
+        }
     }
 
     fn begin(&mut self, log: &Log, name: String, Request { act, author }: &Request) -> Result<(), Error> {
@@ -140,7 +140,8 @@ impl Deployer {
         }
         self.requests.answer(&ready.name, &Answer::Done(ready.generations.clone()))?;
         self.forget(log, &ready.name)?;
-        self.requests.tidy()
+        self.requests.tidy();
+        Ok(())
     }
 
     /// Forgets that a request is done: it is there no more.

@@ -1,7 +1,7 @@
 //! The stored records of deployments, in the order in which they were made. New versions of Millrace only add members
 //! to their serialised form.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +33,9 @@ pub struct PluginRecord {
     /// All versions that were ever active, shortened.
     #[serde(default)]
     had: Vec<String>,
+    /// The stores that pipelines of the app have, by function and store.
+    #[serde(default)]
+    called: BTreeSet<String>,
 }
 
 /// A deployment.
@@ -184,12 +187,27 @@ impl PluginRecord {
         if activates {
             self.activate(generation);
         }
-        // The active one may be older than some that were aborted since.
         while self.deployments.len() > KEPT
-            && let Some(oldest) = self.deployments.iter().position(|it| it.status != Status::Active)
+            && let Some(place) = self.dispensable()
         {
-            self.deployments.remove(oldest);
+            self.deployments.remove(place);
         }
+    }
+
+    /// The deployment that is missed least: the first one that was aborted; otherwise the first whose version a later one
+    /// has, too; otherwise the first.
+    fn dispensable(&self) -> Option<usize> {
+        let all = &self.deployments;
+        let may_go = |it: &Deployment| !matches!(it.status, Status::Active | Status::Staged);
+        let has_version_of = |one: &Deployment, other: &Deployment| {
+            (&one.component, &one.config) == (&other.component, &other.config) && other.status != Status::Aborted
+        };
+        let is_doubled = |(place, it): (usize, &Deployment)| {
+            may_go(it) && all.iter().skip(place + 1).any(|later| has_version_of(it, later))
+        };
+        let aborted = all.iter().position(|it| it.status == Status::Aborted);
+        let doubled = || all.iter().enumerate().position(is_doubled);
+        aborted.or_else(doubled).or_else(|| all.iter().position(may_go))
     }
 
     /// Makes the staged deployment of this generation the active one. False if there is none.
@@ -201,23 +219,31 @@ impl PluginRecord {
         self.deployments.iter_mut().filter(|it| it.status == Status::Active).for_each(|it| it.status = before);
         let Some(deployment) = self.deployments.get_mut(place) else { return false };
         deployment.status = Status::Active;
-        note_versions(&mut self.state_versions, &deployment.stores);
         let version = shortened(&deployment.component, &deployment.config);
         if !self.had.contains(&version) {
             self.had.push(version);
         }
         let forgotten = self.had.len().saturating_sub(REMEMBERED);
         self.had.drain(..forgotten);
+        self.note_versions();
         true
     }
 
-    /// The active deployment has these stores, too.
-    pub(super) fn add_stores(&mut self, stores: BTreeMap<String, StoreVersions>) {
-        let Some(active) = self.deployments.iter_mut().rev().find(|it| it.status == Status::Active) else { return };
-        for (store, versions) in stores {
-            active.stores.entry(store).or_insert(versions);
+    /// A pipeline has these stores, perhaps more than those before.
+    pub(super) fn call(&mut self, stores: &BTreeSet<String>) {
+        self.called.extend(stores.iter().cloned());
+        self.note_versions();
+    }
+
+    /// Notes the state versions that the active deployment writes to the stores that pipelines have.
+    fn note_versions(&mut self) {
+        let Some(active) = self.deployments.iter().rev().find(|it| it.status == Status::Active) else { return };
+        for (store, versions) in active.stores.iter().filter(|(store, _)| self.called.contains(*store)) {
+            let written = self.state_versions.entry(store.clone()).or_default();
+            if !written.contains(&versions.now) {
+                written.push(versions.now);
+            }
         }
-        note_versions(&mut self.state_versions, &active.stores);
     }
 
     /// Aborts the staged deployment. Returns its generation; none if there is none.
@@ -225,16 +251,6 @@ impl PluginRecord {
         let staged = self.deployments.iter_mut().find(|it| it.status == Status::Staged)?;
         staged.status = Status::Aborted;
         Some(staged.generation)
-    }
-}
-
-/// Notes the state versions that a deployment writes.
-fn note_versions(state_versions: &mut BTreeMap<String, Vec<u32>>, stores: &BTreeMap<String, StoreVersions>) {
-    for (store, versions) in stores {
-        let written = state_versions.entry(store.clone()).or_default();
-        if !written.contains(&versions.now) {
-            written.push(versions.now);
-        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::record::{Cause, Deployment, PluginRecord, Status, StoreVersions};
-use super::{Act, Author, Candidate, DeploymentRefused};
+use super::{Act, Author, Candidate, DeploymentRefused, Joined};
 use crate::topology::DeployOnStart;
 
 /// The records of all plugins that an app has, or has had, by name.
@@ -11,17 +11,6 @@ use crate::topology::DeployOnStart;
 pub struct AppDeployments {
     /// The records.
     pub plugins: BTreeMap<String, PluginRecord>,
-}
-
-/// What became of a plugin when a process started.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Started {
-    /// The version in its files is a new deployment.
-    Deployed,
-    /// The version in its files is the active one.
-    Same,
-    /// Another version is active, and the process runs that one.
-    Joined,
 }
 
 impl AppDeployments {
@@ -81,18 +70,44 @@ impl AppDeployments {
                     }
                 }
             }
-            Act::Rollback { plugin, to } => {
-                generations.insert(plugin.clone(), self.rollback(plugin, *to, author)?);
+            Act::Rollback { plugin, replaces, to } => {
+                let generation = match self.done_already(plugin, *replaces, Cause::Rollback)? {
+                    Some(generation) => generation,
+                    None => self.rollback(plugin, *to, author)?,
+                };
+                generations.insert(plugin.clone(), generation);
             }
-            Act::Finalize { plugin } => {
-                generations.insert(plugin.clone(), self.finalize(plugin, author)?);
+            Act::Finalize { plugin, replaces } => {
+                let generation = match self.done_already(plugin, *replaces, Cause::Finalize)? {
+                    Some(generation) => generation,
+                    None => self.finalize(plugin, author)?,
+                };
+                generations.insert(plugin.clone(), generation);
             }
         }
         Ok(generations)
     }
 
+    /// The generation of a change that was asked for before and is done: whether an earlier attempt was committed isn't
+    /// always known. `None` if it isn't done.
+    fn done_already(&self, plugin: &str, replaces: u32, cause: Cause) -> Result<Option<u32>, DeploymentRefused> {
+        let (record, active) = self.record(plugin)?;
+        if active.generation == replaces {
+            return Ok(None);
+        }
+        let between = |it: &&Deployment| it.generation > replaces && it.generation < active.generation;
+        let is_next = !record.deployments.iter().any(|it| between(&it) && it.status != Status::Aborted);
+        if active.cause == cause && is_next && active.generation > replaces {
+            return Ok(Some(active.generation));
+        }
+        Err(refused(plugin, format!("another deployment came first: generation {} is active", active.generation)))
+    }
+
     /// Makes a staged deployment the active one.
     fn activate(&mut self, plugin: &str, generation: u32) -> Result<(), DeploymentRefused> {
+        if self.active(plugin).is_some_and(|active| active.generation == generation) {
+            return Ok(());
+        }
         match self.plugins.get_mut(plugin).is_some_and(|record| record.activate(generation)) {
             true => Ok(()),
             false => Err(refused(
@@ -114,8 +129,7 @@ impl AppDeployments {
         self.components().into_iter().filter(|(digest, _)| !had.contains_key(digest)).collect()
     }
 
-    /// A process starts with this version in its files. `is_kept` says whether the component with a digest can be had
-    /// from the app; without it, no process could run the active version.
+    /// A process starts with this version in its files.
     ///
     /// # Errors
     /// The version would become the active one, and can't read the state.
@@ -124,25 +138,30 @@ impl AppDeployments {
         candidate: &Candidate,
         on_start: DeployOnStart,
         author: &Author,
-        is_kept: &dyn Fn(&str) -> bool,
-    ) -> Result<Started, DeploymentRefused> {
+    ) -> Result<(), DeploymentRefused> {
+        if let Some(record) = self.plugins.get_mut(&candidate.name) {
+            record.call(&candidate.called);
+        }
         if let Some(record) = self.plugins.get(&candidate.name)
             && let Some(active) = record.active()
         {
-            if active.is_version(candidate) {
-                return self.add_stores(candidate).map(|()| Started::Same);
-            }
             let deploys = match on_start {
                 DeployOnStart::New => !record.had(candidate),
                 DeployOnStart::Always => true,
                 DeployOnStart::Never => false,
             };
-            if !deploys && is_kept(&active.component) {
-                return Ok(Started::Joined);
+            if !deploys || active.is_version(candidate) {
+                return Ok(());
             }
         }
         self.push(candidate, (Cause::Start, Status::Active), author)?;
-        Ok(Started::Deployed)
+        Ok(())
+    }
+
+    /// The candidates that aren't the active versions of their plugins.
+    pub fn joined<'a>(&'a self, candidates: &'a [Candidate]) -> impl Iterator<Item = Joined<'a>> {
+        let active = |candidate: &'a Candidate| Some(Joined { candidate, active: self.active(&candidate.name)? });
+        candidates.iter().filter_map(active).filter(|joined| !joined.active.is_version(joined.candidate))
     }
 
     /// Stages a version: processes load it. Returns the generation.
@@ -270,15 +289,6 @@ impl AppDeployments {
         Ok(stores)
     }
 
-    /// A pipeline calls functions of the active version that it didn't call before.
-    fn add_stores(&mut self, candidate: &Candidate) -> Result<(), DeploymentRefused> {
-        let stores = self.stores(candidate)?;
-        if let Some(record) = self.plugins.get_mut(&candidate.name) {
-            record.add_stores(stores);
-        }
-        Ok(())
-    }
-
     fn push(
         &mut self,
         candidate: &Candidate,
@@ -287,6 +297,7 @@ impl AppDeployments {
     ) -> Result<u32, DeploymentRefused> {
         let plugin = candidate.name.as_str();
         let stores = self.stores(candidate)?;
+        self.plugins.entry(plugin.to_owned()).or_default().call(&candidate.called);
         let Candidate { component, size, config, settings, .. } = candidate.clone();
         let (by, note) = (String::new(), String::new());
         let next =

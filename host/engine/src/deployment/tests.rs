@@ -8,7 +8,15 @@ fn version(component: &str, config: &str, reads: &[u32], writes: &[u32]) -> Cand
     let (reads, writes, now) = (reads.to_vec(), writes.to_vec(), *writes.last().unwrap());
     let stores = BTreeMap::from([("sum/state".to_owned(), StoreVersions { reads, writes, now })]);
     let (component, config) = (component.to_owned(), config.to_owned());
-    Candidate { name: "p".into(), component, size: 9, config, settings: "{}".into(), stores }
+    Candidate {
+        name: "p".into(),
+        component,
+        size: 9,
+        config,
+        settings: "{}".into(),
+        called: stores.keys().cloned().collect(),
+        stores,
+    }
 }
 
 fn author() -> Author {
@@ -23,12 +31,14 @@ fn deploy(app: &mut AppDeployments, version: &Candidate) -> Result<u32, Deployme
 }
 
 fn rollback(app: &mut AppDeployments, plugin: &str, to: Option<u32>) -> Result<u32, DeploymentRefused> {
-    let generations = app.apply(&Act::Rollback { plugin: plugin.into(), to }, &author())?;
+    let replaces = app.active(plugin).map_or(0, |active| active.generation);
+    let generations = app.apply(&Act::Rollback { plugin: plugin.into(), replaces, to }, &author())?;
     Ok(*generations.values().next().unwrap())
 }
 
 fn finalize(app: &mut AppDeployments) -> Result<u32, DeploymentRefused> {
-    let generations = app.apply(&Act::Finalize { plugin: "p".into() }, &author())?;
+    let replaces = app.active("p").unwrap().generation;
+    let generations = app.apply(&Act::Finalize { plugin: "p".into(), replaces }, &author())?;
     Ok(*generations.values().next().unwrap())
 }
 
@@ -61,18 +71,21 @@ fn each_deployment_of_any_plugin_has_the_next_generation() {
 #[test]
 fn a_process_that_starts_deploys_a_new_version_and_joins_the_active_one_with_an_old_version() {
     let mut app = AppDeployments::default();
-    let mut start = |version: &Candidate, on_start| app.start(version, on_start, &author(), &|_| true).unwrap();
+    let mut active_after = |version: &Candidate, on_start| {
+        app.start(version, on_start, &author()).unwrap();
+        let active = app.active("p").unwrap();
+        format!("{} {}", active.generation, active.component)
+    };
     let (one, two) = (version("one", "", &[1], &[1]), version("two", "", &[1], &[1]));
-    assert_eq!(start(&one, DeployOnStart::Never), Started::Deployed, "there is none to join");
-    assert_eq!(start(&one, DeployOnStart::New), Started::Same);
-    assert_eq!(start(&two, DeployOnStart::Never), Started::Joined);
-    assert_eq!(start(&two, DeployOnStart::New), Started::Deployed);
-    assert_eq!(start(&one, DeployOnStart::New), Started::Joined, "a restart with old files turns nothing back");
-    assert_eq!(start(&one, DeployOnStart::Always), Started::Deployed);
-    assert_eq!(start(&one, DeployOnStart::Always), Started::Same);
-    assert_eq!(app.generation(), 3);
-    let two = app.start(&two, DeployOnStart::New, &author(), &|_| false).unwrap();
-    assert_eq!(two, Started::Deployed, "the component of the active version is nowhere");
+    assert_eq!(active_after(&one, DeployOnStart::Never), "1 one", "there is none to join");
+    assert_eq!(active_after(&one, DeployOnStart::New), "1 one");
+    assert_eq!(active_after(&two, DeployOnStart::Never), "1 one");
+    assert_eq!(active_after(&two, DeployOnStart::New), "2 two");
+    assert_eq!(active_after(&one, DeployOnStart::New), "2 two", "a restart with old files turns nothing back");
+    assert_eq!(active_after(&one, DeployOnStart::Always), "3 one");
+    assert_eq!(active_after(&one, DeployOnStart::Always), "3 one");
+    let joined: Vec<_> = app.joined(&[one, two]).map(|joined| joined.candidate.component.clone()).collect();
+    assert_eq!(joined, ["two"]);
 }
 
 #[test]
@@ -125,21 +138,63 @@ fn a_rollback_goes_to_the_version_before_and_not_to_one_that_was_rolled_back() {
     assert_eq!(never.to_string(), "plugin `q`: the app has never run it");
 }
 
-#[test]
-fn stores_of_functions_that_are_called_later_belong_to_the_active_deployment() {
-    let mut app = deployed(&[version("one", "", &[1], &[1])]);
-    let mut more = version("one", "", &[1], &[1]);
-    more.stores.insert("mean/state".into(), StoreVersions { reads: vec![3], writes: vec![3], now: 3 });
-    assert_eq!(app.start(&more, DeployOnStart::New, &author(), &|_| true), Ok(Started::Same));
-    let refused = deploy(&mut app, &version_of_mean(4)).unwrap_err();
-    assert!(refused.to_string().contains("there is state of version 3, and it reads [4]"), "{refused}");
-    deploy(&mut app, &version_of_mean(3)).unwrap();
+/// A version with two stores in these state versions, of which pipelines have the first, or both.
+fn two_stores(component: &str, versions: [u32; 2], both: bool) -> Candidate {
+    let mut candidate = version(component, "", &[versions[0]], &[versions[0]]);
+    let stores = StoreVersions { reads: vec![versions[1]], writes: vec![versions[1]], now: versions[1] };
+    candidate.stores.insert("mean/state".into(), stores);
+    if both {
+        candidate.called.insert("mean/state".into());
+    }
+    candidate
 }
 
-/// A version with the store `mean/state` in this state version.
-fn version_of_mean(state: u32) -> Candidate {
-    let stores = StoreVersions { reads: vec![state], writes: vec![state], now: state };
-    Candidate { stores: BTreeMap::from([("mean/state".into(), stores)]), ..version("two", "", &[1], &[1]) }
+#[test]
+fn only_stores_that_pipelines_have_hold_state_versions() {
+    let mut app = deployed(&[two_stores("one", [1, 3], false)]);
+    deploy(&mut app, &two_stores("two", [1, 4], false)).unwrap();
+    rollback(&mut app, "p", None).unwrap();
+    // A process starts whose pipeline calls the other function, too.
+    app.start(&two_stores("one", [1, 3], true), DeployOnStart::New, &author()).unwrap();
+    assert_eq!(app.generation(), 3);
+    let refused = deploy(&mut app, &two_stores("three", [1, 4], false)).unwrap_err();
+    assert!(refused.to_string().contains("there is state of version 3, and it reads [4]"), "{refused}");
+}
+
+#[test]
+fn a_change_that_is_asked_for_twice_is_done_once() {
+    let mut app = deployed(&[
+        version("one", "", &[1], &[1]),
+        version("two", "", &[1], &[1]),
+        version("three", "", &[1, 2], &[1, 2]),
+    ]);
+    let active = app.active("p").unwrap().generation;
+    assert_eq!(app.apply(&Act::Activate([("p".to_owned(), active)].into()), &author()).unwrap().len(), 1);
+    let finalize = Act::Finalize { plugin: "p".into(), replaces: active };
+    let first = app.clone().apply(&finalize, &author()).unwrap();
+    let mut finalized = app.clone();
+    finalized.apply(&finalize, &author()).unwrap();
+    assert_eq!(finalized.apply(&finalize, &author()).unwrap(), first);
+    let back = Act::Rollback { plugin: "p".into(), replaces: active, to: None };
+    let first = app.apply(&back, &author()).unwrap();
+    assert_eq!(app.apply(&back, &author()).unwrap(), first);
+    assert_eq!(app.active("p").unwrap().component, "two");
+    deploy(&mut app, &version("four", "", &[1], &[1])).unwrap();
+    let late = app.apply(&back, &author()).unwrap_err();
+    assert_eq!(late.to_string(), "plugin `p`: another deployment came first: generation 5 is active");
+}
+
+#[test]
+fn attempts_that_were_aborted_do_not_push_the_way_back_out() {
+    let mut app = deployed(&[version("good", "", &[1], &[1]), version("bad", "", &[1], &[1])]);
+    for attempt in 0..9 {
+        let staged =
+            app.apply(&Act::Stage(vec![version(&format!("try{attempt}"), "", &[1], &[1])]), &author()).unwrap();
+        app.apply(&Act::Abort(staged), &author()).unwrap();
+    }
+    rollback(&mut app, "p", None).unwrap();
+    assert_eq!(app.active("p").unwrap().component, "good");
+    assert_eq!(app.plugins.get("p").unwrap().deployments.len(), 5);
 }
 
 #[test]
@@ -155,7 +210,8 @@ fn a_staged_deployment_is_active_only_once_it_is_activated() {
     assert_eq!(late.to_string(), "plugin `p`: generation 2 isn't staged any more: another deployment came first");
     let none = rollback(&mut app, "p", Some(2)).unwrap_err();
     assert!(none.to_string().ends_with("no other one that ran is kept"), "one that never ran is no way back: {none}");
-    assert_eq!(app.start(&two, DeployOnStart::New, &author(), &|_| true), Ok(Started::Deployed), "it never was active");
+    app.start(&two, DeployOnStart::New, &author()).unwrap();
+    assert_eq!(app.active("p").unwrap().generation, 3, "it never was active");
 }
 
 #[test]
@@ -172,8 +228,8 @@ fn five_deployments_are_kept_and_their_versions_are_remembered_for_longer() {
     let versions: Vec<_> = (0..8).map(|number| version(&format!("c{number}"), "", &[1], &[1])).collect();
     let mut app = deployed(&versions);
     assert_eq!(app.components().into_keys().collect::<Vec<_>>(), ["c3", "c4", "c5", "c6", "c7"]);
-    let first = app.start(versions.first().unwrap(), DeployOnStart::New, &author(), &|_| true);
-    assert_eq!(first, Ok(Started::Joined));
+    app.start(versions.first().unwrap(), DeployOnStart::New, &author()).unwrap();
+    assert_eq!(app.active("p").unwrap().component, "c7");
 }
 
 #[test]
@@ -183,7 +239,7 @@ fn a_record_is_deserialised_as_it_was_serialised() {
     let text = serde_json::to_string(record).unwrap();
     assert_eq!(
         text,
-        r#"{"generation":1,"stateVersions":{"sum/state":[1]},"deployments":[{"generation":1,"component":"one","size":9,"config":"c","settings":"{}","stores":{"sum/state":{"reads":[1],"writes":[1],"now":1}},"status":"active","cause":"deploy","by":"ann@desk","at":5,"note":""}],"had":["one/c"]}"#
+        r#"{"generation":1,"stateVersions":{"sum/state":[1]},"deployments":[{"generation":1,"component":"one","size":9,"config":"c","settings":"{}","stores":{"sum/state":{"reads":[1],"writes":[1],"now":1}},"status":"active","cause":"deploy","by":"ann@desk","at":5,"note":""}],"had":["one/c"],"called":["sum/state"]}"#
     );
     assert_eq!(&serde_json::from_str::<PluginRecord>(&text).unwrap(), record);
 }

@@ -1,5 +1,6 @@
 //! Differences that are meant.
 
+use super::json::MORE;
 use super::report::{Class, Difference};
 
 /// A pattern of differences: a class, and for `value`, `state` and `headers` a path, such as `value:/updatedAt`,
@@ -25,6 +26,9 @@ impl Ignore {
     }
 
     pub(super) fn covers(&self, difference: &Difference) -> bool {
+        if difference.place == MORE {
+            return false;
+        }
         let mut place = parts(&difference.place);
         let same = |part: &String| place.next().is_some_and(|found| part == "*" || part == found);
         self.class == difference.class && self.path.iter().all(same)

@@ -3,7 +3,10 @@
 use serde_json::Value;
 
 /// Most differences that are told apart in one text.
-const MOST: usize = 50;
+const MOST: usize = 1_000;
+
+/// The place of all that come after.
+pub(super) const MORE: &str = "(more)";
 
 /// The paths at which two texts differ, as in RFC 6901 (`/items/0/price`), with what is there. Empty if they are equal;
 /// `None` if one isn't JSON.
@@ -15,7 +18,14 @@ pub(super) fn differences(old: &[u8], new: &[u8]) -> Option<Vec<(String, String,
 }
 
 fn compare(path: &mut String, old: Option<&Value>, new: Option<&Value>, found: &mut Vec<(String, String, String)>) {
-    if old == new || found.len() >= MOST {
+    if old == new {
+        return;
+    }
+    if found.len() == MOST {
+        // No pattern covers it: what isn't compared isn't equal.
+        found.push((MORE.to_owned(), String::new(), String::new()));
+    }
+    if found.len() > MOST {
         return;
     }
     match (old, new) {

@@ -19,6 +19,7 @@ use crate::client::settings::ClientSettings;
 use crate::cluster::Cluster;
 use crate::cluster::internal_topics;
 use crate::error::Error;
+use crate::error::codes::remedy;
 use crate::faults::{self, Point};
 
 /// How long to wait for entries at a time.
@@ -29,6 +30,12 @@ const FETCH_WAIT_MS: &str = "50";
 
 /// How often it is tried again to read a component.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How often versions that couldn't run are tried again.
+const HELD_RETRY_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How often it is logged that the topic can't be read.
+const LOG_INTERVAL: Duration = Duration::from_secs(30);
 
 /// What the thread that follows needs of its instance.
 pub(crate) struct FollowContext<'i> {
@@ -51,7 +58,17 @@ pub(crate) struct FollowContext<'i> {
 /// # Errors
 /// The topic can't be read.
 pub(crate) fn follow(context: &FollowContext<'_>, deployments: AppDeployments) -> Result<(), Error> {
-    let mut follower = Follower::start(context, deployments)?;
+    let mut follower = loop {
+        match Follower::start(context, deployments.clone()) {
+            // Brokers are away: the instance waits for them, too.
+            Err(error @ Error::Kafka(_)) if !context.stop.load(Ordering::Relaxed) => {
+                tracing::warn!(%error, "the control topic can't be followed: trying again");
+                std::thread::park_timeout(RETRY_INTERVAL);
+            }
+            Err(Error::Kafka(_)) => return Ok(()),
+            started => break started?,
+        }
+    };
     while !context.stop.load(Ordering::Relaxed) {
         follower.round()?;
     }
@@ -73,7 +90,10 @@ struct Follower<'i> {
     /// Whether the deployments may have changed, and since when that can't be dealt with.
     changed: bool,
     failed: Option<Instant>,
-    is_held: bool,
+    /// When it was logged last that the topic can't be read.
+    warned: Option<Instant>,
+    /// Why the active versions can't run here.
+    held: Option<String>,
     /// Versions that no worker runs any more are freed once all workers run the current ones.
     retired: bool,
 }
@@ -104,29 +124,35 @@ impl<'i> Follower<'i> {
             next,
             changed: true,
             failed: None,
-            is_held: false,
+            warned: None,
+            held: None,
             retired: false,
         })
     }
 
     fn round(&mut self) -> Result<(), Error> {
-        let (mut ended, mut records) = (false, Vec::new());
+        let (mut ended, mut records, mut trouble) = (false, Vec::new(), None);
         self.fetcher.poll(POLL_WAIT, |_, _, fetched| match fetched {
             Fetched::Record(message) => {
+                // The end was that of the records before.
+                ended = false;
                 let key = String::from_utf8_lossy(message.key().unwrap_or_default()).into_owned();
                 if let Some(plugin) = deployed_plugin(&key) {
                     records.push((plugin.to_owned(), message.value().map(<[u8]>::to_vec)));
                 }
             }
             Fetched::End(_) => ended = true,
-            Fetched::Failed(code, text) => tracing::debug!(%code, "the control topic can't be read: {text}"),
+            Fetched::Failed(code, text) => trouble = Some(format!("{text}{}", remedy(code))),
         });
+        if let Some(reason) = trouble {
+            self.warn(&reason);
+        }
         for (plugin, value) in records {
             self.changed = true;
             self.take(plugin, value.as_deref());
         }
         // The deployments of a transaction take effect together: only at the end of the topic all of them are here.
-        let may_try = self.failed.is_none_or(|at| at.elapsed() > RETRY_INTERVAL);
+        let may_try = self.failed.is_none_or(|at| at.elapsed() > self.retry_interval());
         if self.changed && (ended || self.failed.is_some()) && may_try {
             self.failed = None;
             self.changed = false;
@@ -137,8 +163,19 @@ impl<'i> Follower<'i> {
         Ok(())
     }
 
+    /// Logs why no deployments come, once in a while.
+    fn warn(&mut self, reason: &str) {
+        if self.warned.is_none_or(|at| at.elapsed() > LOG_INTERVAL) {
+            self.warned = Some(Instant::now());
+            tracing::warn!(reason, "the control topic can't be read: new deployments come later");
+        }
+    }
+
     fn take(&mut self, plugin: String, value: Option<&[u8]>) {
+        let known = self.deployments.plugins.get(&plugin).map_or(0, |record| record.generation);
         match value.map(serde_json::from_slice::<PluginRecord>) {
+            // The topic is read from its beginning.
+            Some(Ok(record)) if record.generation < known => {}
             Some(Ok(record)) => drop(self.deployments.plugins.insert(plugin, record)),
             Some(Err(error)) => tracing::error!(plugin, %error, "the record of its deployments can't be read"),
             None => drop(self.deployments.plugins.remove(&plugin)),
@@ -162,7 +199,7 @@ impl<'i> Follower<'i> {
                 None => return Ok(()),
                 Some(Ok(_)) => {
                     self.note.loaded.clone_from(&next);
-                    if !self.is_held {
+                    if self.held.is_none() {
                         self.note.refused = None;
                     }
                 }
@@ -207,20 +244,28 @@ impl<'i> Follower<'i> {
         self.context.current.publish(plugins);
         (self.active, self.retired) = (active, false);
         self.note.refused = None;
-        if std::mem::take(&mut self.is_held) {
+        if self.held.take().is_some() {
             (self.context.held)(None);
         }
     }
 
+    /// The host may be what failed: a version that can't run is tried again now and then.
+    fn retry_interval(&self) -> Duration {
+        if self.held.is_some() { HELD_RETRY_INTERVAL } else { RETRY_INTERVAL }
+    }
+
     fn hold(&mut self, reason: String, active: BTreeMap<String, u32>) {
-        self.note.refused = Some(Refused { generations: active.clone(), reason: reason.clone() });
-        (self.active, self.is_held) = (active, true);
-        (self.context.held)(Some(reason));
+        self.note.refused = Some(Refused { generations: active, reason: reason.clone() });
+        (self.changed, self.failed) = (true, Some(Instant::now()));
+        if self.held.as_ref() != Some(&reason) {
+            self.held = Some(reason.clone());
+            (self.context.held)(Some(reason));
+        }
     }
 
     /// Notes which generations all workers run.
     fn note_running(&mut self) {
-        if self.is_held || !self.context.current.is_adopted() {
+        if self.held.is_some() || !self.context.current.is_adopted() {
             return;
         }
         if self.note.running != self.active {

@@ -93,6 +93,8 @@ impl NoteWriter {
     pub(super) fn new(settings: &ClientSettings, app: &str, instance: &str) -> Result<Self, Error> {
         let mut config = settings.admin();
         config.remove("isolation.level");
+        // Notes stay in their order.
+        config.set("enable.idempotence", "true");
         config.set("acks", "all");
         config.set("message.timeout.ms", DELIVERY_TIMEOUT.as_millis().to_string());
         let producer = config.create_with_context(NoteContext::default()).map_err(wrong_settings)?;

@@ -30,12 +30,15 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long to wait until the member has left the group.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(4);
 
+/// How long to wait for threads that follow topics.
+const FOLLOWER_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// How long supervisors such as Kubernetes wait before they kill a process. Some of it is left for closing files and
 /// connections.
 const TERMINATION_GRACE: Duration = Duration::from_secs(30);
 
 const _: () = assert!(
-    DRAIN_TIMEOUT.as_secs() + LEAVE_TIMEOUT.as_secs() + 5 <= TERMINATION_GRACE.as_secs(),
+    DRAIN_TIMEOUT.as_secs() + LEAVE_TIMEOUT.as_secs() + FOLLOWER_TIMEOUT.as_secs() + 4 <= TERMINATION_GRACE.as_secs(),
     "a stop is over before it is cut off"
 );
 const _: () = assert!(
@@ -332,6 +335,7 @@ impl<'t> Instance<'t> {
     /// Tells the workers to stop, and waits until they have committed and ended.
     pub(super) fn drain(&mut self, result: Result<(), Error>) -> Result<(), Error> {
         self.transition(State::Draining);
+        self.stop_following.store(true, Ordering::Relaxed);
         self.shared.stopping.store(true, Ordering::SeqCst);
         let limit = Instant::now() + DRAIN_TIMEOUT;
         let shared = Arc::clone(&self.shared);
@@ -352,12 +356,22 @@ impl<'t> Instance<'t> {
             }
         }
         self.leave(member);
-        self.stop_following.store(true, Ordering::Relaxed);
-        for follower in self.followers.drain(..) {
+        // Windows have no write-ahead log.
+        let result = result.and(shared.database.flush().map_err(Error::from));
+        self.join_followers();
+        result
+    }
+
+    /// Waits for the threads that follow topics, but not for one that compiles a plugin or waits for a broker: the end of
+    /// the process ends it, too.
+    fn join_followers(&mut self) {
+        let limit = Instant::now() + FOLLOWER_TIMEOUT;
+        while self.followers.iter().any(|follower| !follower.is_finished()) && Instant::now() < limit {
+            std::thread::park_timeout(GROUP_POLL_WAIT);
+        }
+        for follower in self.followers.drain(..).filter(JoinHandle::is_finished) {
             drop(follower.join());
         }
-        // Windows have no write-ahead log.
-        result.and(shared.database.flush().map_err(Error::from))
     }
 
     /// Leaves the group, so that its partitions needn't wait for the session timeout.

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use millrace_engine::deployment::{ActivePlugins, AppDeployments, Candidate, OLD_FILES, PluginLoader, Wanted};
+use millrace_engine::deployment::{AppDeployments, Joined};
 use millrace_engine::topology;
 use millrace_engine::topology::{TopicKind, Topology};
 use rdkafka::consumer::BaseConsumer;
@@ -19,7 +19,8 @@ use crate::client::settings::{ClientSettings, wrong_settings};
 use crate::cluster::Cluster;
 use crate::cluster::internal_topics::{self, InternalTopic};
 use crate::cluster::limits::LearnedLimits;
-use crate::control::{self, Claim, Claimed, CurrentPlugins};
+use crate::control::starting::{self, Claim, Claimed};
+use crate::control::{self, CurrentPlugins};
 use crate::error::Error;
 use crate::state::folder::Folder;
 use crate::state::globals::Globals;
@@ -66,11 +67,10 @@ pub(crate) fn prepare(app: &App, options: &Options, stop: &AtomicBool) -> Result
     };
     let (loader, author) = (app.loader.as_ref(), &app.author);
     let claim = Claim { topology: &topology, candidates, loader, author, topics: &own };
-    let deploy = || control::deploy(&settings, &cluster, &claim, &go_on);
-    let Some(Claimed { deployments, topics: internal_ids }) = patience.until(deploy)? else { return Ok(None) };
-    log_joined(candidates, &deployments);
-    let load = || load_active(&settings, &cluster, &topology, &deployments, loader, &go_on);
-    let Some(plugins) = patience.until(load)? else { return Ok(None) };
+    let deploy = || starting::deploy(&settings, &cluster, &claim, &go_on);
+    let Some(claimed) = patience.until(deploy)? else { return Ok(None) };
+    let Claimed { deployments, plugins, topics: internal_ids } = claimed;
+    deployments.joined(candidates).for_each(log_joined);
     let open = || Globals::open(&topology, &settings, &cluster, &folder.database, &partitions).map(Some);
     let Some(mut globals) = patience.until(open)? else { return Ok(None) };
     if let Some(globals) = &mut globals
@@ -104,32 +104,11 @@ pub(crate) fn prepare(app: &App, options: &Options, stop: &AtomicBool) -> Result
     Ok(Some(Prepared { shared, globals, deployments }))
 }
 
-/// Loads the active versions of the pipeline's plugins.
-fn load_active(
-    settings: &ClientSettings,
-    cluster: &Cluster,
-    topology: &Topology,
-    deployments: &AppDeployments,
-    loader: &dyn PluginLoader,
-    go_on: &dyn Fn() -> bool,
-) -> Result<Option<ActivePlugins>, Error> {
-    let names = topology.plugins.iter().map(|plugin| plugin.name.as_str());
-    let wanted = names.filter_map(|plugin| Some(Wanted { plugin, deployment: deployments.active(plugin)? }));
-    let wanted: Vec<_> = wanted.collect();
-    let loaded = control::components::load(settings, cluster, topology, &wanted, loader, go_on)?;
-    loaded.transpose().map_err(|reason| {
-        Error::Setup(format!("the active version of a plugin doesn't fit the pipeline files of this process: {reason}"))
-    })
-}
-
-/// Logs the plugins whose versions in the files aren't the active ones.
-fn log_joined(candidates: &[Candidate], deployments: &AppDeployments) {
-    for candidate in candidates {
-        let (plugin, digest) = (&candidate.name, &candidate.component);
-        let Some(active) = deployments.active(plugin).filter(|active| !active.is_version(candidate)) else { continue };
-        let (generation, active) = (active.generation, &active.component);
-        tracing::warn!(plugin, digest, generation, active, "{}", OLD_FILES);
-    }
+/// Logs that a process runs another version than that of its files.
+fn log_joined(Joined { candidate, active }: Joined<'_>) {
+    let (plugin, digest) = (&candidate.name, &candidate.component);
+    let (generation, active) = (active.generation, &active.component);
+    tracing::warn!(plugin, digest, generation, active, "{}", Joined::MESSAGE);
 }
 
 /// Makes the internal topics that are missing and were never there, and checks the others. Gives the names of the app's

@@ -43,6 +43,8 @@ pub(super) struct ActiveTask {
     pub(super) fired: usize,
     /// The generations of the plugins that it runs, by name.
     pub(super) generations: BTreeMap<String, u32>,
+    /// The version of the plugins that it runs, in this process.
+    pub(super) version: u64,
 }
 
 /// A changelog partition of a task.
@@ -168,8 +170,9 @@ impl Input {
 
 impl ActiveTask {
     /// Goes on with other versions of its plugins, between two transactions.
-    pub(super) fn swap(&mut self, plugins: &ActivePlugins) -> Result<(), Reaction> {
+    pub(super) fn swap(&mut self, plugins: &ActivePlugins, version: u64) -> Result<(), Reaction> {
         self.task.swap(plugins).map_err(task_error)?;
+        self.version = version;
         self.generations = plugins.generations_of(self.id.subtopology);
         Ok(())
     }

@@ -245,7 +245,8 @@ impl Worker {
         let dirty = starts.values().any(|start| start.unfinished) && !task.is_unfinished();
         let limits = self.transactions.limits.clone();
         let generations = plugins.generations_of(id.subtopology);
-        Ok(ActiveTask { id, task, inputs, slots, limits, dirty, sent: false, taken: 0, fired: 0, generations })
+        let (sent, taken, fired, version) = (false, 0, 0, self.version);
+        Ok(ActiveTask { id, task, inputs, slots, limits, dirty, sent, taken, fired, generations, version })
     }
 
     /// The most bytes of an entry of any store of a task.

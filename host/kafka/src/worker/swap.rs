@@ -75,43 +75,82 @@ impl EarlyTasks {
     }
 }
 
-fn in_ms(time: Duration) -> f64 {
-    time.as_secs_f64() * 1_000.0
-}
+/// Results that wait for a commit may begin a run of their own, whose end may leave others: so often is that tried at a
+/// time.
+const ATTEMPTS: usize = 4;
 
 impl Worker {
-    /// Goes on with the plugins that are active now, unless work is left that only the ones before may finish: then the
-    /// next round does.
+    /// Goes on with the plugins that are active now. A task whose work only the versions before may finish, and that
+    /// can't finish it now, follows in a later round; others don't wait for it.
     pub(super) fn swap_plugins(&mut self) -> Result<(), Reaction> {
-        let (began, (version, plugins)) = (Instant::now(), self.shared.plugins.get());
-        faults::hit(Point::SwapBegun);
+        let began = Instant::now();
+        let (version, plugins) = self.shared.plugins.get();
+        if version != self.version {
+            faults::hit(Point::SwapBegun);
+            (self.version, self.plugins, self.swapping) = (version, plugins, true);
+        }
+        for _ in 0..ATTEMPTS {
+            if !self.finish_older()? || self.swap_ready()? {
+                break;
+            }
+        }
+        self.swap_ready()?;
+        let version = self.version;
+        if self.tasks.iter().chain(&self.awaited.stayed).any(|active| active.version != version) {
+            return Ok(());
+        }
+        self.swapping = false;
+        self.logic.retire(&self.plugins.deployments);
+        self.shared.plugins.adopt(self.number, version);
+        let (worker, tasks) = (self.number, self.tasks.len());
+        let ms = began.elapsed().as_secs_f64() * 1_000.0;
+        tracing::info!(worker, tasks, ms, "swapped");
+        faults::hit(Point::Swapped);
+        Ok(())
+    }
+
+    /// Finishes the work of tasks that run older versions, and commits it. False if a command waits, or no task is
+    /// assigned.
+    fn finish_older(&mut self) -> Result<bool, Reaction> {
+        if !self.phase.is_running() {
+            return Ok(false);
+        }
+        let version = self.version;
         for number in 0..self.tasks.len() {
-            while self.tasks.get(number).is_some_and(|active| active.task.is_unfinished()) {
-                if !self.may_go_on() || !self.process_records(number)? {
-                    return Ok(());
+            let is_older = |active: &ActiveTask| active.version != version && active.task.is_unfinished();
+            while self.tasks.get(number).is_some_and(is_older) {
+                if !self.may_go_on() {
+                    return Ok(false);
+                }
+                // A task that may be at fault waits for its turn.
+                if !self.process_records(number)? {
+                    break;
                 }
                 if self.must_commit() {
                     self.commit(CommitScope::All)?;
                 }
             }
         }
-        self.commit(CommitScope::All)?;
-        let may_swap = |active: &ActiveTask| !active.dirty && !active.task.is_unfinished();
-        if !self.tasks.iter().chain(&self.awaited.stayed).all(may_swap) {
-            return Ok(());
+        if self.tasks.iter().any(|active| active.version != version && active.dirty) {
+            self.commit(CommitScope::All)?;
         }
-        let committed = Instant::now();
         faults::hit(Point::SwapCommitted);
+        Ok(self.phase.is_running())
+    }
+
+    /// Swaps the plugins of the tasks that have nothing uncommitted and nothing unfinished. Whether that were all.
+    fn swap_ready(&mut self) -> Result<bool, Reaction> {
+        let (version, mut all) = (self.version, true);
         for active in self.tasks.iter_mut().chain(&mut self.awaited.stayed) {
-            active.swap(&plugins)?;
+            if active.version == version {
+                continue;
+            }
+            if active.dirty || active.task.is_unfinished() {
+                all = false;
+                continue;
+            }
+            active.swap(&self.plugins, version)?;
         }
-        self.logic.retire(&plugins.deployments);
-        (self.version, self.plugins) = (version, plugins);
-        self.shared.plugins.adopt(self.number, version);
-        let (worker, tasks) = (self.number, self.tasks.len());
-        let (commit_ms, swap_us) = (in_ms(committed - began), in_ms(committed.elapsed()) * 1_000.0);
-        tracing::info!(worker, tasks, commit_ms, swap_us, "swapped");
-        faults::hit(Point::Swapped);
-        Ok(())
+        Ok(all)
     }
 }

@@ -9,11 +9,13 @@ use serde::{Deserialize, Serialize};
 #[serde(default)]
 pub struct Version {
     tag: String,
+    /// Numbers of records whose amount it changes.
+    odd: Vec<i64>,
 }
 
 impl Default for Version {
     fn default() -> Self {
-        Self { tag: "one".into() }
+        Self { tag: "one".into(), odd: Vec::new() }
     }
 }
 
@@ -21,9 +23,13 @@ impl Config for Version {}
 
 /// The document, with the version's name as `by`.
 #[transform]
-pub fn tag(mut document: Doc, ctx: Ctx) -> Doc {
-    document.set("by", ctx.config::<Version>().tag.as_str());
-    document
+pub fn tag(mut document: Doc, ctx: Ctx) -> Result<Doc> {
+    let Version { tag, odd } = ctx.config();
+    document.set("by", tag.as_str());
+    if odd.contains(&document.i64("n")?) {
+        document.set("amount", -1);
+    }
+    Ok(document)
 }
 
 /// Number of records of a key, and the sum of their amounts.

@@ -148,8 +148,10 @@ impl<'t> Control<'t> {
             Some(Answer::Done(generations)) => Ok(generations),
             Some(Answer::Refused(reason)) => bail!("the app refuses it: {reason}"),
             None => bail!(
-                "the process on {} doesn't answer: only `millrace run` takes deployments, and no `--until-idle` that has ended",
-                folder.display()
+                "the process on {} doesn't answer within {} s: only `millrace run` takes deployments. If it had begun with \
+                 this one, it may still do it: `millrace deployments list` shows it",
+                folder.display(),
+                ANSWER_TIMEOUT.as_secs()
             ),
         }
     }

@@ -54,8 +54,8 @@ struct StorePlan {
     writes: Pair<Vec<u32>>,
     /// The version that is written until the deployment is finalised.
     writes_now: u32,
-    /// Numbers of the entries that are there, by state version.
-    entries: BTreeMap<u32, u64>,
+    /// Numbers of the entries that are there, by state version; none if they weren't counted.
+    entries: Option<BTreeMap<u32, u64>>,
 }
 
 impl Plan {
@@ -64,12 +64,12 @@ impl Plan {
         (before, after): (&AppDeployments, &AppDeployments),
         candidates: &[Candidate],
         plugins: &Plugins,
-        control: &Control<'_>,
+        (control, counts): (&Control<'_>, bool),
     ) -> Result<Self> {
         let active = candidates.iter().filter_map(|candidate| Some((candidate, before.active(&candidate.name)?)));
         let digests: BTreeSet<_> = active.clone().map(|(_, active)| active.component.as_str()).collect();
         plugins.add_all(control.components(&digests)?);
-        let plan = |(candidate, active)| PluginPlan::new(candidate, active, after, (plugins, control));
+        let plan = |(candidate, active)| PluginPlan::new(candidate, active, after, (plugins, control, counts));
         Ok(Self { app: control.app().to_owned(), plugins: active.map(plan).collect::<Result<_>>()? })
     }
 
@@ -93,7 +93,7 @@ impl PluginPlan {
         candidate: &Candidate,
         active: &Deployment,
         after: &AppDeployments,
-        (plugins, control): (&Plugins, &Control<'_>),
+        (plugins, control, counts): (&Plugins, &Control<'_>, bool),
     ) -> Result<Self> {
         let name = candidate.name.as_str();
         let old = plugins.manifest(name, active).map_err(|reason| anyhow!(reason))?;
@@ -104,7 +104,11 @@ impl PluginPlan {
             let of = |of: fn(&StoreVersions) -> &Vec<u32>| before.map(of).cloned().unwrap_or_default();
             let reads = Pair { from: of(|versions| &versions.reads), to: versions.reads.clone() };
             let writes = Pair { from: of(|versions| &versions.writes), to: versions.writes.clone() };
-            let entries = control.entries_by_version(&names_of(control.topology(), name, store))?;
+            let names = names_of(control.topology(), name, store);
+            if names.is_empty() {
+                continue;
+            }
+            let entries = counts.then(|| control.entries_by_version(&names)).transpose()?;
             stores.push(StorePlan { store: store.clone(), reads, writes, writes_now: versions.now, entries });
         }
         let config = |text: &str| serde_json::from_str(text).unwrap_or_default();
@@ -173,6 +177,7 @@ impl StorePlan {
         if let Some(newest) = writes.to.last().filter(|newest| *newest != writes_now) {
             _ = write!(text, "; writes {writes_now} until it is finalised, and {newest} from then on");
         }
+        let Some(entries) = entries else { return text };
         let entries: Vec<_> = entries.iter().map(|(version, count)| format!("{count} of version {version}")).collect();
         match entries.as_slice() {
             [] => text.push_str("; no entries"),

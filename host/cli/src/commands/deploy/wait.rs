@@ -26,7 +26,10 @@ pub(super) fn until_loaded(
 ) -> Result<()> {
     let limit = Instant::now() + timeout;
     loop {
-        let (_, instances) = control.watch()?;
+        let (deployments, instances) = control.watch()?;
+        if let Some((plugin, generation, status)) = other_than(Status::Staged, &deployments, generations) {
+            bail!(WaitError::Aborted(format!("`{plugin}` generation {generation} is {}", status.name())));
+        }
         for instance in &instances {
             if let Some(refused) = instance.note.as_ref().and_then(|note| note.refused.as_ref())
                 && generations.iter().any(|(plugin, generation)| refused.generations.get(plugin) == Some(generation))
@@ -40,7 +43,7 @@ pub(super) fn until_loaded(
         }
         if Instant::now() >= limit {
             let (behind, seconds) = (behind.join(", "), timeout.as_secs());
-            bail!(WaitError::UnderWay(format!("not loaded within {seconds} s by {behind}")));
+            bail!(WaitError::Aborted(format!("not loaded within {seconds} s by {behind}")));
         }
         std::thread::sleep(LOOK_INTERVAL);
     }
@@ -58,9 +61,8 @@ pub(super) fn until_running(
     let limit = Instant::now() + timeout;
     loop {
         let (deployments, instances) = control.watch()?;
-        if let Some((plugin, generation, status)) = replaced(&deployments, generations) {
-            let text = format!("`{plugin}` generation {generation} is {}", status.name());
-            bail!(WaitError::Aborted(text));
+        if let Some((plugin, generation, status)) = other_than(Status::Active, &deployments, generations) {
+            bail!(WaitError::Aborted(format!("`{plugin}` generation {generation} is {}", status.name())));
         }
         let behind = behind(&instances, generations, |note| &note.running);
         if behind.is_empty() {
@@ -74,8 +76,9 @@ pub(super) fn until_running(
     }
 }
 
-/// A generation that isn't active any more.
-fn replaced<'g>(
+/// A generation that has another status.
+fn other_than<'g>(
+    wanted: Status,
     deployments: &AppDeployments,
     generations: &'g BTreeMap<String, u32>,
 ) -> Option<(&'g str, u32, Status)> {
@@ -83,7 +86,7 @@ fn replaced<'g>(
         let record = deployments.plugins.get(plugin)?;
         let found = record.deployments.iter().find(|it| it.generation == *generation);
         let status = found.map_or(Status::Superseded, |deployment| deployment.status);
-        (status != Status::Active).then_some((plugin.as_str(), *generation, status))
+        (status != wanted).then_some((plugin.as_str(), *generation, status))
     })
 }
 

@@ -29,7 +29,7 @@ pub(super) fn shadow(arguments: &args::Replay, loaded: &Loaded) -> Result<Shadow
     let names: Vec<_> = arguments.shadow.iter().map(|(name, _)| name).collect();
     let (mut app, author) = (AppDeployments::default(), Author::default());
     for candidate in loaded.plugins.candidates() {
-        app.start(&candidate, DeployOnStart::New, &author, &|_| true)?;
+        app.start(&candidate, DeployOnStart::New, &author)?;
     }
     let shadows = other.plugins.candidates().into_iter().filter(|candidate| names.contains(&&candidate.name));
     let shadows: Vec<Candidate> = shadows.collect();
@@ -59,13 +59,13 @@ pub(super) fn report(report: &ShadowReport, file: Option<&PathBuf>) -> Result<()
     }
     let ShadowReport { compared, equal, ignored, skipped, groups, .. } = report;
     let different = compared - equal;
-    say(format_args!("shadow: {compared} calls compared, {equal} equal, {different} different"));
+    say(format_args!("shadow: {compared} results compared, {equal} equal, {different} different"));
     if *ignored > 0 {
         say(format_args!("  {ignored} differences ignored"));
     }
     for (GroupKey { function, class, place }, ShadowGroup { records, samples }) in groups {
         let space = if place.is_empty() { "" } else { " " };
-        say(format_args!("  {function}: {}{space}{place} differs in {records} calls, such as", class.name()));
+        say(format_args!("  {function}: {}{space}{place} differs in {records} results, such as", class.name()));
         for Sample { input, key, value, timestamp, old, new } in samples.iter().take(SHOWN) {
             let (key, value) = (key.as_deref().unwrap_or("null"), value.as_deref().unwrap_or("null"));
             say(format_args!("    {old} -> {new}   for key {key}, value {value}, timestamp {timestamp}, from {input}"));
@@ -75,7 +75,7 @@ pub(super) fn report(report: &ShadowReport, file: Option<&PathBuf>) -> Result<()
         bail!("the shadow hasn't processed {skipped} records: the host failed");
     }
     if different > 0 {
-        bail!(WaitError::Aborted(format!("the shadow differs in {different} of {compared} calls")));
+        bail!(WaitError::Aborted(format!("the shadow differs in {different} of {compared} results")));
     }
     Ok(())
 }

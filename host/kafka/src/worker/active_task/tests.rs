@@ -75,6 +75,7 @@ fn active() -> ActiveTask {
         taken: 0,
         fired: 0,
         generations: Default::default(),
+        version: 0,
     }
 }
 
