@@ -9,7 +9,7 @@ mod running;
 
 use std::collections::BTreeMap;
 
-use millrace_engine::contents::{self, Contents, StateChange};
+use millrace_engine::contents::{self, Contents, StateChanges};
 use millrace_engine::deployment::{ActivePlugins, Author, Candidate, DeploymentRefused, Joined, PluginLoader};
 use millrace_engine::topology::Topology;
 use millrace_store::{Batch, Durability};
@@ -88,7 +88,7 @@ fn log_joined(Joined { candidate, active }: Joined<'_>) {
 ///
 /// # Errors
 /// The folder can't be read.
-pub fn state_changes(log: &Log, topology: &Topology) -> Result<Vec<(String, Contents, StateChange)>, Error> {
+pub fn state_changes(log: &Log, topology: &Topology) -> Result<StateChanges, Error> {
     let (before, database) = (noted_contents(log)?, log.database());
     let mut now = topology.contents();
     now.values_mut().for_each(|contents| contents.inputs.clear());

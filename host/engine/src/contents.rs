@@ -123,6 +123,9 @@ pub enum StateChange {
     Refused(Changed),
 }
 
+/// The changes of a pipeline's state: name of a store, its contents, and what becomes of them.
+pub type StateChanges = Vec<(String, Contents, StateChange)>;
+
 /// What becomes of each store, by its name, with the contents that it has from then on or had before. `holds_any` says
 /// whether a store has entries.
 ///
@@ -132,7 +135,7 @@ pub fn changes<E>(
     before: &BTreeMap<String, Contents>,
     now: &BTreeMap<String, Contents>,
     holds_any: &mut dyn FnMut(&str) -> Result<bool, E>,
-) -> Result<Vec<(String, Contents, StateChange)>, E> {
+) -> Result<StateChanges, E> {
     let mut changes = Vec::new();
     for (store, contents) in now {
         let change = match before.get(store) {

@@ -20,7 +20,7 @@ pub(crate) mod starting;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use millrace_engine::contents::{self, Contents, StateChange};
+use millrace_engine::contents::{self, Contents, StateChanges};
 use millrace_engine::deployment::AppDeployments;
 use millrace_engine::record::Headers;
 use millrace_engine::topology::Topology;
@@ -142,7 +142,7 @@ pub(crate) fn state_changes(
     cluster: &Cluster,
     topology: &Topology,
     go_on: &dyn Fn() -> bool,
-) -> Result<Option<Vec<(String, Contents, StateChange)>>, Error> {
+) -> Result<Option<StateChanges>, Error> {
     let app = topology.app.as_str();
     let Some(entries) = Entries::read(settings, cluster, &internal_topics::control(app), go_on)? else {
         return Ok(None);
@@ -196,7 +196,10 @@ fn holds_any(cluster: &Cluster, changelog: &str) -> Result<bool, Error> {
     Ok(false)
 }
 
-/// The deployments of an app, and the notes of its instances, by their ids. `None` if `go_on` turns false before.
+/// The deployments of an app, and the notes of its instances, by their ids.
+pub(crate) type Noted = (AppDeployments, BTreeMap<String, InstanceNote>);
+
+/// What an app has noted of its deployments. `None` if `go_on` turns false before.
 ///
 /// # Errors
 /// The control topic can't be read.
@@ -205,7 +208,7 @@ pub(crate) fn deployments(
     cluster: &Cluster,
     app: &str,
     go_on: &dyn Fn() -> bool,
-) -> Result<Option<(AppDeployments, BTreeMap<String, InstanceNote>)>, Error> {
+) -> Result<Option<Noted>, Error> {
     let Some(entries) = Entries::read(settings, cluster, &internal_topics::control(app), go_on)? else {
         return Ok(None);
     };

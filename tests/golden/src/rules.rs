@@ -20,8 +20,11 @@ pub struct Rules {
     folder: PathBuf,
     runtime: Arc<Runtime>,
     /// By component and config.
-    plugins: Mutex<BTreeMap<(PathBuf, String), (Arc<Plugin>, Arc<[u8]>)>>,
+    plugins: Mutex<BTreeMap<(PathBuf, String), LoadedGuest>>,
 }
+
+/// A guest, and the bytes that it was loaded from.
+type LoadedGuest = (Arc<Plugin>, Arc<[u8]>);
 
 /// Guests can't be had.
 #[derive(Debug, thiserror::Error)]
@@ -77,7 +80,7 @@ impl Rules {
     fn plugin(&self, plugin: &PluginUse) -> Result<FilePlugin, PluginLoadError> {
         let mut plugins = self.plugins.lock().unwrap_or_else(PoisonError::into_inner);
         let known_by = (plugin.component.clone(), plugin.config.clone());
-        let of = |(loaded, component): &(Arc<Plugin>, Arc<[u8]>)| {
+        let of = |(loaded, component): &LoadedGuest| {
             let (plugin_name, loaded, component) = (plugin.name.clone(), Arc::clone(loaded), Arc::clone(component));
             FilePlugin { name: plugin_name, plugin: loaded, component }
         };

@@ -23,7 +23,7 @@ pub(super) fn check(arguments: &args::Check) -> Result<()> {
             let connection = Connection::open(&topology.app, bootstrap, &topology.kafka)?;
             Deployments::of(&connection, &topology.app)?.state_changes(topology)?
         }
-        (None, Some(folder)) => deploy::state_changes(&*data::open_to_read(folder)?.1, topology)?,
+        (None, Some(folder)) => deploy::state_changes(&data::open_to_read(folder)?.1, topology)?,
         (None, None) => return Ok(()),
     };
     let mut refused = Vec::new();

@@ -131,7 +131,7 @@ fn run(folder: &Path, versions: (&Loaded, &Loaded), steps: &[Step], swaps: bool)
         }
         app.replay(stretch);
     }
-    if swaps && deploy::deployments(&app.log(), "swapping").unwrap().generation() % 2 == 0 {
+    if swaps && deploy::deployments(&app.log(), "swapping").unwrap().generation().is_multiple_of(2) {
         app.swap();
         app.replay(&[]);
     }

@@ -6,7 +6,7 @@ use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use millrace_engine::contents::{Contents, StateChange};
+use millrace_engine::contents::StateChanges;
 use millrace_engine::deployment::{Act, AppDeployments, Author};
 use millrace_engine::state::keys::version_of;
 use millrace_engine::topology::Topology;
@@ -14,7 +14,7 @@ use millrace_engine::topology::Topology;
 use crate::cluster::{Cluster, internal_topics, whole_topic};
 use crate::commands::records::Connection;
 use crate::control::change::{Change, change};
-use crate::control::{self, InstanceNote, components};
+use crate::control::{self, InstanceNote, Noted, components};
 use crate::error::Error;
 
 /// How long a command waits for the control topic: another process may hold its transaction open.
@@ -65,7 +65,7 @@ impl<'c> Deployments<'c> {
         Ok((deployments, live.collect()))
     }
 
-    fn entries(&self) -> Result<(AppDeployments, BTreeMap<String, InstanceNote>), Error> {
+    fn entries(&self) -> Result<Noted, Error> {
         let limit = Instant::now() + CONTROL_TIMEOUT;
         let settings = self.connection.settings();
         let read = control::deployments(settings, &self.cluster, &self.app, &|| Instant::now() < limit)?;
@@ -87,7 +87,7 @@ impl<'c> Deployments<'c> {
     ///
     /// # Errors
     /// The control topic can't be read.
-    pub fn state_changes(&self, topology: &Topology) -> Result<Vec<(String, Contents, StateChange)>, Error> {
+    pub fn state_changes(&self, topology: &Topology) -> Result<StateChanges, Error> {
         let limit = Instant::now() + CONTROL_TIMEOUT;
         let settings = self.connection.settings();
         let changes = control::state_changes(settings, &self.cluster, topology, &|| Instant::now() < limit)?;

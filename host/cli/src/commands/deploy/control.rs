@@ -43,7 +43,7 @@ impl<'t> Control<'t> {
             Some(bootstrap) => Place::Kafka(Box::new(Connection::open(app, bootstrap, &topology.kafka)?)),
             None => {
                 let folder = at.data.clone().unwrap_or_else(|| data::default_of(app));
-                let owner = deploy::owner(&*data::open_to_read(&folder)?.1)?;
+                let owner = deploy::owner(&data::open_to_read(&folder)?.1)?;
                 if let Some(owner) = owner.filter(|owner| owner != app) {
                     bail!("{}: the folder belongs to the app `{owner}`, and not to `{app}`", folder.display());
                 }
@@ -64,7 +64,7 @@ impl<'t> Control<'t> {
     /// They can't be read.
     pub(crate) fn entries_by_version(&self, stores: &[String]) -> Result<BTreeMap<u32, u64>> {
         match &self.place {
-            Place::Folder(folder) => Ok(deploy::entries_by_version(&*data::open_to_read(folder)?.1, stores)?),
+            Place::Folder(folder) => Ok(deploy::entries_by_version(&data::open_to_read(folder)?.1, stores)?),
             Place::Kafka(connection) => Ok(Deployments::of(connection, self.app())?.entries_by_version(stores)?),
         }
     }
@@ -80,7 +80,7 @@ impl<'t> Control<'t> {
     /// They can't be read.
     pub(crate) fn deployments(&self) -> Result<AppDeployments> {
         match &self.place {
-            Place::Folder(folder) => Ok(deploy::deployments(&*data::open_to_read(folder)?.1, self.app())?),
+            Place::Folder(folder) => Ok(deploy::deployments(&data::open_to_read(folder)?.1, self.app())?),
             Place::Kafka(connection) => Ok(Deployments::of(connection, self.app())?.read()?),
         }
     }
@@ -91,7 +91,7 @@ impl<'t> Control<'t> {
     /// They can't be read.
     pub(crate) fn components(&self, digests: &BTreeSet<&str>) -> Result<Vec<Arc<[u8]>>> {
         match &self.place {
-            Place::Folder(folder) => Ok(deploy::components(&*data::open_to_read(folder)?.1, digests)?),
+            Place::Folder(folder) => Ok(deploy::components(&data::open_to_read(folder)?.1, digests)?),
             Place::Kafka(connection) => Ok(Deployments::of(connection, self.app())?.components(digests)?),
         }
     }
