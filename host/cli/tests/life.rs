@@ -184,7 +184,7 @@ fn a_changed_component_is_a_new_generation_and_an_unchanged_one_is_not() {
     assert_eq!(decisions(&place), [1]);
     place.write("order_status.wasm", guest());
     run();
-    assert_eq!(generation(&place), 3);
+    assert_eq!(generation(&place), 2, "a restart with old files turns nothing back");
 }
 
 #[test]

@@ -161,6 +161,17 @@ impl Report<'_> {
             }
         }
         let plugin = kind.plugin();
+        if kafka.is_none() && *kind != DemoKind::Orders {
+            // The demo's app on Kafka has another name than its pipeline.
+            let (pipeline, component) = (self.arguments.pipeline(), plugin.replace('-', "_"));
+            let setting = kind.another_config().rsplit('.').next().unwrap_or_default();
+            writeln!(
+                out,
+                "  ./justw millrace deploy {} --plugin {plugin}=pipelines/{component}.wasm --config {setting} --data {folder} \
+                 --yes\n    swaps the rule's setting, also while `./justw millrace run {0} --data {folder}` runs",
+                pipeline.display()
+            )?;
+        }
         writeln!(out, "  change the rule in plugins/{plugin}/src, and: ./justw demo {}{again}", kind.name())?;
         Ok(())
     }
