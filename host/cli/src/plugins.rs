@@ -212,9 +212,9 @@ impl PluginLoader for Plugins {
 
     fn retire(&self, active: &[Deployed]) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        // Those of the files have the first numbers, and those that were loaded after the active ones may be next.
-        let (of_files, newest) = (self.topology.plugins.len() as u32, active.iter().map(|active| active.id).max());
-        let stays = |id: DeploymentId| id.0 < of_files || Some(id) >= newest || active.iter().any(|it| it.id == id);
+        // Those of the files have the first numbers, and the one that was loaded last may be staged.
+        let (of_files, last) = (self.topology.plugins.len() as u32, known.next.saturating_sub(1));
+        let stays = |id: DeploymentId| id.0 < of_files || id.0 == last || active.iter().any(|it| it.id == id);
         known.versions.retain(|version| stays(version.id));
         let Known { components, versions, .. } = &mut *known;
         components.retain(|digest, _| versions.iter().any(|version| version.plugin.digest() == digest));

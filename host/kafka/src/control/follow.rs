@@ -148,7 +148,8 @@ impl<'i> Follower<'i> {
             self.warn(&reason);
         }
         for (plugin, value) in records {
-            self.changed = true;
+            // It may be the way out of what has failed.
+            (self.changed, self.failed) = (true, None);
             self.take(plugin, value.as_deref());
         }
         // The deployments of a transaction take effect together: only at the end of the topic all of them are here.
