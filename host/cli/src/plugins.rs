@@ -41,7 +41,7 @@ pub struct Plugins {
     known: Mutex<Known>,
 }
 
-/// What was loaded so far.
+/// Components and versions that the process has loaded and still keeps.
 #[derive(Clone)]
 struct Known {
     /// Components by digest.

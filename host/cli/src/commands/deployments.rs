@@ -69,7 +69,7 @@ fn active(deployments: &AppDeployments, plugin: &str) -> u32 {
     deployments.active(plugin).map_or(0, |active| active.generation)
 }
 
-/// Refuses a rollback to code that can't read the state, with what is in its way.
+/// Refuses a rollback to code that can't read the state; the error names the stores whose entries are in its way.
 fn check_state(control: &Control<'_>, deployments: &AppDeployments, plugin: &str, to: Option<u32>) -> Result<()> {
     let unreadable = deployments.unreadable_after_rollback(plugin, to)?;
     let mut in_the_way = Vec::new();
