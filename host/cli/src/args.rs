@@ -21,7 +21,7 @@ use millrace_pipeline::{Format, Override};
 use assignment::{setting, setting_in_file, topic_setting};
 use bootstrap::bootstrap;
 pub use demo::{Demo, DemoKind};
-pub use deploy::{App, Deploy, Deployments, DeploymentsCommand, Manner, RunsAt};
+pub use deploy::{App, Deploy, Deployments, DeploymentsCommand, Manner, RunsAt, Trial};
 pub use offsets::{Goal, Offsets};
 pub use place::{At, Data, KafkaSet, Place, Which};
 pub use topic::{Topic, TopicCommand};

@@ -8,18 +8,19 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use millrace_embedded::catalog::Catalog;
-use millrace_embedded::deploy::Start;
+use millrace_embedded::deploy::{Deployer, OwnChanges, Start};
 use millrace_embedded::log::Log;
 use millrace_embedded::topics::FolderTopics;
 use millrace_embedded::{Worker, WorkerOptions, deploy, run};
+use millrace_engine::deployment::Author;
 use millrace_engine::manifest::KeyCodec;
 use millrace_engine::topology::StoreSpec;
 use millrace_kafka::folder;
-use millrace_plugin::GuestInstances;
 use millrace_store::{Database, OpenOptions};
 
 use crate::author;
 use crate::load::Loaded;
+use crate::plugins::Guests;
 
 /// The database of a data folder.
 pub fn database_of(data: &Path) -> PathBuf {
@@ -223,7 +224,7 @@ pub fn open_tables(data: &Path) -> Result<(Arc<Database>, BTreeMap<String, KeyCo
 ///
 /// # Errors
 /// The folder can't be opened, belongs to another app, or has state that the plugins can't read. It is unchanged then.
-pub fn open_worker(loaded: &Loaded, data: &Path, options: WorkerOptions) -> Result<(Worker, GuestInstances)> {
+pub fn open_worker(loaded: &Loaded, data: &Path, options: WorkerOptions) -> Result<(Worker, Guests)> {
     let (database, log) = open(data, &loaded.topology.stores)?;
     Ok(open_tasks(loaded, database, log, options)?)
 }
@@ -237,12 +238,40 @@ pub fn open_tasks(
     database: Arc<Database>,
     log: Arc<Log>,
     options: WorkerOptions,
-) -> Result<(Worker, GuestInstances), millrace_embedded::Error> {
+) -> Result<(Worker, Guests), millrace_embedded::Error> {
+    let (worker, _) = start(loaded, database, log, options)?;
+    Ok((worker, loaded.guests()))
+}
+
+/// Opens the tasks for a run that takes deployments.
+///
+/// # Errors
+/// As for [`open_worker`].
+pub fn open_to_run(loaded: &Loaded, data: &Path) -> Result<(Worker, Deployer)> {
+    let (database, log) = open(data, &loaded.topology.stores)?;
+    let (worker, new_generation) = start(loaded, database, log, WorkerOptions::default())?;
+    let own = OwnChanges {
+        author: Author { by: format!("millrace@{}", author::host()), ..Author::default() },
+        shadows: Arc::clone(loaded.plugins.shadows()),
+        new_generation,
+    };
+    let deployer = Deployer::new(data, &loaded.topology, Arc::clone(&loaded.plugins) as _, own);
+    Ok((worker, deployer))
+}
+
+/// Also gives the first generation that the start deploys, if it deploys one.
+fn start(
+    loaded: &Loaded,
+    database: Arc<Database>,
+    log: Arc<Log>,
+    options: WorkerOptions,
+) -> Result<(Worker, u32), millrace_embedded::Error> {
     let Loaded { topology, plugins } = loaded;
     let (candidates, author) = (plugins.candidates(), author::here(String::new()));
     let start = Start { topology, candidates: &candidates, loader: plugins.as_ref(), author: &author };
     let plan = deploy::plan(&log, start)?;
     let worker = Worker::open(plan.plugins(), database, Arc::clone(&log), options)?;
+    let new = plan.new_generation();
     plan.remember(&log)?;
-    Ok((worker, loaded.guests()))
+    Ok((worker, new))
 }

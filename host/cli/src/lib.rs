@@ -15,5 +15,6 @@ mod output;
 pub mod plugins;
 mod progress;
 mod say;
+mod time_share;
 
 pub use say::say;

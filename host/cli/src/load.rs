@@ -12,12 +12,12 @@ use millrace_engine::secret::HIDDEN;
 use millrace_engine::topology::{PluginUse, Topology};
 use millrace_kafka::{Guests, Mistake};
 use millrace_pipeline::{self as pipeline, Given, PluginLoadError, SourceFile, nearest};
-use millrace_plugin::{GuestInstances, PluginSettings, Refusal, Runtime};
+use millrace_plugin::{PluginSettings, Refusal, Runtime};
 
 use crate::args;
 use crate::author;
 use crate::diagnostics::{Style, check};
-use crate::plugins::{FilePlugin, Plugins};
+use crate::plugins::{self, FilePlugin, Plugins};
 
 /// A checked pipeline with its plugins.
 pub struct Loaded {
@@ -175,13 +175,14 @@ impl Loaded {
     pub fn on_kafka(&self) -> millrace_kafka::App {
         let (topology, plugins) = (Arc::clone(&self.topology), Arc::clone(&self.plugins));
         let (candidates, loader) = (plugins.candidates(), Arc::clone(&plugins) as Arc<dyn PluginLoader>);
+        let shadows = Arc::clone(plugins.shadows());
         let guests: Arc<Guests> = Arc::new(move || -> Box<dyn Logic> { Box::new(plugins.guests()) });
         let (author, host) = (author::here(String::new()), author::host());
-        millrace_kafka::App { topology, candidates, loader, guests, author, host }
+        millrace_kafka::App { topology, candidates, loader, guests, author, host, shadows }
     }
 
     /// Guest instances of the plugins, for one thread.
-    pub fn guests(&self) -> GuestInstances {
+    pub fn guests(&self) -> plugins::Guests {
         self.plugins.guests()
     }
 }

@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use millrace_engine::deployment::{ActivePlugins, Candidate, Deployment, PluginLoader, Wanted};
 use millrace_engine::manifest::Manifest;
 use millrace_engine::ports::DeploymentId;
-use millrace_engine::task::Deployed;
+use millrace_engine::shadow::{ShadowBudget, ShadowLogic, ShadowReports};
 use millrace_engine::topology::{PluginUse, Topology};
 use millrace_pipeline::{Pipeline, SourceFile};
 use millrace_plugin::{GuestInstances, Plugin, PluginRegistry, PluginSettings, Runtime, digest_of};
 
 use crate::diagnostics::{Style, check};
+use crate::time_share::TimeShare;
 
 /// Characters of a digest that are shown: as many as tell two versions apart.
 const DIGEST_CHARACTERS: usize = 12;
@@ -38,8 +39,12 @@ pub struct Plugins {
     topology: Arc<Topology>,
     runtime: Arc<Runtime>,
     registry: Arc<PluginRegistry>,
+    shadows: Arc<ShadowReports>,
     known: Mutex<Known>,
 }
+
+/// The calls of a thread: of the active versions, and of shadows.
+pub type Guests = ShadowLogic<GuestInstances>;
 
 /// Components and versions that the process has loaded and still keeps.
 #[derive(Clone)]
@@ -88,7 +93,8 @@ impl Plugins {
         }
         let next = plugins.len() as u32;
         let known = Mutex::new(Known { components, versions, next });
-        Self { source: Arc::new(source), topology, runtime, registry: Arc::new(registry), known }
+        let (source, registry, shadows) = (Arc::new(source), Arc::new(registry), Arc::default());
+        Self { source, topology, runtime, registry, shadows, known }
     }
 
     /// The same for a pipeline whose topics and app have other names.
@@ -97,7 +103,8 @@ impl Plugins {
         let registry = PluginRegistry::default();
         known.versions.iter().for_each(|version| registry.add(version.id, Arc::clone(&version.plugin)));
         let (source, runtime) = (Arc::clone(&self.source), Arc::clone(&self.runtime));
-        Self { source, topology, runtime, registry: Arc::new(registry), known: Mutex::new(known) }
+        let (registry, shadows, known) = (Arc::new(registry), Arc::default(), Mutex::new(known));
+        Self { source, topology, runtime, registry, shadows, known }
     }
 
     /// The versions in the files, as candidates for deployment, in the order of the topology.
@@ -143,9 +150,20 @@ impl Plugins {
         manifest.ok_or_else(|| format!("the pipeline has no plugin `{name}`"))
     }
 
-    /// Guest instances for one thread.
-    pub fn guests(&self) -> GuestInstances {
-        GuestInstances::new(Arc::clone(&self.registry))
+    /// Guest instances for one thread, whose shadows take a share of its time only.
+    pub fn guests(&self) -> Guests {
+        self.guests_with(Box::new(TimeShare::default()))
+    }
+
+    /// The same with this budget for shadows.
+    pub fn guests_with(&self, budget: Box<dyn ShadowBudget>) -> Guests {
+        let instances = || GuestInstances::new(Arc::clone(&self.registry));
+        ShadowLogic::new(instances(), instances(), budget, Arc::clone(&self.shadows))
+    }
+
+    /// The reports of shadows, of all threads.
+    pub fn shadows(&self) -> &Arc<ShadowReports> {
+        &self.shadows
     }
 
     /// Loads a version.
@@ -207,14 +225,14 @@ impl PluginLoader for Plugins {
         for Version { id, plugin, .. } in versions {
             self.registry.add(id, plugin);
         }
-        Ok(ActivePlugins { topology, deployments: deployments.into() })
+        Ok(ActivePlugins::new(topology, deployments.into()))
     }
 
-    fn retire(&self, active: &[Deployed]) {
+    fn retire(&self, plugins: &ActivePlugins) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         // Those of the files have the first numbers, and the one that was loaded last may be staged.
         let (of_files, last) = (self.topology.plugins.len() as u32, known.next.saturating_sub(1));
-        let stays = |id: DeploymentId| id.0 < of_files || id.0 == last || active.iter().any(|it| it.id == id);
+        let stays = |id: DeploymentId| id.0 < of_files || id.0 == last || plugins.ids().any(|active| active == id);
         known.versions.retain(|version| stays(version.id));
         let Known { components, versions, .. } = &mut *known;
         components.retain(|digest, _| versions.iter().any(|version| version.plugin.digest() == digest));

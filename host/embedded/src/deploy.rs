@@ -6,6 +6,7 @@
 mod records;
 mod requests;
 mod running;
+mod trials;
 
 use std::collections::BTreeMap;
 
@@ -19,8 +20,10 @@ use crate::log::Log;
 use records::Change;
 pub use records::{change, components, deployments, entries_by_version, owner};
 pub use requests::{Answer, Request, ask};
-pub use running::Deployer;
+pub use running::{Deployer, OwnChanges};
 pub(crate) use running::Ready;
+pub(crate) use trials::Trials;
+pub use trials::{canary_counts, shadow_report};
 
 /// Key of the name of the app that the folder belongs to.
 const APP: &[u8] = b"app";
@@ -51,6 +54,8 @@ pub struct Plan {
     contents: BTreeMap<String, Contents>,
     /// Contents of stores that no step uses any more.
     unused: BTreeMap<String, Contents>,
+    /// The first generation that this start deploys, if it deploys one.
+    new: u32,
 }
 
 /// Plans the start of an app: which versions of its plugins run. Writes nothing.
@@ -70,11 +75,12 @@ pub fn plan(log: &Log, start: Start<'_>) -> Result<Plan, Error> {
         deployments.start(candidate, topology.settings.deploy_on_start, author)?;
     }
     deployments.joined(candidates).for_each(log_joined);
-    records::add_components(log, &deployments, loader)?;
-    let plugins = records::load(topology, &deployments, loader)?;
+    records::add_components(log, &deployments, topology, loader)?;
+    let plugins = deployments.load(topology, loader).map_err(Error::Plugins)?;
+    let new = before.generation() + 1;
     let change = Change::new(&before, deployments, &|digest| loader.component(digest));
     let (contents, unused) = contents(log, topology)?;
-    Ok(Plan { app: app.to_owned(), plugins, change, contents, unused })
+    Ok(Plan { app: app.to_owned(), plugins, change, contents, unused, new })
 }
 
 /// Logs that the app runs another version than that of its files.
@@ -131,6 +137,11 @@ impl Plan {
     /// The plugins that the tasks are opened with.
     pub fn plugins(&self) -> &ActivePlugins {
         &self.plugins
+    }
+
+    /// The first generation that this start deploys, if it deploys one.
+    pub fn new_generation(&self) -> u32 {
+        self.new
     }
 
     /// Records the app as the folder's owner, and its deployments. Call this after the tasks are opened and before they

@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use millrace_engine::deployment::FloodGuard;
 use millrace_engine::ledger::Ledger;
 use millrace_engine::logic::Logic;
 use millrace_store::Batch;
 
 pub use crate::clock::wall_clock;
-use crate::deploy::{Deployer, Ready};
+use crate::deploy::{Deployer, Ready, Trials};
 use crate::error::Error;
 use crate::inbox::Inbox;
 use crate::worker::Worker;
@@ -57,29 +58,48 @@ pub fn run(
     let inbox = Inbox::open(&options.inbox)?;
     worker.update_globals(wall_clock())?;
     let (mut last_commit, mut last_report) = (Instant::now(), Instant::now());
+    let mut trials = trials_of(worker, &options);
+    logic.adopt(worker.plugins());
     loop {
         let stopping = stop.load(Ordering::Relaxed);
         let now = wall_clock();
-        if let Some(deployer) = &mut options.deployer
-            && let Some(ready) = deployer.poll(worker.log())?
-        {
-            let ledger = swap(worker, logic, deployer, &ready)?;
-            report(&Progress { committed: Some(&ledger), total: worker.ledger(), lag: worker.lag() });
-            (last_commit, last_report) = (Instant::now(), Instant::now());
+        if let Some(deployer) = &mut options.deployer {
+            trials.act(worker.log(), worker.plugins(), deployer)?;
+            if let Some(ready) = deployer.poll(worker.log())? {
+                let ledger = swap(worker, logic, deployer, &ready)?;
+                trials.committed(worker.plugins(), &ledger, &logic.take_times());
+                trials.swapped(worker.plugins());
+                report(&Progress { committed: Some(&ledger), total: worker.ledger(), lag: worker.lag() });
+                (last_commit, last_report) = (Instant::now(), Instant::now());
+            }
         }
         worker.fill(now)?;
-        let busy = !stopping && step(worker, logic, now)?;
+        let busy = !stopping && !trials.is_held() && step(worker, logic, now)?;
+        if busy && trials.is_flooded(worker.plugins(), &worker.open_ledgers()) {
+            worker.reopen()?;
+            continue;
+        }
         let due = last_commit.elapsed() >= options.commit_interval || worker.is_full();
         if worker.is_dirty() && (due || !busy || worker.has_global_updates()) {
             flush(worker, logic, now)?;
+            if trials.is_flooded(worker.plugins(), &worker.open_ledgers()) {
+                worker.reopen()?;
+                continue;
+            }
             let ledger = worker.commit()?;
+            trials.committed(worker.plugins(), &ledger, &logic.take_times());
             report(&Progress { committed: Some(&ledger), total: worker.ledger(), lag: worker.lag() });
             (last_commit, last_report) = (Instant::now(), Instant::now());
             worker.update_globals(now)?;
             continue;
         }
         if stopping {
-            return Ok(());
+            return end(&trials, worker, &options);
+        }
+        if options.until_idle
+            && let Some(reason) = trials.is_stuck(options.deployer.as_ref())
+        {
+            return Err(Error::Flooded(reason));
         }
         if last_report.elapsed() >= REPORT_INTERVAL {
             report(&Progress { committed: None, total: worker.ledger(), lag: worker.lag() });
@@ -88,10 +108,22 @@ pub fn run(
         if worker.update_globals(now)? {
             continue;
         }
-        if !busy && !inbox.import_next(worker, now)? && !wait_for_more(options.until_idle) {
-            return Ok(());
+        if !busy && !inbox.import_next(worker, now)? && !wait_for_more(options.until_idle && !trials.is_held()) {
+            return end(&trials, worker, &options);
         }
     }
+}
+
+/// Writes the last reports of trials down.
+fn end(trials: &Trials, worker: &Worker, options: &RunOptions) -> Result<(), Error> {
+    options.deployer.as_ref().map_or(Ok(()), |deployer| trials.report(worker.log(), deployer))
+}
+
+fn trials_of(worker: &Worker, options: &RunOptions) -> Trials {
+    let new = options.deployer.as_ref().map(Deployer::new_generation);
+    let limits = worker.topology().settings.flood_guard.filter(|_| new.is_some());
+    let is_new = |generation| new.is_some_and(|new| generation >= new) && generation > 1;
+    Trials::new(FloodGuard::new(limits, worker.plugins(), &is_new))
 }
 
 /// Goes on with other plugins. The commit that ends the work of the ones before writes the deployment down, too.
@@ -106,7 +138,7 @@ fn swap(worker: &mut Worker, logic: &mut dyn Logic, deployer: &Deployer, ready: 
     let ledger = worker.commit_with(batch)?;
     if let Some(plugins) = &ready.plugins {
         worker.swap(plugins)?;
-        logic.retire(&plugins.deployments);
+        logic.adopt(plugins);
     }
     deployer.done(worker.log(), ready)?;
     Ok(ledger)

@@ -51,6 +51,7 @@ impl Default for WorkerOptions {
 /// time. After an error the worker can't be used any more: open a new one.
 pub struct Worker {
     topology: Arc<Topology>,
+    plugins: ActivePlugins,
     database: Arc<Database>,
     log: Arc<Log>,
     options: WorkerOptions,
@@ -72,6 +73,16 @@ impl Worker {
     /// The app's topology.
     pub fn topology(&self) -> &Arc<Topology> {
         &self.topology
+    }
+
+    /// The plugins that its tasks run.
+    pub fn plugins(&self) -> &ActivePlugins {
+        &self.plugins
+    }
+
+    /// The counts of each task since the last commit.
+    pub(crate) fn open_ledgers(&self) -> Vec<&Ledger> {
+        self.tasks.iter().map(|active| active.task.open_ledger()).collect()
     }
 
     /// The log.
@@ -284,7 +295,7 @@ impl Worker {
     /// # Errors
     /// A task can't go on with them.
     pub(crate) fn swap(&mut self, plugins: &ActivePlugins) -> Result<(), Error> {
-        self.topology = Arc::clone(&plugins.topology);
+        (self.topology, self.plugins) = (Arc::clone(&plugins.topology), plugins.clone());
         Ok(self.tasks.iter_mut().try_for_each(|active| active.task.swap(plugins))?)
     }
 

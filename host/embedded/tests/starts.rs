@@ -73,10 +73,10 @@ impl PluginLoader for Loader {
 
     fn load(&self, wanted: &[Wanted<'_>]) -> Result<ActivePlugins, String> {
         let deployments = wanted.iter().map(|wanted| wanted.deployment.deployed(DeploymentId(0))).collect();
-        Ok(ActivePlugins { topology: Arc::clone(&self.0), deployments })
+        Ok(ActivePlugins::new(Arc::clone(&self.0), deployments))
     }
 
-    fn retire(&self, _: &[Deployed]) {}
+    fn retire(&self, _: &ActivePlugins) {}
 }
 
 fn plan(log: &Log, topology: &Arc<Topology>, candidate: Candidate) -> Result<Plan, Error> {
@@ -169,8 +169,8 @@ fn a_task_finds_its_state_again_after_steps_before_it_were_removed() {
     let after = topology("a", RULE);
     let log = log(folder.path(), &after);
     let plan = plan(&log, &after, candidate("two", 1)).unwrap();
-    let older = plan.plugins().deployments.iter().map(|active| Deployed { generation: 1, ..active.clone() });
-    let older = ActivePlugins { topology: after, deployments: older.collect() };
+    let older = plan.plugins().deployments.iter().map(|active| Deployed::new(active.id, 1, &active.digest));
+    let older = ActivePlugins::new(after, older.collect());
     let database = Arc::clone(log.database());
     let opened = Worker::open(&older, database, log, WorkerOptions::default());
     match opened.err().unwrap() {

@@ -13,23 +13,34 @@
 //!                                                       └── start of a process with a new version; rollback to an
 //!                                                           earlier one; finalize: the active one as a new generation
 //! ```
+//!
+//! A staged deployment may have a [trial](Trial) before it is active: as a shadow, whose results are thrown away, or as a
+//! canary, which processes the records of some keys.
 
+mod active;
+mod counts;
+mod flood;
 mod record;
 mod rules;
 #[cfg(test)]
 mod tests;
+mod trial;
+mod verdict;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::manifest::Manifest;
 use crate::record::Timestamp;
-use crate::step::Deployed;
 use crate::topology::{Call, Topology};
+pub use active::{ActivePlugins, PluginLoader, Shadows, Wanted};
+pub use counts::{CanaryCounts, GuestTime, TrialCounts, VersionResults};
+pub use flood::{FloodGuard, Flooded};
 pub use record::{Cause, Deployment, PluginRecord, Status, StoreVersions};
 pub use rules::AppDeployments;
+pub use trial::{CanaryPlan, ShadowPlan, Trial};
+pub use verdict::Verdict;
 
 /// A loaded version of a plugin that may become the active one.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -88,11 +99,36 @@ pub struct Author {
 #[serde(rename_all = "kebab-case")]
 pub enum Act {
     /// Processes load these versions.
-    Stage(Vec<Candidate>),
-    /// These staged generations become active, by plugin, all at once.
+    Stage {
+        /// The versions.
+        candidates: Vec<Candidate>,
+        /// How they are tried before they become active, if they are.
+        trial: Option<Trial>,
+    },
+    /// These staged generations become active, by plugin, all at once; or their trials begin.
     Activate(BTreeMap<String, u32>),
-    /// These staged generations don't become active.
+    /// These generations, which are staged or on trial, don't become active. The author's note says why.
     Abort(BTreeMap<String, u32>),
+    /// A canary goes on to its next step, or becomes active. The author's note says why.
+    Advance {
+        /// The plugin.
+        plugin: String,
+        /// The generation.
+        generation: u32,
+        /// The step that it is in; none for a shadow.
+        step: Option<usize>,
+        /// It becomes active at once.
+        fully: bool,
+    },
+    /// A canary goes no further by itself, or goes on.
+    Pause {
+        /// The plugin.
+        plugin: String,
+        /// The generation.
+        generation: u32,
+        /// Whether it is paused.
+        paused: bool,
+    },
     /// A plugin goes back to an earlier version.
     Rollback {
         /// The plugin.
@@ -134,55 +170,4 @@ impl Joined<'_> {
     /// Drivers log it.
     pub const MESSAGE: &'static str = "the files have an old version of the plugin, and this process runs the active one; `millrace \
         deploy` makes that of the files active, or `--set deploy-on-start=always`";
-}
-
-/// The active versions of all plugins, loaded: what the tasks of a process run.
-#[derive(Clone, Debug)]
-pub struct ActivePlugins {
-    /// The pipeline with the functions of these versions.
-    pub topology: Arc<Topology>,
-    /// The deployments, in the order of the topology's plugins.
-    pub deployments: Arc<[Deployed]>,
-}
-
-impl ActivePlugins {
-    /// The generations of the plugins that a sub-topology calls, by name.
-    pub fn generations_of(&self, subtopology: usize) -> BTreeMap<String, u32> {
-        let nodes = self.topology.subtopologies.get(subtopology).map_or(&[][..], |part| &part.nodes);
-        let calls = nodes.iter().filter_map(|node| node.operator.call());
-        let generation = |call: &Call| {
-            let plugin = self.topology.plugins.get(call.plugin.0)?;
-            Some((plugin.name.clone(), self.deployments.get(call.plugin.0)?.generation))
-        };
-        calls.filter_map(generation).collect()
-    }
-}
-
-/// A deployment that a process is to run.
-#[derive(Clone, Debug)]
-pub struct Wanted<'a> {
-    /// Name of the plugin in the pipeline.
-    pub plugin: &'a str,
-    /// The deployment.
-    pub deployment: &'a Deployment,
-}
-
-/// Loads versions of plugins for a process: compiles them and connects them to its pipeline. The implementation keeps
-/// those that the process has loaded before.
-pub trait PluginLoader: Send + Sync {
-    /// The component with this digest, if it has it: from the process's files, or because it was [added](Self::add).
-    fn component(&self, digest: &str) -> Option<Arc<[u8]>>;
-
-    /// Adds a component, under the digest of its bytes.
-    fn add(&self, component: Arc<[u8]>);
-
-    /// Loads the deployments of all plugins, in the order of the topology's plugins.
-    ///
-    /// # Errors
-    /// A component is missing, or a version doesn't fit the process's pipeline files or its limits: the reason, for
-    /// people.
-    fn load(&self, wanted: &[Wanted<'_>]) -> Result<ActivePlugins, String>;
-
-    /// Frees what was loaded for other deployments than these: no task of the process runs them any more.
-    fn retire(&self, active: &[Deployed]);
 }

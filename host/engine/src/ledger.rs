@@ -1,6 +1,10 @@
 //! Counters of records, which take effect with the transaction.
 
+mod version_counts;
+
 use std::collections::BTreeMap;
+
+pub use version_counts::VersionCounts;
 
 /// The kind of a counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -104,6 +108,8 @@ pub struct Ledger {
     pub logs: Vec<LogLine>,
     /// Number of lines beyond that.
     pub logs_dropped: u64,
+    /// The results of each version of each plugin, by its number in the topology and the generation.
+    pub versions: BTreeMap<(usize, u32), VersionCounts>,
 }
 
 impl Ledger {
@@ -173,6 +179,9 @@ impl Ledger {
         self.consumed += other.consumed;
         self.produced += other.produced;
         self.logs_dropped += other.logs_dropped;
+        for (version, counts) in &other.versions {
+            self.versions.entry(*version).or_default().add(counts);
+        }
         for (step, kind, code, counter) in other.counters() {
             match &counter.example {
                 Some(example) => self.count_with(step, kind, code, counter.n, || (**example).clone()),

@@ -5,6 +5,7 @@
 //! order give the same outputs, byte for byte, on any driver and after any restart.
 
 mod calls;
+pub mod canary;
 mod codec;
 pub mod contents;
 mod dead_letter;
@@ -28,6 +29,7 @@ mod row;
 pub mod secret;
 pub mod shadow;
 pub mod size;
+mod split;
 pub mod stage;
 pub mod state;
 mod step;

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use crate::ports::{Attempt, CallError, Called, Due, FunctionId, Group, Grouped, Message, Mode, Outcome, Pair};
+use crate::deployment::{ActivePlugins, GuestTime};
+use crate::ports::{
+    Attempt, CallError, Called, DeploymentId, Due, FunctionId, Group, Grouped, Message, Mode, Outcome, Pair,
+};
 use crate::state::ProcessScope;
-use crate::step::Deployed;
 
 /// The guest calls of a worker. All but `process` and `on_timer` are pure: their results depend on their arguments
 /// only.
@@ -14,8 +16,13 @@ pub trait Logic {
     /// rules determine how long a run takes. An implementation whose calls take no time may ignore it.
     fn limit_time(&mut self, _limit: Option<Duration>) {}
 
-    /// Only these deployments are called from now on: an implementation may free what it has for others.
-    fn retire(&mut self, _active: &[Deployed]) {}
+    /// Only these plugins are called from now on: an implementation may free what it has for others.
+    fn adopt(&mut self, _plugins: &ActivePlugins) {}
+
+    /// Takes the times of calls since the last time, by deployment. Empty if the implementation doesn't measure them.
+    fn take_times(&mut self) -> Vec<(DeploymentId, GuestTime)> {
+        Vec::new()
+    }
 
     /// Transforms messages: one outcome per message.
     fn transform(

@@ -2,32 +2,45 @@
 //! compared with what the active version returned, and thrown away.
 //!
 //! Rules are pure, so there is no noise: the same input gives the same [report](ShadowReport), and each difference comes from the
-//! code or its config.
+//! code or its config. Beside a running app, a [budget](ShadowBudget) bounds the time that shadows take.
 
+mod budget;
 mod compare;
 mod ignore;
 mod json;
+mod pure;
 mod report;
+mod reports;
+mod sample;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::calls::{fault, outcomes};
-use crate::deployment::ActivePlugins;
+use crate::canary::{ALL, is_in_share};
+use crate::deployment::{ActivePlugins, GuestTime, Shadows};
 use crate::logic::Logic;
 use crate::manifest::FunctionManifest;
-use crate::ports::{Attempt, CallError, Called, Due, FunctionId, Group, Grouped, Message, Mode, Outcome, Pair};
-use crate::state::{ProcessScope, ScopeWrite};
-use crate::step::Deployed;
+use crate::ports::{
+    Attempt, CallError, Called, DeploymentId, Due, FunctionId, Group, Grouped, Message, Mode, Outcome, Pair,
+};
+use crate::state::{ProcessScope, ScopeWrite, TimerChanges};
+pub use budget::{Grant, ShadowBudget, Unlimited};
 use compare::{Compared, Parent};
 pub use ignore::Ignore;
-pub use report::{Class, Difference, GroupKey, Sample, ShadowGroup, ShadowReport};
+pub use report::{Class, Difference, GroupKey, ShadowGroup, ShadowReport};
+pub use reports::ShadowReports;
+pub use sample::Sample;
 
 /// Calls of the active versions, each compared with that of a shadow where the function has one.
 pub struct ShadowLogic<L> {
     logic: L,
+    /// Makes the calls of the shadows: other instances, so that nothing that they do meets the active versions.
+    shadow: L,
     functions: HashMap<FunctionId, Shadowed>,
     report: ShadowReport,
+    reports: Arc<ShadowReports>,
+    budget: Box<dyn ShadowBudget>,
 }
 
 /// A function with its shadow.
@@ -35,82 +48,56 @@ struct Shadowed {
     /// `plugin.function`.
     name: String,
     shadow: FunctionId,
+    /// Generation of the shadow.
+    generation: u32,
+    /// The share of keys, in hundredths of a percent.
+    share: u32,
     /// Manifests of the active function and the shadow: ports may have other numbers.
     manifests: [FunctionManifest; 2],
+    ignore: Arc<[Ignore]>,
 }
 
 impl<L: Logic> ShadowLogic<L> {
-    /// Compares the calls of the active versions with those of the others. `logic` makes the calls of both. Differences
-    /// that `ignore` covers are counted only.
-    pub fn new(logic: L, active: &ActivePlugins, shadow: &ActivePlugins, ignore: Vec<Ignore>) -> Self {
-        let nodes = |plugins: &ActivePlugins| {
-            let parts = plugins.topology.subtopologies.clone();
+    /// Compares the calls of the active versions with those of the shadows that it [adopts](Logic::adopt). `logic` makes the
+    /// calls of the active versions, and `shadow` those of the shadows. The differences go to `reports` whenever the times
+    /// of calls are [taken](Logic::take_times).
+    pub fn new(logic: L, shadow: L, budget: Box<dyn ShadowBudget>, reports: Arc<ShadowReports>) -> Self {
+        Self { logic, shadow, functions: HashMap::new(), report: ShadowReport::default(), reports, budget }
+    }
+
+    /// The report so far, with those of other threads; none without a shadow.
+    pub fn report(&mut self) -> Option<ShadowReport> {
+        self.reports.add(self.report.take());
+        self.reports.get()
+    }
+
+    /// The shadows of all functions that the pipeline calls.
+    fn shadowed(plugins: &ActivePlugins, shadows: &Shadows) -> HashMap<FunctionId, Shadowed> {
+        let nodes = |topology: &crate::topology::Topology| {
+            let parts = topology.subtopologies.clone();
             parts.into_iter().flat_map(|part| part.nodes).collect::<Vec<_>>()
         };
         let mut functions = HashMap::new();
-        for (node, other) in nodes(active).iter().zip(nodes(shadow)) {
+        for (node, other) in nodes(&plugins.topology).iter().zip(nodes(&shadows.topology)) {
             let (Some(call), Some(shadowed)) = (node.operator.call(), other.operator.call()) else { continue };
-            let deployed = |plugins: &ActivePlugins| plugins.deployments.get(call.plugin.0).map(|deployed| deployed.id);
-            let (Some(deployment), Some(other)) = (deployed(active), deployed(shadow)) else { continue };
-            let plugin = active.topology.plugins.get(call.plugin.0).map_or("", |plugin| plugin.name.as_str());
-            if deployment != other {
-                let function = FunctionId { deployment, function: call.function };
-                let shadow = FunctionId { deployment: other, function: shadowed.function };
-                let name = format!("{plugin}.{}", call.manifest.name);
-                let manifests = [call.manifest.clone(), shadowed.manifest.clone()];
-                functions.insert(function, Shadowed { name, shadow, manifests });
-            }
+            let number = call.plugin.0;
+            let Some(plan) = shadows.plans.get(number).and_then(Option::as_ref) else { continue };
+            let deployed = plugins.deployments.get(number).zip(shadows.deployments.get(number));
+            let Some((deployed, other)) = deployed else { continue };
+            let plugin = plugins.topology.plugins.get(number).map_or("", |plugin| plugin.name.as_str());
+            let function = FunctionId { deployment: deployed.id, function: call.function };
+            let shadow = FunctionId { deployment: other.id, function: shadowed.function };
+            let shadowed = Shadowed {
+                name: format!("{plugin}.{}", call.manifest.name),
+                shadow,
+                generation: other.generation,
+                share: plan.share,
+                manifests: [call.manifest.clone(), shadowed.manifest.clone()],
+                ignore: plan.ignore.iter().filter_map(|text| Ignore::parse(text).ok()).collect(),
+            };
+            functions.insert(function, shadowed);
         }
-        Self { logic, functions, report: ShadowReport::new(ignore) }
-    }
-
-    /// The differences so far.
-    pub fn report(&self) -> &ShadowReport {
-        &self.report
-    }
-
-    /// Compares the outcomes of a call without state. `called` are those of the active version.
-    fn compare_pure<T>(
-        &mut self,
-        function: FunctionId,
-        (items, attempt): (&[T], Attempt),
-        called: &Result<Called<Vec<Outcome>>, CallError>,
-        parent: impl Fn(&T) -> Parent<'_>,
-        mut call: impl FnMut(&mut L, FunctionId, &[T], Attempt) -> Result<Called<Vec<Outcome>>, CallError>,
-    ) {
-        let Self { logic, functions, report } = self;
-        let Some(shadowed) = functions.get(&function) else { return };
-        let Some(active) = decided(called, attempt) else { return };
-        let shadow = outcomes(items, items.len(), |_| 0, |items, attempt| call(logic, shadowed.shadow, items, attempt));
-        let Ok(shadow) = shadow else { return report.skip(items.len()) };
-        for ((item, active), shadow) in items.iter().zip(&active).zip(&shadow.result) {
-            shadowed.compared(parent(item)).outcomes(active, shadow).add_to(report);
-        }
-    }
-
-    /// The results of a shadow for groups, one by one where they fail together.
-    fn shadow_groups(
-        &mut self,
-        shadow: FunctionId,
-        groups: &[Group<'_>],
-        mode: Mode,
-    ) -> Result<Vec<Result<Grouped, Outcome>>, CallError> {
-        match self.logic.aggregate(shadow, groups, mode, Attempt::Batch) {
-            Ok(called) => return Ok(called.result.into_iter().map(Ok).collect()),
-            Err(CallError::Guest { .. }) => {}
-            Err(host) => return Err(host),
-        }
-        let mut results = Vec::new();
-        for group in groups {
-            let alone = self.logic.aggregate(shadow, std::slice::from_ref(group), mode, Attempt::Verdict);
-            results.push(match alone {
-                Ok(mut called) => {
-                    Ok(called.result.pop().ok_or_else(|| CallError::Host("no result of a group".into()))?)
-                }
-                Err(error) => Err(Outcome::Fail(fault(error)?)),
-            });
-        }
-        Ok(results)
+        functions
     }
 
     /// Makes a call with stores: first that of the shadow, whose writes are undone.
@@ -121,35 +108,47 @@ impl<L: Logic> ShadowLogic<L> {
         attempt: Attempt,
         call: &mut ProcessCall<'_, L>,
     ) -> (CalledProcess, ProcessScope) {
-        let Self { logic, functions, report } = self;
-        let Some(shadowed) = functions.get(&function) else { return call(logic, function, scope, attempt) };
+        let Self { logic, shadow: other, functions, report, budget, .. } = self;
+        let shadowed = functions.get(&function).filter(|shadowed| shadowed.takes(parent.key));
+        let Some(shadowed) = shadowed else { return call(logic, function, scope, attempt) };
+        if !grant(other, budget.as_mut()) {
+            report.left_out += 1;
+            return call(logic, function, scope, attempt);
+        }
         let before = scope.timers();
-        let (mut shadow, mut scope) = call(logic, shadowed.shadow, scope, Attempt::Batch);
+        let (mut shadow, mut scope) = call(other, shadowed.shadow, scope, Attempt::Batch);
         if matches!(shadow, Err(CallError::Guest { .. })) {
             scope.rewind(before.clone());
-            (shadow, scope) = call(logic, shadowed.shadow, scope, Attempt::Verdict);
+            (shadow, scope) = call(other, shadowed.shadow, scope, Attempt::Verdict);
         }
-        let shadow_writes = scope.writes();
+        let (shadow_writes, shadow_timers) = (scope.writes(), scope.timer_changes());
         scope.rewind(before);
+        budget.spent();
         let (called, scope) = call(logic, function, scope, attempt);
         let one = |called: &CalledProcess| called.as_ref().ok().map(|called| called.result.clone());
         let active = one(&called).or_else(|| failed(called.as_ref().err(), attempt));
         let shadow = one(&shadow).or_else(|| failed(shadow.as_ref().err(), Attempt::Verdict));
         match (active, shadow) {
             (Some(active), Some(shadow)) => {
-                let writes = |outcome: &Outcome, writes: Vec<ScopeWrite>| {
-                    // What a failed call has written is undone.
-                    if matches!(outcome, Outcome::Fail(_)) { Vec::new() } else { writes }
+                // What a failed call has changed is undone.
+                let kept = |outcome: &Outcome, changes: Changes| match outcome {
+                    Outcome::Fail(_) => Changes::default(),
+                    _ => changes,
                 };
-                let (mine, theirs) = (writes(&active, scope.writes()), writes(&shadow, shadow_writes));
-                shadowed.compared(parent).outcomes(&active, &shadow).writes(&mine, &theirs).add_to(report);
+                let mine = kept(&active, (scope.writes(), scope.timer_changes()));
+                let theirs = kept(&shadow, (shadow_writes, shadow_timers));
+                let compared = shadowed.compared(parent).outcomes(&active, &shadow);
+                compared.writes(&mine.0, &theirs.0).timers(&mine.1, &theirs.1).add_to(report);
             }
             (None, _) => {}
-            (_, None) => report.skip(1),
+            (_, None) => report.unfinished += 1,
         }
         (called, scope)
     }
 }
+
+/// What a call has written, and the timers that it has changed.
+type Changes = (Vec<ScopeWrite>, TimerChanges);
 
 type CalledProcess = Result<Called<Outcome>, CallError>;
 
@@ -157,8 +156,20 @@ type ProcessCall<'c, L> = dyn FnMut(&mut L, FunctionId, ProcessScope, Attempt) -
 
 impl Shadowed {
     fn compared<'a>(&'a self, parent: Parent<'a>) -> Compared<'a> {
-        Compared::new(&self.name, [&self.manifests[0], &self.manifests[1]], parent)
+        Compared::new((&self.name, &self.ignore), [&self.manifests[0], &self.manifests[1]], parent)
     }
+
+    /// Whether the shadow gets the calls for this key. Records without a key are in a share of all only.
+    fn takes(&self, key: Option<&[u8]>) -> bool {
+        self.share == ALL || key.is_some_and(|key| is_in_share(key, self.generation, self.share))
+    }
+}
+
+/// Whether a shadow may be called now. Limits the time of the call.
+fn grant(shadow: &mut dyn Logic, budget: &mut dyn ShadowBudget) -> bool {
+    let Some(grant) = budget.grant() else { return false };
+    shadow.limit_time(grant.limit);
+    true
 }
 
 /// The outcomes of the active version, if they are decided: after a failed batch the engine calls again.
@@ -181,8 +192,23 @@ impl<L: Logic> Logic for ShadowLogic<L> {
         self.logic.limit_time(limit);
     }
 
-    fn retire(&mut self, active: &[Deployed]) {
-        self.logic.retire(active);
+    fn adopt(&mut self, plugins: &ActivePlugins) {
+        self.logic.adopt(plugins);
+        self.shadow.adopt(plugins);
+        self.reports.add(std::mem::take(&mut self.report));
+        let shadows = plugins.shadows.as_ref();
+        self.functions = shadows.map(|shadows| Self::shadowed(plugins, shadows)).unwrap_or_default();
+        self.report.generation = self.functions.values().map(|shadowed| shadowed.generation).max().unwrap_or(0);
+        self.reports.begin(self.report.generation);
+        let budgets = shadows.iter().flat_map(|shadows| shadows.plans.iter().flatten()).map(|plan| plan.budget);
+        self.budget.begin(budgets.max().unwrap_or(0));
+    }
+
+    fn take_times(&mut self) -> Vec<(DeploymentId, GuestTime)> {
+        if self.report.generation > 0 {
+            self.reports.add(self.report.take());
+        }
+        self.logic.take_times()
     }
 
     fn transform(
@@ -215,27 +241,7 @@ impl<L: Logic> Logic for ShadowLogic<L> {
         attempt: Attempt,
     ) -> Result<Called<Vec<Grouped>>, CallError> {
         let called = self.logic.aggregate(function, groups, mode, attempt);
-        let Some(shadow) = self.functions.get(&function).map(|shadowed| shadowed.shadow) else { return called };
-        let active: Vec<Result<Grouped, Outcome>> = match &called {
-            Ok(called) => called.result.iter().cloned().map(Ok).collect(),
-            Err(error) => match failed(Some(error), attempt) {
-                Some(outcome) => vec![Err(outcome)],
-                None => return called,
-            },
-        };
-        let shadow = self.shadow_groups(shadow, groups, mode);
-        let Self { functions, report, .. } = self;
-        let (Some(shadowed), Ok(shadow)) = (functions.get(&function), shadow) else {
-            report.skip(groups.iter().map(|group| group.entries.len()).sum());
-            return called;
-        };
-        for ((group, active), shadow) in groups.iter().zip(&active).zip(&shadow) {
-            for (entry, (_, message)) in group.entries.iter().enumerate() {
-                let parent = Parent { key: Some(group.key), ..Parent::of(*message) };
-                let is_last = entry + 1 == group.entries.len();
-                shadowed.compared(parent).grouped((entry, is_last), active, shadow).add_to(report);
-            }
-        }
+        self.compare_groups(function, (groups, mode, attempt), &called);
         called
     }
 

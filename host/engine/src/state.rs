@@ -22,7 +22,7 @@ use bytes::Bytes;
 
 use crate::ports::{Backend, BackendError, Horizons, Scan, StoreChanges, StoreId};
 use overlay::{Overlay, PreviousWrite, Write};
-pub(crate) use scope::{Cause, ScopeWrite, TimerScope};
+pub(crate) use scope::{Cause, ScopeWrite, TimerChanges, TimerScope};
 pub use scope::{Page, ProcessScope};
 
 /// Committed state with the open transaction over it.

@@ -105,6 +105,22 @@ impl<'a> Step<'a> {
         self.options.deployments.get(call.plugin.0)
     }
 
+    /// Generation and digest of the version that processes records with this key.
+    fn version_of(&self, call: &Call, key: Option<&[u8]>) -> Option<(u32, &'a str)> {
+        let deployed = self.deployed(call)?;
+        match deployed.canary.as_deref().filter(|canary| canary.takes(key)) {
+            Some(canary) => Some((canary.generation, &canary.digest)),
+            None => Some((deployed.generation, &deployed.digest)),
+        }
+    }
+
+    /// Counts a result of a rule for the version that has processed the key.
+    pub(crate) fn count_result(&mut self, call: &Call, key: Option<&[u8]>) {
+        if let Some((generation, _)) = self.version_of(call, key) {
+            self.ledger.versions.entry((call.plugin.0, generation)).or_default().records += 1;
+        }
+    }
+
     /// The task's error for a host error in a guest call.
     pub(crate) fn host_error(&self, error: CallError) -> TaskError {
         let step = self.node.name.clone();
@@ -158,12 +174,28 @@ impl<'a> Step<'a> {
         outcome: Outcome,
         call: &Call,
     ) -> Result<(), TaskError> {
+        if !matches!(row, Row::Old { .. }) {
+            self.count_result(call, parent.record.key.as_deref());
+        }
+        self.emit_outcome(parent, row, child, outcome, call)
+    }
+
+    /// Applies an outcome without counting it as a result.
+    pub(crate) fn emit_outcome(
+        &mut self,
+        parent: &Parent<'_>,
+        row: Row,
+        child: &mut u32,
+        outcome: Outcome,
+        call: &Call,
+    ) -> Result<(), TaskError> {
+        let key = parent.record.key.as_deref();
         // An old row was counted when it was new.
         let counts = u64::from(!matches!(row, Row::Old { .. }) && !call.manifest.role.keeps_state());
         match outcome {
             Outcome::Outputs(outputs) => {
                 if let Some(exceeded) = self.count_outputs(parent.path, row, &outputs) {
-                    return exceeded.map_or(Ok(()), |failure| self.fail(parent.path, &failure, Some(call)));
+                    return exceeded.map_or(Ok(()), |failure| self.fail(parent.path, &failure, Some((call, key))));
                 }
                 self.filtered += u64::from(outputs.is_empty()) * counts;
                 for (port, record) in inherited(parent.record, outputs) {
@@ -177,7 +209,7 @@ impl<'a> Step<'a> {
                 self.ledger.count(&self.node.name, CounterKind::Skipped, &code, 1);
                 Ok(())
             }
-            Outcome::Fail(failure) => self.fail(parent.path, &failure, Some(call)),
+            Outcome::Fail(failure) => self.fail(parent.path, &failure, Some((call, key))),
         }
     }
 

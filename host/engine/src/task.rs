@@ -174,6 +174,11 @@ impl Task {
         self.queues.queued_bytes(input)
     }
 
+    /// The counts since the last commit.
+    pub fn open_ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
     /// Whether [`run`](Self::run) has work.
     pub fn ready(&self) -> bool {
         self.unfinished.is_some() || self.queues.next().is_some()

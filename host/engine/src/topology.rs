@@ -67,6 +67,23 @@ pub struct Settings {
     pub on_worker_failure: OnWorkerFailure,
     /// What becomes of the versions of plugins in the files of a process that starts.
     pub deploy_on_start: DeployOnStart,
+    /// When too many records fail after a deployment; none switches the guard off.
+    pub flood_guard: Option<FloodLimits>,
+}
+
+/// Permanent failures after a deployment that are too many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FloodLimits {
+    /// The share of results that fail, in hundredths of a percent.
+    pub share: u32,
+    /// Fewer results than this show nothing.
+    pub records: u64,
+}
+
+impl Default for FloodLimits {
+    fn default() -> Self {
+        Self { share: 2_000, records: 1_000 }
+    }
 }
 
 /// What becomes of the versions in the files of a process that starts.

@@ -1,11 +1,12 @@
 //! Batches and restarts have no effect: for random pipelines and records, with any batch size and commits and restarts
 //! anywhere, outputs, counts and state are the same as for one record at a time. With limits of sizes and without, and
-//! with a shadow that does what it likes and without.
+//! with a shadow that does what it likes and without, and with a canary of the same rules and without.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod support;
 
+use millrace_engine::ledger::{Ledger, VersionCounts};
 use millrace_engine::topology::{StoreKind, StoreSpec, Topology};
 use proptest::prelude::*;
 use support::{Limits, Play, topology};
@@ -150,20 +151,28 @@ proptest! {
         pass_bytes in prop::sample::select(vec![1usize, 700, 3_000, usize::MAX]),
         restart_between in any::<bool>(),
         record_outputs in prop::sample::select(vec![1u64, 5, u64::MAX]),
-        shadow in any::<bool>(),
+        (shadow, canary) in (any::<bool>(), any::<bool>()),
     ) {
         let limits = Limits { record_bytes, state_bytes, record_outputs };
         let topology = topology(&steps);
         let lines: Vec<&str> = records.iter().map(String::as_str).collect();
         let (outputs, ledger, disk) = support::play_on(&topology, &lines, &Play { limits, ..Play::PLAIN });
         let way =
-            Play { batch, commit_every, restart: true, window_memory, pass_bytes, restart_between, limits, shadow };
+            Play { batch, commit_every, restart: true, window_memory, pass_bytes, restart_between, limits, shadow, canary };
         let (other_outputs, other_ledger, other_disk) = support::play_on(&topology, &lines, &way);
         prop_assert_eq!(outputs, other_outputs);
         prop_assert!(ledger.counts().eq(other_ledger.counts()));
         prop_assert_eq!(ledger.consumed, other_ledger.consumed);
+        prop_assert_eq!(results(&ledger), results(&other_ledger));
         prop_assert_eq!(tables(&topology, &disk), tables(&topology, &other_disk));
     }
+}
+
+/// The results of both versions together.
+fn results(ledger: &Ledger) -> VersionCounts {
+    let mut all = VersionCounts::default();
+    ledger.versions.values().for_each(|counts| all.add(counts));
+    all
 }
 
 /// State without live records of joins: which of those are written depends on commits, because entries that expire before
@@ -174,5 +183,7 @@ fn tables(topology: &Topology, disk: &support::Disk) -> Vec<String> {
     let of = |entry: &str| entry.split(['/', ' ']).nth(1).and_then(|store| store.parse().ok());
     let of_side = |entry: &String| ["b\"\\0\\0\\0\\0", "b\"\\x01\\0\\0\\0"].iter().any(|start| entry.contains(start));
     let is_side = |entry: &String| of(entry).is_some_and(|store| joins.contains(&store)) && of_side(entry);
-    disk.dump().into_iter().filter(|entry| !is_side(entry)).collect()
+    // Which versions have processed the records is noted there, too.
+    let is_deployment = |entry: &String| entry.contains("b\"deployment/");
+    disk.dump().into_iter().filter(|entry| !is_side(entry) && !is_deployment(entry)).collect()
 }

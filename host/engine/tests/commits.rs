@@ -75,7 +75,7 @@ fn open(topology: &Arc<Topology>, disk: &Disk, part: usize, generation: u32) -> 
 }
 
 fn deployed(generation: u32) -> Arc<[Deployed]> {
-    Arc::new([Deployed { id: DeploymentId(0), generation, digest: "d".into() }])
+    Arc::new([Deployed::new(DeploymentId(0), generation, "d")])
 }
 
 /// Runs a record with the key `k` through a task.
@@ -193,13 +193,13 @@ fn a_task_goes_on_with_a_newer_deployment_and_records_it_with_its_state() {
     let mut task = open(&topology, &disk, 0, 1).unwrap();
     run(&mut task, &topology, 0, 0, 20);
     commit(&mut task, &disk);
-    let newer = ActivePlugins { topology: Arc::clone(&topology), deployments: deployed(2) };
+    let newer = ActivePlugins::new(Arc::clone(&topology), deployed(2));
     task.swap(&newer).unwrap();
     assert_eq!(entries(&commit(&mut task, &disk)), 0, "it has written no state yet");
     run(&mut task, &topology, 0, 1, 21);
     let written = meta(&topology, &commit(&mut task, &disk));
     assert_eq!(written, ["deployment/keyed", "deployment/pairs", "deployment/sum"]);
-    let older = ActivePlugins { topology: Arc::clone(&topology), deployments: deployed(1) };
+    let older = ActivePlugins::new(Arc::clone(&topology), deployed(1));
     match task.swap(&older).unwrap_err() {
         TaskError::OldDeployment { recorded: 2, active: 1, .. } => {}
         other => panic!("{other:?}"),

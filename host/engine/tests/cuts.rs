@@ -165,7 +165,7 @@ fn a_scan_of_unmatched_records_ends_at_the_same_record_with_any_budget() {
 }
 
 fn open(topology: &Arc<Topology>, disk: &Disk) -> Task {
-    let deployed = [Deployed { id: DeploymentId(0), generation: 1, digest: "d".into() }];
+    let deployed = [Deployed::new(DeploymentId(0), 1, "d")];
     let partitions = topology.topics.iter().map(|_| 1).collect();
     let options = TaskOptions { pass_bytes: 1, ..TaskOptions::new(0, 0, partitions, deployed.into()) };
     Task::open(Arc::clone(topology), options, disk.partition(0)).unwrap()

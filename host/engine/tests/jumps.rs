@@ -28,7 +28,7 @@ impl Views {
              call = \"t.append\"\nwindow = {{ tumbling = \"1m\" }}\nemit = \"{emit}\"\n[[sink]]\nfrom = \"views\"\ntopic = \"out\"\n"
         ));
         let disk = Disk::default();
-        let deployed = [Deployed { id: DeploymentId(0), generation: 1, digest: "d".into() }];
+        let deployed = [Deployed::new(DeploymentId(0), 1, "d")];
         let partitions = topology.topics.iter().map(|_| 1).collect();
         let options = TaskOptions { batch: 500, ..TaskOptions::new(0, 0, partitions, deployed.into()) };
         let task = Task::open(topology.clone(), options, disk.partition(0)).unwrap();

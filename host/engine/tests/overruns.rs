@@ -79,7 +79,7 @@ fn open(steps: &str, endless: Endless) -> (Task, Rules) {
         [[sink]]\nfrom = 'in'\ntopic = 'ins'\n[[sink]]\nfrom = 'other'\ntopic = 'others'\n\
         [[sink]]\nfrom = 'step'\ntopic = 'out'\n";
     let topology = topology(&format!("{sources}{steps}"));
-    let deployed = [Deployed { id: DeploymentId(0), generation: 1, digest: "d".into() }];
+    let deployed = [Deployed::new(DeploymentId(0), 1, "d")];
     let partitions = topology.topics.iter().map(|_| 1).collect();
     let shape = topology.subtopologies.iter().position(|part| part.nodes.iter().any(|node| node.name == "step"));
     let options = TaskOptions { batch: 100, ..TaskOptions::new(shape.unwrap(), 0, partitions, deployed.into()) };

@@ -69,7 +69,7 @@ struct Case {
 impl Case {
     fn new(steps: &str) -> Self {
         let (topology, disk) = (topology(steps), Disk::default());
-        let deployed = [Deployed { id: DeploymentId(0), generation: 1, digest: "d".into() }];
+        let deployed = [Deployed::new(DeploymentId(0), 1, "d")];
         let partitions = topology.topics.iter().map(|_| 1).collect();
         let options = TaskOptions::new(0, 0, partitions, deployed.into());
         let options = TaskOptions { batch: 500, timers: 1_000, record_outputs: OUTPUTS, ..options };

@@ -7,15 +7,15 @@ mod support;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use millrace_engine::deployment::ActivePlugins;
+use millrace_engine::canary::ALL;
+use millrace_engine::deployment::ShadowPlan;
 use millrace_engine::logic::Logic;
 use millrace_engine::ports::{
     Attempt, CallError, Called, DeploymentId, Due, Fault, Field, FunctionId, Group, Grouped, Message, Mode, Outcome,
     Output, Pair,
 };
-use millrace_engine::shadow::{Ignore, ShadowLogic};
+use millrace_engine::shadow::{ShadowLogic, Unlimited};
 use millrace_engine::state::ProcessScope;
-use millrace_engine::task::Deployed;
 use support::topology;
 
 const STEPS: &str = "[[source]]\nname = \"in\"\ntopic = \"in\"\nvalue = \"bytes\"\n[[transform]]\nname = \"t\"\nfrom = \"in\"\n\
@@ -100,12 +100,10 @@ impl Logic for Planted {
 /// The report over these values, a line for each group: class, place, records, old and new of the first one.
 fn report(values: &[&str], ignore: &[&str]) -> (Vec<String>, [u64; 3]) {
     let topology = topology(STEPS);
-    let plugins = |id| {
-        let deployed = Deployed { id: DeploymentId(id), generation: 1 + id, digest: "d".into() };
-        ActivePlugins { topology: Arc::clone(&topology), deployments: Arc::new([deployed]) }
-    };
-    let ignore = ignore.iter().map(|text| Ignore::parse(text).unwrap()).collect();
-    let mut logic = ShadowLogic::new(Planted, &plugins(0), &plugins(1), ignore);
+    let plan = ShadowPlan { share: ALL, budget: ALL, ignore: ignore.iter().map(|text| (*text).to_owned()).collect() };
+    let plugins = support::with_shadow(&topology, plan);
+    let mut logic = ShadowLogic::new(Planted, Planted, Box::new(Unlimited), Arc::default());
+    logic.adopt(&plugins);
     let message = |value: &&'static str| Message {
         input: "in",
         key: Some(b"k"),
@@ -124,7 +122,7 @@ fn report(values: &[&str], ignore: &[&str]) -> (Vec<String>, [u64; 3]) {
             let _ = logic.transform(function, std::slice::from_ref(message), Attempt::Verdict);
         }
     }
-    let report = logic.report();
+    let report = logic.report().unwrap();
     let groups = report.groups.iter().map(|(key, group)| {
         let sample = group.samples.first().unwrap();
         format!("{} {} {}: {} -> {}", key.class.name(), key.place, group.records, sample.old, sample.new)

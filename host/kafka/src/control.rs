@@ -16,6 +16,8 @@ mod notes;
 pub(crate) mod orphans;
 mod outline;
 pub(crate) mod starting;
+mod trials;
+mod verdicts;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -23,6 +25,7 @@ use std::time::{Duration, Instant};
 use millrace_engine::contents::{self, Contents, StateChanges};
 use millrace_engine::deployment::AppDeployments;
 use millrace_engine::record::Headers;
+use millrace_engine::shadow::ShadowReport;
 use millrace_engine::topology::Topology;
 use uuid::Uuid;
 
@@ -39,6 +42,7 @@ pub(crate) use current_plugins::CurrentPlugins;
 use entries::Entries;
 pub use notes::{InstanceNote, Refused};
 use outline::Outline;
+pub(crate) use trials::Trials;
 
 /// Pauses between attempts: the first, and the longest. Each is of random length, so that instances that have fenced
 /// each other come back at different times.
@@ -196,8 +200,14 @@ fn holds_any(cluster: &Cluster, changelog: &str) -> Result<bool, Error> {
     Ok(false)
 }
 
-/// The deployments of an app, and the notes of its instances, by their ids.
-pub(crate) type Noted = (AppDeployments, BTreeMap<String, InstanceNote>);
+/// What an app has noted of its deployments.
+pub(crate) struct Noted {
+    pub(crate) deployments: AppDeployments,
+    /// The notes of its instances, by their ids.
+    pub(crate) instances: BTreeMap<String, InstanceNote>,
+    /// The reports of shadows, by generation.
+    pub(crate) shadows: BTreeMap<u32, ShadowReport>,
+}
 
 /// What an app has noted of its deployments. `None` if `go_on` turns false before.
 ///
@@ -212,7 +222,7 @@ pub(crate) fn deployments(
     let Some(entries) = Entries::read(settings, cluster, &internal_topics::control(app), go_on)? else {
         return Ok(None);
     };
-    Ok(Some((entries.deployments()?, entries.notes())))
+    Ok(Some(Noted { deployments: entries.deployments()?, instances: entries.notes(), shadows: entries.shadows() }))
 }
 
 /// The notes of an app in its control topic.

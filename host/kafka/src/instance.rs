@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use millrace_engine::deployment::{Author, Candidate, PluginLoader};
 use millrace_engine::ledger::Ledger;
+use millrace_engine::shadow::ShadowReports;
 use millrace_engine::topology::Topology;
 
 use crate::error::Error;
@@ -53,6 +54,8 @@ pub struct App {
     pub author: Author,
     /// Name of the host, for people.
     pub host: String,
+    /// The reports of the shadows that the guest calls have.
+    pub shadows: Arc<ShadowReports>,
 }
 
 /// A report of a running instance.

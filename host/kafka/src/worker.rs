@@ -117,10 +117,11 @@ impl Worker {
         shared: Arc<Shared>,
         mailbox: Mailbox,
         events: Sender<Event>,
-        logic: Box<dyn Logic>,
+        mut logic: Box<dyn Logic>,
     ) -> Self {
         let (version, plugins) = shared.plugins.get();
         shared.plugins.adopt(number, version);
+        logic.adopt(&plugins);
         Self {
             number,
             shared,
@@ -261,7 +262,7 @@ impl Worker {
             // Before the records are processed, which may take long.
             self.publisher.publish_idle(false);
         }
-        if self.pause().is_some() {
+        if self.pause().is_some() || self.is_held()? {
             return Ok(());
         }
         let mut processed = self.fire_timers()?;

@@ -10,7 +10,8 @@ use super::kafka::{self, KafkaSetting};
 use super::model::Plugin;
 use super::scalars::{name_error, topic_error};
 use super::tree::{Entry, Item, Value};
-use millrace_engine::topology::{DeployOnStart, GuestLimits, OnWorkerFailure, PluginUse, Settings};
+use millrace_engine::canary::ALL;
+use millrace_engine::topology::{DeployOnStart, FloodLimits, GuestLimits, OnWorkerFailure, PluginUse, Settings};
 
 const LIMITS_HELP: &str = "write limits = { deadline = \"1s\", memory = \"64MiB\" }, or a table of its own";
 const PLUGIN_HELP: &str = "write [plugins.NAME], and below it component = \"plugin.wasm\"";
@@ -39,6 +40,7 @@ pub(super) fn read_app(entries: Vec<Entry>, sources: &Sources, given: &Given<'_>
     let threads = fields.integer("threads", 1, 1024).map_or(1, |number| number.value);
     let on_worker_failure = fields.choice("on-worker-failure", &ON_WORKER_FAILURE).map(|choice| choice.value);
     let deploy_on_start = fields.choice("deploy-on-start", &DEPLOY_ON_START).map(|choice| choice.value);
+    let flood_guard = read_flood_guard(&mut fields);
     let breaker = read_breaker(&mut fields);
     let limits = read_limits(&mut fields, GuestLimits::default());
     let kafka = fields.take("kafka").map(|entry| kafka::read(entry.item, sources, given, fields.problems));
@@ -47,7 +49,7 @@ pub(super) fn read_app(entries: Vec<Entry>, sources: &Sources, given: &Given<'_>
     let threads = usize::try_from(threads).unwrap_or(1);
     let on_worker_failure = on_worker_failure.unwrap_or_default();
     let deploy_on_start = deploy_on_start.unwrap_or_default();
-    let settings = Settings { commit_interval, threads, on_worker_failure, deploy_on_start };
+    let settings = Settings { commit_interval, threads, on_worker_failure, deploy_on_start, flood_guard };
     App { name, settings, dlq, breaker, limits, kafka }
 }
 
@@ -58,6 +60,21 @@ fn read_name(fields: &mut Fields<'_>) -> String {
         fields.problems.add(name.at, message, "Kafka takes the letters a to z, digits, `.`, `-` and `_`");
     }
     name.value
+}
+
+/// A share of 0 switches it off.
+fn read_flood_guard(fields: &mut Fields<'_>) -> Option<FloodLimits> {
+    let mut limits = FloodLimits::default();
+    let help = "write flood-guard = { share = 0.2, records = 1000 }, or { share = 0 } without one";
+    let Some(mut guard) = fields.table("flood-guard", help) else { return Some(limits) };
+    if let Some(share) = guard.number("share", 0.0, 1.0) {
+        limits.share = (share.value * f64::from(ALL)).ceil() as u32;
+    }
+    if let Some(records) = guard.integer("records", 1, i64::from(u32::MAX)) {
+        limits.records = records.value.unsigned_abs();
+    }
+    guard.finish();
+    (limits.share > 0).then_some(limits)
 }
 
 fn read_breaker(fields: &mut Fields<'_>) -> Option<Place> {

@@ -54,7 +54,7 @@ pub use kafka::set_by_host;
 pub use merge::APP_KEYS;
 pub use model::Pipeline;
 pub use render::{Format, render};
-pub use scalars::nearest;
+pub use scalars::{duration, nearest};
 pub use unloaded::PluginLoadError;
 
 use millrace_engine::manifest::Manifest;

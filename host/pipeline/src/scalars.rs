@@ -12,8 +12,11 @@ pub(super) const DURATION_HELP: &str = "write a whole number and a unit: \"250ms
 pub(super) const SIZE_HELP: &str =
     "write a number of bytes, or a whole number and a unit: \"512KiB\", \"64MiB\", \"1GiB\"";
 
-/// Reads `250ms`, `10s`, `5m`, `1h`, `1d`; the error says what is wrong with it.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
+/// Reads `250ms`, `10s`, `5m`, `1h`, `1d`.
+///
+/// # Errors
+/// It isn't that: the reason.
+pub fn duration(text: &str) -> Result<Duration, String> {
     let (number, unit) = number_and_unit(text).ok_or_else(|| format!("`{text}` is not a duration"))?;
     let milliseconds = match unit {
         "ms" => Some(1),

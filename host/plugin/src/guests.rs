@@ -7,13 +7,13 @@ use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::time::Duration;
 
+use millrace_engine::deployment::{ActivePlugins, GuestTime};
 use millrace_engine::logic::Logic;
 use millrace_engine::manifest::{FunctionManifest, Role};
 use millrace_engine::ports::{
     Attempt, CallError, Called, DeploymentId, Due, Fault, FunctionId, Group, Grouped, Message, Mode, Outcome, Pair,
 };
 use millrace_engine::state::ProcessScope;
-use millrace_engine::task::Deployed;
 
 use crate::abi;
 use crate::arena::{CallBuffers, TooLarge};
@@ -54,8 +54,12 @@ impl Logic for GuestInstances {
         self.deployments.values_mut().for_each(|deployed| deployed.limit_time(most));
     }
 
-    fn retire(&mut self, active: &[Deployed]) {
-        self.deployments.retain(|deployment, _| active.iter().any(|active| active.id == *deployment));
+    fn adopt(&mut self, plugins: &ActivePlugins) {
+        self.deployments.retain(|deployment, _| plugins.ids().any(|id| id == *deployment));
+    }
+
+    fn take_times(&mut self) -> Vec<(DeploymentId, GuestTime)> {
+        self.deployments.iter_mut().map(|(id, deployed)| (*id, deployed.take_time())).collect()
     }
 
     fn transform(

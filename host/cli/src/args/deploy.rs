@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use millrace_engine::canary::ALL;
+use millrace_engine::shadow::Ignore;
+use millrace_pipeline::duration;
 
 use super::Pipeline;
 use super::assignment::{plugin_file, topic_setting};
@@ -21,7 +24,7 @@ pub struct RunsAt {
 }
 
 /// How a change of deployments is made.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct Manner {
     /// A note for the list of deployments
     #[arg(long, value_name = "TEXT", default_value = "")]
@@ -33,6 +36,53 @@ pub struct Manner {
     /// How many seconds to wait for processes
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
     pub timeout: u64,
+}
+
+/// How a version is tried before it becomes active.
+#[derive(Debug, Args)]
+pub struct Trial {
+    /// Try it as a shadow: it gets calls of the active version, with the same state, and its results are compared and
+    /// thrown away. `millrace deployments show` prints the differences, and `promote` makes it active
+    #[arg(long, conflicts_with = "canary")]
+    pub shadow: bool,
+    /// The share of keys whose calls the shadow gets
+    #[arg(long, value_name = "PERCENT", default_value = "100%", requires = "shadow", value_parser = share)]
+    pub share: u32,
+    /// The share of each worker's time that the shadow may take; it gets fewer calls if they take longer
+    #[arg(long, value_name = "PERCENT", default_value = "5%", requires = "shadow", value_parser = share)]
+    pub budget: u32,
+    /// Don't report differences like this, such as `value:/updatedAt` or `timestamp`; may be repeated
+    #[arg(long, value_name = "PATTERN", requires = "shadow", value_parser = pattern)]
+    pub ignore: Vec<String>,
+    /// Try it as a canary: it processes the records of this share of keys, then of the next, as long as it fails no more
+    /// often and takes no longer than the active version; at 100% it is active
+    #[arg(long, value_name = "PERCENT,..", value_delimiter = ',', value_parser = share)]
+    pub canary: Vec<u32>,
+    /// How long each step of the canary lasts at least, such as `90s`, `10m` or `1h`
+    #[arg(long, value_name = "TIME", default_value = "10m", requires = "canary", value_parser = millis)]
+    pub each: i64,
+    /// Results of both versions without which a step of the canary doesn't end
+    #[arg(long, value_name = "N", default_value_t = 1000, requires = "canary", value_parser = clap::value_parser!(u64).range(1..))]
+    pub min_records: u64,
+}
+
+/// A percentage with at most two decimals, in hundredths of a percent.
+fn share(text: &str) -> Result<u32, String> {
+    let number = text.strip_suffix('%').unwrap_or(text).trim();
+    let share = number.parse::<f64>().ok().map(|percent| (percent * 100.0).round());
+    match share {
+        Some(share) if share >= 1.0 && share <= f64::from(ALL) => Ok(share as u32),
+        _ => Err("expected a percentage from 0.01% to 100%, such as 5%".into()),
+    }
+}
+
+fn millis(text: &str) -> Result<i64, String> {
+    let time = duration(text)?;
+    i64::try_from(time.as_millis()).map_err(|_| "it is too long".to_owned())
+}
+
+fn pattern(text: &str) -> Result<String, String> {
+    Ignore::parse(text).map(|_| text.to_owned())
 }
 
 /// `millrace deploy`.
@@ -50,6 +100,9 @@ pub struct Deploy {
     /// Where the app runs.
     #[command(flatten)]
     pub at: RunsAt,
+    /// How it is tried first.
+    #[command(flatten)]
+    pub trial: Trial,
     /// Show what would change, and change nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -84,7 +137,7 @@ pub enum DeploymentsCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Show a deployment as JSON
+    /// Show a deployment as JSON, with the differences of a shadow or the counts of a canary
     Show {
         /// The app.
         #[command(flatten)]
@@ -108,7 +161,7 @@ pub enum DeploymentsCommand {
         #[command(flatten)]
         manner: Manner,
     },
-    /// Drop a staged version: one whose `deploy` was interrupted before it became active
+    /// End a trial, or drop a staged version whose `deploy` was interrupted before it became active
     Abort {
         /// The app.
         #[command(flatten)]
@@ -116,6 +169,39 @@ pub enum DeploymentsCommand {
         /// A note for the list of deployments
         #[arg(long, value_name = "TEXT", default_value = "")]
         note: String,
+    },
+    /// Let a canary go on to its next step, or make a shadow active
+    Promote {
+        /// The app.
+        #[command(flatten)]
+        app: App,
+        /// The plugin [default: the one on trial]
+        #[arg(long, value_name = "NAME")]
+        plugin: Option<String>,
+        /// Make it active at once, without further steps
+        #[arg(long)]
+        full: bool,
+        /// How it is done.
+        #[command(flatten)]
+        manner: Manner,
+    },
+    /// Let a canary stay in its step; it is still aborted if it fails too often
+    Pause {
+        /// The app.
+        #[command(flatten)]
+        app: App,
+        /// The plugin [default: the one on trial]
+        #[arg(long, value_name = "NAME")]
+        plugin: Option<String>,
+    },
+    /// Let a paused canary go on: its step begins anew
+    Resume {
+        /// The app.
+        #[command(flatten)]
+        app: App,
+        /// The plugin [default: the one on trial]
+        #[arg(long, value_name = "NAME")]
+        plugin: Option<String>,
     },
     /// Let the active version of a plugin write its newest state version
     ///

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow, bail};
-use millrace_engine::deployment::{Act, AppDeployments, Candidate, PluginLoader, Wanted};
+use millrace_engine::deployment::{Act, AppDeployments, Candidate, CanaryPlan, PluginLoader, ShadowPlan, Trial};
 use millrace_engine::secret::Secret;
 use millrace_pipeline::Override;
 
@@ -37,7 +37,7 @@ pub fn deploy(arguments: &args::Deploy) -> Result<()> {
     let control = Control::open(&loaded.topology, &arguments.at)?;
     let before = control.deployments()?;
     let candidates = candidates(&loaded, arguments, &before)?;
-    let act = Act::Stage(candidates.clone());
+    let act = Act::Stage { candidates: candidates.clone(), trial: trial(&arguments.trial)? };
     let mut after = before.clone();
     after.apply(&act, &author::here(String::new()))?;
     check_together(&control, &after, &loaded.plugins)?;
@@ -73,19 +73,25 @@ pub fn deploy(arguments: &args::Deploy) -> Result<()> {
 /// # Errors
 /// They don't fit together, or don't fit the pipeline.
 pub(super) fn check_together(control: &Control<'_>, after: &AppDeployments, plugins: &Plugins) -> Result<()> {
-    let names = control.topology().plugins.iter().map(|plugin| plugin.name.as_str());
-    let wanted = names.filter_map(|plugin| Some(Wanted { plugin, deployment: after.active_or_staged(plugin)? }));
-    let wanted: Vec<_> = wanted.collect();
-    let digests = wanted.iter().map(|wanted| wanted.deployment.component.as_str());
-    plugins.add_all(control.components(&digests.filter(|digest| plugins.component(digest).is_none()).collect())?);
-    plugins.load(&wanted).map_err(|reason| anyhow!(reason))?;
+    let lacking = after.needed(control.topology()).into_iter().filter(|digest| plugins.component(digest).is_none());
+    plugins.add_all(control.components(&lacking.collect())?);
+    after.load_next(control.topology(), plugins).map_err(|reason| anyhow!(reason))?;
     Ok(())
 }
 
 /// Says which generations are active, once every process runs them if that is waited for.
 pub(super) fn done(control: &Control<'_>, generations: &BTreeMap<String, u32>, manner: &args::Manner) -> Result<()> {
-    let list = generations.iter().map(|(plugin, generation)| format!("`{plugin}` generation {generation}"));
-    let list = list.collect::<Vec<_>>().join(", ");
+    let deployments = control.deployments()?;
+    let one = |(plugin, generation): (&String, &u32)| {
+        let trial = deployments.on_trial(plugin).filter(|trial| trial.generation == *generation);
+        let how = match trial.and_then(|trial| trial.trial.as_ref()) {
+            Some(Trial::Canary(plan)) => format!(" as a canary with {} of the keys", percent(plan.weight())),
+            Some(Trial::Shadow(_)) => " as a shadow".to_owned(),
+            None => String::new(),
+        };
+        format!("`{plugin}` generation {generation}{how}")
+    };
+    let list = generations.iter().map(one).collect::<Vec<_>>().join(", ");
     if !control.runs()? {
         note(format_args!("active: {list}; the app doesn't run, and begins with it at its next start"));
     } else if manner.wait {
@@ -95,6 +101,27 @@ pub(super) fn done(control: &Control<'_>, generations: &BTreeMap<String, u32>, m
         note(format_args!("active: {list}; the app's processes go on with it"));
     }
     Ok(())
+}
+
+/// A share in hundredths of a percent, for people.
+pub(super) fn percent(share: u32) -> String {
+    match share % 100 {
+        0 => format!("{}%", share / 100),
+        _ => format!("{:.2}%", f64::from(share) / 100.0),
+    }
+}
+
+/// How the versions are tried first.
+fn trial(arguments: &args::Trial) -> Result<Option<Trial>> {
+    let args::Trial { shadow, share, budget, ignore, canary, each, min_records } = arguments;
+    if *shadow {
+        return Ok(Some(Trial::Shadow(ShadowPlan { share: *share, budget: *budget, ignore: ignore.clone() })));
+    }
+    if canary.is_empty() {
+        return Ok(None);
+    }
+    let plan = CanaryPlan::new(canary.clone(), *each, *min_records).map_err(|reason| anyhow!("--canary: {reason}"))?;
+    Ok(Some(Trial::Canary(plan)))
 }
 
 /// New components and config of plugins, as settings of the pipeline. `option` is the one that has the components.

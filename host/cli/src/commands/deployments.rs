@@ -1,9 +1,11 @@
 //! `millrace deployments`: the list of an app's deployments, and the way back.
 
+mod show;
+mod trials;
+
 use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
 use millrace_engine::deployment::{Act, AppDeployments, Deployment};
-use serde_json::json;
 
 use super::deploy::control::{Components, Control};
 use super::deploy::plan::names_of;
@@ -21,10 +23,13 @@ use crate::say::note;
 pub fn deployments(command: &DeploymentsCommand) -> Result<()> {
     match command {
         DeploymentsCommand::List { app, json } => with(app, |control, _| list(control, *json)),
-        DeploymentsCommand::Show { app, generation } => with(app, |control, _| show(control, *generation)),
+        DeploymentsCommand::Show { app, generation } => with(app, |control, _| show::show(control, *generation)),
         DeploymentsCommand::Rollback { app, plugin, to, manner } => with(app, |control, loaded| {
             let deployments = control.deployments()?;
             let plugin = chosen(&deployments, plugin.as_deref(), loaded)?;
+            if let Some(trial) = deployments.on_trial(&plugin) {
+                return trials::end(control, (&plugin, trial.generation), *to, &manner.note);
+            }
             check_state(control, &deployments, &plugin, *to)?;
             let act = Act::Rollback { replaces: active(&deployments, &plugin), plugin, to: *to };
             if !control.runs()? {
@@ -35,17 +40,12 @@ pub fn deployments(command: &DeploymentsCommand) -> Result<()> {
             }
             change(control, &act, manner)
         }),
-        DeploymentsCommand::Abort { app, note } => with(app, |control, _| {
-            let staged = control.deployments()?.staged();
-            if staged.is_empty() {
-                bail!("nothing is staged: `millrace deployments rollback` goes back from an active version");
-            }
-            control.change(&Act::Abort(staged.clone()), &author::here(note.clone()), &Components::new())?;
-            for (plugin, generation) in staged {
-                crate::say::note(format_args!("aborted: `{plugin}` generation {generation}"));
-            }
-            Ok(())
-        }),
+        DeploymentsCommand::Abort { app, note } => with(app, |control, _| trials::abort(control, note)),
+        DeploymentsCommand::Promote { app, plugin, full, manner } => {
+            with(app, |control, _| trials::promote(control, plugin.as_deref(), *full, manner))
+        }
+        DeploymentsCommand::Pause { app, plugin } => with(app, |control, _| trials::pause(control, plugin.as_deref(), true)),
+        DeploymentsCommand::Resume { app, plugin } => with(app, |control, _| trials::pause(control, plugin.as_deref(), false)),
         DeploymentsCommand::Finalize { app, plugin, manner } => with(app, |control, loaded| {
             let deployments = control.deployments()?;
             let plugin = chosen(&deployments, plugin.as_deref(), loaded)?;
@@ -111,29 +111,18 @@ fn all(deployments: &AppDeployments) -> Vec<(&str, &Deployment)> {
     all
 }
 
-fn json_of((plugin, deployment): (&str, &Deployment)) -> serde_json::Value {
-    let mut value = json!(deployment);
-    if let Some(members) = value.as_object_mut() {
-        members.insert("plugin".into(), plugin.into());
-        // The config as it is, and not as a text.
-        let settings = serde_json::from_str(&deployment.settings).unwrap_or_default();
-        members.insert("settings".into(), settings);
-    }
-    value
-}
-
 fn list(control: &Control<'_>, json: bool) -> Result<()> {
     let (deployments, instances) = control.watch()?;
     if json {
-        all(&deployments).into_iter().for_each(|it| note(json_of(it)));
+        all(&deployments).into_iter().for_each(|it| note(show::json_of(it)));
         return Ok(());
     }
     let mut rows =
-        vec![["generation", "plugin", "component", "status", "cause", "by", "at", "note"].map(str::to_owned)];
+        vec![["generation", "plugin", "component", "status", "cause", "by", "at", "note", "verdict"].map(str::to_owned)];
     for (plugin, it) in all(&deployments) {
         let (generation, component, at) = (it.generation.to_string(), short(&it.component), time_of(it.at));
-        let (status, cause) = (it.status.name(), it.cause.name());
-        rows.push([&generation, plugin, component, status, cause, &it.by, &at, &it.note].map(str::to_owned));
+        let (status, cause) = (show::status_of(it), it.cause.name());
+        rows.push([&generation, plugin, component, &status, cause, &it.by, &at, &it.note, &it.verdict].map(str::to_owned));
     }
     for row in aligned(&rows) {
         note(row);
@@ -170,20 +159,4 @@ fn aligned<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
     rows.iter().map(line).collect()
-}
-
-fn show(control: &Control<'_>, generation: Option<u32>) -> Result<()> {
-    let deployments = control.deployments()?;
-    let all = all(&deployments);
-    let found = match generation {
-        Some(generation) => all.iter().find(|(_, it)| it.generation == generation),
-        None => all.last(),
-    };
-    let kept = || all.iter().map(|(_, it)| it.generation.to_string()).collect::<Vec<_>>().join(", ");
-    let found = found.with_context(|| match generation {
-        Some(generation) => format!("generation {generation} isn't kept: kept are {}", kept()),
-        None => format!("the app `{}` has never run here", control.app()),
-    })?;
-    note(format_args!("{:#}", json_of(*found)));
-    Ok(())
 }

@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use millrace_embedded::WorkerOptions;
 use millrace_embedded::replay::{Replay, ReplayRecord};
-use millrace_engine::logic::Logic;
 use millrace_engine::task::Produced;
 use millrace_engine::topology::{TopicId, TopicKind, Topology};
 use millrace_store::Durability;
@@ -37,15 +36,13 @@ pub fn replay(arguments: &args::Replay) -> Result<()> {
     let batch = arguments.batch as usize;
     let options = WorkerOptions { batch, durability: Durability::Buffered, ..WorkerOptions::default() };
     let (mut worker, mut guests) = data::open_worker(&loaded, folder.path(), options)?;
-    let mut shadow = match arguments.shadow.as_slice() {
-        [] => None,
-        _ => Some(shadow::shadow(arguments, &loaded)?),
-    };
-    let logic: &mut dyn Logic = shadow.as_mut().map_or(&mut guests as &mut dyn Logic, |shadow| shadow);
+    if !arguments.shadow.is_empty() {
+        guests = shadow::shadow(arguments, &loaded)?;
+    }
     let mut printer = Printer { topology: &topology, line: Vec::new(), results: 0 };
     let interval = topology.settings.commit_interval;
     let put_out = |produced: &Produced| printer.print(produced, &mut output);
-    let replay = Replay::new(&mut worker, logic, batch, interval, put_out);
+    let replay = Replay::new(&mut worker, &mut guests, batch, interval, put_out);
     let mut replay = replay.closing_windows(arguments.close_windows).reporting(log_lines);
     let codecs = codecs(&topology);
     let mut read = 0;
@@ -62,7 +59,7 @@ pub fn replay(arguments: &args::Replay) -> Result<()> {
     output.finish()?;
     let open_windows = worker.open_windows()?;
     Summary { read, written: printer.results, ledger: &ledger, open_windows }.print();
-    shadow.map_or(Ok(()), |shadow| shadow::report(shadow.report(), arguments.shadow_report.as_ref()))
+    guests.report().map_or(Ok(()), |report| shadow::report(&report, arguments.shadow_report.as_ref()))
 }
 
 fn open_input(arguments: &args::Replay) -> Result<LineReader<Box<dyn BufRead>>> {

@@ -7,15 +7,11 @@ mod signals;
 mod summary;
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use anyhow::Result;
-use millrace_embedded::WorkerOptions;
-use millrace_embedded::deploy::Deployer;
 use millrace_embedded::run::{self, Progress, RunOptions};
-use millrace_engine::deployment::PluginLoader;
 use millrace_engine::ledger::{CounterKind, Ledger};
 
 use crate::args;
@@ -46,13 +42,13 @@ fn run_embedded(arguments: &args::Run, loaded: &Loaded, data: PathBuf, stop: &At
     if arguments.pipeline.sets("threads") {
         tracing::warn!("`--set threads` has no effect without --kafka: the embedded driver has one thread");
     }
-    let (mut worker, mut guests) = data::open_worker(loaded, &data, WorkerOptions::default())?;
-    let loader: Arc<dyn PluginLoader> = Arc::clone(&loaded.plugins) as _;
+    let (mut worker, deployer) = data::open_to_run(loaded, &data)?;
+    let mut guests = loaded.guests();
     let options = RunOptions {
         commit_interval: loaded.topology.settings.commit_interval,
         until_idle: arguments.until_idle,
         inbox: run::inbox_of(&data),
-        deployer: Some(Deployer::new(&data, &loaded.topology, loader)),
+        deployer: Some(deployer),
     };
     tracing::info!(app, data = %data.display(), lag = worker.lag(), "running");
     let bar = Bar::new("processing", worker.lag());

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use millrace_engine::deployment::{Act, ActivePlugins, AppDeployments, Author, PluginLoader, PluginRecord, Wanted};
+use millrace_engine::deployment::{Act, AppDeployments, Author, PluginLoader, PluginRecord};
 use millrace_engine::ports::{Backend, Scan};
 use millrace_engine::state::keys::version_of;
 use millrace_engine::task::TaskError;
@@ -41,9 +41,14 @@ pub fn deployments(log: &Log, app: &str) -> Result<AppDeployments, Error> {
     Ok(AppDeployments { plugins })
 }
 
-/// Gives the loader the components of an app's deployments that it lacks.
-pub(super) fn add_components(log: &Log, deployments: &AppDeployments, loader: &dyn PluginLoader) -> Result<(), Error> {
-    for digest in deployments.components().into_keys() {
+/// Gives the loader the components that it lacks of the deployments that a process runs now or next.
+pub(super) fn add_components(
+    log: &Log,
+    deployments: &AppDeployments,
+    topology: &Topology,
+    loader: &dyn PluginLoader,
+) -> Result<(), Error> {
+    for digest in deployments.needed(topology) {
         if loader.component(digest).is_none()
             && let Some(bytes) = log.control(format!("{COMPONENT}{digest}").as_bytes())?
         {
@@ -112,17 +117,6 @@ pub fn entries_by_version(log: &Log, stores: &[String]) -> Result<BTreeMap<u32, 
         }
     }
     Ok(entries)
-}
-
-/// Loads the active deployments of a pipeline's plugins.
-pub(super) fn load(
-    topology: &Topology,
-    deployments: &AppDeployments,
-    loader: &dyn PluginLoader,
-) -> Result<ActivePlugins, Error> {
-    let names = topology.plugins.iter().map(|plugin| plugin.name.as_str());
-    let wanted = names.filter_map(|plugin| Some(Wanted { plugin, deployment: deployments.active(plugin)? }));
-    loader.load(&wanted.collect::<Vec<_>>()).map_err(Error::Plugins)
 }
 
 /// A change of a folder's deployments: each component is there while a deployment has it.

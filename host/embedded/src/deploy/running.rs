@@ -6,12 +6,14 @@ use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
-use millrace_engine::deployment::{ActivePlugins, AppDeployments, PluginLoader, Wanted};
+use millrace_engine::deployment::{Act, ActivePlugins, AppDeployments, Author, PluginLoader};
+use millrace_engine::shadow::{ShadowReport, ShadowReports};
 use millrace_engine::topology::Topology;
 use millrace_store::Batch;
 
 use super::records::{self, Change, deployments};
 use super::requests::{Answer, Request, Requests};
+use crate::clock::wall_clock;
 use crate::error::Error;
 use crate::log::Log;
 
@@ -27,13 +29,25 @@ pub struct Deployer {
     requests: Requests,
     loader: Arc<dyn PluginLoader>,
     topology: Arc<Topology>,
+    own: OwnChanges,
     looked: Option<Instant>,
     loading: Option<Loading>,
 }
 
+/// What an app needs to change its deployments itself.
+pub struct OwnChanges {
+    /// The author of the changes.
+    pub author: Author,
+    /// The reports of the shadows that the process runs.
+    pub shadows: Arc<ShadowReports>,
+    /// The first generation that the start has deployed, if it has deployed one: the flood guard watches it.
+    pub new_generation: u32,
+}
+
 /// A request whose plugins are being loaded.
 struct Loading {
-    name: String,
+    /// Name of the request; none of a change that the app itself makes.
+    name: Option<String>,
     change: Change,
     generations: BTreeMap<String, u32>,
     thread: JoinHandle<Result<Option<ActivePlugins>, String>>,
@@ -41,7 +55,7 @@ struct Loading {
 
 /// A request that can take effect.
 pub(crate) struct Ready {
-    name: String,
+    name: Option<String>,
     change: Change,
     generations: BTreeMap<String, u32>,
     /// The plugins that are active from then on, if they are others.
@@ -50,9 +64,19 @@ pub(crate) struct Ready {
 
 impl Deployer {
     /// For the app that runs on a data folder.
-    pub fn new(data: &Path, topology: &Arc<Topology>, loader: Arc<dyn PluginLoader>) -> Self {
+    pub fn new(
+        data: &Path,
+        topology: &Arc<Topology>,
+        loader: Arc<dyn PluginLoader>,
+        own: OwnChanges,
+    ) -> Self {
         let (requests, topology) = (Requests::of(data), Arc::clone(topology));
-        Self { requests, loader, topology, looked: None, loading: None }
+        Self { requests, loader, topology, own, looked: None, loading: None }
+    }
+
+    /// The first generation that the start of the app has deployed, if it has deployed one.
+    pub(crate) fn new_generation(&self) -> u32 {
+        self.own.new_generation
     }
 
     /// A request that can take effect now. Waits for nothing.
@@ -63,7 +87,7 @@ impl Deployer {
                     thread.join().unwrap_or_else(|_| Err("the thread that loads plugins has panicked: a bug".into()));
                 match loaded {
                     Ok(plugins) => Ok(Some(Ready { name, change, generations, plugins })),
-                    Err(reason) => self.refuse(&name, reason).map(|()| None),
+                    Err(reason) => self.refuse(name.as_deref(), reason).map(|()| None),
                 }
             }
             None if self.loading.is_none() && self.looked.is_none_or(|at| at.elapsed() >= LOOK_INTERVAL) => {
@@ -83,45 +107,71 @@ impl Deployer {
             return self.forget(log, &name);
         }
         match self.requests.read(&name) {
-            Ok(Some(request)) => self.begin(log, name, &request),
+            Ok(Some(request)) => self.begin(log, Some(name), &request),
             Ok(None) => Ok(()),
-            Err(reason) => self.refuse(&name, reason),
+            Err(reason) => self.refuse(Some(&name), reason),
         }
     }
 
-    fn begin(&mut self, log: &Log, name: String, Request { act, author }: &Request) -> Result<(), Error> {
+    /// Begins with a change that the app itself makes, unless one is under way. Whether it did.
+    pub(crate) fn change(&mut self, log: &Log, act: Act, note: String) -> Result<bool, Error> {
+        if self.loading.is_some() {
+            return Ok(false);
+        }
+        let author = Author { at: wall_clock(), note, ..self.own.author.clone() };
+        self.begin(log, None, &Request { act, author })?;
+        Ok(self.loading.is_some())
+    }
+
+    /// Whether a change is under way.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.loading.is_some()
+    }
+
+    /// The deployments of the app.
+    pub(crate) fn deployments(&self, log: &Log) -> Result<AppDeployments, Error> {
+        deployments(log, &self.topology.app)
+    }
+
+    /// The report of the shadows that this process runs.
+    pub(crate) fn shadow_report(&self) -> Option<ShadowReport> {
+        self.own.shadows.get()
+    }
+
+    fn begin(&mut self, log: &Log, name: Option<String>, Request { act, author }: &Request) -> Result<(), Error> {
         let before = deployments(log, &self.topology.app)?;
         let mut after = before.clone();
         let generations = match after.apply(act, author) {
             Ok(generations) => generations,
-            Err(refused) => return self.refuse(&name, refused.to_string()),
+            Err(refused) => return self.refuse(name.as_deref(), refused.to_string()),
         };
         for digest in after.components_beyond(&before).into_keys() {
             if let Some(bytes) = self.requests.component(digest)? {
                 self.loader.add(bytes);
             }
         }
-        records::add_components(log, &after, self.loader.as_ref())?;
+        records::add_components(log, &after, &self.topology, self.loader.as_ref())?;
         let change = Change::new(&before, after.clone(), &|digest| self.loader.component(digest));
         let (topology, loader) = (Arc::clone(&self.topology), Arc::clone(&self.loader));
         let load = move || load(&topology, &before, &after, loader.as_ref());
         match Builder::new().name("deploy".into()).spawn(load) {
             Ok(thread) => self.loading = Some(Loading { name, change, generations, thread }),
-            Err(error) => return self.refuse(&name, format!("no thread can be started: {error}")),
+            Err(error) => return self.refuse(name.as_deref(), format!("no thread can be started: {error}")),
         }
         Ok(())
     }
 
-    fn refuse(&self, name: &str, reason: String) -> Result<(), Error> {
+    fn refuse(&self, name: Option<&str>, reason: String) -> Result<(), Error> {
         tracing::warn!(reason, "a deployment is refused");
-        self.requests.answer(name, &Answer::Refused(reason))
+        name.map_or(Ok(()), |name| self.requests.answer(name, &Answer::Refused(reason)))
     }
 
     /// Writes a request down, in the batch of the commit with which it takes effect.
     pub(crate) fn put(&self, log: &Log, batch: &mut Batch, ready: &Ready) -> Result<(), Error> {
         records::put(log, batch, &self.topology.app, &ready.change)?;
+        let Some(name) = &ready.name else { return Ok(()) };
         let answer = serde_json::to_vec(&Answer::Done(ready.generations.clone())).unwrap_or_default();
-        Ok(log.put_control(batch, done_key(&ready.name).as_bytes(), &answer)?)
+        Ok(log.put_control(batch, done_key(name).as_bytes(), &answer)?)
     }
 
     /// Answers a request that is done.
@@ -136,10 +186,11 @@ impl Deployer {
             }
         }
         if let Some(plugins) = &ready.plugins {
-            self.loader.retire(&plugins.deployments);
+            self.loader.retire(plugins);
         }
-        self.requests.answer(&ready.name, &Answer::Done(ready.generations.clone()))?;
-        self.forget(log, &ready.name)?;
+        let Some(name) = &ready.name else { return Ok(()) };
+        self.requests.answer(name, &Answer::Done(ready.generations.clone()))?;
+        self.forget(log, name)?;
         self.requests.tidy();
         Ok(())
     }
@@ -156,22 +207,16 @@ fn done_key(name: &str) -> String {
     format!("{DONE}{name}")
 }
 
-/// Loads what may become active, so that it is refused before it does; and what becomes active now, if it changes.
+/// Loads what may be called next, so that it is refused before it is; and what is called from now on, if that changes.
 fn load(
     topology: &Topology,
     before: &AppDeployments,
     after: &AppDeployments,
     loader: &dyn PluginLoader,
 ) -> Result<Option<ActivePlugins>, String> {
-    let names = || topology.plugins.iter().map(|plugin| plugin.name.as_str());
-    let next = |plugin| Some(Wanted { plugin, deployment: after.active_or_staged(plugin)? });
-    let active = |app: &'_ AppDeployments| -> Vec<u32> {
-        names().filter_map(|plugin| Some(app.active(plugin)?.generation)).collect()
-    };
-    loader.load(&names().filter_map(next).collect::<Vec<_>>())?;
-    if active(before) == active(after) {
-        return Ok(None);
+    after.load_next(topology, loader)?;
+    match before.reached(topology) == after.reached(topology) {
+        true => Ok(None),
+        false => after.load(topology, loader).map(Some),
     }
-    let wanted = |plugin| Some(Wanted { plugin, deployment: after.active(plugin)? });
-    loader.load(&names().filter_map(wanted).collect::<Vec<_>>()).map(Some)
 }

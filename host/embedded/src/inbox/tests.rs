@@ -41,7 +41,7 @@ fn app(folder: &Path) -> (Worker, Inbox) {
     let text = "app = 'a'\n[[source]]\nname = 's'\ntopic = 'in'\n[[table]]\nname = 'rows'\nfrom = 's'\n";
     let file = SourceFile { path: "a.toml".into(), text: text.into() };
     let topology = pipeline::build(&pipeline::parse(&[file], &Default::default()).unwrap(), &BTreeMap::new()).unwrap();
-    let plugins = ActivePlugins { topology: topology.into(), deployments: Arc::from([]) };
+    let plugins = ActivePlugins::new(topology.into(), Arc::from([]));
     let options = OpenOptions { families: &Log::FAMILIES, ..OpenOptions::new(&plugins.topology.stores) };
     let database = Arc::new(Database::open(&folder.join("db"), &options).unwrap());
     let log = Arc::new(Log::open(Arc::clone(&database)).unwrap());

@@ -47,6 +47,7 @@ impl Worker {
         let tail = Tail::new(&log);
         let mut worker = Self {
             topology,
+            plugins: plugins.clone(),
             database,
             log,
             options,
@@ -62,6 +63,17 @@ impl Worker {
         worker.open_globals()?;
         worker.open_tasks(&plugins.deployments)?;
         Ok(worker)
+    }
+
+    /// Drops all that isn't committed, and opens the tasks anew.
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open).
+    pub(crate) fn reopen(&mut self) -> Result<(), Error> {
+        let (database, log) = (Arc::clone(&self.database), Arc::clone(&self.log));
+        let ledger = std::mem::take(&mut self.ledger);
+        *self = Self { ledger, ..Self::open(&self.plugins.clone(), database, log, self.options)? };
+        Ok(())
     }
 
     fn open_globals(&mut self) -> Result<(), Error> {

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::Candidate;
+use super::trial::Trial;
 use crate::ports::DeploymentId;
 use crate::record::Timestamp;
 use crate::step::Deployed;
@@ -25,6 +26,9 @@ const REMEMBERED_DIGITS: usize = 16;
 pub struct PluginRecord {
     /// The highest generation.
     pub generation: u32,
+    /// The generation of the last change of the versions that process records: tasks that know it know all before it.
+    #[serde(default)]
+    pub reached: u32,
     /// State versions that may be in the stores, by function and store.
     pub state_versions: BTreeMap<String, Vec<u32>>,
     /// The last deployments, in their order.
@@ -65,6 +69,12 @@ pub struct Deployment {
     /// A note for people.
     #[serde(default)]
     pub note: String,
+    /// How it is tried beside the active one, if it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trial: Option<Trial>,
+    /// How its trial went, or why it ended, for people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub verdict: String,
 }
 
 /// The state versions of a store in a deployment.
@@ -84,13 +94,17 @@ pub struct StoreVersions {
 pub enum Status {
     /// Processes load it. It isn't active yet.
     Staged,
+    /// It processes the records of some keys, and the active one those of all others.
+    Canary,
+    /// It gets calls of the active one, and its results are thrown away.
+    Shadow,
     /// Tasks run it.
     Active,
     /// Another one took its place.
     Superseded,
     /// A rollback took its place.
     RolledBack,
-    /// It was staged, and never became active.
+    /// It was staged or tried, and never became active.
     Aborted,
 }
 
@@ -109,10 +123,22 @@ pub enum Cause {
 }
 
 impl Status {
+    /// Whether it may still become active.
+    fn is_open(self) -> bool {
+        self == Self::Staged || self.is_trial()
+    }
+
+    /// Whether it is tried beside the active one.
+    pub fn is_trial(self) -> bool {
+        matches!(self, Self::Canary | Self::Shadow)
+    }
+
     /// Its name, as in the record.
     pub fn name(self) -> &'static str {
         match self {
             Self::Staged => "staged",
+            Self::Canary => "canary",
+            Self::Shadow => "shadow",
             Self::Active => "active",
             Self::Superseded => "superseded",
             Self::RolledBack => "rolled-back",
@@ -154,7 +180,7 @@ impl Deployment {
 
     /// It, for tasks.
     pub fn deployed(&self, id: DeploymentId) -> Deployed {
-        Deployed { id, generation: self.generation, digest: self.component.clone() }
+        Deployed::new(id, self.generation, &self.component)
     }
 }
 
@@ -169,18 +195,30 @@ impl PluginRecord {
         self.with_status(Status::Staged)
     }
 
+    /// The deployment that is tried beside the active one.
+    pub fn on_trial(&self) -> Option<&Deployment> {
+        self.deployments.iter().rev().find(|deployment| deployment.status.is_trial())
+    }
+
+    /// The generation that a task must know to process records as this says.
+    pub fn reached(&self) -> u32 {
+        self.reached.max(self.active().map_or(0, |active| active.generation))
+    }
+
     fn with_status(&self, status: Status) -> Option<&Deployment> {
         self.deployments.iter().rev().find(|deployment| deployment.status == status)
     }
 
-    /// Whether this version was ever active.
+    /// Whether this version was ever active, or may become it.
     pub(super) fn had(&self, candidate: &Candidate) -> bool {
+        let may_become = |it: &Deployment| it.is_version(candidate) && it.status.is_open();
         self.had.contains(&shortened(&candidate.component, &candidate.config))
+            || self.deployments.iter().any(may_become)
     }
 
-    /// Appends a deployment. One that was staged before is aborted.
+    /// Appends a deployment. One that was staged or on trial before is aborted.
     pub(super) fn push(&mut self, deployment: Deployment) {
-        self.abort();
+        self.abort_all(deployment.generation);
         self.generation = self.generation.max(deployment.generation);
         let (generation, activates) = (deployment.generation, deployment.status == Status::Active);
         self.deployments.push(Deployment { status: Status::Staged, ..deployment });
@@ -198,7 +236,7 @@ impl PluginRecord {
     /// has, too; otherwise the first.
     fn dispensable(&self) -> Option<usize> {
         let all = &self.deployments;
-        let may_go = |it: &Deployment| !matches!(it.status, Status::Active | Status::Staged);
+        let may_go = |it: &Deployment| it.status != Status::Active && !it.status.is_open();
         let has_version_of = |one: &Deployment, other: &Deployment| {
             (&one.component, &one.config) == (&other.component, &other.config) && other.status != Status::Aborted
         };
@@ -210,15 +248,16 @@ impl PluginRecord {
         aborted.or_else(doubled).or_else(|| all.iter().position(may_go))
     }
 
-    /// Makes the staged deployment of this generation the active one. False if there is none.
+    /// Makes the deployment of this generation, which is staged or on trial, the active one. False if there is none.
     pub(super) fn activate(&mut self, generation: u32) -> bool {
-        let is_staged = |it: &Deployment| it.generation == generation && it.status == Status::Staged;
-        let Some(place) = self.deployments.iter().position(is_staged) else { return false };
+        let is_open = |it: &Deployment| it.generation == generation && it.status.is_open();
+        let Some(place) = self.deployments.iter().position(is_open) else { return false };
         let cause = self.deployments.get(place).map(|it| it.cause);
         let before = if cause == Some(Cause::Rollback) { Status::RolledBack } else { Status::Superseded };
         self.deployments.iter_mut().filter(|it| it.status == Status::Active).for_each(|it| it.status = before);
         let Some(deployment) = self.deployments.get_mut(place) else { return false };
         deployment.status = Status::Active;
+        self.reached = self.reached.max(generation);
         let version = shortened(&deployment.component, &deployment.config);
         if !self.had.contains(&version) {
             self.had.push(version);
@@ -246,11 +285,40 @@ impl PluginRecord {
         }
     }
 
-    /// Aborts the staged deployment. Returns its generation; none if there is none.
-    pub(super) fn abort(&mut self) -> Option<u32> {
-        let staged = self.deployments.iter_mut().find(|it| it.status == Status::Staged)?;
-        staged.status = Status::Aborted;
-        Some(staged.generation)
+    /// Aborts the deployment of this generation, which is staged or on trial. `at` is the generation of this change. False if
+    /// there is none.
+    pub(super) fn abort(&mut self, generation: u32, at: u32, why: &str) -> bool {
+        let is_open = |it: &&mut Deployment| it.generation == generation && it.status.is_open();
+        let Some(open) = self.deployments.iter_mut().find(is_open) else { return false };
+        if open.status.is_trial() {
+            (self.reached, self.generation) = (at, self.generation.max(at));
+        }
+        open.status = Status::Aborted;
+        why.clone_into(&mut open.verdict);
+        true
+    }
+
+    /// Aborts all that may still become active: the deployment of this generation comes first.
+    fn abort_all(&mut self, by: u32) {
+        let open = self.deployments.iter().filter(|it| it.status.is_open()).map(|it| it.generation);
+        for generation in open.collect::<Vec<_>>() {
+            self.abort(generation, by, &format!("generation {by} was deployed"));
+        }
+    }
+
+    /// Begins the trial of the staged deployment of this generation. False if there is none.
+    pub(super) fn begin_trial(&mut self, generation: u32, at: Timestamp) -> bool {
+        let is_staged = |it: &&mut Deployment| it.generation == generation && it.status == Status::Staged;
+        let Some(staged) = self.deployments.iter_mut().find(is_staged) else { return false };
+        let Some(trial) = &mut staged.trial else { return false };
+        staged.status = trial.begin(at);
+        self.reached = self.reached.max(generation);
+        true
+    }
+
+    /// The deployment of this generation.
+    pub(super) fn of_generation(&mut self, generation: u32) -> Option<&mut Deployment> {
+        self.deployments.iter_mut().find(|it| it.generation == generation)
     }
 }
 

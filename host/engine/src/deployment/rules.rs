@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::record::{Cause, Deployment, PluginRecord, Status, StoreVersions};
+use super::trial::Trial;
 use super::{Act, Author, Candidate, DeploymentRefused, Joined};
-use crate::topology::DeployOnStart;
+use crate::record::Timestamp;
+use crate::topology::{DeployOnStart, Topology};
 
 /// The records of all plugins that an app has, or has had, by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,16 +21,33 @@ impl AppDeployments {
         self.plugins.get(plugin)?.active()
     }
 
+    /// The deployment of a plugin that is tried beside the active one.
+    pub fn on_trial(&self, plugin: &str) -> Option<&Deployment> {
+        self.plugins.get(plugin)?.on_trial()
+    }
+
+    /// The generations that are on trial, by plugin.
+    pub fn on_trial_of_all(&self) -> BTreeMap<String, u32> {
+        let trial = |(plugin, record): (&String, &PluginRecord)| Some((plugin.clone(), record.on_trial()?.generation));
+        self.plugins.iter().filter_map(trial).collect()
+    }
+
     /// The generations that are staged, by plugin.
     pub fn staged(&self) -> BTreeMap<String, u32> {
         let staged = |(plugin, record): (&String, &PluginRecord)| Some((plugin.clone(), record.staged()?.generation));
         self.plugins.iter().filter_map(staged).collect()
     }
 
-    /// The staged deployment of a plugin, otherwise the active one.
-    pub fn active_or_staged(&self, plugin: &str) -> Option<&Deployment> {
+    /// The staged deployment of a plugin, or the one on trial, otherwise the active one.
+    pub fn newest(&self, plugin: &str) -> Option<&Deployment> {
         let record = self.plugins.get(plugin)?;
-        record.staged().or_else(|| record.active())
+        record.staged().or_else(|| record.on_trial()).or_else(|| record.active())
+    }
+
+    /// The generations that tasks must know to process records, by the plugins of a pipeline.
+    pub fn reached(&self, topology: &Topology) -> BTreeMap<String, u32> {
+        let names = topology.plugins.iter().map(|plugin| &plugin.name);
+        names.filter_map(|name| Some((name.clone(), self.plugins.get(name)?.reached()))).collect()
     }
 
     /// The highest generation of any plugin; 0 before the first deployment.
@@ -50,25 +69,31 @@ impl AppDeployments {
     fn apply_each(&mut self, act: &Act, author: &Author) -> Result<BTreeMap<String, u32>, DeploymentRefused> {
         let mut generations = BTreeMap::new();
         match act {
-            Act::Stage(candidates) => {
+            Act::Stage { candidates, trial } => {
                 for candidate in candidates {
-                    generations.insert(candidate.name.clone(), self.stage(candidate, author)?);
+                    generations.insert(candidate.name.clone(), self.stage(candidate, trial.as_ref(), author)?);
                 }
             }
             Act::Activate(staged) => {
                 for (plugin, generation) in staged {
-                    self.activate(plugin, *generation)?;
+                    self.activate(plugin, *generation, author.at)?;
                 }
                 generations.clone_from(staged);
             }
-            Act::Abort(staged) => {
-                for (plugin, generation) in staged {
-                    if let Some(record) = self.plugins.get_mut(plugin)
-                        && record.staged().is_some_and(|staged| staged.generation == *generation)
-                    {
-                        record.abort();
+            Act::Abort(open) => {
+                for (plugin, generation) in open {
+                    let at = self.generation().saturating_add(1);
+                    if let Some(record) = self.plugins.get_mut(plugin) {
+                        record.abort(*generation, at, &author.note);
                     }
                 }
+            }
+            Act::Advance { plugin, generation, step, fully } => {
+                self.advance(plugin, *generation, (*step, *fully), author)?;
+                generations.insert(plugin.clone(), *generation);
+            }
+            Act::Pause { plugin, generation, paused } => {
+                self.pause(plugin, *generation, *paused, author)?;
             }
             Act::Rollback { plugin, replaces, to } => {
                 let generation = match self.done_already(plugin, *replaces, Cause::Rollback)? {
@@ -103,12 +128,14 @@ impl AppDeployments {
         Err(refused(plugin, format!("another deployment came first: generation {} is active", active.generation)))
     }
 
-    /// Makes a staged deployment the active one.
-    fn activate(&mut self, plugin: &str, generation: u32) -> Result<(), DeploymentRefused> {
-        if self.active(plugin).is_some_and(|active| active.generation == generation) {
+    /// Makes a staged deployment the active one, or begins its trial.
+    fn activate(&mut self, plugin: &str, generation: u32, at: Timestamp) -> Result<(), DeploymentRefused> {
+        let is_done = |it: Option<&Deployment>| it.is_some_and(|it| it.generation == generation);
+        if is_done(self.active(plugin)) || is_done(self.on_trial(plugin)) {
             return Ok(());
         }
-        match self.plugins.get_mut(plugin).is_some_and(|record| record.activate(generation)) {
+        let begin = |record: &mut PluginRecord| record.begin_trial(generation, at) || record.activate(generation);
+        match self.plugins.get_mut(plugin).is_some_and(begin) {
             true => Ok(()),
             false => Err(refused(
                 plugin,
@@ -167,13 +194,26 @@ impl AppDeployments {
     /// Stages a version: processes load it. Returns the generation.
     ///
     /// # Errors
-    /// It is active already, or can't read the state.
-    fn stage(&mut self, candidate: &Candidate, author: &Author) -> Result<u32, DeploymentRefused> {
+    /// It is active already, or can't read the state; or it can't be a canary.
+    fn stage(
+        &mut self,
+        candidate: &Candidate,
+        trial: Option<&Trial>,
+        author: &Author,
+    ) -> Result<u32, DeploymentRefused> {
         if let Some(active) = self.active(&candidate.name).filter(|active| active.is_version(candidate)) {
             let reason = format!("this version is active already, as generation {}", active.generation);
             return Err(refused(&candidate.name, reason));
         }
-        self.push(candidate, (Cause::Deploy, Status::Staged), author)
+        let generation = self.push(candidate, (Cause::Deploy, Status::Staged), author)?;
+        let Some(record) = self.plugins.get_mut(&candidate.name) else { return Ok(generation) };
+        if let Some(Trial::Canary(_)) = trial {
+            record.check_canary(&candidate.name, &candidate.called)?;
+        }
+        if let Some(staged) = record.of_generation(generation) {
+            staged.trial = trial.cloned();
+        }
+        Ok(generation)
     }
 
     /// The state versions that the target of a rollback can't read, by function and store; none if it can read all that
@@ -240,6 +280,7 @@ impl AppDeployments {
             check_reads(plugin, store, &versions.reads, written)?;
         }
         (next.cause, next.status) = (Cause::Rollback, Status::Active);
+        (next.trial, next.verdict) = (None, String::new());
         for (store, versions) in &mut next.stores {
             versions.now = self.version_to_write(plugin, store, &versions.writes).unwrap_or(versions.now);
         }
@@ -251,18 +292,22 @@ impl AppDeployments {
     /// # Errors
     /// It does already.
     fn finalize(&mut self, plugin: &str, author: &Author) -> Result<u32, DeploymentRefused> {
-        let (_, active) = self.record(plugin)?;
+        let (record, active) = self.record(plugin)?;
+        if let Some(trial) = record.on_trial() {
+            let reason = format!("generation {} is on trial: promote or abort it first", trial.generation);
+            return Err(refused(plugin, reason));
+        }
         if active.older_writes().is_empty() {
             let reason = format!("generation {} writes its newest state versions already", active.generation);
             return Err(refused(plugin, reason));
         }
         let mut next = active.clone();
-        next.cause = Cause::Finalize;
+        (next.cause, next.trial, next.verdict) = (Cause::Finalize, None, String::new());
         next.stores.values_mut().for_each(|versions| versions.now = versions.newest());
         Ok(self.append(plugin, next, author))
     }
 
-    fn record(&self, plugin: &str) -> Result<(&PluginRecord, &Deployment), DeploymentRefused> {
+    pub(super) fn record(&self, plugin: &str) -> Result<(&PluginRecord, &Deployment), DeploymentRefused> {
         let record = self.plugins.get(plugin).and_then(|record| Some((record, record.active()?)));
         record.ok_or_else(|| refused(plugin, "the app has never run it".into()))
     }
@@ -299,9 +344,22 @@ impl AppDeployments {
         let stores = self.stores(candidate)?;
         self.plugins.entry(plugin.to_owned()).or_default().call(&candidate.called);
         let Candidate { component, size, config, settings, .. } = candidate.clone();
-        let (by, note) = (String::new(), String::new());
-        let next =
-            Deployment { generation: 0, component, size, config, settings, stores, status, cause, by, at: 0, note };
+        let (by, note, verdict) = (String::new(), String::new(), String::new());
+        let next = Deployment {
+            generation: 0,
+            component,
+            size,
+            config,
+            settings,
+            stores,
+            status,
+            cause,
+            by,
+            at: 0,
+            note,
+            trial: None,
+            verdict,
+        };
         Ok(self.append(plugin, next, author))
     }
 
@@ -326,6 +384,6 @@ fn check_reads(plugin: &str, store: &str, reads: &[u32], written: &[u32]) -> Res
     Err(refused(plugin, reason))
 }
 
-fn refused(plugin: &str, reason: String) -> DeploymentRefused {
+pub(super) fn refused(plugin: &str, reason: String) -> DeploymentRefused {
     DeploymentRefused { plugin: plugin.to_owned(), reason }
 }

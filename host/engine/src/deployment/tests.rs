@@ -1,5 +1,9 @@
 #![allow(clippy::unwrap_used)]
 
+mod floods;
+mod trials;
+mod verdicts;
+
 use super::*;
 use crate::topology::DeployOnStart;
 
@@ -25,7 +29,7 @@ fn author() -> Author {
 
 /// Stages a version and makes it the active one, as all processes have loaded it.
 fn deploy(app: &mut AppDeployments, version: &Candidate) -> Result<u32, DeploymentRefused> {
-    let staged = app.apply(&Act::Stage(vec![version.clone()]), &author())?;
+    let staged = app.apply(&Act::Stage { candidates: vec![version.clone()], trial: None }, &author())?;
     app.apply(&Act::Activate(staged.clone()), &author())?;
     Ok(*staged.values().next().unwrap())
 }
@@ -189,7 +193,7 @@ fn attempts_that_were_aborted_do_not_push_the_way_back_out() {
     let mut app = deployed(&[version("good", "", &[1], &[1]), version("bad", "", &[1], &[1])]);
     for attempt in 0..9 {
         let staged =
-            app.apply(&Act::Stage(vec![version(&format!("try{attempt}"), "", &[1], &[1])]), &author()).unwrap();
+            app.apply(&Act::Stage { candidates: vec![version(&format!("try{attempt}"), "", &[1], &[1])], trial: None }, &author()).unwrap();
         app.apply(&Act::Abort(staged), &author()).unwrap();
     }
     rollback(&mut app, "p", None).unwrap();
@@ -201,7 +205,7 @@ fn attempts_that_were_aborted_do_not_push_the_way_back_out() {
 fn a_staged_deployment_is_active_only_once_it_is_activated() {
     let mut app = deployed(&[version("one", "", &[1], &[1])]);
     let two = version("two", "", &[1, 2], &[2]);
-    let staged = app.apply(&Act::Stage(vec![two.clone()]), &author()).unwrap();
+    let staged = app.apply(&Act::Stage { candidates: vec![two.clone()], trial: None }, &author()).unwrap();
     assert_eq!(app.active("p").unwrap().generation, 1);
     assert_eq!(app.plugins.get("p").unwrap().state_versions.get("sum/state").unwrap(), &[1], "it writes nothing yet");
     app.apply(&Act::Abort(staged.clone()), &author()).unwrap();
@@ -219,7 +223,7 @@ fn of_several_plugins_all_are_staged_or_none() {
     let mut app = deployed(&[version("one", "", &[1], &[1])]);
     let before = app.clone();
     let other = Candidate { name: "q".into(), ..version("three", "", &[1], &[1]) };
-    app.apply(&Act::Stage(vec![other, version("one", "", &[1], &[1])]), &author()).unwrap_err();
+    app.apply(&Act::Stage { candidates: vec![other, version("one", "", &[1], &[1])], trial: None }, &author()).unwrap_err();
     assert_eq!(app, before);
 }
 
@@ -239,7 +243,7 @@ fn a_record_is_deserialised_as_it_was_serialised() {
     let text = serde_json::to_string(record).unwrap();
     assert_eq!(
         text,
-        r#"{"generation":1,"stateVersions":{"sum/state":[1]},"deployments":[{"generation":1,"component":"one","size":9,"config":"c","settings":"{}","stores":{"sum/state":{"reads":[1],"writes":[1],"now":1}},"status":"active","cause":"deploy","by":"ann@desk","at":5,"note":""}],"had":["one/c"],"called":["sum/state"]}"#
+        r#"{"generation":1,"reached":1,"stateVersions":{"sum/state":[1]},"deployments":[{"generation":1,"component":"one","size":9,"config":"c","settings":"{}","stores":{"sum/state":{"reads":[1],"writes":[1],"now":1}},"status":"active","cause":"deploy","by":"ann@desk","at":5,"note":""}],"had":["one/c"],"called":["sum/state"]}"#
     );
     assert_eq!(&serde_json::from_str::<PluginRecord>(&text).unwrap(), record);
 }

@@ -134,6 +134,7 @@ fn process_part(
         bounds::strip(&mut record.headers);
         match (&mut pending, outcome) {
             (Some(pending), Outcome::Outputs(outputs)) => {
+                step.count_result(call, item.record.key.as_deref());
                 pending.put(step, item, None, inherited(&record, outputs).collect(), false);
             }
             (_, outcome) => step.apply_outcome(&Parent { path: &item.path, record: &record }, outcome, call)?,

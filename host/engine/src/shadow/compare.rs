@@ -2,12 +2,14 @@
 
 use std::fmt::Debug;
 
+use super::ignore::Ignore;
 use super::json;
-use super::report::{Class, Difference, Sample, ShadowReport};
+use super::report::{Class, Difference, ShadowReport};
+use super::sample::Sample;
 use crate::manifest::FunctionManifest;
 use crate::ports::{Due, Field, Grouped, Message, Outcome, Output, Pair, Stored};
 use crate::record::{Header, Headers, Timestamp};
-use crate::state::ScopeWrite;
+use crate::state::{ScopeWrite, TimerChanges};
 
 /// Bytes of a text in a report.
 const MOST_BYTES: usize = 1_000;
@@ -42,6 +44,7 @@ impl<'a> Parent<'a> {
 /// A record with its differences so far.
 pub(super) struct Compared<'a> {
     function: &'a str,
+    ignore: &'a [Ignore],
     /// Of the active version and of the shadow.
     manifests: [&'a FunctionManifest; 2],
     parent: Parent<'a>,
@@ -49,13 +52,17 @@ pub(super) struct Compared<'a> {
 }
 
 impl<'a> Compared<'a> {
-    pub(super) fn new(function: &'a str, manifests: [&'a FunctionManifest; 2], parent: Parent<'a>) -> Self {
-        Self { function, manifests, parent, differences: Vec::new() }
+    pub(super) fn new(
+        (function, ignore): (&'a str, &'a [Ignore]),
+        manifests: [&'a FunctionManifest; 2],
+        parent: Parent<'a>,
+    ) -> Self {
+        Self { function, ignore, manifests, parent, differences: Vec::new() }
     }
 
     pub(super) fn add_to(self, report: &mut ShadowReport) {
-        let Self { function, parent, differences, .. } = self;
-        report.add(function, differences, || Sample {
+        let Self { function, ignore, parent, differences, .. } = self;
+        report.add((function, ignore), differences, || Sample {
             input: parent.input.to_owned(),
             key: parent.key.map(shown),
             value: parent.value.map(shown),
@@ -192,6 +199,24 @@ impl<'a> Compared<'a> {
             };
             let (old, new) = (find(old), find(new));
             self.stored(old.as_ref(), new.as_ref());
+        }
+        self
+    }
+}
+
+impl Compared<'_> {
+    /// Compares the timers that two versions have set or cancelled.
+    pub(super) fn timers(mut self, old: &TimerChanges, new: &TimerChanges) -> Self {
+        let said = |change: Option<&Option<Timestamp>>| match change {
+            None => "(nothing)".to_owned(),
+            Some(None) => "cancelled".to_owned(),
+            Some(Some(time)) => format!("set for {time}"),
+        };
+        for timer in old.keys().chain(new.keys().filter(|timer| !old.contains_key(*timer))) {
+            let (before, after) = (old.get(timer), new.get(timer));
+            if before != after {
+                self.note(Class::Timers, timer.1.as_str(), said(before), said(after));
+            }
         }
         self
     }

@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::ignore::Ignore;
+use super::sample::Sample;
 
 /// Examples that are kept of each group.
 const SAMPLES: usize = 20;
 
 /// A class of differences.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Class {
     /// One version skipped or failed where the other put something out, or with another code.
@@ -29,12 +30,23 @@ pub enum Class {
     Headers,
     /// What the function keeps.
     State,
+    /// The timers that the function sets or cancels.
+    Timers,
 }
 
 impl Class {
     /// All of them.
-    pub const ALL: [Self; 8] =
-        [Self::Outcome, Self::Outputs, Self::Port, Self::Key, Self::Value, Self::Timestamp, Self::Headers, Self::State];
+    pub const ALL: [Self; 9] = [
+        Self::Outcome,
+        Self::Outputs,
+        Self::Port,
+        Self::Key,
+        Self::Value,
+        Self::Timestamp,
+        Self::Headers,
+        Self::State,
+        Self::Timers,
+    ];
 
     /// Its name.
     pub fn name(self) -> &'static str {
@@ -47,6 +59,7 @@ impl Class {
             Self::Timestamp => "timestamp",
             Self::Headers => "headers",
             Self::State => "state",
+            Self::Timers => "timers",
         }
     }
 }
@@ -65,7 +78,7 @@ pub struct Difference {
 }
 
 /// What the differences of a group have in common.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct GroupKey {
     /// `plugin.function`.
     pub function: String,
@@ -76,7 +89,7 @@ pub struct GroupKey {
 }
 
 /// Differences of one kind.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShadowGroup {
     /// Number of records.
     pub records: u64,
@@ -84,53 +97,39 @@ pub struct ShadowGroup {
     pub samples: Vec<Sample>,
 }
 
-/// An example of a difference, with the record that it is of.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Sample {
-    /// Name of the step or source that the record came from.
-    pub input: String,
-    /// Key, as text.
-    pub key: Option<String>,
-    /// Value, as text.
-    pub value: Option<String>,
-    /// Timestamp.
-    pub timestamp: i64,
-    /// What the active version gives.
-    pub old: String,
-    /// What the shadow gives.
-    pub new: String,
-}
-
 /// The differences of a shadow.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ShadowReport {
-    /// Records that both versions have processed.
+    /// Generation of the shadow; of several, the newest.
+    #[serde(skip)]
+    pub generation: u32,
+    /// Results that both versions have given.
     pub compared: u64,
-    /// Records of these without a difference that counts.
+    /// Results of these without a difference that counts.
     pub equal: u64,
     /// Differences that were ignored.
     pub ignored: u64,
-    /// Records that the shadow didn't process, because the host failed or had no time.
-    pub skipped: u64,
+    /// Records that the shadow didn't finish in the time of its call, or because the host failed.
+    pub unfinished: u64,
+    /// Records that the shadow didn't get, because its budget was used up.
+    pub left_out: u64,
     /// The differences.
+    #[serde(with = "as_list")]
     pub groups: BTreeMap<GroupKey, ShadowGroup>,
-    ignore: Vec<Ignore>,
 }
 
 impl ShadowReport {
-    pub(super) fn new(ignore: Vec<Ignore>) -> Self {
-        Self { ignore, ..Self::default() }
-    }
-
-    pub(super) fn skip(&mut self, records: usize) {
-        self.skipped += records as u64;
-    }
-
     /// Adds a record with its differences. `sample` describes the record.
-    pub(super) fn add(&mut self, function: &str, differences: Vec<Difference>, sample: impl Fn() -> Sample) {
+    pub(super) fn add(
+        &mut self,
+        (function, ignore): (&str, &[Ignore]),
+        differences: Vec<Difference>,
+        sample: impl Fn() -> Sample,
+    ) {
         self.compared += 1;
         let (ignored, counted): (Vec<_>, Vec<_>) =
-            differences.into_iter().partition(|difference| self.ignore.iter().any(|ignore| ignore.covers(difference)));
+            differences.into_iter().partition(|difference| ignore.iter().any(|ignore| ignore.covers(difference)));
         self.ignored += ignored.len() as u64;
         self.equal += u64::from(counted.is_empty());
         for Difference { class, place, old, new } in counted {
@@ -141,6 +140,60 @@ impl ShadowReport {
                 group.samples.push(Sample { old, new, ..sample() });
             }
         }
+    }
+
+    /// Takes what it has.
+    pub(super) fn take(&mut self) -> Self {
+        let next = Self { generation: self.generation, ..Self::default() };
+        std::mem::replace(self, next)
+    }
+
+    /// Drops half of the examples of each group. False if there are none left to drop.
+    pub fn shorten(&mut self) -> bool {
+        let longest = self.groups.values().map(|group| group.samples.len()).max().unwrap_or(0);
+        self.groups.values_mut().for_each(|group| group.samples.truncate(longest / 2));
+        longest > 0
+    }
+
+    /// Adds another report of the same shadow.
+    pub fn merge(&mut self, other: Self) {
+        self.compared += other.compared;
+        self.equal += other.equal;
+        self.ignored += other.ignored;
+        self.unfinished += other.unfinished;
+        self.left_out += other.left_out;
+        for (key, ShadowGroup { records, samples }) in other.groups {
+            let group = self.groups.entry(key).or_default();
+            group.records += records;
+            let room = SAMPLES.saturating_sub(group.samples.len());
+            group.samples.extend(samples.into_iter().take(room));
+        }
+    }
+}
+
+/// Groups as a list, each with its key.
+mod as_list {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::{GroupKey, ShadowGroup};
+
+    #[derive(Serialize, Deserialize)]
+    struct Entry {
+        #[serde(flatten)]
+        key: GroupKey,
+        #[serde(flatten)]
+        group: ShadowGroup,
+    }
+
+    pub(super) fn serialize<S: Serializer>(groups: &BTreeMap<GroupKey, ShadowGroup>, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(groups.iter().map(|(key, group)| Entry { key: key.clone(), group: group.clone() }))
+    }
+
+    pub(super) fn deserialize<'d, D: Deserializer<'d>>(from: D) -> Result<BTreeMap<GroupKey, ShadowGroup>, D::Error> {
+        let entries = Vec::<Entry>::deserialize(from)?;
+        Ok(entries.into_iter().map(|Entry { key, group }| (key, group)).collect())
     }
 }
 

@@ -1,5 +1,6 @@
 //! The stores and timers of one call of a process function.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -21,6 +22,9 @@ pub struct ProcessScope {
     undo: Vec<(StoreId, Bytes, PreviousWrite)>,
     timer_scope: Option<TimerScope>,
 }
+
+/// Timers that a call has set, with their times, or cancelled, by clock and name.
+pub(crate) type TimerChanges = BTreeMap<(Clock, String), Option<Timestamp>>;
 
 /// The timers of a call.
 #[derive(Clone)]
@@ -146,6 +150,19 @@ impl ProcessScope {
         writes.sort_by(|one, other| (one.store, &one.key).cmp(&(other.store, &other.key)));
         writes.dedup_by(|one, other| (one.store, &one.key) == (other.store, &other.key));
         writes
+    }
+
+    /// The timers that the call has set or cancelled, as they are now.
+    pub(crate) fn timer_changes(&self) -> TimerChanges {
+        let Some(TimerScope { timers, key, .. }) = &self.timer_scope else { return TimerChanges::new() };
+        let of_timers = self.undo.iter().filter(|(store, ..)| *store == timers.store());
+        let named = of_timers.filter_map(|(_, entry, _)| timers::named(key.as_deref(), entry));
+        // One that can't be read is missing in both versions.
+        let change = |(clock, name): (Clock, String)| {
+            let time = timers.time(&self.state, key.as_deref(), &name, clock).ok()?;
+            Some(((clock, name), time))
+        };
+        named.filter_map(change).collect()
     }
 
     /// Number of stores: valid indexes are below it.

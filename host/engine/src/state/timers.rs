@@ -13,7 +13,7 @@ use crate::ports::{BackendError, Clock, Scan, StoreId};
 use crate::record::Timestamp;
 pub(crate) use entry::Timer;
 use entry::{by_name, decode, end_of, first_key};
-pub(super) use entry::{keys, set_for};
+pub(super) use entry::{keys, named, set_for};
 
 /// The timers of a process step. Only clocks and first times are in memory; the timers are in the store.
 #[derive(Clone, Debug)]

@@ -11,10 +11,19 @@ use crate::provenance::Origin;
 use crate::topology::{Call, OnDrop, OnError};
 
 impl Step<'_> {
-    /// Does with a failed record what `on-error` says.
-    pub(crate) fn fail(&mut self, path: &Path, failure: &Failure, call: Option<&Call>) -> Result<(), TaskError> {
+    /// Does with a failed record what `on-error` says. `call` is the call that has failed, and the key that it was for.
+    pub(crate) fn fail(
+        &mut self,
+        path: &Path,
+        failure: &Failure,
+        call: Option<(&Call, Option<&[u8]>)>,
+    ) -> Result<(), TaskError> {
+        let version = call.and_then(|(call, key)| Some((call.plugin.0, self.version_of(call, key)?)));
+        if let Some((plugin, (generation, _))) = version {
+            self.ledger.versions.entry((plugin, generation)).or_default().fail(failure);
+        }
         match self.node.on_error {
-            OnError::DeadLetter => self.dead_letter(path, failure, call),
+            OnError::DeadLetter => self.dead_letter(path, failure, version.map(|(plugin, (_, digest))| (plugin, digest))),
             OnError::Skip => self.drop_record(path, &failure.code, 1, &failure.text, Fate::Dropped(Some("on-error"))),
             OnError::Fail => {
                 let origin = self.origin_of(path).filter(|origin| origin.offset >= 0);
@@ -50,14 +59,13 @@ impl Step<'_> {
         });
     }
 
-    /// Writes the original record to the dead-letter topic.
-    fn dead_letter(&mut self, path: &Path, failure: &Failure, call: Option<&Call>) {
+    /// Writes the original record to the dead-letter topic. `version` is the number of the plugin and the digest of the version
+    /// that was called.
+    fn dead_letter(&mut self, path: &Path, failure: &Failure, version: Option<(usize, &str)>) {
         let Some(record) = self.progress.records.get(path.record()) else { return };
         let origin = self.origin(path.record(), record);
-        let plugin = call.and_then(|call| {
-            let name = &self.topology.plugins.get(call.plugin.0)?.name;
-            Some((name.as_str(), self.deployed(call)?.digest.as_str()))
-        });
+        let plugin =
+            version.and_then(|(plugin, digest)| Some((self.topology.plugins.get(plugin)?.name.as_str(), digest)));
         let failed = Failed {
             app: &self.topology.app,
             step: &self.node.name,

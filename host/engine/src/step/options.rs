@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::canary::Canary;
 use crate::ports::DeploymentId;
 use crate::refused::Refused;
 
@@ -75,6 +76,18 @@ pub struct Deployed {
     pub id: DeploymentId,
     /// Its generation, counted from 1 in the life of the app.
     pub generation: u32,
+    /// The generation of the last change of the versions that process records, such as the next step of a canary. Tasks
+    /// record it: one that has processed records by it doesn't go back to an earlier one.
+    pub reached: u32,
     /// Digest of the component, for dead letters.
     pub digest: String,
+    /// The version that processes the records of some keys in its place, if there is one.
+    pub canary: Option<Arc<Canary>>,
+}
+
+impl Deployed {
+    /// A deployment without a canary.
+    pub fn new(id: DeploymentId, generation: u32, digest: &str) -> Self {
+        Self { id, generation, reached: generation, digest: digest.to_owned(), canary: None }
+    }
 }

@@ -54,13 +54,13 @@ fn check_deployments(
         let recorded = state.get(shape.meta, &key)?;
         if let Some((recorded, of)) = recorded.as_deref().and_then(decode_deployment)
             && of == plugin.name
-            && recorded > deployed.generation
+            && recorded > deployed.reached
             && !call.manifest.stores.is_empty()
         {
             let plugin = plugin.name.clone();
-            return Err(TaskError::OldDeployment { plugin, recorded, active: deployed.generation });
+            return Err(TaskError::OldDeployment { plugin, recorded, active: deployed.reached });
         }
-        let value = encode_deployment(deployed.generation, &plugin.name);
+        let value = encode_deployment(deployed.reached, &plugin.name);
         if recorded.as_ref() != Some(&value) {
             unrecorded.push((key, value));
         }

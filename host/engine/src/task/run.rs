@@ -16,6 +16,7 @@ use crate::operators;
 use crate::path::Path;
 use crate::record::{Headers, InputRecord, Record, Timestamp, TimestampType};
 use crate::row::Row;
+use crate::split::SplitLogic;
 use crate::step::{Item, Produced, Progress, Step, TaskError, WakeReason};
 use crate::topology::{NodeId, SubTopology, TopicId};
 
@@ -68,6 +69,10 @@ fn pass(
 ) -> Result<Vec<Produced>, TaskError> {
     let topology = task.topology.clone();
     let shape = shape(&topology, task.options.subtopology);
+    let deployments = Arc::clone(&task.options.deployments);
+    let mut split = SplitLogic::new(logic, &deployments);
+    // Nothing is on the way of a call without a canary.
+    let logic: &mut dyn Logic = if split.is_needed() { &mut split } else { split.whole() };
     let inner = shape.nodes.iter().enumerate().skip(first).filter(|(_, node)| !node.operator.is_exit());
     let exits = shape.nodes.iter().enumerate().filter(|(_, node)| node.operator.is_exit());
     for (index, node) in inner.chain(exits) {

@@ -4,19 +4,20 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use millrace_engine::deployment::ActivePlugins;
+use millrace_engine::canary::{ALL, Canary, CanaryFunction};
+use millrace_engine::deployment::ShadowPlan;
 use millrace_engine::ledger::Ledger;
 use millrace_engine::logic::Logic;
 use millrace_engine::partitioner::partition_of;
 use millrace_engine::ports::DeploymentId;
 use millrace_engine::record::{Header, InputRecord, TimestampType};
-use millrace_engine::shadow::ShadowLogic;
+use millrace_engine::shadow::{ShadowLogic, Unlimited};
 use millrace_engine::stage::Stage;
 use millrace_engine::task::{Deployed, Prepared, Produced, Task, TaskOptions};
 use millrace_engine::topology;
-use millrace_engine::topology::{TopicId, TopicKind, Topology};
+use millrace_engine::topology::{Call, TopicId, TopicKind, Topology};
 
-use super::{Disk, Limits, Rules, Wild};
+use super::{Disk, Limits, Rules, Wild, with_shadow};
 
 /// How to run.
 #[derive(Clone, Debug)]
@@ -35,6 +36,8 @@ pub struct Play {
     pub limits: Limits,
     /// Whether a shadow gets all calls, too.
     pub shadow: bool,
+    /// Whether a canary with the same rules gets a share of the keys, another one after each commit.
+    pub canary: bool,
 }
 
 impl Play {
@@ -48,6 +51,7 @@ impl Play {
         restart_between: false,
         limits: Limits::NONE,
         shadow: false,
+        canary: false,
     };
 
     pub fn ways(limits: Limits) -> Vec<Self> {
@@ -116,12 +120,10 @@ fn rules(topology: &Arc<Topology>, shadow: bool) -> Box<dyn Logic> {
     if !shadow {
         return Box::new(Rules::new(topology));
     }
-    let plugins = |id| {
-        let deployed = Deployed { id: DeploymentId(id), generation: 1 + id, digest: "d".into() };
-        ActivePlugins { topology: Arc::clone(topology), deployments: Arc::new([deployed]) }
-    };
-    let wild = Wild { rules: Rules::new(topology), calls: 0 };
-    Box::new(ShadowLogic::new(wild, &plugins(0), &plugins(1), Vec::new()))
+    let wild = || Wild { rules: Rules::new(topology), calls: 0 };
+    let mut logic = ShadowLogic::new(wild(), wild(), Box::new(Unlimited), Arc::default());
+    logic.adopt(&with_shadow(topology, ShadowPlan { share: ALL, budget: ALL, ignore: Vec::new() }));
+    Box::new(logic)
 }
 
 struct Driver {
@@ -141,6 +143,18 @@ struct Driver {
     ledger: Ledger,
     /// The driver's clock, which ticks advance.
     now: i64,
+    commits: usize,
+}
+
+/// A canary with the same functions.
+fn same_rules(topology: &Topology, weight: u32) -> Canary {
+    let nodes = topology.subtopologies.iter().flat_map(|part| &part.nodes);
+    let function = |call: &Call| {
+        let ports = (0..call.manifest.ports.len() as u32).collect();
+        (call.function, CanaryFunction { function: call.function, ports })
+    };
+    let functions = nodes.filter_map(|node| node.operator.call()).map(function).collect();
+    Canary { id: DeploymentId(2), generation: 2, digest: "d2".into(), weight, functions }
 }
 
 impl Driver {
@@ -162,6 +176,7 @@ impl Driver {
             turn: 0,
             ledger: Ledger::default(),
             now: 0,
+            commits: 0,
         };
         this.open();
         this
@@ -180,7 +195,12 @@ impl Driver {
 
     /// A task with the records that it hasn't processed.
     fn open_task(&self, number: usize, subtopology: usize, partition: u32) -> Task {
-        let deployed = vec![Deployed { id: DeploymentId(0), generation: 1, digest: "d1".into() }];
+        let mut deployed = vec![Deployed::new(DeploymentId(0), 1, "d1")];
+        if self.way.canary {
+            let weight = [3_000, 10_000, 1, 6_000][self.commits % 4];
+            deployed[0].canary = Some(Arc::new(same_rules(&self.topology, weight)));
+            deployed[0].reached += self.commits as u32;
+        }
         let options = TaskOptions {
             batch: self.way.batch,
             window_memory: self.way.window_memory,
@@ -359,6 +379,7 @@ impl Driver {
     fn commit(&mut self) {
         self.flush_pending();
         (0..self.tasks.len()).for_each(|task| self.commit_task(task));
+        self.commits += 1;
         if self.way.restart {
             self.open();
         }

@@ -21,6 +21,9 @@ pub use wild::Wild;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use millrace_engine::deployment::{ActivePlugins, ShadowPlan, Shadows};
+use millrace_engine::ports::DeploymentId;
+use millrace_engine::task::Deployed;
 use millrace_engine::topology::Topology;
 use millrace_pipeline::{self as pipeline, SourceFile};
 
@@ -38,6 +41,15 @@ pub fn topology(steps: &str) -> Arc<Topology> {
     let pipeline = pipeline::parse(&[file], &Default::default()).unwrap_or_else(|errors| panic!("{}", all(&errors)));
     let manifests = rules::manifests();
     Arc::new(pipeline::build(&pipeline, &manifests).unwrap_or_else(|errors| panic!("{}", all(&errors))))
+}
+
+/// The plugin of the tests as deployment 0, with a shadow of it as deployment 1.
+pub fn with_shadow(topology: &Arc<Topology>, plan: ShadowPlan) -> ActivePlugins {
+    let deployments = |id| -> Arc<[Deployed]> { Arc::new([Deployed::new(DeploymentId(id), 1 + id, "d")]) };
+    let mut plugins = ActivePlugins::new(Arc::clone(topology), deployments(0));
+    let shadows = Shadows { topology: Arc::clone(topology), deployments: deployments(1), plans: vec![Some(plan)] };
+    plugins.shadows = Some(Arc::new(shadows));
+    plugins
 }
 
 fn all(errors: &[pipeline::Diagnostic]) -> String {

@@ -84,7 +84,7 @@ impl Single {
 }
 
 fn options(topology: &Topology, partitions: u32) -> TaskOptions {
-    let deployed = [Deployed { id: DeploymentId(0), generation: 1, digest: "d".into() }];
+    let deployed = [Deployed::new(DeploymentId(0), 1, "d")];
     let partitions = topology.topics.iter().map(|_| partitions).collect();
     TaskOptions { batch: 100, ..TaskOptions::new(0, 0, partitions, deployed.into()) }
 }

@@ -98,7 +98,7 @@ struct Case {
 }
 
 fn options(topology: &Topology, part: usize) -> TaskOptions {
-    let deployed = [Deployed { id: DeploymentId(0), generation: 1, digest: "d".into() }];
+    let deployed = [Deployed::new(DeploymentId(0), 1, "d")];
     let partitions = topology.topics.iter().map(|_| 1).collect();
     TaskOptions { pass_bytes: 1, ..TaskOptions::new(part, 0, partitions, deployed.into()) }
 }

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use millrace_engine::contents::StateChanges;
-use millrace_engine::deployment::{Act, AppDeployments, Author};
+use millrace_engine::deployment::{Act, AppDeployments, Author, TrialCounts};
+use millrace_engine::shadow::ShadowReport;
 use millrace_engine::state::keys::version_of;
 use millrace_engine::topology::Topology;
 
@@ -50,7 +51,7 @@ impl<'c> Deployments<'c> {
     /// # Errors
     /// The control topic can't be read.
     pub fn read(&self) -> Result<AppDeployments, Error> {
-        Ok(self.entries()?.0)
+        Ok(self.entries()?.deployments)
     }
 
     /// The deployments, and the processes that run now.
@@ -58,11 +59,31 @@ impl<'c> Deployments<'c> {
     /// # Errors
     /// The control topic can't be read, or the coordinator of the group doesn't answer.
     pub fn watch(&self) -> Result<(AppDeployments, Vec<LiveInstance>), Error> {
-        let (deployments, mut notes) = self.entries()?;
+        let Noted { deployments, instances: mut notes, .. } = self.entries()?;
         let members = self.cluster.members(&self.app)?;
         let ids = members.iter().filter_map(|client| instance_of(&self.app, client));
         let live = ids.map(|id| LiveInstance { id: id.to_owned(), note: notes.remove(id) });
         Ok((deployments, live.collect()))
+    }
+
+    /// The counts of the canaries, by plugin, as all instances have last noted them.
+    ///
+    /// # Errors
+    /// The control topic can't be read.
+    pub fn canary_counts(&self) -> Result<BTreeMap<String, TrialCounts>, Error> {
+        let mut all: BTreeMap<String, TrialCounts> = BTreeMap::new();
+        for (plugin, counts) in self.entries()?.instances.into_values().flat_map(|note| note.counts) {
+            all.entry(plugin).or_default().add(&counts);
+        }
+        Ok(all)
+    }
+
+    /// The report of the shadow of this generation; none if no instance has noted one.
+    ///
+    /// # Errors
+    /// The control topic can't be read.
+    pub fn shadow_report(&self, generation: u32) -> Result<Option<ShadowReport>, Error> {
+        Ok(self.entries()?.shadows.remove(&generation))
     }
 
     fn entries(&self) -> Result<Noted, Error> {

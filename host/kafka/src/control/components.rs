@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use millrace_engine::deployment::{ActivePlugins, PluginLoader, Wanted};
+use millrace_engine::deployment::{AppDeployments, PluginLoader};
 use millrace_engine::topology::Topology;
 
 use crate::client::settings::ClientSettings;
@@ -70,21 +70,20 @@ pub(crate) fn read(
     Ok(read.map(|()| components.into_values().map(Into::into).collect()))
 }
 
-/// Loads these deployments, with components from the control topic where the loader lacks them. `None` if `go_on` turns
-/// false before. The inner error says why they can't run in this process.
-pub(crate) fn load(
+/// Gives the loader the components that it lacks of the deployments that a process runs now or next. `None` if `go_on`
+/// turns false before.
+pub(crate) fn add(
     settings: &ClientSettings,
     cluster: &Cluster,
     topology: &Topology,
-    wanted: &[Wanted<'_>],
+    deployments: &AppDeployments,
     loader: &dyn PluginLoader,
     go_on: &dyn Fn() -> bool,
-) -> Result<Option<Result<ActivePlugins, String>>, Error> {
-    let digests = wanted.iter().map(|wanted| wanted.deployment.component.as_str());
-    let lacking = digests.filter(|digest| loader.component(digest).is_none()).collect();
-    let Some(components) = read(settings, cluster, &topology.app, &lacking, go_on)? else { return Ok(None) };
-    components.into_iter().for_each(|component| loader.add(component));
-    Ok(Some(loader.load(wanted)))
+) -> Result<Option<()>, Error> {
+    let needed = deployments.needed(topology).into_iter();
+    let lacking = needed.filter(|digest| loader.component(digest).is_none()).collect();
+    let components = read(settings, cluster, &topology.app, &lacking, go_on)?;
+    Ok(components.map(|components| components.into_iter().for_each(|component| loader.add(component))))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use millrace_engine::contents::Contents;
 use millrace_engine::deployment::{AppDeployments, PluginRecord};
+use millrace_engine::shadow::ShadowReport;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -99,6 +100,18 @@ impl Entries {
         // One that can't be read is of another version of Millrace, and says nothing.
         let read = |(id, key): (&str, &String)| Some((id.to_owned(), self.get(key).ok().flatten()?));
         instances.filter_map(read).collect()
+    }
+
+    /// The reports of shadows of all instances, by generation.
+    pub(super) fn shadows(&self) -> BTreeMap<u32, ShadowReport> {
+        let mut all: BTreeMap<u32, ShadowReport> = BTreeMap::new();
+        for key in self.0.keys().filter(|key| notes::is_report(key)) {
+            // One that can't be read is of another version of Millrace.
+            if let Ok(Some((generation, report))) = self.get::<(u32, ShadowReport)>(key) {
+                all.entry(generation).or_default().merge(report);
+            }
+        }
+        all
     }
 
     /// The internal topics that the app has made, with their ids; an empty one where it isn't known.

@@ -6,14 +6,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use millrace_engine::deployment::{ActivePlugins, AppDeployments, Deployment, PluginLoader, PluginRecord, Wanted};
+use millrace_engine::deployment::{ActivePlugins, AppDeployments, PluginLoader, PluginRecord};
+use millrace_engine::shadow::ShadowReports;
 use millrace_engine::topology::Topology;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::components;
 use super::current_plugins::CurrentPlugins;
 use super::entries::deployed_plugin;
-use super::notes::{InstanceNote, NoteWriter, Refused};
+use super::notes::{self, InstanceNote, NoteWriter, Refused};
+use super::trials::Trials;
+use super::verdicts::Verdicts;
 use crate::client::native::{Fetched, Fetcher};
 use crate::client::settings::ClientSettings;
 use crate::cluster::Cluster;
@@ -34,6 +37,9 @@ const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 /// How often versions that couldn't run are tried again.
 const HELD_RETRY_INTERVAL: Duration = Duration::from_secs(10);
 
+/// How often the results of canaries and shadows are noted.
+const RESULTS_INTERVAL: Duration = Duration::from_millis(100);
+
 /// How often it is logged that the topic can't be read.
 const LOG_INTERVAL: Duration = Duration::from_secs(30);
 
@@ -44,6 +50,8 @@ pub(crate) struct FollowContext<'i> {
     pub(crate) topology: &'i Arc<Topology>,
     pub(crate) loader: &'i dyn PluginLoader,
     pub(crate) current: &'i CurrentPlugins,
+    pub(crate) trials: &'i Trials,
+    pub(crate) shadows: &'i ShadowReports,
     /// The instance's id.
     pub(crate) instance: &'i str,
     /// Name of its host.
@@ -72,6 +80,9 @@ pub(crate) fn follow(context: &FollowContext<'_>, deployments: AppDeployments) -
     while !context.stop.load(Ordering::Relaxed) {
         follower.round()?;
     }
+    if let Some(report) = context.shadows.get() {
+        follower.notes.report(report);
+    }
     follower.notes.delete();
     Ok(())
 }
@@ -96,6 +107,9 @@ struct Follower<'i> {
     held: Option<String>,
     /// Versions that no worker runs any more are freed once all workers run the current ones.
     retired: bool,
+    verdicts: Verdicts,
+    /// When the results of trials were noted last.
+    noted: Option<Instant>,
 }
 
 impl<'i> Follower<'i> {
@@ -110,10 +124,14 @@ impl<'i> Follower<'i> {
         places.add_partition_offset(&topic, 0, Offset::Offset(low))?;
         fetcher.assign(&places)?;
         let notes = NoteWriter::new(settings, &topology.app, instance)?;
-        let active = generations(topology, |plugin| deployments.active(plugin));
-        let note =
-            InstanceNote { host: (*host).to_owned(), loaded: active.clone(), running: active.clone(), refused: None };
-        let next = active.clone();
+        let active = deployments.reached(topology);
+        let note = InstanceNote {
+            host: (*host).to_owned(),
+            loaded: active.clone(),
+            running: active.clone(),
+            ..InstanceNote::default()
+        };
+        let next = newest(topology, &deployments);
         Ok(Self {
             context,
             fetcher,
@@ -127,11 +145,14 @@ impl<'i> Follower<'i> {
             warned: None,
             held: None,
             retired: false,
+            verdicts: Verdicts::default(),
+            noted: None,
         })
     }
 
     fn round(&mut self) -> Result<(), Error> {
         let (mut ended, mut records, mut trouble) = (false, Vec::new(), None);
+        let verdicts = &mut self.verdicts;
         self.fetcher.poll(POLL_WAIT, |_, _, fetched| match fetched {
             Fetched::Record(message) => {
                 // The end was that of the records before.
@@ -139,6 +160,8 @@ impl<'i> Follower<'i> {
                 let key = String::from_utf8_lossy(message.key().unwrap_or_default()).into_owned();
                 if let Some(plugin) = deployed_plugin(&key) {
                     records.push((plugin.to_owned(), message.value().map(<[u8]>::to_vec)));
+                } else if let Some(instance) = notes::instance_of(&key) {
+                    verdicts.take(instance, message.value());
                 }
             }
             Fetched::End(_) => ended = true,
@@ -160,8 +183,22 @@ impl<'i> Follower<'i> {
             self.apply()?;
         }
         self.note_running();
+        self.verdicts.act(self.context, &self.deployments);
+        self.note_results();
         self.notes.write(&self.note);
         Ok(())
+    }
+
+    /// Notes the results of canaries and shadows, not too often.
+    fn note_results(&mut self) {
+        if self.noted.is_some_and(|noted| noted.elapsed() < RESULTS_INTERVAL) {
+            return;
+        }
+        self.noted = Some(Instant::now());
+        self.note.counts = self.context.trials.counts();
+        if let Some(report) = self.context.shadows.get() {
+            self.notes.report(report);
+        }
     }
 
     /// Logs why no deployments come, once in a while.
@@ -185,26 +222,26 @@ impl<'i> Follower<'i> {
 
     /// Loads what is new, and publishes what is active.
     fn apply(&mut self) -> Result<(), Error> {
-        let topology = self.context.topology;
-        let active = generations(topology, |plugin| self.deployments.active(plugin));
-        let next = generations(topology, |plugin| self.deployments.active_or_staged(plugin));
+        let FollowContext { topology, loader, .. } = self.context;
+        let (active, next) = (self.deployments.reached(topology), newest(topology, &self.deployments));
+        if (active != self.active || next != self.next) && !self.add_components() {
+            return Ok(());
+        }
         if active != self.active {
-            match self.load(&|deployments, plugin| deployments.active(plugin))? {
-                None => return Ok(()),
-                Some(Ok(plugins)) => self.publish(plugins, active),
-                Some(Err(reason)) => self.hold(reason, active),
+            match self.deployments.load(topology, *loader) {
+                Ok(plugins) => self.publish(plugins, active),
+                Err(reason) => self.hold(reason, active),
             }
         }
         if next != self.next {
-            match self.load(&|deployments, plugin| deployments.active_or_staged(plugin))? {
-                None => return Ok(()),
-                Some(Ok(_)) => {
+            match self.deployments.load_next(topology, *loader) {
+                Ok(()) => {
                     self.note.loaded.clone_from(&next);
                     if self.held.is_none() {
                         self.note.refused = None;
                     }
                 }
-                Some(Err(reason)) => {
+                Err(reason) => {
                     tracing::warn!(reason, "this process can't run a staged deployment");
                     self.note.refused = Some(Refused { generations: next.clone(), reason });
                 }
@@ -214,35 +251,32 @@ impl<'i> Follower<'i> {
         Ok(())
     }
 
-    /// Loads a deployment of each plugin. `None` if a component couldn't be read yet: it is tried again.
-    fn load(
-        &mut self,
-        deployment: &dyn for<'d> Fn(&'d AppDeployments, &str) -> Option<&'d Deployment>,
-    ) -> Result<Option<Result<ActivePlugins, String>>, Error> {
+    /// Gives the loader the components that it lacks. False if one couldn't be read yet: it is tried again.
+    fn add_components(&mut self) -> bool {
         let FollowContext { settings, cluster, topology, loader, stop, .. } = self.context;
-        let names = topology.plugins.iter().map(|plugin| plugin.name.as_str());
-        let wanted =
-            names.filter_map(|plugin| Some(Wanted { plugin, deployment: deployment(&self.deployments, plugin)? }));
-        let wanted: Vec<_> = wanted.collect();
-        match components::load(settings, cluster, topology, &wanted, *loader, &|| !stop.load(Ordering::Relaxed)) {
-            Ok(loaded) => Ok(loaded),
+        let go_on = || !stop.load(Ordering::Relaxed);
+        match components::add(settings, cluster, topology, &self.deployments, *loader, &go_on) {
+            Ok(added) => added.is_some(),
             Err(error) => {
                 tracing::warn!(%error, "the component of a deployment can't be read: trying again");
                 (self.changed, self.failed) = (true, Some(Instant::now()));
-                Ok(None)
+                false
             }
         }
     }
 
     fn publish(&mut self, plugins: ActivePlugins, active: BTreeMap<String, u32>) {
         for (plugin, generation) in active.iter().filter(|(plugin, now)| self.active.get(*plugin) != Some(now)) {
-            if let Some(deployment) = self.deployments.active(plugin) {
+            let changed = self.deployments.on_trial(plugin).or_else(|| self.deployments.active(plugin));
+            if let Some(deployment) = changed {
                 let (digest, cause, by) = (&deployment.component, deployment.cause.name(), &deployment.by);
-                tracing::info!(plugin, generation, digest, cause, by, "deployment");
+                let status = deployment.status.name();
+                tracing::info!(plugin, generation, digest, status, cause, by, "deployment");
             }
         }
         faults::hit(Point::PluginsLoaded);
-        self.context.current.publish(plugins);
+        self.context.current.publish(plugins.clone());
+        self.context.trials.swapped(&plugins);
         (self.active, self.retired) = (active, false);
         self.note.refused = None;
         if self.held.take().is_some() {
@@ -275,13 +309,13 @@ impl<'i> Follower<'i> {
         if !self.retired {
             self.retired = true;
             let (_, plugins) = self.context.current.get();
-            self.context.loader.retire(&plugins.deployments);
+            self.context.loader.retire(&plugins);
         }
     }
 }
 
-/// The generations of deployments of the pipeline's plugins.
-fn generations<'d>(topology: &Topology, deployment: impl Fn(&str) -> Option<&'d Deployment>) -> BTreeMap<String, u32> {
+/// The generations of the newest deployments of the pipeline's plugins, staged ones too.
+fn newest(topology: &Topology, deployments: &AppDeployments) -> BTreeMap<String, u32> {
     let names = topology.plugins.iter().map(|plugin| &plugin.name);
-    names.filter_map(|plugin| Some((plugin.clone(), deployment(plugin)?.generation))).collect()
+    names.filter_map(|plugin| Some((plugin.clone(), deployments.newest(plugin)?.generation))).collect()
 }

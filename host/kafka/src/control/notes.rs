@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use millrace_engine::deployment::TrialCounts;
+use millrace_engine::shadow::ShadowReport;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
@@ -18,6 +20,12 @@ use crate::cluster::internal_topics;
 use crate::error::Error;
 
 const PREFIX: &str = "instance/";
+
+/// Beginning of the keys of reports of shadows.
+const REPORT: &str = "shadow/";
+
+/// Most bytes of a report: any broker takes them.
+const REPORT_BYTES: usize = 256 << 10;
 
 /// How long a note may take to arrive.
 const DELIVERY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -37,6 +45,9 @@ pub struct InstanceNote {
     pub running: BTreeMap<String, u32>,
     /// Why it can't run generations that are newer: these, by plugin, and the reason.
     pub refused: Option<Refused>,
+    /// The results of the canaries that it runs, by plugin.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub counts: BTreeMap<String, TrialCounts>,
 }
 
 /// Deployments that an instance can't run.
@@ -49,6 +60,11 @@ pub struct Refused {
     pub reason: String,
 }
 
+/// Whether an entry of the control topic is the report of an instance's shadows.
+pub(super) fn is_report(key: &str) -> bool {
+    key.starts_with(REPORT)
+}
+
 /// The instance that an entry of the control topic is the note of.
 pub(super) fn instance_of(key: &str) -> Option<&str> {
     key.strip_prefix(PREFIX)
@@ -58,8 +74,9 @@ pub(super) fn instance_of(key: &str) -> Option<&str> {
 pub(super) struct NoteWriter {
     producer: BaseProducer<NoteContext>,
     topic: String,
-    key: String,
+    instance: String,
     written: Option<InstanceNote>,
+    reported: Option<ShadowReport>,
 }
 
 /// Notices notes that didn't arrive.
@@ -98,7 +115,8 @@ impl NoteWriter {
         config.set("acks", "all");
         config.set("message.timeout.ms", DELIVERY_TIMEOUT.as_millis().to_string());
         let producer = config.create_with_context(NoteContext::default()).map_err(wrong_settings)?;
-        Ok(Self { producer, topic: internal_topics::control(app), key: format!("{PREFIX}{instance}"), written: None })
+        let (topic, instance) = (internal_topics::control(app), instance.to_owned());
+        Ok(Self { producer, topic, instance, written: None, reported: None })
     }
 
     /// Writes the note, if it has changed or the last one was lost.
@@ -120,11 +138,33 @@ impl NoteWriter {
         }
     }
 
+    /// Writes the report of the instance's shadows, if it has changed. It stays when the instance stops.
+    pub(super) fn report(&mut self, mut report: ShadowReport) {
+        if self.reported.as_ref() == Some(&report) {
+            return;
+        }
+        let known = report.clone();
+        let bytes = loop {
+            let bytes = serde_json::to_vec(&(report.generation, &report)).unwrap_or_default();
+            if bytes.len() <= REPORT_BYTES || !report.shorten() {
+                break bytes;
+            }
+        };
+        if self.send_as(REPORT, Some(&bytes)) {
+            self.reported = Some(known);
+        }
+    }
+
     /// Whether it was taken for sending.
     fn send(&self, note: Option<&InstanceNote>) -> bool {
         let value = note.map(|note| serde_json::to_vec(note).unwrap_or_default());
-        let mut record = BaseRecord::<str, [u8]>::to(&self.topic).partition(0).key(&self.key);
-        record.payload = value.as_deref();
+        self.send_as(PREFIX, value.as_deref())
+    }
+
+    fn send_as(&self, prefix: &str, value: Option<&[u8]>) -> bool {
+        let key = format!("{prefix}{}", self.instance);
+        let mut record = BaseRecord::<str, [u8]>::to(&self.topic).partition(0).key(&key);
+        record.payload = value;
         self.producer.send(record).is_ok()
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use millrace_engine::contents::Contents;
-use millrace_engine::deployment::{ActivePlugins, AppDeployments, Author, Candidate, PluginLoader, Wanted};
+use millrace_engine::deployment::{ActivePlugins, AppDeployments, Author, Candidate, PluginLoader};
 use millrace_engine::topology::Topology;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
@@ -36,8 +36,16 @@ pub(crate) struct Claimed {
     pub(crate) deployments: AppDeployments,
     /// The active ones of the pipeline's plugins, loaded.
     pub(crate) plugins: ActivePlugins,
+    /// The first generation that the start has deployed, if it has deployed one.
+    pub(crate) new_generation: u32,
     /// Ids of the internal topics, by name.
     pub(crate) topics: BTreeMap<String, String>,
+}
+
+/// The deployments after a start.
+struct Deployed {
+    deployments: AppDeployments,
+    new_generation: u32,
 }
 
 /// Deploys the plugins of the files, unless the process joins those that are active; notes the app's topics and the
@@ -56,7 +64,12 @@ pub(crate) fn deploy(
     let facts = Facts::gather(cluster, claim)?;
     let attempt = || try_to_deploy(settings, cluster, &control, claim, &facts, go_on);
     let deployed = retry(&control, go_on, &attempt)?;
-    Ok(deployed.map(|(deployments, plugins)| Claimed { deployments, plugins, topics: facts.ids }))
+    Ok(deployed.map(|(Deployed { deployments, new_generation }, plugins)| Claimed {
+        deployments,
+        plugins,
+        new_generation,
+        topics: facts.ids,
+    }))
 }
 
 fn try_to_deploy(
@@ -66,7 +79,7 @@ fn try_to_deploy(
     claim: &Claim<'_>,
     facts: &Facts,
     go_on: &dyn Fn() -> bool,
-) -> Result<Option<(AppDeployments, ActivePlugins)>, Reaction> {
+) -> Result<Option<(Deployed, ActivePlugins)>, Reaction> {
     let Some(entries) = Entries::read(settings, cluster, control, go_on)? else { return Ok(None) };
     let gone = claims::gone(cluster, &entries.topics()?, &facts.ids)?;
     let changes = |entries: &Entries| changes(settings.app(), cluster, claim, facts, &gone, entries);
@@ -76,7 +89,8 @@ fn try_to_deploy(
     let Some(plugins) = load(&deployments)? else { return Ok(None) };
     if changed.is_empty() {
         warn_of_unused(&unused);
-        return Ok(Some((deployments, plugins)));
+        let new_generation = deployments.generation() + 1;
+        return Ok(Some((Deployed { deployments, new_generation }, plugins)));
     }
     let topics = std::iter::once(control);
     let Some(mut producer) = Transactions::open(settings, control, topics, Arc::default(), go_on)? else {
@@ -88,7 +102,8 @@ fn try_to_deploy(
     let Some(plugins) = load(&deployments)? else { return Ok(None) };
     write(&mut producer, &changed)?;
     warn_of_unused(&unused);
-    Ok(Some((deployments, plugins)))
+    let new_generation = entries.deployments()?.generation() + 1;
+    Ok(Some((Deployed { deployments, new_generation }, plugins)))
 }
 
 /// Loads the active versions of the pipeline's plugins. `None` if `go_on` turns false before.
@@ -99,11 +114,12 @@ fn load_active(
     deployments: &AppDeployments,
     go_on: &dyn Fn() -> bool,
 ) -> Result<Option<ActivePlugins>, Error> {
-    let names = claim.topology.plugins.iter().map(|plugin| plugin.name.as_str());
-    let wanted = names.filter_map(|plugin| Some(Wanted { plugin, deployment: deployments.active(plugin)? }));
-    let wanted: Vec<_> = wanted.collect();
-    let loaded = components::load(settings, cluster, claim.topology, &wanted, claim.loader, go_on)?;
-    loaded.transpose().map_err(|reason| {
+    let (topology, loader) = (claim.topology, claim.loader);
+    if components::add(settings, cluster, topology, deployments, loader, go_on)?.is_none() {
+        return Ok(None);
+    }
+    let loaded = deployments.load(topology, loader);
+    loaded.map(Some).map_err(|reason| {
         Error::Setup(format!("the active version of a plugin doesn't fit the pipeline files of this process: {reason}"))
     })
 }

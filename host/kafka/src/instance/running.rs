@@ -145,13 +145,15 @@ impl<'t> Instance<'t> {
             let held = |reason: Option<String>| {
                 drop(events.send(reason.map_or(Event::Released, |reason| Event::Held { reason })));
             };
-            let Shared { settings, cluster, topology, plugins, instance, host, .. } = &*shared;
+            let Shared { settings, cluster, topology, plugins, trials, shadows, instance, host, .. } = &*shared;
             let context = FollowContext {
                 settings,
                 cluster,
                 topology,
                 loader: loader.as_ref(),
                 current: plugins,
+                trials,
+                shadows,
                 instance,
                 host,
                 held: &held,

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use millrace_engine::deployment::{AppDeployments, Joined};
+use millrace_engine::deployment::{AppDeployments, FloodGuard, Joined};
 use millrace_engine::topology;
 use millrace_engine::topology::{TopicKind, Topology};
 use rdkafka::consumer::BaseConsumer;
@@ -20,7 +20,7 @@ use crate::cluster::Cluster;
 use crate::cluster::internal_topics::{self, InternalTopic};
 use crate::cluster::limits::LearnedLimits;
 use crate::control::starting::{self, Claim, Claimed};
-use crate::control::{self, CurrentPlugins};
+use crate::control::{self, CurrentPlugins, Trials};
 use crate::error::Error;
 use crate::state::folder::Folder;
 use crate::state::globals::Globals;
@@ -69,7 +69,9 @@ pub(crate) fn prepare(app: &App, options: &Options, stop: &AtomicBool) -> Result
     let claim = Claim { topology: &topology, candidates, loader, author, topics: &own };
     let deploy = || starting::deploy(&settings, &cluster, &claim, &go_on);
     let Some(claimed) = patience.until(deploy)? else { return Ok(None) };
-    let Claimed { deployments, plugins, topics: internal_ids } = claimed;
+    let Claimed { deployments, plugins, new_generation, topics: internal_ids } = claimed;
+    let is_new = |generation| generation >= new_generation && generation > 1;
+    let guard = FloodGuard::new(topology.settings.flood_guard, &plugins, &is_new);
     deployments.joined(candidates).for_each(log_joined);
     let open = || Globals::open(&topology, &settings, &cluster, &folder.database, &partitions).map(Some);
     let Some(mut globals) = patience.until(open)? else { return Ok(None) };
@@ -86,6 +88,8 @@ pub(crate) fn prepare(app: &App, options: &Options, stop: &AtomicBool) -> Result
         partitions: partitions.into(),
         host: app.host.clone(),
         plugins: CurrentPlugins::new(plugins, topology.settings.threads.max(1)),
+        trials: Trials::new(guard),
+        shadows: Arc::clone(&app.shadows),
         options: options.worker,
         until_idle: options.until_idle,
         learned: LearnedLimits::default(),

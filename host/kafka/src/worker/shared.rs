@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use millrace_engine::ports::StoreId;
+use millrace_engine::shadow::ShadowReports;
 use millrace_engine::topology::{TopicId, Topology};
 use millrace_store::Database;
 
@@ -13,7 +14,7 @@ use super::opener::MissingTopics;
 use crate::client::settings::ClientSettings;
 use crate::cluster::Cluster;
 use crate::cluster::limits::LearnedLimits;
-use crate::control::CurrentPlugins;
+use crate::control::{CurrentPlugins, Trials};
 use crate::group::Member;
 use crate::state::StateContext;
 use crate::state::barrier::TransactionBarrier;
@@ -35,6 +36,9 @@ pub(crate) struct Shared {
     pub(crate) changelogs: Vec<String>,
     /// The plugins that tasks are to run.
     pub(crate) plugins: CurrentPlugins,
+    pub(crate) trials: Trials,
+    /// The report of the shadows that the instance runs.
+    pub(crate) shadows: Arc<ShadowReports>,
     pub(crate) options: WorkerOptions,
     /// Whether the instance stops when nothing is left to do.
     pub(crate) until_idle: bool,

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use millrace_engine::deployment::ActivePlugins;
 
-use super::Worker;
+use super::{IDLE_WAIT, Worker};
 use super::active_task::ActiveTask;
 use super::commit::CommitScope;
 use super::opener::Opened;
@@ -100,13 +100,26 @@ impl Worker {
             return Ok(());
         }
         self.swapping = false;
-        self.logic.retire(&self.plugins.deployments);
+        self.logic.adopt(&self.plugins);
         self.shared.plugins.adopt(self.number, version);
         let (worker, tasks) = (self.number, self.tasks.len());
         let ms = began.elapsed().as_secs_f64() * 1_000.0;
         tracing::info!(worker, tasks, ms, "swapped");
         faults::hit(Point::Swapped);
         Ok(())
+    }
+
+    /// Whether the input waits, because too many records fail since a deployment. What another worker of the process has
+    /// not committed then is dropped like that of the one that has noticed it.
+    pub(super) fn is_held(&mut self) -> Result<bool, Reaction> {
+        if !self.shared.trials.is_held() {
+            return Ok(false);
+        }
+        if self.tasks.is_any_dirty() {
+            return Err(Reaction::Abort("too many records fail since a deployment".into()));
+        }
+        std::thread::park_timeout(IDLE_WAIT);
+        Ok(true)
     }
 
     /// Finishes the work of tasks that run older versions, and commits it. False if a command waits, or no task is

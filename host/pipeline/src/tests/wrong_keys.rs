@@ -31,11 +31,11 @@ fn the_diagnostic_of_an_unknown_table_names_the_nearest_table() {
     "#;
     insta::assert_snapshot!(errors(body), @r"
     a.toml:3:1: unknown key `treads`; did you mean `threads`?
-      help: app-wide keys are app, dlq, commit-interval, threads, on-worker-failure, deploy-on-start, breaker, limits, kafka, plugins; steps are source, table, global-table, transform, merge, join, lookup, table-join, aggregate, process, dedup, sink
+      help: app-wide keys are app, dlq, commit-interval, threads, on-worker-failure, deploy-on-start, flood-guard, breaker, limits, kafka, plugins; steps are source, table, global-table, transform, merge, join, lookup, table-join, aggregate, process, dedup, sink
     a.toml:4:3: unknown key `sorce`; did you mean `source`?
-      help: app-wide keys are app, dlq, commit-interval, threads, on-worker-failure, deploy-on-start, breaker, limits, kafka, plugins; steps are source, table, global-table, transform, merge, join, lookup, table-join, aggregate, process, dedup, sink
+      help: app-wide keys are app, dlq, commit-interval, threads, on-worker-failure, deploy-on-start, flood-guard, breaker, limits, kafka, plugins; steps are source, table, global-table, transform, merge, join, lookup, table-join, aggregate, process, dedup, sink
     a.toml:6:2: unknown key `plugin`; did you mean `plugins`?
-      help: app-wide keys are app, dlq, commit-interval, threads, on-worker-failure, deploy-on-start, breaker, limits, kafka, plugins; steps are source, table, global-table, transform, merge, join, lookup, table-join, aggregate, process, dedup, sink
+      help: app-wide keys are app, dlq, commit-interval, threads, on-worker-failure, deploy-on-start, flood-guard, breaker, limits, kafka, plugins; steps are source, table, global-table, transform, merge, join, lookup, table-join, aggregate, process, dedup, sink
     ");
 }
 

@@ -65,7 +65,7 @@ fn zero_bytes_and_foreign_letters_are_refused_in_names() {
     a.toml:5:1: unknown key `🦀` in [[source]] `płatności`
       help: it can have `name`, `topic`, `key`, `value`, `partitions`, `timestamp`, `on-bad-time`, `max-ahead`, `on-ahead`, `validate`, `on-error`, `on-null-key`, `dlq` and `retry`
     a.toml:6:2: unknown key ``
-      help: app-wide keys are app, dlq, commit-interval, threads, on-worker-failure, deploy-on-start, breaker, limits, kafka, plugins; steps are source, table, global-table, transform, merge, join, lookup, table-join, aggregate, process, dedup, sink
+      help: app-wide keys are app, dlq, commit-interval, threads, on-worker-failure, deploy-on-start, flood-guard, breaker, limits, kafka, plugins; steps are source, table, global-table, transform, merge, join, lookup, table-join, aggregate, process, dedup, sink
     "#);
 }
 

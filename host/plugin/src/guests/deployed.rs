@@ -1,8 +1,9 @@
 //! A deployed plugin: its instance, and the calls into it.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use millrace_engine::deployment::GuestTime;
 use millrace_engine::manifest::{FunctionManifest, Role};
 use millrace_engine::ports::{Attempt, CallError, Called, FunctionId, Outcome};
 use millrace_engine::state::ProcessScope;
@@ -25,12 +26,19 @@ pub(super) struct DeployedPlugin {
     until: Option<u64>,
     /// Times of the calls of each function.
     samples: Vec<Sample>,
+    /// Time of the calls since it was last taken.
+    time: GuestTime,
 }
 
 impl DeployedPlugin {
     pub(super) fn new(plugin: Arc<Plugin>) -> Self {
         let samples = vec![Sample::default(); plugin.manifest().functions.len()];
-        Self { plugin, instance: None, until: None, samples }
+        Self { plugin, instance: None, until: None, samples, time: GuestTime::default() }
+    }
+
+    /// Takes the time of its calls since the last time.
+    pub(super) fn take_time(&mut self) -> GuestTime {
+        std::mem::take(&mut self.time)
     }
 
     /// Limits the total time of the calls that follow.
@@ -115,8 +123,11 @@ impl DeployedPlugin {
             Err(error) => return (Err(error), process.map(|process| process.scope)),
         };
         let CallSize { records, .. } = size;
+        let called_at = Instant::now();
         let (called, scope) =
             instance.call(function_of_role, args, CallContext { records, until: self.until, process });
+        let nanos = u64::try_from(called_at.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.time.add(GuestTime { records: records.into(), nanos });
         let done = if called.is_ok() { size.results } else { size.begun(instance.begun()) };
         self.measure(function, began, done);
         let result = called.and_then(|(reply, effects)| Ok(Called { result: check(reply)?, effects }));

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use millrace_embedded::deploy::{self, Answer, Request};
-use millrace_engine::deployment::{Act, AppDeployments, Author};
+use millrace_engine::deployment::{Act, AppDeployments, Author, TrialCounts};
+use millrace_engine::shadow::ShadowReport;
 use millrace_engine::topology::Topology;
 use millrace_kafka::deployments::{Deployments, LiveInstance};
 use millrace_kafka::records::Connection;
@@ -104,6 +105,31 @@ impl<'t> Control<'t> {
         match &self.place {
             Place::Folder(_) => Ok((self.deployments()?, Vec::new())),
             Place::Kafka(connection) => Ok(Deployments::of(connection, self.app())?.watch()?),
+        }
+    }
+
+    /// The counts of the canaries, by plugin, as the app's processes have last noted them.
+    ///
+    /// # Errors
+    /// They can't be read.
+    pub(crate) fn canary_counts(&self) -> Result<BTreeMap<String, TrialCounts>> {
+        match &self.place {
+            Place::Folder(folder) => Ok(deploy::canary_counts(&data::open_to_read(folder)?.1)?),
+            Place::Kafka(connection) => Ok(Deployments::of(connection, self.app())?.canary_counts()?),
+        }
+    }
+
+    /// The report of the shadow of this generation, as the app's processes have last noted it; none if none has.
+    ///
+    /// # Errors
+    /// It can't be read.
+    pub(crate) fn shadow_report(&self, generation: u32) -> Result<Option<ShadowReport>> {
+        match &self.place {
+            Place::Folder(folder) => {
+                let noted = deploy::shadow_report(&data::open_to_read(folder)?.1)?;
+                Ok(noted.filter(|(of, _)| *of == generation).map(|(_, report)| report))
+            }
+            Place::Kafka(connection) => Ok(Deployments::of(connection, self.app())?.shadow_report(generation)?),
         }
     }
 

@@ -99,7 +99,7 @@ impl PluginPlan {
         let old = plugins.manifest(name, active).map_err(|reason| anyhow!(reason))?;
         let new = plugins.file_manifest(name).map_err(|reason| anyhow!(reason))?;
         let mut stores = Vec::new();
-        for (store, versions) in after.active_or_staged(name).map(|next| &next.stores).into_iter().flatten() {
+        for (store, versions) in after.newest(name).map(|next| &next.stores).into_iter().flatten() {
             let before = active.stores.get(store);
             let of = |of: fn(&StoreVersions) -> &Vec<u32>| before.map(of).cloned().unwrap_or_default();
             let reads = Pair { from: of(|versions| &versions.reads), to: versions.reads.clone() };

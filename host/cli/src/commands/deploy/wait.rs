@@ -9,6 +9,7 @@ use millrace_kafka::InstanceNote;
 use millrace_kafka::deployments::LiveInstance;
 
 use super::control::Control;
+use super::percent;
 use crate::exit::WaitError;
 
 /// How often to look.
@@ -24,10 +25,10 @@ pub(super) fn until_loaded(
     generations: &BTreeMap<String, u32>,
     timeout: Duration,
 ) -> Result<()> {
-    let limit = Instant::now() + timeout;
-    loop {
+    let late = |behind: &str, seconds| WaitError::Aborted(format!("not loaded within {seconds} s by {behind}"));
+    until(timeout, &late, &mut || {
         let (deployments, instances) = control.watch()?;
-        if let Some((plugin, generation, status)) = other_than(Status::Staged, &deployments, generations) {
+        if let Some((plugin, generation, status)) = other_than(&[Status::Staged], &deployments, generations) {
             bail!(WaitError::Aborted(format!("`{plugin}` generation {generation} is {}", status.name())));
         }
         for instance in &instances {
@@ -37,40 +38,56 @@ pub(super) fn until_loaded(
                 bail!("process {} can't run it: {}", name(instance), refused.reason);
             }
         }
-        let behind = behind(&instances, generations, |note| &note.loaded);
-        if behind.is_empty() {
-            return Ok(());
-        }
-        if Instant::now() >= limit {
-            let (behind, seconds) = (behind.join(", "), timeout.as_secs());
-            bail!(WaitError::Aborted(format!("not loaded within {seconds} s by {behind}")));
-        }
-        std::thread::sleep(LOOK_INTERVAL);
-    }
+        Ok(behind(&instances, generations, |note| &note.loaded))
+    })
 }
 
-/// Waits until every process runs these generations.
+/// Waits until every process runs these generations, those of canaries to their end.
 ///
 /// # Errors
-/// [`WaitError`]: some don't within the time, or another deployment has taken the place.
+/// [`WaitError`]: some don't within the time, or another deployment has taken the place, or a canary was aborted.
 pub(super) fn until_running(
     control: &Control<'_>,
     generations: &BTreeMap<String, u32>,
     timeout: Duration,
 ) -> Result<()> {
+    let late = |behind: &str, seconds| {
+        WaitError::UnderWay(format!("it is active, and after {seconds} s these don't run it yet: {behind}"))
+    };
+    until(timeout, &late, &mut || {
+        let (deployments, instances) = control.watch()?;
+        let run = [Status::Active, Status::Canary, Status::Shadow];
+        if let Some((plugin, generation, status)) = other_than(&run, &deployments, generations) {
+            let found = deployments.plugins.get(plugin);
+            let found = found.and_then(|record| record.deployments.iter().find(|it| it.generation == generation));
+            let why = found.map_or("", |deployment| deployment.verdict.as_str());
+            let colon = if why.is_empty() { "" } else { ": " };
+            bail!(WaitError::Aborted(format!("`{plugin}` generation {generation} is {}{colon}{why}", status.name())));
+        }
+        let canary = generations.keys().find_map(|plugin| {
+            let trial = deployments.on_trial(plugin)?;
+            let plan = trial.trial.as_ref()?.canary()?;
+            Some(format!("the canary of `{plugin}`, with {} of the keys", percent(plan.weight())))
+        });
+        let behind = behind(&instances, generations, |note| &note.running);
+        Ok(behind.into_iter().chain(canary).collect())
+    })
+}
+
+/// Looks until nothing is left to wait for.
+fn until(
+    timeout: Duration,
+    late: &dyn Fn(&str, u64) -> WaitError,
+    left: &mut dyn FnMut() -> Result<Vec<String>>,
+) -> Result<()> {
     let limit = Instant::now() + timeout;
     loop {
-        let (deployments, instances) = control.watch()?;
-        if let Some((plugin, generation, status)) = other_than(Status::Active, &deployments, generations) {
-            bail!(WaitError::Aborted(format!("`{plugin}` generation {generation} is {}", status.name())));
-        }
-        let behind = behind(&instances, generations, |note| &note.running);
-        if behind.is_empty() {
+        let left = left()?;
+        if left.is_empty() {
             return Ok(());
         }
         if Instant::now() >= limit {
-            let (behind, seconds) = (behind.join(", "), timeout.as_secs());
-            bail!(WaitError::UnderWay(format!("it is active, and after {seconds} s these don't run it yet: {behind}")));
+            bail!(late(&left.join(", "), timeout.as_secs()));
         }
         std::thread::sleep(LOOK_INTERVAL);
     }
@@ -78,7 +95,7 @@ pub(super) fn until_running(
 
 /// A generation that has another status.
 fn other_than<'g>(
-    wanted: Status,
+    wanted: &[Status],
     deployments: &AppDeployments,
     generations: &'g BTreeMap<String, u32>,
 ) -> Option<(&'g str, u32, Status)> {
@@ -86,7 +103,7 @@ fn other_than<'g>(
         let record = deployments.plugins.get(plugin)?;
         let found = record.deployments.iter().find(|it| it.generation == *generation);
         let status = found.map_or(Status::Superseded, |deployment| deployment.status);
-        (status != wanted).then_some((plugin.as_str(), *generation, status))
+        (!wanted.contains(&status)).then_some((plugin.as_str(), *generation, status))
     })
 }
 

@@ -58,7 +58,8 @@ impl ResultEmitter<'_, '_> {
             ResultSource::Entry(group, index) => {
                 let outcome = Outcome::Outputs(self.outputs(group, index));
                 let parent = Parent { path: &item.path, record: &record };
-                self.step.apply_row_outcome(&parent, Row::New, child, outcome, self.call)?;
+                // The record was counted, not its results in each window.
+                self.step.emit_outcome(&parent, Row::New, child, outcome, self.call)?;
             }
         }
         Ok(())
@@ -92,7 +93,7 @@ impl ResultEmitter<'_, '_> {
                 let place = item.path.child(*child);
                 *child += 1;
                 let path = self.step.attribute(&place, &Record { value: state, ..record }, None);
-                self.step.fail(&path, &failure, Some(self.call))
+                self.step.fail(&path, &failure, Some((self.call, Some(closing.key.as_ref()))))
             }
             _ => {
                 let path = self.step.attribute(&item.path, &record, None);

@@ -79,8 +79,11 @@ pub(super) fn process(
         };
         let effects = guest.effects;
         step.effects(effects);
-        if let (Some(outcome), [one]) = (failed, now) {
-            step.apply_outcome(&Parent { path: &one.path, record: &one.record }, outcome, call)?;
+        match (failed, now) {
+            (Some(outcome), [one]) => {
+                step.apply_outcome(&Parent { path: &one.path, record: &one.record }, outcome, call)?;
+            }
+            _ => now.iter().for_each(|item| step.count_result(call, item.record.key.as_deref())),
         }
         let mut emitter = ResultEmitter { step, emit: windows.emit, pending, results, call };
         let mut child = 0;

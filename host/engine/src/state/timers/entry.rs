@@ -68,6 +68,14 @@ pub(super) fn by_name(key: Option<&[u8]>, name: &str, clock: Clock) -> Bytes {
     out.freeze()
 }
 
+/// Clock and name of a timer of this record key, from its entry by name; `None` for other entries.
+pub(in crate::state) fn named(key: Option<&[u8]>, entry: &[u8]) -> Option<(Clock, String)> {
+    [Clock::Stream, Clock::Wall].into_iter().find_map(|clock| {
+        let name = entry.strip_prefix(&*by_name(key, "", clock))?;
+        Some((clock, String::from_utf8_lossy(name).into_owned()))
+    })
+}
+
 fn number(clock: Clock) -> u8 {
     match clock {
         Clock::Stream => 0,

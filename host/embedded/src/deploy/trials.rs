@@ -1,0 +1,196 @@
+//! Versions beside the active ones while an app runs: canaries are judged, shadows reported, and a flood of dead letters
+//! is stopped.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use millrace_engine::deployment::{
+    Act, ActivePlugins, CanaryCounts, FloodGuard, Flooded, GuestTime, Trial, TrialCounts, Verdict,
+};
+use millrace_engine::ledger::Ledger;
+use millrace_engine::ports::DeploymentId;
+use millrace_engine::shadow::ShadowReport;
+use millrace_store::{Batch, Durability};
+
+use super::running::Deployer;
+use crate::clock::wall_clock;
+use crate::error::Error;
+use crate::log::Log;
+
+/// How often canaries are judged.
+const JUDGE_INTERVAL: Duration = Duration::from_millis(50);
+
+/// How often reports are written down.
+const REPORT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How often it is logged that the input is held.
+const LOG_INTERVAL: Duration = Duration::from_secs(10);
+
+/// The trials of a run.
+pub(crate) struct Trials {
+    counts: CanaryCounts,
+    guard: FloodGuard,
+    held: Option<Held>,
+    judged: Instant,
+    reported: Instant,
+}
+
+/// The input waits, because too many of its records fail.
+struct Held {
+    flooded: Flooded,
+    /// Whether the app has asked itself for the way out.
+    asked: bool,
+    logged: Instant,
+}
+
+impl Trials {
+    pub(crate) fn new(guard: FloodGuard) -> Self {
+        let now = Instant::now();
+        Self { counts: CanaryCounts::default(), guard, held: None, judged: now, reported: now }
+    }
+
+    /// Whether the input waits.
+    pub(crate) fn is_held(&self) -> bool {
+        self.held.is_some()
+    }
+
+    /// Why the input waits, if nothing but a user can change that.
+    pub(crate) fn is_stuck(&self, deployer: Option<&Deployer>) -> Option<String> {
+        let held = self.held.as_ref().filter(|held| held.asked)?;
+        let Flooded { plugin, generation, reason, .. } = &held.flooded;
+        let waits = deployer.is_none_or(|deployer| !deployer.is_busy());
+        waits.then(|| format!("plugin `{plugin}`, generation {generation}: {reason}"))
+    }
+
+    /// Looks at the open transaction. True if it must be dropped, because too many records fail.
+    pub(crate) fn is_flooded(&mut self, plugins: &ActivePlugins, open: &[&Ledger]) -> bool {
+        let Some(flooded) = self.guard.check(plugins, open) else { return false };
+        let Flooded { plugin, generation, reason, .. } = &flooded;
+        tracing::error!(
+            plugin,
+            generation,
+            reason,
+            "too many records fail after a deployment: nothing more is dead-lettered, and the input waits for another version"
+        );
+        self.held = Some(Held { flooded, asked: false, logged: Instant::now() });
+        true
+    }
+
+    /// Counts a transaction after its commit.
+    pub(crate) fn committed(&mut self, plugins: &ActivePlugins, ledger: &Ledger, times: &[(DeploymentId, GuestTime)]) {
+        self.counts.committed(plugins, ledger, times);
+        self.guard.committed(ledger);
+    }
+
+    /// Other plugins are active: the input may go on.
+    pub(crate) fn swapped(&mut self, plugins: &ActivePlugins) {
+        self.guard.swapped(plugins);
+        if self.held.take_if(|held| !plugins.run(&held.flooded.plugin, held.flooded.generation)).is_some() {
+            tracing::warn!("another version is active: the input goes on");
+        }
+    }
+
+    /// Has the deployer do what the trials ask for.
+    ///
+    /// # Errors
+    /// The deployments can't be read, or a report can't be written.
+    pub(crate) fn act(&mut self, log: &Log, plugins: &ActivePlugins, deployer: &mut Deployer) -> Result<(), Error> {
+        if let Some(held) = &mut self.held {
+            return held.act(log, deployer);
+        }
+        let has_trial = plugins.shadows.is_some() || plugins.deployments.iter().any(|it| it.canary.is_some());
+        if !has_trial || self.judged.elapsed() < JUDGE_INTERVAL {
+            return Ok(());
+        }
+        self.judged = Instant::now();
+        if self.reported.elapsed() >= REPORT_INTERVAL {
+            self.reported = Instant::now();
+            self.report(log, deployer)?;
+        }
+        self.judge(log, deployer)
+    }
+
+    fn judge(&self, log: &Log, deployer: &mut Deployer) -> Result<(), Error> {
+        let deployments = deployer.deployments(log)?;
+        for (plugin, counts) in self.counts.all() {
+            let Some(trial) = deployments.on_trial(plugin) else { continue };
+            let (Some(Trial::Canary(plan)), generation) = (&trial.trial, trial.generation) else { continue };
+            let reached = deployments.plugins.get(plugin).map_or(0, |record| record.reached());
+            if counts.reached != reached {
+                continue;
+            }
+            let (act, reason) = match plan.judge(counts, wall_clock()) {
+                Verdict::Inconclusive(_) => continue,
+                Verdict::Good(reason) => {
+                    let (plugin, step) = (plugin.clone(), Some(plan.step));
+                    (Act::Advance { plugin, generation, step, fully: false }, reason)
+                }
+                Verdict::Bad(reason) => {
+                    tracing::error!(plugin, generation, reason, "the canary is aborted");
+                    (Act::Abort(BTreeMap::from([(plugin.clone(), generation)])), reason)
+                }
+            };
+            deployer.change(log, act, reason)?;
+        }
+        Ok(())
+    }
+
+    /// Writes the counts of canaries and the report of shadows down, for `millrace deployments`.
+    pub(crate) fn report(&self, log: &Log, deployer: &Deployer) -> Result<(), Error> {
+        if self.counts.all().is_empty() && deployer.shadow_report().is_none() {
+            return Ok(());
+        }
+        let mut batch = Batch::new(log.database());
+        let counts = serde_json::to_vec(self.counts.all()).unwrap_or_default();
+        log.put_control(&mut batch, COUNTS, &counts)?;
+        if let Some(report) = deployer.shadow_report() {
+            let noted = (report.generation, report);
+            log.put_control(&mut batch, SHADOW, &serde_json::to_vec(&noted).unwrap_or_default())?;
+        }
+        Ok(log.database().write(batch, Durability::Buffered)?)
+    }
+}
+
+impl Held {
+    /// Goes back to the version before, and says why the input waits.
+    fn act(&mut self, log: &Log, deployer: &mut Deployer) -> Result<(), Error> {
+        let Flooded { plugin, generation, is_canary, reason } = &self.flooded;
+        if !self.asked {
+            let act = match is_canary {
+                true => Act::Abort(BTreeMap::from([(plugin.clone(), *generation)])),
+                false => Act::Rollback { plugin: plugin.clone(), replaces: *generation, to: None },
+            };
+            // If it is refused, a user must decide. If another change is under way, it comes first.
+            let busy = deployer.is_busy();
+            deployer.change(log, act, format!("flood guard: {reason}"))?;
+            self.asked = !busy;
+        } else if self.logged.elapsed() > LOG_INTERVAL {
+            self.logged = Instant::now();
+            tracing::error!(plugin, generation, reason, "the input waits for another version: deploy one, or roll back");
+        }
+        Ok(())
+    }
+}
+
+/// Key of the counts of canaries.
+const COUNTS: &[u8] = b"canaries";
+
+/// Key of the report of shadows.
+const SHADOW: &[u8] = b"shadow";
+
+/// The counts of canaries, by plugin, as the app has last written them down.
+///
+/// # Errors
+/// They can't be read.
+pub fn canary_counts(log: &Log) -> Result<BTreeMap<String, TrialCounts>, Error> {
+    let counts = log.control(COUNTS)?;
+    Ok(counts.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default())
+}
+
+/// The report of shadows, as the app has last written it down, with the generation of the newest of them.
+///
+/// # Errors
+/// It can't be read.
+pub fn shadow_report(log: &Log) -> Result<Option<(u32, ShadowReport)>, Error> {
+    Ok(log.control(SHADOW)?.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
+}

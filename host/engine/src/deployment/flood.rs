@@ -1,0 +1,126 @@
+//! The flood guard: a deployment after which most records fail must not turn a topic into dead letters.
+//!
+//! It counts results and permanent failures of each version. If after a deployment the share of failures reaches a limit, and
+//! is many times what it was before, the driver drops the open transaction and holds the input until another version is
+//! active.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::active::ActivePlugins;
+use crate::ledger::{Ledger, VersionCounts};
+use crate::step::Deployed;
+use crate::topology::FloodLimits;
+
+/// How many times the earlier share of failures a flood has.
+const TIMES: u64 = 10;
+
+/// Results of a version after which the guard no longer watches it: what fails later has another cause.
+const WATCHED: u64 = 100_000;
+
+/// Guards against floods of dead letters.
+#[derive(Clone, Debug)]
+pub struct FloodGuard {
+    limits: Option<FloodLimits>,
+    /// The counts of committed transactions, by the number of the plugin and the generation.
+    counts: BTreeMap<(usize, u32), VersionCounts>,
+    /// Versions that have begun to process records under this guard.
+    watched: BTreeSet<(usize, u32)>,
+    active: Vec<(u32, Option<u32>)>,
+}
+
+/// A version whose records fail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Flooded {
+    /// Name of the plugin.
+    pub plugin: String,
+    /// Generation of the version.
+    pub generation: u32,
+    /// Whether it is a canary.
+    pub is_canary: bool,
+    /// The counts, for people.
+    pub reason: String,
+}
+
+impl FloodGuard {
+    /// A guard with these limits; none watches nothing. The plugins that run already aren't watched, but for those of
+    /// which `is_new` says that this start has deployed them.
+    pub fn new(limits: Option<FloodLimits>, plugins: &ActivePlugins, is_new: &dyn Fn(u32) -> bool) -> Self {
+        let active: Vec<_> = plugins.deployments.iter().map(generations).collect();
+        let watched = active.iter().enumerate().filter(|(_, (active, _))| is_new(*active));
+        let watched = watched.map(|(number, (active, _))| (number, *active)).collect();
+        Self { limits, counts: BTreeMap::new(), watched, active }
+    }
+
+    /// Other plugins are active.
+    pub fn swapped(&mut self, plugins: &ActivePlugins) {
+        let now: Vec<_> = plugins.deployments.iter().map(generations).collect();
+        for (number, (before, after)) in self.active.iter().zip(&now).enumerate() {
+            let new = [Some(after.0), after.1].into_iter().flatten().filter(|it| *it != before.0 && Some(*it) != before.1);
+            self.watched.extend(new.map(|generation| (number, generation)));
+        }
+        self.active = now;
+        let active = &self.active;
+        let runs = |(number, generation): &(usize, u32)| {
+            active.get(*number).is_some_and(|(now, canary)| now == generation || *canary == Some(*generation))
+        };
+        self.watched.retain(runs);
+    }
+
+    /// Adds a committed transaction.
+    pub fn committed(&mut self, ledger: &Ledger) {
+        for (version, counts) in &ledger.versions {
+            self.counts.entry(*version).or_default().add(counts);
+        }
+        let seen = |version: &(usize, u32)| self.counts.get(version).map_or(0, |counts| counts.records);
+        self.watched.retain(|version| seen(version) < WATCHED);
+    }
+
+    /// The first version of which too many records fail, those of the open transaction included.
+    pub fn check(&self, plugins: &ActivePlugins, open: &[&Ledger]) -> Option<Flooded> {
+        let limits = self.limits?;
+        self.watched.iter().find_map(|version| {
+            let mut counts = self.counts.get(version).cloned().unwrap_or_default();
+            open.iter().filter_map(|ledger| ledger.versions.get(version)).for_each(|open| counts.add(open));
+            let before = self.before(*version);
+            is_flood(limits, &counts, &before).then(|| flooded(plugins, *version, &counts, &before))?
+        })
+    }
+
+    /// The counts of all other versions of the plugin.
+    fn before(&self, (number, generation): (usize, u32)) -> VersionCounts {
+        let mut before = VersionCounts::default();
+        let others = self.counts.iter().filter(|((plugin, other), _)| *plugin == number && *other != generation);
+        others.for_each(|(_, counts)| before.add(counts));
+        before
+    }
+}
+
+fn generations(deployed: &Deployed) -> (u32, Option<u32>) {
+    (deployed.generation, deployed.canary.as_ref().map(|canary| canary.generation))
+}
+
+fn is_flood(limits: FloodLimits, counts: &VersionCounts, before: &VersionCounts) -> bool {
+    let (failed, records) = (u128::from(counts.failed()), u128::from(counts.records));
+    let (failed_before, before) = (u128::from(before.failed()), u128::from(before.records.max(1)));
+    counts.records >= limits.records
+        && failed * 10_000 >= records * u128::from(limits.share)
+        && failed * before >= u128::from(TIMES) * failed_before * records
+}
+
+fn flooded(
+    plugins: &ActivePlugins,
+    (number, generation): (usize, u32),
+    counts: &VersionCounts,
+    before: &VersionCounts,
+) -> Option<Flooded> {
+    let plugin = plugins.topology.plugins.get(number)?.name.clone();
+    let is_canary = plugins.deployments.get(number)?.generation != generation;
+    let codes = counts.failures.iter().max_by_key(|(_, n)| **n).map_or("", |(code, _)| code.as_str());
+    let earlier = match before.records {
+        0 => String::new(),
+        records => format!(", and {} of {records} before it", before.failed()),
+    };
+    let (failed, records) = (counts.failed(), counts.records);
+    let reason = format!("{failed} of {records} results failed{earlier}, most of them with `{codes}`");
+    Some(Flooded { plugin, generation, is_canary, reason })
+}

@@ -1,0 +1,144 @@
+//! Verdicts on the trials of an app. Each process judges the canaries by the results of all processes, and the first of
+//! them acts; another one follows if it doesn't. A process whose records fail after a deployment goes back by itself.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use millrace_engine::deployment::{Act, AppDeployments, Author, Flooded, Trial, TrialCounts, Verdict};
+
+use super::change::{Change, change};
+use super::follow::FollowContext;
+use super::notes::InstanceNote;
+use crate::clock::wall_clock;
+use crate::error::Error;
+
+/// How long a process waits for each one before it to act.
+const TURN: Duration = Duration::from_secs(1);
+
+/// How often canaries are judged.
+const JUDGE_INTERVAL: Duration = Duration::from_millis(50);
+
+/// How often it is tried again to go back, and logged that the input waits.
+const HELD_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How long an act may take before it is tried again.
+const ACT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The results of the other processes, and the acts of this one.
+#[derive(Default)]
+pub(super) struct Verdicts {
+    /// The results of canaries of all instances, by instance and plugin.
+    others: BTreeMap<String, BTreeMap<String, TrialCounts>>,
+    judged: Option<Instant>,
+    /// Since when each canary is due to go on or end, by plugin, and its generation.
+    due: BTreeMap<String, (u32, Instant)>,
+    /// The flooded version that this process has acted on, and when.
+    went_back: Option<(Flooded, Instant)>,
+}
+
+impl Verdicts {
+    /// Takes the note of an instance.
+    pub(super) fn take(&mut self, instance: &str, value: Option<&[u8]>) {
+        let note = value.and_then(|value| serde_json::from_slice::<InstanceNote>(value).ok());
+        match note.filter(|note| !note.counts.is_empty()) {
+            Some(note) => drop(self.others.insert(instance.to_owned(), note.counts)),
+            None => drop(self.others.remove(instance)),
+        }
+    }
+
+    /// Does what the trials ask for. What fails is logged, and tried again.
+    pub(super) fn act(&mut self, context: &FollowContext<'_>, deployments: &AppDeployments) {
+        if let Some(flooded) = context.trials.flooded() {
+            return self.go_back(context, flooded);
+        }
+        if self.judged.is_some_and(|judged| judged.elapsed() < JUDGE_INTERVAL) {
+            return;
+        }
+        self.judged = Some(Instant::now());
+        let names = context.topology.plugins.iter().map(|plugin| plugin.name.as_str());
+        for plugin in names.filter(|plugin| deployments.on_trial(plugin).is_some()) {
+            if let Some((act, reason)) = self.judge(context, deployments, plugin) {
+                if let Act::Abort(_) = act {
+                    tracing::error!(plugin, reason, "the canary is aborted");
+                }
+                do_it(context, &act, reason);
+            }
+        }
+    }
+
+    /// What is to be done with a canary now, if it is this process's turn.
+    fn judge(
+        &mut self,
+        context: &FollowContext<'_>,
+        deployments: &AppDeployments,
+        plugin: &str,
+    ) -> Option<(Act, String)> {
+        let trial = deployments.on_trial(plugin)?;
+        let Some(Trial::Canary(plan)) = &trial.trial else { return None };
+        let reached = deployments.plugins.get(plugin)?.reached();
+        let own = context.trials.counts();
+        let mut counts = TrialCounts { reached, ..TrialCounts::default() };
+        let others = self.others.iter().filter(|(instance, _)| *instance != context.instance).map(|(_, all)| all);
+        for of in others.chain([&own]).filter_map(|all| all.get(plugin)).filter(|of| of.reached == reached) {
+            counts.add(of);
+        }
+        let generation = trial.generation;
+        let (act, reason) = match plan.judge(&counts, wall_clock()) {
+            Verdict::Inconclusive(_) => {
+                self.due.remove(plugin);
+                return None;
+            }
+            Verdict::Good(reason) => {
+                let (plugin, step) = (plugin.to_owned(), Some(plan.step));
+                (Act::Advance { plugin, generation, step, fully: false }, reason)
+            }
+            Verdict::Bad(reason) => (Act::Abort(BTreeMap::from([(plugin.to_owned(), generation)])), reason),
+        };
+        let due = self.due.entry(plugin.to_owned()).or_insert((reached, Instant::now()));
+        if due.0 != reached {
+            *due = (reached, Instant::now());
+        }
+        let before = self.others.keys().filter(|instance| instance.as_str() < context.instance).count();
+        let wait = TURN.saturating_mul(u32::try_from(before).unwrap_or(u32::MAX));
+        (due.1.elapsed() >= wait).then_some((act, reason))
+    }
+
+    /// Goes back from a version whose records fail.
+    fn go_back(&mut self, context: &FollowContext<'_>, flooded: Flooded) {
+        if let Some((before, at)) = &self.went_back
+            && *before == flooded
+            && at.elapsed() < HELD_INTERVAL
+        {
+            return;
+        }
+        let Flooded { plugin, generation, is_canary, reason } = &flooded;
+        let act = match is_canary {
+            true => Act::Abort(BTreeMap::from([(plugin.clone(), *generation)])),
+            false => Act::Rollback { plugin: plugin.clone(), replaces: *generation, to: None },
+        };
+        if !do_it(context, &act, format!("flood guard: {reason}")) {
+            tracing::error!(plugin, generation, reason, "the input waits for another version: deploy one, or roll back");
+        }
+        self.went_back = Some((flooded, Instant::now()));
+    }
+}
+
+/// Changes the deployments. Whether it is done.
+fn do_it(context: &FollowContext<'_>, act: &Act, reason: String) -> bool {
+    let author = Author { by: format!("millrace@{}", context.host), at: wall_clock(), note: reason };
+    let limit = Instant::now() + ACT_TIMEOUT;
+    let go_on = || Instant::now() < limit && !context.stop.load(std::sync::atomic::Ordering::Relaxed);
+    let wanted = Change { act, author: &author, components: &BTreeMap::new() };
+    match change(context.settings, context.cluster, &context.topology.app, &wanted, &go_on) {
+        Ok(done) => done.is_some(),
+        // Another process was first.
+        Err(Error::Setup(reason)) => {
+            tracing::info!(reason, "a change of deployments is refused");
+            false
+        }
+        Err(error) => {
+            tracing::warn!(%error, "deployments can't be changed: trying again");
+            false
+        }
+    }
+}
