@@ -20,8 +20,8 @@ use crate::log::Log;
 use records::Change;
 pub use records::{change, components, deployments, entries_by_version, owner};
 pub use requests::{Answer, Request, ask};
-pub use running::{Deployer, OwnChanges};
 pub(crate) use running::Ready;
+pub use running::{Deployer, OwnChanges};
 pub(crate) use trials::Trials;
 pub use trials::{canary_counts, shadow_report};
 

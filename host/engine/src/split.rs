@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use crate::canary::{Canary, CanaryFunction};
 use crate::logic::Logic;
-use crate::ports::{
-    Attempt, CallError, Called, Due, FunctionId, Group, Grouped, Message, Mode, Outcome, Pair,
-};
+use crate::ports::{Attempt, CallError, Called, Due, FunctionId, Group, Grouped, Message, Mode, Outcome, Pair};
 use crate::state::ProcessScope;
 use crate::step::Deployed;
 
@@ -142,9 +140,13 @@ impl Logic for SplitLogic<'_> {
         messages: &[Message<'_>],
         attempt: Attempt,
     ) -> Result<Called<Vec<Outcome>>, CallError> {
-        self.split(function, messages, |message| message.key, translate, |logic, function, part| {
-            logic.transform(function, part, attempt)
-        })
+        self.split(
+            function,
+            messages,
+            |message| message.key,
+            translate,
+            |logic, function, part| logic.transform(function, part, attempt),
+        )
     }
 
     fn join(
@@ -153,9 +155,13 @@ impl Logic for SplitLogic<'_> {
         pairs: &[Pair<'_>],
         attempt: Attempt,
     ) -> Result<Called<Vec<Outcome>>, CallError> {
-        self.split(function, pairs, |pair| pair.key, translate, |logic, function, part| {
-            logic.join(function, part, attempt)
-        })
+        self.split(
+            function,
+            pairs,
+            |pair| pair.key,
+            translate,
+            |logic, function, part| logic.join(function, part, attempt),
+        )
     }
 
     fn aggregate(
@@ -165,11 +171,16 @@ impl Logic for SplitLogic<'_> {
         mode: Mode,
         attempt: Attempt,
     ) -> Result<Called<Vec<Grouped>>, CallError> {
-        let translate =
-            |target: &Target<'_>, grouped: &mut Grouped| grouped.outcomes.iter_mut().for_each(|it| translate(target, it));
-        self.split(function, groups, |group| Some(group.key), translate, |logic, function, part| {
-            logic.aggregate(function, part, mode, attempt)
-        })
+        let translate = |target: &Target<'_>, grouped: &mut Grouped| {
+            grouped.outcomes.iter_mut().for_each(|it| translate(target, it))
+        };
+        self.split(
+            function,
+            groups,
+            |group| Some(group.key),
+            translate,
+            |logic, function, part| logic.aggregate(function, part, mode, attempt),
+        )
     }
 
     fn process(
@@ -179,7 +190,9 @@ impl Logic for SplitLogic<'_> {
         scope: ProcessScope,
         attempt: Attempt,
     ) -> (CalledProcess, ProcessScope) {
-        self.one(function, message.key, scope, |logic, function, scope| logic.process(function, message, scope, attempt))
+        self.one(function, message.key, scope, |logic, function, scope| {
+            logic.process(function, message, scope, attempt)
+        })
     }
 
     fn on_timer(

@@ -7,8 +7,18 @@ use super::scalars::did_you_mean;
 use super::tree::{Entry, Item, Value};
 
 /// App-wide keys besides `plugins`.
-pub const APP_KEYS: [&str; 10] =
-    ["app", "dlq", "commit-interval", "threads", "on-worker-failure", "deploy-on-start", "flood-guard", "breaker", "limits", "kafka"];
+pub const APP_KEYS: [&str; 10] = [
+    "app",
+    "dlq",
+    "commit-interval",
+    "threads",
+    "on-worker-failure",
+    "deploy-on-start",
+    "flood-guard",
+    "breaker",
+    "limits",
+    "kafka",
+];
 
 /// The tables of steps.
 pub(super) const STEP_TABLES: [&str; 12] = [

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow, bail};
-use millrace_engine::deployment::{Act, AppDeployments, Candidate, CanaryPlan, PluginLoader, ShadowPlan, Trial};
+use millrace_engine::deployment::{Act, AppDeployments, CanaryPlan, Candidate, PluginLoader, ShadowPlan, Trial};
 use millrace_engine::secret::Secret;
 use millrace_pipeline::Override;
 

@@ -44,8 +44,12 @@ pub fn deployments(command: &DeploymentsCommand) -> Result<()> {
         DeploymentsCommand::Promote { app, plugin, full, manner } => {
             with(app, |control, _| trials::promote(control, plugin.as_deref(), *full, manner))
         }
-        DeploymentsCommand::Pause { app, plugin } => with(app, |control, _| trials::pause(control, plugin.as_deref(), true)),
-        DeploymentsCommand::Resume { app, plugin } => with(app, |control, _| trials::pause(control, plugin.as_deref(), false)),
+        DeploymentsCommand::Pause { app, plugin } => {
+            with(app, |control, _| trials::pause(control, plugin.as_deref(), true))
+        }
+        DeploymentsCommand::Resume { app, plugin } => {
+            with(app, |control, _| trials::pause(control, plugin.as_deref(), false))
+        }
         DeploymentsCommand::Finalize { app, plugin, manner } => with(app, |control, loaded| {
             let deployments = control.deployments()?;
             let plugin = chosen(&deployments, plugin.as_deref(), loaded)?;
@@ -117,12 +121,15 @@ fn list(control: &Control<'_>, json: bool) -> Result<()> {
         all(&deployments).into_iter().for_each(|it| note(show::json_of(it)));
         return Ok(());
     }
-    let mut rows =
-        vec![["generation", "plugin", "component", "status", "cause", "by", "at", "note", "verdict"].map(str::to_owned)];
+    let mut rows = vec![
+        ["generation", "plugin", "component", "status", "cause", "by", "at", "note", "verdict"].map(str::to_owned),
+    ];
     for (plugin, it) in all(&deployments) {
         let (generation, component, at) = (it.generation.to_string(), short(&it.component), time_of(it.at));
         let (status, cause) = (show::status_of(it), it.cause.name());
-        rows.push([&generation, plugin, component, &status, cause, &it.by, &at, &it.note, &it.verdict].map(str::to_owned));
+        rows.push(
+            [&generation, plugin, component, &status, cause, &it.by, &at, &it.note, &it.verdict].map(str::to_owned),
+        );
     }
     for row in aligned(&rows) {
         note(row);

@@ -9,13 +9,13 @@ use std::time::Duration;
 use millrace_cli::data::open_tasks;
 use millrace_cli::lines::{self, Line, LineReader};
 use millrace_cli::load::{Loaded, load};
+use millrace_cli::plugins::Guests;
 use millrace_cli::{args, commands};
 use millrace_embedded::log::Log;
 use millrace_embedded::replay::{Replay, ReplayRecord};
 use millrace_embedded::{Worker, WorkerOptions};
 use millrace_engine::task::Produced;
 use millrace_engine::topology::{TopicId, Topology};
-use millrace_plugin::GuestInstances;
 use millrace_store::{Database, Durability, OpenOptions};
 
 use crate::{PIPELINES, place, sample};
@@ -132,7 +132,7 @@ impl Restarting<'_> {
         replay.finish().unwrap();
     }
 
-    fn open(&mut self) -> (Worker, GuestInstances) {
+    fn open(&mut self) -> (Worker, Guests) {
         let topology = Arc::clone(&self.loaded.topology);
         let database = self.database.get_or_insert_with(|| {
             let (families, memory) = (&Log::FAMILIES, 1 << 20);

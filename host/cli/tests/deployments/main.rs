@@ -5,10 +5,13 @@
 mod support;
 
 mod against;
+mod canaries;
 mod docs;
+mod floods;
 mod flow;
 mod refusals;
 mod rollback;
+mod shadows;
 mod swaps;
 
 use std::fmt::Write;
@@ -68,11 +71,11 @@ from = "changed"
 topic = "changes"
 "#;
 
-/// A folder with the pipeline, and both versions of its plugin.
+/// A folder with the pipeline, and all versions of its plugin.
 fn place() -> Place {
     let place = Place::new();
     place.write("swap.toml", PIPELINE);
-    for version in ["swap.wasm", "swap_next.wasm"] {
+    for version in ["swap.wasm", "swap_next.wasm", "swap_last.wasm"] {
         place.write(version, guest_named(version));
     }
     place

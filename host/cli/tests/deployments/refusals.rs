@@ -68,7 +68,7 @@ fn nothing_is_deployed_without_consent_or_to_an_app_that_never_ran() {
     );
     assert_eq!(list(&place), ["1 active start {} "]);
     assert_snapshot!(place.millrace("deployments rollback swap.toml --data data").bad(), @"exit 1: error: plugin `swap`: there is no version to go back to: no other one that ran is kept");
-    assert_snapshot!(place.millrace("deployments abort swap.toml --data data").bad(), @"exit 1: error: nothing is staged: `millrace deployments rollback` goes back from an active version");
+    assert_snapshot!(place.millrace("deployments abort swap.toml --data data").bad(), @"exit 1: error: nothing is staged or on trial: `millrace deployments rollback` goes back from an active version");
     assert_snapshot!(place.millrace("deployments show swap.toml --data data --generation 7").bad(), @"exit 1: error: generation 7 isn't kept: kept are 1");
     assert_eq!(run.terminate().code(), Some(0));
 }

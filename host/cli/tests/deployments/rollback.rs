@@ -9,6 +9,7 @@ use std::time::Duration;
 use millrace_cli::args;
 use millrace_cli::data::open_tasks;
 use millrace_cli::load::{Loaded, load};
+use millrace_cli::plugins::Guests;
 use millrace_embedded::log::Log;
 use millrace_embedded::replay::{Replay, ReplayRecord};
 use millrace_embedded::{Worker, WorkerOptions, deploy};
@@ -17,7 +18,6 @@ use millrace_engine::ports::{Backend, Scan};
 use millrace_engine::record::Headers;
 use millrace_engine::secret::Secret;
 use millrace_engine::topology::TopicId;
-use millrace_plugin::GuestInstances;
 use millrace_store::{Database, Durability, OpenOptions};
 use proptest::prelude::*;
 
@@ -52,7 +52,7 @@ impl App<'_> {
         Arc::new(Log::open(Arc::clone(&self.database)).unwrap())
     }
 
-    fn open(&self) -> (Worker, GuestInstances) {
+    fn open(&self) -> (Worker, Guests) {
         let options = WorkerOptions { durability: Durability::Buffered, ..WorkerOptions::default() };
         open_tasks(self.loaded, Arc::clone(&self.database), self.log(), options).unwrap()
     }
@@ -92,7 +92,7 @@ impl App<'_> {
         } else {
             let component = self.next.plugins.component(&candidate.component).unwrap();
             let components = BTreeMap::from([(candidate.component.clone(), component)]);
-            let staged = change(&Act::Stage(vec![candidate]), &components);
+            let staged = change(&Act::Stage { candidates: vec![candidate], trial: None }, &components);
             change(&Act::Activate(staged), &BTreeMap::new());
         }
     }

@@ -7,12 +7,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use millrace_cli::args;
-use millrace_cli::data::open_worker;
+use millrace_cli::data::open_to_run;
 use millrace_cli::load::load;
-use millrace_embedded::deploy::{Answer, Deployer, Request, ask};
+use millrace_embedded::deploy::{Answer, Request, ask};
 use millrace_embedded::log::NewRecord;
 use millrace_embedded::run::{self, RunOptions, inbox_of};
-use millrace_embedded::{InboxRecord, WorkerOptions, leave_records};
+use millrace_embedded::{InboxRecord, leave_records};
 use millrace_engine::deployment::{Act, Author, Candidate};
 use millrace_engine::secret::Secret;
 
@@ -70,8 +70,8 @@ fn records_are_processed_once_over_many_swaps_and_no_partition_goes_back() {
                 more: Vec::new(),
             };
             let (loaded, data) = (load(&pipeline).unwrap(), folder.join("data"));
-            let (mut worker, mut guests) = open_worker(&loaded, &data, WorkerOptions::default()).unwrap();
-            let deployer = Some(Deployer::new(&data, &loaded.topology, Arc::clone(&loaded.plugins) as _));
+            let (mut worker, deployer) = open_to_run(&loaded, &data).unwrap();
+            let (mut guests, deployer) = (loaded.guests(), Some(deployer));
             let commit_interval = Duration::from_millis(20);
             let options = RunOptions { commit_interval, until_idle: false, inbox: inbox_of(&data), deployer };
             run::run(&mut worker, &mut guests, options, &stop, |progress| {
@@ -82,7 +82,7 @@ fn records_are_processed_once_over_many_swaps_and_no_partition_goes_back() {
     };
     for number in 1..=swaps() {
         leave(&folder, (number - 1) * RECORDS..number * RECORDS);
-        let staged = done(&folder, Act::Stage(vec![version(&folder, number)]));
+        let staged = done(&folder, Act::Stage { candidates: vec![version(&folder, number)], trial: None });
         done(&folder, Act::Activate(staged));
     }
     let records = swaps() * RECORDS;

@@ -64,12 +64,7 @@ pub(crate) struct Ready {
 
 impl Deployer {
     /// For the app that runs on a data folder.
-    pub fn new(
-        data: &Path,
-        topology: &Arc<Topology>,
-        loader: Arc<dyn PluginLoader>,
-        own: OwnChanges,
-    ) -> Self {
+    pub fn new(data: &Path, topology: &Arc<Topology>, loader: Arc<dyn PluginLoader>, own: OwnChanges) -> Self {
         let (requests, topology) = (Requests::of(data), Arc::clone(topology));
         Self { requests, loader, topology, own, looked: None, loading: None }
     }

@@ -166,7 +166,12 @@ impl Held {
             self.asked = !busy;
         } else if self.logged.elapsed() > LOG_INTERVAL {
             self.logged = Instant::now();
-            tracing::error!(plugin, generation, reason, "the input waits for another version: deploy one, or roll back");
+            tracing::error!(
+                plugin,
+                generation,
+                reason,
+                "the input waits for another version: deploy one, or roll back"
+            );
         }
         Ok(())
     }

@@ -133,7 +133,8 @@ impl AppDeployments {
     pub fn load_next(&self, topology: &Topology, loader: &dyn PluginLoader) -> Result<(), String> {
         let next = self.load_each(topology, loader, &|plugin| self.newest(plugin))?;
         let active = self.load_each(topology, loader, &|plugin| self.active(plugin))?;
-        for ((deployed, other), plugin) in active.deployments.iter().zip(next.deployments.iter()).zip(&topology.plugins) {
+        for ((deployed, other), plugin) in active.deployments.iter().zip(next.deployments.iter()).zip(&topology.plugins)
+        {
             let trial = self.newest(&plugin.name).and_then(|newest| newest.trial.as_ref());
             if deployed.id != other.id && trial.is_some_and(|trial| trial.canary().is_some()) {
                 functions(&plugin.name, &active.topology, &next.topology)?;

@@ -55,7 +55,8 @@ impl FloodGuard {
     pub fn swapped(&mut self, plugins: &ActivePlugins) {
         let now: Vec<_> = plugins.deployments.iter().map(generations).collect();
         for (number, (before, after)) in self.active.iter().zip(&now).enumerate() {
-            let new = [Some(after.0), after.1].into_iter().flatten().filter(|it| *it != before.0 && Some(*it) != before.1);
+            let new =
+                [Some(after.0), after.1].into_iter().flatten().filter(|it| *it != before.0 && Some(*it) != before.1);
             self.watched.extend(new.map(|generation| (number, generation)));
         }
         self.active = now;

@@ -192,8 +192,12 @@ fn a_change_that_is_asked_for_twice_is_done_once() {
 fn attempts_that_were_aborted_do_not_push_the_way_back_out() {
     let mut app = deployed(&[version("good", "", &[1], &[1]), version("bad", "", &[1], &[1])]);
     for attempt in 0..9 {
-        let staged =
-            app.apply(&Act::Stage { candidates: vec![version(&format!("try{attempt}"), "", &[1], &[1])], trial: None }, &author()).unwrap();
+        let staged = app
+            .apply(
+                &Act::Stage { candidates: vec![version(&format!("try{attempt}"), "", &[1], &[1])], trial: None },
+                &author(),
+            )
+            .unwrap();
         app.apply(&Act::Abort(staged), &author()).unwrap();
     }
     rollback(&mut app, "p", None).unwrap();
@@ -223,7 +227,8 @@ fn of_several_plugins_all_are_staged_or_none() {
     let mut app = deployed(&[version("one", "", &[1], &[1])]);
     let before = app.clone();
     let other = Candidate { name: "q".into(), ..version("three", "", &[1], &[1]) };
-    app.apply(&Act::Stage { candidates: vec![other, version("one", "", &[1], &[1])], trial: None }, &author()).unwrap_err();
+    app.apply(&Act::Stage { candidates: vec![other, version("one", "", &[1], &[1])], trial: None }, &author())
+        .unwrap_err();
     assert_eq!(app, before);
 }
 

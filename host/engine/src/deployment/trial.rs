@@ -120,7 +120,10 @@ impl AppDeployments {
                 // It was asked for before, and is done.
                 Some(step) if plan.step == step + 1 && !fully => return Ok(()),
                 Some(step) if plan.step != step => {
-                    return Err(refused(plugin, format!("the canary is in step {}, and not in {}", plan.step + 1, step + 1)));
+                    return Err(refused(
+                        plugin,
+                        format!("the canary is in step {}, and not in {}", plan.step + 1, step + 1),
+                    ));
                 }
                 _ => plan.next().filter(|_| !fully).map(|next| (plan, next)),
             },
@@ -175,7 +178,8 @@ impl PluginRecord {
         let (Some(active), Some(staged)) = (self.active(), self.staged()) else { return Ok(()) };
         for store in called {
             let (Some(before), Some(after)) = (active.stores.get(store), staged.stores.get(store)) else { continue };
-            let alike = before.now == after.now && before.reads.contains(&after.now) && after.reads.contains(&before.now);
+            let alike =
+                before.now == after.now && before.reads.contains(&after.now) && after.reads.contains(&before.now);
             if !alike {
                 let (function, name) = store.split_once('/').unwrap_or((store, ""));
                 let reason = format!(

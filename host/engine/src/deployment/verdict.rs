@@ -65,7 +65,11 @@ impl CanaryPlan {
         let shares = |failed: (u64, u64)| [(failed.0, canary.records), (failed.1, active.records)];
         let failed = shares((canary.failed(), active.failed()));
         if is_higher(failed, SIGNIFICANT) {
-            return Verdict::Bad(format!("{} of its results failed, and {} of the active version's", said(failed[0]), said(failed[1])));
+            return Verdict::Bad(format!(
+                "{} of its results failed, and {} of the active version's",
+                said(failed[0]),
+                said(failed[1])
+            ));
         }
         for (code, n) in &canary.failures {
             let failed = shares((*n, active.failures.get(code).copied().unwrap_or(0)));
@@ -90,10 +94,15 @@ impl CanaryPlan {
         }
         let good = format!(
             "{} of its {} results failed, and {} of {} of the active version's",
-            canary.failed(), canary.records, active.failed(), active.records
+            canary.failed(),
+            canary.records,
+            active.failed(),
+            active.records
         );
         match self.since.saturating_add(self.each_ms).saturating_sub(now) {
-            left if left > 0 => Verdict::Inconclusive(format!("{good}; the step lasts {} s longer", (left + 999) / 1_000)),
+            left if left > 0 => {
+                Verdict::Inconclusive(format!("{good}; the step lasts {} s longer", (left + 999) / 1_000))
+            }
             _ if self.paused => Verdict::Inconclusive(format!("{good}; it is paused")),
             _ => Verdict::Good(good),
         }

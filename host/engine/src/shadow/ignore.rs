@@ -59,6 +59,9 @@ mod tests {
         assert!(!covers("value:/at", Class::Value, "/attempt"));
         assert!(!covers("value:/at/day", Class::Value, "/at"));
         let wrong = Ignore::parse("body:/x").unwrap_err();
-        assert!(wrong.ends_with("these are outcome, outputs, port, key, value, timestamp, headers, state, timers"), "{wrong}");
+        assert!(
+            wrong.ends_with("these are outcome, outputs, port, key, value, timestamp, headers, state, timers"),
+            "{wrong}"
+        );
     }
 }

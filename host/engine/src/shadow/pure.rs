@@ -100,9 +100,7 @@ fn groups_of(
     for group in groups {
         let alone = logic.aggregate(shadow, std::slice::from_ref(group), mode, Attempt::Verdict);
         results.push(match alone {
-            Ok(mut called) => {
-                Ok(called.result.pop().ok_or_else(|| CallError::Host("no result of a group".into()))?)
-            }
+            Ok(mut called) => Ok(called.result.pop().ok_or_else(|| CallError::Host("no result of a group".into()))?),
             Err(error) => Err(Outcome::Fail(fault(error)?)),
         });
     }

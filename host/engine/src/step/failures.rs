@@ -23,7 +23,9 @@ impl Step<'_> {
             self.ledger.versions.entry((plugin, generation)).or_default().fail(failure);
         }
         match self.node.on_error {
-            OnError::DeadLetter => self.dead_letter(path, failure, version.map(|(plugin, (_, digest))| (plugin, digest))),
+            OnError::DeadLetter => {
+                self.dead_letter(path, failure, version.map(|(plugin, (_, digest))| (plugin, digest)))
+            }
             OnError::Skip => self.drop_record(path, &failure.code, 1, &failure.text, Fate::Dropped(Some("on-error"))),
             OnError::Fail => {
                 let origin = self.origin_of(path).filter(|origin| origin.offset >= 0);

@@ -117,7 +117,12 @@ impl Verdicts {
             false => Act::Rollback { plugin: plugin.clone(), replaces: *generation, to: None },
         };
         if !do_it(context, &act, format!("flood guard: {reason}")) {
-            tracing::error!(plugin, generation, reason, "the input waits for another version: deploy one, or roll back");
+            tracing::error!(
+                plugin,
+                generation,
+                reason,
+                "the input waits for another version: deploy one, or roll back"
+            );
         }
         self.went_back = Some((flooded, Instant::now()));
     }

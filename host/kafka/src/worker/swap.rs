@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 
 use millrace_engine::deployment::ActivePlugins;
 
-use super::{IDLE_WAIT, Worker};
 use super::active_task::ActiveTask;
 use super::commit::CommitScope;
 use super::opener::Opened;
+use super::{IDLE_WAIT, Worker};
 use crate::error::Reaction;
 use crate::faults::{self, Point};
 use crate::tasks::TaskId;

@@ -4,7 +4,10 @@ use crate::ledger::VersionCounts;
 /// The verdict on a canary with these results and failures, after its time.
 fn judged(canary: (u64, &[(&str, u64)]), active: (u64, &[(&str, u64)])) -> Verdict {
     let results = |(records, failures): (u64, &[(&str, u64)])| VersionResults {
-        counts: VersionCounts { records, failures: failures.iter().map(|(code, n)| ((*code).to_owned(), *n)).collect() },
+        counts: VersionCounts {
+            records,
+            failures: failures.iter().map(|(code, n)| ((*code).to_owned(), *n)).collect(),
+        },
         time: GuestTime { records, nanos: records * 2_000 },
     };
     let counts = TrialCounts { reached: 2, active: results(active), canary: results(canary) };
@@ -44,7 +47,8 @@ fn a_code_of_its_own_is_bad_even_if_another_is_gone() {
     assert_eq!(
         verdict,
         Verdict::Bad(
-            "100 of 2000 (5.0%) of its results failed with `late`, and 0 of 38000 (0.0%) of the active version's".into()
+            "100 of 2000 (5.0%) of its results failed with `late`, and 0 of 38000 (0.0%) of the active version's"
+                .into()
         )
     );
 }
@@ -56,7 +60,8 @@ fn a_canary_whose_calls_take_much_longer_is_bad() {
         time: GuestTime { records, nanos: nanos * records },
     };
     let judged = |canary, active| {
-        plan().judge(&TrialCounts { reached: 2, active: results(9_000, active), canary: results(1_000, canary) }, 10_000)
+        plan()
+            .judge(&TrialCounts { reached: 2, active: results(9_000, active), canary: results(1_000, canary) }, 10_000)
     };
     assert_eq!(
         judged(45_000, 20_000),
