@@ -30,7 +30,7 @@ pub use topic::{Topic, TopicCommand};
 #[derive(Debug, Parser)]
 #[command(name = "millrace", version, propagate_version = true, after_help = EXIT_CODES)]
 pub struct Arguments {
-    /// What to do.
+    /// The command.
     #[command(subcommand)]
     pub command: Command,
 }
@@ -200,12 +200,12 @@ pub struct Replay {
 /// `millrace table`.
 #[derive(Debug, Args)]
 pub struct Table {
-    /// What to look up.
+    /// The command.
     #[command(subcommand)]
     pub command: TableCommand,
 }
 
-/// What can be looked up.
+/// The commands of `millrace table`.
 #[derive(Debug, Subcommand)]
 pub enum TableCommand {
     /// Print the row of a key

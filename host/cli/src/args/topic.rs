@@ -10,12 +10,12 @@ use super::{KeyForm, Place};
 /// `millrace topic`.
 #[derive(Debug, Args)]
 pub struct Topic {
-    /// What to do with topics.
+    /// The command.
     #[command(subcommand)]
     pub command: TopicCommand,
 }
 
-/// What can be done with topics.
+/// The commands of `millrace topic`.
 #[derive(Debug, Subcommand)]
 pub enum TopicCommand {
     /// Print the records of a topic, one JSON object per line, partition by partition
