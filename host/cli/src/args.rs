@@ -24,7 +24,7 @@ pub use demo::{Demo, DemoKind};
 pub use deploy::{App, Deploy, Deployments, DeploymentsCommand, Manner, RunsAt};
 pub use offsets::{Goal, Offsets};
 pub use place::{At, Data, KafkaSet, Place, Which};
-pub use topic::{Topic, TopicCommand};
+pub use topic::{Gc, Topic, TopicCommand};
 
 /// Stream processing with the business rules in sandboxed WebAssembly plugins.
 #[derive(Debug, Parser)]
@@ -62,7 +62,8 @@ pub enum Command {
     Run(Run),
     /// Run the records of a file through a pipeline; timestamps move the clock: the same input gives the same output
     Replay(Replay),
-    /// Read, write, list and create topics of a data folder or of a Kafka cluster
+    /// Read, write, list and create topics of a data folder or of a Kafka cluster, and delete orphaned ones
+    #[command(visible_alias = "topics")]
     Topic(Topic),
     /// Print rows of the tables of a data folder
     Table(Table),
