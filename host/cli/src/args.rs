@@ -24,13 +24,13 @@ pub use demo::{Demo, DemoKind};
 pub use deploy::{App, Deploy, Deployments, DeploymentsCommand, Manner, RunsAt, Trial};
 pub use offsets::{Goal, Offsets};
 pub use place::{At, Data, KafkaSet, Place, Which};
-pub use topic::{Topic, TopicCommand};
+pub use topic::{Gc, Topic, TopicCommand};
 
 /// Stream processing with the business rules in sandboxed WebAssembly plugins.
 #[derive(Debug, Parser)]
 #[command(name = "millrace", version, propagate_version = true, after_help = EXIT_CODES)]
 pub struct Arguments {
-    /// What to do.
+    /// The command.
     #[command(subcommand)]
     pub command: Command,
 }
@@ -62,7 +62,8 @@ pub enum Command {
     Run(Run),
     /// Run the records of a file through a pipeline; timestamps move the clock: the same input gives the same output
     Replay(Replay),
-    /// Read, write, list and create topics of a data folder or of a Kafka cluster
+    /// Read, write, list and create topics of a data folder or of a Kafka cluster, and delete orphaned ones
+    #[command(visible_alias = "topics")]
     Topic(Topic),
     /// Print rows of the tables of a data folder
     Table(Table),
@@ -200,12 +201,12 @@ pub struct Replay {
 /// `millrace table`.
 #[derive(Debug, Args)]
 pub struct Table {
-    /// What to look up.
+    /// The command.
     #[command(subcommand)]
     pub command: TableCommand,
 }
 
-/// What can be looked up.
+/// The commands of `millrace table`.
 #[derive(Debug, Subcommand)]
 pub enum TableCommand {
     /// Print the row of a key

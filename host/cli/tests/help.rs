@@ -26,7 +26,8 @@ fn help_names_all_commands_and_exit_codes() {
                    flight, then stops
       replay       Run the records of a file through a pipeline; timestamps move the clock: the same
                    input gives the same output
-      topic        Read, write, list and create topics of a data folder or of a Kafka cluster
+      topic        Read, write, list and create topics of a data folder or of a Kafka cluster, and
+                   delete orphaned ones [alias: topics]
       table        Print rows of the tables of a data folder
       topology     Show the topology of a pipeline: its topics, steps and state
       demo         Try Millrace: run a sample through its pipeline, and show the results
@@ -153,7 +154,7 @@ fn help_of_replay_shows_its_arguments() {
 #[test]
 fn help_of_topic_shows_its_commands() {
     assert_snapshot!(help("topic"), @"
-    Read, write, list and create topics of a data folder or of a Kafka cluster
+    Read, write, list and create topics of a data folder or of a Kafka cluster, and delete orphaned ones
 
     Usage: millrace topic <COMMAND>
 
@@ -163,6 +164,8 @@ fn help_of_topic_shows_its_commands() {
               runs
       list    List topics with their numbers of partitions and records
       create  Create a topic
+      gc      Delete orphaned topics: internal topics that an app on Kafka has made and its pipeline no
+              longer has
       help    Print this message or the help of the given subcommand(s)
 
     Options:
@@ -355,6 +358,48 @@ fn help_of_topic_create_shows_its_arguments() {
           --config <KEY=VALUE>
               A setting of the topic, on Kafka; may be repeated. A topic for records with old timestamps
               needs `retention.ms=-1`, or Kafka soon deletes them
+
+      -h, --help
+              Print help (see a summary with '-h')
+
+      -V, --version
+              Print version
+    ");
+}
+
+#[test]
+fn help_of_topics_gc_shows_its_arguments() {
+    assert_snapshot!(help("topics gc"), @"
+    Delete orphaned topics: internal topics that an app on Kafka has made and its pipeline no longer has
+
+    Such are the changelog and the repartition topic of a step that was renamed or removed. The app must
+    have run with this pipeline last, and none of its processes may run meanwhile. The command lists the
+    topics, and asks for the app's name.
+
+    Usage: millrace topics gc [OPTIONS] --kafka <BOOTSTRAP> <PIPELINE>...
+
+    Arguments:
+      <PIPELINE>...
+              Pipeline files; several files together are one app
+
+    Options:
+          --set <KEY=VALUE>
+              Change a setting, such as `commit-interval=100ms`, `resolve.within=1m` or
+              `plugins.NAME.config.KEY=VALUE`
+
+          --set-file <KEY=FILE>
+              Change a setting to the content of a file, such as
+              `kafka.sasl.password=/run/secrets/kafka`; a newline at its end is dropped
+
+          --kafka <BOOTSTRAP>
+              Bootstrap servers of the Kafka cluster
+
+          --drop-unprocessed
+              Also delete repartition topics with records that no task has processed: these records are
+              lost
+
+          --yes
+              Don't ask for confirmation
 
       -h, --help
               Print help (see a summary with '-h')

@@ -13,6 +13,7 @@ mod current_plugins;
 mod entries;
 pub(crate) mod follow;
 mod notes;
+pub(crate) mod orphaned_topics;
 pub(crate) mod orphans;
 mod outline;
 pub(crate) mod starting;
@@ -189,6 +190,11 @@ fn check_pipeline(app: App<'_>, before: Option<Outline>, now: &Outline) -> Resul
             app.reset()
         ))),
     }
+}
+
+/// Forgets the contents of stores whose changelogs aren't among the app's topics any more.
+fn forget_lost(contents: &mut BTreeMap<String, Contents>, app: &str, topics: &BTreeMap<String, String>) {
+    contents.retain(|store, _| topics.contains_key(&internal_topics::changelog(app, store)));
 }
 
 fn holds_any(cluster: &Cluster, changelog: &str) -> Result<bool, Error> {

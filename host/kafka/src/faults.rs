@@ -29,6 +29,8 @@ pub(crate) enum Point {
     SwapCommitted,
     /// Its tasks run the new versions.
     Swapped,
+    /// Orphaned topics are deleted, and not yet forgotten.
+    TopicsDeleted,
 }
 
 #[cfg(debug_assertions)]
@@ -44,6 +46,7 @@ impl Point {
             Self::SwapBegun => "swap-begun",
             Self::SwapCommitted => "swap-committed",
             Self::Swapped => "swapped",
+            Self::TopicsDeleted => "topics-deleted",
         }
     }
 }

@@ -16,7 +16,7 @@ mod worker;
 
 pub use client::settings::{ClientSettings, Mistake, mistakes};
 pub use cluster::{Cluster, TopicSpec};
-pub use commands::{deployments, offsets, records, reset, topics};
+pub use commands::{deployments, gc, offsets, records, reset, topics};
 pub use control::{InstanceNote, Refused};
 pub use error::Error;
 pub use instance::{App, Guests, Options, Report, State, run};

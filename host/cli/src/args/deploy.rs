@@ -120,12 +120,12 @@ pub struct Deploy {
 /// `millrace deployments`.
 #[derive(Debug, Args)]
 pub struct Deployments {
-    /// What to do.
+    /// The command.
     #[command(subcommand)]
     pub command: DeploymentsCommand,
 }
 
-/// What can be done with deployments.
+/// The commands of `millrace deployments`.
 #[derive(Debug, Subcommand)]
 pub enum DeploymentsCommand {
     /// List the deployments of an app, the oldest first, and how far its processes are

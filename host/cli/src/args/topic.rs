@@ -1,21 +1,22 @@
-//! `millrace topic`.
+//! `millrace topic`, also called `millrace topics`.
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
 use super::assignment::topic_setting;
-use super::{KeyForm, Place};
+use super::bootstrap::bootstrap;
+use super::{KeyForm, Pipeline, Place};
 
 /// `millrace topic`.
 #[derive(Debug, Args)]
 pub struct Topic {
-    /// What to do with topics.
+    /// The command.
     #[command(subcommand)]
     pub command: TopicCommand,
 }
 
-/// What can be done with topics.
+/// The commands of `millrace topic`.
 #[derive(Debug, Subcommand)]
 pub enum TopicCommand {
     /// Print the records of a topic, one JSON object per line, partition by partition
@@ -92,4 +93,29 @@ pub enum TopicCommand {
         #[arg(long, value_name = "KEY=VALUE", conflicts_with = "data", requires = "kafka", value_parser = topic_setting)]
         config: Vec<(String, String)>,
     },
+    /// Delete orphaned topics: internal topics that an app on Kafka has made and its pipeline no longer has
+    ///
+    /// Such are the changelog and the repartition topic of a step that was renamed or removed. The app must have run
+    /// with this pipeline last, and none of its processes may run meanwhile. The command lists the topics, and asks for
+    /// the app's name.
+    // clap would write `topic gc`.
+    #[command(override_usage = "millrace topics gc [OPTIONS] --kafka <BOOTSTRAP> <PIPELINE>...")]
+    Gc(Gc),
+}
+
+/// `millrace topics gc`.
+#[derive(Debug, Args)]
+pub struct Gc {
+    /// The pipeline.
+    #[command(flatten)]
+    pub pipeline: Pipeline,
+    /// Bootstrap servers of the Kafka cluster
+    #[arg(long, value_name = "BOOTSTRAP", value_parser = bootstrap)]
+    pub kafka: String,
+    /// Also delete repartition topics with records that no task has processed: these records are lost
+    #[arg(long)]
+    pub drop_unprocessed: bool,
+    /// Don't ask for confirmation
+    #[arg(long)]
+    pub yes: bool,
 }

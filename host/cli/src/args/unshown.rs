@@ -86,6 +86,7 @@ mod tests {
             ("replay", true),
             ("topology a.toml", true),
             ("topic read orders", false),
+            ("topics gc a.toml --threads", true),
             ("topic read run --threads 4", false),
             ("table scan check", false),
             ("demo --threads 4", false),

@@ -1,5 +1,6 @@
-//! `millrace topic`: the topics of a data folder or of a Kafka cluster, from outside an app.
+//! `millrace topic` and `millrace topics`: the topics of a data folder or of a Kafka cluster, from outside an app.
 
+mod gc;
 mod outcome;
 mod read;
 mod write;
@@ -22,7 +23,7 @@ pub(super) use write::write_all;
 /// Runs a command on topics.
 ///
 /// # Errors
-/// The data folder or the cluster, the topic or the input is wrong.
+/// The data folder or the cluster, the topic or the input is wrong; or orphaned topics can't be deleted.
 pub fn topic(command: TopicCommand) -> Result<()> {
     match command {
         TopicCommand::Read { topic, place, partition, from, limit, key } => {
@@ -58,6 +59,7 @@ pub fn topic(command: TopicCommand) -> Result<()> {
                 At::Kafka(bootstrap, set) => Ok(ClusterTopics::new(&mut connect(bootstrap, &set)?).create(&new)?),
             }
         }
+        TopicCommand::Gc(arguments) => gc::gc(&arguments),
     }
 }
 

@@ -6,6 +6,9 @@
 
 mod ensure;
 
+use std::collections::BTreeSet;
+
+use millrace_engine::meta;
 use millrace_engine::ports::StoreId;
 use millrace_engine::topology::{GlobalTable, StoreKind, StoreSpec, TopicKind, Topology};
 
@@ -51,6 +54,29 @@ pub(crate) struct InternalTopic {
     pub(crate) is_meta: bool,
 }
 
+/// The purpose of a topic that an app has made for itself, which its name tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose<'n> {
+    /// The app's control topic.
+    Control,
+    /// The changelog of the store of this name.
+    Changelog(&'n str),
+    /// Records on their way to the partition of their new key.
+    Repartition,
+}
+
+impl<'n> Purpose<'n> {
+    /// `None` for a name that no internal topic of the app can have.
+    pub(crate) fn of(app: &str, name: &'n str) -> Option<Self> {
+        let rest = name.strip_prefix(app)?.strip_prefix('-')?;
+        match rest.strip_suffix("-changelog") {
+            Some(store) => Some(Self::Changelog(store)),
+            None if rest.ends_with("-repartition") => Some(Self::Repartition),
+            None => (rest == "control").then_some(Self::Control),
+        }
+    }
+}
+
 /// Settings with their values.
 type Config = Vec<(&'static str, String)>;
 
@@ -71,6 +97,14 @@ pub(crate) fn changelogs(topology: &Topology) -> Vec<String> {
         None => changelog(&topology.app, &store.name),
     };
     topology.stores.iter().enumerate().map(name).collect()
+}
+
+/// Names of all topics that a pipeline uses, its own ones and those of others. The changelog of the meta store is one
+/// of every pipeline.
+pub(crate) fn used(topology: &Topology) -> BTreeSet<String> {
+    let app = topology.app.as_str();
+    let topics = topology.topics.iter().map(|topic| topic.name.clone());
+    topics.chain(changelogs(topology)).chain([control(app), changelog(app, meta::STORE)]).collect()
 }
 
 /// The global table that a store is of.
@@ -178,6 +212,20 @@ by = ["field:id"]
 from = "order-meta"
 topic = "once"
 "#;
+
+    #[test]
+    fn only_a_topic_with_the_name_of_an_internal_topic_is_one() {
+        for (name, purpose) in [
+            ("orders-control", Purpose::Control),
+            ("orders-resolve-window-changelog", Purpose::Changelog("resolve-window")),
+            ("orders-by-customer-repartition", Purpose::Repartition),
+        ] {
+            assert_eq!(Purpose::of("orders", name), Some(purpose), "{name}");
+        }
+        for name in ["orders", "orders-in", "ordersx-control", "payment-orders", "-control", "orders-dlq"] {
+            assert_eq!(Purpose::of("orders", name), None, "{name}");
+        }
+    }
 
     #[test]
     fn one_changelog_is_that_of_the_meta_store_however_the_steps_are_called() {

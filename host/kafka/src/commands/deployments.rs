@@ -19,7 +19,7 @@ use crate::control::{self, InstanceNote, Noted, components};
 use crate::error::Error;
 
 /// How long a command waits for the control topic: another process may hold its transaction open.
-const CONTROL_TIMEOUT: Duration = Duration::from_secs(60);
+pub(super) const CONTROL_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The deployments of an app on a cluster.
 pub struct Deployments<'c> {
@@ -140,7 +140,7 @@ impl<'c> Deployments<'c> {
                     }
                 },
             )?;
-            read.ok_or_else(|| self.too_late(&changelog))?;
+            read.ok_or_else(|| too_late(&changelog))?;
             for (_, version) in versions.drain() {
                 *entries.entry(version).or_default() += 1;
             }
@@ -167,13 +167,14 @@ impl<'c> Deployments<'c> {
     }
 
     fn control_too_late(&self) -> Error {
-        self.too_late(&internal_topics::control(&self.app))
+        too_late(&internal_topics::control(&self.app))
     }
+}
 
-    fn too_late(&self, topic: &str) -> Error {
-        let seconds = CONTROL_TIMEOUT.as_secs();
-        Error::Unreachable(format!("topic `{topic}` can't be read or written within {seconds} s"))
-    }
+/// The error where a topic couldn't be read or written within [`CONTROL_TIMEOUT`].
+pub(super) fn too_late(topic: &str) -> Error {
+    let seconds = CONTROL_TIMEOUT.as_secs();
+    Error::Unreachable(format!("topic `{topic}` can't be read or written within {seconds} s"))
 }
 
 /// The instance that a member of the group belongs to, by its `client.id`.

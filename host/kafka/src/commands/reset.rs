@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use millrace_store::{Database, OpenOptions};
 use serde::Deserialize;
 
-use crate::cluster::internal_topics;
+use crate::cluster::internal_topics::{self, Purpose};
 use crate::commands::records::Connection;
 use crate::control;
 use crate::error::Error;
@@ -47,7 +47,7 @@ impl Reset {
     pub fn plan(connection: &Connection, app: &str, data: Option<&Path>) -> Result<Self, Error> {
         let group = connection.has_group(app)?;
         let topics = control::noted(connection.settings(), &connection.cluster()?, app)?.topics;
-        let there = |name: &String| connection.topics().contains_key(name) && is_internal(app, name);
+        let there = |name: &String| connection.topics().contains_key(name) && Purpose::of(app, name).is_some();
         let mut topics: Vec<_> = topics.into_iter().filter(there).collect();
         topics.sort_by_key(|name| *name == internal_topics::control(app));
         let state = data.map(|data| open(connection, app, data)).transpose()?.flatten();
@@ -85,12 +85,6 @@ impl Reset {
         }
         connection.delete(&control)
     }
-}
-
-/// Whether a topic can only be one that the app has made for itself.
-fn is_internal(app: &str, name: &str) -> bool {
-    let rest = name.strip_prefix(app).and_then(|rest| rest.strip_prefix('-')).unwrap_or_default();
-    rest == "control" || rest.ends_with("-changelog") || rest.ends_with("-repartition")
 }
 
 /// The state in a folder; `None` if there is none.
@@ -137,21 +131,6 @@ impl LocalState {
         match fs::remove_dir(&path) {
             Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty => Ok(()),
             result => there(result),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_a_topic_with_the_name_of_an_internal_topic_is_one() {
-        for name in ["orders-control", "orders-resolve-window-changelog", "orders-by-customer-repartition"] {
-            assert!(is_internal("orders", name), "{name}");
-        }
-        for name in ["orders", "orders-in", "ordersx-control", "payment-orders", "-control", "orders-dlq"] {
-            assert!(!is_internal("orders", name), "{name}");
         }
     }
 }

@@ -55,7 +55,7 @@ pub(super) fn check(
 /// Asks which topics are there until all expected ones are, or for so long that the others count as deleted. Each
 /// answer may come from another broker, and a broker may not know yet of a topic that another process has made: a topic
 /// is there if any broker knows it.
-fn look(
+pub(super) fn look(
     ask: impl Fn() -> Result<BTreeMap<String, String>, Error>,
     expected: &[&str],
     patience: Duration,

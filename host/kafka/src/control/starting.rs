@@ -11,7 +11,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::entries::Entries;
 use super::outline::Outline;
-use super::{check_contents, check_pipeline, claims, components, contents, retry, write};
+use super::{check_contents, check_pipeline, claims, components, contents, forget_lost, retry, write};
 use crate::client::app::App;
 use crate::client::producer::Transactions;
 use crate::client::settings::ClientSettings;
@@ -180,7 +180,7 @@ fn changes(
     }
     let before = entries.contents()?;
     let mut contents = before.clone();
-    contents.retain(|store, _| topics.contains_key(&internal_topics::changelog(app.name, store)));
+    forget_lost(&mut contents, app.name, &topics);
     let now = check_contents(cluster, app, &contents, &facts.contents)?;
     let mut unused = contents.clone();
     unused.retain(|store, _| !facts.contents.contains_key(store));
@@ -199,7 +199,7 @@ fn warn_of_unused(unused: &BTreeMap<String, Contents>) {
             store,
             of,
             "no step uses this state; if its step was renamed, the step began with empty state: to go on with this state, \
-             give the step its old name"
+             give the step its old name; to delete it, run `millrace topics gc`"
         );
     }
 }

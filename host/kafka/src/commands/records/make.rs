@@ -100,6 +100,14 @@ impl Connection {
             return Ok(());
         }
         self.cluster()?.delete(topics)?;
+        self.wait_until_gone(topics)
+    }
+
+    /// Waits until the brokers know that topics were deleted.
+    ///
+    /// # Errors
+    /// [`Error::Setup`]: they take too long. Otherwise none answers.
+    pub(crate) fn wait_until_gone(&mut self, topics: &[&str]) -> Result<(), Error> {
         for topic in topics {
             self.wait_for(topic, |count| count.is_none())?;
             self.topics.remove(*topic);
