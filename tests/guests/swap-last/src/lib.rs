@@ -14,16 +14,15 @@ pub fn tag(document: Doc) -> Result<Doc> {
 #[process]
 pub fn changed(key: Key<Vec<u8>>, document: Doc, last: Store<Vec<u8>, Last>) -> Result<Doc> {
     let amount = document.i64("amount")?;
-    last.put(&key, &Last { amount, n: document.i64("n")? })?;
+    last.put(&key, &Last { last_amount: amount })?;
     Ok(document)
 }
 
-/// The last amount of a key, and its record.
+/// The last amount of a key, with the name that it has in version 1, too.
 #[derive(Serialize, Deserialize)]
 pub struct Last {
-    amount: i64,
-    #[serde(default)]
-    n: i64,
+    #[serde(alias = "amount")]
+    last_amount: i64,
 }
 
 impl State for Last {
