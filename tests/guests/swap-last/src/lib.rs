@@ -34,7 +34,7 @@ impl State for Last {
     }
 }
 
-/// Number of records of a key.
+/// Number of records of a key, and the sum of their amounts.
 pub struct Count;
 
 #[aggregate]
@@ -48,8 +48,9 @@ impl Aggregate for Count {
         Counted::default()
     }
 
-    fn add(counted: &mut Counted, _key: &Vec<u8>, _document: Doc, _ctx: &Ctx) -> Result<()> {
+    fn add(counted: &mut Counted, _key: &Vec<u8>, document: Doc, _ctx: &Ctx) -> Result<()> {
         counted.records += 1;
+        counted.amount += document.i64("amount")?;
         Ok(())
     }
 
@@ -62,6 +63,7 @@ impl Aggregate for Count {
 #[derive(Clone, Default, Serialize, Deserialize)]
 pub struct Counted {
     records: i64,
+    amount: i64,
 }
 
 impl State for Counted {
