@@ -143,6 +143,10 @@ swaps embedded="1000" kafka="100" rate="2000": guests
     MILLRACE_SWAPS={{ embedded }} cargo test --workspace --test deployments -- --nocapture swaps
     MILLRACE_SWAPS={{ kafka }} MILLRACE_RATE={{ rate }} cargo test --workspace --test kafka_deployments -- --nocapture swaps
 
+# Replays records with a shadow that differs in seven of them: `shadows 1000000`; see docs/swapping.md.
+shadows records="1000000": guests
+    MILLRACE_PLANTED={{ records }} cargo test --workspace --test deployments -- --nocapture seven_planted
+
 # Measures the orders pipeline on the embedded driver.
 bench *args: guests
     cargo build {{ as_released }} {{ ours }}

@@ -643,3 +643,109 @@ fn completions_are_scripts_of_the_shell_that_know_the_commands() {
         }
     }
 }
+
+#[test]
+fn help_of_deploy_shows_its_arguments() {
+    assert_snapshot!(help("deploy"), @r#"
+        Make another version of a plugin the active one, while the app runs: first shows what will change
+
+        Usage: millrace deploy [OPTIONS] --plugin <NAME=FILE> <PIPELINE>...
+
+        Arguments:
+          <PIPELINE>...  Pipeline files; several files together are one app
+
+        Options:
+              --set <KEY=VALUE>      Change a setting, such as `commit-interval=100ms`, `resolve.within=1m`
+                                     or `plugins.NAME.config.KEY=VALUE`
+              --set-file <KEY=FILE>  Change a setting to the content of a file, such as
+                                     `kafka.sasl.password=/run/secrets/kafka`; a newline at its end is
+                                     dropped
+              --plugin <NAME=FILE>   The plugin, and the file of its new component; may be repeated
+              --config <KEY=VALUE>   Change a setting of the plugin's config; with several plugins,
+                                     `NAME.KEY=VALUE`
+              --data <DIR>           Data folder of an app without Kafka [default: .millrace/APP]
+              --kafka <BOOTSTRAP>    The app runs on this Kafka cluster: its bootstrap servers, such as
+                                     `127.0.0.1:9092`
+              --shadow               Try it as a shadow: it gets calls of the active version, with the same
+                                     state, and its results are compared and thrown away. `millrace
+                                     deployments show` prints the differences, and `promote` makes it active
+              --share <PERCENT>      The share of keys whose calls the shadow gets [default: 100%]
+              --budget <PERCENT>     The share of each worker's time that the shadow may take; it gets fewer
+                                     calls if they take longer [default: 5%]
+              --ignore <PATTERN>     Don't report differences like this, such as `value:/updatedAt` or
+                                     `timestamp`; may be repeated
+              --canary <PERCENT,..>  Try it as a canary: it processes the records of this share of keys,
+                                     then of the next, as long as it fails no more often and takes no longer
+                                     than the active version; at 100% it is active
+              --each <TIME>          How long each step of the canary lasts at least, such as `90s`, `10m`
+                                     or `1h` [default: 10m]
+              --min-records <N>      Results of both versions without which a step of the canary doesn't end
+                                     [default: 1000]
+              --dry-run              Show what would change, and change nothing
+              --json                 Print what changes as JSON
+              --yes                  Don't ask for confirmation
+              --note <TEXT>          A note for the list of deployments [default: ""]
+              --wait                 Wait until every process of the app runs it. Exit code 3: some didn't
+                                     within --timeout; 4: another deployment took its place
+              --timeout <SECONDS>    How many seconds to wait for processes [default: 60]
+          -h, --help                 Print help
+          -V, --version              Print version
+    "#);
+}
+
+#[test]
+fn help_of_deployments_shows_its_commands() {
+    assert_snapshot!(help("deployments"), @r#"
+        List the deployments of an app, go back to an earlier version of a plugin, or finalise the active
+        one
+
+        Usage: millrace deployments <COMMAND>
+
+        Commands:
+          list      List the deployments of an app, the oldest first, and how far its processes are
+          show      Show a deployment as JSON, with the differences of a shadow or the counts of a canary
+          rollback  Go back to the version of a plugin that ran before: a new generation with its component
+                    and config
+          abort     End a trial, or drop a staged version whose `deploy` was interrupted before it became
+                    active
+          promote   Let a canary go on to its next step, or make a shadow active
+          pause     Let a canary stay in its step; it is still aborted if it fails too often
+          resume    Let a paused canary go on: its step begins anew
+          finalize  Let the active version of a plugin write its newest state version
+          help      Print this message or the help of the given subcommand(s)
+
+        Options:
+          -h, --help     Print help
+          -V, --version  Print version
+    "#);
+}
+
+#[test]
+fn help_of_deployments_promote_shows_its_arguments() {
+    assert_snapshot!(help("deployments promote"), @r#"
+        Let a canary go on to its next step, or make a shadow active
+
+        Usage: millrace deployments promote [OPTIONS] <PIPELINE>...
+
+        Arguments:
+          <PIPELINE>...  Pipeline files; several files together are one app
+
+        Options:
+              --set <KEY=VALUE>      Change a setting, such as `commit-interval=100ms`, `resolve.within=1m`
+                                     or `plugins.NAME.config.KEY=VALUE`
+              --set-file <KEY=FILE>  Change a setting to the content of a file, such as
+                                     `kafka.sasl.password=/run/secrets/kafka`; a newline at its end is
+                                     dropped
+              --data <DIR>           Data folder of an app without Kafka [default: .millrace/APP]
+              --kafka <BOOTSTRAP>    The app runs on this Kafka cluster: its bootstrap servers, such as
+                                     `127.0.0.1:9092`
+              --plugin <NAME>        The plugin [default: the one on trial]
+              --full                 Make it active at once, without further steps
+              --note <TEXT>          A note for the list of deployments [default: ""]
+              --wait                 Wait until every process of the app runs it. Exit code 3: some didn't
+                                     within --timeout; 4: another deployment took its place
+              --timeout <SECONDS>    How many seconds to wait for processes [default: 60]
+          -h, --help                 Print help
+          -V, --version              Print version
+    "#);
+}

@@ -7,13 +7,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use millrace_cli::data::open_tasks;
 use millrace_cli::load::Loaded;
+use millrace_cli::plugins::Guests;
 use millrace_embedded::log::Log;
 use millrace_embedded::replay::{Replay, ReplayRecord};
 use millrace_embedded::{Worker, WorkerOptions};
 use millrace_engine::record::Headers;
 use millrace_engine::task::Produced;
 use millrace_engine::topology::{TopicId, TopicKind, Topology};
-use millrace_plugin::GuestInstances;
 use millrace_store::{Database, Durability, OpenOptions};
 use tempfile::TempDir;
 
@@ -116,7 +116,7 @@ impl Run<'_> {
     }
 
     /// Opens the tasks as a new process would, and the database if it is closed.
-    fn open(&mut self) -> Result<(Worker, GuestInstances), Stopped> {
+    fn open(&mut self) -> Result<(Worker, Guests), Stopped> {
         let (loaded, topology) = (self.loaded, Arc::clone(&self.loaded.topology));
         let database = match self.database {
             Some(database) => Arc::clone(database),
@@ -145,7 +145,7 @@ impl Run<'_> {
     fn replay(
         &mut self,
         worker: &mut Worker,
-        guests: &mut GuestInstances,
+        guests: &mut Guests,
         inputs: &[Input],
         first: usize,
     ) -> Result<(), Stopped> {

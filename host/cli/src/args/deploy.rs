@@ -29,8 +29,8 @@ pub struct Manner {
     /// A note for the list of deployments
     #[arg(long, value_name = "TEXT", default_value = "")]
     pub note: String,
-    /// Wait until every process of the app runs it. Exit code 3: some didn't within --timeout; 4: another deployment
-    /// took its place
+    /// Wait until every process of the app runs it, as the active version if it is a canary first. Exit code 3: some
+    /// didn't within --timeout; 4: another deployment took its place, or it was aborted
     #[arg(long)]
     pub wait: bool,
     /// How many seconds to wait for processes

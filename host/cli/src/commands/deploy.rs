@@ -82,9 +82,12 @@ pub(super) fn check_together(control: &Control<'_>, after: &AppDeployments, plug
 /// Says which generations are active, once every process runs them if that is waited for.
 pub(super) fn done(control: &Control<'_>, generations: &BTreeMap<String, u32>, manner: &args::Manner) -> Result<()> {
     let deployments = control.deployments()?;
+    let trial_of = |plugin: &str, generation: u32| {
+        let found = deployments.on_trial(plugin).filter(|trial| trial.generation == generation);
+        found.and_then(|found| found.trial.as_ref())
+    };
     let one = |(plugin, generation): (&String, &u32)| {
-        let trial = deployments.on_trial(plugin).filter(|trial| trial.generation == *generation);
-        let how = match trial.and_then(|trial| trial.trial.as_ref()) {
+        let how = match trial_of(plugin, *generation) {
             Some(Trial::Canary(plan)) => format!(" as a canary with {} of the keys", percent(plan.weight())),
             Some(Trial::Shadow(_)) => " as a shadow".to_owned(),
             None => String::new(),
@@ -92,13 +95,15 @@ pub(super) fn done(control: &Control<'_>, generations: &BTreeMap<String, u32>, m
         format!("`{plugin}` generation {generation}{how}")
     };
     let list = generations.iter().map(one).collect::<Vec<_>>().join(", ");
+    let is_tried = generations.iter().any(|(plugin, generation)| trial_of(plugin, *generation).is_some());
+    let state = if is_tried { "on trial" } else { "active" };
     if !control.runs()? {
-        note(format_args!("active: {list}; the app doesn't run, and begins with it at its next start"));
+        note(format_args!("{state}: {list}; the app doesn't run, and begins with it at its next start"));
     } else if manner.wait {
         wait::until_running(control, generations, Duration::from_secs(manner.timeout))?;
-        note(format_args!("active: {list}; every process of the app runs it"));
+        note(format_args!("{state}: {list}; every process of the app runs it"));
     } else {
-        note(format_args!("active: {list}; the app's processes go on with it"));
+        note(format_args!("{state}: {list}; the app's processes go on with it"));
     }
     Ok(())
 }

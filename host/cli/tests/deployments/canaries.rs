@@ -42,7 +42,7 @@ fn a_canary_has_its_keys_and_becomes_active_when_it_was_good_for_long_enough() {
     process(&place, 0..22);
     let said = place.millrace(&format!("{CANARY} --each 1h --min-records 30")).good();
     assert!(said.ends_with(
-        "active: `swap` generation 2 as a canary with 50% of the keys; the app's processes go on with it\n"
+        "on trial: `swap` generation 2 as a canary with 50% of the keys; the app's processes go on with it\n"
     ));
     process(&place, 22..44);
     let shown = show(&place, 2);

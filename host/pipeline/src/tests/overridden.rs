@@ -85,6 +85,7 @@ fn overrides_change_settings_steps_and_plugins() {
         ("threads", "7"),
         ("on-worker-failure", "stop"),
         ("deploy-on-start", "never"),
+        ("flood-guard.share", "0.255"),
         ("commit-interval", "250ms"),
         ("dlq", "dead"),
         ("limits.memory", "1MiB"),
@@ -138,6 +139,12 @@ fn overrides_change_settings_steps_and_plugins() {
             threads: 7,
             on_worker_failure: Stop,
             deploy_on_start: Never,
+            flood_guard: Some(
+                FloodLimits {
+                    share: 2550,
+                    records: 1000,
+                },
+            ),
         },
         [
             (

@@ -51,9 +51,8 @@ pub(super) fn until_running(
     generations: &BTreeMap<String, u32>,
     timeout: Duration,
 ) -> Result<()> {
-    let late = |behind: &str, seconds| {
-        WaitError::UnderWay(format!("it is active, and after {seconds} s these don't run it yet: {behind}"))
-    };
+    let late =
+        |behind: &str, seconds| WaitError::UnderWay(format!("after {seconds} s it is still under way: {behind}"));
     until(timeout, &late, &mut || {
         let (deployments, instances) = control.watch()?;
         let run = [Status::Active, Status::Canary, Status::Shadow];
