@@ -55,7 +55,12 @@ struct Shadowed {
     /// Manifests of the active function and the shadow: ports may have other numbers.
     manifests: [FunctionManifest; 2],
     ignore: Arc<[Ignore]>,
+    /// Records, or groups, in the next call.
+    piece: usize,
 }
+
+/// Most records, or groups, in a call of a shadow.
+const MOST_PIECE: usize = 512;
 
 impl<L: Logic> ShadowLogic<L> {
     /// Compares the calls of the active versions with those of the shadows that it [adopts](Logic::adopt). `logic` makes the
@@ -94,6 +99,7 @@ impl<L: Logic> ShadowLogic<L> {
                 share: plan.share,
                 manifests: [call.manifest.clone(), shadowed.manifest.clone()],
                 ignore: plan.ignore.iter().filter_map(|text| Ignore::parse(text).ok()).collect(),
+                piece: MOST_PIECE,
             };
             functions.insert(function, shadowed);
         }

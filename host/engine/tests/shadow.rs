@@ -11,8 +11,8 @@ use millrace_engine::canary::ALL;
 use millrace_engine::deployment::ShadowPlan;
 use millrace_engine::logic::Logic;
 use millrace_engine::ports::{
-    Attempt, CallError, Called, DeploymentId, Due, Fault, Field, FunctionId, Group, Grouped, Message, Mode, Outcome,
-    Output, Pair,
+    Attempt, CallError, Called, Clock, DeploymentId, Due, Fault, Field, FunctionId, Group, Grouped, Message, Mode,
+    Outcome, Output, Pair,
 };
 use millrace_engine::shadow::{ShadowLogic, Unlimited};
 use millrace_engine::state::ProcessScope;
@@ -160,4 +160,86 @@ fn a_record_that_fails_in_both_versions_alike_is_equal() {
     let (groups, counts) = report(&["both trap", "same", "key"], &[]);
     assert_eq!(groups, ["key  1: k -> other"]);
     assert_eq!(counts, [3, 2, 0]);
+}
+
+/// Sets a timer, at another time and by another name as a shadow.
+struct Timed;
+
+impl Logic for Timed {
+    fn transform(&mut self, _: FunctionId, _: &[Message<'_>], _: Attempt) -> Result<Called<Vec<Outcome>>, CallError> {
+        unreachable!()
+    }
+
+    fn join(&mut self, _: FunctionId, _: &[Pair<'_>], _: Attempt) -> Result<Called<Vec<Outcome>>, CallError> {
+        unreachable!()
+    }
+
+    fn aggregate(
+        &mut self,
+        _: FunctionId,
+        _: &[Group<'_>],
+        _: Mode,
+        _: Attempt,
+    ) -> Result<Called<Vec<Grouped>>, CallError> {
+        unreachable!()
+    }
+
+    fn process(
+        &mut self,
+        function: FunctionId,
+        _: Message<'_>,
+        mut scope: ProcessScope,
+        _: Attempt,
+    ) -> (Result<Called<Outcome>, CallError>, ProcessScope) {
+        let is_shadow = function.deployment == DeploymentId(1);
+        scope.set_at("same", 50, Clock::Wall).unwrap();
+        scope.set_at("moved", if is_shadow { 99 } else { 60 }, Clock::Stream).unwrap();
+        scope.set_at("kept", 70, Clock::Stream).unwrap();
+        if is_shadow {
+            scope.cancel("kept", Clock::Stream).unwrap();
+            scope.set_at("new", 80, Clock::Stream).unwrap();
+        }
+        (Ok(Called { result: Outcome::Outputs(vec![]), effects: Vec::new() }), scope)
+    }
+
+    fn on_timer(
+        &mut self,
+        _: FunctionId,
+        _: Due<'_>,
+        _: ProcessScope,
+        _: Attempt,
+    ) -> (Result<Called<Outcome>, CallError>, ProcessScope) {
+        unreachable!()
+    }
+}
+
+#[test]
+fn timers_that_the_versions_set_otherwise_are_differences_and_those_of_the_shadow_are_undone() {
+    let topology = topology(
+        "[[source]]\nname = \"in\"\ntopic = \"in\"\n[[process]]\nname = \"a\"\nfrom = \"in\"\ncall = \"t.alarm\"\n",
+    );
+    let plan = ShadowPlan { share: ALL, budget: ALL, ignore: Vec::new() };
+    let mut logic = ShadowLogic::new(Timed, Timed, Box::new(Unlimited), Arc::default());
+    logic.adopt(&support::with_shadow(&topology, plan));
+    let call = topology.subtopologies.iter().flat_map(|part| &part.nodes).find_map(|node| node.operator.call());
+    let function = FunctionId { deployment: DeploymentId(0), function: call.unwrap().function };
+    let scope = ProcessScope::with_timers(support::Disk::default().partition(0), 1, Some("k".into()), 5, 5).unwrap();
+    let (key, headers, window) = (Some(&b"k"[..]), &[][..], None);
+    let message = Message { input: "in", key, value: None, timestamp: 5, headers, window };
+    let (called, scope) = logic.process(function, message, scope, Attempt::Batch);
+    called.unwrap();
+    let times = ["same", "moved", "kept", "new"].map(|name| scope.timer(name, Clock::Stream).unwrap());
+    assert_eq!(times, [None, Some(60), Some(70), None]);
+    assert_eq!(scope.timer("same", Clock::Wall).unwrap(), Some(50));
+    let report = logic.report().unwrap();
+    let groups = report.groups.iter().map(|(key, group)| {
+        let sample = group.samples.first().unwrap();
+        format!("{} {}: {} -> {}", key.class.name(), key.place, sample.old, sample.new)
+    });
+    let expected = [
+        "timers kept: set for 70 -> cancelled",
+        "timers moved: set for 60 -> set for 99",
+        "timers new: (nothing) -> set for 80",
+    ];
+    assert_eq!(groups.collect::<Vec<_>>(), expected);
 }

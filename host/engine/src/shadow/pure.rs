@@ -1,7 +1,7 @@
 //! Comparing calls without stores: of transforms, joins and aggregates.
 
 use super::compare::Parent;
-use super::{ShadowLogic, decided, failed, grant};
+use super::{MOST_PIECE, ShadowLogic, ShadowReport, Shadowed, decided, failed, grant};
 use crate::calls::{fault, outcomes};
 use crate::logic::Logic;
 use crate::ports::{Attempt, CallError, Called, FunctionId, Group, Grouped, Mode, Outcome};
@@ -17,27 +17,32 @@ impl<L: Logic> ShadowLogic<L> {
         mut call: impl FnMut(&mut L, FunctionId, &[T], Attempt) -> Result<Called<Vec<Outcome>>, CallError>,
     ) {
         let Self { shadow, functions, report, budget, .. } = self;
-        let Some(shadowed) = functions.get(&function) else { return };
+        let Some(shadowed) = functions.get_mut(&function) else { return };
         let Some(active) = decided(called, attempt) else { return };
         let taken = |(item, _): &(&T, &Outcome)| shadowed.takes(parent(item).key);
         let (items, active): (Vec<T>, Vec<&Outcome>) =
             items.iter().zip(&active).filter(taken).map(|(item, outcome)| (item.clone(), outcome)).unzip();
-        if items.is_empty() {
-            return;
-        }
-        if !grant(shadow, budget.as_mut()) {
-            report.left_out += items.len() as u64;
-            return;
-        }
-        let results =
-            outcomes(&items, items.len(), |_| 0, |items, attempt| call(shadow, shadowed.shadow, items, attempt));
-        budget.spent();
-        let Ok(results) = results else {
-            report.unfinished += items.len() as u64;
-            return;
-        };
-        for ((item, active), shadow) in items.iter().zip(active).zip(&results.result) {
-            shadowed.compared(parent(item)).outcomes(active, shadow).add_to(report);
+        let (mut items, mut active) = (items.as_slice(), active.as_slice());
+        while !items.is_empty() {
+            if !grant(shadow, budget.as_mut()) {
+                report.left_out += items.len() as u64;
+                return;
+            }
+            let piece;
+            (piece, items) = items.split_at(shadowed.piece.min(items.len()));
+            let (mine, rest) = active.split_at(piece.len());
+            active = rest;
+            let call = |items: &[T], attempt| call(shadow, shadowed.shadow, items, attempt);
+            let results = outcomes(piece, piece.len(), |_| 0, call);
+            budget.spent();
+            shadowed.adapt(results.is_ok());
+            let Ok(results) = results else {
+                report.unfinished += piece.len() as u64;
+                continue;
+            };
+            for ((item, active), shadow) in piece.iter().zip(mine).zip(&results.result) {
+                shadowed.compared(parent(item)).outcomes(active, shadow).add_to(report);
+            }
         }
     }
 
@@ -49,7 +54,7 @@ impl<L: Logic> ShadowLogic<L> {
         called: &Result<Called<Vec<Grouped>>, CallError>,
     ) {
         let Self { shadow, functions, report, budget, .. } = self;
-        let Some(shadowed) = functions.get(&function) else { return };
+        let Some(shadowed) = functions.get_mut(&function) else { return };
         let active: Vec<Result<Grouped, Outcome>> = match called {
             Ok(called) => called.result.iter().cloned().map(Ok).collect(),
             Err(error) => match failed(Some(error), attempt) {
@@ -60,27 +65,52 @@ impl<L: Logic> ShadowLogic<L> {
         let taken = |(group, _): &(&Group<'_>, Result<Grouped, Outcome>)| shadowed.takes(Some(group.key));
         let (groups, active): (Vec<Group<'_>>, Vec<_>) =
             groups.iter().zip(active).filter(taken).map(|(group, active)| (group.clone(), active)).unzip();
-        let entries = groups.iter().map(|group| group.entries.len() as u64).sum::<u64>();
-        if groups.is_empty() {
-            return;
-        }
-        if !grant(shadow, budget.as_mut()) {
-            report.left_out += entries;
-            return;
-        }
-        let results = groups_of(shadow, shadowed.shadow, &groups, mode);
-        budget.spent();
-        let Ok(results) = results else {
-            report.unfinished += entries;
-            return;
-        };
-        for ((group, active), shadow) in groups.iter().zip(&active).zip(&results) {
-            for (entry, (_, message)) in group.entries.iter().enumerate() {
-                let parent = Parent { key: Some(group.key), ..Parent::of(*message) };
-                let is_last = entry + 1 == group.entries.len();
-                shadowed.compared(parent).grouped((entry, is_last), active, shadow).add_to(report);
+        let entries = |groups: &[Group<'_>]| groups.iter().map(|group| group.entries.len() as u64).sum::<u64>();
+        let (mut groups, mut active) = (groups.as_slice(), active.as_slice());
+        while !groups.is_empty() {
+            if !grant(shadow, budget.as_mut()) {
+                report.left_out += entries(groups);
+                return;
+            }
+            let piece;
+            (piece, groups) = groups.split_at(shadowed.piece.min(groups.len()));
+            let (mine, rest) = active.split_at(piece.len());
+            active = rest;
+            let results = groups_of(shadow, shadowed.shadow, piece, mode);
+            budget.spent();
+            shadowed.adapt(results.is_ok());
+            match results {
+                Ok(results) => piece.iter().zip(mine).zip(&results).for_each(|((group, active), shadow)| {
+                    shadowed.compare_group(group, active, shadow, report);
+                }),
+                Err(_) => report.unfinished += entries(piece),
             }
         }
+    }
+}
+
+impl Shadowed {
+    fn compare_group(
+        &self,
+        group: &Group<'_>,
+        active: &Result<Grouped, Outcome>,
+        shadow: &Result<Grouped, Outcome>,
+        report: &mut ShadowReport,
+    ) {
+        for (entry, (_, message)) in group.entries.iter().enumerate() {
+            let parent = Parent { key: Some(group.key), ..Parent::of(*message) };
+            let is_last = entry + 1 == group.entries.len();
+            self.compared(parent).grouped((entry, is_last), active, shadow).add_to(report);
+        }
+    }
+
+    /// Adapts the size of the next call: a shadow that traps for each record is called for few records at a time, so that
+    /// some are finished in the time of a call.
+    fn adapt(&mut self, finished: bool) {
+        self.piece = match finished {
+            true => self.piece.saturating_mul(2).min(MOST_PIECE),
+            false => (self.piece / 8).max(1),
+        };
     }
 }
 
