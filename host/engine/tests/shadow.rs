@@ -216,7 +216,8 @@ impl Logic for Timed {
 #[test]
 fn timers_that_the_versions_set_otherwise_are_differences_and_those_of_the_shadow_are_undone() {
     let topology = topology(
-        "[[source]]\nname = \"in\"\ntopic = \"in\"\n[[process]]\nname = \"a\"\nfrom = \"in\"\ncall = \"t.alarm\"\n",
+        "[[source]]\nname = \"in\"\ntopic = \"in\"\n[[process]]\nname = \"a\"\nfrom = \"in\"\ncall = \"t.alarm\"\n\
+         [[sink]]\nfrom = \"a\"\ntopic = \"out\"\n",
     );
     let plan = ShadowPlan { share: ALL, budget: ALL, ignore: Vec::new() };
     let mut logic = ShadowLogic::new(Timed, Timed, Box::new(Unlimited), Arc::default());
