@@ -39,12 +39,9 @@ pub enum Error {
     /// The plugins can't be loaded, or don't fit the pipeline: see the reason.
     #[error("{0}")]
     Plugins(String),
-    /// Too many records fail after a deployment, and the app can't go back: deploy another version.
-    #[error(
-        "too many records fail after a deployment, and the app can't go back by itself: {0}; deploy another version, or say \
-         `--set flood-guard.share=0`"
-    )]
-    Flooded(String),
+    /// Too many records fail since a deployment, and the app can't go back: deploy another version.
+    #[error("{}", millrace_engine::deployment::Flooded::HELD)]
+    Flooded,
     /// The folder of requests can't be read or written.
     #[error("{}: requests for deployments can't be read or written", path.display())]
     Requests {
@@ -86,7 +83,7 @@ impl Error {
             | Self::Log(_)
             | Self::Deployment(_)
             | Self::Plugins(_)
-            | Self::Flooded(_)
+            | Self::Flooded
             | Self::Contents(_)
             | Self::OtherApp { .. }
             | Self::Input(_) => false,

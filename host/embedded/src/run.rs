@@ -58,7 +58,7 @@ pub fn run(
     let inbox = Inbox::open(&options.inbox)?;
     worker.update_globals(wall_clock())?;
     let (mut last_commit, mut last_report) = (Instant::now(), Instant::now());
-    let mut trials = trials_of(worker, &options);
+    let mut trials = trials_of(worker, &options)?;
     logic.adopt(worker.plugins());
     loop {
         let stopping = stop.load(Ordering::Relaxed);
@@ -66,7 +66,7 @@ pub fn run(
         if let Some(deployer) = &mut options.deployer {
             trials.act(worker.log(), worker.plugins(), deployer)?;
             if let Some(ready) = deployer.poll(worker.log())? {
-                let ledger = swap(worker, logic, deployer, &ready)?;
+                let ledger = swap(worker, logic, (deployer, &trials), &ready)?;
                 trials.committed(worker.plugins(), &ledger, &logic.take_times());
                 trials.swapped(worker.plugins());
                 report(&Progress { committed: Some(&ledger), total: worker.ledger(), lag: worker.lag() });
@@ -96,10 +96,8 @@ pub fn run(
         if stopping {
             return end(&trials, worker, &options);
         }
-        if options.until_idle
-            && let Some(reason) = trials.is_stuck(options.deployer.as_ref())
-        {
-            return Err(Error::Flooded(reason));
+        if options.until_idle && trials.is_stuck() {
+            return Err(Error::Flooded);
         }
         if last_report.elapsed() >= REPORT_INTERVAL {
             report(&Progress { committed: None, total: worker.ledger(), lag: worker.lag() });
@@ -119,15 +117,22 @@ fn end(trials: &Trials, worker: &Worker, options: &RunOptions) -> Result<(), Err
     options.deployer.as_ref().map_or(Ok(()), |deployer| trials.report(worker.log(), deployer))
 }
 
-fn trials_of(worker: &Worker, options: &RunOptions) -> Trials {
-    let new = options.deployer.as_ref().map(Deployer::new_generation);
-    let limits = worker.topology().settings.flood_guard.filter(|_| new.is_some());
-    let is_new = |generation| new.is_some_and(|new| generation >= new) && generation > 1;
-    Trials::new(FloodGuard::new(limits, worker.plugins(), &is_new))
+fn trials_of(worker: &Worker, options: &RunOptions) -> Result<Trials, Error> {
+    let deployer = options.deployer.as_ref();
+    let limits = worker.topology().settings.flood_guard.filter(|_| deployer.is_some());
+    let deployments = deployer.map(|deployer| deployer.deployments(worker.log())).transpose()?.unwrap_or_default();
+    let new = deployer.map_or(u32::MAX, Deployer::new_generation);
+    let is_watched = |generation| deployments.is_watched(generation, new, wall_clock());
+    Ok(Trials::new(FloodGuard::new(limits, worker.plugins(), &is_watched), worker.plugins()))
 }
 
 /// Goes on with other plugins. The commit that ends the work of the ones before writes the deployment down, too.
-fn swap(worker: &mut Worker, logic: &mut dyn Logic, deployer: &Deployer, ready: &Ready) -> Result<Ledger, Error> {
+fn swap(
+    worker: &mut Worker,
+    logic: &mut dyn Logic,
+    (deployer, trials): (&Deployer, &Trials),
+    ready: &Ready,
+) -> Result<Ledger, Error> {
     flush(worker, logic, wall_clock())?;
     // No record is judged by two versions. The rest of a run may leave results that wait for a commit.
     while ready.plugins.is_some() && worker.finish_runs(logic)? {
@@ -138,6 +143,9 @@ fn swap(worker: &mut Worker, logic: &mut dyn Logic, deployer: &Deployer, ready: 
     let ledger = worker.commit_with(batch)?;
     if let Some(plugins) = &ready.plugins {
         worker.swap(plugins)?;
+        // A shadow that ends leaves its report.
+        drop(logic.take_times());
+        trials.report(worker.log(), deployer)?;
         logic.adopt(plugins);
     }
     deployer.done(worker.log(), ready)?;

@@ -33,6 +33,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::manifest::Manifest;
 use crate::record::Timestamp;
+pub use crate::step::Flood;
 use crate::topology::{Call, Topology};
 pub use active::{ActivePlugins, PluginLoader, Shadows, Wanted};
 pub use counts::{CanaryCounts, GuestTime, TrialCounts, VersionResults};
@@ -128,6 +129,20 @@ pub enum Act {
         generation: u32,
         /// Whether it is paused.
         paused: bool,
+    },
+    /// The input waits, because too many records fail with the active version. The author's note has the counts.
+    Hold {
+        /// The plugin.
+        plugin: String,
+        /// The generation that is active now.
+        generation: u32,
+    },
+    /// The input goes on, however many records fail with the active version.
+    Accept {
+        /// The plugin.
+        plugin: String,
+        /// The generation that is active now.
+        generation: u32,
     },
     /// A plugin goes back to an earlier version.
     Rollback {

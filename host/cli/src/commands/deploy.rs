@@ -65,7 +65,7 @@ pub fn deploy(arguments: &args::Deploy) -> Result<()> {
         return Err(error.context("nothing was deployed"));
     }
     control.change(&Act::Activate(generations.clone()), &author, &Components::new())?;
-    done(&control, &generations, &arguments.manner)
+    done(&control, (&generations, true), &arguments.manner)
 }
 
 /// Loads the staged versions together with the active versions of the other plugins, as the app's processes will.
@@ -80,7 +80,15 @@ pub(super) fn check_together(control: &Control<'_>, after: &AppDeployments, plug
 }
 
 /// Says which generations are active, once every process runs them if that is waited for.
-pub(super) fn done(control: &Control<'_>, generations: &BTreeMap<String, u32>, manner: &args::Manner) -> Result<()> {
+pub(super) fn done(
+    control: &Control<'_>,
+    (generations, to_the_end): (&BTreeMap<String, u32>, bool),
+    manner: &args::Manner,
+) -> Result<()> {
+    let runs = control.runs()?;
+    if runs && manner.wait {
+        wait::until_running(control, (generations, to_the_end), Duration::from_secs(manner.timeout))?;
+    }
     let deployments = control.deployments()?;
     let trial_of = |plugin: &str, generation: u32| {
         let found = deployments.on_trial(plugin).filter(|trial| trial.generation == generation);
@@ -97,10 +105,9 @@ pub(super) fn done(control: &Control<'_>, generations: &BTreeMap<String, u32>, m
     let list = generations.iter().map(one).collect::<Vec<_>>().join(", ");
     let is_tried = generations.iter().any(|(plugin, generation)| trial_of(plugin, *generation).is_some());
     let state = if is_tried { "on trial" } else { "active" };
-    if !control.runs()? {
+    if !runs {
         note(format_args!("{state}: {list}; the app doesn't run, and begins with it at its next start"));
     } else if manner.wait {
-        wait::until_running(control, generations, Duration::from_secs(manner.timeout))?;
         note(format_args!("{state}: {list}; every process of the app runs it"));
     } else {
         note(format_args!("{state}: {list}; the app's processes go on with it"));

@@ -48,7 +48,7 @@ pub fn deployments(command: &DeploymentsCommand) -> Result<()> {
             with(app, |control, _| trials::pause(control, plugin.as_deref(), true))
         }
         DeploymentsCommand::Resume { app, plugin } => {
-            with(app, |control, _| trials::pause(control, plugin.as_deref(), false))
+            with(app, |control, _| trials::resume(control, plugin.as_deref()))
         }
         DeploymentsCommand::Finalize { app, plugin, manner } => with(app, |control, loaded| {
             let deployments = control.deployments()?;
@@ -65,7 +65,7 @@ fn with(app: &args::App, act: impl FnOnce(&Control<'_>, &Loaded) -> Result<()>) 
 
 fn change(control: &Control<'_>, act: &Act, manner: &Manner) -> Result<()> {
     let generations = control.change(act, &author::here(manner.note.clone()), &Components::new())?;
-    done(control, &generations, manner)
+    done(control, (&generations, false), manner)
 }
 
 /// The active generation of a plugin.
@@ -135,10 +135,7 @@ fn list(control: &Control<'_>, json: bool) -> Result<()> {
         note(row);
     }
     for instance in &instances {
-        let running = instance.note.as_ref().map(|note| &note.running);
-        let running = running.map(|all| {
-            all.iter().map(|(plugin, at)| format!("`{plugin}` generation {at}")).collect::<Vec<_>>().join(", ")
-        });
+        let running = instance.note.as_ref().map(|note| show::running(&deployments, note));
         let refused = instance.note.as_ref().and_then(|note| note.refused.as_ref());
         let refused =
             refused.map(|refused| format!("; it can't run a newer one: {}", refused.reason)).unwrap_or_default();

@@ -25,7 +25,7 @@ fn the_app_goes_back_by_itself_from_a_version_that_fails() {
     place.millrace_with("topic write --data data", &records(2_000..RECORDS)).good();
     let held = run.logged(HELD);
     assert_eq!((&held["plugin"], &held["generation"]), (&"swap".into(), &2.into()));
-    run.logged("another version is active: the input goes on");
+    run.logged("the input goes on");
     until("all records are processed", || {
         let (tagged, letters) = counts(&place);
         (tagged + letters) as u64 == RECORDS
@@ -52,16 +52,33 @@ fn the_input_waits_where_the_app_cannot_go_back_and_a_user_decides() {
     place.millrace_with("topic write --data data", &records(2_010..RECORDS)).good();
     run.logged(HELD);
     run.logged("a deployment is refused");
+    run.logged_with("the input waits, because too many records fail");
     let (tagged, letters) = counts(&place);
     assert!(tagged == 2_000 && letters < 1_000, "{tagged} and {letters}");
-    // It is held over a swap to a version that fails, and goes on with one that doesn't.
+    let listed = place.millrace("deployments list swap.toml --data data").good();
+    assert!(listed.contains("active, held  deploy"), "{listed}");
+    // Another start doesn't forget it.
+    assert_eq!(run.terminate().code(), Some(0));
+    let mut run = place.start("run swap.toml --data data");
+    run.logged_with("the input waits, because too many records fail");
+    assert_eq!(counts(&place), (tagged, letters));
     place.millrace("deploy swap.toml --plugin swap=swap_next.wasm --data data --yes --wait").good();
-    run.logged("another version is active: the input goes on");
+    run.logged("the input goes on");
     until("all records are processed", || {
         let (tagged, letters) = counts(&place);
         (tagged + letters) as u64 == RECORDS
     });
     assert_eq!(run.terminate().code(), Some(0));
+}
+
+#[test]
+fn without_a_guard_all_become_letters() {
+    let place = place();
+    place.millrace("run swap.toml --data data --until-idle").good();
+    place.millrace_with("topic write --data data", &records(0..5_000)).good();
+    place.millrace("deploy swap.toml --plugin swap=swap_last.wasm --data data --yes").good();
+    place.millrace("run swap.toml --data data --until-idle --set flood-guard.share=0").good();
+    assert_eq!(counts(&place), (0, 5_000));
 }
 
 #[test]
@@ -73,8 +90,13 @@ fn a_version_that_a_start_deploys_is_watched_too_and_a_run_to_the_end_says_why_i
     place.millrace_with("topic write --data data", &records(10..RECORDS)).good();
     place.write("swap.wasm", std::fs::read(place.path("swap_last.wasm")).unwrap());
     let said = place.millrace("run swap.toml --data data --until-idle").bad();
-    assert!(said.contains("too many records fail after a deployment, and the app can't go back by itself"), "{said}");
+    assert!(said.contains("the input waits, because too many records fail since a deployment"), "{said}");
+    assert!(said.contains("let them fail with `millrace deployments resume`"), "{said}");
     assert_eq!(counts(&place).1, 0, "nothing of it was committed");
-    place.millrace("run swap.toml --data data --until-idle --set flood-guard.share=0").good();
-    assert_eq!(counts(&place).1 as u64, RECORDS - 10, "with the guard switched off, all are dead letters");
+    let said = place.millrace("run swap.toml --data data --until-idle").bad();
+    assert!(said.contains("the input waits, because too many records fail since a deployment"), "{said}");
+    let said = place.millrace("deployments resume swap.toml --data data").good();
+    assert_eq!(said, "resumed: `swap` generation 2 processes records, however many fail\n");
+    place.millrace("run swap.toml --data data --until-idle").good();
+    assert_eq!(counts(&place).1 as u64, RECORDS - 10, "a user has let them fail");
 }

@@ -31,6 +31,8 @@ pub(crate) struct Trials {
     counts: CanaryCounts,
     guard: FloodGuard,
     held: Option<Held>,
+    /// Whether the app has decided that the input waits.
+    ordered: bool,
     judged: Instant,
     reported: Instant,
 }
@@ -38,28 +40,37 @@ pub(crate) struct Trials {
 /// The input waits, because too many of its records fail.
 struct Held {
     flooded: Flooded,
-    /// Whether the app has asked itself for the way out.
-    asked: bool,
+    /// The way out that the app has asked itself for.
+    asked: Option<WayOut>,
     logged: Instant,
 }
 
+/// A way out of a flood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum WayOut {
+    /// The version before is active again.
+    Back,
+    /// The input waits for a user.
+    Hold,
+}
+
 impl Trials {
-    pub(crate) fn new(guard: FloodGuard) -> Self {
-        let now = Instant::now();
-        Self { counts: CanaryCounts::default(), guard, held: None, judged: now, reported: now }
+    pub(crate) fn new(guard: FloodGuard, plugins: &ActivePlugins) -> Self {
+        let (now, ordered) = (Instant::now(), guard.holds(plugins));
+        if ordered {
+            tracing::error!("{}", Flooded::HELD);
+        }
+        Self { counts: CanaryCounts::default(), guard, held: None, ordered, judged: now, reported: now }
     }
 
     /// Whether the input waits.
     pub(crate) fn is_held(&self) -> bool {
-        self.held.is_some()
+        self.held.is_some() || self.ordered
     }
 
-    /// Why the input waits, if nothing but a user can change that.
-    pub(crate) fn is_stuck(&self, deployer: Option<&Deployer>) -> Option<String> {
-        let held = self.held.as_ref().filter(|held| held.asked)?;
-        let Flooded { plugin, generation, reason, .. } = &held.flooded;
-        let waits = deployer.is_none_or(|deployer| !deployer.is_busy());
-        waits.then(|| format!("plugin `{plugin}`, generation {generation}: {reason}"))
+    /// Whether the input waits, and nothing but a user can change that.
+    pub(crate) fn is_stuck(&self) -> bool {
+        self.ordered
     }
 
     /// Looks at the open transaction. True if it must be dropped, because too many records fail.
@@ -72,7 +83,7 @@ impl Trials {
             reason,
             "too many records fail after a deployment: nothing more is dead-lettered, and the input waits for another version"
         );
-        self.held = Some(Held { flooded, asked: false, logged: Instant::now() });
+        self.held = Some(Held { flooded, asked: None, logged: Instant::now() });
         true
     }
 
@@ -84,9 +95,14 @@ impl Trials {
 
     /// Other plugins are active: the input may go on.
     pub(crate) fn swapped(&mut self, plugins: &ActivePlugins) {
+        let before = self.is_held();
         self.guard.swapped(plugins);
-        if self.held.take_if(|held| !plugins.run(&held.flooded.plugin, held.flooded.generation)).is_some() {
-            tracing::warn!("another version is active: the input goes on");
+        self.ordered = self.guard.holds(plugins);
+        self.held.take_if(|held| !plugins.floods(&held.flooded));
+        match (before, self.is_held()) {
+            (true, false) => tracing::warn!("the input goes on"),
+            (_, true) if self.ordered => tracing::error!("{}", Flooded::HELD),
+            _ => {}
         }
     }
 
@@ -154,24 +170,25 @@ impl Trials {
 impl Held {
     /// Goes back to the version before, and says why the input waits.
     fn act(&mut self, log: &Log, deployer: &mut Deployer) -> Result<(), Error> {
-        let Flooded { plugin, generation, is_canary, reason } = &self.flooded;
-        if !self.asked {
-            let act = match is_canary {
-                true => Act::Abort(BTreeMap::from([(plugin.clone(), *generation)])),
-                false => Act::Rollback { plugin: plugin.clone(), replaces: *generation, to: None },
-            };
-            // If it is refused, a user must decide. If another change is under way, it comes first.
-            let busy = deployer.is_busy();
-            deployer.change(log, act, format!("flood guard: {reason}"))?;
-            self.asked = !busy;
+        // Another change that is under way comes first.
+        if deployer.is_busy() {
+            return Ok(());
+        }
+        let Flooded { reason, .. } = &self.flooded;
+        let note = format!("flood guard: {reason}");
+        if self.asked.is_none() {
+            self.asked = Some(WayOut::Back);
+            if deployer.change(log, self.flooded.way_back(), note.clone())? {
+                return Ok(());
+            }
+        }
+        if self.asked == Some(WayOut::Back) {
+            // It was refused, so a user must decide.
+            self.asked = Some(WayOut::Hold);
+            deployer.change(log, self.flooded.hold(), note)?;
         } else if self.logged.elapsed() > LOG_INTERVAL {
             self.logged = Instant::now();
-            tracing::error!(
-                plugin,
-                generation,
-                reason,
-                "the input waits for another version: deploy one, or roll back"
-            );
+            tracing::error!(reason, "{}", Flooded::HELD);
         }
         Ok(())
     }

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::flood::Flooded;
 use super::record::Deployment;
 use super::rules::AppDeployments;
 use super::trial::{ShadowPlan, Trial};
 use crate::canary::{Canary, CanaryFunction};
 use crate::manifest::FunctionManifest;
 use crate::ports::DeploymentId;
-use crate::step::Deployed;
+use crate::step::{Deployed, Flood};
 use crate::topology::{Call, Topology};
 
 /// The active versions of all plugins, loaded: what the tasks of a process run.
@@ -80,13 +81,14 @@ impl ActivePlugins {
         calls.filter_map(generation).collect()
     }
 
-    /// Whether this generation of a plugin processes records, of all keys or as a canary.
-    pub fn run(&self, plugin: &str, generation: u32) -> bool {
-        let place = self.topology.plugins.iter().position(|known| known.name == plugin);
+    /// Whether a version whose records fail still processes records, and no user has accepted that.
+    pub fn floods(&self, flooded: &Flooded) -> bool {
+        let place = self.topology.plugins.iter().position(|known| known.name == flooded.plugin);
         let deployed = place.and_then(|place| self.deployments.get(place));
         deployed.is_some_and(|deployed| {
             let canary = deployed.canary.as_ref().map(|canary| canary.generation);
-            deployed.generation == generation || canary == Some(generation)
+            let runs = deployed.generation == flooded.generation || canary == Some(flooded.generation);
+            runs && deployed.flood != Flood::Accepted
         })
     }
 

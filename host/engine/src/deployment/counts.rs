@@ -8,13 +8,12 @@ use super::active::ActivePlugins;
 use crate::ledger::{Ledger, VersionCounts};
 use crate::ports::DeploymentId;
 
-/// The time of guest calls.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// The time of guest calls: a histogram, of which the median counts. A mean would say more about what else the machine
+/// had to do.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GuestTime {
-    /// Records of the calls.
-    pub records: u64,
-    /// Nanoseconds.
-    pub nanos: u64,
+    /// Numbers of records by the time of each: two classes for each power of two of nanoseconds.
+    classes: Vec<u64>,
 }
 
 /// The results of a version in a trial.
@@ -38,15 +37,45 @@ pub struct TrialCounts {
 }
 
 impl GuestTime {
-    /// Adds another.
-    pub fn add(&mut self, other: Self) {
-        self.records += other.records;
-        self.nanos += other.nanos;
+    /// Adds a call of some records, which took so many nanoseconds.
+    pub fn add_call(&mut self, records: u32, nanos: u64) {
+        let each = (nanos / u64::from(records.max(1))).max(1);
+        let power = each.ilog2();
+        // The upper half of a power's range is a class of its own.
+        let upper = power > 0 && each >> (power - 1) & 1 == 1;
+        self.add_to(2 * power as usize + usize::from(upper), records.into());
     }
 
-    /// Nanoseconds for each record; none without records.
-    pub(super) fn each(&self) -> Option<u64> {
-        self.nanos.checked_div(self.records)
+    fn add_to(&mut self, class: usize, records: u64) {
+        if self.classes.len() <= class {
+            self.classes.resize(class + 1, 0);
+        }
+        if let Some(count) = self.classes.get_mut(class) {
+            *count += records;
+        }
+    }
+
+    /// Adds another.
+    pub fn add(&mut self, other: &Self) {
+        other.classes.iter().enumerate().for_each(|(class, records)| self.add_to(class, *records));
+    }
+
+    /// Number of records.
+    pub(super) fn records(&self) -> u64 {
+        self.classes.iter().sum()
+    }
+
+    /// About the nanoseconds of a record in the middle: the lower end of its class; 0 without records.
+    pub(super) fn median(&self) -> u64 {
+        let (all, mut below) = (self.records(), 0);
+        let class = self.classes.iter().position(|records| {
+            below += records;
+            2 * below > all
+        });
+        class.map_or(0, |class| {
+            let power = 1_u64 << (class / 2);
+            if class % 2 == 1 { power + power / 2 } else { power }
+        })
     }
 }
 
@@ -58,7 +87,7 @@ impl TrialCounts {
         } else if other.reached == self.reached {
             for (mine, theirs) in [(&mut self.active, &other.active), (&mut self.canary, &other.canary)] {
                 mine.counts.add(&theirs.counts);
-                mine.time.add(theirs.time);
+                mine.time.add(&theirs.time);
             }
         }
     }
@@ -80,7 +109,7 @@ impl TrialCounts {
         let Some(canary) = &deployed.canary else { return };
         for (results, id) in [(&mut self.active, deployed.id), (&mut self.canary, canary.id)] {
             for (_, time) in times.iter().filter(|(deployment, _)| *deployment == id) {
-                results.time.add(*time);
+                results.time.add(time);
             }
         }
     }
@@ -96,7 +125,11 @@ impl CanaryCounts {
         let canaries = plugins.deployments.iter().zip(&plugins.topology.plugins).enumerate();
         for (number, (deployed, plugin)) in canaries.filter(|(_, (deployed, _))| deployed.canary.is_some()) {
             let counts = self.0.entry(plugin.name.clone()).or_default();
-            if counts.reached != deployed.reached {
+            if deployed.reached < counts.reached {
+                // A worker that hasn't come to this step yet.
+                continue;
+            }
+            if deployed.reached > counts.reached {
                 *counts = TrialCounts { reached: deployed.reached, ..TrialCounts::default() };
             }
             counts.committed(plugins, number, ledger);

@@ -7,12 +7,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::active::ActivePlugins;
+use super::record::Deployment;
+use super::rules::{AppDeployments, refused};
+use super::{Act, Author, DeploymentRefused};
 use crate::ledger::{Ledger, VersionCounts};
-use crate::step::Deployed;
+use crate::record::Timestamp;
+use crate::step::{Deployed, Flood};
 use crate::topology::FloodLimits;
 
 /// How many times the earlier share of failures a flood has.
 const TIMES: u64 = 10;
+
+/// How long after a deployment a process that starts watches it, in milliseconds: the deployment may be why it starts.
+const YOUNG_MS: i64 = 600_000;
 
 /// Results of a version after which the guard no longer watches it: what fails later has another cause.
 const WATCHED: u64 = 100_000;
@@ -41,6 +48,26 @@ pub struct Flooded {
     pub reason: String,
 }
 
+impl Flooded {
+    /// Drivers log it while the input waits for a user.
+    pub const HELD: &'static str = "the input waits, because too many records fail since a deployment, and the app can't go back by \
+        itself: deploy another version, or let them fail with `millrace deployments resume`";
+
+    /// The way back from the version.
+    pub fn way_back(&self) -> Act {
+        let (plugin, generation) = (self.plugin.clone(), self.generation);
+        match self.is_canary {
+            true => Act::Abort(BTreeMap::from([(plugin, generation)])),
+            false => Act::Rollback { plugin, replaces: generation, to: None },
+        }
+    }
+
+    /// The input waits, where there is no way back.
+    pub fn hold(&self) -> Act {
+        Act::Hold { plugin: self.plugin.clone(), generation: self.generation }
+    }
+}
+
 impl FloodGuard {
     /// A guard with these limits; none watches nothing. The plugins that run already aren't watched, but for those of
     /// which `is_new` says that this start has deployed them.
@@ -49,6 +76,11 @@ impl FloodGuard {
         let watched = active.iter().enumerate().filter(|(_, (active, _))| is_new(*active));
         let watched = watched.map(|(number, (active, _))| (number, *active)).collect();
         Self { limits, counts: BTreeMap::new(), watched, active }
+    }
+
+    /// Whether the input is to wait as the app has decided before.
+    pub fn holds(&self, plugins: &ActivePlugins) -> bool {
+        self.limits.is_some() && plugins.deployments.iter().any(|deployed| deployed.flood == Flood::Held)
     }
 
     /// Other plugins are active.
@@ -60,6 +92,14 @@ impl FloodGuard {
             self.watched.extend(new.map(|generation| (number, generation)));
         }
         self.active = now;
+        // What was a flood isn't what was usual before.
+        let limits = self.limits;
+        self.counts.retain(|(number, generation), counts| {
+            let runs = self.active.get(*number).is_some_and(|(now, _)| now == generation);
+            runs || !limits.is_some_and(|limits| is_share(limits, counts))
+        });
+        let accepted = |number: usize| plugins.deployments.get(number).is_some_and(|it| it.flood == Flood::Accepted);
+        self.watched.retain(|(number, _)| !accepted(*number));
         let active = &self.active;
         let runs = |(number, generation): &(usize, u32)| {
             active.get(*number).is_some_and(|(now, canary)| now == generation || *canary == Some(*generation))
@@ -96,6 +136,44 @@ impl FloodGuard {
     }
 }
 
+impl AppDeployments {
+    /// Whether a process that starts watches this generation: the start has deployed it, as all from `new` on, or it was
+    /// deployed a short time ago. The first one of an app has none before it.
+    pub fn is_watched(&self, generation: u32, new: u32, now: Timestamp) -> bool {
+        let all = self.plugins.values().flat_map(|record| &record.deployments);
+        let is_young = |it: &Deployment| it.generation == generation && now.saturating_sub(it.at) < YOUNG_MS;
+        generation > 1 && (generation >= new || all.into_iter().any(is_young))
+    }
+
+    /// Holds the input because of the active version, or lets it go on.
+    pub(super) fn set_flood(
+        &mut self,
+        plugin: &str,
+        generation: u32,
+        flood: Flood,
+        author: &Author,
+    ) -> Result<(), DeploymentRefused> {
+        let at = self.generation().saturating_add(1);
+        let active = self.record(plugin)?.1;
+        if active.generation != generation {
+            return Err(refused(
+                plugin,
+                format!("another deployment came first: generation {} is active", active.generation),
+            ));
+        }
+        // What a user has accepted isn't held again.
+        if active.flood == flood || (active.flood, flood) == (Flood::Accepted, Flood::Held) {
+            return Ok(());
+        }
+        let Some(record) = self.plugins.get_mut(plugin) else { return Ok(()) };
+        if let Some(active) = record.of_generation(generation) {
+            (active.flood, active.verdict) = (flood, author.note.clone());
+        }
+        (record.reached, record.generation) = (at, at);
+        Ok(())
+    }
+}
+
 fn generations(deployed: &Deployed) -> (u32, Option<u32>) {
     (deployed.generation, deployed.canary.as_ref().map(|canary| canary.generation))
 }
@@ -104,8 +182,12 @@ fn is_flood(limits: FloodLimits, counts: &VersionCounts, before: &VersionCounts)
     let (failed, records) = (u128::from(counts.failed()), u128::from(counts.records));
     let (failed_before, before) = (u128::from(before.failed()), u128::from(before.records.max(1)));
     counts.records >= limits.records
-        && failed * 10_000 >= records * u128::from(limits.share)
+        && is_share(limits, counts)
         && failed * before >= u128::from(TIMES) * failed_before * records
+}
+
+fn is_share(limits: FloodLimits, counts: &VersionCounts) -> bool {
+    u128::from(counts.failed()) * 10_000 >= u128::from(counts.records.max(1)) * u128::from(limits.share)
 }
 
 fn flooded(

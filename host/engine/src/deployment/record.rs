@@ -9,7 +9,7 @@ use super::Candidate;
 use super::trial::Trial;
 use crate::ports::DeploymentId;
 use crate::record::Timestamp;
-use crate::step::Deployed;
+use crate::step::{Deployed, Flood};
 
 /// Deployments of a plugin that are kept, with their components: a rollback needs nothing else.
 pub(super) const KEPT: usize = 5;
@@ -75,6 +75,9 @@ pub struct Deployment {
     /// How its trial went, or why it ended, for people.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub verdict: String,
+    /// What the flood guard does about it.
+    #[serde(default, skip_serializing_if = "Flood::is_none")]
+    pub flood: Flood,
 }
 
 /// The state versions of a store in a deployment.
@@ -180,7 +183,7 @@ impl Deployment {
 
     /// It, for tasks.
     pub fn deployed(&self, id: DeploymentId) -> Deployed {
-        Deployed::new(id, self.generation, &self.component)
+        Deployed { flood: self.flood, ..Deployed::new(id, self.generation, &self.component) }
     }
 }
 

@@ -6,6 +6,7 @@ use super::record::{Cause, Deployment, PluginRecord, Status, StoreVersions};
 use super::trial::Trial;
 use super::{Act, Author, Candidate, DeploymentRefused, Joined};
 use crate::record::Timestamp;
+use crate::step::Flood;
 use crate::topology::{DeployOnStart, Topology};
 
 /// The records of all plugins that an app has, or has had, by name.
@@ -95,6 +96,8 @@ impl AppDeployments {
             Act::Pause { plugin, generation, paused } => {
                 self.pause(plugin, *generation, *paused, author)?;
             }
+            Act::Hold { plugin, generation } => self.set_flood(plugin, *generation, Flood::Held, author)?,
+            Act::Accept { plugin, generation } => self.set_flood(plugin, *generation, Flood::Accepted, author)?,
             Act::Rollback { plugin, replaces, to } => {
                 let generation = match self.done_already(plugin, *replaces, Cause::Rollback)? {
                     Some(generation) => generation,
@@ -280,7 +283,7 @@ impl AppDeployments {
             check_reads(plugin, store, &versions.reads, written)?;
         }
         (next.cause, next.status) = (Cause::Rollback, Status::Active);
-        (next.trial, next.verdict) = (None, String::new());
+        (next.trial, next.verdict, next.flood) = (None, String::new(), Flood::None);
         for (store, versions) in &mut next.stores {
             versions.now = self.version_to_write(plugin, store, &versions.writes).unwrap_or(versions.now);
         }
@@ -302,7 +305,7 @@ impl AppDeployments {
             return Err(refused(plugin, reason));
         }
         let mut next = active.clone();
-        (next.cause, next.trial, next.verdict) = (Cause::Finalize, None, String::new());
+        (next.cause, next.trial, next.verdict, next.flood) = (Cause::Finalize, None, String::new(), Flood::None);
         next.stores.values_mut().for_each(|versions| versions.now = versions.newest());
         Ok(self.append(plugin, next, author))
     }
@@ -359,6 +362,7 @@ impl AppDeployments {
             note,
             trial: None,
             verdict,
+            flood: Flood::None,
         };
         Ok(self.append(plugin, next, author))
     }

@@ -81,16 +81,8 @@ impl CanaryPlan {
                 ));
             }
         }
-        if let (Some(mine), Some(theirs)) = (counts.canary.time.each(), counts.active.time.each())
-            && mine > theirs.saturating_mul(MOST_TIME)
-            && mine - theirs > LEAST_NANOS
-        {
-            let micros = |nanos: u64| nanos / 1_000;
-            return Verdict::Bad(format!(
-                "its calls take {} us for each record, and those of the active version {} us",
-                micros(mine),
-                micros(theirs)
-            ));
+        if let Some(reason) = self.is_slow(counts) {
+            return Verdict::Bad(reason);
         }
         let good = format!(
             "{} of its {} results failed, and {} of {} of the active version's",
@@ -106,6 +98,23 @@ impl CanaryPlan {
             _ if self.paused => Verdict::Inconclusive(format!("{good}; it is paused")),
             _ => Verdict::Good(good),
         }
+    }
+}
+
+impl CanaryPlan {
+    /// The reason, if the calls of the canary take much longer.
+    fn is_slow(&self, counts: &TrialCounts) -> Option<String> {
+        let (mine, theirs) = (&counts.canary.time, &counts.active.time);
+        if mine.records().min(theirs.records()) < self.min_records {
+            return None;
+        }
+        let (mine, theirs) = (mine.median(), theirs.median());
+        let much = mine > theirs.saturating_mul(MOST_TIME) && mine - theirs > LEAST_NANOS;
+        let micros = |nanos: u64| nanos as f64 / 1_000.0;
+        let (mine, theirs) = (micros(mine), micros(theirs));
+        much.then(|| {
+            format!("half of its records take more than {mine:.1} us each, and of the active version's {theirs:.1} us")
+        })
     }
 }
 

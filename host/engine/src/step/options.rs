@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::canary::Canary;
 use crate::ports::DeploymentId;
 use crate::refused::Refused;
@@ -83,11 +85,33 @@ pub struct Deployed {
     pub digest: String,
     /// The version that processes the records of some keys in its place, if there is one.
     pub canary: Option<Arc<Canary>>,
+    /// What the flood guard does about it.
+    pub flood: Flood,
+}
+
+/// What the flood guard does about a deployment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Flood {
+    /// It may watch the deployment.
+    #[default]
+    None,
+    /// The input waits: too many records fail, and there is no way back.
+    Held,
+    /// A user lets the records fail.
+    Accepted,
+}
+
+impl Flood {
+    /// Whether it says nothing.
+    pub fn is_none(&self) -> bool {
+        *self == Self::None
+    }
 }
 
 impl Deployed {
     /// A deployment without a canary.
     pub fn new(id: DeploymentId, generation: u32, digest: &str) -> Self {
-        Self { id, generation, reached: generation, digest: digest.to_owned(), canary: None }
+        Self { id, generation, reached: generation, digest: digest.to_owned(), canary: None, flood: Flood::None }
     }
 }

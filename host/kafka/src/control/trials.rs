@@ -19,8 +19,12 @@ pub(crate) struct Trials {
 }
 
 impl Trials {
-    pub(crate) fn new(guard: FloodGuard) -> Self {
-        let (counts, flooded, is_held) = (Mutex::default(), Mutex::default(), AtomicBool::new(false));
+    pub(crate) fn new(guard: FloodGuard, plugins: &ActivePlugins) -> Self {
+        let held = guard.holds(plugins);
+        if held {
+            tracing::error!("{}", Flooded::HELD);
+        }
+        let (counts, flooded, is_held) = (Mutex::default(), Mutex::default(), AtomicBool::new(held));
         Self { counts, guard: Mutex::new(guard), flooded, is_held }
     }
 
@@ -60,11 +64,18 @@ impl Trials {
 
     /// Other plugins are active. The input goes on unless they have the version whose records fail.
     pub(crate) fn swapped(&self, plugins: &ActivePlugins) {
-        locked(&self.guard).swapped(plugins);
+        let ordered = {
+            let mut guard = locked(&self.guard);
+            guard.swapped(plugins);
+            guard.holds(plugins)
+        };
         let mut flooded = locked(&self.flooded);
-        if flooded.take_if(|flooded| !plugins.run(&flooded.plugin, flooded.generation)).is_some() {
-            self.is_held.store(false, Ordering::Release);
-            tracing::warn!("another version is active: the input goes on");
+        flooded.take_if(|flooded| !plugins.floods(flooded));
+        let held = ordered || flooded.is_some();
+        match (self.is_held.swap(held, Ordering::AcqRel), held) {
+            (true, false) => tracing::warn!("the input goes on"),
+            (_, true) if ordered => tracing::error!("{}", Flooded::HELD),
+            _ => {}
         }
     }
 

@@ -111,39 +111,31 @@ impl Verdicts {
         {
             return;
         }
-        let Flooded { plugin, generation, is_canary, reason } = &flooded;
-        let act = match is_canary {
-            true => Act::Abort(BTreeMap::from([(plugin.clone(), *generation)])),
-            false => Act::Rollback { plugin: plugin.clone(), replaces: *generation, to: None },
-        };
-        if !do_it(context, &act, format!("flood guard: {reason}")) {
-            tracing::error!(
-                plugin,
-                generation,
-                reason,
-                "the input waits for another version: deploy one, or roll back"
-            );
+        let note = format!("flood guard: {}", flooded.reason);
+        if do_it(context, &flooded.way_back(), note.clone()) == Some(false) {
+            // A user must decide.
+            do_it(context, &flooded.hold(), note);
         }
         self.went_back = Some((flooded, Instant::now()));
     }
 }
 
-/// Changes the deployments. Whether it is done.
-fn do_it(context: &FollowContext<'_>, act: &Act, reason: String) -> bool {
+/// Changes the deployments. Whether it is done, or refused; `None` if it couldn't be tried.
+fn do_it(context: &FollowContext<'_>, act: &Act, reason: String) -> Option<bool> {
     let author = Author { by: format!("millrace@{}", context.host), at: wall_clock(), note: reason };
     let limit = Instant::now() + ACT_TIMEOUT;
     let go_on = || Instant::now() < limit && !context.stop.load(std::sync::atomic::Ordering::Relaxed);
     let wanted = Change { act, author: &author, components: &BTreeMap::new() };
     match change(context.settings, context.cluster, &context.topology.app, &wanted, &go_on) {
-        Ok(done) => done.is_some(),
+        Ok(done) => done.map(|_| true),
         // Another process was first.
         Err(Error::Setup(reason)) => {
             tracing::info!(reason, "a change of deployments is refused");
-            false
+            Some(false)
         }
         Err(error) => {
             tracing::warn!(%error, "deployments can't be changed: trying again");
-            false
+            None
         }
     }
 }

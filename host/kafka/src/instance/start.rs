@@ -16,6 +16,7 @@ use super::{App, Options};
 use crate::client::context::TroubleContext;
 use crate::client::first_answer;
 use crate::client::settings::{ClientSettings, wrong_settings};
+use crate::clock::wall_clock;
 use crate::cluster::Cluster;
 use crate::cluster::internal_topics::{self, InternalTopic};
 use crate::cluster::limits::LearnedLimits;
@@ -70,8 +71,9 @@ pub(crate) fn prepare(app: &App, options: &Options, stop: &AtomicBool) -> Result
     let deploy = || starting::deploy(&settings, &cluster, &claim, &go_on);
     let Some(claimed) = patience.until(deploy)? else { return Ok(None) };
     let Claimed { deployments, plugins, new_generation, topics: internal_ids } = claimed;
-    let is_new = |generation| generation >= new_generation && generation > 1;
-    let guard = FloodGuard::new(topology.settings.flood_guard, &plugins, &is_new);
+    let is_watched = |generation| deployments.is_watched(generation, new_generation, wall_clock());
+    let guard = FloodGuard::new(topology.settings.flood_guard, &plugins, &is_watched);
+    let trials = Trials::new(guard, &plugins);
     deployments.joined(candidates).for_each(log_joined);
     let open = || Globals::open(&topology, &settings, &cluster, &folder.database, &partitions).map(Some);
     let Some(mut globals) = patience.until(open)? else { return Ok(None) };
@@ -88,7 +90,7 @@ pub(crate) fn prepare(app: &App, options: &Options, stop: &AtomicBool) -> Result
         partitions: partitions.into(),
         host: app.host.clone(),
         plugins: CurrentPlugins::new(plugins, topology.settings.threads.max(1)),
-        trials: Trials::new(guard),
+        trials,
         shadows: Arc::clone(&app.shadows),
         options: options.worker,
         until_idle: options.until_idle,

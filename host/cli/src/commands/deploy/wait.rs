@@ -42,13 +42,13 @@ pub(super) fn until_loaded(
     })
 }
 
-/// Waits until every process runs these generations, those of canaries to their end.
+/// Waits until every process runs these generations, if `to_the_end` until those of canaries are active.
 ///
 /// # Errors
 /// [`WaitError`]: some don't within the time, or another deployment has taken the place, or a canary was aborted.
 pub(super) fn until_running(
     control: &Control<'_>,
-    generations: &BTreeMap<String, u32>,
+    (generations, to_the_end): (&BTreeMap<String, u32>, bool),
     timeout: Duration,
 ) -> Result<()> {
     let late =
@@ -63,12 +63,14 @@ pub(super) fn until_running(
             let colon = if why.is_empty() { "" } else { ": " };
             bail!(WaitError::Aborted(format!("`{plugin}` generation {generation} is {}{colon}{why}", status.name())));
         }
-        let canary = generations.keys().find_map(|plugin| {
+        let canary = generations.keys().filter(|_| to_the_end).find_map(|plugin| {
             let trial = deployments.on_trial(plugin)?;
             let plan = trial.trial.as_ref()?.canary()?;
             Some(format!("the canary of `{plugin}`, with {} of the keys", percent(plan.weight())))
         });
-        let behind = behind(&instances, generations, |note| &note.running);
+        let reached = |plugin: &String| deployments.plugins.get(plugin).map_or(0, |record| record.reached());
+        let reached = generations.keys().map(|plugin| (plugin.clone(), reached(plugin))).collect();
+        let behind = behind(&instances, &reached, |note| &note.running);
         Ok(behind.into_iter().chain(canary).collect())
     })
 }

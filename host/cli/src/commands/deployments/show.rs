@@ -2,7 +2,8 @@
 
 use anyhow::{Context, Result};
 use millrace_embedded::run::wall_clock;
-use millrace_engine::deployment::{Deployment, Status, Trial};
+use millrace_engine::deployment::{AppDeployments, Deployment, Flood, Status, Trial};
+use millrace_kafka::InstanceNote;
 use serde_json::json;
 
 use super::all;
@@ -17,8 +18,25 @@ pub(super) fn status_of(deployment: &Deployment) -> String {
             let paused = if plan.paused { ", paused" } else { "" };
             format!("canary {}{paused}", percent(plan.weight()))
         }
+        (_, Status::Active) if deployment.flood == Flood::Held => "active, held".to_owned(),
         (_, status) => status.name().to_owned(),
     }
+}
+
+/// The versions that a process runs, for people. Notes have the numbers of changes, of which steps of a canary are some.
+pub(super) fn running(deployments: &AppDeployments, note: &InstanceNote) -> String {
+    let one = |(plugin, at): (&String, &u32)| {
+        let record = deployments.plugins.get(plugin)?;
+        let active = record.active()?.generation;
+        Some(match (*at >= record.reached(), record.on_trial()) {
+            (false, _) => format!("`{plugin}` as it was before the last change"),
+            (true, None) => format!("`{plugin}` generation {active}"),
+            (true, Some(trial)) => {
+                format!("`{plugin}` generation {active}, and {} as {}", trial.generation, status_of(trial))
+            }
+        })
+    };
+    note.running.iter().filter_map(one).collect::<Vec<_>>().join(", ")
 }
 
 /// A deployment for programs.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail};
-use millrace_engine::deployment::{Act, AppDeployments, Trial};
+use millrace_engine::deployment::{Act, AppDeployments, Flood, Trial};
 
 use super::change;
 use crate::args::Manner;
@@ -49,6 +49,24 @@ pub(super) fn promote(control: &Control<'_>, plugin: Option<&str>, fully: bool, 
     let why = if manner.note.is_empty() { "promoted by a user".to_owned() } else { manner.note.clone() };
     let manner = Manner { note: why, ..manner.clone() };
     change(control, &Act::Advance { plugin, generation, step, fully }, &manner)
+}
+
+/// Lets a paused canary go on, or an app whose input the flood guard holds.
+pub(super) fn resume(control: &Control<'_>, plugin: Option<&str>) -> Result<()> {
+    let deployments = control.deployments()?;
+    let is_held = |name: &str| deployments.active(name).filter(|active| active.flood == Flood::Held);
+    let held: Vec<_> =
+        deployments.plugins.keys().filter(|name| plugin.is_none_or(|plugin| plugin == name.as_str())).collect();
+    let held: Vec<_> = held.into_iter().filter_map(|name| Some((name, is_held(name)?.generation))).collect();
+    if held.is_empty() {
+        return pause(control, plugin, false);
+    }
+    for (plugin, generation) in held {
+        let author = author::here("a user lets the records fail".into());
+        control.change(&Act::Accept { plugin: plugin.clone(), generation }, &author, &Components::new())?;
+        note(format_args!("resumed: `{plugin}` generation {generation} processes records, however many fail"));
+    }
+    Ok(())
 }
 
 /// Pauses a canary, or lets it go on.

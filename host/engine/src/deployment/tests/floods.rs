@@ -105,3 +105,64 @@ fn a_version_that_a_start_has_deployed_is_guarded_and_a_guard_without_limits_see
     let guard = FloodGuard::new(None, &two, &|_| true);
     assert_eq!(guard.check(&two, &[&results(2, 1_000, 1_000)]), None);
 }
+
+#[test]
+fn an_app_holds_its_input_until_a_user_accepts_the_failures_or_another_version_is_active() {
+    let mut app = deployed(&[version("one", "", &[1], &[1]), version("two", "", &[1], &[1])]);
+    let act = |app: &mut AppDeployments, act: &Act| app.apply(act, &Author { note: "why".into(), ..author() });
+    let (hold, accept) =
+        (Act::Hold { plugin: "p".into(), generation: 2 }, Act::Accept { plugin: "p".into(), generation: 2 });
+    act(&mut app, &hold).unwrap();
+    let held = (app.active("p").unwrap().flood, app.plugins.get("p").unwrap().reached());
+    assert_eq!(held, (Flood::Held, 3), "each process hears of it");
+    act(&mut app, &hold).unwrap();
+    assert_eq!(app.plugins.get("p").unwrap().reached(), 3, "it is done once");
+    act(&mut app, &accept).unwrap();
+    assert_eq!((app.active("p").unwrap().flood, app.plugins.get("p").unwrap().reached()), (Flood::Accepted, 4));
+    act(&mut app, &hold).unwrap();
+    assert_eq!(app.active("p").unwrap().flood, Flood::Accepted, "a user has decided");
+    act(&mut app, &Act::Hold { plugin: "p".into(), generation: 1 }).unwrap_err();
+    rollback(&mut app, "p", None).unwrap();
+    rollback(&mut app, "p", Some(2)).unwrap();
+    assert_eq!(app.active("p").unwrap().flood, Flood::None);
+}
+
+#[test]
+fn a_guard_holds_what_the_app_has_decided_to_hold_and_does_not_watch_what_a_user_accepts() {
+    let with = |flood| {
+        let plugins = plugins(2, None);
+        let deployments = plugins.deployments.iter().map(|it| Deployed { flood, ..it.clone() }).collect();
+        ActivePlugins { deployments, ..plugins }
+    };
+    let mut guard = guard(&plugins(1, None));
+    guard.swapped(&with(Flood::None));
+    assert!(
+        !guard.holds(&with(Flood::None)) && guard.holds(&with(Flood::Held)) && !guard.holds(&with(Flood::Accepted))
+    );
+    let flooded = guard.check(&with(Flood::None), &[&results(2, 1_000, 1_000)]).unwrap();
+    assert!(with(Flood::Held).floods(&flooded) && !with(Flood::Accepted).floods(&flooded));
+    assert!(!plugins(3, None).floods(&flooded) && plugins(1, Some(2)).floods(&flooded));
+    guard.swapped(&with(Flood::Accepted));
+    assert_eq!(guard.check(&with(Flood::Accepted), &[&results(2, 1_000, 1_000)]), None);
+    assert!(!FloodGuard::new(None, &with(Flood::Held), &|_| true).holds(&with(Flood::Held)), "it is switched off");
+}
+
+#[test]
+fn a_flood_is_not_what_was_usual_before() {
+    let mut guard = guard(&plugins(1, None));
+    guard.committed(&results(1, 1_000, 10));
+    guard.swapped(&plugins(2, None));
+    guard.committed(&results(2, 999, 999));
+    guard.swapped(&plugins(3, None));
+    guard.swapped(&plugins(4, None));
+    assert!(guard.check(&plugins(4, None), &[&results(4, 1_000, 200)]).is_some());
+}
+
+#[test]
+fn a_start_watches_what_it_deploys_or_was_deployed_a_short_time_ago_but_not_the_first_version() {
+    let app = deployed(&[version("one", "", &[1], &[1]), version("two", "", &[1], &[1])]);
+    let minutes = |minutes: i64| 5 + minutes * 60_000;
+    assert!(!app.is_watched(1, 1, minutes(0)));
+    assert!(app.is_watched(2, 3, minutes(9)) && !app.is_watched(2, 3, minutes(10)));
+    assert!(app.is_watched(2, 2, minutes(99)));
+}

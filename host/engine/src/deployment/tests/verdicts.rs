@@ -1,6 +1,13 @@
 use super::*;
 use crate::ledger::VersionCounts;
 
+/// So many records of so many nanoseconds each.
+fn time(records: u64, nanos: u64) -> GuestTime {
+    let mut time = GuestTime::default();
+    (0..records).for_each(|_| time.add_call(1, nanos));
+    time
+}
+
 /// The verdict on a canary with these results and failures, after its time.
 fn judged(canary: (u64, &[(&str, u64)]), active: (u64, &[(&str, u64)])) -> Verdict {
     let results = |(records, failures): (u64, &[(&str, u64)])| VersionResults {
@@ -8,7 +15,7 @@ fn judged(canary: (u64, &[(&str, u64)]), active: (u64, &[(&str, u64)])) -> Verdi
             records,
             failures: failures.iter().map(|(code, n)| ((*code).to_owned(), *n)).collect(),
         },
-        time: GuestTime { records, nanos: records * 2_000 },
+        time: time(records, 2_000),
     };
     let counts = TrialCounts { reached: 2, active: results(active), canary: results(canary) };
     plan().judge(&counts, 10_000)
@@ -57,18 +64,18 @@ fn a_code_of_its_own_is_bad_even_if_another_is_gone() {
 fn a_canary_whose_calls_take_much_longer_is_bad() {
     let results = |records, nanos| VersionResults {
         counts: VersionCounts { records, failures: BTreeMap::new() },
-        time: GuestTime { records, nanos: nanos * records },
+        time: time(records, nanos),
     };
     let judged = |canary, active| {
         plan()
             .judge(&TrialCounts { reached: 2, active: results(9_000, active), canary: results(1_000, canary) }, 10_000)
     };
     assert_eq!(
-        judged(45_000, 20_000),
-        Verdict::Bad("its calls take 45 us for each record, and those of the active version 20 us".into())
+        judged(50_000, 20_000),
+        Verdict::Bad("half of its records take more than 49.2 us each, and of the active version's 16.4 us".into())
     );
     assert_eq!(judged(9_000, 2_000).name(), "good", "a few microseconds are noise");
-    assert_eq!(judged(39_000, 20_000).name(), "good");
+    assert_eq!(judged(40_000, 20_000).name(), "good");
 }
 
 #[test]
@@ -91,14 +98,24 @@ fn results_of_several_processes_are_added_if_they_are_of_the_same_step() {
         reached,
         canary: VersionResults {
             counts: VersionCounts { records, failures: BTreeMap::from([("bad".into(), 1)]) },
-            time: GuestTime { records, nanos: 7 },
+            time: time(records, 7),
         },
         active: VersionResults::default(),
     };
     let mut all = counts(3, 10);
     all.add(&counts(3, 5));
     all.add(&counts(2, 1_000));
-    assert_eq!((all.canary.counts.records, all.canary.counts.failed(), all.canary.time.nanos), (15, 2, 14));
+    assert_eq!((all.canary.counts.records, all.canary.counts.failed(), all.canary.time.clone()), (15, 2, time(15, 7)));
     all.add(&counts(4, 1));
     assert_eq!(all, counts(4, 1));
+}
+
+#[test]
+fn a_few_calls_that_took_very_long_say_nothing() {
+    let mut canary = time(1_000, 2_000);
+    (0..100).for_each(|_| canary.add_call(1, 50_000_000));
+    let counts = VersionCounts { records: 1_100, failures: BTreeMap::new() };
+    let canary = VersionResults { counts: counts.clone(), time: canary };
+    let active = VersionResults { counts, time: time(1_100, 2_000) };
+    assert_eq!(plan().judge(&TrialCounts { reached: 2, active, canary }, 10_000).name(), "good");
 }
