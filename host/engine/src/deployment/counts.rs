@@ -11,6 +11,9 @@ use crate::ports::DeploymentId;
 /// The time of guest calls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GuestTime {
+    /// Number of calls.
+    #[serde(default)]
+    pub calls: u64,
     /// Records of the calls.
     pub records: u64,
     /// Nanoseconds.
@@ -40,6 +43,7 @@ pub struct TrialCounts {
 impl GuestTime {
     /// Adds another.
     pub fn add(&mut self, other: Self) {
+        self.calls += other.calls;
         self.records += other.records;
         self.nanos += other.nanos;
     }

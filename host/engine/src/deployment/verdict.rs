@@ -1,6 +1,6 @@
 //! Verdicts on canaries: three-valued, and from counts of both versions over the same time.
 
-use super::counts::TrialCounts;
+use super::counts::{GuestTime, TrialCounts};
 use super::trial::CanaryPlan;
 use crate::record::Timestamp;
 
@@ -21,6 +21,10 @@ const MOST_TIME: u64 = 2;
 
 /// A difference of fewer nanoseconds for each record doesn't count.
 const LEAST_NANOS: u64 = 10_000;
+
+/// Nanoseconds that a call may take whatever its records need. A canary with a small share has few records in each of its
+/// calls, often only one, where the active version has many.
+const CALL_NANOS: u64 = 200_000;
 
 /// What the counts say of a canary.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,7 +87,7 @@ impl CanaryPlan {
         }
         if let (Some(mine), Some(theirs)) = (counts.canary.time.each(), counts.active.time.each())
             && mine > theirs.saturating_mul(MOST_TIME)
-            && mine - theirs > LEAST_NANOS
+            && mine - theirs > least_difference(counts.canary.time)
         {
             let micros = |nanos: u64| nanos / 1_000;
             return Verdict::Bad(format!(
@@ -116,6 +120,11 @@ fn is_higher([canary, active]: [(u64, u64); 2], deviations: f64) -> bool {
     let both = share((canary.0 + active.0, canary.1 + active.1));
     let spread = (both * (1.0 - both) * (1.0 / (canary.1 as f64).max(1.0) + 1.0 / (active.1 as f64).max(1.0))).sqrt();
     canary.0 >= LEAST_FAILURES && difference >= LEAST_DIFFERENCE && difference > deviations * spread
+}
+
+/// The nanoseconds for each record by which these calls must take longer.
+fn least_difference(time: GuestTime) -> u64 {
+    LEAST_NANOS + CALL_NANOS.saturating_mul(time.calls) / time.records.max(1)
 }
 
 fn said((n, of): (u64, u64)) -> String {

@@ -8,7 +8,7 @@ fn judged(canary: (u64, &[(&str, u64)]), active: (u64, &[(&str, u64)])) -> Verdi
             records,
             failures: failures.iter().map(|(code, n)| ((*code).to_owned(), *n)).collect(),
         },
-        time: GuestTime { records, nanos: records * 2_000 },
+        time: GuestTime { calls: 0, records, nanos: records * 2_000 },
     };
     let counts = TrialCounts { reached: 2, active: results(active), canary: results(canary) };
     plan().judge(&counts, 10_000)
@@ -55,20 +55,23 @@ fn a_code_of_its_own_is_bad_even_if_another_is_gone() {
 
 #[test]
 fn a_canary_whose_calls_take_much_longer_is_bad() {
-    let results = |records, nanos| VersionResults {
+    let results = |calls, records, nanos| VersionResults {
         counts: VersionCounts { records, failures: BTreeMap::new() },
-        time: GuestTime { records, nanos: nanos * records },
+        time: GuestTime { calls, records, nanos: nanos * records },
     };
-    let judged = |canary, active| {
-        plan()
-            .judge(&TrialCounts { reached: 2, active: results(9_000, active), canary: results(1_000, canary) }, 10_000)
+    let judged_in = |calls, canary, active| {
+        let (active, canary) = (results(20, 9_000, active), results(calls, 1_000, canary));
+        plan().judge(&TrialCounts { reached: 2, active, canary }, 10_000)
     };
+    let judged = |canary, active| judged_in(20, canary, active);
     assert_eq!(
         judged(45_000, 20_000),
         Verdict::Bad("its calls take 45 us for each record, and those of the active version 20 us".into())
     );
     assert_eq!(judged(9_000, 2_000).name(), "good", "a few microseconds are noise");
     assert_eq!(judged(39_000, 20_000).name(), "good");
+    assert_eq!(judged_in(1_000, 59_000, 16_000).name(), "good", "a call has a price, and each has one record");
+    assert_eq!(judged_in(1_000, 259_000, 16_000).name(), "bad");
 }
 
 #[test]
@@ -91,7 +94,7 @@ fn results_of_several_processes_are_added_if_they_are_of_the_same_step() {
         reached,
         canary: VersionResults {
             counts: VersionCounts { records, failures: BTreeMap::from([("bad".into(), 1)]) },
-            time: GuestTime { records, nanos: 7 },
+            time: GuestTime { calls: 1, records, nanos: 7 },
         },
         active: VersionResults::default(),
     };
