@@ -23,6 +23,8 @@ const TICK: Duration = Duration::from_millis(5);
 pub struct Feed<'a> {
     pub bootstrap: &'a str,
     pub topic: &'a str,
+    /// Number of keys, which come in turn.
+    pub keys: u64,
     /// Records a second.
     pub rate: u64,
     pub stop: &'a AtomicBool,
@@ -40,7 +42,7 @@ impl Feed<'_> {
         while !self.stop.load(Ordering::Relaxed) {
             let due = began.elapsed().as_micros() as u64 * self.rate / 1_000_000;
             while sent < due {
-                let (key, value) = (format!("k{sent}"), format!(r#"{{"n":{sent},"amount":1}}"#));
+                let (key, value) = (format!("k{}", sent % self.keys), format!(r#"{{"n":{sent},"amount":1}}"#));
                 let record = BaseRecord::to(self.topic).key(&key).payload(&value).timestamp(1_000 + sent as i64);
                 if producer.send(record).is_err() {
                     break;
@@ -51,6 +53,15 @@ impl Feed<'_> {
         }
         producer.flush(Duration::from_secs(30)).unwrap();
         sent
+    }
+}
+
+/// Tells threads to stop, in a test that fails, too.
+pub struct StopAtEnd<'a>(pub &'a AtomicBool);
+
+impl Drop for StopAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 
