@@ -4,9 +4,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use millrace_engine::canary::is_in_share;
 
+use crate::latency::Latency;
 use crate::load::{Feed, Gaps, StopAtEnd};
 use crate::support::{Running, until};
-use crate::{App, Tagged, app};
+use crate::{App, Tagged, app, records};
 
 const PARTITIONS: u32 = 6;
 
@@ -32,7 +33,7 @@ fn under_load(app: &App, act: impl FnOnce()) -> u64 {
         act();
         stop.store(true, Ordering::Relaxed);
         let fed = fed.join().unwrap();
-        until("all records are processed", || gaps.read.load(Ordering::Relaxed) >= fed);
+        until("all records are processed", || gaps.read.load(Ordering::Relaxed) + app.failed().len() as u64 >= fed);
         read_all.store(true, Ordering::Relaxed);
         fed
     })
@@ -95,4 +96,46 @@ fn a_canary_over_three_processes_goes_on_by_itself_and_no_key_goes_back() {
         assert_eq!(process.terminate().code(), Some(0));
     }
     check(&app.results(), fed);
+}
+
+#[test]
+fn a_canary_that_fails_is_aborted_by_its_processes_and_its_letters_name_it() {
+    let Some(app) = app("aborted", PARTITIONS) else { return };
+    let mut processes = ["one", "two", "three"].map(|data| app.running(data));
+    let bad = "deploy swap.toml --plugin swap=swap.wasm --config harm=fail --config every=2 --config tag=bad --yes --wait \
+               --canary 20%,100% --each 1h --min-records 300";
+    let latency = Latency::default();
+    let fed = under_load(&app, || {
+        let read_all = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let _at_end = StopAtEnd(&read_all);
+            scope.spawn(|| latency.watch(&app, PARTITIONS, &read_all));
+            let said = app.place.millrace(&format!("{bad} {}", app.kafka));
+            assert_eq!(said.code, Some(4), "{said:?}");
+            assert!(said.err.contains("`swap` generation 2 is aborted: "), "{said:?}");
+        });
+    });
+    let (statuses, verdict) = app.statuses();
+    assert_eq!(statuses, [(1, "active".into()), (2, "aborted".into())]);
+    assert!(verdict.contains("%) of its results failed, and 0 of "), "{verdict}");
+    for process in &mut processes {
+        // The canary, and its end.
+        assert_eq!(changes(process, 3), [2, 3]);
+    }
+    let canary = app.show(2)["component"].as_str().unwrap().to_owned();
+    let (letters, failed) = (app.letters(), app.failed());
+    assert!(letters.iter().all(|letter| letter["headers"].to_string().contains(&canary)));
+    let results = app.results();
+    let mut numbers: Vec<_> = results.iter().map(|it| it.number).chain(failed.iter().copied()).collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, (0..fed).collect::<Vec<_>>(), "each record once, as a result or a letter");
+    eprintln!("{} letters of {fed} records; {verdict}; {}", failed.len(), latency.said(200));
+    app.write(&records(fed..fed + 300));
+    let is_new = |it: &&Tagged| it.number >= fed;
+    until("the active version has processed all keys", || app.results().iter().filter(is_new).count() == 300);
+    assert!(app.results().iter().filter(is_new).all(|it| it.by == "one"));
+    assert_eq!(app.letters().len(), letters.len());
+    for process in &mut processes {
+        assert_eq!(process.terminate().code(), Some(0));
+    }
 }

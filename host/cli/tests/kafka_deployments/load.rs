@@ -17,7 +17,7 @@ use crate::support::until;
 const STEADY: Duration = Duration::from_millis(400);
 
 /// Records come each so often.
-const TICK: Duration = Duration::from_millis(5);
+pub const TICK: Duration = Duration::from_millis(5);
 
 /// Records at a steady rate, each with a number.
 pub struct Feed<'a> {
@@ -65,6 +65,22 @@ impl Drop for StopAtEnd<'_> {
     }
 }
 
+/// Reads what is committed to topics with so many partitions, from the beginning.
+pub fn reader(bootstrap: &str, topics: &[(&str, u32)]) -> BaseConsumer {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", bootstrap).set("group.id", "gaps").set("isolation.level", "read_committed");
+    config.set("fetch.wait.max.ms", "5").set("enable.auto.commit", "false");
+    let consumer: BaseConsumer = config.create().unwrap();
+    let mut places = TopicPartitionList::new();
+    for (topic, partitions) in topics {
+        for partition in 0..*partitions {
+            places.add_partition_offset(topic, partition.cast_signed(), Offset::Beginning).unwrap();
+        }
+    }
+    consumer.assign(&places).unwrap();
+    consumer
+}
+
 /// Times between committed results of a partition.
 #[derive(Default)]
 pub struct Gaps {
@@ -84,15 +100,7 @@ struct Gap {
 impl Gaps {
     /// Reads results until it is told to stop.
     pub fn watch(&self, bootstrap: &str, (topic, partitions): (&str, u32), stop: &AtomicBool) {
-        let mut config = ClientConfig::new();
-        config.set("bootstrap.servers", bootstrap).set("group.id", "gaps").set("isolation.level", "read_committed");
-        config.set("fetch.wait.max.ms", "5").set("enable.auto.commit", "false");
-        let consumer: BaseConsumer = config.create().unwrap();
-        let mut places = TopicPartitionList::new();
-        for partition in 0..partitions {
-            places.add_partition_offset(topic, partition.cast_signed(), Offset::Beginning).unwrap();
-        }
-        consumer.assign(&places).unwrap();
+        let consumer = reader(bootstrap, &[(topic, partitions)]);
         while !stop.load(Ordering::Relaxed) {
             let Some(Ok(message)) = consumer.poll(TICK) else { continue };
             let now = Instant::now();

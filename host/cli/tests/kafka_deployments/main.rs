@@ -6,6 +6,7 @@
 mod support;
 
 mod canaries;
+mod latency;
 mod load;
 mod restarts;
 mod swaps;
@@ -116,6 +117,13 @@ impl App {
     fn letters(&self) -> Vec<Value> {
         let lines = self.millrace(&format!("topic read {}-dlq --key string", self.name));
         lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// The numbers of the records that failed at the step `tag`.
+    fn failed(&self) -> Vec<u64> {
+        let letters = self.letters().into_iter();
+        let of_tag = letters.filter(|letter| letter["headers"].to_string().contains("at step tag of"));
+        of_tag.map(|letter| letter["value"]["n"].as_u64().unwrap()).collect()
     }
 
     fn write(&self, lines: &str) {
