@@ -100,7 +100,11 @@ impl CanaryCounts {
         let canaries = plugins.deployments.iter().zip(&plugins.topology.plugins).enumerate();
         for (number, (deployed, plugin)) in canaries.filter(|(_, (deployed, _))| deployed.canary.is_some()) {
             let counts = self.0.entry(plugin.name.clone()).or_default();
-            if counts.reached != deployed.reached {
+            if counts.reached > deployed.reached {
+                // A worker that goes on with the step before is behind the others.
+                continue;
+            }
+            if counts.reached < deployed.reached {
                 *counts = TrialCounts { reached: deployed.reached, ..TrialCounts::default() };
             }
             counts.committed(plugins, number, ledger);
