@@ -6,6 +6,7 @@
 mod support;
 
 mod canaries;
+mod floods;
 mod latency;
 mod load;
 mod restarts;
