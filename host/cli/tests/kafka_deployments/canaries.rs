@@ -15,7 +15,7 @@ const PARTITIONS: u32 = 6;
 const KEYS: u64 = 601;
 
 /// Records a second.
-const RATE: u64 = 1_500;
+const RATE: u64 = 1_000;
 
 const CANARY: &str =
     "deploy swap.toml --plugin swap=swap_next.wasm --yes --wait --canary 10%,40%,100% --min-records 200";
@@ -138,4 +138,45 @@ fn a_canary_that_fails_is_aborted_by_its_processes_and_its_letters_name_it() {
     for process in &mut processes {
         assert_eq!(process.terminate().code(), Some(0));
     }
+}
+
+/// Waits until records of all keys and partitions that were written from now on are processed.
+fn wait_for_all_keys(app: &App) {
+    let before = app.results().iter().map(|it| it.number).max().unwrap_or(0);
+    let is_done = |results: &[Tagged], partition| {
+        results.iter().any(|it| it.partition == partition && it.number > before + 2 * KEYS)
+    };
+    until("each key has come in each partition", || {
+        let results = app.results();
+        (0..u64::from(PARTITIONS)).all(|partition| is_done(&results, partition))
+    });
+}
+
+#[test]
+fn the_keys_of_a_canary_stay_the_same_while_processes_come_go_and_die() {
+    let Some(app) = app("rebalanced", PARTITIONS) else { return };
+    let [mut one, two, three] = ["one", "two", "three"].map(|data| app.running(data));
+    let mut processes = vec![three];
+    let fed = under_load(&app, || {
+        app.millrace(&format!("{} --each 1h", CANARY.replace("--wait ", "")));
+        wait_for_all_keys(&app);
+        assert_eq!(one.terminate().code(), Some(0));
+        two.kill();
+        processes.push(app.running("two"));
+        wait_for_all_keys(&app);
+        app.millrace("deployments promote swap.toml");
+        // It has an empty folder, and learns all from the control topic.
+        let mut fresh = app.start("four", "", None);
+        let assigned = fresh.logged("assigned");
+        assert!(assigned["tasks"].as_u64() > Some(0), "{assigned}");
+        processes.push(fresh);
+        wait_for_all_keys(&app);
+        app.millrace("deployments promote swap.toml --full --wait");
+        wait_for_all_keys(&app);
+    });
+    assert_eq!(app.statuses().0, [(1, "superseded".into()), (2, "active".into())]);
+    for process in &mut processes {
+        assert_eq!(process.terminate().code(), Some(0));
+    }
+    check(&app.results(), fed);
 }
