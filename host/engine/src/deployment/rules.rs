@@ -363,9 +363,11 @@ impl AppDeployments {
         Ok(self.append(plugin, next, author))
     }
 
-    /// Appends a deployment, with a new generation.
+    /// Appends a deployment, with a new generation, in place of one on trial.
     fn append(&mut self, plugin: &str, next: Deployment, author: &Author) -> u32 {
-        let generation = self.generation().saturating_add(1);
+        // The end of a trial is a change of its own.
+        let changes = if self.on_trial(plugin).is_some() { 2 } else { 1 };
+        let generation = self.generation().saturating_add(changes);
         let Author { by, at, note } = author.clone();
         let next = Deployment { generation, by, at, note, ..next };
         self.plugins.entry(plugin.to_owned()).or_default().push(next);
