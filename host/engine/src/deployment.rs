@@ -120,6 +120,8 @@ pub enum Act {
         step: Option<usize>,
         /// It becomes active at once.
         fully: bool,
+        /// A verdict asks for it, and not a user: while the canary is paused, it isn't done.
+        judged: bool,
     },
     /// A canary goes no further by itself, or goes on.
     Pause {

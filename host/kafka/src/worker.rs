@@ -181,7 +181,7 @@ impl Worker {
         while let Some(command) = self.mailbox.receive(wait) {
             self.handle_command(command)?;
         }
-        if self.swapping || self.shared.plugins.version() != self.version {
+        if self.swapping || self.has_next_plugins() {
             self.swap_plugins()?;
         }
         match self.phase {
@@ -274,8 +274,8 @@ impl Worker {
                 if self.must_commit() || self.is_on_trial(number) || (self.is_commit_due() && !self.is_caught_up()) {
                     self.commit(CommitScope::All)?;
                 }
-                // Slow rules hold up no command: the records that are left wait in the queues.
-                if !self.may_go_on() {
+                // Slow rules hold up no command and no swap: the records that are left wait in the queues.
+                if !self.may_go_on() || self.has_next_plugins() {
                     return Ok(());
                 }
                 if began.elapsed() > TASK_SLICE {

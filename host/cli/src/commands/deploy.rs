@@ -64,6 +64,8 @@ pub fn deploy(arguments: &args::Deploy) -> Result<()> {
         }
         return Err(error.context("nothing was deployed"));
     }
+    // The time of a trial begins now, and not when it was staged.
+    let author = author::here(arguments.manner.note.clone());
     control.change(&Act::Activate(generations.clone()), &author, &Components::new())?;
     done(&control, (&generations, true), &arguments.manner)
 }

@@ -17,12 +17,14 @@ use crate::support::until;
 const STEADY: Duration = Duration::from_millis(400);
 
 /// Records come each so often.
-const TICK: Duration = Duration::from_millis(5);
+pub const TICK: Duration = Duration::from_millis(5);
 
 /// Records at a steady rate, each with a number.
 pub struct Feed<'a> {
     pub bootstrap: &'a str,
     pub topic: &'a str,
+    /// Number of keys, which come in turn.
+    pub keys: u64,
     /// Records a second.
     pub rate: u64,
     pub stop: &'a AtomicBool,
@@ -40,7 +42,7 @@ impl Feed<'_> {
         while !self.stop.load(Ordering::Relaxed) {
             let due = began.elapsed().as_micros() as u64 * self.rate / 1_000_000;
             while sent < due {
-                let (key, value) = (format!("k{sent}"), format!(r#"{{"n":{sent},"amount":1}}"#));
+                let (key, value) = (format!("k{}", sent % self.keys), format!(r#"{{"n":{sent},"amount":1}}"#));
                 let record = BaseRecord::to(self.topic).key(&key).payload(&value).timestamp(1_000 + sent as i64);
                 if producer.send(record).is_err() {
                     break;
@@ -52,6 +54,31 @@ impl Feed<'_> {
         producer.flush(Duration::from_secs(30)).unwrap();
         sent
     }
+}
+
+/// Tells threads to stop, in a test that fails, too.
+pub struct StopAtEnd<'a>(pub &'a AtomicBool);
+
+impl Drop for StopAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Reads what is committed to topics with so many partitions, from the beginning.
+pub fn reader(bootstrap: &str, topics: &[(&str, u32)]) -> BaseConsumer {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", bootstrap).set("group.id", "gaps").set("isolation.level", "read_committed");
+    config.set("fetch.wait.max.ms", "5").set("enable.auto.commit", "false");
+    let consumer: BaseConsumer = config.create().unwrap();
+    let mut places = TopicPartitionList::new();
+    for (topic, partitions) in topics {
+        for partition in 0..*partitions {
+            places.add_partition_offset(topic, partition.cast_signed(), Offset::Beginning).unwrap();
+        }
+    }
+    consumer.assign(&places).unwrap();
+    consumer
 }
 
 /// Times between committed results of a partition.
@@ -73,15 +100,7 @@ struct Gap {
 impl Gaps {
     /// Reads results until it is told to stop.
     pub fn watch(&self, bootstrap: &str, (topic, partitions): (&str, u32), stop: &AtomicBool) {
-        let mut config = ClientConfig::new();
-        config.set("bootstrap.servers", bootstrap).set("group.id", "gaps").set("isolation.level", "read_committed");
-        config.set("fetch.wait.max.ms", "5").set("enable.auto.commit", "false");
-        let consumer: BaseConsumer = config.create().unwrap();
-        let mut places = TopicPartitionList::new();
-        for partition in 0..partitions {
-            places.add_partition_offset(topic, partition.cast_signed(), Offset::Beginning).unwrap();
-        }
-        consumer.assign(&places).unwrap();
+        let consumer = reader(bootstrap, &[(topic, partitions)]);
         while !stop.load(Ordering::Relaxed) {
             let Some(Ok(message)) = consumer.poll(TICK) else { continue };
             let now = Instant::now();

@@ -1,13 +1,17 @@
-//! Deployments on a real broker: rolling restarts, and many swaps under load with processes that are killed in the
-//! middle of one.
+//! Deployments on a real broker: rolling restarts, many swaps under load with processes that are killed in the middle of
+//! one, and trials over several processes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 #[path = "../support/mod.rs"]
 mod support;
 
+mod canaries;
+mod floods;
+mod latency;
 mod load;
 mod restarts;
 mod swaps;
+mod trials;
 
 use std::sync::OnceLock;
 
@@ -86,6 +90,41 @@ impl App {
         let mut command = self.place.command(&format!("run swap.toml --data {data} {settings} {more} {}", self.kafka));
         command.envs(fault.map(|fault| ("MILLRACE_FAULT", fault)));
         Running::start(command)
+    }
+
+    /// The same, once it runs.
+    fn running(&self, data: &str) -> Running {
+        let mut process = self.start(data, "", None);
+        process.logged("running");
+        process
+    }
+
+    /// The statuses of the deployments that are kept, by generation, and the verdict on the last one.
+    fn statuses(&self) -> (Vec<(u64, String)>, String) {
+        let lines = self.millrace("deployments list swap.toml --json");
+        let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let status = |it: &Value| (it["generation"].as_u64().unwrap(), it["status"].as_str().unwrap().to_owned());
+        let verdict = lines.last().map(|it| it["verdict"].as_str().unwrap_or_default().to_owned());
+        (lines.iter().map(status).collect(), verdict.unwrap_or_default())
+    }
+
+    /// A deployment, with the counts or the report of its trial.
+    fn show(&self, generation: u32) -> Value {
+        let shown = self.millrace(&format!("deployments show swap.toml --generation {generation}"));
+        serde_json::from_str(&shown).unwrap()
+    }
+
+    /// The dead letters.
+    fn letters(&self) -> Vec<Value> {
+        let lines = self.millrace(&format!("topic read {}-dlq --key string", self.name));
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// The numbers of the records that failed at the step `tag`.
+    fn failed(&self) -> Vec<u64> {
+        let letters = self.letters().into_iter();
+        let of_tag = letters.filter(|letter| letter["headers"].to_string().contains("at step tag of"));
+        of_tag.map(|letter| letter["value"]["n"].as_u64().unwrap()).collect()
     }
 
     fn write(&self, lines: &str) {

@@ -42,7 +42,7 @@ fn each_record_is_processed_once_over_many_swaps_and_no_partition_goes_back_alth
     let (swaps, rate) = (number("MILLRACE_SWAPS", SWAPS), number("MILLRACE_RATE", RATE));
     let (stop, read_all, gaps) = (AtomicBool::new(false), AtomicBool::new(false), Gaps::default());
     let (mut dice, mut deaths, mut undisturbed) = (Dice::new(11), 0, Vec::new());
-    let feed = Feed { bootstrap: &app.bootstrap, topic: "swapping-in", rate, stop: &stop };
+    let feed = Feed { bootstrap: &app.bootstrap, topic: "swapping-in", keys: u64::MAX, rate, stop: &stop };
     let fed = std::thread::scope(|scope| {
         let fed = scope.spawn(|| feed.run());
         scope.spawn(|| gaps.watch(&app.bootstrap, ("swapping-out", PARTITIONS), &read_all));

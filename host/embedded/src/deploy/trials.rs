@@ -139,7 +139,7 @@ impl Trials {
                 Verdict::Inconclusive(_) => continue,
                 Verdict::Good(reason) => {
                     let (plugin, step) = (plugin.clone(), Some(plan.step));
-                    (Act::Advance { plugin, generation, step, fully: false }, reason)
+                    (Act::Advance { plugin, generation, step, fully: false, judged: true }, reason)
                 }
                 Verdict::Bad(reason) => {
                     tracing::error!(plugin, generation, reason, "the canary is aborted");
@@ -178,7 +178,10 @@ impl Held {
         let note = format!("flood guard: {reason}");
         if self.asked.is_none() {
             self.asked = Some(WayOut::Back);
-            if deployer.change(log, self.flooded.way_back(), note.clone())? {
+            let way_back = self.flooded.way_back(&deployer.deployments(log)?);
+            if let Some(act) = way_back
+                && deployer.change(log, act, note.clone())?
+            {
                 return Ok(());
             }
         }

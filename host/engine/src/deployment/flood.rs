@@ -53,13 +53,14 @@ impl Flooded {
     pub const HELD: &'static str = "the input waits, because too many records fail since a deployment, and the app can't go back by \
         itself: deploy another version, or let them fail with `millrace deployments resume`";
 
-    /// The way back from the version.
-    pub fn way_back(&self) -> Act {
+    /// The way back from the version; none if it processes no records any more.
+    pub fn way_back(&self, deployments: &AppDeployments) -> Option<Act> {
         let (plugin, generation) = (self.plugin.clone(), self.generation);
-        match self.is_canary {
-            true => Act::Abort(BTreeMap::from([(plugin, generation)])),
-            false => Act::Rollback { plugin, replaces: generation, to: None },
+        let is_it = |it: Option<&Deployment>| it.is_some_and(|it| it.generation == generation);
+        if is_it(deployments.active(&plugin)) {
+            return Some(Act::Rollback { plugin, replaces: generation, to: None });
         }
+        is_it(deployments.on_trial(&plugin)).then(|| Act::Abort(BTreeMap::from([(plugin, generation)])))
     }
 
     /// The input waits, where there is no way back.

@@ -301,11 +301,12 @@ impl PluginRecord {
         true
     }
 
-    /// Aborts all that may still become active: the deployment of this generation comes first.
+    /// Aborts all that may still become active: the deployment of this generation comes first. The end of a trial is the
+    /// change just before it, which tasks follow while that deployment is only staged.
     fn abort_all(&mut self, by: u32) {
         let open = self.deployments.iter().filter(|it| it.status.is_open()).map(|it| it.generation);
         for generation in open.collect::<Vec<_>>() {
-            self.abort(generation, by, &format!("generation {by} was deployed"));
+            self.abort(generation, by.saturating_sub(1), &format!("generation {by} was deployed"));
         }
     }
 
@@ -315,6 +316,10 @@ impl PluginRecord {
         let Some(staged) = self.deployments.iter_mut().find(is_staged) else { return false };
         let Some(trial) = &mut staged.trial else { return false };
         staged.status = trial.begin(at);
+        let version = shortened(&staged.component, &staged.config);
+        if !self.had.contains(&version) {
+            self.had.push(version);
+        }
         self.reached = self.reached.max(generation);
         true
     }

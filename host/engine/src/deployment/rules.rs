@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::record::{Cause, Deployment, PluginRecord, Status, StoreVersions};
-use super::trial::Trial;
+use super::trial::{Advance, Trial};
 use super::{Act, Author, Candidate, DeploymentRefused, Joined};
 use crate::record::Timestamp;
 use crate::step::Flood;
@@ -83,14 +83,19 @@ impl AppDeployments {
             }
             Act::Abort(open) => {
                 for (plugin, generation) in open {
+                    if self.active(plugin).is_some_and(|active| active.generation == *generation) {
+                        let reason =
+                            format!("generation {generation} is active: `millrace deployments rollback` goes back");
+                        return Err(refused(plugin, reason));
+                    }
                     let at = self.generation().saturating_add(1);
                     if let Some(record) = self.plugins.get_mut(plugin) {
                         record.abort(*generation, at, &author.note);
                     }
                 }
             }
-            Act::Advance { plugin, generation, step, fully } => {
-                self.advance(plugin, *generation, (*step, *fully), author)?;
+            Act::Advance { plugin, generation, step, fully, judged } => {
+                self.advance(plugin, *generation, Advance { step: *step, fully: *fully, judged: *judged }, author)?;
                 generations.insert(plugin.clone(), *generation);
             }
             Act::Pause { plugin, generation, paused } => {
@@ -246,7 +251,7 @@ impl AppDeployments {
     fn rollback_target(&self, plugin: &str, to: Option<u32>) -> Result<&Deployment, DeploymentRefused> {
         let (record, active) = self.record(plugin)?;
         let is_other = |it: &Deployment| {
-            let was_active = !matches!(it.status, Status::Staged | Status::Aborted);
+            let was_active = matches!(it.status, Status::Superseded | Status::RolledBack);
             was_active && (&it.component, &it.config) != (&active.component, &active.config)
         };
         let others = || record.deployments.iter().rev().filter(|it| is_other(it));
@@ -367,9 +372,11 @@ impl AppDeployments {
         Ok(self.append(plugin, next, author))
     }
 
-    /// Appends a deployment, with a new generation.
+    /// Appends a deployment, with a new generation, in place of one on trial.
     fn append(&mut self, plugin: &str, next: Deployment, author: &Author) -> u32 {
-        let generation = self.generation().saturating_add(1);
+        // The end of a trial is a change of its own.
+        let changes = if self.on_trial(plugin).is_some() { 2 } else { 1 };
+        let generation = self.generation().saturating_add(changes);
         let Author { by, at, note } = author.clone();
         let next = Deployment { generation, by, at, note, ..next };
         self.plugins.entry(plugin.to_owned()).or_default().push(next);

@@ -100,13 +100,20 @@ impl CanaryPlan {
     }
 }
 
+/// How a trial goes on.
+pub(super) struct Advance {
+    pub(super) step: Option<usize>,
+    pub(super) fully: bool,
+    pub(super) judged: bool,
+}
+
 impl AppDeployments {
     /// A trial goes on to its next step, or becomes active.
     pub(super) fn advance(
         &mut self,
         plugin: &str,
         generation: u32,
-        (step, fully): (Option<usize>, bool),
+        Advance { step, fully, judged }: Advance,
         author: &Author,
     ) -> Result<(), DeploymentRefused> {
         if self.active(plugin).is_some_and(|active| active.generation == generation) {
@@ -117,6 +124,7 @@ impl AppDeployments {
         let trial = on_trial(plugin, record, generation)?;
         let next = match trial.trial.as_mut() {
             Some(Trial::Canary(plan)) => match step {
+                _ if plan.paused && judged => return Err(refused(plugin, "the canary is paused".into())),
                 // It was asked for before, and is done.
                 Some(step) if plan.step == step + 1 && !fully => return Ok(()),
                 Some(step) if plan.step != step => {
@@ -148,12 +156,15 @@ impl AppDeployments {
         paused: bool,
         author: &Author,
     ) -> Result<(), DeploymentRefused> {
+        let at = self.generation().saturating_add(1);
         let record = self.plugins.get_mut(plugin).ok_or_else(|| no_trial(plugin, generation))?;
         let Some(Trial::Canary(plan)) = &mut on_trial(plugin, record, generation)?.trial else {
             return Err(refused(plugin, format!("generation {generation} is a shadow, which has no steps")));
         };
         if plan.paused != paused {
             (plan.paused, plan.since) = (paused, author.at);
+            // The results are counted anew.
+            (record.reached, record.generation) = (at, at);
         }
         Ok(())
     }

@@ -97,7 +97,10 @@ fn valid(step: &mut Step<'_>, items: Vec<Item>, call: &Call, logic: &mut dyn Log
         let outcomes = transform::call(step, &items, call, logic)?;
         for (item, outcome) in items.into_iter().zip(outcomes) {
             match outcome {
-                Outcome::Outputs(_) => good.push(item),
+                Outcome::Outputs(_) => {
+                    step.count_result(call, item.record.key.as_deref());
+                    good.push(item);
+                }
                 bad => {
                     let parent = crate::step::Parent { path: &item.path, record: &item.record };
                     step.apply_outcome(&parent, bad, call)?;

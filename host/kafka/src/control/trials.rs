@@ -12,10 +12,25 @@ use millrace_engine::ports::DeploymentId;
 /// The trials of an instance.
 pub(crate) struct Trials {
     counts: Mutex<CanaryCounts>,
-    guard: Mutex<FloodGuard>,
+    guard: Mutex<Guard>,
     /// The version whose records fail, while the input waits.
     flooded: Mutex<Option<Flooded>>,
     is_held: AtomicBool,
+}
+
+/// The guard, with what its workers commit at this moment: each alone may be few enough.
+struct Guard {
+    guard: FloodGuard,
+    /// The results of the transactions that are being committed, by worker.
+    committing: BTreeMap<usize, Ledger>,
+}
+
+impl Guard {
+    /// The version of which too many records fail, those of a worker's open transaction included.
+    fn check(&self, worker: usize, plugins: &ActivePlugins, open: &Ledger) -> Option<Flooded> {
+        let others = self.committing.iter().filter(|(other, _)| **other != worker).map(|(_, ledger)| ledger);
+        self.guard.check(plugins, &others.chain([open]).collect::<Vec<_>>())
+    }
 }
 
 impl Trials {
@@ -25,7 +40,8 @@ impl Trials {
             tracing::error!("{}", Flooded::HELD);
         }
         let (counts, flooded, is_held) = (Mutex::default(), Mutex::default(), AtomicBool::new(held));
-        Self { counts, guard: Mutex::new(guard), flooded, is_held }
+        let guard = Mutex::new(Guard { guard, committing: BTreeMap::new() });
+        Self { counts, guard, flooded, is_held }
     }
 
     /// Whether the input waits, because too many of its records fail.
@@ -34,8 +50,29 @@ impl Trials {
     }
 
     /// Looks at the open transaction of a worker. The reason if it must be dropped, because too many records fail.
-    pub(crate) fn flood(&self, plugins: &ActivePlugins, open: &[&Ledger]) -> Option<String> {
-        let flooded = locked(&self.guard).check(plugins, open)?;
+    pub(crate) fn flood(&self, worker: usize, plugins: &ActivePlugins, open: &Ledger) -> Option<String> {
+        // Held until the end: the version may be replaced meanwhile.
+        let guard = locked(&self.guard);
+        let flooded = guard.check(worker, plugins, open)?;
+        Some(self.hold(flooded))
+    }
+
+    /// Looks at a transaction of a worker before its commit, and counts it for the other workers until it is
+    /// [committed](Self::committed). The reason if it must be dropped.
+    pub(crate) fn before_commit(&self, worker: usize, plugins: &ActivePlugins, ledger: &Ledger) -> Option<String> {
+        let mut guard = locked(&self.guard);
+        let held = locked(&self.flooded).clone().filter(|flooded| plugins.floods(flooded));
+        let Some(flooded) = held.or_else(|| guard.check(worker, plugins, ledger)) else {
+            let mut results = Ledger::default();
+            results.versions.clone_from(&ledger.versions);
+            guard.committing.insert(worker, results);
+            return None;
+        };
+        Some(self.hold(flooded))
+    }
+
+    /// Holds the input. Gives the reason.
+    fn hold(&self, flooded: Flooded) -> String {
         let Flooded { plugin, generation, reason, .. } = &flooded;
         let reason = format!("plugin `{plugin}`, generation {generation}: {reason}");
         if !self.is_held.swap(true, Ordering::AcqRel) {
@@ -46,7 +83,7 @@ impl Trials {
             );
             *locked(&self.flooded) = Some(flooded);
         }
-        Some(reason)
+        reason
     }
 
     /// The version whose records fail, while the input waits.
@@ -54,21 +91,33 @@ impl Trials {
         locked(&self.flooded).clone()
     }
 
+    /// A transaction of a worker isn't committed after all.
+    pub(crate) fn aborted(&self, worker: usize) {
+        locked(&self.guard).committing.remove(&worker);
+    }
+
     /// Counts a transaction of a worker after its commit.
-    pub(crate) fn committed(&self, plugins: &ActivePlugins, ledger: &Ledger, times: &[(DeploymentId, GuestTime)]) {
+    pub(crate) fn committed(
+        &self,
+        worker: usize,
+        plugins: &ActivePlugins,
+        ledger: &Ledger,
+        times: &[(DeploymentId, GuestTime)],
+    ) {
         if plugins.deployments.iter().any(|deployed| deployed.canary.is_some()) {
             locked(&self.counts).committed(plugins, ledger, times);
         }
-        locked(&self.guard).committed(ledger);
+        let mut guard = locked(&self.guard);
+        guard.committing.remove(&worker);
+        guard.guard.committed(ledger);
     }
 
     /// Other plugins are active. The input goes on unless they have the version whose records fail.
     pub(crate) fn swapped(&self, plugins: &ActivePlugins) {
-        let ordered = {
-            let mut guard = locked(&self.guard);
-            guard.swapped(plugins);
-            guard.holds(plugins)
-        };
+        // Until the end: a worker that sees a flood meanwhile may see that of a version that runs no more.
+        let mut guard = locked(&self.guard);
+        guard.guard.swapped(plugins);
+        let ordered = guard.guard.holds(plugins);
         let mut flooded = locked(&self.flooded);
         flooded.take_if(|flooded| !plugins.floods(flooded));
         let held = ordered || flooded.is_some();

@@ -32,6 +32,9 @@ pub(super) struct Verdicts {
     judged: Option<Instant>,
     /// Since when each canary is due to go on or end, by plugin, and its generation.
     due: BTreeMap<String, (u32, Instant)>,
+    /// The change that each canary's last act of this process followed, by plugin, and when it was done. It is read soon,
+    /// and needn't be done again meanwhile.
+    acted: BTreeMap<String, (u32, Instant)>,
     /// The flooded version that this process has acted on, and when.
     went_back: Option<(Flooded, Instant)>,
 }
@@ -49,7 +52,7 @@ impl Verdicts {
     /// Does what the trials ask for. What fails is logged, and tried again.
     pub(super) fn act(&mut self, context: &FollowContext<'_>, deployments: &AppDeployments) {
         if let Some(flooded) = context.trials.flooded() {
-            return self.go_back(context, flooded);
+            return self.go_back(context, deployments, flooded);
         }
         if self.judged.is_some_and(|judged| judged.elapsed() < JUDGE_INTERVAL) {
             return;
@@ -61,7 +64,10 @@ impl Verdicts {
                 if let Act::Abort(_) = act {
                     tracing::error!(plugin, reason, "the canary is aborted");
                 }
-                do_it(context, &act, reason);
+                let reached = deployments.plugins.get(plugin).map_or(0, |record| record.reached());
+                if do_it(context, &act, reason) == Some(true) {
+                    self.acted.insert(plugin.to_owned(), (reached, Instant::now()));
+                }
             }
         }
     }
@@ -76,6 +82,9 @@ impl Verdicts {
         let trial = deployments.on_trial(plugin)?;
         let Some(Trial::Canary(plan)) = &trial.trial else { return None };
         let reached = deployments.plugins.get(plugin)?.reached();
+        if self.acted.get(plugin).is_some_and(|(at, when)| *at == reached && when.elapsed() < ACT_TIMEOUT) {
+            return None;
+        }
         let own = context.trials.counts();
         let mut counts = TrialCounts { reached, ..TrialCounts::default() };
         let others = self.others.iter().filter(|(instance, _)| *instance != context.instance).map(|(_, all)| all);
@@ -90,7 +99,7 @@ impl Verdicts {
             }
             Verdict::Good(reason) => {
                 let (plugin, step) = (plugin.to_owned(), Some(plan.step));
-                (Act::Advance { plugin, generation, step, fully: false }, reason)
+                (Act::Advance { plugin, generation, step, fully: false, judged: true }, reason)
             }
             Verdict::Bad(reason) => (Act::Abort(BTreeMap::from([(plugin.to_owned(), generation)])), reason),
         };
@@ -98,13 +107,16 @@ impl Verdicts {
         if due.0 != reached {
             *due = (reached, Instant::now());
         }
-        let before = self.others.keys().filter(|instance| instance.as_str() < context.instance).count();
+        // Those that aren't in this step may be gone long since.
+        let is_in_step = |all: &BTreeMap<String, TrialCounts>| all.get(plugin).is_some_and(|of| of.reached == reached);
+        let is_before = |instance: &str| instance < context.instance || !is_in_step(&own);
+        let before = self.others.iter().filter(|(instance, all)| is_before(instance) && is_in_step(all)).count();
         let wait = TURN.saturating_mul(u32::try_from(before).unwrap_or(u32::MAX));
         (due.1.elapsed() >= wait).then_some((act, reason))
     }
 
     /// Goes back from a version whose records fail.
-    fn go_back(&mut self, context: &FollowContext<'_>, flooded: Flooded) {
+    fn go_back(&mut self, context: &FollowContext<'_>, deployments: &AppDeployments, flooded: Flooded) {
         if let Some((before, at)) = &self.went_back
             && *before == flooded
             && at.elapsed() < HELD_INTERVAL
@@ -112,7 +124,9 @@ impl Verdicts {
             return;
         }
         let note = format!("flood guard: {}", flooded.reason);
-        if do_it(context, &flooded.way_back(), note.clone()) == Some(false) {
+        // Without one, another version comes soon.
+        let Some(way_back) = flooded.way_back(deployments) else { return };
+        if do_it(context, &way_back, note.clone()) == Some(false) {
             // A user must decide.
             do_it(context, &flooded.hold(), note);
         }

@@ -39,7 +39,7 @@ impl Worker {
     /// Commits the tasks' uncommitted work, if there is any.
     pub(super) fn commit(&mut self, scope: CommitScope) -> Result<(), Reaction> {
         let (began, time) = (Instant::now(), self.run_time());
-        let Self { transactions, tasks, shared, phase, logic, paces, plugins, .. } = self;
+        let Self { transactions, tasks, shared, phase, logic, paces, plugins, number, .. } = self;
         let WorkerTransactions { producer: Some(producer), unclear, .. } = transactions else { return Ok(()) };
         let mut ledger = Ledger::default();
         let mut changed = Vec::new();
@@ -64,7 +64,7 @@ impl Worker {
             self.release_if_clean();
             return Ok(());
         }
-        if let Some(reason) = shared.trials.flood(plugins, &[&ledger]) {
+        if let Some(reason) = shared.trials.before_commit(*number, plugins, &ledger) {
             return Err(Reaction::Abort(reason));
         }
         let offsets = offsets(changed.iter().map(|(active, _)| &**active))?;
@@ -135,7 +135,7 @@ impl Worker {
     fn after_commit(&mut self, ledger: Ledger, began: Instant, disturbed: bool) -> Result<(), Reaction> {
         self.transactions.note_end();
         self.failures = 0;
-        self.shared.trials.committed(&self.plugins, &ledger, &self.logic.take_times());
+        self.shared.trials.committed(self.number, &self.plugins, &ledger, &self.logic.take_times());
         if disturbed {
             // The next transaction must not be ended by a late request of this one. A task with uncommitted work begins
             // anew: it may take long until there is a producer.

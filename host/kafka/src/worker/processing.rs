@@ -141,7 +141,7 @@ impl Worker {
         let (most, plan) = (work.most(self.shared.options.batch), self.plan(number, work));
         let run_time = self.run_time();
         let time = (plan != StepPlan::Unlimited).then_some(run_time);
-        let Self { transactions, tasks, logic, paces, shared, plugins, .. } = self;
+        let Self { number: worker, transactions, tasks, logic, paces, shared, plugins, .. } = self;
         let WorkerTransactions { producer: Some(producer), begun, unclear, .. } = transactions else {
             return Ok(false);
         };
@@ -158,7 +158,7 @@ impl Worker {
             }
             part => part.map_err(|error| active.reaction(error))?,
         };
-        if let Some(reason) = shared.trials.flood(plugins, &[active.task.open_ledger()]) {
+        if let Some(reason) = shared.trials.flood(*worker, plugins, active.task.open_ledger()) {
             return Err(Reaction::Abort(reason));
         }
         let took = began.elapsed();

@@ -13,6 +13,7 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::fro
 impl Worker {
     /// Does what follows from a failure.
     pub(super) fn recover(&mut self, reaction: Reaction) -> Result<(), Reaction> {
+        self.shared.trials.aborted(self.number);
         // After a refusal, the next attempt differs: it needn't wait.
         let patient = !matches!(reaction, Reaction::Refused(_));
         if !matches!(reaction, Reaction::Fail(_) | Reaction::Stop(_)) {

@@ -110,16 +110,22 @@ impl Worker {
     }
 
     /// Whether the input waits, because too many records fail since a deployment. What another worker of the process has
-    /// not committed then is dropped like that of the one that has noticed it.
+    /// not committed then is dropped like that of the one that has noticed it. It waits for a swap, too: once it goes on,
+    /// no worker may go on with the version that fails.
     pub(super) fn is_held(&mut self) -> Result<bool, Reaction> {
         if !self.shared.trials.is_held() {
-            return Ok(false);
+            return Ok(self.has_next_plugins());
         }
         if self.tasks.is_any_dirty() {
             return Err(Reaction::Abort("too many records fail since a deployment".into()));
         }
         std::thread::park_timeout(IDLE_WAIT);
         Ok(true)
+    }
+
+    /// Whether other plugins are active than those that its tasks run, or are about to.
+    pub(super) fn has_next_plugins(&self) -> bool {
+        self.shared.plugins.version() != self.version
     }
 
     /// Finishes the work of tasks that run older versions, and commits it. False if a command waits, or no task is

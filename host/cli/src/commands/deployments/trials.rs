@@ -48,7 +48,7 @@ pub(super) fn promote(control: &Control<'_>, plugin: Option<&str>, fully: bool, 
     let step = trial.canary().map(|plan| plan.step);
     let why = if manner.note.is_empty() { "promoted by a user".to_owned() } else { manner.note.clone() };
     let manner = Manner { note: why, ..manner.clone() };
-    change(control, &Act::Advance { plugin, generation, step, fully }, &manner)
+    change(control, &Act::Advance { plugin, generation, step, fully, judged: false }, &manner)
 }
 
 /// Lets a paused canary go on, or an app whose input the flood guard holds.

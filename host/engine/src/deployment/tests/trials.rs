@@ -16,7 +16,7 @@ fn begin(app: &mut AppDeployments, version: &Candidate, trial: Option<Trial>) ->
 }
 
 fn advance(app: &mut AppDeployments, generation: u32, step: Option<usize>) -> Result<(), DeploymentRefused> {
-    let act = Act::Advance { plugin: "p".into(), generation, step, fully: false };
+    let act = Act::Advance { plugin: "p".into(), generation, step, fully: false, judged: true };
     app.apply(&act, &Author { note: "good".into(), at: 77, ..author() }).map(drop)
 }
 
@@ -93,8 +93,10 @@ fn a_staged_deployment_alone_ends_the_canary_before_it() {
     let mut app = deployed(&[one()]);
     begin(&mut app, &two(), canary(&[500, 10_000])).unwrap();
     let staged = Act::Stage { candidates: vec![version("three", "", &[1], &[1])], trial: None };
-    app.apply(&staged, &author()).unwrap();
+    let staged = app.apply(&staged, &author()).unwrap();
     assert_eq!(state(&app), (vec!["active", "aborted", "staged"], 3, None));
+    app.apply(&Act::Activate(staged), &author()).unwrap();
+    assert_eq!(state(&app), (vec!["superseded", "aborted", "active"], 4, None), "another change for tasks");
 }
 
 #[test]
@@ -107,10 +109,10 @@ fn a_paused_canary_begins_its_step_anew_when_it_goes_on() {
     }
     let plan = app.on_trial("p").unwrap().trial.clone().unwrap();
     assert_eq!((plan.canary().unwrap().paused, plan.canary().unwrap().since), (false, 70));
-    begin(&mut app, &two(), shadow()).unwrap();
-    let act = Act::Pause { plugin: "p".into(), generation: 3, paused: true };
+    let generation = begin(&mut app, &two(), shadow()).unwrap();
+    let act = Act::Pause { plugin: "p".into(), generation, paused: true };
     let refused = app.apply(&act, &author()).unwrap_err().to_string();
-    assert_eq!(refused, "plugin `p`: generation 3 is a shadow, which has no steps");
+    assert_eq!(refused, format!("plugin `p`: generation {generation} is a shadow, which has no steps"));
 }
 
 #[test]

@@ -87,6 +87,7 @@ impl ResultEmitter<'_, '_> {
         let state = grouped.state.as_ref().map(|state| state.bytes.clone());
         let (timestamp, window) = (closing.timestamp, Some(closing.window));
         let record = Record { key, value, timestamp, headers: Headers::EMPTY, window };
+        self.step.count_result(self.call, record.key.as_deref());
         match outcome {
             Some(Outcome::Fail(failure)) => {
                 // The dead letter shows the state, because there is no result.
