@@ -108,8 +108,8 @@ pub struct Ledger {
     pub logs: Vec<LogLine>,
     /// Number of lines beyond that.
     pub logs_dropped: u64,
-    /// The results of each version of each plugin, by its number in the topology and the generation.
-    pub versions: BTreeMap<(usize, u32), VersionCounts>,
+    /// The results of each version of each plugin, by its number in the topology and the generation, and by function.
+    pub versions: BTreeMap<(usize, u32), BTreeMap<String, VersionCounts>>,
 }
 
 impl Ledger {
@@ -174,13 +174,28 @@ impl Ledger {
         if self.logs.len() < Self::MAX_LOGS { self.logs.push(line) } else { self.logs_dropped += 1 }
     }
 
+    /// The results of a function of a version.
+    pub(crate) fn version(&mut self, version: (usize, u32), function: &str) -> &mut VersionCounts {
+        let functions = self.versions.entry(version).or_default();
+        // Without a copy of the name for each result.
+        if !functions.contains_key(function) {
+            functions.insert(function.to_owned(), VersionCounts::default());
+        }
+        match functions.get_mut(function) {
+            Some(counts) => counts,
+            None => unreachable!("it was inserted"),
+        }
+    }
+
     /// Adds another ledger's counts, without its log lines.
     pub fn add(&mut self, other: &Self) {
         self.consumed += other.consumed;
         self.produced += other.produced;
         self.logs_dropped += other.logs_dropped;
-        for (version, counts) in &other.versions {
-            self.versions.entry(*version).or_default().add(counts);
+        for ((plugin, generation), functions) in &other.versions {
+            for (function, counts) in functions {
+                self.version((*plugin, *generation), function).add(counts);
+            }
         }
         for (step, kind, code, counter) in other.counters() {
             match &counter.example {

@@ -117,7 +117,7 @@ impl<'a> Step<'a> {
     /// Counts a result of a rule for the version that has processed the key.
     pub(crate) fn count_result(&mut self, call: &Call, key: Option<&[u8]>) {
         if let Some((generation, _)) = self.version_of(call, key) {
-            self.ledger.versions.entry((call.plugin.0, generation)).or_default().records += 1;
+            self.ledger.version((call.plugin.0, generation), &call.manifest.name).records += 1;
         }
     }
 

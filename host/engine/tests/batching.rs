@@ -171,7 +171,7 @@ proptest! {
 /// The results of both versions together.
 fn results(ledger: &Ledger) -> VersionCounts {
     let mut all = VersionCounts::default();
-    ledger.versions.values().for_each(|counts| all.add(counts));
+    ledger.versions.values().flat_map(|functions| functions.values()).for_each(|counts| all.add(counts));
     all
 }
 

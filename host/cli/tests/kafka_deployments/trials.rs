@@ -53,7 +53,7 @@ fn status(app: &App) -> Vec<String> {
 #[test]
 fn processes_that_die_come_up_in_the_phase_that_the_app_was_in() {
     let Some(app) = app("phases", 4) else { return };
-    let mut processes = [app.running("one"), app.running("two")];
+    let mut processes = vec![app.running("one"), app.running("two")];
     assert_eq!(versions(&process(&app, 0..100)), ["one"].into());
     // Without the second process, it is staged and no more.
     processes[1].signal("STOP");

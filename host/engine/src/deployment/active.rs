@@ -11,7 +11,7 @@ use crate::canary::{Canary, CanaryFunction};
 use crate::manifest::FunctionManifest;
 use crate::ports::DeploymentId;
 use crate::step::{Deployed, Flood};
-use crate::topology::{Call, Topology};
+use crate::topology::{Call, Node, Operator, Topology};
 
 /// The active versions of all plugins, loaded: what the tasks of a process run.
 #[derive(Clone, Debug)]
@@ -116,14 +116,19 @@ impl AppDeployments {
         let mut plugins = self.load_each(topology, loader, &|plugin| self.active(plugin))?;
         if topology.plugins.iter().any(|plugin| self.on_trial(&plugin.name).is_some()) {
             let tried = |plugin: &str| self.on_trial(plugin).or_else(|| self.active(plugin));
-            let beside = self.load_each(topology, loader, &tried)?;
-            self.add_trials(&mut plugins, beside)?;
+            match self.load_each(topology, loader, &tried) {
+                Ok(beside) => self.add_trials(&mut plugins, beside)?,
+                // An app runs without its shadows.
+                Err(_) if self.has_only_shadows() => {}
+                Err(reason) => return Err(reason),
+            }
         }
-        let reached = |deployed: &mut Deployed, plugin: &str| {
-            deployed.reached = self.plugins.get(plugin).map_or(deployed.generation, |record| record.reached());
+        let complete = |deployed: &mut Deployed, plugin: &str| {
+            let Some(record) = self.plugins.get(plugin) else { return };
+            (deployed.reached, deployed.is_new_version) = (record.reached(), record.has_new_version());
         };
         let mut deployments = plugins.deployments.to_vec();
-        deployments.iter_mut().zip(&topology.plugins).for_each(|(deployed, plugin)| reached(deployed, &plugin.name));
+        deployments.iter_mut().zip(&topology.plugins).for_each(|(deployed, plugin)| complete(deployed, &plugin.name));
         plugins.deployments = deployments.into();
         Ok(plugins)
     }
@@ -143,6 +148,11 @@ impl AppDeployments {
             }
         }
         Ok(())
+    }
+
+    fn has_only_shadows(&self) -> bool {
+        let mut trials = self.plugins.values().filter_map(|record| record.on_trial()?.trial.as_ref());
+        trials.all(|trial| matches!(trial, Trial::Shadow(_)))
     }
 
     fn load_each<'d>(
@@ -190,8 +200,10 @@ impl AppDeployments {
 /// The functions of a canary that the pipeline calls, by the index of the active version's.
 fn functions(plugin: &str, active: &Topology, canary: &Topology) -> Result<BTreeMap<u32, CanaryFunction>, String> {
     let mut functions = BTreeMap::new();
-    for (before, after) in calls_of(plugin, active).zip(calls_of(plugin, canary)) {
+    for (node, other) in nodes_of(plugin, active).zip(nodes_of(plugin, canary)) {
+        let (Some(before), Some(after)) = (node.operator.call(), other.operator.call()) else { continue };
         check_alike(plugin, &before.manifest, &after.manifest)?;
+        check_rows(plugin, node)?;
         let known = |name: &str| before.manifest.ports.iter().position(|port| port.name == name);
         // A port that the active version lacks is one that no step reads.
         let ports = after.manifest.ports.iter().map(|port| known(&port.name).map_or(u32::MAX, |place| place as u32));
@@ -201,9 +213,25 @@ fn functions(plugin: &str, active: &Topology, canary: &Topology) -> Result<BTree
     Ok(functions)
 }
 
-fn calls_of<'t>(plugin: &'t str, topology: &'t Topology) -> impl Iterator<Item = &'t Call> {
-    let calls = topology.subtopologies.iter().flat_map(|part| &part.nodes).filter_map(|node| node.operator.call());
-    calls.filter(move |call| topology.plugins.get(call.plugin.0).is_some_and(|it| it.name == plugin))
+/// The nodes that call a plugin.
+fn nodes_of<'t>(plugin: &'t str, topology: &'t Topology) -> impl Iterator<Item = &'t Node> {
+    let is_of = move |call: &Call| topology.plugins.get(call.plugin.0).is_some_and(|it| it.name == plugin);
+    let nodes = topology.subtopologies.iter().flat_map(|part| &part.nodes);
+    nodes.filter(move |node| node.operator.call().is_some_and(is_of))
+}
+
+/// An old row of a table goes through a transform again, to be subtracted: by the version that has the key now, and not by
+/// the one that has made the row what was added.
+fn check_rows(plugin: &str, node: &Node) -> Result<(), String> {
+    let is_transform = matches!(node.operator, Operator::Transform { .. });
+    if !is_transform || !node.edges.iter().any(|edge| edge.changes) {
+        return Ok(());
+    }
+    Err(format!(
+        "plugin `{plugin}`: step `{}` makes the rows of a table that an aggregate adds and subtracts, and a canary would \
+         subtract others than were added: use a shadow, `--shadow`",
+        node.name
+    ))
 }
 
 /// The host plans the calls of both versions alike.

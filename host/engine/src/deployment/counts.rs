@@ -8,13 +8,14 @@ use super::active::ActivePlugins;
 use crate::ledger::{Ledger, VersionCounts};
 use crate::ports::DeploymentId;
 
-/// The time of guest calls: a histogram, of which the median counts. A mean would say more about what else the machine
-/// had to do.
+/// The time of guest calls: histograms, of which the medians count. A mean would say more about what else the machine had
+/// to do. A call has a price of its own, so calls are told apart by the power of two of their number of records.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct GuestTime {
-    /// Numbers of records by the time of each: two classes for each power of two of nanoseconds.
-    classes: Vec<u64>,
-}
+pub struct GuestTime(BTreeMap<u8, Histogram>);
+
+/// Numbers of records by the time of each: two classes for each power of two of nanoseconds.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Histogram(Vec<u64>);
 
 /// The results of a version in a trial.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,36 +40,51 @@ pub struct TrialCounts {
 impl GuestTime {
     /// Adds a call of some records, which took so many nanoseconds.
     pub fn add_call(&mut self, records: u32, nanos: u64) {
-        let each = (nanos / u64::from(records.max(1))).max(1);
+        let records = records.max(1);
+        let each = (nanos / u64::from(records)).max(1);
         let power = each.ilog2();
         // The upper half of a power's range is a class of its own.
         let upper = power > 0 && each >> (power - 1) & 1 == 1;
-        self.add_to(2 * power as usize + usize::from(upper), records.into());
-    }
-
-    fn add_to(&mut self, class: usize, records: u64) {
-        if self.classes.len() <= class {
-            self.classes.resize(class + 1, 0);
-        }
-        if let Some(count) = self.classes.get_mut(class) {
-            *count += records;
-        }
+        let histogram = self.0.entry(records.ilog2() as u8).or_default();
+        histogram.add(2 * power as usize + usize::from(upper), records.into());
     }
 
     /// Adds another.
     pub fn add(&mut self, other: &Self) {
-        other.classes.iter().enumerate().for_each(|(class, records)| self.add_to(class, *records));
+        for (size, histogram) in &other.0 {
+            let mine = self.0.entry(*size).or_default();
+            histogram.0.iter().enumerate().for_each(|(class, records)| mine.add(class, *records));
+        }
     }
 
-    /// Number of records.
-    pub(super) fn records(&self) -> u64 {
-        self.classes.iter().sum()
+    /// The histograms of this and another, for calls of about as many records, of which both have at least so many.
+    pub(super) fn comparable<'t>(&'t self, other: &'t Self, least: u64) -> Option<(&'t Histogram, &'t Histogram)> {
+        let both = self.0.iter().filter_map(|(size, mine)| Some((mine, other.0.get(size)?)));
+        both.map(|(mine, theirs)| (mine.records().min(theirs.records()), mine, theirs))
+            .filter(|(records, ..)| *records >= least)
+            .max_by_key(|(records, ..)| *records)
+            .map(|(_, mine, theirs)| (mine, theirs))
+    }
+}
+
+impl Histogram {
+    fn add(&mut self, class: usize, records: u64) {
+        if self.0.len() <= class {
+            self.0.resize(class + 1, 0);
+        }
+        if let Some(count) = self.0.get_mut(class) {
+            *count += records;
+        }
+    }
+
+    fn records(&self) -> u64 {
+        self.0.iter().sum()
     }
 
     /// About the nanoseconds of a record in the middle: the lower end of its class; 0 without records.
     pub(super) fn median(&self) -> u64 {
         let (all, mut below) = (self.records(), 0);
-        let class = self.classes.iter().position(|records| {
+        let class = self.0.iter().position(|records| {
             below += records;
             2 * below > all
         });
@@ -97,9 +113,8 @@ impl TrialCounts {
         let Some(deployed) = plugins.deployments.get(number) else { return };
         let Some(canary) = &deployed.canary else { return };
         for (results, generation) in [(&mut self.active, deployed.generation), (&mut self.canary, canary.generation)] {
-            if let Some(counts) = ledger.versions.get(&(number, generation)) {
-                results.counts.add(counts);
-            }
+            let functions = ledger.versions.get(&(number, generation)).into_iter().flatten();
+            functions.for_each(|(_, counts)| results.counts.add(counts));
         }
     }
 

@@ -21,17 +21,23 @@ const TIMES: u64 = 10;
 /// How long after a deployment a process that starts watches it, in milliseconds: the deployment may be why it starts.
 const YOUNG_MS: i64 = 600_000;
 
+/// The share of failures, in hundredths of a percent, of a flood of which nothing is known from before.
+const SHARE_ALONE: u32 = 9_000;
+
 /// Results of a version after which the guard no longer watches it: what fails later has another cause.
 const WATCHED: u64 = 100_000;
+
+/// The number of a plugin in the topology, and the generation.
+type Version = (usize, u32);
 
 /// Guards against floods of dead letters.
 #[derive(Clone, Debug)]
 pub struct FloodGuard {
     limits: Option<FloodLimits>,
-    /// The counts of committed transactions, by the number of the plugin and the generation.
-    counts: BTreeMap<(usize, u32), VersionCounts>,
+    /// The counts of committed transactions, by function.
+    counts: BTreeMap<Version, BTreeMap<String, VersionCounts>>,
     /// Versions that have begun to process records under this guard.
-    watched: BTreeSet<(usize, u32)>,
+    watched: BTreeSet<Version>,
     active: Vec<(u32, Option<u32>)>,
 }
 
@@ -42,8 +48,6 @@ pub struct Flooded {
     pub plugin: String,
     /// Generation of the version.
     pub generation: u32,
-    /// Whether it is a canary.
-    pub is_canary: bool,
     /// The counts, for people.
     pub reason: String,
 }
@@ -70,13 +74,15 @@ impl Flooded {
 }
 
 impl FloodGuard {
-    /// A guard with these limits; none watches nothing. The plugins that run already aren't watched, but for those of
-    /// which `is_new` says that this start has deployed them.
-    pub fn new(limits: Option<FloodLimits>, plugins: &ActivePlugins, is_new: &dyn Fn(u32) -> bool) -> Self {
+    /// A guard with these limits; none watches nothing. Of the versions that run already it watches canaries, and new versions
+    /// of which `is_watched` says that their deployment may be why the process starts.
+    pub fn new(limits: Option<FloodLimits>, plugins: &ActivePlugins, is_watched: &dyn Fn(u32) -> bool) -> Self {
         let active: Vec<_> = plugins.deployments.iter().map(generations).collect();
-        let watched = active.iter().enumerate().filter(|(_, (active, _))| is_new(*active));
-        let watched = watched.map(|(number, (active, _))| (number, *active)).collect();
-        Self { limits, counts: BTreeMap::new(), watched, active }
+        let watched = new_versions(plugins).filter(|(number, generation)| {
+            let is_canary = active.get(*number).is_some_and(|(_, canary)| *canary == Some(*generation));
+            is_canary || is_watched(*generation)
+        });
+        Self { limits, counts: BTreeMap::new(), watched: watched.collect(), active }
     }
 
     /// Whether the input is to wait as the app has decided before.
@@ -87,17 +93,18 @@ impl FloodGuard {
     /// Other plugins are active.
     pub fn swapped(&mut self, plugins: &ActivePlugins) {
         let now: Vec<_> = plugins.deployments.iter().map(generations).collect();
-        for (number, (before, after)) in self.active.iter().zip(&now).enumerate() {
-            let new =
-                [Some(after.0), after.1].into_iter().flatten().filter(|it| *it != before.0 && Some(*it) != before.1);
-            self.watched.extend(new.map(|generation| (number, generation)));
-        }
+        let ran = |(number, generation): &Version| {
+            let before = self.active.get(*number);
+            before.is_some_and(|(active, canary)| active == generation || *canary == Some(*generation))
+        };
+        let begun: Vec<_> = new_versions(plugins).filter(|version| !ran(version)).collect();
+        self.watched.extend(begun);
         self.active = now;
         // What was a flood isn't what was usual before.
         let limits = self.limits;
         self.counts.retain(|(number, generation), counts| {
             let runs = self.active.get(*number).is_some_and(|(now, _)| now == generation);
-            runs || !limits.is_some_and(|limits| is_share(limits, counts))
+            runs || !limits.is_some_and(|limits| counts.values().any(|counts| is_share(limits.share, counts)))
         });
         let accepted = |number: usize| plugins.deployments.get(number).is_some_and(|it| it.flood == Flood::Accepted);
         self.watched.retain(|(number, _)| !accepted(*number));
@@ -110,40 +117,61 @@ impl FloodGuard {
 
     /// Adds a committed transaction.
     pub fn committed(&mut self, ledger: &Ledger) {
-        for (version, counts) in &ledger.versions {
-            self.counts.entry(*version).or_default().add(counts);
+        for (version, functions) in &ledger.versions {
+            let all = self.counts.entry(*version).or_default();
+            functions.iter().for_each(|(function, counts)| all.entry(function.clone()).or_default().add(counts));
         }
-        let seen = |version: &(usize, u32)| self.counts.get(version).map_or(0, |counts| counts.records);
+        let seen = |version: &Version| {
+            let functions = self.counts.get(version).into_iter().flatten();
+            functions.map(|(_, counts)| counts.records).max().unwrap_or(0)
+        };
         self.watched.retain(|version| seen(version) < WATCHED);
     }
 
     /// The first version of which too many records fail, those of the open transaction included.
     pub fn check(&self, plugins: &ActivePlugins, open: &[&Ledger]) -> Option<Flooded> {
         let limits = self.limits?;
-        self.watched.iter().find_map(|version| {
-            let mut counts = self.counts.get(version).cloned().unwrap_or_default();
-            open.iter().filter_map(|ledger| ledger.versions.get(version)).for_each(|open| counts.add(open));
-            let before = self.before(*version);
-            is_flood(limits, &counts, &before).then(|| flooded(plugins, *version, &counts, &before))?
+        let mut found = self.watched.iter().flat_map(|version| {
+            let parts = open.iter().filter_map(|ledger| ledger.versions.get(version)).chain(self.counts.get(version));
+            let mut functions: BTreeMap<&str, VersionCounts> = BTreeMap::new();
+            parts.flatten().for_each(|(function, counts)| functions.entry(function).or_default().add(counts));
+            functions.into_iter().map(|(function, counts)| (*version, function.to_owned(), counts))
+        });
+        found.find_map(|(version, function, counts)| {
+            let before = self.before(version, &function);
+            is_flood(limits, &counts, &before).then(|| flooded(plugins, version, &function, (&counts, &before)))?
         })
     }
 
-    /// The counts of all other versions of the plugin.
-    fn before(&self, (number, generation): (usize, u32)) -> VersionCounts {
+    /// The counts of a function of all other versions of the plugin.
+    fn before(&self, (number, generation): Version, function: &str) -> VersionCounts {
         let mut before = VersionCounts::default();
         let others = self.counts.iter().filter(|((plugin, other), _)| *plugin == number && *other != generation);
-        others.for_each(|(_, counts)| before.add(counts));
+        others.filter_map(|(_, functions)| functions.get(function)).for_each(|counts| before.add(counts));
         before
     }
 }
 
+/// The versions that take the place of others, and canaries.
+fn new_versions(plugins: &ActivePlugins) -> impl Iterator<Item = Version> {
+    plugins.deployments.iter().enumerate().flat_map(|(number, deployed)| {
+        let (active, canary) = generations(deployed);
+        let versions = [deployed.is_new_version.then_some(active), canary];
+        versions.into_iter().flatten().map(move |generation| (number, generation))
+    })
+}
+
 impl AppDeployments {
-    /// Whether a process that starts watches this generation: the start has deployed it, as all from `new` on, or it was
-    /// deployed a short time ago. The first one of an app has none before it.
+    /// Whether a process that starts watches this generation: the start has deployed it, as all from `new` on, or it became
+    /// active a short time ago.
     pub fn is_watched(&self, generation: u32, new: u32, now: Timestamp) -> bool {
-        let all = self.plugins.values().flat_map(|record| &record.deployments);
-        let is_young = |it: &Deployment| it.generation == generation && now.saturating_sub(it.at) < YOUNG_MS;
-        generation > 1 && (generation >= new || all.into_iter().any(is_young))
+        let mut all = self.plugins.values().flat_map(|record| &record.deployments);
+        let began = |it: &Deployment| {
+            let canary = it.trial.as_ref().and_then(|trial| trial.canary());
+            canary.map_or(it.at, |canary| it.at.max(canary.since))
+        };
+        let is_young = |it: &Deployment| it.generation == generation && now.saturating_sub(began(it)) < YOUNG_MS;
+        generation >= new || all.any(is_young)
     }
 
     /// Holds the input because of the active version, or lets it go on.
@@ -180,31 +208,35 @@ fn generations(deployed: &Deployed) -> (u32, Option<u32>) {
 }
 
 fn is_flood(limits: FloodLimits, counts: &VersionCounts, before: &VersionCounts) -> bool {
-    let (failed, records) = (u128::from(counts.failed()), u128::from(counts.records));
-    let (failed_before, before) = (u128::from(before.failed()), u128::from(before.records.max(1)));
-    counts.records >= limits.records
-        && is_share(limits, counts)
-        && failed * before >= u128::from(TIMES) * failed_before * records
+    if counts.records < limits.records {
+        return false;
+    }
+    // Too few results before are no measure.
+    if before.records < limits.records {
+        return is_share(limits.share.max(SHARE_ALONE), counts);
+    }
+    let times =
+        |counts: &VersionCounts, others: &VersionCounts| u128::from(counts.failed()) * u128::from(others.records);
+    is_share(limits.share, counts) && times(counts, before) >= u128::from(TIMES) * times(before, counts)
 }
 
-fn is_share(limits: FloodLimits, counts: &VersionCounts) -> bool {
-    u128::from(counts.failed()) * 10_000 >= u128::from(counts.records.max(1)) * u128::from(limits.share)
+fn is_share(share: u32, counts: &VersionCounts) -> bool {
+    u128::from(counts.failed()) * 10_000 >= u128::from(counts.records.max(1)) * u128::from(share)
 }
 
 fn flooded(
     plugins: &ActivePlugins,
-    (number, generation): (usize, u32),
-    counts: &VersionCounts,
-    before: &VersionCounts,
+    (number, generation): Version,
+    function: &str,
+    (counts, before): (&VersionCounts, &VersionCounts),
 ) -> Option<Flooded> {
     let plugin = plugins.topology.plugins.get(number)?.name.clone();
-    let is_canary = plugins.deployments.get(number)?.generation != generation;
-    let codes = counts.failures.iter().max_by_key(|(_, n)| **n).map_or("", |(code, _)| code.as_str());
+    let code = counts.failures.iter().max_by_key(|(_, n)| **n).map_or("", |(code, _)| code.as_str());
     let earlier = match before.records {
         0 => String::new(),
         records => format!(", and {} of {records} before it", before.failed()),
     };
     let (failed, records) = (counts.failed(), counts.records);
-    let reason = format!("{failed} of {records} results failed{earlier}, most of them with `{codes}`");
-    Some(Flooded { plugin, generation, is_canary, reason })
+    let reason = format!("{failed} of {records} results of `{function}` failed{earlier}, most of them with `{code}`");
+    Some(Flooded { plugin, generation, reason })
 }

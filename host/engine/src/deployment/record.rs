@@ -198,6 +198,15 @@ impl PluginRecord {
         self.with_status(Status::Staged)
     }
 
+    /// Whether the active deployment has a version that the app hadn't run before, in place of another one.
+    pub(super) fn has_new_version(&self) -> bool {
+        self.active().is_some_and(|active| {
+            let ran = |it: &Deployment| matches!(it.status, Status::Superseded | Status::RolledBack);
+            let is_before = |it: &Deployment| it.generation < active.generation && ran(it);
+            matches!(active.cause, Cause::Start | Cause::Deploy) && self.deployments.iter().any(is_before)
+        })
+    }
+
     /// The deployment that is tried beside the active one.
     pub fn on_trial(&self) -> Option<&Deployment> {
         self.deployments.iter().rev().find(|deployment| deployment.status.is_trial())

@@ -4,17 +4,15 @@ use super::counts::TrialCounts;
 use super::trial::CanaryPlan;
 use crate::record::Timestamp;
 
-/// Standard deviations by which a share of failures must be higher: less than once in two thousand verdicts by chance.
-const SIGNIFICANT: f64 = 3.3;
+/// The natural logarithm of the inverse probability, at most, that a canary that is no worse fails so often: one in a
+/// million.
+const SIGNIFICANT: f64 = 13.8;
 
-/// The same for a single code, of which there are many.
-const SIGNIFICANT_CODE: f64 = 4.0;
+/// The same for a single code, of which there may be a hundred.
+const SIGNIFICANT_CODE: f64 = 18.4;
 
 /// A share that is higher by less doesn't count, however many records show it.
 const LEAST_DIFFERENCE: f64 = 0.001;
-
-/// Fewer failures than this are chance: the test is one of many.
-const LEAST_FAILURES: u64 = 5;
 
 /// How many times as long a canary's calls may take.
 const MOST_TIME: u64 = 2;
@@ -104,10 +102,7 @@ impl CanaryPlan {
 impl CanaryPlan {
     /// The reason, if the calls of the canary take much longer.
     fn is_slow(&self, counts: &TrialCounts) -> Option<String> {
-        let (mine, theirs) = (&counts.canary.time, &counts.active.time);
-        if mine.records().min(theirs.records()) < self.min_records {
-            return None;
-        }
+        let (mine, theirs) = counts.canary.time.comparable(&counts.active.time, self.min_records)?;
         let (mine, theirs) = (mine.median(), theirs.median());
         let much = mine > theirs.saturating_mul(MOST_TIME) && mine - theirs > LEAST_NANOS;
         let micros = |nanos: u64| nanos as f64 / 1_000.0;
@@ -118,13 +113,18 @@ impl CanaryPlan {
     }
 }
 
-/// Whether the first share is higher than the second by more than chance: a test of two proportions.
-fn is_higher([canary, active]: [(u64, u64); 2], deviations: f64) -> bool {
-    let share = |(n, of): (u64, u64)| n as f64 / (of as f64).max(1.0);
-    let difference = share(canary) - share(active);
-    let both = share((canary.0 + active.0, canary.1 + active.1));
-    let spread = (both * (1.0 - both) * (1.0 / (canary.1 as f64).max(1.0) + 1.0 / (active.1 as f64).max(1.0))).sqrt();
-    canary.0 >= LEAST_FAILURES && difference >= LEAST_DIFFERENCE && difference > deviations * spread
+/// Whether the first share is higher than the second by more than chance. If both versions were alike, each failure would be
+/// one of the canary's with the probability of its share of the results: Chernoff's bound for the binomial distribution,
+/// which holds for small numbers, too.
+fn is_higher([canary, active]: [(u64, u64); 2], significant: f64) -> bool {
+    let share = |n: u64, of: u64| n as f64 / (of as f64).max(1.0);
+    let failures = canary.0 + active.0;
+    let (found, expected) = (share(canary.0, failures), share(canary.1, canary.1 + active.1));
+    let part = |found: f64, expected: f64| if found > 0.0 { found * (found / expected).ln() } else { 0.0 };
+    let divergence = part(found, expected) + part(1.0 - found, 1.0 - expected);
+    found > expected
+        && share(canary.0, canary.1) - share(active.0, active.1) >= LEAST_DIFFERENCE
+        && failures as f64 * divergence > significant
 }
 
 fn said((n, of): (u64, u64)) -> String {

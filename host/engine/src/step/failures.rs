@@ -19,8 +19,8 @@ impl Step<'_> {
         call: Option<(&Call, Option<&[u8]>)>,
     ) -> Result<(), TaskError> {
         let version = call.and_then(|(call, key)| Some((call.plugin.0, self.version_of(call, key)?)));
-        if let Some((plugin, (generation, _))) = version {
-            self.ledger.versions.entry((plugin, generation)).or_default().fail(failure);
+        if let (Some((plugin, (generation, _))), Some((call, _))) = (version, call) {
+            self.ledger.version((plugin, generation), &call.manifest.name).fail(failure);
         }
         match self.node.on_error {
             OnError::DeadLetter => {

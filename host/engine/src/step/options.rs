@@ -85,6 +85,8 @@ pub struct Deployed {
     pub digest: String,
     /// The version that processes the records of some keys in its place, if there is one.
     pub canary: Option<Arc<Canary>>,
+    /// Whether it has a version that the app hadn't run before, in place of another one.
+    pub is_new_version: bool,
     /// What the flood guard does about it.
     pub flood: Flood,
 }
@@ -112,6 +114,7 @@ impl Flood {
 impl Deployed {
     /// A deployment without a canary.
     pub fn new(id: DeploymentId, generation: u32, digest: &str) -> Self {
-        Self { id, generation, reached: generation, digest: digest.to_owned(), canary: None, flood: Flood::None }
+        let (digest, is_new_version) = (digest.to_owned(), false);
+        Self { id, generation, reached: generation, digest, canary: None, is_new_version, flood: Flood::None }
     }
 }

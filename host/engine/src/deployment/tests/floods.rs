@@ -30,6 +30,7 @@ fn plugins(generation: u32, canary: Option<u32>) -> ActivePlugins {
         kafka: Vec::new(),
     };
     let mut deployed = Deployed::new(DeploymentId(generation), generation, "d");
+    deployed.is_new_version = generation > 1;
     deployed.canary = canary.map(|generation| {
         let (id, digest) = (DeploymentId(generation), "c".to_owned());
         Arc::new(Canary { id, generation, digest, weight: 500, functions: BTreeMap::new() })
@@ -40,7 +41,7 @@ fn plugins(generation: u32, canary: Option<u32>) -> ActivePlugins {
 fn results(generation: u32, records: u64, failed: u64) -> Ledger {
     let mut ledger = Ledger::default();
     let failures = if failed > 0 { BTreeMap::from([("bad".to_owned(), failed)]) } else { BTreeMap::new() };
-    ledger.versions.insert((0, generation), VersionCounts { records, failures });
+    ledger.version((0, generation), "f").add(&VersionCounts { records, failures });
     ledger
 }
 
@@ -58,8 +59,11 @@ fn a_flood_is_seen_before_the_transaction_that_shows_it_is_committed() {
     guard.committed(&results(2, 600, 600));
     assert_eq!(guard.check(&two, &[&results(2, 399, 399)]), None, "fewer than a thousand say nothing");
     let flooded = guard.check(&two, &[&results(2, 200, 200), &results(2, 200, 200)]).unwrap();
-    assert_eq!((flooded.plugin.as_str(), flooded.generation, flooded.is_canary), ("p", 2, false));
-    assert_eq!(flooded.reason, "1000 of 1000 results failed, and 100 of 10000 before it, most of them with `bad`");
+    assert_eq!((flooded.plugin.as_str(), flooded.generation), ("p", 2));
+    assert_eq!(
+        flooded.reason,
+        "1000 of 1000 results of `f` failed, and 100 of 10000 before it, most of them with `bad`"
+    );
 }
 
 #[test]
@@ -77,6 +81,7 @@ fn a_share_that_was_high_before_is_no_flood() {
 fn what_fails_long_after_a_deployment_has_another_cause() {
     let (one, two) = (plugins(1, None), plugins(2, None));
     let mut guard = guard(&one);
+    guard.committed(&results(1, 1_000, 0));
     guard.swapped(&two);
     guard.committed(&results(2, 100_000, 0));
     assert_eq!(guard.check(&two, &[&results(2, 900_000, 900_000)]), None);
@@ -91,8 +96,9 @@ fn a_canary_is_guarded_and_ends_without_the_active_version() {
     let mut guard = guard(&one);
     guard.swapped(&with_canary);
     assert_eq!(guard.check(&with_canary, &[&results(1, 1_000, 1_000)]), None, "the active version isn't new");
+    guard.committed(&results(1, 1_000, 0));
     let flooded = guard.check(&with_canary, &[&results(2, 1_000, 300)]).unwrap();
-    assert_eq!((flooded.generation, flooded.is_canary), (2, true));
+    assert_eq!(flooded.generation, 2);
     guard.swapped(&one);
     assert_eq!(guard.check(&one, &[&results(2, 1_000, 300)]), None, "it runs no more");
 }
@@ -101,7 +107,10 @@ fn a_canary_is_guarded_and_ends_without_the_active_version() {
 fn a_version_that_a_start_has_deployed_is_guarded_and_a_guard_without_limits_sees_nothing() {
     let two = plugins(2, None);
     let guard = FloodGuard::new(Some(FloodLimits::default()), &two, &|generation| generation >= 2);
-    assert!(guard.check(&two, &[&results(2, 1_000, 200)]).is_some());
+    assert_eq!(guard.check(&two, &[&results(2, 1_000, 899)]), None, "nothing is known of the share before");
+    assert!(guard.check(&two, &[&results(2, 1_000, 900)]).is_some());
+    let first = FloodGuard::new(Some(FloodLimits::default()), &plugins(1, None), &|_| true);
+    assert_eq!(first.check(&plugins(1, None), &[&results(1, 1_000, 1_000)]), None, "there is no version before");
     let guard = FloodGuard::new(None, &two, &|_| true);
     assert_eq!(guard.check(&two, &[&results(2, 1_000, 1_000)]), None);
 }
@@ -159,10 +168,9 @@ fn a_flood_is_not_what_was_usual_before() {
 }
 
 #[test]
-fn a_start_watches_what_it_deploys_or_was_deployed_a_short_time_ago_but_not_the_first_version() {
+fn a_start_watches_the_deployments_that_it_makes_and_those_of_the_last_minutes() {
     let app = deployed(&[version("one", "", &[1], &[1]), version("two", "", &[1], &[1])]);
     let minutes = |minutes: i64| 5 + minutes * 60_000;
-    assert!(!app.is_watched(1, 1, minutes(0)));
     assert!(app.is_watched(2, 3, minutes(9)) && !app.is_watched(2, 3, minutes(10)));
     assert!(app.is_watched(2, 2, minutes(99)));
 }

@@ -44,8 +44,9 @@ fn a_canary_that_fails_more_often_than_by_chance_is_bad() {
     );
     assert_eq!(judged((1_000, &[("bad", 12)]), (19_000, &[("bad", 190)])).name(), "good", "1.2% and 1% are alike");
     assert_eq!(judged((1_000, &[]), (19_000, &[("bad", 1_900)])).name(), "good", "it fails less often");
-    // A single failure among the first thousand records isn't a verdict.
-    assert_eq!(judged((1_000, &[("bad", 1)]), (19_000, &[])).name(), "good");
+    // A few failures among the first thousand records aren't a verdict.
+    assert_eq!(judged((1_000, &[("bad", 4)]), (19_000, &[])).name(), "good");
+    assert_eq!(judged((1_000, &[("bad", 5)]), (19_000, &[])).name(), "bad");
 }
 
 #[test]
@@ -108,6 +109,21 @@ fn results_of_several_processes_are_added_if_they_are_of_the_same_step() {
     assert_eq!((all.canary.counts.records, all.canary.counts.failed(), all.canary.time.clone()), (15, 2, time(15, 7)));
     all.add(&counts(4, 1));
     assert_eq!(all, counts(4, 1));
+}
+
+#[test]
+fn calls_of_other_sizes_are_not_compared() {
+    let results = |calls: u32, each: u32, nanos| {
+        let mut time = GuestTime::default();
+        (0..calls).for_each(|_| time.add_call(each, nanos));
+        let records = u64::from(calls * each);
+        VersionResults { counts: VersionCounts { records, failures: BTreeMap::new() }, time }
+    };
+    // A call takes 40 us, and its records nothing.
+    let (active, canary) = (results(100, 40, 40_000), results(1_000, 1, 40_000));
+    assert_eq!(plan().judge(&TrialCounts { reached: 2, active, canary }, 10_000).name(), "good");
+    let (active, canary) = (results(1_000, 1, 4_000), results(1_000, 1, 40_000));
+    assert_eq!(plan().judge(&TrialCounts { reached: 2, active, canary }, 10_000).name(), "bad");
 }
 
 #[test]
