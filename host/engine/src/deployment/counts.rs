@@ -18,6 +18,9 @@ pub struct GuestTime {
     pub records: u64,
     /// Nanoseconds.
     pub nanos: u64,
+    /// The sum of the squares of the calls' times, in square microseconds: how far they spread.
+    #[serde(default)]
+    pub squares: u64,
 }
 
 /// The results of a version in a trial.
@@ -46,6 +49,19 @@ impl GuestTime {
         self.calls += other.calls;
         self.records += other.records;
         self.nanos += other.nanos;
+        self.squares = self.squares.saturating_add(other.squares);
+    }
+
+    /// The time of one call.
+    pub fn of_call(records: u64, nanos: u64) -> Self {
+        let squares = u128::from(nanos).pow(2).div_ceil(1_000_000);
+        Self { calls: 1, records, nanos, squares: u64::try_from(squares).unwrap_or(u64::MAX) }
+    }
+
+    /// The standard deviation of [`each`](Self::each), at most. A few calls in which the machine did something else make it
+    /// as large as the difference that they make.
+    pub(super) fn deviation(&self) -> f64 {
+        1_000.0 * (self.squares as f64).sqrt() / (self.records as f64).max(1.0)
     }
 
     /// Nanoseconds for each record; none without records.

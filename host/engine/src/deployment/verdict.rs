@@ -87,7 +87,7 @@ impl CanaryPlan {
         }
         if let (Some(mine), Some(theirs)) = (counts.canary.time.each(), counts.active.time.each())
             && mine > theirs.saturating_mul(MOST_TIME)
-            && mine - theirs > least_difference(counts.canary.time)
+            && (mine - theirs) as f64 > least_difference(&counts.canary.time, &counts.active.time)
         {
             let micros = |nanos: u64| nanos / 1_000;
             return Verdict::Bad(format!(
@@ -122,9 +122,10 @@ fn is_higher([canary, active]: [(u64, u64); 2], deviations: f64) -> bool {
     canary.0 >= LEAST_FAILURES && difference >= LEAST_DIFFERENCE && difference > deviations * spread
 }
 
-/// The nanoseconds for each record by which these calls must take longer.
-fn least_difference(time: GuestTime) -> u64 {
-    LEAST_NANOS + CALL_NANOS.saturating_mul(time.calls) / time.records.max(1)
+/// The nanoseconds for each record by which the canary's calls must take longer.
+fn least_difference(canary: &GuestTime, active: &GuestTime) -> f64 {
+    let price = LEAST_NANOS + CALL_NANOS.saturating_mul(canary.calls) / canary.records.max(1);
+    SIGNIFICANT * canary.deviation().hypot(active.deviation()) + price as f64
 }
 
 fn said((n, of): (u64, u64)) -> String {

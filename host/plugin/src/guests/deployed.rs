@@ -127,7 +127,7 @@ impl DeployedPlugin {
         let (called, scope) =
             instance.call(function_of_role, args, CallContext { records, until: self.until, process });
         let nanos = u64::try_from(called_at.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        self.time.add(GuestTime { calls: 1, records: records.into(), nanos });
+        self.time.add(GuestTime::of_call(records.into(), nanos));
         let done = if called.is_ok() { size.results } else { size.begun(instance.begun()) };
         self.measure(function, began, done);
         let result = called.and_then(|(reply, effects)| Ok(Called { result: check(reply)?, effects }));

@@ -8,7 +8,7 @@ fn judged(canary: (u64, &[(&str, u64)]), active: (u64, &[(&str, u64)])) -> Verdi
             records,
             failures: failures.iter().map(|(code, n)| ((*code).to_owned(), *n)).collect(),
         },
-        time: GuestTime { calls: 0, records, nanos: records * 2_000 },
+        time: GuestTime { records, nanos: records * 2_000, ..GuestTime::default() },
     };
     let counts = TrialCounts { reached: 2, active: results(active), canary: results(canary) };
     plan().judge(&counts, 10_000)
@@ -57,7 +57,7 @@ fn a_code_of_its_own_is_bad_even_if_another_is_gone() {
 fn a_canary_whose_calls_take_much_longer_is_bad() {
     let results = |calls, records, nanos| VersionResults {
         counts: VersionCounts { records, failures: BTreeMap::new() },
-        time: GuestTime { calls, records, nanos: nanos * records },
+        time: GuestTime { calls, records, nanos: nanos * records, squares: 0 },
     };
     let judged_in = |calls, canary, active| {
         let (active, canary) = (results(20, 9_000, active), results(calls, 1_000, canary));
@@ -72,6 +72,23 @@ fn a_canary_whose_calls_take_much_longer_is_bad() {
     assert_eq!(judged(39_000, 20_000).name(), "good");
     assert_eq!(judged_in(1_000, 59_000, 16_000).name(), "good", "a call has a price, and each has one record");
     assert_eq!(judged_in(1_000, 259_000, 16_000).name(), "bad");
+}
+
+#[test]
+fn a_few_calls_that_were_held_up_are_no_sign_of_slow_rules() {
+    let judged = |nanos: [u64; 2]| {
+        let results = |nanos: &mut dyn Iterator<Item = u64>| {
+            let mut results = VersionResults::default();
+            nanos.for_each(|nanos| results.time.add(GuestTime::of_call(10, nanos)));
+            results.counts.records = 1_000;
+            results
+        };
+        let mut calls = (0..100).map(|call| nanos[usize::from(call < 3)]);
+        let (canary, active) = (results(&mut calls), results(&mut (0..100).map(|_| 100_000)));
+        plan().judge(&TrialCounts { reached: 2, active, canary }, 10_000).name()
+    };
+    assert_eq!(judged([100_000, 80_000_000]), "good", "three calls took 80 ms each");
+    assert_eq!(judged([800_000, 800_000]), "bad", "each took eight times as long");
 }
 
 #[test]
@@ -94,7 +111,7 @@ fn results_of_several_processes_are_added_if_they_are_of_the_same_step() {
         reached,
         canary: VersionResults {
             counts: VersionCounts { records, failures: BTreeMap::from([("bad".into(), 1)]) },
-            time: GuestTime { calls: 1, records, nanos: 7 },
+            time: GuestTime { calls: 1, records, nanos: 7, squares: 1 },
         },
         active: VersionResults::default(),
     };
