@@ -69,7 +69,9 @@ pub(super) fn until_running(
             let plan = trial.trial.as_ref()?.canary()?;
             Some(format!("the canary of `{plugin}`, with {} of the keys", percent(plan.weight())))
         });
-        let behind = behind(&instances, generations, |note| &note.running);
+        // A canary has come to its end by changes of its own.
+        let reached = |plugin: &String| Some((plugin.clone(), deployments.plugins.get(plugin)?.reached()));
+        let behind = behind(&instances, &generations.keys().filter_map(reached).collect(), |note| &note.running);
         Ok(behind.into_iter().chain(canary).collect())
     })
 }
