@@ -120,7 +120,7 @@ fn a_deployment_in_the_middle_of_a_canary_takes_its_place_and_has_a_time_of_its_
 #[test]
 fn the_report_of_a_shadow_is_that_of_all_processes_also_of_one_that_has_stopped() {
     let Some(app) = app("shadowed", 4) else { return };
-    let mut processes = vec![app.running("one"), app.running("two")];
+    let mut processes = [app.running("one"), app.running("two")];
     process(&app, 0..100);
     let odd = "--config odd=[113,117,123,350]";
     app.millrace(&format!("deploy swap.toml --plugin swap=swap.wasm {odd} --yes --wait --shadow --budget 100%"));
