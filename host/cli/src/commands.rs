@@ -9,7 +9,8 @@ pub mod offsets;
 pub mod replay;
 pub mod reset;
 pub mod run;
-pub mod table;
+pub mod shadow_report;
+mod table;
 pub mod topic;
 
 use std::io::{self, Write};

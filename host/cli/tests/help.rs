@@ -676,7 +676,8 @@ fn help_of_deploy_shows_its_arguments() {
                                      `timestamp`; may be repeated
               --canary <PERCENT,..>  Try it as a canary: it processes the records of this share of keys,
                                      then of the next, as long as it fails no more often and takes no longer
-                                     than the active version; at 100% it is active
+                                     than the active version; at 100% it is active. With fewer at the end,
+                                     it stays there until it is promoted
               --each <TIME>          How long each step of the canary lasts at least, such as `90s`, `10m`
                                      or `1h` [default: 10m]
               --min-records <N>      Results of both versions without which a step of the canary doesn't end
@@ -685,8 +686,9 @@ fn help_of_deploy_shows_its_arguments() {
               --json                 Print what changes as JSON
               --yes                  Don't ask for confirmation
               --note <TEXT>          A note for the list of deployments [default: ""]
-              --wait                 Wait until every process of the app runs it. Exit code 3: some didn't
-                                     within --timeout; 4: another deployment took its place
+              --wait                 Wait until every process of the app runs it, as the active version if
+                                     it is a canary first. Exit code 3: some didn't within --timeout; 4:
+                                     another deployment took its place, or it was aborted
               --timeout <SECONDS>    How many seconds to wait for processes [default: 60]
           -h, --help                 Print help
           -V, --version              Print version
@@ -703,7 +705,7 @@ fn help_of_deployments_shows_its_commands() {
 
         Commands:
           list      List the deployments of an app, the oldest first, and how far its processes are
-          show      Show a deployment as JSON, with the differences of a shadow or the counts of a canary
+          show      Show a deployment, with the differences of a shadow or the results of a canary
           rollback  Go back to the version of a plugin that ran before: a new generation with its component
                     and config
           abort     End a trial, or drop a staged version whose `deploy` was interrupted before it became
@@ -742,8 +744,9 @@ fn help_of_deployments_promote_shows_its_arguments() {
               --plugin <NAME>        The plugin [default: the one on trial]
               --full                 Make it active at once, without further steps
               --note <TEXT>          A note for the list of deployments [default: ""]
-              --wait                 Wait until every process of the app runs it. Exit code 3: some didn't
-                                     within --timeout; 4: another deployment took its place
+              --wait                 Wait until every process of the app runs it, as the active version if
+                                     it is a canary first. Exit code 3: some didn't within --timeout; 4:
+                                     another deployment took its place, or it was aborted
               --timeout <SECONDS>    How many seconds to wait for processes [default: 60]
           -h, --help                 Print help
           -V, --version              Print version

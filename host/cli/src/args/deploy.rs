@@ -55,7 +55,8 @@ pub struct Trial {
     #[arg(long, value_name = "PATTERN", requires = "shadow", value_parser = pattern)]
     pub ignore: Vec<String>,
     /// Try it as a canary: it processes the records of this share of keys, then of the next, as long as it fails no more
-    /// often and takes no longer than the active version; at 100% it is active
+    /// often and takes no longer than the active version; at 100% it is active. With fewer at the end, it stays there
+    /// until it is promoted
     #[arg(long, value_name = "PERCENT,..", value_delimiter = ',', value_parser = share)]
     pub canary: Vec<u32>,
     /// How long each step of the canary lasts at least, such as `90s`, `10m` or `1h`
@@ -137,11 +138,14 @@ pub enum DeploymentsCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Show a deployment as JSON, with the differences of a shadow or the counts of a canary
+    /// Show a deployment, with the differences of a shadow or the results of a canary
     Show {
         /// The app.
         #[command(flatten)]
         app: App,
+        /// Print JSON, with all of it
+        #[arg(long)]
+        json: bool,
         /// Its generation [default: that of the newest one]
         #[arg(long, value_name = "N")]
         generation: Option<u32>,

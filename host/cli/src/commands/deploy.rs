@@ -114,6 +114,9 @@ pub(super) fn done(
     } else {
         note(format_args!("{state}: {list}; the app's processes go on with it"));
     }
+    if is_tried {
+        note("`millrace deployments show` prints its results, `promote` goes on with it, and `abort` ends the trial");
+    }
     Ok(())
 }
 

@@ -23,12 +23,14 @@ use crate::say::note;
 pub fn deployments(command: &DeploymentsCommand) -> Result<()> {
     match command {
         DeploymentsCommand::List { app, json } => with(app, |control, _| list(control, *json)),
-        DeploymentsCommand::Show { app, generation } => with(app, |control, _| show::show(control, *generation)),
+        DeploymentsCommand::Show { app, json, generation } => {
+            with(app, |control, _| show::show(control, *generation, *json))
+        }
         DeploymentsCommand::Rollback { app, plugin, to, manner } => with(app, |control, loaded| {
             let deployments = control.deployments()?;
             let plugin = chosen(&deployments, plugin.as_deref(), loaded)?;
             if let Some(trial) = deployments.on_trial(&plugin) {
-                return trials::end(control, (&plugin, trial.generation), *to, &manner.note);
+                return trials::end(control, (&plugin, trial.generation), *to, manner);
             }
             check_state(control, &deployments, &plugin, *to)?;
             let act = Act::Rollback { replaces: active(&deployments, &plugin), plugin, to: *to };

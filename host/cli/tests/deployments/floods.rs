@@ -36,7 +36,7 @@ fn the_app_goes_back_by_itself_from_a_version_that_fails() {
     let list = list(&place);
     assert_eq!(list.len(), 3);
     assert_eq!((list[0].as_str(), &list[1][..13]), ("1 superseded start {} ", "2 rolled-back"));
-    assert!(list[2].starts_with("3 active rollback {} flood guard: "), "{list:?}");
+    assert!(list[2].starts_with("3 active rollback {} to the version of generation 1: flood guard: "), "{list:?}");
     assert_eq!(run.terminate().code(), Some(0));
 }
 

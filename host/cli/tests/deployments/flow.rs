@@ -46,8 +46,8 @@ fn a_version_is_deployed_rolled_back_and_finalised_while_the_app_runs() {
     let statuses = [
         "1 superseded start {} ",
         "2 rolled-back deploy {} better",
-        "3 rolled-back rollback {} ",
-        "4 superseded rollback {} ",
+        "3 rolled-back rollback {} to the version of generation 1",
+        "4 superseded rollback {} to the version of generation 2",
         "5 active finalize {} ",
     ];
     assert_eq!(list(&place), statuses);

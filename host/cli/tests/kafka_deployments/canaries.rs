@@ -82,7 +82,10 @@ fn changes(process: &mut Running, last: u64) -> Vec<u64> {
 fn a_canary_over_three_processes_goes_on_by_itself_and_no_key_goes_back() {
     let Some(app) = app("canaries", PARTITIONS) else { return };
     let mut processes = ["one", "two", "three"].map(|data| app.running(data));
-    let fed = under_load(&app, || drop(app.millrace(&format!("{CANARY} --each 2s"))));
+    let fed = under_load(&app, || {
+        app.millrace(&format!("{CANARY} --each 2s"));
+        wait_for_all_keys(&app);
+    });
     let (statuses, verdict) = app.statuses();
     assert_eq!(statuses, [(1, "superseded".into()), (2, "active".into())]);
     assert!(verdict.starts_with("0 of its "), "{verdict}");
@@ -164,6 +167,7 @@ fn the_keys_of_a_canary_stay_the_same_while_processes_come_go_and_die() {
         two.kill();
         processes.push(app.running("two"));
         wait_for_all_keys(&app);
+        assert_eq!(app.statuses(), (vec![(1, "active".into()), (2, "canary".into())], String::new()));
         app.millrace("deployments promote swap.toml");
         // It has an empty folder, and learns all from the control topic.
         let mut fresh = app.start("four", "", None);

@@ -110,7 +110,7 @@ impl App {
 
     /// A deployment, with the counts or the report of its trial.
     fn show(&self, generation: u32) -> Value {
-        let shown = self.millrace(&format!("deployments show swap.toml --generation {generation}"));
+        let shown = self.millrace(&format!("deployments show swap.toml --json --generation {generation}"));
         serde_json::from_str(&shown).unwrap()
     }
 

@@ -177,7 +177,7 @@ impl Deployer {
             {
                 let (generation, digest) = (deployment.generation, &deployment.component);
                 let (status, cause, by) = (deployment.status.name(), deployment.cause.name(), &deployment.by);
-                tracing::info!(plugin, generation, digest, status, cause, by, "deployment");
+                tracing::info!(plugin, generation, digest, status, cause, by, note = deployment.note, "deployment");
             }
         }
         if let Some(plugins) = &ready.plugins {

@@ -81,14 +81,14 @@ impl ActivePlugins {
         calls.filter_map(generation).collect()
     }
 
-    /// Whether a version whose records fail still processes records, and no user has accepted that.
+    /// Whether a version whose records fail still processes records, and the app hasn't decided about it.
     pub fn floods(&self, flooded: &Flooded) -> bool {
         let place = self.topology.plugins.iter().position(|known| known.name == flooded.plugin);
         let deployed = place.and_then(|place| self.deployments.get(place));
         deployed.is_some_and(|deployed| {
             let canary = deployed.canary.as_ref().map(|canary| canary.generation);
             let runs = deployed.generation == flooded.generation || canary == Some(flooded.generation);
-            runs && deployed.flood != Flood::Accepted
+            runs && deployed.flood == Flood::None
         })
     }
 

@@ -96,6 +96,11 @@ impl Histogram {
 }
 
 impl TrialCounts {
+    /// The number of all failures.
+    pub fn failed(&self) -> u64 {
+        self.active.counts.failed() + self.canary.counts.failed()
+    }
+
     /// Adds those of another process or worker, if they are of the same step.
     pub fn add(&mut self, other: &Self) {
         if other.reached > self.reached {

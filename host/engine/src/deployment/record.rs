@@ -269,8 +269,8 @@ impl PluginRecord {
         self.deployments.iter_mut().filter(|it| it.status == Status::Active).for_each(|it| it.status = before);
         let Some(deployment) = self.deployments.get_mut(place) else { return false };
         deployment.status = Status::Active;
-        self.reached = self.reached.max(generation);
         let version = shortened(&deployment.component, &deployment.config);
+        self.change(generation);
         if !self.had.contains(&version) {
             self.had.push(version);
         }
@@ -319,6 +319,15 @@ impl PluginRecord {
         }
     }
 
+    /// The versions that process records change, because this deployment takes its place. A change that came while it was
+    /// staged may have a higher number.
+    fn change(&mut self, generation: u32) {
+        if generation <= self.reached {
+            self.generation = self.generation.max(self.reached).saturating_add(1);
+        }
+        self.reached = if generation > self.reached { generation } else { self.generation };
+    }
+
     /// Begins the trial of the staged deployment of this generation. False if there is none.
     pub(super) fn begin_trial(&mut self, generation: u32, at: Timestamp) -> bool {
         let is_staged = |it: &&mut Deployment| it.generation == generation && it.status == Status::Staged;
@@ -329,7 +338,7 @@ impl PluginRecord {
         if !self.had.contains(&version) {
             self.had.push(version);
         }
-        self.reached = self.reached.max(generation);
+        self.change(generation);
         true
     }
 

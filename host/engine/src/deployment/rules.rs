@@ -254,6 +254,12 @@ impl AppDeployments {
             let was_active = matches!(it.status, Status::Superseded | Status::RolledBack);
             was_active && (&it.component, &it.config) != (&active.component, &active.config)
         };
+        // A version from which the app has gone back, if that was its last deployment.
+        let was_left = |it: &Deployment| {
+            let same = |other: &&Deployment| (&other.component, &other.config) == (&it.component, &it.config);
+            let last = record.deployments.iter().rev().find(|other| same(other) && other.status != Status::Aborted);
+            last.is_some_and(|last| last.status == Status::RolledBack)
+        };
         let others = || record.deployments.iter().rev().filter(|it| is_other(it));
         let kept: Vec<_> = others().map(|it| it.generation.to_string()).collect();
         if kept.is_empty() {
@@ -267,7 +273,7 @@ impl AppDeployments {
                     format!("generation {generation} has no other version than the active one: kept are {kept}"),
                 )
             })?,
-            None => others().find(|it| it.status != Status::RolledBack).ok_or_else(|| {
+            None => others().find(|it| !was_left(it)).ok_or_else(|| {
                 refused(
                     plugin,
                     format!("the version before the active one was rolled back: choose one with --to; kept are {kept}"),
@@ -287,12 +293,17 @@ impl AppDeployments {
             let Some(versions) = next.stores.get(store) else { continue };
             check_reads(plugin, store, &versions.reads, written)?;
         }
+        let note = format!("to the version of generation {}", next.generation);
+        let author = match author.note.as_str() {
+            "" => Author { note, ..author.clone() },
+            why => Author { note: format!("{note}: {why}"), ..author.clone() },
+        };
         (next.cause, next.status) = (Cause::Rollback, Status::Active);
         (next.trial, next.verdict, next.flood) = (None, String::new(), Flood::None);
         for (store, versions) in &mut next.stores {
             versions.now = self.version_to_write(plugin, store, &versions.writes).unwrap_or(versions.now);
         }
-        Ok(self.append(plugin, next, author))
+        Ok(self.append(plugin, next, &author))
     }
 
     /// Lets the active version of a plugin write its newest state versions. Returns the generation.

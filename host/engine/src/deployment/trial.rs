@@ -93,6 +93,11 @@ impl CanaryPlan {
         self.weights.get(self.step).copied().unwrap_or(0)
     }
 
+    /// Whether the steps end in this one, with fewer than all keys.
+    pub(super) fn is_last_below_all(&self) -> bool {
+        self.step + 1 >= self.weights.len() && self.weight() < ALL
+    }
+
     /// The next step; none if the version becomes active instead.
     pub(super) fn next(&self) -> Option<usize> {
         let next = self.step + 1;

@@ -93,6 +93,9 @@ impl CanaryPlan {
             left if left > 0 => {
                 Verdict::Inconclusive(format!("{good}; the step lasts {} s longer", (left + 999) / 1_000))
             }
+            _ if self.is_last_below_all() => {
+                Verdict::Inconclusive(format!("{good}; it stays in its last step until it is promoted"))
+            }
             _ if self.paused => Verdict::Inconclusive(format!("{good}; it is paused")),
             _ => Verdict::Good(good),
         }

@@ -34,15 +34,14 @@ impl<L: Logic> ShadowLogic<L> {
             active = rest;
             let call = |items: &[T], attempt| call(shadow, shadowed.shadow, items, attempt);
             let results = outcomes(piece, piece.len(), |_| 0, call);
-            budget.spent();
             shadowed.adapt(results.is_ok());
-            let Ok(results) = results else {
-                report.unfinished += piece.len() as u64;
-                continue;
-            };
-            for ((item, active), shadow) in piece.iter().zip(mine).zip(&results.result) {
-                shadowed.compared(parent(item)).outcomes(active, shadow).add_to(report);
+            match results {
+                Ok(results) => piece.iter().zip(mine).zip(&results.result).for_each(|((item, active), shadow)| {
+                    shadowed.compared(parent(item)).outcomes(active, shadow).add_to(report);
+                }),
+                Err(_) => report.unfinished += piece.len() as u64,
             }
+            budget.spent();
         }
     }
 
@@ -77,7 +76,6 @@ impl<L: Logic> ShadowLogic<L> {
             let (mine, rest) = active.split_at(piece.len());
             active = rest;
             let results = groups_of(shadow, shadowed.shadow, piece, mode);
-            budget.spent();
             shadowed.adapt(results.is_ok());
             match results {
                 Ok(results) => piece.iter().zip(mine).zip(&results).for_each(|((group, active), shadow)| {
@@ -85,6 +83,7 @@ impl<L: Logic> ShadowLogic<L> {
                 }),
                 Err(_) => report.unfinished += entries(piece),
             }
+            budget.spent();
         }
     }
 }

@@ -10,6 +10,15 @@ use super::sample::Sample;
 /// Examples that are kept of each group.
 const SAMPLES: usize = 20;
 
+/// Groups of differences that are told apart: a shadow chooses names of fields as it likes.
+const GROUPS: usize = 200;
+
+/// The place of all that come after.
+const OTHERS: &str = "(others)";
+
+/// Most characters of a place.
+const PLACE_CHARACTERS: usize = 200;
+
 /// A class of differences.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -133,7 +142,11 @@ impl ShadowReport {
         self.ignored += ignored.len() as u64;
         self.equal += u64::from(counted.is_empty());
         for Difference { class, place, old, new } in counted {
-            let key = GroupKey { function: function.to_owned(), class, place: without_numbers(&place) };
+            let place = without_numbers(&place).chars().take(PLACE_CHARACTERS).collect();
+            let mut key = GroupKey { function: function.to_owned(), class, place };
+            if self.groups.len() >= GROUPS && !self.groups.contains_key(&key) {
+                key = GroupKey { place: OTHERS.to_owned(), ..key };
+            }
             let group = self.groups.entry(key).or_default();
             group.records += 1;
             if group.samples.len() < SAMPLES {
@@ -162,7 +175,10 @@ impl ShadowReport {
         self.ignored += other.ignored;
         self.unfinished += other.unfinished;
         self.left_out += other.left_out;
-        for (key, ShadowGroup { records, samples }) in other.groups {
+        for (mut key, ShadowGroup { records, samples }) in other.groups {
+            if self.groups.len() >= GROUPS && !self.groups.contains_key(&key) {
+                key.place = OTHERS.to_owned();
+            }
             let group = self.groups.entry(key).or_default();
             group.records += records;
             let room = SAMPLES.saturating_sub(group.samples.len());

@@ -112,6 +112,9 @@ fn global(topology: &Topology, store: StoreId) -> Option<&GlobalTable> {
     topology.globals.iter().find(|table| table.store == store)
 }
 
+/// Bytes of a segment of the control topic.
+const CONTROL_SEGMENT: usize = 4 << 20;
+
 /// All internal topics of a pipeline whose topics have these numbers of partitions, for records of up to so many bytes.
 pub(crate) fn all(topology: &Topology, partitions: &[u32], largest: usize) -> Vec<InternalTopic> {
     let private = |name: String, partitions: u32, own: Config| {
@@ -120,7 +123,11 @@ pub(crate) fn all(topology: &Topology, partitions: &[u32], largest: usize) -> Ve
         let config = own.into_iter().chain(limits).chain(rest).collect();
         InternalTopic { spec: TopicSpec { name, partitions, config }, is_private: true, is_meta: false }
     };
-    let mut topics = vec![private(control(&topology.app), 1, vec![("cleanup.policy", "compact".into())])];
+    // Processes write notes while versions are on trial, and each start reads the topic whole: compaction leaves the open
+    // segment alone, so segments are small.
+    let small = [("segment.bytes", CONTROL_SEGMENT.to_string()), ("min.cleanable.dirty.ratio", "0.1".to_owned())];
+    let compact = [("cleanup.policy", "compact".to_owned())];
+    let mut topics = vec![private(control(&topology.app), 1, compact.into_iter().chain(small).collect())];
     for (topic, count) in topology.topics.iter().zip(partitions) {
         match topic.kind {
             TopicKind::Repartition => topics.push(private(topic.name.clone(), *count, repartition(largest))),

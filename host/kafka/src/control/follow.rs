@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use millrace_engine::deployment::{ActivePlugins, AppDeployments, PluginLoader, PluginRecord};
+use millrace_engine::deployment::{ActivePlugins, AppDeployments, PluginLoader, PluginRecord, TrialCounts};
 use millrace_engine::shadow::ShadowReports;
 use millrace_engine::topology::Topology;
 use rdkafka::{Offset, TopicPartitionList};
@@ -37,8 +37,11 @@ const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 /// How often versions that couldn't run are tried again.
 const HELD_RETRY_INTERVAL: Duration = Duration::from_secs(10);
 
-/// How often the results of canaries and shadows are noted.
-const RESULTS_INTERVAL: Duration = Duration::from_millis(100);
+/// How often the results of canaries are noted while records fail, and otherwise.
+const COUNTS_INTERVALS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
+
+/// How often the report of shadows is noted.
+const REPORT_INTERVAL: Duration = Duration::from_secs(5);
 
 /// How often it is logged that the topic can't be read.
 const LOG_INTERVAL: Duration = Duration::from_secs(30);
@@ -108,8 +111,11 @@ struct Follower<'i> {
     /// Versions that no worker runs any more are freed once all workers run the current ones.
     retired: bool,
     verdicts: Verdicts,
-    /// When the results of trials were noted last.
+    /// When the results of canaries and the report of shadows were noted last.
     noted: Option<Instant>,
+    reported: Option<Instant>,
+    /// Whether it has read the topic to its end.
+    caught_up: bool,
 }
 
 impl<'i> Follower<'i> {
@@ -147,6 +153,8 @@ impl<'i> Follower<'i> {
             retired: false,
             verdicts: Verdicts::default(),
             noted: None,
+            reported: None,
+            caught_up: false,
         })
     }
 
@@ -183,7 +191,11 @@ impl<'i> Follower<'i> {
             self.apply()?;
         }
         self.note_running();
-        self.verdicts.act(self.context, &self.deployments);
+        // The topic is read from its beginning: records of earlier times aren't judged.
+        self.caught_up |= ended;
+        if self.caught_up {
+            self.verdicts.act(self.context, &self.deployments);
+        }
         self.note_results();
         self.notes.write(&self.note);
         Ok(())
@@ -191,13 +203,19 @@ impl<'i> Follower<'i> {
 
     /// Notes the results of canaries and shadows, not too often.
     fn note_results(&mut self) {
-        if self.noted.is_some_and(|noted| noted.elapsed() < RESULTS_INTERVAL) {
-            return;
+        let passed = |at: Option<Instant>, interval| at.is_none_or(|at: Instant| at.elapsed() >= interval);
+        if passed(self.noted, COUNTS_INTERVALS.0) {
+            let counts = self.context.trials.counts();
+            let failed = |all: &BTreeMap<String, TrialCounts>| all.values().map(TrialCounts::failed).sum::<u64>();
+            if failed(&counts) != failed(&self.note.counts) || passed(self.noted, COUNTS_INTERVALS.1) {
+                (self.noted, self.note.counts) = (Some(Instant::now()), counts);
+            }
         }
-        self.noted = Some(Instant::now());
-        self.note.counts = self.context.trials.counts();
-        if let Some(report) = self.context.shadows.get() {
-            self.notes.report(report);
+        if passed(self.reported, REPORT_INTERVAL) {
+            self.reported = Some(Instant::now());
+            if let Some(report) = self.context.shadows.get() {
+                self.notes.report(report);
+            }
         }
     }
 
@@ -271,7 +289,7 @@ impl<'i> Follower<'i> {
             if let Some(deployment) = changed {
                 let (digest, cause, by) = (&deployment.component, deployment.cause.name(), &deployment.by);
                 let status = deployment.status.name();
-                tracing::info!(plugin, generation, digest, status, cause, by, "deployment");
+                tracing::info!(plugin, generation, digest, status, cause, by, note = deployment.note, "deployment");
             }
         }
         faults::hit(Point::PluginsLoaded);

@@ -86,6 +86,11 @@ impl Trials {
         reason
     }
 
+    /// Whether the input waits until a user decides.
+    pub(crate) fn waits_for_a_user(&self) -> bool {
+        self.is_held() && locked(&self.flooded).is_none()
+    }
+
     /// The version whose records fail, while the input waits.
     pub(crate) fn flooded(&self) -> Option<Flooded> {
         locked(&self.flooded).clone()

@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
-use millrace_engine::deployment::{AppDeployments, PluginLoader};
+use millrace_engine::deployment::{AppDeployments, Flooded, PluginLoader};
 use millrace_store::Database;
 use rdkafka::consumer::Consumer;
 
@@ -190,6 +190,9 @@ impl<'t> Instance<'t> {
         let Some(member) = shared.member.get() else { return Ok(()) };
         while !stop.load(Ordering::Relaxed) && !self.is_all_done(member) {
             self.check_followers()?;
+            if self.until_idle && shared.trials.waits_for_a_user() {
+                return Err(Error::Setup(Flooded::HELD.into()));
+            }
             self.run_once(member)?;
             self.pool.replace_ended(member)?;
             self.purge.run(&shared);

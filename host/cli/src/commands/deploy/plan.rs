@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use anyhow::{Result, anyhow};
-use millrace_engine::deployment::{AppDeployments, Candidate, Deployment, StoreVersions};
+use millrace_engine::deployment::{AppDeployments, Candidate, Deployment, StoreVersions, Trial};
 use millrace_engine::manifest::{FunctionManifest, Manifest};
 use millrace_engine::topology::{Operator, Topology};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::control::Control;
+use super::percent;
 use crate::plugins::{Plugins, short};
 
 /// The changes of a deployment.
@@ -36,6 +37,10 @@ struct PluginPlan {
     stores: Vec<StorePlan>,
     /// The steps that call the plugin: their state stays.
     steps: Vec<String>,
+    /// How it is tried first; none if it is active at once.
+    trial: Option<Trial>,
+    /// The deployment whose trial it ends.
+    ends: Option<u32>,
 }
 
 /// Something before and after.
@@ -69,7 +74,8 @@ impl Plan {
         let active = candidates.iter().filter_map(|candidate| Some((candidate, before.active(&candidate.name)?)));
         let digests: BTreeSet<_> = active.clone().map(|(_, active)| active.component.as_str()).collect();
         plugins.add_all(control.components(&digests)?);
-        let plan = |(candidate, active)| PluginPlan::new(candidate, active, after, (plugins, control, counts));
+        let plan =
+            |(candidate, active)| PluginPlan::new((candidate, active), (before, after), (plugins, control, counts));
         Ok(Self { app: control.app().to_owned(), plugins: active.map(plan).collect::<Result<_>>()? })
     }
 
@@ -90,9 +96,8 @@ impl Plan {
 
 impl PluginPlan {
     fn new(
-        candidate: &Candidate,
-        active: &Deployment,
-        after: &AppDeployments,
+        (candidate, active): (&Candidate, &Deployment),
+        (before, after): (&AppDeployments, &AppDeployments),
         (plugins, control, counts): (&Plugins, &Control<'_>, bool),
     ) -> Result<Self> {
         let name = candidate.name.as_str();
@@ -100,8 +105,8 @@ impl PluginPlan {
         let new = plugins.file_manifest(name).map_err(|reason| anyhow!(reason))?;
         let mut stores = Vec::new();
         for (store, versions) in after.newest(name).map(|next| &next.stores).into_iter().flatten() {
-            let before = active.stores.get(store);
-            let of = |of: fn(&StoreVersions) -> &Vec<u32>| before.map(of).cloned().unwrap_or_default();
+            let known = active.stores.get(store);
+            let of = |of: fn(&StoreVersions) -> &Vec<u32>| known.map(of).cloned().unwrap_or_default();
             let reads = Pair { from: of(|versions| &versions.reads), to: versions.reads.clone() };
             let writes = Pair { from: of(|versions| &versions.writes), to: versions.writes.clone() };
             let names = names_of(control.topology(), name, store);
@@ -122,16 +127,24 @@ impl PluginPlan {
             functions: differences(&old, &new),
             stores,
             steps: steps_of(control.topology(), name),
+            trial: after.newest(name).and_then(|staged| staged.trial.clone()),
+            ends: before.on_trial(name).map(|trial| trial.generation),
         })
     }
 
     fn write(&self, text: &mut String) {
-        let Self { plugin, replaces, component, bytes, config, version, functions, stores, steps } = self;
+        let Self { plugin, replaces, component, bytes, config, version, functions, stores, steps, trial, ends } = self;
         let mut line = |name: &str, value: String| {
             // Writing to a string can't fail.
             _ = writeln!(text, "  {name:<10} {value}");
         };
         line("plugin", format!("`{plugin}`, in place of generation {replaces}"));
+        if let Some(trial) = trial {
+            line("first", said(trial));
+        }
+        if let Some(ends) = ends {
+            line("ends", format!("the trial of generation {ends}"));
+        }
         line(
             "component",
             match component.from == component.to {
@@ -163,6 +176,21 @@ impl PluginPlan {
             line("state", store.text());
         }
         line("steps", format!("{}: they keep their state", steps.join(", ")));
+    }
+}
+
+/// A trial, for people.
+fn said(trial: &Trial) -> String {
+    match trial {
+        Trial::Canary(plan) => {
+            let steps: Vec<_> = plan.weights.iter().map(|weight| percent(*weight)).collect();
+            let seconds = plan.each_ms as f64 / 1_000.0;
+            let least = plan.min_records;
+            format!("as a canary with {} of the keys, for {seconds} s and {least} results each", steps.join(", "))
+        }
+        Trial::Shadow(plan) => {
+            format!("as a shadow of {} of the keys, in {} of the time", percent(plan.share), percent(plan.budget))
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use millrace_kafka::deployments::LiveInstance;
 use super::control::Control;
 use super::percent;
 use crate::exit::WaitError;
+use crate::say::say;
 
 /// How often to look.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
@@ -53,6 +54,7 @@ pub(super) fn until_running(
 ) -> Result<()> {
     let late =
         |behind: &str, seconds| WaitError::UnderWay(format!("after {seconds} s it is still under way: {behind}"));
+    let mut said = None;
     until(timeout, &late, &mut || {
         let (deployments, instances) = control.watch()?;
         let run = [Status::Active, Status::Canary, Status::Shadow];
@@ -68,6 +70,10 @@ pub(super) fn until_running(
             let plan = trial.trial.as_ref()?.canary()?;
             Some(format!("the canary of `{plugin}`, with {} of the keys", percent(plan.weight())))
         });
+        if canary.is_some() && canary != said {
+            said.clone_from(&canary);
+            say(format_args!("waiting for {}", said.as_deref().unwrap_or_default()));
+        }
         let reached = |plugin: &String| deployments.plugins.get(plugin).map_or(0, |record| record.reached());
         let reached = generations.keys().map(|plugin| (plugin.clone(), reached(plugin))).collect();
         let behind = behind(&instances, &reached, |note| &note.running);

@@ -2,13 +2,16 @@
 
 use anyhow::{Context, Result};
 use millrace_embedded::run::wall_clock;
-use millrace_engine::deployment::{AppDeployments, Deployment, Flood, Status, Trial};
+use millrace_engine::deployment::{
+    AppDeployments, Deployment, Flood, Status, StoreVersions, Trial, TrialCounts, Verdict,
+};
 use millrace_kafka::InstanceNote;
 use serde_json::json;
 
-use super::all;
+use super::{all, time_of};
 use crate::commands::deploy::control::Control;
 use crate::commands::deploy::percent;
+use crate::commands::shadow_report;
 use crate::say::note;
 
 /// The status of a deployment, for people: that of a canary with the share of keys.
@@ -55,7 +58,7 @@ pub(super) fn json_of((plugin, deployment): (&str, &Deployment)) -> serde_json::
 ///
 /// # Errors
 /// There is none, or it can't be read.
-pub(super) fn show(control: &Control<'_>, generation: Option<u32>) -> Result<()> {
+pub(super) fn show(control: &Control<'_>, generation: Option<u32>, json: bool) -> Result<()> {
     let deployments = control.deployments()?;
     let all = all(&deployments);
     let found = match generation {
@@ -67,22 +70,67 @@ pub(super) fn show(control: &Control<'_>, generation: Option<u32>) -> Result<()>
         Some(generation) => format!("generation {generation} isn't kept: kept are {}", kept()),
         None => format!("the app `{}` has never run here", control.app()),
     })?;
+    let (plugin, deployment) = *found;
+    let canary = canary_of(control, &deployments, plugin, deployment)?;
+    let report = match &deployment.trial {
+        Some(Trial::Shadow(_)) => control.shadow_report(deployment.generation)?,
+        _ => None,
+    };
+    if !json {
+        print(plugin, deployment, canary.as_ref());
+        report.iter().flat_map(shadow_report::lines).for_each(note);
+        return Ok(());
+    }
     let mut shown = json_of(*found);
-    let (plugin, deployment) = found;
-    if let (Some(members), Some(trial)) = (shown.as_object_mut(), &deployment.trial) {
-        match trial {
-            Trial::Canary(plan) if deployment.status == Status::Canary => {
-                let counts = control.canary_counts()?.remove(*plugin).unwrap_or_default();
-                let verdict = plan.judge(&counts, wall_clock());
-                members.insert("counts".into(), json!(counts));
-                members.insert("judged".into(), json!({"verdict": verdict.name(), "reason": verdict.reason()}));
-            }
-            Trial::Canary(_) => {}
-            Trial::Shadow(_) => {
-                members.insert("report".into(), json!(control.shadow_report(deployment.generation)?));
-            }
+    if let Some(members) = shown.as_object_mut() {
+        if let Some((counts, verdict)) = canary {
+            members.insert("counts".into(), json!(counts));
+            members.insert("judged".into(), json!({"verdict": verdict.name(), "reason": verdict.reason()}));
+        }
+        if let Some(report) = report {
+            members.insert("report".into(), json!(report));
         }
     }
     note(format_args!("{shown:#}"));
     Ok(())
+}
+
+/// The results of a canary in its current step, and the verdict on them; none of what isn't a canary now.
+fn canary_of(
+    control: &Control<'_>,
+    deployments: &AppDeployments,
+    plugin: &str,
+    deployment: &Deployment,
+) -> Result<Option<(TrialCounts, Verdict)>> {
+    let Some(Trial::Canary(plan)) = deployment.trial.as_ref().filter(|_| deployment.status == Status::Canary) else {
+        return Ok(None);
+    };
+    let reached = deployments.plugins.get(plugin).map_or(0, |record| record.reached());
+    // Those of a step before say nothing of this one.
+    let counts = control.canary_counts()?.remove(plugin).filter(|counts| counts.reached == reached);
+    let counts = counts.unwrap_or(TrialCounts { reached, ..TrialCounts::default() });
+    let verdict = plan.judge(&counts, wall_clock());
+    Ok(Some((counts, verdict)))
+}
+
+fn print(plugin: &str, it: &Deployment, canary: Option<&(TrialCounts, Verdict)>) {
+    note(format_args!("generation {} of plugin `{plugin}`", it.generation));
+    let line = |name: &str, value: &str| {
+        if !value.is_empty() {
+            note(format_args!("  {name:<10} {value}"));
+        }
+    };
+    line("status", &status_of(it));
+    line("component", &format!("{} ({} bytes)", it.component, it.size));
+    line("config", &it.settings);
+    for (store, versions) in &it.stores {
+        let StoreVersions { reads, writes, now } = versions;
+        line("state", &format!("{store}: reads versions {reads:?}, can write {writes:?}, writes {now}"));
+    }
+    line("made", &format!("{} by {} ({})", time_of(it.at), it.by, it.cause.name()));
+    line("note", &it.note);
+    line("verdict", &it.verdict);
+    if let Some((_, verdict)) = canary {
+        line("so far", &format!("{}: {}", verdict.name(), verdict.reason()));
+    }
 }

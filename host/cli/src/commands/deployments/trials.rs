@@ -9,6 +9,7 @@ use super::change;
 use crate::args::Manner;
 use crate::author;
 use crate::commands::deploy::control::{Components, Control};
+use crate::commands::deploy::done;
 use crate::say::note;
 
 /// Ends trials, and drops staged versions.
@@ -23,11 +24,18 @@ pub(super) fn abort(control: &Control<'_>, why: &str) -> Result<()> {
 }
 
 /// Ends a trial in place of a rollback: the active version takes over.
-pub(super) fn end(control: &Control<'_>, (plugin, generation): (&str, u32), to: Option<u32>, why: &str) -> Result<()> {
+pub(super) fn end(
+    control: &Control<'_>,
+    (plugin, generation): (&str, u32),
+    to: Option<u32>,
+    manner: &Manner,
+) -> Result<()> {
     if to.is_some() {
         bail!("generation {generation} of `{plugin}` is on trial: end it first, with `millrace deployments abort`");
     }
-    end_all(control, BTreeMap::from([(plugin.to_owned(), generation)]), why)
+    end_all(control, BTreeMap::from([(plugin.to_owned(), generation)]), &manner.note)?;
+    let active = control.deployments()?.active(plugin).map_or(0, |active| active.generation);
+    done(control, (&BTreeMap::from([(plugin.to_owned(), active)]), false), manner)
 }
 
 fn end_all(control: &Control<'_>, open: BTreeMap<String, u32>, why: &str) -> Result<()> {

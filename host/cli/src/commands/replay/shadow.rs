@@ -6,18 +6,16 @@ use anyhow::{Context, Result, anyhow, bail};
 use millrace_engine::canary::ALL;
 use millrace_engine::deployment::{Act, AppDeployments, Author, Candidate, PluginLoader, ShadowPlan, Trial};
 use millrace_engine::logic::Logic;
-use millrace_engine::shadow::{GroupKey, Ignore, Sample, ShadowGroup, ShadowReport, Unlimited};
+use millrace_engine::shadow::{Ignore, ShadowReport, Unlimited};
 use millrace_engine::topology::DeployOnStart;
 
 use crate::args;
 use crate::commands::deploy::settings;
+use crate::commands::shadow_report;
 use crate::exit::WaitError;
 use crate::load::{Loaded, load};
 use crate::plugins::Guests;
 use crate::say::say;
-
-/// Samples of a group that are shown; the file of `--shadow-report` has more.
-const SHOWN: usize = 3;
 
 /// The plugins of the files, with a shadow beside them. The shadow gets the state versions that it would get when it is
 /// deployed.
@@ -32,7 +30,11 @@ pub(super) fn shadow(arguments: &args::Replay, loaded: &Loaded) -> Result<Guests
         app.start(&candidate, DeployOnStart::New, &author)?;
     }
     let shadows = other.plugins.candidates().into_iter().filter(|candidate| names.contains(&&candidate.name));
-    let candidates: Vec<Candidate> = shadows.collect();
+    let is_active = |it: &Candidate| app.active(&it.name).is_some_and(|active| active.is_version(it));
+    let (same, candidates): (Vec<Candidate>, Vec<_>) = shadows.partition(is_active);
+    for Candidate { name, .. } in same {
+        say(format_args!("shadow: `{name}` is the version in the files: no result differs"));
+    }
     let components = candidates.iter().filter_map(|candidate| other.plugins.component(&candidate.component));
     loaded.plugins.add_all(components.collect());
     let trial = Some(Trial::Shadow(ShadowPlan { share: ALL, budget: ALL, ignore: arguments.ignore.clone() }));
@@ -53,20 +55,9 @@ pub(super) fn report(report: &ShadowReport, file: Option<&PathBuf>) -> Result<()
         let text = serde_json::to_string(report)?;
         std::fs::write(file, format!("{text}\n")).with_context(|| format!("{}: can't be written", file.display()))?;
     }
-    let ShadowReport { compared, equal, ignored, unfinished, groups, .. } = report;
+    shadow_report::lines(report).iter().for_each(say);
+    let ShadowReport { compared, equal, unfinished, .. } = report;
     let different = compared - equal;
-    say(format_args!("shadow: {compared} results compared, {equal} equal, {different} different"));
-    if *ignored > 0 {
-        say(format_args!("  {ignored} differences ignored"));
-    }
-    for (GroupKey { function, class, place }, ShadowGroup { records, samples }) in groups {
-        let space = if place.is_empty() { "" } else { " " };
-        say(format_args!("  {function}: {}{space}{place} differs in {records} results, such as", class.name()));
-        for Sample { input, key, value, timestamp, old, new } in samples.iter().take(SHOWN) {
-            let (key, value) = (key.as_deref().unwrap_or("null"), value.as_deref().unwrap_or("null"));
-            say(format_args!("    {old} -> {new}   for key {key}, value {value}, timestamp {timestamp}, from {input}"));
-        }
-    }
     if *unfinished > 0 {
         bail!("the shadow hasn't processed {unfinished} records: the host failed");
     }

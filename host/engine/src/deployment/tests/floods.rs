@@ -149,7 +149,7 @@ fn a_guard_holds_what_the_app_has_decided_to_hold_and_does_not_watch_what_a_user
         !guard.holds(&with(Flood::None)) && guard.holds(&with(Flood::Held)) && !guard.holds(&with(Flood::Accepted))
     );
     let flooded = guard.check(&with(Flood::None), &[&results(2, 1_000, 1_000)]).unwrap();
-    assert!(with(Flood::Held).floods(&flooded) && !with(Flood::Accepted).floods(&flooded));
+    assert!(!with(Flood::Held).floods(&flooded) && !with(Flood::Accepted).floods(&flooded));
     assert!(!plugins(3, None).floods(&flooded) && plugins(1, Some(2)).floods(&flooded));
     guard.swapped(&with(Flood::Accepted));
     assert_eq!(guard.check(&with(Flood::Accepted), &[&results(2, 1_000, 1_000)]), None);

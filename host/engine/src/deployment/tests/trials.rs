@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 
 fn canary(weights: &[u32]) -> Option<Trial> {
@@ -174,5 +176,56 @@ fn records_without_trials_are_read_as_before() {
 fn steps_of_a_canary_grow_and_begin_below_all() {
     for weights in [&[][..], &[0], &[10_000], &[500, 500], &[2_500, 500], &[500, 10_001]] {
         CanaryPlan::new(weights.to_vec(), 1, 1).unwrap_err();
+    }
+}
+
+/// The versions that process records, and how.
+fn running(app: &AppDeployments) -> String {
+    let record = app.plugins.get("p").unwrap();
+    let active = record.active().map(|active| (active.generation, active.flood));
+    let trial = record.on_trial().map(|trial| (trial.generation, trial.status, trial.trial.as_ref().map(step_of)));
+    format!("{active:?} {trial:?}")
+}
+
+fn step_of(trial: &Trial) -> Option<usize> {
+    Some(trial.canary()?.step)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn each_change_of_the_versions_that_process_records_has_a_higher_number(
+        acts in prop::collection::vec((0..11_usize, 0..4_usize), 1..30),
+    ) {
+        let versions: Vec<_> = (0..4).map(|number| version(&format!("c{number}"), "", &[1], &[1])).collect();
+        let mut app = deployed(&[version("first", "", &[1], &[1])]);
+        for (kind, number) in acts {
+            let (before, reached) = (running(&app), app.plugins.get("p").unwrap().reached());
+            let plugin = || "p".to_owned();
+            let active = app.active("p").unwrap().generation;
+            let trial = app.on_trial("p").map(|trial| (trial.generation, step_of(trial.trial.as_ref().unwrap())));
+            let (generation, step) = trial.unwrap_or((active, None));
+            let stage = |trial| Act::Stage { candidates: vec![versions[number].clone()], trial };
+            let act = match kind {
+                0 => stage(None),
+                1 => stage(canary(&[500, 2_500, 10_000])),
+                2 => stage(shadow()),
+                3 | 4 => Act::Activate(app.staged()),
+                5 => Act::Abort(app.on_trial_of_all()),
+                6 => Act::Advance { plugin: plugin(), generation, step, fully: number == 0, judged: true },
+                7 => Act::Pause { plugin: plugin(), generation, paused: number == 0 },
+                8 => Act::Rollback { plugin: plugin(), replaces: active, to: None },
+                9 => Act::Hold { plugin: plugin(), generation: active },
+                _ => Act::Accept { plugin: plugin(), generation: active },
+            };
+            // One that is refused changes nothing.
+            let refused = app.apply(&act, &author()).is_err();
+            let now = app.plugins.get("p").unwrap().reached();
+            prop_assert!(now >= reached);
+            prop_assert!(running(&app) == before || (now > reached && !refused), "{act:?}: {before} {}", running(&app));
+            let one = app.plugins.get("p").unwrap().deployments.iter().filter(|it| it.status == Status::Active).count();
+            prop_assert_eq!(one, 1);
+        }
     }
 }
