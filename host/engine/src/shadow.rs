@@ -153,7 +153,7 @@ impl<L: Logic> ShadowLogic<L> {
     }
 }
 
-/// What a call has written, and the timers that it has changed.
+/// The entries that a call has written, and the timers that it has changed.
 type Changes = (Vec<ScopeWrite>, TimerChanges);
 
 type CalledProcess = Result<Called<Outcome>, CallError>;

@@ -106,7 +106,7 @@ impl Trials {
         }
     }
 
-    /// Has the deployer do what the trials ask for.
+    /// Has the deployer end canaries, let them go on, and go back from a flood.
     ///
     /// # Errors
     /// The deployments can't be read, or a report can't be written.

@@ -60,7 +60,7 @@ pub trait PluginLoader: Send + Sync {
     /// people.
     fn load(&self, wanted: &[Wanted<'_>]) -> Result<ActivePlugins, String>;
 
-    /// Frees what was loaded for others than these: no task of the process runs them any more.
+    /// Frees all versions but these: no task of the process runs them any more.
     fn retire(&self, plugins: &ActivePlugins);
 }
 
@@ -133,7 +133,7 @@ impl AppDeployments {
         Ok(plugins)
     }
 
-    /// Loads what may be called next: the staged deployments, as they will be active or on trial.
+    /// Loads the staged deployments, as they will be active or on trial.
     ///
     /// # Errors
     /// As for [`load`](Self::load).
@@ -220,8 +220,8 @@ fn nodes_of<'t>(plugin: &'t str, topology: &'t Topology) -> impl Iterator<Item =
     nodes.filter(move |node| node.operator.call().is_some_and(is_of))
 }
 
-/// An old row of a table goes through a transform again, to be subtracted: by the version that has the key now, and not by
-/// the one that has made the row what was added.
+/// An old row of a table goes through a transform again, to be subtracted: by the version that has the key now, which may not
+/// be the one whose result was added.
 fn check_rows(plugin: &str, node: &Node) -> Result<(), String> {
     let is_transform = matches!(node.operator, Operator::Transform { .. });
     if !is_transform || !node.edges.iter().any(|edge| edge.changes) {

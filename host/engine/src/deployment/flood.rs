@@ -24,7 +24,7 @@ const YOUNG_MS: i64 = 600_000;
 /// The share of failures, in hundredths of a percent, of a flood of which nothing is known from before.
 const SHARE_ALONE: u32 = 9_000;
 
-/// Results of a version after which the guard no longer watches it: what fails later has another cause.
+/// Results of a version after which the guard no longer watches it: later failures have another cause.
 const WATCHED: u64 = 100_000;
 
 /// The number of a plugin in the topology, and the generation.
@@ -100,7 +100,7 @@ impl FloodGuard {
         let begun: Vec<_> = new_versions(plugins).filter(|version| !ran(version)).collect();
         self.watched.extend(begun);
         self.active = now;
-        // What was a flood isn't what was usual before.
+        // A flood says nothing of the usual share of failures.
         let limits = self.limits;
         self.counts.retain(|(number, generation), counts| {
             let runs = self.active.get(*number).is_some_and(|(now, _)| now == generation);

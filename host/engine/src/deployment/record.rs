@@ -75,7 +75,7 @@ pub struct Deployment {
     /// How its trial went, or why it ended, for people.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub verdict: String,
-    /// What the flood guard does about it.
+    /// The decision of the flood guard about it.
     #[serde(default, skip_serializing_if = "Flood::is_none")]
     pub flood: Flood,
 }

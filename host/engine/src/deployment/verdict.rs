@@ -20,7 +20,7 @@ const MOST_TIME: u64 = 2;
 /// A difference of fewer nanoseconds for each record doesn't count.
 const LEAST_NANOS: u64 = 10_000;
 
-/// What the counts say of a canary.
+/// A verdict on a canary, from its counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// It may go on to its next step.

@@ -155,7 +155,7 @@ impl ShadowReport {
         }
     }
 
-    /// Takes what it has.
+    /// Takes its contents.
     pub(super) fn take(&mut self) -> Self {
         let next = Self { generation: self.generation, ..Self::default() };
         std::mem::replace(self, next)

@@ -17,7 +17,7 @@ impl ShadowReports {
         }
     }
 
-    /// Adds what a thread has compared. A report of other shadows than those of now is dropped.
+    /// Adds the comparisons of a thread. A report of other shadows than those of now is dropped.
     pub(super) fn add(&self, part: ShadowReport) {
         let mut report = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if part.generation == report.generation {

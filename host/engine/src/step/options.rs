@@ -87,11 +87,11 @@ pub struct Deployed {
     pub canary: Option<Arc<Canary>>,
     /// Whether it has a version that the app hadn't run before, in place of another one.
     pub is_new_version: bool,
-    /// What the flood guard does about it.
+    /// The decision of the flood guard about it.
     pub flood: Flood,
 }
 
-/// What the flood guard does about a deployment.
+/// The decision of the flood guard about a deployment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Flood {

@@ -30,7 +30,7 @@ pub struct Gc<'t> {
 pub struct Orphan {
     /// Its name.
     pub topic: String,
-    /// What it is of, and what is in it.
+    /// Its purpose and its contents.
     pub description: String,
     /// Number of its records that no task has processed: input that would be lost.
     pub unprocessed: u64,

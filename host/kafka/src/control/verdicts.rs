@@ -49,7 +49,7 @@ impl Verdicts {
         }
     }
 
-    /// Does what the trials ask for. What fails is logged, and tried again.
+    /// Ends canaries, lets them go on, and goes back from a flood. A failed attempt is logged, and made again.
     pub(super) fn act(&mut self, context: &FollowContext<'_>, deployments: &AppDeployments) {
         if let Some(flooded) = context.trials.flooded() {
             return self.go_back(context, deployments, flooded);
@@ -72,7 +72,7 @@ impl Verdicts {
         }
     }
 
-    /// What is to be done with a canary now, if it is this process's turn.
+    /// The act that a canary needs now, if it is this process's turn, with the reason.
     fn judge(
         &mut self,
         context: &FollowContext<'_>,

@@ -109,9 +109,9 @@ impl Worker {
         Ok(())
     }
 
-    /// Whether the input waits, because too many records fail since a deployment. What another worker of the process has
-    /// not committed then is dropped like that of the one that has noticed it. It waits for a swap, too: once it goes on,
-    /// no worker may go on with the version that fails.
+    /// Whether the input waits, because too many records fail since a deployment. The worker drops its open transaction then,
+    /// as the one that has noticed it does. It also waits for a swap: once the input goes on, no worker may go on with the
+    /// version that fails.
     pub(super) fn is_held(&mut self) -> Result<bool, Reaction> {
         if !self.shared.trials.is_held() {
             return Ok(self.has_next_plugins());
