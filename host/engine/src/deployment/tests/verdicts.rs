@@ -76,19 +76,19 @@ fn a_canary_whose_calls_take_much_longer_is_bad() {
 
 #[test]
 fn a_few_calls_that_were_held_up_are_no_sign_of_slow_rules() {
-    let judged = |nanos: [u64; 2]| {
+    let judged = |others: u64, three: u64| {
         let results = |nanos: &mut dyn Iterator<Item = u64>| {
             let mut results = VersionResults::default();
             nanos.for_each(|nanos| results.time.add(GuestTime::of_call(10, nanos)));
             results.counts.records = 1_000;
             results
         };
-        let mut calls = (0..100).map(|call| nanos[usize::from(call < 3)]);
+        let mut calls = (0..100).map(|call| if call < 3 { three } else { others });
         let (canary, active) = (results(&mut calls), results(&mut (0..100).map(|_| 100_000)));
         plan().judge(&TrialCounts { reached: 2, active, canary }, 10_000).name()
     };
-    assert_eq!(judged([100_000, 80_000_000]), "good", "three calls took 80 ms each");
-    assert_eq!(judged([800_000, 800_000]), "bad", "each took eight times as long");
+    assert_eq!(judged(100_000, 80_000_000), "good", "three calls took 80 ms each");
+    assert_eq!(judged(800_000, 800_000), "bad", "each took eight times as long");
 }
 
 #[test]
