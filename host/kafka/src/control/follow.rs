@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use millrace_engine::deployment::{ActivePlugins, AppDeployments, PluginLoader, PluginRecord};
+use millrace_engine::deployment::{ActivePlugins, AppDeployments, PluginLoader, PluginRecord, TrialCounts};
 use millrace_engine::shadow::ShadowReports;
 use millrace_engine::topology::Topology;
 use rdkafka::{Offset, TopicPartitionList};
@@ -37,8 +37,12 @@ const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 /// How often versions that couldn't run are tried again.
 const HELD_RETRY_INTERVAL: Duration = Duration::from_secs(10);
 
-/// How often the results of canaries and shadows are noted.
-const RESULTS_INTERVAL: Duration = Duration::from_millis(100);
+/// How often the results of canaries are noted while they fail: other processes wait for them to end it.
+const FAILURES_INTERVAL: Duration = Duration::from_millis(100);
+
+/// How often the results of canaries and shadows are noted otherwise. Everyone who reads the control topic reads each
+/// note that isn't compacted yet.
+const RESULTS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How often it is logged that the topic can't be read.
 const LOG_INTERVAL: Duration = Duration::from_secs(30);
@@ -191,11 +195,19 @@ impl<'i> Follower<'i> {
 
     /// Notes the results of canaries and shadows, not too often.
     fn note_results(&mut self) {
-        if self.noted.is_some_and(|noted| noted.elapsed() < RESULTS_INTERVAL) {
+        let since = self.noted.map_or(RESULTS_INTERVAL, |noted| noted.elapsed());
+        if since < FAILURES_INTERVAL {
+            return;
+        }
+        let counts = self.context.trials.counts();
+        let failed = |counts: &BTreeMap<String, TrialCounts>| -> u64 {
+            counts.values().map(|of| of.canary.counts.failed()).sum()
+        };
+        if since < RESULTS_INTERVAL && failed(&counts) == failed(&self.note.counts) {
             return;
         }
         self.noted = Some(Instant::now());
-        self.note.counts = self.context.trials.counts();
+        self.note.counts = counts;
         if let Some(report) = self.context.shadows.get() {
             self.notes.report(report);
         }

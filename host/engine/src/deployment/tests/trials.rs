@@ -84,7 +84,7 @@ fn a_deployment_that_comes_during_a_canary_ends_it_and_bakes_for_its_own_time() 
     assert_eq!((plan.canary().unwrap().step, plan.canary().unwrap().since), (0, 5));
     advance(&mut app, first, Some(1)).unwrap_err();
     assert_eq!(app.active("p").unwrap().generation, 1);
-    let ended = &app.plugins.get("p").unwrap().deployments[1];
+    let ended = &app.plugins.get("p").unwrap().deployments.get(1).unwrap();
     assert_eq!(ended.verdict, format!("generation {second} was deployed"));
 }
 
