@@ -37,7 +37,8 @@ const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 /// How often versions that couldn't run are tried again.
 const HELD_RETRY_INTERVAL: Duration = Duration::from_secs(10);
 
-/// How often the results of canaries are noted while records fail, and otherwise.
+/// How often the results of canaries are noted while they fail, since other processes wait for them to end it; and
+/// otherwise, since all readers of the control topic read each note.
 const COUNTS_INTERVALS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 
 /// How often the report of shadows is noted.
@@ -291,6 +292,10 @@ impl<'i> Follower<'i> {
                 let status = deployment.status.name();
                 tracing::info!(plugin, generation, digest, status, cause, by, note = deployment.note, "deployment");
             }
+        }
+        // A shadow that ends leaves its report.
+        if let Some(report) = self.context.shadows.get() {
+            self.notes.report(report);
         }
         faults::hit(Point::PluginsLoaded);
         self.context.current.publish(plugins.clone());
