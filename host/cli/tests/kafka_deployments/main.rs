@@ -86,8 +86,9 @@ impl App {
 
     /// Starts a process with two workers.
     fn start(&self, data: &str, more: &str, fault: Option<&str>) -> Running {
-        let settings = "--set threads=2 --set kafka.session.timeout.ms=6000";
-        let mut command = self.place.command(&format!("run swap.toml --data {data} {settings} {more} {}", self.kafka));
+        let session = if more.contains("session.timeout.ms") { "" } else { "--set kafka.session.timeout.ms=6000" };
+        let settings = format!("--set threads=2 {session} {more} {}", self.kafka);
+        let mut command = self.place.command(&format!("run swap.toml --data {data} {settings}"));
         command.envs(fault.map(|fault| ("MILLRACE_FAULT", fault)));
         Running::start(command)
     }

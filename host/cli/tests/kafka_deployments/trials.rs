@@ -21,9 +21,9 @@ fn process(app: &App, numbers: Range<u64>) -> Vec<Tagged> {
 }
 
 impl App {
-    /// Waits until two processes run this generation.
+    /// Waits until two processes run this generation as a canary.
     fn until_both_run(&self, generation: u32) {
-        let runs = format!(" runs `swap` generation {generation}");
+        let runs = format!(" runs `swap` generation 1, and {generation} as canary ");
         until("both run it", || self.millrace("deployments list swap.toml").matches(&runs).count() == 2);
     }
 }

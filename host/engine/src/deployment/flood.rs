@@ -134,20 +134,28 @@ impl FloodGuard {
         let mut found = self.watched.iter().flat_map(|version| {
             let parts = open.iter().filter_map(|ledger| ledger.versions.get(version)).chain(self.counts.get(version));
             let mut functions: BTreeMap<&str, VersionCounts> = BTreeMap::new();
-            parts.flatten().for_each(|(function, counts)| functions.entry(function).or_default().add(counts));
-            functions.into_iter().map(|(function, counts)| (*version, function.to_owned(), counts))
+            let mut all = VersionCounts::default();
+            for (function, counts) in parts.flatten() {
+                functions.entry(function).or_default().add(counts);
+                all.add(counts);
+            }
+            let each = functions.into_iter().map(|(function, counts)| (Some(function.to_owned()), counts));
+            each.chain([(None, all)]).map(|(function, counts)| (*version, function, counts))
         });
         found.find_map(|(version, function, counts)| {
-            let before = self.before(version, &function);
-            is_flood(limits, &counts, &before).then(|| flooded(plugins, version, &function, (&counts, &before)))?
+            let before = self.before(version, function.as_deref());
+            let function = function.as_deref();
+            is_flood(limits, &counts, &before).then(|| flooded(plugins, version, function, (&counts, &before)))?
         })
     }
 
-    /// The counts of a function of all other versions of the plugin.
-    fn before(&self, (number, generation): Version, function: &str) -> VersionCounts {
+    /// The counts of a function, or of all, of all other versions of the plugin.
+    fn before(&self, (number, generation): Version, function: Option<&str>) -> VersionCounts {
         let mut before = VersionCounts::default();
         let others = self.counts.iter().filter(|((plugin, other), _)| *plugin == number && *other != generation);
-        others.filter_map(|(_, functions)| functions.get(function)).for_each(|counts| before.add(counts));
+        let of = others.flat_map(|(_, functions)| functions);
+        let of = of.filter(|(name, _)| function.is_none_or(|function| function == name.as_str()));
+        of.for_each(|(_, counts)| before.add(counts));
         before
     }
 }
@@ -227,7 +235,7 @@ fn is_share(share: u32, counts: &VersionCounts) -> bool {
 fn flooded(
     plugins: &ActivePlugins,
     (number, generation): Version,
-    function: &str,
+    function: Option<&str>,
     (counts, before): (&VersionCounts, &VersionCounts),
 ) -> Option<Flooded> {
     let plugin = plugins.topology.plugins.get(number)?.name.clone();
@@ -237,6 +245,7 @@ fn flooded(
         records => format!(", and {} of {records} before it", before.failed()),
     };
     let (failed, records) = (counts.failed(), counts.records);
-    let reason = format!("{failed} of {records} results of `{function}` failed{earlier}, most of them with `{code}`");
+    let of = function.map(|function| format!(" of `{function}`")).unwrap_or_default();
+    let reason = format!("{failed} of {records} results{of} failed{earlier}, most of them with `{code}`");
     Some(Flooded { plugin, generation, reason })
 }

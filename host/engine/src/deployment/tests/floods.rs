@@ -67,6 +67,27 @@ fn a_flood_is_seen_before_the_transaction_that_shows_it_is_committed() {
 }
 
 #[test]
+fn each_function_is_looked_at_and_all_together() {
+    let two = plugins(2, None);
+    let mut guard = guard(&plugins(1, None));
+    let results = |generation, functions: &[(&str, u64, u64)]| {
+        let mut ledger = Ledger::default();
+        for (function, records, failed) in functions {
+            let failures = BTreeMap::from([("bad".to_owned(), *failed)]);
+            ledger.version((0, generation), function).add(&VersionCounts { records: *records, failures });
+        }
+        ledger
+    };
+    guard.committed(&results(1, &[("f", 9_000, 0), ("g", 9_000, 0)]));
+    guard.swapped(&two);
+    assert_eq!(guard.check(&two, &[&results(2, &[("f", 9_000, 0), ("g", 999, 999)])]), None);
+    let of_one = guard.check(&two, &[&results(2, &[("f", 9_000, 0), ("g", 1_000, 1_000)])]).unwrap();
+    assert!(of_one.reason.starts_with("1000 of 1000 results of `g` failed, and 0 of 9000 before it"), "{of_one:?}");
+    let of_all = guard.check(&two, &[&results(2, &[("f", 500, 500), ("g", 500, 500)])]).unwrap();
+    assert!(of_all.reason.starts_with("1000 of 1000 results failed, and 0 of 18000 before it"), "{of_all:?}");
+}
+
+#[test]
 fn a_share_that_was_high_before_is_no_flood() {
     let (one, two) = (plugins(1, None), plugins(2, None));
     let mut guard = guard(&one);

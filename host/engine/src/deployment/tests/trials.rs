@@ -206,7 +206,7 @@ proptest! {
             let active = app.active("p").unwrap().generation;
             let trial = app.on_trial("p").map(|trial| (trial.generation, step_of(trial.trial.as_ref().unwrap())));
             let (generation, step) = trial.unwrap_or((active, None));
-            let stage = |trial| Act::Stage { candidates: vec![versions[number].clone()], trial };
+            let stage = |trial| Act::Stage { candidates: vec![versions.get(number).unwrap().clone()], trial };
             let act = match kind {
                 0 => stage(None),
                 1 => stage(canary(&[500, 2_500, 10_000])),
