@@ -21,6 +21,7 @@ mod active;
 mod counts;
 mod flood;
 mod record;
+mod rollback;
 mod rules;
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use millrace_engine::deployment::{
-    Act, ActivePlugins, CanaryCounts, FloodGuard, Flooded, GuestTime, Trial, TrialCounts, Verdict,
+    Act, ActivePlugins, CanaryCounts, FloodGuard, Flooded, GuestTime, Trial, TrialCounts,
 };
 use millrace_engine::ledger::Ledger;
 use millrace_engine::ports::DeploymentId;
@@ -135,17 +135,11 @@ impl Trials {
             if counts.reached != reached {
                 continue;
             }
-            let (act, reason) = match plan.judge(counts, wall_clock()) {
-                Verdict::Inconclusive(_) => continue,
-                Verdict::Good(reason) => {
-                    let (plugin, step) = (plugin.clone(), Some(plan.step));
-                    (Act::Advance { plugin, generation, step, fully: false, judged: true }, reason)
-                }
-                Verdict::Bad(reason) => {
-                    tracing::error!(plugin, generation, reason, "the canary is aborted");
-                    (Act::Abort(BTreeMap::from([(plugin.clone(), generation)])), reason)
-                }
-            };
+            let verdict = plan.judge(counts, wall_clock());
+            let Some((act, reason)) = verdict.act(plugin, generation, plan) else { continue };
+            if let Act::Abort(_) = act {
+                tracing::error!(plugin, generation, reason, "the canary is aborted");
+            }
             deployer.change(log, act, reason)?;
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! The flood guard: a deployment after which most records fail must not turn a topic into dead letters.
 //!
-//! It counts results and permanent failures of each version. If after a deployment the share of failures reaches a limit, and
+//! It counts results and permanent failures of each function. If after a deployment the share of failures reaches a limit, and
 //! is many times what it was before, the driver drops the open transaction and holds the input until another version is
 //! active.
 

@@ -224,88 +224,6 @@ impl AppDeployments {
         Ok(generation)
     }
 
-    /// The state versions that the target of a rollback can't read, by function and store; none if it can read all that
-    /// may be there.
-    ///
-    /// # Errors
-    /// There is nothing to go back to.
-    pub fn unreadable_after_rollback(
-        &self,
-        plugin: &str,
-        to: Option<u32>,
-    ) -> Result<BTreeMap<String, Vec<u32>>, DeploymentRefused> {
-        let (target, (record, _)) = (self.rollback_target(plugin, to)?, self.record(plugin)?);
-        let unread = record.state_versions.iter().filter_map(|(store, written)| {
-            let reads = &target.stores.get(store)?.reads;
-            let unread: Vec<_> = written.iter().filter(|version| !reads.contains(version)).copied().collect();
-            (!unread.is_empty()).then(|| (store.clone(), unread))
-        });
-        Ok(unread.collect())
-    }
-
-    /// The deployment that a rollback of a plugin goes to: that of generation `to`, or else the last one of another
-    /// version that wasn't rolled back itself.
-    ///
-    /// # Errors
-    /// There is none.
-    fn rollback_target(&self, plugin: &str, to: Option<u32>) -> Result<&Deployment, DeploymentRefused> {
-        let (record, active) = self.record(plugin)?;
-        let is_other = |it: &Deployment| {
-            let was_active = matches!(it.status, Status::Superseded | Status::RolledBack);
-            was_active && (&it.component, &it.config) != (&active.component, &active.config)
-        };
-        // A version from which the app has gone back, if that was its last deployment.
-        let was_left = |it: &Deployment| {
-            let same = |other: &&Deployment| (&other.component, &other.config) == (&it.component, &it.config);
-            let last = record.deployments.iter().rev().find(|other| same(other) && other.status != Status::Aborted);
-            last.is_some_and(|last| last.status == Status::RolledBack)
-        };
-        let others = || record.deployments.iter().rev().filter(|it| is_other(it));
-        let kept: Vec<_> = others().map(|it| it.generation.to_string()).collect();
-        if kept.is_empty() {
-            return Err(refused(plugin, "there is no version to go back to: no other one that ran is kept".into()));
-        }
-        let kept = kept.join(", ");
-        let target = match to {
-            Some(generation) => others().find(|it| it.generation == generation).ok_or_else(|| {
-                refused(
-                    plugin,
-                    format!("generation {generation} has no other version than the active one: kept are {kept}"),
-                )
-            })?,
-            None => others().find(|it| !was_left(it)).ok_or_else(|| {
-                refused(
-                    plugin,
-                    format!("the version before the active one was rolled back: choose one with --to; kept are {kept}"),
-                )
-            })?,
-        };
-        Ok(target)
-    }
-
-    /// Rolls a plugin back to the version of a [target](Self::rollback_target). Returns the generation.
-    ///
-    /// # Errors
-    /// As for the target.
-    fn rollback(&mut self, plugin: &str, to: Option<u32>, author: &Author) -> Result<u32, DeploymentRefused> {
-        let mut next = self.rollback_target(plugin, to)?.clone();
-        for (store, written) in self.plugins.get(plugin).iter().flat_map(|record| &record.state_versions) {
-            let Some(versions) = next.stores.get(store) else { continue };
-            check_reads(plugin, store, &versions.reads, written)?;
-        }
-        let note = format!("to the version of generation {}", next.generation);
-        let author = match author.note.as_str() {
-            "" => Author { note, ..author.clone() },
-            why => Author { note: format!("{note}: {why}"), ..author.clone() },
-        };
-        (next.cause, next.status) = (Cause::Rollback, Status::Active);
-        (next.trial, next.verdict, next.flood) = (None, String::new(), Flood::None);
-        for (store, versions) in &mut next.stores {
-            versions.now = self.version_to_write(plugin, store, &versions.writes).unwrap_or(versions.now);
-        }
-        Ok(self.append(plugin, next, &author))
-    }
-
     /// Lets the active version of a plugin write its newest state versions. Returns the generation.
     ///
     /// # Errors
@@ -333,7 +251,7 @@ impl AppDeployments {
 
     /// The version to write to a store: the one that was written so far if the code can write it, so that the version
     /// before can read it, otherwise its newest. `None` if it can write none.
-    fn version_to_write(&self, plugin: &str, store: &str, writes: &[u32]) -> Option<u32> {
+    pub(super) fn version_to_write(&self, plugin: &str, store: &str, writes: &[u32]) -> Option<u32> {
         let record = self.plugins.get(plugin);
         let active = record.and_then(|record| record.active()?.stores.get(store)).map(|versions| versions.now);
         let last = || record.and_then(|record| record.state_versions.get(store)?.last().copied());
@@ -384,7 +302,7 @@ impl AppDeployments {
     }
 
     /// Appends a deployment, with a new generation, in place of one on trial.
-    fn append(&mut self, plugin: &str, next: Deployment, author: &Author) -> u32 {
+    pub(super) fn append(&mut self, plugin: &str, next: Deployment, author: &Author) -> u32 {
         // The end of a trial is a change of its own.
         let changes = if self.on_trial(plugin).is_some() { 2 } else { 1 };
         let generation = self.generation().saturating_add(changes);
@@ -396,7 +314,7 @@ impl AppDeployments {
 }
 
 /// A version must read every state version that may be in a store.
-fn check_reads(plugin: &str, store: &str, reads: &[u32], written: &[u32]) -> Result<(), DeploymentRefused> {
+pub(super) fn check_reads(plugin: &str, store: &str, reads: &[u32], written: &[u32]) -> Result<(), DeploymentRefused> {
     let Some(unread) = written.iter().find(|version| !reads.contains(version)) else { return Ok(()) };
     let (function, store) = store.split_once('/').unwrap_or((store, ""));
     let reason = format!(

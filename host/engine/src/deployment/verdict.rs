@@ -1,5 +1,8 @@
 //! Verdicts on canaries: three-valued, and from counts of both versions over the same time.
 
+use std::collections::BTreeMap;
+
+use super::Act;
 use super::counts::TrialCounts;
 use super::trial::CanaryPlan;
 use crate::record::Timestamp;
@@ -32,6 +35,19 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// The act that follows for a canary in this step, and the reason; none while there is no verdict.
+    pub fn act(self, plugin: &str, generation: u32, plan: &CanaryPlan) -> Option<(Act, String)> {
+        let plugin = plugin.to_owned();
+        match self {
+            Self::Inconclusive(_) => None,
+            Self::Good(reason) => {
+                let step = Some(plan.step);
+                Some((Act::Advance { plugin, generation, step, fully: false, judged: true }, reason))
+            }
+            Self::Bad(reason) => Some((Act::Abort(BTreeMap::from([(plugin, generation)])), reason)),
+        }
+    }
+
     /// The reason, for people.
     pub fn reason(&self) -> &str {
         match self {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use millrace_engine::deployment::{Act, AppDeployments, Author, Flooded, Trial, TrialCounts, Verdict};
+use millrace_engine::deployment::{Act, AppDeployments, Author, Flooded, Trial, TrialCounts};
 
 use super::change::{Change, change};
 use super::follow::FollowContext;
@@ -92,16 +92,12 @@ impl Verdicts {
             counts.add(of);
         }
         let generation = trial.generation;
-        let (act, reason) = match plan.judge(&counts, wall_clock()) {
-            Verdict::Inconclusive(_) => {
+        let (act, reason) = match plan.judge(&counts, wall_clock()).act(plugin, generation, plan) {
+            Some(act) => act,
+            None => {
                 self.due.remove(plugin);
                 return None;
             }
-            Verdict::Good(reason) => {
-                let (plugin, step) = (plugin.to_owned(), Some(plan.step));
-                (Act::Advance { plugin, generation, step, fully: false, judged: true }, reason)
-            }
-            Verdict::Bad(reason) => (Act::Abort(BTreeMap::from([(plugin.to_owned(), generation)])), reason),
         };
         let due = self.due.entry(plugin.to_owned()).or_insert((reached, Instant::now()));
         if due.0 != reached {
@@ -126,9 +122,15 @@ impl Verdicts {
         let note = format!("flood guard: {}", flooded.reason);
         // Without one, another version comes soon.
         let Some(way_back) = flooded.way_back(deployments) else { return };
-        if do_it(context, &way_back, note.clone()) == Some(false) {
-            // A user must decide.
-            do_it(context, &flooded.hold(), note);
+        let is_refused = do_it(context, &way_back, note.clone()) == Some(false);
+        match way_back {
+            Act::Rollback { .. } if is_refused => {
+                // A user must decide.
+                do_it(context, &flooded.hold(), note);
+            }
+            // A canary that can't be aborted is active by now.
+            _ if is_refused => return,
+            _ => {}
         }
         self.went_back = Some((flooded, Instant::now()));
     }
