@@ -157,8 +157,9 @@ impl Plugins {
 
     /// The same with this budget for shadows.
     pub fn guests_with(&self, budget: Box<dyn ShadowBudget>) -> Guests {
-        let instances = || GuestInstances::new(Arc::clone(&self.registry));
-        ShadowLogic::new(instances(), instances(), budget, Arc::clone(&self.shadows))
+        let guests = GuestInstances::new(Arc::clone(&self.registry));
+        let shadows = GuestInstances::of_shadows(Arc::clone(&self.registry));
+        ShadowLogic::new(guests, shadows, budget, Arc::clone(&self.shadows))
     }
 
     /// The reports of shadows, of all threads.

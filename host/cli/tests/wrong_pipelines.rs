@@ -166,7 +166,7 @@ fn check_lists_all_mistakes_of_a_file() {
     exit 1: several.toml: the file has no `app`
       help: say which app this is part of: app = "orders"
     several.toml:1:1: unknown key `ap`; did you mean `app`?
-      help: app-wide keys are app, dlq, commit-interval, threads, on-worker-failure, deploy-on-start, breaker, limits, kafka, plugins; steps are source, table, global-table, transform, merge, join, lookup, table-join, aggregate, process, dedup, sink
+      help: app-wide keys are app, dlq, commit-interval, threads, on-worker-failure, deploy-on-start, flood-guard, breaker, limits, kafka, plugins; steps are source, table, global-table, transform, merge, join, lookup, table-join, aggregate, process, dedup, sink
     several.toml:14:9: topic of [[source]] `stock`: ' ' can't be in the name of a topic
       help: Kafka takes the letters a to z, digits, `.`, `-` and `_`
     several.toml:21:10: within of [[join]] `resolve` must be a string, not an integer

@@ -32,12 +32,19 @@ pub struct GuestInstances {
     /// The time limit of the calls that follow.
     most: Option<Duration>,
     buffers: CallBuffers,
+    /// Whether these are shadows, whose budget bounds how long records wait: a slow one isn't logged.
+    is_shadow: bool,
 }
 
 impl GuestInstances {
     /// The guests of a thread that calls these plugins.
     pub fn new(registry: Arc<PluginRegistry>) -> Self {
         Self { registry, ..Self::default() }
+    }
+
+    /// The guests of shadows: none is logged as slow.
+    pub fn of_shadows(registry: Arc<PluginRegistry>) -> Self {
+        Self { is_shadow: true, ..Self::new(registry) }
     }
 
     /// The guests of a thread that calls these plugins only.
@@ -201,7 +208,7 @@ impl GuestInstances {
             Entry::Vacant(place) => {
                 let plugin = self.registry.get(id);
                 let plugin = plugin.ok_or_else(|| CallError::Host(format!("deployment {} is unknown", id.0)))?;
-                let deployed = place.insert(DeployedPlugin::new(plugin));
+                let deployed = place.insert(DeployedPlugin::new(plugin, self.is_shadow));
                 deployed.limit_time(self.most);
                 deployed
             }

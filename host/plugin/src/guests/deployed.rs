@@ -28,12 +28,13 @@ pub(super) struct DeployedPlugin {
     samples: Vec<Sample>,
     /// Time of the calls since it was last taken.
     time: GuestTime,
+    is_shadow: bool,
 }
 
 impl DeployedPlugin {
-    pub(super) fn new(plugin: Arc<Plugin>) -> Self {
+    pub(super) fn new(plugin: Arc<Plugin>, is_shadow: bool) -> Self {
         let samples = vec![Sample::default(); plugin.manifest().functions.len()];
-        Self { plugin, instance: None, until: None, samples, time: GuestTime::default() }
+        Self { plugin, instance: None, until: None, samples, time: GuestTime::default(), is_shadow }
     }
 
     /// Takes the time of its calls since the last time.
@@ -142,7 +143,7 @@ impl DeployedPlugin {
     fn measure(&mut self, function: FunctionId, began: u64, results: u32) {
         let (plugin, index) = (&self.plugin, function.function as usize);
         let now = plugin.ticks().now();
-        let Some(sample) = self.samples.get_mut(index) else { return };
+        let Some(sample) = self.samples.get_mut(index).filter(|_| !self.is_shadow) else { return };
         if let Some(each) = sample.add(now - began, results.into(), (plugin.slow(), index), now) {
             let function = plugin.manifest().functions.get(index).map_or("", |function| function.name.as_str());
             tracing::warn!(
