@@ -16,7 +16,7 @@ pub trait Logic {
     /// rules determine how long a run takes. An implementation whose calls take no time may ignore it.
     fn limit_time(&mut self, _limit: Option<Duration>) {}
 
-    /// Only these plugins are called from now on: an implementation may free what it has for others.
+    /// Only these plugins are called from now on: an implementation may free its instances of all others.
     fn adopt(&mut self, _plugins: &ActivePlugins) {}
 
     /// Takes the times of calls since the last time, by deployment. Empty if the implementation doesn't measure them.

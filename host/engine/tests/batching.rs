@@ -1,6 +1,6 @@
 //! Batches and restarts have no effect: for random pipelines and records, with any batch size and commits and restarts
 //! anywhere, outputs, counts and state are the same as for one record at a time. With limits of sizes and without, and
-//! with a shadow that does what it likes and without, and with a canary of the same rules and without.
+//! with a wild shadow and without, and with a canary of the same rules and without.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 

@@ -76,14 +76,23 @@ impl Logic for Planted {
         unreachable!()
     }
 
+    /// Sets timers, the shadow others than the active version.
     fn process(
         &mut self,
-        _: FunctionId,
+        function: FunctionId,
         _: Message<'_>,
-        _: ProcessScope,
+        mut scope: ProcessScope,
         _: Attempt,
     ) -> (Result<Called<Outcome>, CallError>, ProcessScope) {
-        unreachable!()
+        let is_shadow = function.deployment == DeploymentId(1);
+        scope.set_at("same", 50, Clock::Wall).unwrap();
+        scope.set_at("moved", if is_shadow { 99 } else { 60 }, Clock::Stream).unwrap();
+        scope.set_at("kept", 70, Clock::Stream).unwrap();
+        if is_shadow {
+            scope.cancel("kept", Clock::Stream).unwrap();
+            scope.set_at("new", 80, Clock::Stream).unwrap();
+        }
+        (Ok(Called { result: Outcome::Outputs(vec![]), effects: Vec::new() }), scope)
     }
 
     fn on_timer(
@@ -162,57 +171,6 @@ fn a_record_that_fails_in_both_versions_alike_is_equal() {
     assert_eq!(counts, [3, 2, 0]);
 }
 
-/// Sets a timer, at another time and by another name as a shadow.
-struct Timed;
-
-impl Logic for Timed {
-    fn transform(&mut self, _: FunctionId, _: &[Message<'_>], _: Attempt) -> Result<Called<Vec<Outcome>>, CallError> {
-        unreachable!()
-    }
-
-    fn join(&mut self, _: FunctionId, _: &[Pair<'_>], _: Attempt) -> Result<Called<Vec<Outcome>>, CallError> {
-        unreachable!()
-    }
-
-    fn aggregate(
-        &mut self,
-        _: FunctionId,
-        _: &[Group<'_>],
-        _: Mode,
-        _: Attempt,
-    ) -> Result<Called<Vec<Grouped>>, CallError> {
-        unreachable!()
-    }
-
-    fn process(
-        &mut self,
-        function: FunctionId,
-        _: Message<'_>,
-        mut scope: ProcessScope,
-        _: Attempt,
-    ) -> (Result<Called<Outcome>, CallError>, ProcessScope) {
-        let is_shadow = function.deployment == DeploymentId(1);
-        scope.set_at("same", 50, Clock::Wall).unwrap();
-        scope.set_at("moved", if is_shadow { 99 } else { 60 }, Clock::Stream).unwrap();
-        scope.set_at("kept", 70, Clock::Stream).unwrap();
-        if is_shadow {
-            scope.cancel("kept", Clock::Stream).unwrap();
-            scope.set_at("new", 80, Clock::Stream).unwrap();
-        }
-        (Ok(Called { result: Outcome::Outputs(vec![]), effects: Vec::new() }), scope)
-    }
-
-    fn on_timer(
-        &mut self,
-        _: FunctionId,
-        _: Due<'_>,
-        _: ProcessScope,
-        _: Attempt,
-    ) -> (Result<Called<Outcome>, CallError>, ProcessScope) {
-        unreachable!()
-    }
-}
-
 #[test]
 fn timers_that_the_versions_set_otherwise_are_differences_and_those_of_the_shadow_are_undone() {
     let topology = topology(
@@ -220,7 +178,7 @@ fn timers_that_the_versions_set_otherwise_are_differences_and_those_of_the_shado
          [[sink]]\nfrom = \"a\"\ntopic = \"out\"\n",
     );
     let plan = ShadowPlan { share: ALL, budget: ALL, ignore: Vec::new() };
-    let mut logic = ShadowLogic::new(Timed, Timed, Box::new(Unlimited), Arc::default());
+    let mut logic = ShadowLogic::new(Planted, Planted, Box::new(Unlimited), Arc::default());
     logic.adopt(&support::with_shadow(&topology, plan));
     let call = topology.subtopologies.iter().flat_map(|part| &part.nodes).find_map(|node| node.operator.call());
     let function = FunctionId { deployment: DeploymentId(0), function: call.unwrap().function };

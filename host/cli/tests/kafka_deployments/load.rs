@@ -65,7 +65,7 @@ impl Drop for StopAtEnd<'_> {
     }
 }
 
-/// Reads what is committed to topics with so many partitions, from the beginning.
+/// Reads the committed records of topics with so many partitions, from the beginning.
 pub fn reader(bootstrap: &str, topics: &[(&str, u32)]) -> BaseConsumer {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", bootstrap).set("group.id", "gaps").set("isolation.level", "read_committed");

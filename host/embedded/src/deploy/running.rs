@@ -202,7 +202,8 @@ fn done_key(name: &str) -> String {
     format!("{DONE}{name}")
 }
 
-/// Loads what may be called next, so that it is refused before it is; and what is called from now on, if that changes.
+/// Loads the staged versions, so that a bad one is refused before it is active; and the plugins that tasks run from now on, if
+/// they are others than before.
 fn load(
     topology: &Topology,
     before: &AppDeployments,

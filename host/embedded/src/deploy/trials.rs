@@ -56,6 +56,7 @@ enum WayOut {
 
 impl Trials {
     pub(crate) fn new(guard: FloodGuard, plugins: &ActivePlugins) -> Self {
+        warn_of_shadows(plugins);
         let (now, ordered) = (Instant::now(), guard.holds(plugins));
         if ordered {
             tracing::error!("{}", Flooded::HELD);
@@ -77,12 +78,7 @@ impl Trials {
     pub(crate) fn is_flooded(&mut self, plugins: &ActivePlugins, open: &[&Ledger]) -> bool {
         let Some(flooded) = self.guard.check(plugins, open) else { return false };
         let Flooded { plugin, generation, reason, .. } = &flooded;
-        tracing::error!(
-            plugin,
-            generation,
-            reason,
-            "too many records fail after a deployment: nothing more is dead-lettered, and the input waits for another version"
-        );
+        tracing::error!(plugin, generation, reason, "{}", Flooded::SEEN);
         self.held = Some(Held { flooded, asked: None, logged: Instant::now() });
         true
     }
@@ -95,6 +91,7 @@ impl Trials {
 
     /// Other plugins are active: the input may go on.
     pub(crate) fn swapped(&mut self, plugins: &ActivePlugins) {
+        warn_of_shadows(plugins);
         let before = self.is_held();
         self.guard.swapped(plugins);
         self.ordered = self.guard.holds(plugins);
@@ -158,6 +155,12 @@ impl Trials {
             log.put_control(&mut batch, SHADOW, &serde_json::to_vec(&noted).unwrap_or_default())?;
         }
         Ok(log.database().write(batch, Durability::Buffered)?)
+    }
+}
+
+fn warn_of_shadows(plugins: &ActivePlugins) {
+    if let Some(reason) = &plugins.without_shadows {
+        tracing::warn!(reason, "{}", ActivePlugins::WITHOUT_SHADOWS);
     }
 }
 

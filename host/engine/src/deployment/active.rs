@@ -22,6 +22,8 @@ pub struct ActivePlugins {
     pub deployments: Arc<[Deployed]>,
     /// The versions that get the same calls, if there are any.
     pub shadows: Option<Arc<Shadows>>,
+    /// Why shadows that the app has aren't there: the app runs without them.
+    pub without_shadows: Option<String>,
 }
 
 /// Versions whose results are compared with those of the active ones.
@@ -65,9 +67,13 @@ pub trait PluginLoader: Send + Sync {
 }
 
 impl ActivePlugins {
+    /// Drivers log it with the reason.
+    pub const WITHOUT_SHADOWS: &'static str =
+        "a version that is tried as a shadow can't be loaded: this process runs without it";
+
     /// Plugins without any on trial.
     pub fn new(topology: Arc<Topology>, deployments: Arc<[Deployed]>) -> Self {
-        Self { topology, deployments, shadows: None }
+        Self { topology, deployments, shadows: None, without_shadows: None }
     }
 
     /// The generations that tasks of a sub-topology record of the plugins that it calls, by name.
@@ -119,7 +125,7 @@ impl AppDeployments {
             match self.load_each(topology, loader, &tried) {
                 Ok(beside) => self.add_trials(&mut plugins, beside)?,
                 // An app runs without its shadows.
-                Err(_) if self.has_only_shadows() => {}
+                Err(reason) if self.has_only_shadows() => plugins.without_shadows = Some(reason),
                 Err(reason) => return Err(reason),
             }
         }

@@ -1,7 +1,7 @@
 //! The flood guard: a deployment after which most records fail must not turn a topic into dead letters.
 //!
 //! It counts results and permanent failures of each function. If after a deployment the share of failures reaches a limit, and
-//! is many times what it was before, the driver drops the open transaction and holds the input until another version is
+//! is many times the share before, the driver drops the open transaction and holds the input until another version is
 //! active.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -53,6 +53,10 @@ pub struct Flooded {
 }
 
 impl Flooded {
+    /// Drivers log it when they see a flood.
+    pub const SEEN: &'static str = "too many records fail after a deployment: nothing more is dead-lettered, and the input waits for \
+        another version";
+
     /// Drivers log it while the input waits for a user.
     pub const HELD: &'static str = "the input waits, because too many records fail since a deployment, and the app can't go back by \
         itself: deploy another version, or let them fail with `millrace deployments resume`";
@@ -83,6 +87,11 @@ impl FloodGuard {
             is_canary || is_watched(*generation)
         });
         Self { limits, counts: BTreeMap::new(), watched: watched.collect(), active }
+    }
+
+    /// Whether it watches any version now.
+    pub fn is_watching(&self) -> bool {
+        self.limits.is_some() && !self.watched.is_empty()
     }
 
     /// Whether the input is to wait as the app has decided before.

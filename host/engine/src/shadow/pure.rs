@@ -18,16 +18,20 @@ impl<L: Logic> ShadowLogic<L> {
     ) {
         let Self { shadow, functions, report, budget, .. } = self;
         let Some(shadowed) = functions.get_mut(&function) else { return };
+        if called.is_err() && attempt == Attempt::Batch {
+            return;
+        }
+        // Before anything is copied: most calls are left out where the budget is small.
+        if !grant(shadow, budget.as_mut()) {
+            report.left_out += items.iter().filter(|item| shadowed.takes(parent(item).key)).count() as u64;
+            return;
+        }
         let Some(active) = decided(called, attempt) else { return };
         let taken = |(item, _): &(&T, &Outcome)| shadowed.takes(parent(item).key);
         let (items, active): (Vec<T>, Vec<&Outcome>) =
             items.iter().zip(&active).filter(taken).map(|(item, outcome)| (item.clone(), outcome)).unzip();
         let (mut items, mut active) = (items.as_slice(), active.as_slice());
         while !items.is_empty() {
-            if !grant(shadow, budget.as_mut()) {
-                report.left_out += items.len() as u64;
-                return;
-            }
             let piece;
             (piece, items) = items.split_at(shadowed.piece.min(items.len()));
             let (mine, rest) = active.split_at(piece.len());
@@ -42,6 +46,10 @@ impl<L: Logic> ShadowLogic<L> {
                 Err(_) => report.unfinished += piece.len() as u64,
             }
             budget.spent();
+            if !grant(shadow, budget.as_mut()) {
+                report.left_out += items.len() as u64;
+                return;
+            }
         }
     }
 
@@ -54,6 +62,14 @@ impl<L: Logic> ShadowLogic<L> {
     ) {
         let Self { shadow, functions, report, budget, .. } = self;
         let Some(shadowed) = functions.get_mut(&function) else { return };
+        if called.is_err() && attempt == Attempt::Batch {
+            return;
+        }
+        if !grant(shadow, budget.as_mut()) {
+            let taken = groups.iter().filter(|group| shadowed.takes(Some(group.key)));
+            report.left_out += taken.map(|group| group.entries.len() as u64).sum::<u64>();
+            return;
+        }
         let active: Vec<Result<Grouped, Outcome>> = match called {
             Ok(called) => called.result.iter().cloned().map(Ok).collect(),
             Err(error) => match failed(Some(error), attempt) {
@@ -67,10 +83,6 @@ impl<L: Logic> ShadowLogic<L> {
         let entries = |groups: &[Group<'_>]| groups.iter().map(|group| group.entries.len() as u64).sum::<u64>();
         let (mut groups, mut active) = (groups.as_slice(), active.as_slice());
         while !groups.is_empty() {
-            if !grant(shadow, budget.as_mut()) {
-                report.left_out += entries(groups);
-                return;
-            }
             let piece;
             (piece, groups) = groups.split_at(shadowed.piece.min(groups.len()));
             let (mine, rest) = active.split_at(piece.len());
@@ -84,6 +96,10 @@ impl<L: Logic> ShadowLogic<L> {
                 Err(_) => report.unfinished += entries(piece),
             }
             budget.spent();
+            if !grant(shadow, budget.as_mut()) {
+                report.left_out += entries(groups);
+                return;
+            }
         }
     }
 }

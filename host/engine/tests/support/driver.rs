@@ -115,7 +115,7 @@ fn original_time(letter: &Produced) -> i64 {
     std::str::from_utf8(&header).unwrap().parse().unwrap()
 }
 
-/// The rules; with a shadow that does what it likes, if there is to be one.
+/// The rules; with a wild shadow, if there is to be one.
 fn rules(topology: &Arc<Topology>, shadow: bool) -> Box<dyn Logic> {
     if !shadow {
         return Box::new(Rules::new(topology));

@@ -9,7 +9,7 @@ use millrace_engine::state::ProcessScope;
 
 use super::Rules;
 
-/// Deployment 0 has the rules, and deployment 1 does what it likes.
+/// Deployment 0 has the rules, and deployment 1 is wild.
 pub struct Wild {
     pub rules: Rules,
     pub calls: u64,

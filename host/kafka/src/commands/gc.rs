@@ -42,7 +42,7 @@ impl<'t> Gc<'t> {
     /// # Errors
     /// [`Error::Setup`]: processes of the app are running, or the pipeline isn't the one that started last.
     /// [`Error::Task`]: a process was in the middle of a run over one of them. [`Error::Unreachable`]: a transaction
-    /// still decides on what is in one. Otherwise a broker doesn't answer.
+    /// still decides on the records of one. Otherwise a broker doesn't answer.
     pub fn plan(connection: &Connection, topology: &'t Topology) -> Result<Self, Error> {
         let cluster = connection.cluster()?;
         let (settings, limit) = (connection.settings(), Instant::now() + CONTROL_TIMEOUT);

@@ -16,6 +16,8 @@ pub(crate) struct Trials {
     /// The version whose records fail, while the input waits.
     flooded: Mutex<Option<Flooded>>,
     is_held: AtomicBool,
+    /// Whether the guard watches a version: otherwise workers don't ask it on the way of a record.
+    is_watching: AtomicBool,
 }
 
 /// The guard, with what its workers commit at this moment: each alone may be few enough.
@@ -35,13 +37,14 @@ impl Guard {
 
 impl Trials {
     pub(crate) fn new(guard: FloodGuard, plugins: &ActivePlugins) -> Self {
-        let held = guard.holds(plugins);
+        warn_of_shadows(plugins);
+        let (held, is_watching) = (guard.holds(plugins), AtomicBool::new(guard.is_watching()));
         if held {
             tracing::error!("{}", Flooded::HELD);
         }
         let (counts, flooded, is_held) = (Mutex::default(), Mutex::default(), AtomicBool::new(held));
         let guard = Mutex::new(Guard { guard, committing: BTreeMap::new() });
-        Self { counts, guard, flooded, is_held }
+        Self { counts, guard, flooded, is_held, is_watching }
     }
 
     /// Whether the input waits, because too many of its records fail.
@@ -51,6 +54,9 @@ impl Trials {
 
     /// Looks at the open transaction of a worker. The reason if it must be dropped, because too many records fail.
     pub(crate) fn flood(&self, worker: usize, plugins: &ActivePlugins, open: &Ledger) -> Option<String> {
+        if !self.is_watching.load(Ordering::Acquire) {
+            return None;
+        }
         // Held until the end: the version may be replaced meanwhile.
         let guard = locked(&self.guard);
         let flooded = guard.check(worker, plugins, open)?;
@@ -60,6 +66,9 @@ impl Trials {
     /// Looks at a transaction of a worker before its commit, and counts it for the other workers until it is
     /// [committed](Self::committed). The reason if it must be dropped.
     pub(crate) fn before_commit(&self, worker: usize, plugins: &ActivePlugins, ledger: &Ledger) -> Option<String> {
+        if !self.is_watching.load(Ordering::Acquire) && !self.is_held() {
+            return None;
+        }
         let mut guard = locked(&self.guard);
         let held = locked(&self.flooded).clone().filter(|flooded| plugins.floods(flooded));
         let Some(flooded) = held.or_else(|| guard.check(worker, plugins, ledger)) else {
@@ -76,11 +85,7 @@ impl Trials {
         let Flooded { plugin, generation, reason, .. } = &flooded;
         let reason = format!("plugin `{plugin}`, generation {generation}: {reason}");
         if !self.is_held.swap(true, Ordering::AcqRel) {
-            tracing::error!(
-                reason,
-                "too many records fail after a deployment: nothing more is dead-lettered, and the input waits for another \
-                 version"
-            );
+            tracing::error!(reason, "{}", Flooded::SEEN);
             *locked(&self.flooded) = Some(flooded);
         }
         reason
@@ -115,13 +120,16 @@ impl Trials {
         let mut guard = locked(&self.guard);
         guard.committing.remove(&worker);
         guard.guard.committed(ledger);
+        self.is_watching.store(guard.guard.is_watching(), Ordering::Release);
     }
 
     /// Other plugins are active. The input goes on unless they have the version whose records fail.
     pub(crate) fn swapped(&self, plugins: &ActivePlugins) {
+        warn_of_shadows(plugins);
         // Until the end: a worker that sees a flood meanwhile may see that of a version that runs no more.
         let mut guard = locked(&self.guard);
         guard.guard.swapped(plugins);
+        self.is_watching.store(guard.guard.is_watching(), Ordering::Release);
         let ordered = guard.guard.holds(plugins);
         let mut flooded = locked(&self.flooded);
         flooded.take_if(|flooded| !plugins.floods(flooded));
@@ -136,6 +144,12 @@ impl Trials {
     /// The results of the canaries, by plugin.
     pub(crate) fn counts(&self) -> BTreeMap<String, TrialCounts> {
         locked(&self.counts).all().clone()
+    }
+}
+
+fn warn_of_shadows(plugins: &ActivePlugins) {
+    if let Some(reason) = &plugins.without_shadows {
+        tracing::warn!(reason, "{}", ActivePlugins::WITHOUT_SHADOWS);
     }
 }
 
