@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use millrace_cli::args;
@@ -47,9 +48,9 @@ fn leave(folder: &Path, numbers: std::ops::Range<u64>) {
     leave_records(&inbox_of(&folder.join("data")), &name, &numbers.map(record).collect::<Vec<_>>()).unwrap();
 }
 
-fn done(folder: &Path, act: Act) -> BTreeMap<String, u32> {
+fn done(folder: &Path, app: &JoinHandle<()>, act: Act) -> BTreeMap<String, u32> {
     let request = Request { act, author: Author { at: run::wall_clock(), ..Author::default() } };
-    match ask(&folder.join("data"), &request, &[], &|| true).unwrap().unwrap() {
+    match ask(&folder.join("data"), &request, &[], &|| !app.is_finished()).unwrap().expect("the app runs") {
         Answer::Done(generations) => generations,
         Answer::Refused(reason) => panic!("{reason}"),
     }
@@ -59,9 +60,11 @@ fn done(folder: &Path, act: Act) -> BTreeMap<String, u32> {
 fn records_are_processed_once_over_many_swaps_and_no_partition_goes_back() {
     let place = place();
     let folder = place.path("");
-    let (stop, processed) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+    let (opened, stop) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    let processed = Arc::new(AtomicU64::new(0));
     let app = {
-        let (folder, stop, processed) = (folder.clone(), Arc::clone(&stop), Arc::clone(&processed));
+        let (folder, opened, stop) = (folder.clone(), Arc::clone(&opened), Arc::clone(&stop));
+        let processed = Arc::clone(&processed);
         std::thread::spawn(move || {
             let pipeline = args::Pipeline {
                 files: vec![folder.join("swap.toml")],
@@ -71,6 +74,7 @@ fn records_are_processed_once_over_many_swaps_and_no_partition_goes_back() {
             };
             let (loaded, data) = (load(&pipeline).unwrap(), folder.join("data"));
             let (mut worker, deployer) = open_to_run(&loaded, &data).unwrap();
+            opened.store(true, Ordering::Relaxed);
             let (mut guests, deployer) = (loaded.guests(), Some(deployer));
             let commit_interval = Duration::from_millis(20);
             let options = RunOptions { commit_interval, until_idle: false, inbox: inbox_of(&data), deployer };
@@ -80,13 +84,21 @@ fn records_are_processed_once_over_many_swaps_and_no_partition_goes_back() {
             .unwrap();
         })
     };
+    let until = |what, so: &dyn Fn() -> bool| {
+        crate::support::until(what, || {
+            assert!(!app.is_finished(), "the app has ended");
+            so()
+        });
+    };
+    // An app refuses a folder that has files of others, such as requests.
+    until("the app has made its folder", &|| opened.load(Ordering::Relaxed));
     for number in 1..=swaps() {
         leave(&folder, (number - 1) * RECORDS..number * RECORDS);
-        let staged = done(&folder, Act::Stage { candidates: vec![version(&folder, number)], trial: None });
-        done(&folder, Act::Activate(staged));
+        let staged = done(&folder, &app, Act::Stage { candidates: vec![version(&folder, number)], trial: None });
+        done(&folder, &app, Act::Activate(staged));
     }
     let records = swaps() * RECORDS;
-    crate::support::until("all records are processed", || processed.load(Ordering::Relaxed) == records);
+    until("all records are processed", &|| processed.load(Ordering::Relaxed) == records);
     stop.store(true, Ordering::Relaxed);
     app.join().unwrap();
 
