@@ -4,6 +4,7 @@ mod aggregate;
 mod group;
 mod join;
 mod process;
+mod rewrite;
 mod transform;
 mod writer;
 
@@ -25,6 +26,7 @@ use crate::value::Value;
 pub use aggregate::{AggregateFunction, AggregateFunctions};
 pub use join::{JoinArgs, JoinFunction, join_batch};
 pub use process::{ProcessArgs, ProcessFunction, ProcessFunctions, TimerArgs, TimerFunction, stateful, store};
+pub use rewrite::rewrite;
 pub use transform::{TransformArgs, TransformFunction, transform_batch};
 pub use writer::Writer;
 

@@ -1,5 +1,5 @@
-//! The bindings that `wit-bindgen` makes of the contract: one world for each role, so that a plugin exports only its
-//! own roles. All worlds share the types of the first.
+//! The bindings that `wit-bindgen` makes of the contract: one world for each role, and one for rewriting, so that a
+//! plugin exports only what its roles need. All worlds share the types of the first.
 
 #![allow(missing_docs, unused_qualifications, clippy::all, reason = "generated")]
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "generated")]
@@ -95,6 +95,24 @@ pub mod process {
         pub_export_macro: true,
         export_macro_name: "__export_process",
         default_bindings_module: "millrace_sdk::__private::bindings::process",
+        generate_all,
+    });
+}
+
+pub mod rewrite {
+    wit_bindgen::generate!({
+        inline: r#"
+            package millrace:sdk;
+            world sdk-rewrite {
+                export millrace:plugin/rewrite@0.1.0;
+            }
+        "#,
+        path: "../wit/0.1.0",
+        world: "millrace:sdk/sdk-rewrite",
+        with: { "millrace:plugin/types@0.1.0": crate::bindings::base::millrace::plugin::types },
+        pub_export_macro: true,
+        export_macro_name: "__export_rewrite",
+        default_bindings_module: "millrace_sdk::__private::bindings::rewrite",
         generate_all,
     });
 }

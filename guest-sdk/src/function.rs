@@ -4,7 +4,7 @@ use std::any::Any;
 use std::rc::Rc;
 
 use crate::bindings::base::exports::millrace::plugin::meta;
-use crate::error::codes;
+use crate::error::{Error, codes};
 
 pub use meta::{KeyCodec, Role};
 
@@ -78,7 +78,12 @@ pub struct StoreSpec {
     pub reads: &'static [u32],
     /// Older versions it can write.
     pub writes: &'static [u32],
+    /// Rewrites a value.
+    pub rewrite: Rewrite,
 }
+
+/// Reads a value of a version, and appends it in another version or in the newest. Returns the version that was written.
+pub type Rewrite = fn(u32, &[u8], Option<u32>, &mut Vec<u8>) -> Result<u32, Error>;
 
 /// A function of a plugin: the attribute macros implement it.
 #[diagnostic::on_unimplemented(

@@ -76,7 +76,7 @@ pub mod __private {
     pub use crate::adapter::{
         AggregateFunction, AggregateFunctions, JoinArgs, JoinFunction, ProcessArgs, ProcessFunction, ProcessFunctions,
         Run, TimerArgs, TimerFunction, TransformArgs, TransformFunction, Writer, aggregate, configure, describe, join,
-        join_batch, on_timer, process, stateful, store, transform, transform_batch,
+        join_batch, on_timer, process, rewrite, stateful, store, transform, transform_batch,
     };
     pub use crate::bindings;
     pub use crate::bindings::aggregate::__export_aggregate;
@@ -85,6 +85,7 @@ pub mod __private {
     pub use crate::bindings::base::millrace::plugin::types::{Message, Payload, Reply, Stored};
     pub use crate::bindings::join::__export_join;
     pub use crate::bindings::process::__export_process;
+    pub use crate::bindings::rewrite::__export_rewrite;
     pub use crate::bindings::transform::__export_transform;
     pub use crate::config::{read, schema};
     pub use crate::function::{

@@ -111,6 +111,11 @@ pub(crate) fn encode<S: State>(state: &S, version: Option<u32>, out: &mut Vec<u8
     }
 }
 
+/// Reads a state of any version, and appends it in the requested version, or in the newest. Returns the version.
+pub(crate) fn rewrite<S: State>(from: u32, bytes: &[u8], to: Option<u32>, out: &mut Vec<u8>) -> Result<u32> {
+    encode(&decode::<S>(from, bytes)?, to, out)
+}
+
 macro_rules! plain {
     ($($type:ty)*) => {$(
         impl State for $type {

@@ -212,10 +212,12 @@ fn plugin(header: &Header, known: &[Known]) -> TokenStream {
     }
 }
 
-/// The exports of the component: `meta`, and the roles in use.
+/// The exports of the component: `meta`, the roles in use, and `rewrite` if one of them may have stores.
 fn guest(known: &[Known]) -> TokenStream {
     let roles = Role::ALL.into_iter().filter(|role| known.iter().any(|function| function.role == *role));
     let exports = roles.map(export);
+    let rewrite = known.iter().any(|function| matches!(function.role, Role::Aggregate | Role::Process));
+    let rewrite = rewrite.then(export_rewrite);
     quote! {
         #[cfg(target_arch = "wasm32")]
         #[allow(unsafe_code, unused_qualifications)]
@@ -235,13 +237,12 @@ fn guest(known: &[Known]) -> TokenStream {
             }
             ::millrace_sdk::__private::__export_meta!(Guest with_types_in ::millrace_sdk::__private::bindings::base);
             #(#exports)*
+            #rewrite
         };
     }
 }
 
 fn export(role: Role) -> TokenStream {
-    let module = Ident::new(role.attribute(), proc_macro2::Span::call_site());
-    let export = format_ident!("__export_{}", module);
     let functions = match role {
         Role::Transform => quote! {
             fn transform(function: u32, payload: sdk::Payload, messages: ::std::vec::Vec<sdk::Message>) -> sdk::Reply {
@@ -249,7 +250,7 @@ fn export(role: Role) -> TokenStream {
             }
         },
         Role::Join => quote! {
-            fn join(function: u32, payload: sdk::Payload, pairs: ::std::vec::Vec<role::Pair>) -> sdk::Reply {
+            fn join(function: u32, payload: sdk::Payload, pairs: ::std::vec::Vec<interface::Pair>) -> sdk::Reply {
                 sdk::join(&PLUGIN, function, payload, pairs)
             }
         },
@@ -257,11 +258,11 @@ fn export(role: Role) -> TokenStream {
             fn aggregate(
                 function: u32,
                 payload: sdk::Payload,
-                groups: ::std::vec::Vec<role::Group>,
+                groups: ::std::vec::Vec<interface::Group>,
                 absorbed: ::std::vec::Vec<sdk::Stored>,
-                entries: ::std::vec::Vec<role::Entry>,
-                mode: role::Mode,
-            ) -> role::Aggregated {
+                entries: ::std::vec::Vec<interface::Entry>,
+                mode: interface::Mode,
+            ) -> interface::Aggregated {
                 sdk::aggregate(&PLUGIN, function, payload, groups, absorbed, entries, mode)
             }
         },
@@ -269,15 +270,36 @@ fn export(role: Role) -> TokenStream {
             fn process(function: u32, payload: sdk::Payload, message: sdk::Message) -> sdk::Reply {
                 sdk::process(&PLUGIN, function, payload, message)
             }
-            fn on_timer(function: u32, arena: ::std::vec::Vec<u8>, due: role::Due) -> sdk::Reply {
+            fn on_timer(function: u32, arena: ::std::vec::Vec<u8>, due: interface::Due) -> sdk::Reply {
                 sdk::on_timer(&PLUGIN, function, arena, due)
             }
         },
     };
+    export_interface(role.attribute(), &functions)
+}
+
+fn export_rewrite() -> TokenStream {
+    let functions = quote! {
+        fn rewrite(
+            function: u32,
+            store: u32,
+            arena: ::std::vec::Vec<u8>,
+            values: ::std::vec::Vec<sdk::Stored>,
+        ) -> interface::Rewritten {
+            sdk::rewrite(&PLUGIN, function, store, arena, values)
+        }
+    };
+    export_interface("rewrite", &functions)
+}
+
+/// Exports an interface of the contract.
+fn export_interface(name: &str, functions: &TokenStream) -> TokenStream {
+    let module = Ident::new(name, proc_macro2::Span::call_site());
+    let export = format_ident!("__export_{}", module);
     quote! {
         const _: () = {
-            use sdk::bindings::#module::exports::millrace::plugin::#module as role;
-            impl role::Guest for Guest {
+            use sdk::bindings::#module::exports::millrace::plugin::#module as interface;
+            impl interface::Guest for Guest {
                 #functions
             }
             ::millrace_sdk::__private::#export!(Guest with_types_in ::millrace_sdk::__private::bindings::#module);

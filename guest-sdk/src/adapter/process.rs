@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::function::{Function, StoreSpec};
 use crate::host;
 use crate::key::{Key, KeyType};
-use crate::state::State;
+use crate::state::{self, State};
 use crate::store::{Store, StoreKey};
 use crate::timers::Timer;
 use crate::value::Value;
@@ -120,7 +120,7 @@ impl<'a> TimerArgs<'a> {
 
 /// A store's entry in the manifest.
 pub const fn stateful<V: State>(name: &'static str) -> StoreSpec {
-    StoreSpec { name, version: V::VERSION, reads: V::READS, writes: V::WRITES }
+    StoreSpec { name, version: V::VERSION, reads: V::READS, writes: V::WRITES, rewrite: state::rewrite::<V> }
 }
 
 /// The ways to call a process function, compiled for each function.

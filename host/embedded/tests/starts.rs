@@ -146,6 +146,15 @@ impl Logic for Keeps {
     ) -> (Result<Called<Outcome>, CallError>, ProcessScope) {
         unreachable!()
     }
+
+    fn rewrite(
+        &mut self,
+        _: FunctionId,
+        _: usize,
+        _: &[Stored],
+    ) -> Result<Called<Vec<Result<Stored, String>>>, CallError> {
+        unreachable!()
+    }
 }
 
 /// The generation that a start with this component would have.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::deployment::{ActivePlugins, GuestTime};
 use crate::ports::{
-    Attempt, CallError, Called, DeploymentId, Due, FunctionId, Group, Grouped, Message, Mode, Outcome, Pair,
+    Attempt, CallError, Called, DeploymentId, Due, FunctionId, Group, Grouped, Message, Mode, Outcome, Pair, Stored,
 };
 use crate::state::ProcessScope;
 
@@ -67,4 +67,14 @@ pub trait Logic {
         scope: ProcessScope,
         attempt: Attempt,
     ) -> (Result<Called<Outcome>, CallError>, ProcessScope);
+
+    /// Rewrites values of a function's store in the version that the function writes now: one result per value, with the
+    /// reason where the value can't be rewritten. `store` is the index in the function's manifest. The caller limits the
+    /// number of values in a call.
+    fn rewrite(
+        &mut self,
+        function: FunctionId,
+        store: usize,
+        values: &[Stored],
+    ) -> Result<Called<Vec<Result<Stored, String>>>, CallError>;
 }

@@ -22,7 +22,7 @@ use crate::deployment::{ActivePlugins, GuestTime, Shadows};
 use crate::logic::Logic;
 use crate::manifest::FunctionManifest;
 use crate::ports::{
-    Attempt, CallError, Called, DeploymentId, Due, FunctionId, Group, Grouped, Message, Mode, Outcome, Pair,
+    Attempt, CallError, Called, DeploymentId, Due, FunctionId, Group, Grouped, Message, Mode, Outcome, Pair, Stored,
 };
 use crate::state::{ProcessScope, ScopeWrite, TimerChanges};
 pub use budget::{Grant, ShadowBudget, Unlimited};
@@ -271,5 +271,15 @@ impl<L: Logic> Logic for ShadowLogic<L> {
     ) -> (CalledProcess, ProcessScope) {
         let mut call = |logic: &mut L, function, scope, attempt| logic.on_timer(function, due, scope, attempt);
         self.call_with_stores(function, (Parent::of_timer(&due), scope), attempt, &mut call)
+    }
+
+    /// The shadow has no state of its own.
+    fn rewrite(
+        &mut self,
+        function: FunctionId,
+        store: usize,
+        values: &[Stored],
+    ) -> Result<Called<Vec<Result<Stored, String>>>, CallError> {
+        self.logic.rewrite(function, store, values)
     }
 }

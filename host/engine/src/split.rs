@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::canary::{Canary, CanaryFunction};
 use crate::logic::Logic;
-use crate::ports::{Attempt, CallError, Called, Due, FunctionId, Group, Grouped, Message, Mode, Outcome, Pair};
+use crate::ports::{Attempt, CallError, Called, Due, FunctionId, Group, Grouped, Message, Mode, Outcome, Pair, Stored};
 use crate::state::ProcessScope;
 use crate::step::Deployed;
 
@@ -203,5 +203,15 @@ impl Logic for SplitLogic<'_> {
         attempt: Attempt,
     ) -> (CalledProcess, ProcessScope) {
         self.one(function, due.key, scope, |logic, function, scope| logic.on_timer(function, due, scope, attempt))
+    }
+
+    /// Both versions write the state in the same version, so the active one rewrites the values of all keys.
+    fn rewrite(
+        &mut self,
+        function: FunctionId,
+        store: usize,
+        values: &[Stored],
+    ) -> Result<Called<Vec<Result<Stored, String>>>, CallError> {
+        self.logic.rewrite(function, store, values)
     }
 }

@@ -7,7 +7,7 @@ mod support;
 use bytes::Bytes;
 use millrace_engine::logic::Logic;
 use millrace_engine::ports::{
-    Attempt, CallError, Called, DeploymentId, Due, FunctionId, Group, Grouped, Message, Mode, Outcome, Pair,
+    Attempt, CallError, Called, DeploymentId, Due, FunctionId, Group, Grouped, Message, Mode, Outcome, Pair, Stored,
 };
 use millrace_engine::record::{Headers, InputRecord, TimestampType};
 use millrace_engine::state::ProcessScope;
@@ -68,6 +68,18 @@ impl Logic for Rules {
         match self.1 {
             Endless::None => self.0.on_timer(function, due, scope, attempt),
             _ => (Err(CallError::Overrun), scope),
+        }
+    }
+
+    fn rewrite(
+        &mut self,
+        function: FunctionId,
+        store: usize,
+        values: &[Stored],
+    ) -> Result<Called<Vec<Result<Stored, String>>>, CallError> {
+        match self.1 {
+            Endless::All => Err(CallError::Overrun),
+            _ => self.0.rewrite(function, store, values),
         }
     }
 }

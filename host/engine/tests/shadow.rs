@@ -12,7 +12,7 @@ use millrace_engine::deployment::ShadowPlan;
 use millrace_engine::logic::Logic;
 use millrace_engine::ports::{
     Attempt, CallError, Called, Clock, DeploymentId, Due, Fault, Field, FunctionId, Group, Grouped, Message, Mode,
-    Outcome, Output, Pair,
+    Outcome, Output, Pair, Stored,
 };
 use millrace_engine::shadow::{ShadowLogic, Unlimited};
 use millrace_engine::state::ProcessScope;
@@ -102,6 +102,15 @@ impl Logic for Planted {
         _: ProcessScope,
         _: Attempt,
     ) -> (Result<Called<Outcome>, CallError>, ProcessScope) {
+        unreachable!()
+    }
+
+    fn rewrite(
+        &mut self,
+        _: FunctionId,
+        _: usize,
+        _: &[Stored],
+    ) -> Result<Called<Vec<Result<Stored, String>>>, CallError> {
         unreachable!()
     }
 }

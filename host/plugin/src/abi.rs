@@ -254,6 +254,15 @@ pub(crate) struct Aggregated {
     pub deleted: Vec<u32>,
 }
 
+#[derive(Clone, Debug, ComponentType, Lift)]
+#[component(record)]
+pub(crate) struct Rewritten {
+    #[component(name = "arena")]
+    pub arena: Vec<u8>,
+    #[component(name = "values")]
+    pub values: Vec<Result<Stored, Span>>,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ComponentType, Lift)]
 #[component(enum)]
 #[repr(u8)]
@@ -345,3 +354,5 @@ pub(crate) type AggregateArgs =
 pub(crate) type ProcessArgs = (u32, Shared<Payload>, Message);
 /// `process.on-timer`.
 pub(crate) type TimerArgs = (u32, Shared<Vec<u8>>, Due);
+/// `rewrite.rewrite`.
+pub(crate) type RewriteArgs = (u32, u32, Shared<Vec<u8>>, Shared<Vec<Stored>>);

@@ -14,10 +14,11 @@ pub(crate) struct CallBuffers {
     pub messages: Arc<Vec<abi::Message>>,
     pub pairs: Arc<Vec<abi::Pair>>,
     pub groups: Arc<Vec<abi::Group>>,
-    pub absorbed: Arc<Vec<abi::Stored>>,
+    /// States that groups absorb, or values to rewrite.
+    pub stored: Arc<Vec<abi::Stored>>,
     pub entries: Arc<Vec<abi::Entry>>,
-    /// Key and name of a timer, which has no payload.
-    pub timer: Arc<Vec<u8>>,
+    /// The bytes of a call without a payload: key and name of a timer, or values to rewrite.
+    pub arena: Arc<Vec<u8>>,
 }
 
 /// An arena shrinks to this size before the next call.
@@ -43,17 +44,19 @@ impl CallBuffers {
     }
 
     pub(crate) fn due(&mut self, due: &Due<'_>) -> Result<abi::Due, TooLarge> {
-        let arena = Arc::make_mut(&mut self.timer);
-        arena.clear();
-        arena.shrink_to(KEPT_BYTES);
-        let mut put = |bytes: &[u8]| {
-            let start = u32::try_from(arena.len()).map_err(|_| TooLarge)?;
-            let length = u32::try_from(bytes.len()).map_err(|_| TooLarge)?;
-            arena.extend_from_slice(bytes);
-            Ok(Span { start, length })
-        };
-        let (key, name) = (due.key.map(&mut put).transpose()?, put(due.name.as_bytes())?);
+        let arena = emptied(&mut self.arena);
+        let key = due.key.map(|key| put(arena, key)).transpose()?;
+        let name = put(arena, due.name.as_bytes())?;
         Ok(abi::Due { key, name, time: due.time, clock: due.clock.into() })
+    }
+
+    pub(crate) fn values(&mut self, values: &[ports::Stored]) -> Result<(), TooLarge> {
+        let (arena, list) = (emptied(&mut self.arena), Arc::make_mut(&mut self.stored));
+        list.clear();
+        for value in values {
+            list.push(abi::Stored { version: value.version, bytes: put(arena, &value.bytes)? });
+        }
+        Ok(())
     }
 
     pub(crate) fn pairs(&mut self, pairs: &[Pair<'_>], headers: bool) -> Result<(), TooLarge> {
@@ -67,7 +70,7 @@ impl CallBuffers {
     pub(crate) fn groups(&mut self, groups: &[ports::Group<'_>], headers: bool) -> Result<(), TooLarge> {
         let mut writer = PayloadWriter::new(&mut self.payload, headers);
         let list = Arc::make_mut(&mut self.groups);
-        let absorbed = Arc::make_mut(&mut self.absorbed);
+        let absorbed = Arc::make_mut(&mut self.stored);
         let entries = Arc::make_mut(&mut self.entries);
         list.clear();
         absorbed.clear();
@@ -83,6 +86,21 @@ impl CallBuffers {
         }
         writer.finish()
     }
+}
+
+/// An arena without a payload, for the next call.
+fn emptied(arena: &mut Arc<Vec<u8>>) -> &mut Vec<u8> {
+    let arena = Arc::make_mut(arena);
+    arena.clear();
+    arena.shrink_to(KEPT_BYTES);
+    arena
+}
+
+fn put(arena: &mut Vec<u8>, bytes: &[u8]) -> Result<Span, TooLarge> {
+    let start = u32::try_from(arena.len()).map_err(|_| TooLarge)?;
+    let length = u32::try_from(bytes.len()).map_err(|_| TooLarge)?;
+    arena.extend_from_slice(bytes);
+    Ok(Span { start, length })
 }
 
 /// Fills a payload. An offset past 4 GiB is an error when it is finished: no guest could take such a call.

@@ -8,9 +8,9 @@ use crate::abi;
 
 const ROLES: [Role; 4] = [Role::Transform, Role::Join, Role::Aggregate, Role::Process];
 
-/// Checks the manifest against itself and against the roles that the component exports. An error is a sentence for the
-/// plugin's author.
-pub(crate) fn check(manifest: &Manifest, exports: impl Fn(Role) -> bool) -> Result<(), String> {
+/// Checks the manifest against itself and against the interfaces that the component exports. An error is a sentence for
+/// the plugin's author.
+pub(crate) fn check(manifest: &Manifest, exports: impl Fn(&str) -> bool) -> Result<(), String> {
     name("the plugin", &manifest.name)?;
     distinct("function", manifest.functions.iter().map(|function| &function.name))?;
     if !manifest.config_schema.is_empty() {
@@ -19,7 +19,7 @@ pub(crate) fn check(manifest: &Manifest, exports: impl Fn(Role) -> bool) -> Resu
     }
     for role in ROLES {
         let declared = manifest.functions.iter().find(|function| function.role == role);
-        match (declared, exports(role)) {
+        match (declared, exports(role.name())) {
             (Some(function), false) => {
                 let (function, role) = (&function.name, role.name());
                 return Err(format!("function `{function}` is a {role} function, but `{role}` isn't exported"));
@@ -33,7 +33,24 @@ pub(crate) fn check(manifest: &Manifest, exports: impl Fn(Role) -> bool) -> Resu
     }
     manifest.functions.iter().try_for_each(|function| {
         check_function(function).map_err(|reason| format!("function `{}`: {reason}", function.name))
-    })
+    })?;
+    check_rewrite(manifest, exports("rewrite"))
+}
+
+/// A component that has a store must rewrite its values. With a process function alone it needn't, but may.
+fn check_rewrite(manifest: &Manifest, is_exported: bool) -> Result<(), String> {
+    let with_store = manifest.functions.iter().find(|function| !function.stores.is_empty());
+    let keeps_state = manifest.functions.iter().any(|function| function.role.keeps_state());
+    match with_store {
+        Some(function) if !is_exported => {
+            let name = &function.name;
+            Err(format!("function `{name}` has a store, but `rewrite`, which rewrites its values, isn't exported"))
+        }
+        None if is_exported && !keeps_state => {
+            Err("`rewrite` is exported, but no function is an aggregate or process function".into())
+        }
+        _ => Ok(()),
+    }
 }
 
 fn check_function(function: &FunctionManifest) -> Result<(), String> {

@@ -12,6 +12,7 @@ use millrace_engine::logic::Logic;
 use millrace_engine::manifest::{FunctionManifest, Role};
 use millrace_engine::ports::{
     Attempt, CallError, Called, DeploymentId, Due, Fault, FunctionId, Group, Grouped, Message, Mode, Outcome, Pair,
+    Stored,
 };
 use millrace_engine::state::ProcessScope;
 
@@ -134,7 +135,7 @@ impl Logic for GuestInstances {
         let keys: Vec<&[u8]> = groups.iter().flat_map(|group| group.entries.iter().map(|_| group.key)).collect();
         let records = count(keys.len())?.unwrap_or(0);
         buffers.groups(groups, manifest.wants_headers).map_err(too_large)?;
-        let CallBuffers { payload, groups: list, absorbed, entries, .. } = buffers;
+        let CallBuffers { payload, groups: list, stored: absorbed, entries, .. } = buffers;
         let lists = (list.clone(), absorbed.clone(), entries.clone());
         let args = (function.function, payload.clone(), lists.0, lists.1, lists.2, mode.into());
         deployed.call_pure(
@@ -182,7 +183,7 @@ impl Logic for GuestInstances {
     ) -> (Result<Called<Outcome>, CallError>, ProcessScope) {
         let prepared = self.prepare(function, |buffers, _| {
             let timer = buffers.due(&due)?;
-            Ok((function.function, buffers.timer.clone(), timer))
+            Ok((function.function, buffers.arena.clone(), timer))
         });
         let (deployed, plugin, args) = match prepared {
             Ok(prepared) => prepared,
@@ -194,6 +195,22 @@ impl Logic for GuestInstances {
             reply::outcomes(reply, 1, ReplyRules { inherits_value: false, ..rules(&plugin, manifest, &key) })
         };
         deployed.call_with_stores(function, attempt, |functions| functions.on_timer, args, scope, check)
+    }
+
+    fn rewrite(
+        &mut self,
+        function: FunctionId,
+        store: usize,
+        values: &[Stored],
+    ) -> Result<Called<Vec<Result<Stored, String>>>, CallError> {
+        let (deployed, buffers) = self.parts(function)?;
+        let plugin = Arc::clone(&deployed.plugin);
+        let (manifest, index) = with_store(&plugin, function, store)?;
+        let Some(count) = count(values.len())? else { return Ok(nothing()) };
+        buffers.values(values).map_err(too_large)?;
+        let args = (function.function, index, buffers.arena.clone(), buffers.stored.clone());
+        let check = |reply| reply::rewritten(reply, values.len(), (manifest, store), plugin.limits());
+        deployed.call_rewrite(function, args, count, check)
     }
 }
 
@@ -236,6 +253,16 @@ fn manifest(plugin: &Plugin, id: FunctionId, role: Role) -> Result<&FunctionMani
     function.filter(|function| function.role == role).ok_or_else(|| {
         let (plugin, index, role) = (&plugin.manifest().name, id.function, role.name());
         CallError::Host(format!("plugin `{plugin}` has no {role} function {index}"))
+    })
+}
+
+/// A function that has this store, and the store's index in the contract.
+fn with_store(plugin: &Plugin, id: FunctionId, store: usize) -> Result<(&FunctionManifest, u32), CallError> {
+    let function = plugin.called().functions.get(id.function as usize);
+    let function = function.filter(|function| store < function.stores.len());
+    function.zip(u32::try_from(store).ok()).ok_or_else(|| {
+        let (plugin, index) = (&plugin.manifest().name, id.function);
+        CallError::Host(format!("plugin `{plugin}` has no function {index} with a store {store}"))
     })
 }
 

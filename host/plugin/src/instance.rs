@@ -9,8 +9,8 @@ use wasmtime::component::{
 use wasmtime::{AsContextMut, Store, Trap};
 
 use crate::abi::{
-    AggregateArgs, Aggregated, JoinArgs, Manifest, ProcessArgs, Reply, TimerArgs, TransformArgs, WriteVersion,
-    interface,
+    AggregateArgs, Aggregated, JoinArgs, Manifest, ProcessArgs, Reply, RewriteArgs, Rewritten, TimerArgs,
+    TransformArgs, WriteVersion, interface,
 };
 use crate::fault::{Breach, chain, classify};
 use crate::host::{GuestHost, ProcessContext, linker};
@@ -30,6 +30,7 @@ pub(crate) struct LinkedCode {
     aggregate: Option<ComponentExportIndex>,
     process: Option<ComponentExportIndex>,
     on_timer: Option<ComponentExportIndex>,
+    rewrite: Option<ComponentExportIndex>,
 }
 
 impl LinkedCode {
@@ -53,11 +54,13 @@ impl LinkedCode {
             aggregate: export("aggregate", "aggregate"),
             process: export("process", "process"),
             on_timer: export("process", "on-timer"),
+            rewrite: export("rewrite", "rewrite"),
         })
     }
 }
 
-/// The function of each role in an instance. wasmtime has checked their types.
+/// The functions of an instance that process records, and the one that rewrites values. wasmtime has checked their
+/// types.
 #[derive(Clone, Copy)]
 pub(crate) struct Functions {
     pub transform: Option<TypedFunc<TransformArgs, (Reply,)>>,
@@ -65,6 +68,7 @@ pub(crate) struct Functions {
     pub aggregate: Option<TypedFunc<AggregateArgs, (Aggregated,)>>,
     pub process: Option<TypedFunc<ProcessArgs, (Reply,)>>,
     pub on_timer: Option<TypedFunc<TimerArgs, (Reply,)>>,
+    pub rewrite: Option<TypedFunc<RewriteArgs, (Rewritten,)>>,
 }
 
 /// The function that takes the config, which the plugin may refuse.
@@ -131,6 +135,7 @@ impl GuestInstance {
             aggregate: find(&mut store, instance, code.aggregate.as_ref())?,
             process: find(&mut store, instance, code.process.as_ref())?,
             on_timer: find(&mut store, instance, code.on_timer.as_ref())?,
+            rewrite: find(&mut store, instance, code.rewrite.as_ref())?,
         };
         let describe = instance.get_typed_func(&mut store, code.describe)?;
         let configure = instance.get_typed_func(&mut store, code.configure)?;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
-use millrace_engine::manifest::{Manifest, Role};
+use millrace_engine::manifest::Manifest;
 use millrace_engine::ports::CallError;
 use millrace_engine::topology::GuestLimits;
 use sha2::{Digest, Sha256};
@@ -93,7 +93,7 @@ impl Plugin {
         let mut first =
             GuestInstance::start(&ordinary, &limits, Metering::Clock, runtime.ticks().clone()).map_err(at_start)?;
         let manifest = Manifest::from(first.describe().map_err(at_start)?);
-        check::check(&manifest, |role: Role| exports(role.name())).map_err(Refusal::Manifest)?;
+        check::check(&manifest, exports).map_err(Refusal::Manifest)?;
         let config_digest = check_config(&manifest, config)?;
         let (versions, called) = written(&manifest, &writes)?;
         first.configure(config, &versions).map_err(at_start)?.map_err(Refusal::Config)?;

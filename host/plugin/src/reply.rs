@@ -1,6 +1,7 @@
 //! Replies of guests, checked against the contract and the limits.
 
 mod decode;
+mod rewrite;
 
 use millrace_engine::manifest::FunctionManifest;
 use millrace_engine::ports::{CallError, Fault, Group, Grouped, Outcome, Stored};
@@ -8,6 +9,7 @@ use millrace_engine::topology::GuestLimits;
 
 use crate::abi;
 use decode::Decoder;
+pub(crate) use rewrite::rewritten;
 
 /// The rules for a reply.
 #[derive(Clone, Copy)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use cpu_time::ThreadTime;
 use millrace_engine::logic::Logic;
 use millrace_engine::ports::{
-    Attempt, CallError, Called, Due, FunctionId, Group, Grouped, Message, Mode, Outcome, Pair,
+    Attempt, CallError, Called, Due, FunctionId, Group, Grouped, Message, Mode, Outcome, Pair, Stored,
 };
 use millrace_engine::state::ProcessScope;
 
@@ -92,5 +92,14 @@ impl<L: Logic> Logic for Timed<L> {
         attempt: Attempt,
     ) -> (Result<Called<Outcome>, CallError>, ProcessScope) {
         self.time(1, |inner| inner.on_timer(function, due, scope, attempt))
+    }
+
+    fn rewrite(
+        &mut self,
+        function: FunctionId,
+        store: usize,
+        values: &[Stored],
+    ) -> Result<Called<Vec<Result<Stored, String>>>, CallError> {
+        self.time(values.len(), |inner| inner.rewrite(function, store, values))
     }
 }

@@ -214,6 +214,16 @@ impl Logic for Rules {
         }
         (Ok(Called { result: outcome, effects: vec![] }), scope)
     }
+
+    /// The rules have one version of each state.
+    fn rewrite(
+        &mut self,
+        _: FunctionId,
+        _: usize,
+        values: &[Stored],
+    ) -> Result<Called<Vec<Result<Stored, String>>>, CallError> {
+        Ok(Called { result: values.iter().cloned().map(Ok).collect(), effects: vec![] })
+    }
 }
 
 /// Joins absorbed states with `|`, and appends each value after a comma, null as a word.

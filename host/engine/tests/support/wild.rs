@@ -128,4 +128,13 @@ impl Logic for Wild {
         let (called, scope) = self.rules.on_timer(function, due, scope, attempt);
         (if mood == 0 { trap() } else { called }, scope)
     }
+
+    fn rewrite(
+        &mut self,
+        function: FunctionId,
+        store: usize,
+        values: &[Stored],
+    ) -> Result<Called<Vec<Result<Stored, String>>>, CallError> {
+        self.rules.rewrite(function, store, values)
+    }
 }

@@ -65,6 +65,21 @@ impl DeployedPlugin {
         self.call(target, choose, args, (size, None), check).0
     }
 
+    /// Rewrites values. The time for it isn't one of records, by which two versions are compared.
+    pub(super) fn call_rewrite<T>(
+        &mut self,
+        function: FunctionId,
+        args: abi::RewriteArgs,
+        values: u32,
+        check: impl FnOnce(abi::Rewritten) -> Result<T, CallError>,
+    ) -> Result<Called<T>, CallError> {
+        let time = self.take_time();
+        let target = (function, Attempt::Batch);
+        let called = self.call_pure(target, |functions| functions.rewrite, args, CallSize::of(values), check);
+        self.time = time;
+        called
+    }
+
     /// Calls a process function, which has one outcome.
     pub(super) fn call_with_stores<A>(
         &mut self,

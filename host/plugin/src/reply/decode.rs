@@ -184,11 +184,16 @@ impl Decoder<'_> {
     }
 
     fn bytes(&self, span: abi::Span) -> Checked<Bytes> {
-        let (start, length) = (span.start as usize, span.length as usize);
-        match start.checked_add(length) {
-            Some(end) if end <= self.arena.len() => Ok(self.arena.slice(start..end)),
-            _ => contract(format!("span {start} + {length} leaves its arena of {} bytes", self.arena.len())),
-        }
+        slice(&self.arena, span)
+    }
+}
+
+/// The bytes of a span.
+pub(super) fn slice(arena: &Bytes, span: abi::Span) -> Checked<Bytes> {
+    let (start, length) = (span.start as usize, span.length as usize);
+    match start.checked_add(length) {
+        Some(end) if end <= arena.len() => Ok(arena.slice(start..end)),
+        _ => contract(format!("span {start} + {length} leaves its arena of {} bytes", arena.len())),
     }
 }
 

@@ -23,7 +23,8 @@ pub struct Guest {
     pub manifest: Manifest,
     /// The roles it exports.
     pub exports: Vec<Role>,
-    /// Body of `$misbehave (param $i i32)`, called for each record whose value begins with `!`.
+    /// Body of `$misbehave (param $i i32)`, called for each record whose value begins with `!`, and for each value to
+    /// rewrite that does.
     pub misbehave: String,
     /// Body of `configure`'s beginning.
     pub configure: String,
@@ -62,6 +63,7 @@ impl Guest {
         });
         let (pages, fields, configure, misbehave) = (self.pages, &self.fields, &self.configure, &self.misbehave);
         let state = if self.exports.contains(&Role::Process) { STATE_IMPORTS } else { "" };
+        let rewrite = if self.exports.iter().any(|role| role.keeps_state()) { REWRITE } else { "" };
         let roles: String = roles.collect();
         format!(
             r#"(module
@@ -77,7 +79,8 @@ impl Guest {
                 (i32.store8 (i32.const 0x7f00) (i32.const 0))
                 (i32.const 0x7f00))
             (func $misbehave (param $i i32) {misbehave})
-            {roles})"#
+            {roles}
+            {rewrite})"#
         )
     }
 
@@ -99,19 +102,24 @@ impl Guest {
 
 /// A module from text, as `wit-bindgen` would leave it.
 pub fn module(text: &str, roles: &[Role]) -> Vec<u8> {
-    let mut module = wat::parse_str(text).unwrap();
-    let contract = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit/0.1.0");
-    let mut resolve = Resolve::default();
-    resolve.push_dir(&contract).unwrap();
     let worlds = roles.iter().map(|role| match role {
         Role::Transform => "transformer",
         Role::Join => "joiner",
         Role::Aggregate => "aggregator",
         Role::Process => "processor",
     });
-    let mut world = String::from("package test:guest;\nworld guest {\ninclude millrace:plugin/base@0.1.0;\n");
+    let mut world = String::new();
     worlds.for_each(|name| writeln!(world, "include millrace:plugin/{name}@0.1.0;").unwrap());
-    world.push('}');
+    module_in(text, &world)
+}
+
+/// The same for a world with these lines.
+pub fn module_in(text: &str, world: &str) -> Vec<u8> {
+    let mut module = wat::parse_str(text).unwrap();
+    let contract = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit/0.1.0");
+    let mut resolve = Resolve::default();
+    resolve.push_dir(&contract).unwrap();
+    let world = format!("package test:guest;\nworld guest {{\ninclude millrace:plugin/base@0.1.0;\n{world}}}");
     let package = resolve.push_str("guest.wit", &world).unwrap();
     let world = resolve.select_world(&[package], Some("guest")).unwrap();
     wit_component::embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
@@ -314,3 +322,30 @@ const PROCESS: &str = r#"
         (if (i32.eq (i32.const 33) (i32.load8_u (i32.add (local.get $arena) (local.get $name))))
             (then (call $misbehave (i32.const 0))))
         (call $reply))"#;
+
+// Gives each value back as it came. Results are 16 bytes from 0xb000: whether it is a reason, then version and span, or
+// the reason's span.
+const REWRITE: &str = r#"
+    (global $values-len (mut i32) (i32.const 0))
+    (func $rewritten (param $i i32) (result i32)
+        (i32.add (i32.const 0xb000) (i32.mul (local.get $i) (i32.const 16))))
+    (func (export "millrace:plugin/rewrite@0.1.0#rewrite")
+        (param $f i32) (param $store i32) (param $arena i32) (param $arena-len i32) (param $list i32) (param $n i32)
+        (result i32) (local $i i32)
+        (call $begin (local.get $arena) (local.get $arena-len))
+        (global.set $values-len (local.get $n))
+        (block $done (loop $next
+            (br_if $done (i32.ge_u (local.get $i) (local.get $n)))
+            (call $at (local.get $i))
+            (global.set $arg (i32.add (local.get $list) (i32.mul (local.get $i) (i32.const 12))))
+            (i32.store8 (call $rewritten (local.get $i)) (i32.const 0))
+            (memory.copy
+                (i32.add (call $rewritten (local.get $i)) (i32.const 4)) (global.get $arg) (i32.const 12))
+            (if (i32.eq (i32.const 33) (i32.load8_u (i32.add (local.get $arena) (i32.load offset=4 (global.get $arg)))))
+                (then (call $misbehave (local.get $i))))
+            (local.set $i (i32.add (local.get $i) (i32.const 1)))
+            (br $next)))
+        (drop (call $reply))
+        (i32.store (i32.const 0x8008) (i32.const 0xb000))
+        (i32.store (i32.const 0x800c) (global.get $values-len))
+        (i32.const 0x8000))"#;
