@@ -127,11 +127,43 @@ impl Bench {
     #[allow(clippy::expect_used, reason = "a test bench")]
     pub fn stored<K: StoreKey, V: State>(&mut self, function: &str, store: &str, key: &K) -> Option<V> {
         let index = self.index(function);
-        let stores = self.plugin.functions.get(index as usize).map(|entry| entry.spec.stores).unwrap_or_default();
-        let store = stores.iter().position(|spec| spec.name == store).expect("a store of this name") as u32;
+        let store = self.store_index(index, store);
         let host = self.hosts.entry(index).or_default();
         let (version, bytes) = host.stores.get(&store)?.get(&key.to_bytes())?;
         Some(state::decode(*version, bytes).expect("a state that can be read"))
+    }
+
+    /// Rewrites a value of a function's store in the newest version: returns this version with the new value, or the
+    /// reason why the value can't be rewritten. The store of an aggregate has the function's name.
+    ///
+    /// # Errors
+    /// The reason.
+    ///
+    /// # Panics
+    /// If the function has no such store.
+    #[allow(clippy::expect_used, reason = "a test bench")]
+    pub fn rewrite(
+        &mut self,
+        function: &str,
+        store: &str,
+        version: u32,
+        value: impl AsRef<[u8]>,
+    ) -> Result<(u32, Vec<u8>), String> {
+        let index = self.index(function);
+        let store = self.store_index(index, store);
+        let mut arena = Arena::default();
+        let values = vec![Stored { version, bytes: arena.span(value.as_ref()) }];
+        let (bytes, plugin) = (arena.payload().arena, self.plugin);
+        let mut rewritten = self.call(index, || adapter::rewrite(plugin, index, store, bytes, values));
+        let reason = |span| String::from_utf8_lossy(arena::bytes(&rewritten.arena, span)).into_owned();
+        let value = rewritten.values.pop().expect("a rewrite answers with one value for each");
+        value.map(|stored| owned(&rewritten.arena, stored)).map_err(reason)
+    }
+
+    #[allow(clippy::expect_used, reason = "a test bench")]
+    fn store_index(&self, function: u32, store: &str) -> u32 {
+        let stores = self.plugin.functions.get(function as usize).map(|entry| entry.spec.stores).unwrap_or_default();
+        stores.iter().position(|spec| spec.name == store).expect("a store of this name") as u32
     }
 }
 

@@ -6,4 +6,5 @@ mod aggregate;
 mod config;
 mod join;
 mod process;
+mod rewrite;
 mod transform;

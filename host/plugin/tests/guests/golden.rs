@@ -1,4 +1,4 @@
-//! The guest of the golden cases, compiled.
+//! Compiled guests, such as that of the golden cases.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,19 +14,24 @@ pub const TIMERS: FunctionId = FunctionId { deployment: DeploymentId(0), functio
 
 /// The guest, deployed.
 pub fn golden() -> GuestInstances {
-    GuestInstances::of([(DeploymentId(0), load())])
+    GuestInstances::of([(DeploymentId(0), load_golden())])
 }
 
-fn load() -> Arc<Plugin> {
+fn load_golden() -> Arc<Plugin> {
+    load("golden.wasm", &PluginSettings::new("{}", GuestLimits::default()))
+}
+
+/// A compiled guest.
+pub fn load(file: &str, settings: &PluginSettings<'_>) -> Arc<Plugin> {
     let folder = std::env::var_os("MILLRACE_GUESTS").map(PathBuf::from);
-    let path = folder.expect("`./justw test` says where guests lie, `./justw guests` builds them").join("golden.wasm");
+    let path = folder.expect("`./justw test` says where guests lie, `./justw guests` builds them").join(file);
     let bytes = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    Runtime::new(None).unwrap().load(&bytes, "golden.wasm", &PluginSettings::new("{}", GuestLimits::default())).unwrap()
+    Runtime::new(None).unwrap().load(&bytes, file, settings).unwrap()
 }
 
 #[test]
 fn the_manifest_of_a_plugin_has_the_abilities_of_its_functions() {
-    let plugin = load();
+    let plugin = load_golden();
     let can = plugin.manifest().functions.iter();
     let can = can.map(|function| (&*function.name, function.subtracts, function.merges, function.timers));
     let all = [

@@ -6,7 +6,7 @@ use millrace_engine::manifest::{Manifest, Role};
 use millrace_engine::topology::GuestLimits;
 use millrace_plugin::{PluginSettings, Runtime};
 
-use crate::template::{Guest, function, limits, module};
+use crate::template::{Guest, function, limits, module, module_in};
 
 fn refused(bytes: &[u8], config: &str, limits: GuestLimits) -> String {
     match Runtime::new(None).unwrap().load(bytes, "guest.wasm", &PluginSettings::new(config, limits)) {
@@ -110,6 +110,40 @@ fn a_manifest_whose_roles_differ_from_the_exports_is_refused() {
     check_manifest(&[Role::Transform], declared, "function `more` is a join function, but `join` isn't exported");
     let exported = |manifest: &mut Manifest| manifest.functions.truncate(1);
     check_manifest(&[Role::Transform, Role::Join], exported, "`join` is exported, but no function is a join function");
+}
+
+/// A guest without the export `rewrite`.
+fn without_rewrite(guest: &Guest) -> Vec<u8> {
+    let exports = guest.exports.iter().map(|role| format!("export millrace:plugin/{}@0.1.0;", role.name()));
+    let imports = "import millrace:plugin/state@0.1.0; import millrace:plugin/timers@0.1.0;";
+    let text = guest.text().replace(r#"(export "millrace:plugin/rewrite@0.1.0#rewrite")"#, "");
+    module_in(&text, &exports.chain([imports.to_owned()]).collect::<String>())
+}
+
+#[test]
+fn a_plugin_with_a_store_that_does_not_export_its_rewriting_is_refused() {
+    for role in [Role::Aggregate, Role::Process] {
+        let name = role.name();
+        let words = format!(
+            "manifest: function `{name}` has a store, but `rewrite`, which rewrites its values, isn't exported"
+        );
+        check(&without_rewrite(&Guest::good(&[Role::Transform, role])), &words);
+    }
+    let mut stateless = Guest::good(&[Role::Process]);
+    stateless.manifest.functions[0].stores.clear();
+    for module in [stateless.module(), without_rewrite(&stateless)] {
+        Runtime::new(None).unwrap().load(&module, "guest.wasm", &PluginSettings::new("{}", limits())).unwrap();
+    }
+}
+
+#[test]
+fn a_plugin_without_state_that_exports_rewriting_is_refused() {
+    let mut guest = Guest::good(&[Role::Transform]);
+    let parameters = "(param i32 i32 i32 i32 i32 i32) (result i32)";
+    guest.fields = format!(r#"(func (export "millrace:plugin/rewrite@0.1.0#rewrite") {parameters} unreachable)"#);
+    let world = "include millrace:plugin/transformer@0.1.0; export millrace:plugin/rewrite@0.1.0;";
+    let words = "manifest: `rewrite` is exported, but no function is an aggregate or process function";
+    check(&module_in(&guest.text(), world), words);
 }
 
 #[test]
