@@ -8,7 +8,8 @@ use crate::error::{Error, Result, codes};
 /// A type of values in a store. They are kept as JSON, with the version of their format.
 ///
 /// Raise [`VERSION`](State::VERSION) if the type can no longer read older values, or would misread them. Then
-/// [`READS`](State::READS) lists the older versions, and [`upgrade`](State::upgrade) reads them.
+/// [`READS`](State::READS) lists the older versions, and [`upgrade`](State::upgrade) reads them: when a record touches
+/// the value, or when the host has all values of the store rewritten.
 ///
 /// ```
 /// use millrace_sdk::prelude::*;
