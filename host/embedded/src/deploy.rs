@@ -5,6 +5,7 @@
 
 mod records;
 mod requests;
+mod rewriting;
 mod running;
 mod trials;
 
@@ -20,6 +21,8 @@ use crate::log::Log;
 use records::Change;
 pub use records::{change, components, deployments, entries_by_version, owner};
 pub use requests::{Answer, Request, ask};
+pub(crate) use rewriting::Rewriting;
+pub use rewriting::rewrite_counts;
 pub(crate) use running::Ready;
 pub use running::{Deployer, OwnChanges};
 pub(crate) use trials::Trials;

@@ -10,7 +10,7 @@ use millrace_engine::logic::Logic;
 use millrace_store::Batch;
 
 pub use crate::clock::wall_clock;
-use crate::deploy::{Deployer, Ready, Trials};
+use crate::deploy::{Deployer, Ready, Rewriting, Trials};
 use crate::error::Error;
 use crate::inbox::Inbox;
 use crate::worker::Worker;
@@ -58,13 +58,14 @@ pub fn run(
     let inbox = Inbox::open(&options.inbox)?;
     worker.update_globals(wall_clock())?;
     let (mut last_commit, mut last_report) = (Instant::now(), Instant::now());
-    let mut trials = trials_of(worker, &options)?;
+    let (mut trials, mut rewriting) = (trials_of(worker, &options)?, Rewriting::default());
     logic.adopt(worker.plugins());
     loop {
         let stopping = stop.load(Ordering::Relaxed);
         let now = wall_clock();
         if let Some(deployer) = &mut options.deployer {
             trials.act(worker.log(), worker.plugins(), deployer)?;
+            rewriting.act(worker, deployer)?;
             if let Some(ready) = deployer.poll(worker.log())? {
                 let ledger = swap(worker, logic, (deployer, &trials), &ready)?;
                 trials.committed(worker.plugins(), &ledger, &logic.take_times());
@@ -78,6 +79,9 @@ pub fn run(
         if busy && trials.is_flooded(worker.plugins(), &worker.open_ledgers()) {
             worker.reopen()?;
             continue;
+        }
+        if !stopping && !trials.is_held() {
+            rewriting.step(worker, logic, now)?;
         }
         let due = last_commit.elapsed() >= options.commit_interval || worker.is_full();
         if worker.is_dirty() && (due || !busy || worker.has_global_updates()) {
@@ -106,7 +110,9 @@ pub fn run(
         if worker.update_globals(now)? {
             continue;
         }
-        if !busy && !inbox.import_next(worker, now)? && !wait_for_more(options.until_idle && !trials.is_held()) {
+        let rewrites = options.deployer.is_some() && rewriting.is_under_way(worker);
+        let may_end = options.until_idle && !trials.is_held() && !rewrites;
+        if !busy && !inbox.import_next(worker, now)? && !wait_for_more(may_end) {
             return end(&trials, worker, &options);
         }
     }

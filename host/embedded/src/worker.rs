@@ -7,6 +7,7 @@ mod commit;
 mod cursor;
 mod globals;
 mod open;
+mod rewrite;
 mod time;
 
 use std::collections::{BTreeSet, HashMap};

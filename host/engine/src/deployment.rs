@@ -21,6 +21,7 @@ mod active;
 mod counts;
 mod flood;
 mod record;
+mod rewrite;
 mod rollback;
 mod rules;
 #[cfg(test)]
@@ -40,6 +41,7 @@ pub use active::{ActivePlugins, PluginLoader, Shadows, Wanted};
 pub use counts::{CanaryCounts, GuestTime, TrialCounts, VersionResults};
 pub use flood::{FloodGuard, Flooded};
 pub use record::{Cause, Deployment, PluginRecord, Status, StoreVersions};
+pub use rewrite::{Left, REWRITE_RATE, Rewrite, RewriteCounts, RewritePace};
 pub use rules::AppDeployments;
 pub use trial::{CanaryPlan, ShadowPlan, Trial};
 pub use verdict::Verdict;
@@ -162,6 +164,20 @@ pub enum Act {
         plugin: String,
         /// The generation that is active now.
         replaces: u32,
+        /// The entries of older state versions are rewritten, too, if there is one. It may write its newest already then.
+        #[serde(default)]
+        rewrite: Option<Rewrite>,
+    },
+    /// All tasks of the app have rewritten the entries of older state versions. The author's note is not used.
+    Rewritten {
+        /// The plugin.
+        plugin: String,
+        /// The generation that has rewritten them.
+        generation: u32,
+        /// The stores, by function and store.
+        stores: BTreeSet<String>,
+        /// The counts of all tasks.
+        counts: RewriteCounts,
     },
 }
 

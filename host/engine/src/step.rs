@@ -26,7 +26,7 @@ use crate::topology::{Call, Edge, Node, NodeId, SubTopology, TopicId, Topology};
 pub use error::TaskError;
 pub(crate) use item::Item;
 pub(crate) use limits::RecordOutputs;
-pub use options::{Deployed, Flood, PASS_BYTES, TaskOptions};
+pub use options::{Deployed, Flood, PASS_BYTES, Rewrites, TaskOptions};
 pub use produced::Produced;
 pub(crate) use progress::{Progress, Remainder};
 pub(crate) use unusable::{UnusableAction, UnusableRecord};

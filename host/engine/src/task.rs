@@ -17,6 +17,7 @@
 mod doubtful;
 mod memory;
 mod queues;
+mod rewrite;
 mod run;
 mod sources;
 mod unfinished;
@@ -32,11 +33,13 @@ use crate::operators::NodeMemory;
 use crate::ports::{Backend, StoreChanges};
 use crate::record::{InputRecord, Timestamp};
 use crate::state::TaskState;
-pub use crate::step::{Deployed, PASS_BYTES, Produced, TaskError, TaskOptions};
+pub use crate::step::{Deployed, PASS_BYTES, Produced, Rewrites, TaskError, TaskOptions};
 use crate::step::{Progress, WakeReason};
 use crate::topology::{NodeId, TopicId, TopicKind, Topology};
 use memory::TaskMemory;
 use queues::Queues;
+pub use rewrite::RewriteStep;
+use rewrite::Walk;
 use sources::{extractor_of, shape, source_of};
 use unfinished::{StoredRun, UnfinishedRun};
 
@@ -85,6 +88,8 @@ pub struct Task {
     unfinished: Option<Box<Progress>>,
     /// The sections of it that the last commit has stored.
     stored: StoredRun,
+    /// Its walk through entries of older state versions.
+    walk: Walk,
 }
 
 impl Task {
@@ -102,6 +107,7 @@ impl Task {
         let queues = Queues::new(sources.iter().map(|source| extractor_of(shape, *source)));
         let feeds_itself = shape.outputs().any(|topic| shape.inputs.contains(&topic));
         let names = topology.topics.iter().map(|topic| Bytes::copy_from_slice(topic.name.as_bytes())).collect();
+        let walk = Walk::default().of(&topology, &options);
         Ok(Self {
             topology,
             options,
@@ -114,6 +120,7 @@ impl Task {
             feeds_itself,
             unfinished: unfinished.map(Box::new),
             stored,
+            walk,
         })
     }
 
@@ -124,6 +131,7 @@ impl Task {
         assert!(self.unfinished.is_none(), "a run that is unfinished goes on with the versions that began it");
         self.topology = Arc::clone(&plugins.topology);
         self.options.deployments = Arc::clone(&plugins.deployments);
+        self.walk = std::mem::take(&mut self.walk).of(&self.topology, &self.options);
         self.memory.swap(&self.topology, &self.options, &self.state)
     }
 

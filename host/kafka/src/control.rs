@@ -16,6 +16,7 @@ mod notes;
 pub(crate) mod orphaned_topics;
 pub(crate) mod orphans;
 mod outline;
+mod rewrites;
 pub(crate) mod starting;
 mod trials;
 mod verdicts;
@@ -43,6 +44,7 @@ pub(crate) use current_plugins::CurrentPlugins;
 use entries::Entries;
 pub use notes::{InstanceNote, Refused};
 use outline::Outline;
+pub(crate) use rewrites::{Rewrites, WorkerRewrites};
 pub(crate) use trials::Trials;
 
 /// Pauses between attempts: the first, and the longest. Each is of random length, so that instances that have fenced

@@ -31,6 +31,7 @@ mod postponed_writes;
 mod processing;
 mod publisher;
 mod recover;
+mod rewriting;
 mod shared;
 mod step_plan;
 mod suspension;
@@ -64,6 +65,7 @@ use opening::AwaitedTasks;
 use pace::Paces;
 use phase::Phase;
 use publisher::Publisher;
+use rewriting::Rewriting;
 pub(crate) use shared::Shared;
 pub use shared::WorkerOptions;
 use transactions::WorkerTransactions;
@@ -103,6 +105,7 @@ pub(crate) struct Worker {
     version: u64,
     /// Whether some tasks run an older version.
     swapping: bool,
+    rewriting: Rewriting,
 }
 
 /// The tasks that the group has assigned to a worker, and the generation of that assignment.
@@ -140,6 +143,7 @@ impl Worker {
             plugins,
             version,
             swapping: false,
+            rewriting: Rewriting::default(),
         }
     }
 
@@ -283,6 +287,7 @@ impl Worker {
                 }
             }
         }
+        self.rewrite_state()?;
         if let Some(producer) = &mut self.transactions.producer {
             producer.serve()?;
         }
@@ -297,7 +302,7 @@ impl Worker {
         }
         let quiet = fetched == 0 && !processed && !dirty;
         let is_done = |active: &ActiveTask| active.is_at_end() && !self.isolated.is_waiting(active.id);
-        let idle = quiet && self.tasks.iter().all(is_done) && self.awaited.are_all_here();
+        let idle = quiet && self.tasks.iter().all(is_done) && self.awaited.are_all_here() && self.has_rewritten();
         if quiet {
             self.commit_ends()?;
         }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use millrace_engine::canary::ALL;
+use millrace_engine::deployment::REWRITE_RATE;
 use millrace_engine::shadow::Ignore;
 use millrace_pipeline::duration;
 
@@ -218,6 +219,14 @@ pub enum DeploymentsCommand {
         /// The plugin [default: the one that was deployed last]
         #[arg(long, value_name = "NAME")]
         plugin: Option<String>,
+        /// Also rewrite the entries of older state versions, while the app runs: later versions needn't read them.
+        /// Without it, an entry is rewritten when a record changes it. With --wait, the command waits for the end
+        #[arg(long)]
+        rewrite: bool,
+        /// Entries that each process rewrites in a second
+        #[arg(long, value_name = "N", default_value_t = REWRITE_RATE, requires = "rewrite",
+            value_parser = clap::value_parser!(u32).range(1..))]
+        rate: u32,
         /// How it is done.
         #[command(flatten)]
         manner: Manner,

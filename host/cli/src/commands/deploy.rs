@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow, bail};
-use millrace_engine::deployment::{Act, AppDeployments, CanaryPlan, Candidate, PluginLoader, ShadowPlan, Trial};
+use millrace_engine::deployment::{Act, AppDeployments, CanaryPlan, Candidate, Cause, PluginLoader, ShadowPlan, Trial};
 use millrace_engine::secret::Secret;
 use millrace_pipeline::Override;
 
@@ -107,6 +107,16 @@ pub(super) fn done(
     let list = generations.iter().map(one).collect::<Vec<_>>().join(", ");
     let is_tried = generations.iter().any(|(plugin, generation)| trial_of(plugin, *generation).is_some());
     let state = if is_tried { "on trial" } else { "active" };
+    for (plugin, active) in generations.keys().filter_map(|plugin| Some((plugin, deployments.active(plugin)?))) {
+        if active.rewrite.is_some() {
+            note(format_args!(
+                "entries of older state versions of `{plugin}` are rewritten while the app runs: `millrace deployments show` \
+                 prints how far it is"
+            ));
+        } else if runs && manner.wait && active.cause == Cause::Finalize && !active.verdict.is_empty() {
+            note(format_args!("`{plugin}`: {}", active.verdict));
+        }
+    }
     if !runs {
         note(format_args!("{state}: {list}; the app doesn't run, and begins with it at its next start"));
     } else if manner.wait {

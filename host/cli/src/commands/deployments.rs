@@ -5,7 +5,7 @@ mod trials;
 
 use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
-use millrace_engine::deployment::{Act, AppDeployments, Deployment};
+use millrace_engine::deployment::{Act, AppDeployments, Deployment, Rewrite};
 
 use super::deploy::control::{Components, Control};
 use super::deploy::plan::names_of;
@@ -52,10 +52,11 @@ pub fn deployments(command: &DeploymentsCommand) -> Result<()> {
         DeploymentsCommand::Resume { app, plugin } => {
             with(app, |control, _| trials::resume(control, plugin.as_deref()))
         }
-        DeploymentsCommand::Finalize { app, plugin, manner } => with(app, |control, loaded| {
+        DeploymentsCommand::Finalize { app, plugin, rewrite, rate, manner } => with(app, |control, loaded| {
             let deployments = control.deployments()?;
             let plugin = chosen(&deployments, plugin.as_deref(), loaded)?;
-            change(control, &Act::Finalize { replaces: active(&deployments, &plugin), plugin }, manner)
+            let rewrite = rewrite.then_some(Rewrite { rate: *rate });
+            change(control, &Act::Finalize { replaces: active(&deployments, &plugin), plugin, rewrite }, manner)
         }),
     }
 }

@@ -10,6 +10,7 @@ mod docs;
 mod floods;
 mod flow;
 mod refusals;
+mod rewrites;
 mod rollback;
 mod shadows;
 mod swaps;

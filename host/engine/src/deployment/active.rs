@@ -9,7 +9,7 @@ use super::rules::AppDeployments;
 use super::trial::{ShadowPlan, Trial};
 use crate::canary::{Canary, CanaryFunction};
 use crate::manifest::FunctionManifest;
-use crate::ports::DeploymentId;
+use crate::ports::{DeploymentId, StoreId};
 use crate::step::{Deployed, Flood};
 use crate::topology::{Call, Node, Operator, Topology};
 
@@ -96,6 +96,32 @@ impl ActivePlugins {
             let runs = deployed.generation == flooded.generation || canary == Some(flooded.generation);
             runs && deployed.flood == Flood::None
         })
+    }
+
+    /// The stores of a plugin whose entries tasks rewrite, each with its name by function and store, by sub-topology; none
+    /// if they rewrite none.
+    pub fn rewritten_stores(&self, plugin: &str) -> Option<Vec<(usize, StoreId, String)>> {
+        let place = self.topology.plugins.iter().position(|known| known.name == plugin)?;
+        let rewrites = self.deployments.get(place)?.rewrites.as_ref()?;
+        let parts = self.topology.subtopologies.iter().enumerate();
+        let nodes = parts.flat_map(|(number, part)| part.nodes.iter().map(move |node| (number, &node.operator)));
+        let mut found = Vec::new();
+        for (number, operator) in nodes {
+            let Some(call) = operator.call().filter(|call| call.plugin.0 == place) else { continue };
+            for (store, manifest) in operator.function_stores().iter().zip(&call.manifest.stores) {
+                let name = format!("{}/{}", call.manifest.name, manifest.name);
+                if rewrites.versions.contains_key(&name) {
+                    found.push((number, *store, name));
+                }
+            }
+        }
+        Some(found)
+    }
+
+    /// The plugins whose stores tasks rewrite.
+    pub fn rewriting(&self) -> impl Iterator<Item = &str> {
+        let all = self.deployments.iter().zip(&self.topology.plugins);
+        all.filter(|(deployed, _)| deployed.rewrites.is_some()).map(|(_, plugin)| plugin.name.as_str())
     }
 
     /// The numbers of all versions that may be called.

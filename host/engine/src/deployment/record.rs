@@ -2,14 +2,16 @@
 //! to their serialised form.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::Candidate;
+use super::rewrite::Rewrite;
 use super::trial::Trial;
 use crate::ports::DeploymentId;
 use crate::record::Timestamp;
-use crate::step::{Deployed, Flood};
+use crate::step::{Deployed, Flood, Rewrites};
 
 /// Deployments of a plugin that are kept, with their components: a rollback needs nothing else.
 pub(super) const KEPT: usize = 5;
@@ -78,6 +80,9 @@ pub struct Deployment {
     /// The decision of the flood guard about it.
     #[serde(default, skip_serializing_if = "Flood::is_none")]
     pub flood: Flood,
+    /// Tasks rewrite the entries of older state versions, if they are told to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rewrite: Option<Rewrite>,
 }
 
 /// The state versions of a store in a deployment.
@@ -183,7 +188,9 @@ impl Deployment {
 
     /// It, for tasks.
     pub fn deployed(&self, id: DeploymentId) -> Deployed {
-        Deployed { flood: self.flood, ..Deployed::new(id, self.generation, &self.component) }
+        let versions = || self.stores.iter().map(|(store, versions)| (store.clone(), versions.now)).collect();
+        let rewrites = self.rewrite.map(|Rewrite { rate }| Arc::new(Rewrites { rate, versions: versions() }));
+        Deployed { flood: self.flood, rewrites, ..Deployed::new(id, self.generation, &self.component) }
     }
 }
 

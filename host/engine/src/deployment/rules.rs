@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::record::{Cause, Deployment, PluginRecord, Status, StoreVersions};
+use super::rewrite::Rewrite;
 use super::trial::{Advance, Trial};
 use super::{Act, Author, Candidate, DeploymentRefused, Joined};
 use crate::record::Timestamp;
@@ -110,12 +111,16 @@ impl AppDeployments {
                 };
                 generations.insert(plugin.clone(), generation);
             }
-            Act::Finalize { plugin, replaces } => {
-                let generation = match self.done_already(plugin, *replaces, Cause::Finalize)? {
-                    Some(generation) => generation,
-                    None => self.finalize(plugin, author)?,
+            Act::Finalize { plugin, replaces, rewrite } => {
+                let generation = match (self.done_already(plugin, *replaces, Cause::Finalize)?, rewrite) {
+                    (Some(generation), _) => generation,
+                    (None, Some(rewrite)) if self.writes_newest(plugin) => self.rewrite(plugin, *rewrite, author)?,
+                    (None, rewrite) => self.finalize(plugin, *rewrite, author)?,
                 };
                 generations.insert(plugin.clone(), generation);
+            }
+            Act::Rewritten { plugin, generation, stores, counts } => {
+                self.rewritten(plugin, *generation, stores, counts)?;
             }
         }
         Ok(generations)
@@ -228,7 +233,7 @@ impl AppDeployments {
     ///
     /// # Errors
     /// It does already.
-    fn finalize(&mut self, plugin: &str, author: &Author) -> Result<u32, DeploymentRefused> {
+    fn finalize(&mut self, plugin: &str, rewrite: Option<Rewrite>, author: &Author) -> Result<u32, DeploymentRefused> {
         let (record, active) = self.record(plugin)?;
         if let Some(trial) = record.on_trial() {
             let reason = format!("generation {} is on trial: promote or abort it first", trial.generation);
@@ -241,7 +246,14 @@ impl AppDeployments {
         let mut next = active.clone();
         (next.cause, next.trial, next.verdict, next.flood) = (Cause::Finalize, None, String::new(), Flood::None);
         next.stores.values_mut().for_each(|versions| versions.now = versions.newest());
+        next.rewrite = rewrite;
         Ok(self.append(plugin, next, author))
+    }
+
+    /// Whether the active version of a plugin writes its newest state versions, and no version is on trial.
+    fn writes_newest(&self, plugin: &str) -> bool {
+        let is_newest = |active: &Deployment| active.older_writes().is_empty();
+        self.on_trial(plugin).is_none() && self.active(plugin).is_some_and(is_newest)
     }
 
     pub(super) fn record(&self, plugin: &str) -> Result<(&PluginRecord, &Deployment), DeploymentRefused> {
@@ -297,6 +309,7 @@ impl AppDeployments {
             trial: None,
             verdict,
             flood: Flood::None,
+            rewrite: None,
         };
         Ok(self.append(plugin, next, author))
     }

@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod floods;
+mod rewrites;
 mod trials;
 mod verdicts;
 
@@ -42,7 +43,7 @@ fn rollback(app: &mut AppDeployments, plugin: &str, to: Option<u32>) -> Result<u
 
 fn finalize(app: &mut AppDeployments) -> Result<u32, DeploymentRefused> {
     let replaces = app.active("p").unwrap().generation;
-    let generations = app.apply(&Act::Finalize { plugin: "p".into(), replaces }, &author())?;
+    let generations = app.apply(&Act::Finalize { plugin: "p".into(), replaces, rewrite: None }, &author())?;
     Ok(*generations.values().next().unwrap())
 }
 
@@ -174,7 +175,7 @@ fn a_change_that_is_asked_for_twice_is_done_once() {
     ]);
     let active = app.active("p").unwrap().generation;
     assert_eq!(app.apply(&Act::Activate([("p".to_owned(), active)].into()), &author()).unwrap().len(), 1);
-    let finalize = Act::Finalize { plugin: "p".into(), replaces: active };
+    let finalize = Act::Finalize { plugin: "p".into(), replaces: active, rewrite: None };
     let first = app.clone().apply(&finalize, &author()).unwrap();
     let mut finalized = app.clone();
     finalized.apply(&finalize, &author()).unwrap();

@@ -1,5 +1,6 @@
 //! Options of a task.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -89,6 +90,17 @@ pub struct Deployed {
     pub is_new_version: bool,
     /// The decision of the flood guard about it.
     pub flood: Flood,
+    /// The state versions in which tasks rewrite the entries of other versions, if they do.
+    pub rewrites: Option<Arc<Rewrites>>,
+}
+
+/// The state versions in which tasks rewrite the entries of other versions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rewrites {
+    /// Entries a second in each process.
+    pub rate: u32,
+    /// The versions, by function and store.
+    pub versions: BTreeMap<String, u32>,
 }
 
 /// The decision of the flood guard about a deployment.
@@ -114,7 +126,7 @@ impl Flood {
 impl Deployed {
     /// A deployment without a canary.
     pub fn new(id: DeploymentId, generation: u32, digest: &str) -> Self {
-        let (digest, is_new_version) = (digest.to_owned(), false);
-        Self { id, generation, reached: generation, digest, canary: None, is_new_version, flood: Flood::None }
+        let (digest, is_new_version, flood) = (digest.to_owned(), false, Flood::None);
+        Self { id, generation, reached: generation, digest, canary: None, is_new_version, flood, rewrites: None }
     }
 }

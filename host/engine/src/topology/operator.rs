@@ -167,6 +167,15 @@ impl Operator {
         }
     }
 
+    /// The stores of its function, in the order of the function's manifest.
+    pub fn function_stores(&self) -> &[StoreId] {
+        match self {
+            Self::Aggregate { store, .. } => std::slice::from_ref(store),
+            Self::Process { stores, .. } => stores,
+            _ => &[],
+        }
+    }
+
     pub(super) fn call_mut(&mut self) -> Option<&mut Call> {
         match self {
             Self::Source { validate: call, .. } => call.as_mut(),

@@ -45,7 +45,7 @@ pub fn manifests() -> BTreeMap<String, Manifest> {
         wants_headers: false,
         stores: stores
             .iter()
-            .map(|name| StoreManifest { name: (*name).into(), reads: vec![1], writes: vec![1], queryable: false })
+            .map(|name| StoreManifest { name: (*name).into(), reads: vec![1, 2], writes: vec![1, 2], queryable: false })
             .collect(),
         timers: *name == "alarm",
         subtracts: *role == Role::Aggregate,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use millrace_engine::contents::StateChanges;
-use millrace_engine::deployment::{Act, AppDeployments, Author, TrialCounts};
+use millrace_engine::deployment::{Act, AppDeployments, Author, RewriteCounts, TrialCounts};
 use millrace_engine::shadow::ShadowReport;
 use millrace_engine::state::keys::version_of;
 use millrace_engine::topology::Topology;
@@ -74,6 +74,22 @@ impl<'c> Deployments<'c> {
         let mut all: BTreeMap<String, TrialCounts> = BTreeMap::new();
         for (plugin, counts) in self.entries()?.instances.into_values().flat_map(|note| note.counts) {
             all.entry(plugin).or_default().add(&counts);
+        }
+        Ok(all)
+    }
+
+    /// How far the rewriting of each plugin's state is, as all instances have last noted it.
+    ///
+    /// # Errors
+    /// The control topic can't be read.
+    pub fn rewrite_counts(&self) -> Result<BTreeMap<String, RewriteCounts>, Error> {
+        let Noted { deployments, instances, .. } = self.entries()?;
+        let mut all: BTreeMap<String, RewriteCounts> = BTreeMap::new();
+        for (plugin, rewrites) in instances.into_values().flat_map(|note| note.rewrites) {
+            let reached = deployments.plugins.get(&plugin).map(|record| record.reached());
+            if reached == Some(rewrites.reached) {
+                all.entry(plugin).or_default().add(&rewrites.counts);
+            }
         }
         Ok(all)
     }

@@ -15,6 +15,7 @@ use super::components;
 use super::current_plugins::CurrentPlugins;
 use super::entries::deployed_plugin;
 use super::notes::{self, InstanceNote, NoteWriter, Refused};
+use super::rewrites::{RewriteVerdicts, Rewrites};
 use super::trials::Trials;
 use super::verdicts::Verdicts;
 use crate::client::native::{Fetched, Fetcher};
@@ -55,6 +56,9 @@ pub(crate) struct FollowContext<'i> {
     pub(crate) loader: &'i dyn PluginLoader,
     pub(crate) current: &'i CurrentPlugins,
     pub(crate) trials: &'i Trials,
+    pub(crate) rewrites: &'i Rewrites,
+    /// Number of partitions of each topic of the pipeline.
+    pub(crate) partitions: &'i [u32],
     pub(crate) shadows: &'i ShadowReports,
     /// The instance's id.
     pub(crate) instance: &'i str,
@@ -112,6 +116,7 @@ struct Follower<'i> {
     /// Versions that no worker runs any more are freed once all workers run the current ones.
     retired: bool,
     verdicts: Verdicts,
+    rewrites: RewriteVerdicts,
     /// When the results of canaries and the report of shadows were noted last.
     noted: Option<Instant>,
     reported: Option<Instant>,
@@ -153,6 +158,7 @@ impl<'i> Follower<'i> {
             held: None,
             retired: false,
             verdicts: Verdicts::default(),
+            rewrites: RewriteVerdicts::default(),
             noted: None,
             reported: None,
             caught_up: false,
@@ -161,7 +167,7 @@ impl<'i> Follower<'i> {
 
     fn round(&mut self) -> Result<(), Error> {
         let (mut ended, mut records, mut trouble) = (false, Vec::new(), None);
-        let verdicts = &mut self.verdicts;
+        let (verdicts, rewrites) = (&mut self.verdicts, &mut self.rewrites);
         self.fetcher.poll(POLL_WAIT, |_, _, fetched| match fetched {
             Fetched::Record(message) => {
                 // The end was that of the records before.
@@ -170,7 +176,9 @@ impl<'i> Follower<'i> {
                 if let Some(plugin) = deployed_plugin(&key) {
                     records.push((plugin.to_owned(), message.value().map(<[u8]>::to_vec)));
                 } else if let Some(instance) = notes::instance_of(&key) {
-                    verdicts.take(instance, message.value());
+                    let note = message.value().and_then(|value| serde_json::from_slice::<InstanceNote>(value).ok());
+                    verdicts.take(instance, note.as_ref());
+                    rewrites.take(instance, note);
                 }
             }
             Fetched::End(_) => ended = true,
@@ -196,6 +204,7 @@ impl<'i> Follower<'i> {
         self.caught_up |= ended;
         if self.caught_up {
             self.verdicts.act(self.context, &self.deployments);
+            self.rewrites.act(self.context, &self.deployments);
         }
         self.note_results();
         self.notes.write(&self.note);
@@ -210,6 +219,7 @@ impl<'i> Follower<'i> {
             let failed = |all: &BTreeMap<String, TrialCounts>| all.values().map(TrialCounts::failed).sum::<u64>();
             if failed(&counts) != failed(&self.note.counts) || passed(self.noted, COUNTS_INTERVALS.1) {
                 (self.noted, self.note.counts) = (Some(Instant::now()), counts);
+                self.note.rewrites = self.context.rewrites.of_instance(self.context);
             }
         }
         if passed(self.reported, REPORT_INTERVAL) {

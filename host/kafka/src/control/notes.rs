@@ -14,6 +14,7 @@ use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 use serde::{Deserialize, Serialize};
 
+use super::rewrites::InstanceRewrites;
 use crate::client::context::LogContext;
 use crate::client::settings::{ClientSettings, wrong_settings};
 use crate::cluster::internal_topics;
@@ -48,6 +49,9 @@ pub struct InstanceNote {
     /// The results of the canaries that it runs, by plugin.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub counts: BTreeMap<String, TrialCounts>,
+    /// How far its tasks are with rewriting entries of older state versions, by plugin.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub rewrites: BTreeMap<String, InstanceRewrites>,
 }
 
 /// Deployments that an instance can't run.

@@ -13,7 +13,7 @@ use crate::clock::wall_clock;
 use crate::error::Error;
 
 /// How long a process waits for each one before it to act.
-const TURN: Duration = Duration::from_secs(1);
+pub(super) const TURN: Duration = Duration::from_secs(1);
 
 /// How often canaries are judged.
 const JUDGE_INTERVAL: Duration = Duration::from_millis(50);
@@ -22,7 +22,7 @@ const JUDGE_INTERVAL: Duration = Duration::from_millis(50);
 const HELD_INTERVAL: Duration = Duration::from_secs(10);
 
 /// How long an act may take before it is tried again.
-const ACT_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const ACT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The results of the other processes, and the acts of this one.
 #[derive(Default)]
@@ -41,10 +41,9 @@ pub(super) struct Verdicts {
 
 impl Verdicts {
     /// Takes the note of an instance.
-    pub(super) fn take(&mut self, instance: &str, value: Option<&[u8]>) {
-        let note = value.and_then(|value| serde_json::from_slice::<InstanceNote>(value).ok());
+    pub(super) fn take(&mut self, instance: &str, note: Option<&InstanceNote>) {
         match note.filter(|note| !note.counts.is_empty()) {
-            Some(note) => drop(self.others.insert(instance.to_owned(), note.counts)),
+            Some(note) => drop(self.others.insert(instance.to_owned(), note.counts.clone())),
             None => drop(self.others.remove(instance)),
         }
     }
@@ -137,7 +136,7 @@ impl Verdicts {
 }
 
 /// Changes the deployments. Whether it is done, or refused; `None` if it couldn't be tried.
-fn do_it(context: &FollowContext<'_>, act: &Act, reason: String) -> Option<bool> {
+pub(super) fn do_it(context: &FollowContext<'_>, act: &Act, reason: String) -> Option<bool> {
     let author = Author { by: format!("millrace@{}", context.host), at: wall_clock(), note: reason };
     let limit = Instant::now() + ACT_TIMEOUT;
     let go_on = || Instant::now() < limit && !context.stop.load(std::sync::atomic::Ordering::Relaxed);

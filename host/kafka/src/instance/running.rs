@@ -145,7 +145,8 @@ impl<'t> Instance<'t> {
             let held = |reason: Option<String>| {
                 drop(events.send(reason.map_or(Event::Released, |reason| Event::Held { reason })));
             };
-            let Shared { settings, cluster, topology, plugins, trials, shadows, instance, host, .. } = &*shared;
+            let Shared { settings, cluster, topology, plugins, trials, rewrites, shadows, .. } = &*shared;
+            let Shared { partitions, instance, host, .. } = &*shared;
             let context = FollowContext {
                 settings,
                 cluster,
@@ -153,6 +154,8 @@ impl<'t> Instance<'t> {
                 loader: loader.as_ref(),
                 current: plugins,
                 trials,
+                rewrites,
+                partitions,
                 shadows,
                 instance,
                 host,

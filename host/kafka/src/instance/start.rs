@@ -21,7 +21,7 @@ use crate::cluster::Cluster;
 use crate::cluster::internal_topics::{self, InternalTopic};
 use crate::cluster::limits::LearnedLimits;
 use crate::control::starting::{self, Claim, Claimed};
-use crate::control::{self, CurrentPlugins, Trials};
+use crate::control::{self, CurrentPlugins, Rewrites, Trials};
 use crate::error::Error;
 use crate::state::folder::Folder;
 use crate::state::globals::Globals;
@@ -91,6 +91,7 @@ pub(crate) fn prepare(app: &App, options: &Options, stop: &AtomicBool) -> Result
         host: app.host.clone(),
         plugins: CurrentPlugins::new(plugins, topology.settings.threads.max(1)),
         trials,
+        rewrites: Rewrites::default(),
         shadows: Arc::clone(&app.shadows),
         options: options.worker,
         until_idle: options.until_idle,

@@ -14,7 +14,7 @@ use super::opener::MissingTopics;
 use crate::client::settings::ClientSettings;
 use crate::cluster::Cluster;
 use crate::cluster::limits::LearnedLimits;
-use crate::control::{CurrentPlugins, Trials};
+use crate::control::{CurrentPlugins, Rewrites, Trials};
 use crate::group::Member;
 use crate::state::StateContext;
 use crate::state::barrier::TransactionBarrier;
@@ -37,6 +37,8 @@ pub(crate) struct Shared {
     /// The plugins that tasks are to run.
     pub(crate) plugins: CurrentPlugins,
     pub(crate) trials: Trials,
+    /// How far the workers are with rewriting entries of older state versions.
+    pub(crate) rewrites: Rewrites,
     /// The report of the shadows that the instance runs.
     pub(crate) shadows: Arc<ShadowReports>,
     pub(crate) options: WorkerOptions,

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use millrace_embedded::deploy::{self, Answer, Request};
-use millrace_engine::deployment::{Act, AppDeployments, Author, TrialCounts};
+use millrace_engine::deployment::{Act, AppDeployments, Author, RewriteCounts, TrialCounts};
 use millrace_engine::shadow::ShadowReport;
 use millrace_engine::topology::Topology;
 use millrace_kafka::deployments::{Deployments, LiveInstance};
@@ -116,6 +116,17 @@ impl<'t> Control<'t> {
         match &self.place {
             Place::Folder(folder) => Ok(deploy::canary_counts(&data::open_to_read(folder)?.1)?),
             Place::Kafka(connection) => Ok(Deployments::of(connection, self.app())?.canary_counts()?),
+        }
+    }
+
+    /// How far the rewriting of each plugin's state is, as the app's processes have last noted it.
+    ///
+    /// # Errors
+    /// It can't be read.
+    pub(crate) fn rewrite_counts(&self) -> Result<BTreeMap<String, RewriteCounts>> {
+        match &self.place {
+            Place::Folder(folder) => Ok(deploy::rewrite_counts(&data::open_to_read(folder)?.1)?),
+            Place::Kafka(connection) => Ok(Deployments::of(connection, self.app())?.rewrite_counts()?),
         }
     }
 

@@ -74,10 +74,14 @@ pub(super) fn until_running(
             said.clone_from(&canary);
             say(format_args!("waiting for {}", said.as_deref().unwrap_or_default()));
         }
+        let rewriting = generations.keys().find_map(|plugin| {
+            deployments.active(plugin)?.rewrite?;
+            Some(format!("entries of older state versions of `{plugin}` are being rewritten"))
+        });
         let reached = |plugin: &String| deployments.plugins.get(plugin).map_or(0, |record| record.reached());
         let reached = generations.keys().map(|plugin| (plugin.clone(), reached(plugin))).collect();
         let behind = behind(&instances, &reached, |note| &note.running);
-        Ok(behind.into_iter().chain(canary).collect())
+        Ok(behind.into_iter().chain(canary).chain(rewriting).collect())
     })
 }
 

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use millrace_embedded::run::wall_clock;
 use millrace_engine::deployment::{
-    AppDeployments, Deployment, Flood, Status, StoreVersions, Trial, TrialCounts, Verdict,
+    AppDeployments, Deployment, Flood, Left, RewriteCounts, Status, StoreVersions, Trial, TrialCounts, Verdict,
 };
 use millrace_kafka::InstanceNote;
 use serde_json::json;
@@ -22,6 +22,7 @@ pub(super) fn status_of(deployment: &Deployment) -> String {
             format!("canary {}{paused}", percent(plan.weight()))
         }
         (_, Status::Active) if deployment.flood == Flood::Held => "active, held".to_owned(),
+        (_, Status::Active) if deployment.rewrite.is_some() => "active, rewriting".to_owned(),
         (_, status) => status.name().to_owned(),
     }
 }
@@ -76,8 +77,18 @@ pub(super) fn show(control: &Control<'_>, generation: Option<u32>, json: bool) -
         Some(Trial::Shadow(_)) => control.shadow_report(deployment.generation)?,
         _ => None,
     };
+    let rewrites = match deployment.rewrite {
+        Some(_) => Some(control.rewrite_counts()?.remove(plugin).unwrap_or_default()),
+        None => None,
+    };
     if !json {
         print(plugin, deployment, canary.as_ref());
+        if let Some(RewriteCounts { looked, rewritten, left }) = &rewrites {
+            note(format_args!("  so far     {rewritten} entries rewritten, {looked} looked at"));
+            for (store, Left { entries, reason }) in left {
+                note(format_args!("  left       {entries} entries of `{store}`: {reason}"));
+            }
+        }
         report.iter().flat_map(shadow_report::lines).for_each(note);
         return Ok(());
     }
@@ -86,6 +97,9 @@ pub(super) fn show(control: &Control<'_>, generation: Option<u32>, json: bool) -
         if let Some((counts, verdict)) = canary {
             members.insert("counts".into(), json!(counts));
             members.insert("judged".into(), json!({"verdict": verdict.name(), "reason": verdict.reason()}));
+        }
+        if let Some(rewrites) = rewrites {
+            members.insert("rewrites".into(), json!(rewrites));
         }
         if let Some(report) = report {
             members.insert("report".into(), json!(report));

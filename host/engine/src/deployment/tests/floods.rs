@@ -9,7 +9,7 @@ use crate::step::Deployed;
 use crate::topology::{FloodLimits, GuestLimits, OnWorkerFailure, PluginUse, Settings};
 
 /// The plugin with this generation, and perhaps a canary.
-fn plugins(generation: u32, canary: Option<u32>) -> ActivePlugins {
+pub(super) fn plugins(generation: u32, canary: Option<u32>) -> ActivePlugins {
     let settings = Settings {
         commit_interval: Duration::from_millis(100),
         threads: 1,

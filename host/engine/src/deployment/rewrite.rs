@@ -1,0 +1,179 @@
+//! Rewriting entries of older state versions: after [`Finalize`](super::Act::Finalize), tasks walk through their stores, at
+//! a rate, and write what is left in older versions anew. When all tasks are done, the app no longer counts these versions
+//! among those that its stores may have.
+//!
+//! A task keeps no note of its walk. After a restart or a rebalance the walk begins anew, and passes over all entries that
+//! are rewritten, which takes a fraction of the time.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::record::{Deployment, PluginRecord};
+use super::rules::{AppDeployments, refused};
+use super::{ActivePlugins, Author, DeploymentRefused};
+use crate::record::Timestamp;
+
+/// Entries a second that each process rewrites, unless a user wants another rate.
+pub const REWRITE_RATE: u32 = 10_000;
+
+/// Entries of older state versions are to be rewritten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rewrite {
+    /// Entries a second in each process.
+    pub rate: u32,
+}
+
+/// How far the rewriting of a plugin's stores is: of a task, a process or the app.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RewriteCounts {
+    /// Entries that were looked at.
+    pub looked: u64,
+    /// Entries that were rewritten.
+    pub rewritten: u64,
+    /// Entries that can't be rewritten, by function and store.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub left: BTreeMap<String, Left>,
+}
+
+/// Entries of a store that can't be rewritten: they stay as they are.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Left {
+    /// Their number.
+    pub entries: u64,
+    /// Why the first one can't be rewritten.
+    pub reason: String,
+}
+
+/// How many entries a worker may rewrite now: as many as its rate allows since the last time.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RewritePace {
+    allowed: f64,
+    at: Option<Timestamp>,
+}
+
+/// Most milliseconds whose entries may be rewritten at once.
+const MOST_MS: i64 = 100;
+
+impl RewritePace {
+    /// The entries that one of several workers of a process may rewrite at `now`, in milliseconds.
+    pub fn allowed(&mut self, plugins: &ActivePlugins, workers: usize, now: Timestamp) -> usize {
+        let rate = plugins.deployments.iter().filter_map(|it| Some(it.rewrites.as_ref()?.rate)).max();
+        let Some(rate) = rate else {
+            *self = Self::default();
+            return 0;
+        };
+        let a_ms = f64::from(rate) / 1_000.0 / workers.max(1) as f64;
+        let passed = self.at.replace(now).map_or(1, |before| now.saturating_sub(before).clamp(0, MOST_MS));
+        self.allowed = (self.allowed + a_ms * passed as f64).min((a_ms * MOST_MS as f64).max(1.0));
+        self.allowed as usize
+    }
+
+    /// Entries were rewritten, or entries looked at that cost as much.
+    pub fn spent(&mut self, cost: usize) {
+        self.allowed -= cost as f64;
+    }
+}
+
+impl RewriteCounts {
+    /// Adds others.
+    pub fn add(&mut self, other: &Self) {
+        self.looked += other.looked;
+        self.rewritten += other.rewritten;
+        for (store, left) in &other.left {
+            self.leave(store, left.entries, &left.reason);
+        }
+    }
+
+    /// Counts entries of a store that can't be rewritten.
+    pub(crate) fn leave(&mut self, store: &str, entries: u64, reason: &str) {
+        let left = self.left.entry(store.to_owned()).or_default();
+        if left.entries == 0 {
+            reason.clone_into(&mut left.reason);
+        }
+        left.entries += entries;
+    }
+
+    /// The result, for people.
+    fn verdict(&self) -> String {
+        let mut text = format!("{} entries rewritten", self.rewritten);
+        for (store, Left { entries, reason }) in &self.left {
+            text += &format!("; {entries} of `{store}` can't be: {reason}");
+        }
+        text
+    }
+}
+
+impl AppDeployments {
+    /// The active version of a plugin, which writes its newest state versions, rewrites the entries of older ones.
+    ///
+    /// # Errors
+    /// There are none.
+    pub(super) fn rewrite(
+        &mut self,
+        plugin: &str,
+        rewrite: Rewrite,
+        author: &Author,
+    ) -> Result<u32, DeploymentRefused> {
+        let at = self.generation().saturating_add(1);
+        let (record, active) = self.record(plugin)?;
+        let generation = active.generation;
+        if active.rewrite == Some(rewrite) {
+            return Ok(generation);
+        }
+        if !record.has_older_state(active) {
+            let reason = format!(
+                "there is no state to rewrite: all of it is in the versions that generation {generation} writes"
+            );
+            return Err(refused(plugin, reason));
+        }
+        let Some(record) = self.plugins.get_mut(plugin) else { return Ok(generation) };
+        if let Some(active) = record.of_generation(generation) {
+            (active.rewrite, active.verdict) = (Some(rewrite), author.note.clone());
+        }
+        (record.reached, record.generation) = (at, at);
+        Ok(generation)
+    }
+
+    /// All tasks have rewritten the entries of these stores. Their older state versions are gone, but for those of
+    /// entries that can't be rewritten. Nothing changes if another deployment came first.
+    pub(super) fn rewritten(
+        &mut self,
+        plugin: &str,
+        generation: u32,
+        stores: &BTreeSet<String>,
+        counts: &RewriteCounts,
+    ) -> Result<(), DeploymentRefused> {
+        let at = self.generation().saturating_add(1);
+        let active = self.record(plugin)?.1;
+        if active.generation != generation || active.rewrite.is_none() {
+            let reason = format!("generation {generation} rewrites no state: another change came first");
+            return Err(refused(plugin, reason));
+        }
+        let now: Vec<_> = active.stores.iter().map(|(store, versions)| (store.clone(), versions.now)).collect();
+        let Some(record) = self.plugins.get_mut(plugin) else { return Ok(()) };
+        for (store, now) in now.into_iter().filter(|(store, _)| stores.contains(store)) {
+            if !counts.left.contains_key(&store)
+                && let Some(versions) = record.state_versions.get_mut(&store)
+            {
+                *versions = vec![now];
+            }
+        }
+        if let Some(active) = record.of_generation(generation) {
+            (active.rewrite, active.verdict) = (None, counts.verdict());
+        }
+        (record.reached, record.generation) = (at, at);
+        Ok(())
+    }
+}
+
+impl PluginRecord {
+    /// Whether a store may have entries in other versions than the one that this deployment writes.
+    fn has_older_state(&self, active: &Deployment) -> bool {
+        let is_older = |(store, written): (&String, &Vec<u32>)| {
+            active.stores.get(store).is_some_and(|versions| written.iter().any(|version| *version != versions.now))
+        };
+        self.state_versions.iter().any(is_older)
+    }
+}
