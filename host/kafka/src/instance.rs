@@ -3,6 +3,7 @@
 //! Uses all other rooms but [`commands`](crate::commands).
 
 mod announce;
+mod followers;
 mod idle;
 mod lifecycle;
 mod pool;
@@ -93,7 +94,7 @@ pub fn run(app: &App, options: &Options, stop: &AtomicBool, report: &mut dyn FnM
     let (guests, until_idle) = (Arc::clone(&app.guests), options.until_idle);
     let mut instance = Instance::join(Arc::clone(&shared), guests, until_idle, report)?;
     let loader = Arc::clone(&app.loader);
-    let followed = instance.follow(globals).and_then(|()| instance.follow_deployments(deployments, loader));
+    let followed = instance.follow(globals, deployments, loader);
     let result = followed.and_then(|()| instance.run(stop));
     let result = instance.drain(result);
     instance.transition(if result.is_ok() { State::Stopped } else { State::Failed });

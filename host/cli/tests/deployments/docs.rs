@@ -29,7 +29,7 @@ fn the_commands_of_the_page_about_swapping_do_what_it_says() {
     run.logged("running");
     let commands = commands();
     place.write("orders.jsonl", sample());
-    assert_eq!(commands.len(), 13, "{commands:?}");
+    assert_eq!(commands.len(), 14, "{commands:?}");
     let mut said = Vec::new();
     for command in &commands {
         let here = if command.contains(" check ") { "--against data" } else { "--data data" };
@@ -62,6 +62,7 @@ fn the_commands_of_the_page_about_swapping_do_what_it_says() {
         "not before the holidays",
         "active: `order-status` generation ",
         "writes its newest state versions already",
+        "there is no state to rewrite",
         "step `resolve` begins with empty state",
     ] {
         let said = said.next().unwrap();

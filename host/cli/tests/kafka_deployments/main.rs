@@ -10,6 +10,7 @@ mod floods;
 mod latency;
 mod load;
 mod restarts;
+mod rewrites;
 mod swaps;
 mod trials;
 

@@ -99,8 +99,7 @@ fn of_plugin(
 /// The notes of all instances, and the acts of this one.
 #[derive(Default)]
 pub(super) struct RewriteVerdicts {
-    /// The generations that each instance runs, and how far it is, by plugin.
-    notes: BTreeMap<String, (BTreeMap<String, u32>, BTreeMap<String, InstanceRewrites>)>,
+    notes: BTreeMap<String, InstanceNote>,
     /// Since when all known tasks of a plugin are done, with the number of the change.
     due: BTreeMap<String, (u32, Instant)>,
     acted: Option<Instant>,
@@ -110,7 +109,7 @@ impl RewriteVerdicts {
     /// Takes the note of an instance.
     pub(super) fn take(&mut self, instance: &str, note: Option<InstanceNote>) {
         match note {
-            Some(note) => drop(self.notes.insert(instance.to_owned(), (note.running, note.rewrites))),
+            Some(note) => drop(self.notes.insert(instance.to_owned(), note)),
             None => drop(self.notes.remove(instance)),
         }
     }
@@ -138,9 +137,8 @@ impl RewriteVerdicts {
 
     /// The stores of a plugin and the counts, if all tasks are done and it is this instance's turn to say so.
     fn end(&mut self, own: &str, plugin: &str, reached: u32) -> Option<(BTreeSet<String>, RewriteCounts)> {
-        let of_plugin =
-            |it: &BTreeMap<String, InstanceRewrites>| it.get(plugin).filter(|it| it.reached == reached).cloned();
-        let notes = self.notes.iter().filter_map(|(id, (_, rewrites))| Some((id.as_str(), of_plugin(rewrites)?)));
+        let of_plugin = |note: &InstanceNote| note.rewrites.get(plugin).filter(|it| it.reached == reached).cloned();
+        let notes = self.notes.iter().filter_map(|(id, note)| Some((id.as_str(), of_plugin(note)?)));
         let notes: BTreeMap<&str, InstanceRewrites> = notes.collect();
         if !notes.contains_key(own) || !are_all_done(notes.values()) {
             self.due.remove(plugin);
@@ -150,8 +148,8 @@ impl RewriteVerdicts {
         if due.0 != reached {
             *due = (reached, Instant::now());
         }
-        let is_behind = |running: &BTreeMap<String, u32>| running.get(plugin).is_some_and(|at| *at < reached);
-        let silent = self.notes.values().any(|(running, _)| is_behind(running));
+        let is_behind = |note: &InstanceNote| note.running.get(plugin).is_some_and(|at| *at < reached);
+        let silent = self.notes.values().any(is_behind);
         let before = notes.keys().filter(|id| **id < own).count();
         let turn = TURN.saturating_mul(u32::try_from(before).unwrap_or(u32::MAX));
         let wait = if silent { SILENCE.saturating_add(turn) } else { turn };

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
-use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
 use millrace_engine::deployment::{AppDeployments, Flooded, PluginLoader};
@@ -12,12 +11,12 @@ use millrace_store::Database;
 use rdkafka::consumer::Consumer;
 
 use super::Report;
+use super::followers::{FOLLOWER_TIMEOUT, Followers};
 use super::idle::Idle;
 use super::lifecycle::State;
 use super::pool::{Guests, WorkerPool};
 use super::purge::Purge;
 use crate::client::settings::wrong_settings;
-use crate::control::follow::{FollowContext, follow};
 use crate::error::codes::{Class, class};
 use crate::error::{Error, code};
 use crate::group::{JoinRefusal, Member, Membership};
@@ -29,9 +28,6 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// How long to wait until the member has left the group.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(4);
-
-/// How long to wait for threads that follow topics.
-const FOLLOWER_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How long supervisors such as Kubernetes wait before they kill a process. Some of it is left for closing files and
 /// connections.
@@ -81,9 +77,7 @@ pub(super) struct Instance<'t> {
     lags: BTreeMap<usize, Lag>,
     lag_reported: Instant,
     /// The threads that follow deployments and the topics of global tables.
-    followers: Vec<JoinHandle<Result<(), Error>>>,
-    /// Tells the one that follows deployments to end.
-    stop_following: Arc<AtomicBool>,
+    followers: Followers,
     rebalances: u64,
     /// Why the group refuses the member.
     refusal: JoinRefusal,
@@ -119,8 +113,7 @@ impl<'t> Instance<'t> {
             idle: Idle::new(),
             lags: BTreeMap::new(),
             lag_reported: Instant::now(),
-            followers: Vec::new(),
-            stop_following: Arc::default(),
+            followers: Followers::default(),
             rebalances: 0,
             refusal: JoinRefusal::default(),
             held: None,
@@ -134,65 +127,23 @@ impl<'t> Instance<'t> {
         Ok(instance)
     }
 
-    /// Starts to follow the app's deployments.
-    pub(super) fn follow_deployments(
+    /// Starts to follow the app's deployments, and the topics of its global tables.
+    pub(super) fn follow(
         &mut self,
+        globals: Option<Globals>,
         deployments: AppDeployments,
         loader: Arc<dyn PluginLoader>,
     ) -> Result<(), Error> {
-        let (shared, events, stop) = (Arc::clone(&self.shared), self.pool.events(), Arc::clone(&self.stop_following));
-        let follow = move || {
-            let held = |reason: Option<String>| {
-                drop(events.send(reason.map_or(Event::Released, |reason| Event::Held { reason })));
-            };
-            let Shared { settings, cluster, topology, plugins, trials, rewrites, shadows, .. } = &*shared;
-            let Shared { partitions, instance, host, .. } = &*shared;
-            let context = FollowContext {
-                settings,
-                cluster,
-                topology,
-                loader: loader.as_ref(),
-                current: plugins,
-                trials,
-                rewrites,
-                partitions,
-                shadows,
-                instance,
-                host,
-                held: &held,
-                stop: &stop,
-            };
-            follow(&context, deployments)
-        };
-        let thread = Builder::new().name("deployments".into()).spawn(follow);
-        self.followers.push(thread.map_err(|error| Error::Thread(format!("no thread can be started: {error}")))?);
-        Ok(())
-    }
-
-    /// Starts to follow the topics of global tables.
-    pub(super) fn follow(&mut self, globals: Option<Globals>) -> Result<(), Error> {
-        let (Some(globals), Some(barrier)) = (globals, self.shared.barrier.clone()) else { return Ok(()) };
-        let shared = Arc::clone(&self.shared);
-        let thread = Builder::new().name("global-tables".into());
-        let follower = thread.spawn(move || globals.follow(&barrier, &shared.cluster, &shared.stopping));
-        self.followers.push(follower.map_err(|error| Error::Thread(format!("no thread can be started: {error}")))?);
-        Ok(())
-    }
-
-    /// A thread that follows topics ends by itself only with an error.
-    fn check_followers(&mut self) -> Result<(), Error> {
-        let Some(ended) = self.followers.iter().position(JoinHandle::is_finished) else { return Ok(()) };
-        match self.followers.swap_remove(ended).join() {
-            Ok(result) => result,
-            Err(_) => Err(Error::Thread("a thread that follows topics has panicked: a bug".into())),
-        }
+        let (shared, events) = (Arc::clone(&self.shared), self.pool.events());
+        self.followers.follow_globals(Arc::clone(&shared), globals)?;
+        self.followers.follow_deployments(shared, events, deployments, loader)
     }
 
     pub(super) fn run(&mut self, stop: &AtomicBool) -> Result<(), Error> {
         let shared = Arc::clone(&self.shared);
         let Some(member) = shared.member.get() else { return Ok(()) };
         while !stop.load(Ordering::Relaxed) && !self.is_all_done(member) {
-            self.check_followers()?;
+            self.followers.check()?;
             if self.until_idle && shared.trials.waits_for_a_user() {
                 return Err(Error::Setup(Flooded::HELD.into()));
             }
@@ -343,7 +294,7 @@ impl<'t> Instance<'t> {
     /// Tells the workers to stop, and waits until they have committed and ended.
     pub(super) fn drain(&mut self, result: Result<(), Error>) -> Result<(), Error> {
         self.transition(State::Draining);
-        self.stop_following.store(true, Ordering::Relaxed);
+        self.followers.stop();
         self.shared.stopping.store(true, Ordering::SeqCst);
         let limit = Instant::now() + DRAIN_TIMEOUT;
         let shared = Arc::clone(&self.shared);
@@ -366,20 +317,8 @@ impl<'t> Instance<'t> {
         self.leave(member);
         // Windows have no write-ahead log.
         let result = result.and(shared.database.flush().map_err(Error::from));
-        self.join_followers();
+        self.followers.join();
         result
-    }
-
-    /// Waits for the threads that follow topics, but not for one that compiles a plugin or waits for a broker: the end of
-    /// the process ends it, too.
-    fn join_followers(&mut self) {
-        let limit = Instant::now() + FOLLOWER_TIMEOUT;
-        while self.followers.iter().any(|follower| !follower.is_finished()) && Instant::now() < limit {
-            std::thread::park_timeout(GROUP_POLL_WAIT);
-        }
-        for follower in self.followers.drain(..).filter(JoinHandle::is_finished) {
-            drop(follower.join());
-        }
     }
 
     /// Leaves the group, so that its partitions needn't wait for the session timeout.
