@@ -92,7 +92,7 @@ fn another_deployment_ends_it_and_older_versions_stay_known() {
 
 #[test]
 fn a_worker_rewrites_at_its_share_of_the_rate_and_never_much_at_once() {
-    let mut plugins = super::floods::plugins(1, None);
+    let mut plugins = floods::plugins(1, None);
     let rewrites = Some(Arc::new(Rewrites { rate: 20_000, versions: BTreeMap::new() }));
     let deployed = plugins.deployments.iter().map(|it| Deployed { rewrites: rewrites.clone(), ..it.clone() });
     plugins.deployments = deployed.collect();
