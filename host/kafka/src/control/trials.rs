@@ -15,6 +15,8 @@ pub(crate) struct Trials {
     guard: Mutex<Guard>,
     /// The version whose records fail, while the input waits.
     flooded: Mutex<Option<Flooded>>,
+    /// The canary that is about to be aborted, while the input waits for that: it takes a second to tell all processes.
+    condemned: Mutex<Option<Flooded>>,
     is_held: AtomicBool,
     /// Whether the guard watches a version: otherwise workers don't ask it on the way of a record.
     is_watching: AtomicBool,
@@ -42,9 +44,9 @@ impl Trials {
         if held {
             tracing::error!("{}", Flooded::HELD);
         }
-        let (counts, flooded, is_held) = (Mutex::default(), Mutex::default(), AtomicBool::new(held));
+        let (counts, flooded, condemned) = (Mutex::default(), Mutex::default(), Mutex::default());
         let guard = Mutex::new(Guard { guard, committing: BTreeMap::new() });
-        Self { counts, guard, flooded, is_held, is_watching }
+        Self { counts, guard, flooded, condemned, is_held: AtomicBool::new(held), is_watching }
     }
 
     /// Whether the input waits, because too many of its records fail.
@@ -68,6 +70,9 @@ impl Trials {
     pub(crate) fn before_commit(&self, worker: usize, plugins: &ActivePlugins, ledger: &Ledger) -> Option<String> {
         if !self.is_watching.load(Ordering::Acquire) && !self.is_held() {
             return None;
+        }
+        if let Some(condemned) = locked(&self.condemned).as_ref().filter(|condemned| plugins.floods(condemned)) {
+            return Some(condemned.reason.clone());
         }
         let mut guard = locked(&self.guard);
         let held = locked(&self.flooded).clone().filter(|flooded| plugins.floods(flooded));
@@ -93,7 +98,21 @@ impl Trials {
 
     /// Whether the input waits until a user decides.
     pub(crate) fn waits_for_a_user(&self) -> bool {
-        self.is_held() && locked(&self.flooded).is_none()
+        self.is_held() && locked(&self.flooded).is_none() && locked(&self.condemned).is_none()
+    }
+
+    /// Holds the input until a canary is aborted: no more of its results are committed.
+    pub(super) fn condemn(&self, canary: Flooded) {
+        locked(&self.condemned).get_or_insert(canary);
+        self.is_held.store(true, Ordering::Release);
+    }
+
+    /// The canary of a plugin isn't to be aborted after all.
+    pub(super) fn acquit(&self, plugin: &str, plugins: &ActivePlugins) {
+        if locked(&self.condemned).take_if(|condemned| condemned.plugin == plugin).is_some() {
+            let ordered = locked(&self.guard).guard.holds(plugins);
+            self.is_held.store(ordered || locked(&self.flooded).is_some(), Ordering::Release);
+        }
     }
 
     /// The version whose records fail, while the input waits.
@@ -133,7 +152,9 @@ impl Trials {
         let ordered = guard.guard.holds(plugins);
         let mut flooded = locked(&self.flooded);
         flooded.take_if(|flooded| !plugins.floods(flooded));
-        let held = ordered || flooded.is_some();
+        let mut condemned = locked(&self.condemned);
+        condemned.take_if(|condemned| !plugins.floods(condemned));
+        let held = ordered || flooded.is_some() || condemned.is_some();
         match (self.is_held.swap(held, Ordering::AcqRel), held) {
             (true, false) => tracing::warn!("the input goes on"),
             (_, true) if ordered => tracing::error!("{}", Flooded::HELD),

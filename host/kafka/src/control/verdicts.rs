@@ -94,10 +94,15 @@ impl Verdicts {
         let (act, reason) = match plan.judge(&counts, wall_clock()).act(plugin, generation, plan) {
             Some(act) => act,
             None => {
+                context.trials.acquit(plugin, &context.current.get().1);
                 self.due.remove(plugin);
                 return None;
             }
         };
+        if let Act::Abort(_) = act {
+            let (plugin, reason) = (plugin.to_owned(), reason.clone());
+            context.trials.condemn(Flooded { plugin, generation, reason });
+        }
         let due = self.due.entry(plugin.to_owned()).or_insert((reached, Instant::now()));
         if due.0 != reached {
             *due = (reached, Instant::now());

@@ -117,7 +117,7 @@ impl Worker {
             return Ok(self.has_next_plugins());
         }
         if self.tasks.is_any_dirty() {
-            return Err(Reaction::Abort("too many records fail since a deployment".into()));
+            return Err(Reaction::Abort("a deployment is about to be turned back".into()));
         }
         std::thread::park_timeout(IDLE_WAIT);
         Ok(true)
