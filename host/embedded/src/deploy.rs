@@ -98,14 +98,17 @@ fn log_joined(Joined { candidate, active }: Joined<'_>) {
 /// # Errors
 /// The folder can't be read.
 pub fn state_changes(log: &Log, topology: &Topology) -> Result<StateChanges, Error> {
-    let (before, database) = (noted_contents(log)?, log.database());
+    let before = noted_contents(log)?;
     let mut now = topology.contents();
     now.values_mut().for_each(|contents| contents.inputs.clear());
-    let mut holds_any = |name: &str| {
-        let partitions = database.store(name).map(|store| database.partitions(store)).transpose()?;
-        Ok(partitions.is_some_and(|partitions| !partitions.is_empty()))
-    };
-    contents::changes(&before, &now, &mut holds_any)
+    contents::changes(&before, &now, &mut |name| holds_any(log, name))
+}
+
+/// Whether a store has entries.
+fn holds_any(log: &Log, name: &str) -> Result<bool, Error> {
+    let database = log.database();
+    let partitions = database.store(name).map(|store| database.partitions(store)).transpose()?;
+    Ok(partitions.is_some_and(|partitions| !partitions.is_empty()))
 }
 
 type ByStore = BTreeMap<String, Contents>;

@@ -152,6 +152,7 @@ impl Logic for Keeps {
         _: FunctionId,
         _: usize,
         _: &[Stored],
+        _: Attempt,
     ) -> Result<Called<Vec<Result<Stored, String>>>, CallError> {
         unreachable!()
     }

@@ -36,6 +36,16 @@ pub struct Contents {
     pub inputs: BTreeSet<String>,
 }
 
+impl Contents {
+    /// The function whose state it is, if it is that of one.
+    pub fn function(&self) -> Option<&str> {
+        match &self.entries {
+            Entries::Aggregate { function, .. } | Entries::Process { function } => Some(function),
+            _ => None,
+        }
+    }
+}
+
 /// The meaning of a store's entries.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", rename_all_fields = "camelCase")]

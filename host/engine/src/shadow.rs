@@ -279,7 +279,8 @@ impl<L: Logic> Logic for ShadowLogic<L> {
         function: FunctionId,
         store: usize,
         values: &[Stored],
+        attempt: Attempt,
     ) -> Result<Called<Vec<Result<Stored, String>>>, CallError> {
-        self.logic.rewrite(function, store, values)
+        self.logic.rewrite(function, store, values, attempt)
     }
 }

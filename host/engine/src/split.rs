@@ -211,7 +211,8 @@ impl Logic for SplitLogic<'_> {
         function: FunctionId,
         store: usize,
         values: &[Stored],
+        attempt: Attempt,
     ) -> Result<Called<Vec<Result<Stored, String>>>, CallError> {
-        self.logic.rewrite(function, store, values)
+        self.logic.rewrite(function, store, values, attempt)
     }
 }

@@ -38,8 +38,7 @@ use crate::step::{Progress, WakeReason};
 use crate::topology::{NodeId, TopicId, TopicKind, Topology};
 use memory::TaskMemory;
 use queues::Queues;
-pub use rewrite::RewriteStep;
-use rewrite::Walk;
+pub use rewrite::{RewriteStep, Walk};
 use sources::{extractor_of, shape, source_of};
 use unfinished::{StoredRun, UnfinishedRun};
 

@@ -76,10 +76,11 @@ impl Logic for Rules {
         function: FunctionId,
         store: usize,
         values: &[Stored],
+        attempt: Attempt,
     ) -> Result<Called<Vec<Result<Stored, String>>>, CallError> {
         match self.1 {
             Endless::All => Err(CallError::Overrun),
-            _ => self.0.rewrite(function, store, values),
+            _ => self.0.rewrite(function, store, values, attempt),
         }
     }
 }

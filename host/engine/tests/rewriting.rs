@@ -18,7 +18,7 @@ use millrace_engine::ports::{
 use millrace_engine::record::{Headers, InputRecord, TimestampType};
 use millrace_engine::state::ProcessScope;
 use millrace_engine::state::keys::{CLOCK_KEY, version_of};
-use millrace_engine::task::{Deployed, Task, TaskOptions};
+use millrace_engine::task::{Deployed, Produced, Rewrites, Task, TaskOptions};
 use millrace_engine::topology::Topology;
 use proptest::prelude::*;
 use support::{Disk, topology};
@@ -126,6 +126,7 @@ impl Logic for Versions {
         function: FunctionId,
         _: usize,
         values: &[Stored],
+        _: Attempt,
     ) -> Result<Called<Vec<Result<Stored, String>>>, CallError> {
         if self.limited && self.slow.is_some_and(|most| values.len() > most) {
             return Err(CallError::Overrun);
@@ -186,7 +187,7 @@ impl App {
         let rewrites = rewrites.then(|| {
             let stores = ["append/state", "number/numbers"];
             let versions = stores.map(|store| (store.to_owned(), 2));
-            Arc::new(millrace_engine::task::Rewrites { rate: 1_000, versions: versions.into() })
+            Arc::new(Rewrites { rate: 1_000, request: 2, versions: versions.into() })
         });
         self.deployed = Deployed { rewrites, ..Deployed::new(DeploymentId(1), 2, "e") };
         let plugins = ActivePlugins::new(Arc::clone(&self.topology), Arc::new([self.deployed.clone()]));
@@ -218,13 +219,21 @@ impl App {
 
     fn run(&mut self) {
         while self.task.ready() {
-            for produced in self.task.run(&mut self.logic, 3).unwrap() {
-                self.output.push(format!("{:?} {:?} {}", produced.key, produced.value, produced.timestamp));
-            }
+            let produced = self.task.run(&mut self.logic, 3).unwrap();
+            self.note(produced);
         }
     }
 
+    fn note(&mut self, all: Vec<Produced>) {
+        let line = |it: Produced| format!("{:?} {:?} {}", it.key, it.value, it.timestamp);
+        self.output.extend(all.into_iter().map(line));
+    }
+
     fn commit(&mut self) {
+        while !self.task.may_commit() {
+            let produced = self.task.flush(&mut self.logic, 0, 0).unwrap();
+            self.note(produced);
+        }
         let prepared = self.task.prepare();
         self.disk.commit(0, &prepared.changes);
     }
@@ -268,13 +277,16 @@ fn open(topology: &Arc<Topology>, disk: &Disk, deployed: &Deployed) -> Task {
     Task::open(Arc::clone(topology), options, disk.partition(0)).unwrap()
 }
 
-const STEPS: [&str; 6] = [
+const STEPS: [&str; 9] = [
     "[[aggregate]]\nname = 'step'\nfrom = 'in'\ncall = 't.append'",
     "[[aggregate]]\nname = 'step'\nfrom = 'in'\nwindow = { tumbling = '10ms' }\ncall = 't.append'",
     "[[aggregate]]\nname = 'step'\nfrom = 'in'\nwindow = { sliding = '5ms' }\ngrace = '9ms'\ncall = 't.append'",
     "[[aggregate]]\nname = 'step'\nfrom = 'in'\nwindow = { session = '4ms' }\ngrace = '9ms'\ncall = 't.append'",
     "[[aggregate]]\nname = 'step'\nfrom = 'in'\nwindow = { tumbling = '5ms' }\nemit = 'final'\ncall = 't.append'",
     "[[process]]\nname = 'step'\nfrom = 'in'\ncall = 't.number'",
+    "[[aggregate]]\nname = 'step'\nfrom = 'in'\nemit = 'commit'\ncall = 't.append'",
+    "[[aggregate]]\nname = 'step'\nfrom = 'in'\nwindow = { hopping = '10ms', every = '5ms' }\ngrace = '5ms'\ncall = 't.append'",
+    "[[aggregate]]\nname = 'step'\nfrom = 'in'\nwindow = { session = '4ms' }\nemit = 'commit'\ncall = 't.append'",
 ];
 
 proptest! {
@@ -328,20 +340,46 @@ fn an_entry_at_which_the_rule_traps_stays_and_is_counted() {
 }
 
 #[test]
-fn a_walk_whose_time_ends_goes_on_at_the_first_entry_that_is_left() {
-    for most in [0, 1, 3] {
+fn a_walk_whose_time_ends_goes_on_at_the_first_entry_that_is_left_with_fewer_values_in_a_call() {
+    for (most, stuck) in [(0, 7), (1, 0), (3, 0)] {
         let mut app = seven_keys();
-        (app.logic.slow, app.logic.limited) = (Some(most), true);
-        let mut steps = 0;
+        app.logic.slow = Some(most);
+        let mut alone = 0;
         while !app.task.has_rewritten() {
             app.logic.limited = true;
-            app.task.rewrite(&mut app.logic, 100).unwrap();
-            steps += 1;
+            if app.task.rewrite(&mut app.logic, 100).unwrap().is_stuck {
+                // As a driver does, where it harms nothing.
+                app.logic.limited = false;
+                assert_eq!(app.task.rewrite(&mut app.logic, 1).unwrap().rewritten, 1);
+                alone += 1;
+            }
         }
-        assert_eq!(steps, if most == 0 { 7 } else { 1 }, "only a single value has no limit of time");
-        assert_eq!(app.task.rewrite_counts()["t"].rewritten, 7);
+        assert_eq!(alone, stuck, "calls of at most {most} values are quick enough");
+        let counts = &app.task.rewrite_counts()["t"];
+        assert_eq!((counts.rewritten, counts.looked), (7, 7));
         assert_eq!(app.end().1, BTreeMap::from([(2, 7)]));
     }
+}
+
+#[test]
+fn a_walk_goes_on_where_it_was_at_the_last_commit_and_not_after_another_request() {
+    let mut app = seven_keys();
+    app.task.rewrite(&mut app.logic, 4).unwrap();
+    app.commit();
+    let walk = app.task.walk().clone();
+    app.task = open(&app.topology, &app.disk, &app.deployed);
+    app.task.resume_walk(walk.clone());
+    assert_eq!(app.task.rewrite_counts()["t"].rewritten, 4);
+    app.task.rewrite(&mut app.logic, 100).unwrap();
+    assert!(app.task.has_rewritten());
+    assert_eq!(app.task.rewrite_counts()["t"].looked, 7);
+
+    let rewrites = app.deployed.rewrites.as_deref().unwrap();
+    let again = Rewrites { request: 3, ..rewrites.clone() };
+    app.deployed.rewrites = Some(Arc::new(again));
+    app.task = open(&app.topology, &app.disk, &app.deployed);
+    app.task.resume_walk(walk);
+    assert!(!app.task.has_rewritten() && app.task.rewrite_counts().is_empty());
 }
 
 #[test]

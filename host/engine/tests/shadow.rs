@@ -110,6 +110,7 @@ impl Logic for Planted {
         _: FunctionId,
         _: usize,
         _: &[Stored],
+        _: Attempt,
     ) -> Result<Called<Vec<Result<Stored, String>>>, CallError> {
         unreachable!()
     }

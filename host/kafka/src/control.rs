@@ -42,6 +42,7 @@ use crate::cluster::{Cluster, REQUEST_TIMEOUT, TopicSpec};
 use crate::error::{Error, Reaction};
 pub(crate) use current_plugins::CurrentPlugins;
 use entries::Entries;
+pub(crate) use notes::instance_of_client;
 pub use notes::{InstanceNote, Refused};
 use outline::Outline;
 pub(crate) use rewrites::{Rewrites, WorkerRewrites};

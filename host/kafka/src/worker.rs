@@ -236,6 +236,7 @@ impl Worker {
         self.unreadable.retain(|topic, partition| tasks.iter().any(|task| shared.reads(*task, topic, partition)));
         self.transactions.unclear.clear();
         self.isolated.clear();
+        self.rewriting.forget_walks();
         self.phase = Phase::Opening(assignment);
     }
 
@@ -302,7 +303,9 @@ impl Worker {
         }
         let quiet = fetched == 0 && !processed && !dirty;
         let is_done = |active: &ActiveTask| active.is_at_end() && !self.isolated.is_waiting(active.id);
-        let idle = quiet && self.tasks.iter().all(is_done) && self.awaited.are_all_here() && self.has_rewritten();
+        let idle = quiet && self.tasks.iter().all(is_done) && self.awaited.are_all_here();
+        // The app has yet to note that it has rewritten its state.
+        let idle = idle && self.plugins.rewriting().next().is_none();
         if quiet {
             self.commit_ends()?;
         }

@@ -202,6 +202,7 @@ impl Logic for GuestInstances {
         function: FunctionId,
         store: usize,
         values: &[Stored],
+        attempt: Attempt,
     ) -> Result<Called<Vec<Result<Stored, String>>>, CallError> {
         let (deployed, buffers) = self.parts(function)?;
         let plugin = Arc::clone(&deployed.plugin);
@@ -210,7 +211,7 @@ impl Logic for GuestInstances {
         buffers.values(values).map_err(too_large)?;
         let args = (function.function, index, buffers.arena.clone(), buffers.stored.clone());
         let check = |reply| reply::rewritten(reply, values.len(), (manifest, store), plugin.limits());
-        deployed.call_rewrite(function, args, count, check)
+        deployed.call_rewrite((function, attempt), args, count, check)
     }
 }
 

@@ -99,7 +99,8 @@ impl<L: Logic> Logic for Timed<L> {
         function: FunctionId,
         store: usize,
         values: &[Stored],
+        attempt: Attempt,
     ) -> Result<Called<Vec<Result<Stored, String>>>, CallError> {
-        self.time(values.len(), |inner| inner.rewrite(function, store, values))
+        self.time(values.len(), |inner| inner.rewrite(function, store, values, attempt))
     }
 }

@@ -223,7 +223,7 @@ pub enum DeploymentsCommand {
         /// Without it, an entry is rewritten when a record changes it. With --wait, the command waits for the end
         #[arg(long)]
         rewrite: bool,
-        /// Entries that each process rewrites in a second
+        /// Entries that each process rewrites in a second, at most
         #[arg(long, value_name = "N", default_value_t = REWRITE_RATE, requires = "rewrite",
             value_parser = clap::value_parser!(u32).range(1..))]
         rate: u32,

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow, bail};
-use millrace_engine::deployment::{Act, AppDeployments, CanaryPlan, Candidate, Cause, PluginLoader, ShadowPlan, Trial};
+use millrace_engine::deployment::{Act, AppDeployments, CanaryPlan, Candidate, PluginLoader, ShadowPlan, Trial};
 use millrace_engine::secret::Secret;
 use millrace_pipeline::Override;
 
@@ -113,8 +113,8 @@ pub(super) fn done(
                 "entries of older state versions of `{plugin}` are rewritten while the app runs: `millrace deployments show` \
                  prints how far it is"
             ));
-        } else if runs && manner.wait && active.cause == Cause::Finalize && !active.verdict.is_empty() {
-            note(format_args!("`{plugin}`: {}", active.verdict));
+        } else if let Some(rewritten) = active.rewritten.as_ref().filter(|_| runs && manner.wait) {
+            note(format_args!("`{plugin}`: {}", rewritten.verdict()));
         }
     }
     if !runs {

@@ -55,7 +55,7 @@ pub fn deployments(command: &DeploymentsCommand) -> Result<()> {
         DeploymentsCommand::Finalize { app, plugin, rewrite, rate, manner } => with(app, |control, loaded| {
             let deployments = control.deployments()?;
             let plugin = chosen(&deployments, plugin.as_deref(), loaded)?;
-            let rewrite = rewrite.then_some(Rewrite { rate: *rate });
+            let rewrite = rewrite.then(|| Rewrite::at(*rate));
             change(control, &Act::Finalize { replaces: active(&deployments, &plugin), plugin, rewrite }, manner)
         }),
     }
@@ -129,10 +129,8 @@ fn list(control: &Control<'_>, json: bool) -> Result<()> {
     ];
     for (plugin, it) in all(&deployments) {
         let (generation, component, at) = (it.generation.to_string(), short(&it.component), time_of(it.at));
-        let (status, cause) = (show::status_of(it), it.cause.name());
-        rows.push(
-            [&generation, plugin, component, &status, cause, &it.by, &at, &it.note, &it.verdict].map(str::to_owned),
-        );
+        let (status, cause, outcome) = (show::status_of(it), it.cause.name(), it.outcome());
+        rows.push([&generation, plugin, component, &status, cause, &it.by, &at, &it.note, &outcome].map(str::to_owned));
     }
     for row in aligned(&rows) {
         note(row);

@@ -1,5 +1,5 @@
 //! Rewriting entries of older state versions while an app runs: a part between any two runs of its tasks. When all tasks
-//! are done, the app notes that the older versions are gone, in the commit that has the last entries.
+//! are done and have committed it, the app notes that the older versions are gone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -9,6 +9,7 @@ use millrace_engine::logic::Logic;
 use millrace_store::{Batch, Durability};
 
 use super::running::Deployer;
+use super::{holds_any, noted_contents};
 use crate::error::Error;
 use crate::log::Log;
 use crate::worker::Worker;
@@ -57,7 +58,8 @@ impl Rewriting {
             self.reported = Some(Instant::now());
             report(worker.log(), &counts)?;
         }
-        if !worker.has_rewritten() {
+        // Until the commit, the last entries may still be dropped.
+        if !worker.has_rewritten() || worker.is_dirty() {
             return Ok(());
         }
         let plugins = worker.plugins();
@@ -66,8 +68,12 @@ impl Rewriting {
                 continue;
             };
             let stores = plugins.rewritten_stores(plugin).unwrap_or_default();
+            let names = stores.iter().filter_map(|(_, store, _)| worker.topology().stores.get(store.0));
+            let walked = names.map(|store| store.name.clone()).collect();
             let stores: BTreeSet<_> = stores.into_iter().map(|(_, _, name)| name).collect();
-            let counts = counts.get(plugin).cloned().unwrap_or_default();
+            let mut counts = counts.get(plugin).cloned().unwrap_or_default();
+            let known = noted_contents(worker.log())?;
+            counts.keep_versions(&stores, &walked, &known, &mut |name| holds_any(worker.log(), name))?;
             let act = Act::Rewritten { plugin: plugin.to_owned(), generation: active, stores, counts };
             if deployer.change(worker.log(), act, String::new())? {
                 break;

@@ -98,6 +98,13 @@ impl ActivePlugins {
         })
     }
 
+    /// Whether a version is a canary now.
+    pub fn is_canary(&self, version: &Flooded) -> bool {
+        let place = self.topology.plugins.iter().position(|known| known.name == version.plugin);
+        let canary = place.and_then(|place| self.deployments.get(place)?.canary.as_ref());
+        canary.is_some_and(|canary| canary.generation == version.generation)
+    }
+
     /// The stores of a plugin whose entries tasks rewrite, each with its name by function and store, by sub-topology; none
     /// if they rewrite none.
     pub fn rewritten_stores(&self, plugin: &str) -> Option<Vec<(usize, StoreId, String)>> {
@@ -158,6 +165,7 @@ impl AppDeployments {
         let complete = |deployed: &mut Deployed, plugin: &str| {
             let Some(record) = self.plugins.get(plugin) else { return };
             (deployed.reached, deployed.is_new_version) = (record.reached(), record.has_new_version());
+            deployed.rewrites = record.rewrites();
         };
         let mut deployments = plugins.deployments.to_vec();
         deployments.iter_mut().zip(&topology.plugins).for_each(|(deployed, plugin)| complete(deployed, &plugin.name));

@@ -2,16 +2,15 @@
 //! to their serialised form.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::Candidate;
-use super::rewrite::Rewrite;
+use super::rewrite::{Rewrite, RewriteCounts};
 use super::trial::Trial;
 use crate::ports::DeploymentId;
 use crate::record::Timestamp;
-use crate::step::{Deployed, Flood, Rewrites};
+use crate::step::{Deployed, Flood};
 
 /// Deployments of a plugin that are kept, with their components: a rollback needs nothing else.
 pub(super) const KEPT: usize = 5;
@@ -83,6 +82,9 @@ pub struct Deployment {
     /// Tasks rewrite the entries of older state versions, if they are told to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rewrite: Option<Rewrite>,
+    /// The counts of the last rewriting that has come to its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rewritten: Option<RewriteCounts>,
 }
 
 /// The state versions of a store in a deployment.
@@ -175,6 +177,13 @@ impl StoreVersions {
 }
 
 impl Deployment {
+    /// How its trial and its rewriting went, for people.
+    pub fn outcome(&self) -> String {
+        let rewritten = self.rewritten.as_ref().map(RewriteCounts::verdict);
+        let parts = std::iter::once(self.verdict.clone()).chain(rewritten).filter(|part| !part.is_empty());
+        parts.collect::<Vec<_>>().join("; ")
+    }
+
     /// Whether it has this version of the plugin.
     pub fn is_version(&self, candidate: &Candidate) -> bool {
         self.component == candidate.component && self.config == candidate.config
@@ -188,9 +197,7 @@ impl Deployment {
 
     /// It, for tasks.
     pub fn deployed(&self, id: DeploymentId) -> Deployed {
-        let versions = || self.stores.iter().map(|(store, versions)| (store.clone(), versions.now)).collect();
-        let rewrites = self.rewrite.map(|Rewrite { rate }| Arc::new(Rewrites { rate, versions: versions() }));
-        Deployed { flood: self.flood, rewrites, ..Deployed::new(id, self.generation, &self.component) }
+        Deployed { flood: self.flood, ..Deployed::new(id, self.generation, &self.component) }
     }
 }
 

@@ -6,13 +6,16 @@
 //! are rewritten, which takes a fraction of the time.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::record::{Deployment, PluginRecord};
 use super::rules::{AppDeployments, refused};
-use super::{ActivePlugins, Author, DeploymentRefused};
+use super::{ActivePlugins, DeploymentRefused};
+use crate::contents::Contents;
 use crate::record::Timestamp;
+use crate::step::Rewrites;
 
 /// Entries a second that each process rewrites, unless a user wants another rate.
 pub const REWRITE_RATE: u32 = 10_000;
@@ -22,6 +25,16 @@ pub const REWRITE_RATE: u32 = 10_000;
 pub struct Rewrite {
     /// Entries a second in each process.
     pub rate: u32,
+    /// The number of the change that has asked for it. Tasks begin a walk for each.
+    #[serde(default)]
+    pub request: u32,
+}
+
+impl Rewrite {
+    /// At this rate.
+    pub fn at(rate: u32) -> Self {
+        Self { rate, request: 0 }
+    }
 }
 
 /// How far the rewriting of a plugin's stores is: of a task, a process or the app.
@@ -89,40 +102,65 @@ impl RewriteCounts {
     /// Counts entries of a store that can't be rewritten.
     pub(crate) fn leave(&mut self, store: &str, entries: u64, reason: &str) {
         let left = self.left.entry(store.to_owned()).or_default();
-        if left.entries == 0 {
+        if left.reason.is_empty() {
             reason.clone_into(&mut left.reason);
         }
         left.entries += entries;
     }
 
     /// The result, for people.
-    fn verdict(&self) -> String {
+    pub fn verdict(&self) -> String {
         let mut text = format!("{} entries rewritten", self.rewritten);
         for (store, Left { entries, reason }) in &self.left {
-            text += &format!("; {entries} of `{store}` can't be: {reason}");
+            text += &match entries {
+                0 => format!("; the versions of `{store}` stay known: {reason}"),
+                _ => format!("; {entries} of `{store}` can't be: {reason}"),
+            };
         }
         text
+    }
+
+    /// The older versions of these stores, by function and store, stay known where other stores have state of the same
+    /// function: those of steps that no running process has. `walked` are the stores that tasks have gone through, by name,
+    /// `all` those of which anything is known, and `holds_any` says whether one has entries.
+    ///
+    /// # Errors
+    /// Those of `holds_any`.
+    pub fn keep_versions<E>(
+        &mut self,
+        stores: &BTreeSet<String>,
+        walked: &BTreeSet<String>,
+        all: &BTreeMap<String, Contents>,
+        holds_any: &mut dyn FnMut(&str) -> Result<bool, E>,
+    ) -> Result<(), E> {
+        for (name, contents) in all.iter().filter(|(name, _)| !walked.contains(*name)) {
+            let of_function =
+                |store: &&String| store.split_once('/').map(|(function, _)| function) == contents.function();
+            let same: Vec<_> = stores.iter().filter(of_function).collect();
+            if !same.is_empty() && holds_any(name)? {
+                let reason =
+                    format!("the store `{name}` of the step `{}` isn't rewritten, as no task has it", contents.step);
+                same.into_iter().for_each(|store| self.leave(store, 0, &reason));
+            }
+        }
+        Ok(())
     }
 }
 
 impl AppDeployments {
-    /// The active version of a plugin, which writes its newest state versions, rewrites the entries of older ones.
+    /// The active version of a plugin, which writes its newest state versions, rewrites the entries of older ones. Where it
+    /// does already, the rate changes.
     ///
     /// # Errors
-    /// There are none.
-    pub(super) fn rewrite(
-        &mut self,
-        plugin: &str,
-        rewrite: Rewrite,
-        author: &Author,
-    ) -> Result<u32, DeploymentRefused> {
+    /// No entry is of an older version.
+    pub(super) fn rewrite(&mut self, plugin: &str, Rewrite { rate, .. }: Rewrite) -> Result<u32, DeploymentRefused> {
         let at = self.generation().saturating_add(1);
         let (record, active) = self.record(plugin)?;
         let generation = active.generation;
-        if active.rewrite == Some(rewrite) {
+        if active.rewrite.is_some_and(|rewrite| rewrite.rate == rate) {
             return Ok(generation);
         }
-        if !record.has_older_state(active) {
+        if record.older_stores(active).is_empty() {
             let reason = format!(
                 "there is no state to rewrite: all of it is in the versions that generation {generation} writes"
             );
@@ -130,7 +168,8 @@ impl AppDeployments {
         }
         let Some(record) = self.plugins.get_mut(plugin) else { return Ok(generation) };
         if let Some(active) = record.of_generation(generation) {
-            (active.rewrite, active.verdict) = (Some(rewrite), author.note.clone());
+            let request = active.rewrite.map_or(at, |rewrite| rewrite.request);
+            active.rewrite = Some(Rewrite { rate, request });
         }
         (record.reached, record.generation) = (at, at);
         Ok(generation)
@@ -161,7 +200,7 @@ impl AppDeployments {
             }
         }
         if let Some(active) = record.of_generation(generation) {
-            (active.rewrite, active.verdict) = (None, counts.verdict());
+            (active.rewrite, active.rewritten) = (None, Some(counts.clone()));
         }
         (record.reached, record.generation) = (at, at);
         Ok(())
@@ -169,11 +208,20 @@ impl AppDeployments {
 }
 
 impl PluginRecord {
-    /// Whether a store may have entries in other versions than the one that this deployment writes.
-    fn has_older_state(&self, active: &Deployment) -> bool {
-        let is_older = |(store, written): (&String, &Vec<u32>)| {
-            active.stores.get(store).is_some_and(|versions| written.iter().any(|version| *version != versions.now))
+    /// The stores that may have entries in other versions than the ones that this deployment writes, each with the version
+    /// that it writes.
+    fn older_stores(&self, active: &Deployment) -> BTreeMap<String, u32> {
+        let older = |(store, written): (&String, &Vec<u32>)| {
+            let now = active.stores.get(store)?.now;
+            written.iter().any(|version| *version != now).then(|| (store.clone(), now))
         };
-        self.state_versions.iter().any(is_older)
+        self.state_versions.iter().filter_map(older).collect()
+    }
+
+    /// The stores whose entries the tasks rewrite, if they do.
+    pub(super) fn rewrites(&self) -> Option<Arc<Rewrites>> {
+        let active = self.active()?;
+        let Rewrite { rate, request } = active.rewrite?;
+        Some(Arc::new(Rewrites { rate, request, versions: self.older_stores(active) }))
     }
 }

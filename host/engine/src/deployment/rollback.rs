@@ -88,7 +88,8 @@ impl AppDeployments {
             why => Author { note: format!("{note}: {why}"), ..author.clone() },
         };
         (next.cause, next.status) = (Cause::Rollback, Status::Active);
-        (next.trial, next.verdict, next.flood, next.rewrite) = (None, String::new(), Flood::None, None);
+        (next.trial, next.verdict, next.flood) = (None, String::new(), Flood::None);
+        (next.rewrite, next.rewritten) = (None, None);
         for (store, versions) in &mut next.stores {
             versions.now = self.version_to_write(plugin, store, &versions.writes).unwrap_or(versions.now);
         }

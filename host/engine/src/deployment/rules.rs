@@ -112,9 +112,11 @@ impl AppDeployments {
                 generations.insert(plugin.clone(), generation);
             }
             Act::Finalize { plugin, replaces, rewrite } => {
-                let generation = match (self.done_already(plugin, *replaces, Cause::Finalize)?, rewrite) {
-                    (Some(generation), _) => generation,
-                    (None, Some(rewrite)) if self.writes_newest(plugin) => self.rewrite(plugin, *rewrite, author)?,
+                let done = self.done_already(plugin, *replaces, Cause::Finalize)?;
+                let generation = match (done, rewrite) {
+                    (Some(generation), None) => generation,
+                    (_, Some(rewrite)) if self.writes_newest(plugin) => self.rewrite(plugin, *rewrite)?,
+                    (Some(generation), Some(_)) => generation,
                     (None, rewrite) => self.finalize(plugin, *rewrite, author)?,
                 };
                 generations.insert(plugin.clone(), generation);
@@ -246,7 +248,8 @@ impl AppDeployments {
         let mut next = active.clone();
         (next.cause, next.trial, next.verdict, next.flood) = (Cause::Finalize, None, String::new(), Flood::None);
         next.stores.values_mut().for_each(|versions| versions.now = versions.newest());
-        next.rewrite = rewrite;
+        next.rewritten = None;
+        next.rewrite = rewrite.map(|rewrite| Rewrite { request: self.generation().saturating_add(1), ..rewrite });
         Ok(self.append(plugin, next, author))
     }
 
@@ -310,6 +313,7 @@ impl AppDeployments {
             verdict,
             flood: Flood::None,
             rewrite: None,
+            rewritten: None,
         };
         Ok(self.append(plugin, next, author))
     }

@@ -99,6 +99,8 @@ pub struct Deployed {
 pub struct Rewrites {
     /// Entries a second in each process.
     pub rate: u32,
+    /// The number of the change that has asked for it.
+    pub request: u32,
     /// The versions, by function and store.
     pub versions: BTreeMap<String, u32>,
 }

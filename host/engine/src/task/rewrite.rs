@@ -12,9 +12,9 @@ use super::{Task, TaskOptions, shape};
 use crate::deployment::RewriteCounts;
 use crate::logic::Logic;
 use crate::operators::NodeMemory;
-use crate::ports::{CallError, FunctionId, Scan, StoreId, Stored};
+use crate::ports::{Attempt, CallError, FunctionId, Scan, StoreId, Stored};
 use crate::state::TaskState;
-use crate::state::aggregate_windows::entry_of;
+use crate::state::aggregate_windows::{entry_of, time_of};
 use crate::state::keys::{decode_aggregate, decode_stored, encode_aggregate, encode_stored, version_of};
 use crate::step::TaskError;
 use crate::topology::{Operator, Topology};
@@ -22,16 +22,21 @@ use crate::topology::{Operator, Topology};
 /// Entries that are looked at for one that may be rewritten: to look costs about this much less.
 const LOOKS: usize = 32;
 
+/// Values in the first call of a walk, when it is unknown how long the rule takes.
+const FIRST_CALL_SIZE: usize = 8;
+
 /// Most bytes of values in one call.
 const CALL_BYTES: usize = 1 << 20;
 
-/// The walk of a task through its stores.
-#[derive(Debug, Default)]
-pub(super) struct Walk {
+/// The walk of a task through its stores. A driver may keep it at a commit, for the [next](Task::resume_walk) opening.
+#[derive(Clone, Debug, Default)]
+pub struct Walk {
     places: Vec<Place>,
     /// The place that it is in, and the first key that it hasn't looked at.
     at: usize,
     from: Bytes,
+    /// Most values of the next call. It has no effect on results.
+    call_size: usize,
     /// By plugin.
     counts: BTreeMap<String, RewriteCounts>,
 }
@@ -53,6 +58,8 @@ struct Place {
     reads: Vec<u32>,
     /// The version that it writes now.
     version: u32,
+    /// The change that has asked for the walk.
+    request: u32,
 }
 
 /// The layout of a store's values.
@@ -66,6 +73,8 @@ enum Layout {
 struct Older {
     key: Bytes,
     value: Bytes,
+    /// Number of entries that were looked at before it, in this part.
+    before: usize,
 }
 
 /// What a part of a walk has cost.
@@ -75,6 +84,9 @@ pub struct RewriteStep {
     pub rewritten: usize,
     /// The cost of the part, in entries that could have been rewritten.
     pub cost: usize,
+    /// The [time limit](Logic::limit_time) is too short for a single value. The driver calls again without one, where that
+    /// harms nothing: the limits of the rule end the call.
+    pub is_stuck: bool,
 }
 
 impl Walk {
@@ -106,16 +118,19 @@ impl Walk {
                     layout,
                     reads: manifest.reads.clone(),
                     version: *version,
+                    request: rewrites.request,
                 });
             }
         }
-        if places == self.places { self } else { Self { places, ..Self::default() } }
+        if places == self.places { self } else { Self { places, call_size: FIRST_CALL_SIZE, ..Self::default() } }
     }
 
-    /// Goes on with this entry, which it had passed.
-    fn go_back(&mut self, place: &Place, key: Bytes) {
+    /// Goes on with this entry, which it had passed with as many others.
+    fn go_back(&mut self, place: &Place, key: Bytes, entries: usize) {
         self.at = self.places.iter().position(|known| known == place).unwrap_or(self.at);
         self.from = key;
+        let counts = self.counts_of(place);
+        counts.looked = counts.looked.saturating_sub(entries as u64);
     }
 
     fn counts_of(&mut self, place: &Place) -> &mut RewriteCounts {
@@ -147,6 +162,14 @@ impl Place {
             size if size > limit => Err(format!("it would have {size} bytes, and {limit} are the most")),
             _ => Ok(value),
         }
+    }
+
+    /// Whether the entry is a window that no record can reach any more.
+    fn has_expired(&self, memory: &NodeMemory, key: &[u8]) -> bool {
+        let NodeMemory::Aggregate(memory) = memory else { return false };
+        let Some(windows) = &memory.windows else { return false };
+        let time = entry_of(windows.windows.kind, key).map(|(_, window)| time_of(windows.windows.kind, window));
+        time.is_some_and(|time| time < windows.horizon(&windows.clock))
     }
 
     /// Writes an entry where its step writes it, so that what the step has in memory stays right.
@@ -183,11 +206,14 @@ impl Task {
         {
             let (older, looked) = self.next_older(&place, limit - step.cost)?;
             step.cost += older.len().max(looked.div_ceil(LOOKS));
-            let (rewritten, all) = self.rewrite_all(&place, older, logic)?;
-            step.rewritten += rewritten;
-            if !all {
+            let rewritten = self.rewrite_all(&place, older, logic)?;
+            step.rewritten += rewritten.entries;
+            if rewritten.is_late {
+                step.is_stuck = rewritten.entries == 0 && self.walk.call_size == 1;
+                self.walk.call_size = (self.walk.call_size / 2).max(1);
                 break;
             }
+            self.walk.call_size = self.walk.call_size.saturating_mul(2).min(self.options.batch).max(1);
         }
         Ok(step)
     }
@@ -202,16 +228,27 @@ impl Task {
         &self.walk.counts
     }
 
+    /// Its walk as it is now.
+    pub fn walk(&self) -> &Walk {
+        &self.walk
+    }
+
+    /// Goes on with a walk as it was at a commit of this task, if the deployments still ask for it.
+    pub fn resume_walk(&mut self, walk: Walk) {
+        self.walk = walk.of(&self.topology, &self.options);
+    }
+
     /// The next entries of older versions, and the number of all entries that were looked at.
     fn next_older(&mut self, place: &Place, limit: usize) -> Result<(Vec<Older>, usize), TaskError> {
-        let limit = limit.min(self.options.batch).max(1);
+        let limit = limit.min(self.walk.call_size).max(1);
         let (mut older, mut looked, mut bytes, mut last) = (Vec::new(), 0, 0, None);
         self.state.scan(place.store, &self.walk.from, None, &mut |key, value| {
-            looked += 1;
             if version_of(key, value).is_some_and(|version| version != place.version) {
                 bytes += value.len();
-                older.push(Older { key: Bytes::copy_from_slice(key), value: Bytes::copy_from_slice(value) });
+                let (key, value) = (Bytes::copy_from_slice(key), Bytes::copy_from_slice(value));
+                older.push(Older { key, value, before: looked });
             }
+            looked += 1;
             if older.len() < limit && looked < limit * LOOKS && bytes < CALL_BYTES {
                 return Scan::Continue;
             }
@@ -226,88 +263,96 @@ impl Task {
         Ok((older, looked))
     }
 
-    /// Has the rule rewrite entries, and writes them. Returns their number, and whether it came to the end of them: if the
-    /// time for calls ends before, the walk goes back to the first entry that is left.
+    /// Has the rule rewrite entries, and writes them. If the time for calls ends before, the walk goes back to the first
+    /// entry that is left.
     fn rewrite_all(
         &mut self,
         place: &Place,
         older: Vec<Older>,
         logic: &mut dyn Logic,
-    ) -> Result<(usize, bool), TaskError> {
-        let (mut states, mut entries) = (Vec::new(), Vec::new());
-        for entry in older {
-            match place.readable(&entry.value) {
-                Ok(state) => {
-                    states.push(state);
-                    entries.push(entry);
+    ) -> Result<RewrittenPart, TaskError> {
+        let states: Vec<_> = older.iter().map(|entry| place.readable(&entry.value)).collect();
+        let readable: Vec<_> = states.iter().flatten().cloned().collect();
+        let (mut results, limit) = (call(place, &readable, logic)?.into_iter(), self.options.state_bytes);
+        let mut part = RewrittenPart::default();
+        let looked_in_part = older.last().map_or(0, |last| last.before + 1);
+        for (entry, state) in older.into_iter().zip(states) {
+            let result = match state {
+                Err(reason) => Err(reason),
+                Ok(_) => match results.next() {
+                    Some(result) => result,
+                    None => {
+                        self.walk.go_back(place, entry.key, looked_in_part - entry.before);
+                        part.is_late = true;
+                        break;
+                    }
+                },
+            };
+            let value = result.and_then(|state| place.with_state(&entry, &state, limit));
+            let Some(memory) = self.memory.nodes.get_mut(place.node) else { continue };
+            match value {
+                Ok(value) => {
+                    part.entries += 1;
+                    place.put(&mut self.state, memory, entry.key, value);
                 }
+                Err(_) if place.has_expired(memory, &entry.key) => {}
                 Err(reason) => self.walk.counts_of(place).leave(&place.name, 1, &reason),
             }
         }
-        let (mut rewritten, mut all, limit) = (0, true, self.options.state_bytes);
-        let mut results = call(place, &states, logic)?.into_iter();
-        for entry in entries {
-            let Some(result) = results.next() else {
-                self.walk.go_back(place, entry.key);
-                all = false;
-                break;
-            };
-            let value = result.and_then(|state| place.with_state(&entry, &state, limit));
-            match (value, self.memory.nodes.get_mut(place.node)) {
-                (Ok(value), Some(memory)) => {
-                    rewritten += 1;
-                    place.put(&mut self.state, memory, entry.key, value);
-                }
-                (Err(reason), _) => self.walk.counts_of(place).leave(&place.name, 1, &reason),
-                (Ok(_), None) => {}
-            }
-        }
-        self.walk.counts_of(place).rewritten += rewritten as u64;
-        Ok((rewritten, all))
+        self.walk.counts_of(place).rewritten += part.entries as u64;
+        Ok(part)
     }
+}
+
+/// What a part of a walk has rewritten.
+#[derive(Clone, Copy, Debug, Default)]
+struct RewrittenPart {
+    entries: usize,
+    /// The time for calls has ended before its end.
+    is_late: bool,
 }
 
 type Results = Vec<Result<Stored, String>>;
 
 /// Calls the rule. If it breaks a limit, each value has a call of its own, which shows the value at fault. Returns fewer
-/// results, but one at least, if the time for calls ends.
+/// results if the time for calls ends.
 fn call(place: &Place, states: &[Stored], logic: &mut dyn Logic) -> Result<Results, TaskError> {
-    let mut results = Vec::new();
-    if states.is_empty() || call_part(place, states, logic, &mut results)? {
-        return Ok(results);
+    if states.is_empty() {
+        return Ok(Results::new());
     }
+    match call_part(place, states, Attempt::Batch, logic)? {
+        Called::Results(results) => return Ok(results),
+        Called::Late => return Ok(Results::new()),
+        Called::Broken(_) => {}
+    }
+    let mut results = Results::new();
     for state in states {
-        if call_part(place, std::slice::from_ref(state), logic, &mut results)? {
-            continue;
+        match call_part(place, std::slice::from_ref(state), Attempt::Verdict, logic)? {
+            Called::Results(one) => results.extend(one),
+            Called::Broken(reason) => results.push(Err(reason)),
+            Called::Late => break,
         }
-        if !results.is_empty() {
-            break;
-        }
-        // The limits of its rule end a single value in time. It is the only one without another limit.
-        logic.limit_time(None);
-        return match call_part(place, std::slice::from_ref(state), logic, &mut results)? {
-            true => Ok(results),
-            false => Err(TaskError::Overrun { step: place.step.clone() }),
-        };
     }
     Ok(results)
 }
 
-/// Makes one call, and appends its results. False if it has none: the time for calls is over, or one of several values is
-/// at fault.
-fn call_part(
-    place: &Place,
-    states: &[Stored],
-    logic: &mut dyn Logic,
-    results: &mut Results,
-) -> Result<bool, TaskError> {
-    match logic.rewrite(place.function, place.index, states) {
-        Ok(called) => results.extend(called.result),
-        Err(CallError::Guest { text, .. }) if states.len() == 1 => results.push(Err(text)),
-        Err(CallError::Guest { .. } | CallError::Overrun) => return Ok(false),
-        Err(CallError::Host(reason)) => return Err(TaskError::Host { step: place.step.clone(), reason }),
+/// The end of a call.
+enum Called {
+    Results(Results),
+    /// The rule has broken a limit or the contract.
+    Broken(String),
+    /// The time for calls is over.
+    Late,
+}
+
+fn call_part(place: &Place, states: &[Stored], attempt: Attempt, logic: &mut dyn Logic) -> Result<Called, TaskError> {
+    match logic.rewrite(place.function, place.index, states, attempt) {
+        // What a rule logs or counts belongs to records.
+        Ok(called) => Ok(Called::Results(called.result)),
+        Err(CallError::Guest { text, .. }) => Ok(Called::Broken(text)),
+        Err(CallError::Overrun) => Ok(Called::Late),
+        Err(CallError::Host(reason)) => Err(TaskError::Host { step: place.step.clone(), reason }),
     }
-    Ok(true)
 }
 
 /// The first key after this one.

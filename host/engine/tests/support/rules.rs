@@ -221,6 +221,7 @@ impl Logic for Rules {
         _: FunctionId,
         _: usize,
         values: &[Stored],
+        _: Attempt,
     ) -> Result<Called<Vec<Result<Stored, String>>>, CallError> {
         Ok(Called { result: values.iter().cloned().map(Ok).collect(), effects: vec![] })
     }

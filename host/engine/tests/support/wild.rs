@@ -134,7 +134,8 @@ impl Logic for Wild {
         function: FunctionId,
         store: usize,
         values: &[Stored],
+        attempt: Attempt,
     ) -> Result<Called<Vec<Result<Stored, String>>>, CallError> {
-        self.rules.rewrite(function, store, values)
+        self.rules.rewrite(function, store, values, attempt)
     }
 }

@@ -15,7 +15,7 @@ use millrace_engine::topology::Topology;
 use crate::cluster::{Cluster, internal_topics, whole_topic};
 use crate::commands::records::Connection;
 use crate::control::change::{Change, change};
-use crate::control::{self, InstanceNote, Noted, components};
+use crate::control::{self, InstanceNote, Noted, components, instance_of_client};
 use crate::error::Error;
 
 /// How long a command waits for the control topic: another process may hold its transaction open.
@@ -61,7 +61,7 @@ impl<'c> Deployments<'c> {
     pub fn watch(&self) -> Result<(AppDeployments, Vec<LiveInstance>), Error> {
         let Noted { deployments, instances: mut notes, .. } = self.entries()?;
         let members = self.cluster.members(&self.app)?;
-        let ids = members.iter().filter_map(|client| instance_of(&self.app, client));
+        let ids = members.iter().filter_map(|client| instance_of_client(&self.app, client));
         let live = ids.map(|id| LiveInstance { id: id.to_owned(), note: notes.remove(id) });
         Ok((deployments, live.collect()))
     }
@@ -191,22 +191,4 @@ impl<'c> Deployments<'c> {
 pub(super) fn too_late(topic: &str) -> Error {
     let seconds = CONTROL_TIMEOUT.as_secs();
     Error::Unreachable(format!("topic `{topic}` can't be read or written within {seconds} s"))
-}
-
-/// The instance that a member of the group belongs to, by its `client.id`.
-fn instance_of<'m>(app: &str, client: &'m str) -> Option<&'m str> {
-    let rest = client.strip_prefix(app)?.strip_prefix('-')?;
-    Some(rest.split_once("-member-")?.0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_name_of_a_member_has_its_instance() {
-        assert_eq!(instance_of("a-b", "a-b-1f2e-member-0a"), Some("1f2e"));
-        assert_eq!(instance_of("a", "other-1f2e-member-0a"), None);
-        assert_eq!(instance_of("a", "a-1f2e-worker-0"), None);
-    }
 }

@@ -15,7 +15,7 @@ use super::components;
 use super::current_plugins::CurrentPlugins;
 use super::entries::deployed_plugin;
 use super::notes::{self, InstanceNote, NoteWriter, Refused};
-use super::rewrites::{RewriteVerdicts, Rewrites};
+use super::rewrites::{InstanceRewrites, RewriteVerdicts, Rewrites};
 use super::trials::Trials;
 use super::verdicts::Verdicts;
 use crate::client::native::{Fetched, Fetcher};
@@ -119,6 +119,7 @@ struct Follower<'i> {
     rewrites: RewriteVerdicts,
     /// When the results of canaries and the report of shadows were noted last.
     noted: Option<Instant>,
+    rewrites_noted: Option<Instant>,
     reported: Option<Instant>,
     /// Whether it has read the topic to its end.
     caught_up: bool,
@@ -160,6 +161,7 @@ impl<'i> Follower<'i> {
             verdicts: Verdicts::default(),
             rewrites: RewriteVerdicts::default(),
             noted: None,
+            rewrites_noted: None,
             reported: None,
             caught_up: false,
         })
@@ -207,6 +209,7 @@ impl<'i> Follower<'i> {
             self.rewrites.act(self.context, &self.deployments);
         }
         self.note_results();
+        self.note_rewrites();
         self.notes.write(&self.note);
         Ok(())
     }
@@ -219,7 +222,6 @@ impl<'i> Follower<'i> {
             let failed = |all: &BTreeMap<String, TrialCounts>| all.values().map(TrialCounts::failed).sum::<u64>();
             if failed(&counts) != failed(&self.note.counts) || passed(self.noted, COUNTS_INTERVALS.1) {
                 (self.noted, self.note.counts) = (Some(Instant::now()), counts);
-                self.note.rewrites = self.context.rewrites.of_instance(self.context);
             }
         }
         if passed(self.reported, REPORT_INTERVAL) {
@@ -227,6 +229,18 @@ impl<'i> Follower<'i> {
             if let Some(report) = self.context.shadows.get() {
                 self.notes.report(report);
             }
+        }
+    }
+
+    /// Notes how far the tasks are with rewriting entries: at once which are done, and the counts not too often.
+    fn note_rewrites(&mut self) {
+        let now = self.context.rewrites.of_instance(self.context);
+        let stores = |of: &BTreeMap<String, InstanceRewrites>| {
+            of.iter().map(|(plugin, it)| (plugin.clone(), it.reached, it.stores.clone())).collect::<Vec<_>>()
+        };
+        let passed = self.rewrites_noted.is_none_or(|at| at.elapsed() >= COUNTS_INTERVALS.1);
+        if passed || stores(&now) != stores(&self.note.rewrites) {
+            (self.rewrites_noted, self.note.rewrites) = (Some(Instant::now()), now);
         }
     }
 

@@ -74,6 +74,12 @@ pub(super) fn instance_of(key: &str) -> Option<&str> {
     key.strip_prefix(PREFIX)
 }
 
+/// The instance that a member of the group belongs to, by its `client.id`.
+pub(crate) fn instance_of_client<'m>(app: &str, client: &'m str) -> Option<&'m str> {
+    let rest = client.strip_prefix(app)?.strip_prefix('-')?;
+    Some(rest.split_once("-member-")?.0)
+}
+
 /// Writes the note of an instance.
 pub(super) struct NoteWriter {
     producer: BaseProducer<NoteContext>,
@@ -170,5 +176,17 @@ impl NoteWriter {
         let mut record = BaseRecord::<str, [u8]>::to(&self.topic).partition(0).key(&key);
         record.payload = value;
         self.producer.send(record).is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_member_has_its_instance() {
+        assert_eq!(instance_of_client("a-b", "a-b-1f2e-member-0a"), Some("1f2e"));
+        assert_eq!(instance_of_client("a", "other-1f2e-member-0a"), None);
+        assert_eq!(instance_of_client("a", "a-1f2e-worker-0"), None);
     }
 }

@@ -5,20 +5,21 @@
 //! older version again.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use millrace_engine::deployment::{Act, ActivePlugins, AppDeployments, RewriteCounts};
 use serde::{Deserialize, Serialize};
 
+use super::entries::Entries;
 use super::follow::FollowContext;
-use super::notes::InstanceNote;
+use super::holds_any;
+use super::notes::{InstanceNote, instance_of_client};
 use super::verdicts::{ACT_TIMEOUT, TURN, do_it};
+use crate::cluster::internal_topics;
+use crate::error::Error;
 use crate::tasks::{TaskId, task_count};
-
-/// How long the end waits for processes that have never noted that they run the generation: they may have other pipeline
-/// files, with other tasks. A process that is silent for longer is taken for dead.
-const SILENCE: Duration = Duration::from_secs(60);
 
 /// How far the workers of an instance are.
 #[derive(Default)]
@@ -29,6 +30,8 @@ pub(crate) struct Rewrites(Mutex<BTreeMap<usize, WorkerRewrites>>);
 pub(crate) struct WorkerRewrites {
     /// The version of the plugins that it runs, in this process.
     pub(crate) version: u64,
+    /// Whether a task of it has entries to rewrite.
+    pub(crate) is_open: bool,
     /// The tasks that are done, and have committed it.
     pub(crate) done: BTreeSet<TaskId>,
     /// Counts of all its tasks, by plugin.
@@ -62,6 +65,12 @@ impl Rewrites {
     /// A worker notes how far it is.
     pub(crate) fn note(&self, worker: usize, rewrites: WorkerRewrites) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(worker, rewrites);
+    }
+
+    /// Number of workers with entries to rewrite; they share the rate.
+    pub(crate) fn open_workers(&self) -> usize {
+        let workers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        workers.values().filter(|worker| worker.is_open).count()
     }
 
     /// How far the instance is, by plugin.
@@ -114,7 +123,8 @@ impl RewriteVerdicts {
         }
     }
 
-    /// Notes that a plugin's older state versions are gone, once all tasks are done.
+    /// Notes that a plugin's older state versions are gone, once all tasks are done. A failed attempt is logged, and made
+    /// again.
     pub(super) fn act(&mut self, context: &FollowContext<'_>, deployments: &AppDeployments) {
         if self.acted.is_some_and(|at| at.elapsed() < ACT_TIMEOUT) {
             return;
@@ -126,41 +136,96 @@ impl RewriteVerdicts {
                 self.due.remove(plugin);
                 continue;
             };
-            if let Some((stores, counts)) = self.end(context.instance, plugin, record.reached()) {
-                let (plugin, generation) = (plugin.to_owned(), active.generation);
-                self.acted = Some(Instant::now());
-                do_it(context, &Act::Rewritten { plugin, generation, stores, counts }, String::new());
-                return;
+            let (reached, generation) = (record.reached(), active.generation);
+            if !self.are_all_done(plugin, reached) {
+                self.due.remove(plugin);
+                continue;
             }
+            self.acted = Some(Instant::now());
+            match self.end(context, plugin, reached) {
+                Ok(Some((stores, counts))) => {
+                    let plugin = plugin.to_owned();
+                    do_it(context, &Act::Rewritten { plugin, generation, stores, counts }, String::new());
+                }
+                // Another process is to act, or one isn't that far.
+                Ok(None) => self.acted = None,
+                Err(error) => tracing::warn!(%error, plugin, "the end of a rewriting can't be noted: trying again"),
+            }
+            return;
         }
     }
 
-    /// The stores of a plugin and the counts, if all tasks are done and it is this instance's turn to say so.
-    fn end(&mut self, own: &str, plugin: &str, reached: u32) -> Option<(BTreeSet<String>, RewriteCounts)> {
-        let of_plugin = |note: &InstanceNote| note.rewrites.get(plugin).filter(|it| it.reached == reached).cloned();
-        let notes = self.notes.iter().filter_map(|(id, note)| Some((id.as_str(), of_plugin(note)?)));
-        let notes: BTreeMap<&str, InstanceRewrites> = notes.collect();
-        if !notes.contains_key(own) || !are_all_done(notes.values()) {
-            self.due.remove(plugin);
+    /// Whether all tasks that are known here are done.
+    fn are_all_done(&self, plugin: &str, reached: u32) -> bool {
+        let notes = self.notes.values().filter_map(|note| of_request(note, plugin, reached));
+        are_all_done(notes)
+    }
+
+    /// The stores of a plugin and the counts, if all live instances are done and it is this instance's turn to say so.
+    fn end(
+        &mut self,
+        context: &FollowContext<'_>,
+        plugin: &str,
+        reached: u32,
+    ) -> Result<Option<(BTreeSet<String>, RewriteCounts)>, Error> {
+        let app = context.topology.app.as_str();
+        let members = context.cluster.members(app)?;
+        let live: BTreeSet<&str> = members.iter().filter_map(|client| instance_of_client(app, client)).collect();
+        let Some((stores, walked, mut counts)) = self.outcome(context.instance, &live, plugin, reached) else {
+            return Ok(None);
+        };
+        let go_on = || !context.stop.load(Ordering::Relaxed);
+        let control = internal_topics::control(app);
+        let Some(entries) = Entries::read(context.settings, context.cluster, &control, &go_on)? else {
+            return Ok(None);
+        };
+        let holds_any = &mut |store: &str| holds_any(context.cluster, &internal_topics::changelog(app, store));
+        counts.keep_versions(&stores, &walked, &entries.contents()?, holds_any)?;
+        Ok(Some((stores, counts)))
+    }
+
+    /// The stores by function and by name, and the counts, if each of these live instances is done and it is `own`'s turn.
+    /// A live instance that hasn't noted how far it is may have tasks that no other one knows.
+    fn outcome(
+        &mut self,
+        own: &str,
+        live: &BTreeSet<&str>,
+        plugin: &str,
+        reached: u32,
+    ) -> Option<(BTreeSet<String>, BTreeSet<String>, RewriteCounts)> {
+        let mut notes = BTreeMap::new();
+        for id in live {
+            let note = self.notes.get(*id)?;
+            match of_request(note, plugin, reached) {
+                Some(rewrites) => drop(notes.insert(*id, rewrites)),
+                // Its pipeline hasn't the plugin.
+                None if !note.running.contains_key(plugin) => {}
+                None => return None,
+            }
+        }
+        if !notes.contains_key(own) || !are_all_done(notes.values().copied()) {
             return None;
         }
         let due = self.due.entry(plugin.to_owned()).or_insert((reached, Instant::now()));
         if due.0 != reached {
             *due = (reached, Instant::now());
         }
-        let is_behind = |note: &InstanceNote| note.running.get(plugin).is_some_and(|at| *at < reached);
-        let silent = self.notes.values().any(is_behind);
         let before = notes.keys().filter(|id| **id < own).count();
-        let turn = TURN.saturating_mul(u32::try_from(before).unwrap_or(u32::MAX));
-        let wait = if silent { SILENCE.saturating_add(turn) } else { turn };
-        if due.1.elapsed() < wait {
+        if due.1.elapsed() < TURN.saturating_mul(u32::try_from(before).unwrap_or(u32::MAX)) {
             return None;
         }
-        let stores = notes.values().flat_map(|note| note.stores.values().map(|store| store.name.clone())).collect();
+        let all = || notes.values().flat_map(|note| &note.stores);
+        let stores = all().map(|(_, store)| store.name.clone()).collect();
+        let walked = all().map(|(name, _)| name.clone()).collect();
         let mut counts = RewriteCounts::default();
         notes.values().for_each(|note| counts.add(&note.counts));
-        Some((stores, counts))
+        Some((stores, walked, counts))
     }
+}
+
+/// How far an instance is with what this change asks for.
+fn of_request<'n>(note: &'n InstanceNote, plugin: &str, reached: u32) -> Option<&'n InstanceRewrites> {
+    note.rewrites.get(plugin).filter(|it| it.reached == reached)
 }
 
 /// Whether each task of each store is done in some instance.
@@ -197,27 +262,36 @@ mod tests {
         verdicts
     }
 
+    fn end(known: &mut RewriteVerdicts, own: &str, live: &[&str], reached: u32) -> Option<RewriteCounts> {
+        let live = live.iter().copied().collect();
+        known.outcome(own, &live, "p", reached).map(|(stores, walked, counts)| {
+            assert_eq!((stores, walked), (["sum/state".to_owned()].into(), ["total".to_owned()].into()));
+            counts
+        })
+    }
+
     #[test]
     fn the_first_instance_ends_it_when_each_task_is_done_somewhere() {
         let (a, b) = (note(3, &[0, 2]), note(3, &[1]));
         let mut known = verdicts(&[("a", 3, Some(a.clone())), ("b", 3, Some(b))]);
-        let (stores, counts) = known.end("a", "p", 3).unwrap();
-        assert_eq!(stores, BTreeSet::from(["sum/state".to_owned()]));
+        let counts = end(&mut known, "a", &["a", "b"], 3).unwrap();
         assert_eq!((counts.looked, counts.rewritten), (4, 2));
-        assert!(known.end("b", "p", 3).is_none(), "it isn't its turn yet");
-        assert!(known.end("c", "p", 3).is_none(), "it has no note of its own");
-        assert!(verdicts(&[("a", 3, Some(a))]).end("a", "p", 3).is_none(), "task 1 isn't done");
+        assert!(end(&mut known, "b", &["a", "b"], 3).is_none(), "it isn't its turn yet");
+        assert!(end(&mut known, "a", &["a"], 3).is_none(), "task 1 was done by an instance that is gone");
+        assert!(end(&mut verdicts(&[("a", 3, Some(a))]), "a", &["a"], 3).is_none(), "task 1 isn't done");
     }
 
     #[test]
-    fn it_does_not_end_while_an_instance_may_have_other_tasks_or_is_done_with_another_change() {
+    fn it_does_not_end_while_a_live_instance_may_have_other_tasks_or_is_done_with_another_change() {
         let all = note(2, &[0, 1]);
-        let mut known = verdicts(&[("a", 3, Some(all.clone())), ("b", 2, None)]);
-        assert!(known.end("a", "p", 3).is_none(), "b has not said that it runs the generation");
-        known.take("b", None);
-        assert!(known.end("a", "p", 3).is_some());
-        assert!(verdicts(&[("a", 4, Some(all.clone()))]).end("a", "p", 4).is_none());
-        let more = verdicts(&[("a", 3, Some(all)), ("b", 3, Some(note(3, &[])))]).end("a", "p", 3);
-        assert!(more.is_none(), "b knows a third task");
+        let mut known = verdicts(&[("a", 3, Some(all.clone())), ("b", 3, None)]);
+        assert!(end(&mut known, "a", &["a", "b"], 3).is_none(), "b runs it, and hasn't noted its tasks");
+        assert!(end(&mut known, "a", &["a", "c"], 3).is_none(), "c has no note yet");
+        assert!(end(&mut known, "a", &["a"], 3).is_some(), "b is gone");
+        known.take("d", Some(InstanceNote::default()));
+        assert!(end(&mut known, "a", &["a", "d"], 3).is_some(), "d has other plugins");
+        assert!(end(&mut verdicts(&[("a", 4, Some(all.clone()))]), "a", &["a"], 4).is_none());
+        let mut more = verdicts(&[("a", 3, Some(all)), ("b", 3, Some(note(3, &[])))]);
+        assert!(end(&mut more, "a", &["a", "b"], 3).is_none(), "b knows a third task");
     }
 }

@@ -15,8 +15,9 @@ pub(crate) struct Trials {
     guard: Mutex<Guard>,
     /// The version whose records fail, while the input waits.
     flooded: Mutex<Option<Flooded>>,
-    /// The canary that is about to be aborted, while the input waits for that: it takes a second to tell all processes.
-    condemned: Mutex<Option<Flooded>>,
+    /// The canaries that are about to be aborted, by plugin, while the input waits for that: it takes a second to tell all
+    /// processes.
+    condemned: Mutex<BTreeMap<String, Flooded>>,
     is_held: AtomicBool,
     /// Whether the guard watches a version: otherwise workers don't ask it on the way of a record.
     is_watching: AtomicBool,
@@ -49,7 +50,7 @@ impl Trials {
         Self { counts, guard, flooded, condemned, is_held: AtomicBool::new(held), is_watching }
     }
 
-    /// Whether the input waits, because too many of its records fail.
+    /// Whether the input waits until another version is active.
     pub(crate) fn is_held(&self) -> bool {
         self.is_held.load(Ordering::Acquire)
     }
@@ -71,8 +72,8 @@ impl Trials {
         if !self.is_watching.load(Ordering::Acquire) && !self.is_held() {
             return None;
         }
-        if let Some(condemned) = locked(&self.condemned).as_ref().filter(|condemned| plugins.floods(condemned)) {
-            return Some(condemned.reason.clone());
+        if let Some(condemned) = locked(&self.condemned).values().find(|condemned| plugins.is_canary(condemned)) {
+            return Some(said(condemned));
         }
         let mut guard = locked(&self.guard);
         let held = locked(&self.flooded).clone().filter(|flooded| plugins.floods(flooded));
@@ -87,31 +88,41 @@ impl Trials {
 
     /// Holds the input. Gives the reason.
     fn hold(&self, flooded: Flooded) -> String {
-        let Flooded { plugin, generation, reason, .. } = &flooded;
-        let reason = format!("plugin `{plugin}`, generation {generation}: {reason}");
-        if !self.is_held.swap(true, Ordering::AcqRel) {
+        let reason = said(&flooded);
+        self.is_held.store(true, Ordering::Release);
+        let mut known = locked(&self.flooded);
+        if known.is_none() {
             tracing::error!(reason, "{}", Flooded::SEEN);
-            *locked(&self.flooded) = Some(flooded);
+            *known = Some(flooded);
         }
         reason
     }
 
     /// Whether the input waits until a user decides.
     pub(crate) fn waits_for_a_user(&self) -> bool {
-        self.is_held() && locked(&self.flooded).is_none() && locked(&self.condemned).is_none()
+        self.is_held() && locked(&self.flooded).is_none() && locked(&self.condemned).is_empty()
     }
 
     /// Holds the input until a canary is aborted: no more of its results are committed.
     pub(super) fn condemn(&self, canary: Flooded) {
-        locked(&self.condemned).get_or_insert(canary);
+        let mut condemned = locked(&self.condemned);
+        if !condemned.contains_key(&canary.plugin) {
+            tracing::warn!(reason = said(&canary), "the input waits until the canary is aborted");
+            condemned.insert(canary.plugin.clone(), canary);
+        }
         self.is_held.store(true, Ordering::Release);
     }
 
     /// The canary of a plugin isn't to be aborted after all.
     pub(super) fn acquit(&self, plugin: &str, plugins: &ActivePlugins) {
-        if locked(&self.condemned).take_if(|condemned| condemned.plugin == plugin).is_some() {
-            let ordered = locked(&self.guard).guard.holds(plugins);
-            self.is_held.store(ordered || locked(&self.flooded).is_some(), Ordering::Release);
+        // Until the end: a worker that sees a flood meanwhile holds the input.
+        let guard = locked(&self.guard);
+        let mut condemned = locked(&self.condemned);
+        if condemned.remove(plugin).is_some() {
+            let held = guard.guard.holds(plugins) || locked(&self.flooded).is_some() || !condemned.is_empty();
+            if !held && self.is_held.swap(false, Ordering::AcqRel) {
+                tracing::warn!("the input goes on");
+            }
         }
     }
 
@@ -153,8 +164,9 @@ impl Trials {
         let mut flooded = locked(&self.flooded);
         flooded.take_if(|flooded| !plugins.floods(flooded));
         let mut condemned = locked(&self.condemned);
-        condemned.take_if(|condemned| !plugins.floods(condemned));
-        let held = ordered || flooded.is_some() || condemned.is_some();
+        // One that was promoted meanwhile is a canary no more.
+        condemned.retain(|_, condemned| plugins.is_canary(condemned));
+        let held = ordered || flooded.is_some() || !condemned.is_empty();
         match (self.is_held.swap(held, Ordering::AcqRel), held) {
             (true, false) => tracing::warn!("the input goes on"),
             (_, true) if ordered => tracing::error!("{}", Flooded::HELD),
@@ -166,6 +178,11 @@ impl Trials {
     pub(crate) fn counts(&self) -> BTreeMap<String, TrialCounts> {
         locked(&self.counts).all().clone()
     }
+}
+
+/// A version that fails, with its reason.
+fn said(Flooded { plugin, generation, reason }: &Flooded) -> String {
+    format!("plugin `{plugin}`, generation {generation}: {reason}")
 }
 
 fn warn_of_shadows(plugins: &ActivePlugins) {

@@ -124,7 +124,10 @@ impl Worker {
                 (Opened::Restored(task, beginning), _) => {
                     check_state_has_offsets(&self.shared, task, &beginning.starts)?;
                     match self.open_task(task, &beginning) {
-                        Ok(active) => active,
+                        Ok(mut active) => {
+                            self.resume_walk(&mut active);
+                            active
+                        }
                         // Its offsets have no note of the generation, as when a person has set them.
                         Err(TaskError::OldDeployment { plugin, recorded, .. }) => {
                             self.awaited.early.wait_for(Opened::Restored(task, beginning), plugin, recorded);

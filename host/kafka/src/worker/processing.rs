@@ -189,7 +189,7 @@ impl Worker {
     }
 
     /// Holds global tables still until the transaction ends. False if they change, and a command comes meanwhile.
-    pub(super) fn acquire_permit(&mut self) -> bool {
+    fn acquire_permit(&mut self) -> bool {
         let Self { shared, transactions, mailbox, .. } = self;
         let go_on = || may_go_on(mailbox, shared);
         transactions.acquire_permit(shared.barrier.as_ref(), &go_on)

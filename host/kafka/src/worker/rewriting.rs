@@ -1,18 +1,25 @@
 //! Rewriting entries of older state versions: a part in each round of the worker.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
 use millrace_engine::deployment::{RewriteCounts, RewritePace};
+use millrace_engine::task::Walk;
 
 use super::Worker;
 use super::active_task::ActiveTask;
+use super::commit::CommitScope;
+use super::isolation::Isolation;
 use crate::clock::wall_clock;
 use crate::control::WorkerRewrites;
 use crate::error::Reaction;
+use crate::tasks::TaskId;
 
-/// Most entries that a round rewrites: records wait meanwhile.
-const MOST_IN_ROUND: usize = 2_000;
+/// How long the rewriting of a round may take: records and commands wait meanwhile.
+const ROUND_TIME: Duration = Duration::from_millis(20);
+
+/// Most entries of a part.
+const MOST_IN_PART: usize = 500;
 
 /// How often a worker notes how far it is.
 const NOTE_INTERVAL: Duration = Duration::from_millis(100);
@@ -22,6 +29,15 @@ const NOTE_INTERVAL: Duration = Duration::from_millis(100);
 pub(super) struct Rewriting {
     pace: RewritePace,
     noted: Option<Instant>,
+    /// The walk of each task at its last commit: a task that is opened anew after a failure goes on from there.
+    walks: HashMap<TaskId, Walk>,
+}
+
+impl Rewriting {
+    /// The worker may get other tasks. A process with an older version may have one meanwhile.
+    pub(super) fn forget_walks(&mut self) {
+        self.walks.clear();
+    }
 }
 
 impl Worker {
@@ -32,43 +48,65 @@ impl Worker {
             return Ok(());
         }
         self.note_rewrites();
-        let workers = self.shared.topology.settings.threads;
-        let mut left = self.rewriting.pace.allowed(&self.plugins, workers, wall_clock()).min(MOST_IN_ROUND);
+        let workers = self.shared.rewrites.open_workers();
+        let mut left = self.rewriting.pace.allowed(&self.plugins, workers, wall_clock());
+        let began = Instant::now();
         for number in 0..self.tasks.len() {
-            let may_go_on = |active: &ActiveTask| {
-                let is_ready = active.version == self.version && !active.task.is_unfinished();
-                is_ready && !active.task.has_rewritten() && !self.isolated.is_waiting(active.id)
-            };
-            if left == 0 || self.is_transaction_full() {
-                break;
-            }
-            if self.tasks.get(number).is_some_and(may_go_on) && self.transactions.producer.is_some() {
-                if !self.acquire_permit() {
-                    break;
-                }
-                let cost = self.rewrite_task(number, left)?;
+            while left > 0
+                && began.elapsed() < ROUND_TIME
+                && self.tasks.get(number).is_some_and(|active| self.may_rewrite(active))
+                && !self.is_transaction_full()
+                && self.transactions.producer.is_some()
+            {
+                let cost = self.rewrite_task(number, left.min(MOST_IN_PART))?;
                 self.rewriting.pace.spent(cost);
-                left = left.saturating_sub(cost);
+                left = left.saturating_sub(cost.max(1));
             }
         }
         Ok(())
     }
 
+    /// Whether a task may rewrite entries now. One that perhaps can't write has its transactions to itself.
+    fn may_rewrite(&self, active: &ActiveTask) -> bool {
+        let is_ready = active.version == self.version && !active.task.is_unfinished() && !active.task.has_rewritten();
+        is_ready && self.isolated.of(active.id) == Isolation::Together
+    }
+
     fn rewrite_task(&mut self, number: usize, limit: usize) -> Result<usize, Reaction> {
-        let (began, run_time) = (Instant::now(), self.run_time());
-        let Some(active) = self.tasks.get_mut(number) else { return Ok(0) };
-        self.logic.limit_time(Some(run_time));
+        let step = self.rewrite_part(number, limit, Some(ROUND_TIME))?;
+        if !step.is_stuck {
+            return Ok(step.cost);
+        }
+        // A value that takes long has no open transaction beside it, which the broker would end.
+        self.commit(CommitScope::All)?;
+        if self.transactions.producer.is_none() {
+            return Ok(step.cost);
+        }
+        Ok(step.cost + self.rewrite_part(number, 1, None)?.cost)
+    }
+
+    fn rewrite_part(
+        &mut self,
+        number: usize,
+        limit: usize,
+        time: Option<Duration>,
+    ) -> Result<millrace_engine::task::RewriteStep, Reaction> {
+        let began = Instant::now();
+        let Some(active) = self.tasks.get_mut(number) else { return Ok(Default::default()) };
+        self.logic.limit_time(time);
         let step = active.task.rewrite(self.logic.as_mut(), limit).map_err(|error| active.reaction(error))?;
         if step.rewritten > 0 || active.task.has_rewritten() {
             active.dirty = true;
             self.transactions.begun.get_or_insert(began);
         }
-        Ok(step.cost)
+        Ok(step)
     }
 
-    /// Whether no open task has entries to rewrite.
-    pub(super) fn has_rewritten(&self) -> bool {
-        self.tasks.iter().all(|active| active.task.has_rewritten())
+    /// A task that was opened anew goes on with its walk.
+    pub(super) fn resume_walk(&self, active: &mut ActiveTask) {
+        if let Some(walk) = self.rewriting.walks.get(&active.id) {
+            active.task.resume_walk(walk.clone());
+        }
     }
 
     /// Notes which tasks are done, for the thread that follows the deployments.
@@ -77,12 +115,17 @@ impl Worker {
             return;
         }
         self.rewriting.noted = Some(Instant::now());
-        let is_done = |active: &&ActiveTask| active.task.has_rewritten() && !active.dirty;
-        let done = self.tasks.iter().filter(is_done).map(|active| active.id).collect();
+        // A task with the versions before has a walk of before.
+        let own = || self.tasks.iter().filter(|active| active.version == self.version);
+        let committed = || own().filter(|active| !active.dirty);
+        let done = committed().filter(|active| active.task.has_rewritten()).map(|active| active.id).collect();
         let mut counts: BTreeMap<String, RewriteCounts> = BTreeMap::new();
-        for (plugin, of) in self.tasks.iter().flat_map(|active| active.task.rewrite_counts()) {
+        for (plugin, of) in own().flat_map(|active| active.task.rewrite_counts()) {
             counts.entry(plugin.clone()).or_default().add(of);
         }
-        self.shared.rewrites.note(self.number, WorkerRewrites { version: self.version, done, counts });
+        let is_open = own().any(|active| !active.task.has_rewritten());
+        let walks: Vec<_> = committed().map(|active| (active.id, active.task.walk().clone())).collect();
+        self.rewriting.walks.extend(walks);
+        self.shared.rewrites.note(self.number, WorkerRewrites { version: self.version, is_open, done, counts });
     }
 }

@@ -68,13 +68,12 @@ impl DeployedPlugin {
     /// Rewrites values. The time for it isn't one of records, by which two versions are compared.
     pub(super) fn call_rewrite<T>(
         &mut self,
-        function: FunctionId,
+        target: (FunctionId, Attempt),
         args: abi::RewriteArgs,
         values: u32,
         check: impl FnOnce(abi::Rewritten) -> Result<T, CallError>,
     ) -> Result<Called<T>, CallError> {
         let time = self.take_time();
-        let target = (function, Attempt::Batch);
         let called = self.call_pure(target, |functions| functions.rewrite, args, CallSize::of(values), check);
         self.time = time;
         called

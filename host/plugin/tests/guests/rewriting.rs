@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use millrace_engine::logic::Logic;
 use millrace_engine::manifest::Role;
-use millrace_engine::ports::{CallError, DeploymentId, Fault, FunctionId, Stored};
+use millrace_engine::ports::{Attempt, CallError, DeploymentId, Fault, FunctionId, Stored};
 use millrace_engine::topology::GuestLimits;
 use millrace_plugin::{GuestInstances, PluginSettings};
 
@@ -29,7 +29,7 @@ fn built(file: &str, writes: &[(&str, u32)], limits: GuestLimits) -> GuestInstan
 }
 
 fn rewritten(guests: &mut GuestInstances, id: FunctionId, values: &[Stored]) -> Vec<Result<Stored, String>> {
-    guests.rewrite(id, 0, values).unwrap().result
+    guests.rewrite(id, 0, values, Attempt::Batch).unwrap().result
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn a_rewrite_of_no_values_calls_no_guest() {
 fn a_store_that_the_function_does_not_have_is_an_error_of_the_host() {
     let mut guests = built("swap_next.wasm", &[], GuestLimits::default());
     for (index, store) in [(0, 1), (2, 0), (9, 0)] {
-        let called = guests.rewrite(function(index), store, &[stored(1, "{}")]);
+        let called = guests.rewrite(function(index), store, &[stored(1, "{}")], Attempt::Batch);
         let words = format!("plugin `swap` has no function {index} with a store {store}");
         assert!(matches!(&called, Err(CallError::Host(text)) if *text == words), "{called:?}");
     }
@@ -85,9 +85,9 @@ fn a_store_that_the_function_does_not_have_is_an_error_of_the_host() {
 /// Rewrites a bad value between good ones, and then good ones alone.
 fn check(guests: &mut GuestInstances, id: FunctionId, bad: &'static str, fault: Fault, at: Option<usize>, words: &str) {
     let (good, bad) = (stored(1, "good"), stored(1, bad));
-    let called = guests.rewrite(id, 0, &[good.clone(), bad.clone(), good.clone()]);
+    let called = guests.rewrite(id, 0, &[good.clone(), bad.clone(), good.clone()], Attempt::Batch);
     expect(called, fault, at, words);
-    expect(guests.rewrite(id, 0, &[bad]), fault, Some(0), words);
+    expect(guests.rewrite(id, 0, &[bad], Attempt::Batch), fault, Some(0), words);
     let after = rewritten(guests, id, &[good.clone(), good]);
     assert_eq!(after.iter().filter(|value| value.is_ok()).count(), 2, "{after:?}");
 }
@@ -108,7 +108,7 @@ fn code_that_does_harm_when_it_reads_an_old_value_costs_its_call_only() {
 fn a_rewrite_ends_when_the_time_of_its_calls_is_over() {
     let mut guests = built("hostile.wasm", &[], limits_of_compiled());
     guests.limit_time(Some(Duration::from_millis(50)));
-    let called = guests.rewrite(function(1), 0, &[stored(1, "loop")]);
+    let called = guests.rewrite(function(1), 0, &[stored(1, "loop")], Attempt::Batch);
     assert!(matches!(called, Err(CallError::Overrun)), "{called:?}");
     guests.limit_time(None);
     assert_eq!(rewritten(&mut guests, function(1), &[stored(1, "good")]), [Ok(stored(2, r#"{"asked":"good"}"#))]);

@@ -143,7 +143,7 @@ fn print(plugin: &str, it: &Deployment, canary: Option<&(TrialCounts, Verdict)>)
     }
     line("made", &format!("{} by {} ({})", time_of(it.at), it.by, it.cause.name()));
     line("note", &it.note);
-    line("verdict", &it.verdict);
+    line("verdict", &it.outcome());
     if let Some((_, verdict)) = canary {
         line("so far", &format!("{}: {}", verdict.name(), verdict.reason()));
     }

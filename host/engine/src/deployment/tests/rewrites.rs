@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::ports::DeploymentId;
+use crate::contents::{Contents, Entries};
+use crate::manifest::KeyCodec;
 use crate::step::{Deployed, Rewrites};
 
-const RATE: Rewrite = Rewrite { rate: 7 };
+const RATE: Rewrite = Rewrite { rate: 7, request: 0 };
 
 fn rewrite(app: &mut AppDeployments) -> Result<u32, DeploymentRefused> {
     let replaces = app.active("p").unwrap().generation;
@@ -36,9 +37,8 @@ fn versions(app: &AppDeployments) -> Vec<u32> {
 fn older_versions_are_forgotten_when_all_their_entries_are_rewritten() {
     let mut app = old_state();
     assert_eq!(rewrite(&mut app), Ok(3), "it is finalised, too");
-    let deployed = app.active("p").unwrap().deployed(DeploymentId(0));
-    let rewrites = deployed.rewrites.unwrap();
-    assert_eq!((rewrites.rate, rewrites.versions.get("sum/state")), (7, Some(&2)));
+    let rewrites = app.plugins.get("p").unwrap().rewrites().unwrap();
+    assert_eq!((rewrites.rate, rewrites.request, rewrites.versions.get("sum/state")), (7, 3, Some(&2)));
     assert_eq!(versions(&app), [1, 2]);
     deploy(&mut app.clone(), &version("three", "", &[2], &[2])).unwrap_err();
 
@@ -46,7 +46,7 @@ fn older_versions_are_forgotten_when_all_their_entries_are_rewritten() {
     rewritten(&mut app, 3, 0).unwrap();
     assert!(app.plugins.get("p").unwrap().reached() > before, "tasks hear of it");
     let active = app.active("p").unwrap();
-    assert_eq!((active.rewrite, active.verdict.as_str()), (None, "5 entries rewritten"));
+    assert_eq!((active.rewrite, active.outcome().as_str()), (None, "5 entries rewritten"));
     assert_eq!(versions(&app), [2]);
     deploy(&mut app, &version("three", "", &[2], &[2])).unwrap();
 }
@@ -57,10 +57,11 @@ fn a_version_stays_while_entries_of_it_do() {
     rewrite(&mut app).unwrap();
     rewritten(&mut app, 3, 2).unwrap();
     assert_eq!(versions(&app), [1, 2]);
-    let verdict = &app.active("p").unwrap().verdict;
+    let verdict = app.active("p").unwrap().outcome();
     assert_eq!(verdict, "5 entries rewritten; 2 of `sum/state` can't be: unreachable");
     assert_eq!(rewrite(&mut app), Ok(3), "it may be tried again");
-    assert_eq!(app.active("p").unwrap().rewrite, Some(RATE));
+    let request = app.active("p").unwrap().rewrite.unwrap().request;
+    assert!(request > 3, "tasks begin another walk");
 }
 
 #[test]
@@ -71,6 +72,14 @@ fn what_is_finalised_already_can_be_rewritten_later_and_only_once() {
     let reached = app.plugins.get("p").unwrap().reached();
     assert_eq!(rewrite(&mut app), Ok(3), "it was asked for before");
     assert_eq!(app.plugins.get("p").unwrap().reached(), reached);
+    let begun = app.active("p").unwrap().rewrite.unwrap();
+    let faster = Act::Finalize { plugin: "p".into(), replaces: 2, rewrite: Some(Rewrite::at(9)) };
+    app.apply(&faster, &author()).unwrap();
+    assert_eq!(
+        app.active("p").unwrap().rewrite,
+        Some(Rewrite { rate: 9, ..begun }),
+        "the walk goes on at another rate"
+    );
     rewritten(&mut app, 3, 0).unwrap();
     let again = rewrite(&mut app).unwrap_err();
     assert_eq!(
@@ -93,7 +102,7 @@ fn another_deployment_ends_it_and_older_versions_stay_known() {
 #[test]
 fn a_worker_rewrites_at_its_share_of_the_rate_and_never_much_at_once() {
     let mut plugins = floods::plugins(1, None);
-    let rewrites = Some(Arc::new(Rewrites { rate: 20_000, versions: BTreeMap::new() }));
+    let rewrites = Some(Arc::new(Rewrites { rate: 20_000, request: 1, versions: BTreeMap::new() }));
     let deployed = plugins.deployments.iter().map(|it| Deployed { rewrites: rewrites.clone(), ..it.clone() });
     plugins.deployments = deployed.collect();
     let mut pace = RewritePace::default();
@@ -104,4 +113,29 @@ fn a_worker_rewrites_at_its_share_of_the_rate_and_never_much_at_once() {
     assert_eq!(pace.allowed(&plugins, 2, 1_006), 0, "what was too much is saved again");
     assert_eq!(pace.allowed(&plugins, 2, 9_000), 980, "a pause doesn't add up");
     assert_eq!(pace.allowed(&plugins, 2, 500), 980, "nor does a clock that goes back");
+}
+
+#[test]
+fn versions_stay_known_while_a_store_that_no_task_has_may_have_them() {
+    let contents = |step: &str| Contents {
+        step: step.into(),
+        entries: Entries::Aggregate { function: "sum".into(), windows: None, is_final: false },
+        key: KeyCodec::Bytes,
+        plugin: String::new(),
+        sides: None,
+        inputs: BTreeSet::new(),
+    };
+    let all = BTreeMap::from([("total".to_owned(), contents("total")), ("old".to_owned(), contents("old"))]);
+    let (stores, walked) = (BTreeSet::from(["sum/state".to_owned()]), BTreeSet::from(["total".to_owned()]));
+    let verdict = |is_there: bool| {
+        let mut counts = RewriteCounts::default();
+        counts.keep_versions(&stores, &walked, &all, &mut |_| Ok::<_, ()>(is_there)).unwrap();
+        counts.verdict()
+    };
+    assert_eq!(verdict(false), "0 entries rewritten");
+    assert_eq!(
+        verdict(true),
+        "0 entries rewritten; the versions of `sum/state` stay known: the store `old` of the step `old` isn't rewritten, as no \
+         task has it"
+    );
 }
