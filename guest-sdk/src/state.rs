@@ -13,6 +13,7 @@ use crate::error::{Error, Result, codes};
 ///
 /// ```
 /// use millrace_sdk::prelude::*;
+/// use millrace_sdk::serde_json;
 ///
 /// #[derive(Clone, serde::Serialize, serde::Deserialize)]
 /// struct Seen {
@@ -23,6 +24,8 @@ use crate::error::{Error, Result, codes};
 /// impl State for Seen {
 ///     const VERSION: u32 = 2;
 ///     const READS: &[u32] = &[1];
+///     // So that the version before can go on with the state after a rollback.
+///     const WRITES: &[u32] = &[1];
 ///
 ///     // Version 1 was the bare count.
 ///     fn upgrade(version: u32, bytes: &[u8]) -> Result<Self> {
@@ -30,6 +33,10 @@ use crate::error::{Error, Result, codes};
 ///             1 => Ok(Self { count: serde_json::from_slice(bytes)?, last: 0 }),
 ///             _ => Err(no_upgrade(version)),
 ///         }
+///     }
+///
+///     fn downgrade(&self, _version: u32) -> Result<Vec<u8>> {
+///         Ok(serde_json::to_vec(&self.count)?)
 ///     }
 /// }
 /// ```

@@ -333,7 +333,7 @@ fn an_entry_at_which_the_rule_traps_stays_and_is_counted() {
     let counts = &app.task.rewrite_counts()["t"];
     assert_eq!((counts.looked, counts.rewritten), (7, 0), "a record has rewritten one entry before");
     let left = &counts.left["append/state"];
-    assert_eq!((left.entries, left.reason.as_str()), (6, "unreachable"));
+    assert_eq!((left.entries, left.reason.as_str()), (6, "the one of the key `k0`: unreachable"));
     app.deployed.rewrites = None;
     let (_, versions, _) = app.end();
     assert_eq!(versions, BTreeMap::from([(1, 1), (2, 6)]), "further records have rewritten all but one");

@@ -67,7 +67,9 @@ pub(crate) fn grouped(
         let outcomes = outcomes.by_ref().take(end - start).collect();
         let deleted = std::iter::from_fn(|| deleted.next_if(|index| *index < end));
         let deleted = deleted.map(|index| index - start).collect();
-        let grouped = decoder.group(group, outcomes, deleted).and_then(|grouped| unchanged(asked, grouped));
+        let grouped = decoder
+            .group((group, asked.state.as_ref()), outcomes, deleted)
+            .and_then(|grouped| unchanged(asked, grouped));
         grouped.map_err(|broken| blame(broken, (end > start).then_some(start)))
     });
     groups.collect()

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use millrace_engine::canary::ALL;
-use millrace_engine::deployment::REWRITE_RATE;
 use millrace_engine::shadow::Ignore;
 use millrace_pipeline::duration;
 
@@ -223,10 +222,9 @@ pub enum DeploymentsCommand {
         /// Without it, an entry is rewritten when a record changes it. With --wait, the command waits for the end
         #[arg(long)]
         rewrite: bool,
-        /// Entries that each process rewrites in a second, at most
-        #[arg(long, value_name = "N", default_value_t = REWRITE_RATE, requires = "rewrite",
-            value_parser = clap::value_parser!(u32).range(1..))]
-        rate: u32,
+        /// Entries that each process rewrites in a second, at most [default: as before, or 10000]
+        #[arg(long, value_name = "N", requires = "rewrite", value_parser = clap::value_parser!(u32).range(1..))]
+        rate: Option<u32>,
         /// How it is done.
         #[command(flatten)]
         manner: Manner,

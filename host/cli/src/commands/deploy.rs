@@ -107,7 +107,11 @@ pub(super) fn done(
     let list = generations.iter().map(one).collect::<Vec<_>>().join(", ");
     let is_tried = generations.iter().any(|(plugin, generation)| trial_of(plugin, *generation).is_some());
     let state = if is_tried { "on trial" } else { "active" };
-    for (plugin, active) in generations.keys().filter_map(|plugin| Some((plugin, deployments.active(plugin)?))) {
+    let is_active = |(plugin, generation): (&'_ String, &u32)| {
+        let active = deployments.active(plugin).filter(|active| active.generation == *generation)?;
+        Some((plugin.clone(), active.clone()))
+    };
+    for (plugin, active) in generations.iter().filter_map(is_active) {
         if active.rewrite.is_some() {
             note(format_args!(
                 "entries of older state versions of `{plugin}` are rewritten while the app runs: `millrace deployments show` \

@@ -5,13 +5,14 @@ mod trials;
 
 use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
-use millrace_engine::deployment::{Act, AppDeployments, Deployment, Rewrite};
+use millrace_engine::deployment::{Act, AppDeployments, Deployment, REWRITE_RATE, Rewrite};
 
 use super::deploy::control::{Components, Control};
 use super::deploy::plan::names_of;
 use super::deploy::{check_together, done, wait};
 use crate::args::{self, DeploymentsCommand, Manner};
 use crate::author;
+use crate::exit::WaitError;
 use crate::load::{Loaded, load};
 use crate::plugins::short;
 use crate::say::note;
@@ -55,8 +56,17 @@ pub fn deployments(command: &DeploymentsCommand) -> Result<()> {
         DeploymentsCommand::Finalize { app, plugin, rewrite, rate, manner } => with(app, |control, loaded| {
             let deployments = control.deployments()?;
             let plugin = chosen(&deployments, plugin.as_deref(), loaded)?;
-            let rewrite = rewrite.then(|| Rewrite::at(*rate));
-            change(control, &Act::Finalize { replaces: active(&deployments, &plugin), plugin, rewrite }, manner)
+            let before = deployments.active(&plugin).and_then(|active| active.rewrite).map(|rewrite| rewrite.rate);
+            if *rewrite && before.is_none() && has_newest_state_only(&deployments, &plugin) {
+                note(format_args!(
+                    "all state of `{plugin}` is in the versions that it writes: there is nothing to rewrite"
+                ));
+                return Ok(());
+            }
+            let rewrite = rewrite.then(|| Rewrite::at(rate.or(before).unwrap_or(REWRITE_RATE)));
+            let replaces = active(&deployments, &plugin);
+            change(control, &Act::Finalize { replaces, plugin: plugin.clone(), rewrite }, manner)?;
+            if rewrite.is_some() && manner.wait { rewritten(control, &plugin) } else { Ok(()) }
         }),
     }
 }
@@ -69,6 +79,25 @@ fn with(app: &args::App, act: impl FnOnce(&Control<'_>, &Loaded) -> Result<()>) 
 fn change(control: &Control<'_>, act: &Act, manner: &Manner) -> Result<()> {
     let generations = control.change(act, &author::here(manner.note.clone()), &Components::new())?;
     done(control, (&generations, false), manner)
+}
+
+/// Whether a plugin writes its newest state versions, and all of its state is in these.
+fn has_newest_state_only(deployments: &AppDeployments, plugin: &str) -> bool {
+    let record = deployments.plugins.get(plugin).and_then(|record| Some((record, record.active()?)));
+    record.is_some_and(|(record, active)| active.older_writes().is_empty() && !record.has_older_state())
+}
+
+/// Fails if a rewriting that was waited for hasn't come to its end, or has left entries.
+fn rewritten(control: &Control<'_>, plugin: &str) -> Result<()> {
+    let deployments = control.deployments()?;
+    let Some(active) = deployments.active(plugin) else { return Ok(()) };
+    if active.rewrite.is_some() {
+        bail!(WaitError::UnderWay("no process of the app runs: it rewrites its state when one does".into()));
+    }
+    match &active.rewritten {
+        Some(counts) if !counts.left.is_empty() => bail!(WaitError::Aborted(counts.verdict())),
+        _ => Ok(()),
+    }
 }
 
 /// The active generation of a plugin.

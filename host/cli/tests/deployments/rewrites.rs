@@ -37,11 +37,8 @@ fn all_entries_are_rewritten_and_the_command_waits_for_it() {
     assert_eq!(said, "`swap`: 33 entries rewritten\nactive: `swap` generation 3; every process of the app runs it\n");
     assert_eq!(entries(&place), ["11 of version 2", "22 of version 2"]);
     process(&place, 44..60);
-    let again = place.millrace(FINALIZE).bad();
-    assert!(
-        again.contains("there is no state to rewrite: all of it is in the versions that generation 3 writes"),
-        "{again}"
-    );
+    let again = place.millrace(FINALIZE).good();
+    assert_eq!(again, "all state of `swap` is in the versions that it writes: there is nothing to rewrite\n");
     assert_eq!(run.terminate().code(), Some(0));
     let counts = crate::read(&place, "counts");
     let last = |key: &str| counts.iter().rev().find(|it| it["key"] == key).unwrap()["value"]["records"].clone();
@@ -67,7 +64,9 @@ fn a_process_that_is_killed_goes_on_where_entries_are_left() {
     let shown = show();
     assert!(shown.contains("status     active, rewriting\n") && shown.contains(" entries rewritten, "), "{shown}");
     run.kill();
-    place.millrace(&format!("{FINALIZE} --rate 100000")).good();
+    let said = place.millrace(&format!("{FINALIZE} --rate 100000 --wait"));
+    assert_eq!(said.code, Some(3), "{said:?}");
+    assert!(said.err.contains("no process of the app runs: it rewrites its state when one does"), "{said:?}");
     assert_eq!(rewritten(&place), None);
 
     // A run that ends by itself ends when all are rewritten.

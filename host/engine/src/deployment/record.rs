@@ -280,7 +280,12 @@ impl PluginRecord {
         let Some(place) = self.deployments.iter().position(is_open) else { return false };
         let cause = self.deployments.get(place).map(|it| it.cause);
         let before = if cause == Some(Cause::Rollback) { Status::RolledBack } else { Status::Superseded };
-        self.deployments.iter_mut().filter(|it| it.status == Status::Active).for_each(|it| it.status = before);
+        for it in self.deployments.iter_mut().filter(|it| it.status == Status::Active) {
+            it.status = before;
+            if it.rewrite.take().is_some() {
+                it.verdict = format!("its rewriting hadn't come to its end when generation {generation} became active");
+            }
+        }
         let Some(deployment) = self.deployments.get_mut(place) else { return false };
         deployment.status = Status::Active;
         let version = shortened(&deployment.component, &deployment.config);

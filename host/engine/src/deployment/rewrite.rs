@@ -55,7 +55,7 @@ pub struct RewriteCounts {
 pub struct Left {
     /// Their number.
     pub entries: u64,
-    /// Why the first one can't be rewritten.
+    /// The key of the first one, and why it can't be rewritten.
     pub reason: String,
 }
 
@@ -89,6 +89,11 @@ impl RewritePace {
     }
 }
 
+/// A number of entries, for people.
+fn entries(number: u64) -> String {
+    if number == 1 { "1 entry".into() } else { format!("{number} entries") }
+}
+
 impl RewriteCounts {
     /// Adds others.
     pub fn add(&mut self, other: &Self) {
@@ -110,11 +115,11 @@ impl RewriteCounts {
 
     /// The result, for people.
     pub fn verdict(&self) -> String {
-        let mut text = format!("{} entries rewritten", self.rewritten);
-        for (store, Left { entries, reason }) in &self.left {
-            text += &match entries {
+        let mut text = format!("{} rewritten", entries(self.rewritten));
+        for (store, Left { entries: left, reason }) in &self.left {
+            text += &match left {
                 0 => format!("; the versions of `{store}` stay known: {reason}"),
-                _ => format!("; {entries} of `{store}` can't be: {reason}"),
+                _ => format!("; {} of `{store}` can't be, such as {reason}", entries(*left)),
             };
         }
         text
@@ -208,6 +213,11 @@ impl AppDeployments {
 }
 
 impl PluginRecord {
+    /// Whether entries may be of other versions than the ones that the active deployment writes.
+    pub fn has_older_state(&self) -> bool {
+        self.active().is_some_and(|active| !self.older_stores(active).is_empty())
+    }
+
     /// The stores that may have entries in other versions than the ones that this deployment writes, each with the version
     /// that it writes.
     fn older_stores(&self, active: &Deployment) -> BTreeMap<String, u32> {

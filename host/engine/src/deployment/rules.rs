@@ -336,7 +336,7 @@ pub(super) fn check_reads(plugin: &str, store: &str, reads: &[u32], written: &[u
     let (function, store) = store.split_once('/').unwrap_or((store, ""));
     let reason = format!(
         "function `{function}` can't read what is in its store `{store}`: there is state of version {unread}, and it reads \
-         {reads:?}"
+         {reads:?}. Where the active version writes another one, `millrace deployments finalize --rewrite` rewrites older entries"
     );
     Err(refused(plugin, reason))
 }

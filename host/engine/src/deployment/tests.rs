@@ -102,7 +102,7 @@ fn a_version_must_read_every_state_version_ever_written() {
     let refused = deploy(&mut app, &version("three", "", &[2], &[2])).unwrap_err();
     assert_eq!(
         refused.to_string(),
-        "plugin `p`: function `sum` can't read what is in its store `state`: there is state of version 1, and it reads [2]"
+        "plugin `p`: function `sum` can't read what is in its store `state`: there is state of version 1, and it reads [2]. Where the active version writes another one, `millrace deployments finalize --rewrite` rewrites older entries"
     );
     assert_eq!(app, before);
 }
@@ -119,7 +119,7 @@ fn the_old_state_version_is_written_until_the_deployment_is_finalised() {
     let back = rollback(&mut app, "p", None).unwrap_err();
     assert_eq!(
         back.to_string(),
-        "plugin `p`: function `sum` can't read what is in its store `state`: there is state of version 2, and it reads [1]"
+        "plugin `p`: function `sum` can't read what is in its store `state`: there is state of version 2, and it reads [1]. Where the active version writes another one, `millrace deployments finalize --rewrite` rewrites older entries"
     );
 }
 
@@ -163,7 +163,7 @@ fn only_stores_that_pipelines_have_hold_state_versions() {
     app.start(&two_stores("one", [1, 3], true), DeployOnStart::New, &author()).unwrap();
     assert_eq!(app.generation(), 3);
     let refused = deploy(&mut app, &two_stores("three", [1, 4], false)).unwrap_err();
-    assert!(refused.to_string().contains("there is state of version 3, and it reads [4]"), "{refused}");
+    assert!(refused.to_string().contains("there is state of version 3, and it reads [4]. Where the active version writes another one, `millrace deployments finalize --rewrite` rewrites older entries"), "{refused}");
 }
 
 #[test]

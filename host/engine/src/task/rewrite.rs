@@ -172,6 +172,23 @@ impl Place {
         time.is_some_and(|time| time < windows.horizon(&windows.clock))
     }
 
+    /// The record's key of an entry, for people.
+    fn shown_key(&self, memory: &NodeMemory, key: &[u8]) -> String {
+        let windows = match memory {
+            NodeMemory::Aggregate(memory) => memory.windows.as_ref(),
+            _ => None,
+        };
+        let (key, window) = match windows.and_then(|windows| entry_of(windows.windows.kind, key)) {
+            Some((key, window)) => (key, format!(" in the window from {} to {}", window.start, window.end)),
+            None => (key, String::new()),
+        };
+        let bytes = || key.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        match std::str::from_utf8(key) {
+            Ok(text) if !text.contains(char::is_control) => format!("`{text}`{window}"),
+            _ => format!("0x{}{window}", bytes()),
+        }
+    }
+
     /// Writes an entry where its step writes it, so that what the step has in memory stays right.
     fn put(&self, state: &mut TaskState, memory: &mut NodeMemory, key: Bytes, value: Bytes) {
         match memory {
@@ -296,7 +313,10 @@ impl Task {
                     place.put(&mut self.state, memory, entry.key, value);
                 }
                 Err(_) if place.has_expired(memory, &entry.key) => {}
-                Err(reason) => self.walk.counts_of(place).leave(&place.name, 1, &reason),
+                Err(reason) => {
+                    let reason = format!("the one of the key {}: {reason}", place.shown_key(memory, &entry.key));
+                    self.walk.counts_of(place).leave(&place.name, 1, &reason);
+                }
             }
         }
         self.walk.counts_of(place).rewritten += part.entries as u64;

@@ -131,12 +131,12 @@ impl Decoder<'_> {
 
     pub(super) fn group(
         &self,
-        group: &abi::Grouped,
+        (group, before): (&abi::Grouped, Option<&Stored>),
         outcomes: Vec<Outcome>,
         deleted_after: Vec<usize>,
     ) -> Checked<Grouped> {
         let mut size = OutputSize::default();
-        let state = group.state.map(|state| self.stored(state, &mut size)).transpose()?;
+        let state = group.state.map(|state| self.stored(state, before, &mut size)).transpose()?;
         let value = group.value.map(|value| self.sized(value, &mut size)).transpose()?;
         if value.is_some() && self.rules.outputs {
             return contract("gave a last result where one for each record was asked for");
@@ -145,12 +145,14 @@ impl Decoder<'_> {
         Ok(Grouped { state, value, outcomes, deleted_after })
     }
 
-    fn stored(&self, stored: abi::Stored, size: &mut OutputSize) -> Checked<Stored> {
+    /// A state that stays as it was may be of an older version than the one that is written.
+    fn stored(&self, stored: abi::Stored, before: Option<&Stored>, size: &mut OutputSize) -> Checked<Stored> {
+        let state = Stored { version: stored.version, bytes: self.sized(stored.bytes, size)? };
         let store = self.rules.function.stores.first();
-        if let Err(text) = check_version(store, stored.version) {
-            return contract(text);
+        match check_version(store, state.version) {
+            Err(text) if before != Some(&state) => contract(text),
+            _ => Ok(state),
         }
-        Ok(Stored { version: stored.version, bytes: self.sized(stored.bytes, size)? })
     }
 
     fn failure(&self, failure: &abi::Failure) -> Checked<Failure> {

@@ -5,7 +5,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use millrace_engine::logic::Logic;
 use millrace_engine::manifest::Role;
-use millrace_engine::ports::{Attempt, CallError, DeploymentId, Fault, FunctionId, Stored};
+use millrace_engine::ports::{
+    Attempt, CallError, Change, DeploymentId, Fault, FunctionId, Group, Message, Mode, Outcome, Stored,
+};
 use millrace_engine::topology::GuestLimits;
 use millrace_plugin::{GuestInstances, PluginSettings};
 
@@ -30,6 +32,31 @@ fn built(file: &str, writes: &[(&str, u32)], limits: GuestLimits) -> GuestInstan
 
 fn rewritten(guests: &mut GuestInstances, id: FunctionId, values: &[Stored]) -> Vec<Result<Stored, String>> {
     guests.rewrite(id, 0, values, Attempt::Batch).unwrap().result
+}
+
+/// The state of a key that a function with version 2 of it gives back for these values of records, with their outcomes.
+fn counted(state: Stored, values: &[&str]) -> (Option<Stored>, Vec<Outcome>) {
+    let mut guests = built("swap_next.wasm", &[("count/count", 2)], GuestLimits::default());
+    let message = |value| Message { input: "in", key: Some(b"k"), value, timestamp: 7, headers: &[], window: None };
+    let entries = values.iter().map(|value| (Change::Add, message(Some(value.as_bytes())))).collect();
+    let group = Group { key: b"k", window: None, state: Some(state), absorbed: Vec::new(), entries };
+    let mut called = guests.aggregate(function(1), &[group], Mode::Last, Attempt::Batch).unwrap();
+    let grouped = called.result.remove(0);
+    (grouped.state, grouped.outcomes)
+}
+
+#[test]
+fn a_state_of_an_older_version_stays_where_no_record_changes_it() {
+    let old = stored(1, r#"{"records":3,"amount":9}"#);
+    assert_eq!(counted(old.clone(), &[]), (Some(old.clone()), vec![]), "only its value is asked for");
+    let (_, outcomes) = counted(old.clone(), &[r#"{"amount":"text"}"#]);
+    assert!(matches!(&outcomes[..], [Outcome::Fail(failure)] if failure.code == "bad-value"), "{outcomes:?}");
+    let unreadable = stored(1, "no state");
+    let (state, outcomes) = counted(unreadable.clone(), &[r#"{"amount":1}"#]);
+    assert!(matches!(&outcomes[..], [Outcome::Fail(failure)] if failure.code == "bad-state"), "{outcomes:?}");
+    assert_eq!(state, Some(unreadable));
+    let (state, _) = counted(old, &[r#"{"amount":1}"#]);
+    assert_eq!(state, Some(stored(2, r#"{"number":4,"sum":10}"#)));
 }
 
 #[test]

@@ -84,9 +84,12 @@ pub(super) fn show(control: &Control<'_>, generation: Option<u32>, json: bool) -
     if !json {
         print(plugin, deployment, canary.as_ref());
         if let Some(RewriteCounts { looked, rewritten, left }) = &rewrites {
-            note(format_args!("  so far     {rewritten} entries rewritten, {looked} looked at"));
+            let rate = deployment.rewrite.map_or(0, |rewrite| rewrite.rate);
+            note(format_args!(
+                "  so far     {rewritten} entries rewritten, {looked} looked at, at most {rate} a second"
+            ));
             for (store, Left { entries, reason }) in left {
-                note(format_args!("  left       {entries} entries of `{store}`: {reason}"));
+                note(format_args!("  left       {entries} of `{store}`, such as {reason}"));
             }
         }
         report.iter().flat_map(shadow_report::lines).for_each(note);
