@@ -4,6 +4,8 @@ mod assignment;
 mod bootstrap;
 mod demo;
 mod deploy;
+mod dlq;
+mod moment;
 mod offsets;
 mod place;
 mod topic;
@@ -22,6 +24,8 @@ use assignment::{setting, setting_in_file, topic_setting};
 use bootstrap::bootstrap;
 pub use demo::{Demo, DemoKind};
 pub use deploy::{App, Deploy, Deployments, DeploymentsCommand, Manner, RunsAt, Trial};
+pub use dlq::{Dlq, DlqCommand, Letters};
+pub use moment::Moment;
 pub use offsets::{Goal, Offsets};
 pub use place::{At, Data, KafkaSet, Place, Which};
 pub use topic::{Gc, Topic, TopicCommand};
@@ -67,6 +71,8 @@ pub enum Command {
     Topic(Topic),
     /// Print rows of the tables of a data folder
     Table(Table),
+    /// Group, list, show and export dead letters, of Millrace and of other systems
+    Dlq(Dlq),
     /// Show the topology of a pipeline: its topics, steps and state
     Topology(Topology),
     /// Try Millrace: run a sample through its pipeline, and show the results

@@ -5,6 +5,7 @@ mod check;
 pub mod demo;
 pub mod deploy;
 pub mod deployments;
+mod dlq;
 pub mod offsets;
 pub mod replay;
 pub mod reset;
@@ -33,6 +34,7 @@ pub fn dispatch(command: Command) -> Result<()> {
         Command::Replay(replay) => replay::replay(&replay),
         Command::Topic(topic) => topic::topic(topic.command),
         Command::Table(table) => table::table(table.command),
+        Command::Dlq(dlq) => dlq::dlq(&dlq.command),
         Command::Topology(topology) => {
             let loaded = load(&topology.pipeline)?;
             let text = render(&loaded.topology, topology.format.into());

@@ -36,6 +36,7 @@ use bytes::Bytes;
 use millrace_engine::manifest::KeyCodec;
 use millrace_engine::record::{Headers, Timestamp, Window};
 
+pub use key::text as key_text;
 pub use parse::parse;
 pub use print::{Row, print, print_row};
 pub use reader::{LineReader, ReadError};

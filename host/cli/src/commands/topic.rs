@@ -63,7 +63,7 @@ pub fn topic(command: TopicCommand) -> Result<()> {
     }
 }
 
-fn connect(bootstrap: &str, settings: &[(String, Secret)]) -> Result<Connection> {
+pub(super) fn connect(bootstrap: &str, settings: &[(String, Secret)]) -> Result<Connection> {
     Ok(Connection::open("millrace", bootstrap, settings)?)
 }
 

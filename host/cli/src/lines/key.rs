@@ -56,6 +56,14 @@ pub(super) fn print(out: &mut Vec<u8>, key: &[u8], codec: Option<KeyCodec>) -> i
     }
 }
 
+/// A key for people, as it is in JSON without quotes.
+pub fn text(key: &[u8], codec: Option<KeyCodec>) -> String {
+    match codec {
+        Some(KeyCodec::I64) if let Ok(number) = <[u8; 8]>::try_from(key) => i64::from_be_bytes(number).to_string(),
+        _ => BASE64_STANDARD.encode(key),
+    }
+}
+
 /// Writes a field with these bytes in base64.
 pub(super) fn raw(out: &mut Vec<u8>, field: &str, bytes: &[u8]) -> io::Result<()> {
     write!(out, r#""{field}":"{}""#, Base64Display::new(bytes, &BASE64_STANDARD))

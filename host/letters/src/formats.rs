@@ -1,0 +1,285 @@
+//! The headers of dead letters, by the system that writes them.
+//!
+//! | system | headers | numbers |
+//! |---|---|---|
+//! | Millrace | `millrace-*`, and those of Kafka Streams and Spring beside them | text |
+//! | Kafka Streams (KIP-1034) | `__streams.errors.{exception,message,stacktrace,topic,partition,offset}` | text |
+//! | Spring (`DeadLetterPublishingRecoverer`) | `kafka_dlt-original-{topic,partition,offset,timestamp}`, `kafka_dlt-exception-{fqcn,cause-fqcn,message}` | big-endian bytes |
+//! | Connect (KIP-298, `DeadLetterQueueReporter`) | `__connect.errors.{topic,partition,offset,connector.name,task.id,stage,class.name,exception.class.name,exception.message}` | text |
+//! | share groups (KIP-1191) | `__dlq.errors.{topic,partition,offset,group,delivery.count,message}` | text or bytes |
+
+use millrace_engine::record::{Header, Timestamp};
+
+use crate::letter::{Fields, Format, Letter, Source};
+
+/// What headers say of a failure.
+#[derive(Default)]
+pub(crate) struct About {
+    pub(crate) letter: Letter,
+    pub(crate) failed_at: Option<Timestamp>,
+}
+
+const STREAMS: &str = "__streams.errors.";
+const SPRING: &str = "kafka_dlt-";
+const CONNECT: &str = "__connect.errors.";
+const SHARE_GROUP: &str = "__dlq.errors.";
+
+/// Names of our headers, behind `millrace-`.
+const OURS: [&str; 12] = [
+    "step",
+    "plugin",
+    "plugin-digest",
+    "error-class",
+    "error-code",
+    "error-message",
+    "attempts",
+    "timestamp",
+    "failed-at",
+    "value-omitted",
+    "headers-omitted",
+    "key-omitted",
+];
+
+/// Whether a header is about the failure, and not the original record's own.
+pub(crate) fn is_diagnostic(header: &Header) -> bool {
+    let Ok(name) = std::str::from_utf8(&header.name) else { return false };
+    [STREAMS, SPRING, CONNECT, SHARE_GROUP].iter().any(|prefix| name.starts_with(prefix))
+        || name.strip_prefix("millrace-").is_some_and(|name| OURS.contains(&name))
+}
+
+/// The format of a letter, and what it says. A letter of Millrace has the headers of others, too, so it comes first.
+pub(crate) fn read(fields: &Fields<'_>) -> (Format, About) {
+    let (format, mut about) = if fields.bytes("millrace-step").is_some() {
+        (Format::Millrace, millrace(fields))
+    } else if fields.has_any(STREAMS) {
+        (Format::KafkaStreams, streams(fields))
+    } else if fields.has_any(SPRING) {
+        (Format::Spring, spring(fields))
+    } else if fields.has_any(CONNECT) {
+        (Format::Connect, connect(fields))
+    } else if fields.has_any(SHARE_GROUP) {
+        (Format::ShareGroup, share_group(fields))
+    } else {
+        (Format::Unknown, About::default())
+    };
+    about.letter.format = format;
+    (format, about)
+}
+
+fn text(fields: &Fields<'_>, name: &str) -> String {
+    fields.text(name).unwrap_or_default()
+}
+
+/// The source in headers whose names begin like this.
+fn source(fields: &Fields<'_>, prefix: &str) -> Option<Source> {
+    let number = |name: &str| fields.number(&format!("{prefix}{name}"));
+    Some(Source {
+        topic: fields.text(&format!("{prefix}topic"))?,
+        partition: number("partition").and_then(|number| i32::try_from(number).ok()),
+        offset: number("offset"),
+    })
+}
+
+fn millrace(fields: &Fields<'_>) -> About {
+    let own = |name: &str| text(fields, &format!("millrace-{name}"));
+    let number = |name: &str| fields.number(&format!("millrace-{name}"));
+    let omitted = ["value", "headers", "key"].into_iter();
+    let omitted =
+        omitted.filter_map(|part| Some((part.to_owned(), number(&format!("{part}-omitted"))?.unsigned_abs())));
+    let letter = Letter {
+        timestamp: number("timestamp"),
+        source: source(fields, STREAMS),
+        step: own("step"),
+        plugin: own("plugin"),
+        digest: own("plugin-digest"),
+        class: own("error-class"),
+        code: own("error-code"),
+        text: own("error-message"),
+        attempts: number("attempts").map(i64::unsigned_abs),
+        omitted: omitted.collect(),
+        ..Letter::default()
+    };
+    About { letter, failed_at: number("failed-at") }
+}
+
+fn streams(fields: &Fields<'_>) -> About {
+    let letter = Letter {
+        source: source(fields, STREAMS),
+        code: text(fields, "__streams.errors.exception"),
+        text: text(fields, "__streams.errors.message"),
+        ..Letter::default()
+    };
+    About { letter, failed_at: None }
+}
+
+fn spring(fields: &Fields<'_>) -> About {
+    // The exception is that of the listener's container: its cause says more.
+    let cause = fields.text("kafka_dlt-exception-cause-fqcn").filter(|cause| !cause.is_empty());
+    let letter = Letter {
+        timestamp: fields.number("kafka_dlt-original-timestamp"),
+        source: source(fields, "kafka_dlt-original-"),
+        step: text(fields, "kafka_dlt-original-consumer-group"),
+        code: cause.unwrap_or_else(|| text(fields, "kafka_dlt-exception-fqcn")),
+        text: text(fields, "kafka_dlt-exception-message"),
+        attempts: fields.number("retry_topic-attempts").map(i64::unsigned_abs),
+        ..Letter::default()
+    };
+    About { letter, failed_at: None }
+}
+
+fn connect(fields: &Fields<'_>) -> About {
+    let own = |name: &str| text(fields, &format!("{CONNECT}{name}"));
+    let letter = Letter {
+        source: source(fields, CONNECT),
+        step: own("stage"),
+        plugin: own("connector.name"),
+        code: own("exception.class.name"),
+        text: own("exception.message"),
+        ..Letter::default()
+    };
+    About { letter, failed_at: None }
+}
+
+fn share_group(fields: &Fields<'_>) -> About {
+    let letter = Letter {
+        source: source(fields, SHARE_GROUP),
+        step: text(fields, "__dlq.errors.group"),
+        text: text(fields, "__dlq.errors.message"),
+        attempts: fields.number("__dlq.errors.delivery.count").map(i64::unsigned_abs),
+        ..Letter::default()
+    };
+    About { letter, failed_at: None }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use bytes::Bytes;
+    use millrace_engine::record::{Headers, InputRecord, TimestampType};
+
+    use super::*;
+    use crate::letter::LetterId;
+
+    /// A letter with an own header and these.
+    fn letter(headers: &[(&'static str, &[u8])]) -> Letter {
+        let named = |(name, value): &(&'static str, &[u8])| Header::new(*name, Bytes::copy_from_slice(value));
+        let headers: Headers = std::iter::once(Header::new("traceparent", "00-1"))
+            .chain(headers.iter().map(named))
+            .collect::<Vec<_>>()
+            .into();
+        let (key, value) = (Some(Bytes::from("k")), Some(Bytes::from("v")));
+        let (timestamp_type, arrived, turn) = (TimestampType::CreateTime, 0, 0);
+        let record = InputRecord { offset: 7, timestamp: 99, timestamp_type, key, value, headers, arrived, turn };
+        let letter = Letter::read(LetterId { topic: "dlq".into(), partition: 1, offset: 7 }, record);
+        let own: Vec<_> = letter.headers.as_slice().iter().map(|header| header.name.clone()).collect();
+        assert_eq!(own, ["traceparent"], "the record's own headers stay");
+        letter
+    }
+
+    fn place(letter: &Letter) -> (&str, Option<i32>, Option<i64>) {
+        let source = letter.source.as_ref().unwrap();
+        (&source.topic, source.partition, source.offset)
+    }
+
+    #[test]
+    fn our_letters_are_read_by_our_headers() {
+        let letter = letter(&[
+            ("__streams.errors.exception", b"millrace.bad-price"),
+            ("__streams.errors.message", b"cut"),
+            ("__streams.errors.topic", b"orders"),
+            ("__streams.errors.partition", b"3"),
+            ("__streams.errors.offset", b"41"),
+            ("kafka_dlt-original-offset", &41_i64.to_be_bytes()),
+            ("millrace-step", b"price"),
+            ("millrace-plugin", b"pricing"),
+            ("millrace-plugin-digest", b"0123"),
+            ("millrace-error-class", b"permanent"),
+            ("millrace-error-code", b"bad-price"),
+            ("millrace-error-message", b"price: -3, expected a positive number"),
+            ("millrace-attempts", b"2"),
+            ("millrace-timestamp", b"7"),
+            ("millrace-failed-at", b"8"),
+            ("millrace-value-omitted", b"5000"),
+        ]);
+        assert_eq!(
+            (letter.format, letter.step.as_str(), letter.plugin.as_str()),
+            (Format::Millrace, "price", "pricing")
+        );
+        assert_eq!(
+            (letter.code.as_str(), letter.class.as_str(), letter.digest.as_str()),
+            ("bad-price", "permanent", "0123")
+        );
+        assert_eq!(letter.text, "price: -3, expected a positive number");
+        assert_eq!(place(&letter), ("orders", Some(3), Some(41)));
+        assert_eq!((letter.attempts, letter.timestamp, letter.failed_at), (Some(2), Some(7), 8));
+        assert_eq!(letter.omitted, [("value".to_owned(), 5_000)]);
+    }
+
+    #[test]
+    fn letters_of_other_systems_are_read_with_their_numbers() {
+        let streams = letter(&[
+            ("__streams.errors.exception", b"org.apache.kafka.common.errors.SerializationException"),
+            ("__streams.errors.message", b"why"),
+            ("__streams.errors.topic", b"orders"),
+            ("__streams.errors.partition", b"3"),
+            ("__streams.errors.offset", b"41"),
+        ]);
+        assert_eq!((streams.format, streams.text.as_str()), (Format::KafkaStreams, "why"));
+        assert!(streams.code.ends_with("SerializationException"));
+        assert_eq!((place(&streams), streams.failed_at), (("orders", Some(3), Some(41)), 99));
+
+        let spring = letter(&[
+            ("kafka_dlt-original-topic", b"orders"),
+            ("kafka_dlt-original-partition", &3_i32.to_be_bytes()),
+            ("kafka_dlt-original-offset", &41_i64.to_be_bytes()),
+            ("kafka_dlt-original-timestamp", &7_i64.to_be_bytes()),
+            ("kafka_dlt-original-consumer-group", b"shop"),
+            ("kafka_dlt-exception-fqcn", b"ListenerExecutionFailedException"),
+            ("kafka_dlt-exception-cause-fqcn", b"java.lang.IllegalStateException"),
+            ("kafka_dlt-exception-message", b"why"),
+        ]);
+        assert_eq!((spring.format, spring.step.as_str(), spring.timestamp), (Format::Spring, "shop", Some(7)));
+        assert_eq!(
+            (place(&spring), spring.code.as_str()),
+            (("orders", Some(3), Some(41)), "java.lang.IllegalStateException")
+        );
+
+        let connect = letter(&[
+            ("__connect.errors.topic", b"orders"),
+            ("__connect.errors.partition", b"3"),
+            ("__connect.errors.offset", b"41"),
+            ("__connect.errors.connector.name", b"sink"),
+            ("__connect.errors.stage", b"VALUE_CONVERTER"),
+            ("__connect.errors.exception.class.name", b"DataException"),
+            ("__connect.errors.exception.message", b"why"),
+        ]);
+        assert_eq!(
+            (connect.format, connect.step.as_str(), connect.plugin.as_str()),
+            (Format::Connect, "VALUE_CONVERTER", "sink")
+        );
+        assert_eq!((place(&connect), connect.code.as_str()), (("orders", Some(3), Some(41)), "DataException"));
+
+        let shared = letter(&[
+            ("__dlq.errors.topic", b"orders"),
+            ("__dlq.errors.partition", b"3"),
+            ("__dlq.errors.offset", b"41"),
+            ("__dlq.errors.group", b"workers"),
+            ("__dlq.errors.delivery.count", b"5"),
+            ("__dlq.errors.message", b"why"),
+        ]);
+        assert_eq!((shared.format, shared.step.as_str(), shared.attempts), (Format::ShareGroup, "workers", Some(5)));
+        assert!(!shared.is_pointer() && Letter { key: None, value: None, ..shared }.is_pointer());
+        let unknown = letter(&[]);
+        assert_eq!((unknown.format, unknown.source, unknown.failed_at), (Format::Unknown, None, 99));
+    }
+
+    #[test]
+    fn numbers_that_are_none_are_left_out() {
+        let letter = letter(&[
+            ("__streams.errors.topic", b"orders"),
+            ("__streams.errors.partition", b"three"),
+            ("__streams.errors.offset", b""),
+        ]);
+        assert_eq!(place(&letter), ("orders", None, None));
+    }
+}
