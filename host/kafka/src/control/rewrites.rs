@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use millrace_engine::deployment::{Act, ActivePlugins, AppDeployments, RewriteCounts};
 use serde::{Deserialize, Serialize};
@@ -20,6 +20,9 @@ use super::verdicts::{ACT_TIMEOUT, TURN, do_it};
 use crate::cluster::internal_topics;
 use crate::error::Error;
 use crate::tasks::{TaskId, task_count};
+
+/// How often to ask which instances live, while all tasks that are known are done.
+const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 
 /// How far the workers of an instance are.
 #[derive(Default)]
@@ -111,7 +114,8 @@ pub(super) struct RewriteVerdicts {
     notes: BTreeMap<String, InstanceNote>,
     /// Since when all known tasks of a plugin are done, with the number of the change.
     due: BTreeMap<String, (u32, Instant)>,
-    acted: Option<Instant>,
+    /// When to look again, after an attempt.
+    next: Option<Instant>,
 }
 
 impl RewriteVerdicts {
@@ -126,7 +130,7 @@ impl RewriteVerdicts {
     /// Notes that a plugin's older state versions are gone, once all tasks are done. A failed attempt is logged, and made
     /// again.
     pub(super) fn act(&mut self, context: &FollowContext<'_>, deployments: &AppDeployments) {
-        if self.acted.is_some_and(|at| at.elapsed() < ACT_TIMEOUT) {
+        if self.next.is_some_and(|next| Instant::now() < next) {
             return;
         }
         let names = context.topology.plugins.iter().map(|plugin| plugin.name.as_str());
@@ -141,14 +145,15 @@ impl RewriteVerdicts {
                 self.due.remove(plugin);
                 continue;
             }
-            self.acted = Some(Instant::now());
-            match self.end(context, plugin, reached) {
+            let ended = self.end(context, plugin, reached);
+            self.next = Some(Instant::now() + if matches!(ended, Ok(None)) { LOOK_INTERVAL } else { ACT_TIMEOUT });
+            match ended {
                 Ok(Some((stores, counts))) => {
                     let plugin = plugin.to_owned();
                     do_it(context, &Act::Rewritten { plugin, generation, stores, counts }, String::new());
                 }
                 // Another process is to act, or one isn't that far.
-                Ok(None) => self.acted = None,
+                Ok(None) => {}
                 Err(error) => tracing::warn!(%error, plugin, "the end of a rewriting can't be noted: trying again"),
             }
             return;
