@@ -29,6 +29,7 @@ fn help_names_all_commands_and_exit_codes() {
       topic        Read, write, list and create topics of a data folder or of a Kafka cluster, and
                    delete orphaned ones [alias: topics]
       table        Print rows of the tables of a data folder
+      dlq          Group, list, show and export dead letters, of Millrace and of other systems
       topology     Show the topology of a pipeline: its topics, steps and state
       demo         Try Millrace: run a sample through its pipeline, and show the results
       deploy       Make another version of a plugin the active one, while the app runs: first shows what

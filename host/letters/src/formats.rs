@@ -8,15 +8,53 @@
 //! | Connect (KIP-298, `DeadLetterQueueReporter`) | `__connect.errors.{topic,partition,offset,connector.name,task.id,stage,class.name,exception.class.name,exception.message}` | text |
 //! | share groups (KIP-1191) | `__dlq.errors.{topic,partition,offset,group,delivery.count,message}` | text or bytes |
 
-use millrace_engine::record::{Header, Timestamp};
+use millrace_engine::record::{Header, Headers, InputRecord, Timestamp};
 
-use crate::letter::{Fields, Format, Letter, Source};
+use crate::letter::{Format, Letter, LetterId, Source};
+
+impl Letter {
+    /// Reads a record of a dead-letter topic.
+    pub fn read(id: LetterId, record: InputRecord) -> Self {
+        let InputRecord { key, value, timestamp, headers, .. } = record;
+        let all = Fields(&headers);
+        let (format, about) = read(&all);
+        let own: Vec<Header> = headers.as_slice().iter().filter(|it| !is_diagnostic(it)).cloned().collect();
+        let failed_at = about.failed_at.unwrap_or(timestamp);
+        Self { id, format, key, value, headers: own.into(), failed_at, ..about.letter }
+    }
+}
+
+/// The headers of a letter, by name: the last one of a name counts.
+struct Fields<'h>(&'h Headers);
+
+impl<'h> Fields<'h> {
+    fn bytes(&self, name: &str) -> Option<&'h [u8]> {
+        self.0.last(name.as_bytes())?.value.as_deref()
+    }
+
+    fn text(&self, name: &str) -> Option<String> {
+        self.bytes(name).map(|value| String::from_utf8_lossy(value).into_owned())
+    }
+
+    /// A number: text, or its big-endian bytes.
+    fn number(&self, name: &str) -> Option<i64> {
+        let bytes = self.bytes(name)?;
+        let text = std::str::from_utf8(bytes).ok().and_then(|text| text.parse().ok());
+        let four = || bytes.try_into().ok().map(|bytes| i64::from(i32::from_be_bytes(bytes)));
+        let eight = || bytes.try_into().ok().map(i64::from_be_bytes);
+        text.or_else(eight).or_else(four)
+    }
+
+    fn has_any(&self, prefix: &str) -> bool {
+        self.0.as_slice().iter().any(|header| header.name.starts_with(prefix.as_bytes()))
+    }
+}
 
 /// What headers say of a failure.
 #[derive(Default)]
-pub(crate) struct About {
-    pub(crate) letter: Letter,
-    pub(crate) failed_at: Option<Timestamp>,
+struct About {
+    letter: Letter,
+    failed_at: Option<Timestamp>,
 }
 
 const STREAMS: &str = "__streams.errors.";
@@ -41,14 +79,14 @@ const OURS: [&str; 12] = [
 ];
 
 /// Whether a header is about the failure, and not the original record's own.
-pub(crate) fn is_diagnostic(header: &Header) -> bool {
+fn is_diagnostic(header: &Header) -> bool {
     let Ok(name) = std::str::from_utf8(&header.name) else { return false };
     [STREAMS, SPRING, CONNECT, SHARE_GROUP].iter().any(|prefix| name.starts_with(prefix))
         || name.strip_prefix("millrace-").is_some_and(|name| OURS.contains(&name))
 }
 
 /// The format of a letter, and what it says. A letter of Millrace has the headers of others, too, so it comes first.
-pub(crate) fn read(fields: &Fields<'_>) -> (Format, About) {
+fn read(fields: &Fields<'_>) -> (Format, About) {
     let (format, mut about) = if fields.bytes("millrace-step").is_some() {
         (Format::Millrace, millrace(fields))
     } else if fields.has_any(STREAMS) {
@@ -155,10 +193,9 @@ fn share_group(fields: &Fields<'_>) -> About {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use bytes::Bytes;
-    use millrace_engine::record::{Headers, InputRecord, TimestampType};
+    use millrace_engine::record::TimestampType;
 
     use super::*;
-    use crate::letter::LetterId;
 
     /// A letter with an own header and these.
     fn letter(headers: &[(&'static str, &[u8])]) -> Letter {

@@ -4,10 +4,9 @@ use std::fmt::{self, Display};
 use std::str::FromStr;
 
 use bytes::Bytes;
-use millrace_engine::record::{Header, Headers, InputRecord, Timestamp};
+use millrace_engine::record::{Headers, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::formats;
 use crate::pattern::pattern;
 
 /// The place of a letter in its topic.
@@ -22,7 +21,7 @@ pub struct LetterId {
 }
 
 /// The system that wrote a letter, by its headers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Format {
     /// Millrace: `millrace-*`.
@@ -36,6 +35,7 @@ pub enum Format {
     /// A share group: `__dlq.errors.*` (KIP-1191).
     ShareGroup,
     /// None of these: the record has no headers about a failure.
+    #[default]
     Unknown,
 }
 
@@ -93,12 +93,6 @@ impl Default for LetterId {
     }
 }
 
-impl Default for Format {
-    fn default() -> Self {
-        Self::Unknown
-    }
-}
-
 impl Format {
     /// Its name, as in JSON.
     pub fn name(self) -> &'static str {
@@ -114,16 +108,6 @@ impl Format {
 }
 
 impl Letter {
-    /// Reads a record of a dead-letter topic.
-    pub fn read(id: LetterId, record: InputRecord) -> Self {
-        let InputRecord { key, value, timestamp, headers, .. } = record;
-        let all = Fields(&headers);
-        let (format, about) = formats::read(&all);
-        let own: Vec<Header> = headers.as_slice().iter().filter(|it| !formats::is_diagnostic(it)).cloned().collect();
-        let failed_at = about.failed_at.unwrap_or(timestamp);
-        Self { id, format, key, value, headers: own.into(), failed_at, ..about.letter }
-    }
-
     /// Whether the letter has a place instead of the record itself: share groups write such by default. A tombstone that
     /// failed looks the same.
     pub fn is_pointer(&self) -> bool {
@@ -133,32 +117,6 @@ impl Letter {
     /// The text without what differs from record to record.
     pub fn pattern(&self) -> String {
         pattern(&self.text)
-    }
-}
-
-/// The headers of a letter, by name: the last one of a name counts.
-pub(crate) struct Fields<'h>(&'h Headers);
-
-impl<'h> Fields<'h> {
-    pub(crate) fn bytes(&self, name: &str) -> Option<&'h [u8]> {
-        self.0.last(name.as_bytes())?.value.as_deref()
-    }
-
-    pub(crate) fn text(&self, name: &str) -> Option<String> {
-        self.bytes(name).map(|value| String::from_utf8_lossy(value).into_owned())
-    }
-
-    /// A number: text, or its big-endian bytes.
-    pub(crate) fn number(&self, name: &str) -> Option<i64> {
-        let bytes = self.bytes(name)?;
-        let text = std::str::from_utf8(bytes).ok().and_then(|text| text.parse().ok());
-        let four = || bytes.try_into().ok().map(|bytes| i64::from(i32::from_be_bytes(bytes)));
-        let eight = || bytes.try_into().ok().map(i64::from_be_bytes);
-        text.or_else(eight).or_else(four)
-    }
-
-    pub(crate) fn has_any(&self, prefix: &str) -> bool {
-        self.0.as_slice().iter().any(|header| header.name.starts_with(prefix.as_bytes()))
     }
 }
 
