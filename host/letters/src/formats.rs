@@ -6,7 +6,7 @@
 //! | Kafka Streams (KIP-1034) | `__streams.errors.{exception,message,stacktrace,topic,partition,offset}` | text |
 //! | Spring (`DeadLetterPublishingRecoverer`) | `kafka_dlt-original-{topic,partition,offset,timestamp}`, `kafka_dlt-exception-{fqcn,cause-fqcn,message}` | big-endian bytes |
 //! | Connect (KIP-298, `DeadLetterQueueReporter`) | `__connect.errors.{topic,partition,offset,connector.name,task.id,stage,class.name,exception.class.name,exception.message}` | text |
-//! | share groups (KIP-1191) | `__dlq.errors.{topic,partition,offset,group,delivery.count,message}` | text or bytes |
+//! | share groups (KIP-1191) | `__dlq.errors.{topic,partition,offset,group,delivery.count,message}` | text |
 
 use millrace_engine::record::{Header, Headers, InputRecord, Timestamp};
 
@@ -20,7 +20,10 @@ impl Letter {
         let (format, about) = read(&all);
         let own: Vec<Header> = headers.as_slice().iter().filter(|it| !is_diagnostic(it)).cloned().collect();
         let failed_at = about.failed_at.unwrap_or(timestamp);
-        Self { id, format, key, value, headers: own.into(), failed_at, ..about.letter }
+        // Kafka Streams and Connect give a letter the time of its record.
+        let own_time = matches!(format, Format::KafkaStreams | Format::Connect).then_some(timestamp);
+        let timestamp = about.letter.timestamp.or(own_time);
+        Self { id, format, key, value, headers: own.into(), timestamp, failed_at, ..about.letter }
     }
 }
 
@@ -36,13 +39,18 @@ impl<'h> Fields<'h> {
         self.bytes(name).map(|value| String::from_utf8_lossy(value).into_owned())
     }
 
-    /// A number: text, or its big-endian bytes.
+    /// A number that is written as text.
     fn number(&self, name: &str) -> Option<i64> {
-        let bytes = self.bytes(name)?;
-        let text = std::str::from_utf8(bytes).ok().and_then(|text| text.parse().ok());
-        let four = || bytes.try_into().ok().map(|bytes| i64::from(i32::from_be_bytes(bytes)));
-        let eight = || bytes.try_into().ok().map(i64::from_be_bytes);
-        text.or_else(eight).or_else(four)
+        std::str::from_utf8(self.bytes(name)?).ok()?.parse().ok()
+    }
+
+    /// A number that is written as its big-endian bytes.
+    fn binary(&self, name: &str) -> Option<i64> {
+        match *self.bytes(name)? {
+            [one] => Some(i64::from(one)),
+            [a, b, c, d] => Some(i64::from(i32::from_be_bytes([a, b, c, d]))),
+            ref eight => Some(i64::from_be_bytes(eight.try_into().ok()?)),
+        }
     }
 
     fn has_any(&self, prefix: &str) -> bool {
@@ -59,6 +67,8 @@ struct About {
 
 const STREAMS: &str = "__streams.errors.";
 const SPRING: &str = "kafka_dlt-";
+/// Spring's headers of records that wait for another attempt.
+const SPRING_RETRY: &str = "retry_topic-";
 const CONNECT: &str = "__connect.errors.";
 const SHARE_GROUP: &str = "__dlq.errors.";
 
@@ -81,7 +91,7 @@ const OURS: [&str; 12] = [
 /// Whether a header is about the failure, and not the original record's own.
 fn is_diagnostic(header: &Header) -> bool {
     let Ok(name) = std::str::from_utf8(&header.name) else { return false };
-    [STREAMS, SPRING, CONNECT, SHARE_GROUP].iter().any(|prefix| name.starts_with(prefix))
+    [STREAMS, SPRING, SPRING_RETRY, CONNECT, SHARE_GROUP].iter().any(|prefix| name.starts_with(prefix))
         || name.strip_prefix("millrace-").is_some_and(|name| OURS.contains(&name))
 }
 
@@ -104,22 +114,47 @@ fn read(fields: &Fields<'_>) -> (Format, About) {
     (format, about)
 }
 
+/// Most bytes of a text: further ones are cut. Those of a code, a name or a digest are shorter.
+const LONGEST_TEXT: usize = 4_096;
+const LONGEST_NAME: usize = 200;
+
+/// A text of a header, not too long: other systems put whole records into theirs.
 fn text(fields: &Fields<'_>, name: &str) -> String {
-    fields.text(name).unwrap_or_default()
+    cut(fields.text(name).unwrap_or_default(), LONGEST_TEXT)
 }
 
-/// The source in headers whose names begin like this.
+/// A code, a name or a digest.
+fn name(fields: &Fields<'_>, name: &str) -> String {
+    cut(fields.text(name).unwrap_or_default(), LONGEST_NAME)
+}
+
+fn cut(mut text: String, most: usize) -> String {
+    text.truncate(text.floor_char_boundary(most));
+    text
+}
+
+/// The class of an exception that is written as `class: message`, as `Throwable.toString` does.
+fn class_of(exception: &str) -> String {
+    let end = exception.find([':', '\n']).unwrap_or(exception.len());
+    cut(exception.get(..end).unwrap_or_default().trim().to_owned(), LONGEST_NAME)
+}
+
+/// The source in headers whose names begin like this, with numbers as text.
 fn source(fields: &Fields<'_>, prefix: &str) -> Option<Source> {
-    let number = |name: &str| fields.number(&format!("{prefix}{name}"));
+    source_by(fields, prefix, &|name| fields.number(name))
+}
+
+fn source_by(fields: &Fields<'_>, prefix: &str, read: &dyn Fn(&str) -> Option<i64>) -> Option<Source> {
+    let number = |name: &str| read(&format!("{prefix}{name}"));
     Some(Source {
-        topic: fields.text(&format!("{prefix}topic"))?,
+        topic: cut(fields.text(&format!("{prefix}topic"))?, LONGEST_TEXT),
         partition: number("partition").and_then(|number| i32::try_from(number).ok()),
         offset: number("offset"),
     })
 }
 
 fn millrace(fields: &Fields<'_>) -> About {
-    let own = |name: &str| text(fields, &format!("millrace-{name}"));
+    let own = |part: &str| name(fields, &format!("millrace-{part}"));
     let number = |name: &str| fields.number(&format!("millrace-{name}"));
     let omitted = ["value", "headers", "key"].into_iter();
     let omitted =
@@ -132,7 +167,7 @@ fn millrace(fields: &Fields<'_>) -> About {
         digest: own("plugin-digest"),
         class: own("error-class"),
         code: own("error-code"),
-        text: own("error-message"),
+        text: text(fields, "millrace-error-message"),
         attempts: number("attempts").map(i64::unsigned_abs),
         omitted: omitted.collect(),
         ..Letter::default()
@@ -143,7 +178,7 @@ fn millrace(fields: &Fields<'_>) -> About {
 fn streams(fields: &Fields<'_>) -> About {
     let letter = Letter {
         source: source(fields, STREAMS),
-        code: text(fields, "__streams.errors.exception"),
+        code: class_of(&text(fields, "__streams.errors.exception")),
         text: text(fields, "__streams.errors.message"),
         ..Letter::default()
     };
@@ -151,28 +186,31 @@ fn streams(fields: &Fields<'_>) -> About {
 }
 
 fn spring(fields: &Fields<'_>) -> About {
-    // The exception is that of the listener's container: its cause says more.
-    let cause = fields.text("kafka_dlt-exception-cause-fqcn").filter(|cause| !cause.is_empty());
+    let filled = |header: &str| fields.text(header).filter(|text| !text.is_empty());
+    // The exception is that of the listener's container: its cause says more. A key that can't be read has its own.
+    let classes = ["cause-fqcn", "fqcn"].map(|part| format!("kafka_dlt-exception-{part}"));
+    let classes = classes.into_iter().chain(["kafka_dlt-key-exception-fqcn".to_owned()]);
+    let message = filled("kafka_dlt-exception-message").or_else(|| filled("kafka_dlt-key-exception-message"));
     let letter = Letter {
-        timestamp: fields.number("kafka_dlt-original-timestamp"),
-        source: source(fields, "kafka_dlt-original-"),
-        step: text(fields, "kafka_dlt-original-consumer-group"),
-        code: cause.unwrap_or_else(|| text(fields, "kafka_dlt-exception-fqcn")),
-        text: text(fields, "kafka_dlt-exception-message"),
-        attempts: fields.number("retry_topic-attempts").map(i64::unsigned_abs),
+        timestamp: fields.binary("kafka_dlt-original-timestamp"),
+        source: source_by(fields, "kafka_dlt-original-", &|name| fields.binary(name)),
+        step: name(fields, "kafka_dlt-original-consumer-group"),
+        code: class_of(&classes.into_iter().find_map(|header| filled(&header)).unwrap_or_default()),
+        text: cut(message.unwrap_or_default(), LONGEST_TEXT),
+        attempts: fields.binary("retry_topic-attempts").map(i64::unsigned_abs),
         ..Letter::default()
     };
     About { letter, failed_at: None }
 }
 
 fn connect(fields: &Fields<'_>) -> About {
-    let own = |name: &str| text(fields, &format!("{CONNECT}{name}"));
+    let own = |part: &str| name(fields, &format!("{CONNECT}{part}"));
     let letter = Letter {
         source: source(fields, CONNECT),
         step: own("stage"),
         plugin: own("connector.name"),
         code: own("exception.class.name"),
-        text: own("exception.message"),
+        text: text(fields, "__connect.errors.exception.message"),
         ..Letter::default()
     };
     About { letter, failed_at: None }
@@ -181,7 +219,7 @@ fn connect(fields: &Fields<'_>) -> About {
 fn share_group(fields: &Fields<'_>) -> About {
     let letter = Letter {
         source: source(fields, SHARE_GROUP),
-        step: text(fields, "__dlq.errors.group"),
+        step: name(fields, "__dlq.errors.group"),
         text: text(fields, "__dlq.errors.message"),
         attempts: fields.number("__dlq.errors.delivery.count").map(i64::unsigned_abs),
         ..Letter::default()
@@ -255,7 +293,10 @@ mod tests {
     #[test]
     fn letters_of_other_systems_are_read_with_their_numbers() {
         let streams = letter(&[
-            ("__streams.errors.exception", b"org.apache.kafka.common.errors.SerializationException"),
+            (
+                "__streams.errors.exception",
+                b"org.apache.kafka.common.errors.SerializationException: order 17 is broken",
+            ),
             ("__streams.errors.message", b"why"),
             ("__streams.errors.topic", b"orders"),
             ("__streams.errors.partition", b"3"),
@@ -264,6 +305,7 @@ mod tests {
         assert_eq!((streams.format, streams.text.as_str()), (Format::KafkaStreams, "why"));
         assert!(streams.code.ends_with("SerializationException"));
         assert_eq!((place(&streams), streams.failed_at), (("orders", Some(3), Some(41)), 99));
+        assert_eq!(streams.timestamp, Some(99), "such a letter has the time of its record");
 
         let spring = letter(&[
             ("kafka_dlt-original-topic", b"orders"),
@@ -274,7 +316,9 @@ mod tests {
             ("kafka_dlt-exception-fqcn", b"ListenerExecutionFailedException"),
             ("kafka_dlt-exception-cause-fqcn", b"java.lang.IllegalStateException"),
             ("kafka_dlt-exception-message", b"why"),
+            ("retry_topic-attempts", &4_i32.to_be_bytes()),
         ]);
+        assert_eq!(spring.attempts, Some(4));
         assert_eq!((spring.format, spring.step.as_str(), spring.timestamp), (Format::Spring, "shop", Some(7)));
         assert_eq!(
             (place(&spring), spring.code.as_str()),
@@ -314,8 +358,8 @@ mod tests {
     fn numbers_that_are_none_are_left_out() {
         let letter = letter(&[
             ("__streams.errors.topic", b"orders"),
-            ("__streams.errors.partition", b"three"),
-            ("__streams.errors.offset", b""),
+            ("__streams.errors.partition", b"null"),
+            ("__streams.errors.offset", b"12345678x"),
         ]);
         assert_eq!(place(&letter), ("orders", None, None));
     }

@@ -6,21 +6,26 @@ use millrace_engine::record::Timestamp;
 use sha2::{Digest, Sha256};
 
 use crate::letter::{Letter, LetterId};
+use crate::pattern::pattern;
 
 /// Letters of a group whose ids it keeps.
 pub const SAMPLES: usize = 3;
 
-/// Most groups. Letters that would begin another one are in a group without a text, by step and code.
+/// Most groups. Letters that would begin another one are in a last group, without an id.
 const MOST_GROUPS: usize = 10_000;
 
 /// Most digests that a group keeps.
 const MOST_DIGESTS: usize = 20;
 
-/// Hex digits of a group's id.
-const ID_DIGITS: usize = 8;
+/// Hex digits of a group's id: among the most groups, no two have the same one.
+const ID_DIGITS: usize = 12;
+
+/// Bytes of a text that a group is known by, and that a sample shows.
+const PATTERN_BYTES: usize = 1_000;
+const SAMPLE_BYTES: usize = 300;
 
 /// What the letters of a group have in common.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct Failure {
     step: String,
     class: String,
@@ -31,7 +36,8 @@ struct Failure {
 /// Letters with the same failure at the same step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
-    /// Its id: the same for the same failure, in every run and topic.
+    /// Its id: the same for the same failure, in every run and topic. Empty for the last group, whose letters have nothing in
+    /// common.
     pub id: String,
     /// The step.
     pub step: String,
@@ -60,13 +66,12 @@ pub struct Groups(BTreeMap<Failure, Group>);
 impl Groups {
     /// Adds a letter to its group.
     pub fn add(&mut self, letter: &Letter) {
-        let (step, class, code) = (letter.step.clone(), letter.class.clone(), letter.code.clone());
-        let mut failure = Failure { step, class, code, pattern: letter.pattern() };
+        let mut failure = Failure::of(letter);
         if self.0.len() >= MOST_GROUPS && !self.0.contains_key(&failure) {
-            failure.pattern.clear();
+            failure = Failure::default();
         }
         let begin = |failure: &Failure| Group {
-            id: id_of(failure),
+            id: if *failure == Failure::default() { String::new() } else { failure.id() },
             step: failure.step.clone(),
             class: failure.class.clone(),
             code: failure.code.clone(),
@@ -77,15 +82,8 @@ impl Groups {
             digests: BTreeSet::new(),
             samples: Vec::new(),
         };
-        let new = (!self.0.contains_key(&failure)).then(|| begin(&failure));
-        let group = match new {
-            Some(group) => self.0.entry(failure).or_insert(group),
-            None => match self.0.get_mut(&failure) {
-                Some(group) => group,
-                None => return,
-            },
-        };
-        group.add(letter);
+        let new = begin(&failure);
+        self.0.entry(failure).or_insert(new).add(letter);
     }
 
     /// All groups, the largest first.
@@ -99,8 +97,7 @@ impl Groups {
 impl Group {
     /// The id of the group that a letter is in.
     pub fn id_of(letter: &Letter) -> String {
-        let (step, class, code) = (letter.step.clone(), letter.class.clone(), letter.code.clone());
-        id_of(&Failure { step, class, code, pattern: letter.pattern() })
+        Failure::of(letter).id()
     }
 
     fn add(&mut self, letter: &Letter) {
@@ -111,21 +108,32 @@ impl Group {
             self.digests.insert(letter.digest.clone());
         }
         if self.samples.len() < SAMPLES {
-            self.samples.push((letter.id.clone(), letter.text.clone()));
+            self.samples.push((letter.id.clone(), beginning(&letter.text, SAMPLE_BYTES).to_owned()));
         }
     }
 }
 
-fn id_of(Failure { step, class, code, pattern }: &Failure) -> String {
-    let mut digest = Sha256::new();
-    for part in [step, class, code, pattern] {
-        // With its length, so that no two failures have the same bytes.
-        digest.update((part.len() as u64).to_be_bytes());
-        digest.update(part.as_bytes());
+impl Failure {
+    fn of(letter: &Letter) -> Self {
+        let (step, class, code) = (letter.step.clone(), letter.class.clone(), letter.code.clone());
+        Self { step, class, code, pattern: pattern(beginning(&letter.text, PATTERN_BYTES)) }
     }
-    let digest = digest.finalize();
-    let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    hex.chars().take(ID_DIGITS).collect()
+
+    fn id(&self) -> String {
+        let mut digest = Sha256::new();
+        for part in [&self.step, &self.class, &self.code, &self.pattern] {
+            // With its length, so that no two failures have the same bytes.
+            digest.update((part.len() as u64).to_be_bytes());
+            digest.update(part.as_bytes());
+        }
+        let hex: String = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        hex.chars().take(ID_DIGITS).collect()
+    }
+}
+
+/// The first bytes of a text.
+fn beginning(text: &str, bytes: usize) -> &str {
+    text.get(..text.floor_char_boundary(bytes)).unwrap_or(text)
 }
 
 #[cfg(test)]
@@ -178,6 +186,9 @@ mod tests {
         (0..20_000).for_each(|n| groups.add(&letter(1, "price", "bad", &word(n))));
         assert_eq!(groups.all().count(), MOST_GROUPS + 1);
         let rest = groups.all().next().unwrap();
-        assert_eq!((rest.pattern.as_str(), rest.letters), ("", 10_000));
+        assert_eq!((rest.id.as_str(), rest.code.as_str(), rest.letters), ("", "", 10_000));
+        (0..20_000).for_each(|n| groups.add(&letter(1, &word(n), &word(n), "long".repeat(10_000).as_str())));
+        assert_eq!(groups.all().count(), MOST_GROUPS + 1, "nor whatever steps and codes other systems write");
+        assert!(groups.all().all(|group| group.samples.iter().all(|(_, text)| text.len() <= SAMPLE_BYTES)));
     }
 }

@@ -7,8 +7,6 @@ use bytes::Bytes;
 use millrace_engine::record::{Headers, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::pattern::pattern;
-
 /// The place of a letter in its topic.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LetterId {
@@ -112,11 +110,6 @@ impl Letter {
     /// failed looks the same.
     pub fn is_pointer(&self) -> bool {
         self.format == Format::ShareGroup && self.key.is_none() && self.value.is_none()
-    }
-
-    /// The text without what differs from record to record.
-    pub fn pattern(&self) -> String {
-        pattern(&self.text)
     }
 }
 

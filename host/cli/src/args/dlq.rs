@@ -35,7 +35,7 @@ pub enum DlqCommand {
         #[command(flatten)]
         letters: Letters,
         /// Print at most this many
-        #[arg(long, value_name = "N")]
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
         limit: Option<u64>,
         /// Print JSON, a letter per line, with all that is known of it
         #[arg(long)]
@@ -57,13 +57,14 @@ pub enum DlqCommand {
     },
     /// Print the original records of dead letters, as `topic write` and `replay` read them
     ///
-    /// Headers about the failure are left out. A letter that lacks its value or key because it was too large is refused.
+    /// Headers about the failure are left out. Letters without their record are
+    /// named, and the exit code is 1 then.
     Export {
         /// Which letters.
         #[command(flatten)]
         letters: Letters,
         /// Print at most this many
-        #[arg(long, value_name = "N")]
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
         limit: Option<u64>,
     },
 }

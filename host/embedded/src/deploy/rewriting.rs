@@ -68,12 +68,11 @@ impl Rewriting {
                 continue;
             };
             let stores = plugins.rewritten_stores(plugin).unwrap_or_default();
-            let names = stores.iter().filter_map(|(_, store, _)| worker.topology().stores.get(store.0));
-            let walked = names.map(|store| store.name.clone()).collect();
+            let present = worker.topology().stores.iter().map(|store| store.name.clone()).collect();
             let stores: BTreeSet<_> = stores.into_iter().map(|(_, _, name)| name).collect();
             let mut counts = counts.get(plugin).cloned().unwrap_or_default();
             let known = noted_contents(worker.log())?;
-            counts.keep_versions(&stores, &walked, &known, &mut |name| holds_any(worker.log(), name))?;
+            counts.keep_versions(&stores, &present, &known, &mut |name| holds_any(worker.log(), name))?;
             let act = Act::Rewritten { plugin: plugin.to_owned(), generation: active, stores, counts };
             if deployer.change(worker.log(), act, String::new())? {
                 break;

@@ -126,19 +126,20 @@ impl RewriteCounts {
     }
 
     /// The older versions of these stores, by function and store, stay known where other stores have state of the same
-    /// function: those of steps that no running process has. `walked` are the stores that tasks have gone through, by name,
-    /// `all` those of which anything is known, and `holds_any` says whether one has entries.
+    /// function: those of steps that no running process has. `present` are the stores of running processes, by name: their
+    /// tasks have gone through those that may have older versions. `all` are the stores of which anything is known, and
+    /// `holds_any` says whether one has entries.
     ///
     /// # Errors
     /// Those of `holds_any`.
     pub fn keep_versions<E>(
         &mut self,
         stores: &BTreeSet<String>,
-        walked: &BTreeSet<String>,
+        present: &BTreeSet<String>,
         all: &BTreeMap<String, Contents>,
         holds_any: &mut dyn FnMut(&str) -> Result<bool, E>,
     ) -> Result<(), E> {
-        for (name, contents) in all.iter().filter(|(name, _)| !walked.contains(*name)) {
+        for (name, contents) in all.iter().filter(|(name, _)| !present.contains(*name)) {
             let of_function =
                 |store: &&String| store.split_once('/').map(|(function, _)| function) == contents.function();
             let same: Vec<_> = stores.iter().filter(of_function).collect();

@@ -22,7 +22,7 @@ use crate::error::Error;
 use crate::tasks::{TaskId, task_count};
 
 /// How often to ask which instances live, while all tasks that are known are done.
-const LOOK_INTERVAL: Duration = Duration::from_millis(250);
+const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 
 /// How far the workers of an instance are.
 #[derive(Default)]
@@ -47,8 +47,10 @@ pub(crate) struct WorkerRewrites {
 pub struct InstanceRewrites {
     /// The number of the change that asks for it.
     pub reached: u32,
-    /// The stores of its pipeline, by name.
+    /// The stores that its tasks walk through, by name.
     pub stores: BTreeMap<String, StoreRewrites>,
+    /// Names of all stores of its pipeline.
+    pub present: BTreeSet<String>,
     /// The counts of its tasks.
     pub counts: RewriteCounts,
 }
@@ -95,7 +97,8 @@ fn of_plugin(
 ) -> InstanceRewrites {
     let place = plugins.topology.plugins.iter().position(|known| known.name == plugin);
     let reached = place.and_then(|place| plugins.deployments.get(place)).map_or(0, |deployed| deployed.reached);
-    let mut found = InstanceRewrites { reached, ..InstanceRewrites::default() };
+    let present = plugins.topology.stores.iter().map(|store| store.name.clone()).collect();
+    let mut found = InstanceRewrites { reached, present, ..InstanceRewrites::default() };
     for (subtopology, store, name) in plugins.rewritten_stores(plugin).unwrap_or_default() {
         let part = plugins.topology.subtopologies.get(subtopology);
         let spec = plugins.topology.stores.get(store.0);
@@ -141,7 +144,7 @@ impl RewriteVerdicts {
                 continue;
             };
             let (reached, generation) = (record.reached(), active.generation);
-            if !self.are_all_done(plugin, reached) {
+            if !self.are_all_done(context.instance, plugin, reached) {
                 self.due.remove(plugin);
                 continue;
             }
@@ -151,17 +154,23 @@ impl RewriteVerdicts {
                 Ok(Some((stores, counts))) => {
                     let plugin = plugin.to_owned();
                     do_it(context, &Act::Rewritten { plugin, generation, stores, counts }, String::new());
+                    return;
                 }
-                // Another process is to act, or one isn't that far.
+                // Another process is to act, or one isn't that far: another plugin may be.
                 Ok(None) => {}
-                Err(error) => tracing::warn!(%error, plugin, "the end of a rewriting can't be noted: trying again"),
+                Err(error) => {
+                    tracing::warn!(%error, plugin, "the end of a rewriting can't be noted: trying again");
+                    return;
+                }
             }
-            return;
         }
     }
 
-    /// Whether all tasks that are known here are done.
-    fn are_all_done(&self, plugin: &str, reached: u32) -> bool {
+    /// Whether this instance has noted how far it is, and all tasks that are known here are done.
+    fn are_all_done(&self, own: &str, plugin: &str, reached: u32) -> bool {
+        if self.notes.get(own).and_then(|note| of_request(note, plugin, reached)).is_none() {
+            return false;
+        }
         let notes = self.notes.values().filter_map(|note| of_request(note, plugin, reached));
         are_all_done(notes)
     }
@@ -176,7 +185,7 @@ impl RewriteVerdicts {
         let app = context.topology.app.as_str();
         let members = context.cluster.members(app)?;
         let live: BTreeSet<&str> = members.iter().filter_map(|client| instance_of_client(app, client)).collect();
-        let Some((stores, walked, mut counts)) = self.outcome(context.instance, &live, plugin, reached) else {
+        let Some((stores, present, mut counts)) = self.outcome(context.instance, &live, plugin, reached) else {
             return Ok(None);
         };
         let go_on = || !context.stop.load(Ordering::Relaxed);
@@ -185,11 +194,11 @@ impl RewriteVerdicts {
             return Ok(None);
         };
         let holds_any = &mut |store: &str| holds_any(context.cluster, &internal_topics::changelog(app, store));
-        counts.keep_versions(&stores, &walked, &entries.contents()?, holds_any)?;
+        counts.keep_versions(&stores, &present, &entries.contents()?, holds_any)?;
         Ok(Some((stores, counts)))
     }
 
-    /// The stores by function and by name, and the counts, if each of these live instances is done and it is `own`'s turn.
+    /// The stores by function, all stores by name, and the counts, if each of these live instances is done and it is `own`'s turn.
     /// A live instance that hasn't noted how far it is may have tasks that no other one knows.
     fn outcome(
         &mut self,
@@ -219,12 +228,11 @@ impl RewriteVerdicts {
         if due.1.elapsed() < TURN.saturating_mul(u32::try_from(before).unwrap_or(u32::MAX)) {
             return None;
         }
-        let all = || notes.values().flat_map(|note| &note.stores);
-        let stores = all().map(|(_, store)| store.name.clone()).collect();
-        let walked = all().map(|(name, _)| name.clone()).collect();
+        let stores = notes.values().flat_map(|note| note.stores.values().map(|store| store.name.clone())).collect();
+        let present = notes.values().flat_map(|note| note.present.iter().cloned()).collect();
         let mut counts = RewriteCounts::default();
         notes.values().for_each(|note| counts.add(&note.counts));
-        Some((stores, walked, counts))
+        Some((stores, present, counts))
     }
 }
 
@@ -253,7 +261,8 @@ mod tests {
         let done = done.iter().copied().collect();
         let store = StoreRewrites { name: "sum/state".into(), tasks, done };
         let counts = RewriteCounts { looked: 2, rewritten: 1, ..RewriteCounts::default() };
-        InstanceRewrites { reached: 3, stores: BTreeMap::from([("total".into(), store)]), counts }
+        let present = ["total", "other"].map(str::to_owned).into();
+        InstanceRewrites { reached: 3, stores: BTreeMap::from([("total".into(), store)]), present, counts }
     }
 
     /// Verdicts that know these instances, each with the generation that it runs.
@@ -269,8 +278,11 @@ mod tests {
 
     fn end(known: &mut RewriteVerdicts, own: &str, live: &[&str], reached: u32) -> Option<RewriteCounts> {
         let live = live.iter().copied().collect();
-        known.outcome(own, &live, "p", reached).map(|(stores, walked, counts)| {
-            assert_eq!((stores, walked), (["sum/state".to_owned()].into(), ["total".to_owned()].into()));
+        known.outcome(own, &live, "p", reached).map(|(stores, present, counts)| {
+            assert_eq!(
+                (stores, present),
+                (["sum/state".to_owned()].into(), ["other", "total"].map(str::to_owned).into())
+            );
             counts
         })
     }

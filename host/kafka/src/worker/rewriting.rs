@@ -9,7 +9,6 @@ use millrace_engine::task::Walk;
 use super::Worker;
 use super::active_task::ActiveTask;
 use super::commit::CommitScope;
-use super::isolation::Isolation;
 use crate::clock::wall_clock;
 use crate::control::WorkerRewrites;
 use crate::error::Reaction;
@@ -66,13 +65,24 @@ impl Worker {
         Ok(())
     }
 
-    /// Whether a task may rewrite entries now. One that perhaps can't write has its transactions to itself.
+    /// Whether a task may rewrite entries now.
     fn may_rewrite(&self, active: &ActiveTask) -> bool {
         let is_ready = active.version == self.version && !active.task.is_unfinished() && !active.task.has_rewritten();
-        is_ready && self.isolated.of(active.id) == Isolation::Together
+        is_ready && !self.isolated.is_waiting(active.id)
     }
 
     fn rewrite_task(&mut self, number: usize, limit: usize) -> Result<usize, Reaction> {
+        if !self.is_on_trial(number) {
+            return self.rewrite_together(number, limit);
+        }
+        // A task that perhaps can't write has its transactions to itself.
+        self.commit(CommitScope::All)?;
+        let cost = self.rewrite_together(number, limit)?;
+        self.commit(CommitScope::All)?;
+        Ok(cost)
+    }
+
+    fn rewrite_together(&mut self, number: usize, limit: usize) -> Result<usize, Reaction> {
         let step = self.rewrite_part(number, limit, Some(ROUND_TIME))?;
         if !step.is_stuck {
             return Ok(step.cost);

@@ -6,7 +6,7 @@ use anyhow::Result;
 use millrace_letters::{Group, Groups};
 use serde_json::json;
 
-use super::reading::{each, shown_time};
+use super::reading::{each, printable, shown_time};
 use crate::args::Letters;
 use crate::say::note;
 
@@ -28,7 +28,12 @@ pub(super) fn groups(letters: &Letters, json: bool) -> Result<()> {
 
 fn print(group: &Group) {
     let Group { id, step, class, code, pattern, letters, first, last, digests, samples } = group;
-    let step = if step.is_empty() { "no step is named" } else { step };
+    let (step, code, pattern) = (printable(step), printable(code), printable(pattern));
+    if id.is_empty() {
+        note(format_args!("{letters} letters of further groups, which are too many to be told apart"));
+        return;
+    }
+    let step = if step.is_empty() { "no step is named" } else { step.as_str() };
     let plural = if *letters == 1 { "" } else { "s" };
     note(format_args!("{letters} letter{plural} of group {id}: {step}, {code}{}", class_of(class)));
     if !pattern.is_empty() {
@@ -40,7 +45,7 @@ fn print(group: &Group) {
         note(format_args!("  digests  {}", short.join(", ")));
     }
     for (id, text) in samples {
-        note(format_args!("  such as  {id}  {text}"));
+        note(format_args!("  such as  {id}  {}", printable(text)));
     }
 }
 

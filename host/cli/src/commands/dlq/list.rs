@@ -7,10 +7,11 @@ use std::ops::ControlFlow;
 use anyhow::{Result, bail};
 use millrace_letters::Letter;
 
-use super::reading::{each, shown_key, shown_time};
+use super::reading::{each, printable, shown_key, shown_time};
 use super::show::json_of;
 use crate::args::Letters;
 use crate::lines::{self, Line};
+use crate::say::say;
 
 /// Most characters of a text in a line.
 const TEXT_WIDTH: usize = 120;
@@ -25,7 +26,8 @@ pub(super) fn list(letters: &Letters, limit: u64, json: bool) -> Result<()> {
         } else {
             let Letter { id, failed_at, step, code, text, key, .. } = &letter;
             let key = shown_key(key.as_deref(), codec);
-            let text: String = text.chars().map(|it| if it.is_control() { ' ' } else { it }).take(TEXT_WIDTH).collect();
+            let text: String = printable(text).chars().take(TEXT_WIDTH).collect();
+            let (step, code) = (printable(step), printable(code));
             writeln!(out, "{id}  {}  {step}  {code}  {key}  {text}", shown_time(*failed_at))?;
         }
         left = left.saturating_sub(1);
@@ -34,32 +36,47 @@ pub(super) fn list(letters: &Letters, limit: u64, json: bool) -> Result<()> {
     Ok(out.flush()?)
 }
 
-/// Prints original records.
+/// Prints original records. Letters without theirs are named, and left out.
 pub(super) fn export(letters: &Letters, limit: u64) -> Result<()> {
     let mut out = BufWriter::new(io::stdout().lock());
-    let (mut left, mut text) = (limit, Vec::new());
+    let (mut left, mut lacking, mut text) = (limit, 0_u64, Vec::new());
     each(letters, &mut |letter, codec| {
-        text.clear();
-        lines::print(&mut text, &original(letter)?, codec)?;
-        out.write_all(&text)?;
-        left = left.saturating_sub(1);
+        match original(letter) {
+            Ok(line) => {
+                text.clear();
+                lines::print(&mut text, &line, codec)?;
+                out.write_all(&text)?;
+                left = left.saturating_sub(1);
+            }
+            Err(reason) => {
+                lacking += 1;
+                say(reason);
+            }
+        }
         Ok(if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     })?;
-    Ok(out.flush()?)
+    out.flush()?;
+    if lacking > 0 {
+        bail!("{lacking} of the letters have no record that can be exported");
+    }
+    Ok(())
 }
 
-/// The record that failed.
-fn original(letter: Letter) -> Result<Line<'static>> {
+/// The record that failed; otherwise the reason why the letter hasn't it.
+fn original(letter: Letter) -> Result<Line<'static>, String> {
     let Letter { id, key, value, headers, timestamp, failed_at, source, omitted, .. } = &letter;
     if let Some((part, bytes)) = omitted.iter().find(|(part, _)| part != "headers") {
-        bail!(
-            "letter {id} lacks the record's {part} of {bytes} bytes: it was too large for the dead-letter topic; read it in its source"
-        );
+        return Err(format!(
+            "letter {id} lacks the record's {part} of {bytes} bytes: it was too large for the dead-letter topic; read it in its \
+             source"
+        ));
     }
     if letter.is_pointer() {
-        bail!("letter {id} has no record but its place only: `millrace dlq show {id}` reads it in its source");
+        return Err(format!(
+            "letter {id} has no record but its place only: `millrace dlq show {id}` reads it in its source"
+        ));
     }
-    let Some(source) = source else { bail!("letter {id} doesn't say which topic its record is from") };
+    let Some(source) = source else { return Err(format!("letter {id} doesn't say which topic its record is from")) };
     let line = Line {
         topic: Cow::Owned(source.topic.clone()),
         partition: source.partition.and_then(|partition| u32::try_from(partition).ok()),

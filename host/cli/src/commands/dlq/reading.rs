@@ -17,6 +17,7 @@ use crate::args::{At, Letters, Place};
 use crate::commands::topic::connect;
 use crate::data;
 use crate::lines;
+use crate::say::say;
 
 /// A reader of topics whose errors are those of commands.
 pub(super) trait Reader {
@@ -39,7 +40,13 @@ impl<E: StdError + Send + Sync + 'static, T: Topics<Error = E>> Reader for Of<T>
         selection: &Selection<'_>,
         visit: &mut dyn FnMut(u32, InputRecord) -> ControlFlow<()>,
     ) -> Result<()> {
-        self.0.read(selection, visit)?;
+        let uncommitted = self.0.read(selection, visit)?;
+        if uncommitted > 0 {
+            say(format_args!(
+                "{uncommitted} more offsets of `{}` aren't committed yet: they belong to an open transaction, or come after one",
+                selection.topic
+            ));
+        }
         Ok(())
     }
 
@@ -142,6 +149,11 @@ pub(super) fn shown_key(key: Option<&[u8]>, codec: Option<KeyCodec>) -> String {
         (_, Ok(text)) if !text.chars().any(char::is_control) => text.to_owned(),
         _ => lines::key_text(key, Some(KeyCodec::Bytes)),
     }
+}
+
+/// A text for people: control characters, which a terminal would obey, are spaces.
+pub(super) fn printable(text: &str) -> String {
+    text.chars().map(|it| if it.is_control() { ' ' } else { it }).collect()
 }
 
 /// A time for people.

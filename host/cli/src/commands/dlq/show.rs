@@ -11,7 +11,7 @@ use millrace_topics::Selection;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::reading::{Reader, codec_of, shown_key, shown_time, with};
+use super::reading::{Reader, codec_of, printable, shown_key, shown_time, with};
 use crate::args::Place;
 use crate::lines::{self, Line};
 use crate::say::note;
@@ -130,7 +130,7 @@ fn print(letter: &Letter, codec: Option<KeyCodec>, original: Option<&str>) {
     note(format_args!("letter {id}, of {}", format.name()));
     let line = |name: &str, value: &str| {
         if !value.is_empty() {
-            note(format_args!("  {name:<9} {value}"));
+            note(format_args!("  {name:<9} {}", printable(value)));
         }
     };
     line("step", step);
