@@ -194,3 +194,92 @@ fn warn_of_shadows(plugins: &ActivePlugins) {
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use millrace_engine::canary::Canary;
+    use millrace_engine::task::Deployed;
+    use millrace_engine::topology::{DeployOnStart, GuestLimits, OnWorkerFailure, PluginUse, Settings, Topology};
+
+    use super::*;
+
+    /// Two plugins, each perhaps with a canary of this generation.
+    fn plugins(canaries: [Option<u32>; 2]) -> ActivePlugins {
+        let settings = Settings {
+            commit_interval: Duration::from_millis(100),
+            threads: 1,
+            on_worker_failure: OnWorkerFailure::Stop,
+            deploy_on_start: DeployOnStart::New,
+            flood_guard: None,
+        };
+        let named = |name: &str| PluginUse {
+            name: name.into(),
+            component: "p.wasm".into(),
+            config: "{}".into(),
+            limits: GuestLimits::default(),
+        };
+        let topology = Topology {
+            app: "a".into(),
+            settings,
+            plugins: vec![named("p"), named("q")],
+            topics: Vec::new(),
+            stores: Vec::new(),
+            globals: Vec::new(),
+            subtopologies: Vec::new(),
+            kafka: Vec::new(),
+        };
+        let deployed = canaries.map(|canary| {
+            let canary = canary.map(|generation| {
+                let (id, digest) = (DeploymentId(generation), "c".to_owned());
+                Arc::new(Canary { id, generation, digest, weight: 500, functions: BTreeMap::new() })
+            });
+            Deployed { canary, ..Deployed::new(DeploymentId(1), 1, "d") }
+        });
+        ActivePlugins::new(Arc::new(topology), Arc::new(deployed))
+    }
+
+    fn trials(plugins: &ActivePlugins) -> Trials {
+        Trials::new(FloodGuard::new(None, plugins, &|_| false), plugins)
+    }
+
+    fn bad(plugin: &str, generation: u32) -> Flooded {
+        Flooded { plugin: plugin.into(), generation, reason: "it fails".into() }
+    }
+
+    #[test]
+    fn the_input_waits_from_the_verdict_on_a_canary_until_it_is_aborted_or_promoted() {
+        for after in [plugins([None, None]), plugins([Some(5), None])] {
+            let before = plugins([Some(2), None]);
+            let trials = trials(&before);
+            assert!(!trials.is_held() && trials.before_commit(0, &before, &Ledger::default()).is_none());
+            trials.condemn(bad("p", 2));
+            assert!(trials.is_held() && !trials.waits_for_a_user(), "it goes on by itself");
+            let reason = trials.before_commit(0, &before, &Ledger::default());
+            assert_eq!(reason.as_deref(), Some("plugin `p`, generation 2: it fails"));
+            trials.swapped(&before);
+            assert!(trials.is_held(), "another change came first");
+            trials.swapped(&after);
+            assert!(!trials.is_held() && trials.before_commit(0, &after, &Ledger::default()).is_none());
+        }
+    }
+
+    #[test]
+    fn the_input_goes_on_when_no_canary_is_bad_any_more() {
+        let both = plugins([Some(2), Some(3)]);
+        let trials = trials(&both);
+        trials.condemn(bad("p", 2));
+        trials.condemn(bad("q", 3));
+        trials.acquit("p", &both);
+        assert!(trials.is_held(), "the other one is bad");
+        trials.swapped(&plugins([Some(2), None]));
+        assert!(!trials.is_held());
+        trials.condemn(bad("p", 2));
+        trials.acquit("q", &both);
+        assert!(trials.is_held());
+        trials.acquit("p", &both);
+        assert!(!trials.is_held());
+    }
+}
