@@ -18,6 +18,7 @@ use bytes::Bytes;
 use crate::ports::Failure;
 use crate::record::{Header, Headers, InputRecord, Record, Timestamp, length};
 pub(crate) use headers::Failed;
+pub use headers::is_dead_letter_header;
 use headers::{headers, original_headers, text};
 
 /// The dead letter of a record, for a topic with records of up to `limit` bytes. The headers about the failure are

@@ -8,7 +8,7 @@ mod calls;
 pub mod canary;
 mod codec;
 pub mod contents;
-mod dead_letter;
+pub mod dead_letter;
 pub mod deployment;
 mod event_time;
 pub mod global;

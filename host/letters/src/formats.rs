@@ -8,6 +8,7 @@
 //! | Connect (KIP-298, `DeadLetterQueueReporter`) | `__connect.errors.{topic,partition,offset,connector.name,task.id,stage,class.name,exception.class.name,exception.message}` | text |
 //! | share groups (KIP-1191) | `__dlq.errors.{topic,partition,offset,group,delivery.count,message}` | text |
 
+use millrace_engine::dead_letter::is_dead_letter_header;
 use millrace_engine::record::{Header, Headers, InputRecord, Timestamp};
 
 use crate::letter::{Format, Letter, LetterId, Source};
@@ -58,7 +59,7 @@ impl<'h> Fields<'h> {
     }
 }
 
-/// What headers say of a failure.
+/// A failure, as headers describe it.
 #[derive(Default)]
 struct About {
     letter: Letter,
@@ -72,30 +73,15 @@ const SPRING_RETRY: &str = "retry_topic-";
 const CONNECT: &str = "__connect.errors.";
 const SHARE_GROUP: &str = "__dlq.errors.";
 
-/// Names of our headers, behind `millrace-`.
-const OURS: [&str; 12] = [
-    "step",
-    "plugin",
-    "plugin-digest",
-    "error-class",
-    "error-code",
-    "error-message",
-    "attempts",
-    "timestamp",
-    "failed-at",
-    "value-omitted",
-    "headers-omitted",
-    "key-omitted",
-];
-
 /// Whether a header is about the failure, and not the original record's own.
 fn is_diagnostic(header: &Header) -> bool {
-    let Ok(name) = std::str::from_utf8(&header.name) else { return false };
-    [STREAMS, SPRING, SPRING_RETRY, CONNECT, SHARE_GROUP].iter().any(|prefix| name.starts_with(prefix))
-        || name.strip_prefix("millrace-").is_some_and(|name| OURS.contains(&name))
+    // Ours has the headers of Kafka Streams and of Spring, too.
+    let foreign = [SPRING_RETRY, CONNECT, SHARE_GROUP];
+    is_dead_letter_header(header) || foreign.iter().any(|prefix| header.name.starts_with(prefix.as_bytes()))
 }
 
-/// The format of a letter, and what it says. A letter of Millrace has the headers of others, too, so it comes first.
+/// The format of a letter, and the failure that its headers describe. A letter of Millrace has the headers of others, too:
+/// its format is looked for first.
 fn read(fields: &Fields<'_>) -> (Format, About) {
     let (format, mut about) = if fields.bytes("millrace-step").is_some() {
         (Format::Millrace, millrace(fields))

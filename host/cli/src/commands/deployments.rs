@@ -4,7 +4,6 @@ mod show;
 mod trials;
 
 use anyhow::{Context, Result, bail};
-use jiff::Timestamp;
 use millrace_engine::deployment::{Act, AppDeployments, Deployment, REWRITE_RATE, Rewrite};
 
 use super::deploy::control::{Components, Control};
@@ -15,7 +14,7 @@ use crate::author;
 use crate::exit::WaitError;
 use crate::load::{Loaded, load};
 use crate::plugins::short;
-use crate::say::note;
+use crate::say::{note, time_of};
 
 /// Lists or changes deployments.
 ///
@@ -176,12 +175,6 @@ fn list(control: &Control<'_>, json: bool) -> Result<()> {
         ));
     }
     Ok(())
-}
-
-/// A time, to the second.
-fn time_of(milliseconds: i64) -> String {
-    let time = Timestamp::from_millisecond(milliseconds);
-    time.map_or_else(|_| milliseconds.to_string(), |time| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
 }
 
 /// Lines with aligned columns.

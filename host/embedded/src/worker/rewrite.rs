@@ -33,10 +33,6 @@ impl Worker {
 
     /// How far all tasks are, by plugin.
     pub(crate) fn rewrite_counts(&self) -> BTreeMap<String, RewriteCounts> {
-        let mut all: BTreeMap<String, RewriteCounts> = BTreeMap::new();
-        for (plugin, counts) in self.tasks.iter().flat_map(|active| active.task.rewrite_counts()) {
-            all.entry(plugin.clone()).or_default().add(counts);
-        }
-        all
+        RewriteCounts::sums(self.tasks.iter().flat_map(|active| active.task.rewrite_counts()))
     }
 }

@@ -100,7 +100,7 @@ pub(super) fn original_headers(headers: &Headers) -> Headers {
 }
 
 /// Whether dead letters have a header of this name.
-fn is_dead_letter_header(header: &Header) -> bool {
+pub fn is_dead_letter_header(header: &Header) -> bool {
     let Ok(name) = std::str::from_utf8(&header.name) else { return false };
     name.starts_with("__streams.errors.")
         || name.starts_with("kafka_dlt-")

@@ -1,9 +1,9 @@
 //! Rewriting entries of older state versions: after [`Finalize`](super::Act::Finalize), tasks walk through their stores, at
-//! a rate, and write what is left in older versions anew. When all tasks are done, the app no longer counts these versions
-//! among those that its stores may have.
+//! a rate, and write the entries of older versions anew. When all tasks are done, the app forgets these versions: its stores
+//! have none of them.
 //!
-//! A task keeps no note of its walk. After a restart or a rebalance the walk begins anew, and passes over all entries that
-//! are rewritten, which takes a fraction of the time.
+//! A task writes down nothing about its walk. After a restart or a rebalance the walk begins anew, and passes over the
+//! rewritten entries in a fraction of the time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -95,6 +95,13 @@ fn entries(number: u64) -> String {
 }
 
 impl RewriteCounts {
+    /// The sums of counts by plugin: of tasks, or of processes.
+    pub fn sums<'c>(counts: impl Iterator<Item = (&'c String, &'c Self)>) -> BTreeMap<String, Self> {
+        let mut sums: BTreeMap<String, Self> = BTreeMap::new();
+        counts.for_each(|(plugin, counts)| sums.entry(plugin.clone()).or_default().add(counts));
+        sums
+    }
+
     /// Adds others.
     pub fn add(&mut self, other: &Self) {
         self.looked += other.looked;

@@ -78,20 +78,17 @@ impl<'c> Deployments<'c> {
         Ok(all)
     }
 
-    /// How far the rewriting of each plugin's state is, as all instances have last noted it.
+    /// How far the rewriting of each plugin's state is, as all live instances have last noted it.
     ///
     /// # Errors
-    /// The control topic can't be read.
+    /// The control topic can't be read, or the coordinator of the group doesn't answer.
     pub fn rewrite_counts(&self) -> Result<BTreeMap<String, RewriteCounts>, Error> {
-        let Noted { deployments, instances, .. } = self.entries()?;
-        let mut all: BTreeMap<String, RewriteCounts> = BTreeMap::new();
-        for (plugin, rewrites) in instances.into_values().flat_map(|note| note.rewrites) {
-            let reached = deployments.plugins.get(&plugin).map(|record| record.reached());
-            if reached == Some(rewrites.reached) {
-                all.entry(plugin).or_default().add(&rewrites.counts);
-            }
-        }
-        Ok(all)
+        // Those of instances that are gone were counted for tasks that others have now.
+        let (deployments, live) = self.watch()?;
+        let reached = |plugin: &str| deployments.plugins.get(plugin).map(|record| record.reached());
+        let noted = live.iter().filter_map(|instance| instance.note.as_ref()).flat_map(|note| &note.rewrites);
+        let now = noted.filter(|(plugin, rewrites)| reached(plugin) == Some(rewrites.reached));
+        Ok(RewriteCounts::sums(now.map(|(plugin, rewrites)| (plugin, &rewrites.counts))))
     }
 
     /// The report of the shadow of this generation; none if no instance has noted one.

@@ -235,11 +235,11 @@ impl<'i> Follower<'i> {
     /// Notes how far the tasks are with rewriting entries: at once which are done, and the counts not too often.
     fn note_rewrites(&mut self) {
         let now = self.context.rewrites.of_instance(self.context);
-        let stores = |of: &BTreeMap<String, InstanceRewrites>| {
-            of.iter().map(|(plugin, it)| (plugin.clone(), it.reached, it.stores.clone())).collect::<Vec<_>>()
-        };
+        fn done(of: &BTreeMap<String, InstanceRewrites>) -> impl Iterator<Item = impl PartialEq> {
+            of.iter().map(|(plugin, it)| (plugin, it.reached, &it.stores))
+        }
         let passed = self.rewrites_noted.is_none_or(|at| at.elapsed() >= COUNTS_INTERVALS.1);
-        if passed || stores(&now) != stores(&self.note.rewrites) {
+        if passed || !done(&now).eq(done(&self.note.rewrites)) {
             (self.rewrites_noted, self.note.rewrites) = (Some(Instant::now()), now);
         }
     }

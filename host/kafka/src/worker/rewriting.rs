@@ -1,10 +1,10 @@
 //! Rewriting entries of older state versions: a part in each round of the worker.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use millrace_engine::deployment::{RewriteCounts, RewritePace};
-use millrace_engine::task::Walk;
+use millrace_engine::task::{RewriteStep, Walk};
 
 use super::Worker;
 use super::active_task::ActiveTask;
@@ -95,14 +95,9 @@ impl Worker {
         Ok(step.cost + self.rewrite_part(number, 1, None)?.cost)
     }
 
-    fn rewrite_part(
-        &mut self,
-        number: usize,
-        limit: usize,
-        time: Option<Duration>,
-    ) -> Result<millrace_engine::task::RewriteStep, Reaction> {
+    fn rewrite_part(&mut self, number: usize, limit: usize, time: Option<Duration>) -> Result<RewriteStep, Reaction> {
         let began = Instant::now();
-        let Some(active) = self.tasks.get_mut(number) else { return Ok(Default::default()) };
+        let Some(active) = self.tasks.get_mut(number) else { return Ok(RewriteStep::default()) };
         self.logic.limit_time(time);
         let step = active.task.rewrite(self.logic.as_mut(), limit).map_err(|error| active.reaction(error))?;
         if step.rewritten > 0 || active.task.has_rewritten() {
@@ -129,10 +124,7 @@ impl Worker {
         let own = || self.tasks.iter().filter(|active| active.version == self.version);
         let committed = || own().filter(|active| !active.dirty);
         let done = committed().filter(|active| active.task.has_rewritten()).map(|active| active.id).collect();
-        let mut counts: BTreeMap<String, RewriteCounts> = BTreeMap::new();
-        for (plugin, of) in own().flat_map(|active| active.task.rewrite_counts()) {
-            counts.entry(plugin.clone()).or_default().add(of);
-        }
+        let counts = RewriteCounts::sums(own().flat_map(|active| active.task.rewrite_counts()));
         let is_open = own().any(|active| !active.task.has_rewritten());
         let walks: Vec<_> = committed().map(|active| (active.id, active.task.walk().clone())).collect();
         self.rewriting.walks.extend(walks);

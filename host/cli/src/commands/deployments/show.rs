@@ -8,11 +8,11 @@ use millrace_engine::deployment::{
 use millrace_kafka::InstanceNote;
 use serde_json::json;
 
-use super::{all, time_of};
+use super::all;
 use crate::commands::deploy::control::Control;
 use crate::commands::deploy::percent;
 use crate::commands::shadow_report;
-use crate::say::note;
+use crate::say::{note, time_of};
 
 /// The status of a deployment, for people: that of a canary with the share of keys.
 pub(super) fn status_of(deployment: &Deployment) -> String {

@@ -6,9 +6,9 @@ use anyhow::Result;
 use millrace_letters::{Group, Groups};
 use serde_json::json;
 
-use super::reading::{each, printable, shown_time};
+use super::reading::{each, printable};
 use crate::args::Letters;
-use crate::say::note;
+use crate::say::{note, time_of};
 
 /// Prints the groups.
 pub(super) fn groups(letters: &Letters, json: bool) -> Result<()> {
@@ -39,7 +39,7 @@ fn print(group: &Group) {
     if !pattern.is_empty() {
         note(format_args!("  text     {pattern}"));
     }
-    note(format_args!("  failed   {} to {}", shown_time(*first), shown_time(*last)));
+    note(format_args!("  failed   {} to {}", time_of(*first), time_of(*last)));
     if !digests.is_empty() {
         let short: Vec<_> = digests.iter().map(|digest| digest.chars().take(12).collect::<String>()).collect();
         note(format_args!("  digests  {}", short.join(", ")));

@@ -7,11 +7,11 @@ use std::ops::ControlFlow;
 use anyhow::{Result, bail};
 use millrace_letters::Letter;
 
-use super::reading::{each, printable, shown_key, shown_time};
+use super::reading::{each, printable, shown_key};
 use super::show::json_of;
 use crate::args::Letters;
 use crate::lines::{self, Line};
-use crate::say::say;
+use crate::say::{say, time_of};
 
 /// Most characters of a text in a line.
 const TEXT_WIDTH: usize = 120;
@@ -28,7 +28,7 @@ pub(super) fn list(letters: &Letters, limit: u64, json: bool) -> Result<()> {
             let key = shown_key(key.as_deref(), codec);
             let text: String = printable(text).chars().take(TEXT_WIDTH).collect();
             let (step, code) = (printable(step), printable(code));
-            writeln!(out, "{id}  {}  {step}  {code}  {key}  {text}", shown_time(*failed_at))?;
+            writeln!(out, "{id}  {}  {step}  {code}  {key}  {text}", time_of(*failed_at))?;
         }
         left = left.saturating_sub(1);
         Ok(if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })

@@ -5,7 +5,6 @@ use std::error::Error as StdError;
 use std::ops::ControlFlow;
 
 use anyhow::Result;
-use jiff::Timestamp;
 use millrace_embedded::run::wall_clock;
 use millrace_engine::manifest::KeyCodec;
 use millrace_engine::record::InputRecord;
@@ -154,10 +153,4 @@ pub(super) fn shown_key(key: Option<&[u8]>, codec: Option<KeyCodec>) -> String {
 /// A text for people: control characters, which a terminal would obey, are spaces.
 pub(super) fn printable(text: &str) -> String {
     text.chars().map(|it| if it.is_control() { ' ' } else { it }).collect()
-}
-
-/// A time for people.
-pub(super) fn shown_time(milliseconds: i64) -> String {
-    let time = Timestamp::from_millisecond(milliseconds);
-    time.map_or_else(|_| milliseconds.to_string(), |time| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
 }

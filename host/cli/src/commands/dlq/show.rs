@@ -11,10 +11,10 @@ use millrace_topics::Selection;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::reading::{Reader, codec_of, printable, shown_key, shown_time, with};
+use super::reading::{Reader, codec_of, printable, shown_key, with};
 use crate::args::Place;
 use crate::lines::{self, Line};
-use crate::say::note;
+use crate::say::{note, time_of};
 
 /// Shows a letter.
 pub(super) fn show(id: &LetterId, place: &Place, key: Option<KeyCodec>, json: bool) -> Result<()> {
@@ -138,7 +138,7 @@ fn print(letter: &Letter, codec: Option<KeyCodec>, original: Option<&str>) {
     line("plugin", format!("{plugin} {short}").trim());
     line("code", &if class.is_empty() { code.clone() } else { format!("{code} ({class})") });
     line("text", text);
-    line("failed", &shown_time(*failed_at));
+    line("failed", &time_of(*failed_at));
     line("attempts", &attempts.map(|attempts| attempts.to_string()).unwrap_or_default());
     if let Some(Source { topic, partition, offset }) = &letter.source {
         let number = |number: Option<i64>| number.map_or("?".into(), |number| number.to_string());
@@ -149,7 +149,7 @@ fn print(letter: &Letter, codec: Option<KeyCodec>, original: Option<&str>) {
     for (part, bytes) in &letter.omitted {
         line("omitted", &format!("{part}, {bytes} bytes: the letter was too large for its topic"));
     }
-    line("time", &timestamp.map(shown_time).unwrap_or_default());
+    line("time", &timestamp.map(time_of).unwrap_or_default());
     line("key", &shown_key(key.as_deref(), codec));
     for header in letter.headers.as_slice() {
         let value = header.value.as_deref().map_or("null".into(), String::from_utf8_lossy);
